@@ -14,8 +14,8 @@ Sessions
     that answers our own commit, changes its state; a message that is discarded, ignored or rejected creates nothing,
     and so does a commit that loses against our announced one (COLLISION_WON).
     At most MAX_INSTANCES version 3 sessions exist. To make room for one more, the one created first among those
-    in PLAINTEXT is forgotten; if none is, the message is rejected with TOO_MANY_INSTANCES (after the checks of state and
-    group element, before anything is drawn).
+    in PLAINTEXT is forgotten; if none is, the message is rejected with TOO_MANY_INSTANCES (after the checks of state
+    and group element, before anything is drawn).
     The *focus* is the session that user actions mean when they name no instance, and whose message state decides
     how received plaintext is treated. It is 0 at first and moves to a session when that becomes ENCRYPTED, and at
     no other time. A session that does not exist counts as a fresh one in PLAINTEXT, NONE and EXPECT1.
@@ -39,8 +39,8 @@ Handshake, choices
     A D-H Commit in AWAITING_REVEALSIG replaces the stored commit and repeats the same D-H Key.
     COLLISION_WON gives Rejected, then Outgoing with our commit.
     D-H Key, in order: state (UNEXPECTED, also for another gy in AWAITING_SIG), range of gy.
-    Reveal Signature: state, BAD_COMMITMENT, the structure of gxmpi (exactly one MPI), range of gx, BAD_MAC, the structure
-    of X, BAD_PUBLIC_KEY, BAD_KEY_ID, BAD_SIGNATURE. Signature: state, BAD_MAC, and on as before.
+    Reveal Signature: state, BAD_COMMITMENT, the structure of gxmpi (exactly one MPI), range of gx, BAD_MAC, the
+    structure of X, BAD_PUBLIC_KEY, BAD_KEY_ID, BAD_SIGNATURE. Signature: state, BAD_MAC, and on as before.
     Only the D-H Commit may carry receiver tag 0; any other message with it is discarded as OTHER_INSTANCE.
     The ALLOW flag that counts for a message is the one of the message's own version, for all four handshake messages.
     It is not consulted for data messages and fragments.
@@ -48,8 +48,8 @@ Handshake, choices
 
 Completing a handshake, in this order
     1. Outgoing(Signature Message), if we are the one to send it.
-    2. If the session was ENCRYPTED: all receiving MAC keys that verified something under the old keys join the keys to
-       reveal; an SMP run or question under way is dropped with SmpAborted(REHANDSHAKE).
+    2. If the session was ENCRYPTED: all receiving MAC keys that verified something under the old keys join the keys
+       to reveal; an SMP run or question under way is dropped with SmpAborted(REHANDSHAKE).
     3. The correspondent's keys are kept if key id and key match one we hold, otherwise reset. [Key Management]
     4. Message state ENCRYPTED, focus here, Established(...). The time of the last data message sent becomes now.
     5. Each stored text, oldest first: sent as a data message (Outgoing) if it is recent, that is stored no more than
@@ -69,15 +69,15 @@ Data messages received, in this order; the first check that fails gives the Reas
     The text ends before the first NUL. After a Disconnected TLV the rest of the TLVs is not looked at. TLVs of type 0
     and unknown types give no event. A TLV cut short gives Rejected(BAD_TLV), what came before it stands.
     A sender key id of 0xffffffff that equals their_keyid is UNKNOWN_KEY, for no id could follow it.
-    A heartbeat is due when a data message was accepted, the session is still ENCRYPTED, and no data message went out in it for
-    heartbeat_interval seconds or more.
+    A heartbeat is due when a data message was accepted, the session is still ENCRYPTED, and no data message went out
+    in it for heartbeat_interval seconds or more.
 
 Revealing MAC keys
-    The keys to reveal are kept per session, and outlive ENCRYPTED: they go into the next data message of that session,
-    whenever that is. Order: as they were collected; when keys are dropped, by our key id then their key id, rising.
-    When our key is rotated: the dropped key with their previous, then with their current. Then, when theirs is rotated,
-    our previous, then our current, with the one dropped. The message with which we end a session reveals every
-    receiving MAC key that verified something, since it is the last one to carry them.
+    The keys to reveal are kept per session, and outlive ENCRYPTED: they go into the next data message of that
+    session, whenever that is. Order: as they were collected; when keys are dropped, by our key id then their key id,
+    rising. When our key is rotated: the dropped key with their previous, then with their current. Then, when theirs
+    is rotated, our previous, then our current, with the one dropped. The message with which we end a session reveals
+    every receiving MAC key that verified something, since it is the last one to carry them.
 
 SMP received: the state (SMP_UNEXPECTED), then the structure (SMP_MALFORMED; an MPI with leading zeros too), the group
     elements and D values (SMP_BAD_ELEMENT), the proofs (SMP_BAD_PROOF). Ranges are checked in both versions. Each of
@@ -85,11 +85,11 @@ SMP received: the state (SMP_UNEXPECTED), then the structure (SMP_MALFORMED; an 
     A type 6 TLV aborts whatever its value. Each SMP message is the only TLV of a data message without text and flags.
 
 Forgetting
-    A D-H private key that is dropped from our_dh (rotation, new handshake, end, peer's end) is forgotten everywhere: an
-    announcement of that same x ends, and sessions still in AWAITING_DHKEY with it go to NONE.
-    A session that leaves ENCRYPTED keeps: instance, version, keys to reveal. In FINISHED it keeps the fingerprint too.
-    (ssid is empty, key ids are 0 and key lists empty outside ENCRYPTED.) Handshake secrets are forgotten when the
-    authentication state goes to NONE.
+    A D-H private key that is dropped from our_dh (rotation, new handshake, end, peer's end) is forgotten everywhere:
+    an announcement of that same x ends, and sessions still in AWAITING_DHKEY with it go to NONE.
+    A session that leaves ENCRYPTED keeps: instance, version, keys to reveal. In FINISHED it keeps the fingerprint
+    too. (ssid is empty, key ids are 0 and key lists empty outside ENCRYPTED.) Handshake secrets are forgotten when
+    the authentication state goes to NONE.
 """
 
 from __future__ import annotations
@@ -257,21 +257,14 @@ class Entropy(Protocol):
     Every value is drawn by name and number: `index` counts the draws of that label by this engine, from 0, over all
     sessions. Values are big-endian integers unless noted. The labels:
 
-    ============================  =====  ==============================================================================
-    label                         bytes  use
-    ============================  =====  ==============================================================================
-    instance_tag                  4      own tag if none is given; while it is below MIN_INSTANCE_TAG, draw again
-    ake.r                         16     the AES key of a D-H Commit, raw bytes
-    ake.x                         40     exponent of the D-H Commit's key
-    ake.y                         40     exponent of the D-H Key message's key
-    dh.x                          40     exponent of each later D-H key: our_dh[2] when a handshake completes, then one a
-                                         rotation
-    dsa.k                         28     DSA nonce: k = value mod (q - 1) + 1, drawn when the signature is made, which
-                                         for the Signature Message is after all checks of the Reveal Signature
-    smp.a2 smp.a3                 192    SMP message 1, with smp.r2 smp.r3
-    smp.b2 smp.b3                 192    SMP message 2, with smp.r2 to smp.r6
-    smp.r2 ... smp.r7             192    SMP message 3 draws smp.r4 to smp.r7, message 4 smp.r7
-    ============================  =====  ==============================================================================
+    - `instance_tag` (4 bytes): own tag if none is given; while it is below MIN_INSTANCE_TAG, draw again.
+    - `ake.r` (16): the AES key of a D-H Commit, raw bytes. `ake.x` (40): exponent of the D-H Commit's key.
+    - `ake.y` (40): exponent of the D-H Key message's key.
+    - `dh.x` (40): exponent of each later D-H key: our_dh[2] when a handshake completes, then one a rotation.
+    - `dsa.k` (28): DSA nonce, k = value mod (q - 1) + 1; drawn when the signature is made, which for the Signature
+      Message is after all checks of the Reveal Signature.
+    - `smp.a2`, `smp.a3`, `smp.r2`, `smp.r3` (192 each): SMP message 1.
+    - `smp.b2`, `smp.b3`, `smp.r2` to `smp.r6` (192): message 2. `smp.r4` to `smp.r7`: message 3. `smp.r7`: message 4.
 
     Nothing is drawn for a message that is rejected. Exponents are used as drawn, not reduced. An engine that is
     given no source uses the operating system's.
@@ -303,9 +296,9 @@ class Outgoing:
 class TextReceived:
     """Text to show.
 
-    secure: it came in a verified data message of session `instance`. If not secure, instance is 0, and `warn` says that
-    the user is to be warned that it came in the clear (focus in ENCRYPTED or FINISHED, or REQUIRE_ENCRYPTION set).
-    Text in the clear is shown even when empty.
+    secure: it came in a verified data message of session `instance`. If not secure, instance is 0, and `warn` says
+    that the user is to be warned that it came in the clear (focus in ENCRYPTED or FINISHED, or REQUIRE_ENCRYPTION
+    set). Text in the clear is shown even when empty.
     """
 
     text: bytes
@@ -368,10 +361,10 @@ class Rejected:
     """Something received was ignored; for the log, not for the user.
 
     field and offset are set for MALFORMED and NON_MINIMAL_MPI, otherwise "" and 0. `offset` counts bytes in
-    the decoded message from its start, or in the decrypted signature block (X), or in the decrypted gxmpi, or in the TLV's
-    value; it is the offset at which the named field starts (its length prefix, for DATA and MPI). `field` is the first one
-    that does not fit: "version", "type", "sender_tag", "receiver_tag"; "encrypted_gx", "hashed_gx"; "gy";
-    "revealed_key", "encrypted_signature", "mac"; "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr",
+    the decoded message from its start, or in the decrypted signature block (X), or in the decrypted gxmpi, or in the
+    TLV's value; it is the offset at which the named field starts (its length prefix, for DATA and MPI). `field` is
+    the first one that does not fit: "version", "type", "sender_tag", "receiver_tag"; "encrypted_gx", "hashed_gx";
+    "gy"; "revealed_key", "encrypted_signature", "mac"; "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr",
     "encrypted_message", "mac", "old_mac_keys"; in X: "pubkey_type", "p", "q", "g", "y", "keyid", "signature"; in the
     decrypted gxmpi: "gx"; bytes after the last field: "end", at the offset where they start. Fixed lengths: hashed_gx
     32, revealed_key 16, old_mac_keys a multiple of 20. A message of fewer than 3 bytes is MALFORMED in "version" or
@@ -422,9 +415,9 @@ class SmpFinished:
 class SmpAborted:
     """A run, or a question waiting for an answer, was given up; or an SMP message was wrong.
 
-    For the reasons SMP_*: always, after the Outgoing with the abort. For PEER_ABORTED, REHANDSHAKE and SESSION_LEFT: only if the
-    state was not EXPECT1 or a question was waiting. The user's own smp_abort gives no event but the Outgoing.
-    With SESSION_LEFT it comes just before Finished or Ended.
+    For the reasons SMP_*: always, after the Outgoing with the abort. For PEER_ABORTED, REHANDSHAKE and SESSION_LEFT:
+    only if the state was not EXPECT1 or a question was waiting. The user's own smp_abort gives no event but the
+    Outgoing. With SESSION_LEFT it comes just before Finished or Ended.
     """
 
     instance: int
@@ -435,7 +428,8 @@ class SmpAborted:
 class ExtraKey:
     """The extra symmetric key (32 bytes), on both sides. [Extra symmetric key]
 
-    received: a type 8 TLV came in; else the user asked for it, and the event follows the Outgoing that carries the TLV.
+    received: a type 8 TLV came in; else the user asked for it, and the event follows the Outgoing that carries the
+    TLV.
     """
 
     instance: int
@@ -473,8 +467,8 @@ class RatchetSnapshot:
     """The key management of one ENCRYPTED session, public values and counters. [Key Management]
 
     our_keys: key id -> public value, the two live ones. their_keys: key id -> public value, one or two.
-    sent: (our key id, their key id) -> last counter sent, for pairs that sent something; received: the same for the last
-    counter accepted. verified: the live pairs whose receiving MAC key has verified something.
+    sent: (our key id, their key id) -> last counter sent, for pairs that sent something; received: the same for the
+    last counter accepted. verified: the live pairs whose receiving MAC key has verified something.
     """
 
     our_keyid: int
@@ -549,33 +543,38 @@ class PartyConfig:
 class Engine(Protocol):
     """One party of a conversation. Construct with (config: PartyConfig, entropy: Entropy | None = None).
 
-    Every method that returns events returns them in the order in which they happened. `instance` in a user action names a
-    session, None the focus. An instance that does not exist, or is in the wrong message state, gives Refused(WRONG_STATE).
+    Every method that returns events returns them in the order in which they happened. `instance` in a user action
+    names a session, None the focus. An instance that does not exist, or is in the wrong message state, gives
+    Refused(WRONG_STATE).
 
-    Unencoded text received [Unencoded messages, Fragmentation]. With neither version allowed everything received is plain
-    text, unchanged, and in PLAINTEXT `send` passes the text on unchanged, whatever the other flags. Otherwise, by the first of these that fits:
-      - "?OTR|" or "?OTR," anywhere, whichever comes first: a fragment. After it, up to 8 hex digits twice (version 3),
-        then k and n of 1 to 5 decimal digits, a piece with no comma, and a comma; what precedes or follows does not
-        matter. Anything else is BAD_FRAGMENT and leaves what is stored alone, as does a fragment whose tags are refused;
-        the form is judged first, then the tags (sender, receiver, as for encoded messages; 0 is for everybody), then k and
-        n. A fragment out of order forgets what is stored for that sender (FRAGMENT_OUT_OF_ORDER), as does too large a
-        one (TOO_LARGE). The fragments of each version 3 sender are kept apart, and those of version 2. To make
-        room for one more sender's than MAX_INSTANCES, those that began longest ago are forgotten. A complete message is
-        then received as if it had come in one piece, except that it may not be a fragment itself (NESTED_FRAGMENT).
+    Unencoded text received [Unencoded messages, Fragmentation]. With neither version allowed everything received is
+    plain text, unchanged, and in PLAINTEXT `send` passes the text on unchanged, whatever the other flags. Otherwise,
+    by the first of these that fits:
+      - "?OTR|" or "?OTR," anywhere, whichever comes first: a fragment. After it, up to 8 hex digits twice (version
+        3), then k and n of 1 to 5 decimal digits, a piece with no comma, and a comma; what precedes or follows does
+        not matter. Anything else is BAD_FRAGMENT and leaves what is stored alone, as does a fragment whose tags are
+        refused; the form is judged first, then the tags (sender, receiver, as for encoded messages; 0 is for
+        everybody), then k and n. A fragment out of order forgets what is stored for that sender
+        (FRAGMENT_OUT_OF_ORDER), as does too large a one (TOO_LARGE). The fragments of each version 3 sender are kept
+        apart, and those of version 2. To make room for one more sender's than MAX_INSTANCES, those that began
+        longest ago are forgotten. A complete message is then received as if it had come in one piece, except that it
+        may not be a fragment itself (NESTED_FRAGMENT).
       - "?OTR:" anywhere: an encoded message, from there to the next ".".
       - "?OTR Error:" anywhere: an Error Message. With ERROR_START_AKE it is answered with a query.
       - "?OTR?" or "?OTRv", or "?OTR?v", and in the latter two a closing "?" after any bytes but "?", space, or
         control characters: a Query Message, the first such in the text. "?OTR?" not followed by a
         whole "v...?" offers version 1 only. A query is never shown.
-      - a whitespace tag: the 16 bytes, at their first occurrence, then one or more groups of 8 bytes that are all space or
-        tab, as many as follow at once; all of it is removed. Unknown groups offer nothing. Without a group it is no tag.
+      - a whitespace tag: the 16 bytes, at their first occurrence, then one or more groups of 8 bytes that are all
+        space or tab, as many as follow at once; all of it is removed. Unknown groups offer nothing. Without a group
+        it is no tag.
       - else plain text.
-    Text shown comes first (TextReceived), then what is sent. All text in the clear, tagged or not, counts as plaintext
-    received from the correspondent, and turns off the sending of tags until PLAINTEXT is entered anew (Ended, on the focus).
-    A message that is not a fragment forgets stored fragments: a version 3 message that was not discarded for its tags those
-    of its sender, a version 2 message those of version 2, and everything else (unencoded, bad armour, unknown version, header cut short) all of
-    them. A complete message that was put together does so too.
-    The tag that we send is appended to the text, version 2 before version 3. A query is "?OTRv" + "23", "2" or "3" + "?", alone.
+    Text shown comes first (TextReceived), then what is sent. All text in the clear, tagged or not, counts as
+    plaintext received from the correspondent, and turns off the sending of tags until PLAINTEXT is entered anew
+    (Ended, on the focus). A message that is not a fragment forgets stored fragments: a version 3 message that was
+    not discarded for its tags those of its sender, a version 2 message those of version 2, and everything else
+    (unencoded, bad armour, unknown version, header cut short) all of them. A complete message that was put together
+    does so too. The tag that we send is appended to the text, version 2 before version 3. A query is "?OTRv" + "23",
+    "2" or "3" + "?", alone.
     """
 
     @property
@@ -594,8 +593,8 @@ class Engine(Protocol):
         """The user typed a text. [User types a message to be sent]
 
         padding: when not None and the text is encrypted, a type 0 TLV of that many zero bytes is added; else ignored.
-        Refused with TOO_LONG (above MAX_TEXT, or padding above MAX_PADDING or below 0), with HAS_NUL. In PLAINTEXT these checks
-        are made as well. Under REQUIRE_ENCRYPTION in PLAINTEXT the text is stored and a query goes out.
+        Refused with TOO_LONG (above MAX_TEXT, or padding above MAX_PADDING or below 0), with HAS_NUL. In PLAINTEXT
+        these checks are made as well. Under REQUIRE_ENCRYPTION in PLAINTEXT the text is stored and a query goes out.
         """
         ...
 
@@ -604,7 +603,8 @@ class Engine(Protocol):
         ...
 
     def end(self, *, instance: int | None = None) -> Sequence[Event]:
-        """The user ends the private conversation; in PLAINTEXT nothing happens, with no event, also for an unknown instance.
+        """The user ends the private conversation; in PLAINTEXT nothing happens, with no event, also for an unknown
+        instance.
 
         The Disconnected TLV goes out with the flag IGNORE_UNREADABLE, so that two ends that cross raise no error. A
         handshake under way is left alone. An SMP run is dropped, SmpAborted(SESSION_LEFT), after the Outgoing.
@@ -617,7 +617,8 @@ class Engine(Protocol):
         """Begin SMP; type 7 with a question (in both versions), else type 2.
 
         While a run is under way (not EXPECT1): a data message with an abort goes first, then the new run begins. A
-        question waiting for an answer is dropped without a word. Refused: WRONG_STATE, TOO_LONG, HAS_NUL (question), in this order.
+        question waiting for an answer is dropped without a word. Refused: WRONG_STATE, TOO_LONG, HAS_NUL (question),
+        in this order.
         """
         ...
 
@@ -632,8 +633,8 @@ class Engine(Protocol):
     def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
         """Send a type 8 TLV and report the extra symmetric key of that message. `use` is a 32-bit number.
 
-        Refused: WRONG_STATE, NOT_IN_VERSION (a version 2 session; there a received type 8 is an unknown TLV), TOO_LONG
-        (data, or use out of range), in this order.
+        Refused: WRONG_STATE, NOT_IN_VERSION (a version 2 session; there a received type 8 is an unknown TLV),
+        TOO_LONG (data, or use out of range), in this order.
         """
         ...
 
@@ -650,7 +651,8 @@ class Engine(Protocol):
     def secrets(self) -> Mapping[str, bytes]:
         """Every secret held in memory, by a name that says where: exponents, session keys, SMP values, stored texts.
 
-        Big-endian, for the search that proves old keys forgotten. The long-term key is left out. Names are the engine's own.
+        Big-endian, for the search that proves old keys forgotten. The long-term key is left out. Names are the
+        engine's own.
         """
         ...
 
