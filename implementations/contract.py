@@ -221,6 +221,8 @@ class Reason(Enum):
     TOO_LONG = "too_long"
     HAS_NUL = "has_nul"
     NOT_IN_VERSION = "not_in_version"
+    # Never given by an engine:
+    UNSPECIFIED = "unspecified"  # a third-party implementation that gives no reason
 
 
 # --------------------------------------------------------------------------------------------------------------------
