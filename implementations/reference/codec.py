@@ -1,0 +1,192 @@
+"""The binary form of the encoded messages: data types, the layout of each message as a table, reading and writing.
+
+Reading is strict. The first field that does not fit stops it with a `Reject` that names the field and the offset at
+which it starts. [Encoded messages]
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from binascii import a2b_base64
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from re import compile as regex
+
+from implementations.contract import DsaPublicKey, Reason
+
+from .numbers import DSA_PART, sha1
+
+
+class Reject(Exception):
+    """What was received is not acted upon: becomes a Rejected or Unreadable event, never leaves the engine."""
+
+    def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
+        super().__init__(reason, field, offset)
+        self.reason = reason
+        self.field = field
+        self.offset = offset
+
+
+class MessageType(IntEnum):
+    """The third byte of every encoded message."""
+
+    DH_COMMIT = 0x02
+    DATA = 0x03
+    DH_KEY = 0x0A
+    REVEAL_SIGNATURE = 0x11
+    SIGNATURE = 0x12
+
+
+class Kind(Enum):
+    """The data types of the protocol text. FIXED stands for MAC, CTR and SIG: so many bytes, no length prefix."""
+
+    BYTE = 1
+    SHORT = 2
+    INT = 4
+    MPI = "mpi"
+    DATA = "data"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A field in a layout. `size`: bytes of a FIXED one; of DATA the exact size, or with `multiple` a divisor of it."""
+
+    name: str
+    kind: Kind
+    size: int = 0
+    multiple: bool = False
+
+
+LAYOUTS: dict[MessageType, tuple[Part, ...]] = {
+    MessageType.DH_COMMIT: (Part("encrypted_gx", Kind.DATA), Part("hashed_gx", Kind.DATA, 32)),
+    MessageType.DH_KEY: (Part("gy", Kind.MPI),),
+    MessageType.REVEAL_SIGNATURE: (
+        Part("revealed_key", Kind.DATA, 16),
+        Part("encrypted_signature", Kind.DATA),
+        Part("mac", Kind.FIXED, 20),
+    ),
+    MessageType.SIGNATURE: (Part("encrypted_signature", Kind.DATA), Part("mac", Kind.FIXED, 20)),
+    MessageType.DATA: (
+        Part("flags", Kind.BYTE),
+        Part("sender_keyid", Kind.INT),
+        Part("recipient_keyid", Kind.INT),
+        Part("next_dh", Kind.MPI),
+        Part("ctr", Kind.FIXED, 8),
+        Part("encrypted_message", Kind.DATA),
+        Part("mac", Kind.FIXED, 20),
+        Part("old_mac_keys", Kind.DATA, 20, multiple=True),
+    ),
+}
+
+#: The block X in a Reveal Signature or Signature Message, once decrypted.
+SIGNATURE_BLOCK = (
+    Part("pubkey_type", Kind.SHORT),
+    Part("p", Kind.MPI),
+    Part("q", Kind.MPI),
+    Part("g", Kind.MPI),
+    Part("y", Kind.MPI),
+    Part("keyid", Kind.INT),
+    Part("signature", Kind.FIXED, 2 * DSA_PART),
+)
+
+#: What the D-H Commit encrypts.
+GXMPI = (Part("gx", Kind.MPI),)
+
+_BASE64 = regex(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+class Fields:
+    """The values of a layout that was read: numbers for BYTE, SHORT, INT and MPI, bytes for the rest."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, int | bytes]) -> None:
+        self._values = values
+
+    def number(self, name: str) -> int:
+        value = self._values[name]
+        if not isinstance(value, int):
+            raise TypeError(f"field {name} holds bytes, not a number")
+        return value
+
+    def data(self, name: str) -> bytes:
+        value = self._values[name]
+        if not isinstance(value, bytes):
+            raise TypeError(f"field {name} holds a number, not bytes")
+        return value
+
+
+def read(layout: tuple[Part, ...], body: bytes, offset: int = 0) -> Fields:
+    """Read a layout that fills `body` from `offset` to its end; Reject(MALFORMED or NON_MINIMAL_MPI) otherwise."""
+    values: dict[str, int | bytes] = {}
+    end = len(body)
+    for part in layout:
+        start, kind, size = offset, part.kind, part.size
+        if kind is Kind.MPI or kind is Kind.DATA:
+            offset += 4
+            size = int.from_bytes(body[start:offset])
+            if kind is Kind.DATA and part.size and (size % part.size if part.multiple else size != part.size):
+                raise Reject(Reason.MALFORMED, part.name, start)
+        elif kind is not Kind.FIXED:
+            size = kind.value
+        if offset + size > end:
+            raise Reject(Reason.MALFORMED, part.name, start)
+        raw = body[offset : offset + size]
+        if kind is Kind.MPI and raw[:1] == b"\0":
+            raise Reject(Reason.NON_MINIMAL_MPI, part.name, start)
+        values[part.name] = raw if kind is Kind.DATA or kind is Kind.FIXED else int.from_bytes(raw)
+        offset += size
+    if offset != end:
+        raise Reject(Reason.MALFORMED, "end", offset)
+    return Fields(values)
+
+
+def mpi(number: int) -> bytes:
+    """A multi-precision integer of minimum length."""
+    size = (number.bit_length() + 7) // 8
+    return size.to_bytes(4) + number.to_bytes(size)
+
+
+def data(content: bytes) -> bytes:
+    """Opaque data behind its length."""
+    return len(content).to_bytes(4) + content
+
+
+def header(version: int, kind: MessageType, sender: int, receiver: int) -> bytes:
+    """What every message starts with; version 2 has no instance tags."""
+    start = version.to_bytes(2) + kind.to_bytes(1)
+    return start if version == 2 else start + sender.to_bytes(4) + receiver.to_bytes(4)
+
+
+def public_key(key: DsaPublicKey) -> bytes:
+    """PUBKEY. [Public keys, signatures, and fingerprints]"""
+    return b"\0\0" + mpi(key.p) + mpi(key.q) + mpi(key.g) + mpi(key.y)
+
+
+def fingerprint(key: DsaPublicKey) -> bytes:
+    """SHA-1 of the key without its two bytes of type, 20 bytes."""
+    return sha1(public_key(key)[2:])
+
+
+def armour(body: bytes) -> bytes:
+    """A binary message as it is transmitted."""
+    return b"?OTR:" + b64encode(body) + b"."
+
+
+def unarmour(text: bytes) -> bytes:
+    """The binary message in `text`, which begins after "?OTR:"; Reject(BAD_ARMOUR) unless padded standard base64."""
+    content, stop, _ = text.partition(b".")
+    if not stop or _BASE64.fullmatch(content) is None:
+        raise Reject(Reason.BAD_ARMOUR)
+    return a2b_base64(content)
+
+
+def check_tags(sender: int, receiver: int, own: int) -> None:
+    """The rules for instance tags, 0 as receiver being let through. [Instance Tags]"""
+    if sender < 0x100:
+        raise Reject(Reason.BAD_SENDER_TAG)
+    if 0 < receiver < 0x100:
+        raise Reject(Reason.BAD_RECEIVER_TAG)
+    if receiver not in (0, own):
+        raise Reject(Reason.OTHER_INSTANCE)

@@ -1,0 +1,409 @@
+"""The reference engine: one party of an OTR conversation, as a state and the steps that lead from one to the next.
+
+The theory in short. Everything a party remembers is one immutable value, `PartyState`. An input (a message, an action
+of the user) runs as a `Step`: it starts from the state, collects events, and ends with a new state. Input that must not
+have any effect raises `Reject` before anything was changed, and one Rejected event is all that remains of it. A
+snapshot is the state itself and costs nothing.
+
+What is received is first sorted by its form (text.py), an encoded message then by version, tags and type (here). The
+handshake's transitions are a table in handshake.py, SMP's one in data.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from implementations.contract import (
+    MAX_EXTRA_KEY_DATA,
+    MAX_INSTANCES,
+    MAX_PADDING,
+    MAX_QUESTION,
+    MAX_REASSEMBLY,
+    MAX_TEXT,
+    MIN_INSTANCE_TAG,
+    MIN_MESSAGE_SIZE,
+    Ended,
+    Entropy,
+    ErrorReceived,
+    Event,
+    ExtraKey,
+    MessageState,
+    OtrError,
+    Outgoing,
+    PartyConfig,
+    PartySnapshot,
+    Policy,
+    Reason,
+    Refused,
+    SmpState,
+    TextReceived,
+)
+
+from . import exchange, handshake, smp, text
+from .codec import MessageType, Reject, check_tags, fingerprint, unarmour
+from .state import FragmentStore, PartyState, Session, StoredText, secrets
+from .step import Step
+
+_TYPES = frozenset(MessageType)
+
+
+class OperatingSystemEntropy:
+    """The default source of randomness: label and index do not matter."""
+
+    def draw(self, label: str, index: int, size: int) -> bytes:
+        return os.urandom(size)
+
+
+class ReferenceEngine:
+    """An OTR engine on `cryptography`. Methods and their promises are those of contract.Engine."""
+
+    def __init__(self, config: PartyConfig, entropy: Entropy | None = None) -> None:
+        _check(config)
+        self._config = config
+        self._entropy = entropy or OperatingSystemEntropy()
+        self._fingerprint = fingerprint(config.key.public)
+        self._state = PartyState(config.instance_tag or 0, config.policy)
+        if config.instance_tag is None:
+            step = self._step()
+            while step.party.instance_tag < MIN_INSTANCE_TAG:
+                step.set(instance_tag=int.from_bytes(step.draw("instance_tag", 4)))
+            self._state = step.result()
+
+    @property
+    def instance_tag(self) -> int:
+        return self._state.instance_tag
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self._fingerprint
+
+    # ---- messages -----------------------------------------------------------------------------------------------
+
+    def receive(self, message: bytes) -> Sequence[Event]:
+        step = self._step()
+        if not _enabled(step.party.policy):
+            step.emit(_in_the_clear(step, message))
+        else:
+            _receive(step, message)
+        return self._commit(step)
+
+    # ---- the user -----------------------------------------------------------------------------------------------
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
+        session = self._session(instance)
+        if session is None:
+            return [Refused("send", Reason.WRONG_STATE)]
+        if len(text) > MAX_TEXT or not 0 <= (padding or 0) <= MAX_PADDING:
+            return [Refused("send", Reason.TOO_LONG)]
+        if b"\0" in text:
+            return [Refused("send", Reason.HAS_NUL)]
+        step = self._step()
+        match session.message_state:
+            case MessageState.ENCRYPTED:
+                tlvs = () if padding is None else ((exchange.PADDING, bytes(padding)),)
+                exchange.send_data(step, session.instance, text, *tlvs)
+            case MessageState.FINISHED:
+                _store(step, text, session.fingerprint)
+                step.emit(Refused("send", Reason.WRONG_STATE))
+            case MessageState.PLAINTEXT:
+                _send_in_the_clear(step, text)
+        return self._commit(step)
+
+    def start(self) -> Sequence[Event]:
+        policy = self._state.policy
+        if not _enabled(policy):
+            return [Refused("start", Reason.NOT_IN_VERSION)]
+        return [Outgoing(text.query(policy))]
+
+    def end(self, *, instance: int | None = None) -> Sequence[Event]:
+        session = self._session(instance)
+        if session is None or session.message_state is MessageState.PLAINTEXT:
+            return []
+        step = self._step()
+        if session.message_state is MessageState.ENCRYPTED:
+            exchange.collect_mac_keys(step, session.instance)
+            disconnected = (exchange.DISCONNECTED, b"")
+            exchange.send_data(step, session.instance, b"", disconnected, flags=exchange.IGNORE_UNREADABLE)
+            exchange.leave_encrypted(step, session.instance, MessageState.PLAINTEXT)
+        else:
+            step.put(replace(session, message_state=MessageState.PLAINTEXT, fingerprint=b""))
+        if session.instance == step.party.focus:
+            step.set(heard_plaintext=False)
+        step.emit(Ended(session.instance))
+        return self._commit(step)
+
+    def smp_start(
+        self, secret: bytes, *, question: bytes | None = None, instance: int | None = None
+    ) -> Sequence[Event]:
+        session = self._encrypted(instance)
+        if session is None:
+            return [Refused("smp_start", Reason.WRONG_STATE)]
+        if question is not None and len(question) > MAX_QUESTION:
+            return [Refused("smp_start", Reason.TOO_LONG)]
+        if question is not None and b"\0" in question:
+            return [Refused("smp_start", Reason.HAS_NUL)]
+        step = self._step()
+        if session.smp.state is not SmpState.EXPECT1:
+            exchange.smp_abort(step, session.instance)
+        x = smp.secret(self._fingerprint, session.fingerprint, session.ssid, secret)
+        run, numbers = smp.begin(x, step.draw_smp_exponent)
+        exchange.smp_put(step, session.instance, run)
+        value = smp.encode(exchange.SMP_1, numbers)
+        tlv = (exchange.SMP_1, value) if question is None else (exchange.SMP_1Q, question + b"\0" + value)
+        exchange.send_data(step, session.instance, b"", tlv)
+        return self._commit(step)
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
+        session = self._encrypted(instance)
+        if session is None or session.smp.offer is None:
+            return [Refused("smp_answer", Reason.WRONG_STATE)]
+        step = self._step()
+        y = smp.secret(session.fingerprint, self._fingerprint, session.ssid, secret)
+        run, numbers = smp.answer(session.smp.offer, y, step.draw_smp_exponent)
+        exchange.smp_put(step, session.instance, run)
+        exchange.send_data(step, session.instance, b"", (exchange.SMP_2, smp.encode(exchange.SMP_2, numbers)))
+        return self._commit(step)
+
+    def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
+        session = self._encrypted(instance)
+        if session is None:
+            return [Refused("smp_abort", Reason.WRONG_STATE)]
+        step = self._step()
+        exchange.smp_abort(step, session.instance)
+        return self._commit(step)
+
+    def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
+        session = self._encrypted(instance)
+        if session is None:
+            return [Refused("extra_key", Reason.WRONG_STATE)]
+        if session.version == 2:
+            return [Refused("extra_key", Reason.NOT_IN_VERSION)]
+        if len(data) > MAX_EXTRA_KEY_DATA or not 0 <= use < 1 << 32:
+            return [Refused("extra_key", Reason.TOO_LONG)]
+        step = self._step()
+        keys = exchange.send_data(step, session.instance, b"", (exchange.EXTRA_KEY, use.to_bytes(4) + data))
+        step.emit(ExtraKey(session.instance, False, use, data, keys.extra_key))
+        return self._commit(step)
+
+    # ---- the surroundings ---------------------------------------------------------------------------------------
+
+    def set_time(self, now: int) -> None:
+        if now < self._state.now:
+            raise OtrError(f"time goes backwards: {now} s after {self._state.now} s; give the later time")
+        self._state = replace(self._state, now=now)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._state = replace(self._state, policy=policy)
+
+    def inspect(self) -> PartySnapshot:
+        party = self._state
+        return PartySnapshot(
+            instance_tag=party.instance_tag,
+            focus=party.focus,
+            announced=party.announced is not None,
+            heard_plaintext=party.heard_plaintext,
+            sessions=tuple(session.inspect() for _, session in sorted(party.sessions.items())),
+            stored=tuple(stored.text for stored in party.stored),
+            fragments={sender: (store.k, store.n) for sender, store in party.fragments.items()},
+        )
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return dict(secrets(self._state))
+
+    def snapshot(self) -> object:
+        return self._state
+
+    def restore(self, state: object) -> None:
+        if not isinstance(state, PartyState):
+            raise OtrError(f"not a snapshot of this engine: {type(state).__name__}; pass what snapshot() returned")
+        self._state = state
+
+    # ---- steps --------------------------------------------------------------------------------------------------
+
+    def _step(self) -> Step:
+        return Step(self._config, self._entropy, self._state)
+
+    def _commit(self, step: Step) -> Sequence[Event]:
+        self._state = step.result()
+        return step.events
+
+    def _session(self, instance: int | None) -> Session | None:
+        """The session that a user action means, None if it names one that does not exist."""
+        if instance is None:
+            focus = self._state.focus
+            return self._state.sessions.get(focus, Session(focus))
+        return self._state.sessions.get(instance)
+
+    def _encrypted(self, instance: int | None) -> Session | None:
+        session = self._session(instance)
+        return session if session and session.message_state is MessageState.ENCRYPTED else None
+
+
+def _check(config: PartyConfig) -> None:
+    tag, size, interval = config.instance_tag, config.max_message_size, config.heartbeat_interval
+    if tag is not None and not MIN_INSTANCE_TAG <= tag < 1 << 32:
+        raise OtrError(f"instance_tag {tag:#x} is not from {MIN_INSTANCE_TAG:#x} to 0xffffffff; give None to draw one")
+    if size is not None and size < MIN_MESSAGE_SIZE:
+        raise OtrError(f"max_message_size {size} is below {MIN_MESSAGE_SIZE} bytes; give None not to fragment")
+    if interval is not None and interval < 0:
+        raise OtrError(f"heartbeat_interval {interval} s is negative; give None for no heartbeats")
+
+
+def _enabled(policy: Policy) -> bool:
+    return bool(policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+
+
+# ---- what is received -------------------------------------------------------------------------------------------
+
+
+def _receive(step: Step, message: bytes, reassembled: bool = False) -> None:
+    match text.classify(message):
+        case text.BadFragment():
+            step.reject(Reject(Reason.NESTED_FRAGMENT if reassembled else Reason.BAD_FRAGMENT))
+        case text.Fragment() as fragment:
+            _guard(step, lambda: _receive_fragment(step, fragment, reassembled))
+        case text.Encoded(encoded):
+            _guard(step, lambda: _receive_encoded(step, encoded))
+        case text.ErrorText(error):
+            step.set(fragments={})
+            step.emit(ErrorReceived(error))
+            if Policy.ERROR_START_AKE in step.party.policy:
+                step.emit(Outgoing(text.query(step.party.policy)))
+        case text.Query(versions):
+            step.set(fragments={})
+            _begin_handshake(step, versions)
+        case text.Tagged(shown, versions):
+            _show_in_the_clear(step, shown)
+            if Policy.WHITESPACE_START_AKE in step.party.policy:
+                _begin_handshake(step, versions)
+        case text.Plain(shown):
+            _show_in_the_clear(step, shown)
+
+
+def _guard(step: Step, act: Callable[[], None]) -> None:
+    """Act, and report a Reject. Who rejects has not changed anything but the stored fragments."""
+    try:
+        act()
+    except Reject as reject:
+        step.reject(reject)
+
+
+def _begin_handshake(step: Step, versions: frozenset[int]) -> None:
+    version = text.best_version(versions, step.party.policy)
+    if version is not None:
+        handshake.begin(step, version)
+
+
+def _in_the_clear(step: Step, shown: bytes, warn: bool = False) -> TextReceived:
+    return TextReceived(shown, secure=False, warn=warn, instance=0)
+
+
+def _show_in_the_clear(step: Step, shown: bytes) -> None:
+    step.set(fragments={}, heard_plaintext=True)
+    private = step.session(step.party.focus).message_state is not MessageState.PLAINTEXT
+    step.emit(_in_the_clear(step, shown, private or Policy.REQUIRE_ENCRYPTION in step.party.policy))
+
+
+def _receive_encoded(step: Step, encoded: bytes) -> None:
+    try:
+        body = unarmour(encoded)
+        version, kind, sender, offset = _read_header(step, body)
+    except Reject as reject:
+        if reject.reason in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION):
+            step.set(fragments={})  # there is no telling whose it was
+        raise
+    _forget_fragments(step, sender)
+    if kind not in _TYPES:
+        raise Reject(Reason.UNKNOWN_TYPE)
+    if kind == MessageType.DATA:
+        exchange.receive(step, sender, body, offset)
+        return
+    if not text.allowed(step.party.policy, version):
+        raise Reject(Reason.VERSION_NOT_ALLOWED)
+    handshake.receive(step, version, MessageType(kind), sender, body, offset)
+
+
+def _read_header(step: Step, body: bytes) -> tuple[int, int, int, int]:
+    """(version, type, sender tag or 0, where the body starts) of a message that is meant for us, or Reject."""
+    if len(body) < 2:
+        raise Reject(Reason.MALFORMED, "version", 0)
+    version = int.from_bytes(body[:2])
+    if version not in (2, 3):
+        raise Reject(Reason.UNKNOWN_VERSION)
+    if len(body) < 3:
+        raise Reject(Reason.MALFORMED, "type", 2)
+    kind = body[2]
+    if version == 2:
+        return version, kind, 0, 3
+    if len(body) < 7:
+        raise Reject(Reason.MALFORMED, "sender_tag", 3)
+    sender, receiver = int.from_bytes(body[3:7]), int.from_bytes(body[7:11])
+    own = step.party.instance_tag
+    check_tags(sender, 0, own)
+    if len(body) < 11:
+        raise Reject(Reason.MALFORMED, "receiver_tag", 7)
+    check_tags(sender, receiver, own)
+    if receiver == 0 and kind != MessageType.DH_COMMIT:
+        raise Reject(Reason.OTHER_INSTANCE)
+    return version, kind, sender, 11
+
+
+# ---- fragments --------------------------------------------------------------------------------------------------
+
+
+def _forget_fragments(step: Step, sender: int) -> None:
+    if sender in step.party.fragments:
+        step.set(fragments={tag: store for tag, store in step.party.fragments.items() if tag != sender})
+
+
+def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) -> None:
+    """[Receiving Fragments]"""
+    if reassembled:
+        raise Reject(Reason.NESTED_FRAGMENT)
+    if fragment.version == 3:
+        check_tags(fragment.sender, fragment.receiver, step.party.instance_tag)
+    if not 1 <= fragment.k <= fragment.n <= 0xFFFF:
+        raise Reject(Reason.BAD_FRAGMENT)
+    stored = step.party.fragments.get(fragment.sender)
+    if fragment.k == 1:
+        _forget_fragments(step, fragment.sender)
+        store = FragmentStore(0, fragment.n, 0, []).append(fragment.piece)
+    elif stored is not None and (fragment.n, fragment.k) == (stored.n, stored.k + 1):
+        store = stored.append(fragment.piece)
+    else:
+        _forget_fragments(step, fragment.sender)
+        raise Reject(Reason.FRAGMENT_OUT_OF_ORDER)
+    if store.size > MAX_REASSEMBLY:
+        _forget_fragments(step, fragment.sender)
+        raise Reject(Reason.TOO_LARGE)
+    if store.k == store.n:
+        _forget_fragments(step, fragment.sender)
+        _receive(step, store.joined(), reassembled=True)
+        return
+    fragments = {**step.party.fragments, fragment.sender: store}
+    if len(fragments) > MAX_INSTANCES:
+        del fragments[next(iter(fragments))]  # a dict keeps the order of insertion: the first began longest ago
+    step.set(fragments=fragments)
+
+
+# ---- what is sent -----------------------------------------------------------------------------------------------
+
+
+def _store(step: Step, content: bytes, identity: bytes | None) -> None:
+    step.set(stored=(*step.party.stored, StoredText(content, step.party.now, identity)))
+
+
+def _send_in_the_clear(step: Step, content: bytes) -> None:
+    """[User types a message to be sent, MSGSTATE_PLAINTEXT]"""
+    policy = step.party.policy
+    if not _enabled(policy):
+        step.emit(Outgoing(content))
+    elif Policy.REQUIRE_ENCRYPTION in policy:
+        _store(step, content, None)
+        step.emit(Outgoing(text.query(policy)))
+    elif Policy.SEND_WHITESPACE_TAG in policy and not step.party.heard_plaintext:
+        step.emit(Outgoing(content + text.whitespace_tag(policy)))
+    else:
+        step.emit(Outgoing(content))
