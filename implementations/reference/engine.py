@@ -67,8 +67,8 @@ class ReferenceEngine:
         self._state = PartyState(config.instance_tag or 0, config.policy)
         if config.instance_tag is None:
             step = self._step()
-            while step.party.instance_tag < MIN_INSTANCE_TAG:
-                step.set(instance_tag=int.from_bytes(step.draw("instance_tag", 4)))
+            while step.instance_tag < MIN_INSTANCE_TAG:
+                step.instance_tag = int.from_bytes(step.draw("instance_tag", 4))
             self._state = step.result()
 
     @property
@@ -83,7 +83,7 @@ class ReferenceEngine:
 
     def receive(self, message: bytes) -> Sequence[Event]:
         step = self._step()
-        if not _enabled(step.party.policy):
+        if not _enabled(step.policy):
             step.emit(_in_the_clear(step, message))
         else:
             _receive(step, message)
@@ -129,8 +129,8 @@ class ReferenceEngine:
             exchange.leave_encrypted(step, session.instance, MessageState.PLAINTEXT)
         else:
             step.put(replace(session, message_state=MessageState.PLAINTEXT, fingerprint=b""))
-        if session.instance == step.party.focus:
-            step.set(heard_plaintext=False)
+        if session.instance == step.focus:
+            step.heard_plaintext = False
         step.emit(Ended(session.instance))
         return self._commit(step)
 
@@ -267,16 +267,16 @@ def _receive(step: Step, message: bytes, reassembled: bool = False) -> None:
         case text.Encoded(encoded):
             _guard(step, lambda: _receive_encoded(step, encoded))
         case text.ErrorText(error):
-            step.set(fragments={})
+            step.fragments = {}
             step.emit(ErrorReceived(error))
-            if Policy.ERROR_START_AKE in step.party.policy:
-                step.emit(Outgoing(text.query(step.party.policy)))
+            if Policy.ERROR_START_AKE in step.policy:
+                step.emit(Outgoing(text.query(step.policy)))
         case text.Query(versions):
-            step.set(fragments={})
+            step.fragments = {}
             _begin_handshake(step, versions)
         case text.Tagged(shown, versions):
             _show_in_the_clear(step, shown)
-            if Policy.WHITESPACE_START_AKE in step.party.policy:
+            if Policy.WHITESPACE_START_AKE in step.policy:
                 _begin_handshake(step, versions)
         case text.Plain(shown):
             _show_in_the_clear(step, shown)
@@ -291,7 +291,7 @@ def _guard(step: Step, act: Callable[[], None]) -> None:
 
 
 def _begin_handshake(step: Step, versions: frozenset[int]) -> None:
-    version = text.best_version(versions, step.party.policy)
+    version = text.best_version(versions, step.policy)
     if version is not None:
         handshake.begin(step, version)
 
@@ -301,9 +301,10 @@ def _in_the_clear(step: Step, shown: bytes, warn: bool = False) -> TextReceived:
 
 
 def _show_in_the_clear(step: Step, shown: bytes) -> None:
-    step.set(fragments={}, heard_plaintext=True)
-    private = step.session(step.party.focus).message_state is not MessageState.PLAINTEXT
-    step.emit(_in_the_clear(step, shown, private or Policy.REQUIRE_ENCRYPTION in step.party.policy))
+    step.fragments = {}
+    step.heard_plaintext = True
+    private = step.session(step.focus).message_state is not MessageState.PLAINTEXT
+    step.emit(_in_the_clear(step, shown, private or Policy.REQUIRE_ENCRYPTION in step.policy))
 
 
 def _receive_encoded(step: Step, encoded: bytes) -> None:
@@ -312,7 +313,7 @@ def _receive_encoded(step: Step, encoded: bytes) -> None:
         version, kind, sender, offset = _read_header(step, body)
     except Reject as reject:
         if reject.reason in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION):
-            step.set(fragments={})  # there is no telling whose it was
+            step.fragments = {}  # there is no telling whose it was
         raise
     _forget_fragments(step, sender)
     if kind not in _TYPES:
@@ -320,7 +321,7 @@ def _receive_encoded(step: Step, encoded: bytes) -> None:
     if kind == MessageType.DATA:
         exchange.receive(step, sender, body, offset)
         return
-    if not text.allowed(step.party.policy, version):
+    if not text.allowed(step.policy, version):
         raise Reject(Reason.VERSION_NOT_ALLOWED)
     handshake.receive(step, version, MessageType(kind), sender, body, offset)
 
@@ -340,7 +341,7 @@ def _read_header(step: Step, body: bytes) -> tuple[int, int, int, int]:
     if len(body) < 7:
         raise Reject(Reason.MALFORMED, "sender_tag", 3)
     sender, receiver = int.from_bytes(body[3:7]), int.from_bytes(body[7:11])
-    own = step.party.instance_tag
+    own = step.instance_tag
     check_tags(sender, 0, own)
     if len(body) < 11:
         raise Reject(Reason.MALFORMED, "receiver_tag", 7)
@@ -354,8 +355,8 @@ def _read_header(step: Step, body: bytes) -> tuple[int, int, int, int]:
 
 
 def _forget_fragments(step: Step, sender: int) -> None:
-    if sender in step.party.fragments:
-        step.set(fragments={tag: store for tag, store in step.party.fragments.items() if tag != sender})
+    if sender in step.fragments:
+        step.fragments = {tag: store for tag, store in step.fragments.items() if tag != sender}
 
 
 def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) -> None:
@@ -363,10 +364,10 @@ def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) ->
     if reassembled:
         raise Reject(Reason.NESTED_FRAGMENT)
     if fragment.version == 3:
-        check_tags(fragment.sender, fragment.receiver, step.party.instance_tag)
+        check_tags(fragment.sender, fragment.receiver, step.instance_tag)
     if not 1 <= fragment.k <= fragment.n <= 0xFFFF:
         raise Reject(Reason.BAD_FRAGMENT)
-    stored = step.party.fragments.get(fragment.sender)
+    stored = step.fragments.get(fragment.sender)
     if fragment.k == 1:
         _forget_fragments(step, fragment.sender)
         store = FragmentStore(0, fragment.n, 0, []).append(fragment.piece)
@@ -382,28 +383,28 @@ def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) ->
         _forget_fragments(step, fragment.sender)
         _receive(step, store.joined(), reassembled=True)
         return
-    fragments = {**step.party.fragments, fragment.sender: store}
+    fragments = {**step.fragments, fragment.sender: store}
     if len(fragments) > MAX_INSTANCES:
         del fragments[next(iter(fragments))]  # a dict keeps the order of insertion: the first began longest ago
-    step.set(fragments=fragments)
+    step.fragments = fragments
 
 
 # ---- what is sent -----------------------------------------------------------------------------------------------
 
 
 def _store(step: Step, content: bytes, identity: bytes | None) -> None:
-    step.set(stored=(*step.party.stored, StoredText(content, step.party.now, identity)))
+    step.stored = (*step.stored, StoredText(content, step.now, identity))
 
 
 def _send_in_the_clear(step: Step, content: bytes) -> None:
     """[User types a message to be sent, MSGSTATE_PLAINTEXT]"""
-    policy = step.party.policy
+    policy = step.policy
     if not _enabled(policy):
         step.emit(Outgoing(content))
     elif Policy.REQUIRE_ENCRYPTION in policy:
         _store(step, content, None)
         step.emit(Outgoing(text.query(policy)))
-    elif Policy.SEND_WHITESPACE_TAG in policy and not step.party.heard_plaintext:
+    elif Policy.SEND_WHITESPACE_TAG in policy and not step.heard_plaintext:
         step.emit(Outgoing(content + text.whitespace_tag(policy)))
     else:
         step.emit(Outgoing(content))

@@ -65,7 +65,7 @@ def send_data(step: Step, instance: int, text: bytes, *tlvs: Tlv, flags: int = 0
         text += b"\0" + b"".join(kind.to_bytes(2) + len(value).to_bytes(2) + value for kind, value in tlvs)
     ctr = keys.sent.to_bytes(8)
     head = (
-        header(session.version, MessageType.DATA, step.party.instance_tag, instance)
+        header(session.version, MessageType.DATA, step.instance_tag, instance)
         + bytes([flags])
         + ids[0].to_bytes(4)
         + ids[1].to_bytes(4)
@@ -74,7 +74,7 @@ def send_data(step: Step, instance: int, text: bytes, *tlvs: Tlv, flags: int = 0
         + data(aes_ctr(keys.sending_aes, ctr, text))
     )
     body = head + hmac_sha1(keys.sending_mac, head) + data(b"".join(session.to_reveal))
-    step.put(replace(session, ratchet=ratchet.with_pair(ids, keys), to_reveal=(), last_sent=step.party.now))
+    step.put(replace(session, ratchet=ratchet.with_pair(ids, keys), to_reveal=(), last_sent=step.now))
     step.transmit(body, session.version, instance)
     return keys
 
@@ -114,20 +114,16 @@ def _accept(step: Step, session: Session, fields: Fields, body: bytes) -> tuple[
     if skid == ratchet.their_keyid == _MAX_KEYID:
         raise Reject(Reason.UNKNOWN_KEY)
     keys = ratchet.pair(ids)
-    authenticated = len(body) - 20 - len(data(fields.data("old_mac_keys")))
-    if not same(hmac_sha1(keys.receiving_mac, body[:authenticated]), fields.data("mac")):
+    try:
+        _verify(keys, fields, body)
+    except Reject as reject:
+        # Only the keys, once derived, and that they verified something are worth keeping of a message that is refused.
+        keys = replace(keys, verified=keys.verified or reject.reason is not Reason.BAD_MAC)
         step.put(replace(session, ratchet=ratchet.with_pair(ids, keys)))
-        raise Reject(Reason.BAD_MAC)
-    keys = replace(keys, verified=True)
-    step.put(replace(session, ratchet=ratchet.with_pair(ids, keys)))
-    ctr, next_dh = int.from_bytes(fields.data("ctr")), fields.number("next_dh")
-    if ctr <= keys.received:
-        raise Reject(Reason.BAD_COUNTER)
-    if not in_group(next_dh):
-        raise Reject(Reason.BAD_GROUP_ELEMENT)
-    keys = replace(keys, received=ctr)
-    ratchet = ratchet.with_pair(ids, keys)
-    plaintext = aes_ctr(keys.receiving_aes, fields.data("ctr"), fields.data("encrypted_message"))
+        raise
+    ctr, next_dh = fields.data("ctr"), fields.number("next_dh")
+    ratchet = ratchet.with_pair(ids, replace(keys, received=int.from_bytes(ctr), verified=True))
+    plaintext = aes_ctr(keys.receiving_aes, ctr, fields.data("encrypted_message"))
     revealed, forgotten = session.to_reveal, ratchet.ours[:1]
     rotate_ours, rotate_theirs = rkid == ratchet.our_keyid, skid == ratchet.their_keyid
     if rotate_ours:
@@ -142,11 +138,22 @@ def _accept(step: Step, session: Session, fields: Fields, body: bytes) -> tuple[
     return keys, plaintext
 
 
+def _verify(keys: PairKeys, fields: Fields, body: bytes) -> None:
+    """MAC, counter and next_dh of a data message, or Reject."""
+    authenticated = len(body) - 20 - len(data(fields.data("old_mac_keys")))
+    if not same(hmac_sha1(keys.receiving_mac, body[:authenticated]), fields.data("mac")):
+        raise Reject(Reason.BAD_MAC)
+    if int.from_bytes(fields.data("ctr")) <= keys.received:
+        raise Reject(Reason.BAD_COUNTER)
+    if not in_group(fields.number("next_dh")):
+        raise Reject(Reason.BAD_GROUP_ELEMENT)
+
+
 def _heartbeat(step: Step, instance: int) -> None:
     interval, session = step.config.heartbeat_interval, step.session(instance)
     if interval is None or session.message_state is not MessageState.ENCRYPTED:
         return
-    if step.party.now - session.last_sent >= interval:
+    if step.now - session.last_sent >= interval:
         send_data(step, instance, b"", flags=IGNORE_UNREADABLE)
 
 

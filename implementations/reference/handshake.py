@@ -37,7 +37,7 @@ from .codec import (
     read,
 )
 from .exchange import send_data
-from .numbers import acceptable, aes_ctr, hmac_sha256, in_group, power, same, sha256, sign, verify
+from .numbers import acceptable, aes_ctr, hmac_sha256, in_group, same, sha256, sign, verify
 from .ratchet import KeyPair, Ratchet
 from .smp import NO_RUN
 from .state import AkeKeys, AwaitingDHKey, AwaitingRevealSig, AwaitingSig, Commit, Idle, Session
@@ -55,11 +55,11 @@ def begin(step: Step, version: int) -> None:
     r, x = step.draw("ake.r", 16), step.draw_key_pair("ake.x")
     gxmpi = mpi(x.public)
     hashed = sha256(gxmpi)
-    start = header(version, MessageType.DH_COMMIT, step.party.instance_tag, 0)
+    start = header(version, MessageType.DH_COMMIT, step.instance_tag, 0)
     body = start + data(aes_ctr(r, _ZERO, gxmpi)) + data(hashed)
     commit = Commit(version, r, x, hashed, body)
-    step.set(announced=commit if version == 3 else None)
-    for session in step.party.sessions.values():
+    step.announced = commit if version == 3 else None
+    for session in step.sessions.values():
         concerned = (session.instance == 0) == (version == 2)
         step.put(replace(session, auth=AwaitingDHKey(commit) if concerned else Idle()))
     step.transmit(body, version)
@@ -86,7 +86,7 @@ class Peer:
     session: Session
 
     def header(self, step: Step, kind: MessageType) -> bytes:
-        return header(self.version, kind, step.party.instance_tag, self.session.instance)
+        return header(self.version, kind, step.instance_tag, self.session.instance)
 
 
 def _answer_commit(step: Step, peer: Peer, fields: Fields) -> None:
@@ -183,7 +183,7 @@ def _state(session: Session, kind: type[A]) -> A:
 
 def derive(theirs: int, ours: KeyPair) -> AkeKeys:
     """The seven values of a handshake. [Computing AES keys, MAC keys, and the secure session id]"""
-    secbytes = mpi(power(theirs, ours.private))
+    secbytes = mpi(ours.private.applied_to(theirs))
     h2 = [sha256(bytes([b]) + secbytes) for b in range(6)]
     return AkeKeys(h2[0][:8], h2[1][:16], h2[1][16:], h2[2], h2[3], h2[4], h2[5])
 
@@ -245,12 +245,12 @@ def _complete(
             ssid=ssid,
             fingerprint=identity,
             to_reveal=session.to_reveal + (old.verified_mac_keys() if old else ()),
-            last_sent=step.party.now,
+            last_sent=step.now,
         )
     )
     if old is not None:
         step.forget(old.ours)
-    step.set(focus=session.instance)
+    step.focus = session.instance
     refreshed = old is not None
     step.emit(
         Established(
@@ -263,10 +263,10 @@ def _complete(
             same_key=refreshed and session.fingerprint == identity,
         )
     )
-    stored = step.party.stored
-    step.set(stored=())
+    stored = step.stored
+    step.stored = ()
     for item in stored:
-        if step.party.now - item.time <= RECENT and item.fingerprint in (None, identity):
+        if step.now - item.time <= RECENT and item.fingerprint in (None, identity):
             send_data(step, session.instance, item.text)
         else:
             step.emit(StoredDropped(item.text))

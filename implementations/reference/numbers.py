@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA1
-
 from cryptography.utils import CryptographyDeprecationWarning
 
 from implementations.contract import DsaPrivateKey, DsaPublicKey
@@ -42,6 +41,7 @@ Q = (P - 1) // 2
 DSA_PART = 20
 
 _GROUP = DHParameterNumbers(P, G)
+_GENERATOR = DHPublicNumbers(G, _GROUP)
 
 
 def in_group(element: int) -> bool:
@@ -49,18 +49,30 @@ def in_group(element: int) -> bool:
     return 2 <= element <= P - 2
 
 
-def power(base: int, exponent: int, modulus: int = P) -> int:
-    """base ** exponent mod modulus, in constant time for the exponent where the library can do it.
+class Exponent:
+    """A secret exponent, ready to be applied to several bases.
 
-    The library offers exponentiation as a D-H exchange: a private key `exponent` applied to a public key `base`. It
-    refuses what no exchange can have, such as a result of 1; those few are computed without it.
+    The library offers exponentiation as a D-H exchange: a private key applied to a public key. It refuses what no
+    exchange can have, such as an exponent of 0 or a result of 1; those few are computed without it.
     """
-    group = _GROUP if modulus == P else DHParameterNumbers(modulus, 2)
-    try:
-        private = DHPrivateNumbers(exponent, DHPublicNumbers(2, group)).private_key()
-        return int.from_bytes(private.exchange(DHPublicNumbers(base, group).public_key()))
-    except ValueError:
-        return pow(base, exponent, modulus)
+
+    __slots__ = ("_private", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._private = DHPrivateNumbers(number, _GENERATOR).private_key()
+
+    def applied_to(self, base: int) -> int:
+        """base ** exponent modulo p."""
+        try:
+            return int.from_bytes(self._private.exchange(DHPublicNumbers(base, _GROUP).public_key()))
+        except ValueError:
+            return pow(base, self.number, P)
+
+
+def power(base: int, exponent: int) -> int:
+    """base ** exponent modulo p."""
+    return Exponent(exponent).applied_to(base)
 
 
 def aes_ctr(key: bytes, counter_top: bytes, data: bytes) -> bytes:
@@ -102,7 +114,7 @@ def acceptable(key: DsaPublicKey) -> bool:
 def sign(key: DsaPrivateKey, digest: bytes, nonce: int) -> bytes | None:
     """A DSA signature (40 bytes) of `digest` taken as an integer modulo q, or None when this nonce gives none."""
     p, q, g = key.public.p, key.public.q, key.public.g
-    r = power(g, nonce, p) % q
+    r = pow(g, nonce, p) % q  # as an exchange it would cost the library a primality test of p
     s = pow(nonce, -1, q) * (int.from_bytes(digest) + key.x * r) % q
     if r == 0 or s == 0:
         return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from implementations.contract import RatchetSnapshot, Reason
 
 from .codec import Reject, mpi
-from .numbers import G, power, sha1, sha256
+from .numbers import Exponent, G, sha1, sha256
 
 #: (our key id, their key id)
 PairIds = tuple[int, int]
@@ -24,13 +24,13 @@ PairIds = tuple[int, int]
 class KeyPair:
     """A D-H key pair of ours."""
 
-    private: int = field(repr=False)
+    private: Exponent = field(repr=False)
     public: int
 
     @classmethod
     def from_exponent(cls, exponent: bytes) -> KeyPair:
-        private = int.from_bytes(exponent)
-        return cls(private, power(G, private))
+        private = Exponent(int.from_bytes(exponent))
+        return cls(private, private.applied_to(G))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PairKeys:
 
     @classmethod
     def derive(cls, ours: KeyPair, theirs: int) -> PairKeys:
-        secbytes = mpi(power(theirs, ours.private))
+        secbytes = mpi(ours.private.applied_to(theirs))
         send, receive = (b"\x01", b"\x02") if ours.public > theirs else (b"\x02", b"\x01")
         sending, receiving = sha1(send + secbytes)[:16], sha1(receive + secbytes)[:16]
         return cls(sending, sha1(sending), receiving, sha1(receiving), secbytes)

@@ -171,9 +171,9 @@ def secrets(party: PartyState) -> Iterator[tuple[str, bytes]]:
         if isinstance(auth, AwaitingDHKey):
             yield from _commit_secrets(f"{name} commit", auth.commit)
         elif isinstance(auth, AwaitingRevealSig):
-            yield f"{name} y", _big_endian(auth.y.private)
+            yield f"{name} y", _big_endian(auth.y.private.number)
         elif isinstance(auth, AwaitingSig):
-            yield f"{name} x", _big_endian(auth.x.private)
+            yield f"{name} x", _big_endian(auth.x.private.number)
             for key in ("c", "c_primed", "m1", "m2", "m1_primed", "m2_primed"):
                 yield f"{name} {key}", getattr(auth.keys, key)
         if session.ratchet is not None:
@@ -192,12 +192,12 @@ def _big_endian(number: int) -> bytes:
 
 def _commit_secrets(name: str, commit: Commit) -> Iterator[tuple[str, bytes]]:
     yield f"{name} r", commit.r
-    yield f"{name} x", _big_endian(commit.x.private)
+    yield f"{name} x", _big_endian(commit.x.private.number)
 
 
 def _ratchet_secrets(name: str, ratchet: Ratchet) -> Iterator[tuple[str, bytes]]:
     for age, pair in enumerate(reversed(ratchet.ours)):
-        yield f"{name} our_dh {ratchet.our_keyid - age}", _big_endian(pair.private)
+        yield f"{name} our_dh {ratchet.our_keyid - age}", _big_endian(pair.private.number)
     for (ours, theirs), keys in ratchet.pairs.items():
         for key in ("sending_aes", "sending_mac", "receiving_aes", "receiving_mac", "secbytes"):
             yield f"{name} pair {ours},{theirs} {key}", getattr(keys, key)
