@@ -52,22 +52,22 @@ def in_group(element: int) -> bool:
 class Exponent:
     """A secret exponent, ready to be applied to several bases.
 
-    The library offers exponentiation as a D-H exchange: a private key applied to a public key. It refuses what no
-    exchange can have, such as an exponent of 0 or a result of 1; those few are computed without it.
+    The library offers exponentiation as a D-H exchange: a private key applied to a public key. It dies of what no
+    exchange can have: a base outside [2, p-2], or an exponent that makes the result 1 or p-1, that is a multiple of
+    (p-1)/2. Those few are computed without it.
     """
 
     __slots__ = ("_private", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._private = DHPrivateNumbers(number, _GENERATOR).private_key()
+        self._private = DHPrivateNumbers(number % (P - 1), _GENERATOR).private_key() if number % Q else None
 
     def applied_to(self, base: int) -> int:
         """base ** exponent modulo p."""
-        try:
-            return int.from_bytes(self._private.exchange(DHPublicNumbers(base, _GROUP).public_key()))
-        except ValueError:
+        if self._private is None or not in_group(base):
             return pow(base, self.number, P)
+        return int.from_bytes(self._private.exchange(DHPublicNumbers(base, _GROUP).public_key()))
 
 
 def power(base: int, exponent: int) -> int:
