@@ -1,0 +1,29 @@
+"""Settings that every test of the project shares: how much Hypothesis tries, and whether it tries the same each time.
+
+`ci` is the default: the same bounded set of examples on every run and every machine, so that a red run is about the
+change at hand and not about luck. `nightly` looks for new failures: other examples each time, many more of them, and
+failing ones are kept in .hypothesis for the next run. Choose with HYPOTHESIS_PROFILE=nightly in the environment or
+`pytest --hypothesis-profile nightly`, which wins. A test that needs other numbers of examples multiplies
+`settings().max_examples`, so that the profiles keep their meaning.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.errors import InvalidArgument
+
+# No deadline in either: a modular exponentiation on a busy machine says nothing about the code.
+# too_slow: generating keys and handshakes is slow by nature.
+_COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+
+settings.register_profile("ci", parent=_COMMON, derandomize=True, database=None, max_examples=50)
+settings.register_profile("nightly", parent=_COMMON, max_examples=2000)
+
+_chosen = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+try:
+    settings.load_profile(_chosen)
+except InvalidArgument:
+    raise pytest.UsageError(f"HYPOTHESIS_PROFILE={_chosen}: no such profile; there are ci and nightly") from None
