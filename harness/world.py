@@ -1,0 +1,115 @@
+"""A world: some parties, the network between them, and watchers that look at every step.
+
+A step is one input to one party (a message or a user's action) and what came of it. The world makes moves, hands what parties
+transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript, progress). It does
+not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.network import Move, Network, Tick, User
+from implementations.contract import Event, Outgoing, PartySnapshot
+
+
+class Party(Protocol):
+    """What the world needs of a party; contract.Engine has it all."""
+
+    @property
+    def instance_tag(self) -> int: ...
+    @property
+    def fingerprint(self) -> bytes: ...
+    def receive(self, message: bytes) -> Sequence[Event]: ...
+    def set_time(self, now: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One input to one party and what came of it.
+
+    action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its state,
+    None for a party that can't be looked into. `genuine`: for a message, whether some party transmitted these very bytes.
+    """
+
+    number: int
+    now: int
+    party: str
+    action: str
+    args: Mapping[str, object]
+    events: Sequence[Event]
+    before: PartySnapshot | None
+    after: PartySnapshot | None
+    move: Move | None
+
+
+Watcher = Callable[[Step], None]
+
+
+class World:
+    """Parties by name; `routes` as in Network."""
+
+    def __init__(
+        self, parties: Mapping[str, Party], routes: Mapping[str, Sequence[str]], watchers: Iterable[Watcher] = ()
+    ) -> None:
+        self.parties = dict(parties)
+        self.network = Network(routes)
+        self.watchers = list(watchers)
+        self.now = 0
+        self.steps = 0
+
+    def run(self, moves: Iterable[Move]) -> list[Event]:
+        """Make moves one after the other; all events."""
+        return [event for move in moves for event in self.apply(move)]
+
+    def apply(self, move: Move) -> Sequence[Event]:
+        """Make one move; the events of the one step that it causes, if it causes one."""
+        if isinstance(move, Tick):
+            self.now += move.seconds
+            for party in self.parties.values():
+                party.set_time(self.now)
+            return ()
+        if isinstance(move, User):
+            return self.step(move.party, move.action, move.args, move)
+        message = self.network.apply(move)
+        return () if message is None else self.step(move.to, "receive", {"message": message}, move)
+
+    def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:
+        """Give one input to one party, transmit what it sends, show the step to the watchers."""
+        party = self.parties[name]
+        inspect = getattr(party, "inspect", None)
+        before = inspect() if inspect else None
+        events = getattr(party, action)(**args)
+        after = inspect() if inspect else None
+        for event in events:
+            if isinstance(event, Outgoing):
+                self.network.send(name, event.message)
+        self.steps += 1
+        step = Step(self.steps, self.now, name, action, args, events, before, after, move)
+        for watch in self.watchers:
+            watch(step)
+        return events
+
+    def user(self, party: str, action: str, **args: object) -> Sequence[Event]:
+        """A user acts."""
+        return self.apply(User(party, action, args))
+
+    def settle(self, limit: int = 1000) -> list[Event]:
+        """Deliver everything under way, in order, until the network is quiet; the events.
+
+        Raises Endless when `limit` deliveries do not suffice, as with two clients that answer each other for ever.
+        """
+        events: list[Event] = []
+        for _ in range(limit):
+            receiver = next((name for name, queue in self.network.queues.items() if queue), None)
+            if receiver is None:
+                return events
+            message = self.network.queues[receiver].pop(0)
+            events.extend(self.step(receiver, "receive", {"message": message}))
+        raise Endless(f"the network is not quiet after {limit} deliveries; the parties answer each other for ever")
+
+
+class Endless(Exception):
+    """Messages beget messages without end."""
