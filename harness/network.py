@@ -1,9 +1,9 @@
 """The network between the parties, under an adversary of the lowest grade: it sees everything and holds no keys.
 
-Messages wait in one queue per receiver. Nothing moves by itself: every delivery, loss, copy, change and invention is a *move*,
-a small value that can be printed, stored and replayed. A program is a list of moves; the same program on the same parties gives the
-same run. Positions count from the front of the receiver's queue and wrap around, so that a program
-stays meaningful when shrinking takes moves out of it; a move on an empty queue does nothing.
+Messages wait in one queue per receiver. Nothing moves by itself: every delivery, loss, copy, change and invention is a
+*move*, a small value that can be printed, stored and replayed. A program is a list of moves; the same program on the
+same parties gives the same run. Positions count from the front of the receiver's queue and wrap around, so that a
+program stays meaningful when shrinking takes moves out of it; a move on an empty queue does nothing.
 """
 
 from __future__ import annotations
@@ -144,17 +144,7 @@ Move: TypeAlias = (
 
 #: The moves of the network, as against those of users and of time.
 NetworkMove: TypeAlias = (
-    Deliver
-    | Drop
-    | Duplicate
-    | Delay
-    | Replay
-    | FlipBit
-    | ChangeField
-    | Truncate
-    | Inject
-    | Fragment
-    | Shuffle
+    Deliver | Drop | Duplicate | Delay | Replay | FlipBit | ChangeField | Truncate | Inject | Fragment | Shuffle
 )
 
 

@@ -1,8 +1,8 @@
 """A world: some parties, the network between them, and watchers that look at every step.
 
-A step is one input to one party (a message or a user's action) and what came of it. The world makes moves, hands what parties
-transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript, progress). It does
-not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
+A step is one input to one party (a message or a user's action) and what came of it. The world makes moves, hands what
+parties transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript,
+progress). It does not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class Party(Protocol):
 class Step:
     """One input to one party and what came of it.
 
-    action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its state,
-    None for a party that can't be looked into. `genuine`: for a message, whether some party transmitted these very bytes.
+    action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
+    state, None for a party that can't be looked into. `genuine`: for a message, whether some party transmitted these
+    very bytes.
     """
 
     number: int
