@@ -1,0 +1,76 @@
+"""Scenarios: what is judged, each a decorated function whose docstring is its published description.
+
+A scenario gets a `Stage` on which it sets up the target and whatever it needs to face it, and makes its checks there.
+Its id is the name of its module and its own; with versions it is run once in each. Scenarios are collected in one
+table, which the command line, pytest and the documentation read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from inspect import getdoc
+from typing import TypeVar
+
+from harness.stage import Stage
+
+Run = Callable[[Stage], None]
+R = TypeVar("R", bound=Run)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario in one protocol version. needs: capabilities without which the target is not asked."""
+
+    id: str
+    kind: str
+    description: str
+    version: int
+    requirements: tuple[str, ...]
+    needs: frozenset[str]
+    run: Run
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the description."""
+        return self.description.partition("\n")[0]
+
+
+class ScenarioError(Exception):
+    """A scenario is not written as it must be."""
+
+
+_TABLE: dict[str, Scenario] = {}
+
+
+def scenario(
+    *, versions: tuple[int, ...] = (2, 3), requirements: tuple[str, ...] = (), needs: tuple[str, ...] = ()
+) -> Callable[[R], R]:
+    """Make a function a scenario. Its module's last name is the kind; a docstring is a must."""
+
+    def register(run: R) -> R:
+        description = getdoc(run)
+        kind = run.__module__.rpartition(".")[2]
+        if not description:
+            raise ScenarioError(f"scenario {kind}.{run.__name__} has no docstring; it is the published description")
+        for version in versions:
+            name = f"{kind}.{run.__name__}[v{version}]"
+            if name in _TABLE:
+                raise ScenarioError(f"two scenarios are called {name}; rename one")
+            wanted = frozenset({f"v{version}", *needs})
+            _TABLE[name] = Scenario(name, kind, description, version, requirements, wanted, run)
+        return run
+
+    return register
+
+
+def load() -> None:
+    """Import what registers scenarios: this project's, and those of packages that offer some."""
+    for entry in entry_points(group="otterproof.scenarios"):
+        entry.load()
+
+
+def scenarios(pattern: str = "") -> Iterator[Scenario]:
+    """All scenarios, or those whose id contains `pattern`, by id."""
+    return (_TABLE[name] for name in sorted(_TABLE) if pattern in name)

@@ -1,0 +1,91 @@
+"""What can be judged: targets by name, and the parties that they make.
+
+A target is an engine run in this process, or a third-party implementation behind the driver protocol; whoever judges it
+sees only parties. An engine is never alone: its party runs in lockstep with the other engine, and the model follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from harness.lockstep import EngineFactory, LockstepParty
+from harness.model import Book, PartyModel
+from harness.world import Party
+from implementations.contract import PartyConfig
+from implementations.entropy import SeededEntropy
+from implementations.independent import IndependentEngine
+from implementations.reference import ReferenceEngine
+
+#: The engines of the project by the name of their target.
+ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
+
+#: What a complete implementation can do; a driver says which of these its target can.
+CAPABILITIES = frozenset(
+    {
+        "v2",
+        "v3",
+        "smp",
+        "smp_question",
+        "extra_key",
+        "fragmentation_out",
+        "instance_tags",
+        "policy",
+        "heartbeat",
+        "time",
+        "dump",
+        "whitespace_tag",
+        "stored_messages",
+    }
+)
+
+
+class Target(Protocol):
+    """Something that makes parties to be judged."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
+        """A new party; the same seed makes the same party. `book` is the model's, for targets that it follows."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all parties; the next case begins."""
+        ...
+
+    def close(self) -> None:
+        """The target is not needed any more."""
+        ...
+
+
+class EngineTarget:
+    """An engine of the project, in lockstep with the other one and followed by the model."""
+
+    version = "1"
+    capabilities = CAPABILITIES
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._order = sorted(ENGINES, key=lambda engine: engine != name)
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
+        engines = {engine: ENGINES[engine](config, SeededEntropy(seed)) for engine in self._order}
+        model = PartyModel(name, config, book)
+        return LockstepParty(name, engines, model.follow)
+
+    def reset(self) -> None:
+        """Nothing outlives its world."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+#: Makes a target; raises TargetMissing when it can't be run here.
+TargetFactory = Callable[[], Target]

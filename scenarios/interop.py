@@ -1,0 +1,143 @@
+"""Conversations as honest users have them: the target and the reference engine get along in everything OTR can do."""
+
+from __future__ import annotations
+
+from harness.scenario import scenario
+from harness.stage import PEER, TARGET, Stage
+from implementations.contract import Outgoing
+
+
+@scenario()
+def handshake_asked_by_target(stage: Stage) -> None:
+    """The target sends a query, the peer begins the handshake, both end up in the same session."""
+    stage.pair().establish(TARGET)
+
+
+@scenario()
+def handshake_asked_by_peer(stage: Stage) -> None:
+    """The peer sends a query, the target begins the handshake, both end up in the same session."""
+    stage.pair().establish(PEER)
+
+
+@scenario()
+def alternating_data_messages(stage: Stage) -> None:
+    """A hundred data messages, each side in turn, so that every one of them changes keys."""
+    pair = stage.pair()
+    pair.establish(TARGET)
+    for number in range(50):
+        pair.say(TARGET, b"message %d from the target" % number)
+        pair.say(PEER, b"message %d from the peer" % number)
+
+
+@scenario()
+def one_sided_data_messages(stage: Stage) -> None:
+    """Many data messages in one direction go under one key pair, with counters that rise."""
+    pair = stage.pair()
+    pair.establish(PEER)
+    for name in (TARGET, PEER):
+        for number in range(20):
+            pair.say(name, b"message %d from %s" % (number, name.encode()))
+
+
+@scenario()
+def texts_of_all_sizes(stage: Stage) -> None:
+    """One byte, text that is not ASCII, and a long text arrive as they were sent."""
+    pair = stage.pair()
+    pair.establish(TARGET)
+    for text in (
+        b"x",
+        "Otter \u00fc\u4e2d \U0001f9a6".encode(),
+        b"<b>bold</b> &amp;",
+        b"?OTR is only text here",
+        b"long " * 2000,
+    ):
+        pair.say(TARGET, text)
+        pair.say(PEER, text)
+
+
+@scenario(needs=("smp",))
+def smp_equal(stage: Stage) -> None:
+    """SMP begun by either side with equal secrets succeeds on both."""
+    pair = stage.pair()
+    pair.establish(TARGET)
+    pair.smp(TARGET, b"the same secret", b"the same secret")
+    pair.smp(PEER, "geheimnis \u00fc".encode(), "geheimnis \u00fc".encode())
+
+
+@scenario(needs=("smp",))
+def smp_unequal(stage: Stage) -> None:
+    """SMP begun by either side with unequal secrets fails on both, and can be tried again."""
+    pair = stage.pair()
+    pair.establish(PEER)
+    pair.smp(TARGET, b"one secret", b"another")
+    pair.smp(PEER, b"one secret", b"another")
+    pair.smp(PEER, b"one secret", b"one secret")
+
+
+@scenario(needs=("smp", "smp_question"))
+def smp_with_question(stage: Stage) -> None:
+    """SMP with a question: the question arrives as asked, and the outcome is the same on both sides."""
+    pair = stage.pair()
+    pair.establish(TARGET)
+    pair.smp(TARGET, b"blue", b"blue", "What colour is the sky \u2014 today?".encode())
+    pair.smp(PEER, b"blue", b"grey", b"And now?")
+
+
+@scenario(versions=(3,), needs=("extra_key",))
+def extra_symmetric_key(stage: Stage) -> None:
+    """The extra symmetric key is the same on both sides, and another one after the keys have changed."""
+    pair = stage.pair()
+    pair.establish(TARGET)
+    pair.extra_key(TARGET, 1, b"a file")
+    pair.say(PEER, b"in between")
+    pair.extra_key(PEER, 0xFFFFFFFF, b"")
+
+
+@scenario(needs=("fragmentation_out",))
+def fragments_from_target(stage: Stage) -> None:
+    """With a small message size the target's messages arrive in fragments, in the handshake too."""
+    pair = stage.pair(max_message_size=200)
+    pair.establish(TARGET)
+    pair.say(TARGET, b"from the target " * 20)
+    pair.say(PEER, b"from the peer " * 20)
+    sizes = [len(event.message) for event in pair.events(0, TARGET, Outgoing)]
+    stage.check(max(sizes) <= 200, f"no message of the target exceeds 200 bytes, the longest has {max(sizes)}")
+
+
+@scenario()
+def fragments_to_target(stage: Stage) -> None:
+    """The target puts together fragments of many sizes."""
+    for size in (64, 100, 333, 1000):
+        pair = stage.pair(peer_max_message_size=size)
+        pair.establish(PEER)
+        pair.say(PEER, b"from the peer " * 20)
+        pair.say(TARGET, b"from the target " * 20)
+
+
+@scenario()
+def disconnect_and_again(stage: Stage) -> None:
+    """Each side ends the conversation in turn, the other is told, and a new handshake makes a new session."""
+    pair = stage.pair()
+    seen = set()
+    for ends in (TARGET, PEER):
+        sessions = pair.establish(TARGET)
+        seen.add(sessions[TARGET].ssid)
+        pair.say(TARGET, b"before the end")
+        pair.say(PEER, b"before the end, too")
+        pair.end(ends)
+        pair.act(pair.other(ends), "end")
+    stage.check(len(seen) == 2, "each handshake makes a session with an ssid of its own")
+    pair.establish(PEER)
+    pair.say(TARGET, b"and again")
+
+
+@scenario()
+def handshake_while_encrypted(stage: Stage) -> None:
+    """A query in a running conversation refreshes it; texts before and after arrive."""
+    pair = stage.pair()
+    first = pair.establish(TARGET)
+    pair.say(TARGET, b"before")
+    second = pair.establish(PEER)
+    stage.check(first[TARGET].ssid != second[TARGET].ssid, "the new session has another ssid")
+    pair.say(PEER, b"after")
+    pair.say(TARGET, b"after, too")
