@@ -75,7 +75,7 @@ class JsonFormError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Codec:
+class Codec:
     """How values of one type are written and read, and what null stands for in an event (None: null not allowed).
 
     decode takes the JSON value and the path to it, for the error message.
@@ -149,17 +149,17 @@ def _pair_to_string(pair: tuple[int, int]) -> str:
     return f"{pair[0]},{pair[1]}"
 
 
-_INT = _Codec(int, lambda value, where: _expect(value, int, where), int)
-_BOOL = _Codec(bool, lambda value, where: _expect(value, bool, where), bool)
-_STR = _Codec(str, lambda value, where: _expect(value, str, where), str)
-_TEXT = _Codec(lambda value: value.decode("latin-1"), _latin1_to_bytes, bytes)
-_HEX = _Codec(lambda value: value.hex(), _hex_to_bytes, bytes)
-_BIG = _Codec(lambda value: format(value, "x"), _hex_to_int, int)
-_PAIR = _Codec(_pair_to_string, _string_to_pair)
-_KEY_OF = {int: _Codec(str, _decimal_to_int), tuple[int, int]: _PAIR}
+_INT = Codec(int, lambda value, where: _expect(value, int, where), int)
+_BOOL = Codec(bool, lambda value, where: _expect(value, bool, where), bool)
+_STR = Codec(str, lambda value, where: _expect(value, str, where), str)
+_TEXT = Codec(lambda value: value.decode("latin-1"), _latin1_to_bytes, bytes)
+_HEX = Codec(lambda value: value.hex(), _hex_to_bytes, bytes)
+_BIG = Codec(lambda value: format(value, "x"), _hex_to_int, int)
+_PAIR = Codec(_pair_to_string, _string_to_pair)
+_KEY_OF = {int: Codec(str, _decimal_to_int), tuple[int, int]: _PAIR}
 
 
-def _enum_codec(cls: type[Enum]) -> _Codec:
+def _enum_codec(cls: type[Enum]) -> Codec:
     by_value = {member.value: member for member in cls}
 
     def decode(value: object, where: str) -> Enum:
@@ -168,10 +168,10 @@ def _enum_codec(cls: type[Enum]) -> _Codec:
             raise JsonFormError(where, f"{text!r:.40} is no {cls.__name__}; known: {', '.join(by_value)}")
         return by_value[text]
 
-    return _Codec(lambda member: member.value, decode, (lambda: Reason.UNSPECIFIED) if cls is Reason else None)
+    return Codec(lambda member: member.value, decode, (lambda: Reason.UNSPECIFIED) if cls is Reason else None)
 
 
-def _flag_codec(cls: type[Flag]) -> _Codec:
+def _flag_codec(cls: type[Flag]) -> Codec:
     by_name = {str(member.name).lower(): member for member in cls}
 
     def encode(flags: Flag) -> list[str]:
@@ -190,10 +190,10 @@ def _flag_codec(cls: type[Flag]) -> _Codec:
             flags |= by_name[name]
         return flags
 
-    return _Codec(encode, decode)
+    return Codec(encode, decode)
 
 
-def _mapping_codec(key: _Codec, item: _Codec) -> _Codec:
+def _mapping_codec(key: Codec, item: Codec) -> Codec:
     def encode(mapping: Mapping[Any, Any]) -> dict[str, Any]:
         return {key.encode(name): item.encode(mapping[name]) for name in sorted(mapping)}
 
@@ -203,10 +203,10 @@ def _mapping_codec(key: _Codec, item: _Codec) -> _Codec:
             for name, inner in _object(value, where).items()
         }
 
-    return _Codec(encode, decode)
+    return Codec(encode, decode)
 
 
-def _sequence_codec(item: _Codec, container: type) -> _Codec:
+def _sequence_codec(item: Codec, container: type) -> Codec:
     def encode(values: Any) -> list[Any]:
         return [item.encode(value) for value in (sorted(values) if container is frozenset else values)]
 
@@ -216,11 +216,11 @@ def _sequence_codec(item: _Codec, container: type) -> _Codec:
             raise JsonFormError(where, "a member of the set is there twice")
         return container(values)
 
-    return _Codec(encode, decode)
+    return Codec(encode, decode)
 
 
-def _optional_codec(inner: _Codec) -> _Codec:
-    return _Codec(
+def _optional_codec(inner: Codec) -> Codec:
+    return Codec(
         lambda value: None if value is None else inner.encode(value),
         lambda value, where: None if value is None else inner.decode(value, where),
     )
@@ -231,7 +231,7 @@ def _optional_codec(inner: _Codec) -> _Codec:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _codec(hint: Any, name: str) -> _Codec:
+def codec_of(hint: Any, name: str) -> Codec:
     """The codec of a field called `name` with the type `hint`. TypeError: the contract has a type unknown here."""
     simple = {
         int: _BIG if name in HEX_INT_FIELDS else _INT,
@@ -245,29 +245,29 @@ def _codec(hint: Any, name: str) -> _Codec:
         return simple[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (UnionType, typing.Union) and len(arguments) == 2 and NoneType in arguments:
-        return _optional_codec(_codec(next(one for one in arguments if one is not NoneType), name))
+        return _optional_codec(codec_of(next(one for one in arguments if one is not NoneType), name))
     if origin is tuple and arguments[1:] == (...,):
-        return _sequence_codec(_codec(arguments[0], name), tuple)
+        return _sequence_codec(codec_of(arguments[0], name), tuple)
     if origin is frozenset:
-        return _sequence_codec(_codec(arguments[0], name), frozenset)
+        return _sequence_codec(codec_of(arguments[0], name), frozenset)
     if origin is Mapping and arguments[0] in _KEY_OF:
-        return _mapping_codec(_KEY_OF[arguments[0]], _codec(arguments[1], name))
+        return _mapping_codec(_KEY_OF[arguments[0]], codec_of(arguments[1], name))
     if isinstance(hint, type) and issubclass(hint, Flag):
         return _flag_codec(hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum_codec(hint)
     if isinstance(hint, type) and is_dataclass(hint):
-        return _Codec(lambda value: _encode(hint, value), lambda value, where: _decode(hint, value, where, False))
+        return Codec(lambda value: _encode(hint, value), lambda value, where: _decode(hint, value, where, False))
     raise TypeError(
         f"contract type {hint!r} of field {name!r} has no JSON form; add one to implementations/jsonform.py"
     )
 
 
 @cache
-def _table(cls: Any) -> dict[str, _Codec]:
+def _table(cls: Any) -> dict[str, Codec]:
     """Field name -> codec, in the order of the class."""
     hints = typing.get_type_hints(cls)
-    return {field.name: _codec(hints[field.name], field.name) for field in fields(cls)}
+    return {field.name: codec_of(hints[field.name], field.name) for field in fields(cls)}
 
 
 def _encode(cls: type, value: Any) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def _decode(cls: Callable[..., _T], value: object, where: str, nulls: bool) -> _
     given, table = _object(value, where), _table(cls)
     for problem, names in (("missing", table.keys() - given.keys()), ("unknown", given.keys() - table.keys())):
         if names:
-            listed = ", ".join(sorted(names))
+            listed = ", ".join(map(ascii, sorted(names)))
             raise JsonFormError(where, f"{problem} field {listed}; the fields are: {', '.join(table) or 'none'}")
     return cls(
         **{
@@ -298,12 +298,12 @@ def _encode_dsa_key(key: DsaPrivateKey) -> dict[str, str]:
 def _decode_dsa_key(value: object, where: str) -> DsaPrivateKey:
     given = _object(value, where)
     if "x" not in given:
-        raise JsonFormError(where, "missing field x; the fields are: p, q, g, y, x")
+        raise JsonFormError(where, "missing field 'x'; the fields are: p, q, g, y, x")
     public = {name: item for name, item in given.items() if name != "x"}
     return DsaPrivateKey(_decode(DsaPublicKey, public, where, False), _hex_to_int(given["x"], f"{where}.x"))
 
 
-_DSA_KEY = _Codec(_encode_dsa_key, _decode_dsa_key)
+_DSA_KEY = Codec(_encode_dsa_key, _decode_dsa_key)
 
 
 # --------------------------------------------------------------------------------------------------------------------

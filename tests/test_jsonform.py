@@ -182,8 +182,8 @@ def test_reading_leaves_the_given_object_alone() -> None:
         ({}, "event", 'missing field "event"'),
         ({"event": 3}, "event.event", "expected a string, got an integer"),
         ({"event": "outgone"}, "event.event", "unknown event 'outgone'; known: outgoing, "),
-        ({"event": "outgoing"}, "event", "missing field message"),
-        ({"event": "outgoing", "message": "", "more": 1}, "event", "unknown field more; the fields are: message"),
+        ({"event": "outgoing"}, "event", "missing field 'message'"),
+        ({"event": "outgoing", "message": "", "more": 1}, "event", "unknown field 'more'; the fields are: message"),
         ({"event": "outgoing", "message": 5}, "event.message", "expected a string, got an integer"),
         ({"event": "outgoing", "message": "ab\u0100"}, "event.message", "character U+0100 at position 2"),
         ({"event": "finished", "instance": True}, "event.instance", "expected an integer, got a boolean"),
@@ -256,9 +256,9 @@ def test_what_is_wrong_with_policies_and_keys_is_said() -> None:
         policy_from_json(["allow_v2", "allow_v1"])
     with pytest.raises(JsonFormError, match=r"policy\[1\]: 'allow_v2' is there twice"):
         policy_from_json(["allow_v2", "allow_v2"])
-    with pytest.raises(JsonFormError, match="key: missing field x"):
+    with pytest.raises(JsonFormError, match="key: missing field 'x'"):
         dsa_key_from_json({"p": "1", "q": "1", "g": "1", "y": "1"})
-    with pytest.raises(JsonFormError, match="key: missing field y"):
+    with pytest.raises(JsonFormError, match="key: missing field 'y'"):
         dsa_key_from_json({"p": "1", "q": "1", "g": "1", "x": "1"})
     with pytest.raises(JsonFormError, match=r"key\.x: expected a number in lower-case hex"):
         dsa_key_from_json({"p": "1", "q": "1", "g": "1", "y": "1", "x": "0x1"})
