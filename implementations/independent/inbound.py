@@ -110,12 +110,14 @@ def _deliver(party: Party, instance: int, plaintext: bytes, keys: SessionKeys) -
     """Show the text and act on the TLVs. [Data Message]"""
     text, _, tlvs = plaintext.partition(b"\0")
     events: list[Event] = [TextReceived(text, True, False, instance)] if text else []
+    records = _records(tlvs)
+    session = party.encrypted(instance)
     try:
-        for kind, value in _records(tlvs):
-            session = party.encrypted(instance)
-            if session is None:
-                break
+        # A TLV that ends the session is the last one looked at, so none is taken without a session.
+        while session is not None and (record := next(records, None)) is not None:
+            kind, value = record
             events += _receive_tlv(party, instance, session, kind, value, keys)
+            session = party.encrypted(instance)
     except Fault as fault:
         events.append(Rejected(fault.reason))
     return events
