@@ -38,7 +38,7 @@ from .codec import (
 )
 from .exchange import send_data
 from .numbers import acceptable, aes_ctr, hmac_sha256, in_group, same, sha256, sign, verify
-from .ratchet import KeyPair, Ratchet
+from .ratchet import KeyPair, PairKeys, Ratchet
 from .smp import NO_RUN
 from .state import AkeKeys, AwaitingDHKey, AwaitingRevealSig, AwaitingSig, Commit, Idle, Session
 from .step import Step
@@ -151,7 +151,7 @@ def _reveal_received(step: Step, peer: Peer, fields: Fields) -> None:
     signer, keyid = _check_signature(fields, keys.c, keys.m1, keys.m2, gx, auth.y.public)
     block = _sign(step, keys.c_primed, keys.m1_primed, keys.m2_primed, auth.y.public, gx)
     step.transmit(peer.header(step, MessageType.SIGNATURE) + block, peer.version, peer.session.instance)
-    _complete(step, peer, auth.y, gx, keyid, keys.ssid, signer)
+    _complete(step, peer, auth.y, gx, keyid, keys, signer)
 
 
 def _signature_received(step: Step, peer: Peer, fields: Fields) -> None:
@@ -159,7 +159,7 @@ def _signature_received(step: Step, peer: Peer, fields: Fields) -> None:
     auth = _state(peer.session, AwaitingSig)
     keys = auth.keys
     signer, keyid = _check_signature(fields, keys.c_primed, keys.m1_primed, keys.m2_primed, auth.gy, auth.x.public)
-    _complete(step, peer, auth.x, auth.gy, keyid, keys.ssid, signer)
+    _complete(step, peer, auth.x, auth.gy, keyid, keys, signer)
 
 
 TRANSITIONS: dict[tuple[AuthState, MessageType], Callable[[Step, Peer, Fields], None]] = {
@@ -185,7 +185,7 @@ def derive(theirs: int, ours: KeyPair) -> AkeKeys:
     """The seven values of a handshake. [Computing AES keys, MAC keys, and the secure session id]"""
     secbytes = mpi(ours.private.applied_to(theirs))
     h2 = [sha256(bytes([b]) + secbytes) for b in range(6)]
-    return AkeKeys(h2[0][:8], h2[1][:16], h2[1][16:], h2[2], h2[3], h2[4], h2[5])
+    return AkeKeys(h2[0][:8], h2[1][:16], h2[1][16:], h2[2], h2[3], h2[4], h2[5], secbytes)
 
 
 def _sign(step: Step, c: bytes, m1: bytes, m2: bytes, ours: int, theirs: int) -> bytes:
@@ -222,13 +222,15 @@ def _check_signature(
 
 
 def _complete(
-    step: Step, peer: Peer, ours: KeyPair, theirs: int, their_keyid: int, ssid: bytes, signer: DsaPublicKey
+    step: Step, peer: Peer, ours: KeyPair, theirs: int, their_keyid: int, keys: AkeKeys, signer: DsaPublicKey
 ) -> None:
     """The handshake has succeeded: ENCRYPTED. [contract, Completing a handshake]"""
     session, old = peer.session, peer.session.ratchet
     identity = fingerprint(signer)
     sent_reveal_signature = isinstance(session.auth, AwaitingSig)
     known: tuple[int | None, int] = (None, theirs)
+    # The handshake's secret is that of the first pair of keys, too.
+    pairs = {(_OUR_KEYID, their_keyid): PairKeys.derive(ours, theirs, keys.secbytes)}
     if old is not None:
         if session.smp.under_way:
             step.emit(SmpAborted(session.instance, Reason.REHANDSHAKE))
@@ -240,9 +242,9 @@ def _complete(
             version=peer.version,
             message_state=MessageState.ENCRYPTED,
             auth=Idle(),
-            ratchet=Ratchet(_OUR_KEYID + 1, (ours, step.draw_key_pair("dh.x")), their_keyid, known),
+            ratchet=Ratchet(_OUR_KEYID + 1, (ours, step.draw_key_pair("dh.x")), their_keyid, known, pairs),
             smp=NO_RUN,
-            ssid=ssid,
+            ssid=keys.ssid,
             fingerprint=identity,
             to_reveal=session.to_reveal + (old.verified_mac_keys() if old else ()),
             last_sent=step.now,
@@ -256,7 +258,7 @@ def _complete(
         Established(
             instance=session.instance,
             version=peer.version,
-            ssid=ssid,
+            ssid=keys.ssid,
             fingerprint=identity,
             sent_reveal_signature=sent_reveal_signature,
             refreshed=refreshed,

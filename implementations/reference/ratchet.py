@@ -47,8 +47,9 @@ class PairKeys:
     verified: bool = False
 
     @classmethod
-    def derive(cls, ours: KeyPair, theirs: int) -> PairKeys:
-        secbytes = mpi(ours.private.applied_to(theirs))
+    def derive(cls, ours: KeyPair, theirs: int, secbytes: bytes = b"") -> PairKeys:
+        """secbytes: of the shared secret, where it is known already."""
+        secbytes = secbytes or mpi(ours.private.applied_to(theirs))
         send, receive = (b"\x01", b"\x02") if ours.public > theirs else (b"\x02", b"\x01")
         sending, receiving = sha1(send + secbytes)[:16], sha1(receive + secbytes)[:16]
         return cls(sending, sha1(sending), receiving, sha1(receiving), secbytes)

@@ -39,6 +39,7 @@ class AkeKeys:
     m2: bytes = field(repr=False)
     m1_primed: bytes = field(repr=False)
     m2_primed: bytes = field(repr=False)
+    secbytes: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def secrets(party: PartyState) -> Iterator[tuple[str, bytes]]:
             yield f"{name} y", _big_endian(auth.y.private.number)
         elif isinstance(auth, AwaitingSig):
             yield f"{name} x", _big_endian(auth.x.private.number)
-            for key in ("c", "c_primed", "m1", "m2", "m1_primed", "m2_primed"):
+            for key in ("c", "c_primed", "m1", "m2", "m1_primed", "m2_primed", "secbytes"):
                 yield f"{name} {key}", getattr(auth.keys, key)
         if session.ratchet is not None:
             yield from _ratchet_secrets(name, session.ratchet)
