@@ -264,7 +264,7 @@ def fragment(message: bytes, size: int) -> list[bytes]:
         return [message]
     tags = (0, 0)
     if parsed.version == 3 and parsed.has("sender_tag") and parsed.has("receiver_tag"):
-        tags = (int(parsed.value("sender_tag")), int(parsed.value("receiver_tag")))
+        tags = (parsed.number("sender_tag"), parsed.number("receiver_tag"))
     pieces = [message[at : at + size] for at in range(0, len(message), size)]
     if len(pieces) > 0xFFFF:
         return [message]

@@ -566,9 +566,9 @@ class Engine(Protocol):
       - "?OTR?" or "?OTRv", or "?OTR?v", and in the latter two a closing "?" after any bytes but "?", space, or
         control characters: a Query Message, the first such in the text. "?OTR?" not followed by a
         whole "v...?" offers version 1 only. A query is never shown.
-      - a whitespace tag: the 16 bytes, at their first occurrence, then one or more groups of 8 bytes that are all
-        space or tab, as many as follow at once; all of it is removed. Unknown groups offer nothing. Without a group
-        it is no tag.
+      - a whitespace tag: the 16 bytes and one or more groups of 8 bytes that are all space or tab, as many as follow
+        at once, at the first place where both stand; all of it is removed. Unknown groups offer nothing. Without a
+        group it is no tag.
       - else plain text.
     Text shown comes first (TextReceived), then what is sent. All text in the clear, tagged or not, counts as
     plaintext received from the correspondent, and turns off the sending of tags until PLAINTEXT is entered anew

@@ -97,18 +97,17 @@ def classify(message: bytes) -> Kind:
 
 
 def _untag(message: bytes) -> PlainText:
-    start = message.find(_TAG_BASE)
-    if start < 0:
-        return PlainText(message)
-    first_group = start + len(_TAG_BASE)
-    blanks = _BLANKS.match(message, first_group)
-    length = (blanks.end() - first_group) // _TAG_GROUP * _TAG_GROUP if blanks else 0
-    if not length:
-        return PlainText(message)
-    end = first_group + length
-    groups = {message[i : i + _TAG_GROUP] for i in range(first_group, end, _TAG_GROUP)}
-    offers = frozenset(version for version, group in _TAG_VERSIONS.items() if group in groups)
-    return PlainText(message[:start] + message[end:], offers)
+    start = -1
+    while (start := message.find(_TAG_BASE, start + 1)) >= 0:
+        first_group = start + len(_TAG_BASE)
+        blanks = _BLANKS.match(message, first_group)
+        length = (blanks.end() - first_group) // _TAG_GROUP * _TAG_GROUP if blanks else 0
+        if length:
+            end = first_group + length
+            groups = {message[i : i + _TAG_GROUP] for i in range(first_group, end, _TAG_GROUP)}
+            offers = frozenset(version for version, group in _TAG_VERSIONS.items() if group in groups)
+            return PlainText(message[:start] + message[end:], offers)
+    return PlainText(message)
 
 
 def allowed_versions(policy: Policy) -> tuple[int, ...]:

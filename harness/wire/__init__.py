@@ -1,0 +1,62 @@
+"""The wire codec of the harness: lossless for all bytes, tolerant of all mistakes, and independent of both engines.
+
+`parse` reads any message into fields that tile its bytes, `build` writes them back; in between fields can be changed,
+and with keys at hand messages can be encrypted and authenticated anew. `dissect` shows a message to people.
+"""
+
+from harness.wire import crypto, layers
+from harness.wire.dissect import dissect
+from harness.wire.fields import Field, FieldError, Part, Problem, Type
+from harness.wire.layouts import (
+    BODIES,
+    DH_GENERATOR,
+    DH_PRIME,
+    SMP_NUMBERS,
+    SMP_ORDER,
+    TAG_BASE,
+    TAG_VERSIONS,
+    TLV_TYPES,
+    TYPES,
+)
+from harness.wire.message import (
+    ENCODED,
+    Armour,
+    Kind,
+    Message,
+    armour,
+    build,
+    layout,
+    offered_versions,
+    parse,
+    reassemble,
+)
+
+__all__ = [
+    "BODIES",
+    "DH_GENERATOR",
+    "DH_PRIME",
+    "ENCODED",
+    "SMP_NUMBERS",
+    "SMP_ORDER",
+    "TAG_BASE",
+    "TAG_VERSIONS",
+    "TLV_TYPES",
+    "TYPES",
+    "Armour",
+    "Field",
+    "FieldError",
+    "Kind",
+    "Message",
+    "Part",
+    "Problem",
+    "Type",
+    "armour",
+    "build",
+    "crypto",
+    "dissect",
+    "layers",
+    "layout",
+    "offered_versions",
+    "parse",
+    "reassemble",
+]

@@ -1,0 +1,141 @@
+"""Fields: the one machinery with which every layer of every message is read and written, without losing a byte.
+
+A layout is a table of parts. Reading cuts bytes into fields that tile the layer: a field whose length prefix
+promises more than there is takes what is left, and what is left over after the last field is a field called "end". So
+joining the raw bytes of all fields always gives the layer back, whatever it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Type(StrEnum):
+    """The data types of the protocol text; FIXED stands for CTR, MAC and SIG, REST takes all that is left."""
+
+    BYTE = "BYTE"
+    SHORT = "SHORT"
+    INT = "INT"
+    MPI = "MPI"
+    DATA = "DATA"
+    FIXED = "FIXED"
+    REST = "REST"
+
+
+_NUMBERS = {Type.BYTE: 1, Type.SHORT: 2, Type.INT: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A field in a layout. size: bytes of a FIXED one; the only right length of a DATA one, when not 0."""
+
+    name: str
+    type: Type
+    size: int = 0
+
+
+Layout = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as the protocol text has it. offset: in the layer, in bytes."""
+
+    code: str
+    field: str
+    offset: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.field} at {self.offset}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as it stands. value: a number, or the content of DATA and FIXED; None when it is cut short."""
+
+    name: str
+    type: Type
+    raw: bytes
+    value: int | bytes | None
+    offset: int
+
+
+class FieldError(LookupError):
+    """A field was asked for that the message does not have, or given a value that it can't hold."""
+
+
+def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem, ...]]:
+    """Cut `data` into the fields of a layout; never fails."""
+    fields: list[Field] = []
+    problems: list[Problem] = []
+    at, end = 0, len(data)
+    for part in layout:
+        if at >= end and part.type is not Type.REST:
+            problems.append(Problem("missing", part.name, at, "the message ends before it"))
+            break
+        field = _read_one(part, data, at, problems)
+        fields.append(field)
+        at += len(field.raw)
+        if field.value is None:
+            break
+    if at < end:
+        fields.append(Field("end", Type.REST, data[at:], data[at:], at))
+        problems.append(Problem("trailing", "end", at, f"{end - at} bytes follow the last field"))
+    return tuple(fields), tuple(problems)
+
+
+def _read_one(part: Part, data: bytes, at: int, problems: list[Problem]) -> Field:
+    kind, name = part.type, part.name
+    start, size = at, part.size
+    if kind in _NUMBERS:
+        size = _NUMBERS[kind]
+    elif kind is Type.MPI or kind is Type.DATA:
+        start = at + 4
+        size = int.from_bytes(data[at:start])
+        if len(data) < start:
+            size = 4  # there is not even a length
+    elif kind is Type.REST:
+        size = len(data) - at
+    content = data[start : start + size]
+    raw = data[at : start + size]
+    if start > len(data) or len(content) < size:
+        there = len(data) - start
+        problems.append(Problem("short", name, at, f"cut short: {size} bytes announced, {max(there, 0)} there"))
+        return Field(name, kind, raw, None, at)
+    if kind is Type.MPI:
+        if content[:1] == b"\0":
+            problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
+        return Field(name, kind, raw, int.from_bytes(content), at)
+    if kind is Type.DATA:
+        if part.size and size != part.size:
+            problems.append(Problem("length", name, at, f"{size} bytes where {part.size} are prescribed"))
+        return Field(name, kind, raw, content, at)
+    return Field(name, kind, raw, int.from_bytes(content) if kind in _NUMBERS else content, at)
+
+
+def encode(kind: Type, value: int | bytes, name: str, size: int = 0) -> bytes:
+    """A value as bytes on the wire. FieldError when the type can't hold it."""
+    if isinstance(value, int):
+        width = (value.bit_length() + 7) // 8 if kind is Type.MPI else _NUMBERS.get(kind, 0)
+        if kind is not Type.MPI and not width:
+            raise FieldError(f"{name} is {kind}: give it bytes, not the number {value}")
+        if value < 0 or value.bit_length() > 8 * width:
+            raise FieldError(f"{name} is {kind}: {value:#x} does not fit; give a number of at most {8 * width} bits")
+        number = value.to_bytes(width)
+        return width.to_bytes(4) + number if kind is Type.MPI else number
+    if kind is Type.MPI or kind in _NUMBERS:
+        raise FieldError(f"{name} is {kind}: give it a number, not bytes; with_raw takes bytes as they are")
+    if size and len(value) != size:
+        raise FieldError(f"{name} has {size} bytes, not {len(value)}; with_raw takes bytes as they are")
+    return len(value).to_bytes(4) + value if kind is Type.DATA else value
+
+
+def write(layout: Layout, values: Iterable[int | bytes]) -> bytes:
+    """The bytes of a layout from its values, in order. FieldError when one does not fit."""
+    return b"".join(
+        encode(part.type, value, part.name, part.size if part.type is Type.FIXED else 0)
+        for part, value in zip(layout, values, strict=True)
+    )

@@ -1,0 +1,262 @@
+"""Messages: `parse` any bytes, `build` them back, and change single fields in between.
+
+A message has one layer of fields. For an encoded message it is the binary one, and the armour around it is kept as it
+was for as long as no field is changed, so that building gives back even armour that no one would make. For all others
+the layer is the text itself. [Unencoded messages, Encoded messages, Fragmentation]
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from harness.wire.fields import Field, FieldError, Layout, Part, Problem, Type, encode, read
+from harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
+
+
+class Kind(StrEnum):
+    """What a message is. UNKNOWN_ENCODED: well armoured, of a version or type that is none of OTR 2 and 3."""
+
+    PLAINTEXT = "plaintext"
+    TAGGED_PLAINTEXT = "tagged_plaintext"
+    QUERY = "query"
+    ERROR = "error"
+    FRAGMENT_V2 = "fragment_v2"
+    FRAGMENT_V3 = "fragment_v3"
+    DH_COMMIT = "dh_commit"
+    DH_KEY = "dh_key"
+    REVEAL_SIGNATURE = "reveal_signature"
+    SIGNATURE = "signature"
+    DATA = "data"
+    UNKNOWN_ENCODED = "unknown_encoded"
+    BAD_ARMOUR = "bad_armour"
+
+
+#: The kinds whose layer is binary, within armour.
+ENCODED = frozenset(
+    {
+        Kind.DH_COMMIT,
+        Kind.DH_KEY,
+        Kind.REVEAL_SIGNATURE,
+        Kind.SIGNATURE,
+        Kind.DATA,
+        Kind.UNKNOWN_ENCODED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Armour:
+    """What is around the binary layer: text up to and with "?OTR:", the base64 as it was, from the "." on."""
+
+    before: bytes
+    base64: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as fields that tile its layer. `version` is None for text, and for a header cut short."""
+
+    kind: Kind
+    version: int | None
+    fields: tuple[Field, ...]
+    problems: tuple[Problem, ...] = ()
+    armour: Armour | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The layer as bytes: of an encoded message, what the armour holds."""
+        return b"".join([field.raw for field in self.fields])
+
+    def field(self, name: str) -> Field:
+        """The field of that name; FieldError with the names that there are."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        names = ", ".join(field.name for field in self.fields)
+        raise FieldError(f"a {self.kind} message has no field {name!r}; this one has {names}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field, and it could be read."""
+        return any(field.name == name and field.value is not None for field in self.fields)
+
+    def value(self, name: str) -> int | bytes:
+        """The value of a field; FieldError when it is cut short."""
+        field = self.field(name)
+        if field.value is None:
+            raise FieldError(f"{name} at {field.offset} is cut short and has no value; raw has its bytes")
+        return field.value
+
+    def number(self, name: str) -> int:
+        """The value of a field that is a number."""
+        value = self.value(name)
+        if not isinstance(value, int):
+            raise FieldError(f"{name} holds bytes, not a number")
+        return value
+
+    def data(self, name: str) -> bytes:
+        """The value of a field that is bytes."""
+        value = self.value(name)
+        if not isinstance(value, bytes):
+            raise FieldError(f"{name} holds a number, not bytes")
+        return value
+
+    def raw(self, name: str) -> bytes:
+        """The bytes of a field as they stand, its length prefix among them."""
+        return self.field(name).raw
+
+    def with_value(self, name: str, value: int | bytes) -> Message:
+        """The message with another value in a field, encoded as it must be. FieldError when it does not fit."""
+        field = self.field(name)
+        size = len(field.raw) if field.type is Type.FIXED and field.value is not None else 0
+        return self.with_raw(name, encode(field.type, value, name, size))
+
+    def with_raw(self, name: str, raw: bytes) -> Message:
+        """The message with other bytes in the place of a field's, lengths and all. It is read anew."""
+        self.field(name)
+        return self._with_body(raw if field.name == name else field.raw for field in self.fields)
+
+    def without(self, name: str) -> Message:
+        """The message without the bytes of a field."""
+        return self.with_raw(name, b"")
+
+    def _with_body(self, raws: Iterable[bytes]) -> Message:
+        body = b"".join(raws)
+        if self.armour is None:
+            return parse(body)
+        return _parse_binary(body, replace(self.armour, base64=b64encode(body)))
+
+    def mac_input(self) -> bytes:
+        """The bytes of a data message that its authenticator covers: from the version to the encrypted message."""
+        return self.body[: self.field("mac").offset]
+
+
+_FRAGMENT = re.compile(rb"\?OTR[|,]")
+_FRAGMENT_V3 = re.compile(
+    rb"(.*?)(\?OTR\|)([0-9a-fA-F]{1,8})(\|)([0-9a-fA-F]{1,8})(,)([0-9]{1,5})(,)([0-9]{1,5})(,)([^,]+)(,)(.*)", re.DOTALL
+)
+_FRAGMENT_V2 = re.compile(rb"(.*?)(\?OTR,)([0-9]{1,5})(,)([0-9]{1,5})(,)([^,]+)(,)(.*)", re.DOTALL)
+_V3_NAMES = ["before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-", "n", "-", "piece", "-", "after"]
+_V2_NAMES = ["before", "marker", "k", "-", "n", "-", "piece", "-", "after"]
+_QUERY = re.compile(rb"(.*?)(\?OTR)(\?v[^?\x00-\x20\x7f]*\?|v[^?\x00-\x20\x7f]*\?|\?)(.*)", re.DOTALL)
+_TAG = re.compile(rb"(.*?)(" + TAG_BASE + rb")((?:[ \t]{8})+)(.*)", re.DOTALL)
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def parse(raw: bytes) -> Message:
+    """Read any bytes as the kind of message they are; never fails, and `build` gives them back."""
+    if b"?OTR" in raw:
+        if marker := _FRAGMENT.search(raw):
+            return _parse_fragment(raw, marker)
+        before, marker_text, rest = raw.partition(b"?OTR:")
+        if marker_text:
+            return _parse_armoured(before + marker_text, rest)
+        before, marker_text, rest = raw.partition(b"?OTR Error:")
+        if marker_text:
+            return _text(Kind.ERROR, None, ("before", before), ("marker", marker_text), ("text", rest))
+        if query := _QUERY.fullmatch(raw):
+            return _text(Kind.QUERY, None, *zip(("before", "marker", "versions", "after"), query.groups(), strict=True))
+    if tag := _TAG.fullmatch(raw):
+        return _text(
+            Kind.TAGGED_PLAINTEXT, None, *zip(("before", "tag_base", "tag_groups", "after"), tag.groups(), strict=True)
+        )
+    return _text(Kind.PLAINTEXT, None, ("text", raw))
+
+
+def build(message: Message) -> bytes:
+    """The message as it is transmitted."""
+    if message.armour is None:
+        return message.body
+    return message.armour.before + message.armour.base64 + message.armour.after
+
+
+def armour(body: bytes) -> bytes:
+    """A binary message as it is transmitted."""
+    return b"?OTR:" + b64encode(body) + b"."
+
+
+def _text(kind: Kind, version: int | None, *parts: tuple[str, bytes], problems: tuple[Problem, ...] = ()) -> Message:
+    fields, at = [], 0
+    for name, raw in parts:
+        fields.append(Field(name, Type.REST, raw, raw, at))
+        at += len(raw)
+    return Message(kind, version, tuple(fields), problems)
+
+
+def _parse_fragment(raw: bytes, marker: re.Match[bytes]) -> Message:
+    kind, version = (Kind.FRAGMENT_V3, 3) if marker[0] == b"?OTR|" else (Kind.FRAGMENT_V2, 2)
+    pattern, names = (_FRAGMENT_V3, _V3_NAMES) if version == 3 else (_FRAGMENT_V2, _V2_NAMES)
+    match = pattern.fullmatch(raw)
+    if match is None or match.start(2) != marker.start():
+        problem = Problem("form", "fragment", marker.start(), "it does not have the form of a fragment")
+        parts = (
+            ("before", raw[: marker.start()]),
+            ("marker", marker[0]),
+            ("fragment", raw[marker.end() :]),
+        )
+        return _text(kind, version, *parts, problems=(problem,))
+    return _text(kind, version, *zip(names, match.groups(), strict=True))
+
+
+def _parse_armoured(before: bytes, rest: bytes) -> Message:
+    base64, dot, after = rest.partition(b".")
+    if dot and _BASE64.fullmatch(base64):
+        try:
+            return _parse_binary(b64decode(base64), Armour(before, base64, dot + after))
+        except Error as error:
+            reason = str(error)
+    else:
+        reason = "it is no padded base64 that ends with a dot"
+    problem = Problem("armour", "armour", len(before), reason)
+    parts = (("before", before), ("armour", base64), ("after", dot + after))
+    return _text(Kind.BAD_ARMOUR, None, *parts, problems=(problem,))
+
+
+def layout(version: int, kind: str) -> Layout:
+    """The layout of an encoded message, header and all."""
+    return (VERSION, TYPE, *(TAGS if version == 3 else ()), *BODIES[kind])
+
+
+_LAYOUTS = {(version, kind): layout(version, kind) for version in (2, 3) for kind in BODIES}
+_UNKNOWN: Layout = (VERSION, TYPE, Part("content", Type.REST))
+_UNKNOWN_V3: Layout = (VERSION, TYPE, *TAGS, Part("content", Type.REST))
+
+
+def _parse_binary(body: bytes, around: Armour) -> Message:
+    version = int.from_bytes(body[:2]) if len(body) >= 2 else None
+    name = TYPES.get(body[2]) if len(body) >= 3 else None
+    if version is not None and version in (2, 3) and name is not None:
+        fields, problems = read(_LAYOUTS[version, name], body)
+        if name == "data" and fields[-1].name == "old_mac_keys" and len(fields[-1].raw) % 20 != 4:
+            problem = Problem("length", "old_mac_keys", fields[-1].offset, "not a whole number of MAC keys")
+            problems = (*problems, problem)
+        return Message(Kind(name), version, fields, problems, around)
+    fields, problems = read(_UNKNOWN_V3 if version == 3 else _UNKNOWN, body)
+    if len(body) >= 3:
+        text = f"version {version} and type {body[2]:#04x} are none of OTR 2 and 3"
+        problems = (*problems, Problem("unknown", "version", 0, text))
+    return Message(Kind.UNKNOWN_ENCODED, version, fields, problems, around)
+
+
+def offered_versions(message: Message) -> frozenset[int]:
+    """The known versions that a query or a whitespace tag offers, 1 among them; empty for other messages."""
+    if message.kind is Kind.QUERY:
+        text = message.data("versions")
+        identifiers = text.partition(b"v")[2]
+        offered = {version for version in (2, 3) if b"%d" % version in identifiers}
+        return frozenset(offered | ({1} if text.startswith(b"?") else set()))
+    if message.kind is Kind.TAGGED_PLAINTEXT:
+        groups = message.data("tag_groups")
+        found = {groups[at : at + 8] for at in range(0, len(groups), 8)}
+        return frozenset(version for version, group in TAG_VERSIONS.items() if group in found)
+    return frozenset()
+
+
+def reassemble(fragments: Iterable[bytes]) -> bytes:
+    """The pieces of fragments, joined in the order given. FieldError for what is no fragment."""
+    return b"".join(parse(fragment).data("piece") for fragment in fragments)
