@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import warnings
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import dsa
@@ -111,10 +112,35 @@ def acceptable(key: DsaPublicKey) -> bool:
     )
 
 
+@lru_cache(maxsize=64)
+def _powers(base: int, modulus: int) -> tuple[tuple[int, ...], ...]:
+    """Row i: base ** (d * 16 ** i) for each hexadecimal digit d, for exponents as long as q."""
+    rows = []
+    for _ in range(2 * DSA_PART):
+        row = [1]
+        for _ in range(15):
+            row.append(row[-1] * base % modulus)
+        rows.append(tuple(row))
+        base = row[-1] * base % modulus
+    return tuple(rows)
+
+
+def _fixed_base_power(base: int, exponent: int, modulus: int) -> int:
+    """base ** exponent mod modulus for a base that comes again and again: a product for each digit of the exponent.
+
+    As a D-H exchange this would cost the library a primality test of p, and `pow` is several times slower.
+    """
+    result = 1
+    for row in _powers(base, modulus):
+        result = result * row[exponent & 15] % modulus
+        exponent >>= 4
+    return result
+
+
 def sign(key: DsaPrivateKey, digest: bytes, nonce: int) -> bytes | None:
     """A DSA signature (40 bytes) of `digest` taken as an integer modulo q, or None when this nonce gives none."""
     p, q, g = key.public.p, key.public.q, key.public.g
-    r = pow(g, nonce, p) % q  # as an exchange it would cost the library a primality test of p
+    r = _fixed_base_power(g, nonce, p) % q
     s = pow(nonce, -1, q) * (int.from_bytes(digest) + key.x * r) % q
     if r == 0 or s == 0:
         return None
