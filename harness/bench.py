@@ -161,9 +161,10 @@ def ratio(pairs: tuple[list[float], list[float]]) -> float:
 
 
 def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
-    """All figures: "ratios" as promised in the README, and "raw" ones (medians, in milliseconds) that they come from."""
+    """All figures: "ratios" as promised in the README, and "raw" ones (medians, in milliseconds) that they come from.
+    """
     ratchet, ake, snapshot = ratcheting(rounds, 40), handshakes(rounds, 8), snapshots(rounds)
-    figures = {
+    return {
         "ratios": {
             "ratchet_vs_crypto": ratio(ratchet),
             "ake_vs_crypto": ratio(ake),
@@ -176,4 +177,3 @@ def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
             "handshake_crypto_ms": statistics.median(ake[0]) * 1000,
         },
     }
-    return figures

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from typing import Protocol
 
 from harness.wire import dissect
 from implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy
@@ -16,8 +17,15 @@ from implementations.contract import Engine, Entropy, Event, Outgoing, PartyConf
 #: Makes an engine; the class of one will do.
 EngineFactory = Callable[[PartyConfig, Entropy], Engine]
 
-#: Looks at every step of a party: action, arguments, events, the state afterwards. The symbolic model is one.
-Follower = Callable[[str, Mapping[str, object], Sequence[Event], PartySnapshot], None]
+
+class Follower(Protocol):
+    """Looks at every step of a party. The symbolic model is one; raises when a step is not as it foretold."""
+
+    def follow(
+        self, action: str, args: Mapping[str, object], events: Sequence[Event], after: PartySnapshot
+    ) -> None: ...
+    def snapshot(self) -> object: ...
+    def restore(self, state: object) -> None: ...
 
 
 class Divergence(Exception):
@@ -100,12 +108,15 @@ class LockstepParty:
         }
 
     def snapshot(self) -> object:
-        return [engine.snapshot() for engine in self.engines.values()]
+        followed = self._follower.snapshot() if self._follower is not None else None
+        return [followed, *(engine.snapshot() for engine in self.engines.values())]
 
     def restore(self, state: object) -> None:
-        if not isinstance(state, list) or len(state) != len(self.engines):
+        if not isinstance(state, list) or len(state) != len(self.engines) + 1:
             raise TypeError("not a snapshot of this party; pass what snapshot() returned")
-        for engine, part in zip(self.engines.values(), state, strict=True):
+        if self._follower is not None:
+            self._follower.restore(state[0])
+        for engine, part in zip(self.engines.values(), state[1:], strict=True):
             engine.restore(part)
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
@@ -123,7 +134,7 @@ class LockstepParty:
                 lines = "\n".join(differences(after, snapshot, self._names[0], name))
                 raise Divergence(self.name, action, args, f"the states afterwards differ:\n{lines}")
         if self._follower is not None:
-            self._follower(action, args, first, after)
+            self._follower.follow(action, args, first, after)
         return first
 
 

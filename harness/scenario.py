@@ -32,6 +32,11 @@ class Scenario:
     run: Run
 
     @property
+    def internal(self) -> bool:
+        """Whether it is for this project's engines alone; others are then not asked, rather than found wanting."""
+        return "lockstep" in self.needs
+
+    @property
     def summary(self) -> str:
         """The first sentence of the description."""
         return self.description.partition("\n")[0]

@@ -6,13 +6,15 @@ must always hold: both sides agree, text arrives once, unchanged and secure, nob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from harness.keys import test_key
 from harness.model import Book
 from harness.targets import EngineTarget, Target
-from harness.world import Step, Watcher, World
+from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict, move_to_json
+from harness.world import Checkpoint, Step, World
 from implementations.contract import (
     Ended,
     Established,
@@ -42,16 +44,14 @@ class CheckFailed(AssertionError):
 class Stage:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
-    recorder: called with every world that is set up, to watch it.
+    Every pair that is set up is kept, with its log, so that the run can be written down (`transcripts`).
     """
 
-    def __init__(
-        self, target: Target, version: int, seed: bytes, watch: Callable[[World], Sequence[Watcher]] | None = None
-    ) -> None:
+    def __init__(self, target: Target, version: int, seed: bytes) -> None:
         self.target = target
         self.version = version
         self.seed = seed
-        self._watch = watch
+        self.pairs: list[Pair] = []
 
     def pair(
         self,
@@ -68,20 +68,42 @@ class Stage:
         facing = PartyConfig(
             test_key("bob"), own if peer_policy is None else peer_policy, 0x2B2B, peer_max_message_size
         )
-        book = Book()
-        peer = EngineTarget("reference")
+        book, peer = Book(), EngineTarget("reference")
+        header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
         parties = {
-            TARGET: self.target.party(TARGET, config, self.seed + b"/target", book),
-            PEER: peer.party(PEER, facing, self.seed + b"/peer", book),
+            TARGET: self.target.party(TARGET, config, self.seed, book),
+            PEER: peer.party(PEER, facing, self.seed, book),
         }
         world = World(parties, {TARGET: [PEER], PEER: [TARGET]})
-        if self._watch is not None:
-            world.watchers.extend(self._watch(world))
-        return Pair(world, self.version)
+        pair = Pair(world, self.version, header)
+        self.pairs.append(pair)
+        return pair
 
     def check(self, holds: bool, what: str) -> None:
         """Demand that something holds; `what` says what, as a sentence in the present."""
         check(holds, what)
+
+    def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
+        """Write down every pair's run as FOLDER/NAME.jsonl (NAME-2.jsonl ...); the verdict belongs to the last."""
+        paths = []
+        for number, pair in enumerate(self.pairs, start=1):
+            path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
+            last = number == len(self.pairs)
+            with TranscriptWriter.create(path, pair.header) as writer:
+                for step in pair.log:
+                    writer.step(
+                        step.now,
+                        step.party,
+                        step.action,
+                        step.args,
+                        step.events,
+                        snapshot=step.after,
+                        move=None if step.move is None else move_to_json(step.move),
+                        failure=step.failure,
+                    )
+                writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
+            paths.append(path)
+        return paths
 
 
 def check(holds: bool, what: str) -> None:
@@ -90,12 +112,21 @@ def check(holds: bool, what: str) -> None:
         raise CheckFailed(what)
 
 
+@dataclass(frozen=True, slots=True)
+class PairCheckpoint:
+    """A pair at one moment."""
+
+    world: Checkpoint
+    log: tuple[Step, ...]
+
+
 class Pair:
     """The target and the peer in a world, with every step that was taken."""
 
-    def __init__(self, world: World, version: int) -> None:
+    def __init__(self, world: World, version: int, header: Header) -> None:
         self.world = world
         self.version = version
+        self.header = header
         self.log: list[Step] = []
         world.watchers.append(self.log.append)
 
@@ -119,6 +150,15 @@ class Pair:
         self.world.user(name, action, **args)
         self.world.settle()
         return since
+
+    def checkpoint(self) -> PairCheckpoint:
+        """This moment, for `back_to`. Engines only."""
+        return PairCheckpoint(self.world.snapshot(), tuple(self.log))
+
+    def back_to(self, moment: PairCheckpoint) -> None:
+        """Go back to a moment, with all parties and the log: what is written down is always one run that can be had."""
+        self.world.restore(moment.world)
+        self.log[:] = moment.log
 
     def one(self, since: int, name: str, kind: type[E]) -> E:
         """The only event of a kind that a party gave since; it is an error when there is none or more."""

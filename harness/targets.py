@@ -11,6 +11,8 @@ from typing import Protocol
 
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
+from harness.replay import PartyFactory
+from harness.transcript import Header, PartyInfo
 from harness.world import Party
 from implementations.contract import PartyConfig
 from implementations.entropy import SeededEntropy
@@ -20,9 +22,11 @@ from implementations.reference import ReferenceEngine
 #: The engines of the project by the name of their target.
 ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
 
-#: What a complete implementation can do; a driver says which of these its target can.
+#: What this project's engines can do. All but "lockstep" (snapshots, and a second engine at their side) others can,
+#: too; a driver says which of these its target can.
 CAPABILITIES = frozenset(
     {
+        "lockstep",
         "v2",
         "v3",
         "smp",
@@ -76,9 +80,9 @@ class EngineTarget:
         self._order = sorted(ENGINES, key=lambda engine: engine != name)
 
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
-        engines = {engine: ENGINES[engine](config, SeededEntropy(seed)) for engine in self._order}
+        engines = {engine: ENGINES[engine](config, SeededEntropy(seed).child(name)) for engine in self._order}
         model = PartyModel(name, config, book)
-        return LockstepParty(name, engines, model.follow)
+        return LockstepParty(name, engines, model)
 
     def reset(self) -> None:
         """Nothing outlives its world."""
@@ -89,3 +93,25 @@ class EngineTarget:
 
 #: Makes a target; raises TargetMissing when it can't be run here.
 TargetFactory = Callable[[], Target]
+
+
+def party_again(target: str | None) -> PartyFactory:
+    """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
+    book = Book()
+
+    def again(name: str, info: PartyInfo, header: Header) -> Party:
+        player = target if target is not None and name == "target" else info.target
+        return make(player).party(name, info.config, header.seed, book)
+
+    return again
+
+
+class UnknownTarget(LookupError):
+    """There is no target of that name."""
+
+
+def make(name: str) -> Target:
+    """The target of a name. UnknownTarget; TargetMissing when it can't be run here."""
+    if name in ENGINES:
+        return EngineTarget(name)
+    raise UnknownTarget(f"no target {name!r}; there are {', '.join(ENGINES)}")

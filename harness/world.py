@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from harness.network import Move, Network, Tick, User
 from implementations.contract import Event, Outgoing, PartySnapshot
@@ -24,6 +24,13 @@ class Party(Protocol):
     def fingerprint(self) -> bytes: ...
     def receive(self, message: bytes) -> Sequence[Event]: ...
     def set_time(self, now: int) -> None: ...
+
+
+class Copyable(Protocol):
+    """A party that can be taken back to an earlier state."""
+
+    def snapshot(self) -> object: ...
+    def restore(self, state: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Step:
     before: PartySnapshot | None
     after: PartySnapshot | None
     move: Move | None
+    failure: str | None = None
 
 
 Watcher = Callable[[Step], None]
@@ -82,20 +90,39 @@ class World:
         party = self.parties[name]
         inspect = getattr(party, "inspect", None)
         before = inspect() if inspect else None
-        events = getattr(party, action)(**args)
+        self.steps += 1
+        try:
+            events = cast(Sequence[Event], getattr(party, action)(**args))
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))
+            raise
         after = inspect() if inspect else None
         for event in events:
             if isinstance(event, Outgoing):
                 self.network.send(name, event.message)
-        self.steps += 1
-        step = Step(self.steps, self.now, name, action, args, events, before, after, move)
+        self._show(Step(self.steps, self.now, name, action, args, events, before, after, move))
+        return events
+
+    def _show(self, step: Step) -> None:
         for watch in self.watchers:
             watch(step)
-        return events
 
     def user(self, party: str, action: str, **args: object) -> Sequence[Event]:
         """A user acts."""
         return self.apply(User(party, action, args))
+
+    def snapshot(self) -> Checkpoint:
+        """The state of all parties, of the network and of time. Only for parties that have snapshots: engines."""
+        states = {name: _copyable(party).snapshot() for name, party in self.parties.items()}
+        return Checkpoint(states, self.network.snapshot(), self.now)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a moment; watchers are not told."""
+        for name, party in self.parties.items():
+            _copyable(party).restore(checkpoint.parties[name])
+        self.network.restore(checkpoint.network)
+        self.now = checkpoint.now
 
     def settle(self, limit: int = 1000) -> list[Event]:
         """Deliver everything under way, in order, until the network is quiet; the events.
@@ -112,5 +139,20 @@ class World:
         raise Endless(f"the network is not quiet after {limit} deliveries; the parties answer each other for ever")
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A world at one moment, for `World.restore`."""
+
+    parties: Mapping[str, object]
+    network: tuple[dict[str, list[bytes]], int]
+    now: int
+
+
 class Endless(Exception):
     """Messages beget messages without end."""
+
+
+def _copyable(party: Party) -> Copyable:
+    if not hasattr(party, "snapshot"):
+        raise TypeError(f"{type(party).__name__} has no snapshots; only engines can be taken back to an earlier state")
+    return cast(Copyable, party)

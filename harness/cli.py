@@ -1,0 +1,136 @@
+"""The command line: `otterproof check`, `bench`, `replay`.
+
+Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness import bench, report
+from harness.drivers import TargetError, TargetMissing
+from harness.judge import Job, judge
+from harness.replay import replay
+from harness.scenario import load, scenarios
+from harness.targets import UnknownTarget, make, party_again
+from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
+
+CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist or can't be done."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except TargetMissing as missing:
+        return _fail(missing, NOT_RUN)
+    except (UsageError, UnknownTarget, TranscriptError) as error:
+        return _fail(error, USAGE)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"otterproof: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="otterproof",
+        description="Prove an implementation of Off-the-Record messaging, or break it.",
+        epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run.",
+    )
+    parser.add_argument("--version", action="version", version=tool_version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="judge a target by the scenarios")
+    check.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
+    check.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
+    check.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
+    check.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
+    check.add_argument(
+        "--transcripts",
+        type=Path,
+        metavar="DIR",
+        help="write every run's transcript to DIR (without it, those of failed runs to otterproof-failures)",
+    )
+    check.set_defaults(command=_check)
+
+    measure = commands.add_parser("bench", help="measure speed, as ratios against the bare cryptography and libotr")
+    measure.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    measure.set_defaults(command=_bench)
+
+    again = commands.add_parser("replay", help="run a transcript again")
+    again.add_argument("transcript", type=Path)
+    again.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
+    again.set_defaults(command=_replay)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def _check(options: argparse.Namespace) -> int:
+    load()
+    probe = make(options.target)
+    version, capabilities = probe.version, probe.capabilities
+    probe.close()
+    chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
+    if not chosen:
+        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
+    folder = options.transcripts or Path("otterproof-failures")
+    job = Job(options.target, options.seed.encode(), folder, options.transcripts is not None)
+    began = time.perf_counter()
+    stream = judge(job, chosen, min(options.jobs, len(chosen)))
+    results, interrupted = report.collect(stream, len(chosen), options.target)
+    report.summary(results, chosen, options.target, time.perf_counter() - began)
+    if options.json:
+        content = report.as_json(results, options.target, version, options.seed)
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
+    if interrupted:
+        return INTERRUPTED
+    verdicts = {result.verdict for result in results}
+    if verdicts & report.BAD:
+        return DEVIATES
+    return NOT_RUN if Verdict.INFRA in verdicts else CONFORMS
+
+
+def _bench(options: argparse.Namespace) -> int:
+    figures = bench.measure()
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        report.figures(figures)
+    return CONFORMS
+
+
+def _replay(options: argparse.Namespace) -> int:
+    transcript = read_transcript(options.transcript)
+    result = replay(transcript, party_again(options.target), (TargetError,))
+    if result.divergence is None:
+        print(f"{options.transcript}: all {result.steps} steps came out as recorded")
+        return CONFORMS
+    print(f"{options.transcript}: {result.divergence}")
+    return DEVIATES
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Judging a target by scenarios: each run has a verdict, and the results come as a stream that reports consume.
+
+Scenarios are independent of each other, so they are spread over processes; each process has the target once. A
+scenario's randomness comes from the seed and its id alone: it runs the same alone, in any order and in any process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.drivers import TargetCrash, TargetDesync, TargetFailed, TargetHang, TargetUnsupported
+from harness.lockstep import Divergence
+from harness.model import ModelDivergence
+from harness.oracles import OracleFailure
+from harness.scenario import Scenario, load, scenarios
+from harness.stage import CheckFailed, Stage
+from harness.targets import Target, make
+from harness.transcript import Verdict
+from harness.world import Endless
+
+#: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
+VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
+    (CheckFailed, Verdict.FAIL),
+    (Divergence, Verdict.FAIL),
+    (ModelDivergence, Verdict.FAIL),
+    (OracleFailure, Verdict.FAIL),
+    (Endless, Verdict.FAIL),
+    (TargetUnsupported, Verdict.UNSUPPORTED),
+    (TargetHang, Verdict.HANG),
+    (TargetDesync, Verdict.DESYNC),
+    (TargetCrash, Verdict.CRASH),
+    (TargetFailed, Verdict.CRASH),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took."""
+
+    scenario: str
+    requirements: tuple[str, ...]
+    verdict: Verdict
+    detail: str
+    steps: int
+    seconds: float
+    transcripts: tuple[str, ...] = ()
+
+
+def run(scenario: Scenario, target: Target, seed: bytes, folder: Path | None = None, keep: bool = False) -> Result:
+    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one."""
+    began = time.perf_counter()
+    missing = scenario.needs - target.capabilities
+    if missing:
+        detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
+        return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
+    stage = Stage(target, scenario.version, hashlib.sha256(seed + b"/" + scenario.id.encode()).digest())
+    verdict, detail = Verdict.PASS, ""
+    try:
+        scenario.run(stage)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
+        verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
+        detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+    paths: list[Path] = []
+    if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = stage.write_transcripts(folder, scenario.id, verdict, detail)
+    return Result(
+        scenario.id,
+        scenario.requirements,
+        verdict,
+        detail,
+        sum(pair.world.steps for pair in stage.pairs),
+        time.perf_counter() - began,
+        tuple(map(str, paths)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a process needs to know. chosen: ids of scenarios."""
+
+    target: str
+    seed: bytes
+    folder: Path | None
+    keep: bool
+
+
+_target: Target | None = None
+_job: Job | None = None
+
+
+def _start_worker(job: Job) -> None:
+    global _target, _job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
+    load()
+    _target, _job = make(job.target), job
+
+
+def _run_by_id(scenario_id: str) -> Result:
+    if _target is None or _job is None:
+        raise RuntimeError("a worker process was not started by judge()")
+    (scenario,) = (one for one in scenarios(scenario_id) if one.id == scenario_id)
+    return run(scenario, _target, _job.seed, _job.folder, _job.keep)
+
+
+def judge(job: Job, chosen: Sequence[Scenario], processes: int) -> Iterator[Result]:
+    """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running."""
+    if processes <= 1:
+        target = make(job.target)
+        try:
+            yield from (run(scenario, target, job.seed, job.folder, job.keep) for scenario in chosen)
+        finally:
+            target.close()
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _start_worker, (job,)) as pool:  # leaving the block ends the processes
+        yield from pool.imap_unordered(_run_by_id, [scenario.id for scenario in chosen])

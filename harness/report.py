@@ -1,0 +1,120 @@
+"""What a person sees of a judgement: progress while it runs, then what was run and what held; and the same as JSON.
+
+Reports consume the stream of results and add nothing to it. Progress goes to standard error, and only to a terminal;
+the summary goes to standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from harness.judge import Result
+from harness.scenario import Scenario
+from harness.transcript import Verdict
+
+#: Verdicts that mean that the target does not conform.
+BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+
+_COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}
+
+
+def _coloured(verdict: Verdict, text: str) -> str:
+    return f"[{_COLOUR.get(verdict, 'red')}]{text}[/]"
+
+
+def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], bool]:
+    """Take all results, showing progress; what there is, and whether it was interrupted with Ctrl-C."""
+    console = Console(stderr=True)
+    collected: list[Result] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"judging {target}", total=total)
+        try:
+            for result in results:
+                collected.append(result)
+                progress.update(task, advance=1, description=f"judging {target}: {result.scenario[:40]:40}")
+                if result.verdict in BAD or result.verdict is Verdict.INFRA:
+                    verdict = _coloured(result.verdict, result.verdict.value)
+                    progress.console.print(f"{verdict} {escape(result.scenario)}")
+        except KeyboardInterrupt:
+            return collected, True
+    return collected, False
+
+
+def summary(results: Sequence[Result], chosen: Sequence[Scenario], target: str, seconds: float) -> None:
+    """Print what was run, what held, and what did not, with the reason and where the transcript is."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    kinds = {scenario.id: scenario.kind for scenario in chosen}
+    summaries = {scenario.id: scenario.summary for scenario in chosen}
+    verdicts = [verdict for verdict in Verdict if any(result.verdict is verdict for result in results)]
+    table = Table("kind", "scenarios", "steps", *(verdict.value for verdict in verdicts), title=f"{target}")
+    for kind in sorted(set(kinds.values())):
+        of_kind = [result for result in results if kinds[result.scenario] == kind]
+        counts = Counter(result.verdict for result in of_kind)
+        cells = [_coloured(verdict, str(counts[verdict])) if counts[verdict] else "-" for verdict in verdicts]
+        table.add_row(kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells)
+    console.print(table)
+    for result in sorted(results, key=lambda result: result.scenario):
+        if result.verdict is Verdict.PASS or result.verdict is Verdict.UNSUPPORTED:
+            continue
+        console.print(f"\n{_coloured(result.verdict, result.verdict.value)} [bold]{escape(result.scenario)}[/]")
+        console.print(f"  {escape(summaries[result.scenario])}", highlight=False)
+        console.print(escape("\n".join(f"  {line}" for line in result.detail.splitlines())), highlight=False)
+        for path in result.transcripts:
+            console.print(f"  transcript: {escape(path)}", highlight=False, soft_wrap=True)
+    conforms = not any(result.verdict in BAD or result.verdict is Verdict.INFRA for result in results)
+    verdict = "[green]conforms[/]" if conforms and len(results) == len(chosen) else "[red]does not conform[/]"
+    if len(results) < len(chosen):
+        verdict = f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
+    steps = sum(result.steps for result in results)
+    console.print(f"{target}: {verdict} ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)")
+
+
+def as_json(results: Sequence[Result], target: str, version: str, seed: str) -> dict[str, Any]:
+    """The whole judgement as plain JSON values: counts, a verdict for each scenario and for each requirement.
+
+    A requirement has the worst verdict of its scenarios.
+    """
+    order = [
+        Verdict.PASS,
+        Verdict.UNSUPPORTED,
+        Verdict.INFRA,
+        Verdict.DESYNC,
+        Verdict.HANG,
+        Verdict.CRASH,
+        Verdict.FAIL,
+    ]
+    requirements: dict[str, Verdict] = {}
+    for result in results:
+        for requirement in result.requirements:
+            worst = max(requirements.get(requirement, Verdict.PASS), result.verdict, key=order.index)
+            requirements[requirement] = worst
+    return {
+        "target": target,
+        "version": version,
+        "seed": seed,
+        "counts": {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict},
+        "scenarios": [
+            asdict(result) | {"verdict": result.verdict.value, "transcripts": list(result.transcripts)}
+            for result in sorted(results, key=lambda result: result.scenario)
+        ],
+        "requirements": {name: verdict.value for name, verdict in sorted(requirements.items())},
+    }
+
+
+def figures(measured: Mapping[str, Mapping[str, float]]) -> None:
+    """Print what `bench` measured."""
+    table = Table("figure", "value", title="bench")
+    for group in measured.values():
+        for name, value in group.items():
+            table.add_row(name, f"{value:.4f}")
+    Console().print(table)
