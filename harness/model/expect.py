@@ -1,0 +1,335 @@
+"""What a step must give: expected events, with templates for the messages in them, and the comparison with what came.
+
+Most events are foretold exactly. Where a value is somebody's randomness, or the result of cryptography, the expected
+event holds its name, and the comparison binds it in the book. A template for an outgoing message says everything about
+it but such values; when it fits, the meaning of the message is entered in the book, for whoever receives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from harness import wire
+from harness.model.book import Book, BookConflict, Opening, Seal, Written
+from harness.model.names import (
+    Commit,
+    Dh,
+    EncryptedGx,
+    HashedGx,
+    Identity,
+    MacKey,
+    MessageName,
+    Name,
+    RevealedKey,
+    SharedKey,
+    Ssid,
+)
+from harness.model.plain import Plain
+from harness.wire import Kind
+from implementations.contract import DsaPublicKey, Established, Event, ExtraKey, Outgoing
+
+
+class Mismatch(Exception):
+    """A prediction failed: where, what was predicted, what was observed."""
+
+    def __init__(self, place: str, predicted: object, observed: object) -> None:
+        super().__init__(f"{place}: predicted {predicted!s:.600}, observed {observed!r:.600}")
+        self.place = place
+        self.predicted = predicted
+        self.observed = observed
+
+
+def same(place: str, predicted: object, observed: object) -> None:
+    """Mismatch unless the two are equal."""
+    if predicted != observed:
+        raise Mismatch(place, repr(predicted), observed)
+
+
+def bind(book: Book, place: str, name: Name, observed: bytes | int) -> None:
+    """The value at this place is that of `name`: Mismatch if the book has it otherwise."""
+    try:
+        book.bind(name, observed)
+    except BookConflict as conflict:
+        raise Mismatch(place, f"{name} ({conflict})", observed) from conflict
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Templates of messages
+# --------------------------------------------------------------------------------------------------------------------
+
+
+class Template(Protocol):
+    """A message that is to go out."""
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        """Compare; when it fits, enter in the book what was learnt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A message whose every byte is known: text, a query, an Error Message."""
+
+    message: bytes
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        same(place, self.message, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A message that is resent, the very same bytes."""
+
+    name: MessageName
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        same(f"{place} (resent {self.name.kind})", book.message(self.name), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Version and instance tags of an encoded message. [Instance Tags]"""
+
+    version: int
+    sender_tag: int
+    receiver_tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMessage:
+    """[D-H Commit Message] gxmpi is an MPI of at most 192 bytes, and the field as long as it."""
+
+    header: Header
+    commit: Commit
+    name: MessageName
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        parsed = _parse(message, Kind.DH_COMMIT, self.header, place)
+        encrypted, hashed = parsed.data("encrypted_gx"), parsed.data("hashed_gx")
+        if not 4 < len(encrypted) <= 196:
+            raise Mismatch(f"{place}.encrypted_gx", "an encrypted MPI of 1 to 192 bytes", encrypted)
+        bind(book, f"{place}.encrypted_gx", EncryptedGx(self.commit), encrypted)
+        bind(book, f"{place}.hashed_gx", HashedGx(self.commit), hashed)
+        book.add_message(self.name, message)
+
+
+@dataclass(frozen=True, slots=True)
+class DhKeyMessage:
+    """[D-H Key Message]"""
+
+    header: Header
+    y: Dh
+    name: MessageName
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        parsed = _parse(message, Kind.DH_KEY, self.header, place)
+        bind(book, f"{place}.gy", self.y, parsed.number("gy"))
+        book.add_message(self.name, message)
+
+
+def _encrypted_signature_size(signer: Identity) -> int:
+    """The length of X: public key, key id, signature."""
+    key = signer.key
+    numbers = (key.p, key.q, key.g, key.y) if isinstance(key, DsaPublicKey) else ()
+    return 2 + sum(4 + (number.bit_length() + 7) // 8 for number in numbers) + 4 + 40
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMessage:
+    """[Reveal Signature Message] with the commit that it opens; [Signature Message] without one."""
+
+    header: Header
+    seal: Seal
+    commit: Commit | None
+    name: MessageName
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        kind = Kind.SIGNATURE if self.commit is None else Kind.REVEAL_SIGNATURE
+        parsed = _parse(message, kind, self.header, place)
+        encrypted = parsed.data("encrypted_signature")
+        same(f"{place}.encrypted_signature (length)", _encrypted_signature_size(self.seal.signer), len(encrypted))
+        if self.commit is not None:
+            revealed = parsed.data("revealed_key")
+            bind(book, f"{place}.revealed_key", RevealedKey(self.commit), revealed)
+            book.add_opening(*book.commit_fields(self.commit), revealed, Opening(self.commit.x))
+        book.add_seal(encrypted, parsed.data("mac"), self.seal)
+        book.add_message(self.name, message)
+
+
+@dataclass(frozen=True, slots=True)
+class DataMessage:
+    """[Data Message] reveals: the old MAC keys in their order."""
+
+    header: Header
+    flags: int
+    sender_keyid: int
+    recipient_keyid: int
+    next_dh: Dh
+    counter: int
+    sender: Dh
+    receiver: Dh
+    plain: Plain
+    reveals: tuple[MacKey, ...]
+
+    def check(self, message: bytes, book: Book, place: str) -> None:
+        parsed = _parse(message, Kind.DATA, self.header, place)
+        same(f"{place}.flags", self.flags, parsed.number("flags"))
+        same(f"{place}.sender_keyid", self.sender_keyid, parsed.number("sender_keyid"))
+        same(f"{place}.recipient_keyid", self.recipient_keyid, parsed.number("recipient_keyid"))
+        bind(book, f"{place}.next_dh", self.next_dh, parsed.number("next_dh"))
+        same(f"{place}.ctr", self.counter, int.from_bytes(parsed.data("ctr"), "big"))
+        least, most = self.plain.sizes
+        length = len(parsed.data("encrypted_message"))
+        if not least <= length <= most:
+            raise Mismatch(f"{place}.encrypted_message", f"{least} to {most} bytes of {self.plain}", length)
+        check_mac_keys(f"{place}.old_mac_keys", self.reveals, _cut(parsed.data("old_mac_keys")), book)
+        book.add_written(parsed.mac_input(), parsed.data("mac"), Written(self.sender, self.receiver, self.plain))
+
+
+def _cut(keys: bytes) -> Sequence[bytes]:
+    return [keys[at : at + 20] for at in range(0, len(keys), 20)]
+
+
+def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes], book: Book) -> None:
+    """MAC keys in the clear: as many as foretold, in this order, each the one that its name stands for."""
+    if len(names) != len(observed):
+        raise Mismatch(place, f"[{', '.join(map(str, names))}]", [key.hex() for key in observed])
+    for index, (name, key) in enumerate(zip(names, observed, strict=True)):
+        bind(book, f"{place}[{index}]", name, key)
+
+
+def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Message:
+    """An encoded message of that kind, well formed, canonically armoured, with that version and those tags."""
+    parsed = wire.parse(message)
+    same(f"{place}.kind", kind, parsed.kind)
+    same(f"{place}.version", header.version, parsed.version)
+    same(f"{place}.problems", (), parsed.problems)
+    same(f"{place} (armour)", wire.armour(parsed.body), message)
+    if header.version == 3:
+        same(f"{place}.sender_tag", header.sender_tag, parsed.number("sender_tag"))
+        same(f"{place}.receiver_tag", header.receiver_tag, parsed.number("receiver_tag"))
+    return parsed
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Expected events
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """An Outgoing, or one for every fragment of the message."""
+
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """An event out of several, where only cryptography could tell which. None of them changes the state."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Establishes:
+    """Established, with names for ssid and fingerprint."""
+
+    instance: int
+    version: int
+    ssid: Ssid
+    identity: Identity
+    sent_reveal_signature: bool
+    refreshed: bool
+    same_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivesExtraKey:
+    """ExtraKey, with a name for the key."""
+
+    instance: int
+    received: bool
+    use: int
+    data: bytes
+    key: SharedKey
+
+
+#: An event of the contract stands for itself.
+Expected: TypeAlias = Event | Sends | OneOf | Establishes | GivesExtraKey
+
+
+def match_events(expected: Sequence[Expected], events: Sequence[Event], max_size: int | None, book: Book) -> None:
+    """Compare event by event, binding what the events show."""
+    at = 0
+    for one in expected:
+        place = f"event {at}"
+        if at >= len(events):
+            raise Mismatch(place, one, None)
+        if isinstance(one, Sends):
+            message, count = _take_message(events, at, max_size)
+            one.template.check(message, book, f"{place}.message")
+            at += count
+        else:
+            _match_event(one, events[at], place, book)
+            at += 1
+    if at < len(events):
+        raise Mismatch(f"event {at}", "no more events", events[at])
+
+
+def _match_event(one: Event | OneOf | Establishes | GivesExtraKey, event: Event, place: str, book: Book) -> None:
+    match one:
+        case OneOf(events):
+            if event not in events:
+                raise Mismatch(place, f"one of {events}", event)
+        case Establishes():
+            if not isinstance(event, Established):
+                raise Mismatch(place, one, event)
+            _same_fields(place, one, event, "instance version sent_reveal_signature refreshed same_key")
+            bind(book, f"{place}.ssid", one.ssid, event.ssid)
+            bind(book, f"{place}.fingerprint", one.identity, event.fingerprint)
+        case GivesExtraKey():
+            if not isinstance(event, ExtraKey):
+                raise Mismatch(place, one, event)
+            _same_fields(place, one, event, "instance received use data")
+            bind(book, f"{place}.key", one.key, event.key)
+        case _:
+            same(place, one, event)
+
+
+def _same_fields(place: str, one: Hashable, event: Event, names: str) -> None:
+    for name in names.split():
+        same(f"{place}.{name}", getattr(one, name), getattr(event, name))
+
+
+def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tuple[bytes, int]:
+    """The message that starts with event `at`, put together if it was fragmented, and how many events it took."""
+    first = events[at]
+    if not isinstance(first, Outgoing):
+        raise Mismatch(f"event {at}", "an outgoing message", first)
+    parsed = wire.parse(first.message)
+    if parsed.kind not in (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3) or not parsed.has("n") or max_size is None:
+        if max_size is not None and first.message.startswith(b"?OTR:") and len(first.message) > max_size:
+            raise Mismatch(f"event {at}", f"fragments of at most {max_size} bytes", first)
+        return first.message, 1
+    count = int(parsed.data("n"))
+    group = [event.message for event in events[at : at + count] if isinstance(event, Outgoing)]
+    message = b"".join(one.data("piece") for one in map(wire.parse, group) if one.has("piece"))
+    for index, (piece, right) in enumerate(zip(group, split(message, max_size), strict=False)):
+        same(f"event {at + index} (fragment)", right, piece)
+    same(f"event {at} (fragments)", len(split(message, max_size)), len(group))
+    return message, count
+
+
+def split(message: bytes, max_size: int) -> list[bytes]:
+    """The fragments that an engine makes of an encoded message. [Fragmentation; contract.Outgoing]"""
+    if len(message) <= max_size:
+        return [message]
+    parsed = wire.parse(message)
+    tags = ""
+    if parsed.version == 3:
+        tags = f"|{parsed.number('sender_tag'):08x}|{parsed.number('receiver_tag'):08x}"
+    room = max_size - len(f"?OTR{tags},00001,00002,,")
+    pieces = [message[at : at + room] for at in range(0, len(message), room)]
+    return [f"?OTR{tags},{k:05d},{len(pieces):05d},".encode() + piece + b"," for k, piece in enumerate(pieces, start=1)]

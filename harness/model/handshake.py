@@ -1,0 +1,201 @@
+"""The authenticated key exchange as names: what each of its four messages does in each authentication state.
+
+Whether a message's secrets are right is a question of where its fields come from: a Reveal Signature opens a commit if
+both come from the same handshake, and its seal is good if it was made for the two D-H keys that the receiver has in
+mind. [Authentication state; Receiving a D-H Commit / D-H Key / Reveal Signature / Signature Message]
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.model.book import Seal
+from harness.model.expect import DhKeyMessage, Establishes, OneOf, SealedMessage
+from harness.model.names import Dh, Drawn, Given, MessageName, Ssid, pair
+from harness.model.plain import Plain, in_group
+from harness.model.state import AwaitingDhKey, AwaitingRevealSig, AwaitingSig, Idle, Ratchet, Session
+from harness.model.step import Step
+from harness.wire import Kind, Message
+from implementations.contract import RECENT, MessageState, Reason, Rejected, StoredDropped
+
+#: Every handshake's D-H keys have this id. [contract, Handshake]
+FIRST_KEYID = 1
+
+#: How a Reveal Signature can fail when nothing is known of the commit, but for places in X, and bytes after gx.
+_AFTER_COMMITMENT = (
+    Reason.BAD_COMMITMENT,
+    Reason.BAD_GROUP_ELEMENT,
+    Reason.BAD_MAC,
+    Reason.BAD_PUBLIC_KEY,
+    Reason.BAD_KEY_ID,
+    Reason.BAD_SIGNATURE,
+)
+_BAD_GXMPI = (Rejected(Reason.MALFORMED, "gx", 0), Rejected(Reason.NON_MINIMAL_MPI, "gx", 0))
+
+
+def receive_handshake(step: Step, message: Message, version: int, instance: int) -> None:
+    """A handshake message whose header and structure are in order."""
+    session = step.session(instance)
+    match message.kind:
+        case Kind.DH_COMMIT:
+            _receive_commit(step, session, version, message.data("encrypted_gx"), message.data("hashed_gx"))
+        case Kind.DH_KEY:
+            _receive_dh_key(step, session, version, message.number("gy"))
+        case Kind.REVEAL_SIGNATURE:
+            _receive_reveal_signature(step, session, version, message)
+        case _:
+            _receive_signature(step, session, version, message)
+
+
+def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: bytes, hashed_gx: bytes) -> None:
+    """[Receiving a D-H Commit Message]"""
+    auth = session.auth
+    if isinstance(auth, AwaitingDhKey) and step.book.commit_fields(auth.commit)[1] > hashed_gx:
+        step.reject(Reason.COLLISION_WON)
+        step.send_again(auth.message)
+        return
+    if isinstance(auth, AwaitingRevealSig):
+        step.put(replace(session, auth=replace(auth, encrypted_gx=encrypted_gx, hashed_gx=hashed_gx)))
+        step.send_again(auth.message)
+        return
+    placed = step.make_room(session)
+    if placed is None:
+        step.reject(Reason.TOO_MANY_INSTANCES)
+        return
+    y = step.draw_key("ake.y")
+    name = MessageName("D-H Key", (y,), session.instance)
+    step.put(replace(placed, auth=AwaitingRevealSig(y, encrypted_gx, hashed_gx, name)))
+    step.send(DhKeyMessage(step.header(version, session.instance), y, name))
+
+
+def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> None:
+    """[Receiving a D-H Key Message]"""
+    auth, gy = session.auth, step.book.dh(value)
+    if isinstance(auth, AwaitingSig) and auth.gy == gy:
+        step.send_again(auth.message)
+        return
+    if not isinstance(auth, AwaitingDhKey):
+        step.reject(Reason.UNEXPECTED)
+        return
+    if not in_group(value):
+        step.reject(Reason.BAD_GROUP_ELEMENT)
+        return
+    placed = step.make_room(session)
+    if placed is None:
+        step.reject(Reason.TOO_MANY_INSTANCES)
+        return
+    x = auth.commit.x
+    name = MessageName("Reveal Signature", (x, gy), session.instance)
+    step.put(replace(placed, auth=AwaitingSig(auth.commit, gy, name)))
+    seal = Seal(Kind.REVEAL_SIGNATURE, x, gy, step.own, FIRST_KEYID)
+    step.send(SealedMessage(step.header(version, session.instance), seal, auth.commit, name))
+
+
+def _receive_reveal_signature(step: Step, session: Session, version: int, message: Message) -> None:
+    """[Receiving a Reveal Signature Message] Checks in the order of the contract."""
+    auth = session.auth
+    if not isinstance(auth, AwaitingRevealSig):
+        step.reject(Reason.UNEXPECTED)
+        return
+    opening = step.book.opening(auth.encrypted_gx, auth.hashed_gx, message.data("revealed_key"))
+    if opening is None:
+        _reject_unopened(step, auth)
+        return
+    if opening.problem is not None:
+        step.give(opening.problem)
+        return
+    if isinstance(opening.x, Given) and not in_group(opening.x.value):
+        step.reject(Reason.BAD_GROUP_ELEMENT)
+        return
+    seal = _open(step, message, opening.x, auth.y)
+    if seal is not None:
+        _complete(step, session, version, auth.y, seal)
+
+
+def _reject_unopened(step: Step, auth: AwaitingRevealSig) -> None:
+    """The parts are not of one commit. Of a commit that nobody made known, only a failure can be foretold."""
+    if step.book.knows_commit_field(auth.encrypted_gx, auth.hashed_gx):
+        step.reject(Reason.BAD_COMMITMENT)
+        return
+    ends = (Rejected(Reason.MALFORMED, "end", at) for at in range(4, len(auth.encrypted_gx)))
+    step.expected.append(OneOf((*map(Rejected, _AFTER_COMMITMENT), *_BAD_GXMPI, *ends)))
+
+
+def _receive_signature(step: Step, session: Session, version: int, message: Message) -> None:
+    """[Receiving a Signature Message]"""
+    auth = session.auth
+    if not isinstance(auth, AwaitingSig):
+        step.reject(Reason.UNEXPECTED)
+        return
+    seal = _open(step, message, auth.gy, auth.commit.x)
+    if seal is not None:
+        _complete(step, session, version, auth.commit.x, seal)
+
+
+def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> Seal | None:
+    """The meaning of the encrypted signature if every check of it succeeds; otherwise the rejection is foretold."""
+    seal = step.book.seal(message.data("encrypted_signature"), message.data("mac"))
+    if seal is None or seal.kind != message.kind or seal.own != theirs:
+        step.reject(Reason.BAD_MAC)
+        return None
+    if seal.other != ours:
+        if step.book.negated(seal.other, ours):
+            # Half of all exponents give the same secret for g^y and -g^y. Then the MAC is right, but what was signed
+            # is the other number.
+            step.expected.append(OneOf((Rejected(Reason.BAD_MAC), Rejected(Reason.BAD_SIGNATURE))))
+        else:
+            step.reject(Reason.BAD_MAC)
+        return None
+    if seal.problem is not None:
+        step.give(seal.problem)
+        return None
+    return seal
+
+
+def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: Seal) -> None:
+    """Everything checked out. In the order of the contract. [Upon completing the AKE]"""
+    old, instance = session.ratchet, session.instance
+    responding = seal.kind == Kind.REVEAL_SIGNATURE
+    step.put(replace(session, auth=Idle()))
+    if responding:
+        name = MessageName("Signature", (our_key, seal.own), instance)
+        own_seal = Seal(Kind.SIGNATURE, our_key, seal.own, step.own, FIRST_KEYID)
+        step.send(SealedMessage(step.header(version, instance), own_seal, None, name))
+    step.drop_smp(step.session(instance), Reason.REHANDSHAKE)
+    their_keyid, theirs = seal.keyid, {seal.keyid: seal.own}
+    pending = session.pending
+    if old is not None:
+        pending += old.mac_keys(old.verified)
+        if old.theirs.get(seal.keyid) == seal.own:
+            their_keyid, theirs = old.their_keyid, dict(old.theirs)
+    ours = {FIRST_KEYID: our_key, FIRST_KEYID + 1: step.draw_key("dh.x")}
+    ssid = Ssid(pair(our_key, seal.own))
+    step.put(
+        replace(
+            step.session(instance),
+            version=version,
+            message_state=MessageState.ENCRYPTED,
+            ratchet=Ratchet(FIRST_KEYID + 1, their_keyid, ours, theirs),
+            ssid=ssid,
+            identity=seal.signer,
+            pending=pending,
+            last_sent=step.state.now,
+        )
+    )
+    if old is not None:
+        step.forget(*old.ours.values())
+    step.state = replace(step.state, focus=instance)
+    same_key = old is not None and session.identity == seal.signer
+    step.expected.append(Establishes(instance, version, ssid, seal.signer, not responding, old is not None, same_key))
+    _send_stored(step, instance, seal)
+
+
+def _send_stored(step: Step, instance: int, seal: Seal) -> None:
+    """Texts that waited for this go out, if they are recent and for this correspondent. [contract, Completing, 5]"""
+    stored = step.state.stored
+    step.state = replace(step.state, stored=())
+    for one in stored:
+        if step.state.now - one.since <= RECENT and one.bound in (None, seal.signer):
+            step.send_data(instance, Plain(one.text))
+        else:
+            step.give(StoredDropped(one.text))

@@ -1,0 +1,130 @@
+"""What data messages say: text and TLVs in the clear, SMP messages by their meaning.
+
+A data message that a modelled party sent is known by what was put in. One that an insider made is given as bytes and
+taken apart here, as the receiver has to. SMP messages of modelled parties are symbolic: which message they answer and
+which secret went in. Those of insiders are bytes whose structure and ranges can be judged (`smp_fault`); whether their
+proofs hold is for the test to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.model.names import Identity, Ssid
+from harness.wire import DH_PRIME, SMP_ORDER, layers
+from implementations.contract import Reason
+
+#: TLV types. [Data Message]
+PADDING, DISCONNECTED, SMP_1, SMP_2, SMP_3, SMP_4, SMP_ABORT, SMP_1Q, EXTRA_KEY = range(9)
+
+
+def in_group(value: int) -> bool:
+    """Whether a received group element is in [2, p-2]."""
+    return 2 <= value <= DH_PRIME - 2
+
+
+@dataclass(frozen=True, slots=True)
+class SmpId:
+    """One SMP message that a modelled party made, or, with owner "", an insider's."""
+
+    owner: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Everything that goes into x or y. [Secret information]"""
+
+    initiator: Identity
+    responder: Identity
+    ssid: Ssid
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Smp:
+    """An SMP message: `step` 1 to 4. answers: the message that it goes with; proofs hold against no other.
+
+    compared: the sender's side of the comparison; message 1 has none. question: of message 1Q.
+    """
+
+    step: int
+    id: SmpId
+    answers: SmpId | None = None
+    compared: Compared | None = None
+    question: bytes | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The least and the most bytes of its value: MPIs are as short as they can be."""
+        letters = _MPIS[self.step]
+        lead = 4 + 4 * len(letters) + (0 if self.question is None else len(self.question) + 1)
+        return lead, lead + sum(_LONGEST[letter] for letter in letters)
+
+
+#: The MPIs of SMP messages 1 to 4: group elements (g), hashes (c), and D values (D). [The SMP state machine]
+_MPIS: Mapping[int, str] = {1: "gcDgcD", 2: "gcDgcDggcDD", 3: "ggcDDgcD", 4: "gcD"}
+_LONGEST: Mapping[str, int] = {"g": 192, "c": 32, "D": 192}
+
+#: Which SMP message a TLV type carries.
+SMP_STEPS: Mapping[int, int] = {SMP_1: 1, SMP_1Q: 1, SMP_2: 2, SMP_3: 3, SMP_4: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A TLV as bytes. proofs_hold, equal: for an insider's SMP message, what a verifier would find."""
+
+    type: int
+    value: bytes = b""
+    proofs_hold: bool = False
+    equal: bool = False
+
+
+Tlv: TypeAlias = Raw | Smp
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The content of a data message. cut: after the TLVs come bytes that are not a whole TLV."""
+
+    text: bytes = b""
+    tlvs: tuple[Tlv, ...] = ()
+    cut: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The least and the most bytes of it; counter mode leaves the length as it is."""
+        least = most = len(self.text) + bool(self.tlvs)
+        for tlv in self.tlvs:
+            low, high = tlv.sizes if isinstance(tlv, Smp) else (len(tlv.value),) * 2
+            least, most = least + 4 + low, most + 4 + high
+        return least, most
+
+
+def plain_from_bytes(content: bytes, *, proofs_hold: bool = False, equal: bool = False) -> Plain:
+    """Take the decrypted bytes of a data message apart. [Data Message]"""
+    parsed = layers.parse_plaintext(content)
+    whole = [tlv for tlv in parsed.tlvs if len(tlv.value) == tlv.length]
+    cut = bool(parsed.rest) or len(whole) < len(parsed.tlvs)
+    return Plain(parsed.text, tuple(Raw(tlv.type, tlv.value, proofs_hold, equal) for tlv in whole), cut)
+
+
+def smp_question(tlv: Raw) -> bytes | None:
+    """The question of an SMP message 1Q; None for the others."""
+    return layers.parse_smp(tlv.type, tlv.value).question
+
+
+def smp_fault(tlv: Raw) -> Reason | None:
+    """What is wrong with an insider's SMP message, in the order of the contract; None if nothing is."""
+    parsed = layers.parse_smp(tlv.type, tlv.value)
+    letters = _MPIS[SMP_STEPS[tlv.type]]
+    asks = parsed.question is not None
+    if asks != (tlv.type == SMP_1Q) or parsed.layer.problems or parsed.layer.value("count") != len(letters):
+        return Reason.SMP_MALFORMED
+    for letter, field in zip(letters, parsed.layer.fields[1:], strict=True):
+        number = field.value if isinstance(field.value, int) else 0
+        if (letter == "g" and not in_group(number)) or (letter == "D" and number >= SMP_ORDER):
+            return Reason.SMP_BAD_ELEMENT
+    return None if tlv.proofs_hold else Reason.SMP_BAD_PROOF

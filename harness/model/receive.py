@@ -1,0 +1,214 @@
+"""A message comes in: what it is, whom it is for, and, if it is text, a query, an error or a fragment, what follows.
+
+Encoded messages whose header and structure are in order go on to handshake.py and data.py.
+[Unencoded messages, Encoded messages, Instance Tags, Fragmentation; contract, Engine]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from harness import wire
+from harness.model.book import rejection
+from harness.model.data import receive_data, refuse
+from harness.model.handshake import receive_handshake
+from harness.model.state import Pieces
+from harness.model.step import Step
+from harness.wire import Kind, Message
+from implementations.contract import (
+    MAX_INSTANCES,
+    MAX_REASSEMBLY,
+    MIN_INSTANCE_TAG,
+    ErrorReceived,
+    Policy,
+    Reason,
+    Rejected,
+    TextReceived,
+)
+
+_FRAGMENTS = (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3)
+
+
+def receive(step: Step, message: bytes) -> None:
+    """Take a message from the network."""
+    if not step.state.versions:
+        _forget_fragments(step)
+        _show(step, message)
+        return
+    parsed = wire.parse(message)
+    if parsed.kind in _FRAGMENTS:
+        _receive_fragment(step, parsed)
+    else:
+        _receive_whole(step, parsed)
+
+
+def _receive_whole(step: Step, message: Message) -> None:
+    """A message that is not a fragment, or one put together from fragments."""
+    match message.kind:
+        case Kind.PLAINTEXT:
+            _forget_fragments(step)
+            _show(step, message.body)
+        case Kind.TAGGED_PLAINTEXT:
+            _forget_fragments(step)
+            _show(step, message.data("before") + message.data("after"))
+            if Policy.WHITESPACE_START_AKE in step.state.policy:
+                step.start_handshake(wire.offered_versions(message))
+        case Kind.QUERY:
+            _forget_fragments(step)
+            step.start_handshake(wire.offered_versions(message))
+        case Kind.ERROR:
+            _forget_fragments(step)
+            step.give(ErrorReceived(message.data("text")))
+            if Policy.ERROR_START_AKE in step.state.policy:
+                step.send_query()
+        case Kind.BAD_ARMOUR:
+            _forget_fragments(step)
+            step.reject(Reason.BAD_ARMOUR)
+        case _:
+            _receive_encoded(step, message)
+
+
+def _show(step: Step, text: bytes) -> None:
+    """[Receiving plaintext ...] A correspondent who writes in the clear is sent no more whitespace tags."""
+    step.give(TextReceived(text, False, step.warns, 0))
+    step.state = replace(step.state, heard_plaintext=True)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Encoded messages
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the header says. problem: why the message goes no further. discarded: it was for another, by its tags.
+
+    version is 0 as long as it is none of ours, or the header is cut short.
+    """
+
+    problem: Rejected | None
+    version: int = 0
+    sender: int = 0
+    discarded: bool = False
+
+
+def _read_header(body: bytes, kind: Kind, own_tag: int | None) -> _Header:
+    """Judge the header, in the order of the contract's Reasons and of Rejected."""
+    if len(body) < 2:
+        return _Header(Rejected(Reason.MALFORMED, "version", 0))
+    version = int.from_bytes(body[:2], "big")
+    if version not in (2, 3):
+        return _Header(Rejected(Reason.UNKNOWN_VERSION))
+    if len(body) < 3:
+        return _Header(Rejected(Reason.MALFORMED, "type", 2))
+    unknown = Rejected(Reason.UNKNOWN_TYPE) if kind is Kind.UNKNOWN_ENCODED else None
+    if version == 2:
+        return _Header(unknown, 2)
+    if len(body) < 7:
+        return _Header(Rejected(Reason.MALFORMED, "sender_tag", 3))
+    sender, receiver = int.from_bytes(body[3:7], "big"), int.from_bytes(body[7:11], "big")
+    if sender < MIN_INSTANCE_TAG:
+        return _Header(Rejected(Reason.BAD_SENDER_TAG), 3, sender, True)
+    if len(body) < 11:
+        return _Header(Rejected(Reason.MALFORMED, "receiver_tag", 7))
+    reason = _judge_receiver(receiver, own_tag, kind is Kind.DH_COMMIT)
+    if reason is not None:
+        return _Header(Rejected(reason), 3, sender, True)
+    return _Header(unknown, 3, sender)
+
+
+def _judge_receiver(receiver: int, own_tag: int | None, may_be_zero: bool) -> Reason | None:
+    """[Instance Tags]"""
+    if 0 < receiver < MIN_INSTANCE_TAG:
+        return Reason.BAD_RECEIVER_TAG
+    if receiver == own_tag or (receiver == 0 and may_be_zero):
+        return None
+    return Reason.OTHER_INSTANCE
+
+
+def _receive_encoded(step: Step, message: Message) -> None:
+    """An armoured message: header, policy, structure, and on to what it is."""
+    header = _read_header(message.body, message.kind, step.state.instance_tag)
+    if not header.version:
+        _forget_fragments(step)
+    elif not header.discarded:
+        _forget_fragments(step, header.sender)
+    if header.problem is not None:
+        step.give(header.problem)
+        return
+    if message.kind is not Kind.DATA and header.version not in step.state.versions:
+        step.reject(Reason.VERSION_NOT_ALLOWED)
+        return
+    if message.problems:
+        first = rejection(min(message.problems, key=lambda problem: problem.offset))
+        if message.kind is Kind.DATA:
+            refuse(step, message, header.sender, first.reason, first.field, first.offset)
+        else:
+            step.give(first)
+    elif message.kind is Kind.DATA:
+        receive_data(step, message, header.sender)
+    else:
+        receive_handshake(step, message, header.version, header.sender)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Fragments
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _forget_fragments(step: Step, sender: int | None = None) -> None:
+    """Those of one sender (0: version 2), or all."""
+    kept = {} if sender is None else {key: one for key, one in step.state.fragments.items() if key != sender}
+    step.state = replace(step.state, fragments=kept)
+
+
+def _receive_fragment(step: Step, message: Message) -> None:
+    """The form, the tags, the numbers, then the order. [Receiving Fragments]"""
+    if message.problems:
+        step.reject(Reason.BAD_FRAGMENT)
+        return
+    sender = 0
+    if message.kind is Kind.FRAGMENT_V3:
+        sender, receiver = int(message.data("sender_tag"), 16), int(message.data("receiver_tag"), 16)
+        refused = Reason.BAD_SENDER_TAG if sender < MIN_INSTANCE_TAG else None
+        refused = refused or _judge_receiver(receiver, step.state.instance_tag, True)
+        if refused is not None:
+            step.reject(refused)
+            return
+    k, n = int(message.data("k")), int(message.data("n"))
+    if not 1 <= k <= n <= 0xFFFF:
+        step.reject(Reason.BAD_FRAGMENT)
+        return
+    _collect(step, sender, k, n, message.data("piece"))
+
+
+def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
+    """Add a piece, or begin anew with it, or give up what is there."""
+    before = step.state.fragments.get(sender)
+    if k == 1:
+        before = Pieces(0, n, b"", step.serial())
+    elif before is None or (before.k + 1, before.n) != (k, n):
+        _forget_fragments(step, sender)
+        step.reject(Reason.FRAGMENT_OUT_OF_ORDER)
+        return
+    content = before.content + piece
+    _forget_fragments(step, sender)
+    if len(content) > MAX_REASSEMBLY:
+        step.reject(Reason.TOO_LARGE)
+        return
+    if k < n:
+        _keep(step, sender, Pieces(k, n, content, before.began))
+        return
+    message = wire.parse(content)
+    if message.kind in _FRAGMENTS:
+        step.reject(Reason.NESTED_FRAGMENT)
+    else:
+        _receive_whole(step, message)
+
+
+def _keep(step: Step, sender: int, pieces: Pieces) -> None:
+    """Store fragments; with too many senders, those that began longest ago go. [contract, Engine]"""
+    kept = dict(step.state.fragments)
+    if sender not in kept and len(kept) >= MAX_INSTANCES:
+        del kept[min(kept, key=lambda one: kept[one].began)]
+    step.state = replace(step.state, fragments={**kept, sender: pieces})

@@ -1,0 +1,225 @@
+"""One step of a prediction: the state under construction and the events foretold so far.
+
+Here is what every part of the protocol needs: drawing names, finding sessions, sending data messages, leaving
+ENCRYPTED, starting a handshake. The rules of the single messages and actions are in the modules that use a Step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.model.book import Book
+from harness.model.expect import Again, CommitMessage, DataMessage, Expected, Header, Sends, Template, Verbatim
+from harness.model.names import Commit, Drawn, Identity, MacKey, MessageName
+from harness.model.plain import DISCONNECTED, Plain, Raw
+from harness.model.state import NO_SMP, AwaitingDhKey, Idle, Ratchet, Session, State
+from implementations.contract import (
+    MAX_INSTANCES,
+    Event,
+    MessageState,
+    PartyConfig,
+    Policy,
+    Reason,
+    Rejected,
+    SmpAborted,
+)
+
+#: The flag that asks the receiver not to complain. [Data Message]
+IGNORE_UNREADABLE = 1
+
+
+class Step:
+    """`state` changes as the step goes on; `expected` grows. The book is only read here."""
+
+    def __init__(self, name: str, config: PartyConfig, book: Book, state: State) -> None:
+        self.name = name
+        self.config = config
+        self.book = book
+        self.state = state
+        self.expected: list[Expected] = []
+
+    # Events.
+
+    def give(self, *events: Event) -> None:
+        """Foretell events that are known to the last byte."""
+        self.expected.extend(events)
+
+    def reject(self, reason: Reason, field: str = "", offset: int = 0) -> None:
+        self.give(Rejected(reason, field, offset))
+
+    def send(self, template: Template) -> None:
+        """Foretell an outgoing message."""
+        self.expected.append(Sends(template))
+
+    def send_query(self) -> None:
+        """[OTR Query Messages]"""
+        self.send(Verbatim(b"?OTRv" + b"".join(b"%d" % version for version in self.state.versions) + b"?"))
+
+    # Sessions and names.
+
+    @property
+    def own(self) -> Identity:
+        """Who we are."""
+        return Identity(self.config.key.public)
+
+    def session(self, instance: int) -> Session:
+        """A session, or the fresh one that a session not yet there counts as."""
+        known = self.state.sessions.get(instance)
+        if known is not None:
+            return known
+        waiting = self.state.announced if instance else None
+        return Session(instance, auth=waiting or Idle())
+
+    def put(self, session: Session) -> None:
+        """Store a changed session."""
+        self.state = replace(self.state, sessions={**self.state.sessions, session.instance: session})
+
+    def make_room(self, session: Session) -> Session | None:
+        """The session, ready to be stored for the first time if it is new; None if there is no room for it.
+
+        To make room, the one created first among those in PLAINTEXT is forgotten. [contract, Sessions]
+        """
+        if session.instance in self.state.sessions:
+            return session
+        others = [one for one in self.state.sessions.values() if one.instance]
+        if len(others) >= MAX_INSTANCES:
+            idle = [one for one in others if one.message_state is MessageState.PLAINTEXT]
+            if not idle:
+                return None
+            gone = min(idle, key=lambda one: one.born).instance
+            kept = {key: one for key, one in self.state.sessions.items() if key != gone}
+            self.state = replace(self.state, sessions=kept)
+        return replace(session, born=self.serial())
+
+    def serial(self) -> int:
+        """A number that rises with every call."""
+        self.state = replace(self.state, serial=self.state.serial + 1)
+        return self.state.serial
+
+    def draw(self, label: str) -> int:
+        """Count a draw of that label; its index."""
+        index = self.state.draws.get(label, 0)
+        self.state = replace(self.state, draws={**self.state.draws, label: index + 1})
+        return index
+
+    def draw_key(self, label: str) -> Drawn:
+        """A new D-H key of ours."""
+        return Drawn(self.name, label, self.draw(label))
+
+    def header(self, version: int, receiver: int) -> Header:
+        """The header of a message of ours to that instance."""
+        return Header(version, self.state.instance_tag or 0, receiver)
+
+    # Handshakes begin.
+
+    def start_handshake(self, offered: frozenset[int]) -> None:
+        """A query or whitespace tag came: commit in the highest version that both will speak.
+
+        [Receiving a Query Message; contract, Starting a handshake]
+        """
+        common = [version for version in self.state.versions if version in offered]
+        if not common:
+            return
+        version = max(common)
+        commit = Commit(self.name, self.draw("ake.x"))
+        waiting = AwaitingDhKey(commit, MessageName("D-H Commit", (commit.x,), 0))
+        for session in self.state.sessions.values():
+            joins = bool(session.instance) == (version == 3)
+            self.put(replace(session, auth=waiting if joins else Idle()))
+        self.state = replace(self.state, announced=waiting if version == 3 else None)
+        self.send(CommitMessage(self.header(version, 0), commit, waiting.message))
+
+    def send_again(self, name: MessageName) -> None:
+        """Retransmit a handshake message."""
+        self.send(Again(name))
+
+    # Data messages go out.
+
+    def send_data(self, instance: int, plain: Plain, flags: int = 0) -> None:
+        """Encrypt and send in an ENCRYPTED session. [When you send a Data Message]"""
+        session, ratchet = self._encrypted(instance)
+        ids = ratchet.sending
+        counter = ratchet.sent.get(ids, 0) + 1
+        our, their = ids
+        self.send(
+            DataMessage(
+                self.header(session.version, instance),
+                flags,
+                our,
+                their,
+                ratchet.ours[ratchet.our_keyid],
+                counter,
+                ratchet.ours[our],
+                ratchet.theirs[their],
+                plain,
+                session.pending,
+            )
+        )
+        ratchet = replace(ratchet, sent={**ratchet.sent, ids: counter})
+        self.put(replace(session, ratchet=ratchet, pending=(), last_sent=self.state.now))
+
+    def _encrypted(self, instance: int) -> tuple[Session, Ratchet]:
+        """A session that must be ENCRYPTED, and its ratchet."""
+        session = self.session(instance)
+        if session.ratchet is None:
+            raise RuntimeError(f"the model sends data in session {instance}, which it has as {session.message_state}")
+        return session, session.ratchet
+
+    # Sessions end.
+
+    def end_by_user(self, instance: int) -> None:
+        """Tell the peer and leave ENCRYPTED; this message reveals all that has verified. [contract, Engine.end]"""
+        session, ratchet = self._encrypted(instance)
+        self.put(replace(session, pending=session.pending + ratchet.mac_keys(ratchet.verified)))
+        self.send_data(instance, Plain(tlvs=(Raw(DISCONNECTED),)), IGNORE_UNREADABLE)
+        session = self.session(instance)
+        self.drop_smp(session, Reason.SESSION_LEFT)
+        self._leave(session, MessageState.PLAINTEXT, (), None)
+
+    def end_by_peer(self, instance: int) -> None:
+        """A Disconnected TLV: FINISHED. The keys to reveal wait for a message that may still come."""
+        session, ratchet = self._encrypted(instance)
+        self.drop_smp(session, Reason.SESSION_LEFT)
+        pending = session.pending + ratchet.mac_keys(ratchet.verified)
+        self._leave(session, MessageState.FINISHED, pending, session.identity)
+
+    def drop_smp(self, session: Session, reason: Reason) -> None:
+        """Give up what SMP is doing, with an event if it was doing anything."""
+        if session.smp.busy:
+            self.give(SmpAborted(session.instance, reason))
+            self.put(replace(session, smp=NO_SMP))
+
+    def _leave(
+        self, session: Session, state: MessageState, pending: tuple[MacKey, ...], identity: Identity | None
+    ) -> None:
+        """Forget what belongs to ENCRYPTED. [contract, Forgetting]"""
+        ratchet = session.ratchet
+        self.put(
+            replace(
+                session,
+                message_state=state,
+                ratchet=None,
+                ssid=None,
+                identity=identity,
+                smp=NO_SMP,
+                pending=pending,
+            )
+        )
+        if ratchet is not None:
+            self.forget(*ratchet.ours.values())
+
+    def forget(self, *keys: Drawn) -> None:
+        """D-H keys of ours were dropped: nothing may wait for an answer to them any more. [contract, Forgetting]"""
+        announced = self.state.announced
+        if announced is not None and announced.commit.x in keys:
+            self.state = replace(self.state, announced=None)
+        for session in self.state.sessions.values():
+            if isinstance(session.auth, AwaitingDhKey) and session.auth.commit.x in keys:
+                self.put(replace(session, auth=Idle()))
+
+    @property
+    def warns(self) -> bool:
+        """Whether text in the clear deserves a warning now. [Receiving plaintext ...]"""
+        focus = self.session(self.state.focus)
+        require = Policy.REQUIRE_ENCRYPTION in self.state.policy
+        return require or focus.message_state is not MessageState.PLAINTEXT
