@@ -42,7 +42,7 @@ def conversation(policy: Policy) -> list[bytes]:
 
 
 GENUINE = [message for policy in (Policy.ALLOW_V2, Policy.ALLOW_V3) for message in conversation(policy)]
-BODIES: list[bytes] = sorted({wire.parse(message).body for message in GENUINE}, key=len)
+BODIES: list[bytes] = sorted({wire.parse(message).body for message in GENUINE})
 FRAGMENT = b"?OTR|5a73a599|27e31597,00001,00003,?OTR:AAMDJ,"
 SPECIAL = [
     b"?OTR",
