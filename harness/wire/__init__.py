@@ -7,6 +7,7 @@ and with keys at hand messages can be encrypted and authenticated anew. `dissect
 from harness.wire import crypto, layers
 from harness.wire.dissect import dissect
 from harness.wire.fields import Field, FieldError, Part, Problem, Type
+from harness.wire.fragments import fragment
 from harness.wire.layouts import (
     BODIES,
     DH_GENERATOR,
@@ -54,6 +55,7 @@ __all__ = [
     "build",
     "crypto",
     "dissect",
+    "fragment",
     "layers",
     "layout",
     "offered_versions",

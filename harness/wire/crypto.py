@@ -109,3 +109,14 @@ def with_signature_block(message: Message, block: bytes, c: bytes, m2: bytes) ->
         raise FieldError(f"a {message.kind} message has no signature block; Reveal Signature and Signature have one")
     changed = message.with_value("encrypted_signature", aes_ctr(c, bytes(8), block))
     return changed.with_value("mac", hmac.digest(m2, changed.raw("encrypted_signature"), "sha256")[:20])
+
+
+def committed_gxmpi(message: Message, r: bytes) -> bytes:
+    """What a D-H Commit has encrypted, decrypted with the revealed key. [D-H Commit Message]"""
+    return aes_ctr(r, bytes(8), message.data("encrypted_gx"))
+
+
+def with_gxmpi(message: Message, gxmpi: bytes, r: bytes) -> Message:
+    """The D-H Commit with another gxmpi, well formed or not, encrypted and hashed as it must be."""
+    changed = message.with_value("encrypted_gx", aes_ctr(r, bytes(8), gxmpi))
+    return changed.with_value("hashed_gx", hashlib.sha256(gxmpi).digest())
