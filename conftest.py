@@ -27,3 +27,12 @@ try:
     settings.load_profile(_chosen)
 except InvalidArgument:
     raise pytest.UsageError(f"HYPOTHESIS_PROFILE={_chosen}: no such profile; there are ci and nightly") from None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--target",
+        action="append",
+        metavar="NAME",
+        help="what the scenarios judge; may be repeated (default: independent and libotr)",
+    )

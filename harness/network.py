@@ -250,23 +250,26 @@ def truncate(message: bytes, length: int) -> bytes:
 
 
 def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
-    """Give a field another value of its own type; the message is unchanged if it has none of that name and type."""
-    parsed = wire.parse(message)
-    if not parsed.has(name) or type(parsed.value(name)) is not type(value):
+    """Give a field another value; the message is unchanged if it has no such field, or none that can hold the value."""
+    try:
+        return wire.build(wire.parse(message).with_value(name, value))
+    except wire.FieldError:
         return message
-    return wire.build(parsed.with_value(name, value))
+
+
+#: Bytes of a fragment that are not its piece, by version.
+_FRAGMENT_HEADER = {2: len(b"?OTR,00001,00001,,"), 3: len(b"?OTR|00000000|00000000,00001,00001,,")}
 
 
 def fragment(message: bytes, size: int) -> list[bytes]:
-    """The fragments of an encoded message, in the version and with the tags it has itself; others are left whole."""
+    """An encoded message in pieces of `size` bytes, with the version and tags it has itself; others are left whole."""
     parsed = wire.parse(message)
     if parsed.version not in (2, 3) or not message.startswith(b"?OTR:"):
         return [message]
     tags = (0, 0)
     if parsed.version == 3 and parsed.has("sender_tag") and parsed.has("receiver_tag"):
         tags = (parsed.number("sender_tag"), parsed.number("receiver_tag"))
-    pieces = [message[at : at + size] for at in range(0, len(message), size)]
-    if len(pieces) > 0xFFFF:
+    try:
+        return wire.fragment(message, size + _FRAGMENT_HEADER[parsed.version], parsed.version, tags)
+    except wire.FieldError:
         return [message]
-    front = b"?OTR|%x|%x" % tags if parsed.version == 3 else b"?OTR"
-    return [b"%s,%d,%d,%s," % (front, k, len(pieces), piece) for k, piece in enumerate(pieces, start=1)]
