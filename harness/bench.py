@@ -161,8 +161,7 @@ def ratio(pairs: tuple[list[float], list[float]]) -> float:
 
 
 def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
-    """All figures: "ratios" as promised in the README, and "raw" ones (medians, in milliseconds) that they come from.
-    """
+    """ "ratios" as the README promises them, and the "raw" figures (medians, in milliseconds) they come from."""
     ratchet, ake, snapshot = ratcheting(rounds, 40), handshakes(rounds, 8), snapshots(rounds)
     return {
         "ratios": {

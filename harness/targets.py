@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from harness.drivers import THIRD_PARTIES, DriverTarget
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.replay import PartyFactory
@@ -114,4 +115,6 @@ def make(name: str) -> Target:
     """The target of a name. UnknownTarget; TargetMissing when it can't be run here."""
     if name in ENGINES:
         return EngineTarget(name)
-    raise UnknownTarget(f"no target {name!r}; there are {', '.join(ENGINES)}")
+    if name in THIRD_PARTIES:
+        return DriverTarget(name, THIRD_PARTIES[name].ready())
+    raise UnknownTarget(f"no target {name!r}; there are {', '.join([*ENGINES, *THIRD_PARTIES])}")

@@ -1,0 +1,31 @@
+"""What can go wrong with a target behind the driver protocol: one class for each verdict."""
+
+from __future__ import annotations
+
+
+class TargetError(Exception):
+    """The base of all; the message names the target, says what it did, and shows the end of its standard error."""
+
+
+class TargetMissing(TargetError):
+    """The target can't be run here; the message has the line that installs what is missing."""
+
+
+class TargetUnsupported(TargetError):
+    """The target says that it can't do this."""
+
+
+class TargetFailed(TargetError):
+    """The implementation raised an error of its own, and the driver lives on."""
+
+
+class TargetCrash(TargetError):
+    """The process died: by a signal, or with an exit code."""
+
+
+class TargetHang(TargetError):
+    """No answer within the time limit; the process was killed."""
+
+
+class TargetDesync(TargetError):
+    """What came back is no answer to what was asked: garbage, half a line, a wrong id, too much; it was killed."""
