@@ -68,7 +68,8 @@ class Stage:
         facing = PartyConfig(
             test_key("bob"), own if peer_policy is None else peer_policy, 0x2B2B, peer_max_message_size
         )
-        book, peer = Book(), EngineTarget("reference")
+        peer = EngineTarget("reference")
+        book = Book() if "lockstep" in self.target.capabilities else None
         header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
         parties = {
             TARGET: self.target.party(TARGET, config, self.seed, book),

@@ -57,8 +57,12 @@ class Target(Protocol):
     @property
     def capabilities(self) -> frozenset[str]: ...
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
-        """A new party; the same seed makes the same party. `book` is the model's, for targets that it follows."""
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+        """A new party; the same seed makes the same party.
+
+        book: the model's, if it is to follow, which it can only when it follows all parties of a world. Only those
+        that claim "lockstep" can be followed.
+        """
         ...
 
     def reset(self) -> None:
@@ -80,10 +84,9 @@ class EngineTarget:
         self.name = name
         self._order = sorted(ENGINES, key=lambda engine: engine != name)
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         engines = {engine: ENGINES[engine](config, SeededEntropy(seed).child(name)) for engine in self._order}
-        model = PartyModel(name, config, book)
-        return LockstepParty(name, engines, model)
+        return LockstepParty(name, engines, PartyModel(name, config, book) if book is not None else None)
 
     def reset(self) -> None:
         """Nothing outlives its world."""
@@ -98,11 +101,10 @@ TargetFactory = Callable[[], Target]
 
 def party_again(target: str | None) -> PartyFactory:
     """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
-    book = Book()
 
     def again(name: str, info: PartyInfo, header: Header) -> Party:
         player = target if target is not None and name == "target" else info.target
-        return make(player).party(name, info.config, header.seed, book)
+        return make(player).party(name, info.config, header.seed, None)
 
     return again
 

@@ -55,8 +55,8 @@ class DriverTarget:
         self._fresh = False
         return self._process.call(method, params)
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: object = None) -> DriverParty:
-        """A new party of the target. TargetError. The model does not follow it: it shows no state."""
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: object) -> DriverParty:
+        """A new party of the target. TargetError. `book` is for parties that the model follows, which this is not."""
         if not self._process.alive:
             self._process = self._start()
         return DriverParty(self.call, name, config, seed, self.capabilities)

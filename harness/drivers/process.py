@@ -86,7 +86,7 @@ class DriverProcess:
         return self._process.returncode is None and self._process.poll() is None
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
-        """Ask, and wait for the answer's result. TargetError; after all but Unsupported and Failed the process is dead."""
+        """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
         if self._process.returncode is not None:
             raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended")
         self._next_id += 1
