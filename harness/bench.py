@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.utils import CryptographyDeprecationWarning
 
+from harness.drivers import THIRD_PARTIES, DriverTarget, TargetMissing
+from harness.drivers.registry import ENGINE_DRIVERS
 from harness.keys import test_key
 from harness.wire import DH_PRIME
 from implementations.contract import Outgoing, PartyConfig, Policy
@@ -155,19 +157,50 @@ def snapshots(rounds: int) -> list[float]:
     return [_once(100, lambda: alice.restore(alice.snapshot())) for _ in range(rounds)]
 
 
+def driver_calls(name: str, rounds: int) -> list[float]:
+    """Seconds for a call that does nothing (a time that has not changed) to the driver of an engine."""
+    target = DriverTarget(name, ENGINE_DRIVERS[name])
+    try:
+        party = target.party("bench", PartyConfig(test_key("alice")), b"bench", None)
+        return [_once(100, lambda: party.set_time(0)) for _ in range(rounds)]
+    finally:
+        target.close()
+
+
+def libotr_messages(rounds: int, batch: int) -> list[float]:
+    """Seconds a ratcheting message of libotr, both sides within its own process. TargetMissing."""
+    target = DriverTarget("libotr", THIRD_PARTIES["libotr"].ready())
+    try:
+        parties = {
+            name: target.party(name, PartyConfig(test_key(name), Policy.ALLOW_V3), b"bench", None)
+            for name in ("alice", "bob")
+        }
+        waiting = [("bob", event) for event in parties["alice"].start()]
+        while waiting:
+            receiver, event = waiting.pop(0)
+            if isinstance(event, Outgoing):
+                other = "alice" if receiver == "bob" else "bob"
+                waiting += [(other, answer) for answer in parties[receiver].receive(event.message)]
+        told = {"party": "alice", "other": "bob", "text": TEXT.decode(), "messages": batch}
+        return [float(target.call("bench", told)["seconds"]) / batch for _ in range(rounds)]
+    finally:
+        target.close()
+
+
 def ratio(pairs: tuple[list[float], list[float]]) -> float:
     """The median of the second figures over that of the first."""
     return statistics.median(pairs[1]) / statistics.median(pairs[0])
 
 
 def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
-    """ "ratios" as the README promises them, and the "raw" figures (medians, in milliseconds) they come from."""
+    """ "ratios" as the README promises them, and the "raw" figures (medians) that they come from."""
     ratchet, ake, snapshot = ratcheting(rounds, 40), handshakes(rounds, 8), snapshots(rounds)
-    return {
+    figures: dict[str, dict[str, float]] = {
         "ratios": {
             "ratchet_vs_crypto": ratio(ratchet),
             "ake_vs_crypto": ratio(ake),
             "snapshot_ms": statistics.median(snapshot) * 1000,
+            "driver_call_us": max(statistics.median(driver_calls(name, rounds)) for name in ENGINE_DRIVERS) * 1e6,
         },
         "raw": {
             "ratcheting_message_ms": statistics.median(ratchet[1]) * 1000,
@@ -176,3 +209,10 @@ def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
             "handshake_crypto_ms": statistics.median(ake[0]) * 1000,
         },
     }
+    try:
+        libotr = statistics.median(libotr_messages(rounds, 20))
+    except TargetMissing:
+        return figures
+    figures["raw"]["libotr_ratcheting_message_ms"] = libotr * 1000
+    figures["ratios"]["ratchet_vs_libotr"] = libotr / statistics.median(ratchet[1])
+    return figures

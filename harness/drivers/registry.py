@@ -10,11 +10,17 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.drivers.errors import TargetMissing
+
+#: The engines of the project as drivers: name -> command.
+ENGINE_DRIVERS = {
+    name: [sys.executable, "-m", "implementations.drivers.engine.driver", name] for name in ("reference", "independent")
+}
 
 DRIVERS = Path(__file__).parents[2] / "implementations" / "drivers"
 

@@ -673,6 +673,33 @@ static Failure do_set_time(Party *party, json_t *params)
     return OK;
 }
 
+/* Not part of the protocol: how long libotr takes for messages that change keys, from send to receive, each way in turn. */
+static Failure bench(json_t *params, json_t **result)
+{
+    Party *sides[2] = {find_party(params), NULL};
+    const char *other = json_string_value(json_object_get(params, "other"));
+    json_int_t messages = json_integer_value(json_object_get(params, "messages"));
+    struct timespec from, to;
+    for (Party *party = parties; other && party; party = party->next)
+        if (!strcmp(party->name, other)) sides[1] = party;
+    if (!sides[0] || !sides[1]) return failure(INVALID_PARAMS, "bench needs two parties that are connected");
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (json_int_t i = 0; i < messages; i++) {
+        Party *sender = sides[i % 2], *receiver = sides[1 - i % 2];
+        json_array_clear(sender->events);
+        json_array_clear(receiver->events);
+        current = sender;
+        do_send(sender, params);
+        current = receiver;
+        do_receive(receiver, json_array_get(sender->events, 0));
+        if (!json_array_size(receiver->events)) return failure(LIBRARY_FAILED, "a message did not arrive");
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    current = NULL;
+    *result = json_pack("{s:f}", "seconds", to.tv_sec - from.tv_sec + (to.tv_nsec - from.tv_nsec) / 1e9);
+    return OK;
+}
+
 static const struct {
     const char *name;
     Action action;
@@ -700,6 +727,7 @@ static Failure handle(const char *method, json_t *params, json_t **result)
         return OK;
     }
     if (!strcmp(method, "create")) return create(params, result);
+    if (!strcmp(method, "bench")) return bench(params, result);
     if (!strcmp(method, "reset")) {
         while (parties) close_party(parties);
         now = 0;

@@ -1,0 +1,143 @@
+"""The project's own engines behind the driver protocol: `python -m implementations.drivers.engine.driver reference`.
+
+Known good implementations on the far side of the protocol show whether the protocol itself loses or changes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from implementations.actions import ACTIONS, args_from_json, perform
+from implementations.contract import Engine, Entropy, OtrError, PartyConfig
+from implementations.drivers.linejson import PROTOCOL, InvalidParams, Method, serve
+from implementations.entropy import SeededEntropy, TapeEntropy
+from implementations.independent import IndependentEngine
+from implementations.jsonform import (
+    JsonFormError,
+    dsa_key_from_json,
+    event_to_json,
+    policy_from_json,
+    snapshot_to_json,
+)
+from implementations.reference import ReferenceEngine
+
+ENGINES: dict[str, Callable[[PartyConfig, Entropy | None], Engine]] = {
+    "reference": ReferenceEngine,
+    "independent": IndependentEngine,
+}
+
+CAPABILITIES = [
+    "v2",
+    "v3",
+    "smp",
+    "smp_question",
+    "extra_key",
+    "fragmentation_out",
+    "instance_tags",
+    "policy",
+    "heartbeat",
+    "time",
+    "dump",
+    "whitespace_tag",
+    "stored_messages",
+]
+
+
+class Driver:
+    """Parties by name, each an engine."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._parties: dict[str, Engine] = {}
+
+    def methods(self) -> dict[str, Method]:
+        """All methods of the protocol."""
+        own: dict[str, Method] = {
+            "hello": self.hello,
+            "create": self.create,
+            "set_time": self.set_time,
+            "dump": self.dump,
+            "reset": self.reset,
+            "close": self.close,
+        }
+        return own | {action: self._action(action) for action in ACTIONS}
+
+    def hello(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL,
+            "name": self._name,
+            "version": "1",
+            "otr_versions": [2, 3],
+            "capabilities": CAPABILITIES,
+            "randomness": "tape",
+        }
+
+    def create(self, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            config = PartyConfig(
+                dsa_key_from_json(params["key"]),
+                policy_from_json(params["policy"]),
+                params.get("instance_tag"),
+                params.get("max_message_size"),
+            )
+            if "heartbeat_interval" in params:
+                config = replace(config, heartbeat_interval=params["heartbeat_interval"])
+            engine = ENGINES[self._name](config, _entropy(params))
+        except (KeyError, JsonFormError, OtrError) as error:
+            raise InvalidParams(f"create: {error}") from error
+        self._parties[params["party"]] = engine
+        return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
+
+    def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._party(params).set_time(params["now"])
+        return {"events": []}
+
+    def dump(self, params: dict[str, Any]) -> dict[str, Any]:
+        party = self._party(params)
+        secrets = {name: hashlib.sha256(secret).hexdigest() for name, secret in party.secrets().items()}
+        return {"snapshot": snapshot_to_json(party.inspect()), "secrets": secrets}
+
+    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._parties.clear()
+        return {}
+
+    def close(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._party(params)
+        del self._parties[params["party"]]
+        return {}
+
+    def _action(self, action: str) -> Method:
+        def method(params: dict[str, Any]) -> dict[str, Any]:
+            party = self._party(params)
+            given = {name: value for name, value in params.items() if name != "party"}
+            try:
+                args = args_from_json(action, given, action)
+            except JsonFormError as error:
+                raise InvalidParams(str(error)) from error
+            return {"events": [event_to_json(event) for event in perform(party, action, args)]}
+
+        return method
+
+    def _party(self, params: dict[str, Any]) -> Engine:
+        try:
+            return self._parties[params["party"]]
+        except KeyError:
+            raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None
+
+
+def _entropy(params: dict[str, Any]) -> Entropy | None:
+    seed, tape = params.get("seed"), params.get("tape")
+    seeded = SeededEntropy(bytes.fromhex(seed)) if seed is not None else None
+    if tape is None:
+        return seeded
+    return TapeEntropy({(one["label"], one["index"]): bytes.fromhex(one["value"]) for one in tape}, seeded)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["reference"], ["independent"]):
+        sys.exit("usage: python -m implementations.drivers.engine.driver reference|independent")
+    serve(Driver(sys.argv[1]).methods())

@@ -1,0 +1,64 @@
+"""The line loop of a driver written in Python: JSON-RPC 2.0 requests on standard input, answers on standard output.
+
+A driver gives a table of methods to `serve`; everything about lines, ids and errors is here. Standard output belongs to
+the protocol alone, so whatever else prints is sent to standard error. [docs/driver-protocol.md]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PROTOCOL = 1
+
+UNSUPPORTED, LIBRARY_FAILED = -32001, -32002
+METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
+
+#: Takes the request's params; gives the answer's result.
+Method = Callable[[dict[str, Any]], Any]
+
+
+class Unsupported(Exception):
+    """The implementation can't do what is asked."""
+
+
+class InvalidParams(Exception):
+    """The request is not as it must be: a mistake of whoever asks."""
+
+
+def serve(methods: Mapping[str, Method]) -> None:
+    """Answer requests until `shutdown` or the end of input.
+
+    A method that raises Unsupported or InvalidParams answers with that error. Any other exception is taken for one of
+    the implementation's and reported with its text; the driver lives on.
+    """
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in requests:
+        request = json.loads(line)
+        method = request["method"]
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request["id"]}
+        if method == "shutdown":
+            answer["result"] = {}
+        elif method not in methods:
+            answer["error"] = {"code": METHOD_NOT_FOUND, "message": f"no method {method}"}
+        else:
+            answer |= _answer(methods[method], request.get("params", {}))
+        answers.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+        if method == "shutdown":
+            return
+
+
+def _answer(method: Method, params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"result": method(params)}
+    except Unsupported as error:
+        return {"error": {"code": UNSUPPORTED, "message": str(error)}}
+    except InvalidParams as error:
+        return {"error": {"code": INVALID_PARAMS, "message": str(error)}}
+    except Exception as error:  # noqa: BLE001 (what the implementation raises is its answer)
+        return {"error": {"code": LIBRARY_FAILED, "message": f"{type(error).__name__}: {error}"}}
