@@ -178,7 +178,8 @@ class Book:
     def add_message(self, name: MessageName, message: bytes) -> None:
         self._messages.add(name, message)
 
-    # What insiders make.
+    # What insiders make. Public keys are given by value; a modelled party's, if it has not been seen yet, with `bind`
+    # first, or it is taken for somebody else's.
 
     def register_commit(self, encrypted_gx: bytes, hashed_gx: bytes, revealed_key: bytes, gxmpi: bytes) -> None:
         """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message]"""
