@@ -98,9 +98,9 @@ def config(name: str, policy: Policy = Policy.ALLOW_V3, **others: Any) -> PartyC
     return PartyConfig(test_key(name), policy, **others)
 
 
-def pair(version: int = 3, **options: Any) -> Pair:
+def pair(version: int = 3, engines: Sequence[str] = tuple(ENGINES)) -> Pair:
     allow = Policy.ALLOW_V3 if version == 3 else Policy.ALLOW_V2
-    return Pair({name: config(name, allow, **options) for name in ("alice", "bob")})
+    return Pair({name: config(name, allow) for name in ("alice", "bob")}, engines=engines)
 
 
 def of(kind: type[E], events: Sequence[Event]) -> list[E]:
