@@ -16,6 +16,7 @@ from pathlib import Path
 from harness import bench, report
 from harness.drivers import TargetError, TargetMissing
 from harness.judge import Job, judge
+from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.scenario import load, scenarios
 from harness.targets import UnknownTarget, make, party_again
@@ -123,8 +124,11 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    transcript = read_transcript(options.transcript)
-    result = replay(transcript, party_again(options.target), (TargetError,))
+    try:
+        transcript = read_transcript(options.transcript)
+    except OSError as error:
+        raise UsageError(f"{options.transcript} can't be read: {error.strerror}") from error
+    result = replay(transcript, party_again(options.target), (TargetError, Divergence))
     if result.divergence is None:
         print(f"{options.transcript}: all {result.steps} steps came out as recorded")
         return CONFORMS

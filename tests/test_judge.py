@@ -1,0 +1,212 @@
+"""Judging: what becomes which verdict, what is written down, and what the commands say and return."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import bench, cli, targets
+from harness.drivers import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
+from harness.judge import Job, Result, judge, run
+from harness.lockstep import Divergence
+from harness.replay import replay
+from harness.report import as_json, summary
+from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
+from harness.stage import TARGET, CheckFailed, Stage
+from harness.targets import EngineTarget, UnknownTarget, make, party_again
+from harness.transcript import Verdict, read_transcript
+from harness.world import Endless
+from implementations.contract import Event, TextReceived
+from implementations.independent import IndependentEngine
+
+load()
+
+
+def made(body: Callable[[Stage], None], *needs: str) -> Scenario:
+    return Scenario("made.up[v3]", "made", "A made-up one.\n\nMore.", 3, ("SOME-ID-1",), frozenset(needs), body)
+
+
+def raising(error: Exception) -> Callable[[Stage], None]:
+    def body(stage: Stage) -> None:
+        stage.pair().establish(TARGET)
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (CheckFailed("it does not hold"), Verdict.FAIL),
+        (Divergence("a", "send", {}, "here"), Verdict.FAIL),
+        (Endless("for ever"), Verdict.FAIL),
+        (TargetUnsupported("can't"), Verdict.UNSUPPORTED),
+        (TargetCrash("signal"), Verdict.CRASH),
+        (TargetHang("slow"), Verdict.HANG),
+        (TargetDesync("garbage"), Verdict.DESYNC),
+        (ZeroDivisionError("our own fault"), Verdict.INFRA),
+    ],
+)
+def test_errors_become_verdicts(error: Exception, verdict: Verdict, tmp_path: Path) -> None:
+    result = run(made(raising(error)), EngineTarget("reference"), b"seed", tmp_path)
+    assert result.verdict is verdict
+    assert str(error) in result.detail
+    assert bool(result.transcripts) == (verdict is not Verdict.UNSUPPORTED)
+
+
+def test_what_is_not_claimed_is_not_asked() -> None:
+    result = run(made(raising(AssertionError("it was run")), "telepathy"), EngineTarget("reference"), b"seed")
+    assert result.verdict is Verdict.UNSUPPORTED
+    assert "telepathy" in result.detail
+
+
+def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
+    kept = run(made(lambda stage: None), EngineTarget("reference"), b"s", tmp_path)
+    assert kept.transcripts == ()
+    (chosen,) = scenarios("interop.smp_with_question[v3]")
+    result = run(chosen, EngineTarget("independent"), b"seed", tmp_path, keep=True)
+    assert result.verdict is Verdict.PASS
+    transcript = read_transcript(Path(result.transcripts[0]))
+    assert transcript.verdict is Verdict.PASS
+    for target in (None, "reference"):
+        replayed = replay(transcript, party_again(target))
+        assert replayed.same
+        assert replayed.steps == len(list(transcript.steps())) > 10
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    (chosen,) = scenarios("interop.handshake_asked_by_target[v2]")
+    texts = []
+    for folder, seed in (("a", b"seed"), ("b", b"seed"), ("c", b"other")):
+        result = run(chosen, EngineTarget("reference"), seed, tmp_path / folder, keep=True)
+        texts.append(Path(result.transcripts[0]).read_text())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = [made(raising(CheckFailed("water is dry")))]
+    results = [run(one, EngineTarget("reference"), b"seed") for one in chosen]
+    content = as_json(results, "reference", "1", "seed")
+    assert content["counts"]["fail"] == 1
+    assert content["scenarios"][0]["scenario"] == "made.up[v3]"
+    assert content["requirements"] == {"SOME-ID-1": "fail"}
+    json.dumps(content)
+    summary(results, chosen, "reference", 1.0)
+    text = capsys.readouterr().out
+    for part in ("fail made.up[v3]", "A made-up one.", "water is dry", "does not conform"):
+        assert part in text
+
+
+def test_a_requirement_has_its_worst_verdict() -> None:
+    results = [Result("a", ("R",), Verdict.PASS, "", 1, 0), Result("b", ("R",), Verdict.CRASH, "", 1, 0)]
+    assert as_json(results, "t", "1", "s")["requirements"] == {"R": "crash"}
+
+
+def test_processes_find_the_same_as_one() -> None:
+    chosen = list(scenarios("handshake_asked"))
+    found = [
+        sorted((result.scenario, result.verdict, result.steps) for result in judge(job, chosen, processes))
+        for job in [Job("independent", b"seed", None, False)]
+        for processes in (1, 2)
+    ]
+    assert len(found[0]) == 4
+    assert found[0] == found[1]
+
+
+def test_scenarios_must_be_described_and_unique() -> None:
+    def nameless(stage: Stage) -> None:
+        pass
+
+    with pytest.raises(ScenarioError, match="docstring"):
+        scenario()(nameless)
+    nameless.__doc__ = "Now it has one."
+    scenario(versions=(2,))(nameless)
+    with pytest.raises(ScenarioError, match="rename one"):
+        scenario(versions=(2,))(nameless)
+
+
+def test_unknown_targets_are_told_what_there_is() -> None:
+    with pytest.raises(UnknownTarget, match="reference, independent"):
+        make("libotter")
+
+
+class Deaf(IndependentEngine):
+    """It shows no encrypted text."""
+
+    def receive(self, message: bytes) -> list[Event]:
+        return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]
+
+
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = ["--only", "interop.alternating", "--jobs", "1"]
+    assert cli.main(["check", *one, "--json", "out.json", "--transcripts", "all"]) == 0
+    assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 2
+    good = sorted(Path("all").glob("*.jsonl"))[0]
+    assert cli.main(["replay", str(good)]) == 0
+
+    monkeypatch.setitem(targets.ENGINES, "independent", Deaf)
+    assert cli.main(["check", *one]) == 1
+    out = capsys.readouterr().out
+    assert "does not conform" in out
+    assert "alternating_data_messages" in out
+    assert cli.main(["replay", str(next(Path("otterproof-failures").glob("*.jsonl")))]) == 0, "it fails as recorded"
+    assert cli.main(["replay", str(good)]) == 1
+    assert "comes out differently" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "libotter"], "no target 'libotter'"),
+        (["check", "--only", "nothing like it"], "leave --only out"),
+        (["replay", "missing.jsonl"], "missing.jsonl"),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["judge"], ["check", "--jobs", "0"], ["check", "--jobs", "many"]])
+def test_wrong_words(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+
+
+def test_a_missing_target_says_what_to_install(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "harness.cli", "check", "libotr"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "apt-get install gcc pkg-config libotr5-dev" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_shows_what_was_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness.cli", "check", "--only", "adversary", "--jobs", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (130, 0), err  # 0: it was faster than we were
+    assert "interrupted after" in out or "conforms" in out
+    assert "Traceback" not in err
+
+
+def test_bench_has_the_promised_figures() -> None:
+    figures = bench.measure(rounds=1)
+    assert {"ratchet_vs_crypto", "ake_vs_crypto", "snapshot_ms", "driver_call_us"} <= set(figures["ratios"])
+    assert all(value > 0 for group in figures.values() for value in group.values())

@@ -1,0 +1,128 @@
+"""The network: what each move does to the queues, and what an adversary's change does to a message."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import wire
+from harness.network import (
+    ChangeField,
+    Delay,
+    Deliver,
+    Drop,
+    Duplicate,
+    FlipBit,
+    Fragment,
+    Inject,
+    Network,
+    NetworkMove,
+    Replay,
+    Shuffle,
+    Truncate,
+    change_field,
+    flip_bit,
+    fragment,
+    truncate,
+)
+
+DH_KEY = wire.armour(bytes.fromhex("00030a" + "00000111" + "00000222" + "00000002" + "abcd"))
+
+
+def network(*messages: bytes) -> Network:
+    made = Network({"alice": ["bob"], "bob": ["alice"]})
+    for message in messages:
+        made.send("alice", message)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("move", "delivered", "left"),
+    [
+        (Deliver("bob"), b"one", [b"two", b"three"]),
+        (Deliver("bob", 1), b"two", [b"one", b"three"]),
+        (Deliver("bob", 4), b"two", [b"one", b"three"]),
+        (Drop("bob", 2), None, [b"one", b"two"]),
+        (Duplicate("bob", 1), None, [b"one", b"two", b"two", b"three"]),
+        (Delay("bob"), None, [b"two", b"three", b"one"]),
+        (Inject("bob", b"new"), b"new", [b"one", b"two", b"three"]),
+        (Replay("bob", 5), b"three", [b"one", b"two", b"three"]),
+        (FlipBit("bob", 0, 7), None, [b"nne", b"two", b"three"]),
+        (Truncate("bob", 2, 2), None, [b"one", b"two", b"th"]),
+        (Fragment("bob", 0, 2), None, [b"one", b"two", b"three"]),
+        (ChangeField("bob", 0, "flags", 1), None, [b"one", b"two", b"three"]),
+    ],
+)
+def test_each_move(move: NetworkMove, delivered: bytes | None, left: list[bytes]) -> None:
+    made = network(b"one", b"two", b"three")
+    assert made.apply(move) == delivered
+    assert made.queues["bob"] == left
+
+
+@pytest.mark.parametrize(
+    "move", [Deliver("bob"), Drop("bob"), Shuffle("bob", 1), Replay("bob", 0), FlipBit("bob", 0, 3)]
+)
+def test_a_move_on_nothing_does_nothing(move: NetworkMove) -> None:
+    made = network()
+    assert made.apply(move) is None
+    assert made.queues == {"alice": [], "bob": []}
+
+
+def test_shuffling_keeps_all_messages_and_is_the_same_each_time() -> None:
+    orders = []
+    for _ in range(2):
+        made = network(*(b"%d" % number for number in range(9)))
+        made.apply(Shuffle("bob", 5))
+        orders.append(made.queues["bob"])
+    assert orders[0] == orders[1] != sorted(orders[0])
+    assert sorted(orders[0]) == [b"%d" % number for number in range(9)]
+
+
+def test_all_clients_of_an_account_receive() -> None:
+    made = Network({"alice": ["bob", "bob2"], "bob": ["alice"], "bob2": ["alice"]})
+    made.send("alice", b"hi")
+    made.send("bob2", b"ho")
+    assert made.queues == {"alice": [b"ho"], "bob": [b"hi"], "bob2": [b"hi"]}
+    assert made.waiting() == 3
+    assert [sent.sender for sent in made.history] == ["alice", "bob2"]
+
+
+def test_a_snapshot_is_not_changed_by_what_follows() -> None:
+    made = network(b"one", b"two")
+    moment = made.snapshot()
+    made.apply(Deliver("bob"))
+    made.send("alice", b"three")
+    for _ in range(2):
+        made.restore(moment)
+        assert made.queues["bob"] == [b"one", b"two"]
+        assert len(made.history) == 2
+        made.apply(Drop("bob"))
+
+
+@given(st.integers(0, 10**6))
+def test_one_bit_is_inverted_inside_the_armour(bit: int) -> None:
+    before, after = (int.from_bytes(b64decode(message[5:-1])) for message in (DH_KEY, flip_bit(DH_KEY, bit)))
+    assert (before ^ after).bit_count() == 1
+    assert flip_bit(flip_bit(DH_KEY, bit), bit) == DH_KEY
+
+
+def test_what_is_cut_off_is_cut_off_inside_the_armour() -> None:
+    assert wire.parse(truncate(DH_KEY, 5)).body == wire.parse(DH_KEY).body[:5]
+    assert truncate(DH_KEY, 17) == DH_KEY
+
+
+def test_fields_are_changed_where_they_can_be() -> None:
+    assert wire.parse(change_field(DH_KEY, "gy", 5)).value("gy") == 5
+    assert change_field(DH_KEY, "gy", b"bytes") == DH_KEY
+    assert change_field(DH_KEY, "flags", 1) == DH_KEY
+    assert change_field(DH_KEY, "version", 1 << 20) == DH_KEY
+
+
+def test_fragments_carry_the_tags_of_the_message() -> None:
+    pieces = fragment(DH_KEY, 10)
+    assert wire.reassemble(pieces) == DH_KEY
+    assert all(wire.parse(piece).value("receiver_tag") == b"00000222" for piece in pieces)
+    assert {len(wire.parse(piece).data("piece")) for piece in pieces[:-1]} == {10}
