@@ -1,0 +1,1 @@
+../xcrypto/rpc.go
