@@ -1,0 +1,44 @@
+"""A fault as a target: its engine, in lockstep with the genuine one.
+
+The party's first difference from the genuine engine raises Divergence. Checks that look at the party from outside see
+the faulty engine, for it comes first.
+"""
+
+from __future__ import annotations
+
+from harness.faults.loader import engine
+from harness.lockstep import LockstepParty
+from harness.model import Book
+from harness.targets import CAPABILITIES
+from harness.world import Party
+from implementations.contract import PartyConfig
+from implementations.entropy import SeededEntropy
+from implementations.reference import ReferenceEngine
+
+#: What the name of a target that is a fault begins with.
+PREFIX = "fault:"
+
+
+class FaultTarget:
+    """The engine with the fault of that name ("fault:NAME" or NAME). lockstep: beside the genuine one, else alone."""
+
+    version = "1"
+    capabilities = CAPABILITIES
+
+    def __init__(self, name: str, *, lockstep: bool = True) -> None:
+        self.fault = name.removeprefix(PREFIX)
+        self.name = PREFIX + self.fault
+        self._engine = engine(self.fault)
+        self._lockstep = lockstep
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
+        engines = {"fault": self._engine(config, SeededEntropy(seed).child(name))}
+        if self._lockstep:
+            engines["reference"] = ReferenceEngine(config, SeededEntropy(seed).child(name))
+        return LockstepParty(name, engines)
+
+    def reset(self) -> None:
+        """Nothing outlives its world."""
+
+    def close(self) -> None:
+        """Nothing to close."""
