@@ -1,4 +1,8 @@
-"""What can go wrong with a target behind the driver protocol: one class for each verdict."""
+"""What can go wrong with a target behind the driver protocol: one class for each verdict.
+
+After TargetCrash, TargetHang and TargetDesync the driver's process is dead; after TargetUnsupported and TargetFailed it
+lives on, and TargetMissing means that it never ran.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,9 @@ class TargetFailed(TargetError):
 
 
 class TargetCrash(TargetError):
-    """The process died: by a signal, or with an exit code."""
+    """The process died. `code` is its exit code, or minus the number of the signal that killed it; None: not known."""
+
+    code: int | None = None
 
 
 class TargetHang(TargetError):

@@ -14,29 +14,21 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.drivers.errors import (
-    TargetCrash,
-    TargetDesync,
-    TargetError,
-    TargetFailed,
-    TargetHang,
-    TargetMissing,
-    TargetUnsupported,
-)
-
-#: Codes of errors that have a meaning of their own. [docs/driver-protocol.md]
-UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
+from harness.drivers.answer import result_of, shown
+from harness.drivers.errors import TargetCrash, TargetDesync, TargetError, TargetHang, TargetMissing
 
 #: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
 TIME_LIMIT = 10.0
 
-#: Bytes of private memory a driver may have.
+#: Bytes of private memory a driver may have. MEMORY_VARIABLE in the environment says otherwise, in MiB; 0 is no limit,
+#: which a driver built with AddressSanitizer needs.
 MEMORY_LIMIT = 2 << 30
+MEMORY_VARIABLE = "OTTERPROOF_DRIVER_MEMORY"
 
 #: Longest answer, in bytes; a text of a megabyte in fragments takes less.
 MAX_ANSWER = 16 << 20
@@ -44,17 +36,40 @@ MAX_ANSWER = 16 << 20
 #: Bytes of standard error that are kept.
 STDERR_TAIL = 4096
 
+#: Seconds that a driver is given to end by itself, when it was asked to or has closed its output.
+_GRACE = 1.0
+
+#: Seconds between looks at whether a silent process has died: its children may hold its output open.
+_LOOK = 0.2
+
 _CHUNK = 1 << 16
+
+#: Shows every line that crosses, requests (">") and answers ("<").
+Trace = Callable[[str, bytes], None]
+
+
+def memory_limit() -> int | None:
+    """Bytes a driver may have, None for any. TargetMissing when the environment asks for something that is no limit."""
+    told = os.environ.get(MEMORY_VARIABLE)
+    if told is None:
+        return MEMORY_LIMIT
+    if not told.isascii() or not told.isdecimal() or len(told) > 9:
+        raise TargetMissing(f"{MEMORY_VARIABLE}={told!r}: set it to a number of MiB, 0 for no limit, or unset it")
+    return int(told) << 20 or None
 
 
 class DriverProcess:
     """A running driver. `call` is the whole interface; not for use from several threads."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+    ) -> None:
         self.name = name
         self.time_limit = time_limit
+        self._trace = trace
         self._next_id = 0
         self._stderr = bytearray()
+        self._limits = memory_limit()
         try:
             self._process = subprocess.Popen(
                 [str(word) for word in command],
@@ -72,18 +87,34 @@ class DriverProcess:
         self._err = self._process.stderr.fileno()
         for pipe in (self._in, self._out, self._err):
             os.set_blocking(pipe, False)
-        self._limit_memory()
+        self._limit()
         self._poll = select.poll()
         self._poll.register(self._out, select.POLLIN)
         self._poll.register(self._err, select.POLLIN)
 
-    def _limit_memory(self) -> None:
+    def _limit(self) -> None:
+        """Limit its memory from outside: code between fork and exec is not safe when the harness has threads."""
+        if not hasattr(resource, "prlimit"):
+            return  # not on Linux: time is limited, memory is not
         with suppress(ProcessLookupError):  # it has ended already, which the first call will notice
-            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
+            resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))  # hundreds may die in a campaign
+            if self._limits is not None:
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (self._limits, self._limits))
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None and self._process.poll() is None
+        """Whether the process runs."""
+        return self._process.returncode is None and not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Looks without reaping: until then nobody else can be given the number of its process group."""
+        if self._process.returncode is not None:
+            return True
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
         """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
@@ -93,134 +124,163 @@ class DriverProcess:
         request: dict[str, Any] = {"jsonrpc": "2.0", "id": self._next_id, "method": method}
         if params is not None:
             request["params"] = params
-        deadline = time.monotonic() + (self.time_limit if time_limit is None else time_limit)
-        line = self._exchange(method, json.dumps(request, separators=(",", ":")).encode() + b"\n", deadline)
-        return self._result(method, line)
-
-    def _exchange(self, method: str, request: bytes, deadline: float) -> bytes:
-        """Send a line and take the one that comes back."""
-        answer, waiting = bytearray(), memoryview(request)
-        self._before(method)
+        line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit)
+        if self._trace is not None:
+            self._trace(">", line)
+            self._trace("<", answer)
         try:
-            waiting = waiting[os.write(self._in, waiting) :]
-        except BlockingIOError:
-            pass  # its pipe is full; the loop goes on writing
-        except BrokenPipeError:
-            raise self._dead(method) from None
+            return result_of(answer, self._next_id, f"{self.name}: {method}")
+        except TargetDesync as error:
+            raise self._end(TargetDesync, str(error)) from None
+
+    def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
+        """Send a line and take the one that comes back."""
+        deadline = time.monotonic() + seconds
+        self._nothing_unasked(method)
+        answer, waiting = bytearray(), self._write(method, memoryview(request))
         if waiting:
             self._poll.register(self._in, select.POLLOUT)
         try:
             while not answer.endswith(b"\n"):
                 left = deadline - time.monotonic()
-                ready = self._poll.poll(left * 1000) if left > 0 else []
-                if not ready:
-                    raise self._kill(TargetHang, method, f"no answer within {self.time_limit:g} s")
+                if left <= 0:
+                    raise self._too_late(method, seconds, answer)
+                ready = self._poll.poll(min(left, _LOOK) * 1000)
+                if not ready and self._has_ended():
+                    raise self._dead(method, answer)
                 for pipe, _ in ready:
                     if pipe == self._in:
                         waiting = self._write(method, waiting)
+                        if not waiting:
+                            self._poll.unregister(self._in)
+                    elif pipe == self._err:
+                        self._hear()
                     else:
-                        self._read(method, pipe, answer)
+                        self._read(method, answer)
         finally:
-            if len(request) > _CHUNK:
-                self._stop_writing()
-        if answer.count(b"\n") != 1:
-            raise self._kill(TargetDesync, method, f"more than one line came back: {_shown(answer)}")
+            if waiting and self._process.returncode is None:
+                self._poll.unregister(self._in)
+        if waiting:
+            raise self._end(TargetDesync, f"{self.name}: {method}: an answer before the request was read")
         return bytes(answer)
 
-    def _before(self, method: str) -> None:
+    def _nothing_unasked(self, method: str) -> None:
         """Nothing may be there before something was asked."""
         for pipe, event in self._poll.poll(0):
             if pipe == self._err:
-                self._read(method, pipe, bytearray())
+                self._hear()
             elif event & select.POLLIN:
                 unasked = os.read(self._out, _CHUNK)
-                if unasked:
-                    raise self._kill(TargetDesync, method, f"output that nobody asked for: {_shown(unasked)}")
-                raise self._dead(method)
+                what = f"output that nobody asked for: {shown(unasked)}"
+                raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
+            else:
+                raise self._dead(method, b"")
 
     def _write(self, method: str, waiting: memoryview) -> memoryview:
+        """Write what can be written; what is left."""
         try:
-            waiting = waiting[os.write(self._in, waiting) :]
+            return waiting[os.write(self._in, waiting) :]
+        except BlockingIOError:
+            return waiting  # its pipe is full
         except BrokenPipeError:
-            raise self._dead(method) from None
-        if not waiting:
-            self._stop_writing()
-        return waiting
+            raise self._dead(method, b"") from None
 
-    def _stop_writing(self) -> None:
-        with suppress(KeyError):  # it was not registered, or not any more
-            self._poll.unregister(self._in)
+    def _read(self, method: str, answer: bytearray) -> None:
+        """Take what has come; not more than one line, and that not too long."""
+        chunk = os.read(self._out, _CHUNK)
+        if not chunk:
+            raise self._dead(method, answer)
+        answer += chunk
+        end = chunk.find(b"\n")
+        if 0 <= end < len(chunk) - 1:
+            what = f"output after the answer: {shown(chunk[end + 1 :])}"
+            raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
+        if len(answer) > MAX_ANSWER:
+            what = f"an answer of more than {MAX_ANSWER} bytes: {shown(answer)}"
+            raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
 
-    def _read(self, method: str, pipe: int, answer: bytearray) -> None:
-        chunk = os.read(pipe, _CHUNK)
-        if pipe == self._err:
-            self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
-            if not chunk:
-                self._poll.unregister(pipe)
-        elif not chunk:
-            if answer:
-                raise self._kill(TargetDesync, method, f"half a line came back, then the end: {_shown(answer)}")
-            raise self._dead(method)
-        else:
-            answer += chunk
-            if len(answer) > MAX_ANSWER:
-                raise self._kill(TargetDesync, method, f"an answer of more than {MAX_ANSWER} bytes")
-
-    def _result(self, method: str, line: bytes) -> Any:
+    def _hear(self) -> None:
+        """Take what has come on standard error."""
         try:
-            answer = json.loads(line)
-        except ValueError:  # a UnicodeDecodeError is one, too
-            raise self._kill(TargetDesync, method, f"the answer is not JSON: {_shown(line)}") from None
-        except RecursionError:
-            raise self._kill(TargetDesync, method, "the answer is nested too deeply") from None
-        if not isinstance(answer, dict) or answer.get("id") != self._next_id:
-            raise self._kill(TargetDesync, method, f"not an answer to request {self._next_id}: {_shown(line)}")
-        error = answer.get("error")
-        if error is None:
-            if "result" not in answer:
-                raise self._kill(TargetDesync, method, f"neither result nor error: {_shown(line)}")
-            return answer["result"]
-        code = error.get("code") if isinstance(error, dict) else None
-        text = f"{self.name}: {method}: {error.get('message') if isinstance(error, dict) else error}"
-        if code in (UNSUPPORTED, METHOD_NOT_FOUND):
-            raise TargetUnsupported(text)
-        if code == LIBRARY_FAILED:
-            raise TargetFailed(text)
-        raise self._kill(TargetDesync, method, f"the driver rejects the request: {_shown(line)}")
+            chunk = os.read(self._err, _CHUNK)
+        except BlockingIOError:
+            return
+        self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
+        if not chunk:
+            self._poll.unregister(self._err)
 
-    def _kill(self, kind: type[TargetError], method: str, what: str) -> TargetError:
-        self.close()
-        return kind(f"{self.name}: {method}: {what}{self._tail()}")
+    # ---- ends --------------------------------------------------------------------------------------------------------
 
-    def _dead(self, method: str) -> TargetError:
-        """The error for a process that has closed its output."""
-        try:
-            code = self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            return self._kill(TargetDesync, method, "it closed its standard output and lives on")
+    def _too_late(self, method: str, seconds: float, answer: bytearray) -> TargetError:
+        if self._has_ended():
+            return self._dead(method, answer)
+        if answer:
+            what = f"half a line, and no more within {seconds:g} s: {shown(answer)}"
+            return self._end(TargetDesync, f"{self.name}: {method}: {what}")
+        return self._end(TargetHang, f"{self.name}: {method}: no answer within {seconds:g} s")
+
+    def _dead(self, method: str, answer: bytes | bytearray) -> TargetError:
+        """The error for a process that has closed one of its pipes, or ended."""
+        deadline = time.monotonic() + _GRACE
+        while not self._has_ended():
+            if time.monotonic() > deadline:
+                return self._end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
+            time.sleep(0.002)
         self.close()
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return TargetCrash(f"{self.name}: {method}: {how}{self._tail()}")
+        code = self._process.returncode
+        how = f"ended with exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+        half = f", after half a line: {shown(answer)}" if answer else ""
+        error = TargetCrash(f"{self.name}: {method}: {how}{half}{self._tail()}")
+        error.code = code
+        return error
+
+    def _end(self, kind: type[TargetError], what: str) -> TargetError:
+        """The error of a kind, after the process was ended for it."""
+        self.close()
+        return kind(what + self._tail())
 
     def _tail(self) -> str:
         text = self._stderr.decode(errors="replace").strip()
         return f"\nstandard error ends with:\n{text}" if text else ""
 
+    def shutdown(self) -> None:
+        """Ask the process to end, so that it can write what it writes on exit (a profile, say); see that it does."""
+        if self._process.returncode is None:
+            with suppress(TargetError):  # the case is over, its verdict is known
+                self.call("shutdown", time_limit=_GRACE)
+                deadline = time.monotonic() + _GRACE
+                while not self._has_ended() and time.monotonic() < deadline:
+                    time.sleep(0.002)
+        self.close()
+
     def close(self) -> None:
-        """End the process and its children, whatever they are doing."""
-        with suppress(ProcessLookupError):  # nobody is left
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        try:
-            while chunk := os.read(self._err, _CHUNK):
-                self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
-        except (BlockingIOError, ValueError, OSError):
-            pass  # nothing more to be read
+        """End the process and its children, whatever they are doing. Children that left its process group stay."""
+        if self._process.returncode is None:
+            # The leader is not reaped yet, so the group's number is still its own.
+            with suppress(ProcessLookupError, PermissionError):  # nobody is left (macOS: nobody but zombies)
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stderr is not None and not self._process.stderr.closed:
+            self._last_words()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
 
+    def _last_words(self) -> None:
+        """What is left on standard error. Bounded, for a child that left the group may go on writing."""
+        for _ in range(16):
+            try:
+                chunk = os.read(self._err, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                return
+            self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
 
-def _shown(data: bytes | bytearray) -> str:
-    text = ascii(bytes(data[:200]).decode(errors="replace"))
-    return text if len(data) <= 200 else f"{text}... ({len(data)} bytes)"
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
