@@ -7,7 +7,7 @@ it but such values; when it fits, the meaning of the message is entered in the b
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -298,7 +298,7 @@ def _match_event(one: Event | OneOf | Establishes | GivesExtraKey, event: Event,
             same(place, one, event)
 
 
-def _same_fields(place: str, one: Hashable, event: Event, names: str) -> None:
+def _same_fields(place: str, one: object, event: Event, names: str) -> None:
     for name in names.split():
         same(f"{place}.{name}", getattr(one, name), getattr(event, name))
 
