@@ -296,15 +296,16 @@ def _begin_handshake(step: Step, versions: frozenset[int]) -> None:
         handshake.begin(step, version)
 
 
-def _in_the_clear(step: Step, shown: bytes, warn: bool = False) -> TextReceived:
+def _in_the_clear(step: Step, shown: bytes) -> TextReceived:
+    private = step.session(step.focus).message_state is not MessageState.PLAINTEXT
+    warn = private or Policy.REQUIRE_ENCRYPTION in step.policy
     return TextReceived(shown, secure=False, warn=warn, instance=0)
 
 
 def _show_in_the_clear(step: Step, shown: bytes) -> None:
     step.fragments = {}
     step.heard_plaintext = True
-    private = step.session(step.focus).message_state is not MessageState.PLAINTEXT
-    step.emit(_in_the_clear(step, shown, private or Policy.REQUIRE_ENCRYPTION in step.policy))
+    step.emit(_in_the_clear(step, shown))
 
 
 def _receive_encoded(step: Step, encoded: bytes) -> None:
