@@ -1,0 +1,111 @@
+"""Oracles: what must always hold, in every run, whoever acts and whatever the adversary does.
+
+An oracle is a watcher on a world. It judges by the bytes on the wire and the events, and by the snapshots of parties
+that show them; never by the insides of an engine. `Oracles` bundles those of the design that need no third party (I15,
+that two engines agree, is harness.lockstep). All share one reader, which works out what a step means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+from harness.oracles.agreement import Agreement, Smp
+from harness.oracles.base import Oracle, OracleFailure, State
+from harness.oracles.delivery import Authenticity, Rejection
+from harness.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
+from harness.oracles.healing import Healing
+from harness.oracles.memory import Drawn, Forgetting
+from harness.oracles.ratchet import Counters, KeyIds, Revelation
+from harness.oracles.reading import Reader, View
+from harness.oracles.states import States
+from harness.world import Step, World
+from implementations.contract import PartyConfig
+
+__all__ = ["ORACLES", "Drawn", "Oracle", "OracleFailure", "Oracles", "Reader", "State", "View"]
+
+#: Every oracle by its id.
+ORACLES: Mapping[str, type[Oracle]] = {
+    oracle.id: oracle
+    for oracle in (
+        Authenticity,
+        Rejection,
+        Healing,
+        Agreement,
+        KeyIds,
+        Counters,
+        Revelation,
+        Forgetting,
+        Smp,
+        States,
+        InstanceTags,
+        Fragments,
+        Leaks,
+        Bounds,
+    )
+}
+
+
+class Oracles:
+    """A watcher made of oracles: all of them, or those whose ids are given.
+
+    configs: what the parties were made from; without it nothing is judged by policy or message size. drawn: by party,
+    what its source of randomness has given so far (RecordingEntropy.drawn); without it I8 can't search for it.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *ids: str,
+        configs: Mapping[str, PartyConfig] | None = None,
+        drawn: Mapping[str, Drawn] | None = None,
+    ) -> None:
+        unknown = set(ids) - set(ORACLES)
+        if unknown:
+            raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
+        self._world = world
+        self.reader = Reader(world, configs)
+        self._oracles: dict[str, Oracle] = {}
+        for oracle_id in ids or ORACLES:
+            kind = ORACLES[oracle_id]
+            if issubclass(kind, Forgetting):
+                self._oracles[oracle_id] = kind(self.reader, drawn)
+            elif issubclass(kind, Fragments):
+                self._oracles[oracle_id] = kind(self.reader, configs)
+            else:
+                self._oracles[oracle_id] = kind(self.reader)
+
+    def __call__(self, step: Step) -> None:
+        """Show a step to every oracle; raises OracleFailure."""
+        view = self.reader.view(step)
+        for oracle in self._oracles.values():
+            oracle.observe(view)
+
+    def check_healing(self, *pairs: tuple[str, str]) -> None:
+        """At the end of a run: the parties can talk again. All pairs that are connected, unless some are given."""
+        healing = self._oracles.get(Healing.id)
+        if not isinstance(healing, Healing):
+            raise ValueError(f"{Healing.id} is not among these oracles: {', '.join(self._oracles)}")
+        routes = self._world.network.routes
+        connected = [(a, b) for a, b in combinations(self._world.parties, 2) if b in routes[a] and a in routes[b]]
+        for first, second in pairs or connected:
+            healing.check(first, second)
+
+    def snapshot(self) -> State:
+        """What all of them remember; copies of dictionaries, no more."""
+        return {"reader": self.reader.snapshot(), **{name: one.snapshot() for name, one in self._oracles.items()}}
+
+    def restore(self, state: State) -> None:
+        """Go back to a `snapshot`, which can be used again."""
+        parts: dict[str, Reader | Oracle] = {"reader": self.reader, **self._oracles}
+        for name, one in parts.items():
+            part = state[name]
+            if isinstance(part, Mapping):
+                one.restore(part)
+
+
+def descriptions() -> dict[str, list[str]]:
+    """The published description of every oracle by its id: paragraphs."""
+    return {
+        name: [" ".join(part.split()) for part in (one.__doc__ or "").split("\n\n")] for name, one in ORACLES.items()
+    }

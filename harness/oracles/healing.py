@@ -1,0 +1,144 @@
+"""What the end of a run must show: whatever the adversary did, the two sides can talk again (I3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.oracles.base import Oracle
+from harness.oracles.reading import ALLOW, NO_LINK, Link, Reader, View
+from harness.world import Endless, Step, World
+from implementations.contract import ErrorReceived, Event, Policy, Refused, StoredDropped, TextReceived, Unreadable
+
+#: Text with which the oracle tries a session; no user types it.
+PROBE = b"otterproof: is this session in order? number %d"
+
+
+class Healing(Oracle):
+    """After any loss, duplication, reordering or replay, a fresh message in each direction gets through.
+
+    At the end of a run everything under way is delivered. If both sides are then in the same session, a fresh text
+    must arrive in each direction. If they are not, a fresh text may be lost, but never in silence: the receiver or the
+    sender is told. A new handshake, asked for by a query, must then bring both into one session, as far as their
+    policies have a version in common, and a fresh text must arrive in each direction.
+    """
+
+    id = "I3"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._log: list[Step] = []
+        self._probes = 0
+
+    @property
+    def _world(self) -> World:
+        return self._reader.world
+
+    def observe(self, view: View) -> None:
+        """Nothing to judge before the end."""
+
+    def check(self, first: str, second: str) -> None:
+        """Try the conversation between two parties, and mend it if need be."""
+        self._quiet()
+        one, other = self._links(first, second)
+        if self._same(one, other):
+            for sender, receiver in ((first, second), (second, first)):
+                if not self._arrives(sender, receiver):
+                    self.fail(None, f"a fresh text from {sender} does not reach {receiver}", "it arrives, as secure")
+            return
+        for sender, receiver in ((first, second), (second, first)):
+            self._told(sender, receiver)
+        if not self._common_version(first, second):
+            return
+        self._act(first, "start")
+        one, other = self._links(first, second)
+        if not self._same(one, other):
+            seen = f"after a query of {first}: {self._shown(first, one)}; {self._shown(second, other)}"
+            self.fail(None, seen, "both sides are ENCRYPTED in the same session")
+        for sender, receiver in ((first, second), (second, first)):
+            if not self._arrives(sender, receiver):
+                self.fail(None, f"after a new handshake a text from {sender} does not reach {receiver}", "it arrives")
+
+    def _quiet(self) -> None:
+        try:
+            self._world.settle()
+        except Endless as error:
+            self.fail(None, str(error), "honest parties come to rest")
+
+    def _act(self, party: str, action: str, **args: object) -> list[Step]:
+        """A user acts and all is delivered; the steps."""
+        log: list[Step] = []
+        self._world.watchers.append(log.append)
+        try:
+            self._world.user(party, action, **args)
+            self._quiet()
+        finally:
+            self._world.watchers.remove(log.append)
+        return log
+
+    def _instance(self, party: str, peer: str) -> int:
+        """The session of `party` with `peer` that a handshake brought last: version 3's or version 2's."""
+        identity, tag = self._world.parties[peer].fingerprint, self._world.parties[peer].instance_tag
+        links = self._reader.links(party)
+        mine = {
+            instance: link for instance, link in links.items() if instance in (0, tag) and link.fingerprint == identity
+        }
+        return max(mine, key=lambda instance: mine[instance].number, default=0)
+
+    def _links(self, first: str, second: str) -> tuple[Link, Link]:
+        one, other = self._instance(first, second), self._instance(second, first)
+        return self._reader.links(first).get(one, NO_LINK), self._reader.links(second).get(other, NO_LINK)
+
+    @staticmethod
+    def _same(one: Link, other: Link) -> bool:
+        return one.encrypted and other.encrypted and one.ssid == other.ssid
+
+    def _shown(self, party: str, link: Link) -> str:
+        return f"{party} is {link.state.name} with ssid {link.ssid.hex() or 'none'}"
+
+    def _probe(self, sender: str, receiver: str) -> tuple[bytes, list[Step]]:
+        self._probes += 1
+        text = PROBE % self._probes
+        instance = self._instance(sender, receiver)
+        # A session 0 that never was is not named: the focus then is it, or has more to tell.
+        known = instance in self._reader.links(sender)
+        return text, self._act(sender, "send", text=text, **({"instance": instance} if known else {}))
+
+    @staticmethod
+    def _events(log: Sequence[Step], party: str) -> list[Event]:
+        return [event for step in log if step.party == party for event in step.events]
+
+    def _arrives(self, sender: str, receiver: str) -> bool:
+        text, log = self._probe(sender, receiver)
+        shown = [
+            event for event in self._events(log, receiver) if isinstance(event, TextReceived) and event.text == text
+        ]
+        return [event.secure for event in shown] == [True]
+
+    def _told(self, sender: str, receiver: str) -> None:
+        """A text that is lost is reported to somebody, unless OTR is switched off at the receiver."""
+        if not self._enabled(sender) or not self._enabled(receiver):
+            return
+        text, log = self._probe(sender, receiver)
+        there, here = self._events(log, receiver), self._events(log, sender)
+        arrived = any(isinstance(event, TextReceived) and text in event.text for event in there)
+        told = any(isinstance(event, Unreadable) for event in there)
+        told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
+        waits = text in self._stored(sender)
+        if not (arrived or told or waits):
+            self.fail(None, f"a fresh text from {sender} to {receiver} is lost in silence", "somebody is told")
+
+    def _stored(self, party: str) -> Sequence[bytes]:
+        inspect = getattr(self._world.parties[party], "inspect", None)
+        return inspect().stored if inspect else ()
+
+    def _enabled(self, party: str) -> bool:
+        policy = self._reader.policy(party)
+        return policy is None or bool(policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+
+    def _common_version(self, first: str, second: str) -> bool:
+        """Whether a handshake can be asked for. Version 2 can't tell several clients of one account apart."""
+        policies = [self._reader.policy(first), self._reader.policy(second)]
+        known = [policy for policy in policies if policy is not None]
+        common = {version for version, flag in ALLOW.items() if all(flag in policy for policy in known)}
+        routes = self._world.network.routes
+        return 3 in common or (bool(common) and len(routes[first]) == len(routes[second]) == 1)

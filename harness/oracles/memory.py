@@ -1,0 +1,141 @@
+"""What a party still has in memory, searched for secrets that it must have forgotten (I8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
+
+from harness import wire
+from harness.oracles.base import Oracle
+from harness.oracles.reading import Reader, View
+from implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
+
+#: What a source of randomness has given so far, by label and index.
+Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
+
+#: The sizes in bytes that a D-H exponent of 320 bits has, leading zeros stripped or not.
+_EXPONENT = range(32, 41)
+
+_WINDOW = 4
+
+#: Labels of what an SMP run must forget when it ends, and a handshake when it ends.
+_SMP_SECRETS = frozenset({"smp.a2", "smp.a3", "smp.b2", "smp.b3"})
+_HANDSHAKE_SECRETS = frozenset({"ake.r"})
+
+
+@cache
+def _powers() -> list[list[int]]:
+    """g ** (digit << 4 * place), for exponents of at most 320 bits: a public value is then 80 multiplications."""
+    rows, base = [], wire.DH_GENERATOR
+    for _ in range(8 * _EXPONENT[-1] // _WINDOW):
+        row = [1]
+        for _ in range((1 << _WINDOW) - 1):
+            row.append(row[-1] * base % wire.DH_PRIME)
+        rows.append(row)
+        base = row[-1] * base % wire.DH_PRIME
+    return rows
+
+
+@lru_cache(4096)
+def public_value(exponent: bytes) -> int:
+    """g to a secret of D-H exponent size."""
+    value, number = 1, int.from_bytes(exponent)
+    for row in _powers():
+        value = value * row[number & (1 << _WINDOW) - 1] % wire.DH_PRIME
+        number >>= _WINDOW
+    return value
+
+
+class Forgetting(Oracle):
+    """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
+
+    After each step in which a D-H key of ours or theirs is dropped, by rotation, a new handshake or an end, all that
+    the party holds is searched for the exponent of ours, and for the shared secret, the AES keys and the sending MAC
+    keys of the pairs that were in use (receiving MAC keys may wait to be revealed). When no SMP run is under way no
+    exponent of one is held, and when no handshake is, none of its AES keys r. Where the randomness drawn is not
+    known, the last two are left out.
+    """
+
+    id = "I8"
+
+    def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
+        super().__init__(reader)
+        self._drawn = dict(drawn or {})
+        # (party, public value) -> exponent, of keys that are or were held
+        self._exponents: dict[tuple[str, int], bytes] = {}
+
+    def snapshot(self) -> Mapping[str, object]:
+        return {"_exponents": dict(self._exponents)}
+
+    def observe(self, view: View) -> None:
+        before, after = view.step.before, view.step.after
+        reveal = getattr(self._reader.world.parties[view.party], "secrets", None)
+        if reveal is None or before is None or after is None or before == after:
+            return
+        secrets: Mapping[str, bytes] = reveal()
+        for value in secrets.values():
+            if len(value) in _EXPONENT:
+                self._exponents[view.party, public_value(value)] = value
+        memory = list(secrets.items())
+        live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
+        for session in before.sessions:
+            if session.ratchet is not None:
+                now = view.session(session.instance)
+                self._search(view, memory, live, session.ratchet, self._same(session, now))
+        self._search_drawn(view, memory, after)
+
+    @staticmethod
+    def _same(before: SessionSnapshot, after: SessionSnapshot | None) -> RatchetSnapshot | None:
+        """The ratchet afterwards, if it is still that of the same session."""
+        return after.ratchet if after is not None and after.ssid == before.ssid else None
+
+    def _search(
+        self,
+        view: View,
+        memory: list[tuple[str, bytes]],
+        live: set[int],
+        old: RatchetSnapshot,
+        new: RatchetSnapshot | None,
+    ) -> None:
+        ours = new.our_keys if new else {}
+        theirs = new.their_keys if new else {}
+        for keyid, public in old.our_keys.items():
+            exponent = self._exponents.get((view.party, public))
+            if keyid not in ours and public not in live and exponent is not None:
+                self._absent(view, memory, exponent, f"the exponent of our dropped key {keyid}")
+        for pair in {*old.sent, *old.received, *old.verified}:
+            if pair[0] in ours and pair[1] in theirs:
+                continue
+            exponent = self._exponents.get((view.party, old.our_keys[pair[0]]))
+            if exponent is None:
+                continue
+            secret = pow(old.their_keys[pair[1]], int.from_bytes(exponent), wire.DH_PRIME)
+            keys = wire.crypto.session_keys(old.our_keys[pair[0]], old.their_keys[pair[1]], secret)
+            gone = {
+                "shared secret": secret.to_bytes((secret.bit_length() + 7) // 8),
+                "sending AES key": keys.sending_aes,
+                "receiving AES key": keys.receiving_aes,
+                "sending MAC key": keys.sending_mac,
+                "extra symmetric key": keys.extra_key,
+            }
+            for name, value in gone.items():
+                self._absent(view, memory, value, f"the {name} of the dropped pair {pair}")
+
+    def _search_drawn(self, view: View, memory: list[tuple[str, bytes]], after: PartySnapshot) -> None:
+        source = self._drawn.get(view.party)
+        if source is None:
+            return
+        labels: set[str] = set()
+        if all(one.smp_state is SmpState.EXPECT1 and not one.smp_question_waiting for one in after.sessions):
+            labels |= _SMP_SECRETS
+        if not after.announced and all(one.auth_state is AuthState.NONE for one in after.sessions):
+            labels |= _HANDSHAKE_SECRETS
+        held = {value.lstrip(b"\0") for _, value in memory}
+        for (label, index), value in source().items():
+            if label in labels and value.lstrip(b"\0") in held:
+                self.fail(view, f"{label} {index} is in memory", "it is forgotten when what it was drawn for has ended")
+
+    def _absent(self, view: View, memory: Iterable[tuple[str, bytes]], secret: bytes, what: str) -> None:
+        for name, value in memory:
+            if secret in value:
+                self.fail(view, f"{what} is in memory, in {name!r}", "it is forgotten")

@@ -1,0 +1,360 @@
+"""What a step means, worked out once for all oracles: whole messages instead of fragments, parsed, with their session.
+
+The reader follows each party by its inputs and events alone: the fragments it has been given, and the state of each
+of its sessions. Snapshots are left to the oracles, so a party that can't be looked into is read just as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from harness import wire
+from harness.wire import Kind, Message
+from harness.world import Step, World
+from implementations.contract import (
+    MAX_INSTANCES,
+    MAX_REASSEMBLY,
+    MIN_INSTANCE_TAG,
+    Ended,
+    Established,
+    Event,
+    Finished,
+    MessageState,
+    Outgoing,
+    PartyConfig,
+    Policy,
+    Reason,
+    Rejected,
+    SessionSnapshot,
+    Unreadable,
+)
+
+#: The policy flag that allows a version.
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+
+#: The messages of the handshake.
+HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
+
+#: Text: messages that are neither encoded nor a fragment.
+TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
+
+FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
+
+#: Reasons that follow the acceptance of a message: something in it was wrong, not the message.
+AFTER_ACCEPTANCE = frozenset({Reason.BAD_TLV})
+
+#: Reasons for which a data message is refused although its MAC was right.
+MAC_WAS_RIGHT = frozenset({Reason.BAD_COUNTER, Reason.BAD_GROUP_ELEMENT})
+
+_parse = lru_cache(4096)(wire.parse)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A session by the events that its party gave. `number` counts the handshakes completed in the whole world."""
+
+    state: MessageState = MessageState.PLAINTEXT
+    version: int = 0
+    ssid: bytes = b""
+    fingerprint: bytes = b""
+    sent_reveal_signature: bool = False
+    number: int = 0
+
+    @property
+    def encrypted(self) -> bool:
+        return self.state is MessageState.ENCRYPTED
+
+
+NO_LINK = Link()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole message that a party sent. instance, link: for an encoded one, its session, as it was at this moment."""
+
+    raw: bytes
+    message: Message
+    pieces: tuple[bytes, ...]
+    instance: int
+    link: Link
+
+
+#: Events in their order, each whole message sent in the place of its Outgoing events.
+Happening: TypeAlias = Event | Sent
+
+
+#: The pieces of a message so far, the last one first: (those before it, the last one). Adding to it copies nothing.
+Chain: TypeAlias = "tuple[Chain, bytes] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Fragments that wait for more: k of n, so many bytes."""
+
+    k: int
+    n: int
+    pieces: Chain
+    size: int
+
+    def joined(self) -> bytes:
+        found, chain = [], self.pieces
+        while chain is not None:
+            chain, piece = chain
+            found.append(piece)
+        return b"".join(reversed(found))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A step, read.
+
+    message: the whole message that the party has got by this step; None when there is none (user actions, fragments
+    that don't complete one), and when the policy switches OTR off. fragment: for a fragment, the reason for which it
+    is refused, or None. header: why the header of an encoded message makes the party discard it. instance, link: the
+    session that the message belongs to, as it was before the step. links: all sessions of the party before the step.
+    """
+
+    step: Step
+    happenings: tuple[Happening, ...]
+    policy: Policy | None
+    own_tag: int
+    message: Message | None = None
+    is_fragment: bool = False
+    fragment: Reason | None = None
+    stores: Mapping[int, Store] = field(default_factory=dict)
+    header: Reason | None = None
+    instance: int = 0
+    link: Link = NO_LINK
+    links: Mapping[int, Link] = field(default_factory=dict)
+
+    @property
+    def party(self) -> str:
+        return self.step.party
+
+    @property
+    def sent(self) -> Iterator[Sent]:
+        return (one for one in self.happenings if isinstance(one, Sent))
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why what was received was refused; None when it was not."""
+        for event in self.happenings:
+            if isinstance(event, Unreadable | Rejected) and event.reason not in AFTER_ACCEPTANCE:
+                return event.reason
+        return None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the policy allows a version; True when the policy is not known."""
+        return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+
+    @property
+    def is_data(self) -> bool:
+        """A data message for this party came in, in whatever condition."""
+        return self.message is not None and self.message.kind is Kind.DATA and self.header is None
+
+    @property
+    def accepted(self) -> bool:
+        """A data message came in and was acted upon."""
+        return self.is_data and self.refusal is None
+
+    def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
+        """The snapshot of a session after the step, or before it; None when there is none."""
+        party = self.step.after if after else self.step.before
+        if party is None:
+            return None
+        return next((one for one in party.sessions if one.instance == instance), None)
+
+
+class Reader:
+    """Reads the steps of a world. `configs` tell the policies at the beginning; unknown ones are never judged by."""
+
+    def __init__(self, world: World, configs: Mapping[str, PartyConfig] | None = None) -> None:
+        self.world = world
+        self._policies = {name: config.policy for name, config in (configs or {}).items()}
+        self._stores: dict[str, Mapping[int, Store]] = {}
+        self._links: dict[tuple[str, int], Link] = {}
+        self._counts = [0]
+
+    def snapshot(self) -> Mapping[str, object]:
+        return {name: copy(value) for name, value in vars(self).items() if isinstance(value, dict | list)}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        for name, value in state.items():
+            setattr(self, name, copy(value))
+
+    def policy(self, party: str) -> Policy | None:
+        """The policy of a party, if it is known."""
+        return self._policies.get(party)
+
+    def link(self, party: str, instance: int) -> Link:
+        """A session as it is now."""
+        return self._links.get((party, instance), NO_LINK)
+
+    def links(self, party: str) -> dict[int, Link]:
+        """All sessions of a party that ever had a handshake."""
+        return {instance: link for (name, instance), link in self._links.items() if name == party}
+
+    def parties(self, fingerprint: bytes) -> list[str]:
+        """Who has a long-term key of that fingerprint."""
+        return [name for name, party in self.world.parties.items() if party.fingerprint == fingerprint]
+
+    def view(self, step: Step) -> View:
+        """Read a step; each one once, in their order."""
+        own = self.world.parties[step.party].instance_tag
+        policy = self._policies.get(step.party)
+        links = self.links(step.party)
+        view = View(step, (), policy, own, stores=self._stores.get(step.party, {}), links=links)
+        if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes) and view.enabled:
+            view = self._received(view, raw, own)
+            self._stores[step.party] = view.stores
+        view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
+        if step.action == "set_policy" and isinstance(changed := step.args.get("policy"), Policy):
+            self._policies[step.party] = changed
+        return view
+
+    # What comes in
+
+    def _received(self, view: View, raw: bytes, own: int) -> View:
+        message = _parse(raw)
+        if message.kind in FRAGMENTS:
+            reason, stores, whole = _take_fragment(message, view.stores, own)
+            view = replace(view, is_fragment=True, fragment=reason, stores=stores)
+            if whole is None:
+                return view
+            message = _parse(whole)
+            if message.kind in FRAGMENTS:
+                return replace(view, fragment=Reason.NESTED_FRAGMENT)
+        header, instance = _judge_header(message, own)
+        stores = dict(view.stores)
+        if header in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION) or message.kind in TEXT:
+            stores = {}
+        elif header is None or header is Reason.UNKNOWN_TYPE:
+            stores.pop(instance, None)
+        return replace(view, message=message, header=header, instance=instance, stores=stores)
+
+    # What comes of it
+
+    def _happenings(self, step: Step) -> Iterator[Happening]:
+        pieces: list[bytes] = []
+        typed = step.args.get("text") if step.action == "send" else None
+        for event in step.events:
+            if isinstance(event, Outgoing):
+                if typed and isinstance(typed, bytes) and event.message in _in_the_clear(typed):
+                    # What a user types may look like any message; as it stands it is nothing but text.
+                    field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
+                    text = Message(Kind.PLAINTEXT, None, (field,))
+                    yield Sent(event.message, text, (event.message,), 0, NO_LINK)
+                    continue
+                part = _parse(event.message)
+                if part.kind in FRAGMENTS and part.has("k"):
+                    pieces.append(event.message)
+                    if int(part.data("k")) < int(part.data("n")):
+                        continue
+                    raw = wire.reassemble(pieces)
+                else:
+                    raw, pieces = event.message, [event.message]
+                yield self._sent(step.party, raw, tuple(pieces))
+                pieces = []
+                continue
+            self._follow(step.party, event)
+            yield event
+
+    def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
+        message = _parse(raw)
+        instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
+        return Sent(raw, message, pieces, instance, self.link(party, instance))
+
+    def _follow(self, party: str, event: Event) -> None:
+        if isinstance(event, Established):
+            self._counts[0] += 1
+            self._links[party, event.instance] = Link(
+                MessageState.ENCRYPTED,
+                event.version,
+                event.ssid,
+                event.fingerprint,
+                event.sent_reveal_signature,
+                self._counts[0],
+            )
+        elif isinstance(event, Finished | Ended):
+            state = MessageState.FINISHED if isinstance(event, Finished) else MessageState.PLAINTEXT
+            link = self.link(party, event.instance)
+            self._links[party, event.instance] = replace(link, state=state, ssid=b"")
+
+
+def _in_the_clear(text: bytes) -> tuple[bytes, ...]:
+    """All the forms in which a text may go out unencrypted."""
+    groups = [wire.TAG_VERSIONS[version] for version in (2, 3)]
+    return (text, *(text + wire.TAG_BASE + tag for tag in (*groups, b"".join(groups))))
+
+
+def _judge_tags(sender: int, receiver: int, own: int) -> Reason | None:
+    if sender < MIN_INSTANCE_TAG:
+        return Reason.BAD_SENDER_TAG
+    if 0 < receiver < MIN_INSTANCE_TAG:
+        return Reason.BAD_RECEIVER_TAG
+    return None if receiver in (0, own) else Reason.OTHER_INSTANCE
+
+
+def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:
+    """Why an encoded message is discarded before its body is looked at, and the session it belongs to."""
+    if message.kind in TEXT:
+        return None, 0
+    if message.kind is Kind.BAD_ARMOUR:
+        return Reason.BAD_ARMOUR, 0
+    if message.version not in (2, 3):
+        return (Reason.MALFORMED if message.version is None else Reason.UNKNOWN_VERSION), 0
+    if not message.has("type"):
+        return Reason.MALFORMED, 0
+    sender = 0
+    if message.version == 3:
+        if not message.has("sender_tag"):
+            return Reason.MALFORMED, 0
+        sender = message.number("sender_tag")
+        receiver = message.number("receiver_tag") if message.has("receiver_tag") else None
+        reason = _judge_tags(sender, receiver or 0, own)
+        if receiver is None:
+            return reason or Reason.MALFORMED, sender
+        if reason is None and receiver == 0 and message.kind is not Kind.DH_COMMIT:
+            reason = Reason.OTHER_INSTANCE
+        if reason is not None:
+            return reason, sender
+    return (Reason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
+
+
+def _take_fragment(
+    message: Message, stores: Mapping[int, Store], own: int
+) -> tuple[Reason | None, Mapping[int, Store], bytes | None]:
+    """[Receiving Fragments]: why it is refused, what is stored afterwards, and the message if it is now whole."""
+    if not message.has("k"):
+        return Reason.BAD_FRAGMENT, stores, None
+    sender = 0
+    if message.kind is Kind.FRAGMENT_V3:
+        sender = int(message.data("sender_tag"), 16)
+        if reason := _judge_tags(sender, int(message.data("receiver_tag"), 16), own):
+            return reason, stores, None
+    k, n, piece = int(message.data("k")), int(message.data("n")), message.data("piece")
+    if not 1 <= k <= n <= 0xFFFF:
+        return Reason.BAD_FRAGMENT, stores, None
+    others = {tag: store for tag, store in stores.items() if tag != sender}
+    old = stores.get(sender)
+    if k == 1:
+        kept = others
+        store = Store(1, n, (None, piece), len(piece))
+    elif old is not None and (old.n, old.k + 1) == (n, k):
+        kept = dict(stores)  # keeps its place among those that began earlier and later
+        store = Store(k, n, (old.pieces, piece), old.size + len(piece))
+    else:
+        return Reason.FRAGMENT_OUT_OF_ORDER, others, None
+    if store.size > MAX_REASSEMBLY:
+        return Reason.TOO_LARGE, others, None
+    if k == n:
+        return None, others, store.joined()
+    kept[sender] = store
+    if len(kept) > MAX_INSTANCES:
+        del kept[next(iter(kept))]
+    return None, kept, None

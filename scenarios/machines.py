@@ -1,0 +1,203 @@
+"""Random conversations under an adversary, as Hypothesis state machines; every step is judged by the oracles.
+
+A machine draws moves and makes them in a world. What it made is a program, a list of moves, and a run that fails
+prints it: pasted into `Case(...).run([...])` it fails again, without Hypothesis. Most cases start in a session that
+was brought about once and is taken from a snapshot, so they pay for no handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from harness.keys import test_key
+from harness.lockstep import LockstepParty
+from harness.network import Deliver, Move
+from harness.oracles import Oracles
+from harness.world import World
+from implementations.contract import Engine, Entropy, Event, PartyConfig, PartySnapshot, Policy
+from implementations.entropy import RecordingEntropy, SeededEntropy
+from implementations.independent import IndependentEngine
+from implementations.reference import ReferenceEngine
+
+#: Makes an engine; a class of one will do.
+EngineFactory = Callable[[PartyConfig, Entropy], Engine]
+
+#: Both versions, and nothing else.
+BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
+
+def both_engines(config: PartyConfig, entropy: Entropy) -> Engine:
+    """The two engines of the project in lockstep, so that every case also asks whether they agree (I15)."""
+    engines: dict[str, Engine] = {
+        "reference": ReferenceEngine(config, entropy),
+        "independent": IndependentEngine(config, entropy),
+    }
+    return LockstepParty(f"the client with tag {engines['reference'].instance_tag:#x}", engines)
+
+
+#: The policies that cases are made with; every flag is in one of them.
+POLICIES = {
+    "both": BOTH,
+    "v2": Policy.ALLOW_V2,
+    "v3": Policy.ALLOW_V3,
+    "private": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE,
+    "eager": BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE,
+}
+
+#: The clients of each kind of network: name -> (key, instance tag).
+CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
+    "pair": {"alice": ("alice", 0x1A1A), "bob": ("bob", 0x2B2B)},
+    "three": {"alice": ("alice", 0x1A1A), "bob1": ("bob", 0x2B01), "bob2": ("bob", 0xFEED2B02)},
+}
+
+
+class Client:
+    """An engine as a party of a world, where a change of policy is an action like any other: it gives no events."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def instance_tag(self) -> int:
+        return self.engine.instance_tag
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.engine.fingerprint
+
+    def set_policy(self, policy: Policy) -> Sequence[Event]:
+        self.engine.set_policy(policy)
+        return ()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.engine, name)
+
+    def receive(self, message: bytes) -> Sequence[Event]:
+        return self.engine.receive(message)
+
+    def set_time(self, now: int) -> None:
+        self.engine.set_time(now)
+
+    def inspect(self) -> PartySnapshot:
+        return self.engine.inspect()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a case starts from. start: "scratch", or the protocol version in which the sessions are encrypted."""
+
+    network: str = "pair"
+    start: str = "3"
+    policy: str = "both"
+    size: int | None = None
+    engine: EngineFactory = both_engines
+
+    def configs(self) -> dict[str, PartyConfig]:
+        policy = POLICIES[self.policy]
+        return {
+            name: PartyConfig(test_key(key), policy, tag, self.size if name == "alice" else None, heartbeat_interval=60)
+            for name, (key, tag) in CLIENTS[self.network].items()
+        }
+
+
+class Case:
+    """A world with oracles, from a setup: `Case(start="2").run([Deliver("bob"), ...])`, then `finish()`."""
+
+    def __init__(
+        self,
+        network: str = "pair",
+        start: str = "3",
+        policy: str = "both",
+        size: int | None = None,
+        engine: EngineFactory = both_engines,
+    ) -> None:
+        self.setup = Setup(network, start, policy, size, engine)
+        self.world, self.oracles, saved = _prepared(self.setup)
+        _restore(self.world, self.oracles, saved)
+        self.program: list[Move] = []
+
+    def run(self, moves: Iterable[Move]) -> list[Event]:
+        """Make moves, each judged; all events."""
+        events: list[Event] = []
+        for move in moves:
+            self.program.append(move)
+            events.extend(self.world.apply(move))
+        return events
+
+    def settle(self, limit: int = 40) -> None:
+        """Deliver what is under way, in order, as moves of the program; at most `limit` messages."""
+        for _ in range(limit):
+            name = next((name for name, queue in self.world.network.queues.items() if queue), None)
+            if name is None:
+                return
+            self.run([Deliver(name)])
+
+    def finish(self) -> None:
+        """The end of the run: all policies are as they were at first, and the parties can talk again."""
+        for name, config in self.setup.configs().items():
+            self.world.user(name, "set_policy", policy=config.policy)
+        self.oracles.check_healing()
+
+    def __str__(self) -> str:
+        """The run as a program."""
+        setup = self.setup
+        engine = "" if setup.engine is both_engines else f", engine={getattr(setup.engine, '__name__', '...')}"
+        lines = "".join(f"    {move!r},\n" for move in self.program)
+        return (
+            f"case = Case({setup.network!r}, {setup.start!r}, {setup.policy!r}, {setup.size!r}{engine})\n"
+            f"case.run([\n{lines}])\n"
+            "case.finish()"
+        )
+
+
+def _world(setup: Setup) -> tuple[World, Oracles]:
+    entropy = {name: RecordingEntropy(SeededEntropy(b"machine").child(name)) for name in setup.configs()}
+    configs = setup.configs()
+    parties = {name: Client(setup.engine(config, entropy[name])) for name, config in configs.items()}
+    others = {
+        "alice": [name for name in configs if name != "alice"],
+        **{name: ["alice"] for name in configs if name != "alice"},
+    }
+    world = World(parties, others)
+    drawn = {name: _tape(source) for name, source in entropy.items()}
+    oracles = Oracles(world, configs=configs, drawn=drawn)
+    world.watchers.append(oracles)
+    return world, oracles
+
+
+def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
+    return lambda: source.drawn
+
+
+@cache
+def _prepared(setup: Setup) -> tuple[World, Oracles, object]:
+    """The world of a setup and its state at the start. It is used by one case at a time."""
+    world, oracles = _world(setup)
+    if setup.start != "scratch":
+        only = Policy.ALLOW_V2 if setup.start == "2" else Policy.ALLOW_V3
+        for name in world.parties:
+            world.user(name, "set_policy", policy=only)
+        world.user("alice", "start")
+        world.settle()
+        for name, config in setup.configs().items():
+            world.user(name, "set_policy", policy=config.policy)
+    return world, oracles, _save(world, oracles)
+
+
+def _save(world: World, oracles: Oracles) -> object:
+    states = {name: getattr(party, "snapshot")() for name, party in world.parties.items()}  # noqa: B009
+    return states, world.network.snapshot(), world.now, world.steps, oracles.snapshot()
+
+
+def _restore(world: World, oracles: Oracles, saved: object) -> None:
+    match saved:
+        case (dict() as states, tuple() as network, int() as now, int() as steps, dict() as judged):
+            for name, state in states.items():
+                getattr(world.parties[name], "restore")(state)  # noqa: B009
+            world.network.restore(network)
+            world.now, world.steps = now, steps
+            oracles.restore(judged)
+        case _:
+            raise TypeError("not a saved world; pass what _save returned")
