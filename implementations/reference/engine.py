@@ -84,7 +84,7 @@ class ReferenceEngine:
     def receive(self, message: bytes) -> Sequence[Event]:
         step = self._step()
         if not _enabled(step.policy):
-            step.emit(_in_the_clear(step, message))
+            _show_in_the_clear(step, message)
         else:
             _receive(step, message)
         return self._commit(step)
@@ -296,16 +296,12 @@ def _begin_handshake(step: Step, versions: frozenset[int]) -> None:
         handshake.begin(step, version)
 
 
-def _in_the_clear(step: Step, shown: bytes) -> TextReceived:
-    private = step.session(step.focus).message_state is not MessageState.PLAINTEXT
-    warn = private or Policy.REQUIRE_ENCRYPTION in step.policy
-    return TextReceived(shown, secure=False, warn=warn, instance=0)
-
-
 def _show_in_the_clear(step: Step, shown: bytes) -> None:
     step.fragments = {}
     step.heard_plaintext = True
-    step.emit(_in_the_clear(step, shown))
+    private = step.session(step.focus).message_state is not MessageState.PLAINTEXT
+    warn = private or Policy.REQUIRE_ENCRYPTION in step.policy
+    step.emit(TextReceived(shown, secure=False, warn=warn, instance=0))
 
 
 def _receive_encoded(step: Step, encoded: bytes) -> None:
