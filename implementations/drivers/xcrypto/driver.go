@@ -1,8 +1,8 @@
 // The driver of golang.org/x/crypto/otr: version 2 only, without policies, instance tags or a clock.
 //
-// The library has five calls: Receive, Send, Authenticate, End, and QueryMessage, a constant. Receive returns a text, at
-// most one change of security and the messages to send together, so their order here is fixed: the text, the messages,
-// the change. Adapted, since the library has nothing for it:
+// The library has four calls (Receive, Send, Authenticate, End) and a constant, QueryMessage. Receive returns a text, at
+// most one change of security and the messages to send, all together, so their order is fixed here: the text, the
+// messages, the change. Adapted, since the library has nothing for it:
 //   - An error that Receive returns is how the library says that it did not accept something. It becomes rejected or
 //     unreadable (smp_aborted for SMP), with the reason that its words allow; the words go to standard error.
 //   - Authenticate both starts and answers. Which of them it would do stands in an unexported field; asked for the
