@@ -1,4 +1,4 @@
-"""The command line: `otterproof check`, `bench`, `replay`.
+"""The command line: `otterproof check`, `targets`, `bench`, `replay`.
 
 Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
 """
@@ -11,15 +11,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from harness import bench, report
-from harness.drivers import TargetError, TargetMissing
+from harness.drivers import THIRD_PARTIES, TargetError
+from harness.drivers.registry import cache
 from harness.judge import Job, judge
 from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.scenario import load, scenarios
-from harness.targets import UnknownTarget, make, party_again
+from harness.targets import UnknownTarget, listing, make, party_again
 from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
@@ -35,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except TargetMissing as missing:
-        return _fail(missing, NOT_RUN)
+    except TargetError as error:  # it could not even be started
+        return _fail(error, NOT_RUN)
     except (UsageError, UnknownTarget, TranscriptError) as error:
         return _fail(error, USAGE)
     except KeyboardInterrupt:
@@ -74,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("bench", help="measure speed, as ratios against the bare cryptography and libotr")
     measure.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     measure.set_defaults(command=_bench)
+
+    listed = commands.add_parser("targets", help="list what can be judged, or install it")
+    listed.add_argument("--json", action="store_true", help="print the list as JSON")
+    listed.set_defaults(command=_targets)
+    installing = listed.add_subparsers(metavar="install").add_parser("install", help="get and build a target")
+    installing.add_argument("name")
+    installing.set_defaults(command=_install)
 
     again = commands.add_parser("replay", help="run a transcript again")
     again.add_argument("transcript", type=Path)
@@ -120,6 +129,26 @@ def _bench(options: argparse.Namespace) -> int:
         print(json.dumps(figures))
     else:
         report.figures(figures)
+    return CONFORMS
+
+
+def _targets(options: argparse.Namespace) -> int:
+    found = list(listing())
+    if options.json:
+        print(json.dumps([asdict(one) for one in found], indent=1))
+    else:
+        report.targets(found)
+    return CONFORMS
+
+
+def _install(options: argparse.Namespace) -> int:
+    if options.name not in THIRD_PARTIES:
+        raise UsageError(f"{options.name!r} can't be installed; these can: {', '.join(THIRD_PARTIES)}")
+    print(f"otterproof: building {options.name} in {cache()}", file=sys.stderr)
+    THIRD_PARTIES[options.name].ready()
+    target = make(options.name)
+    print(f"{options.name} {target.version} is ready: otterproof check {options.name}")
+    target.close()
     return CONFORMS
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from harness.judge import Result
 from harness.scenario import Scenario
+from harness.targets import Listing
 from harness.transcript import Verdict
 
 #: Verdicts that mean that the target does not conform.
@@ -118,3 +119,12 @@ def figures(measured: Mapping[str, Mapping[str, float]]) -> None:
         for name, value in group.items():
             table.add_row(name, f"{value:.4f}")
     Console().print(table)
+
+
+def targets(listed: Iterable[Listing]) -> None:
+    """Print the targets that there are, and how to get those that are missing."""
+    table = Table("target", "version", "here", "can do, or how to get it", title="targets")
+    for one in listed:
+        here = "[green]yes[/]" if one.available else "[yellow]no[/]"
+        table.add_row(one.name, one.version, here, escape(" ".join(one.capabilities) or one.install))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -6,10 +6,12 @@ sees only parties. An engine is never alone: its party runs in lockstep with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from harness.drivers import THIRD_PARTIES, DriverTarget
+from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.replay import PartyFactory
@@ -95,10 +97,6 @@ class EngineTarget:
         """Nothing to close."""
 
 
-#: Makes a target; raises TargetMissing when it can't be run here.
-TargetFactory = Callable[[], Target]
-
-
 def party_again(target: str | None) -> PartyFactory:
     """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
 
@@ -113,10 +111,47 @@ class UnknownTarget(LookupError):
     """There is no target of that name."""
 
 
+#: A command line of the user's own that speaks the driver protocol.
+EXEC = "exec:"
+
+
 def make(name: str) -> Target:
-    """The target of a name. UnknownTarget; TargetMissing when it can't be run here."""
+    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves."""
     if name in ENGINES:
         return EngineTarget(name)
     if name in THIRD_PARTIES:
         return DriverTarget(name, THIRD_PARTIES[name].ready())
-    raise UnknownTarget(f"no target {name!r}; there are {', '.join([*ENGINES, *THIRD_PARTIES])}")
+    if name.startswith(EXEC):
+        words = shlex.split(name.removeprefix(EXEC))
+        if not words:
+            raise UnknownTarget(f"no command after {EXEC!r}; give one, as in 'exec:python3 my_driver.py'")
+        return DriverTarget(name, words)
+    known = ", ".join([*ENGINES, *THIRD_PARTIES])
+    raise UnknownTarget(f"no target {name!r}; there are {known}, and {EXEC}COMMAND for a driver of your own")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A target as `otterproof targets` shows it. install: what would make it available, "" if it is."""
+
+    name: str
+    version: str
+    available: bool
+    capabilities: tuple[str, ...]
+    install: str
+
+
+def listing() -> Iterator[Listing]:
+    """All targets by name. Drivers that can be built without fetching anything are built on the way."""
+    for name in [*ENGINES, *THIRD_PARTIES]:
+        third_party = THIRD_PARTIES.get(name)
+        if third_party and third_party.downloads and not third_party.is_built():
+            yield Listing(name, "", False, (), f"otterproof targets install {name}")
+            continue
+        try:
+            target = make(name)
+        except TargetError:
+            yield Listing(name, "", False, (), third_party.install if third_party else "")
+            continue
+        yield Listing(name, target.version, True, tuple(sorted(target.capabilities)), "")
+        target.close()

@@ -36,8 +36,11 @@ def cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ThirdParty:
-    """A target. install: the line that installs what it needs. build: from its source folder and an empty folder, the
-    commands that fill the folder; command: what then runs in it.
+    """A target, as a row of the table.
+
+    install: the line that installs what it needs from the system. tools: programs that must be there. build: from its
+    source folder and an empty folder, the commands that fill the folder; command: what then runs in it. downloads:
+    whether building fetches the implementation from a package registry.
     """
 
     name: str
@@ -45,18 +48,28 @@ class ThirdParty:
     tools: tuple[str, ...]
     build: Callable[[Path, Path], Sequence[Sequence[str]]]
     command: Callable[[Path], Sequence[str]]
+    downloads: bool = False
+
+    def place(self) -> Path:
+        """The folder in the cache for the driver as it is now."""
+        digest = hashlib.sha256()
+        for path in sorted(self._source().rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return cache() / f"{self.name}-{digest.hexdigest()[:16]}"
+
+    def is_built(self) -> bool:
+        return (self.place() / "built").exists()
 
     def ready(self) -> Sequence[str]:
         """The command that runs the driver, which is built if need be. TargetMissing with the line that helps."""
-        source = DRIVERS / self.name.replace("-", "_")
-        digest = hashlib.sha256()
-        for path in sorted(source.rglob("*")):
-            if path.is_file():
-                digest.update(path.name.encode() + b"\0" + path.read_bytes())
-        place = cache() / f"{self.name}-{digest.hexdigest()[:16]}"
+        place = self.place()
         if not (place / "built").exists():
-            self._build(source, place)
+            self._build(self._source(), place)
         return self.command(place)
+
+    def _source(self) -> Path:
+        return DRIVERS / self.name.replace("-", "_")
 
     def _build(self, source: Path, place: Path) -> None:
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
@@ -91,14 +104,84 @@ def _pkg_config(*packages: str) -> list[str]:
     return found.stdout.split()
 
 
-LIBOTR = ThirdParty(
-    name="libotr",
-    install="apt-get install gcc pkg-config libotr5-dev libgcrypt20-dev libjansson-dev",
-    tools=("cc", "pkg-config"),
-    build=lambda source, place: [
-        ["cc", "-O2", "-o", f"{place}/driver", f"{source}/driver.c", *_pkg_config("libotr", "jansson"), "-lgcrypt"]
-    ],
-    command=lambda place: [f"{place}/driver"],
+_NPM_QUIET = ("--no-audit", "--no-fund")
+
+
+def _pip_install(place: Path, *packages: str) -> list[str]:
+    return [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", f"{place}/packages", *packages]
+
+
+def _go(package: str) -> Callable[[Path, Path], Sequence[Sequence[str]]]:
+    """Build a Go driver against Debian's sources; the version that it tells is that of the Debian package."""
+
+    def build(source: Path, place: Path) -> Sequence[Sequence[str]]:
+        version = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, timeout=30, check=False
+        ).stdout
+        settings = ["GO111MODULE=off", "GOPATH=/usr/share/gocode", f"GOCACHE={cache() / 'go-build'}"]
+        flags = ["-ldflags", f"-X main.libraryVersion={version or 'unknown'}", "-o", f"{place}/driver"]
+        return [["env", *settings, "go", "build", *flags, f"{source}/driver.go", f"{source}/rpc.go"]]
+
+    return build
+
+
+def _driver(place: Path) -> Sequence[str]:
+    return [f"{place}/driver"]
+
+
+#: The table. Adding a row is all that it takes to add a target, besides its driver.
+_TABLE = (
+    ThirdParty(
+        name="libotr",
+        install="apt-get install gcc pkg-config libotr5-dev libgcrypt20-dev libjansson-dev",
+        tools=("cc", "pkg-config"),
+        build=lambda source, place: [
+            ["cc", "-O2", "-o", f"{place}/driver", f"{source}/driver.c", *_pkg_config("libotr", "jansson"), "-lgcrypt"]
+        ],
+        command=_driver,
+    ),
+    ThirdParty(
+        name="potr",
+        install="pip install --no-deps python-potr",
+        tools=(),
+        build=lambda source, place: [_pip_install(place, "python-potr==1.0.2")],
+        command=lambda place: [sys.executable, "-m", "implementations.drivers.potr.driver", f"{place}/packages"],
+        downloads=True,
+    ),
+    ThirdParty(
+        name="otrjs",
+        install="apt-get install nodejs npm",
+        tools=("node", "npm"),
+        build=lambda source, place: [
+            [
+                "npm",
+                "install",
+                "--prefix",
+                str(place),
+                "--omit=optional",
+                "--ignore-scripts",
+                *_NPM_QUIET,
+                "otr@0.2.16",
+            ],
+            ["cp", f"{source}/driver.js", str(place)],
+        ],
+        command=lambda place: ["node", f"{place}/driver.js"],
+        downloads=True,
+    ),
+    ThirdParty(
+        name="otr3",
+        install="apt-get install golang-go golang-github-twstrike-otr3-dev",
+        tools=("go",),
+        build=_go("golang-github-twstrike-otr3-dev"),
+        command=_driver,
+    ),
+    ThirdParty(
+        name="xcrypto",
+        install="apt-get install golang-go golang-golang-x-crypto-dev",
+        tools=("go",),
+        build=_go("golang-golang-x-crypto-dev"),
+        command=_driver,
+    ),
 )
 
-THIRD_PARTIES: dict[str, ThirdParty] = {target.name: target for target in (LIBOTR,)}
+THIRD_PARTIES: dict[str, ThirdParty] = {target.name: target for target in _TABLE}
