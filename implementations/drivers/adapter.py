@@ -1,0 +1,180 @@
+"""What the drivers of Python libraries share besides the line loop: parties by name, and randomness from a seed.
+
+A driver derives a class from `Adapted` for its library's parties and hands it to `Adapter`. Actions arrive at it as
+methods with the names and arguments of contract.Engine; what it has to tell it tells with `emit`, in the order in which
+the library tells it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from implementations.actions import ACTIONS, args_from_json
+from implementations.contract import DsaPrivateKey, Policy
+from implementations.drivers.linejson import PROTOCOL, InvalidParams, Method
+from implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
+
+
+class SeededRandom:
+    """A stream of random numbers: SHA-256 of the seed and a counter, or the operating system's without a seed."""
+
+    def __init__(self, seed: bytes | None) -> None:
+        self._seed = seed
+        self._blocks = 0
+        self._left = b""
+
+    def bytes(self, size: int) -> bytes:
+        if self._seed is None:
+            return os.urandom(size)
+        while len(self._left) < size:
+            self._left += hashlib.sha256(self._blocks.to_bytes(8) + self._seed).digest()
+            self._blocks += 1
+        drawn, self._left = self._left[:size], self._left[size:]
+        return drawn
+
+    def getrandbits(self, bits: int) -> int:
+        """As random.getrandbits."""
+        size = (bits + 7) // 8
+        return int.from_bytes(self.bytes(size)) >> (8 * size - bits)
+
+    def randrange(self, start: int, stop: int) -> int:
+        """As random.randrange with two arguments; 64 bits more than needed make the bias too small to matter."""
+        return start + self.getrandbits((stop - start).bit_length() + 64) % (stop - start)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `create` asks for, read."""
+
+    account: str
+    peer: str
+    key: DsaPrivateKey
+    policy: Policy
+    max_message_size: int | None
+    random: SeededRandom
+
+
+class Adapted:
+    """A party of the library. Actions that a driver does not define are answered as unsupported."""
+
+    #: The party's instance tag; None if the library has none, or makes it up later.
+    instance_tag: int | None = None
+
+    #: Whose randomness and time the library draws on: those of the party that is at work.
+    current: Adapted
+
+    fingerprint: bytes
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.now = 0
+        self.events: list[dict[str, Any]] = []
+
+    def emit(self, event: str, **fields: object) -> None:
+        """Report an event. bytes are given as they are, those of hexadecimal fields as hexadecimal digits."""
+        told = {name: value.decode("latin-1") if isinstance(value, bytes) else value for name, value in fields.items()}
+        self.events.append({"event": event, **told})
+
+    def set_time(self, now: int) -> None:
+        """The library's clock; without one it stays unread."""
+        self.now = now
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The answer to `hello`, but for what is the same for all."""
+
+    name: str
+    version: str
+    otr_versions: Sequence[int]
+    capabilities: Sequence[str]
+
+
+class Adapter:
+    """The methods of the protocol over parties of one class."""
+
+    def __init__(self, about: About, party: type[Adapted]) -> None:
+        self._about = about
+        self._class = party
+        self._parties: dict[str, Adapted] = {}
+
+    def methods(self) -> Mapping[str, Method]:
+        """For linejson.serve."""
+        own: dict[str, Method] = {
+            "hello": self.hello,
+            "create": self.create,
+            "set_time": self.set_time,
+            "close": self.close,
+            "reset": self.reset,
+        }
+        return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
+
+    def hello(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL,
+            "name": self._about.name,
+            "version": self._about.version,
+            "otr_versions": list(self._about.otr_versions),
+            "capabilities": list(self._about.capabilities),
+            "randomness": "seed",
+        }
+
+    def create(self, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            name, seed = params["party"], params.get("seed")
+            settings = Settings(
+                params["account"],
+                params["peer"],
+                dsa_key_from_json(params["key"]),
+                policy_from_json(params["policy"]),
+                params.get("max_message_size"),
+                SeededRandom(None if seed is None else bytes.fromhex(seed)),
+            )
+        except (KeyError, TypeError, ValueError) as error:  # JsonFormError is a ValueError
+            raise InvalidParams(f"create: {type(error).__name__}: {error}") from error
+        if name in self._parties:
+            raise InvalidParams(f"there is a party {name!r} already; close it first")
+        party = self._class(settings)
+        self._parties[name] = party
+        return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}
+
+    def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
+        if type(params.get("now")) is not int:
+            raise InvalidParams("set_time needs now, whole seconds")
+        self._party(params).set_time(params["now"])
+        return {"events": []}
+
+    def close(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._party(params)
+        del self._parties[params["party"]]
+        return {}
+
+    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._parties.clear()
+        return {}
+
+    def _action(self, action: str) -> Method:
+        def method(params: dict[str, Any]) -> dict[str, Any]:
+            party = self._party(params)
+            given = {name: value for name, value in params.items() if name != "party"}
+            try:
+                args = args_from_json(action, given, action)
+            except JsonFormError as error:
+                raise InvalidParams(str(error)) from error
+            # What an exception of the library leaves behind belongs to no later answer.
+            party.events = []
+            Adapted.current = party
+            getattr(party, action)(**args)
+            return {"events": party.events}
+
+        return method
+
+    def _party(self, params: dict[str, Any]) -> Adapted:
+        try:
+            return self._parties[params["party"]]
+        except (KeyError, TypeError):
+            raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None
