@@ -9,15 +9,18 @@ from harness.drivers.errors import (
     TargetMissing,
     TargetUnsupported,
 )
-from harness.drivers.party import DriverParty, DriverTarget
+from harness.drivers.party import DriverParty, StateDump
 from harness.drivers.process import DriverProcess
 from harness.drivers.registry import THIRD_PARTIES, ThirdParty
+from harness.drivers.target import CAPABILITIES, DriverTarget
 
 __all__ = [
+    "CAPABILITIES",
     "THIRD_PARTIES",
     "DriverParty",
     "DriverProcess",
     "DriverTarget",
+    "StateDump",
     "TargetCrash",
     "TargetDesync",
     "TargetError",

@@ -1,123 +1,143 @@
-"""A target behind the driver protocol, and its parties, which have the methods of contract.Engine.
+"""A party of a target behind the driver protocol, with the methods of contract.Engine.
 
-A target keeps one process and uses it for case after case, so that a conversation costs no start of a process. When the
-process has died or was killed, the next case gets a new one. [docs/driver-protocol.md]
+What a driver answers is checked here: an event that is none, or a field of the wrong type, is a TargetDesync and ends
+the process. Fields that the implementation does not tell are empty in the events; `told` has the answer as it came, so
+that what was not told is never mistaken for something that was. [docs/driver-protocol.md]
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 
-from harness.drivers.errors import TargetDesync
-from harness.drivers.process import TIME_LIMIT, DriverProcess
 from implementations.actions import args_to_json
-from implementations.contract import Event, PartyConfig, Policy
-from implementations.jsonform import JsonFormError, dsa_key_to_json, event_from_json, policy_to_json
+from implementations.contract import Event, PartyConfig, PartySnapshot, Policy
+from implementations.entropy import Tape
+from implementations.jsonform import (
+    JsonFormError,
+    dsa_key_to_json,
+    event_from_json,
+    policy_to_json,
+    snapshot_from_json,
+    snapshot_to_json,
+)
 
-PROTOCOL = 1
+#: What hexadecimal digits look like: a fingerprint, and a secret of any length.
+_FINGERPRINT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
-class DriverTarget:
-    """A target of a name, run by a command. Attributes come from the driver's answer to `hello`."""
-
-    def __init__(self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT) -> None:
-        self.name = name
-        self._command = command
-        self._time_limit = time_limit
-        self._process = self._start()
-        told = self._hello
-        self.version = str(told["version"])
-        self.capabilities = frozenset(map(str, told["capabilities"]))
-        self.randomness = str(told.get("randomness", "none"))
-        self._fresh = True
-
-    def _start(self) -> DriverProcess:
-        process = DriverProcess(self.name, self._command, self._time_limit)
-        told = process.call("hello", {"protocol": PROTOCOL})
-        wanted = {"protocol": int, "name": str, "version": str, "capabilities": list}
-        wrong = [
-            key for key, kind in wanted.items() if not isinstance(told, dict) or not isinstance(told.get(key), kind)
-        ]
-        if wrong:
-            process.close()
-            raise TargetDesync(f"{self.name}: hello: no {', '.join(wrong)} of the right type in {told!r:.200}")
-        if told["protocol"] != PROTOCOL:
-            process.close()
-            raise TargetDesync(f"{self.name}: speaks driver protocol {told['protocol']}, not {PROTOCOL}")
-        self._hello: Mapping[str, Any] = told
-        return process
+class Caller(Protocol):
+    """What a party needs of its target."""
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetError."""
-        self._fresh = False
-        return self._process.call(method, params)
+        ...
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: object) -> DriverParty:
-        """A new party of the target. TargetError. `book` is for parties that the model follows, which this is not."""
-        if not self._process.alive:
-            self._process = self._start()
-        return DriverParty(self.call, name, config, seed, self.capabilities)
+    def desync(self, what: str) -> NoReturn:
+        """End the process, for it has answered with something that is no answer."""
+        ...
 
-    def reset(self) -> None:
-        """Forget all parties; in a new process if the last one is dead."""
-        if not self._process.alive:
-            self._process = self._start()
-        elif not self._fresh:
-            self._process.call("reset")
-        self._fresh = True
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.close()
+@dataclass(frozen=True, slots=True)
+class StateDump:
+    """What a target shows of its state.
+
+    shown: the form of a PartySnapshot (implementations/jsonform.py) with null, or nothing at all, wherever the target
+    does not tell. secrets: what it holds in memory, by names of its own; big-endian.
+    """
+
+    shown: Mapping[str, Any]
+    secrets: Mapping[str, bytes]
+
+    def snapshot(self) -> PartySnapshot | None:
+        """The whole state; None if something in it is not told."""
+        try:
+            return snapshot_from_json(self.shown)
+        except JsonFormError:
+            return None
+
+    def differences(self, expected: PartySnapshot) -> list[str]:
+        """Where what is told is not what is expected, a line each. What is not told does not differ."""
+        return list(_differences(self.shown, snapshot_to_json(expected), ""))
+
+
+def _differences(shown: Any, expected: Any, where: str) -> list[str]:
+    if shown is None:
+        return []
+    if isinstance(shown, Mapping) and isinstance(expected, Mapping):
+        found = [f"{where}.{name}: not expected" for name in shown.keys() - expected.keys()]
+        for name in sorted(expected.keys() & shown.keys()):
+            found += _differences(shown[name], expected[name], f"{where}.{name}".lstrip("."))
+        return sorted(found)
+    if isinstance(shown, list) and isinstance(expected, list) and len(shown) == len(expected):
+        pairs = enumerate(zip(shown, expected, strict=True))
+        return [line for index, pair in pairs for line in _differences(*pair, f"{where}[{index}]")]
+    return [] if shown == expected else [f"{where}: {shown!r:.80}, expected {expected!r:.80}"]
 
 
 class DriverParty:
-    """A party of a target. Methods and events are those of contract.Engine; fields that it does not tell are empty."""
+    """A party of a target. Create it with DriverTarget.party."""
 
     def __init__(
         self,
-        call: Callable[[str, Mapping[str, Any]], Any],
+        target: Caller,
         name: str,
         config: PartyConfig,
         seed: bytes,
         capabilities: frozenset[str],
+        tape: Tape | None = None,
     ) -> None:
-        self._call = call
+        self._target = target
         self._name = name
         self._tells_time = "time" in capabilities
-        told = call(
-            "create",
-            {
-                "party": name,
-                "account": f"{name}@example.org",
-                "peer": "peer@example.org",
-                "key": dsa_key_to_json(config.key),
-                "instance_tag": config.instance_tag,
-                "policy": policy_to_json(config.policy),
-                "max_message_size": config.max_message_size,
-                "heartbeat_interval": config.heartbeat_interval,
-                "seed": hashlib.sha256(len(name).to_bytes(8) + name.encode() + seed).hexdigest(),
-            },
-        )
-        try:
-            self.instance_tag = int(told["instance_tag"] or 0)
-            self.fingerprint = bytes.fromhex(told["fingerprint"])
-        except (TypeError, KeyError, ValueError) as error:
-            raise TargetDesync(f"{name}: create answers {told!r:.200}, not instance_tag and fingerprint") from error
+        #: The events of the last action as they came, null where the implementation does not tell.
+        self.told: Sequence[Mapping[str, Any]] = ()
+        self._late: list[Event] = []
+        request: dict[str, Any] = {
+            "party": name,
+            "account": f"{name}@example.org",
+            "peer": "peer@example.org",
+            "key": dsa_key_to_json(config.key),
+            "instance_tag": config.instance_tag,
+            "policy": policy_to_json(config.policy),
+            "max_message_size": config.max_message_size,
+            "heartbeat_interval": config.heartbeat_interval,
+            "seed": hashlib.sha256(len(name).to_bytes(8) + name.encode() + seed).hexdigest(),
+        }
+        if tape is not None:
+            request["tape"] = [
+                {"label": label, "index": index, "value": value.hex()} for (label, index), value in tape.items()
+            ]
+        told = target.call("create", request)
+        given = (told.get("instance_tag", ""), told.get("fingerprint")) if isinstance(told, dict) else ("", None)
+        tag, fingerprint = given
+        if not (tag is None or (type(tag) is int and 0 <= tag < 1 << 32)):
+            target.desync(f"{name}: create answers {told!r:.200}, without an instance_tag")
+        if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
+            target.desync(f"{name}: create answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint")
+        self.instance_tag: int = tag or 0
+        self.fingerprint = bytes.fromhex(fingerprint)
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         given = {key: value for key, value in args.items() if value is not None}
-        told = self._call(action, {"party": self._name, **args_to_json(action, given)})
-        events = told.get("events") if isinstance(told, dict) else None
-        if not isinstance(events, list):
-            raise TargetDesync(f"{self._name}: {action} answers {told!r:.200}, not a list of events")
+        late, self._late = self._late, []
+        return [*late, *self._events(action, args_to_json(action, given))]
+
+    def _events(self, action: str, args: Mapping[str, Any]) -> list[Event]:
+        answer = self._target.call(action, {"party": self._name, **args})
+        told = answer.get("events") if isinstance(answer, dict) else None
+        if not isinstance(told, list):
+            self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events")
         try:
-            return [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(events)]
+            events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
         except JsonFormError as error:
-            raise TargetDesync(f"{self._name}: {action} answers with an event that is none: {error}") from error
+            self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
+        self.told = told
+        return events
 
     def receive(self, message: bytes) -> Sequence[Event]:
         return self._do("receive", message=message)
@@ -146,9 +166,28 @@ class DriverParty:
         return self._do("extra_key", use=use, data=data, instance=instance)
 
     def set_policy(self, policy: Policy) -> None:
-        self._do("set_policy", policy=policy)
+        self._late += self._events("set_policy", {"policy": policy_to_json(policy)})
 
     def set_time(self, now: int) -> None:
-        """Tell the time to a target that asks for it; the others have clocks of their own."""
+        """Tell the time to a target that asks for it; the others have clocks of their own.
+
+        What happens because time has passed comes before the events of the next action, for the contract knows no
+        events here.
+        """
         if self._tells_time:
-            self._call("set_time", {"party": self._name, "now": now})
+            self._late += self._events("set_time", {"now": now})
+
+    def dump(self) -> StateDump:
+        """What the target shows of its state. TargetUnsupported if it shows nothing."""
+        answer = self._target.call("dump", {"party": self._name})
+        shown, secrets = (answer.get("snapshot"), answer.get("secrets")) if isinstance(answer, dict) else (None, None)
+        if not isinstance(shown, dict) or not isinstance(secrets, dict):
+            self._target.desync(f"{self._name}: dump answers {answer!r:.200}, not a snapshot and secrets")
+        wrong = [name for name, value in secrets.items() if not isinstance(value, str) or not _HEX.fullmatch(value)]
+        if wrong:
+            self._target.desync(f"{self._name}: dump: secret {wrong[0]!r:.80} is not in hexadecimal digits")
+        return StateDump(shown, {name: bytes.fromhex(value) for name, value in secrets.items()})
+
+    def close(self) -> None:
+        """Have the target forget this party. The name can then be given to another one."""
+        self._target.call("close", {"party": self._name})

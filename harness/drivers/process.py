@@ -132,7 +132,7 @@ class DriverProcess:
         try:
             return result_of(answer, self._next_id, f"{self.name}: {method}")
         except TargetDesync as error:
-            raise self._end(TargetDesync, str(error)) from None
+            raise self.end(TargetDesync, str(error)) from None
 
     def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
         """Send a line and take the one that comes back."""
@@ -162,7 +162,7 @@ class DriverProcess:
             if waiting and self._process.returncode is None:
                 self._poll.unregister(self._in)
         if waiting:
-            raise self._end(TargetDesync, f"{self.name}: {method}: an answer before the request was read")
+            raise self.end(TargetDesync, f"{self.name}: {method}: an answer before the request was read")
         return bytes(answer)
 
     def _nothing_unasked(self, method: str) -> None:
@@ -173,7 +173,7 @@ class DriverProcess:
             elif event & select.POLLIN:
                 unasked = os.read(self._out, _CHUNK)
                 what = f"output that nobody asked for: {shown(unasked)}"
-                raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
+                raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
             else:
                 raise self._dead(method, b"")
 
@@ -195,10 +195,10 @@ class DriverProcess:
         end = chunk.find(b"\n")
         if 0 <= end < len(chunk) - 1:
             what = f"output after the answer: {shown(chunk[end + 1 :])}"
-            raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
+            raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
         if len(answer) > MAX_ANSWER:
             what = f"an answer of more than {MAX_ANSWER} bytes: {shown(answer)}"
-            raise self._end(TargetDesync, f"{self.name}: {method}: {what}")
+            raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
 
     def _hear(self) -> None:
         """Take what has come on standard error."""
@@ -217,15 +217,15 @@ class DriverProcess:
             return self._dead(method, answer)
         if answer:
             what = f"half a line, and no more within {seconds:g} s: {shown(answer)}"
-            return self._end(TargetDesync, f"{self.name}: {method}: {what}")
-        return self._end(TargetHang, f"{self.name}: {method}: no answer within {seconds:g} s")
+            return self.end(TargetDesync, f"{self.name}: {method}: {what}")
+        return self.end(TargetHang, f"{self.name}: {method}: no answer within {seconds:g} s")
 
     def _dead(self, method: str, answer: bytes | bytearray) -> TargetError:
         """The error for a process that has closed one of its pipes, or ended."""
         deadline = time.monotonic() + _GRACE
         while not self._has_ended():
             if time.monotonic() > deadline:
-                return self._end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
+                return self.end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
             time.sleep(0.002)
         self.close()
         code = self._process.returncode
@@ -235,7 +235,7 @@ class DriverProcess:
         error.code = code
         return error
 
-    def _end(self, kind: type[TargetError], what: str) -> TargetError:
+    def end(self, kind: type[TargetError], what: str) -> TargetError:
         """The error of a kind, after the process was ended for it."""
         self.close()
         return kind(what + self._tail())

@@ -1,0 +1,132 @@
+"""A target behind the driver protocol: one process at a time, used for case after case.
+
+A conversation thus costs no start of a process. When the process has died or was killed, the next case gets a new one.
+Whoever works with several at once (a matrix, processes that share the work) makes several targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.drivers.errors import TargetDesync, TargetError
+from harness.drivers.party import DriverParty
+from harness.drivers.process import TIME_LIMIT, DriverProcess, Trace
+from implementations.contract import PartyConfig
+from implementations.entropy import Tape
+
+PROTOCOL = 1
+
+#: What a driver can say that its target can do. [docs/driver-protocol.md, Capabilities]
+CAPABILITIES = frozenset(
+    {
+        "v2",
+        "v3",
+        "smp",
+        "smp_question",
+        "extra_key",
+        "fragmentation_out",
+        "instance_tags",
+        "policy",
+        "heartbeat",
+        "time",
+        "dump",
+        "whitespace_tag",
+        "stored_messages",
+    }
+)
+
+RANDOMNESS = ("tape", "seed", "none")
+
+
+class DriverTarget:
+    """A target of a name, run by a command.
+
+    version, otr_versions, capabilities and randomness are what the driver answers to `hello`. TargetError in the
+    constructor when the driver does not start or answers with something else.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._time_limit = time_limit
+        self._trace = trace
+        self.version = ""
+        self.otr_versions: tuple[int, ...] = ()
+        self.capabilities: frozenset[str] = frozenset()
+        self.randomness = "none"
+        self._process = self._start()
+        self._fresh = True
+
+    def _start(self) -> DriverProcess:
+        """A new process, which has said hello."""
+        process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
+        self._process = process
+        self._listen(process.call("hello", {"protocol": PROTOCOL}))
+        return process
+
+    def _listen(self, told: Any) -> None:
+        """Take the answer to `hello`, or end the process over it."""
+        if not isinstance(told, dict) or type(told.get("protocol")) is not int:
+            self.desync(f"hello: {told!r:.200} names no protocol")
+        if told["protocol"] != PROTOCOL:
+            self.desync(f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {PROTOCOL}")
+        for field in ("name", "version"):
+            if not isinstance(told.get(field), str):
+                self.desync(f"hello: no {field} in {told!r:.200}")
+        versions, capabilities, randomness = (told.get(f) for f in ("otr_versions", "capabilities", "randomness"))
+        if not isinstance(versions, list) or not versions or any(one not in (2, 3) for one in versions):
+            self.desync(f"hello: otr_versions is {versions!r:.80}; it must be a list of 2, 3 or both")
+        if not isinstance(capabilities, list) or not all(isinstance(one, str) for one in capabilities):
+            self.desync(f"hello: capabilities is {capabilities!r:.80}; it must be a list of names")
+        unknown = sorted(set(capabilities) - CAPABILITIES)
+        if unknown:
+            known = ", ".join(sorted(CAPABILITIES))
+            self.desync(f"hello: it claims the unknown capability {unknown[0]!r:.40}; there are {known}")
+        if randomness not in RANDOMNESS:
+            self.desync(f"hello: randomness is {randomness!r:.40}; it must be {', '.join(RANDOMNESS)}")
+        self.version = str(told["version"])
+        self.otr_versions = tuple(sorted(versions))
+        self.capabilities = frozenset(capabilities)
+        self.randomness = str(randomness)
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of the driver. TargetError."""
+        self._fresh = False
+        return self._process.call(method, params)
+
+    def desync(self, what: str) -> NoReturn:
+        """End the process, for it has answered with something that is no answer: TargetDesync."""
+        raise self._process.end(TargetDesync, f"{self.name}: {what}")
+
+    def party(
+        self, name: str, config: PartyConfig, seed: bytes, book: object = None, *, tape: Tape | None = None
+    ) -> DriverParty:
+        """A new party of the target. TargetError.
+
+        `book` is for parties that the model follows, which this is not. tape: values that are drawn in place of those
+        that follow from the seed; only for a target whose randomness is "tape".
+        """
+        if not self._process.alive:
+            self._process = self._start()
+        return DriverParty(self, name, config, seed, self.capabilities, tape)
+
+    def reset(self) -> None:
+        """Forget all parties; in a new process if the last one is dead."""
+        if not self._process.alive:
+            self._process = self._start()
+        elif not self._fresh:
+            try:
+                self._process.call("reset")
+            except TargetError:
+                # Not what the next case is judged by: it gets a new process.
+                self._process.close()
+                self._process = self._start()
+        self._fresh = True
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.shutdown()
