@@ -177,8 +177,11 @@ class Pair:
             check(session.ssid == facing.ssid, "both sides have the same ssid")
             identity = self.world.parties[self.other(name)].fingerprint
             check(session.fingerprint == identity, f"{name} sees the fingerprint of the other side's key")
-        revealers = [name for name in self.names if sessions[name].sent_reveal_signature]
-        check(revealers == [self.other(asks)], f"{self.other(asks)} alone sent the Reveal Signature Message")
+        for name in self.names:
+            if ("established", "sent_reveal_signature") in getattr(self.world.parties[name], "untold", ()):
+                continue
+            revealed = sessions[name].sent_reveal_signature
+            check(revealed == (name != asks), f"{self.other(asks)} sent the Reveal Signature Message, {name} agrees")
         return sessions
 
     def say(self, name: str, text: bytes, **args: object) -> None:

@@ -23,6 +23,7 @@ from implementations.jsonform import (
     policy_to_json,
     snapshot_from_json,
     snapshot_to_json,
+    unknown_fields,
 )
 
 #: What hexadecimal digits look like: a fingerprint, and a secret of any length.
@@ -96,6 +97,8 @@ class DriverParty:
         self._tells_time = "time" in capabilities
         #: The events of the last action as they came, null where the implementation does not tell.
         self.told: Sequence[Mapping[str, Any]] = ()
+        #: (event, field) of all that the implementation did not tell when it could have.
+        self.untold: set[tuple[str, str]] = set()
         self._late: list[Event] = []
         request: dict[str, Any] = {
             "party": name,
@@ -137,6 +140,7 @@ class DriverParty:
         except JsonFormError as error:
             self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
         self.told = told
+        self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
         return events
 
     def receive(self, message: bytes) -> Sequence[Event]:
