@@ -47,7 +47,7 @@ pycrypto: Any = import_module("potr.compatcrypto.pycrypto")
 
 def _aes_new(key: bytes, mode: int, counter: Any) -> Any:
     # The object gives the block to count from, and from there on would only have counted up by one.
-    return AES.new(key, mode, nonce=b"", initial_value=int.from_bytes(counter()))
+    return AES.new(key, AES.MODE_CTR, nonce=b"", initial_value=int.from_bytes(counter()))
 
 
 class _RawDsaKey:

@@ -1,0 +1,71 @@
+"""Puts python-otr 1.2.2 and what it needs into a folder: `python install.py FOLDER`.
+
+The package's setup.py is Python 2, so that pip can't even ask it for the package's name. A stand-in for setuptools
+answers in its place; then pip downloads the source, and the modules are unpacked as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+VERSION = "1.2.2"
+
+#: What pip asks of a build backend before it keeps what it has downloaded.
+STAND_IN = f'''
+import pathlib
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def prepare_metadata_for_build_wheel(directory, config_settings=None):
+    folder = pathlib.Path(directory) / "python_otr-{VERSION}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\\nName: python-otr\\nVersion: {VERSION}\\n")
+    return folder.name
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    raise SystemExit("only for downloading")
+
+class __legacy__:
+    get_requires_for_build_wheel = staticmethod(get_requires_for_build_wheel)
+    prepare_metadata_for_build_wheel = staticmethod(prepare_metadata_for_build_wheel)
+    build_wheel = staticmethod(build_wheel)
+'''
+
+
+def pip(*words: str, python_path: Path | None = None) -> None:
+    environment = dict(os.environ)
+    if python_path is not None:
+        environment["PYTHONPATH"] = str(python_path)
+    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], env=environment, check=True)
+
+
+def install(folder: Path) -> None:
+    """Fill the folder: otr/ (Python 2) and gmpy2."""
+    with TemporaryDirectory() as temporary:
+        stand_in, downloads = Path(temporary, "stand_in"), Path(temporary, "downloads")
+        (stand_in / "setuptools").mkdir(parents=True)
+        (stand_in / "setuptools" / "__init__.py").touch()
+        (stand_in / "setuptools" / "build_meta.py").write_text(STAND_IN)
+        source = ["--no-deps", "--no-binary=python-otr", "--no-build-isolation", "--use-pep517"]
+        pip("download", *source, "--dest", str(downloads), f"python-otr=={VERSION}", python_path=stand_in)
+        with tarfile.open(downloads / f"python-otr-{VERSION}.tar.gz") as archive:
+            archive.extractall(temporary, filter="data")
+        folder.mkdir(parents=True, exist_ok=True)
+        for module in Path(temporary, f"python-otr-{VERSION}", "otr").glob("*.py"):
+            target = folder / "otr" / module.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(module.read_bytes())
+    # Its arithmetic, the one dependency that Otterproof does not have itself and that is not stood in for.
+    pip("install", "--no-deps", "--upgrade", "--target", str(folder), "gmpy2>=2.1,<3")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python install.py FOLDER")
+    install(Path(sys.argv[1]))
