@@ -41,8 +41,8 @@ AREAS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Who can see a fault: anybody in an honest run (with loss or reordering), an attacker on the network, a peer with valid
-#: keys who lies, or somebody who counts over many runs.
+#: Who can see a fault: anybody in an honest run (with loss or reordering), an attacker on the network, a peer with
+#: valid keys who lies, or somebody who counts over many runs.
 OBSERVERS = ("honest", "network", "insider", "statistical")
 
 ORACLES = tuple(f"I{number}" for number in range(1, 16))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from harness.faults.loader import engine
 from harness.lockstep import LockstepParty
-from harness.model import Book
+from harness.model import Book, PartyModel
 from harness.targets import CAPABILITIES
 from harness.world import Party
 from implementations.contract import PartyConfig
@@ -31,11 +31,11 @@ class FaultTarget:
         self._engine = engine(self.fault)
         self._lockstep = lockstep
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book) -> Party:
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         engines = {"fault": self._engine(config, SeededEntropy(seed).child(name))}
         if self._lockstep:
             engines["reference"] = ReferenceEngine(config, SeededEntropy(seed).child(name))
-        return LockstepParty(name, engines)
+        return LockstepParty(name, engines, PartyModel(name, config, book) if book is not None else None)
 
     def reset(self) -> None:
         """Nothing outlives its world."""

@@ -1,0 +1,106 @@
+"""Detectors: what is run against a fault to see whether anybody notices.
+
+A detector is a drill, a scenario, or a random conversation under an adversary, by its name: "drill:ends",
+"scenario:interop.smp_equal", "random:3". Each is recorded once with the genuine engine (record.py), and then played to
+any number of faulty ones. A difference in events, state or secrets is a detection; so are a crash and a hang.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+
+from harness import scenario
+from harness.faults import drills as _drills
+from harness.faults import lies as _lies
+from harness.faults.entries import Fault
+from harness.faults.loader import engine
+from harness.faults.random_run import random_run
+from harness.faults.record import Recording, RecordingTarget
+from harness.faults.room import Room, drills
+from harness.lockstep import EngineFactory
+from harness.stage import Stage
+
+#: The modules whose import registers drills.
+DRILL_MODULES = (_drills, _lies)
+
+#: How many random conversations there are.
+RANDOM_RUNS = 4
+
+#: Seconds after which a step that has not ended counts as a hang.
+PATIENCE = 5.0
+
+
+def detectors() -> list[str]:
+    """The names of all detectors, cheap ones first."""
+    scenario.load()
+    ids = dict.fromkeys(found.id.partition("[")[0] for found in scenario.scenarios("interop."))
+    return [
+        *(f"drill:{name}" for name in drills()),
+        *(f"scenario:{name}" for name in ids),
+        *(f"random:{number}" for number in range(RANDOM_RUNS)),
+    ]
+
+
+@cache
+def recordings(name: str, version: int) -> tuple[Recording, ...]:
+    """What a detector does in one version; nothing if it is not made for it. LookupError for an unknown one."""
+    kind, _, what = name.partition(":")
+    if kind == "drill" and what in drills():
+        room = Room(version)
+        if version in drills()[what].versions:
+            drills()[what].run(room)
+        return tuple(room.recordings)
+    if kind == "random" and what.isdecimal():
+        return tuple(random_run(int(what), version))
+    if kind == "scenario":
+        scenario.load()
+        target = RecordingTarget()
+        found = [found for found in scenario.scenarios(f"{what}[v") if found.id.startswith(f"{what}[v")]
+        for each in found:
+            if each.version == version:
+                each.run(Stage(target, version, b"detector"))
+        if found:
+            return tuple(target.recordings)
+    raise LookupError(f"no detector {name!r}; there are {', '.join(detectors())}")
+
+
+def notices(name: str, factory: EngineFactory, versions: tuple[int, ...]) -> str | None:
+    """How a detector sees that an engine is not the genuine one, in one of the versions; None if it does not."""
+    for version in versions:
+        for recording in recordings(name, version):
+            with _patience():
+                seen = recording.play(factory)
+            if seen is not None:
+                return f"{name} in version {version}, {seen}"
+    return None
+
+
+def detect(fault: Fault) -> str | None:
+    """How a fault is noticed: by the detector that it names, or else by any other."""
+    factory = engine(fault.name)
+    names = [fault.hint, *(name for name in detectors() if name != fault.hint)]
+    return next((seen for name in names if (seen := notices(name, factory, fault.versions))), None)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Raise TimeoutError in what takes too long; in the main thread only, for no other is told of alarms."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def alarm(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

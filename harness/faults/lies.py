@@ -1,0 +1,421 @@
+"""Drills with an insider: wrong values under right keys, MACs and proofs, in handshakes, data messages and SMP."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness import wire
+from harness.faults.record import Recorder
+from harness.faults.room import BOTH, PEER_TAG, Room, drill, outgoing
+from harness.insider import (
+    Insider,
+    Signed,
+    SmpLiar,
+    dsa_sign,
+    fingerprint,
+    knows_degenerate,
+    mpi,
+    power,
+    public_key,
+    secret_number,
+    smp_value,
+)
+from harness.keys import test_key
+from harness.wire import DH_PRIME, SMP_ORDER, crypto
+from harness.wire.layers import Tlv, tlv
+from implementations.contract import DsaPublicKey, Policy
+
+#: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
+DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
+LIMITS = (2, DH_PRIME - 2)
+
+
+def begin(target: Recorder, liar: Insider, signed: Signed | None = None) -> list[bytes]:
+    """The insider begins and completes a handshake; what the target sent last."""
+    dh_key = outgoing(target.receive(liar.commit()))[0]
+    return outgoing(target.receive(liar.reveal_signature(dh_key, signed or Signed())))
+
+
+def answer(target: Recorder, liar: Insider, signed: Signed | None = None) -> None:
+    """The target begins a handshake, and the insider completes it."""
+    commit = outgoing(target.receive(b"?OTRv%d?" % liar.version))[0]
+    reveal = outgoing(target.receive(liar.dh_key()))[0]
+    target.receive(liar.signature(liar.opened(commit, reveal), signed or Signed()))
+
+
+def each(target: Recorder, messages: Iterable[bytes], then: bytes = b"") -> None:
+    """Each message at this same moment; after it `then`."""
+    for message in messages:
+        moment = target.snapshot()
+        target.receive(message)
+        if then:
+            target.receive(then)
+        target.restore(moment)
+
+
+def secret_of(public: int) -> int | None:
+    """The shared secret that a degenerate public key leads to; for p - 1, it is a guess."""
+    return None if public in LIMITS else public % DH_PRIME if public % DH_PRIME < 2 else 1
+
+
+@drill()
+def bad_gx(room: Room) -> None:
+    """g^x out of range, at its limits, of no structure, and not the one committed to."""
+    target, liar = room.insider()
+    dh_key = outgoing(target.receive(liar.commit()))[0]
+    reveal = liar.reveal_signature(dh_key)
+    each(target, [liar.reveal_signature(dh_key, revealed=bytes(16)), liar.reveal_signature(dh_key, revealed=b"x")])
+    gx = power(2, liar.x)
+    contents = [mpi(gx) + b"\0", b"\0" + mpi(gx), mpi(gx)[4:], mpi(gx)[:-1], (300).to_bytes(4) + mpi(gx)[4:], b""]
+    contents += [mpi(number) for number in (*DEGENERATE, *LIMITS)]
+    for content in contents:
+        moment = target.snapshot()
+        target.receive(liar.commit(gxmpi=content))
+        target.receive(reveal)
+        target.restore(moment)
+    for public in DEGENERATE:
+        moment = target.snapshot()
+        target.receive(liar.commit(public))
+        target.receive(liar.reveal_signature(dh_key, Signed(secret=secret_of(public)), public=public))
+        target.restore(moment)
+    for exponent, public in ((1, 2),):
+        other = room.liar(seed=b"limit")
+        other.x = exponent
+        fresh = room.target()
+        key = outgoing(fresh.receive(other.commit(public)))[0]
+        fresh.receive(other.reveal_signature(key))
+    moment = target.snapshot()
+    target.receive(liar.commit(hashed=bytes(32)))
+    target.receive(reveal)
+    target.restore(moment)
+    target.receive(reveal)
+
+
+@drill()
+def bad_gy(room: Room) -> None:
+    """g^y out of range, and at its limits."""
+    target, liar = room.insider()
+    target.receive(b"?OTRv%d?" % room.version)
+    each(target, [liar.dh_key(public) for public in (*DEGENERATE, *LIMITS)], liar.dh_key())
+    target.receive(liar.dh_key())
+    target.receive(liar.dh_key(12345))
+    target.receive(liar.dh_key())
+
+
+def signed_lies(target: Recorder) -> list[Signed]:
+    """Signature blocks that are wrong in one way each."""
+    mallory, bob = test_key("mallory").public, test_key("bob").public
+    q, p = mallory.q, mallory.p
+    pairs = ((0, 0), (1, 0), (0, 1), (q, 1), (1, q), (1, 1), ((1 << 160) - 1, 1))
+    keys = (
+        replace(mallory, y=1),
+        replace(mallory, y=0),
+        replace(mallory, y=p),
+        replace(mallory, y=p + 1),
+        replace(mallory, g=1),
+        replace(mallory, g=0),
+        replace(mallory, g=p),
+        replace(mallory, q=q >> 1),
+        replace(mallory, p=p >> 1),
+        DsaPublicKey((1 << 2047) | 1, q, mallory.g, mallory.y),
+        DsaPublicKey(0, 0, 0, 0),
+        bob,
+    )
+    return [
+        *(Signed(shown=key) for key in keys),
+        *(Signed(pair=pair) for pair in pairs),
+        *(Signed(keyid=keyid) for keyid in (0, 2, 5, 0x80000001, 0xFFFFFFFE)),
+        *(Signed(kind=kind) for kind in (1, 0xFFFF)),
+        Signed(swapped=True),
+        Signed(high_r=True),
+        Signed(tail=b"\0"),
+        Signed(mac=bytes(20)),
+        Signed(block=b""),
+        Signed(block=public_key(mallory)[:-1]),
+        Signed(block=public_key(mallory) + bytes(43)),
+    ]
+
+
+@drill()
+def bad_reveal_signatures(room: Room) -> None:
+    """Reveal Signatures that are wrong in one way each, and then the right one."""
+    target, liar = room.insider()
+    dh_key = outgoing(target.receive(liar.commit()))[0]
+    for signed in signed_lies(target):
+        wrong, right = liar.reveal_signature(dh_key, signed), liar.reveal_signature(dh_key)
+        moment = target.snapshot()
+        target.receive(wrong)
+        target.receive(right)
+        target.restore(moment)
+        target.receive(wrong)
+        target.send(text=b"under these keys")
+        target.restore(moment)
+
+
+@drill()
+def bad_signatures(room: Room) -> None:
+    """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
+    target, liar = room.insider()
+    commit = outgoing(target.receive(b"?OTRv%d?" % room.version))[0]
+    reveal = outgoing(target.receive(liar.dh_key()))[0]
+    target.receive(b"?OTR Error: no")
+    gx = liar.opened(commit, reveal)
+    for signed in signed_lies(target):
+        wrong, right = liar.signature(gx, signed), liar.signature(gx)
+        moment = target.snapshot()
+        target.receive(wrong)
+        target.receive(right)
+        target.restore(moment)
+        target.receive(wrong)
+        target.send(text=b"under these keys")
+        target.restore(moment)
+
+
+@drill()
+def another_identity(room: Room) -> None:
+    """A session that is refreshed under another long-term key, and one with the same D-H key again."""
+    policy = BOTH | Policy.REQUIRE_ENCRYPTION
+    for key in ("mallory", "bob"):
+        target, liar = room.insider(policy)
+        begin(target, liar)
+        target.receive(liar.data(tlvs=[tlv(1)]))
+        target.send(text=b"for mallory")
+        begin(target, room.liar(key, b"second"))
+        begin(target, room.liar("carol", b"third"))
+    target, liar = room.insider()
+    begin(target, liar)
+    target.receive(liar.data(b"one"))
+    again = room.liar()
+    begin(target, again)
+    target.send(text=b"two")
+    target.receive(again.data(b"three"))
+    again = room.liar()
+    begin(target, again, Signed(keyid=2))
+    target.send(text=b"four")
+    # Keys in another group with the same y.
+    liar = room.liar(seed=b"group")
+    carol, mallory = test_key("carol").public, test_key("mallory").public
+    begin(target, liar, Signed(shown=replace(carol, y=mallory.y)))
+
+
+@drill()
+def short_signature(room: Room) -> None:
+    """A DSA nonce of the target's that gives an s with a leading zero."""
+    probe, liar = room.insider()
+    dh_key = outgoing(probe.receive(liar.commit()))[0]
+    room.recordings.clear()
+    gy, gx = wire.parse(dh_key).number("gy"), power(2, liar.x)
+    m1 = crypto.handshake_keys(power(gy, liar.x)).m1_primed
+    alice = test_key("alice")
+    value = hmac.digest(m1, mpi(gy) + mpi(gx) + public_key(alice.public) + (1).to_bytes(4), "sha256")
+    nonce = next(k for k in range(1 << 150, 1 << 151) if dsa_sign(alice, value, k)[1] < 1 << 152)
+    target = room.target(tape={("dsa.k", 0): (nonce - 1).to_bytes(28)})
+    begin(target, liar)
+
+
+@drill()
+def data_fields(room: Room) -> None:
+    """Data messages with every field wrong in turn, under a right MAC."""
+    for keyid in (1, 5):
+        target, liar = room.insider()
+        begin(target, liar, Signed(keyid=keyid))
+        first = target.snapshot()
+        for round_ in range(3):
+            newest = (liar.our_keyid - 1, liar.their_keyid)
+            wrong = [liar.data(b"next", next_dh=public, ctr=5) for public in (*DEGENERATE, *LIMITS)]
+            wrong += [liar.data(b"flags", flags=flags, ctr=5) for flags in (1, 2, 0x80, 0xFF)]
+            wrong += [liar.data(b"ctr", ctr=ctr) for ctr in (0, 1, 1 << 32, 1 << 63, (1 << 64) - 1)]
+            wrong += [liar.data(b"old", old_mac_keys=keys, ctr=5) for keys in (bytes(20), bytes(400))]
+            wrong += [liar.data(b"mac", mac=mac, ctr=5) for mac in (bytes(20), b"x" * 20)]
+            known = sorted(liar.theirs)
+            for under in [(ours, theirs) for ours in list(liar.exponents)[:-1] for theirs in known]:
+                for distance in (-2, -1, 0, 1, 2):
+                    at, of = under[0] + distance, under[1] + distance
+                    if at >= 0:
+                        wrong.append(liar.data(b"id", under=under, sender_keyid=at, ctr=6))
+                    if of >= 0:
+                        wrong.append(liar.data(b"id", under=under, recipient_keyid=of, ctr=6))
+            wrong.append(liar.data(b"id", sender_keyid=0, recipient_keyid=0, ctr=6))
+            each(target, wrong, liar.data(b"after", ctr=9))
+            bad = target.snapshot()
+            target.receive(liar.data(b"refused", next_dh=1, ctr=5))
+            for sent in outgoing(target.send(text=b"a")):
+                liar.read(sent)
+            target.receive(liar.data(b"b", ctr=6))
+            target.send(text=b"c")
+            target.restore(bad)
+            for counters in ((1 << 53, (1 << 53) + 1), (1, 1 << 32, (1 << 32) + 1), ((1 << 63) - 1, 1 << 63)):
+                moment = target.snapshot()
+                for ctr in counters:
+                    target.receive(liar.data(b"c", ctr=ctr))
+                target.restore(moment)
+            target.receive(liar.data(b"round %d" % round_, under=newest, ctr=1))
+            for sent in outgoing(target.send(text=b"reply")):
+                liar.read(sent)
+        target.restore(first)
+    target, liar = room.insider()
+    begin(target, liar, Signed(keyid=0xFFFFFFFE))
+    target.receive(liar.data(b"last but one"))
+    target.send(text=b"x")
+    last = Insider(liar.key, liar.target_tag, version=room.version, seed=b"last")
+    begin(target, last, Signed(keyid=0xFFFFFFFF))
+    target.receive(last.data(b"last"))
+    target.send(text=b"x")
+
+
+@drill()
+def mac_keys_with_zeros(room: Room) -> None:
+    """A MAC key that begins with a zero byte is revealed."""
+    target, liar = room.insider()
+    begin(target, liar)
+    for number in range(3):
+        newest = liar.theirs[liar.their_keyid]
+        exponent = next(
+            e for e in range(5, 5000) if crypto.session_keys(power(2, e), newest, power(newest, e)).sending_mac[0] == 0
+        )
+        liar.exponents[liar.our_keyid] = exponent
+        target.receive(liar.data(b"change %d" % number))
+        for sent in outgoing(target.send(text=b"reply")):
+            liar.read(sent)
+        newest = liar.theirs[liar.their_keyid]
+
+
+@drill()
+def tlvs(room: Room) -> None:
+    """TLVs of all types and lengths, cut short, several at once, with texts and without."""
+    target, liar = room.insider()
+    begin(target, liar)
+    contents = [
+        b"text\0",
+        b"\0",
+        b"",
+        b"\0\0",
+        b"text\0\0\1\0",
+        b"\0\0\6\0\1",
+        b"text\0\0\x08\0\x10abcd",
+        b"\0\x7f\x7f\0\2xx\0\x08\0\4abcd",
+        b"\0\0\0\0\5hello\0\x08\0\4abcd",
+        b"text\0\0\x08\0\4abcd\0\x08\0\4efgh",
+        b"\0\1\1\0\0",
+        b"text\0\0\1\0\3abc",
+        b"text\0\0\1\0\0",
+        b"\0\0\1\0\0\0\x08\0\4abcd",
+        b"\0\0\1\0\0\0\2\0\0",
+        b"\0\0\1\0\0\0\1\0\0",
+        b"\0\0\x08\0\0",
+        b"\0\0\x08\0\3abc",
+        b"\0\0\x08\0\4\xff\xff\xff\xff",
+        b"\0\0\x08\x01\0" + bytes(256),
+        b"\0\0\x09\0\0",
+        b"\0\xff\xff\xff\xff",
+        b"\0\0\0\x90\0" + bytes(0x9000),
+    ]
+    each(target, [liar.data(content, ctr=5) for content in contents], liar.data(b"after", ctr=9))
+    target.receive(liar.data(b"late", ctr=4))
+    target.receive(liar.data(tlvs=[tlv(8, bytes(4))], ctr=5))
+
+
+def _smp(target: Recorder, liar: Insider, kind: int, value: bytes) -> list[bytes]:
+    return outgoing(target.receive(liar.data(tlvs=[tlv(kind, value)])))
+
+
+def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
+    """One SMP message wrong in every way: each number in turn, the count, the form."""
+    found = []
+    for name in right:
+        values: tuple[int, ...] = (*DEGENERATE, right[name] + DH_PRIME, *LIMITS)
+        if name[0] in "cD":
+            values = (right[name] ^ 1, 0) if name[0] == "c" else (0, 1, SMP_ORDER, SMP_ORDER + 1, DH_PRIME - 1)
+        found += [tlv(kind, smp_value(kind, {**right, name: value})) for value in values]
+    for names in (("g2a", "c2", "D2"), ("g3a", "c3", "D3"), ("g2b", "c2", "D2"), ("g3b", "c3", "D3")):
+        if names[0] in right:
+            prefix = {"g2a": 1, "g3a": 2, "g2b": 3, "g3b": 4}[names[0]]
+            for element in DEGENERATE:
+                c, d = knows_degenerate(prefix, element)
+                changed = {**right, **dict(zip(names, (element, c, d), strict=True))}
+                found.append(tlv(kind, smp_value(kind, changed)))
+            zero = {**right, names[1]: 0, names[2]: 0}
+            found.append(tlv(kind, smp_value(kind, zero)))
+    if "D6" in right:
+        found.append(tlv(kind, smp_value(kind, {**right, "D6": 0})))
+    whole = smp_value(kind, right)
+    found += [tlv(kind, smp_value(kind, right, count=count)) for count in (0, 1, len(right) + 1, 0xFFFFFFFF)]
+    found += [tlv(kind, value) for value in (whole + b"\0", whole[:-1], whole[:100], whole[:3], b"")]
+    body = (len(right) + 0).to_bytes(4) + (193).to_bytes(4) + b"\0" + whole[8:]
+    return [*found, tlv(kind, body)]
+
+
+#: Things that are sent out of turn in every state of SMP.
+def _out_of_turn(numbers: dict[int, dict[str, int]]) -> list[Tlv]:
+    found = [tlv(kind, smp_value(kind, right)) for kind, right in numbers.items()]
+    found.append(tlv(7, b"why?\0" + smp_value(2, numbers[2])))
+    return [*found, tlv(7, smp_value(2, numbers[2])), tlv(7, b"why?"), tlv(7, b""), tlv(6), tlv(6, b"x"), tlv(0)]
+
+
+def _each_smp(target: Recorder, liar: Insider, wrong: list[Tlv]) -> None:
+    messages = [liar.data(tlvs=[lie], ctr=1000) for lie in wrong]
+    each(target, messages, liar.data(tlvs=[tlv(6)], ctr=1001))
+
+
+def _any_numbers() -> dict[int, dict[str, int]]:
+    run = SmpLiar(7)
+    first = run.message_1()
+    other = SmpLiar(8)
+    second = other.message_2(first)
+    third = run.message_3(second)
+    return {2: first, 3: second, 4: third, 5: other.message_4(third)}
+
+
+def _secret(target: Recorder, liar: Insider, begins: bool) -> int:
+    ours, theirs = fingerprint(liar.key.public), target.fingerprint
+    pair = (ours, theirs) if begins else (theirs, ours)
+    return secret_number(*pair, liar.ssid, b"secret")
+
+
+@drill()
+def smp_lies_to_responder(room: Room) -> None:
+    """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
+    target, liar = room.insider()
+    begin(target, liar)
+    run = SmpLiar(_secret(target, liar, True))
+    first = run.message_1()
+    numbers = _any_numbers()
+    _each_smp(target, liar, _lies(2, first) + _out_of_turn(numbers))
+    _smp(target, liar, 2, smp_value(2, first))
+    _each_smp(target, liar, _out_of_turn(numbers))
+    sent = outgoing(target.smp_answer(secret=b"secret"))
+    third = run.message_3(liar.smp_numbers(sent[0], 3))
+    _each_smp(target, liar, _lies(4, third) + _out_of_turn(numbers))
+    _smp(target, liar, 4, smp_value(4, third))
+    _each_smp(target, liar, _out_of_turn(numbers))
+
+
+@drill()
+def smp_lies_to_initiator(room: Room) -> None:
+    """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
+    target, liar = room.insider()
+    begin(target, liar)
+    run = SmpLiar(_secret(target, liar, False))
+    numbers = _any_numbers()
+    sent = outgoing(target.smp_start(secret=b"secret"))
+    second = run.message_2(liar.smp_numbers(sent[0], 2))
+    _each_smp(target, liar, _lies(3, second) + _out_of_turn(numbers))
+    sent = _smp(target, liar, 3, smp_value(3, second))
+    fourth = run.message_4(liar.smp_numbers(sent[0], 4))
+    _each_smp(target, liar, _lies(5, fourth) + _out_of_turn(numbers))
+    _smp(target, liar, 5, smp_value(5, fourth))
+    _each_smp(target, liar, _out_of_turn(numbers))
+
+
+@drill()
+def wrong_tags_of_insider(room: Room) -> None:
+    """An insider whose instance tag is the target's own, or one of the largest."""
+    for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
+        target, liar = room.insider()
+        liar.tag = tag
+        begin(target, liar)
+        target.receive(liar.data(b"text"))
+        answer(target, liar)
+        target.send(text=b"text")

@@ -1,0 +1,75 @@
+"""Random conversations: two clients of one correspondent and the target, users who do anything, a network that does.
+
+The same number gives the same conversation. What the target is given is recorded.
+"""
+
+from __future__ import annotations
+
+import random
+
+from harness.faults.record import Recording
+from harness.faults.room import BOTH, Room
+from harness.network import flip_bit, truncate
+from implementations.contract import Policy
+
+#: How many moves a conversation has.
+MOVES = 150
+
+
+def random_run(number: int, version: int) -> list[Recording]:
+    """One conversation; it begins encrypted, with a second client for odd numbers."""
+    choose = random.Random(f"{number} {version}")
+    room = Room(version)
+    duel = room.duel(BOTH | Policy.ERROR_START_AKE | Policy.WHITESPACE_START_AKE)
+    if number % 2:
+        duel.join("other", 0x80000ABC)
+    duel.start()
+    history: list[bytes] = []
+    now = 0
+    for _ in range(MOVES):
+        party = choose.choice(list(duel.parties))
+        queue = duel.queues[party]
+        move = choose.choice(("user", "user", "deliver", "deliver", "deliver", "attack", "time", "query"))
+        if move == "deliver" and queue:
+            history.append(queue[0])
+            at = 0 if choose.random() < 0.8 else choose.randrange(len(queue))
+            duel.give(party, queue.pop(at))
+        elif move == "user":
+            match choose.randrange(12):
+                case 0:
+                    history += duel.act(party, "smp_start", secret=b"s", question=choose.choice((None, b"q")))
+                case 1 | 2:
+                    history += duel.act(party, "smp_answer", secret=choose.choice((b"s", b"t")))
+                case 3:
+                    history += duel.act(party, "end") if choose.random() < 0.3 else []
+                case 4:
+                    history += duel.act(party, "extra_key", use=1, data=b"d")
+                case 5:
+                    history += duel.act(party, "smp_abort")
+                case _:
+                    history += duel.act(party, "send", text=choose.randbytes(3).hex().encode())
+        elif move == "time":
+            now += choose.choice((1, 10, 61))
+            duel.time(now)
+        elif move == "query" and choose.random() < 0.3:
+            duel.give(party, b"?OTRv%d?" % version)
+        elif move == "attack":
+            _attack(choose, duel.queues["target"], history)
+    duel.settle()
+    return room.recordings
+
+
+def _attack(choose: random.Random, queue: list[bytes], history: list[bytes]) -> None:
+    if history and choose.random() < 0.4:
+        queue.insert(0, choose.choice(history[-20:]))
+    elif queue:
+        at = choose.randrange(len(queue))
+        match choose.randrange(4):
+            case 0:
+                del queue[at]
+            case 1:
+                queue.insert(at, queue[at])
+            case 2:
+                queue.insert(at, flip_bit(queue[at], choose.randrange(5000)))
+            case _:
+                queue.insert(at, truncate(queue[at], choose.randrange(300)))

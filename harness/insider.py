@@ -1,0 +1,310 @@
+"""The insider: a peer with valid keys who says whatever he likes, right or wrong.
+
+He speaks the protocol by himself, with the harness's own codec and arithmetic and none of an engine's code, so he can
+face any target. Every message that he makes is right unless it is asked to be wrong in some way, and then the rest of
+it is still right: MACs, encryption and proofs fit what is sent. Most checks of a client can be reached by nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness import wire
+from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Message, Type, crypto
+from harness.wire.fields import encode, write
+from harness.wire.layers import Tlv, build_smp, parse_plaintext, parse_smp, with_tlvs
+from harness.wire.layouts import PUBLIC_KEY
+from implementations.contract import DsaPrivateKey, DsaPublicKey
+
+#: Numbers of an SMP message, by name.
+Numbers = Mapping[str, int]
+
+
+def power(base: int, exponent: int) -> int:
+    return pow(base, exponent, DH_PRIME)
+
+
+def mpi(number: int) -> bytes:
+    return encode(Type.MPI, number, "MPI")
+
+
+def public_key(key: DsaPublicKey, kind: int = 0) -> bytes:
+    """PUBKEY, with any type."""
+    return write(PUBLIC_KEY, (kind, key.p, key.q, key.g, key.y))
+
+
+def fingerprint(key: DsaPublicKey) -> bytes:
+    return hashlib.sha1(public_key(key)[2:]).digest()
+
+
+def dsa_sign(key: DsaPrivateKey, value: bytes, nonce: int) -> tuple[int, int]:
+    """(r, s) for a value taken as a number modulo q."""
+    p, q = key.public.p, key.public.q
+    r = pow(key.public.g, nonce, p) % q
+    return r, pow(nonce, -1, q) * (int.from_bytes(value) + key.x * r) % q
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """How the block X of a Reveal Signature or Signature Message is made; each value but the default is a lie.
+
+    shown: another public key than the one that signs. swapped: the two D-H keys change places in what is signed.
+    pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. tail: bytes after the signature.
+    block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own D-H key is
+    one whose exponent nobody has.
+    """
+
+    keyid: int = 1
+    kind: int = 0
+    shown: DsaPublicKey | None = None
+    swapped: bool = False
+    pair: tuple[int, int] | None = None
+    high_r: bool = False
+    tail: bytes = b""
+    block: bytes | None = None
+    mac: bytes | None = None
+    secret: int | None = None
+
+
+#: An honest signature.
+HONEST = Signed()
+
+
+class Insider:
+    """One client of a correspondent. Numbers that he draws follow from `seed`."""
+
+    def __init__(
+        self, key: DsaPrivateKey, target_tag: int, *, version: int = 3, tag: int = 0x2B2B, seed: bytes = b"insider"
+    ) -> None:
+        self.key = key
+        self.version = version
+        self.tag = tag
+        self.target_tag = target_tag
+        self._seed = seed
+        self._draws = 0
+        self.r = self.draw(16).to_bytes(16)
+        #: Our exponents and the target's public keys, by key id; all of them, forgotten ones too.
+        self.exponents: dict[int, int] = {}
+        self.theirs: dict[int, int] = {}
+        self.our_keyid = self.their_keyid = 0
+        self.counters: dict[tuple[int, int], int] = {}
+        self.ssid = b""
+        self.x = self.draw(40)
+
+    def draw(self, size: int) -> int:
+        self._draws += 1
+        return int.from_bytes(hashlib.shake_256(self._seed + self._draws.to_bytes(4)).digest(size))
+
+    # ---- the handshake ------------------------------------------------------------------------------------------
+
+    def _message(self, kind: str, *values: int | bytes, receiver: int | None = None) -> bytes:
+        tags = (self.tag, self.target_tag if receiver is None else receiver) if self.version == 3 else ()
+        code = next(code for code, name in wire.TYPES.items() if name == kind)
+        return wire.armour(write(wire.layout(self.version, kind), (self.version, code, *tags, *values)))
+
+    def commit(
+        self, public: int | None = None, *, gxmpi: bytes | None = None, hashed: bytes | None = None, receiver: int = 0
+    ) -> bytes:
+        """A D-H Commit to g^x, or to another value, or to bytes that are no MPI; or with a wrong hash."""
+        content = mpi(power(DH_GENERATOR, self.x) if public is None else public) if gxmpi is None else gxmpi
+        encrypted = crypto.aes_ctr(self.r, bytes(8), content)
+        commitment = hashlib.sha256(content).digest() if hashed is None else hashed
+        return self._message("dh_commit", encrypted, commitment, receiver=receiver)
+
+    def dh_key(self, public: int | None = None) -> bytes:
+        return self._message("dh_key", power(DH_GENERATOR, self.x) if public is None else public)
+
+    def reveal_signature(
+        self, dh_key: bytes, signed: Signed = HONEST, *, public: int | None = None, revealed: bytes | None = None
+    ) -> bytes:
+        """The answer to the target's D-H Key."""
+        gy = wire.parse(dh_key).number("gy")
+        return self._message(
+            "reveal_signature", self.r if revealed is None else revealed, *self._sign(gy, signed, public, False)
+        )
+
+    def signature(self, gx: int, signed: Signed = HONEST, *, public: int | None = None) -> bytes:
+        """The answer to the target's Reveal Signature; gx is what `opened` made of its commit."""
+        return self._message("signature", *self._sign(gx, signed, public, True))
+
+    @staticmethod
+    def opened(commit: bytes, reveal: bytes) -> int:
+        """g^x of the target, from its D-H Commit and the key revealed."""
+        gxmpi = crypto.committed_gxmpi(wire.parse(commit), wire.parse(reveal).data("revealed_key"))
+        return int.from_bytes(gxmpi[4:])
+
+    def _sign(self, theirs: int, signed: Signed, public: int | None, primed: bool) -> tuple[bytes, bytes]:
+        ours = power(DH_GENERATOR, self.x) if public is None else public
+        secret = power(theirs, self.x) if signed.secret is None else signed.secret
+        keys = crypto.handshake_keys(secret)
+        c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
+        identity = public_key(signed.shown or self.key.public, signed.kind) + signed.keyid.to_bytes(4)
+        pair = (theirs, ours) if signed.swapped else (ours, theirs)
+        value = hmac.digest(m1, mpi(pair[0]) + mpi(pair[1]) + identity, "sha256")
+        r, s = signed.pair or self._signature(value, signed.high_r)
+        block = identity + r.to_bytes(20) + s.to_bytes(20) + signed.tail if signed.block is None else signed.block
+        encrypted = crypto.aes_ctr(c, bytes(8), block)
+        mac = hmac.digest(m2, encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
+        self.ssid = keys.ssid
+        self.exponents[signed.keyid] = self.x
+        self.exponents[signed.keyid + 1] = self.draw(40)
+        self.our_keyid = signed.keyid + 1
+        self.theirs[1], self.their_keyid = theirs, 1
+        return encrypted, mac if signed.mac is None else signed.mac
+
+    def _signature(self, value: bytes, high_r: bool) -> tuple[int, int]:
+        q = self.key.public.q
+        while True:
+            r, s = dsa_sign(self.key, value, self.draw(28) % (q - 1) + 1)
+            if not high_r:
+                return r, s
+            if r + q < 1 << 160:
+                return r + q, s
+
+    # ---- data messages ------------------------------------------------------------------------------------------
+
+    def keys(self, ours: int, theirs: int) -> crypto.SessionKeys:
+        """The session keys of a pair of key ids, live ones or not."""
+        exponent, public = self.exponents[ours], self.theirs[theirs]
+        return crypto.session_keys(power(DH_GENERATOR, exponent), public, power(public, exponent))
+
+    def data(
+        self,
+        plaintext: bytes = b"",
+        *,
+        tlvs: Iterable[Tlv] = (),
+        under: tuple[int, int] | None = None,
+        flags: int = 0,
+        sender_keyid: int | None = None,
+        recipient_keyid: int | None = None,
+        next_dh: int | None = None,
+        ctr: int | None = None,
+        mac: bytes | None = None,
+        old_mac_keys: bytes = b"",
+    ) -> bytes:
+        """A data message. under: (our key id, theirs) whose session keys it is made with, whatever its fields say."""
+        records = list(tlvs)
+        ours, theirs = under or (self.our_keyid - 1, self.their_keyid)
+        keys = self.keys(ours, theirs)
+        if ctr is None:
+            ctr = self.counters[ours, theirs] = self.counters.get((ours, theirs), 0) + 1
+        announced = power(DH_GENERATOR, self.exponents[ours + 1]) if next_dh is None else next_dh
+        message = wire.parse(
+            self._message(
+                "data",
+                flags,
+                ours if sender_keyid is None else sender_keyid,
+                theirs if recipient_keyid is None else recipient_keyid,
+                announced,
+                ctr.to_bytes(8),
+                b"",
+                bytes(20),
+                old_mac_keys,
+            )
+        )
+        message = crypto.encrypt_data(
+            message, keys.sending_aes, with_tlvs(plaintext, records) if records else plaintext
+        )
+        message = crypto.mac_data(message, keys.sending_mac)
+        return wire.build(message if mac is None else message.with_value("mac", mac))
+
+    def read(self, raw: bytes) -> bytes:
+        """The plaintext of the target's data message; keys are taken note of, and own ones changed."""
+        message: Message = wire.parse(raw)
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
+        plaintext = crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
+        self.theirs[theirs + 1] = message.number("next_dh")
+        self.their_keyid = max(self.their_keyid, theirs + 1)
+        if ours == self.our_keyid:
+            self.our_keyid += 1
+            self.exponents[self.our_keyid] = self.draw(40)
+        return plaintext
+
+    def smp_numbers(self, raw: bytes, kind: int) -> dict[str, int]:
+        """The numbers of the SMP TLV of that type in the target's data message."""
+        found = next(tlv for tlv in parse_plaintext(self.read(raw)).tlvs if tlv.type == kind)
+        layer = parse_smp(kind, found.value).layer
+        return {name: int(layer.value(name)) for name in SMP_NUMBERS[2 if kind == 7 else kind]}
+
+
+# ---- SMP ------------------------------------------------------------------------------------------------------------
+
+
+def smp_value(kind: int, numbers: Numbers, *, count: int | None = None, tail: bytes = b"") -> bytes:
+    """The value of an SMP TLV, with a wrong count or more bytes if asked."""
+    value = build_smp(kind, [numbers[name] for name in SMP_NUMBERS[kind]])
+    return value[:0] + (value[:4] if count is None else count.to_bytes(4)) + value[4:] + tail
+
+
+def smp_hash(prefix: int, *numbers: int) -> int:
+    return int.from_bytes(hashlib.sha256(bytes([prefix]) + b"".join(map(mpi, numbers))).digest())
+
+
+def knows(prefix: int, exponent: int, r: int) -> tuple[int, int]:
+    """(c, D): the proof that we know an exponent."""
+    c = smp_hash(prefix, power(DH_GENERATOR, r))
+    return c, (r - exponent * c) % SMP_ORDER
+
+
+def knows_degenerate(prefix: int, element: int) -> tuple[int, int]:
+    """(c, D): a proof that verifies for an element that is 0, 1 or -1 modulo p."""
+    if element % DH_PRIME == 0:
+        return smp_hash(prefix, 0), 1
+    r = next(r for r in range(3, 200) if element % DH_PRIME == 1 or smp_hash(prefix, power(2, r)) % 2 == 0)
+    return smp_hash(prefix, power(DH_GENERATOR, r)), r
+
+
+def secret_number(initiator: bytes, responder: bytes, ssid: bytes, text: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(b"\1" + initiator + responder + ssid + text).digest())
+
+
+def _over(dividend: int, divisor: int) -> int:
+    return dividend * pow(divisor, -1, DH_PRIME) % DH_PRIME
+
+
+class SmpLiar:
+    """Both parts of an SMP run. Exponents are short, which nobody can tell, and everything is quick."""
+
+    def __init__(self, secret: int) -> None:
+        self.secret = secret
+        self.e2, self.e3 = 0x1234567, 0x89ABCDF1
+        self.r = [0x10001 + 2 * number for number in range(8)]
+        self.g2 = self.g3 = self.p = self.q = self.quotient = self.other_g3 = 0
+
+    def message_1(self) -> dict[str, int]:
+        c2, d2 = knows(1, self.e2, self.r[2])
+        c3, d3 = knows(2, self.e3, self.r[3])
+        g2a, g3a = power(2, self.e2), power(2, self.e3)
+        return {"g2a": g2a, "c2": c2, "D2": d2, "g3a": g3a, "c3": c3, "D3": d3}
+
+    def message_2(self, first: Numbers) -> dict[str, int]:
+        c2, d2 = knows(3, self.e2, self.r[2])
+        c3, d3 = knows(4, self.e3, self.r[3])
+        self.g2, self.g3, self.other_g3 = power(first["g2a"], self.e2), power(first["g3a"], self.e3), first["g3a"]
+        numbers = {"g2b": power(2, self.e2), "c2": c2, "D2": d2, "g3b": power(2, self.e3), "c3": c3, "D3": d3}
+        self.p, self.q, proof = self._blind(5)
+        return {**numbers, "Pb": self.p, "Qb": self.q, **proof}
+
+    def message_3(self, second: Numbers) -> dict[str, int]:
+        self.g2, self.g3, self.other_g3 = power(second["g2b"], self.e2), power(second["g3b"], self.e3), second["g3b"]
+        self.p, self.q, proof = self._blind(6)
+        self.quotient = _over(self.q, second["Qb"])
+        return {"Pa": self.p, "Qa": self.q, **proof, **self._raise(7, "Ra")}
+
+    def message_4(self, third: Numbers) -> dict[str, int]:
+        self.quotient = _over(third["Qa"], self.q)
+        return self._raise(8, "Rb")
+
+    def _blind(self, prefix: int) -> tuple[int, int, dict[str, int]]:
+        r4, r5, r6 = self.r[4:7]
+        c = smp_hash(prefix, power(self.g3, r5), power(2, r5) * power(self.g2, r6) % DH_PRIME)
+        proof = {"cP": c, "D5": (r5 - r4 * c) % SMP_ORDER, "D6": (r6 - self.secret * c) % SMP_ORDER}
+        return power(self.g3, r4), power(2, r4) * power(self.g2, self.secret) % DH_PRIME, proof
+
+    def _raise(self, prefix: int, name: str) -> dict[str, int]:
+        r7 = self.r[7]
+        c = smp_hash(prefix, power(2, r7), power(self.quotient, r7))
+        return {name: power(self.quotient, self.e3), "cR": c, "D7": (r7 - self.e3 * c) % SMP_ORDER}
