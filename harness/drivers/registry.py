@@ -136,7 +136,15 @@ _TABLE = (
         install="apt-get install gcc pkg-config libotr5-dev libgcrypt20-dev libjansson-dev",
         tools=("cc", "pkg-config"),
         build=lambda source, place: [
-            ["cc", "-O2", "-o", f"{place}/driver", f"{source}/driver.c", *_pkg_config("libotr", "jansson"), "-lgcrypt"]
+            [
+                "cc",
+                "-O2",
+                "-o",
+                f"{place}/driver",
+                *map(str, sorted(source.glob("*.c"))),
+                *_pkg_config("libotr", "jansson"),
+                "-lgcrypt",
+            ]
         ],
         command=_driver,
     ),

@@ -1,0 +1,49 @@
+/* Randomness and time. libgcrypt's system generator calls getentropy(), and libotr time(); both are defined here, in the
+ * program, and so take the place of the C library's. A conversation then depends on its seeds and on what it is told.
+ */
+
+#include "driver.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Time 0 of the protocol. libotr takes a time of 0 for "never", so its own clock must start later. */
+#define EPOCH 1000000000
+
+static Party *acting = NULL;
+
+void act_for(Party *party)
+{
+    acting = party;
+}
+
+/* The stream of a seeded party: SHA-256 of its seed and a counter. */
+int getentropy(void *buffer, size_t length)
+{
+    unsigned char *out = buffer;
+    if (!acting || !acting->seeded) {
+        FILE *source = fopen("/dev/urandom", "rb");
+        size_t got = source ? fread(out, 1, length, source) : 0;
+        if (source) fclose(source);
+        return got == length ? 0 : -1;
+    }
+    while (length > 0) {
+        unsigned char block[40], digest[32];
+        size_t take = length < sizeof digest ? length : sizeof digest;
+        memcpy(block, acting->seed, 32);
+        for (int i = 0; i < 8; i++) block[32 + i] = (unsigned char)(acting->drawn >> (8 * i));
+        acting->drawn++;
+        gcry_md_hash_buffer(GCRY_MD_SHA256, digest, block, sizeof block);
+        memcpy(out, digest, take);
+        out += take;
+        length -= take;
+    }
+    return 0;
+}
+
+time_t time(time_t *where)
+{
+    time_t result = EPOCH + (acting ? acting->now : 0);
+    if (where) *where = result;
+    return result;
+}
