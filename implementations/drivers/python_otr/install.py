@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 VERSION = "1.2.2"
 
 #: What pip asks of a build backend before it keeps what it has downloaded.
-STAND_IN = f'''
+STAND_IN = f"""
 import pathlib
 
 def get_requires_for_build_wheel(config_settings=None):
@@ -35,7 +35,7 @@ class __legacy__:
     get_requires_for_build_wheel = staticmethod(get_requires_for_build_wheel)
     prepare_metadata_for_build_wheel = staticmethod(prepare_metadata_for_build_wheel)
     build_wheel = staticmethod(build_wheel)
-'''
+"""
 
 
 def pip(*words: str, python_path: Path | None = None) -> None:

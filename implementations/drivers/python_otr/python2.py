@@ -90,7 +90,9 @@ def translated(source: str) -> ast.Module:
     """A module of Python 2 as a syntax tree of Python 3."""
     source = re.sub(r"except (\w+), (\w+):", r"except \1 as \2:", source)
     source = re.sub(r"(?<![\w.\\])0([0-7]+)(?![\w.])", r"0o\1", source)
-    return ast.fix_missing_locations(_Translation().visit(ast.parse(source)))
+    tree = ast.parse(source)
+    _Translation().visit(tree)
+    return ast.fix_missing_locations(tree)
 
 
 class Library:
@@ -122,7 +124,7 @@ class Library:
         return self._modules[name]
 
     def _import(self, name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
-        """As __import__. The library imports nothing but names from modules, so that the module itself is what counts."""
+        """As __import__. The library imports nothing but names from modules, so what counts is the module itself."""
         if name in self._modules or name.partition(".")[0] == "otr":
             return self.module(name)
         return __import__(name, scope, local, names, level)
@@ -212,9 +214,9 @@ class PublicKey:
         self._key.verify(signature, to_bytes(digest), algorithm)
 
 
-class _PublicNumbers(dsa.DSAPublicNumbers):
-    def public_key(self, backend: object = None) -> Any:
-        return PublicKey(dsa.DSAPublicNumbers(self.y, self.parameter_numbers).public_key())
+def _public_numbers(y: int, parameter_numbers: dsa.DSAParameterNumbers) -> Any:
+    numbers = dsa.DSAPublicNumbers(y, parameter_numbers)
+    return SimpleNamespace(public_key=lambda backend: PublicKey(numbers.public_key()))
 
 
 class PrivateKey:
@@ -222,7 +224,7 @@ class PrivateKey:
 
     def __init__(self, key: DsaPrivateKey, random: Random) -> None:
         public = key.public
-        self._numbers = _PublicNumbers(public.y, dsa.DSAParameterNumbers(public.p, public.q, public.g))
+        self._numbers = dsa.DSAPublicNumbers(public.y, dsa.DSAParameterNumbers(public.p, public.q, public.g))
         self._x, self._random = key.x, random
         self.key_size = public.p.bit_length()
 
@@ -233,7 +235,7 @@ class PrivateKey:
         return self.public_key().parameters()
 
     def public_key(self) -> PublicKey:
-        return PublicKey(dsa.DSAPublicNumbers(self._numbers.y, self._numbers.parameter_numbers).public_key())
+        return PublicKey(self._numbers.public_key())
 
     def sign(self, digest: str, algorithm: Prehashed) -> bytes:
         group = self._numbers.parameter_numbers
@@ -306,7 +308,7 @@ def _same(function: Any) -> Any:
 def _stand_ins(random: Callable[[], Random]) -> dict[str, SimpleNamespace]:
     """Modules that are not what they are elsewhere, by name."""
     primitives = "cryptography.hazmat.primitives"
-    modules = {
+    modules: dict[str, dict[str, Any]] = {
         "application.notification": {
             "NotificationCenter": NotificationCenter,
             "NotificationData": SimpleNamespace,
@@ -334,7 +336,7 @@ def _stand_ins(random: Callable[[], Random]) -> dict[str, SimpleNamespace]:
             "dsa": SimpleNamespace(
                 DSAPrivateKey=PrivateKey,
                 DSAPublicKey=PublicKey,
-                DSAPublicNumbers=_PublicNumbers,
+                DSAPublicNumbers=_public_numbers,
                 DSAParameterNumbers=dsa.DSAParameterNumbers,
             )
         },
