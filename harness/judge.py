@@ -66,6 +66,7 @@ def run(scenario: Scenario, target: Target, seed: bytes, folder: Path | None = N
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
         verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
         detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+        detail = "\n".join([detail, *getattr(error, "__notes__", ())])
     paths: list[Path] = []
     if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def run(scenario: Scenario, target: Target, seed: bytes, folder: Path | None = N
         scenario.requirements,
         verdict,
         detail,
-        sum(pair.world.steps for pair in stage.pairs),
+        stage.steps,
         time.perf_counter() - began,
         tuple(map(str, paths)),
     )

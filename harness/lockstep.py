@@ -54,7 +54,7 @@ class LockstepParty:
         self.engines = dict(engines)
         self._names = list(engines)
         self._first = engines[self._names[0]]
-        self._follower = follower
+        self.follower = follower
 
     @property
     def instance_tag(self) -> int:
@@ -108,14 +108,14 @@ class LockstepParty:
         }
 
     def snapshot(self) -> object:
-        followed = self._follower.snapshot() if self._follower is not None else None
+        followed = self.follower.snapshot() if self.follower is not None else None
         return [followed, *(engine.snapshot() for engine in self.engines.values())]
 
     def restore(self, state: object) -> None:
         if not isinstance(state, list) or len(state) != len(self.engines) + 1:
             raise TypeError("not a snapshot of this party; pass what snapshot() returned")
-        if self._follower is not None:
-            self._follower.restore(state[0])
+        if self.follower is not None:
+            self.follower.restore(state[0])
         for engine, part in zip(self.engines.values(), state[1:], strict=True):
             engine.restore(part)
 
@@ -133,8 +133,8 @@ class LockstepParty:
             if snapshot != after:
                 lines = "\n".join(differences(after, snapshot, self._names[0], name))
                 raise Divergence(self.name, action, args, f"the states afterwards differ:\n{lines}")
-        if self._follower is not None:
-            self._follower.follow(action, args, first, after)
+        if self.follower is not None:
+            self.follower.follow(action, args, first, after)
         return first
 
 

@@ -52,6 +52,7 @@ class Stage:
         self.version = version
         self.seed = seed
         self.pairs: list[Pair] = []
+        self._counted = 0
 
     def pair(
         self,
@@ -79,6 +80,15 @@ class Stage:
         pair = Pair(world, self.version, header)
         self.pairs.append(pair)
         return pair
+
+    def count(self, steps: int) -> None:
+        """Steps that were made in worlds other than those of `pair`."""
+        self._counted += steps
+
+    @property
+    def steps(self) -> int:
+        """Inputs given to parties so far."""
+        return self._counted + sum(pair.world.steps for pair in self.pairs)
 
     def check(self, holds: bool, what: str) -> None:
         """Demand that something holds; `what` says what, as a sentence in the present."""

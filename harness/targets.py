@@ -17,7 +17,7 @@ from harness.model import Book, PartyModel
 from harness.replay import PartyFactory
 from harness.transcript import Header, PartyInfo
 from harness.world import Party
-from implementations.contract import PartyConfig
+from implementations.contract import Entropy, PartyConfig
 from implementations.entropy import SeededEntropy
 from implementations.independent import IndependentEngine
 from implementations.reference import ReferenceEngine
@@ -86,9 +86,17 @@ class EngineTarget:
         self.name = name
         self._order = sorted(ENGINES, key=lambda engine: engine != name)
 
+    def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
+        """The engine and the other one, in lockstep; nobody follows."""
+        engines = {name: ENGINES[name](config, entropy) for name in self._order}
+        return LockstepParty(self.name, engines)
+
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
-        engines = {engine: ENGINES[engine](config, SeededEntropy(seed).child(name)) for engine in self._order}
-        return LockstepParty(name, engines, PartyModel(name, config, book) if book is not None else None)
+        party = self.engine(config, SeededEntropy(seed).child(name))
+        party.name = name
+        if book is not None:
+            party.follower = PartyModel(name, config, book)
+        return party
 
     def reset(self) -> None:
         """Nothing outlives its world."""

@@ -92,7 +92,7 @@ class World:
         before = inspect() if inspect else None
         self.steps += 1
         try:
-            events = cast(Sequence[Event], getattr(party, action)(**args))
+            events = cast(Sequence[Event] | None, getattr(party, action)(**args)) or ()
         except Exception as error:
             failure = f"{type(error).__name__}: {error}"
             self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))

@@ -13,6 +13,7 @@ from functools import cache
 
 from harness.keys import test_key
 from harness.lockstep import LockstepParty
+from harness.model import Book, PartyModel
 from harness.network import Deliver, Move
 from harness.oracles import Oracles
 from harness.world import World
@@ -156,6 +157,10 @@ def _world(setup: Setup) -> tuple[World, Oracles]:
     entropy = {name: RecordingEntropy(SeededEntropy(b"machine").child(name)) for name in setup.configs()}
     configs = setup.configs()
     parties = {name: Client(setup.engine(config, entropy[name])) for name, config in configs.items()}
+    book = Book()
+    for name, party in parties.items():
+        if isinstance(party.engine, LockstepParty):
+            party.engine.follower = PartyModel(name, configs[name], book)
     others = {
         "alice": [name for name in configs if name != "alice"],
         **{name: ["alice"] for name in configs if name != "alice"},

@@ -80,10 +80,14 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
     if not in_group(value):
         step.reject(Reason.BAD_GROUP_ELEMENT)
         return
+    if version == 3 and gy in step.state.answered:
+        step.reject(Reason.UNEXPECTED)
+        return
     placed = step.make_room(session)
     if placed is None:
         step.reject(Reason.TOO_MANY_INSTANCES)
         return
+    step.state = replace(step.state, answered=step.state.answered | {gy})
     x = auth.commit.x
     name = MessageName("Reveal Signature", (x, gy), session.instance)
     step.put(replace(placed, auth=AwaitingSig(auth.commit, gy, name)))

@@ -200,6 +200,7 @@ class State:
     now: int = 0
     focus: int = 0
     announced: AwaitingDhKey | None = None
+    answered: frozenset[Dh] = frozenset()
     heard_plaintext: bool = False
     sessions: Mapping[int, Session] = field(default_factory=lambda: MappingProxyType({0: Session(0)}))
     stored: tuple[Stored, ...] = ()

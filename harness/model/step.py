@@ -126,7 +126,7 @@ class Step:
         for session in self.state.sessions.values():
             joins = bool(session.instance) == (version == 3)
             self.put(replace(session, auth=waiting if joins else Idle()))
-        self.state = replace(self.state, announced=waiting if version == 3 else None)
+        self.state = replace(self.state, announced=waiting if version == 3 else None, answered=frozenset())
         self.send(CommitMessage(self.header(version, 0), commit, waiting.message))
 
     def send_again(self, name: MessageName) -> None:

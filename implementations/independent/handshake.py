@@ -52,6 +52,7 @@ def begin(party: Party, offers: frozenset[int]) -> list[Event]:
         ours = (session.instance == 0) == (version == 2)
         party.put(replace(session, auth=AwaitingDhKey(commit) if ours else Idle()))
     party.state.announced = commit if version == 3 else None
+    party.state.replies_to_announced = frozenset()
     return party.emit(message)
 
 
@@ -91,7 +92,10 @@ def _receive_dh_key(party: Party, header: Header, message: DhKey) -> list[Event]
     match session.auth:
         case AwaitingDhKey(commit):
             _demand_in_group(message.gy)
+            if header.version == 3 and message.gy in party.state.replies_to_announced:
+                raise Fault(Reason.UNEXPECTED)  # two sessions with the same pair of D-H keys would share all keys
             party.make_room(session.instance)
+            party.state.replies_to_announced |= {message.gy}
         case AwaitingSig(gy=gy, reveal_signature_message=sent) if gy == message.gy:
             return party.emit(sent)
         case _:

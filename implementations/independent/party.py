@@ -60,6 +60,7 @@ class PartyState:
     focus: int = 0
     heard_plaintext: bool = False
     announced: Commit | None = None
+    replies_to_announced: frozenset[int] = frozenset()
     sessions: dict[int, Session] = field(default_factory=lambda: {0: Session(0)})
     stored: tuple[StoredText, ...] = ()
     fragments: Mapping[int, Partial] = field(default_factory=dict)

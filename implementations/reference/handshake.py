@@ -59,6 +59,7 @@ def begin(step: Step, version: int) -> None:
     body = start + data(aes_ctr(r, _ZERO, gxmpi)) + data(hashed)
     commit = Commit(version, r, x, hashed, body)
     step.announced = commit if version == 3 else None
+    step.answers = frozenset()
     for session in step.sessions.values():
         concerned = (session.instance == 0) == (version == 2)
         step.put(replace(session, auth=AwaitingDHKey(commit) if concerned else Idle()))
@@ -122,7 +123,10 @@ def _reveal(step: Step, peer: Peer, fields: Fields) -> None:
     commit, gy = _state(peer.session, AwaitingDHKey).commit, fields.number("gy")
     if not in_group(gy):
         raise Reject(Reason.BAD_GROUP_ELEMENT)
+    if peer.version == 3 and gy in step.answers:
+        raise Reject(Reason.UNEXPECTED)  # another session has answered with it, and would have the same keys
     step.make_room(peer.session.instance)
+    step.answers |= {gy}
     keys = derive(gy, commit.x)
     block = _sign(step, keys.c, keys.m1, keys.m2, commit.x.public, gy)
     message = peer.header(step, MessageType.REVEAL_SIGNATURE) + data(commit.r) + block

@@ -147,13 +147,17 @@ class FragmentStore:
 
 @dataclass(frozen=True, slots=True)
 class PartyState:
-    """Everything an engine remembers. Sessions, fragments and draws are replaced, never changed."""
+    """Everything an engine remembers. Sessions, fragments and draws are replaced, never changed.
+
+    answers: the g^y with which the announced commit has been answered so far.
+    """
 
     instance_tag: int
     policy: Policy
     now: int = 0
     focus: int = 0
     announced: Commit | None = None
+    answers: frozenset[int] = frozenset()
     heard_plaintext: bool = False
     sessions: Mapping[int, Session] = field(default_factory=lambda: {0: Session(0)})
     sessions_created: int = 0

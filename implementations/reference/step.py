@@ -29,6 +29,7 @@ class Step:
 
     __slots__ = (
         "announced",
+        "answers",
         "config",
         "draws",
         "entropy",
@@ -53,6 +54,7 @@ class Step:
         self.now = party.now
         self.focus = party.focus
         self.announced = party.announced
+        self.answers = party.answers
         self.heard_plaintext = party.heard_plaintext
         self.sessions = party.sessions
         self.sessions_created = party.sessions_created
@@ -68,6 +70,7 @@ class Step:
             self.now,
             self.focus,
             self.announced,
+            self.answers,
             self.heard_plaintext,
             self.sessions,
             self.sessions_created,
