@@ -7,10 +7,11 @@ answers in its place; then pip downloads the source, and the modules are unpacke
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 VERSION = "1.2.2"
@@ -42,7 +43,9 @@ def pip(*words: str, python_path: Path | None = None) -> None:
     environment = dict(os.environ)
     if python_path is not None:
         environment["PYTHONPATH"] = str(python_path)
-    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], env=environment, check=True)
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *words]
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        sys.exit(f"this failed: {shlex.join(command)}")
 
 
 def install(folder: Path) -> None:
@@ -54,13 +57,13 @@ def install(folder: Path) -> None:
         (stand_in / "setuptools" / "build_meta.py").write_text(STAND_IN)
         source = ["--no-deps", "--no-binary=python-otr", "--no-build-isolation", "--use-pep517"]
         pip("download", *source, "--dest", str(downloads), f"python-otr=={VERSION}", python_path=stand_in)
+        (folder / "otr").mkdir(parents=True, exist_ok=True)
         with tarfile.open(downloads / f"python-otr-{VERSION}.tar.gz") as archive:
-            archive.extractall(temporary, filter="data")
-        folder.mkdir(parents=True, exist_ok=True)
-        for module in Path(temporary, f"python-otr-{VERSION}", "otr").glob("*.py"):
-            target = folder / "otr" / module.name
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(module.read_bytes())
+            for member in archive:
+                path = PurePosixPath(member.name)
+                module = archive.extractfile(member)
+                if module is not None and path.match("*/otr/*.py"):
+                    (folder / "otr" / path.name).write_bytes(module.read())
     # Its arithmetic, the one dependency that Otterproof does not have itself and that is not stood in for.
     pip("install", "--no-deps", "--upgrade", "--target", str(folder), "gmpy2>=2.1,<3")
 
