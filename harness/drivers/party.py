@@ -30,6 +30,17 @@ from implementations.jsonform import (
 _FINGERPRINT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
+#: Fields of events that are never null: an event without them would say nothing.
+MUST_TELL: Mapping[str, tuple[str, ...]] = {
+    "outgoing": ("message",),
+    "text_received": ("text", "secure"),
+    "established": ("version",),
+    "refused": ("action",),
+    "stored_dropped": ("text",),
+    "smp_finished": ("equal",),
+    "extra_key": ("received", "key"),
+}
+
 
 class Caller(Protocol):
     """What a party needs of its target."""
@@ -139,6 +150,10 @@ class DriverParty:
             events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
         except JsonFormError as error:
             self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
+        for event in told:
+            untold = [field for field in MUST_TELL.get(event["event"], ()) if event[field] is None]
+            if untold:
+                self._target.desync(f"{self._name}: {action} answers with {event['event']}, whose {untold[0]} is null")
         self.told = told
         self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
         return events

@@ -102,6 +102,10 @@ class DriverProcess:
                 resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (self._limits, self._limits))
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process.returncode is None and not self._has_ended()

@@ -93,6 +93,11 @@ class DriverTarget:
         self.capabilities = frozenset(capabilities)
         self.randomness = str(randomness)
 
+    @property
+    def pid(self) -> int:
+        """The process at present, for messages and for tools that attach to it."""
+        return self._process.pid
+
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetError."""
         self._fresh = False

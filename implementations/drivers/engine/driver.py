@@ -5,7 +5,6 @@ Known good implementations on the far side of the protocol show whether the prot
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,7 +97,7 @@ class Driver:
 
     def dump(self, params: dict[str, Any]) -> dict[str, Any]:
         party = self._party(params)
-        secrets = {name: hashlib.sha256(secret).hexdigest() for name, secret in party.secrets().items()}
+        secrets = {name: secret.hex() for name, secret in party.secrets().items()}
         return {"snapshot": snapshot_to_json(party.inspect()), "secrets": secrets}
 
     def reset(self, params: dict[str, Any]) -> dict[str, Any]:
