@@ -1,4 +1,4 @@
-"""The command line: `otterproof check`, `targets`, `bench`, `replay`.
+"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `replay`.
 
 Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
 """
@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from harness import bench, report
+from harness import bench, matrix, report
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.judge import Job, judge
 from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.scenario import load, scenarios
-from harness.targets import UnknownTarget, listing, make, party_again
+from harness.targets import ENGINES, UnknownTarget, listing, make, party_again
 from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
@@ -83,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     installing = listed.add_subparsers(metavar="install").add_parser("install", help="get and build a target")
     installing.add_argument("name")
     installing.set_defaults(command=_install)
+
+    square = commands.add_parser("matrix", help="let every pair of targets talk to each other")
+    square.add_argument("targets", nargs="*", help="which ones (default: all that run here)")
+    square.add_argument(
+        "--out", type=Path, default=Path("otterproof-matrix"), help="folder for matrix.json, matrix.html"
+    )
+    square.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
+    square.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    square.set_defaults(command=_matrix)
 
     again = commands.add_parser("replay", help="run a transcript again")
     again.add_argument("transcript", type=Path)
@@ -150,6 +159,26 @@ def _install(options: argparse.Namespace) -> int:
     print(f"{options.name} {target.version} is ready: otterproof check {options.name}")
     target.close()
     return CONFORMS
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    load()
+    found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES])
+    for name, why in missing.items():
+        print(f"otterproof: {name} is left out: {why}", file=sys.stderr)
+    if not found or (options.targets and missing):
+        return NOT_RUN
+    names = list(found)
+    planned = matrix.plans(names, found, options.seed.encode(), options.out)
+    cells, interrupted = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "matrix.json").write_text(json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
+    (options.out / "matrix.html").write_text(matrix.as_html(cells, names, options.out))
+    report.matrix(cells, names)
+    print(f"{options.out / 'matrix.html'} has every conversation with its transcript")
+    if interrupted:
+        return INTERRUPTED
+    return CONFORMS if all(cell.passed == len(cell.results) for cell in cells) else DEVIATES
 
 
 def _replay(options: argparse.Namespace) -> int:

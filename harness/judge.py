@@ -52,14 +52,24 @@ class Result:
     transcripts: tuple[str, ...] = ()
 
 
-def run(scenario: Scenario, target: Target, seed: bytes, folder: Path | None = None, keep: bool = False) -> Result:
-    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one."""
+def run(
+    scenario: Scenario,
+    target: Target,
+    seed: bytes,
+    folder: Path | None = None,
+    keep: bool = False,
+    peer: Target | None = None,
+) -> Result:
+    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one.
+
+    peer: who plays the other side, the reference engine unless given.
+    """
     began = time.perf_counter()
     missing = scenario.needs - target.capabilities
     if missing:
         detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
         return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
-    stage = Stage(target, scenario.version, hashlib.sha256(seed + b"/" + scenario.id.encode()).digest())
+    stage = Stage(target, scenario.version, hashlib.sha256(seed + b"/" + scenario.id.encode()).digest(), peer)
     verdict, detail = Verdict.PASS, ""
     try:
         scenario.run(stage)

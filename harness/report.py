@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.judge import Result
+from harness.matrix import Cell
 from harness.scenario import Scenario
 from harness.targets import Listing
 from harness.transcript import Verdict
@@ -128,3 +129,35 @@ def targets(listed: Iterable[Listing]) -> None:
         here = "[green]yes[/]" if one.available else "[yellow]no[/]"
         table.add_row(one.name, one.version, here, escape(" ".join(one.capabilities) or one.install))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], bool]:
+    """Take the cells of a matrix, showing progress; what there is, and whether it was interrupted with Ctrl-C."""
+    console = Console(stderr=True)
+    collected: list[Cell] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("matrix", total=total)
+        try:
+            for cell in cells:
+                collected.append(cell)
+                progress.update(task, advance=1, description=f"{cell.left} with {cell.right}: {cell.label}")
+        except KeyboardInterrupt:
+            return collected, True
+    return collected, False
+
+
+def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
+    """Print the matrix: rows are judged, columns are whom they talk to; conversations that went well, of how many."""
+    table = Table("", *names, title="matrix")
+    for left in names:
+        squares = []
+        for right in names:
+            found = [cell for cell in cells if (cell.left, cell.right) == (left, right)]
+            labels = [
+                f"[{'green' if cell.passed == len(cell.results) else 'red'}]{cell.label}[/]"
+                for cell in sorted(found, key=lambda cell: cell.version)
+            ]
+            squares.append("\n".join(labels) or "-")
+        table.add_row(left, *squares)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -21,7 +21,10 @@ R = TypeVar("R", bound=Run)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario in one protocol version. needs: capabilities without which the target is not asked."""
+    """A scenario in one protocol version.
+
+    needs: capabilities without which the target is not asked; peer_needs: the same for the other side.
+    """
 
     id: str
     kind: str
@@ -29,6 +32,7 @@ class Scenario:
     version: int
     requirements: tuple[str, ...]
     needs: frozenset[str]
+    peer_needs: frozenset[str]
     run: Run
 
     @property
@@ -50,7 +54,11 @@ _TABLE: dict[str, Scenario] = {}
 
 
 def scenario(
-    *, versions: tuple[int, ...] = (2, 3), requirements: tuple[str, ...] = (), needs: tuple[str, ...] = ()
+    *,
+    versions: tuple[int, ...] = (2, 3),
+    requirements: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+    peer_needs: tuple[str, ...] = (),
 ) -> Callable[[R], R]:
     """Make a function a scenario. Its module's last name is the kind; a docstring is a must."""
 
@@ -64,7 +72,8 @@ def scenario(
             if name in _TABLE:
                 raise ScenarioError(f"two scenarios are called {name}; rename one")
             wanted = frozenset({f"v{version}", *needs})
-            _TABLE[name] = Scenario(name, kind, description, version, requirements, wanted, run)
+            facing = frozenset({f"v{version}", *peer_needs})
+            _TABLE[name] = Scenario(name, kind, description, version, requirements, wanted, facing, run)
         return run
 
     return register

@@ -44,11 +44,14 @@ class CheckFailed(AssertionError):
 class Stage:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
+    peer: what plays the other side, the reference engine unless given.
+
     Every pair that is set up is kept, with its log, so that the run can be written down (`transcripts`).
     """
 
-    def __init__(self, target: Target, version: int, seed: bytes) -> None:
+    def __init__(self, target: Target, version: int, seed: bytes, peer: Target | None = None) -> None:
         self.target = target
+        self.peer = peer or EngineTarget("reference")
         self.version = version
         self.seed = seed
         self.pairs: list[Pair] = []
@@ -62,15 +65,16 @@ class Stage:
         max_message_size: int | None = None,
         peer_max_message_size: int | None = None,
     ) -> Pair:
-        """The target and the reference engine, connected. Policies are those of the version alone if not given."""
+        """The target and the peer, connected. Policies are those of the version alone if not given."""
         self.target.reset()
+        self.peer.reset()
         own = ALLOW[self.version]
         config = PartyConfig(test_key("alice"), own if policy is None else policy, 0x1A1A, max_message_size)
         facing = PartyConfig(
             test_key("bob"), own if peer_policy is None else peer_policy, 0x2B2B, peer_max_message_size
         )
-        peer = EngineTarget("reference")
-        book = Book() if "lockstep" in self.target.capabilities else None
+        peer = self.peer
+        book = Book() if "lockstep" in self.target.capabilities & peer.capabilities else None
         header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
         parties = {
             TARGET: self.target.party(TARGET, config, self.seed, book),

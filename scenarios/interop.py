@@ -55,7 +55,7 @@ def texts_of_all_sizes(stage: Stage) -> None:
         pair.say(PEER, text)
 
 
-@scenario(needs=("smp",))
+@scenario(needs=("smp",), peer_needs=("smp",))
 def smp_equal(stage: Stage) -> None:
     """SMP begun by either side with equal secrets succeeds on both."""
     pair = stage.pair()
@@ -64,7 +64,7 @@ def smp_equal(stage: Stage) -> None:
     pair.smp(PEER, "geheimnis \u00fc".encode(), "geheimnis \u00fc".encode())
 
 
-@scenario(needs=("smp",))
+@scenario(needs=("smp",), peer_needs=("smp",))
 def smp_unequal(stage: Stage) -> None:
     """SMP begun by either side with unequal secrets fails on both, and can be tried again."""
     pair = stage.pair()
@@ -74,7 +74,7 @@ def smp_unequal(stage: Stage) -> None:
     pair.smp(PEER, b"one secret", b"one secret")
 
 
-@scenario(needs=("smp", "smp_question"))
+@scenario(needs=("smp", "smp_question"), peer_needs=("smp", "smp_question"))
 def smp_with_question(stage: Stage) -> None:
     """SMP with a question: the question arrives as asked, and the outcome is the same on both sides."""
     pair = stage.pair()
@@ -83,7 +83,7 @@ def smp_with_question(stage: Stage) -> None:
     pair.smp(PEER, b"blue", b"grey", b"And now?")
 
 
-@scenario(versions=(3,), needs=("extra_key",))
+@scenario(versions=(3,), needs=("extra_key",), peer_needs=("extra_key",))
 def extra_symmetric_key(stage: Stage) -> None:
     """The extra symmetric key is the same on both sides, and another one after the keys have changed."""
     pair = stage.pair()
@@ -107,7 +107,7 @@ def fragments_from_target(stage: Stage) -> None:
     stage.check(bool(pieces), "long messages of the target come in fragments")
 
 
-@scenario()
+@scenario(peer_needs=("fragmentation_out",))
 def fragments_to_target(stage: Stage) -> None:
     """The target puts together fragments of many sizes."""
     for size in (64, 100, 333, 1000):

@@ -31,7 +31,9 @@ load()
 
 
 def made(body: Callable[[Stage], None], *needs: str) -> Scenario:
-    return Scenario("made.up[v3]", "made", "A made-up one.\n\nMore.", 3, ("SOME-ID-1",), frozenset(needs), body)
+    return Scenario(
+        "made.up[v3]", "made", "A made-up one.\n\nMore.", 3, ("SOME-ID-1",), frozenset(needs), frozenset(), body
+    )
 
 
 def raising(error: Exception) -> Callable[[Stage], None]:

@@ -157,6 +157,14 @@ _TABLE = (
         downloads=True,
     ),
     ThirdParty(
+        name="python-otr",
+        install="pip download --no-deps --no-binary :all: python-otr==1.2.2",
+        tools=(),
+        build=lambda source, place: [[sys.executable, f"{source}/install.py", f"{place}/packages"]],
+        command=lambda place: [sys.executable, "-m", "implementations.drivers.python_otr.driver", f"{place}/packages"],
+        downloads=True,
+    ),
+    ThirdParty(
         name="otrjs",
         install="apt-get install nodejs npm",
         tools=("node", "npm"),
