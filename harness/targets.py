@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
+from harness.drivers.target import CAPABILITIES as DRIVER_CAPABILITIES
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.replay import PartyFactory
@@ -25,26 +26,9 @@ from implementations.reference import ReferenceEngine
 #: The engines of the project by the name of their target.
 ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
 
-#: What this project's engines can do. All but "lockstep" (snapshots, and a second engine at their side) others can,
-#: too; a driver says which of these its target can.
-CAPABILITIES = frozenset(
-    {
-        "lockstep",
-        "v2",
-        "v3",
-        "smp",
-        "smp_question",
-        "extra_key",
-        "fragmentation_out",
-        "instance_tags",
-        "policy",
-        "heartbeat",
-        "time",
-        "dump",
-        "whitespace_tag",
-        "stored_messages",
-    }
-)
+#: What this project's engines can do: all that a driver can claim, and "lockstep": snapshots, and a second engine at
+#: their side.
+CAPABILITIES = DRIVER_CAPABILITIES | {"lockstep"}
 
 
 class Target(Protocol):
