@@ -1,0 +1,96 @@
+"""Two parties of one target that talk to each other, with every line of the traffic checked against the schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jsonschema import Draft202012Validator
+
+import harness.drivers
+from harness.drivers import DriverParty, DriverTarget
+from harness.keys import test_key
+from implementations.contract import Event, Outgoing, PartyConfig, Policy
+
+E = TypeVar("E", bound=Event)
+
+SCHEMA = Path(harness.drivers.__file__).with_name("protocol.schema.json")
+
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
+
+
+@cache
+def schema() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(SCHEMA.read_text())
+    return content
+
+
+@cache
+def validator(where: str) -> Draft202012Validator:
+    """For the part of the schema at a JSON pointer below "#/$defs/"."""
+    return Draft202012Validator({"$ref": f"#/$defs/{where}", "$defs": schema()["$defs"]})
+
+
+class Traffic:
+    """Checks every line that crosses, and keeps it. To be given to DriverTarget as its trace."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, bytes]] = []
+        self._method = ""
+
+    def __call__(self, direction: str, line: bytes) -> None:
+        self.lines.append((direction, line))
+        self._method = check_line(direction, json.loads(line), self._method)
+
+
+def check_line(direction: str, content: Any, method: str) -> str:
+    """Check a request, or the answer to one of `method`; the method. jsonschema.ValidationError."""
+    if direction == ">":
+        validator("request").validate(content)
+        return str(content["method"])
+    validator("answer").validate(content)
+    if "result" in content:
+        validator(f"results/$defs/{method}").validate(content["result"])
+    return method
+
+
+class Conversation:
+    """alice and bob of one target. `events` has what each was told, messages left out; `sent` the messages."""
+
+    def __init__(self, target: DriverTarget, alice: PartyConfig, bob: PartyConfig, seed: bytes = b"otterproof") -> None:
+        self.parties: dict[str, DriverParty] = {
+            "alice": target.party("alice", alice, seed),
+            "bob": target.party("bob", bob, seed),
+        }
+        self.events: dict[str, list[Event]] = {"alice": [], "bob": []}
+        self.sent: dict[str, list[bytes]] = {"alice": [], "bob": []}
+
+    def do(self, who: str, act: Callable[[DriverParty], Sequence[Event]]) -> None:
+        """Let one act, and deliver everything that comes of it, in order."""
+        under_way = self._take(who, act(self.parties[who]))
+        while under_way:
+            receiver, message = under_way.pop(0)
+            under_way += self._take(receiver, self.parties[receiver].receive(message))
+
+    def _take(self, who: str, events: Sequence[Event]) -> list[tuple[str, bytes]]:
+        other = "bob" if who == "alice" else "alice"
+        out = [event.message for event in events if isinstance(event, Outgoing)]
+        self.sent[who] += out
+        self.events[who] += [event for event in events if not isinstance(event, Outgoing)]
+        return [(other, message) for message in out]
+
+    def of(self, who: str, kind: type[E]) -> list[E]:
+        """What one was told of a kind, since this was asked last; the rest is forgotten."""
+        told: list[E] = [event for event in self.events[who] if isinstance(event, kind)]
+        self.events[who].clear()
+        return told
+
+
+def config(name: str, version: int = 3, **more: Any) -> PartyConfig:
+    """For a party of that version alone, with a tag of its own, unless told otherwise."""
+    given: dict[str, Any] = {"policy": ALLOW[version], "instance_tag": TAGS[name]}
+    return PartyConfig(test_key(name), **given | more)
