@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Protocol
 
+from harness.actor import Actor
 from harness.wire import dissect
 from implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy
 
@@ -43,7 +44,7 @@ def _short(value: object, limit: int = 160) -> str:
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
 
 
-class LockstepParty:
+class LockstepParty(Actor):
     """One party made of several engines, the first of which is compared with each of the others.
 
     engines: name -> engine, all made with the same config and equal entropy.
@@ -63,32 +64,6 @@ class LockstepParty:
     @property
     def fingerprint(self) -> bytes:
         return self._first.fingerprint
-
-    def receive(self, message: bytes) -> Sequence[Event]:
-        return self._do("receive", message=message)
-
-    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
-        return self._do("send", text=text, padding=padding, instance=instance)
-
-    def start(self) -> Sequence[Event]:
-        return self._do("start")
-
-    def end(self, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("end", instance=instance)
-
-    def smp_start(
-        self, secret: bytes, *, question: bytes | None = None, instance: int | None = None
-    ) -> Sequence[Event]:
-        return self._do("smp_start", secret=secret, question=question, instance=instance)
-
-    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("smp_answer", secret=secret, instance=instance)
-
-    def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("smp_abort", instance=instance)
-
-    def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("extra_key", use=use, data=data, instance=instance)
 
     def set_time(self, now: int) -> None:
         self._do("set_time", now=now)

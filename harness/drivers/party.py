@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
+from harness.actor import Actor
 from implementations.actions import args_to_json
 from implementations.contract import Event, PartyConfig, PartySnapshot, Policy
 from implementations.entropy import Tape
@@ -91,7 +92,7 @@ def _differences(shown: Any, expected: Any, where: str) -> list[str]:
     return [] if shown == expected else [f"{where}: {shown!r:.80}, expected {expected!r:.80}"]
 
 
-class DriverParty:
+class DriverParty(Actor):
     """A party of a target. Create it with DriverTarget.party."""
 
     def __init__(
@@ -157,32 +158,6 @@ class DriverParty:
         self.told = told
         self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
         return events
-
-    def receive(self, message: bytes) -> Sequence[Event]:
-        return self._do("receive", message=message)
-
-    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
-        return self._do("send", text=text, padding=padding, instance=instance)
-
-    def start(self) -> Sequence[Event]:
-        return self._do("start")
-
-    def end(self, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("end", instance=instance)
-
-    def smp_start(
-        self, secret: bytes, *, question: bytes | None = None, instance: int | None = None
-    ) -> Sequence[Event]:
-        return self._do("smp_start", secret=secret, question=question, instance=instance)
-
-    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("smp_answer", secret=secret, instance=instance)
-
-    def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("smp_abort", instance=instance)
-
-    def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
-        return self._do("extra_key", use=use, data=data, instance=instance)
 
     def set_policy(self, policy: Policy) -> None:
         self._late += self._events("set_policy", {"policy": policy_to_json(policy)})
