@@ -118,6 +118,10 @@ class Healing(Oracle):
         """A text that is lost is reported to somebody, unless OTR is switched off at the receiver."""
         if not self._enabled(sender) or not self._enabled(receiver):
             return
+        links = self._reader.links(sender)
+        others = bool(links) or len(self._world.network.routes[sender]) > 1
+        if others and self._instance(sender, receiver) not in links:
+            return  # the text would be meant for another of the correspondent's clients, or for whoever is first
         text, log = self._probe(sender, receiver)
         there, here = self._events(log, receiver), self._events(log, sender)
         arrived = any(isinstance(event, TextReceived) and text in event.text for event in there)

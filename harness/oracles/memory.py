@@ -50,7 +50,8 @@ class Forgetting(Oracle):
     """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
 
     After each step in which a D-H key of ours or theirs is dropped, by rotation, a new handshake or an end, all that
-    the party holds is searched for the exponent of ours, and for the shared secret, the AES keys and the sending MAC
+    the party holds is searched for the exponent of ours (unless the handshake with another client of the account, which
+    has answered the same D-H Commit, still needs it), and for the shared secret, the AES keys and the sending MAC
     keys of the pairs that were in use (receiving MAC keys may wait to be revealed). When no SMP run is under way no
     exponent of one is held, and when no handshake is, none of its AES keys r. Where the randomness drawn is not
     known, the last two are left out.
@@ -81,8 +82,18 @@ class Forgetting(Oracle):
         for session in before.sessions:
             if session.ratchet is not None:
                 now = view.session(session.instance)
-                self._search(view, memory, live, session.ratchet, self._same(session, now))
+                # A commit that several clients answered has one D-H key, which may be the first of one session while
+                # the handshake of another still waits for the Signature Message with it.
+                others = any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
+                waiting = set(session.ratchet.our_keys.values()) & self._committed(view) if others else set()
+                self._search(view, memory, live, waiting, session.ratchet, self._same(session, now))
         self._search_drawn(view, memory, after)
+
+    def _committed(self, view: View) -> set[int]:
+        """The public values of the keys with which the party has sent a D-H Commit, as far as that is known."""
+        source = self._drawn.get(view.party)
+        drawn = source() if source is not None else {}
+        return {public_value(value) for (label, _), value in drawn.items() if label == "ake.x"}
 
     @staticmethod
     def _same(before: SessionSnapshot, after: SessionSnapshot | None) -> RatchetSnapshot | None:
@@ -94,6 +105,7 @@ class Forgetting(Oracle):
         view: View,
         memory: list[tuple[str, bytes]],
         live: set[int],
+        waiting: set[int],
         old: RatchetSnapshot,
         new: RatchetSnapshot | None,
     ) -> None:
@@ -101,7 +113,7 @@ class Forgetting(Oracle):
         theirs = new.their_keys if new else {}
         for keyid, public in old.our_keys.items():
             exponent = self._exponents.get((view.party, public))
-            if keyid not in ours and public not in live and exponent is not None:
+            if keyid not in ours and public not in live | waiting and exponent is not None:
                 self._absent(view, memory, exponent, f"the exponent of our dropped key {keyid}")
         for pair in {*old.sent, *old.received, *old.verified}:
             if pair[0] in ours and pair[1] in theirs:

@@ -209,8 +209,9 @@ class Reader:
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         view = View(step, (), policy, own, stores=self._stores.get(step.party, {}), links=links)
-        if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes) and view.enabled:
-            view = self._received(view, raw, own)
+        if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
+            # With OTR switched off everything is plain text, and plain text ends what is stored.
+            view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
             self._stores[step.party] = view.stores
         view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
         if step.action == "set_policy" and isinstance(changed := step.args.get("policy"), Policy):
