@@ -76,14 +76,21 @@ class ThirdParty:
         if missing:
             raise TargetMissing(f"{self.name} needs {', '.join(missing)}. Install: {self.install}")
         working = place.with_name(f"{place.name}.{os.getpid()}")
-        shutil.rmtree(working, ignore_errors=True)
-        working.mkdir(parents=True)
         try:
+            shutil.rmtree(working, ignore_errors=True)
+            working.mkdir(parents=True)
             for words in self.build(source, working):
                 self._run(words)
             (working / "built").touch()
-            if not place.exists():  # another process may have been faster
-                working.rename(place)
+            if place.exists() and not (place / "built").exists():
+                shutil.rmtree(place)  # left half done by something else than this
+            working.rename(place)
+        except OSError as error:
+            if not (place / "built").exists():  # else another process was faster
+                raise TargetMissing(
+                    f"{self.name} can't be built in {working.parent}: {error}. "
+                    "Name a folder that can be written to with XDG_CACHE_HOME"
+                ) from error
         finally:
             shutil.rmtree(working, ignore_errors=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.drivers.errors import TargetDesync, TargetError
+from harness.drivers.errors import TargetCrash, TargetDesync, TargetError, TargetMissing
 from harness.drivers.party import DriverParty
 from harness.drivers.process import TIME_LIMIT, DriverProcess, Trace
 from implementations.contract import PartyConfig
@@ -39,6 +39,13 @@ CAPABILITIES = frozenset(
 
 RANDOMNESS = ("tape", "seed", "none")
 
+#: Cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign is long: what
+#: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
+CASES_PER_PROCESS = 1000
+
+#: With these codes a program ends that can't be run at all: by the loader that misses a library, or by a shell.
+_CANNOT_RUN = (126, 127)
+
 
 class DriverTarget:
     """A target of a name, run by a command.
@@ -60,12 +67,20 @@ class DriverTarget:
         self.randomness = "none"
         self._process = self._start()
         self._fresh = True
+        self._cases = 0
 
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
         process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
         self._process = process
-        self._listen(process.call("hello", {"protocol": PROTOCOL}))
+        try:
+            told = process.call("hello", {"protocol": PROTOCOL})
+        except TargetCrash as crash:
+            if crash.code in _CANNOT_RUN:
+                raise TargetMissing(f"{self.name} can't be run here: {crash}") from crash
+            raise
+        self._listen(told)
+        self._cases = 0
         return process
 
     def _listen(self, told: Any) -> None:
@@ -120,7 +135,10 @@ class DriverTarget:
         return DriverParty(self, name, config, seed, self.capabilities, tape)
 
     def reset(self) -> None:
-        """Forget all parties; in a new process if the last one is dead."""
+        """Forget all parties; in a new process if the last one is dead or old."""
+        self._cases += 1
+        if self._cases >= CASES_PER_PROCESS:
+            self._process.shutdown()
         if not self._process.alive:
             self._process = self._start()
         elif not self._fresh:
