@@ -12,6 +12,9 @@ from implementations.contract import ErrorReceived, Event, Policy, Refused, Stor
 #: Text with which the oracle tries a session; no user types it.
 PROBE = b"otterproof: is this session in order? number %d"
 
+#: Deliveries after which the parties are taken to answer each other for ever; messages may come in many fragments.
+LIMIT = 20_000
+
 
 class Healing(Oracle):
     """After any loss, duplication, reordering or replay, a fresh message in each direction gets through.
@@ -60,7 +63,7 @@ class Healing(Oracle):
 
     def _quiet(self) -> None:
         try:
-            self._world.settle()
+            self._world.settle(LIMIT)
         except Endless as error:
             self.fail(None, str(error), "honest parties come to rest")
 
@@ -119,12 +122,14 @@ class Healing(Oracle):
         if not self._enabled(sender) or not self._enabled(receiver):
             return
         links = self._reader.links(sender)
-        others = bool(links) or len(self._world.network.routes[sender]) > 1
-        if others and self._instance(sender, receiver) not in links:
-            return  # the text would be meant for another of the correspondent's clients, or for whoever is first
+        if links and self._instance(sender, receiver) not in links:
+            return  # the text would be meant for another of the correspondent's clients
         text, log = self._probe(sender, receiver)
         there, here = self._events(log, receiver), self._events(log, sender)
-        arrived = any(isinstance(event, TextReceived) and text in event.text for event in there)
+        # A text that waited for a handshake goes to the client that is first to complete one.
+        clients = self._world.network.routes[sender]
+        shown = [event for name in clients for event in self._events(log, name) if isinstance(event, TextReceived)]
+        arrived = any(text in event.text for event in shown)
         told = any(isinstance(event, Unreadable) for event in there)
         told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
         waits = text in self._stored(sender)
