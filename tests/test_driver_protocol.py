@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from harness.drivers import CAPABILITIES, DriverTarget, TargetDesync, TargetFailed
+from harness.drivers import CAPABILITIES, DriverParty, DriverTarget, TargetDesync, TargetFailed, TargetUnsupported
 from harness.drivers.party import MUST_TELL
 from harness.drivers.registry import ENGINE_DRIVERS
 from harness.keys import test_key
@@ -239,3 +240,42 @@ def test_an_error_of_the_engine_is_told(target: DriverTarget) -> None:
         party.set_time(5)
     assert [event_to_json(one)["event"] for one in party.start()] == ["outgoing"]
     assert isinstance(party.start()[0], Outgoing)
+
+
+# ---- the template ----------------------------------------------------------------------------------------------------
+
+
+def test_the_template_speaks_the_protocol() -> None:
+    path = PAGE.parents[1] / "implementations" / "drivers" / "template" / "driver.py"
+    assert str(path.relative_to(PAGE.parents[1])) in PAGE.read_text()
+    traffic = Traffic()
+    target = DriverTarget("template", [sys.executable, "-S", "-E", path], trace=traffic)
+    try:
+        assert target.capabilities == frozenset()
+        party = target.party("alice", config("alice"), b"seed")
+        for action, act in party_actions(party).items():
+            with pytest.raises(TargetUnsupported, match=f"it can't {action}"):
+                act()
+        with pytest.raises(TargetUnsupported, match="no method dump"):
+            party.dump()
+        party.close()
+        target.reset()
+    finally:
+        target.close()
+    asked = {json.loads(line)["method"] for direction, line in traffic.lines if direction == ">"}
+    assert asked == set(variants("request")) - {"set_time"}
+
+
+def party_actions(party: DriverParty) -> dict[str, Callable[[], object]]:
+    """Every action but the time, with all that it takes."""
+    return {
+        "receive": lambda: party.receive(b"hi"),
+        "send": lambda: party.send(b"hi", padding=1, instance=0),
+        "start": party.start,
+        "end": lambda: party.end(instance=0),
+        "smp_start": lambda: party.smp_start(b"s", question=b"q", instance=0),
+        "smp_answer": lambda: party.smp_answer(b"s", instance=0),
+        "smp_abort": lambda: party.smp_abort(instance=0),
+        "extra_key": lambda: party.extra_key(1, b"data", instance=0),
+        "set_policy": lambda: party.set_policy(Policy.ALLOW_V3),
+    }
