@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from harness import wire
 from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Message, Type, crypto
@@ -23,7 +24,9 @@ from implementations.contract import DsaPrivateKey, DsaPublicKey
 Numbers = Mapping[str, int]
 
 
+@lru_cache(maxsize=4096)
 def power(base: int, exponent: int) -> int:
+    """base ** exponent modulo p; remembered, since he sends many variants of one message."""
     return pow(base, exponent, DH_PRIME)
 
 

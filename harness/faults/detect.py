@@ -7,16 +7,10 @@ any number of faulty ones. A difference in events, state or secrets is a detecti
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from types import FrameType
 
 from harness import scenario
-from harness.faults import drills as _drills
-from harness.faults import lies as _lies
+from harness.faults import drills_talk, drills_wire, lies, lies_smp
 from harness.faults.entries import Fault
 from harness.faults.loader import engine
 from harness.faults.random_run import random_run
@@ -26,13 +20,10 @@ from harness.lockstep import EngineFactory
 from harness.stage import Stage
 
 #: The modules whose import registers drills.
-DRILL_MODULES = (_drills, _lies)
+DRILL_MODULES = (drills_wire, drills_talk, lies, lies_smp)
 
 #: How many random conversations there are.
 RANDOM_RUNS = 4
-
-#: Seconds after which a step that has not ended counts as a hang.
-PATIENCE = 5.0
 
 
 def detectors() -> list[str]:
@@ -73,8 +64,7 @@ def notices(name: str, factory: EngineFactory, versions: tuple[int, ...]) -> str
     """How a detector sees that an engine is not the genuine one, in one of the versions; None if it does not."""
     for version in versions:
         for recording in recordings(name, version):
-            with _patience():
-                seen = recording.play(factory)
+            seen = recording.play(factory)
             if seen is not None:
                 return f"{name} in version {version}, {seen}"
     return None
@@ -85,22 +75,3 @@ def detect(fault: Fault) -> str | None:
     factory = engine(fault.name)
     names = [fault.hint, *(name for name in detectors() if name != fault.hint)]
     return next((seen for name in names if (seen := notices(name, factory, fault.versions))), None)
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Raise TimeoutError in what takes too long; in the main thread only, for no other is told of alarms."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def alarm(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"not done after {PATIENCE} s")
-
-    before = signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -7,8 +7,12 @@ played to any number of faulty engines, which costs no more than their own work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from harness.lockstep import EngineFactory
@@ -18,6 +22,9 @@ from harness.world import Party
 from implementations.contract import Engine, Entropy, Event, PartyConfig, PartySnapshot, Policy
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
+
+#: Seconds of this process's own time after which a step that has not ended counts as a hang.
+PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ class Recording:
 
 def _differs(engine: Engine, step: Act) -> str | None:
     try:
-        events = getattr(engine, step.action)(**step.args) or ()
+        with _patience():
+            events = getattr(engine, step.action)(**step.args) or ()
         after = engine.inspect()
         secrets = engine.secrets()
     except TimeoutError:
@@ -78,6 +86,25 @@ def _differs(engine: Engine, step: Act) -> str | None:
     if secrets != step.secrets:
         return f"other secrets: {', '.join(sorted(secrets.keys() ^ step.secrets.keys())) or 'of other values'}"
     return None
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Raise TimeoutError in what takes too long; in the main thread only, for no other is told of alarms."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def alarm(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {PATIENCE} s")
+
+    before = signal.signal(signal.SIGVTALRM, alarm)
+    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 class Recorder:
@@ -143,6 +170,7 @@ class RecordingTarget:
     name = "reference"
     version = "1"
     capabilities = CAPABILITIES - {"lockstep"}
+    randomness = "tape"
 
     def __init__(self) -> None:
         self.recordings: list[Recording] = []

@@ -24,6 +24,7 @@ class FaultTarget:
 
     version = "1"
     capabilities = CAPABILITIES
+    randomness = "tape"
 
     def __init__(self, name: str, *, lockstep: bool = True) -> None:
         self.fault = name.removeprefix(PREFIX)

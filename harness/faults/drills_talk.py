@@ -1,92 +1,16 @@
-"""Drills with honest parties, and with a network between them that loses, repeats, reorders and invents."""
+"""Drills of honest parties with a network between them that loses, repeats, reorders and forges: handshakes, data
+messages, ends, stored texts, SMP, the extra key."""
 
 from __future__ import annotations
 
 from harness import wire
 from harness.faults.room import ALLOW, BOTH, Duel, Room, drill
-from harness.network import flip_bit, fragment, truncate
+from harness.network import flip_bit, truncate
 from implementations.contract import Policy
 
-EVERYTHING = BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
-
-_BASE, _V1, _V2, _V3 = wire.TAG_BASE, *(wire.TAG_VERSIONS[version] for version in (1, 2, 3))
-
-#: Exponents of 302 and 202 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
+#: Exponents of 302 and 142 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
 _SHORT_POWER = (3 << 300) + 0x506
-_SHORT_R = (3 << 200) + 0x40
-
-#: Messages in the clear: queries, tags and errors of all forms.
-UNENCODED = (
-    *(b"?OTRv3?", b"?OTRv2?", b"?OTRv23?", b"?OTRv32?", b"?OTR?", b"?OTR?v2?", b"?OTRv?", b"?OTR?v?", b"?OTRv4x3?"),
-    *(b"?OTRv24x?", b"?OTRvx?", b"?OTR", b"?OTRv", b"?OTR?v", b"?OTRv2? at 3 ?", b"hello ?OTRv3? there"),
-    *(b"?OTRv4? at 3", b"?OTRvery good 2 3?", b"?OTRword 2", b"see ?OTR 23", b"", b"text", b"a\0\0\1\0\0"),
-    *(b"text" + _BASE + _V2 + b"more", _BASE + _V3, b"a" + _BASE + _V1 + _V2 + _V3 + b"b", _BASE + b"x" + _V3, _BASE),
-    *(_BASE + b" \t" * 4 + _V3 + b"c", _BASE + _V1, b"\t \t  " + _BASE + _V2, _BASE + _V3 + _V2 + b"d", b"  \t\t  "),
-    *(b"?OTR Error: no", b"well: ?OTR Error: %s%n%d", b"?OTR Error no", b"?OTR Error:", b"error ?OTRv3 Error:"),
-    *(b"?OTR:.", b"?OTR:", b"?OTR:AAM.", b"?OTR:AAMD", b"?OTR:AAMD.", b"?OTR:A*==.", b"?OTR:AAMDA.", b"?OTR:AAQD."),
-    *(b"?OTR:AAA=.", b"?OTR:AAMDAAA=.", b"?OTR:AAQDAAAAAAAAAAAA.", b"?OTR:AAID.AA.", b"?OTR:AAMZAAABAAAAGhoA."),
-)
-
-
-@drill()
-def unencoded(room: Room) -> None:
-    """Every unencoded message under several policies, before, in and after a session."""
-    for policy in (ALLOW[room.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
-        target = room.target(policy)
-        for message in UNENCODED:
-            target.receive(message)
-    for after in ("session", "end"):
-        duel = room.duel(EVERYTHING if after == "session" else None)
-        duel.start()
-        if after == "end":
-            duel.run("peer", "end")
-        for message in UNENCODED:
-            moment = duel.target.snapshot()
-            duel.give("target", message)
-            duel.target.restore(moment)
-
-
-@drill()
-def own_words(room: Room) -> None:
-    """What the user sends in the clear, and asks for, under all policies."""
-    for policy in (Policy.NONE, ALLOW[room.version], BOTH, EVERYTHING, ALLOW[room.version] | EVERYTHING ^ BOTH):
-        target = room.target(policy)
-        target.start()
-        target.send(text=b"first")
-        target.receive(b"plain")
-        target.send(text=b"second")
-        target.set_policy(ALLOW[room.version] | Policy.REQUIRE_ENCRYPTION)
-        target.send(text=b"third")
-        target.send(text=b"a\0b")
-        target.send(text=b"")
-    duel = room.duel(EVERYTHING)
-    duel.give("target", b"plain")
-    duel.start()
-    duel.act("target", "start")
-    duel.clear()
-    duel.run("target", "end")
-    duel.run("target", "send", text=b"tagged again")
-
-
-@drill()
-def policies(room: Room) -> None:
-    """Every message of a handshake and of a session under a policy that forbids its version."""
-    for allowed in (Policy.NONE, ALLOW[5 - room.version], ALLOW[room.version]):
-        for asks in ("target", "peer"):
-            duel = room.duel(BOTH)
-            duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
-            for number in range(8):
-                if duel.queues["target"]:
-                    message = duel.queues["target"][0]
-                    moment = duel.target.snapshot()
-                    duel.target.set_policy(allowed)
-                    duel.target.receive(message)
-                    duel.target.restore(moment)
-                    duel.pass_on("target")
-                elif duel.queues["peer"]:
-                    duel.pass_on("peer")
-                elif number < 6:
-                    duel.act("peer", "send", text=b"encrypted")
+_SHORT_R = (3 << 140) + 0x1FA
 
 
 @drill()
@@ -111,7 +35,7 @@ def messages_of_handshake_everywhere(room: Room) -> None:
     """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
     duel = room.duel()
     seen: list[bytes] = []
-    for asks in ("target", "peer", "target"):
+    for asks in ("peer", "target", "peer"):
         duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
         while duel.queues["target"] or duel.queues["peer"]:
             if duel.queues["peer"]:
@@ -248,49 +172,6 @@ def forged_data(room: Room) -> None:
 
 
 @drill()
-def malformed(room: Room) -> None:
-    """Messages whose lengths are wrong, of types that do not exist, with bytes left over, in odd armour."""
-    duel = room.duel()
-    duel.start()
-    for asks in ("peer", "target"):
-        duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
-        while duel.queues["target"] or duel.queues["peer"]:
-            if not duel.queues["target"]:
-                duel.pass_on("peer")
-                continue
-            message = duel.queues["target"][0]
-            moment = duel.target.snapshot()
-            for other in _malformed(message):
-                duel.target.receive(other)
-                duel.target.receive(message)
-                duel.target.restore(moment)
-            duel.pass_on("target")
-    message = duel.act("peer", "send", text=b"text")[0]
-    for other in (*_malformed(message), b"before " + message, message + b" after. it"):
-        moment = duel.target.snapshot()
-        duel.target.receive(other)
-        duel.target.restore(moment)
-
-
-def _malformed(message: bytes) -> list[bytes]:
-    parsed = wire.parse(message)
-    found = [wire.armour(parsed.body + b"\0"), message[:-1], message.replace(b"?OTR:", b"?OTR:\n")]
-    for field in parsed.fields:
-        if field.type in (wire.Type.DATA, wire.Type.MPI):
-            raw, content = field.raw, field.raw[4:]
-            lengths = (0, 1, len(content) + 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, len(content) + 0x10000)
-            found += [wire.build(parsed.with_raw(field.name, size.to_bytes(4) + raw[4:])) for size in lengths]
-            found.append(wire.build(parsed.with_raw(field.name, (len(content) + 1).to_bytes(4) + b"\0" + content)))
-            found.append(wire.build(parsed.with_raw(field.name, bytes(4))))
-            short = content[:7] + b"x" * (len(content) > 7)
-            found.append(wire.build(parsed.with_raw(field.name, len(short).to_bytes(4) + short)))
-            found.append(wire.build(parsed.with_raw(field.name, b"\0\0\0\1\0")))
-    body = parsed.body
-    found += [wire.armour(body[:2] + bytes([kind]) + body[3:]) for kind in (0, 4, 0xFF)]
-    return [*found, *(wire.armour(version.to_bytes(2) + body[2:]) for version in (0, 1, 4, 0x0300))]
-
-
-@drill()
 def heartbeats(room: Room) -> None:
     """A conversation in which time passes."""
     duel = room.duel()
@@ -392,158 +273,7 @@ def statistical(room: Room) -> None:
         duel.join("peer", 0x2B2B, tape=short)
         duel.start(asks)
         duel.talk(3)
-    room.target(BOTH, tag=None, tape=tape)
-
-
-@drill()
-def fragments_in(room: Room) -> None:
-    """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
-    duel = room.duel(ALLOW[room.version] | Policy.ERROR_START_AKE)
-    duel.start()
-    message = duel.act("peer", "send", text=b"in pieces")[0]
-    pieces = fragment(message, len(message) // 4 + 1)
-    front = b"?OTR|%08x|%08x," % (0x2B2B, 0x1A1A) if room.version == 3 else b"?OTR,"
-    plain = [front + b"%d,3,%s," % (k, piece) for k, piece in enumerate((b"he", b"ll", b"o!"), start=1)]
-    one, two, three = plain
-    odd = [front + text for text in (b"0,3,x,", b"1,0,x,", b"4,3,x,", b"0,0,x,", b"65537,65539,he,", b"2,4,x,")]
-    odd += [front + text for text in (b"2,3,,", b"-1,3,x,", b"2,3,x", b"2,3,4,x,", b"65536,65536,x,", b"2,65539,ll,")]
-    odd += [b"hello", b"?OTRv?", b"?OTR Error: no", message, b"?OTR:AAMD.", b"?OTR:!.", front + b"1,1,?OTRv4?,"]
-    odd += [b"?OTR,2,3,ll,", b"?OTR|2b2b|1a1a,2,3,ll,", b"?OTR|2B2B|1A1A,00002,00003,ll,", b"?OTR|2b2b|0,2,3,ll,"]
-    odd += [b"?OTR|2b2b|3c3c,2,3,ll,", b"?OTR|5|1a1a,2,3,ll,", b"?OTR|3c3c|1a1a,1,3,xx,", b"?OTR|2b2b|5,1,1,xx,"]
-    odd += [b"?OTR|2b2b|0,1,1,xx,", b"?OTR,1,1,xx,", b"?OTR,1,2,xx,", b"?OTR|3c3c|0,2,3,zz,"]
-    for order in (
-        (one, two, three),
-        (one, three, two),
-        (two, three),
-        (three,),
-        (one, two, two),
-        (one, one, two, three),
-    ):
-        for item in (*order, three):
-            duel.target.receive(item)
-    for item in odd:
-        for before in ((one,), (one, two), ()):
-            for part in (*before, item, two, three, three):
-                moment = duel.target.snapshot() if part == message else None
-                duel.target.receive(part)
-                if moment is not None:
-                    duel.target.restore(moment)
-    nested = front + b"1,1,%s" % front + b"1,1"
-    for part in (nested + b",", front + b"1,1,?OTR|x,", front + b"1,1,?OTR?v2?,"):
-        duel.target.receive(part)
-    for piece in (*pieces[:2], *pieces[1:], *pieces, pieces[-1]):
-        duel.target.receive(piece)
-
-
-@drill()
-def fragment_limits(room: Room) -> None:
-    """Too much in fragments: too long a message, too many senders, many small pieces."""
-    target = room.target(BOTH)
-    front = b"?OTR|2b2b|0," if room.version == 3 else b"?OTR,"
-    for k in range(1, 5):
-        target.receive(front + b"%d,4,%s," % (k, b"x" * 700_000))
-    for sender in range(0x100, 0x114):
-        target.receive(b"?OTR|%x|0,1,2,x," % sender)
-    for sender in range(0x113, 0xFF, -1):
-        target.receive(b"?OTR|%x|0,2,2,y," % sender)
-    for k in range(1, 301):
-        target.receive(front + b"%d,300,x," % k)
-
-
-@drill()
-def fragments_out(room: Room) -> None:
-    """What the target sends when messages must be short, and how it puts together what a peer sends."""
-    for size in (64, 200, 500):
-        duel = Duel(room, room.target(size=size))
-        duel.join("peer", 0x2B2B, size=size)
-        duel.start("target")
-        duel.talk(1)
-        duel.start("peer")
-    duel = room.duel()
-    duel.start()
-    texts = range(1, 70)
-    sizes = {len(duel.act("target", "send", text=b"x" * size)[0]) for size in texts}
-    for size in sorted(sizes)[::7]:
-        target = room.target(size=size)
-        other = Duel(room, target)
-        other.start()
-        for length in texts[::3]:
-            other.act("target", "send", text=b"x" * length)
-
-
-@drill()
-def clients(room: Room) -> None:
-    """Several clients of one account, each with a session; texts, fragments and ends in all of them."""
-    duel = room.duel(BOTH)
-    duel.join("other", 0xFEED2B02)
-    duel.start("peer")
-    duel.talk(1)
-    duel.run("other", "send", text=b"from the other")
-    duel.run("peer", "send", text=b"from the first")
-    duel.run("target", "send", text=b"to whom?")
-    for name in ("peer", "other"):
-        duel.give("target", b"?OTRv%d?" % room.version)
-        while duel.queues["peer"]:
-            duel.pass_on("peer")
-        duel.settle()
-        duel.run(name, "send", text=b"once more")
-        duel.run("target", "send", text=b"and back")
-    for asks in ("other", "peer"):
-        duel.act(asks, "start")
-        duel.settle()
-        duel.run(asks, "send", text=b"again")
-    for instance in (0x2B2B, 0xFEED2B02, 0x999, 0):
-        duel.run("target", "send", text=b"by name", instance=instance)
-        duel.run("target", "end", instance=instance)
-    duel.run("peer", "send", text=b"from the peer")
-
-
-@drill(3)
-def tags(room: Room) -> None:
-    """Messages of all kinds with instance tags of all kinds."""
-    duel = room.duel()
-    query = b"?OTRv3?"
-    duel.give("peer", query)
-    fragments = (b"?OTR|2b2b|1a1a,1,2,he,", b"?OTR|2b2b|1a1a,2,2,llo,")
-    messages = []
-    while duel.queues["target"] or duel.queues["peer"]:
-        if duel.queues["peer"]:
-            duel.pass_on("peer")
-            continue
-        messages.append(duel.queues["target"][0])
-        _with_tags(duel, messages[-1], fragments)
-        duel.pass_on("target")
-    _with_tags(duel, duel.act("peer", "send", text=b"text")[0], fragments)
-
-
-def _with_tags(duel: Duel, message: bytes, fragments: tuple[bytes, bytes]) -> None:
-    parsed = wire.parse(message)
-    for sender in (0, 1, 0xFF, 0x100, 0x2B2B, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x1A1A):
-        for receiver in (0, 1, 0xFF, 0x100, 0x1A1A, 0xFFFFFFFF):
-            moment = duel.target.snapshot()
-            duel.target.receive(fragments[0])
-            changed = parsed.with_value("sender_tag", sender).with_value("receiver_tag", receiver)
-            duel.target.receive(wire.build(changed))
-            duel.target.receive(fragments[1])
-            duel.target.restore(moment)
-
-
-@drill(3)
-def many_tags(room: Room) -> None:
-    """More sender tags than there may be sessions, with and without an encrypted one."""
-    for established in (False, True):
-        duel = room.duel()
-        commit = duel.give("peer", b"?OTRv3?")[0]
-        duel.clear()
-        if established:
-            duel.start()
-            duel.talk(1)
-        parsed = wire.parse(commit)
-        for sender in range(0x200, 0x216):
-            duel.target.receive(wire.build(parsed.with_value("sender_tag", sender)))
-        duel.act("peer", "send", text=b"still there?")
-        duel.settle()
-        duel.give("target", b"?OTRv3?")
+    room.target(BOTH, tag=None, tape=tape).start()
 
 
 @drill()

@@ -1,0 +1,102 @@
+"""Drills with an insider in SMP: each number of each message wrong in turn, and messages out of turn."""
+
+from __future__ import annotations
+
+from harness.faults.lies import DEGENERATE, LIMITS, begin, each
+from harness.faults.record import Recorder
+from harness.faults.room import Room, drill, outgoing
+from harness.insider import Insider, SmpLiar, fingerprint, knows_degenerate, secret_number, smp_value
+from harness.wire import DH_PRIME, SMP_ORDER
+from harness.wire.layers import Tlv, tlv
+
+
+def _smp(target: Recorder, liar: Insider, kind: int, value: bytes) -> list[bytes]:
+    return outgoing(target.receive(liar.data(tlvs=[tlv(kind, value)])))
+
+
+def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
+    """One SMP message wrong in every way: each number in turn, the count, the form."""
+    found = []
+    for name in right:
+        values: tuple[int, ...] = (*DEGENERATE, right[name] + DH_PRIME, *LIMITS)
+        if name[0] in "cD":
+            values = (right[name] ^ 1, 0) if name[0] == "c" else (0, 1, SMP_ORDER, SMP_ORDER + 1, DH_PRIME - 1)
+        found += [tlv(kind, smp_value(kind, {**right, name: value})) for value in values]
+    for names in (("g2a", "c2", "D2"), ("g3a", "c3", "D3"), ("g2b", "c2", "D2"), ("g3b", "c3", "D3")):
+        if names[0] in right:
+            prefix = {"g2a": 1, "g3a": 2, "g2b": 3, "g3b": 4}[names[0]]
+            for element in DEGENERATE:
+                c, d = knows_degenerate(prefix, element)
+                changed = {**right, **dict(zip(names, (element, c, d), strict=True))}
+                found.append(tlv(kind, smp_value(kind, changed)))
+            zero = {**right, names[1]: 0, names[2]: 0}
+            found.append(tlv(kind, smp_value(kind, zero)))
+    if "D6" in right:
+        found.append(tlv(kind, smp_value(kind, {**right, "D6": 0})))
+    whole = smp_value(kind, right)
+    found += [tlv(kind, smp_value(kind, right, count=count)) for count in (0, 1, len(right) + 1, 0xFFFFFFFF)]
+    found += [tlv(kind, value) for value in (whole + b"\0", whole[:-1], whole[:100], whole[:3], b"")]
+    body = (len(right) + 0).to_bytes(4) + (193).to_bytes(4) + b"\0" + whole[8:]
+    return [*found, tlv(kind, body)]
+
+
+#: Things that are sent out of turn in every state of SMP.
+def _out_of_turn(numbers: dict[int, dict[str, int]]) -> list[Tlv]:
+    found = [tlv(kind, smp_value(kind, right)) for kind, right in numbers.items()]
+    found.append(tlv(7, b"why?\0" + smp_value(2, numbers[2])))
+    return [*found, tlv(7, smp_value(2, numbers[2])), tlv(7, b"why?"), tlv(7, b""), tlv(6), tlv(6, b"x"), tlv(0)]
+
+
+def _each_smp(target: Recorder, liar: Insider, wrong: list[Tlv]) -> None:
+    messages = [liar.data(tlvs=[lie], ctr=1000) for lie in wrong]
+    each(target, messages, liar.data(tlvs=[tlv(6)], ctr=1001))
+
+
+def _any_numbers() -> dict[int, dict[str, int]]:
+    run = SmpLiar(7)
+    first = run.message_1()
+    other = SmpLiar(8)
+    second = other.message_2(first)
+    third = run.message_3(second)
+    return {2: first, 3: second, 4: third, 5: other.message_4(third)}
+
+
+def _secret(target: Recorder, liar: Insider, begins: bool) -> int:
+    ours, theirs = fingerprint(liar.key.public), target.fingerprint
+    pair = (ours, theirs) if begins else (theirs, ours)
+    return secret_number(*pair, liar.ssid, b"secret")
+
+
+@drill()
+def smp_lies_to_responder(room: Room) -> None:
+    """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
+    target, liar = room.insider()
+    begin(target, liar)
+    run = SmpLiar(_secret(target, liar, True))
+    first = run.message_1()
+    numbers = _any_numbers()
+    _each_smp(target, liar, _lies(2, first) + _out_of_turn(numbers))
+    _smp(target, liar, 2, smp_value(2, first))
+    _each_smp(target, liar, _out_of_turn(numbers))
+    sent = outgoing(target.smp_answer(secret=b"secret"))
+    third = run.message_3(liar.smp_numbers(sent[0], 3))
+    _each_smp(target, liar, _lies(4, third) + _out_of_turn(numbers))
+    _smp(target, liar, 4, smp_value(4, third))
+    _each_smp(target, liar, _out_of_turn(numbers))
+
+
+@drill()
+def smp_lies_to_initiator(room: Room) -> None:
+    """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
+    target, liar = room.insider()
+    begin(target, liar)
+    run = SmpLiar(_secret(target, liar, False))
+    numbers = _any_numbers()
+    sent = outgoing(target.smp_start(secret=b"secret"))
+    second = run.message_2(liar.smp_numbers(sent[0], 2))
+    _each_smp(target, liar, _lies(3, second) + _out_of_turn(numbers))
+    sent = _smp(target, liar, 3, smp_value(3, second))
+    fourth = run.message_4(liar.smp_numbers(sent[0], 4))
+    _each_smp(target, liar, _lies(5, fourth) + _out_of_turn(numbers))
+    _smp(target, liar, 5, smp_value(5, fourth))
+    _each_smp(target, liar, _out_of_turn(numbers))

@@ -1,0 +1,198 @@
+"""The catalogue of faults: it can be read, every fault makes an engine, and every one of these is noticed.
+
+The last is the point: by the detector that the entry names, in each of the versions that it names, and an engine
+without any fault goes unnoticed by all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
+from harness.faults.detect import detectors, notices, recordings
+from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
+from harness.faults.loader import PREFIX, make_engine
+from harness.keys import test_key
+from harness.lockstep import Divergence
+from harness.stage import TARGET, Stage
+from implementations.contract import Outgoing, PartyConfig, Policy
+from implementations.entropy import SeededEntropy
+from implementations.reference import ReferenceEngine
+
+CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A)
+
+#: The faults by the detector that they name.
+BY_HINT = {hint: [fault for fault in faults().values() if fault.hint == hint] for hint in detectors()}
+
+SOURCES = {"a.py": "one\ntwo\ntwo\n"}
+ENTRY = """\
+[[fault]]
+name = "a-fault"
+summary = "What is wrong."
+source = "unknown"
+oracle = "I1"
+requirement = "DATA-CTR-1"
+observer = "honest"
+versions = [2, 3]
+hint = "drill:losses"
+edits = [{ file = "a.py", find = "one", replace = "1" }]
+"""
+
+
+def test_the_catalogue_reaches_everything() -> None:
+    catalogue = faults().values()
+    assert len(catalogue) >= 130
+    assert {fault.oracle for fault in catalogue} == set(ORACLES)
+    assert {fault.observer for fault in catalogue} == set(OBSERVERS)
+    assert {fault.area for fault in catalogue} == set(AREAS)
+    versions = Counter(fault.versions for fault in catalogue)
+    assert all(versions[which] for which in ((2,), (3,), (2, 3))), f"too few of some versions: {versions}"
+    numbers = [name for name in faults() if re.fullmatch(r"smp-(g2a|g3a|g2b|g3b|pb|qb|pa|qa|ra|rb)-range-.*", name)]
+    assert len(numbers) == 10, "a fault for the range check of each group element of SMP"
+    assert len([name for name in faults() if name.endswith("-proof-not-checked")]) == 8
+    assert len([name for name in faults() if re.fullmatch(r"smp-hash-\d-taken-for-\d", name)]) == 8
+
+
+def test_summaries_are_sentences_and_differ() -> None:
+    summaries = Counter(fault.summary for fault in faults().values())
+    twice = [summary for summary, count in summaries.items() if count > 1]
+    assert not twice, f"two faults can't be told apart by their summary: {twice}"
+    assert all(fault.summary.endswith(".") for fault in faults().values())
+
+
+def test_requirements_are_in_the_table() -> None:
+    tables = sorted((Path(harness.__file__).parent / "requirements").glob("*.toml"))
+    if not tables:
+        pytest.skip("there is no table of requirements")
+    known = {entry["id"] for path in tables for entry in tomllib.loads(path.read_text()).get("requirement", [])}
+    unknown = {fault.name: fault.requirement for fault in faults().values() if fault.requirement not in known}
+    assert not unknown, f"no such requirements: {unknown}"
+
+
+def test_every_edit_changes_the_program() -> None:
+    """Each edit stands once in the source (or the catalogue can't be read), and is not in a comment."""
+    for fault in faults().values():
+        for file in {edit.file for edit in fault.edits}:
+            genuine = engine_sources()[file]
+            changed = edited(genuine, [edit for edit in fault.edits if edit.file == file], fault.name)
+            assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(genuine)), f"{fault.name} changes no code"
+
+
+def test_no_two_faults_are_the_same() -> None:
+    edits = Counter(frozenset(fault.edits) for fault in faults().values())
+    assert [count for count in edits.values() if count > 1] == []
+
+
+def test_every_fault_makes_an_engine() -> None:
+    for name in faults():
+        made = engine(name)(CONFIG, SeededEntropy(b"x"))
+        assert made.instance_tag == 0x1A1A, name
+        assert type(made).__module__.startswith(PREFIX), name
+
+
+def test_a_fault_leaves_the_genuine_engine_alone() -> None:
+    before = ReferenceEngine(CONFIG, SeededEntropy(b"x")).start()
+    finders = list(sys.meta_path)
+    wrong = make_engine("test-query", [Edit("text.py", 'return b"?OTRv%s?"', 'return b"?OTRw%s?"')])
+    assert sys.meta_path == finders
+    assert wrong(CONFIG, SeededEntropy(b"x")).start() == [Outgoing(b"?OTRw3?")]
+    assert ReferenceEngine(CONFIG, SeededEntropy(b"x")).start() == before == [Outgoing(b"?OTRv3?")]
+
+
+def test_an_engine_is_made_once() -> None:
+    name = next(iter(faults()))
+    assert engine(name) is engine(name)
+
+
+def test_an_unknown_fault_is_told_with_its_neighbours() -> None:
+    with pytest.raises(UnknownFault, match="mac-not-checked"):
+        engine("mac-not-check")
+    with pytest.raises(UnknownFault, match="otterproof faults"):
+        engine("qqqqqqqqqq")
+
+
+def test_an_edit_that_is_no_python_is_told() -> None:
+    with pytest.raises(FaultError, match=r"fault test-broken: .*SyntaxError.*mend the text in `replace`"):
+        make_engine("test-broken", [Edit("text.py", "def allowed(", "def ")])
+    assert not [name for name in sys.modules if name.startswith(PREFIX + "test_broken")]
+
+
+def test_the_entry_of_these_tests_is_good() -> None:
+    (fault,) = parse(ENTRY, "data", SOURCES)
+    assert (fault.area, fault.versions, fault.edits) == ("data", (2, 3), (Edit("a.py", "one", "1"),))
+    assert edited("one\ntwo\n", fault.edits, "here") == "1\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "message"),
+    [
+        ('name = "a-fault"', 'name = "A fault"', "lower-case words"),
+        ('name = "a-fault"\n', "", "'name' is missing"),
+        ('name = "a-fault"', "name = 7", "name is 7; give a text"),
+        ('"What is wrong."', '" "', "summary is ' '; give a text that is not empty"),
+        ('oracle = "I1"', 'oracle = "I16"', "no oracle 'I16'; there are I1 to I15"),
+        ('"honest"', '"nobody"', "no observer 'nobody'; there are honest"),
+        ("[2, 3]", "[3, 2]", r"versions is \[3, 2\]; give"),
+        ("[2, 3]", "2", "versions is 2; give"),
+        ("hint = ", "hint_ = ", "'hint' is missing"),
+        ("hint = ", 'more = "x"\nhint = ', "unknown key 'more'"),
+        ('file = "a.py"', 'file = "b.py"', "no file 'b.py'; it has a.py"),
+        ('find = "one"', 'find = "three"', "stands 0 times in a.py.*copy the text from there anew"),
+        ('find = "one"', 'find = "two"', "stands 2 times in a.py.*take in more"),
+        ('find = "one"', 'find = ""', "stands 0 times"),
+        ('replace = "1"', 'replace = "one"', "replaces 'one' by itself"),
+        ('replace = "1"', "replace = 1", "replace of an edit is 1; give a text"),
+        (', replace = "1"', "", "an edit has file, find and replace, and nothing else"),
+        ('edits = [{ file = "a.py", find = "one", replace = "1" }]', "edits = []", "edits is .*give a list"),
+        ('replace = "1" }', 'replace = "1" }, { file = "a.py", find = "ne", replace = "x" }', "overlap"),
+        ("[[fault]]", "[[fault]", "data.toml is not TOML"),
+        ("[[fault]]", "[[mistake]]", "unknown key 'mistake'"),
+    ],
+)
+def test_a_damaged_entry_is_told(find: str, replace: str, message: str) -> None:
+    assert ENTRY.count(find) == 1
+    with pytest.raises(FaultError, match=message):
+        list(parse(ENTRY.replace(find, replace), "data", SOURCES))
+
+
+def test_an_empty_file_is_told() -> None:
+    with pytest.raises(FaultError, match="no entries"):
+        list(parse("", "data", SOURCES))
+
+
+@pytest.mark.parametrize("hint", [hint for hint, named in BY_HINT.items() if named])
+def test_every_fault_is_noticed(hint: str) -> None:
+    """By the detector that it names, in each version that it names."""
+    genuine = make_engine("test-genuine", ())
+    assert notices(hint, genuine, (2, 3)) is None, "an engine without a fault must go unnoticed"
+    missed = [
+        f"{fault.name} in version {version}"
+        for fault in BY_HINT[hint]
+        for version in fault.versions
+        if notices(hint, engine(fault.name), (version,)) is None
+    ]
+    assert not missed, f"{hint} does not notice: {', '.join(missed)}"
+
+
+def test_every_fault_names_a_detector() -> None:
+    unknown = {fault.name: fault.hint for fault in faults().values() if fault.hint not in BY_HINT}
+    assert not unknown, f"no such detectors: {unknown}"
+    with pytest.raises(LookupError, match="no detector 'drill:nothing'; there are"):
+        recordings("drill:nothing", 3)
+
+
+def test_a_fault_is_a_target() -> None:
+    """On a stage, in lockstep with the genuine engine, a fault is noticed without a recording."""
+    stage = Stage(FaultTarget("fault:counter-starts-at-0"), 3, b"seed")
+    pair = stage.pair()
+    pair.establish(TARGET)
+    with pytest.raises((Divergence, AssertionError)):
+        pair.say(TARGET, b"text")
