@@ -129,7 +129,7 @@ def _check(options: argparse.Namespace) -> int:
     verdicts = {result.verdict for result in results}
     if verdicts & report.BAD:
         return DEVIATES
-    return NOT_RUN if Verdict.INFRA in verdicts else CONFORMS
+    return NOT_RUN if Verdict.INFRA in verdicts or verdicts <= {Verdict.UNSUPPORTED} else CONFORMS
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (ModelDivergence, Verdict.FAIL),
     (OracleFailure, Verdict.FAIL),
     (Endless, Verdict.FAIL),
-    (TargetUnsupported, Verdict.UNSUPPORTED),
+    (TargetUnsupported, Verdict.FAIL),  # a scenario asks only for what is claimed
     (TargetHang, Verdict.HANG),
     (TargetDesync, Verdict.DESYNC),
     (TargetCrash, Verdict.CRASH),
@@ -76,6 +76,8 @@ def run(
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
         verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
         detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+        if isinstance(error, TargetUnsupported):
+            detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
         detail = "\n".join([detail, *getattr(error, "__notes__", ())])
     paths: list[Path] = []
     if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):

@@ -73,8 +73,11 @@ def summary(results: Sequence[Result], chosen: Sequence[Scenario], target: str, 
         console.print(escape("\n".join(f"  {line}" for line in result.detail.splitlines())), highlight=False)
         for path in result.transcripts:
             console.print(f"  transcript: {escape(path)}", highlight=False, soft_wrap=True)
+    judged = any(result.verdict is not Verdict.UNSUPPORTED for result in results)
     conforms = not any(result.verdict in BAD or result.verdict is Verdict.INFRA for result in results)
     verdict = "[green]conforms[/]" if conforms and len(results) == len(chosen) else "[red]does not conform[/]"
+    if not judged:
+        verdict = "[yellow]not judged[/]: it claims nothing that these scenarios need"
     if len(results) < len(chosen):
         verdict = f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
     steps = sum(result.steps for result in results)

@@ -43,6 +43,11 @@ class Target(Protocol):
     @property
     def capabilities(self) -> frozenset[str]: ...
 
+    @property
+    def randomness(self) -> str:
+        """How far a run can be repeated: "tape", "seed" or "none". [docs/driver-protocol.md]"""
+        ...
+
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         """A new party; the same seed makes the same party.
 
@@ -65,6 +70,7 @@ class EngineTarget:
 
     version = "1"
     capabilities = CAPABILITIES
+    randomness = "tape"
 
     def __init__(self, name: str) -> None:
         self.name = name

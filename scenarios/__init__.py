@@ -1,5 +1,5 @@
 """What Otterproof judges an implementation by. Importing this package registers all scenarios."""
 
-from scenarios import adversary, interop, properties
+from scenarios import adversary, claims, interop, properties
 
-__all__ = ["adversary", "interop", "properties"]
+__all__ = ["adversary", "claims", "interop", "properties"]

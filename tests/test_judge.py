@@ -50,7 +50,7 @@ def raising(error: Exception) -> Callable[[Stage], None]:
         (CheckFailed("it does not hold"), Verdict.FAIL),
         (Divergence("a", "send", {}, "here"), Verdict.FAIL),
         (Endless("for ever"), Verdict.FAIL),
-        (TargetUnsupported("can't"), Verdict.UNSUPPORTED),
+        (TargetUnsupported("can't"), Verdict.FAIL),
         (TargetCrash("signal"), Verdict.CRASH),
         (TargetHang("slow"), Verdict.HANG),
         (TargetDesync("garbage"), Verdict.DESYNC),

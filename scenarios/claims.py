@@ -1,0 +1,33 @@
+"""What a target says of itself, put to the test: randomness that follows from a seed, and that is used."""
+
+from __future__ import annotations
+
+from harness.scenario import scenario
+from harness.stage import TARGET, Pair, Stage
+from implementations.contract import Outgoing
+
+
+def _transmitted(pair: Pair) -> list[bytes]:
+    pair.establish(TARGET)
+    pair.say(TARGET, b"the same text")
+    return [event.message for event in pair.events(0, TARGET, Outgoing)]
+
+
+@scenario()
+def the_same_seed_gives_the_same_bytes(stage: Stage) -> None:
+    """A target that says it draws from a seed or tape transmits the same bytes when a conversation is repeated."""
+    first, again = _transmitted(stage.pair()), _transmitted(stage.pair())
+    stage.check(
+        stage.target.randomness == "none" or first == again,
+        f"with its randomness ({stage.target.randomness}) given, the target repeats itself to the byte",
+    )
+
+
+@scenario()
+def another_seed_gives_other_bytes(stage: Stage) -> None:
+    """Randomness is used: two conversations with different seeds have no handshake message in common."""
+    first = _transmitted(stage.pair())
+    stage.seed += b", another"
+    again = _transmitted(stage.pair())
+    common = {message for message in first if message in again and message.startswith(b"?OTR:")}
+    stage.check(not common, f"nothing is the same under another seed, and {len(common)} messages were")

@@ -1,0 +1,71 @@
+"""Targets that misbehave: each gets its verdict, within the time limit, and the run goes on with the next case."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.drivers import DriverTarget
+from harness.judge import run
+from harness.scenario import load, scenarios
+from harness.transcript import Verdict
+from tests.liar import MODES
+
+load()
+LIAR = Path(__file__).parent / "liar.py"
+TEMPLATE = Path(__file__).parents[1] / "implementations" / "drivers" / "template" / "driver.py"
+
+HANDSHAKE = "interop.handshake_asked_by_target[v3]"
+SMP = "interop.smp_equal[v3]"
+SEED = "claims.the_same_seed_gives_the_same_bytes[v3]"
+
+EXPECTED = {
+    "honest": (HANDSHAKE, Verdict.PASS, ""),
+    "accept_everything": (HANDSHAKE, Verdict.FAIL, "gives exactly one Established"),
+    "refuse_everything": (HANDSHAKE, Verdict.FAIL, "gives exactly one Established"),
+    "echo": (HANDSHAKE, Verdict.FAIL, "gives exactly one Established"),
+    "stall": (HANDSHAKE, Verdict.HANG, "no answer within 2 s"),
+    "crash": (SMP, Verdict.CRASH, "about to die"),
+    "leave": (HANDSHAKE, Verdict.CRASH, "exit code 7"),
+    "garbage": (HANDSHAKE, Verdict.DESYNC, ""),
+    "half_a_line": (HANDSHAKE, Verdict.CRASH, "after half a line"),
+    "late_answer": (HANDSHAKE, Verdict.DESYNC, ""),
+    "flood": (HANDSHAKE, Verdict.DESYNC, ""),
+    "eat": (HANDSHAKE, Verdict.CRASH, "MemoryError"),
+    "raises": (HANDSHAKE, Verdict.CRASH, "ValueError: no idea"),
+    "only_talk": (SMP, Verdict.FAIL, "it claims smp, v3, and says that it can't"),
+    "nondeterministic": (SEED, Verdict.FAIL, "repeats itself to the byte"),
+}
+
+
+def test_every_liar_has_a_verdict() -> None:
+    assert set(EXPECTED) == set(MODES)
+
+
+@pytest.mark.parametrize("mode", EXPECTED)
+def test_a_liar_gets_its_verdict_and_the_run_goes_on(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(LIAR.parents[1]))
+    monkeypatch.setenv("OTTERPROOF_DRIVER_MEMORY", "1024")
+    name, verdict, words = EXPECTED[mode]
+    (scenario,) = scenarios(name)
+    target = DriverTarget(mode, [sys.executable, LIAR, mode], time_limit=2 if mode == "stall" else 30)
+    try:
+        result = run(scenario, target, b"seed")
+        assert (result.verdict, words in result.detail) == (verdict, True), result.detail
+        # The next case meets a target that can be asked again, whatever became of the last one.
+        again = run(scenario, target, b"seed")
+        assert again.verdict is verdict, again.detail
+    finally:
+        target.close()
+
+
+def test_the_template_runs_and_is_not_taken_for_more_than_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = f"exec:{sys.executable} {TEMPLATE}"
+    assert cli.main(["check", target, "--only", "handshake_asked", "--jobs", "1"]) == 3
+    assert "not judged: it claims nothing" in " ".join(capsys.readouterr().out.split())
