@@ -170,7 +170,8 @@ def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
         for left in names
     )
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    sections = "".join(_section(cell, folder) for group in by_pair.values() for cell in group)
+    pairs = [(left, right) for left in names for right in names]
+    sections = "".join(_section(cell, folder) for pair in pairs for cell in by_pair.get(pair, []))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Interoperability matrix</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>Interoperability of OTR implementations</h1>\n"

@@ -165,7 +165,7 @@ _TABLE = (
     ),
     ThirdParty(
         name="python-otr",
-        install="pip download --no-deps --no-binary :all: python-otr==1.2.2",
+        install="python implementations/drivers/python_otr/install.py FOLDER",
         tools=(),
         build=lambda source, place: [[sys.executable, f"{source}/install.py", f"{place}/packages"]],
         command=lambda place: [sys.executable, "-m", "implementations.drivers.python_otr.driver", f"{place}/packages"],

@@ -1,0 +1,70 @@
+"""The matrix: cells, what they are filled with, and how they are written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import cli, matrix
+from harness.scenario import load
+from harness.targets import ENGINES, make
+from harness.transcript import Verdict, read_transcript
+from implementations.contract import Event, TextReceived
+from implementations.independent import IndependentEngine
+
+load()
+
+
+def test_every_ordered_pair_in_every_common_version() -> None:
+    capabilities = {"both": frozenset({"v2", "v3"}), "old": frozenset({"v2"})}
+    planned = matrix.plans(["both", "old"], capabilities, b"seed", None)
+    assert [(plan.left, plan.right, plan.version) for plan in planned] == [
+        ("both", "both", 2),
+        ("both", "both", 3),
+        ("both", "old", 2),
+        ("old", "both", 2),
+        ("old", "old", 2),
+    ]
+
+
+def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
+    assert make("reference").capabilities >= {"v2", "v3", "smp", "extra_key"}
+    cells = {
+        version: matrix.fill(matrix.Plan("reference", "independent", version, b"s", tmp_path)) for version in (2, 3)
+    }
+    assert [len(cells[version].results) for version in (2, 3)] == [9, 10]
+    assert cells[3].label == "v3 10/10"
+    for result in cells[3].results:
+        assert read_transcript(Path(result.transcripts[0])).verdict is Verdict.PASS
+    page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path)
+    assert page.count("transcript</a>") >= 19
+    assert 'href="reference--independent/interop.smp_equal[v3].jsonl"' in page
+    content = matrix.as_json(list(cells.values()), {"libotr": "missing"})
+    assert [(cell["version"], cell["passed"], cell["total"]) for cell in content["cells"]] == [(2, 9, 9), (3, 10, 10)]
+
+
+class Deaf(IndependentEngine):
+    """It shows no encrypted text."""
+
+    def receive(self, message: bytes) -> list[Event]:
+        return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]
+
+
+def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "independent", Deaf)
+    cell = matrix.fill(matrix.Plan("independent", "reference", 3, b"s", None))
+    assert 0 < cell.passed < len(cell.results)
+    page = matrix.as_html([cell], ["independent", "reference"], Path())
+    assert '<td class="part">' in page
+    assert "<pre>" in page
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["matrix", "reference", "--jobs", "1"]) == 0
+    assert "v3 10/10" in capsys.readouterr().out
+    assert len(json.loads(Path("otterproof-matrix/matrix.json").read_text())["cells"]) == 2
+    assert cli.main(["matrix", "libotter"]) == 2
+    assert "no target 'libotter'" in capsys.readouterr().err
