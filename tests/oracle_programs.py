@@ -7,7 +7,8 @@ so that a fault that an oracle is there for has the occasion to show.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from harness import wire
 from harness.network import (
@@ -17,6 +18,7 @@ from harness.network import (
     Drop,
     Duplicate,
     FlipBit,
+    Fragment,
     Inject,
     Move,
     Replay,
@@ -28,6 +30,9 @@ from harness.network import (
 from implementations.contract import Policy
 from scenarios.machines import BOTH, Case
 
+#: Keyword arguments of Case.
+Arguments: TypeAlias = dict[str, Any]
+
 Play = Callable[[Case], None]
 
 
@@ -36,13 +41,13 @@ class Program:
     """A conversation and the setups in which it is held: keyword arguments of Case."""
 
     play: Play
-    setups: tuple[dict[str, str | int], ...] = field(default_factory=tuple)
+    setups: tuple[Arguments, ...]
 
 
 PROGRAMS: dict[str, Program] = {}
 
 
-def _program(*setups: dict[str, str | int]) -> Callable[[Play], Play]:
+def _program(*setups: Arguments) -> Callable[[Play], Play]:
     def register(play: Play) -> Play:
         PROGRAMS[play.__name__.lstrip("_")] = Program(play, setups)
         return play
@@ -50,7 +55,9 @@ def _program(*setups: dict[str, str | int]) -> Callable[[Play], Play]:
     return register
 
 
-V2, V3, SCRATCH = {"start": "2", "policy": "v2"}, {"start": "3"}, {"start": "scratch"}
+V2: Arguments = {"start": "2", "policy": "v2"}
+V3: Arguments = {"start": "3"}
+SCRATCH: Arguments = {"start": "scratch"}
 
 
 def say(party: str, text: bytes) -> User:
@@ -74,7 +81,7 @@ def talk(case: Case) -> None:
     for number in range(4):
         _do(case, say("alice", b"question %d" % number), say("bob", b"answer number %d" % number))
     _do(case, *[say("alice", b"and another thing, %d" % number) for number in range(3)])
-    _do(case, act("bob", "send", text=b"padded", padding=40), act("alice", "extra_key", use=7, data=b"a file's name"))
+    _do(case, act("bob", "send", text=b" padded ", padding=40), act("alice", "extra_key", use=7, data=b"a file's name"))
     _do(case, Tick(61), say("alice", b"after a while"), Tick(61), say("bob", b"after a longer while"))
     _do(case, act("alice", "end"), say("bob", b"said in FINISHED"), act("bob", "end"))
     _do(case, act("bob", "start"), say("alice", b"in the next session"), say("bob", b"here we are again"))
@@ -90,7 +97,9 @@ def replays(case: Case) -> None:
         for party in ("alice", "bob"):
             case.run([Replay(party, index) for index in range(len(case.world.network.history))])
         case.settle()
-    case.run([act("alice", "start"), Deliver("bob"), Deliver("alice"), Duplicate("bob"), Deliver("bob"), Deliver("bob")])
+    case.run(
+        [act("alice", "start"), Deliver("bob"), Deliver("alice"), Duplicate("bob"), Deliver("bob"), Deliver("bob")]
+    )
     case.run([Duplicate("alice"), Deliver("alice"), Deliver("alice"), Duplicate("bob"), Deliver("bob"), Deliver("bob")])
     case.settle()
 
@@ -139,6 +148,11 @@ def handshakes(case: Case) -> None:
         case.run([act("alice", "start"), act("bob", "start"), Deliver("alice"), Deliver("bob"), Deliver(first)])
         case.settle()
         _do(case, say("alice", b"after a collision"))
+    for asks, to in (("bob", "bob"), ("alice", "alice")):
+        answers = "alice" if asks == "bob" else "bob"
+        case.run([act(asks, "start"), Deliver(answers), Deliver(to), Duplicate(answers), Duplicate(answers)])
+        case.run([Deliver(answers), FlipBit(answers, 0, 999), Deliver(answers)])
+        case.settle()
     case.run([act("alice", "start"), Deliver("bob"), Duplicate("alice"), Deliver("alice"), Deliver("alice")])
     case.run([Drop("bob"), Deliver("bob"), Drop("alice"), say("alice", b"half way"), act("bob", "start")])
     case.settle()
@@ -146,37 +160,52 @@ def handshakes(case: Case) -> None:
     case.run([say("alice", b"not understood")])
     case.settle()
     _do(case, act("alice", "start"), say("bob", b"understood again"))
+    case.run([act("alice", "end"), Drop("bob"), say("bob", b"not understood"), say("bob", b"nor is this")])
+    case.settle()
 
 
 def _each_field(case: Case, to: str) -> None:
-    """Each field of the next message changed in turn, the genuine one last."""
-    raw = case.world.network.queues[to][0]
-    message = wire.parse(raw)
+    """Each field of the next message changed in turn; the genuine one stays where it was."""
+    message = wire.parse(case.world.network.queues[to][0])
     bits = [8 * one.offset + 8 * len(one.raw) - 1 for one in message.fields] if message.armour else [3]
     for bit in bits:
         case.run([Duplicate(to), FlipBit(to, 0, bit), Deliver(to)])
     case.run([Duplicate(to), Truncate(to, 0, max(len(message.body) - 5, 1)), Deliver(to)])
-    for name, value in (("gy", 1), ("gy", wire.DH_PRIME - 1), ("next_dh", 1), ("sender_keyid", 9), ("flags", 1)):
+    for name, value in _CHANGES:
         if message.has(name):
             case.run([Duplicate(to), ChangeField(to, 0, name, value), Deliver(to)])
 
 
+#: Values that a field must not have.
+_CHANGES: list[tuple[str, int | bytes]] = [
+    ("gy", 1),
+    ("gy", wire.DH_PRIME - 1),
+    ("next_dh", 1),
+    ("sender_keyid", 9),
+    ("ctr", b"\xff" * 8),
+    ("flags", 1),
+]
+
+
 @_program(SCRATCH, {"start": "scratch", "policy": "v2"})
 def tampering(case: Case) -> None:
-    """Every field of every message of a conversation changed, one after the other."""
-    parties = ("bob", "alice")
-    case.run([act("alice", "start")])
-    for number in range(14):
-        to = parties[number % 2]
-        if number >= 5 and not case.world.network.queues[to]:
-            case.run([say(parties[(number + 1) % 2], b"text to be changed, %d" % number)])
-        if case.world.network.queues[to]:
-            _each_field(case, to)
+    """Every field of every kind of message to each party changed, one after the other."""
+    for asks in ("alice", "bob"):
+        done: set[tuple[str, str]] = set()
+        case.run([act(asks, "start")])
+        for _ in range(60):
+            to = next((name for name, queue in case.world.network.queues.items() if queue), None)
+            if to is None:
+                break
+            kind = wire.parse(case.world.network.queues[to][0]).kind
+            if (to, kind) not in done and kind is not wire.Kind.ERROR:
+                done.add((to, kind))
+                _each_field(case, to)
             case.run([Deliver(to)])
-        if number == 5:
-            case.settle()
-    case.settle()
-    _do(case, say("alice", b"and all is well"), say("bob", b"as it should be"))
+            if kind is wire.Kind.SIGNATURE:
+                case.run([say("alice", b"to be changed"), say("bob", b"to be changed, too")])
+        case.settle()
+        _do(case, say("alice", b"and all is well"), say("bob", b"as it should be"))
 
 
 @_program({"start": "scratch", "policy": "private"}, {"start": "scratch", "policy": "eager"}, SCRATCH)
@@ -188,6 +217,12 @@ def in_the_clear(case: Case) -> None:
     _do(case, act("bob", "end"), say("alice", b"typed in FINISHED"), Inject("alice", b"plain words, after the end"))
     _do(case, Tick(61), say("alice", b"typed in FINISHED, later"), act("bob", "start"), say("bob", b"here"))
     _do(case, act("alice", "end"), Inject("bob", b"plain words"), act("bob", "end"), say("bob", b"typed at the end"))
+    _do(case, Inject("alice", b"plain words"), say("alice", b"typed after them"), act("bob", "end"))
+    _do(case, act("alice", "end"))
+    case.run([act("alice", "start"), Deliver("bob"), say("alice", b"typed early"), Deliver("alice")])
+    case.run([say("alice", b"typed while the handshake is under way"), say("bob", b"and on the other side")])
+    case.settle()
+    _do(case, act("alice", "end"), act("bob", "end"))
     _do(case, act("alice", "set_policy", policy=Policy.NONE), say("alice", b"with OTR switched off"))
     _do(case, act("alice", "set_policy", policy=BOTH), say("bob", b"and on again"), say("alice", b"good to know"))
 
@@ -237,9 +272,23 @@ def fragments(case: Case) -> None:
     """Messages in fragments: in order, out of order, lost, repeated, mixed with other messages, and made up."""
     bob = next(name for name in case.world.parties if name != "alice")
     _do(case, act("alice", "start"), say("alice", b"in many small pieces"))
-    made_up = [b"?OTR,0,2,x,", b"?OTR,3,2,x,", b"?OTR,1,65536,x,", b"?OTR,1,2,,", b"?OTR,1,1,?OTR,1,2,x,,", b"?OTR,2,2,y,"]
+    made_up = [
+        b"?OTR,0,2,x,",
+        b"?OTR,3,2,x,",
+        b"?OTR,1,65536,x,",
+        b"?OTR,1,2,,",
+        b"?OTR,1,1,?OTR,1,2,x,,",
+        b"?OTR,2,2,y,",
+    ]
     made_up += [b"?OTR|1a1a|0,1,2,x,", b"?OTR|1a1a|99999,1,2,x,", b"?OTR|9|0,1,2,x,", b"?OTR|1a1a|0,1,1,?OTRv2?,"]
-    made_up += [b"?OTR,1,3,a,", b"?OTR,1,3,a,", b"?OTR,2,3,b,", b"?OTR,2,3,b,", b"?OTR|5|0,1,1,x,", b"?OTR|1a1a|7,1,2,x,"]
+    made_up += [
+        b"?OTR,1,3,a,",
+        b"?OTR,1,3,a,",
+        b"?OTR,2,3,b,",
+        b"?OTR,2,3,b,",
+        b"?OTR|5|0,1,1,x,",
+        b"?OTR|1a1a|7,1,2,x,",
+    ]
     case.run([Inject(bob, message) for message in made_up])
     for disturbance in (Drop(bob, 1), Duplicate(bob, 1), Delay(bob, 1), Shuffle(bob, 5), Inject(bob, b"?OTR Error: x")):
         case.run([say("alice", b"disturbed " * 10), Deliver(bob), disturbance])
@@ -247,7 +296,16 @@ def fragments(case: Case) -> None:
     for between in (b"plain words", b"?OTRv4?", b"?OTR:AAMD.", *made_up):
         case.run([say("alice", b"interrupted " * 10), Deliver(bob), Deliver(bob), Inject(bob, between)])
         case.settle()
-    case.run([Inject(bob, b"?OTR|%x|0,1,9,x," % (0x5000 + number)) for number in range(20)])
+    for name in ("alice", bob):
+        case.run([Inject(name, b"?OTR|%x|0,1,9,x," % (0x5000 + number)) for number in range(20)])
+    to_alice: list[Move] = [Drop("alice", 1), Duplicate("alice", 1), Delay("alice", 1)]
+    to_alice += [Inject("alice", between) for between in (b"?OTR Error: x", b"plain words", b"?OTRv4?", *made_up)]
+    for move in to_alice:
+        case.run([say(bob, b"disturbed " * 5), Fragment("alice", -1, 90)])
+        case.run([Deliver("alice"), Deliver("alice"), move])
+        case.settle()
+    case.run([say(bob, b"the last piece alone"), Fragment("alice", -1, 90), Deliver("alice", -1)])
+    case.settle()
     _do(case, act("alice", "set_policy", policy=Policy.NONE), act("alice", "set_policy", policy=BOTH))
 
 
@@ -285,12 +343,24 @@ def garbage(case: Case) -> None:
             size = len(wire.parse(raw).body)
             for length in range(0, size, 7 + 20 * moment):
                 case.run([Inject("bob", raw), Inject("alice", _cut(raw, length))])
+                case.run([Inject("bob", _cut(raw, size, b"more"))] if not length else [])
                 case.world.network.queues["alice"].clear()
                 case.world.network.queues["bob"].clear()
         _do(case, act("bob", "send", text=b"nul\0nul"), act("bob", "extra_key", use=1 << 40), act("bob", "smp_abort"))
         _do(case, act("bob", "send", text=b"to nobody", instance=0x999), act("alice", "end"), say("bob", b"stored"))
 
 
-def _cut(raw: bytes, length: int) -> bytes:
+def _cut(raw: bytes, length: int, more: bytes = b"") -> bytes:
+    """The first bytes of a message, and what else is to follow them, in whole armour."""
     message = wire.parse(raw)
-    return wire.armour(message.body[:length]) if message.armour else raw[:length]
+    return wire.armour(message.body[:length] + more) if message.armour else raw[:length] + more
+
+
+@_program(V3)
+def crowd(case: Case) -> None:
+    """Twenty clients that nobody knows send a D-H Commit each."""
+    case.run([act("alice", "start"), Deliver("bob")])
+    commit = wire.parse(case.world.network.queues["alice"][0])
+    case.run([Inject("alice", wire.build(commit.with_value("sender_tag", 0x7000 + one))) for one in range(20)])
+    case.world.network.queues["bob"].clear()
+    case.settle()

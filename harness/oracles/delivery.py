@@ -114,7 +114,7 @@ class Authenticity(Oracle):
                 if isinstance(typed, bytes):
                     text = typed
                 elif established:
-                    text = stored.pop(0) if stored else None
+                    text = stored.pop(0) if stored else (None if stored is None else b"")
                 self._letters[name] = Letter(view.party, one.link.ssid, text)
 
 

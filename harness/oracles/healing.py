@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.oracles.base import Oracle
+from harness.oracles.delivery import authenticated
 from harness.oracles.reading import ALLOW, NO_LINK, Link, Reader, View
 from harness.world import Endless, Step, World
 from implementations.contract import ErrorReceived, Event, Policy, Refused, StoredDropped, TextReceived, Unreadable
@@ -19,17 +20,19 @@ LIMIT = 20_000
 class Healing(Oracle):
     """After any loss, duplication, reordering or replay, a fresh message in each direction gets through.
 
-    At the end of a run everything under way is delivered. If both sides are then in the same session, a fresh text
-    must arrive in each direction. If they are not, a fresh text may be lost, but never in silence: the receiver or the
-    sender is told. A new handshake, asked for by a query, must then bring both into one session, as far as their
-    policies have a version in common, and a fresh text must arrive in each direction.
+    A message that is fresh when it arrives, as it was sent, is accepted: it belongs to this session, its keys live,
+    and its counter is above all that were accepted under them. At the end of a run everything under way is delivered.
+    If both sides are then in the same session, a fresh text must arrive in each direction. If they are not, a fresh
+    text may be lost, but never in silence: the receiver or the sender is told. A new handshake, asked for by a query,
+    must then bring both into one session, as far as their policies have a version in common, and a fresh text must
+    arrive in each direction.
     """
 
     id = "I3"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._log: list[Step] = []
+        self._letters: dict[bytes, tuple[str, bytes]] = {}
         self._probes = 0
 
     @property
@@ -37,7 +40,24 @@ class Healing(Oracle):
         return self._reader.world
 
     def observe(self, view: View) -> None:
-        """Nothing to judge before the end."""
+        if view.is_data and not view.accepted and self._fresh(view):
+            self.fail(view, f"a fresh message is refused, {view.refusal}", "it is accepted")
+        for one in view.sent:
+            name = authenticated(one.message)
+            if name is not None:
+                self._letters[name] = (view.party, one.link.ssid)
+
+    def _fresh(self, view: View) -> bool:
+        message, session = view.message, view.session(view.instance, after=False)
+        name = authenticated(message) if message is not None and not message.problems else None
+        if message is None or name is None or session is None or session.ratchet is None:
+            return False
+        sender, ssid = self._letters.get(name, (view.party, b""))
+        pair = (message.number("recipient_keyid"), message.number("sender_keyid"))
+        live = pair[0] in session.ratchet.our_keys and pair[1] in session.ratchet.their_keys
+        counter = int.from_bytes(message.data("ctr"))
+        fresh = live and counter > session.ratchet.received.get(pair, 0)
+        return fresh and sender != view.party and ssid == session.ssid
 
     def check(self, first: str, second: str) -> None:
         """Try the conversation between two parties, and mend it if need be."""
