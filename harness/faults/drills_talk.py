@@ -160,7 +160,9 @@ def forged_data(room: Room) -> None:
             duel.target.receive(other)
             duel.target.receive(message)
             duel.target.restore(moment)
+        duel.act("target", "send", text=b"before a forgery")
         duel.target.receive(wire.build(parsed.with_value("ctr", b"\xff" * 8)))
+        duel.act("target", "send", text=b"after a forgery")
         duel.settle()
         if number:
             break
