@@ -95,16 +95,19 @@ def extra_symmetric_key(stage: Stage) -> None:
 
 @scenario(needs=("fragmentation_out",))
 def fragments_from_target(stage: Stage) -> None:
-    """With a small message size the target's messages arrive in fragments, in the handshake too."""
-    pair = stage.pair(max_message_size=200)
-    pair.establish(TARGET)
-    pair.say(TARGET, b"from the target " * 20)
-    pair.say(PEER, b"from the peer " * 20)
-    encoded = [event.message for event in pair.events(0, TARGET, Outgoing) if not event.message.startswith(b"?OTRv")]
-    longest = max(map(len, encoded))
-    stage.check(longest <= 200, f"no encoded message of the target exceeds 200 bytes, the longest has {longest}")
-    pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
-    stage.check(bool(pieces), "long messages of the target come in fragments")
+    """With small message sizes the target's messages arrive in fragments, in the handshake too."""
+    for size in (150, 600):
+        pair = stage.pair(max_message_size=size)
+        pair.establish(TARGET)
+        pair.say(TARGET, b"from the target " * 20)
+        pair.say(PEER, b"from the peer " * 20)
+        encoded = [e.message for e in pair.events(0, TARGET, Outgoing) if not e.message.startswith(b"?OTRv")]
+        longest = max(map(len, encoded))
+        stage.check(
+            longest <= size, f"no encoded message of the target exceeds {size} bytes, the longest has {longest}"
+        )
+        pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
+        stage.check(bool(pieces), f"messages of the target of more than {size} bytes come in fragments")
 
 
 @scenario(peer_needs=("fragmentation_out",))
