@@ -168,7 +168,7 @@ def test_an_empty_file_is_told() -> None:
         list(parse("", "data", SOURCES))
 
 
-@pytest.mark.parametrize("hint", [hint for hint, named in BY_HINT.items() if named])
+@pytest.mark.parametrize("hint", BY_HINT)
 def test_every_fault_is_noticed(hint: str) -> None:
     """By the detector that it names, in each version that it names."""
     genuine = make_engine("test-genuine", ())
