@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from harness.actor import Actor
-from implementations.actions import args_to_json
+from implementations.actions import ACTIONS, args_to_json
 from implementations.contract import Event, PartyConfig, PartySnapshot, Policy
 from implementations.entropy import Tape
 from implementations.jsonform import (
@@ -40,6 +40,16 @@ MUST_TELL: Mapping[str, tuple[str, ...]] = {
     "stored_dropped": ("text",),
     "smp_finished": ("equal",),
     "extra_key": ("received", "key"),
+}
+
+
+#: What fields of events are, beyond their types: what else they were, somebody would stumble over later.
+_WITHIN: Mapping[str, Container[object]] = {
+    "instance": range(1 << 32),
+    "use": range(1 << 32),
+    "offset": range(1 << 63),
+    "version": (2, 3),
+    "action": ACTIONS.keys() - {"receive", "set_policy"},
 }
 
 
@@ -128,6 +138,9 @@ class DriverParty(Actor):
                 {"label": label, "index": index, "value": value.hex()} for (label, index), value in tape.items()
             ]
         told = target.call("create", request)
+        surplus = told.keys() - {"instance_tag", "fingerprint"} if isinstance(told, dict) else ()
+        if surplus:
+            target.desync(f"{name}: create answers with unknown {', '.join(map(ascii, sorted(surplus)))}")
         given = (told.get("instance_tag", ""), told.get("fingerprint")) if isinstance(told, dict) else ("", None)
         tag, fingerprint = given
         if not (tag is None or (type(tag) is int and 0 <= tag < 1 << 32)):
@@ -144,17 +157,20 @@ class DriverParty(Actor):
 
     def _events(self, action: str, args: Mapping[str, Any]) -> list[Event]:
         answer = self._target.call(action, {"party": self._name, **args})
-        told = answer.get("events") if isinstance(answer, dict) else None
+        told = answer["events"] if isinstance(answer, dict) and answer.keys() == {"events"} else None
         if not isinstance(told, list):
-            self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events")
+            self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events alone")
         try:
             events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
         except JsonFormError as error:
             self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
         for event in told:
-            untold = [field for field in MUST_TELL.get(event["event"], ()) if event[field] is None]
-            if untold:
-                self._target.desync(f"{self._name}: {action} answers with {event['event']}, whose {untold[0]} is null")
+            for field, value in event.items():
+                if value is None and field in MUST_TELL.get(event["event"], ()):
+                    self._target.desync(f"{self._name}: {action} answers with {event['event']}, whose {field} is null")
+                if value is not None and value not in _WITHIN.get(field, (value,)):
+                    what = f"{event['event']}, whose {field} can't be {value!r:.80}"
+                    self._target.desync(f"{self._name}: {action} answers with {what}")
         self.told = told
         self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
         return events
@@ -174,9 +190,10 @@ class DriverParty(Actor):
     def dump(self) -> StateDump:
         """What the target shows of its state. TargetUnsupported if it shows nothing."""
         answer = self._target.call("dump", {"party": self._name})
-        shown, secrets = (answer.get("snapshot"), answer.get("secrets")) if isinstance(answer, dict) else (None, None)
+        whole = isinstance(answer, dict) and answer.keys() == {"snapshot", "secrets"}
+        shown, secrets = (answer["snapshot"], answer["secrets"]) if whole else (None, None)
         if not isinstance(shown, dict) or not isinstance(secrets, dict):
-            self._target.desync(f"{self._name}: dump answers {answer!r:.200}, not a snapshot and secrets")
+            self._target.desync(f"{self._name}: dump answers {answer!r:.200}, not a snapshot and secrets alone")
         wrong = [name for name, value in secrets.items() if not isinstance(value, str) or not _HEX.fullmatch(value)]
         if wrong:
             self._target.desync(f"{self._name}: dump: secret {wrong[0]!r:.80} is not in hexadecimal digits")

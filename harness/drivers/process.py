@@ -39,6 +39,9 @@ STDERR_TAIL = 4096
 #: Seconds that a driver is given to end by itself, when it was asked to or has closed its output.
 _GRACE = 1.0
 
+#: Seconds in which a driver that has answered nonsense may die of what made it do so.
+_AGONY = 0.2
+
 #: Seconds between looks at whether a silent process has died: its children may hold its output open.
 _LOOK = 0.2
 
@@ -226,23 +229,35 @@ class DriverProcess:
 
     def _dead(self, method: str, answer: bytes | bytearray) -> TargetError:
         """The error for a process that has closed one of its pipes, or ended."""
-        deadline = time.monotonic() + _GRACE
-        while not self._has_ended():
-            if time.monotonic() > deadline:
-                return self.end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
-            time.sleep(0.002)
+        if not self._ends_within(_GRACE):
+            return self.end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
+        return self._crash(f"{self.name}: {method}: ", f", after half a line: {shown(answer)}" if answer else "")
+
+    def _crash(self, before: str, after: str = "") -> TargetCrash:
+        """The error for a process that has ended."""
         self.close()
         code = self._process.returncode
         how = f"ended with exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-        half = f", after half a line: {shown(answer)}" if answer else ""
-        error = TargetCrash(f"{self.name}: {method}: {how}{half}{self._tail()}")
+        error = TargetCrash(f"{before}{how}{after}{self._tail()}")
         error.code = code
         return error
 
     def end(self, kind: type[TargetError], what: str) -> TargetError:
-        """The error of a kind, after the process was ended for it."""
+        """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
+        if kind is TargetDesync and self._ends_within(_AGONY):
+            return self._crash(f"{what}; then ")
         self.close()
         return kind(what + self._tail())
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether the process ends by itself, given that time."""
+        deadline = time.monotonic() + seconds
+        while not self._has_ended():
+            if time.monotonic() > deadline:
+                return False
+            self._last_words()  # it may have more to say than a pipe holds
+            time.sleep(0.002)
+        return True
 
     def _tail(self) -> str:
         text = self._stderr.decode(errors="replace").strip()
@@ -253,9 +268,7 @@ class DriverProcess:
         if self._process.returncode is None:
             with suppress(TargetError):  # the case is over, its verdict is known
                 self.call("shutdown", time_limit=_GRACE)
-                deadline = time.monotonic() + _GRACE
-                while not self._has_ended() and time.monotonic() < deadline:
-                    time.sleep(0.002)
+                self._ends_within(_GRACE)
         self.close()
 
     def close(self) -> None:
@@ -272,7 +285,7 @@ class DriverProcess:
                 pipe.close()
 
     def _last_words(self) -> None:
-        """What is left on standard error. Bounded, for a child that left the group may go on writing."""
+        """What is there on standard error. Bounded, for a child that left the group may go on writing."""
         for _ in range(16):
             try:
                 chunk = os.read(self._err, _CHUNK)

@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.drivers.errors import TargetCrash, TargetDesync, TargetError, TargetMissing
+from harness.drivers.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetMissing,
+    TargetUnsupported,
+)
 from harness.drivers.party import DriverParty
 from harness.drivers.process import TIME_LIMIT, DriverProcess, Trace
 from implementations.contract import PartyConfig
@@ -38,6 +45,9 @@ CAPABILITIES = frozenset(
 )
 
 RANDOMNESS = ("tape", "seed", "none")
+
+#: What an answer to `hello` has.
+_HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
 
 #: Cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign is long: what
 #: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
@@ -79,9 +89,16 @@ class DriverTarget:
             if crash.code in _CANNOT_RUN:
                 raise TargetMissing(f"{self.name} can't be run here: {crash}") from crash
             raise
+        except (TargetUnsupported, TargetFailed) as error:
+            self.desync(f"it must answer hello, and did so with an error: {error}")
         self._listen(told)
         self._cases = 0
         return process
+
+    def _restart(self) -> None:
+        """A new process in place of the last one, of which nothing is left: no pipe, no child."""
+        self._process.close()
+        self._process = self._start()
 
     def _listen(self, told: Any) -> None:
         """Take the answer to `hello`, or end the process over it."""
@@ -93,7 +110,7 @@ class DriverTarget:
             if not isinstance(told.get(field), str):
                 self.desync(f"hello: no {field} in {told!r:.200}")
         versions, capabilities, randomness = (told.get(f) for f in ("otr_versions", "capabilities", "randomness"))
-        if not isinstance(versions, list) or not versions or any(one not in (2, 3) for one in versions):
+        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]) or float in map(type, versions):
             self.desync(f"hello: otr_versions is {versions!r:.80}; it must be a list of 2, 3 or both")
         if not isinstance(capabilities, list) or not all(isinstance(one, str) for one in capabilities):
             self.desync(f"hello: capabilities is {capabilities!r:.80}; it must be a list of names")
@@ -101,8 +118,16 @@ class DriverTarget:
         if unknown:
             known = ", ".join(sorted(CAPABILITIES))
             self.desync(f"hello: it claims the unknown capability {unknown[0]!r:.40}; there are {known}")
+        if len(set(capabilities)) != len(capabilities):
+            self.desync(f"hello: a capability is there twice in {sorted(capabilities)}")
+        silent = [one for one in (2, 3) if f"v{one}" in capabilities and one not in versions]
+        if silent:
+            self.desync(f"hello: it claims v{silent[0]}, and its otr_versions are {versions}")
         if randomness not in RANDOMNESS:
             self.desync(f"hello: randomness is {randomness!r:.40}; it must be {', '.join(RANDOMNESS)}")
+        surplus = sorted(told.keys() - _HELLO)
+        if surplus:
+            self.desync(f"hello: unknown member {surplus[0]!r:.40}; there are {', '.join(sorted(_HELLO))}")
         self.version = str(told["version"])
         self.otr_versions = tuple(sorted(versions))
         self.capabilities = frozenset(capabilities)
@@ -130,8 +155,8 @@ class DriverTarget:
         `book` is for parties that the model follows, which this is not. tape: values that are drawn in place of those
         that follow from the seed; only for a target whose randomness is "tape".
         """
-        if not self._process.alive:
-            self._process = self._start()
+        if self._fresh and not self._process.alive:
+            self._restart()  # nothing is lost yet; later in a case it is a crash, which the call tells
         return DriverParty(self, name, config, seed, self.capabilities, tape)
 
     def reset(self) -> None:
@@ -140,14 +165,13 @@ class DriverTarget:
         if self._cases >= CASES_PER_PROCESS:
             self._process.shutdown()
         if not self._process.alive:
-            self._process = self._start()
+            self._restart()
         elif not self._fresh:
             try:
                 self._process.call("reset")
             except TargetError:
                 # Not what the next case is judged by: it gets a new process.
-                self._process.close()
-                self._process = self._start()
+                self._restart()
         self._fresh = True
 
     def close(self) -> None:

@@ -1,0 +1,285 @@
+"""Lies that are told beside the scenarios: deaths that nobody waits for, answers with more than they may have, hellos.
+
+Each case is a driver that is good but for one statement of its program, which stands in the test.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.drivers import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
+from harness.drivers import process as supervisor
+from harness.judge import VERDICTS, run
+from harness.keys import test_key
+from harness.scenario import load, scenarios
+from harness.transcript import Verdict
+from implementations.contract import PartyConfig
+
+load()
+CONFIG = PartyConfig(test_key("alice"))
+
+#: `number` counts the requests from 1; `good` answers one as it should be answered.
+PROGRAM = """
+import json, os, signal, sys, time
+HELLO = {"protocol": 1, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["v3"], "randomness": "none"}
+CREATED = {"instance_tag": 256, "fingerprint": "00" * 20}
+ACTIONS = ("start", "send", "receive", "end", "set_policy")
+def answer(result):
+    os.write(1, json.dumps({"jsonrpc": "2.0", "id": id, "result": result}).encode() + b"\\n")
+def good():
+    answer({"hello": HELLO, "create": CREATED}.get(method, {"events": []} if method in ACTIONS else {}))
+for number, line in enumerate(sys.stdin.buffer, 1):
+    id, method = (json.loads(line)[name] for name in ("id", "method"))
+    if method == "METHOD":
+        STATEMENT
+    else:
+        good()
+    if method == "shutdown":
+        break
+"""
+
+Make = Callable[..., DriverTarget]
+
+
+@pytest.fixture
+def liar() -> Iterator[Make]:
+    """Makes a target whose driver runs a statement in place of a good answer to a method."""
+    made = []
+
+    def make(method: str, statement: str, time_limit: float = 1.0) -> DriverTarget:
+        program = PROGRAM.replace("METHOD", method).replace("STATEMENT", statement)
+        target = DriverTarget("liar", [sys.executable, "-S", "-E", "-c", program], time_limit)
+        made.append(target)
+        return target
+
+    yield make
+    for target in made:
+        target.close()
+
+
+def wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 8
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has reaped it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def goes_on(target: DriverTarget) -> None:
+    """The next case has a process that works."""
+    target.reset()
+    assert target.party("bob", CONFIG, b"").send(b"hi") == []
+
+
+# ---- deaths ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [("good(); os._exit(6)", 6), ("good(); os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL)],
+)
+def test_a_death_between_calls_is_a_crash(liar: Make, statement: str, code: int) -> None:
+    target = liar("start", statement)
+    party = target.party("alice", CONFIG, b"")
+    assert party.start() == []
+    wait(lambda: ended(target.pid))
+    with pytest.raises(TargetCrash) as caught:
+        party.send(b"hi")
+    assert caught.value.code == code
+    goes_on(target)
+
+
+def test_a_death_is_not_made_up_for_by_the_next_party(liar: Make) -> None:
+    target = liar("start", "good(); os._exit(6)")
+    target.party("alice", CONFIG, b"").start()
+    wait(lambda: ended(target.pid))
+    with pytest.raises(TargetCrash, match="exit code 6"):
+        target.party("bob", CONFIG, b"")
+    goes_on(target)
+
+
+def test_a_death_between_cases_is_nobody_s_verdict(liar: Make) -> None:
+    target = liar("reset", "good(); os._exit(6)")
+    target.party("alice", CONFIG, b"").start()
+    target.reset()
+    wait(lambda: ended(target.pid))
+    assert target.party("bob", CONFIG, b"").send(b"hi") == []
+
+
+def test_nothing_is_left_of_a_driver_that_died_between_calls(liar: Make) -> None:
+    """No child, no zombie, no pipe."""
+    target = liar("start", "child = os.fork() or time.sleep(300); os.write(2, b'%d' % child); good(); os._exit(6)")
+    party = target.party("alice", CONFIG, b"")
+    before = len(os.listdir("/proc/self/fd"))
+    party.start()
+    wait(lambda: ended(target.pid))
+    pid = target.pid
+    (child,) = (int(one) for one in os.listdir("/proc") if one.isdigit() and _group(one) == pid and int(one) != pid)
+    target.reset()
+    wait(lambda: ended(child))
+    assert not Path(f"/proc/{pid}").exists()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def _group(pid: str) -> int:
+    try:
+        return os.getpgid(int(pid))
+    except ProcessLookupError:
+        return 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "os.write(1, b'Assertion failed' + bytes([10])); os.abort()",
+        "os.write(1, b'Assertion failed' + bytes([10])); time.sleep(0.02); os.abort()",
+        "os.write(1, b'{'); os.abort()",
+        "os.write(1, b'one' + bytes([10]) + b'two' + bytes([10])); os.abort()",
+        "os.write(1, b'no' + bytes([10])); os.write(2, b'x' * 1000000); os.abort()",
+        "os.close(1); os.write(2, b'x' * 1000000); os.abort()",
+    ],
+)
+def test_who_dies_has_crashed_whatever_it_wrote_before(liar: Make, statement: str) -> None:
+    target = liar("start", statement)
+    with pytest.raises(TargetCrash, match="killed by SIGABRT") as caught:
+        target.party("alice", CONFIG, b"").start()
+    assert caught.value.code == -signal.SIGABRT
+    goes_on(target)
+
+
+def test_a_crash_at_any_call(liar: Make) -> None:
+    target = liar("send", "os._exit(9) if number > 5 else good()")
+    party = target.party("alice", CONFIG, b"")
+    for _ in range(3):
+        assert party.send(b"hi") == []
+    with pytest.raises(TargetCrash, match="exit code 9"):
+        party.send(b"hi")
+    goes_on(target)
+
+
+# ---- frames ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(liar: Make) -> None:
+    target = liar("start", "time.sleep(1.3); good()")
+    party = target.party("alice", CONFIG, b"")
+    with pytest.raises(TargetHang):
+        party.start()
+    goes_on(target)
+
+
+def test_a_flood_ends_at_the_longest_answer(liar: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_ANSWER", 1 << 18)
+    target = liar("start", "while True: os.write(1, b'x' * 65536)")
+    with pytest.raises(TargetDesync, match="an answer of more than 262144 bytes"):
+        target.party("alice", CONFIG, b"").start()
+    goes_on(target)
+
+
+@pytest.mark.parametrize("depth", [900, 980, 1100, 200_000])
+def test_nesting_exhausts_nobody(liar: Make, depth: int) -> None:
+    before = '{"jsonrpc":"2.0","id":%d,"result":{"events":[{"event":'
+    target = liar(
+        "start", f"os.write(1, {before!r}.encode() % id + b'[' * {depth} + b']' * {depth} + b'}}]}}}}\\n')", 8.0
+    )
+    with pytest.raises(TargetDesync, match=r"nested too deeply|expected a string, got a list"):
+        target.party("alice", CONFIG, b"").start()
+    goes_on(target)
+
+
+# ---- what is in them -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "words"),
+    [
+        ("start", '{"events": [], "mood": 1}', "not a list of events alone"),
+        ("start", '{"events": [{"event": []}]}', "expected a string, got a list"),
+        ("start", '{"events": [{"event": "finished", "instance": True}]}', "expected an integer, got a boolean"),
+        ("start", '{"events": [{"event": "finished", "instance": -1}]}', "finished, whose instance can't be -1"),
+        ("start", '{"events": [{"event": "ended", "instance": 2**32}]}', "ended, whose instance can't be 4294967296"),
+        ("start", '{"events": [{"event": "refused", "action": "rest", "reason": None}]}', "action can't be 'rest'"),
+        (
+            "start",
+            '{"events": [{"event": "rejected", "reason": None, "field": None, "offset": -1}]}',
+            "offset can't be -1",
+        ),
+        ("create", "[]", "without an instance_tag"),
+        ("create", '{"fingerprint": "00" * 20}', "without an instance_tag"),
+        ("create", 'CREATED | {"instance_tag": 1.0}', "without an instance_tag"),
+        ("create", 'CREATED | {"fingerprint": "00" * 19}', "without the 40 hexadecimal digits"),
+        ("create", 'CREATED | {"mood": 1}', "create answers with unknown 'mood'"),
+    ],
+)
+def test_wrong_answers(liar: Make, method: str, result: str, words: str) -> None:
+    target = liar(method, f"answer({result})")
+    with pytest.raises(TargetDesync, match=words):
+        target.party("alice", CONFIG, b"").start()
+    target.reset()  # also after a party that never was
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ('HELLO | {"mood": 1}', "unknown member 'mood'"),
+        ('HELLO | {"protocol": True}', "names no protocol"),
+        ('HELLO | {"otr_versions": [3.0]}', "otr_versions is .3.0."),
+        ('HELLO | {"otr_versions": [3, 3]}', "otr_versions is .3, 3."),
+        ('HELLO | {"capabilities": ["v2"]}', "claims v2, and its otr_versions are .3."),
+        ('HELLO | {"capabilities": ["v3", "v3"]}', "there twice"),
+        ('HELLO | {"capabilities": {"v3": 1}}', "must be a list of names"),
+        ('HELLO | {"randomness": []}', "randomness is"),
+    ],
+)
+def test_wrong_hellos(liar: Make, result: str, words: str) -> None:
+    with pytest.raises(TargetDesync, match=words):
+        liar("hello", f"answer({result})", 8.0)
+
+
+def test_hello_is_a_must_and_nothing_is_left_of_who_refuses_it(liar: Make) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    refusal = '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"what?"}}\n'
+    with pytest.raises(TargetDesync, match="must answer hello"):
+        liar("hello", f"os.write(1, {refusal.encode()!r})", 8.0)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# ---- as verdicts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "statement", "verdict"),
+    [
+        ("start", "good()", Verdict.FAIL),
+        ("start", "os.abort()", Verdict.CRASH),
+        ("create", "good(); os._exit(6)", Verdict.CRASH),
+        ("start", "time.sleep(300)", Verdict.HANG),
+        ("start", "os.write(1, b'{'); time.sleep(300)", Verdict.DESYNC),
+        ("create", "answer([])", Verdict.DESYNC),
+    ],
+)
+def test_verdicts_and_the_next_case(liar: Make, method: str, statement: str, verdict: Verdict) -> None:
+    (scenario,) = scenarios("interop.handshake_asked_by_target[v3]")
+    target = liar(method, statement)
+    for _ in range(2):
+        result = run(scenario, target, b"seed")
+        assert result.verdict is verdict, result.detail
+
+
+def test_every_error_of_a_target_has_a_verdict() -> None:
+    kinds = {kind for kind, _ in VERDICTS}
+    assert {one.__name__ for one in TargetError.__subclasses__() if one not in kinds} == {"TargetMissing"}
