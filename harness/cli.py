@@ -17,11 +17,13 @@ from pathlib import Path
 from harness import bench, matrix, report
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
+from harness.faults import faults
 from harness.judge import Job, judge
 from harness.lockstep import Divergence
 from harness.replay import replay
+from harness.roster import UnknownTarget, listing, make, party_again
 from harness.scenario import load, scenarios
-from harness.targets import ENGINES, UnknownTarget, listing, make, party_again
+from harness.targets import ENGINES
 from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
@@ -83,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     installing = listed.add_subparsers(metavar="install").add_parser("install", help="get and build a target")
     installing.add_argument("name")
     installing.set_defaults(command=_install)
+
+    wrong = commands.add_parser("faults", help="list the engines that are wrong on purpose")
+    wrong.add_argument("--json", action="store_true", help="print the list as JSON")
+    wrong.set_defaults(command=_faults)
 
     square = commands.add_parser("matrix", help="let every pair of targets talk to each other")
     square.add_argument("targets", nargs="*", help="which ones (default: all that run here)")
@@ -158,6 +164,15 @@ def _install(options: argparse.Namespace) -> int:
     target = make(options.name)
     print(f"{options.name} {target.version} is ready: otterproof check {options.name}")
     target.close()
+    return CONFORMS
+
+
+def _faults(options: argparse.Namespace) -> int:
+    catalogue = list(faults().values())
+    if options.json:
+        print(json.dumps({"faults": [asdict(fault) for fault in catalogue]}, indent=1))
+    else:
+        report.faults(catalogue)
     return CONFORMS
 
 

@@ -18,9 +18,10 @@ from harness.drivers import TargetCrash, TargetDesync, TargetFailed, TargetHang,
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import OracleFailure
+from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
 from harness.stage import CheckFailed, Stage
-from harness.targets import Target, make
+from harness.targets import Target
 from harness.transcript import Verdict
 from harness.world import Endless
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from harness.drivers import TargetError
 from harness.judge import Result, run
+from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
-from harness.targets import Target, make
+from harness.targets import Target
 from harness.transcript import Verdict
 
 #: The scenarios of a cell: all that OTR is for, without those that are about endurance.

@@ -17,10 +17,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.faults import Fault
 from harness.judge import Result
 from harness.matrix import Cell
+from harness.roster import Listing
 from harness.scenario import Scenario
-from harness.targets import Listing
 from harness.transcript import Verdict
 
 #: Verdicts that mean that the target does not conform.
@@ -164,3 +165,11 @@ def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
             squares.append("\n".join(labels) or "-")
         table.add_row(left, *squares)
     Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def faults(catalogue: Sequence[Fault]) -> None:
+    """Print the catalogue of faults by area."""
+    table = Table("fault", "oracle", "seen by", "what is wrong", title=f"{len(catalogue)} faults")
+    for fault in catalogue:
+        table.add_row(f"fault:{fault.name}", fault.oracle, fault.observer, escape(fault.summary))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

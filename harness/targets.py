@@ -1,22 +1,17 @@
-"""What can be judged: targets by name, and the parties that they make.
+"""What can be judged: what a target is, and the project's own engines as targets.
 
 A target is an engine run in this process, or a third-party implementation behind the driver protocol; whoever judges it
 sees only parties. An engine is never alone: its party runs in lockstep with the other engine, and the model follows.
+Targets by name are in roster.py.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
 from harness.drivers.target import CAPABILITIES as DRIVER_CAPABILITIES
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
-from harness.replay import PartyFactory
-from harness.transcript import Header, PartyInfo
 from harness.world import Party
 from implementations.contract import Entropy, PartyConfig
 from implementations.entropy import SeededEntropy
@@ -93,63 +88,3 @@ class EngineTarget:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def party_again(target: str | None) -> PartyFactory:
-    """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
-
-    def again(name: str, info: PartyInfo, header: Header) -> Party:
-        player = target if target is not None and name == "target" else info.target
-        return make(player).party(name, info.config, header.seed, None)
-
-    return again
-
-
-class UnknownTarget(LookupError):
-    """There is no target of that name."""
-
-
-#: A command line of the user's own that speaks the driver protocol.
-EXEC = "exec:"
-
-
-def make(name: str) -> Target:
-    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves."""
-    if name in ENGINES:
-        return EngineTarget(name)
-    if name in THIRD_PARTIES:
-        return DriverTarget(name, THIRD_PARTIES[name].ready())
-    if name.startswith(EXEC):
-        words = shlex.split(name.removeprefix(EXEC))
-        if not words:
-            raise UnknownTarget(f"no command after {EXEC!r}; give one, as in 'exec:python3 my_driver.py'")
-        return DriverTarget(name, words)
-    known = ", ".join([*ENGINES, *THIRD_PARTIES])
-    raise UnknownTarget(f"no target {name!r}; there are {known}, and {EXEC}COMMAND for a driver of your own")
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A target as `otterproof targets` shows it. install: what would make it available, "" if it is."""
-
-    name: str
-    version: str
-    available: bool
-    capabilities: tuple[str, ...]
-    install: str
-
-
-def listing() -> Iterator[Listing]:
-    """All targets by name. Drivers that can be built without fetching anything are built on the way."""
-    for name in [*ENGINES, *THIRD_PARTIES]:
-        third_party = THIRD_PARTIES.get(name)
-        if third_party and third_party.downloads and not third_party.is_built():
-            yield Listing(name, "", False, (), f"otterproof targets install {name}")
-            continue
-        try:
-            target = make(name)
-        except TargetError:
-            yield Listing(name, "", False, (), third_party.install if third_party else "")
-            continue
-        yield Listing(name, target.version, True, tuple(sorted(target.capabilities)), "")
-        target.close()

@@ -143,6 +143,10 @@ class Policy(Flag):
     WHITESPACE_START_AKE = auto()
     ERROR_START_AKE = auto()
 
+    def __repr__(self) -> str:
+        """As it is written in a program, which printed runs are."""
+        return " | ".join(f"Policy.{flag.name}" for flag in self) or "Policy.NONE"
+
 
 class MessageState(Enum):
     """msgstate. [Message state]"""

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, Verbosity, settings
+from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from harness import wire
+from harness.faults import FaultTarget
 from harness.network import (
     ChangeField,
     Delay,
@@ -285,9 +286,12 @@ def three_clients(stage: Stage) -> None:
 
 
 def _judge(stage: Stage, machine: type[Conversation], examples: int, steps: int) -> None:
-    """Run a machine with the stage's target as its engines; the same runs each time."""
+    """Run a machine with the stage's target as its engines; the same runs each time.
+
+    A failing run is reported as it was found, so that a verdict comes soon; pytest on test_properties.py shortens it.
+    """
     target = stage.target
-    if not isinstance(target, EngineTarget):
+    if not isinstance(target, EngineTarget | FaultTarget):
         raise TypeError(f"{target.name} claims lockstep and is no engine")
 
     engines = target.engine
@@ -307,6 +311,7 @@ def _judge(stage: Stage, machine: type[Conversation], examples: int, steps: int)
         database=None,
         deadline=None,
         verbosity=Verbosity.quiet,
+        phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Judged, settings=bounded)

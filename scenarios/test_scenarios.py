@@ -13,8 +13,9 @@ import pytest
 
 from harness.drivers import TargetMissing
 from harness.judge import run
+from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
-from harness.targets import Target, make
+from harness.targets import Target
 from harness.transcript import Verdict
 
 load()

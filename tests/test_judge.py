@@ -19,9 +19,10 @@ from harness.judge import Job, Result, judge, run
 from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.report import as_json, summary
+from harness.roster import UnknownTarget, make, party_again
 from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from harness.stage import TARGET, CheckFailed, Stage
-from harness.targets import EngineTarget, UnknownTarget, make, party_again
+from harness.targets import EngineTarget
 from harness.transcript import Verdict, read_transcript
 from harness.world import Endless
 from implementations.contract import Event, TextReceived

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import cli, matrix
+from harness.roster import make
 from harness.scenario import load
-from harness.targets import ENGINES, make
+from harness.targets import ENGINES
 from harness.transcript import Verdict, read_transcript
 from implementations.contract import Event, TextReceived
 from implementations.independent import IndependentEngine

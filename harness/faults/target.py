@@ -11,7 +11,7 @@ from harness.lockstep import LockstepParty
 from harness.model import Book, PartyModel
 from harness.targets import CAPABILITIES
 from harness.world import Party
-from implementations.contract import PartyConfig
+from implementations.contract import Entropy, PartyConfig
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
 
@@ -32,11 +32,19 @@ class FaultTarget:
         self._engine = engine(self.fault)
         self._lockstep = lockstep
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
-        engines = {"fault": self._engine(config, SeededEntropy(seed).child(name))}
+    def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
+        """The faulty engine, and with lockstep the genuine one beside it; nobody follows."""
+        engines = {"fault": self._engine(config, entropy)}
         if self._lockstep:
-            engines["reference"] = ReferenceEngine(config, SeededEntropy(seed).child(name))
-        return LockstepParty(name, engines, PartyModel(name, config, book) if book is not None else None)
+            engines["reference"] = ReferenceEngine(config, entropy)
+        return LockstepParty(self.name, engines)
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+        party = self.engine(config, SeededEntropy(seed).child(name))
+        party.name = name
+        if book is not None:
+            party.follower = PartyModel(name, config, book)
+        return party
 
     def reset(self) -> None:
         """Nothing outlives its world."""

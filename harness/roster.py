@@ -1,0 +1,90 @@
+"""All targets by their names on the command line: engines, third parties, drivers of the user's own, faults."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
+from harness.faults import FaultTarget, UnknownFault
+from harness.faults.target import PREFIX
+from harness.replay import PartyFactory
+from harness.targets import ENGINES, EngineTarget, Target
+from harness.transcript import Header, PartyInfo
+from harness.world import Party
+
+
+def party_again(target: str | None) -> PartyFactory:
+    """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
+
+    def again(name: str, info: PartyInfo, header: Header) -> Party:
+        player = target if target is not None and name == "target" else info.target
+        return make(player).party(name, info.config, header.seed, None)
+
+    return again
+
+
+class UnknownTarget(LookupError):
+    """There is no target of that name."""
+
+
+#: A command line of the user's own that speaks the driver protocol.
+EXEC = "exec:"
+
+
+def make(name: str) -> Target:
+    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves."""
+    if name in ENGINES:
+        return EngineTarget(name)
+    if name in THIRD_PARTIES:
+        return DriverTarget(name, THIRD_PARTIES[name].ready())
+    if name.startswith(EXEC):
+        return DriverTarget(name, _words(name.removeprefix(EXEC)))
+    if name.startswith(PREFIX):
+        try:
+            return FaultTarget(name)
+        except UnknownFault as error:
+            raise UnknownTarget(str(error)) from error
+    known = ", ".join([*ENGINES, *THIRD_PARTIES])
+    raise UnknownTarget(
+        f"no target {name!r}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "
+        "engine with a fault (`otterproof faults` lists them)"
+    )
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UnknownTarget(f"the command after {EXEC!r} can't be read: {error}; mind the quotes") from error
+    if not words:
+        raise UnknownTarget(f"no command after {EXEC!r}; give one, as in 'exec:python3 my_driver.py'")
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A target as `otterproof targets` shows it. install: what would make it available, "" if it is."""
+
+    name: str
+    version: str
+    available: bool
+    capabilities: tuple[str, ...]
+    install: str
+
+
+def listing() -> Iterator[Listing]:
+    """All targets by name. Drivers that can be built without fetching anything are built on the way."""
+    for name in [*ENGINES, *THIRD_PARTIES]:
+        third_party = THIRD_PARTIES.get(name)
+        if third_party and third_party.downloads and not third_party.is_built():
+            yield Listing(name, "", False, (), f"otterproof targets install {name}")
+            continue
+        try:
+            target = make(name)
+        except TargetError:
+            yield Listing(name, "", False, (), third_party.install if third_party else "")
+            continue
+        yield Listing(name, target.version, True, tuple(sorted(target.capabilities)), "")
+        target.close()

@@ -1,0 +1,59 @@
+"""Targets by name: what there is, what there is not, and an engine with a fault, which must not pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness import cli
+from harness.faults import faults
+from harness.judge import run
+from harness.roster import UnknownTarget, make
+from harness.scenario import load, scenarios
+from harness.transcript import Verdict
+from implementations.contract import Policy
+
+load()
+
+
+def test_a_fault_is_a_target_that_fails() -> None:
+    target = make("fault:collision-compares-first-byte")
+    (scenario,) = scenarios("properties.two_clients[v3]")
+    result = run(scenario, target, b"seed")
+    assert result.verdict is Verdict.FAIL
+    assert "case.run([" in result.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("libotter", "there are reference, independent, libotr"),
+        ("fault:none-such", "none-such"),
+        ("exec:", "give one, as in"),
+        ("exec:python3 'driver.py", "mind the quotes"),
+    ],
+)
+def test_names_that_are_none(name: str, says: str) -> None:
+    with pytest.raises(UnknownTarget, match=says):
+        make(name)
+
+
+def test_the_catalogue_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["faults", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["faults"]
+    assert len(listed) == len(faults()) >= 120
+    assert {"name", "summary", "source", "oracle", "requirement", "observer"} <= set(listed[0])
+
+
+def test_targets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["targets", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in listed][:3] == ["reference", "independent", "libotr"]
+    assert all(set(one) == {"name", "version", "available", "capabilities", "install"} for one in listed)
+    assert all(one["available"] or one["install"] for one in listed)
+
+
+@pytest.mark.parametrize("policy", [Policy.NONE, Policy.ALLOW_V2, Policy.ALLOW_V3 | Policy.ERROR_START_AKE])
+def test_policies_are_shown_as_programs_have_them(policy: Policy) -> None:
+    assert eval(repr(policy), {"Policy": Policy}) == policy
