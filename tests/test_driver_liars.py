@@ -6,6 +6,7 @@ Each case is a driver that is good but for one statement of its program, which s
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from harness.drivers import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
 from harness.drivers import process as supervisor
+from harness.drivers.probe import probe
 from harness.judge import VERDICTS, run
 from harness.keys import test_key
 from harness.scenario import load, scenarios
@@ -256,6 +258,64 @@ def test_hello_is_a_must_and_nothing_is_left_of_who_refuses_it(liar: Make) -> No
     with pytest.raises(TargetDesync, match="must answer hello"):
         liar("hello", f"os.write(1, {refusal.encode()!r})", 8.0)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# ---- claims ----------------------------------------------------------------------------------------------------------
+
+#: The reference engine's driver, in which a statement changes `methods`.
+ENGINE = """
+import os
+from implementations.drivers.engine.driver import Driver
+from implementations.drivers.linejson import Unsupported, serve
+methods = Driver("reference").methods()
+hello, create = methods["hello"], methods["create"]
+def unsupported(params):
+    raise Unsupported("it was only talk")
+STATEMENT
+serve(methods)
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("pass", []),
+        ("methods['dump'] = unsupported", ["claims dump, and says that it can't: .*only talk"]),
+        ("methods['set_time'] = unsupported", ["claims time, and"]),
+        ("methods['set_policy'] = unsupported", ["claims policy, and"]),
+        ("methods['extra_key'] = unsupported", ["claims extra_key, and"]),
+        ("del methods['smp_answer']", ["claims smp, and .*no method smp_answer"]),
+        (
+            "methods['smp_start'] = unsupported",
+            ["claims smp, and", "claims smp_question, and"],
+        ),
+        ("methods['create'] = unsupported", ["claims v2, and says", "claims v3, and says"]),
+        (
+            "methods['create'] = lambda params: create({**params, 'instance_tag': 777})",
+            ["claims instance_tags, and takes 777 where 11051", "claims instance_tags, and takes 777 where 6682"],
+        ),
+        (
+            "methods['create'] = lambda params: create({**params, 'seed': os.urandom(32).hex()})",
+            ['randomness is "tape", and the same seed gives other bytes'],
+        ),
+        (
+            "methods['hello'] = lambda params: {**hello(params), 'capabilities': ['v3'], 'randomness': 'none'}; "
+            "methods['create'] = lambda params: create({**params, 'seed': os.urandom(32).hex()}); "
+            "methods['dump'] = methods['smp_start'] = unsupported",
+            [],
+        ),
+    ],
+)
+def test_claims_are_tried(statement: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    target = DriverTarget("claims", [sys.executable, "-c", ENGINE.replace("STATEMENT", statement)])
+    try:
+        complaints = probe(target)
+        assert len(complaints) == len(expected), complaints
+        for complaint, words in zip(sorted(complaints), expected, strict=True):
+            assert re.search(words, complaint), complaint
+    finally:
+        target.close()
 
 
 # ---- as verdicts -----------------------------------------------------------------------------------------------------
