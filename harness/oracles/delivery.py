@@ -43,7 +43,8 @@ class Authenticity(Oracle):
 
     Every data message that is acted upon, with text or without, must be one that some party transmitted in a session
     with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages
-    accepted under the same pair of keys. The text shown as secure is the one that the sender's user typed.
+    accepted under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text
+    is sent more often than it was typed.
     """
 
     id = "I1"
@@ -51,7 +52,9 @@ class Authenticity(Oracle):
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
         self._letters: dict[bytes, Letter] = {}
-        self._typed: set[tuple[str, bytes]] = set()
+        # How often each text was typed, and how often it went out in a data message.
+        self._typed: dict[tuple[str, bytes], int] = {}
+        self._sent: dict[tuple[str, bytes], int] = {}
         self._delivered: set[tuple[str, bytes]] = set()
         self._counters: dict[tuple[str, bytes, int, int], int] = {}
 
@@ -102,7 +105,7 @@ class Authenticity(Oracle):
         stored = list(view.step.before.stored) if view.step.before is not None else None
         typed = view.step.args.get("text") if view.step.action == "send" else None
         if isinstance(typed, bytes):
-            self._typed.add((view.party, typed))
+            self._typed[view.party, typed] = self._typed.get((view.party, typed), 0) + 1
         established = False
         for one in view.happenings:
             if isinstance(one, Established):
@@ -116,6 +119,15 @@ class Authenticity(Oracle):
                 elif established:
                     text = stored.pop(0) if stored else (None if stored is None else b"")
                 self._letters[name] = Letter(view.party, one.link.ssid, text)
+                if text:
+                    self._count(view, text)
+
+    def _count(self, view: View, text: bytes) -> None:
+        where = (view.party, text)
+        self._sent[where] = self._sent.get(where, 0) + 1
+        if self._sent[where] > self._typed.get(where, 0):
+            times = f"{self._sent[where]} times, typed {self._typed.get(where, 0)} times"
+            self.fail(view, f"{text[:60]!r} is sent {times}", "what was typed once is sent once")
 
 
 class Rejection(Oracle):

@@ -77,6 +77,7 @@ class States(Oracle):
         super().__init__(reader)
         self._hashes: dict[tuple[str, int], bytes] = {}
         self._last: dict[tuple[str, int, Kind], bytes] = {}
+        self._answered: dict[tuple[str, int], bytes] = {}
 
     def observe(self, view: View) -> None:
         self._message_states(view)
@@ -158,6 +159,12 @@ class States(Oracle):
                 self.fail(view, f"a D-H Commit in order is refused, {reason.value}", "it is answered in every state")
             self._refused(view, handshakes, before)
             return
+        if transition is not None and message.kind is Kind.DH_KEY:
+            # In AWAITING_SIG only the D-H Key that led there is answered.
+            gy = message.raw("gy")
+            if before is AuthState.AWAITING_SIG and gy != self._answered.get((view.party, view.instance), gy):
+                self.fail(view, "another D-H Key is answered in AWAITING_SIG", "it is ignored")
+            self._answered[view.party, view.instance] = gy
         if transition is None:
             self.fail(view, f"a {message.kind} message is acted upon in {before.name}", "it is ignored in this state")
         self._taken(view, handshakes, transition)
