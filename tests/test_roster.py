@@ -18,11 +18,12 @@ load()
 
 
 def test_a_fault_is_a_target_that_fails() -> None:
-    target = make("fault:collision-compares-first-byte")
-    (scenario,) = scenarios("properties.two_clients[v3]")
-    result = run(scenario, target, b"seed")
-    assert result.verdict is Verdict.FAIL
-    assert "case.run([" in result.detail
+    target = make("fault:counter-starts-at-0")
+    for name in ("properties.two_clients[v3]", "interop.one_sided_data_messages[v2]"):
+        (scenario,) = scenarios(name)
+        result = run(scenario, target, b"seed")
+        assert result.verdict is Verdict.FAIL
+        assert ("case.run([" in result.detail) == name.startswith("properties")
 
 
 @pytest.mark.parametrize(
