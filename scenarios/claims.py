@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.drivers import DriverTarget
+from harness.drivers.probe import probe
 from harness.scenario import scenario
 from harness.stage import TARGET, Pair, Stage
 from implementations.contract import Outgoing
@@ -31,3 +33,16 @@ def another_seed_gives_other_bytes(stage: Stage) -> None:
     again = _transmitted(stage.pair())
     common = {message for message in first if message in again and message.startswith(b"?OTR:")}
     stage.check(not common, f"nothing is the same under another seed, and {len(common)} messages were")
+
+
+@scenario()
+def what_is_claimed_can_be_done(stage: Stage) -> None:
+    """A driver's claims hold: what it says that its target can do is not answered with "unsupported".
+
+    The claims do not depend on the version, so they are put to the test once, in the lowest one that is claimed.
+    """
+    target = stage.target
+    versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]
+    if isinstance(target, DriverTarget) and stage.version == versions[0]:
+        complaints = probe(target)
+        stage.check(not complaints, "\n".join(["all claims hold", *complaints]))
