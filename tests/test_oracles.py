@@ -1,0 +1,203 @@
+"""Every oracle is silent about genuine engines, and objects to at least two that are wrong.
+
+The wrong ones are engines from the catalogue of faults, one client of a conversation being such an engine. What no
+fault of an engine brings about is put into the record of a genuine conversation: see test_oracles_checks.py.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from harness.faults import engine
+from harness.network import Deliver, Duplicate, Inject, User
+from harness.oracles import ORACLES, OracleFailure, Oracles, descriptions
+from harness.world import World
+from implementations.contract import Engine, Entropy, PartyConfig
+from implementations.reference import ReferenceEngine
+from scenarios.machines import Case, EngineFactory
+from tests.oracle_programs import PROGRAMS
+
+#: Oracle -> fault -> the program in which it shows.
+FAULTS: dict[str, dict[str, str]] = {
+    "I1": {
+        "counter-not-checked": "replays",
+        "text-stripped": "talk",
+        "text-shown-twice": "talk",
+        "mac-not-checked": "tampering",
+        "stored-text-sent-twice": "in_the_clear",
+    },
+    "I2": {
+        "unreadable-answered-in-spite-of-flag": "tampering",
+        "unreadable-not-reported": "tampering",
+        "counter-stored-before-mac": "tampering",
+        "unreadable-ends-the-session": "tampering",
+    },
+    "I3": {
+        "counter-must-be-next": "losses",
+        "previous-peer-key-not-kept": "losses",
+        "announces-current-key": "talk",
+    },
+    "I4": {
+        "roles-reported-the-wrong-way": "handshakes",
+        "fingerprint-of-own-key-reported": "handshakes",
+        "reveal-signature-mac-not-checked": "tampering",
+        "ssid-of-all-zeros": "handshakes",
+    },
+    "I5": {
+        "announces-current-key": "talk",
+        "next-key-constant": "talk",
+        "rotates-with-every-message": "losses",
+        "sends-under-unacknowledged-key": "talk",
+    },
+    "I6": {"counter-constant": "talk", "counter-starts-at-0": "talk", "counter-little-endian": "losses"},
+    "I7": {
+        "mac-keys-never-revealed": "talk",
+        "sending-mac-keys-revealed": "talk",
+        "live-mac-key-revealed": "talk",
+        "mac-keys-revealed-again-and-again": "talk",
+        "unused-mac-keys-revealed": "talk",
+        "mac-keys-lost-on-handshake": "handshakes",
+        "mac-keys-lost-at-own-end": "talk",
+    },
+    "I8": {
+        "rotated-key-not-forgotten": "talk",
+        "session-keys-never-forgotten": "talk",
+        "smp-values-kept": "smp",
+    },
+    "I9": {
+        "smp-responder-always-equal": "smp",
+        "smp-initiator-always-equal": "smp",
+        "smp-question-lost": "smp",
+        "smp-run-survives-end": "smp",
+        "smp-run-survives-handshake": "smp",
+    },
+    "I10": {
+        "lower-version-preferred": "negotiation",
+        "error-starts-handshake-always": "negotiation",
+        "query-offers-all-versions": "negotiation",
+        "query-ends-the-session": "handshakes",
+        "collision-always-lost": "handshakes",
+        "another-dh-key-answered": "handshakes",
+        "repeated-commit-gets-new-key": "tampering",
+        "handshake-not-closed": "handshakes",
+        "disconnect-leads-to-plaintext": "talk",
+    },
+    "I11": {
+        "small-sender-tag-accepted": "tampering",
+        "one-session-for-all-tags": "clients",
+        "tags-swapped-in-header": "handshakes",
+        "focus-follows-every-message": "clients",
+    },
+    "I12": {
+        "fragments-in-any-order": "fragments",
+        "fragments-too-long": "fragments",
+        "fragments-without-sender-limit": "fragments",
+        "last-fragment-alone-processed": "fragments",
+    },
+    "I13": {
+        "require-encryption-ignored": "in_the_clear",
+        "plaintext-in-encrypted-without-warning": "in_the_clear",
+        "text-in-clear-when-finished": "in_the_clear",
+        "text-in-clear-during-handshake": "handshakes",
+        "tag-sent-after-plaintext": "in_the_clear",
+    },
+    "I14": {
+        "unknown-type-crashes": "garbage",
+        "trailing-bytes-accepted": "garbage",
+        "sessions-without-limit": "crowd",
+        "error-answered-with-error": "negotiation",
+    },
+}
+
+
+@cache
+def half(fault: str) -> EngineFactory:
+    """Alice has the fault, everybody else is genuine."""
+    faulty = engine(fault)
+
+    def make(config: PartyConfig, entropy: Entropy) -> Engine:
+        return (faulty if config.instance_tag == 0x1A1A else ReferenceEngine)(config, entropy)
+
+    return make
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_all_are_silent_about_genuine_engines(program: str) -> None:
+    for setup in PROGRAMS[program].setups:
+        case = Case(**setup, engine=ReferenceEngine)
+        PROGRAMS[program].play(case)
+        case.finish()
+
+
+def test_every_oracle_has_faults() -> None:
+    assert set(FAULTS) == set(ORACLES)
+    assert all(len(faults) >= 2 for faults in FAULTS.values())
+
+
+@pytest.mark.parametrize(
+    ("oracle", "fault", "program"),
+    [(oracle, fault, program) for oracle, found in FAULTS.items() for fault, program in found.items()],
+)
+def test_it_objects_to_a_fault(oracle: str, fault: str, program: str) -> None:
+    failure: OracleFailure | None = None
+    for setup in PROGRAMS[program].setups:
+        try:
+            case = Case(**setup, engine=half(fault), oracles=(oracle,))
+            PROGRAMS[program].play(case)
+            case.finish()
+        except OracleFailure as found:
+            failure = found
+            break
+    assert failure is not None, f"{oracle} does not see {fault} in {program}"
+    assert failure.oracle == oracle
+    assert failure.seen
+    assert failure.expected
+    assert failure.requirement == descriptions()[oracle][0]
+
+
+def test_a_failure_says_where_and_what() -> None:
+    case = Case(engine=half("counter-not-checked"))
+    case.run([User("bob", "send", {"text": b"hello, hello"}), Duplicate("alice"), Deliver("alice")])
+    with pytest.raises(OracleFailure) as caught:
+        case.run([Deliver("alice")])
+    assert caught.value.oracle == "I1"
+    assert caught.value.step is not None
+    assert caught.value.step.party == "alice"
+    for part in ("I1, step ", "alice.receive", "must hold: ", "seen: "):
+        assert part in str(caught.value)
+
+
+def test_snapshots_take_oracles_back() -> None:
+    """Text delivered is delivered again after going back, and only then."""
+    case = Case(engine=ReferenceEngine)
+    case.run([User("bob", "send", {"text": b"hello, hello"})])
+    party = case.world.parties["alice"]
+    assert isinstance(party, ReferenceEngine)
+    saved, judged = party.snapshot(), case.oracles.snapshot()
+    message = case.world.network.queues["alice"][0]
+    for _ in range(3):
+        party.restore(saved)
+        case.oracles.restore(judged)
+        case.run([Inject("alice", message)])
+    party.restore(saved)
+    with pytest.raises(OracleFailure, match=r"^I1, "):
+        case.run([Inject("alice", message)])
+
+
+def test_only_the_oracles_asked_for_judge() -> None:
+    case = Case(engine=half("counter-not-checked"), oracles=("I12",))
+    case.run([User("bob", "send", {"text": b"hello, hello"}), Duplicate("alice"), Deliver("alice"), Deliver("alice")])
+    with pytest.raises(ValueError, match="I3 is not among these oracles: I12"):
+        case.oracles.check_healing()
+
+
+def test_unknown_oracles_are_refused() -> None:
+    with pytest.raises(ValueError, match="no oracle I99; there are I1, "):
+        Oracles(World({}, {}), "I99")
+
+
+def test_descriptions_are_whole_sentences() -> None:
+    for paragraphs in descriptions().values():
+        assert all(paragraph.endswith(".") for paragraph in paragraphs)
