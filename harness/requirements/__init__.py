@@ -1,9 +1,9 @@
 """The table of requirements: every normative sentence of the two protocol texts, and the register of readings.
 
-The table is data (the TOML files of this package); the modules load it (`load`), check it (`lint`, `check_texts`) and make
-a page of it (`render`). A requirement is one demand of the texts in the project's own words, under an id that never
-changes. A reading is an answer to a question that the texts leave open. Scenarios name the requirements they judge
-(`Claim`), verdicts and known deviations name them too, so all of them speak of the same things.
+The table is data (the TOML files of this package); the modules load it (`load`), check it (`lint`, `check_texts`) and
+make a page of it (`render`). A requirement is one demand of the texts in the project's own words, under an id that
+never changes. A reading is an answer to a question that the texts leave open. Scenarios name the requirements they
+judge (`Claim`), verdicts and known deviations name them too, so all of them speak of the same things.
 """
 
 from __future__ import annotations

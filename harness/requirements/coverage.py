@@ -1,10 +1,10 @@
 """Which requirements the scenarios cover, and from which side.
 
-A scenario claims requirements. A positive claim says: here what the requirement asks for is done, by the target or to it,
-and that is checked. A negative claim, written with "!" in front, says: here the requirement is broken or put to the test
-(a value out of range, a repeated message, a condition that does not hold), and it is checked that the target notices, or
-that it does not do the thing when it is not due. A requirement with only one of the two could be met by an implementation
-that accepts everything, or by one that refuses everything.
+A scenario claims requirements. A positive claim says: here what the requirement asks for is done, by the target or to
+it, and that is checked. A negative claim, written with "!" in front, says: here the requirement is broken or put to the
+test (a value out of range, a repeated message, a condition that does not hold), and it is checked that the target
+notices, or that it does not do the thing when it is not due. A requirement with only one of the two could be met by an
+implementation that accepts everything, or by one that refuses everything.
 """
 
 from __future__ import annotations

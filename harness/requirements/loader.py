@@ -1,7 +1,8 @@
 """Reading the table from its TOML files into typed values, with every mistake located.
 
-An entry that has mistakes is still read as far as it can be, so that one mistake does not make a dozen others up. `read`
-returns the table together with the problems; `load` is for those who use the table, and refuses one with problems.
+An entry that has mistakes is still read as far as it can be, so that one mistake does not make a dozen others up.
+`read` returns the table together with the problems; `load` is for those who use the table, and refuses one with
+problems.
 """
 
 from __future__ import annotations

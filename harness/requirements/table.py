@@ -1,7 +1,7 @@
 """What the table of requirements is made of, and how to look things up in it.
 
-Everything here is a value that does not change. The files are read by `loader`; whether the parts of the table agree with
-each other is judged by `lint`. A lookup of an id that does not exist says which ids are near to it.
+Everything here is a value that does not change. The files are read by `loader`; whether the parts of the table agree
+with each other is judged by `lint`. A lookup of an id that does not exist says which ids are near to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Comparing the table with the protocol texts themselves, for those who have them.
 
-The texts are not part of the project. Whoever has them can check that the table was taken from these very files, and that
-no heading of theirs is missing from it.
+The texts are not part of the project. Whoever has them can check that the table was taken from these very files, and
+that no heading of theirs is missing from it.
 """
 
 from __future__ import annotations
