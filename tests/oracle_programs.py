@@ -253,6 +253,8 @@ def negotiation(case: Case) -> None:
             if policy is None:
                 case.settle()
         _do(case, act("alice", "start"), say("bob", b"how about now?"))
+        case.run([Replay("alice", index) for index in range(30)])
+        case.settle()
 
 
 @_program({"network": "three", "start": "3"}, {"network": "three", "start": "scratch"})

@@ -1,0 +1,212 @@
+"""Records of genuine conversations, and changes in single places of them, for the oracles to object to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, TypeAlias
+
+from harness import wire
+from harness.wire import Kind
+from harness.world import Step
+from implementations.contract import (
+    Event,
+    Outgoing,
+    PartySnapshot,
+    RatchetSnapshot,
+    Reason,
+    Refused,
+    Rejected,
+    SessionSnapshot,
+    Unreadable,
+)
+from implementations.reference import ReferenceEngine
+from scenarios.machines import Case
+from tests.oracle_programs import PROGRAMS
+
+#: Changes a step, or gives None for one that it leaves alone; only the first change is made.
+Change: TypeAlias = Callable[[Step], Step | None]
+
+
+@cache
+def record(program: str, setup: int) -> tuple[Step, ...]:
+    """The steps of a genuine conversation."""
+    steps: list[Step] = []
+    case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=("I14",))
+    watchers = case.world.watchers
+    before = list(watchers)
+    watchers[:] = [steps.append]
+    try:
+        PROGRAMS[program].play(case)
+    finally:
+        watchers[:] = before
+    return tuple(steps)
+
+
+def show(oracle: str, program: str, setup: int, change: Change | None) -> bool:
+    """Show a record to an oracle, changed in one place; whether there was such a place."""
+    case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=(oracle,))
+    changed = False
+    for step in record(program, setup):
+        other = change(step) if change is not None and not changed else None
+        changed = changed or other is not None
+        case.oracles(other or step)
+    return changed
+
+
+# ---- changes ----------------------------------------------------------------------------------------------------
+
+
+def event(kind: type[Event], only: Callable[[Any], bool] = lambda event: True, **fields: object) -> Change:
+    """Another value in the first event of a kind."""
+
+    def change(step: Step) -> Step | None:
+        for at, one in enumerate(step.events):
+            if isinstance(one, kind) and only(one):
+                events = list(step.events)
+                events[at] = replace(one, **fields)  # type: ignore[arg-type]
+                return replace(step, events=events)
+        return None
+
+    return change
+
+
+def events(when: Callable[[Step], bool], then: Callable[[Sequence[Event]], Sequence[Event]]) -> Change:
+    """Other events in the first step for which `when` holds."""
+    return lambda step: replace(step, events=list(then(step.events))) if when(step) else None
+
+
+def added(when: Callable[[Step], bool], *more: Event) -> Change:
+    return events(when, lambda seen: [*seen, *more])
+
+
+def removed(when: Callable[[Step], bool], kind: type[Event] | None = None) -> Change:
+    """Without the events of a kind, or without any."""
+    return events(when, lambda seen: [one for one in seen if kind is not None and not isinstance(one, kind)])
+
+
+def has(kind: type[Event], **fields: object) -> Callable[[Step], bool]:
+    """The step has an event of that kind with these values."""
+
+    def when(step: Step) -> bool:
+        return any(
+            isinstance(one, kind) and all(getattr(one, name) == value for name, value in fields.items())
+            for one in step.events
+        )
+
+    return when
+
+
+def got(kind: Kind, reason: Reason | None = None) -> Callable[[Step], bool]:
+    """A message of that kind came in; it was refused for that reason, or not at all."""
+
+    def when(step: Step) -> bool:
+        message = step.args.get("message")
+        if not isinstance(message, bytes) or wire.parse(message).kind is not kind:
+            return False
+        reasons = [one.reason for one in step.events if isinstance(one, Rejected | Unreadable)]
+        return reasons == ([] if reason is None else [reason])
+
+    return when
+
+
+def does(action: str, refused: bool = False) -> Callable[[Step], bool]:
+    return lambda step: step.action == action and has(Refused)(step) is refused and bool(step.events)
+
+
+def snapshot(when: Callable[[Step], bool], then: Callable[[PartySnapshot], PartySnapshot]) -> Change:
+    return lambda step: replace(step, after=then(step.after)) if when(step) and step.after else None
+
+
+def session(
+    only: Callable[[SessionSnapshot], bool],
+    then: Callable[[SessionSnapshot], SessionSnapshot],
+    when: Callable[[Step], bool] = lambda step: True,
+) -> Change:
+    """Something else shown of the first session for which `only` holds."""
+
+    def change(step: Step) -> Step | None:
+        for one in step.after.sessions if step.after and when(step) else ():
+            if only(one) and step.after:
+                sessions = tuple(then(each) if each is one else each for each in step.after.sessions)
+                return replace(step, after=replace(step.after, sessions=sessions))
+        return None
+
+    return change
+
+
+def ratchet(
+    then: Callable[[RatchetSnapshot], RatchetSnapshot],
+    only: Callable[[RatchetSnapshot], bool] = lambda ratchet: True,
+    when: Callable[[Step], bool] = lambda step: True,
+) -> Change:
+    def inside(one: SessionSnapshot) -> SessionSnapshot:
+        return replace(one, ratchet=then(one.ratchet)) if one.ratchet else one
+
+    return session(lambda one: one.ratchet is not None and only(one.ratchet), inside, when)
+
+
+def sent(kind: Kind, then: Callable[[wire.Message], wire.Message | None], skip: int = 0) -> Change:
+    """Another message in the place of one that went out; the first `skip` are left alone."""
+    passed = [0]
+
+    def change(step: Step) -> Step | None:
+        for at, one in enumerate(step.events):
+            message = wire.parse(one.message) if isinstance(one, Outgoing) else None
+            if message is None or message.kind is not kind:
+                continue
+            passed[0] += 1
+            other = then(message) if passed[0] > skip else None
+            if other is not None:
+                changed = list(step.events)
+                changed[at] = Outgoing(wire.build(other))
+                return replace(step, events=changed)
+        return None
+
+    return change
+
+
+def pieces(then: Callable[[list[bytes]], list[bytes]]) -> Change:
+    """Other messages in the place of those of the first step that sends fragments alone."""
+
+    def change(step: Step) -> Step | None:
+        out = [one.message for one in step.events if isinstance(one, Outgoing)]
+        if len(out) < 2 or len(out) != len(step.events) or not all(one.startswith(b"?OTR|") for one in out):
+            return None
+        return replace(step, events=[Outgoing(one) for one in then(out)])
+
+    return change
+
+
+def revealed_twice() -> Change:
+    """MAC keys that were revealed go out with the party's next message, too."""
+    seen: dict[int, bytes] = {}
+
+    def again(message: wire.Message) -> wire.Message | None:
+        sender, keys = message.number("sender_tag"), message.data("old_mac_keys")
+        if sender in seen:
+            return message.with_value("old_mac_keys", seen[sender] + keys)
+        if keys:
+            seen[sender] = keys
+        return None
+
+    return sent(Kind.DATA, again)
+
+
+def handshake_out_of_place() -> Change:
+    """A handshake message of earlier goes out again when the user sends a text."""
+    seen: list[Event] = []
+
+    def change(step: Step) -> Step | None:
+        if seen and does("send")(step):
+            return replace(step, events=[*step.events, seen[0]])
+        out = [one for one in step.events if isinstance(one, Outgoing)]
+        seen.extend(one for one in out if wire.parse(one.message).kind is Kind.DH_KEY)
+        return None
+
+    return change
+
+
+def plus_one(message: wire.Message, name: str, more: int = 1) -> wire.Message:
+    return message.with_value(name, message.number(name) + more)
