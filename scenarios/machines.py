@@ -1,14 +1,14 @@
 """Random conversations under an adversary, as Hypothesis state machines; every step is judged by the oracles.
 
 A machine draws moves and makes them in a world. What it made is a program, a list of moves, and a run that fails
-prints it: pasted into `Case(...).run([...])` it fails again, without Hypothesis. Most cases start in a session that
+prints it as a Python program: pasted into a file it fails again, without Hypothesis. Most cases start in a session that
 was brought about once and is taken from a snapshot, so they pay for no handshake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import cast
 
@@ -118,15 +118,34 @@ class Case:
             self.oracles.check_healing()
 
     def __str__(self) -> str:
-        """The run as a program."""
+        """The run as a program, with all that it needs to be pasted into a file and run."""
         setup = self.setup
-        engine = "" if setup.engine is both_engines else f", engine={getattr(setup.engine, '__name__', '...')}"
-        lines = "".join(f"    {move!r},\n" for move in self.program)
+        arguments = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
+        if setup.engine is not both_engines:
+            arguments.append(f"engine={getattr(setup.engine, '__name__', '...')}")
+        if setup.oracles:
+            arguments.append(f"oracles={setup.oracles!r}")
+        names = ", ".join(sorted({type(move).__name__ for move in self.program}))
+        lines = "".join(f"        {as_source(move)},\n" for move in self.program)
         return (
-            f"case = Case({setup.network!r}, {setup.start!r}, {setup.policy!r}, {setup.size!r}{engine})\n"
-            f"case.run([\n{lines}])\n"
-            "case.finish()"
+            (f"from harness.network import {names}\n" if names else "")
+            + "from implementations.contract import Policy\n"
+            + "from scenarios.machines import Case\n\n"
+            + f"case = Case({', '.join(arguments)})\n"
+            + f"case.run(\n    [\n{lines}    ]\n)\n"
+            + "case.finish()\n"
         )
+
+
+def as_source(value: object) -> str:
+    """A move, or what it is made of, as Python source; the repr of a policy is none."""
+    if isinstance(value, Policy):
+        return " | ".join(f"Policy.{flag.name}" for flag in value) or "Policy.NONE"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {as_source(one)}" for key, one in value.items()) + "}"
+    if is_dataclass(value):
+        return f"{type(value).__name__}({', '.join(as_source(getattr(value, one.name)) for one in fields(value))})"
+    return repr(value)
 
 
 def _world(setup: Setup) -> tuple[World, Oracles]:

@@ -80,10 +80,6 @@ _INJECTED = st.sampled_from(
 _FLAGS = st.sampled_from([*POLICIES.values(), Policy.NONE, Policy.ALLOW_V2 | Policy.ALLOW_V3 | Policy.ERROR_START_AKE])
 
 
-def _party(machine_network: str) -> st.SearchStrategy[str]:
-    return st.sampled_from(sorted(CLIENTS[machine_network]))
-
-
 class Conversation(RuleBasedStateMachine):
     """What users do, and what the adversary does, drawn at random and judged step by step."""
 
@@ -167,8 +163,7 @@ class Conversation(RuleBasedStateMachine):
         """A run in which everybody does as asked, up to some message."""
         self.smp_start(who, secret, None)
         self.deliver_all()
-        for _ in range(1):
-            self.smp_answer(who + 1, answer)
+        self.smp_answer(who + 1, answer)
         for _ in range(deliveries):
             self.deliver(who, 0)
             self.deliver(who + 1, 0)
@@ -265,9 +260,6 @@ class Clients(Conversation):
 
     network = "three"
     starts = ("3", "3", "scratch")
-
-
-# One failure at a time: each is shortened for a while, and the first is what somebody will mend.
 
 
 @scenario(versions=(3,), needs=("lockstep",))

@@ -1,0 +1,75 @@
+"""A run of the machines that fails is printed as a program, which fails in the same way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from harness.network import Deliver, Tick, User
+from harness.oracles import OracleFailure
+from implementations.contract import Policy
+from implementations.reference import ReferenceEngine
+from scenarios.machines import Case, as_source
+from scenarios.properties import Clients, Conversation
+from tests.test_oracles import half
+
+MARK = "the run as a program:\n\n"
+
+
+def program_of(failure: BaseException) -> str:
+    """The program among the notes of a failure."""
+    notes = [note for note in getattr(failure, "__notes__", ()) if note.startswith(MARK)]
+    assert len(notes) == 1
+    return str(notes[0]).removeprefix(MARK)
+
+
+@pytest.mark.parametrize("machine", [Conversation, Clients])
+@pytest.mark.parametrize("fault", ["counter-constant", "mac-keys-never-revealed", "plaintext-ends-the-session"])
+def test_a_failing_run_is_a_program_that_fails(machine: type[Conversation], fault: str) -> None:
+    broken = half(fault)
+
+    class Broken(machine):  # type: ignore[valid-type, misc]
+        engine = staticmethod(broken)
+
+    bounded = settings(
+        max_examples=100,
+        stateful_step_count=30,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        verbosity=Verbosity.quiet,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    with pytest.raises(OracleFailure) as caught:
+        run_state_machine_as_test(Broken, settings=bounded)
+    program = program_of(caught.value)
+    with pytest.raises(OracleFailure) as again:
+        exec(compile(program, "program", "exec"), {"make": broken})
+    assert str(again.value) == str(caught.value)
+
+
+def test_moves_as_source() -> None:
+    """Everything that a move holds reads back as it was."""
+    moves = [
+        User("alice", "set_policy", {"policy": Policy.ALLOW_V2 | Policy.REQUIRE_ENCRYPTION}),
+        User("alice", "set_policy", {"policy": Policy.NONE}),
+        User("bob", "send", {"text": b"a\0\xff'\"", "padding": None}),
+        Deliver("bob", -1),
+        Tick(60),
+    ]
+    names = {"User": User, "Deliver": Deliver, "Tick": Tick, "Policy": Policy}
+    assert [eval(as_source(move), names) for move in moves] == moves
+
+
+def test_a_case_starts_where_the_last_one_started() -> None:
+    """Cases share a world that is taken back each time: the same program has the same outcome."""
+    outcomes = []
+    for _ in range(3):
+        case = Case(engine=ReferenceEngine)
+        outcomes.append(case.run([User("alice", "send", {"text": b"hello, hello"}), Deliver("bob"), Tick(5)]))
+        case.finish()
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert len(outcomes[0]) == 2
