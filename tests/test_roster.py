@@ -23,7 +23,7 @@ def test_a_fault_is_a_target_that_fails() -> None:
         (scenario,) = scenarios(name)
         result = run(scenario, target, b"seed")
         assert result.verdict is Verdict.FAIL
-        assert ("case.run([" in result.detail) == name.startswith("properties")
+        assert ("the run as a program" in result.detail) == name.startswith("properties")
 
 
 @pytest.mark.parametrize(
