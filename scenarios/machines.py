@@ -8,7 +8,7 @@ was brought about once and is taken from a snapshot, so they pay for no handshak
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import cast
 
@@ -137,15 +137,9 @@ class Case:
         )
 
 
-def as_source(value: object) -> str:
-    """A move, or what it is made of, as Python source; the repr of a policy is none."""
-    if isinstance(value, Policy):
-        return " | ".join(f"Policy.{flag.name}" for flag in value) or "Policy.NONE"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {as_source(one)}" for key, one in value.items()) + "}"
-    if is_dataclass(value):
-        return f"{type(value).__name__}({', '.join(as_source(getattr(value, one.name)) for one in fields(value))})"
-    return repr(value)
+def as_source(move: Move) -> str:
+    """A move as Python source, without the names of its fields."""
+    return f"{type(move).__name__}({', '.join(repr(getattr(move, one.name)) for one in fields(move))})"
 
 
 def _world(setup: Setup) -> tuple[World, Oracles]:
