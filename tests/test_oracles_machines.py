@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from harness.network import Deliver, Tick, User
+from harness.network import Deliver, Move, Tick, User
 from harness.oracles import OracleFailure
 from implementations.contract import Policy
 from implementations.reference import ReferenceEngine
@@ -53,7 +53,7 @@ def test_a_failing_run_is_a_program_that_fails(machine: type[Conversation], faul
 
 def test_moves_as_source() -> None:
     """Everything that a move holds reads back as it was."""
-    moves = [
+    moves: list[Move] = [
         User("alice", "set_policy", {"policy": Policy.ALLOW_V2 | Policy.REQUIRE_ENCRYPTION}),
         User("alice", "set_policy", {"policy": Policy.NONE}),
         User("bob", "send", {"text": b"a\0\xff'\"", "padding": None}),
