@@ -7,13 +7,14 @@ Targets by name are in roster.py.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from harness.drivers.target import CAPABILITIES as DRIVER_CAPABILITIES
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.world import Party
-from implementations.contract import Entropy, PartyConfig
+from implementations.contract import Engine, Entropy, PartyConfig
 from implementations.entropy import SeededEntropy
 from implementations.independent import IndependentEngine
 from implementations.reference import ReferenceEngine
@@ -60,8 +61,8 @@ class Target(Protocol):
         ...
 
 
-class EngineTarget:
-    """An engine of the project, in lockstep with the other one and followed by the model."""
+class LockstepTarget(ABC):
+    """A target that is an engine in this process, beside another one, and followed by the model."""
 
     version = "1"
     capabilities = CAPABILITIES
@@ -69,12 +70,14 @@ class EngineTarget:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._order = sorted(ENGINES, key=lambda engine: engine != name)
+
+    @abstractmethod
+    def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
+        """The engine that is judged, and after it whatever it is compared with."""
 
     def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
-        """The engine and the other one, in lockstep; nobody follows."""
-        engines = {name: ENGINES[name](config, entropy) for name in self._order}
-        return LockstepParty(self.name, engines)
+        """A party of these engines; nobody follows."""
+        return LockstepParty(self.name, self.engines(config, entropy))
 
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         party = self.engine(config, SeededEntropy(seed).child(name))
@@ -83,8 +86,16 @@ class EngineTarget:
             party.follower = PartyModel(name, config, book)
         return party
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 (not abstract: there is nothing to do)
         """Nothing outlives its world."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Nothing to close."""
+
+
+class EngineTarget(LockstepTarget):
+    """An engine of the project, and the other one."""
+
+    def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
+        first_this_one = sorted(ENGINES, key=lambda engine: engine != self.name)
+        return {name: ENGINES[name](config, entropy) for name in first_this_one}

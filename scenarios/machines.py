@@ -13,30 +13,21 @@ from functools import cache
 from typing import cast
 
 from harness.keys import test_key
-from harness.lockstep import LockstepParty
+from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.network import Deliver, Move
 from harness.oracles import Oracles
+from harness.targets import EngineTarget, LockstepTarget
 from harness.world import World
-from implementations.contract import Engine, Entropy, Event, PartyConfig, Policy
+from implementations.contract import Engine, Event, PartyConfig, Policy
 from implementations.entropy import RecordingEntropy, SeededEntropy
-from implementations.independent import IndependentEngine
-from implementations.reference import ReferenceEngine
-
-#: Makes an engine; a class of one will do.
-EngineFactory = Callable[[PartyConfig, Entropy], Engine]
 
 #: Both versions, and nothing else.
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
 
-def both_engines(config: PartyConfig, entropy: Entropy) -> Engine:
-    """The two engines of the project in lockstep, so that every case also asks whether they agree (I15)."""
-    engines: dict[str, Engine] = {
-        "reference": ReferenceEngine(config, entropy),
-        "independent": IndependentEngine(config, entropy),
-    }
-    return LockstepParty(f"the client with tag {engines['reference'].instance_tag:#x}", engines)
+#: The two engines of the project in lockstep, so that every case also asks whether they agree (I15).
+both_engines = EngineTarget("reference").engine
 
 
 #: The policies that cases are made with; every flag is in one of them.
@@ -121,7 +112,12 @@ class Case:
         """The run as a program, with all that it needs to be pasted into a file and run."""
         setup = self.setup
         arguments = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
-        if setup.engine is not both_engines:
+        # Pasted, a target is made anew by its name; an engine of the reader's own must be there under its name.
+        target = getattr(setup.engine, "__self__", None)
+        made = setup.engine is not both_engines and isinstance(target, LockstepTarget)
+        if isinstance(target, LockstepTarget) and made:
+            arguments.append(f"engine=make({target.name!r}).engine")
+        elif setup.engine is not both_engines:
             arguments.append(f"engine={getattr(setup.engine, '__name__', '...')}")
         if setup.oracles:
             arguments.append(f"oracles={setup.oracles!r}")
@@ -129,6 +125,7 @@ class Case:
         lines = "".join(f"        {as_source(move)},\n" for move in self.program)
         return (
             (f"from harness.network import {names}\n" if names else "")
+            + ("from harness.roster import make\n" if made else "")
             + "from implementations.contract import Policy\n"
             + "from scenarios.machines import Case\n\n"
             + f"case = Case({', '.join(arguments)})\n"
@@ -149,6 +146,7 @@ def _world(setup: Setup) -> tuple[World, Oracles]:
     book = Book()
     for name, party in parties.items():
         if isinstance(party, LockstepParty):
+            party.name = name
             party.follower = PartyModel(name, configs[name], book)
     others = {
         "alice": [name for name in configs if name != "alice"],

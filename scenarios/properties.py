@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from harness import wire
-from harness.faults import FaultTarget
+from harness.lockstep import EngineFactory
 from harness.network import (
     ChangeField,
     Delay,
@@ -34,10 +34,10 @@ from harness.network import (
 )
 from harness.scenario import scenario
 from harness.stage import Stage
-from harness.targets import EngineTarget
+from harness.targets import LockstepTarget
 from harness.wire import Kind
 from implementations.contract import MAX_PADDING, MIN_MESSAGE_SIZE, Policy
-from scenarios.machines import CLIENTS, POLICIES, Case, EngineFactory, both_engines
+from scenarios.machines import CLIENTS, POLICIES, Case, both_engines
 
 _POSITIONS = st.integers(0, 5) | st.just(0)
 
@@ -283,7 +283,7 @@ def _judge(stage: Stage, machine: type[Conversation], examples: int, steps: int)
     A failing run is reported as it was found, so that a verdict comes soon; pytest on test_properties.py shortens it.
     """
     target = stage.target
-    if not isinstance(target, EngineTarget | FaultTarget):
+    if not isinstance(target, LockstepTarget):
         raise TypeError(f"{target.name} claims lockstep and is no engine")
 
     engines = target.engine

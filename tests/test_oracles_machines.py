@@ -8,6 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from harness.network import Deliver, Move, Tick, User
 from harness.oracles import OracleFailure
+from harness.targets import EngineTarget
 from implementations.contract import Policy
 from implementations.reference import ReferenceEngine
 from scenarios.machines import Case, as_source
@@ -73,3 +74,11 @@ def test_a_case_starts_where_the_last_one_started() -> None:
         case.finish()
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0]) == 2
+
+
+def test_a_program_names_the_target_that_was_judged() -> None:
+    """Pasted, a run against a target meets that target again."""
+    case = Case(engine=EngineTarget("independent").engine)
+    case.run([User("alice", "send", {"text": b"hello"}), Deliver("bob")])
+    assert "engine=make('independent').engine" in str(case)
+    exec(compile(str(case), "program", "exec"), {})
