@@ -9,7 +9,6 @@ program stays meaningful when shrinking takes moves out of it; a move on an empt
 from __future__ import annotations
 
 import random
-from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -220,33 +219,21 @@ class Network:
         del self.history[sent:]
 
 
-def _binary(message: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """(before, binary message, after) of an armoured message, None for anything else."""
-    before, marker, rest = message.partition(b"?OTR:")
-    armoured, dot, after = rest.partition(b".")
-    if not marker or not dot or len(armoured) % 4:
-        return None
-    return before + marker, b64decode(armoured), dot + after
-
-
 def flip_bit(message: bytes, bit: int) -> bytes:
     """Invert one bit of what the armour holds, or of a message without armour; `bit` wraps around."""
-    parts = _binary(message)
-    before, content, after = parts if parts else (b"", message, b"")
+    parsed = wire.parse(message)
+    content = bytearray(parsed.body)
     if not content:
         return message
     bit %= 8 * len(content)
-    changed = bytearray(content)
-    changed[bit // 8] ^= 0x80 >> bit % 8
-    return before + (b64encode(changed) if parts else bytes(changed)) + after
+    content[bit // 8] ^= 0x80 >> bit % 8
+    return wire.build(parsed.with_body(bytes(content)))
 
 
 def truncate(message: bytes, length: int) -> bytes:
     """Keep the first bytes of what the armour holds, or of a message without armour; `length` wraps around."""
-    parts = _binary(message)
-    before, content, after = parts if parts else (b"", message, b"")
-    content = content[: length % (len(content) + 1)]
-    return before + (b64encode(content) if parts else content) + after
+    parsed = wire.parse(message)
+    return wire.build(parsed.with_body(parsed.body[: length % (len(parsed.body) + 1)]))
 
 
 def change_field(message: bytes, name: str, value: int | bytes) -> bytes:

@@ -126,3 +126,9 @@ def test_fragments_carry_the_tags_of_the_message() -> None:
     assert wire.reassemble(pieces) == DH_KEY
     assert all(wire.parse(piece).value("receiver_tag") == b"00000222" for piece in pieces)
     assert {len(wire.parse(piece).data("piece")) for piece in pieces[:-1]} == {10}
+
+
+@pytest.mark.parametrize("raw", [b"?OTR:A===.", b"?OTR:AA=A.", b"?OTR:.", b"?OTR:AAMC", b""])
+def test_messages_whose_armour_holds_nothing_are_changed_as_they_are(raw: bytes) -> None:
+    assert len(flip_bit(raw, 3)) == len(raw)
+    assert truncate(raw, len(wire.parse(raw).body)) == raw

@@ -119,14 +119,10 @@ class Message:
     def with_raw(self, name: str, raw: bytes) -> Message:
         """The message with other bytes in the place of a field's, lengths and all. It is read anew."""
         self.field(name)
-        return self._with_body(raw if field.name == name else field.raw for field in self.fields)
+        return self.with_body(b"".join(raw if field.name == name else field.raw for field in self.fields))
 
-    def without(self, name: str) -> Message:
-        """The message without the bytes of a field."""
-        return self.with_raw(name, b"")
-
-    def _with_body(self, raws: Iterable[bytes]) -> Message:
-        body = b"".join(raws)
+    def with_body(self, body: bytes) -> Message:
+        """The message with another layer, within the same armour if it has any. It is read anew."""
         if self.armour is None:
             return parse(body)
         return _parse_binary(body, replace(self.armour, base64=b64encode(body)))
