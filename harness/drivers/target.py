@@ -21,28 +21,11 @@ from harness.drivers.errors import (
 from harness.drivers.party import DriverParty
 from harness.drivers.process import TIME_LIMIT, DriverProcess, Trace
 from implementations.contract import PartyConfig
+from implementations.drivers import linejson
 from implementations.entropy import Tape
 
-PROTOCOL = 1
-
-#: What a driver can say that its target can do. [docs/driver-protocol.md, Capabilities]
-CAPABILITIES = frozenset(
-    {
-        "v2",
-        "v3",
-        "smp",
-        "smp_question",
-        "extra_key",
-        "fragmentation_out",
-        "instance_tags",
-        "policy",
-        "heartbeat",
-        "time",
-        "dump",
-        "whitespace_tag",
-        "stored_messages",
-    }
-)
+#: What a driver can say that its target can do, for looking up.
+CAPABILITIES = frozenset(linejson.CAPABILITIES)
 
 RANDOMNESS = ("tape", "seed", "none")
 
@@ -84,7 +67,7 @@ class DriverTarget:
         process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
         self._process = process
         try:
-            told = process.call("hello", {"protocol": PROTOCOL})
+            told = process.call("hello", {"protocol": linejson.PROTOCOL})
         except TargetCrash as crash:
             if crash.code in _CANNOT_RUN:
                 raise TargetMissing(f"{self.name} can't be run here: {crash}") from crash
@@ -104,8 +87,8 @@ class DriverTarget:
         """Take the answer to `hello`, or end the process over it."""
         if not isinstance(told, dict) or type(told.get("protocol")) is not int:
             self.desync(f"hello: {told!r:.200} names no protocol")
-        if told["protocol"] != PROTOCOL:
-            self.desync(f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {PROTOCOL}")
+        if told["protocol"] != linejson.PROTOCOL:
+            self.desync(f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {linejson.PROTOCOL}")
         for field in ("name", "version"):
             if not isinstance(told.get(field), str):
                 self.desync(f"hello: no {field} in {told!r:.200}")

@@ -1,4 +1,4 @@
-"""What the drivers of Python libraries share besides the line loop: parties by name, and randomness from a seed.
+"""What drivers written in Python share besides the line loop: parties by name, and randomness from a seed.
 
 A driver derives a class from `Adapted` for its library's parties and hands it to `Adapter`. Actions arrive at it as
 methods with the names and arguments of contract.Engine; what it has to tell it tells with `emit`, in the order in which
@@ -11,12 +11,48 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from implementations.actions import ACTIONS, args_from_json
 from implementations.contract import DsaPrivateKey, Policy
 from implementations.drivers.linejson import PROTOCOL, InvalidParams, Method
 from implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
+
+P = TypeVar("P")
+
+
+class Parties(Generic[P]):
+    """The parties of a driver by the names that the harness gave them; what each driver does with them is its own."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, P] = {}
+
+    def find(self, params: dict[str, Any]) -> P:
+        """The party that a request is about. InvalidParams."""
+        try:
+            return self.by_name[params["party"]]
+        except (KeyError, TypeError):
+            raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None
+
+    def close(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The method of that name."""
+        self.find(params)
+        del self.by_name[params["party"]]
+        return {}
+
+    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The method of that name."""
+        self.by_name.clear()
+        return {}
+
+
+def arguments(action: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an action, read. InvalidParams."""
+    given = {name: value for name, value in params.items() if name != "party"}
+    try:
+        return args_from_json(action, given, action)
+    except JsonFormError as error:
+        raise InvalidParams(str(error)) from error
 
 
 class SeededRandom:
@@ -100,7 +136,7 @@ class Adapter:
     def __init__(self, about: About, party: type[Adapted]) -> None:
         self._about = about
         self._class = party
-        self._parties: dict[str, Adapted] = {}
+        self._parties = Parties[Adapted]()
 
     def methods(self) -> Mapping[str, Method]:
         """For linejson.serve."""
@@ -108,8 +144,8 @@ class Adapter:
             "hello": self.hello,
             "create": self.create,
             "set_time": self.set_time,
-            "close": self.close,
-            "reset": self.reset,
+            "close": self._parties.close,
+            "reset": self._parties.reset,
         }
         return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
 
@@ -136,35 +172,21 @@ class Adapter:
             )
         except (KeyError, TypeError, ValueError) as error:  # JsonFormError is a ValueError
             raise InvalidParams(f"create: {type(error).__name__}: {error}") from error
-        if name in self._parties:
+        if name in self._parties.by_name:
             raise InvalidParams(f"there is a party {name!r} already; close it first")
         party = self._class(settings)
-        self._parties[name] = party
+        self._parties.by_name[name] = party
         return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}
 
     def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
         if type(params.get("now")) is not int:
             raise InvalidParams("set_time needs now, whole seconds")
-        self._party(params).set_time(params["now"])
+        self._parties.find(params).set_time(params["now"])
         return {"events": []}
-
-    def close(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._party(params)
-        del self._parties[params["party"]]
-        return {}
-
-    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._parties.clear()
-        return {}
 
     def _action(self, action: str) -> Method:
         def method(params: dict[str, Any]) -> dict[str, Any]:
-            party = self._party(params)
-            given = {name: value for name, value in params.items() if name != "party"}
-            try:
-                args = args_from_json(action, given, action)
-            except JsonFormError as error:
-                raise InvalidParams(str(error)) from error
+            party, args = self._parties.find(params), arguments(action, params)
             # What an exception of the library leaves behind belongs to no later answer.
             party.events = []
             Adapted.current = party
@@ -172,9 +194,3 @@ class Adapter:
             return {"events": party.events}
 
         return method
-
-    def _party(self, params: dict[str, Any]) -> Adapted:
-        try:
-            return self._parties[params["party"]]
-        except (KeyError, TypeError):
-            raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None

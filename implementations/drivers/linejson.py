@@ -14,6 +14,23 @@ from typing import Any
 
 PROTOCOL = 1
 
+#: What a driver can say that its target can do. [docs/driver-protocol.md, Capabilities]
+CAPABILITIES = (
+    "v2",
+    "v3",
+    "smp",
+    "smp_question",
+    "extra_key",
+    "fragmentation_out",
+    "instance_tags",
+    "policy",
+    "heartbeat",
+    "time",
+    "dump",
+    "whitespace_tag",
+    "stored_messages",
+)
+
 UNSUPPORTED, LIBRARY_FAILED = -32001, -32002
 METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
 

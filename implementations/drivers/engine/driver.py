@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from implementations.actions import ACTIONS, args_from_json, perform
+from implementations.actions import ACTIONS, perform
 from implementations.contract import Engine, Entropy, OtrError, PartyConfig
-from implementations.drivers.linejson import PROTOCOL, InvalidParams, Method, serve
+from implementations.drivers.adapter import Parties, arguments
+from implementations.drivers.linejson import CAPABILITIES, PROTOCOL, InvalidParams, Method, serve
 from implementations.entropy import SeededEntropy, TapeEntropy
 from implementations.independent import IndependentEngine
 from implementations.jsonform import (
@@ -29,29 +30,13 @@ ENGINES: dict[str, Callable[[PartyConfig, Entropy | None], Engine]] = {
     "independent": IndependentEngine,
 }
 
-CAPABILITIES = [
-    "v2",
-    "v3",
-    "smp",
-    "smp_question",
-    "extra_key",
-    "fragmentation_out",
-    "instance_tags",
-    "policy",
-    "heartbeat",
-    "time",
-    "dump",
-    "whitespace_tag",
-    "stored_messages",
-]
-
 
 class Driver:
     """Parties by name, each an engine."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._parties: dict[str, Engine] = {}
+        self._parties = Parties[Engine]()
 
     def methods(self) -> dict[str, Method]:
         """All methods of the protocol."""
@@ -60,8 +45,8 @@ class Driver:
             "create": self.create,
             "set_time": self.set_time,
             "dump": self.dump,
-            "reset": self.reset,
-            "close": self.close,
+            "reset": self._parties.reset,
+            "close": self._parties.close,
         }
         return own | {action: self._action(action) for action in ACTIONS}
 
@@ -71,7 +56,7 @@ class Driver:
             "name": self._name,
             "version": "1",
             "otr_versions": [2, 3],
-            "capabilities": CAPABILITIES,
+            "capabilities": list(CAPABILITIES),
             "randomness": "tape",
         }
 
@@ -88,44 +73,24 @@ class Driver:
             engine = ENGINES[self._name](config, _entropy(params))
         except (KeyError, JsonFormError, OtrError) as error:
             raise InvalidParams(f"create: {error}") from error
-        self._parties[params["party"]] = engine
+        self._parties.by_name[params["party"]] = engine
         return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
 
     def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._party(params).set_time(params["now"])
+        self._parties.find(params).set_time(params["now"])
         return {"events": []}
 
     def dump(self, params: dict[str, Any]) -> dict[str, Any]:
-        party = self._party(params)
+        party = self._parties.find(params)
         secrets = {name: secret.hex() for name, secret in party.secrets().items()}
         return {"snapshot": snapshot_to_json(party.inspect()), "secrets": secrets}
 
-    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._parties.clear()
-        return {}
-
-    def close(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._party(params)
-        del self._parties[params["party"]]
-        return {}
-
     def _action(self, action: str) -> Method:
         def method(params: dict[str, Any]) -> dict[str, Any]:
-            party = self._party(params)
-            given = {name: value for name, value in params.items() if name != "party"}
-            try:
-                args = args_from_json(action, given, action)
-            except JsonFormError as error:
-                raise InvalidParams(str(error)) from error
+            party, args = self._parties.find(params), arguments(action, params)
             return {"events": [event_to_json(event) for event in perform(party, action, args)]}
 
         return method
-
-    def _party(self, params: dict[str, Any]) -> Engine:
-        try:
-            return self._parties[params["party"]]
-        except KeyError:
-            raise InvalidParams(f"no party {params.get('party')!r}; create it first") from None
 
 
 def _entropy(params: dict[str, Any]) -> Entropy | None:
