@@ -275,7 +275,7 @@ class SmpLiar:
         self.secret = secret
         self.e2, self.e3 = 0x1234567, 0x89ABCDF1
         self.r = [0x10001 + 2 * number for number in range(8)]
-        self.g2 = self.g3 = self.p = self.q = self.quotient = self.other_g3 = 0
+        self.g2 = self.g3 = self.p = self.q = self.quotient = 0
 
     def message_1(self) -> dict[str, int]:
         c2, d2 = knows(1, self.e2, self.r[2])
@@ -286,13 +286,13 @@ class SmpLiar:
     def message_2(self, first: Numbers) -> dict[str, int]:
         c2, d2 = knows(3, self.e2, self.r[2])
         c3, d3 = knows(4, self.e3, self.r[3])
-        self.g2, self.g3, self.other_g3 = power(first["g2a"], self.e2), power(first["g3a"], self.e3), first["g3a"]
+        self.g2, self.g3 = power(first["g2a"], self.e2), power(first["g3a"], self.e3)
         numbers = {"g2b": power(2, self.e2), "c2": c2, "D2": d2, "g3b": power(2, self.e3), "c3": c3, "D3": d3}
         self.p, self.q, proof = self._blind(5)
         return {**numbers, "Pb": self.p, "Qb": self.q, **proof}
 
     def message_3(self, second: Numbers) -> dict[str, int]:
-        self.g2, self.g3, self.other_g3 = power(second["g2b"], self.e2), power(second["g3b"], self.e3), second["g3b"]
+        self.g2, self.g3 = power(second["g2b"], self.e2), power(second["g3b"], self.e3)
         self.p, self.q, proof = self._blind(6)
         self.quotient = _over(self.q, second["Qb"])
         return {"Pa": self.p, "Qa": self.q, **proof, **self._raise(7, "Ra")}
