@@ -67,7 +67,7 @@ class Plan:
 
 
 def _conversations(version: int) -> list[Scenario]:
-    return [one for name in CONVERSATIONS for one in scenarios(f"interop.{name}[v{version}]")]
+    return [one for name in CONVERSATIONS for one in scenarios(f"conformance.interop.{name}[v{version}]")]
 
 
 def plans(

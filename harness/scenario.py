@@ -1,8 +1,8 @@
 """Scenarios: what is judged, each a decorated function whose docstring is its published description.
 
 A scenario gets a `Stage` on which it sets up the target and whatever it needs to face it, and makes its checks there.
-Its id is the name of its module and its own; with versions it is run once in each. Scenarios are collected in one
-table, which the command line, pytest and the documentation read.
+Its id is the name of its module, below the package that registers scenarios, and its own; with versions it is run once
+in each. Scenarios are collected in one table, which the command line, pytest and the documentation read.
 """
 
 from __future__ import annotations
@@ -60,15 +60,20 @@ def scenario(
     needs: tuple[str, ...] = (),
     peer_needs: tuple[str, ...] = (),
 ) -> Callable[[R], R]:
-    """Make a function a scenario. Its module's last name is the kind; a docstring is a must."""
+    """Make a function a scenario. The first name of its module within its package is the kind; a docstring is a must.
+
+    requirements: what it judges, as in harness.requirements.Claim: "DATA-CTR-2", or "!DATA-CTR-2" where that is broken
+    or put to the test. A requirement that is of one version only is judged in that one.
+    """
 
     def register(run: R) -> R:
         description = getdoc(run)
-        kind = run.__module__.rpartition(".")[2]
+        module = run.__module__.partition(".")[2] or run.__module__
+        kind = module.partition(".")[0]
         if not description:
-            raise ScenarioError(f"scenario {kind}.{run.__name__} has no docstring; it is the published description")
+            raise ScenarioError(f"scenario {module}.{run.__name__} has no docstring; it is the published description")
         for version in versions:
-            name = f"{kind}.{run.__name__}[v{version}]"
+            name = f"{module}.{run.__name__}[v{version}]"
             if name in _TABLE:
                 raise ScenarioError(f"two scenarios are called {name}; rename one")
             wanted = frozenset({f"v{version}", *needs})

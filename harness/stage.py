@@ -1,52 +1,53 @@
-"""The stage of one scenario: the target and its counterpart in a world, and the checks that are made there.
+"""The stage of one scenario: where the target is set up together with whatever it is to face.
 
-`Pair` has the moves that most scenarios are made of (establish, say, smp, end ...), each of which already checks what
-must always hold: both sides agree, text arrives once, unchanged and secure, nobody is told of an error.
+A `Pair` has an honest peer on the other side; with a `Subject` the scenario itself plays the other side, as an attacker
+on the network or as an insider. Every run on the stage is kept, with its log, so that it can be written down.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from harness.course import PEER, TARGET, CheckFailed, Course, Reply, check
+from harness.insider import HONEST, Insider, Signed
 from harness.keys import test_key
 from harness.model import Book
+from harness.pair import Pair, PairCheckpoint
+from harness.subject import Subject
 from harness.targets import EngineTarget, Target
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict, move_to_json
-from harness.world import Checkpoint, Step, World
-from implementations.contract import (
-    Ended,
-    Established,
-    Event,
-    ExtraKey,
-    Finished,
-    Outgoing,
-    PartyConfig,
-    Policy,
-    SmpFinished,
-    SmpRequested,
-    TextReceived,
-)
+from harness.world import World
+from implementations.contract import PartyConfig, Policy
 
-E = TypeVar("E", bound=Event)
+__all__ = [
+    "ALLOW",
+    "PEER",
+    "PEER_TAG",
+    "TARGET",
+    "TARGET_TAG",
+    "CheckFailed",
+    "Pair",
+    "PairCheckpoint",
+    "Reply",
+    "Stage",
+    "Subject",
+    "check",
+]
+
+V = TypeVar("V")
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
-#: The two parties of a pair, by the name they have in the world.
-TARGET, PEER = "target", "peer"
-
-
-class CheckFailed(AssertionError):
-    """Something that a scenario demands did not hold."""
+#: The instance tags of the two sides, for targets that can be told theirs.
+TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 
 
 class Stage:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
-    peer: what plays the other side, the reference engine unless given.
-
-    Every pair that is set up is kept, with its log, so that the run can be written down (`transcripts`).
+    peer: what plays the other side of pairs, the reference engine unless given.
     """
 
     def __init__(self, target: Target, version: int, seed: bytes, peer: Target | None = None) -> None:
@@ -54,7 +55,7 @@ class Stage:
         self.peer = peer or EngineTarget("reference")
         self.version = version
         self.seed = seed
-        self.pairs: list[Pair] = []
+        self.courses: list[Course] = []
         self._counted = 0
 
     def pair(
@@ -64,15 +65,15 @@ class Stage:
         peer_policy: Policy | None = None,
         max_message_size: int | None = None,
         peer_max_message_size: int | None = None,
+        heartbeat_interval: int | None = 60,
+        peer_heartbeat_interval: int | None = 60,
     ) -> Pair:
         """The target and the peer, connected. Policies are those of the version alone if not given."""
         self.target.reset()
         self.peer.reset()
-        own = ALLOW[self.version]
-        config = PartyConfig(test_key("alice"), own if policy is None else policy, 0x1A1A, max_message_size)
-        facing = PartyConfig(
-            test_key("bob"), own if peer_policy is None else peer_policy, 0x2B2B, peer_max_message_size
-        )
+        config = self._config(policy, max_message_size, heartbeat_interval)
+        own = ALLOW[self.version] if peer_policy is None else peer_policy
+        facing = PartyConfig(test_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
         peer = self.peer
         book = Book() if "lockstep" in self.target.capabilities & peer.capabilities else None
         header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
@@ -80,32 +81,69 @@ class Stage:
             TARGET: self.target.party(TARGET, config, self.seed, book),
             PEER: peer.party(PEER, facing, self.seed, book),
         }
-        world = World(parties, {TARGET: [PEER], PEER: [TARGET]})
-        pair = Pair(world, self.version, header)
-        self.pairs.append(pair)
+        pair = Pair(World(parties, {TARGET: [PEER], PEER: [TARGET]}), self.version, header)
+        self.courses.append(pair)
         return pair
 
+    def subject(
+        self,
+        *,
+        policy: Policy | None = None,
+        max_message_size: int | None = None,
+        heartbeat_interval: int | None = 60,
+    ) -> Subject:
+        """The target alone: what it receives is what the scenario hands to it."""
+        self.target.reset()
+        config = self._config(policy, max_message_size, heartbeat_interval)
+        header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config)})
+        world = World({TARGET: self.target.party(TARGET, config, self.seed, None)}, {TARGET: []})
+        subject = Subject(world, self.version, header)
+        self.courses.append(subject)
+        return subject
+
+    def encrypted(
+        self, *, target_begins: bool = False, signed: Signed = HONEST, policy: Policy | None = None
+    ) -> tuple[Subject, Insider]:
+        """A target in an encrypted session with an insider. target_begins: it sent the commit, as asked by a query."""
+        subject = self.subject(policy=policy)
+        insider = subject.insider()
+        subject.establish(insider, target_begins=target_begins, signed=signed)
+        return subject, insider
+
+    def each(self, values: Iterable[V], *, target_begins: bool = False) -> Iterator[tuple[Subject, Insider, V]]:
+        """For each value an encrypted session of its own: what one does to it the next does not feel."""
+        for value in values:
+            yield (*self.encrypted(target_begins=target_begins), value)
+
+    def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
+        allowed = ALLOW[self.version] if policy is None else policy
+        return PartyConfig(test_key("alice"), allowed, TARGET_TAG, size, heartbeat)
+
     def count(self, steps: int) -> None:
-        """Steps that were made in worlds other than those of `pair`."""
+        """Steps that were made in worlds other than those of `courses`."""
         self._counted += steps
 
     @property
     def steps(self) -> int:
         """Inputs given to parties so far."""
-        return self._counted + sum(pair.world.steps for pair in self.pairs)
+        return self._counted + sum(course.world.steps for course in self.courses)
 
     def check(self, holds: bool, what: str) -> None:
         """Demand that something holds; `what` says what, as a sentence in the present."""
         check(holds, what)
 
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
-        """Write down every pair's run as FOLDER/NAME.jsonl (NAME-2.jsonl ...); the verdict belongs to the last."""
+        """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...); the verdict belongs to the last.
+
+        A run that led to a failure is the last one; of a failure only that is written down.
+        """
+        failed = verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
         paths = []
-        for number, pair in enumerate(self.pairs, start=1):
+        for number, course in enumerate(self.courses[-1:] if failed else self.courses, start=1):
             path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
-            last = number == len(self.pairs)
-            with TranscriptWriter.create(path, pair.header) as writer:
-                for step in pair.log:
+            last = course is self.courses[-1]
+            with TranscriptWriter.create(path, course.header) as writer:
+                for step in course.log:
                     writer.step(
                         step.now,
                         step.party,
@@ -119,120 +157,3 @@ class Stage:
                 writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
             paths.append(path)
         return paths
-
-
-def check(holds: bool, what: str) -> None:
-    """Raise CheckFailed unless it holds."""
-    if not holds:
-        raise CheckFailed(what)
-
-
-@dataclass(frozen=True, slots=True)
-class PairCheckpoint:
-    """A pair at one moment."""
-
-    world: Checkpoint
-    log: tuple[Step, ...]
-
-
-class Pair:
-    """The target and the peer in a world, with every step that was taken."""
-
-    def __init__(self, world: World, version: int, header: Header) -> None:
-        self.world = world
-        self.version = version
-        self.header = header
-        self.log: list[Step] = []
-        world.watchers.append(self.log.append)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return TARGET, PEER
-
-    def other(self, name: str) -> str:
-        """Whom `name` talks to."""
-        return PEER if name == TARGET else TARGET
-
-    def events(self, since: int, name: str, kind: type[E]) -> list[E]:
-        """The events of one kind that a party gave in the steps from log index `since` on."""
-        return [
-            event for step in self.log[since:] if step.party == name for event in step.events if isinstance(event, kind)
-        ]
-
-    def act(self, name: str, action: str, **args: object) -> int:
-        """A user acts, and everything that follows is delivered in order. The log index at which that began."""
-        since = len(self.log)
-        self.world.user(name, action, **args)
-        self.world.settle()
-        return since
-
-    def checkpoint(self) -> PairCheckpoint:
-        """This moment, for `back_to`. Engines only."""
-        return PairCheckpoint(self.world.snapshot(), tuple(self.log))
-
-    def back_to(self, moment: PairCheckpoint) -> None:
-        """Go back to a moment, with all parties and the log: what is written down is always one run that can be had."""
-        self.world.restore(moment.world)
-        self.log[:] = moment.log
-
-    def one(self, since: int, name: str, kind: type[E]) -> E:
-        """The only event of a kind that a party gave since; it is an error when there is none or more."""
-        found = self.events(since, name, kind)
-        check(len(found) == 1, f"{name} gives exactly one {kind.__name__}, and gave {len(found)}: {found}")
-        return found[0]
-
-    def establish(self, asks: str) -> dict[str, Established]:
-        """`asks` sends a query; the handshake runs; both must come to the same session."""
-        since = self.act(asks, "start")
-        sessions = {name: self.one(since, name, Established) for name in self.names}
-        for name, session in sessions.items():
-            facing = sessions[self.other(name)]
-            check(session.version == self.version, f"{name} speaks version {self.version}, not {session.version}")
-            check(session.ssid == facing.ssid, "both sides have the same ssid")
-            identity = self.world.parties[self.other(name)].fingerprint
-            check(session.fingerprint == identity, f"{name} sees the fingerprint of the other side's key")
-        for name in self.names:
-            if ("established", "sent_reveal_signature") in getattr(self.world.parties[name], "untold", ()):
-                continue
-            revealed = sessions[name].sent_reveal_signature
-            check(revealed == (name != asks), f"{self.other(asks)} sent the Reveal Signature Message, {name} agrees")
-        return sessions
-
-    def say(self, name: str, text: bytes, **args: object) -> None:
-        """`name` sends a text; the other side must show it once, unchanged, as secure."""
-        since = self.act(name, "send", text=text, **args)
-        shown = self.events(since, self.other(name), TextReceived)
-        seen = [(event.text, event.secure) for event in shown]
-        check(seen == [(text, True)], f"{self.other(name)} shows {text[:40]!r} once, as secure, and showed {seen}")
-        self.sent_encrypted(since, text)
-
-    def sent_encrypted(self, since: int, text: bytes) -> None:
-        """The text must not have been on the wire since as it is."""
-        for name in self.names:
-            for event in self.events(since, name, Outgoing):
-                check(len(text) < 4 or text not in event.message, f"{text[:40]!r} does not go out in the clear")
-
-    def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
-        """A whole SMP run; both sides must find that the secrets are equal, or that they are not."""
-        answers = self.other(asks)
-        since = self.act(asks, "smp_start", secret=secret, question=question)
-        request = self.one(since, answers, SmpRequested)
-        check(request.question == question, f"{answers} is asked {question!r}, and was asked {request.question!r}")
-        since = self.act(answers, "smp_answer", secret=answer)
-        for name in self.names:
-            equal = self.one(since, name, SmpFinished).equal
-            check(equal == (secret == answer), f"{name} finds the secrets {'equal' if secret == answer else 'unequal'}")
-
-    def extra_key(self, name: str, use: int, data: bytes) -> None:
-        """`name` asks for the extra symmetric key; both sides must get the same."""
-        since = self.act(name, "extra_key", use=use, data=data)
-        own, theirs = self.one(since, name, ExtraKey), self.one(since, self.other(name), ExtraKey)
-        check(len(own.key) == 32, "the extra symmetric key has 32 bytes")
-        check(own.key == theirs.key, "both sides have the same extra symmetric key")
-        check((theirs.use, theirs.data) == (use, data), "use and data of the extra symmetric key arrive unchanged")
-
-    def end(self, name: str) -> None:
-        """`name` ends the conversation; the other side must be told."""
-        since = self.act(name, "end")
-        self.one(since, name, Ended)
-        self.one(since, self.other(name), Finished)

@@ -333,7 +333,7 @@ def test_claims_are_tried(statement: str, expected: list[str], monkeypatch: pyte
     ],
 )
 def test_verdicts_and_the_next_case(liar: Make, method: str, statement: str, verdict: Verdict) -> None:
-    (scenario,) = scenarios("interop.handshake_asked_by_target[v3]")
+    (scenario,) = scenarios("conformance.interop.handshake_asked_by_target[v3]")
     target = liar(method, statement)
     for _ in range(2):
         result = run(scenario, target, b"seed")

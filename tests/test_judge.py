@@ -74,7 +74,7 @@ def test_what_is_not_claimed_is_not_asked() -> None:
 def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
     kept = run(made(lambda stage: None), EngineTarget("reference"), b"s", tmp_path)
     assert kept.transcripts == ()
-    (chosen,) = scenarios("interop.smp_with_question[v3]")
+    (chosen,) = scenarios("conformance.interop.smp_with_question[v3]")
     result = run(chosen, EngineTarget("independent"), b"seed", tmp_path, keep=True)
     assert result.verdict is Verdict.PASS
     transcript = read_transcript(Path(result.transcripts[0]))
@@ -86,7 +86,7 @@ def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    (chosen,) = scenarios("interop.handshake_asked_by_target[v2]")
+    (chosen,) = scenarios("conformance.interop.handshake_asked_by_target[v2]")
     texts = []
     for folder, seed in (("a", b"seed"), ("b", b"seed"), ("c", b"other")):
         result = run(chosen, EngineTarget("reference"), seed, tmp_path / folder, keep=True)
@@ -150,7 +150,7 @@ class Deaf(IndependentEngine):
 
 def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    one = ["--only", "interop.alternating", "--jobs", "1"]
+    one = ["--only", "conformance.interop.alternating", "--jobs", "1"]
     assert cli.main(["check", *one, "--json", "out.json", "--transcripts", "all"]) == 0
     assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 2
     good = sorted(Path("all").glob("*.jsonl"))[0]
@@ -199,7 +199,7 @@ def test_a_missing_target_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_an_interruption_shows_what_was_found(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "harness.cli", "check", "--only", "adversary", "--jobs", "2"]
+    command = [sys.executable, "-m", "harness.cli", "check", "--only", "attacks.damage", "--jobs", "2"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(3)
     process.send_signal(signal.SIGINT)

@@ -18,9 +18,9 @@ load()
 LIAR = Path(__file__).parent / "liar.py"
 TEMPLATE = Path(__file__).parents[1] / "implementations" / "drivers" / "template" / "driver.py"
 
-HANDSHAKE = "interop.handshake_asked_by_target[v3]"
-SMP = "interop.smp_equal[v3]"
-SEED = "claims.the_same_seed_gives_the_same_bytes[v3]"
+HANDSHAKE = "conformance.interop.handshake_asked_by_target[v3]"
+SMP = "conformance.interop.smp_equal[v3]"
+SEED = "conformance.claims.the_same_seed_gives_the_same_bytes[v3]"
 
 EXPECTED = {
     "honest": (HANDSHAKE, Verdict.PASS, ""),

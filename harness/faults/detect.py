@@ -1,8 +1,9 @@
 """Detectors: what is run against a fault to see whether anybody notices.
 
 A detector is a drill, a scenario, or a random conversation under an adversary, by its name: "drill:ends",
-"scenario:interop.smp_equal", "random:3". Each is recorded once with the genuine engine (record.py), and then played to
-any number of faulty ones. A difference in events, state or secrets is a detection; so are a crash and a hang.
+"scenario:conformance.interop.smp_equal", "random:3". Each is recorded once with the genuine engine (record.py), and
+then played to any number of faulty ones. A difference in events, state or secrets is a detection; so are a crash and a
+hang.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ RANDOM_RUNS = 4
 def detectors() -> list[str]:
     """The names of all detectors, cheap ones first."""
     scenario.load()
-    ids = dict.fromkeys(found.id.partition("[")[0] for found in scenario.scenarios("interop."))
+    ids = dict.fromkeys(found.id.partition("[")[0] for found in scenario.scenarios("conformance.interop."))
     return [
         *(f"drill:{name}" for name in drills()),
         *(f"scenario:{name}" for name in ids),

@@ -1,0 +1,100 @@
+"""The target alone with the scenario, which plays everybody else: attackers on the network, and insiders.
+
+Everything is judged by what the target sends and by its events, so any target can be a subject. What an insider needs
+to know of it (its instance tag) he learns from its messages, as a correspondent would.
+"""
+
+from __future__ import annotations
+
+from harness import wire
+from harness.course import TARGET, Course, Reply, check
+from harness.insider import HONEST, Insider, Signed, fingerprint
+from harness.keys import test_key
+from harness.transcript import Header
+from harness.wire import Kind, Message
+from harness.wire.layers import Plaintext, parse_plaintext
+from harness.world import World
+from implementations.contract import Established
+
+
+class Subject(Course):
+    """The target in a world of its own."""
+
+    def __init__(self, world: World, version: int, header: Header) -> None:
+        super().__init__(world, version, header)
+        self._insiders: list[Insider] = []
+
+    def give(self, message: bytes) -> Reply:
+        """The target receives a message."""
+        return self._heard(self.hand(TARGET, message))
+
+    def user(self, action: str, **args: object) -> Reply:
+        """The target's user acts."""
+        return self._heard(self.do(TARGET, action, args))
+
+    def query(self) -> Reply:
+        """The target receives a query for the version of this run."""
+        return self.give(b"?OTRv%d?" % self.version)
+
+    def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
+        """Somebody with valid keys who is not bound to anything; see harness.insider."""
+        target_tag = self.world.parties[TARGET].instance_tag
+        insider = Insider(test_key(key), target_tag, version=self.version, tag=tag, seed=seed)
+        self._insiders.append(insider)
+        return insider
+
+    def begin(self, insider: Insider, signed: Signed = HONEST) -> Reply:
+        """The insider commits, the target answers, the insider reveals and signs: what the target makes of that."""
+        answer = self.give(insider.commit())
+        dh_key = wire.build(answer.message(Kind.DH_KEY))
+        return self.give(insider.reveal_signature(dh_key, signed))
+
+    def answer(self, insider: Insider, signed: Signed = HONEST) -> Reply:
+        """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
+        commit = wire.build(self.query().message(Kind.DH_COMMIT))
+        reveal = wire.build(self.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
+        return self.give(insider.signature(insider.opened(commit, reveal), signed))
+
+    def establish(self, insider: Insider, *, target_begins: bool = False, signed: Signed = HONEST) -> Established:
+        """A handshake that must succeed, with the insider's key and the ssid that he has computed."""
+        reply = self.answer(insider, signed) if target_begins else self.begin(insider, signed)
+        established = reply.one(Established)
+        check(established.version == self.version, f"the session has version {self.version}: {established}")
+        untold = getattr(self.world.parties[TARGET], "untold", ())
+        if ("established", "ssid") not in untold:
+            check(established.ssid == insider.ssid, "both sides compute the same ssid")
+        if ("established", "fingerprint") not in untold:
+            expected = fingerprint(signed.shown or insider.key.public)
+            check(established.fingerprint == expected, "the fingerprint reported is that of the key that signed")
+        return established
+
+    def hears(self, insider: Insider, text: bytes, **data: object) -> Reply:
+        """The insider sends a text in his session, which the target must show, once and as secure."""
+        reply = self.give(insider.data(text, **data))  # type: ignore[arg-type]
+        reply.shows(text)
+        return reply
+
+    def says(self, insider: Insider, text: bytes) -> Message:
+        """The target's user sends a text, which must arrive in one data message that the insider can read."""
+        message = self.user("send", text=text).message(Kind.DATA)
+        found = parse_plaintext(insider.read(wire.build(message)))
+        check(found.text == text, f"the text arrives as {text[:40]!r}, and arrived as {found.text[:40]!r}")
+        return message
+
+    def read(self, insider: Insider, message: Message) -> Plaintext:
+        """A data message of the target's, decrypted by the insider."""
+        return parse_plaintext(insider.read(wire.build(message)))
+
+    def still_talks(self, insider: Insider) -> None:
+        """The session is as good as before: texts arrive in both directions, over a change of keys."""
+        self.hears(insider, b"can you hear me?")
+        self.says(insider, b"yes")
+        self.hears(insider, b"good")
+
+    def _heard(self, reply: Reply) -> Reply:
+        """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
+        for message in reply.sent:
+            if message.has("sender_tag") and message.kind in wire.ENCODED:
+                for insider in self._insiders:
+                    insider.target_tag = insider.target_tag or message.number("sender_tag")
+        return reply

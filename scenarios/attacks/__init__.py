@@ -1,0 +1,3 @@
+"""Attacks: what somebody on the network, with revealed keys or with valid ones could try, and what must not come of
+it.
+"""
