@@ -10,6 +10,7 @@ failing ones are kept in .hypothesis for the next run. Choose with HYPOTHESIS_PR
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,4 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="NAME",
         help="what the scenarios judge; may be repeated (default: independent and libotr)",
+    )
+    parser.addoption(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="known deviations of the target (default: the file that is shipped for it)",
     )

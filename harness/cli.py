@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
-from harness import bench, matrix, report
+from harness import bench, deviations, matrix, report, requirements
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.faults import faults
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except TargetError as error:  # it could not even be started
         return _fail(error, NOT_RUN)
-    except (UsageError, UnknownTarget, TranscriptError) as error:
+    except (UsageError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
@@ -73,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="write every run's transcript to DIR (without it, those of failed runs to otterproof-failures)",
     )
+    check.add_argument(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="known deviations of the target as TOML (default: the file shipped for it, if there is one; none: 'none')",
+    )
+    check.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to fit what came out")
     check.set_defaults(command=_check)
 
     measure = commands.add_parser("bench", help="measure speed, as ratios against the bare cryptography and libotr")
@@ -121,21 +129,46 @@ def _check(options: argparse.Namespace) -> int:
     chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
     if not chosen:
         raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
+    file = _known_file(options)
+    known = deviations.Known(_entries(file) if file and not options.fix else ())
     folder = options.transcripts or Path("otterproof-failures")
     job = Job(options.target, options.seed.encode(), folder, options.transcripts is not None)
     began = time.perf_counter()
-    stream = judge(job, chosen, min(options.jobs, len(chosen)))
+    stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen))))
     results, interrupted = report.collect(stream, len(chosen), options.target)
-    report.summary(results, chosen, options.target, time.perf_counter() - began)
+    if options.fix and file and not interrupted:
+        removed, added = deviations.fix(file, results)
+        print(f"otterproof: {file}: {removed} entries taken out, {added} put in", file=sys.stderr)
+        known = deviations.Known(_entries(file))
+        results = list(known.mark(results))
+    stale = [] if interrupted else known.stale(results)
+    report.summary(results, chosen, options.target, time.perf_counter() - began, stale)
     if options.json:
-        content = report.as_json(results, options.target, version, options.seed)
+        content = report.as_json(results, options.target, version, options.seed, stale)
         options.json.write_text(json.dumps(content, indent=1) + "\n")
     if interrupted:
         return INTERRUPTED
     verdicts = {result.verdict for result in results}
-    if verdicts & report.BAD:
+    if stale or any(result.verdict in report.BAD and not result.known for result in results):
         return DEVIATES
     return NOT_RUN if Verdict.INFRA in verdicts or verdicts <= {Verdict.UNSUPPORTED} else CONFORMS
+
+
+def _known_file(options: argparse.Namespace) -> Path | None:
+    """The file of known deviations that counts; None if there is none."""
+    file: Path | None = options.known or deviations.shipped(options.target)
+    if options.known == Path("none"):
+        file = None
+    if options.fix and file is None:
+        raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
+    if options.fix and options.only:
+        raise UsageError("--fix needs the results of all scenarios; leave --only out")
+    return file
+
+
+def _entries(file: Path) -> list[deviations.Deviation]:
+    names = [scenario.id for scenario in scenarios()]
+    return deviations.load(file, names, list(requirements.load().requirements), date.today())
 
 
 def _bench(options: argparse.Namespace) -> int:

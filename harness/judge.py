@@ -42,7 +42,10 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took."""
+    """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
+
+    known: why a failure is put up with, "" if it is not (harness.deviations).
+    """
 
     scenario: str
     requirements: tuple[str, ...]
@@ -51,6 +54,7 @@ class Result:
     steps: int
     seconds: float
     transcripts: tuple[str, ...] = ()
+    known: str = ""
 
 
 def run(

@@ -17,9 +17,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness.deviations.known import Stale
 from harness.faults import Fault
 from harness.judge import Result
 from harness.matrix import Cell
+from harness.requirements import Side
 from harness.roster import Listing
 from harness.scenario import Scenario
 from harness.transcript import Verdict
@@ -45,7 +47,7 @@ def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Re
             for result in results:
                 collected.append(result)
                 progress.update(task, advance=1, description=f"judging {target}: {result.scenario[:40]:40}")
-                if result.verdict in BAD or result.verdict is Verdict.INFRA:
+                if not result.known and (result.verdict in BAD or result.verdict is Verdict.INFRA):
                     verdict = _coloured(result.verdict, result.verdict.value)
                     progress.console.print(f"{verdict} {escape(result.scenario)}")
         except KeyboardInterrupt:
@@ -53,11 +55,42 @@ def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Re
     return collected, False
 
 
-def summary(results: Sequence[Result], chosen: Sequence[Scenario], target: str, seconds: float) -> None:
-    """Print what was run, what held, and what did not, with the reason and where the transcript is."""
+def summary(
+    results: Sequence[Result],
+    chosen: Sequence[Scenario],
+    target: str,
+    seconds: float,
+    stale: Sequence[Stale] = (),
+) -> None:
+    """Print what was run, what held, and what did not, with the reason and where the transcript is.
+
+    stale: entries of the file of known deviations that do not fit.
+    """
     console = Console(width=None if sys.stdout.isatty() else 120)
-    kinds = {scenario.id: scenario.kind for scenario in chosen}
     summaries = {scenario.id: scenario.summary for scenario in chosen}
+    console.print(_counts(results, chosen, target))
+    known = [result for result in results if result.known]
+    for result in sorted(results, key=lambda result: result.scenario):
+        if result.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) or result.known:
+            continue
+        console.print(f"\n{_coloured(result.verdict, result.verdict.value)} [bold]{escape(result.scenario)}[/]")
+        console.print(f"  {escape(summaries[result.scenario])}", highlight=False)
+        console.print(escape("\n".join(f"  {line}" for line in result.detail.splitlines())), highlight=False)
+        for path in result.transcripts:
+            console.print(f"  transcript: {escape(path)}", highlight=False, soft_wrap=True)
+    for reason, scenarios in _by_reason(known).items():
+        console.print(f"\n[yellow]known[/]: {escape(reason)}", highlight=False)
+        console.print(escape("\n".join(f"  {name}" for name in scenarios)), highlight=False)
+    for entry in stale:
+        console.print(f"\n[red]known deviations[/]: {escape(str(entry))}", highlight=False)
+    steps = sum(result.steps for result in results)
+    verdict = _conclusion(results, chosen, stale)
+    console.print(f"{target}: {verdict} ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)")
+
+
+def _counts(results: Sequence[Result], chosen: Sequence[Scenario], target: str) -> Table:
+    """How many scenarios of each kind came to each verdict."""
+    kinds = {scenario.id: scenario.kind for scenario in chosen}
     verdicts = [verdict for verdict in Verdict if any(result.verdict is verdict for result in results)]
     table = Table("kind", "scenarios", "steps", *(verdict.value for verdict in verdicts), title=f"{target}")
     for kind in sorted(set(kinds.values())):
@@ -65,30 +98,35 @@ def summary(results: Sequence[Result], chosen: Sequence[Scenario], target: str, 
         counts = Counter(result.verdict for result in of_kind)
         cells = [_coloured(verdict, str(counts[verdict])) if counts[verdict] else "-" for verdict in verdicts]
         table.add_row(kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells)
-    console.print(table)
-    for result in sorted(results, key=lambda result: result.scenario):
-        if result.verdict is Verdict.PASS or result.verdict is Verdict.UNSUPPORTED:
-            continue
-        console.print(f"\n{_coloured(result.verdict, result.verdict.value)} [bold]{escape(result.scenario)}[/]")
-        console.print(f"  {escape(summaries[result.scenario])}", highlight=False)
-        console.print(escape("\n".join(f"  {line}" for line in result.detail.splitlines())), highlight=False)
-        for path in result.transcripts:
-            console.print(f"  transcript: {escape(path)}", highlight=False, soft_wrap=True)
-    judged = any(result.verdict is not Verdict.UNSUPPORTED for result in results)
-    conforms = not any(result.verdict in BAD or result.verdict is Verdict.INFRA for result in results)
-    verdict = "[green]conforms[/]" if conforms and len(results) == len(chosen) else "[red]does not conform[/]"
-    if not judged:
-        verdict = "[yellow]not judged[/]: it claims nothing that these scenarios need"
+    return table
+
+
+def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for result in sorted(known, key=lambda result: result.scenario):
+        found.setdefault(result.known, []).append(f"{result.verdict.value} {result.scenario}")
+    return found
+
+
+def _conclusion(results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale]) -> str:
     if len(results) < len(chosen):
-        verdict = f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
-    steps = sum(result.steps for result in results)
-    console.print(f"{target}: {verdict} ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)")
+        return f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
+    if all(result.verdict is Verdict.UNSUPPORTED for result in results):
+        return "[yellow]not judged[/]: it claims nothing that these scenarios need"
+    failed = [result for result in results if result.verdict in BAD or result.verdict is Verdict.INFRA]
+    if any(not result.known for result in failed):
+        return "[red]does not conform[/]"
+    if stale:
+        return f"[red]conforms but for what is known, and {len(stale)} known deviations are out of date[/]"
+    return f"[yellow]conforms but for {len(failed)} known deviations[/]" if failed else "[green]conforms[/]"
 
 
-def as_json(results: Sequence[Result], target: str, version: str, seed: str) -> dict[str, Any]:
+def as_json(
+    results: Sequence[Result], target: str, version: str, seed: str, stale: Sequence[Stale] = ()
+) -> dict[str, Any]:
     """The whole judgement as plain JSON values: counts, a verdict for each scenario and for each requirement.
 
-    A requirement has the worst verdict of its scenarios.
+    A requirement has the worst verdict of its scenarios. stale: entries of the known deviations that do not fit.
     """
     order = [
         Verdict.PASS,
@@ -101,7 +139,7 @@ def as_json(results: Sequence[Result], target: str, version: str, seed: str) -> 
     ]
     requirements: dict[str, Verdict] = {}
     for result in results:
-        for requirement in result.requirements:
+        for requirement in {claim.removeprefix(Side.NEGATIVE) for claim in result.requirements}:
             worst = max(requirements.get(requirement, Verdict.PASS), result.verdict, key=order.index)
             requirements[requirement] = worst
     return {
@@ -114,6 +152,8 @@ def as_json(results: Sequence[Result], target: str, version: str, seed: str) -> 
             for result in sorted(results, key=lambda result: result.scenario)
         ],
         "requirements": {name: verdict.value for name, verdict in sorted(requirements.items())},
+        "known": sum(bool(result.known) for result in results),
+        "stale": [str(entry) for entry in stale],
     }
 
 

@@ -1,0 +1,183 @@
+"""Known deviations: what is known does not fail a run, and an entry that does not fit fails it; --fix makes it fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.deviations import DeviationError, Known, fix, load
+from harness.deviations.entries import FOLDER
+from harness.drivers import THIRD_PARTIES
+from harness.judge import Result
+from harness.requirements import load as load_requirements
+from harness.scenario import load as load_scenarios
+from harness.scenario import scenarios
+from harness.transcript import Verdict
+
+IDS = ["area.one[v2]", "area.one[v3]", "area.two[v3]"]
+REQUIREMENTS = ["DATA-CTR-2", "DATA-CTR-3"]
+ENTRY = '[[deviation]]\nscenario = "area.one"\nmessage = "a counter"\nreason = "Counters."\n'
+
+
+def result(scenario: str, verdict: Verdict = Verdict.FAIL, detail: str = "a counter is 0, and was 1") -> Result:
+    return Result(scenario, ("!DATA-CTR-2",), verdict, "" if verdict is Verdict.PASS else detail, 1, 0.0)
+
+
+PASSED = [result(name, Verdict.PASS) for name in IDS]
+
+
+def known(tmp_path: Path, text: str, today: date | None = None) -> Known:
+    path = tmp_path / "known.toml"
+    path.write_text(text)
+    return Known(load(path, IDS, REQUIREMENTS, today))
+
+
+def stale(known_: Known, results: Sequence[Result]) -> str:
+    return "\n".join(map(str, known_.stale(results)))
+
+
+def test_a_failure_that_is_known(tmp_path: Path) -> None:
+    entries = known(tmp_path, ENTRY)
+    results = [result("area.one[v2]"), result("area.one[v3]"), result("area.two[v3]")]
+    assert [one.known for one in entries.mark(results)] == ["Counters.", "Counters.", ""]
+    assert entries.stale(results) == []
+
+
+def test_an_entry_for_one_version(tmp_path: Path) -> None:
+    entries = known(tmp_path, ENTRY.replace("area.one", "area.one[v2]"))
+    results = [result("area.one[v2]"), result("area.one[v3]")]
+    assert [one.known for one in entries.mark(results)] == ["Counters.", ""]
+
+
+def test_an_entry_for_a_requirement(tmp_path: Path) -> None:
+    entries = known(tmp_path, ENTRY.replace('scenario = "area.one"', 'requirement = "DATA-CTR-2"'))
+    results = [result("area.one[v2]"), result("area.two[v3]", Verdict.PASS), result("area.one[v3]", detail="other")]
+    assert [one.known for one in entries.mark(results)] == ["Counters.", "", ""]
+    assert entries.stale(results) == []
+    assert "it passes; remove the entry" in stale(entries, PASSED)
+    assert "area.one[v3] fails in another way (fail: other)" in stale(entries, results[1:])
+
+
+def test_a_crash_is_no_known_failure(tmp_path: Path) -> None:
+    entries = known(tmp_path, ENTRY)
+    crash = [result("area.one[v2]", Verdict.CRASH), result("area.one[v3]")]
+    assert [one.known for one in entries.mark(crash)] == ["", "Counters."]
+    assert "area.one[v2] fails in another way (crash: a counter is 0, and was 1)" in stale(entries, crash)
+    assert known(tmp_path, ENTRY + 'verdict = "crash"\n').stale(crash[:1]) == []
+
+
+@pytest.mark.parametrize(
+    ("results", "text"),
+    [
+        (PASSED, "entry 1 (scenario area.one): it passes; remove the entry, or run with --fix"),
+        ([result("area.one[v2]", Verdict.UNSUPPORTED)], "it is not asked of this target"),
+        ([result("area.one[v2]"), result("area.one[v3]", Verdict.PASS)], "area.one[v3] passes; name the version"),
+        ([result("area.one[v2]", detail="else")], "area.one[v2] fails in another way (fail: else)"),
+    ],
+)
+def test_an_entry_that_does_not_fit(tmp_path: Path, results: Sequence[Result], text: str) -> None:
+    assert text in stale(known(tmp_path, ENTRY), results)
+
+
+def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
+    assert known(tmp_path, ENTRY).stale([result("area.two[v3]", Verdict.PASS)]) == []
+    assert known(tmp_path, ENTRY).stale([result("area.one[v2]", Verdict.INFRA)]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ENTRY.replace("area.one", "area.wun"), r"there is no such scenario \(near to it: area"),
+        (ENTRY.replace("scenario", "requirement"), "there is no such requirement"),
+        (ENTRY + ENTRY, r"entry 2 .*entry 1 \(scenario area.one\) says it already"),
+        (ENTRY + ENTRY.replace("area.one", "area.one[v3]"), "says it already"),
+        (ENTRY + "expires = 2026-01-31\n", "expired on 2026-01-31; mend the target, or decide anew"),
+        (ENTRY + 'expires = "soon"\n', "write a date without quotes"),
+        (ENTRY + 'requirement = "DATA-CTR-2"\n', "either scenario or requirement"),
+        (ENTRY.replace("reason", "raison"), "unknown field 'raison'.*\n.*reason must be a text"),
+        (ENTRY + 'verdict = "pass"\n', "verdict is 'pass'; it is one of fail, crash, hang, desync"),
+        (ENTRY.replace("deviation", "deviatoin"), r"unknown key 'deviatoin'; entries begin with \[\[deviation\]\]"),
+        ("[[deviation", "is not TOML"),
+        ("deviation = [1]\n", "entry 1 is no table"),
+    ],
+)
+def test_a_file_with_a_mistake(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DeviationError, match=message):
+        known(tmp_path, text, date(2026, 2, 1))
+
+
+def test_not_expired_yet(tmp_path: Path) -> None:
+    assert known(tmp_path, ENTRY + "expires = 2026-02-01\n", date(2026, 2, 1)).entries
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DeviationError, match="can't be read: No such file"):
+        load(tmp_path / "none.toml", IDS, REQUIREMENTS)
+
+
+def test_fixing(tmp_path: Path) -> None:
+    """What fits stays as it is, comments and all; what does not goes; what is new comes in."""
+    path = tmp_path / "known.toml"
+    keep = ENTRY.replace('"area.two"', "") + "expires = 2020-01-01 # long ago\n"
+    gone = ENTRY.replace("area.one", "area.gone") + ENTRY.replace("area.one", "area.two").replace("a counter", "else")
+    path.write_text(f"# The first line.\n\n{keep}\n{gone}")
+    results = [*map(result, IDS), result("area.new[v2]", Verdict.CRASH), result("area.new[v3]", Verdict.PASS)]
+    assert fix(path, results) == (2, 2)
+    text = path.read_text()
+    assert text.startswith("# The first line.")
+    assert "expires = 2020-01-01 # long ago" in text
+    again = Known(load(path, [one.scenario for one in results], REQUIREMENTS))
+    names = [(one.name, one.verdict, one.message, one.reason) for one in again.entries]
+    assert names == [
+        ("area.one", Verdict.FAIL, "a counter", "Counters."),
+        ("area.new[v2]", Verdict.CRASH, "a counter is 0", "Not looked at yet."),
+        ("area.two", Verdict.FAIL, "a counter is 0", "Counters."),
+    ]
+    assert again.stale(results) == []
+    assert all(one.known for one in again.mark(results) if one.verdict is not Verdict.PASS)
+    before = path.read_text()
+    assert fix(path, results) == (0, 0)
+    assert path.read_text() == before
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault is put up with while its failure is known; the same file fails an engine without the fault."""
+    path, told = tmp_path / "known.toml", tmp_path / "told.json"
+    check = ["--only", "counter_0_is_refused", "--jobs", "1", "--transcripts", str(tmp_path), "--json", str(told)]
+    fault = "fault:counter-0-accepted"
+    assert cli.main(["check", fault, *check]) == cli.DEVIATES
+    (first, _) = json.loads(told.read_text())["scenarios"]
+    message = json.dumps(first["detail"][:20])
+    entry = f'scenario = "conformance.data.counter_0_is_refused"\nmessage = {message}\nreason = "It is a fault."\n'
+    path.write_text(f"[[deviation]]\n{entry}")
+    assert cli.main(["check", fault, *check, "--known", str(path)]) == cli.CONFORMS
+    assert json.loads(told.read_text())["known"] == 2
+    assert "conforms but for 2 known deviations" in capsys.readouterr().out
+    assert cli.main(["check", "reference", *check, "--known", str(path)]) == cli.DEVIATES
+    assert "1 known deviations are out of date" in capsys.readouterr().out
+    assert cli.main(["check", "reference", *check, "--known", "none"]) == cli.CONFORMS
+
+
+def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "reference", "--fix"]) == cli.USAGE
+    assert "name it with --known FILE" in capsys.readouterr().err
+    path = tmp_path / "known.toml"
+    path.write_text("[[deviation]]\n")
+    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--only", "smp"]) == cli.USAGE
+    assert "leave --only out" in capsys.readouterr().err
+    assert cli.main(["check", "reference", "--known", str(path)]) == cli.USAGE
+    assert "either scenario or requirement" in capsys.readouterr().err
+
+
+def test_the_files_that_are_shipped() -> None:
+    """They are of targets that there are, and every entry can be read."""
+    load_scenarios()
+    ids = [scenario.id for scenario in scenarios()]
+    for path in FOLDER.glob("*.toml"):
+        assert path.stem in THIRD_PARTIES
+        assert load(path, ids, list(load_requirements().requirements))
