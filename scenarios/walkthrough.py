@@ -209,9 +209,9 @@ def _message(alice: Subject, bob: Insider, story: Story) -> Message:
     mac_key = hashlib.sha1(aes_key).digest()
     number, byte = ("lower", 2) if low else ("higher", 1)
     story.tell(
-        f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of the hash
-        of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the {number} number,
-        so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
+        f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of the
+        hash of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the {number}
+        number, so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
     )
     story.values(s=s, aes_key=aes_key, mac_key=mac_key)
     covered = message.mac_input()
