@@ -1,4 +1,4 @@
-"""The network between the parties, under an adversary of the lowest grade: it sees everything and holds no keys.
+"""The network between the parties, under an adversary who sees everything and holds no keys but revealed MAC keys.
 
 Messages wait in one queue per receiver. Nothing moves by itself: every delivery, loss, copy, change and invention is a
 *move*, a small value that can be printed, stored and replayed. A program is a list of moves; the same program on the
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from harness import wire
+from harness.wire import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,24 @@ class Shuffle:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Forge:
+    """The forger: hand over the latest data message whose MAC key has been revealed, changed and with the right MAC."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Deliver what is under way, and what comes of it, in the order of sending; at most `limit` messages."""
+
+    limit: int = 40
+
+
 Move: TypeAlias = (
     User
     | Tick
+    | Settle
     | Deliver
     | Drop
     | Duplicate
@@ -139,11 +155,12 @@ Move: TypeAlias = (
     | Inject
     | Fragment
     | Shuffle
+    | Forge
 )
 
 #: The moves of the network, as against those of users and of time.
 NetworkMove: TypeAlias = (
-    Deliver | Drop | Duplicate | Delay | Replay | FlipBit | ChangeField | Truncate | Inject | Fragment | Shuffle
+    Deliver | Drop | Duplicate | Delay | Replay | FlipBit | ChangeField | Truncate | Inject | Fragment | Shuffle | Forge
 )
 
 
@@ -180,6 +197,8 @@ class Network:
             return move.message
         if isinstance(move, Replay):
             return self.history[move.index % len(self.history)].message if self.history else None
+        if isinstance(move, Forge):
+            return forgery([sent.message for sent in self.history])
         queue = self.queues[move.to]
         if not queue:
             return None
@@ -242,6 +261,20 @@ def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
         return wire.build(wire.parse(message).with_value(name, value))
     except wire.FieldError:
         return message
+
+
+def forgery(history: Sequence[bytes]) -> bytes | None:
+    """The latest data message on the wire whose MAC key has been revealed, changed and authenticated anew."""
+    messages = [wire.parse(raw) for raw in history]
+    whole = [message for message in messages if message.kind is Kind.DATA and not message.problems]
+    blocks = [message.data("old_mac_keys") for message in whole]
+    keys = [block[at : at + 20] for block in blocks for at in range(0, len(block), 20)]
+    for message in reversed(whole):
+        for key in reversed(keys):
+            if wire.crypto.verifies(message, key):
+                changed = bytes(one ^ 1 for one in message.data("encrypted_message"))
+                return wire.build(wire.crypto.mac_data(message.with_value("encrypted_message", changed), key))
+    return None
 
 
 #: Bytes of a fragment that are not its piece, by version.

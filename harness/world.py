@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from harness.network import Move, Network, Tick, User
+from harness.network import Move, Network, Settle, Tick, User
 from implementations.contract import Event, Outgoing, PartySnapshot
 
 
@@ -74,7 +74,9 @@ class World:
         return [event for move in moves for event in self.apply(move)]
 
     def apply(self, move: Move) -> Sequence[Event]:
-        """Make one move; the events of the one step that it causes, if it causes one."""
+        """Make one move; the events of the steps that it causes, for most moves one or none."""
+        if isinstance(move, Settle):
+            return self._settle(move.limit, move)[0]
         if isinstance(move, Tick):
             self.now += move.seconds
             for party in self.parties.values():
@@ -129,14 +131,21 @@ class World:
 
         Raises Endless when `limit` deliveries do not suffice, as with two clients that answer each other for ever.
         """
+        events, quiet = self._settle(limit, None)
+        if not quiet:
+            raise Endless(f"the network is not quiet after {limit} deliveries; the parties answer each other for ever")
+        return events
+
+    def _settle(self, limit: int, move: Move | None) -> tuple[list[Event], bool]:
+        """Deliver at most so many messages; the events, and whether nothing is under way any more."""
         events: list[Event] = []
         for _ in range(limit):
             receiver = next((name for name, queue in self.network.queues.items() if queue), None)
             if receiver is None:
-                return events
+                return events, True
             message = self.network.queues[receiver].pop(0)
-            events.extend(self.step(receiver, "receive", {"message": message}))
-        raise Endless(f"the network is not quiet after {limit} deliveries; the parties answer each other for ever")
+            events.extend(self.step(receiver, "receive", {"message": message}, move))
+        return events, self.network.waiting() == 0
 
 
 @dataclass(frozen=True, slots=True)

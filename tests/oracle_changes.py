@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from harness import wire
+from harness.fuzz.case import Case
 from harness.wire import Kind
 from harness.world import Step
 from implementations.contract import (
@@ -22,7 +23,6 @@ from implementations.contract import (
     Unreadable,
 )
 from implementations.reference import ReferenceEngine
-from scenarios.machines import Case
 from tests.oracle_programs import PROGRAMS
 
 #: Changes a step, or gives None for one that it leaves alone; only the first change is made.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from harness import wire
+from harness.fuzz.case import BOTH, Case
 from harness.network import (
     ChangeField,
     Delay,
@@ -28,7 +29,6 @@ from harness.network import (
     User,
 )
 from implementations.contract import Policy
-from scenarios.machines import BOTH, Case
 
 #: Keyword arguments of Case.
 Arguments: TypeAlias = dict[str, Any]

@@ -11,13 +11,13 @@ from functools import cache
 import pytest
 
 from harness.faults import engine
+from harness.fuzz.case import Case
 from harness.lockstep import EngineFactory
 from harness.network import Deliver, Duplicate, Inject, User
 from harness.oracles import ORACLES, OracleFailure, Oracles, descriptions
 from harness.world import World
 from implementations.contract import Engine, Entropy, PartyConfig
 from implementations.reference import ReferenceEngine
-from scenarios.machines import Case
 from tests.oracle_programs import PROGRAMS
 
 #: Oracle -> fault -> the program in which it shows.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness import wire
+from harness.fuzz.case import Case
 from harness.network import Drop, Inject, Move, User
 from harness.oracles import OracleFailure
 from harness.wire import Kind
@@ -18,7 +19,6 @@ from implementations.contract import (
     Unreadable,
 )
 from implementations.reference import ReferenceEngine
-from scenarios.machines import Case
 
 
 class Deaf(ReferenceEngine):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from harness.fuzz.case import Case, as_source
 from harness.network import Deliver, Move, Tick, User
 from harness.oracles import OracleFailure
 from harness.targets import EngineTarget
 from implementations.contract import Policy
 from implementations.reference import ReferenceEngine
-from scenarios.machines import Case, as_source
 from scenarios.properties import Clients, Conversation
 from tests.test_oracles import half
 

@@ -51,6 +51,8 @@ class Oracles:
 
     configs: what the parties were made from; without it nothing is judged by policy or message size. drawn: by party,
     what its source of randomness has given so far (RecordingEntropy.drawn); without it I8 can't search for it.
+    foreign: parties that are no engines of this project, with what they claim. They are judged by the protocol text
+    alone, not by the choices of our contract, and by what they tell: what they keep to themselves is never guessed.
     """
 
     def __init__(
@@ -59,12 +61,13 @@ class Oracles:
         *ids: str,
         configs: Mapping[str, PartyConfig] | None = None,
         drawn: Mapping[str, Drawn] | None = None,
+        foreign: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         unknown = set(ids) - set(ORACLES)
         if unknown:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
-        self.reader = Reader(world, configs)
+        self.reader = Reader(world, configs, foreign)
         self._oracles: dict[str, Oracle] = {}
         for oracle_id in ids or ORACLES:
             kind = ORACLES[oracle_id]

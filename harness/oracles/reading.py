@@ -22,6 +22,7 @@ from implementations.contract import (
     Ended,
     Established,
     Event,
+    ExtraKey,
     Finished,
     MessageState,
     Outgoing,
@@ -30,6 +31,9 @@ from implementations.contract import (
     Reason,
     Rejected,
     SessionSnapshot,
+    SmpFinished,
+    SmpRequested,
+    TextReceived,
     Unreadable,
 )
 
@@ -116,6 +120,7 @@ class View:
     that don't complete one), and when the policy switches OTR off. fragment: for a fragment, the reason for which it
     is refused, or None. header: why the header of an encoded message makes the party discard it. instance, link: the
     session that the message belongs to, as it was before the step. links: all sessions of the party before the step.
+    foreign: the party is no engine of this project; its events are what it chooses to tell.
     """
 
     step: Step
@@ -130,6 +135,7 @@ class View:
     instance: int = 0
     link: Link = NO_LINK
     links: Mapping[int, Link] = field(default_factory=dict)
+    foreign: bool = False
 
     @property
     def party(self) -> str:
@@ -159,7 +165,9 @@ class View:
 
     @property
     def accepted(self) -> bool:
-        """A data message came in and was acted upon."""
+        """A data message came in and was acted upon; of a foreign party, visibly so."""
+        if self.foreign:
+            return self.is_data and any(map(_shows_acceptance, self.happenings))
         return self.is_data and self.refusal is None
 
     def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
@@ -170,12 +178,32 @@ class View:
         return next((one for one in party.sessions if one.instance == instance), None)
 
 
-class Reader:
-    """Reads the steps of a world. `configs` tell the policies at the beginning; unknown ones are never judged by."""
+def _shows_acceptance(happening: Happening) -> bool:
+    """Whether this can only come of a data message that was found to be in order."""
+    if isinstance(happening, TextReceived):
+        return happening.secure
+    if isinstance(happening, ExtraKey):
+        return happening.received
+    return isinstance(happening, Finished | SmpRequested | SmpFinished)
 
-    def __init__(self, world: World, configs: Mapping[str, PartyConfig] | None = None) -> None:
+
+class Reader:
+    """Reads the steps of a world. `configs` tell the policies at the beginning; unknown ones are never judged by.
+
+    foreign: parties that are no engines of this project, with their capabilities.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        configs: Mapping[str, PartyConfig] | None = None,
+        foreign: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
         self.world = world
-        self._policies = {name: config.policy for name, config in (configs or {}).items()}
+        self._foreign = frozenset(foreign or ())
+        # What these do is not to be judged by their policy.
+        self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
+        self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
         self._stores: dict[str, Mapping[int, Store]] = {}
         self._links: dict[tuple[str, int], Link] = {}
         self._counts = [0]
@@ -186,6 +214,10 @@ class Reader:
     def restore(self, state: Mapping[str, object]) -> None:
         for name, value in state.items():
             setattr(self, name, copy(value))
+
+    def is_foreign(self, party: str) -> bool:
+        """Whether a party is no engine of this project."""
+        return party in self._foreign
 
     def policy(self, party: str) -> Policy | None:
         """The policy of a party, if it is known."""
@@ -208,13 +240,15 @@ class Reader:
         own = self.world.parties[step.party].instance_tag
         policy = self._policies.get(step.party)
         links = self.links(step.party)
-        view = View(step, (), policy, own, stores=self._stores.get(step.party, {}), links=links)
+        stores, foreign = self._stores.get(step.party, {}), step.party in self._foreign
+        view = View(step, (), policy, own, stores=stores, links=links, foreign=foreign)
         if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
             # With OTR switched off everything is plain text, and plain text ends what is stored.
             view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
             self._stores[step.party] = view.stores
         view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
-        if step.action == "set_policy" and isinstance(changed := step.args.get("policy"), Policy):
+        changed = step.args.get("policy") if step.action == "set_policy" else None
+        if isinstance(changed, Policy) and step.party not in self._unruly:
             self._policies[step.party] = changed
         return view
 

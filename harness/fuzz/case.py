@@ -1,0 +1,313 @@
+"""A case: a world with oracles, from a setup, in which a program of moves is made; every step is judged.
+
+The same program on the same setup gives the same run, so a case that fails is a test: printed, it is a Python program
+that can be pasted into a file and fails again. One party is played by a target, which need not be an engine, and the
+others by the reference engine; or all are engines. Where all of them have snapshots, a case starts in a session that
+was brought about once, and pays for no handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from types import TracebackType
+from typing import cast
+
+from harness.drivers import TargetUnsupported
+from harness.keys import test_key
+from harness.lockstep import EngineFactory, LockstepParty
+from harness.model import Book, PartyModel
+from harness.network import Move, Settle, User
+from harness.oracles import Oracles
+from harness.roster import make
+from harness.targets import EngineTarget, LockstepTarget, Target
+from harness.world import Party, World
+from implementations.contract import Engine, Event, PartyConfig, Policy
+from implementations.entropy import RecordingEntropy, SeededEntropy
+from implementations.reference import ReferenceEngine
+
+#: Both versions, and nothing else.
+BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
+#: What all randomness of parties follows from. Programs differ, and that is enough.
+SEED = b"machine"
+
+#: The two engines of the project in lockstep, so that every case also asks whether they agree (I15).
+both_engines = EngineTarget("reference").engine
+
+#: The policies that cases are made with; every flag is in one of them.
+POLICIES = {
+    "both": BOTH,
+    "v2": Policy.ALLOW_V2,
+    "v3": Policy.ALLOW_V3,
+    "private": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE,
+    "eager": BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE,
+}
+
+#: The clients of each kind of network: name -> (key, instance tag).
+CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
+    "pair": {"alice": ("alice", 0x1A1A), "bob": ("bob", 0x2B2B)},
+    "three": {"alice": ("alice", 0x1A1A), "bob1": ("bob", 0x2B01), "bob2": ("bob", 0xFEED2B02)},
+}
+
+#: Whom an action asks too much of: the capability that it needs of a target.
+_NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp", "extra_key": "extra_key"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a case starts from, and who judges it.
+
+    start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
+    oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
+    """
+
+    network: str = "pair"
+    start: str = "3"
+    policy: str = "both"
+    size: int | None = None
+    engine: EngineFactory = both_engines
+    oracles: tuple[str, ...] = ()
+    target: Target | None = None
+    role: str = "alice"
+
+    def case(self, *, fresh: bool = False) -> Case:
+        """A case of this setup."""
+        return Case(**{one.name: getattr(self, one.name) for one in fields(self)}, fresh=fresh)
+
+    def configs(self) -> dict[str, PartyConfig]:
+        """What the parties are made from; of the target nothing is asked that it does not claim."""
+        made = {}
+        for name, (key, tag) in CLIENTS[self.network].items():
+            policy, size = self.allowed(name, POLICIES[self.policy]), self.size if name == "alice" else None
+            if self._plays(name) and "fragmentation_out" not in self.capabilities:
+                size = None
+            made[name] = PartyConfig(test_key(key), policy, tag, size, heartbeat_interval=60)
+        return made
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Those of the target; none without one."""
+        return self.target.capabilities if self.target is not None else frozenset()
+
+    def _plays(self, name: str) -> bool:
+        return self.target is not None and name == self.role
+
+    def allowed(self, name: str, policy: Policy) -> Policy:
+        """A policy as far as a party can have it: the versions that it speaks, and other flags if it obeys them."""
+        if self._plays(name):
+            if "policy" not in self.capabilities:
+                policy &= BOTH
+            for version, flag in (("v2", Policy.ALLOW_V2), ("v3", Policy.ALLOW_V3)):
+                if version not in self.capabilities:
+                    policy &= ~flag
+        return policy
+
+    def fitted(self, move: Move) -> Move | None:
+        """A move as it can be made here: None for an action that the target does not claim to know."""
+        if not isinstance(move, User) or not self._plays(move.party):
+            return move
+        asks_question = move.args.get("question") is not None
+        if _NEEDS.get(move.action, "smp") not in self.capabilities and move.action in _NEEDS:
+            return None
+        if asks_question and "smp_question" not in self.capabilities:
+            return None
+        if isinstance(policy := move.args.get("policy"), Policy):
+            return User(move.party, move.action, {"policy": self.allowed(move.party, policy)})
+        return move
+
+
+class Case:
+    """A world with oracles, from a setup: `Case(start="2").run([Deliver("bob"), ...])`, then `finish()`.
+
+    target: a target, or the name of one, which the case then starts, and ends when it is left as a context manager.
+    fresh: begin with parties that have done nothing yet, also where a snapshot would do, to have the whole run.
+    """
+
+    def __init__(
+        self,
+        network: str = "pair",
+        start: str = "3",
+        policy: str = "both",
+        size: int | None = None,
+        engine: EngineFactory = both_engines,
+        oracles: tuple[str, ...] = (),
+        target: Target | str | None = None,
+        role: str = "alice",
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._owned = make(target) if isinstance(target, str) else None
+        player = self._owned if isinstance(target, str) else target
+        self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
+        self.program: list[Move] = []
+        if not fresh and isinstance(player, LockstepTarget | None):
+            self.world, self.oracles, saved = _prepared(self.setup)
+            _restore(self.world, self.oracles, saved)
+            self._opening: list[Move] = []
+        else:
+            if player is not None:
+                player.reset()
+            self.world, self.oracles = _world(self.setup)
+            self._opening = opening(self.setup)
+
+    def __enter__(self) -> Case:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._owned is not None:
+            self._owned.close()
+
+    def begin(self) -> None:
+        """Bring about the sessions in which the case starts, unless that has been done. `run` and `finish` do so."""
+        while self._opening:
+            self._make(self._opening.pop(0))
+
+    def run(self, moves: Iterable[Move]) -> list[Event]:
+        """Make moves, each judged; all events. What the target says that it can't do is passed over."""
+        self.begin()
+        events: list[Event] = []
+        for move in moves:
+            self.program.append(move)
+            events.extend(self._make(move))
+        return events
+
+    def settle(self) -> None:
+        """Deliver what is under way, as a move of the program."""
+        self.run([Settle()])
+
+    def _make(self, move: Move) -> Iterable[Event]:
+        fitted = self.setup.fitted(move)
+        if fitted is None:
+            return ()
+        try:
+            return self.world.apply(fitted)
+        except TargetUnsupported:
+            return ()
+
+    def finish(self) -> None:
+        """The end of the run: all policies are as they were at first, and the parties can talk again."""
+        self.begin()
+        for name, config in self.setup.configs().items():
+            self.world.user(name, "set_policy", policy=config.policy)
+        if not self.setup.oracles or "I3" in self.setup.oracles:
+            self.oracles.check_healing()
+
+    def __str__(self) -> str:
+        """The run as a program, with all that it needs to be pasted into a file and run."""
+        setup = self.setup
+        arguments = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
+        # Pasted, a target is made anew by its name; an engine of the reader's own must be there under its name.
+        maker = getattr(setup.engine, "__self__", None)
+        made = setup.engine is not both_engines and isinstance(maker, LockstepTarget)
+        if setup.target is not None:
+            arguments.append(f"target={setup.target.name!r}, role={setup.role!r}")
+        elif isinstance(maker, LockstepTarget) and made:
+            arguments.append(f"engine=make({maker.name!r}).engine")
+        elif setup.engine is not both_engines:
+            arguments.append(f"engine={getattr(setup.engine, '__name__', '...')}")
+        if setup.oracles:
+            arguments.append(f"oracles={setup.oracles!r}")
+        return as_program(f"Case({', '.join(arguments)})", self.program, roster=made)
+
+
+def as_program(case: str, moves: Iterable[Move], *, roster: bool = False) -> str:
+    """Python source that makes moves in a case, which is given as source too. roster: whether that calls `make`."""
+    program = list(moves)
+    names = ", ".join(sorted({type(move).__name__ for move in program}))
+    lines = "".join(f"            {as_source(move)},\n" for move in program)
+    body = f"    case.run(\n        [\n{lines}        ]\n    )\n" if program else ""
+    needs_policy = "Policy." in lines
+    return (
+        "from harness.fuzz.case import Case\n"
+        + (f"from harness.network import {names}\n" if names else "")
+        + ("from harness.roster import make\n" if roster else "")
+        + ("from implementations.contract import Policy\n" if needs_policy else "")
+        + f"\nwith {case} as case:\n{body}    case.finish()\n"
+    )
+
+
+def as_source(move: Move) -> str:
+    """A move as Python source, without the names of its fields."""
+    return f"{type(move).__name__}({', '.join(repr(getattr(move, one.name)) for one in fields(move))})"
+
+
+def opening(setup: Setup) -> list[Move]:
+    """The moves that bring the sessions about in which a case starts."""
+    if setup.start == "scratch":
+        return []
+    only = Policy.ALLOW_V2 if setup.start == "2" else Policy.ALLOW_V3
+    configs = setup.configs()
+    return [
+        *(User(name, "set_policy", {"policy": only}) for name in configs),
+        User("alice", "start", {}),
+        Settle(1000),
+        *(User(name, "set_policy", {"policy": config.policy}) for name, config in configs.items()),
+    ]
+
+
+def _world(setup: Setup) -> tuple[World, Oracles]:
+    configs = setup.configs()
+    entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
+    parties = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
+    book = Book()
+    for name, party in parties.items():
+        if isinstance(party, LockstepParty):
+            party.name = name
+            if setup.target is None or "lockstep" in setup.capabilities:
+                party.follower = PartyModel(name, configs[name], book)
+    others = {
+        "alice": [name for name in configs if name != "alice"],
+        **{name: ["alice"] for name in configs if name != "alice"},
+    }
+    world = World(parties, others)
+    foreign = {} if isinstance(setup.target, LockstepTarget | None) else {setup.role: setup.capabilities}
+    drawn = {name: _tape(source) for name, source in entropy.items() if name not in foreign}
+    oracles = Oracles(world, *setup.oracles, configs=configs, drawn=drawn, foreign=foreign)
+    world.watchers.append(oracles)
+    return world, oracles
+
+
+def _party(setup: Setup, name: str, config: PartyConfig, entropy: RecordingEntropy) -> Party:
+    if setup.target is None:
+        return setup.engine(config, entropy)
+    if name != setup.role:
+        return LockstepParty(name, {"reference": ReferenceEngine(config, entropy)})
+    if isinstance(setup.target, LockstepTarget):
+        return setup.target.engine(config, entropy)
+    return setup.target.party(name, config, SEED, None)
+
+
+def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
+    return lambda: source.drawn
+
+
+@cache
+def _prepared(setup: Setup) -> tuple[World, Oracles, object]:
+    """The world of a setup and its state at the start. It is used by one case at a time."""
+    world, oracles = _world(setup)
+    world.run(opening(setup))
+    return world, oracles, _save(world, oracles)
+
+
+def _engines(world: World) -> Iterator[tuple[str, Engine]]:
+    """The parties, which the world knows by less than they can do."""
+    return ((name, cast(Engine, party)) for name, party in world.parties.items())
+
+
+def _save(world: World, oracles: Oracles) -> object:
+    states = {name: party.snapshot() for name, party in _engines(world)}
+    return states, world.network.snapshot(), world.now, world.steps, oracles.snapshot()
+
+
+def _restore(world: World, oracles: Oracles, saved: object) -> None:
+    match saved:
+        case (dict() as states, tuple() as network, int() as now, int() as steps, dict() as judged):
+            for name, party in _engines(world):
+                party.restore(states[name])
+            world.network.restore(network)
+            world.now, world.steps = now, steps
+            oracles.restore(judged)
+        case _:
+            raise TypeError("not a saved world; pass what _save returned")
