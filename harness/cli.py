@@ -1,4 +1,4 @@
-"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `replay`.
+"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `replay`, `vectors`.
 
 Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
 """
@@ -26,6 +26,7 @@ from harness.roster import UnknownTarget, listing, make, party_again
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
 from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
+from harness.vectors import commands as vectors
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -111,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("transcript", type=Path)
     again.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
     again.set_defaults(command=_replay)
+
+    vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
     return parser
 
 

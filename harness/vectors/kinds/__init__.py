@@ -1,0 +1,14 @@
+"""The authors of the vectors: a function for each kind that writes its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.vectors.builder import FileBuilder
+from harness.vectors.kinds import encodings
+
+#: Kind -> its author.
+AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
+    "encodings": encodings.encodings,
+    "armour": encodings.armour,
+}

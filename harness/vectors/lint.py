@@ -1,0 +1,169 @@
+"""Whether the committed vectors are as they must be, apart from whether they are right: that is verify's business.
+
+A rule is a function from all files to its problems. The loader already refuses unknown fields, wrong forms, wrong
+counts, ids that are there twice and flags without a note; here they are told as problems like the others.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from harness.requirements import RequirementClass, Table
+from harness.requirements import load as load_requirements
+from harness.requirements.table import hint
+from vectors import FOLDER, KINDS, VectorError, VectorFile, load, page, schema
+
+#: The least number of cases of all kinds, and the least share of invalid ones among them.
+MIN_CASES = 2000
+MIN_INVALID = 0.4
+
+#: The most bytes that all files may have.
+MAX_BYTES = 12_000_000
+
+#: Kinds that need no file.
+OPTIONAL = frozenset({"found"})
+
+#: The requirements that no vector can show, each with the reason.
+UNSHOWN = "unshown.toml"
+
+
+def unshown(folder: Path = FOLDER) -> dict[str, str]:
+    """Requirement -> why no vector can show it. VectorError."""
+    path = folder / UNSHOWN
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VectorError(str(path), f"can't be read: {error}") from error
+    reasons: dict[str, str] = {}
+    for entry in content.get("unshown", []):
+        for name in entry["requirements"]:
+            if name in reasons:
+                raise VectorError(path.name, f"{name} is there twice")
+            reasons[name] = entry["reason"]
+    return reasons
+
+
+Rule = Callable[[Sequence[VectorFile], Table, Path], Iterator[str]]
+
+
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(schema.schema(KINDS[kind]))
+
+
+def _schemas(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
+    """The schemas are those of the table of operations, and every file obeys its own."""
+    for kind in KINDS.values():
+        path = folder / "schemas" / f"{kind.name}.schema.json"
+        if not path.exists() or path.read_text(encoding="ascii") != schema.render(kind):
+            yield f"{path.name}: it is not what the table of operations makes; run `otterproof vectors generate`"
+    if page.PAGE.exists() and page.PAGE.read_text(encoding="utf-8") != page.render():
+        yield f"{page.PAGE.name}: it is not what the table of operations makes; run `otterproof vectors generate`"
+    for file in files:
+        given = json.loads((folder / f"{file.kind}.json").read_text(encoding="ascii"))
+        error = best_match(_validator(file.kind).iter_errors(given))
+        if error is not None:
+            yield f"{file.kind}.json: against its schema, at {error.json_path}: {error.message:.200}"
+
+
+def _requirements(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
+    """Cases name requirements that are covered, and readings that there are."""
+    for file in files:
+        for _, case in file:
+            if not case.requirements:
+                yield f"case {case.id}: it names no requirement that it shows"
+            for name in case.requirements:
+                found = table.requirements.get(name)
+                if found is None:
+                    yield f"case {case.id}: unknown requirement {name}{hint(name, table.requirements)}"
+                elif found.kind is not RequirementClass.COVERED:
+                    yield f"case {case.id}: {name} is {found.kind}: {found.reason}"
+            yield from _case_readings(case.id, tuple(case.outcomes), table)
+
+
+def _case_readings(case: str, named: Sequence[str], table: Table) -> Iterator[str]:
+    names = {name.partition(":")[0] for name in named}
+    if named == ("",):
+        return
+    for name in names:
+        if name not in table.readings:
+            yield f"case {case}: unknown reading {name}{hint(name, table.readings)}"
+            return
+    if len(names) > 1:
+        yield f"case {case}: results of several readings: {', '.join(sorted(names))}; a case turns on one"
+        return
+    reading = table.readings[names.pop()]
+    for name in named:
+        if name.partition(":")[2] not in reading.options:
+            yield f"case {case}: {reading.id} has no option {name}; there are {', '.join(reading.options)}"
+    if named[0] != f"{reading.id}:{reading.ours}":
+        yield f"case {case}: the first result must be in our reading, {reading.id}:{reading.ours}"
+
+
+def _partition(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
+    """Every covered requirement is shown by a case, or there is a reason why it can't be; never both."""
+    try:
+        reasons = unshown(folder)
+    except VectorError as error:
+        yield str(error)
+        return
+    shown = {name for file in files for _, case in file for name in case.requirements}
+    covered = {requirement.id for requirement in table.of_kind(RequirementClass.COVERED)}
+    for name in sorted(covered - shown - reasons.keys()):
+        yield f"requirement {name}: no case shows it; write one, or say in {UNSHOWN} why none can"
+    for name in sorted(shown & reasons.keys()):
+        yield f"requirement {name}: {UNSHOWN} says that no vector can show it, and some do; remove it there"
+    for name in sorted(reasons.keys() - covered):
+        yield f"requirement {name}: it is in {UNSHOWN}, and is no covered requirement{hint(name, covered)}"
+    for name, reason in reasons.items():
+        if not reason.strip():
+            yield f"requirement {name}: {UNSHOWN} gives no reason"
+
+
+def _notes(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
+    """Every note is used."""
+    for file in files:
+        used = {flag for _, case in file for flag in case.flags}
+        for name in sorted(file.notes.keys() - used):
+            yield f"{file.kind}.json: no case has the flag {name}; remove its note"
+
+
+def _amounts(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
+    """There are enough cases, and not too many bytes."""
+    cases, invalid = sum(file.count for file in files), sum(file.invalid for file in files)
+    if cases < MIN_CASES:
+        yield f"{cases} cases; at least {MIN_CASES} are wanted"
+    if invalid < MIN_INVALID * cases:
+        yield f"{invalid} of {cases} cases are invalid; at least {MIN_INVALID:.0%} are wanted"
+    size = sum((folder / f"{file.kind}.json").stat().st_size for file in files)
+    if size > MAX_BYTES:
+        yield f"all files have {size} bytes; at most {MAX_BYTES} are wanted"
+
+
+RULES: tuple[Rule, ...] = (_schemas, _requirements, _partition, _notes, _amounts)
+
+
+def lint(folder: Path = FOLDER) -> list[str]:
+    """All problems of the vectors in a folder, one a line."""
+    files, problems = [], []
+    for kind in KINDS:
+        if not (folder / f"{kind}.json").exists():
+            if kind not in OPTIONAL:
+                problems.append(f"{kind}.json: it is missing; run `otterproof vectors generate`")
+            continue
+        try:
+            files.append(load(kind, folder))
+        except VectorError as error:
+            problems.append(str(error))
+    for path in sorted(folder.glob("*.json")):
+        if path.stem not in KINDS:
+            problems.append(f"{path.name}: there is no such kind")
+    table = load_requirements()
+    return problems + [problem for rule in RULES for problem in rule(files, table, folder)]

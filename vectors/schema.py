@@ -1,0 +1,103 @@
+"""The JSON Schema of each kind of vector file, made from the table of operations.
+
+The schemas are committed, for consumers who check what they load; lint demands that they are what is made here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vectors.forms import Field, shape_schema
+from vectors.loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
+from vectors.operations import KINDS, OPERATIONS, REACTIONS, Kind, Operation
+
+SCHEMAS = FOLDER / "schemas"
+
+
+def _outcome(asked: Operation) -> dict[str, Any]:
+    """Valid or invalid, each with what it expects."""
+    valid = {"result": {"const": "valid"}, "expect": shape_schema(asked.expect)}
+    invalid = {
+        "result": {"const": "invalid"},
+        "reaction": {"enum": list(REACTIONS)},
+        "expect": shape_schema(asked.refused),
+    }
+    return {"title": f"outcome of {asked.name}", "oneOf": [shape_schema({}, valid), shape_schema({}, invalid)]}
+
+
+def _case(asked: Operation) -> dict[str, Any]:
+    """A case: its own fields, and either one outcome or one for each reading."""
+    own: dict[str, Field] = {**CASE, **asked.case}
+    made = shape_schema(own)
+    made["properties"] |= {"result": {"enum": list(RESULTS)}, "reaction": {"enum": list(REACTIONS)}}
+    made["properties"] |= {"expect": {"type": "object"}}
+    made["properties"]["results"] = {
+        "type": "object",
+        "minProperties": 2,
+        "additionalProperties": _outcome(asked),
+    }
+    several: dict[str, Any] = {"required": ["results"], "not": {"required": ["result"]}}
+    made["oneOf"] = [several]
+    for result, shape in zip(RESULTS, (asked.expect, asked.refused), strict=True):
+        names = ["result", "expect"] if result == "valid" else ["result", "reaction", "expect"]
+        forbidden = ["results", "reaction"] if result == "valid" else ["results"]
+        made["oneOf"].append(
+            {
+                "properties": {"result": {"const": result}, "expect": shape_schema(shape)},
+                "required": names,
+                "not": {"anyOf": [{"required": [name]} for name in forbidden]},
+            }
+        )
+    return made
+
+
+def _group(asked: Operation) -> dict[str, Any]:
+    more = {"cases": {"type": "array", "minItems": 1, "items": _case(asked)}}
+    made = shape_schema({**GROUP, **asked.group}, more)
+    made["properties"]["operation"] = {"const": asked.name}
+    return made
+
+
+def _shared(value: Any, parts: dict[str, Any]) -> Any:
+    """The schema with every part that has a title moved to `parts`, under that title."""
+    if isinstance(value, list):
+        return [_shared(one, parts) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _shared(one, parts) for name, one in value.items()}
+    title = made.get("title")
+    if not isinstance(title, str):
+        return made
+    parts.setdefault(title, made)
+    return {"$ref": "#/$defs/" + title.replace(" ", "%20")}
+
+
+def schema(kind: Kind) -> dict[str, Any]:
+    """The schema of the files of a kind."""
+    groups = [_group(OPERATIONS[name]) for name in kind.operations]
+    more = {
+        "notes": {"type": "object", "additionalProperties": shape_schema(NOTE)},
+        "groups": {"type": "array", "minItems": 1, "items": groups[0] if len(groups) == 1 else {"oneOf": groups}},
+    }
+    made = shape_schema(FILE, more)
+    made["properties"]["kind"] = {"const": kind.name}
+    made["properties"]["version"] = {"const": VERSION}
+    made["properties"]["schema"] = {"const": f"schemas/{kind.name}.schema.json"}
+    parts: dict[str, Any] = {}
+    body = _shared(made, parts)
+    title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Otterproof vectors: {kind.name}"}
+    return {**title, "description": kind.text, **body, "$defs": parts}
+
+
+def render(kind: Kind) -> str:
+    """The schema as JSON text."""
+    return json.dumps(schema(kind), indent=1) + "\n"
+
+
+def write(folder: Path = SCHEMAS) -> None:
+    """Write all schemas. OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS.values():
+        (folder / f"{kind.name}.schema.json").write_text(render(kind), encoding="ascii", newline="\n")
