@@ -43,6 +43,10 @@ class CheckFailed(AssertionError):
     """Something that a scenario demands did not hold."""
 
 
+class NotAsked(Exception):
+    """A scenario can't be asked of this target, for a reason that no capability tells. The verdict is "unsupported"."""
+
+
 def check(holds: bool, what: str) -> None:
     """Demand that something holds; `what` says what, as a sentence in the present. Raises CheckFailed."""
     if not holds:

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.course import CheckFailed, NotAsked
 from harness.drivers import TargetCrash, TargetDesync, TargetFailed, TargetHang, TargetUnsupported
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import OracleFailure
 from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
-from harness.stage import CheckFailed, Stage
+from harness.stage import Stage
 from harness.targets import Target
 from harness.transcript import Verdict
 from harness.world import Endless
@@ -28,6 +29,7 @@ from harness.world import Endless
 #: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
 VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (CheckFailed, Verdict.FAIL),
+    (NotAsked, Verdict.UNSUPPORTED),
     (Divergence, Verdict.FAIL),
     (ModelDivergence, Verdict.FAIL),
     (OracleFailure, Verdict.FAIL),

@@ -44,7 +44,10 @@ class Subject(Course):
         return insider
 
     def begin(self, insider: Insider, signed: Signed = HONEST) -> Reply:
-        """The insider commits, the target answers, the insider reveals and signs: what the target makes of that."""
+        """The target asks, the insider commits, the target answers, the insider reveals and signs: what the target makes
+        of that.
+        """
+        self.user("start")
         answer = self.give(insider.commit())
         dh_key = wire.build(answer.message(Kind.DH_KEY))
         return self.give(insider.reveal_signature(dh_key, signed))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import bench, cli, targets
+from harness.course import CheckFailed, NotAsked
 from harness.drivers import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
 from harness.judge import Job, Result, judge, run
 from harness.lockstep import Divergence
@@ -21,7 +22,7 @@ from harness.replay import replay
 from harness.report import as_json, summary
 from harness.roster import UnknownTarget, make, party_again
 from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
-from harness.stage import TARGET, CheckFailed, Stage
+from harness.stage import TARGET, Stage
 from harness.targets import EngineTarget
 from harness.transcript import Verdict, read_transcript
 from harness.world import Endless
@@ -49,6 +50,7 @@ def raising(error: Exception) -> Callable[[Stage], None]:
     ("error", "verdict"),
     [
         (CheckFailed("it does not hold"), Verdict.FAIL),
+        (NotAsked("no clock"), Verdict.UNSUPPORTED),
         (Divergence("a", "send", {}, "here"), Verdict.FAIL),
         (Endless("for ever"), Verdict.FAIL),
         (TargetUnsupported("can't"), Verdict.FAIL),
