@@ -44,9 +44,7 @@ class Subject(Course):
         return insider
 
     def begin(self, insider: Insider, signed: Signed = HONEST) -> Reply:
-        """The target asks, the insider commits, the target answers, the insider reveals and signs: what the target makes
-        of that.
-        """
+        """The target asks, the insider commits, the target answers, the insider reveals: what comes of the whole."""
         self.user("start")
         answer = self.give(insider.commit())
         dh_key = wire.build(answer.message(Kind.DH_KEY))
