@@ -1,4 +1,4 @@
-"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `replay`, `vectors`.
+"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `fuzz`, `replay`, `vectors`.
 
 Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,19 +17,29 @@ from datetime import date
 from pathlib import Path
 
 from harness import bench, deviations, matrix, report, requirements
+from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.faults import faults
+from harness.fuzz.campaign import Campaign, CampaignError
+from harness.fuzz.report import campaign_summary, show_campaign
 from harness.judge import Job, judge
-from harness.lockstep import Divergence
-from harness.replay import replay
-from harness.roster import UnknownTarget, listing, make, party_again
+from harness.roster import UnknownTarget, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
 from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
 from harness.vectors import commands as vectors
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
+
+#: What `replay` ends with.
+FATES = {
+    Fate.SAME: CONFORMS,
+    Fate.FIXED: CONFORMS,
+    Fate.FAILED: DEVIATES,
+    Fate.DRIFTED: DEVIATES,
+    Fate.ERROR: NOT_RUN,
+}
 
 
 class UsageError(Exception):
@@ -43,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except TargetError as error:  # it could not even be started
         return _fail(error, NOT_RUN)
-    except (UsageError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
+    except (UsageError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
@@ -108,10 +119,20 @@ def _parser() -> argparse.ArgumentParser:
     square.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     square.set_defaults(command=_matrix)
 
-    again = commands.add_parser("replay", help="run a transcript again")
-    again.add_argument("transcript", type=Path)
-    again.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
-    again.set_defaults(command=_replay)
+    random = commands.add_parser("fuzz", help="run random programs against a target; make small what fails")
+    random.add_argument("target", help="what to judge")
+    random.add_argument("--examples", type=_positive, default=1000, help="how many programs (default: %(default)s)")
+    random.add_argument("--seed", default="otterproof", help="the programs follow from it (default: %(default)s)")
+    random.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for what is found; a campaign that is there goes on"
+    )
+    random.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    random.set_defaults(command=_fuzz)
+
+    replaying = commands.add_parser("replay", help="run a transcript again: does it still fail?")
+    replaying.add_argument("transcript", type=Path)
+    replaying.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
+    replaying.set_defaults(command=_replay)
 
     vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
     return parser
@@ -237,12 +258,26 @@ def _replay(options: argparse.Namespace) -> int:
         transcript = read_transcript(options.transcript)
     except OSError as error:
         raise UsageError(f"{options.transcript} can't be read: {error.strerror}") from error
-    result = replay(transcript, party_again(options.target), (TargetError, Divergence))
-    if result.divergence is None:
-        print(f"{options.transcript}: all {result.steps} steps came out as recorded")
-        return CONFORMS
-    print(f"{options.transcript}: {result.divergence}")
-    return DEVIATES
+    outcome = again(transcript, options.target)
+    print(f"{outcome.fate.value} {options.transcript}: {outcome.detail}")
+    if outcome.drift:
+        print(outcome.drift)
+    return FATES[outcome.fate]
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    folder = options.out or Path("otterproof-fuzz") / re.sub(r"[^A-Za-z0-9.-]+", "-", options.target)
+    campaign = Campaign.in_folder(options.target, options.seed, folder)
+    if campaign.done:
+        print(f"otterproof: going on after {campaign.done} programs in {folder}", file=sys.stderr)
+    interrupted = show_campaign(campaign, options.examples, min(options.jobs, options.examples))
+    campaign_summary(campaign)
+    if interrupted:
+        return INTERRUPTED
+    verdicts = {Verdict(finding.verdict) for finding in campaign.findings}
+    if verdicts & report.BAD:
+        return DEVIATES
+    return NOT_RUN if verdicts else CONFORMS
 
 
 if __name__ == "__main__":

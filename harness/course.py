@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from harness import wire
 from harness.network import Tick, User
-from harness.transcript import Header
+from harness.transcript import Header, TranscriptWriter, move_to_json
 from harness.wire import Kind, Message
 from harness.world import Step, World
 from implementations.contract import (
@@ -51,6 +51,20 @@ def check(holds: bool, what: str) -> None:
     """Demand that something holds; `what` says what, as a sentence in the present. Raises CheckFailed."""
     if not holds:
         raise CheckFailed(what)
+
+
+def write_step(writer: TranscriptWriter, step: Step) -> None:
+    """A step of a world into a transcript."""
+    writer.step(
+        step.now,
+        step.party,
+        step.action,
+        step.args,
+        step.events,
+        snapshot=step.after,
+        move=None if step.move is None else move_to_json(step.move),
+        failure=step.failure,
+    )
 
 
 def whole(messages: Sequence[bytes]) -> list[Message]:

@@ -77,15 +77,7 @@ def run(
         detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
         return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
     stage = Stage(target, scenario.version, hashlib.sha256(seed + b"/" + scenario.id.encode()).digest(), peer)
-    verdict, detail = Verdict.PASS, ""
-    try:
-        scenario.run(stage)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
-        detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
-        if isinstance(error, TargetUnsupported):
-            detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
-        detail = "\n".join([detail, *getattr(error, "__notes__", ())])
+    verdict, detail = verdict_of(scenario, stage)
     paths: list[Path] = []
     if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,6 +91,19 @@ def run(
         time.perf_counter() - began,
         tuple(map(str, paths)),
     )
+
+
+def verdict_of(scenario: Scenario, stage: Stage) -> tuple[Verdict, str]:
+    """Run a scenario on a stage: the verdict, and why unless it passed."""
+    try:
+        scenario.run(stage)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
+        verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
+        detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+        if isinstance(error, TargetUnsupported):
+            detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
+        return verdict, "\n".join([detail, *getattr(error, "__notes__", ())])
+    return Verdict.PASS, ""
 
 
 @dataclass(frozen=True, slots=True)

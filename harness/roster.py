@@ -5,24 +5,37 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import TracebackType
 
 from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
 from harness.faults import FaultTarget, UnknownFault
 from harness.faults.target import PREFIX
-from harness.replay import PartyFactory
 from harness.targets import ENGINES, EngineTarget, Target
 from harness.transcript import Header, PartyInfo
 from harness.world import Party
 
 
-def party_again(target: str | None) -> PartyFactory:
-    """Makes the parties of a transcript anew: the judged one from `target` if that is given."""
+class Players:
+    """Makes the parties of a transcript anew, the judged one from `target` if that is given, and ends them on leaving.
 
-    def again(name: str, info: PartyInfo, header: Header) -> Party:
-        player = target if target is not None and name == "target" else info.target
-        return make(player).party(name, info.config, header.seed, None)
+    To be used as a context manager. UnknownTarget and TargetError come from the making.
+    """
 
-    return again
+    def __init__(self, target: str | None) -> None:
+        self._target = target
+        self._made: list[Target] = []
+
+    def __enter__(self) -> Players:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for target in self._made:
+            target.close()
+
+    def __call__(self, name: str, info: PartyInfo, header: Header) -> Party:
+        player = self._target if self._target is not None and name == header.judged else info.target
+        self._made.append(make(player))
+        return self._made[-1].party(name, info.config, header.seed, None)
 
 
 class UnknownTarget(LookupError):

@@ -7,17 +7,18 @@ on the network or as an insider. Every run on the stage is kept, with its log, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.course import PEER, TARGET, CheckFailed, Course, Reply, check
+from harness.course import PEER, TARGET, CheckFailed, Course, Reply, check, write_step
 from harness.insider import HONEST, Insider, Signed
 from harness.keys import test_key
 from harness.model import Book
 from harness.pair import Pair, PairCheckpoint
 from harness.subject import Subject
 from harness.targets import EngineTarget, Target
-from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict, move_to_json
+from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from harness.world import World
 from implementations.contract import PartyConfig, Policy
 
@@ -133,7 +134,7 @@ class Stage:
         check(holds, what)
 
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
-        """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...); the verdict belongs to the last.
+        """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
 
         A run that led to a failure is the last one; of a failure only that is written down.
         """
@@ -142,18 +143,9 @@ class Stage:
         for number, course in enumerate(self.courses[-1:] if failed else self.courses, start=1):
             path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
             last = course is self.courses[-1]
-            with TranscriptWriter.create(path, course.header) as writer:
+            with TranscriptWriter.create(path, replace(course.header, profile=name)) as writer:
                 for step in course.log:
-                    writer.step(
-                        step.now,
-                        step.party,
-                        step.action,
-                        step.args,
-                        step.events,
-                        snapshot=step.after,
-                        move=None if step.move is None else move_to_json(step.move),
-                        failure=step.failure,
-                    )
+                    write_step(writer, step)
                 writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
             paths.append(path)
         return paths

@@ -96,12 +96,17 @@ def tool_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line. profile: how thorough the run was, or what it was part of, in one word."""
+    """The first line. profile: how thorough the run was, or what it was part of, in one word: a scenario's id.
+
+    judged: the party that is. program: what the run was made from, if it was drawn (harness/fuzz/forms.py).
+    """
 
     seed: bytes
     parties: Mapping[str, PartyInfo]
     profile: str = ""
     tool: str = field(default_factory=tool_version)
+    judged: str = "target"
+    program: Mapping[str, Any] | None = None
 
     def entropy(self, party: str) -> SeededEntropy:
         """The randomness of a party whose randomness can be given; the rule that every run and replay follows."""
@@ -158,7 +163,8 @@ def _header_to_json(header: Header) -> dict[str, Any]:
         name: {"target": party.target, "config": config_to_json(party.config)} for name, party in header.parties.items()
     }
     start = {"format": FORMAT, "version": VERSION, "tool": header.tool, "seed": header.seed.hex()}
-    return start | {"profile": header.profile, "parties": parties}
+    made_from = {} if header.program is None else {"judged": header.judged, "program": dict(header.program)}
+    return start | {"profile": header.profile, "parties": parties} | made_from
 
 
 def _header_from_json(line: Mapping[str, Any]) -> Header:
@@ -166,7 +172,8 @@ def _header_from_json(line: Mapping[str, Any]) -> Header:
         name: PartyInfo(party["target"], config_from_json(party["config"], f"parties.{name}.config"))
         for name, party in line["parties"].items()
     }
-    return Header(bytes.fromhex(line["seed"]), parties, line["profile"], line["tool"])
+    seed, judged = bytes.fromhex(line["seed"]), line.get("judged", "target")
+    return Header(seed, parties, line["profile"], line["tool"], judged, line.get("program"))
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

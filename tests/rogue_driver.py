@@ -197,7 +197,7 @@ def main() -> None:
         elif method == "receive" and sys.argv[1] == "stall":
             forever()
         else:
-            answer(request["id"], result={"events": []} if method in ("send", "receive") else {})
+            answer(request["id"], result={} if method in ("reset", "close", "shutdown") else {"events": []})
         if method == "shutdown":
             return
 

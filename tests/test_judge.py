@@ -20,7 +20,7 @@ from harness.judge import Job, Result, judge, run
 from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.report import as_json, summary
-from harness.roster import UnknownTarget, make, party_again
+from harness.roster import Players, UnknownTarget, make
 from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from harness.stage import TARGET, Stage
 from harness.targets import EngineTarget
@@ -82,7 +82,8 @@ def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
     transcript = read_transcript(Path(result.transcripts[0]))
     assert transcript.verdict is Verdict.PASS
     for target in (None, "reference"):
-        replayed = replay(transcript, party_again(target))
+        with Players(target) as players:
+            replayed = replay(transcript, players)
         assert replayed.same
         assert replayed.steps == len(list(transcript.steps())) > 10
 
@@ -155,17 +156,27 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     one = ["--only", "conformance.interop.alternating", "--jobs", "1"]
     assert cli.main(["check", *one, "--json", "out.json", "--transcripts", "all"]) == 0
     assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 2
-    good = sorted(Path("all").glob("*.jsonl"))[0]
-    assert cli.main(["replay", str(good)]) == 0
+    good = str(sorted(Path("all").glob("*.jsonl"))[0])
+    assert cli.main(["replay", good]) == 0
+    assert "SAME" in capsys.readouterr().out
 
     monkeypatch.setitem(targets.ENGINES, "independent", Deaf)
     assert cli.main(["check", *one]) == 1
     out = capsys.readouterr().out
     assert "does not conform" in out
     assert "alternating_data_messages" in out
-    assert cli.main(["replay", str(next(Path("otterproof-failures").glob("*.jsonl")))]) == 0, "it fails as recorded"
-    assert cli.main(["replay", str(good)]) == 1
-    assert "comes out differently" in capsys.readouterr().out
+    failed = str(next(Path("otterproof-failures").glob("*.jsonl")))
+    assert cli.main(["replay", failed]) == 1, "it fails as recorded"
+    assert "FAILED" in capsys.readouterr().out
+    assert cli.main(["replay", good]) == 1
+    out = capsys.readouterr().out
+    assert "DRIFTED" in out
+    assert "comes out differently" in out
+    monkeypatch.setitem(targets.ENGINES, "independent", IndependentEngine)
+    assert cli.main(["replay", failed]) == 0
+    out = capsys.readouterr().out
+    assert "FIXED" in out
+    assert "comes out differently" in out
 
 
 @pytest.mark.parametrize(

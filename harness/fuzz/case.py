@@ -8,6 +8,7 @@ was brought about once, and pays for no handshake.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -91,6 +92,11 @@ class Setup:
         """Those of the target; none without one."""
         return self.target.capabilities if self.target is not None else frozenset()
 
+    @property
+    def in_process(self) -> bool:
+        """Whether all parties are engines in this process, which can be taken back to an earlier state."""
+        return isinstance(self.target, LockstepTarget | None)
+
     def _plays(self, name: str) -> bool:
         return self.target is not None and name == self.role
 
@@ -142,7 +148,7 @@ class Case:
         player = self._owned if isinstance(target, str) else target
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
         self.program: list[Move] = []
-        if not fresh and isinstance(player, LockstepTarget | None):
+        if self.setup.in_process and not fresh:
             self.world, self.oracles, saved = _prepared(self.setup)
             _restore(self.world, self.oracles, saved)
             self._opening: list[Move] = []
@@ -209,23 +215,32 @@ class Case:
             arguments.append(f"engine={getattr(setup.engine, '__name__', '...')}")
         if setup.oracles:
             arguments.append(f"oracles={setup.oracles!r}")
-        return as_program(f"Case({', '.join(arguments)})", self.program, roster=made)
+        source = Source(f"Case({', '.join(arguments)})", tuple(self.program))
+        return source.imports(roster=made) + "\n" + source.body()
 
 
-def as_program(case: str, moves: Iterable[Move], *, roster: bool = False) -> str:
-    """Python source that makes moves in a case, which is given as source too. roster: whether that calls `make`."""
-    program = list(moves)
-    names = ", ".join(sorted({type(move).__name__ for move in program}))
-    lines = "".join(f"            {as_source(move)},\n" for move in program)
-    body = f"    case.run(\n        [\n{lines}        ]\n    )\n" if program else ""
-    needs_policy = "Policy." in lines
-    return (
-        "from harness.fuzz.case import Case\n"
-        + (f"from harness.network import {names}\n" if names else "")
-        + ("from harness.roster import make\n" if roster else "")
-        + ("from implementations.contract import Policy\n" if needs_policy else "")
-        + f"\nwith {case} as case:\n{body}    case.finish()\n"
-    )
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Moves in a case, as Python. case: the call that makes the case."""
+
+    case: str
+    program: tuple[Move, ...]
+
+    def imports(self, *, roster: bool = False) -> str:
+        """All that the body needs. roster: whether the case calls `make`."""
+        names = ", ".join(sorted({type(move).__name__ for move in self.program}))
+        return (
+            "from harness.fuzz.case import Case\n"
+            + (f"from harness.network import {names}\n" if names else "")
+            + ("from harness.roster import make\n" if roster else "")
+            + ("from implementations.contract import Policy\n" if "Policy." in self.body() else "")
+        )
+
+    def body(self, indent: str = "") -> str:
+        """The run."""
+        lines = "".join(f"            {as_source(move)},\n" for move in self.program)
+        moves = f"    case.run(\n        [\n{lines}        ]\n    )\n" if lines else ""
+        return textwrap.indent(f"with {self.case} as case:\n{moves}    case.finish()\n", indent)
 
 
 def as_source(move: Move) -> str:
@@ -251,18 +266,18 @@ def _world(setup: Setup) -> tuple[World, Oracles]:
     configs = setup.configs()
     entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
     parties = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
+    engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
     book = Book()
-    for name, party in parties.items():
-        if isinstance(party, LockstepParty):
-            party.name = name
-            if setup.target is None or "lockstep" in setup.capabilities:
-                party.follower = PartyModel(name, configs[name], book)
+    for name, party in engines.items():
+        party.name = name
+        if len(engines) == len(parties):  # the model follows all of them or none
+            party.follower = PartyModel(name, configs[name], book)
     others = {
         "alice": [name for name in configs if name != "alice"],
         **{name: ["alice"] for name in configs if name != "alice"},
     }
     world = World(parties, others)
-    foreign = {} if isinstance(setup.target, LockstepTarget | None) else {setup.role: setup.capabilities}
+    foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: _tape(source) for name, source in entropy.items() if name not in foreign}
     oracles = Oracles(world, *setup.oracles, configs=configs, drawn=drawn, foreign=foreign)
     world.watchers.append(oracles)

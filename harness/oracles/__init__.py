@@ -82,7 +82,8 @@ class Oracles:
         """Show a step to every oracle; raises OracleFailure."""
         view = self.reader.view(step)
         for oracle in self._oracles.values():
-            oracle.observe(view)
+            if step.failure is None or isinstance(oracle, Bounds):  # of what did not come nothing else can be said
+                oracle.observe(view)
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
         """At the end of a run: the parties can talk again. All pairs that are connected, unless some are given."""

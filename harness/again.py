@@ -1,0 +1,145 @@
+"""What has become of a failure that a transcript records: it happens again, it does not, or that can't be found out.
+
+A transcript says what it was part of. One that a campaign wrote has the program in it, which is made anew and judged
+by the same oracles; one that a check wrote names its scenario, which is run anew with the same seed. Both work against
+any target. What was given to the parties, byte by byte, is played to them as well: the first step that comes out
+differently is the place to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.drivers import TargetError
+from harness.fuzz.attempt import attempt
+from harness.fuzz.forms import program_from_json
+from harness.judge import verdict_of
+from harness.lockstep import Divergence
+from harness.replay import replay
+from harness.roster import Players, UnknownTarget, make
+from harness.scenario import load, scenarios
+from harness.stage import PEER, Stage
+from harness.transcript import Step, Transcript, Verdict
+from harness.world import Step as WorldStep
+
+#: Verdicts that record a failure of the target.
+FAILURES = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+
+
+class Fate(Enum):
+    """What a transcript's second run says."""
+
+    SAME = "SAME"  # no failure is recorded, and all came out as recorded
+    DRIFTED = "DRIFTED"  # no failure is recorded, and something came out differently
+    FAILED = "FAILED"
+    FIXED = "FIXED"
+    ERROR = "ERROR"  # it can't be found out
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """fate, and why; drift: the first step that came out differently, "" if none did."""
+
+    fate: Fate
+    detail: str
+    drift: str = ""
+
+
+def again(transcript: Transcript, target: str | None) -> Outcome:
+    """Run a transcript again. target: who plays the judged party, whoever played it before if None.
+
+    UnknownTarget for a `target` that is none.
+    """
+    header = transcript.header
+    judged = header.parties.get(header.judged)
+    name = target or (judged.target if judged else "")
+    try:
+        if transcript.verdict not in FAILURES:
+            return _without_failure(transcript, target)
+        if header.program is not None:
+            return _program(transcript, name)
+        return _scenario(transcript, name, target)
+    except TargetError as error:
+        return Outcome(Fate.ERROR, str(error))
+    except UnknownTarget as error:
+        if target is not None:
+            raise  # the user's slip, not the transcript's
+        return Outcome(Fate.ERROR, str(error))
+
+
+def _drift(transcript: Transcript, target: str | None) -> str:
+    """The first step that comes out differently when the same bytes are given to fresh parties; "" if none does."""
+    with Players(target) as players:
+        divergence = replay(transcript, players, (TargetError, Divergence)).divergence
+    return "" if divergence is None else str(divergence)
+
+
+def _without_failure(transcript: Transcript, target: str | None) -> Outcome:
+    drift = _drift(transcript, target)
+    steps = len(list(transcript.steps()))
+    if drift:
+        return Outcome(Fate.DRIFTED, f"of {steps} steps, one comes out differently", drift)
+    return Outcome(Fate.SAME, f"all {steps} steps came out as recorded")
+
+
+def _program(transcript: Transcript, name: str) -> Outcome:
+    """Make the moves of a campaign's program again."""
+    target = make(name)
+    try:
+        steps: list[WorldStep] = []
+        program = program_from_json(transcript.header.program or {}, target)
+        failure = attempt(program, fresh=True, watch=steps.append)
+    finally:
+        target.close()
+    drift = _first_drift(list(transcript.steps()), steps)
+    if failure is None:
+        return Outcome(Fate.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
+    if failure.verdict is Verdict.INFRA:
+        return Outcome(Fate.ERROR, failure.detail, drift)
+    return Outcome(Fate.FAILED, failure.detail, drift)
+
+
+def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
+    """The first step of two runs of one program that is not the same in both."""
+    for old, new in zip(recorded, steps, strict=False):
+        was = (old.party, old.action, dict(old.args), tuple(old.events), old.failure is None)
+        now = (new.party, new.action, dict(new.args), tuple(new.events), new.failure is None)
+        if was != now:
+            pairs = zip(("party", "action", "input", "events", "answer"), was, now, strict=True)
+            what, before, after = next(one for one in pairs if one[1] != one[2])
+            where = f"step {old.number} ({old.party}, {old.action}, time {old.time}) comes out differently: {what}"
+            return f"{where}\n  recorded: {before!r:.400}\n  now:      {after!r:.400}"
+    if len(recorded) != len(steps):
+        return f"step {min(len(recorded), len(steps)) + 1} is there in one run only: {len(recorded)} and {len(steps)}"
+    return ""
+
+
+def _scenario(transcript: Transcript, name: str, target: str | None) -> Outcome:
+    """Run the scenario again that the transcript was part of."""
+    header = transcript.header
+    load()
+    scenario = next((one for one in scenarios(header.profile) if one.id == header.profile), None)
+    drift = _drift(transcript, target)
+    if scenario is None:
+        if not drift:
+            return Outcome(Fate.FAILED, f"all came out as recorded, which is a failure: {transcript.detail}")
+        return Outcome(Fate.ERROR, f"whether it still fails can't be told: no scenario {header.profile!r}", drift)
+    player, peer = make(name), header.parties.get(PEER)
+    facing = None
+    try:
+        missing = scenario.needs - player.capabilities
+        if missing:
+            return Outcome(Fate.ERROR, f"{name} does not claim {', '.join(sorted(missing))}", drift)
+        facing = make(peer.target) if peer is not None else None
+        verdict, detail = verdict_of(scenario, Stage(player, scenario.version, header.seed, facing))
+    finally:
+        player.close()
+        if facing is not None:
+            facing.close()
+    if verdict in FAILURES:
+        return Outcome(Fate.FAILED, detail, drift)
+    if verdict is Verdict.PASS:
+        return Outcome(Fate.FIXED, f"{scenario.id} passes", drift)
+    return Outcome(Fate.ERROR, detail, drift)

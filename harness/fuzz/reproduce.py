@@ -1,0 +1,82 @@
+"""What is kept of a failure: the transcript of a run in which it happened, and a test that fails until it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.course import write_step
+from harness.fuzz.attempt import AGREE, ANSWERS, Failure, attempt
+from harness.fuzz.case import SEED, Source
+from harness.fuzz.forms import program_to_json
+from harness.fuzz.programs import Program
+from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from harness.world import Step
+
+#: Who plays the parties that are not judged.
+PEER = "reference"
+
+#: The profile of a campaign's transcripts.
+PROFILE = "fuzz"
+
+
+def narrowed(program: Program, failure: Failure) -> Program:
+    """The program, judged by the oracle that objected alone: what else may be wrong with the target stays out of it."""
+    oracle = ANSWERS if failure.oracle == AGREE else failure.oracle
+    oracles = tuple(dict.fromkeys([oracle, "I3"] if failure.at_end else [oracle]))
+    return replace(program, setup=replace(program.setup, oracles=oracles))
+
+
+def write_transcript(path: Path, program: Program, failure: Failure | None, steps: Sequence[Step]) -> None:
+    """One run of a program, with what came of it."""
+    setup = program.setup
+    target = setup.target.name if setup.target is not None else PEER
+    parties = {
+        name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
+    }
+    header = Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
+    with TranscriptWriter.create(path, header) as writer:
+        for step in steps:
+            write_step(writer, step)
+        if failure is None:
+            writer.verdict(Verdict.PASS, "it failed in the campaign, and did not when it was run again")
+        else:
+            writer.verdict(failure.verdict, failure.detail)
+
+
+def run_and_write(path: Path, program: Program) -> Failure | None:
+    """Run a program from the very beginning, and write the transcript; what failed."""
+    steps: list[Step] = []
+    failure = attempt(program, fresh=True, watch=steps.append)
+    write_transcript(path, program, failure, steps)
+    return failure
+
+
+def as_test(name: str, program: Program, failure: Failure, found: str) -> str:
+    """A file for pytest, which needs an installed otterproof and nothing else. found: where it comes from."""
+    setup = program.setup
+    target = setup.target.name if setup.target is not None else PEER
+    given = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
+    keywords = f"target={target!r}, role={setup.role!r}, oracles={setup.oracles!r}"
+    source = Source(f"Case({', '.join(given)}, {keywords})", program.moves)
+    detail = failure.detail.replace("\\", "\\\\").replace('"""', "'''")
+    return (
+        f'"""{found} Fails for as long as the target does this:\n\n{detail}\n"""\n\n'
+        f"{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"
+    )
+
+
+def shape(program: Program) -> tuple[str, ...]:
+    """What a program does, by the names of its moves alone."""
+    return tuple(getattr(move, "action", type(move).__name__.lower()) for move in program.moves)
+
+
+def same(failure: Failure) -> Callable[[Program], bool]:
+    """Whether a program fails in the same way."""
+
+    def fails(program: Program) -> bool:
+        again = attempt(program)
+        return again is not None and again.kind == failure.kind and again.at_end <= failure.at_end
+
+    return fails

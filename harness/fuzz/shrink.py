@@ -1,0 +1,141 @@
+"""Shrinking: from a program that fails to a small one that fails in the same way.
+
+First moves are left out, half of them, a quarter, ... one (delta debugging); then what is left is made simpler, and so
+is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a program.
+The number of attempts is bounded; what has been reached by then is what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, cast
+
+from harness.fuzz.case import CLIENTS, Setup
+from harness.fuzz.programs import Program
+from harness.network import Move, User
+
+#: Attempts that shrinking one failure may take.
+ATTEMPTS = 300
+
+#: The simplest text that is one.
+_TEXT = b"text"
+
+
+class Shrinker:
+    """Makes a program smaller for as long as `fails` says that it fails in the same way."""
+
+    def __init__(self, fails: Callable[[Program], bool], attempts: int = ATTEMPTS) -> None:
+        self._fails = fails
+        self._left = attempts
+        self._tried: set[str] = set()
+
+    def shrink(self, program: Program) -> Program:
+        """The smallest one found. The program given must be one that fails."""
+        while self._left:
+            before = program
+            program = self._fewer(program)
+            program = self._simpler(program)
+            if program == before:
+                break
+        return program
+
+    def _still(self, program: Program) -> bool:
+        """Whether it is worth a step, and fails. Nothing is tried twice."""
+        setup, shown = program.setup, repr(program.moves)
+        name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {shown}"
+        if name in self._tried or not self._left:
+            return False
+        self._tried.add(name)
+        self._left -= 1
+        return self._fails(program)
+
+    def _fewer(self, program: Program) -> Program:
+        size = len(program.moves)
+        while size:
+            at = 0
+            while at < len(program.moves):
+                shorter = replace(program, moves=program.moves[:at] + program.moves[at + size :])
+                if self._still(shorter):
+                    program = shorter
+                else:
+                    at += size
+            size //= 2
+        return program
+
+    def _simpler(self, program: Program) -> Program:
+        for plain in _plainer(program):
+            if self._still(plain):
+                program = plain
+                break
+        at = 0
+        while at < len(program.moves):
+            for move in simpler(program.moves[at]):
+                changed = replace(program, moves=(*program.moves[:at], move, *program.moves[at + 1 :]))
+                if self._still(changed):
+                    program = changed
+                    break
+            else:
+                at += 1
+        return program
+
+
+def _plainer(program: Program) -> Iterator[Program]:
+    """The program with a simpler setup, the simplest first."""
+    setup = program.setup
+    if setup.network != "pair":
+        names = dict(zip(CLIENTS[setup.network], [*CLIENTS["pair"], "bob"], strict=True))
+        moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
+        yield Program(replace(setup, network="pair", role=names[setup.role]), moves)
+    for changes in ({"size": None}, {"policy": "both"}, {"start": "3"}):
+        plain: Setup = replace(setup, **cast(Any, changes))
+        if plain != setup:
+            yield replace(program, setup=plain)
+    if setup.network == "pair" and setup.role != "alice":
+        names = {"alice": "bob", "bob": "alice"}
+        moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
+        yield Program(replace(setup, role="alice"), moves)
+
+
+def _changed(move: Move, name: Callable[[Any], Any]) -> Move:
+    """A move with its party called otherwise."""
+    changes = {one.name: name(getattr(move, one.name)) for one in fields(move) if one.name in ("party", "to")}
+    return cast(Move, replace(cast(Any, move), **changes))
+
+
+def simpler(move: Move) -> Iterator[Move]:
+    """Moves that say less, the simplest first."""
+    for one in fields(move):
+        value = getattr(move, one.name)
+        if isinstance(move, User) and isinstance(value, Mapping):
+            for name, argument in value.items():
+                for plain in _simpler_argument(name, argument):
+                    yield replace(move, args={**value, name: plain})
+        elif one.name not in ("party", "to", "action", "name", "limit"):
+            for plain in _simpler_value(value):
+                yield cast(Move, replace(cast(Any, move), **{one.name: plain}))
+
+
+def _simpler_argument(name: str, value: object) -> Iterator[object]:
+    if name in ("padding", "question") and value is not None:
+        yield None
+    elif name == "text" and isinstance(value, bytes) and len(value) > len(_TEXT) and not value.startswith(b"?OTR"):
+        yield _TEXT
+    elif name == "use" and value:
+        yield 0
+
+
+def _simpler_value(value: object) -> Sequence[object]:
+    match value:
+        case bool() | None:
+            return []
+        case int() if value > 1:
+            return [0, value // 2, value - 1]
+        case int() if value < -1:
+            return [-1, value // 2, value + 1]
+        case 1:
+            return [0]
+        case bytes() if value:
+            return [b"", value[: len(value) // 2]]
+        case _:
+            return []

@@ -1,0 +1,335 @@
+"""Fuzzing finds what is wrong, makes it small, keeps it through Ctrl-C; a replay tells whether it is still there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.again import Fate, again
+from harness.fuzz.attempt import Failure, attempt
+from harness.fuzz.campaign import CONFIRM, STATE, Campaign, CampaignError
+from harness.fuzz.case import Setup
+from harness.fuzz.forms import program_from_json, program_to_json
+from harness.fuzz.moves import TABLE
+from harness.fuzz.programs import Program, program
+from harness.fuzz.shrink import Shrinker, simpler
+from harness.lockstep import Divergence
+from harness.network import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
+from harness.oracles import OracleFailure
+from harness.roster import make
+from harness.targets import EngineTarget
+from harness.transcript import TranscriptError, Verdict, read_transcript
+
+REFERENCE = EngineTarget("reference")
+ROGUE = Path(__file__).parent / "rogue_driver.py"
+
+
+def small_campaign(target: str, seed: str, folder: Path) -> Campaign:
+    """One that does not shrink for long."""
+    campaign = Campaign.in_folder(target, seed, folder)
+    campaign.attempts = 120
+    return campaign
+
+
+def rogue(misdeed: str) -> str:
+    return f"exec:{sys.executable} {ROGUE} {misdeed}"
+
+
+# ---- programs
+
+
+def test_a_program_follows_from_seed_and_number_alone() -> None:
+    """In another process, with other hashes, it is the same."""
+    code = (
+        "from harness.fuzz.programs import program; from harness.targets import EngineTarget\n"
+        "for n in range(20): p = program('s', n, EngineTarget('reference')); print(p.moves, p.setup.role, p.setup.size)"
+    )
+    for hashes in ("1", "2"):
+        told = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hashes},
+        ).stdout
+        here = [program("s", number, REFERENCE) for number in range(20)]
+        assert told == "".join(f"{one.moves} {one.setup.role} {one.setup.size}\n" for one in here)
+    assert len({repr(one.moves) for one in here}) == 20
+
+
+def test_every_row_of_the_table_is_drawn_and_can_be_written_down() -> None:
+    kinds: set[str] = set()
+    for number in range(150):
+        drawn = program("s", number, REFERENCE)
+        kinds |= {getattr(move, "action", type(move).__name__) for move in drawn.moves}
+        written = json.loads(json.dumps(program_to_json(drawn)))
+        assert program_from_json(written, REFERENCE) == drawn
+    made: set[str] = set()
+    for row in TABLE:
+        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
+        made |= {getattr(m, "action", type(m).__name__) for m in row.moves(["alice", "bob"], **arguments)}
+    assert made <= kinds
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"network": "ring"},
+        {"start": "4"},
+        {"role": "carol"},
+        {"oracles": ["I99"]},
+        {"moves": [{"move": "teleport"}]},
+        {"moves": [{"move": "deliver", "to": "alice"}]},
+        {"moves": [{"move": "deliver", "to": "carol", "position": 0}]},
+        {"moves": [{"move": "user", "party": "alice", "action": "send", "args": {"words": 3}}]},
+    ],
+)
+def test_a_damaged_program_is_an_error(damage: dict[str, object]) -> None:
+    written = program_to_json(Program(Setup(target=REFERENCE), (Deliver("alice"),)))
+    with pytest.raises(TranscriptError, match="program: "):
+        program_from_json({**written, **damage}, REFERENCE)
+
+
+# ---- shrinking
+
+
+def test_shrinking_leaves_what_is_needed() -> None:
+    """A program fails if alice sends after a tick and before a flipped bit: three moves remain, as simple as can be."""
+    moves: list[Move] = [User("alice", "send", {"text": b"words and more words", "padding": 300}), Settle()] * 5
+    moves = [*moves, Tick(60), *moves, FlipBit("bob", 3, 1234), Shuffle("alice", 2), *moves]
+
+    def fails(tried: Program) -> bool:
+        names = [getattr(move, "action", type(move).__name__) for move in tried.moves]
+        if "Tick" not in names:
+            return False
+        rest = names[names.index("Tick") :]
+        return "send" in rest and "FlipBit" in rest[rest.index("send") :]
+
+    small = Shrinker(fails).shrink(
+        Program(Setup("pair", "2", "private", 300, target=REFERENCE, role="bob"), tuple(moves))
+    )
+    sends = [move for move in small.moves if isinstance(move, User)]
+    assert len(small.moves) == 3
+    assert [move.args for move in sends] == [{"text": b"text", "padding": None}]
+    assert {type(move) for move in small.moves} == {Tick, User, FlipBit}
+    assert (small.setup.start, small.setup.policy, small.setup.size, small.setup.role) == ("3", "both", None, "alice")
+
+
+def test_shrinking_is_bounded_and_tries_nothing_twice() -> None:
+    tried: list[str] = []
+
+    def fails(one: Program) -> bool:
+        tried.append(repr((one.moves, one.setup.size, one.setup.role, one.setup.start, one.setup.policy)))
+        return len(one.moves) > 7
+
+    whole = Program(Setup(target=REFERENCE), tuple(Tick(number) for number in range(1, 60)))
+    assert len(Shrinker(fails, attempts=30).shrink(whole).moves) < 59
+    assert len(tried) == 30
+    assert len(set(tried)) == 30
+
+
+def test_simpler_moves_end() -> None:
+    move: Move = FlipBit("alice", 5, 3000)
+    for _ in range(100):
+        following = next(iter(simpler(move)), None)
+        if following is None:
+            break
+        move = following
+    assert move == FlipBit("alice", 0, 0)
+
+
+# ---- campaigns
+
+#: Faults, and how many moves are enough to show them.
+FOUND = {
+    "counter-constant": 4,
+    "mac-keys-never-revealed": 8,
+    "plaintext-in-encrypted-without-warning": 5,
+    "smp-question-lost": 4,
+    "fragments-too-long": 3,
+}
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str, tmp_path: Path) -> None:
+    target = f"fault:{fault}"
+    campaign = small_campaign(target, "test", tmp_path)
+    finding = next(one for one in campaign.run(200, 1) if one is not None)
+    assert finding.confirmed == CONFIRM
+    assert len(finding.shape) <= FOUND[fault]
+    transcript = read_transcript(tmp_path / finding.transcript)
+    assert transcript.verdict is Verdict(finding.verdict)
+    assert again(transcript, None).fate is Fate.FAILED
+    assert again(transcript, target).drift == "", "the same run again"
+    mended = again(transcript, "reference")
+    assert mended.fate is Fate.FIXED, mended
+    written = (tmp_path / finding.test).read_text()
+    for player, fails in ((target, True), ("reference", False)):
+        space: dict[str, object] = {}
+        exec(compile(written.replace(target, player), finding.test, "exec"), space)
+        (test,) = (one for name, one in space.items() if name.startswith("test_"))
+        assert _fails(test) is fails
+
+
+def _fails(test: object) -> bool:
+    assert callable(test)
+    try:
+        test()
+    except (OracleFailure, Divergence):
+        return True
+    return False
+
+
+def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the command line to a test that pytest runs, and the exit codes."""
+    out = ["--out", str(tmp_path)]
+    assert cli.main(["fuzz", "fault:counter-constant", "--examples", "2", "--jobs", "1", *out]) == 1
+    shown = capsys.readouterr()
+    assert "2 of 2 programs" in shown.err
+    assert "fault:counter-constant: 2 programs" in shown.out
+    (first, *_) = sorted(tmp_path.glob("test_*.py"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(first)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1, done.stdout
+    first.write_text(first.read_text().replace("fault:counter-constant", "reference"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(first)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout
+    transcript = str(sorted(tmp_path.glob("*.jsonl"))[0])
+    assert cli.main(["replay", transcript]) == 1
+    assert cli.main(["replay", transcript, "--target", "reference"]) == 0
+    assert cli.main(["replay", transcript, "--target", "exec:/nowhere/at/all"]) == 3
+    assert cli.main(["replay", transcript, "--target", "libotter"]) == 2
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if transcript in line]
+    assert words == ["FAILED", "FIXED", "ERROR"]
+
+
+def test_a_genuine_engine_has_no_findings(tmp_path: Path) -> None:
+    assert cli.main(["fuzz", "independent", "--examples", "10", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [STATE]
+
+
+def test_a_campaign_goes_on_where_it_ended(tmp_path: Path) -> None:
+    """Two runs are one: the same programs, the same findings; and none of another campaign in its folder."""
+    whole = small_campaign("fault:counter-constant", "s", tmp_path / "whole")
+    list(whole.run(4, 1))
+    for _ in range(2):
+        half = small_campaign("fault:counter-constant", "s", tmp_path / "half")
+        list(half.run(2, 1))
+    assert half.done == whole.done == 4
+    assert half.findings == whole.findings
+    for other in (("reference", "s"), ("fault:counter-constant", "other")):
+        with pytest.raises(CampaignError, match="name another folder"):
+            Campaign.in_folder(*other, tmp_path / "half")
+    (tmp_path / "half" / STATE).write_text("{")
+    with pytest.raises(CampaignError, match="can't be read"):
+        Campaign.in_folder("fault:counter-constant", "s", tmp_path / "half")
+
+
+def test_processes_change_nothing(tmp_path: Path) -> None:
+    campaigns = [small_campaign("fault:counter-constant", "s", tmp_path / str(count)) for count in (1, 2)]
+    for count, campaign in enumerate(campaigns, start=1):
+        list(campaign.run(6, count))
+    assert campaigns[0].findings == campaigns[1].findings != []
+
+
+def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
+    """As soon as something is found the user presses Ctrl-C: it is on disk, and the campaign goes on from there."""
+    command = [sys.executable, "-m", "harness.cli", "fuzz", "fault:counter-constant", "--jobs", "2"]
+    command += ["--examples", "100000", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("fail"), line
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert process.returncode == 130
+    assert "found" in out
+    campaign = Campaign.in_folder("fault:counter-constant", "otterproof", tmp_path)
+    assert campaign.findings
+    assert 0 < campaign.done < 100_000
+    for finding in campaign.findings:
+        assert read_transcript(tmp_path / finding.transcript).verdict is Verdict.FAIL
+
+
+# ---- drivers that misbehave
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "verdict"),
+    [("segfault", Verdict.CRASH), ("garbage", Verdict.DESYNC), ("failed", Verdict.CRASH), ("nulls", Verdict.FAIL)],
+)
+def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: Path) -> None:
+    campaign = small_campaign(rogue(misdeed), "s", tmp_path)
+    list(campaign.run(4, 1))
+    found = [finding for finding in campaign.findings if finding.verdict == verdict.value]
+    assert found
+    assert found[0].confirmed == CONFIRM
+    assert again(read_transcript(tmp_path / found[0].transcript), None).fate is Fate.FAILED
+
+
+def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:
+    target = make(rogue("unsupported"))
+    try:
+        setup = Setup(start="scratch", target=target, oracles=("I14",))
+        assert attempt(Program(setup, (User("alice", "start", {}), Settle()))) is None
+    finally:
+        target.close()
+
+
+def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
+    assert cli.main(["fuzz", "exec:/nowhere/at/all", "--out", str(tmp_path)]) == 3
+
+
+def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = Failure("I1", Verdict.FAIL, "once only", "seen in the campaign", False, 1)
+    campaign = Campaign.in_folder("reference", "s", tmp_path)
+    replies = iter([once])
+    genuine: Callable[..., Failure | None] = attempt
+
+    def first_fails(drawn: Program, **options: object) -> Failure | None:
+        return next(replies, None) or genuine(drawn, **options)
+
+    monkeypatch.setattr("harness.fuzz.campaign.attempt", first_fails)
+    list(campaign.run(1, 1))
+    (finding,) = campaign.findings
+    assert (finding.confirmed, finding.test) == (0, "")
+    transcript = read_transcript(tmp_path / finding.transcript)
+    assert transcript.verdict is Verdict.PASS
+    assert "did not when it was run again" in transcript.detail
+
+
+def test_the_forger_is_a_move() -> None:
+    """Once a key has been revealed there is something to forge."""
+    talk = [
+        move
+        for text in (b"one", b"two", b"three", b"four")
+        for who in ("alice", "bob")
+        for move in (User(who, "send", {"text": text + who.encode()}), Settle())
+    ]
+    made = Program(Setup(target=REFERENCE), (Forge("bob"), *talk, Forge("bob")))
+    assert attempt(replace(made, setup=replace(made.setup, start="scratch"))) is None
+    case = made.setup.case()
+    case.run(made.moves[:-1])
+    before = case.world.steps
+    case.run(made.moves[-1:])
+    assert case.world.steps == before + 1
