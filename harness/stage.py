@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +21,9 @@ from harness.pair import Pair, PairCheckpoint
 from harness.subject import Subject
 from harness.targets import EngineTarget, Target
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from harness.wire.layers import tlv
 from harness.world import World
-from implementations.contract import PartyConfig, Policy
+from implementations.contract import Finished, PartyConfig, Policy
 
 __all__ = [
     "ALLOW",
@@ -115,6 +118,21 @@ class Stage:
         """For each value an encrypted session of its own: what one does to it the next does not feel."""
         for value in values:
             yield (*self.encrypted(target_begins=target_begins), value)
+
+    def each_state(self, policy: Policy | None = None) -> Iterator[tuple[str, Subject, Insider]]:
+        """The target in each message state, "plaintext", "encrypted" and "finished", with the insider of its session."""
+        subject = self.subject(policy=policy)
+        yield "plaintext", subject, subject.insider()
+        yield "encrypted", *self.encrypted(policy=policy)
+        subject, insider = self.encrypted(policy=policy)
+        subject.give(insider.data(tlvs=[tlv(1)])).one(Finished)
+        yield "finished", subject, insider
+
+    @property
+    def both(self) -> Policy:
+        """The versions that the target speaks, all of them allowed."""
+        spoken = [flag for version, flag in ALLOW.items() if f"v{version}" in self.target.capabilities]
+        return reduce(or_, spoken, Policy.NONE)
 
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
         allowed = ALLOW[self.version] if policy is None else policy

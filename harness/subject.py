@@ -61,13 +61,16 @@ class Subject(Course):
         reply = self.answer(insider, signed) if target_begins else self.begin(insider, signed)
         established = reply.one(Established)
         check(established.version == self.version, f"the session has version {self.version}: {established}")
-        untold = getattr(self.world.parties[TARGET], "untold", ())
-        if ("established", "ssid") not in untold:
+        if self.tells("established", "ssid"):
             check(established.ssid == insider.ssid, "both sides compute the same ssid")
-        if ("established", "fingerprint") not in untold:
+        if self.tells("established", "fingerprint"):
             expected = fingerprint(signed.shown or insider.key.public)
             check(established.fingerprint == expected, "the fingerprint reported is that of the key that signed")
         return established
+
+    def tells(self, event: str, field: str) -> bool:
+        """Whether the target tells a field of an event; False only once it has left it out."""
+        return (event, field) not in getattr(self.world.parties[TARGET], "untold", ())
 
     def hears(self, insider: Insider, text: bytes, **data: object) -> Reply:
         """The insider sends a text in his session, which the target must show, once and as secure."""
