@@ -186,6 +186,16 @@ def the_own_query_offers_what_is_allowed(stage: Stage) -> None:
         subject.give(subject.insider().commit()).sends(Kind.DH_KEY)
 
 
+@scenario(requirements=("USER-START-2", "QUERY-PURPOSE-1"))
+def the_own_query_goes_out_in_the_clear(stage: Stage) -> None:
+    """A query is sent unencrypted in every message state, a session going on as before."""
+    for state, subject, insider in stage.each_state():
+        reply = subject.user("start")
+        check(reply.kinds == [Kind.QUERY], f"when {state} a query goes out, and there was {reply}")
+        if state == "encrypted":
+            subject.still_talks(insider)
+
+
 @scenario(versions=(3,), needs=("lockstep",), requirements=("QUERY-PARSE-1",))
 def our_engines_list_versions_in_rising_order(stage: Stage) -> None:
     """The order of versions has no meaning; this project's engines agree to list lower ones first."""
