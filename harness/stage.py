@@ -120,7 +120,7 @@ class Stage:
             yield (*self.encrypted(target_begins=target_begins), value)
 
     def each_state(self, policy: Policy | None = None) -> Iterator[tuple[str, Subject, Insider]]:
-        """The target in each message state, "plaintext", "encrypted" and "finished", with the insider of its session."""
+        """The target in each message state (plaintext, encrypted, finished), with the insider of its session."""
         subject = self.subject(policy=policy)
         yield "plaintext", subject, subject.insider()
         yield "encrypted", *self.encrypted(policy=policy)

@@ -98,7 +98,9 @@ def the_text_of_an_error_is_data(stage: Stage) -> None:
 
 def _unread(subject: Subject, insider: Insider, text: bytes) -> list[Reply]:
     """What comes of a text that the target can't read: for its authenticator, and for a key id."""
-    return [subject.give(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))]
+    return [
+        subject.give(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))
+    ]
 
 
 @scenario(requirements=("ERROR-FORM-2", "ERROR-FORM-3"))
@@ -139,7 +141,7 @@ def errors_send_no_text_to_another_key(stage: Stage) -> None:
     Whether it is sent again to the same key is left to the client.
     """
     for key in ("mallory", "carol"):
-        subject, insider = stage.encrypted()
+        subject, _ = stage.encrypted()
         begun = len(subject.log)
         subject.user("send", text=b"for mallory alone")
         subject.give(ERROR + b"An encrypted message could not be read.")

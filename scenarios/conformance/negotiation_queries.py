@@ -310,7 +310,6 @@ def many_queries_leave_one_handshake(stage: Stage) -> None:
     (reveal,) = subject.give(subject.insider().dh_key()).sends(Kind.REVEAL_SIGNATURE)
     gxmpi = [crypto.committed_gxmpi(commit, reveal.data("revealed_key")) for commit in sent]
     fitting = [
-        hashlib.sha256(opened).digest() == commit.data("hashed_gx")
-        for commit, opened in zip(sent, gxmpi, strict=True)
+        hashlib.sha256(opened).digest() == commit.data("hashed_gx") for commit, opened in zip(sent, gxmpi, strict=True)
     ]
     check(fitting == [False] * 11 + [True], "the key that is revealed opens the last commit and no other")
