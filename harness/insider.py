@@ -50,6 +50,16 @@ def dsa_sign(key: DsaPrivateKey, value: bytes, nonce: int) -> tuple[int, int]:
     return r, pow(nonce, -1, q) * (int.from_bytes(value) + key.x * r) % q
 
 
+def dsa_verifies(key: DsaPublicKey, value: bytes, signature: bytes) -> bool:
+    """Whether r and s, 20 bytes each, are a key's signature of a value taken as a number modulo q."""
+    r, s = int.from_bytes(signature[:20]), int.from_bytes(signature[20:])
+    if not (0 < r < key.q and 0 < s < key.q):
+        return False
+    w = pow(s, -1, key.q)
+    u1, u2 = int.from_bytes(value) * w % key.q, r * w % key.q
+    return pow(key.g, u1, key.p) * pow(key.y, u2, key.p) % key.p % key.q == r
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """How the block X of a Reveal Signature or Signature Message is made; each value but the default is a lie.

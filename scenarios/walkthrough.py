@@ -15,7 +15,7 @@ from typing import cast
 
 from harness import wire
 from harness.course import TARGET
-from harness.insider import Insider, mpi, power, public_key
+from harness.insider import Insider, dsa_verifies, mpi, power, public_key
 from harness.network import flip_bit
 from harness.scenario import scenario
 from harness.stage import Stage, Subject, check
@@ -172,21 +172,13 @@ def _signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, st
     keyid = cast(int, block.value("keyid"))
     signed = hmac.digest(keys.m1_primed, mpi(gy) + mpi(gx) + public_key(key) + keyid.to_bytes(4), "sha256")
     pair = cast(bytes, block.value("signature"))
-    check(_verifies(key, signed, pair), "Alice's DSA signature of both D-H keys and her public key verifies")
+    check(dsa_verifies(key, signed, pair), "Alice's DSA signature of both D-H keys and her public key verifies")
     story.tell(
         """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its fingerprint
         tells
         his user who this is. Both are now in the state ENCRYPTED."""
     )
     story.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
-
-
-def _verifies(key: DsaPublicKey, value: bytes, pair: bytes) -> bool:
-    """[Public keys, signatures, and fingerprints]: the value is taken as a number modulo q."""
-    r, s = int.from_bytes(pair[:20]), int.from_bytes(pair[20:])
-    w = pow(s, -1, key.q)
-    u1, u2 = int.from_bytes(value) * w % key.q, r * w % key.q
-    return pow(key.g, u1, key.p) * pow(key.y, u2, key.p) % key.p % key.q == r
 
 
 def _message(alice: Subject, bob: Insider, story: Story) -> Message:
