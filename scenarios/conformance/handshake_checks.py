@@ -21,6 +21,7 @@ from scenarios.conformance.handshake_play import (
     WRONG_SIGNATURES,
     WRONG_STRUCTURE,
     Genuine,
+    anew,
     commit_for_query,
     refused,
     reveal_for,
@@ -37,16 +38,21 @@ def reveal_signature_with_a_wrong_mac(stage: Stage) -> None:
     tells_lies(stage, WRONG_MACS, primed=False)
 
 
-@scenario(
-    requirements=("AKE-VERIFY-4", "!AKE-VERIFY-4", "!SIG-MAC-1", "!SIG-MAC-2", "!SIG-ACCEPT-1", "AKE-VERIFY-6")
-)
+@scenario(requirements=("AKE-VERIFY-4", "!AKE-VERIFY-4", "!SIG-MAC-1", "!SIG-MAC-2", "!SIG-ACCEPT-1", "AKE-VERIFY-6"))
 def signature_message_with_a_wrong_mac(stage: Stage) -> None:
     """The MAC of a Signature Message is verified, under m2' and with the length of what it covers."""
     tells_lies(stage, WRONG_MACS, primed=True)
 
 
 @scenario(
-    requirements=("!AKE-VERIFY-3", "!REVEAL-SIG-5", "!AKE-OUTLINE-2", "!AKE-BOTH-1", "!REVEAL-ACCEPT-1", "!AKE-VERIFY-6")
+    requirements=(
+        "!AKE-VERIFY-3",
+        "!REVEAL-SIG-5",
+        "!AKE-OUTLINE-2",
+        "!AKE-BOTH-1",
+        "!REVEAL-ACCEPT-1",
+        "!AKE-VERIFY-6",
+    )
 )
 def reveal_signature_with_a_wrong_signature(stage: Stage) -> None:
     """The DSA signature in a Reveal Signature is verified with the key in it, over both D-H values, key and key id."""
@@ -84,7 +90,7 @@ def signature_block_of_a_wrong_structure(stage: Stage) -> None:
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
 def signed_messages_cut_short(stage: Stage) -> None:
-    """A Reveal Signature or Signature Message that is cut short, or whose lengths are wrong, is refused without harm."""
+    """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
     for primed in (False, True):
         tells_lies(stage, WRONG_FIELDS, primed=primed)
 
@@ -146,8 +152,7 @@ def messages_of_an_earlier_handshake(stage: Stage) -> None:
     subject.user("end")
     reveal_for(subject, insider)
     refused(subject.give(genuine.raw), "the Signature Message of an earlier handshake")
-    subject.establish(insider, target_begins=True)
-    subject.still_talks(insider)
+    anew(subject, insider, target_begins=True)
 
 
 @scenario(requirements=("SIG-REPLAY-2", "!SIG-REPLAY-2"))
@@ -162,7 +167,7 @@ def signature_of_the_other_direction(stage: Stage) -> None:
         return wire.build(changed.with_value("mac", reveal.data("mac")))
 
     def turned(of: Genuine) -> bytes:
-        c, m1, m2 = of.opposite
+        c, _, m2 = of.opposite
         signed = Genuine(of.message, of.keys, False, of.ours, of.theirs, of.signer)
         block = crypto.signature_block(wire.parse(signed.signing(signed.m(identity=of.identity), of.identity)), c)
         return wire.build(crypto.with_signature_block(of.message, block, c, m2))
@@ -175,6 +180,7 @@ def signature_of_the_other_direction(stage: Stage) -> None:
     reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
     refused(subject.give(turned(genuine)), "an encrypted signature made as for a Reveal Signature")
-    if not subject.give(genuine.raw).of(Established):
-        subject.establish(insider, target_begins=True)
-    subject.still_talks(insider)
+    if subject.give(genuine.raw).of(Established):
+        subject.still_talks(insider)
+    else:
+        anew(subject, insider, target_begins=True)

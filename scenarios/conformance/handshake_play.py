@@ -167,7 +167,13 @@ def tells_lies(stage: Stage, lies: Lies, *, primed: bool, strictly: bool = False
             _given_up(subject, insider, primed, genuine)
         genuine = _moment(subject, insider, primed)
         demand(subject.give(lie(genuine)), why)
-    subject.establish(insider, target_begins=primed)
+    anew(subject, insider, target_begins=primed)
+
+
+def anew(subject: Subject, insider: Insider, *, target_begins: bool = False) -> None:
+    """Whatever went before, a whole new handshake leads to a session."""
+    subject.tick(LATER)
+    subject.establish(insider, target_begins=target_begins)
     subject.still_talks(insider)
 
 
@@ -198,9 +204,7 @@ WRONG_MACS: Lies = {
     "a MAC under the other direction's key": lambda of: of.with_mac(
         _mac(of.opposite[2], of.message.raw("encrypted_signature"))
     ),
-    "a MAC that leaves out the length": lambda of: of.with_mac(
-        _mac(of.own[2], of.message.data("encrypted_signature"))
-    ),
+    "a MAC that leaves out the length": lambda of: of.with_mac(_mac(of.own[2], of.message.data("encrypted_signature"))),
     "the last 20 bytes of the MAC": lambda of: of.with_mac(
         hmac.digest(of.own[2], of.message.raw("encrypted_signature"), "sha256")[-20:]
     ),
@@ -223,9 +227,7 @@ WRONG_SIGNATURES: Lies = {
     "a signature of the D-H values without lengths": lambda of: of.signing(
         of.m((mpi(of.ours)[4:], mpi(of.theirs)[4:], of.identity))
     ),
-    "a signature without the public key": lambda of: of.signing(
-        of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))
-    ),
+    "a signature without the public key": lambda of: of.signing(of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))),
     "a signature without the key id": lambda of: of.signing(of.m((mpi(of.ours), mpi(of.theirs), of.identity[:-4]))),
     "a key id that was changed after signing": lambda of: of.with_block(
         of.identity[:-1] + bytes([of.identity[-1] + 1]) + of.block[-40:]
