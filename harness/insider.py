@@ -24,7 +24,7 @@ from implementations.contract import DsaPrivateKey, DsaPublicKey
 Numbers = Mapping[str, int]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 15)
 def power(base: int, exponent: int) -> int:
     """base ** exponent modulo p; remembered, since he sends many variants of one message."""
     return pow(base, exponent, DH_PRIME)
@@ -43,6 +43,7 @@ def fingerprint(key: DsaPublicKey) -> bytes:
     return hashlib.sha1(public_key(key)[2:]).digest()
 
 
+@lru_cache(maxsize=4096)
 def dsa_sign(key: DsaPrivateKey, value: bytes, nonce: int) -> tuple[int, int]:
     """(r, s) for a value taken as a number modulo q."""
     p, q = key.public.p, key.public.q

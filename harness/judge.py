@@ -47,6 +47,7 @@ class Result:
     """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
 
     known: why a failure is put up with, "" if it is not (harness.deviations).
+    examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     """
 
     scenario: str
@@ -57,6 +58,7 @@ class Result:
     seconds: float
     transcripts: tuple[str, ...] = ()
     known: str = ""
+    examples: int = 0
 
 
 def run(
@@ -90,6 +92,7 @@ def run(
         stage.steps,
         time.perf_counter() - began,
         tuple(map(str, paths)),
+        stage.examples,
     )
 
 

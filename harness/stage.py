@@ -19,7 +19,7 @@ from harness.keys import test_key
 from harness.model import Book
 from harness.pair import Pair, PairCheckpoint
 from harness.subject import Subject
-from harness.targets import EngineTarget, Target
+from harness.targets import EngineTarget, LockstepTarget, Target
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from harness.wire.layers import tlv
 from harness.world import World
@@ -51,7 +51,8 @@ TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 class Stage:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
-    peer: what plays the other side of pairs, the reference engine unless given.
+    peer: what plays the other side of pairs, the reference engine unless given. examples: how many random runs a
+    property has been tried in so far.
     """
 
     def __init__(self, target: Target, version: int, seed: bytes, peer: Target | None = None) -> None:
@@ -60,6 +61,7 @@ class Stage:
         self.version = version
         self.seed = seed
         self.courses: list[Course] = []
+        self.examples = 0
         self._counted = 0
 
     def pair(
@@ -79,7 +81,7 @@ class Stage:
         own = ALLOW[self.version] if peer_policy is None else peer_policy
         facing = PartyConfig(test_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
         peer = self.peer
-        book = Book() if "lockstep" in self.target.capabilities & peer.capabilities else None
+        book = Book() if isinstance(self.target, LockstepTarget) and isinstance(peer, LockstepTarget) else None
         header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
         parties = {
             TARGET: self.target.party(TARGET, config, self.seed, book),

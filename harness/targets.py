@@ -1,8 +1,8 @@
 """What can be judged: what a target is, and the project's own engines as targets.
 
 A target is an engine run in this process, or a third-party implementation behind the driver protocol; whoever judges it
-sees only parties. An engine is never alone: its party runs in lockstep with the other engine, and the model follows.
-Targets by name are in roster.py.
+sees only parties. An engine of the project's runs in lockstep with the other engine, and the model follows; one that may be
+wrong is alone (`SoloTarget`), as a third-party implementation is. Targets by name are in roster.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Protocol
 from harness.drivers.target import CAPABILITIES as DRIVER_CAPABILITIES
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
+from harness.solo import SoloParty
 from harness.world import Party
 from implementations.contract import Engine, Entropy, PartyConfig
 from implementations.entropy import SeededEntropy
@@ -22,8 +23,8 @@ from implementations.reference import ReferenceEngine
 #: The engines of the project by the name of their target.
 ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
 
-#: What this project's engines can do: all that a driver can claim, and "lockstep": snapshots, and a second engine at
-#: their side.
+#: What engines in this process can do: all that a driver can claim, and "lockstep": they show their secrets, can be taken
+#: back to an earlier state, and give the same bytes for the same seed, so that others can run beside them.
 CAPABILITIES = DRIVER_CAPABILITIES | {"lockstep"}
 
 
@@ -47,8 +48,8 @@ class Target(Protocol):
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         """A new party; the same seed makes the same party.
 
-        book: the model's, if it is to follow, which it can only when it follows all parties of a world. Only those
-        that claim "lockstep" can be followed.
+        book: the model's, if it is to follow, which it can only when it follows all parties of a world. Only a
+        LockstepTarget can be followed.
         """
         ...
 
@@ -61,8 +62,8 @@ class Target(Protocol):
         ...
 
 
-class LockstepTarget(ABC):
-    """A target that is an engine in this process, beside another one, and followed by the model."""
+class InProcess(ABC):
+    """A target that is an engine in this process, or several of them."""
 
     version = "1"
     capabilities = CAPABILITIES
@@ -72,11 +73,42 @@ class LockstepTarget(ABC):
         self.name = name
 
     @abstractmethod
+    def engine(self, config: PartyConfig, entropy: Entropy) -> Engine:
+        """A party; nobody follows."""
+
+    @abstractmethod
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+        """See Target."""
+
+    def reset(self) -> None:  # noqa: B027 (not abstract: there is nothing to do)
+        """Nothing outlives its world."""
+
+    def close(self) -> None:  # noqa: B027
+        """Nothing to close."""
+
+
+class SoloTarget(InProcess):
+    """An engine by itself: the scenario has to notice what is wrong with it. There is no model that follows."""
+
+    def __init__(self, name: str, make: EngineFactory) -> None:
+        super().__init__(name)
+        self._make = make
+
+    def engine(self, config: PartyConfig, entropy: Entropy) -> Engine:
+        return SoloParty(self.name, self._make, config, entropy)
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+        return self.engine(config, SeededEntropy(seed).child(name))
+
+
+class LockstepTarget(InProcess):
+    """An engine in this process beside another one, and followed by the model."""
+
+    @abstractmethod
     def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
         """The engine that is judged, and after it whatever it is compared with."""
 
     def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
-        """A party of these engines; nobody follows."""
         return LockstepParty(self.name, self.engines(config, entropy))
 
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
@@ -85,12 +117,6 @@ class LockstepTarget(ABC):
         if book is not None:
             party.follower = PartyModel(name, config, book)
         return party
-
-    def reset(self) -> None:  # noqa: B027 (not abstract: there is nothing to do)
-        """Nothing outlives its world."""
-
-    def close(self) -> None:  # noqa: B027
-        """Nothing to close."""
 
 
 class EngineTarget(LockstepTarget):

@@ -116,6 +116,7 @@ def _judge(stage: Stage, network: str, examples: int) -> None:
     A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
     """
     for number in range(examples):
+        stage.examples = number + 1
         drawn = program(stage.seed.hex(), number, stage.target, network)
         case = drawn.setup.case()
         try:

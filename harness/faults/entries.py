@@ -14,13 +14,13 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-import implementations.reference
+import implementations
 
 #: Where the entries are; a file is an area, and its name the area's.
 CATALOGUE = Path(__file__).parent / "catalogue"
 
 #: The package that faults are made from.
-ENGINE = Path(implementations.reference.__file__).parent
+ENGINE = "implementations.reference"
 
 #: The areas in the order in which they are listed, and what each is about.
 AREAS: Mapping[str, str] = MappingProxyType(
@@ -83,9 +83,10 @@ class Fault:
 
 
 @cache
-def engine_sources() -> Mapping[str, str]:
-    """The genuine engine's source: file name -> text."""
-    return MappingProxyType({path.name: path.read_text(encoding="utf-8") for path in sorted(ENGINE.glob("*.py"))})
+def engine_sources(package: str = ENGINE) -> Mapping[str, str]:
+    """The source of a genuine engine: file name -> text."""
+    folder = Path(implementations.__path__[0]) / package.rpartition(".")[2]
+    return MappingProxyType({path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))})
 
 
 @cache

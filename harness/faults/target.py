@@ -1,31 +1,17 @@
-"""A fault as a target: its engine, in lockstep with the genuine one.
-
-The party's first difference from the genuine engine raises Divergence. Checks that look at the party from outside see
-the faulty engine, for it comes first.
-"""
+"""A fault as a target: its engine alone, so that a scenario has to notice by itself."""
 
 from __future__ import annotations
 
 from harness.faults.loader import engine
-from harness.targets import LockstepTarget
-from implementations.contract import Engine, Entropy, PartyConfig
-from implementations.reference import ReferenceEngine
+from harness.targets import SoloTarget
 
 #: What the name of a target that is a fault begins with.
 PREFIX = "fault:"
 
 
-class FaultTarget(LockstepTarget):
-    """The engine with the fault of that name ("fault:NAME" or NAME). lockstep: beside the genuine one, else alone."""
+class FaultTarget(SoloTarget):
+    """The engine with the fault of that name ("fault:NAME" or NAME)."""
 
-    def __init__(self, name: str, *, lockstep: bool = True) -> None:
+    def __init__(self, name: str) -> None:
         self.fault = name.removeprefix(PREFIX)
-        super().__init__(PREFIX + self.fault)
-        self._make = engine(self.fault)
-        self._lockstep = lockstep
-
-    def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
-        engines: dict[str, Engine] = {"fault": self._make(config, entropy)}
-        if self._lockstep:
-            engines["reference"] = ReferenceEngine(config, entropy)
-        return engines
+        super().__init__(PREFIX + self.fault, engine(self.fault))

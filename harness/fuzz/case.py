@@ -11,7 +11,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
 from types import TracebackType
 from typing import cast
 
@@ -22,7 +22,7 @@ from harness.model import Book, PartyModel
 from harness.network import Move, Settle, User
 from harness.oracles import Oracles
 from harness.roster import make
-from harness.targets import EngineTarget, LockstepTarget, Target
+from harness.targets import EngineTarget, InProcess, Target
 from harness.world import Party, World
 from implementations.contract import Engine, Event, PartyConfig, Policy
 from implementations.entropy import RecordingEntropy, SeededEntropy
@@ -95,7 +95,7 @@ class Setup:
     @property
     def in_process(self) -> bool:
         """Whether all parties are engines in this process, which can be taken back to an earlier state."""
-        return isinstance(self.target, LockstepTarget | None)
+        return isinstance(self.target, InProcess | None)
 
     def _plays(self, name: str) -> bool:
         return self.target is not None and name == self.role
@@ -206,10 +206,10 @@ class Case:
         arguments = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
         # Pasted, a target is made anew by its name; an engine of the reader's own must be there under its name.
         maker = getattr(setup.engine, "__self__", None)
-        made = setup.engine is not both_engines and isinstance(maker, LockstepTarget)
+        made = setup.engine is not both_engines and isinstance(maker, InProcess)
         if setup.target is not None:
             arguments.append(f"target={setup.target.name!r}, role={setup.role!r}")
-        elif isinstance(maker, LockstepTarget) and made:
+        elif isinstance(maker, InProcess) and made:
             arguments.append(f"engine=make({maker.name!r}).engine")
         elif setup.engine is not both_engines:
             arguments.append(f"engine={getattr(setup.engine, '__name__', '...')}")
@@ -289,7 +289,7 @@ def _party(setup: Setup, name: str, config: PartyConfig, entropy: RecordingEntro
         return setup.engine(config, entropy)
     if name != setup.role:
         return LockstepParty(name, {"reference": ReferenceEngine(config, entropy)})
-    if isinstance(setup.target, LockstepTarget):
+    if isinstance(setup.target, InProcess):
         return setup.target.engine(config, entropy)
     return setup.target.party(name, config, SEED, None)
 
@@ -298,7 +298,7 @@ def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], byt
     return lambda: source.drawn
 
 
-@cache
+@lru_cache(maxsize=128)  # no more, for one process may judge many targets
 def _prepared(setup: Setup) -> tuple[World, Oracles, object]:
     """The world of a setup and its state at the start. It is used by one case at a time."""
     world, oracles = _world(setup)
