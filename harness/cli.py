@@ -20,7 +20,7 @@ from harness import bench, deviations, matrix, report, requirements
 from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
-from harness.faults import faults
+from harness.faults import faults, score
 from harness.fuzz.campaign import Campaign, CampaignError
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.judge import Job, judge
@@ -106,8 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     installing.add_argument("name")
     installing.set_defaults(command=_install)
 
-    wrong = commands.add_parser("faults", help="list the engines that are wrong on purpose")
-    wrong.add_argument("--json", action="store_true", help="print the list as JSON")
+    wrong = commands.add_parser("faults", help="list engines that are wrong on purpose, or score the scenarios by them")
+    wrong.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
+    wrong.add_argument("--gaps", action="store_true", help="the same, but list only what is not as it must be")
+    wrong.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="score only scenarios whose id contains TEXT, and faults that these are about or whose name has TEXT",
+    )
+    wrong.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    wrong.add_argument("--json", action="store_true", help="print the list, or the score, as JSON")
     wrong.set_defaults(command=_faults)
 
     square = commands.add_parser("matrix", help="let every pair of targets talk to each other")
@@ -225,12 +234,31 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _faults(options: argparse.Namespace) -> int:
+    if options.score or options.gaps:
+        return _score(options)
     catalogue = list(faults().values())
     if options.json:
         print(json.dumps({"faults": [asdict(fault) for fault in catalogue]}, indent=1))
     else:
         report.faults(catalogue)
     return CONFORMS
+
+
+def _score(options: argparse.Namespace) -> int:
+    card = score.choose(options.only)
+    if not card.faults:
+        raise UsageError(f"{options.only!r} is in no id of a scenario and in no fault's name or area")
+    with score.Scorer(card, options.jobs) as scorer:
+        interrupted = report.collect_score(scorer)
+    if options.json:
+        print(json.dumps(card.as_json(), indent=1))
+    elif options.gaps:
+        report.gaps(card)
+    else:
+        report.score(card)
+    if interrupted:
+        return INTERRUPTED
+    return DEVIATES if any(card.gaps().values()) else CONFORMS
 
 
 def _matrix(options: argparse.Namespace) -> int:

@@ -92,7 +92,7 @@ def run(
         stage.steps,
         time.perf_counter() - began,
         tuple(map(str, paths)),
-        stage.examples,
+        examples=stage.examples,
     )
 
 

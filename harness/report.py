@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,12 +19,15 @@ from rich.table import Table
 
 from harness.deviations.known import Stale
 from harness.faults import Fault
+from harness.faults.score import KINDS, Card, Scorer
 from harness.judge import Result
 from harness.matrix import Cell
 from harness.requirements import Side
 from harness.roster import Listing
 from harness.scenario import Scenario
 from harness.transcript import Verdict
+
+T = TypeVar("T")
 
 #: Verdicts that mean that the target does not conform.
 BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
@@ -36,23 +39,41 @@ def _coloured(verdict: Verdict, text: str) -> str:
     return f"[{_COLOUR.get(verdict, 'red')}]{text}[/]"
 
 
-def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], bool]:
-    """Take all results, showing progress; what there is, and whether it was interrupted with Ctrl-C."""
+def _follow(
+    items: Iterable[T], total: int, title: Callable[[T | None], str], tell: Callable[[T], str | None] = lambda _: None
+) -> tuple[list[T], bool]:
+    """Take all items, showing progress; what there is, and whether it was interrupted with Ctrl-C.
+
+    title: what is being done, before the first item and after each. tell: a line that stays, if an item is worth one.
+    """
     console = Console(stderr=True)
-    collected: list[Result] = []
+    collected: list[T] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"judging {target}", total=total)
+        task = progress.add_task(title(None), total=total)
         try:
-            for result in results:
-                collected.append(result)
-                progress.update(task, advance=1, description=f"judging {target}: {result.scenario[:40]:40}")
-                if not result.known and (result.verdict in BAD or result.verdict is Verdict.INFRA):
-                    verdict = _coloured(result.verdict, result.verdict.value)
-                    progress.console.print(f"{verdict} {escape(result.scenario)}")
+            for item in items:
+                collected.append(item)
+                progress.update(task, advance=1, description=title(item))
+                if line := tell(item):
+                    progress.console.print(line)
         except KeyboardInterrupt:
             return collected, True
     return collected, False
+
+
+def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], bool]:
+    """Take all results of a judgement, showing progress."""
+
+    def tell(result: Result) -> str | None:
+        if result.known or not (result.verdict in BAD or result.verdict is Verdict.INFRA):
+            return None
+        return f"{_coloured(result.verdict, result.verdict.value)} {escape(result.scenario)}"
+
+    def title(result: Result | None) -> str:
+        return f"judging {target}" + (f": {result.scenario[:40]:40}" if result else "")
+
+    return _follow(results, total, title, tell)
 
 
 def summary(
@@ -176,19 +197,12 @@ def targets(listed: Iterable[Listing]) -> None:
 
 
 def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], bool]:
-    """Take the cells of a matrix, showing progress; what there is, and whether it was interrupted with Ctrl-C."""
-    console = Console(stderr=True)
-    collected: list[Cell] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("matrix", total=total)
-        try:
-            for cell in cells:
-                collected.append(cell)
-                progress.update(task, advance=1, description=f"{cell.left} with {cell.right}: {cell.label}")
-        except KeyboardInterrupt:
-            return collected, True
-    return collected, False
+    """Take the cells of a matrix, showing progress."""
+
+    def title(cell: Cell | None) -> str:
+        return f"{cell.left} with {cell.right}: {cell.label}" if cell else "matrix"
+
+    return _follow(cells, total, title)
 
 
 def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
@@ -213,3 +227,47 @@ def faults(catalogue: Sequence[Fault]) -> None:
     for fault in catalogue:
         table.add_row(f"fault:{fault.name}", fault.oracle, fault.observer, escape(fault.summary))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def collect_score(scorer: Scorer) -> bool:
+    """Fill a scorer's card, showing progress; whether it was interrupted. What was found until then is on the card."""
+    card = scorer.card
+
+    def interrupted(what: str, stream: Iterable[str], total: int) -> bool:
+        return _follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
+
+    return (
+        interrupted("with the genuine engine:", scorer.survey(), len(card.scenarios))
+        or interrupted("judging", scorer.judge(), len(card.faults))
+        or interrupted("looking for what trips", scorer.trip(), len(card.untripped))
+    )
+
+
+def score(card: Card) -> None:
+    """Print the matrix of faults and kinds of scenarios, then its sums."""
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table("fault", "requirement", *KINDS, "examples", "noticed by", title=f"{len(card.faults)} faults")
+    for name, fault in card.faults.items():
+        by, kinds = card.by(name), card.kinds(name)
+        count = card.examples(name)
+        marks = ["[green]x[/]" if kind in kinds else "-" for kind in KINDS]
+        first = f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else "[red]nobody[/]"
+        table.add_row(
+            name, fault.requirement, *marks, "-" if count is None else str(count), escape(first) if by else first
+        )
+    console.print(table)
+    total = len(card.faults)
+    for kind in KINDS:
+        caught = sum(kind in card.kinds(name) for name in card.faults)
+        there = sum(one.kind == kind for one in card.scenarios.values())
+        console.print(f"{kind}: {caught} of {total} faults, by {there} scenarios", highlight=False)
+    median = "-" if card.median_examples is None else f"{card.median_examples:g}"
+    console.print(f"median number of random runs until a fault is noticed: {median}", highlight=False)
+
+
+def gaps(card: Card) -> None:
+    """Print what is not as it must be: with the genuine engine, for faults, for scenarios."""
+    for what, lines in card.gaps().items():
+        print(f"{what}: {len(lines)}")
+        for line in lines:
+            print(f"  {line}")

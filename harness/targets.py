@@ -1,8 +1,8 @@
 """What can be judged: what a target is, and the project's own engines as targets.
 
 A target is an engine run in this process, or a third-party implementation behind the driver protocol; whoever judges it
-sees only parties. An engine of the project's runs in lockstep with the other engine, and the model follows; one that may be
-wrong is alone (`SoloTarget`), as a third-party implementation is. Targets by name are in roster.py.
+sees only parties. An engine of the project's runs in lockstep with the other engine, and the model follows; one that
+may be wrong is alone (`SoloTarget`), as a third-party implementation is. Targets by name are in roster.py.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from implementations.reference import ReferenceEngine
 #: The engines of the project by the name of their target.
 ENGINES: dict[str, EngineFactory] = {"reference": ReferenceEngine, "independent": IndependentEngine}
 
-#: What engines in this process can do: all that a driver can claim, and "lockstep": they show their secrets, can be taken
-#: back to an earlier state, and give the same bytes for the same seed, so that others can run beside them.
+#: What engines in this process can do: all that a driver can claim, and "lockstep": they show their secrets, can be
+#: taken back to an earlier state, and give the same bytes for the same seed, so that others can run beside them.
 CAPABILITIES = DRIVER_CAPABILITIES | {"lockstep"}
 
 

@@ -15,6 +15,6 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_a_step_that_does_not_hold_ends_the_story() -> None:
-    stage = Stage(FaultTarget("fault:mac-not-checked", lockstep=False), 3, b"walkthrough")
+    stage = Stage(FaultTarget("fault:mac-not-checked"), 3, b"walkthrough")
     with pytest.raises(CheckFailed, match="inverted bit"):
         tell(stage.subject(), Story())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
+from Crypto.Math.Numbers import Integer
+
 from implementations.independent import primitives
 from implementations.reference import numbers
 
@@ -27,7 +29,7 @@ def remember_powers() -> None:
 
     @lru_cache(maxsize=_KEPT)
     def integer_power(base: int, exponent: int, modulus: int) -> int:
-        return int(pow(primitives.Integer(base), exponent, modulus))
+        return int(pow(Integer(base), exponent, modulus))
 
     def remembered(self: numbers.Exponent, base: int) -> int:
         return power(self.number, base)

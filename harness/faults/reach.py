@@ -93,7 +93,7 @@ def _statement(original: Original, file: str, number: int) -> Iterable[int] | No
     while inner := next((one for one in body if _first(one) <= number <= (one.end_lineno or 0)), None):
         inside = inside or isinstance(found, ast.FunctionDef)
         found = inner
-        body = [one for one in _children(inner) if isinstance(one, ast.stmt)]
+        body = _children(inner)
     if found is None or not inside or isinstance(found, ast.FunctionDef | ast.ClassDef):
         return None
     children = _children(found)
@@ -103,7 +103,7 @@ def _statement(original: Original, file: str, number: int) -> Iterable[int] | No
 
 
 def _first(statement: ast.stmt) -> int:
-    decorators = getattr(statement, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(one.lineno for one in decorators)])
 
 

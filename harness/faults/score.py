@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -183,7 +183,7 @@ def choose(only: str = "") -> Card:
         for name, fault in faults().items()
         if only in name or only in fault.area or any(claims(one, fault) for one in chosen.values())
     }
-    return Card({one.id: one for one in scenarios()} if not chosen else chosen, wanted)
+    return Card(chosen or {one.id: one for one in scenarios()}, wanted)
 
 
 class Scorer:
