@@ -3,25 +3,23 @@
 He speaks the protocol by himself, with the harness's own codec and arithmetic and none of an engine's code, so he can
 face any target. Every message that he makes is right unless it is asked to be wrong in some way, and then the rest of
 it is still right: MACs, encryption and proofs fit what is sent. Most checks of a client can be reached by nobody else.
+His part in SMP is in harness/smp.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from harness import wire
-from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Message, Type, crypto
+from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from harness.wire.fields import encode, write
-from harness.wire.layers import Tlv, build_smp, parse_plaintext, parse_smp, with_tlvs
+from harness.wire.layers import Tlv, parse_plaintext, parse_smp, with_tlvs
 from harness.wire.layouts import PUBLIC_KEY
 from implementations.contract import DsaPrivateKey, DsaPublicKey
-
-#: Numbers of an SMP message, by name.
-Numbers = Mapping[str, int]
 
 
 @lru_cache(maxsize=1 << 15)
@@ -225,11 +223,17 @@ class Insider:
         message = crypto.mac_data(message, keys.sending_mac)
         return wire.build(message if mac is None else message.with_value("mac", mac))
 
-    def read(self, raw: bytes) -> bytes:
-        """The plaintext of the target's data message; keys are taken note of, and own ones changed."""
+    def peek(self, raw: bytes) -> bytes:
+        """The plaintext of the target's data message. No keys change, which is quicker on both sides."""
         message: Message = wire.parse(raw)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
-        plaintext = crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
+        return crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
+
+    def read(self, raw: bytes) -> bytes:
+        """The plaintext of the target's data message; keys are taken note of, and own ones changed."""
+        plaintext = self.peek(raw)
+        message: Message = wire.parse(raw)
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         self.theirs[theirs + 1] = message.number("next_dh")
         self.their_keyid = max(self.their_keyid, theirs + 1)
         if ours == self.our_keyid:
@@ -242,83 +246,3 @@ class Insider:
         found = next(tlv for tlv in parse_plaintext(self.read(raw)).tlvs if tlv.type == kind)
         layer = parse_smp(kind, found.value).layer
         return {name: int(layer.value(name)) for name in SMP_NUMBERS[2 if kind == 7 else kind]}
-
-
-# ---- SMP ------------------------------------------------------------------------------------------------------------
-
-
-def smp_value(kind: int, numbers: Numbers, *, count: int | None = None, tail: bytes = b"") -> bytes:
-    """The value of an SMP TLV, with a wrong count or more bytes if asked."""
-    value = build_smp(kind, [numbers[name] for name in SMP_NUMBERS[kind]])
-    return value[:0] + (value[:4] if count is None else count.to_bytes(4)) + value[4:] + tail
-
-
-def smp_hash(prefix: int, *numbers: int) -> int:
-    return int.from_bytes(hashlib.sha256(bytes([prefix]) + b"".join(map(mpi, numbers))).digest())
-
-
-def knows(prefix: int, exponent: int, r: int) -> tuple[int, int]:
-    """(c, D): the proof that we know an exponent."""
-    c = smp_hash(prefix, power(DH_GENERATOR, r))
-    return c, (r - exponent * c) % SMP_ORDER
-
-
-def knows_degenerate(prefix: int, element: int) -> tuple[int, int]:
-    """(c, D): a proof that verifies for an element that is 0, 1 or -1 modulo p."""
-    if element % DH_PRIME == 0:
-        return smp_hash(prefix, 0), 1
-    r = next(r for r in range(3, 200) if element % DH_PRIME == 1 or smp_hash(prefix, power(2, r)) % 2 == 0)
-    return smp_hash(prefix, power(DH_GENERATOR, r)), r
-
-
-def secret_number(initiator: bytes, responder: bytes, ssid: bytes, text: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(b"\1" + initiator + responder + ssid + text).digest())
-
-
-def _over(dividend: int, divisor: int) -> int:
-    return dividend * pow(divisor, -1, DH_PRIME) % DH_PRIME
-
-
-class SmpLiar:
-    """Both parts of an SMP run. Exponents are short, which nobody can tell, and everything is quick."""
-
-    def __init__(self, secret: int) -> None:
-        self.secret = secret
-        self.e2, self.e3 = 0x1234567, 0x89ABCDF1
-        self.r = [0x10001 + 2 * number for number in range(8)]
-        self.g2 = self.g3 = self.p = self.q = self.quotient = 0
-
-    def message_1(self) -> dict[str, int]:
-        c2, d2 = knows(1, self.e2, self.r[2])
-        c3, d3 = knows(2, self.e3, self.r[3])
-        g2a, g3a = power(2, self.e2), power(2, self.e3)
-        return {"g2a": g2a, "c2": c2, "D2": d2, "g3a": g3a, "c3": c3, "D3": d3}
-
-    def message_2(self, first: Numbers) -> dict[str, int]:
-        c2, d2 = knows(3, self.e2, self.r[2])
-        c3, d3 = knows(4, self.e3, self.r[3])
-        self.g2, self.g3 = power(first["g2a"], self.e2), power(first["g3a"], self.e3)
-        numbers = {"g2b": power(2, self.e2), "c2": c2, "D2": d2, "g3b": power(2, self.e3), "c3": c3, "D3": d3}
-        self.p, self.q, proof = self._blind(5)
-        return {**numbers, "Pb": self.p, "Qb": self.q, **proof}
-
-    def message_3(self, second: Numbers) -> dict[str, int]:
-        self.g2, self.g3 = power(second["g2b"], self.e2), power(second["g3b"], self.e3)
-        self.p, self.q, proof = self._blind(6)
-        self.quotient = _over(self.q, second["Qb"])
-        return {"Pa": self.p, "Qa": self.q, **proof, **self._raise(7, "Ra")}
-
-    def message_4(self, third: Numbers) -> dict[str, int]:
-        self.quotient = _over(third["Qa"], self.q)
-        return self._raise(8, "Rb")
-
-    def _blind(self, prefix: int) -> tuple[int, int, dict[str, int]]:
-        r4, r5, r6 = self.r[4:7]
-        c = smp_hash(prefix, power(self.g3, r5), power(2, r5) * power(self.g2, r6) % DH_PRIME)
-        proof = {"cP": c, "D5": (r5 - r4 * c) % SMP_ORDER, "D6": (r6 - self.secret * c) % SMP_ORDER}
-        return power(self.g3, r4), power(2, r4) * power(self.g2, self.secret) % DH_PRIME, proof
-
-    def _raise(self, prefix: int, name: str) -> dict[str, int]:
-        r7 = self.r[7]
-        c = smp_hash(prefix, power(2, r7), power(self.quotient, r7))
-        return {name: power(self.quotient, self.e3), "cR": c, "D7": (r7 - self.e3 * c) % SMP_ORDER}

@@ -107,6 +107,18 @@ class Stage:
         self.courses.append(subject)
         return subject
 
+    def two_subjects(self) -> tuple[Subject, Subject]:
+        """Two parties of the target, alice and bob, who do not hear each other but through the scenario."""
+        self.target.reset()
+        config = self._config(None, None, 60)
+        configs = {TARGET: config, PEER: replace(config, key=test_key("bob"), instance_tag=PEER_TAG)}
+        header = Header(self.seed, {name: PartyInfo(self.target.name, own) for name, own in configs.items()})
+        parties = {name: self.target.party(name, own, self.seed, None) for name, own in configs.items()}
+        world = World(parties, {TARGET: [], PEER: []})
+        first, second = (Subject(world, self.version, header, name) for name in configs)
+        self.courses.append(first)
+        return first, second
+
     def encrypted(
         self, *, target_begins: bool = False, signed: Signed = HONEST, policy: Policy | None = None
     ) -> tuple[Subject, Insider]:

@@ -18,19 +18,20 @@ from implementations.contract import Established
 
 
 class Subject(Course):
-    """The target in a world of its own."""
+    """The target in a world of its own. name: which party of the world it is."""
 
-    def __init__(self, world: World, version: int, header: Header) -> None:
+    def __init__(self, world: World, version: int, header: Header, name: str = TARGET) -> None:
         super().__init__(world, version, header)
+        self.name = name
         self._insiders: list[Insider] = []
 
     def give(self, message: bytes) -> Reply:
         """The target receives a message."""
-        return self._heard(self.hand(TARGET, message))
+        return self._heard(self.hand(self.name, message))
 
     def user(self, action: str, **args: object) -> Reply:
         """The target's user acts."""
-        return self._heard(self.do(TARGET, action, args))
+        return self._heard(self.do(self.name, action, args))
 
     def query(self) -> Reply:
         """The target receives a query for the version of this run."""
@@ -38,7 +39,7 @@ class Subject(Course):
 
     def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
         """Somebody with valid keys who is not bound to anything; see harness.insider."""
-        target_tag = self.world.parties[TARGET].instance_tag
+        target_tag = self.world.parties[self.name].instance_tag
         insider = Insider(test_key(key), target_tag, version=self.version, tag=tag, seed=seed)
         self._insiders.append(insider)
         return insider
@@ -70,7 +71,7 @@ class Subject(Course):
 
     def tells(self, event: str, field: str) -> bool:
         """Whether the target tells a field of an event; False only once it has left it out."""
-        return (event, field) not in getattr(self.world.parties[TARGET], "untold", ())
+        return (event, field) not in getattr(self.world.parties[self.name], "untold", ())
 
     def hears(self, insider: Insider, text: bytes, **data: object) -> Reply:
         """The insider sends a text in his session, which the target must show, once and as secure."""

@@ -5,18 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness import wire
-from harness.insider import (
-    Insider,
-    Signed,
-    SmpLiar,
-    fingerprint,
-    knows_degenerate,
-    power,
-    secret_number,
-    smp_hash,
-    smp_value,
-)
+from harness.insider import Insider, Signed, fingerprint, power
 from harness.keys import test_key
+from harness.smp import SmpLiar, knows_degenerate, secret_number, smp_hash, smp_value
 from harness.wire import DH_PRIME
 from harness.wire.layers import tlv
 from implementations.contract import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.faults.lies import DEGENERATE, LIMITS, begin, each
 from harness.faults.record import Recorder
 from harness.faults.room import Room, drill, outgoing
-from harness.insider import Insider, SmpLiar, fingerprint, knows_degenerate, secret_number, smp_value
+from harness.insider import Insider, fingerprint
+from harness.smp import SmpLiar, knows_degenerate, secret_number, smp_value
 from harness.wire import DH_PRIME, SMP_ORDER
 from harness.wire.layers import Tlv, tlv
 

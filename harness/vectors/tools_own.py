@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import wire
-from harness.insider import dsa_sign, fingerprint, power, secret_number, smp_hash
+from harness.insider import dsa_sign, fingerprint, power
+from harness.smp import secret_number, smp_hash
 from harness.vectors.tools import SMP_TLV, Exponents, Refusal, SmpRun
 from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Kind, Part, Type, crypto, layers
 from harness.wire.fields import encode, read

@@ -1,0 +1,158 @@
+"""SMP between a target and an insider in a session of theirs: the moves that scenarios on SMP are made of.
+
+The insider sends one TLV in each data message and reads what comes back without changing keys, so that a step costs no
+more than SMP itself. Each move that brings the target into a state checks on the way what must hold there: the
+user is asked, the message that is due comes, alone, with as many numbers as it has. [The SMP state machine]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness import wire
+from harness.course import Reply, check
+from harness.insider import Insider, fingerprint
+from harness.keys import test_key
+from harness.smp import Numbers, SmpLiar, secret_number, smp_value
+from harness.subject import Subject
+from harness.wire import SMP_NUMBERS, Kind
+from harness.wire.layers import Tlv, parse_plaintext, parse_smp, tlv
+from implementations.contract import SmpFinished, SmpRequested
+
+#: TLV types. Message 1 with a question is 7.
+MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION = 2, 3, 4, 5, 6, 7
+SMP_TYPES = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION)
+
+SECRET = b"the otter swims"
+
+
+@dataclass(frozen=True)
+class SmpReply:
+    """What came of a step: all of it, and the SMP TLVs among it, decrypted, in their order."""
+
+    reply: Reply
+    tlvs: tuple[Tlv, ...]
+
+    @property
+    def types(self) -> list[int]:
+        return [one.type for one in self.tlvs]
+
+    @property
+    def requests(self) -> list[SmpRequested]:
+        return self.reply.of(SmpRequested)
+
+    @property
+    def outcomes(self) -> list[bool]:
+        """What the user was told: that the secrets are equal, or that they are not."""
+        return [event.equal for event in self.reply.of(SmpFinished)]
+
+    def sends(self, *types: int) -> None:
+        """Demand that SMP TLVs of these types came, in this order, and no others."""
+        wanted, found = (", ".join(map(str, some)) or "none" for some in (types, self.types))
+        check(self.types == list(types), f"the SMP TLVs that go out are {wanted}, and there was {found}: {self.reply}")
+
+    def numbers(self, kind: int) -> dict[str, int]:
+        """Demand that the one SMP TLV is of this type and of the form; its numbers by name."""
+        self.sends(kind)
+        layer = parse_smp(kind, self.tlvs[0].value).layer
+        names = SMP_NUMBERS[MESSAGE_1 if kind == QUESTION else kind]
+        right = not layer.problems and layer.value("count") == len(names)
+        check(right, f"SMP TLV {kind} has a count of {len(names)} and so many MPIs: {layer.problems}")
+        return {name: int(layer.value(name)) for name in names}
+
+    def tells(self, *outcomes: bool) -> None:
+        """Demand that the user is told of these outcomes: True for equal."""
+        check(self.outcomes == list(outcomes), f"the outcomes told are {list(outcomes)}: {self.reply}")
+
+    def refuses(self, why: str) -> None:
+        """Demand that nothing came of it but an abort or a failure. why: what was wrong, as part of a sentence."""
+        check(True not in self.outcomes, f"{why} is no success: {self.reply}")
+        check(not self.requests, f"{why} asks the user for nothing: {self.reply}")
+        answers = [kind for kind in self.types if kind != ABORT]
+        check(not answers, f"{why} is not answered with SMP messages, and was, with TLV {answers}")
+
+    def aborts(self, why: str) -> None:
+        """Demand that it was refused with one type 6 TLV."""
+        self.refuses(why)
+        check(self.types == [ABORT], f"{why} is answered with a type 6 TLV, and the SMP TLVs were {self.types}")
+
+
+class SmpTalk:
+    """SMP in a session that is there."""
+
+    def __init__(self, subject: Subject, insider: Insider) -> None:
+        self.subject = subject
+        self.insider = insider
+
+    # ---- steps ----------------------------------------------------------------------------------------------------
+
+    def heard(self, reply: Reply, *, change_keys: bool = False) -> SmpReply:
+        """A reply with its data messages read."""
+        found: list[Tlv] = []
+        for message in reply.messages(Kind.DATA):
+            raw = wire.build(message)
+            plaintext = self.insider.read(raw) if change_keys else self.insider.peek(raw)
+            found += [one for one in parse_plaintext(plaintext).tlvs if one.type in SMP_TYPES]
+        return SmpReply(reply, tuple(found))
+
+    def give(self, kind: int, value: bytes = b"") -> SmpReply:
+        """The target receives a TLV with any value."""
+        return self.heard(self.subject.give(self.insider.data(tlvs=[tlv(kind, value)])))
+
+    def tell(self, kind: int, numbers: Numbers) -> SmpReply:
+        """The target receives an SMP message with these numbers."""
+        return self.give(kind, smp_value(kind, numbers))
+
+    def user(self, action: str, **args: object) -> SmpReply:
+        """The target's user acts."""
+        return self.heard(self.subject.user(action, **args))
+
+    # ---- runs -----------------------------------------------------------------------------------------------------
+
+    def liar(self, text: bytes = SECRET, *, target_asks: bool = False) -> SmpLiar:
+        """A run with the secret that the text makes in this session."""
+        pair = (fingerprint(self.insider.key.public), fingerprint(test_key("alice").public))
+        return SmpLiar(secret_number(*(pair[::-1] if target_asks else pair), self.insider.ssid, text))
+
+    def request(self, run: SmpLiar) -> SmpReply:
+        """SMP message 1, which must make the target ask its user."""
+        reply = self.tell(MESSAGE_1, run.message_1())
+        check(len(reply.requests) == 1, f"SMP message 1 in EXPECT1 makes the user be asked: {reply.reply}")
+        reply.sends()
+        return reply
+
+    def expect2(self, text: bytes = SECRET) -> dict[str, int]:
+        """The target's user begins; the numbers of its message 1."""
+        return self.user("smp_start", secret=text).numbers(MESSAGE_1)
+
+    def expect3(self, run: SmpLiar, text: bytes = SECRET) -> dict[str, int]:
+        """The insider begins and the target's user answers; the numbers of its message 2."""
+        self.request(run)
+        return self.user("smp_answer", secret=text).numbers(MESSAGE_2)
+
+    def expect4(self, run: SmpLiar, text: bytes = SECRET) -> dict[str, int]:
+        """The target's user begins and the insider answers; the numbers of its message 3."""
+        return self.tell(MESSAGE_2, run.message_2(self.expect2(text))).numbers(MESSAGE_3)
+
+    def asked(self, run: SmpLiar, text: bytes = SECRET) -> SmpReply:
+        """A whole run that the insider begins; what comes of his message 3."""
+        return self.tell(MESSAGE_3, run.message_3(self.expect3(run, text)))
+
+    def asks(self, run: SmpLiar, text: bytes = SECRET) -> SmpReply:
+        """A whole run that the target's user begins; what comes of the insider's message 4."""
+        return self.tell(MESSAGE_4, run.message_4(self.expect4(run, text)))
+
+    # ---- checks ---------------------------------------------------------------------------------------------------
+
+    def is_in_expect1(self) -> None:
+        """The target is where SMP begins: a message 1 makes it ask its user. The insider then takes it back."""
+        self.request(self.liar())
+        self.give(ABORT)
+
+    def refuses(self, kind: int, numbers: Numbers, why: str) -> SmpReply:
+        """Demand that a wrong SMP message comes to nothing; also when the user answers, if he is asked first."""
+        reply = self.tell(kind, numbers)
+        if reply.requests and kind == MESSAGE_1:
+            reply = self.user("smp_answer", secret=SECRET)
+        reply.refuses(why)
+        return reply

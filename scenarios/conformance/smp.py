@@ -1,0 +1,212 @@
+"""SMP: whole runs, what is compared, and who learns the outcome. [Socialist Millionaires' Protocol, Secret
+information]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from harness.insider import fingerprint
+from harness.keys import test_key
+from harness.scenario import scenario
+from harness.smp import SmpLiar
+from harness.smp_talk import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk
+from harness.stage import Stage
+
+ALICE, MALLORY = fingerprint(test_key("alice").public), fingerprint(test_key("mallory").public)
+
+#: What is hashed to a secret, from the initiator's and the responder's fingerprint and the ssid, with one thing wrong.
+WRONG_SECRETS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
+    "without the version of SMP": lambda ours, theirs, ssid: ours + theirs + ssid + SECRET,
+    "with another version of SMP": lambda ours, theirs, ssid: b"\2" + ours + theirs + ssid + SECRET,
+    "with the fingerprints in the other order": lambda ours, theirs, ssid: b"\1" + theirs + ours + ssid + SECRET,
+    "with another fingerprint of the initiator": lambda ours, theirs, ssid: b"\1" + bytes(20) + theirs + ssid + SECRET,
+    "with another fingerprint of the responder": lambda ours, theirs, ssid: b"\1" + ours + bytes(20) + ssid + SECRET,
+    "with another ssid": lambda ours, theirs, ssid: b"\1" + ours + theirs + bytes(8) + SECRET,
+    "with what was typed before the ssid": lambda ours, theirs, ssid: b"\1" + ours + theirs + SECRET + ssid,
+    "with a NUL after what was typed": lambda ours, theirs, ssid: b"\1" + ours + theirs + ssid + SECRET + b"\0",
+}
+
+
+def run_to_end(talk: SmpTalk, run: SmpLiar, text: bytes = SECRET, *, target_asks: bool, equal: bool = True) -> None:
+    """A whole run; the target must tell its user the outcome, once, and message 4 must come whatever it is."""
+    reply = talk.asks(run, text) if target_asks else talk.asked(run, text)
+    reply.tells(equal)
+    reply.sends(*(() if target_asks else (MESSAGE_4,)))
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-USE-1",
+        "SMP-RESULT-1",
+        "SMP-SECRET-1",
+        "SMP-SECRET-2",
+        "SMP-SECRET-3",
+        "SMP-SECRET-4",
+        "SMP-SECRET-5",
+        "SMP-SECRET-6",
+        "SMP-MSG1-2",
+        "SMP-MSG1-3",
+        "SMP-MSG3-2",
+        "SMP-MSG3-3",
+        "SMP-MSG3-4",
+        "SMP-EXPECT-4",
+        "SMP-EXPECT-7",
+        "SMPMATH-TEST-1",
+        "SMPMATH-STORE-1",
+    ),
+)
+def run_that_the_other_side_begins(stage: Stage) -> None:
+    """The user who is asked gives the same secret: messages 2 and 4 go out, and both sides find the secrets equal."""
+    talk = SmpTalk(*stage.encrypted())
+    run = talk.liar()
+    second = talk.expect3(run)
+    third = run.message_3(second)
+    reply = talk.tell(MESSAGE_3, third)
+    reply.tells(True)
+    lifted = reply.numbers(MESSAGE_4)["Rb"]
+    stage.check(run.finds_equal(lifted, third["Pa"], second["Pb"]), "the side that began finds the secrets equal, too")
+    talk.is_in_expect1()
+    talk.subject.still_talks(talk.insider)
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-USE-1",
+        "SMP-RESULT-1",
+        "SMP-SECRET-3",
+        "SMP-SECRET-4",
+        "SMP-BEGIN-1",
+        "SMP-BEGIN-2",
+        "SMP-EXPECT-6",
+        "SMP-EXPECT-8",
+        "SMP-MSG2-2",
+        "SMP-MSG2-3",
+        "SMP-MSG4-2",
+        "SMP-MSG4-3",
+        "SMPMATH-TEST-2",
+        "SMPMATH-STORE-2",
+        "SMPMATH-STORE-3",
+    ),
+)
+def run_that_the_user_begins(stage: Stage) -> None:
+    """The user begins: message 1 goes out, then message 3, and both sides find the secrets equal."""
+    talk = SmpTalk(*stage.encrypted())
+    run = talk.liar(target_asks=True)
+    second = run.message_2(talk.expect2())
+    reply = talk.tell(MESSAGE_2, second)
+    reply.tells()
+    third = reply.numbers(MESSAGE_3)
+    fourth = run.message_4(third)
+    stage.check(run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "the side that answers finds them equal, too")
+    reply = talk.tell(MESSAGE_4, fourth)
+    reply.tells(True)
+    reply.sends()
+    talk.is_in_expect1()
+    talk.subject.still_talks(talk.insider)
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "!SMP-RESULT-1",
+        "!SMP-USE-1",
+        "!SMP-MSG3-2",
+        "!SMP-MSG3-3",
+        "!SMP-MSG4-2",
+        "!SMPMATH-TEST-1",
+        "!SMPMATH-TEST-2",
+        "SMP-EXPECT-9",
+    ),
+)
+def different_secrets_are_told_to_both_sides(stage: Stage) -> None:
+    """With different secrets nobody finds them equal, and message 4 comes all the same; the next run can succeed."""
+    talk = SmpTalk(*stage.encrypted())
+    run = talk.liar(b"another")
+    second = talk.expect3(run)
+    third = run.message_3(second)
+    reply = talk.tell(MESSAGE_3, third)
+    reply.tells(False)
+    lifted = reply.numbers(MESSAGE_4)["Rb"]
+    stage.check(not run.finds_equal(lifted, third["Pa"], second["Pb"]), "the other side finds them unequal, too")
+    run_to_end(talk, talk.liar(b"another", target_asks=True), target_asks=True, equal=False)
+    run_to_end(talk, talk.liar(), target_asks=False)
+    run_to_end(talk, talk.liar(target_asks=True), target_asks=True)
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "!SMP-SECRET-1",
+        "!SMP-SECRET-2",
+        "!SMP-SECRET-3",
+        "!SMP-SECRET-4",
+        "!SMP-SECRET-5",
+        "!SMP-SECRET-6",
+    ),
+)
+def secret_hashed_otherwise_is_another_one(stage: Stage) -> None:
+    """The same words do not succeed when the other side hashes them with one thing wrong, whoever begins."""
+    talk = SmpTalk(*stage.encrypted())
+    for why, hashed in WRONG_SECRETS.items():
+        number = hashlib.sha256(hashed(MALLORY, ALICE, talk.insider.ssid)).digest()
+        reply = talk.asked(SmpLiar(int.from_bytes(number)))
+        stage.check(True not in reply.outcomes, f"a secret {why} is another one: {reply.reply}")
+    for why in ("with the fingerprints in the other order", "with another ssid"):
+        number = hashlib.sha256(WRONG_SECRETS[why](ALICE, MALLORY, talk.insider.ssid)).digest()
+        reply = talk.asks(SmpLiar(int.from_bytes(number)))
+        stage.check(True not in reply.outcomes, f"as initiator, a secret {why} is another one: {reply.reply}")
+
+
+@scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
+def initiator_is_who_sent_message_1(stage: Stage) -> None:
+    """The secret has the fingerprint of who began SMP first, also when it was the other who began the handshake."""
+    for target_begins in (False, True):
+        talk = SmpTalk(*stage.encrypted(target_begins=target_begins))
+        for target_asks in (False, True):
+            if target_asks != target_begins:
+                run_to_end(talk, talk.liar(target_asks=target_asks), target_asks=target_asks)
+                run_to_end(talk, talk.liar(target_asks=not target_asks), target_asks=target_asks, equal=False)
+
+
+@scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
+def any_words_are_a_secret(stage: Stage) -> None:
+    """Empty, long, and not ASCII: what was typed counts to the last byte, and nothing stands for something else."""
+    talk = SmpTalk(*stage.encrypted())
+    long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
+    for asks, typed, theirs in (
+        (False, long, long),
+        (True, long, long[:-1]),
+        (True, foreign, foreign),
+        (False, foreign, foreign[:-1] + b"\xa7"),
+        (False, b" secret", b"secret"),
+        (False, b"secret", b"Secret"),
+    ):
+        run_to_end(talk, talk.liar(theirs, target_asks=asks), typed, target_asks=asks, equal=typed == theirs)
+
+
+@scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))
+def empty_secret_is_a_secret(stage: Stage) -> None:
+    """Nothing typed equals nothing typed, and neither a word nor a blank."""
+    talk = SmpTalk(*stage.encrypted())
+    run_to_end(talk, talk.liar(b""), b"", target_asks=False)
+    run_to_end(talk, talk.liar(b"secret"), b"", target_asks=False, equal=False)
+    run_to_end(talk, talk.liar(b" ", target_asks=True), b"", target_asks=True, equal=False)
+
+
+@scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
+def man_in_the_middle_can_not_pass_smp_on(stage: Stage) -> None:
+    """Somebody who talks to each of two users passes their SMP messages on: the same words do not succeed."""
+    first, second = (SmpTalk(one, one.insider()) for one in stage.two_subjects())
+    for talk in (first, second):
+        talk.subject.establish(talk.insider)
+    numbers = first.expect2()
+    stage.check(len(second.tell(MESSAGE_1, numbers).requests) == 1, "the second user is asked")
+    numbers = second.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
+    numbers = first.tell(MESSAGE_2, numbers).numbers(MESSAGE_3)
+    reply = second.tell(MESSAGE_3, numbers)
+    reply.tells(False)
+    first.tell(MESSAGE_4, reply.numbers(MESSAGE_4)).tells(False)
