@@ -12,9 +12,10 @@ from typing import cast
 from harness import wire
 from harness.course import TARGET
 from harness.drivers.party import DriverParty
-from harness.insider import Insider, SmpLiar, fingerprint, power, secret_number
+from harness.insider import Insider, fingerprint, power
 from harness.keys import test_key
 from harness.scenario import scenario
+from harness.smp import SmpLiar, secret_number
 from harness.stage import ALLOW, Stage, Subject, check
 from harness.wire import DH_GENERATOR, Kind, crypto
 from harness.wire.layers import Tlv, build_smp, tlv
