@@ -26,6 +26,7 @@ from implementations.contract import (
     SmpFinished,
     SmpRequested,
     TextReceived,
+    Unreadable,
 )
 
 E = TypeVar("E", bound=Event)
@@ -130,6 +131,11 @@ class Reply:
             for event in self.events
             if isinstance(event, ACCEPTED) or (isinstance(event, TextReceived) and event.secure)
         ]
+
+    @property
+    def noticed(self) -> bool:
+        """Whether anybody heard of an unreadable message: the user, or the other side by an Error Message."""
+        return bool(self.of(Unreadable) or self.messages(Kind.ERROR))
 
     def one(self, kind: type[E]) -> E:
         """Demand exactly one event of a kind."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from harness import wire
 from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from harness.wire.fields import encode, write
-from harness.wire.layers import Tlv, parse_plaintext, parse_smp, with_tlvs
+from harness.wire.layers import Layer, Tlv, parse_plaintext, parse_signature_block, parse_smp, with_tlvs
 from harness.wire.layouts import PUBLIC_KEY
 from implementations.contract import DsaPrivateKey, DsaPublicKey
 
@@ -104,11 +104,23 @@ class Insider:
         self.our_keyid = self.their_keyid = 0
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
+        self.handshake: crypto.HandshakeKeys | None = None
         self.x = self.draw(40)
 
     def draw(self, size: int) -> int:
         self._draws += 1
         return int.from_bytes(hashlib.shake_256(self._seed + self._draws.to_bytes(4)).digest(size))
+
+    def exponent(self, theirs: int, wanted: Callable[[int, int], bool]) -> int:
+        """An exponent for which (our public value, the secret shared with theirs) is as wanted; one in a thousand is soon
+        found.
+        """
+        exponent = self.draw(40)
+        public, secret = pow(DH_GENERATOR, exponent, DH_PRIME), pow(theirs, exponent, DH_PRIME)
+        while not wanted(public, secret):
+            exponent += 1
+            public, secret = public * DH_GENERATOR % DH_PRIME, secret * theirs % DH_PRIME
+        return exponent
 
     # ---- the handshake ------------------------------------------------------------------------------------------
 
@@ -160,12 +172,29 @@ class Insider:
         block = identity + r.to_bytes(20) + s.to_bytes(20) + signed.tail if signed.block is None else signed.block
         encrypted = crypto.aes_ctr(c, bytes(8), block)
         mac = hmac.digest(m2, encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
-        self.ssid = keys.ssid
+        self.ssid, self.handshake = keys.ssid, keys
         self.exponents[signed.keyid] = self.x
         self.exponents[signed.keyid + 1] = self.draw(40)
         self.our_keyid = signed.keyid + 1
         self.theirs[1], self.their_keyid = theirs, 1
         return encrypted, mac if signed.mac is None else signed.mac
+
+    def identity(self, message: Message) -> Layer:
+        """The block X of the target's Reveal Signature or Signature Message, in the handshake that we have signed in."""
+        if self.handshake is None:
+            raise ValueError("the insider has no keys of a handshake yet; let him sign first")
+        primed = message.kind is wire.Kind.SIGNATURE
+        return parse_signature_block(
+            crypto.signature_block(message, self.handshake.c_primed if primed else self.handshake.c)
+        )
+
+    def meet(self, message: Message) -> None:
+        """Take note of the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
+        block = self.identity(message)
+        keyid = next((field.value for field in block.fields if field.name == "keyid"), None)
+        if isinstance(keyid, int) and keyid != self.their_keyid:
+            self.theirs[keyid] = self.theirs.pop(self.their_keyid)
+            self.their_keyid = keyid
 
     def _signature(self, value: bytes, high_r: bool) -> tuple[int, int]:
         q = self.key.public.q
@@ -222,6 +251,11 @@ class Insider:
         )
         message = crypto.mac_data(message, keys.sending_mac)
         return wire.build(message if mac is None else message.with_value("mac", mac))
+
+    def seal(self, head: bytes, under: tuple[int, int] | None = None, old_mac_keys: bytes = b"") -> bytes:
+        """A data message of these bytes, whatever they are, and the right MAC under a pair of keys."""
+        keys = self.keys(*(under or (self.our_keyid - 1, self.their_keyid)))
+        return wire.armour(head + hmac.digest(keys.sending_mac, head, "sha1") + encode(Type.DATA, old_mac_keys, "keys"))
 
     def peek(self, raw: bytes) -> bytes:
         """The plaintext of the target's data message. No keys change, which is quicker on both sides."""

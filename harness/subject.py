@@ -11,7 +11,7 @@ from harness.course import TARGET, Course, Reply, check
 from harness.insider import HONEST, Insider, Signed, fingerprint
 from harness.keys import test_key
 from harness.transcript import Header
-from harness.wire import Kind, Message
+from harness.wire import Kind, Message, crypto
 from harness.wire.layers import Plaintext, parse_plaintext
 from harness.world import World
 from implementations.contract import Established
@@ -49,13 +49,18 @@ class Subject(Course):
         self.user("start")
         answer = self.give(insider.commit())
         dh_key = wire.build(answer.message(Kind.DH_KEY))
-        return self.give(insider.reveal_signature(dh_key, signed))
+        reply = self.give(insider.reveal_signature(dh_key, signed))
+        for signature in reply.messages(Kind.SIGNATURE):
+            insider.meet(signature)
+        return reply
 
     def answer(self, insider: Insider, signed: Signed = HONEST) -> Reply:
         """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
         commit = wire.build(self.query().message(Kind.DH_COMMIT))
-        reveal = wire.build(self.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
-        return self.give(insider.signature(insider.opened(commit, reveal), signed))
+        reveal = self.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+        signature = insider.signature(insider.opened(commit, wire.build(reveal)), signed)
+        insider.meet(reveal)
+        return self.give(signature)
 
     def establish(self, insider: Insider, *, target_begins: bool = False, signed: Signed = HONEST) -> Established:
         """A handshake that must succeed, with the insider's key and the ssid that he has computed."""
@@ -82,12 +87,17 @@ class Subject(Course):
     def says(self, insider: Insider, text: bytes) -> Message:
         """The target's user sends a text, which must arrive in one data message that the insider can read."""
         message = self.user("send", text=text).message(Kind.DATA)
-        found = parse_plaintext(insider.read(wire.build(message)))
+        found = self.read(insider, message)
         check(found.text == text, f"the text arrives as {text[:40]!r}, and arrived as {found.text[:40]!r}")
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
-        """A data message of the target's, decrypted by the insider."""
+        """A data message of the target's as the insider reads it: under keys that he knows, with the right MAC."""
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
+        known = ours in insider.exponents and theirs in insider.theirs
+        check(known, f"the target uses keys that both sides have, and used {theirs} of its own with {ours} of ours")
+        right = crypto.verifies(message, insider.keys(ours, theirs).receiving_mac)
+        check(right, f"the MAC of the target's message is right for its keys {theirs} and ours {ours}")
         return parse_plaintext(insider.read(wire.build(message)))
 
     def still_talks(self, insider: Insider) -> None:
@@ -95,6 +105,11 @@ class Subject(Course):
         self.hears(insider, b"can you hear me?")
         self.says(insider, b"yes")
         self.hears(insider, b"good")
+
+    def turn(self, insider: Insider) -> Message:
+        """A text each way, which changes the keys of both sides; the target's message."""
+        self.hears(insider, b"from the insider")
+        return self.says(insider, b"from the target")
 
     def _heard(self, reply: Reply) -> Reply:
         """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
