@@ -190,6 +190,8 @@ class Insider:
 
     def meet(self, message: Message) -> None:
         """Take note of the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
+        if not message.has("encrypted_signature"):
+            return
         block = self.identity(message)
         keyid = next((field.value for field in block.fields if field.name == "keyid"), None)
         if isinstance(keyid, int) and keyid != self.their_keyid:
