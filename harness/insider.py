@@ -112,9 +112,7 @@ class Insider:
         return int.from_bytes(hashlib.shake_256(self._seed + self._draws.to_bytes(4)).digest(size))
 
     def exponent(self, theirs: int, wanted: Callable[[int, int], bool]) -> int:
-        """An exponent for which (our public value, the secret shared with theirs) is as wanted; one in a thousand is soon
-        found.
-        """
+        """An exponent whose public value, and secret shared with theirs, are as wanted; one in a thousand is quick."""
         exponent = self.draw(40)
         public, secret = pow(DH_GENERATOR, exponent, DH_PRIME), pow(theirs, exponent, DH_PRIME)
         while not wanted(public, secret):
@@ -180,7 +178,7 @@ class Insider:
         return encrypted, mac if signed.mac is None else signed.mac
 
     def identity(self, message: Message) -> Layer:
-        """The block X of the target's Reveal Signature or Signature Message, in the handshake that we have signed in."""
+        """The block X of the target's Reveal Signature or Signature Message, once we have signed in this handshake."""
         if self.handshake is None:
             raise ValueError("the insider has no keys of a handshake yet; let him sign first")
         primed = message.kind is wire.Kind.SIGNATURE

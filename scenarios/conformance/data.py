@@ -131,7 +131,7 @@ def texts_of_any_length(stage: Stage) -> None:
     requirements=("DATA-TEXT-3", "!DATA-TEXT-3", "DATA-HEARTBEAT-1", "!DATA-HEARTBEAT-1", "!DATA-RECV-2", "DATA-RECV-3")
 )
 def only_text_is_shown(stage: Stage) -> None:
-    """Text is shown if there is some, with TLVs behind it or not; without, nothing is shown, and keys change as ever."""
+    """Text is shown if there is some, with TLVs behind it or not; without, nothing is shown, and keys change still."""
     subject, insider = stage.encrypted()
     padding = with_tlvs(b"", [tlv(0, b"\0" * 20)])
     for plaintext, shown in (
@@ -181,7 +181,9 @@ def ignore_unreadable(stage: Stage) -> None:
         for what, message in wrong.items():
             reply = subject.give(message)
             reply.accepts_nothing(what)
-            check(reply.noticed == (not flags), f"{what} with flags {flags} is {'' if flags else 'not '}silent: {reply}")
+            check(
+                reply.noticed == (not flags), f"{what} with flags {flags} is {'' if flags else 'not '}silent: {reply}"
+            )
         subject.hears(insider, b"readable", flags=flags)
     subject.still_talks(insider)
 
@@ -194,7 +196,7 @@ def flags_without_a_meaning(stage: Stage) -> None:
     for flags in (0x02, 0x10, 0x80, 0xFE, 0xFF):
         reply = subject.give(insider.data(b"flags %#04x" % flags, flags=flags))
         read.add(tuple(reply.secure) == (b"flags %#04x" % flags,))
-        if not read == {True}:
+        if read != {True}:
             reply.accepts_nothing("a message that is refused for its flags")
     check(len(read) == 1, "messages with unknown flags are all read or all refused")
     check(subject.give(_damaged(insider, 0xFE)).noticed, "other flags than IGNORE_UNREADABLE do not make for silence")
@@ -210,8 +212,9 @@ def key_id_0_is_refused(stage: Stage) -> None:
     """A message with a key id of 0 is not read, right after the handshake and later; with the right ids it is."""
     subject, insider = stage.encrypted()
     for _ in range(3):
-        for ids in ({"sender_keyid": 0}, {"recipient_keyid": 0}, {"sender_keyid": 0, "recipient_keyid": 0}):
-            subject.give(insider.data(b"id 0", **ids)).accepts_nothing(f"a message with {ids}")
+        for sender, recipient in ((0, None), (None, 0), (0, 0)):
+            message = insider.data(b"id 0", sender_keyid=sender, recipient_keyid=recipient)
+            subject.give(message).accepts_nothing("a message with a key id of 0")
         subject.hears(insider, b"the same with its ids")
         subject.says(insider, b"an answer")
 
@@ -256,8 +259,9 @@ def key_ids_must_fit_the_keys(stage: Stage) -> None:
     for named in live:
         for used in live:
             if used != named:
-                ids = {"sender_keyid": named[0], "recipient_keyid": named[1]}
-                message = insider.data(b"other keys", under=used, ctr=10, **ids)
+                message = insider.data(
+                    b"other keys", under=used, ctr=10, sender_keyid=named[0], recipient_keyid=named[1]
+                )
                 subject.give(message).accepts_nothing(f"a message under keys {used} that names {named}")
     insider.exponents[99] = insider.draw(40)
     never = insider.data(b"never announced", under=(99, 2), sender_keyid=3, next_dh=insider.theirs[1], ctr=50)

@@ -38,7 +38,7 @@ def encryption_of_data_messages(stage: Stage) -> None:
 
 
 def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, bytes]:
-    """A counter from `first` on, and "text" encrypted under it with the wrong key, so that what comes of it is a text."""
+    """A counter from `first` on, and "text" encrypted with a wrong key or counter 0, which makes it another text."""
     for ctr in range(first, first + 100_000):
         encrypted = crypto.aes_ctr(aes, bytes(8) if zero else ctr.to_bytes(8), b"text")
         if all(0x20 < byte < 0x7F for byte in crypto.aes_ctr(real, ctr.to_bytes(8), encrypted)):
@@ -178,8 +178,8 @@ def nothing_happens_before_the_mac(stage: Stage) -> None:
         subject.give(message).accepts_nothing(f"{what} in a message with a wrong MAC")
     subject.give(b"\0\0\1\0\0").accepts_nothing("the TLV of the end in the clear")
     subject.give(b"in the clear\0\0\1\0\0").accepts_nothing("the TLV of the end behind a text in the clear")
-    message = subject.says(insider, b"the session goes on")
-    check(_ids(message) == (1, 2), f"the keys are as before, and {_ids(message)} are named")
+    said = subject.says(insider, b"the session goes on")
+    check(_ids(said) == (1, 2), f"the keys are as before, and {_ids(said)} are named")
     subject.turn(insider)
     check(len(subject.give(insider.data(tlvs=[tlv(1)])).accepted) == 1, "the end counts under the right MAC")
 

@@ -1,4 +1,4 @@
-"""What is done with a data message in each message state: unreadable ones, and heartbeats. [Receiving a Data Message]"""
+"""What is done with a data message in each message state: unreadable ones, heartbeats. [Receiving a Data Message]"""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def heartbeats_come_to_rest(stage: Stage) -> None:
     subject.says(insider, b"something is sent")
     subject.tick(2 * INTERVAL)
     beats = _heartbeats(subject, insider, subject.give(insider.data(b"", flags=IGNORE_UNREADABLE)))
-    check(len(beats) <= 1, f"a heartbeat that comes when one is due is answered at most once, and was {len(beats)} times")
+    check(len(beats) <= 1, f"a heartbeat that comes when one is due is answered once at most, not {len(beats)} times")
     for _ in range(4):
         again = subject.give(insider.data(b"", flags=IGNORE_UNREADABLE))
         check(not again.messages(Kind.DATA), f"the answer to a heartbeat is not answered: {again}")
