@@ -125,7 +125,7 @@ class Outcome:
 class Case:
     """One case. outcomes: by reading ("ARMOUR-END:reject"), or under "" when no reading matters.
 
-    The first outcome is that of the reading which the project's own engines follow.
+    The first outcome is that of the project's own readings; each other one holds where one reading differs from them.
     """
 
     id: str
@@ -137,11 +137,12 @@ class Case:
 
     def outcome(self, readings: Mapping[str, str] | None = None) -> Outcome:
         """What is right for somebody with these readings (reading -> option); unnamed ones are the project's."""
-        for reading, outcome in self.outcomes.items():
+        first, *others = self.outcomes
+        for reading in others:
             name, _, option = reading.partition(":")
             if (readings or {}).get(name) == option:
-                return outcome
-        return next(iter(self.outcomes.values()))
+                return self.outcomes[reading]
+        return self.outcomes[first]
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,16 @@ STATE: Shape = {
     "fragments": Field(mapped(WORD, "sender tag"), "`k,n` of the fragments stored"),
 }
 
+#: What the last step of a play lets others see.
+_SEEN: Shape = {
+    "sends": Field(listed(WORD), "the kinds of the messages that the last step sends"),
+    "shows": Field(listed(TEXT), "the texts that the last step shows"),
+}
+_AFTER: Shape = {
+    "unchanged": Field(BOOL, "whether the state is that from before the steps", True),
+    "state": Field(record("state", STATE), "the state afterwards, when it is another one", True),
+}
+
 TLV: Shape = {"type": Field(INT, "its type"), "value": Field(HEX, "its value")}
 
 NUMBERS = mapped(BIG, "name in the protocol text")
@@ -338,16 +348,12 @@ _ALL = (
             "sequel": Field(STEPS, "what comes out the same after each case that leaves the state unchanged", True),
             "values": Field(mapped(HEX, "name"), "intermediate values at the end of the prefix", True),
         },
-        {"steps": Field(STEPS, "what happens, and what the client does")},
+        {"steps": Field(STEPS, "what happens, and what the client does (in the first reading, where readings differ)")},
+        {**_SEEN, **_AFTER, "values": Field(mapped(HEX, "name"), "intermediate values", True)},
         {
-            "unchanged": Field(BOOL, "whether the state is that from before the steps"),
-            "state": Field(record("state", STATE), "the state afterwards, when it is another one", True),
-            "values": Field(mapped(HEX, "name"), "intermediate values", True),
-        },
-        {
-            "reason": Field(WORD, "why, as the project's engines name it: `Reason` in implementations/contract.py"),
-            "unchanged": Field(BOOL, "whether the state is that from before the steps"),
-            "state": Field(record("state", STATE), "the state afterwards, when it is another one", True),
+            "reason": Field(WORD, "why: a `Reason` in implementations/contract.py", True),
+            **_SEEN,
+            **_AFTER,
         },
     ),
 )

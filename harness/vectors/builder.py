@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.vectors.answers import Subject, answer
+from harness.vectors.plays import Act, ClaimError, EngineMaker, PlayGroup, nothing, outcomes_of
+from harness.vectors.scene import config
+from implementations.contract import Policy
 from vectors import Case, Fields, Group, Note, Outcome, VectorFile
 from vectors.operations import KINDS
 
@@ -17,10 +20,6 @@ GENERATOR = "otterproof vectors generate, version 1"
 
 #: All randomness in the vectors follows from it.
 SEED = "otterproof vectors 1"
-
-
-class ClaimError(Exception):
-    """An engine does not do what the author of a case says, or a case is not written as it must be."""
 
 
 def valid(**expect: Any) -> Outcome:
@@ -42,6 +41,7 @@ class GroupBuilder:
         self.operation = operation
         self.fields = Fields(fields)
         self.cases: list[Case] = []
+        self.flags: set[str] = set()
         self._file = file
 
     def case(
@@ -67,59 +67,74 @@ class GroupBuilder:
                 f"{self.id}.{name}: {self._file.subject.name} finds it {'valid' if found.valid else 'invalid'}: "
                 f"{dict(found.expect)!r:.300}; correct the case, or the engine"
             )
-        self.add(
-            name,
-            comment,
-            requirements,
-            flags,
-            given,
-            Outcome(found.valid, reaction, Fields(found.expect)),
-            ours,
-            others,
-        )
+        outcome = Outcome(found.valid, reaction, Fields(found.expect))
+        outcomes = outcomes_of(f"{self.id}.{name}", outcome, ours, others)
+        self.flags.update(flags.split())
+        shows = tuple(requirements.split())
+        self.cases.append(Case(f"{self.id}.{name}", comment, shows, tuple(flags.split()), given, outcomes))
 
-    def add(
-        self,
-        name: str,
-        comment: str,
-        requirements: str,
-        flags: str,
-        fields: Fields,
-        outcome: Outcome,
-        ours: str = "",
-        others: Mapping[str, Outcome] | None = None,
-    ) -> None:
-        """A case whose outcome is known."""
-        if bool(ours) != bool(others):
-            raise ClaimError(f"{self.id}.{name}: name our reading and the others, or neither")
-        outcomes = {ours: outcome, **(others or {})}
-        names = tuple(flags.split())
-        self._file.used.update(names)
-        self.cases.append(Case(f"{self.id}.{name}", comment, tuple(requirements.split()), names, fields, outcomes))
+    def group(self) -> Group:
+        """The group as it is written."""
+        return Group(self.id, self.comment, self.operation, self.fields, tuple(self.cases))
 
 
 class FileBuilder:
     """A file that is being written, with one engine's answers. notes: of all flags; those in use are kept."""
 
-    def __init__(self, kind: str, subject: Subject, notes: Mapping[str, Note]) -> None:
+    def __init__(self, kind: str, subject: Subject, engine: EngineMaker, notes: Mapping[str, Note]) -> None:
         self.kind = kind
         self.subject = subject
-        self.used: set[str] = set()
+        self.engine = engine
         self._notes = notes
-        self._groups: list[GroupBuilder] = []
+        self._groups: list[GroupBuilder | PlayGroup | Written] = []
 
     def group(self, name: str, comment: str, operation: str, **fields: Any) -> GroupBuilder:
+        """A group of functions."""
         builder = GroupBuilder(self, name, comment, operation, fields)
         self._groups.append(builder)
         return builder
 
+    def plays(
+        self,
+        name: str,
+        comment: str,
+        reach: Act = nothing,
+        *,
+        version: int = 3,
+        policy: Policy | None = None,
+        sequel: Act | None = None,
+        insider: str = "mallory",
+        **more: Any,
+    ) -> PlayGroup:
+        """A group of plays that begin where `reach` leads. more: of the client's configuration."""
+        made = config(version, policy, **more)
+        full = f"{self.kind}.{name}"
+        builder = PlayGroup(full, comment, reach, made, version, SEED, self.engine, sequel, insider)
+        self._groups.append(builder)
+        return builder
+
+    def written(self, group: Group) -> None:
+        """A group that was made elsewhere."""
+        self._groups.append(Written(group))
+
     def file(self) -> VectorFile:
-        """The whole file."""
-        unknown = self.used - self._notes.keys()
+        """The whole file. ClaimError when a flag has no note."""
+        used = {flag for one in self._groups for flag in one.flags}
+        unknown = used - self._notes.keys()
         if unknown:
             raise ClaimError(f"{self.kind}: no note for the flags {', '.join(sorted(unknown))}; add them to notes.py")
-        groups = tuple(
-            Group(one.id, one.comment, one.operation, one.fields, tuple(one.cases)) for one in self._groups if one.cases
-        )
-        notes = {name: note for name, note in self._notes.items() if name in self.used}
+        groups = tuple(one.group() for one in self._groups if one.cases)
+        notes = {name: note for name, note in self._notes.items() if name in used}
         return VectorFile(self.kind, KINDS[self.kind].text, GENERATOR, SEED, notes, groups)
+
+
+class Written:
+    """A group that is finished."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self.cases = group.cases
+        self.flags = {flag for case in group.cases for flag in case.flags}
+
+    def group(self) -> Group:
+        return self._group

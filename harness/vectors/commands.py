@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.targets import ENGINES
 from harness.vectors import generate as making
-from harness.vectors.builder import ClaimError
 from harness.vectors.kinds import AUTHORS
 from harness.vectors.lint import lint
+from harness.vectors.plays import ClaimError
 from harness.vectors.verify import Report, verify
 from vectors import FOLDER, VectorError, load_all, page, schema
 

@@ -32,7 +32,7 @@ def subject(engine: str) -> Subject:
 
 def make(kind: str, engine: str) -> VectorFile:
     """The file of a kind, with the answers of an engine. ClaimError."""
-    builder = FileBuilder(kind, subject(engine), NOTES)
+    builder = FileBuilder(kind, subject(engine), ENGINES[engine], NOTES)
     AUTHORS[kind](builder)
     return builder.file()
 

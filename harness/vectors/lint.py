@@ -89,22 +89,17 @@ def _requirements(files: Sequence[VectorFile], table: Table, folder: Path) -> It
 
 
 def _case_readings(case: str, named: Sequence[str], table: Table) -> Iterator[str]:
-    names = {name.partition(":")[0] for name in named}
     if named == ("",):
         return
-    for name in names:
-        if name not in table.readings:
+    for number, full in enumerate(named):
+        name, _, option = full.partition(":")
+        reading = table.readings.get(name)
+        if reading is None:
             yield f"case {case}: unknown reading {name}{hint(name, table.readings)}"
-            return
-    if len(names) > 1:
-        yield f"case {case}: results of several readings: {', '.join(sorted(names))}; a case turns on one"
-        return
-    reading = table.readings[names.pop()]
-    for name in named:
-        if name.partition(":")[2] not in reading.options:
-            yield f"case {case}: {reading.id} has no option {name}; there are {', '.join(reading.options)}"
-    if named[0] != f"{reading.id}:{reading.ours}":
-        yield f"case {case}: the first result must be in our reading, {reading.id}:{reading.ours}"
+        elif option not in reading.options:
+            yield f"case {case}: {name} has no option {option}; there are {', '.join(reading.options)}"
+        elif (option == reading.ours) != (number == 0):
+            yield f"case {case}: the first result, and only that, is in our reading, {name}:{reading.ours}; see {full}"
 
 
 def _partition(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:

@@ -42,4 +42,34 @@ NOTES = {
         "many texts for one message; what a filter sees is not what the client reads",
         "protocol text, Encoded messages",
     ),
+    "Query": Note(
+        "a search for the mark and single letters where a form is prescribed",
+        "text of people starts handshakes, or a version is spoken that was not offered or not allowed",
+        "protocol text, OTR Query Messages",
+    ),
+    "Tag": Note(
+        "blanks are taken for a whitespace tag, or a tag for blanks",
+        "text is changed, or handshakes start that nobody offered",
+        "protocol text, Tagged plaintext messages",
+    ),
+    "ErrorMark": Note(
+        "a mark is looked for that is not the prescribed one",
+        "text is hidden from the user",
+        "protocol text, OTR Error Messages",
+    ),
+    "Order": Note(
+        "fragments are collected in any order, or not forgotten when they must be",
+        "parts of different messages are put together",
+        "protocol text, Receiving Fragments",
+    ),
+    "IllegalFragment": Note(
+        "a header read with scanf, or numbers that wrap around",
+        "memory that grows without bound, writes out of bounds, or text that is taken for a fragment",
+        "protocol text, Receiving Fragments; scanf formats in a widely used library",
+    ),
+    "Tags": Note(
+        "a message for another client, or with a tag that nobody can have, is looked at",
+        "sessions of several clients of one account disturb each other",
+        "protocol text, Instance Tags",
+    ),
 }
