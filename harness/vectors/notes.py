@@ -72,4 +72,29 @@ NOTES = {
         "sessions of several clients of one account disturb each other",
         "protocol text, Instance Tags",
     ),
+    "KeyType": Note(
+        "the type of a public key is not looked at",
+        "numbers of another kind of key are used as DSA parameters",
+        "protocol text, Public keys, signatures, and fingerprints",
+    ),
+    "KeyRange": Note(
+        "absurd DSA parameters are used",
+        "anybody can sign for such a key, or the arithmetic fails",
+        "protocol text, Public keys, signatures, and fingerprints; FIPS 186 domain parameters",
+    ),
+    "DsaValue": Note(
+        "DSA of a library that hashes the value again, or cuts it to its leftmost 160 bits",
+        "signatures that nobody else accepts, once in many runs or always",
+        "protocol text, Public keys, signatures, and fingerprints: the 32 bytes are a number modulo q",
+    ),
+    "DsaZeros": Note(
+        "r or s is not padded on the left to 20 bytes",
+        "one handshake in about 128 fails",
+        "protocol text, data type SIG",
+    ),
+    "DsaRange": Note(
+        "r and s are not checked to be from 1 to q - 1",
+        "a signature that verifies for every value and key, or several for one value",
+        "FIPS 186, DSA signature verification",
+    ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.vectors.builder import FileBuilder
-from harness.vectors.kinds import encodings, errors, fragments, queries, tags
+from harness.vectors.kinds import encodings, errors, fragments, identity, queries, tags
 
 #: Kind -> its author.
 AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
@@ -15,4 +15,6 @@ AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
     "whitespace_tags": tags.whitespace_tags,
     "error_messages": errors.error_messages,
     "fragments": fragments.fragments,
+    "public_keys": identity.public_keys,
+    "signatures": identity.signatures,
 }
