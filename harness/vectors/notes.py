@@ -97,4 +97,69 @@ NOTES = {
         "a signature that verifies for every value and key, or several for one value",
         "FIPS 186, DSA signature verification",
     ),
+    "GroupElement": Note(
+        "a D-H public key outside 2 to p - 2 is used",
+        "the shared secret is known to everybody",
+        "protocol text, Authenticated Key Exchange: the value must be in range",
+    ),
+    "SecretZeros": Note(
+        "a number is hashed or sent with a fixed width",
+        "one conversation in 256 fails, or the two sides have different keys",
+        "protocol text, data type MPI; a defect found in several implementations",
+    ),
+    "Ends": Note(
+        "the high end is decided by role, by length, or once for a conversation",
+        "both sides use the same key for both directions, or the wrong one",
+        "protocol text, Computing AES keys, MAC keys, and the secure session id",
+    ),
+    "SmpSecret": Note(
+        "fingerprints in the wrong order, a ssid left out, or text that is changed before it is hashed",
+        "equal secrets are found different, or a man in the middle passes",
+        "protocol text, Socialist Millionaires' Protocol, secret information",
+    ),
+    "Header": Note(
+        "version or type of a message is not looked at",
+        "a message of another protocol is taken for one of this",
+        "protocol text, Encoded messages",
+    ),
+    "FieldSize": Note(
+        "a field that must have a certain size is not measured",
+        "reading beyond its end, or a comparison of its beginning alone",
+        "protocol text, D-H Commit and Reveal Signature Messages",
+    ),
+    "Commitment": Note(
+        "the hash of the D-H Commit is not compared with the revealed value",
+        "whoever commits can choose a key after having seen the other one",
+        "protocol text, Receiving a Reveal Signature Message",
+    ),
+    "Collision": Note(
+        "hashes of two D-H Commits are compared as signed numbers, in part, or with a wrong outcome for equal ones",
+        "two clients that begin at once wait for each other for ever",
+        "protocol text, Receiving a D-H Commit Message",
+    ),
+    "State": Note(
+        "a handshake message is acted upon in a state that does not wait for it",
+        "a handshake is disturbed, or completes with somebody else",
+        "protocol text, Authentication state",
+    ),
+    "Policy": Note(
+        "the policy is looked at for queries alone",
+        "a version is spoken that the user has forbidden",
+        "protocol text, Policies",
+    ),
+    "KeyId": Note(
+        "key ids are signed, wrap around, are taken to be 1, or may be 0",
+        "keys of another time are used, or a session gets stuck",
+        "protocol text, Key Management",
+    ),
+    "Signed": Note(
+        "what is signed is not what the two sides agreed on, or is not compared in all its parts",
+        "somebody in the middle passes a proof on as his own",
+        "protocol text, Reveal Signature and Signature Messages",
+    ),
+    "Mac": Note(
+        "a MAC is not verified, over the wrong bytes, with the wrong key, or in part",
+        "an attacker changes messages",
+        "protocol text, Authenticated Key Exchange; Data Message",
+    ),
 }

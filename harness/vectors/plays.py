@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.insider import Insider
 from harness.keys import test_key
@@ -17,6 +17,9 @@ from harness.vectors.scene import PEER_TAG, Scene, Step, party_fields, reaction,
 from implementations.contract import Engine, PartyConfig
 from implementations.entropy import RecordingEntropy, SeededEntropy
 from vectors import Case, Fields, Group, Outcome
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 #: Something that is done in a scene.
 Act = Callable[[Scene], object]
@@ -46,6 +49,16 @@ def does(action: str, **args: Any) -> Act:
 def hears(text: bytes = b"hello", **data: Any) -> Act:
     """The insider sends a data message; the arguments are those of Insider.data."""
     return lambda scene: scene.hear(text, **data)
+
+
+def bound(value: T, act: Callable[[Scene, T], object]) -> Act:
+    """An act with a value of its own, where acts are made in a loop."""
+    return lambda scene: act(scene, value)
+
+
+def bound2(first: T, second: U, act: Callable[[Scene, T, U], object]) -> Act:
+    """The same with two values."""
+    return lambda scene: act(scene, first, second)
 
 
 def steps_fields(steps: list[Step]) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.vectors.builder import FileBuilder
-from harness.vectors.kinds import encodings, errors, fragments, identity, queries, tags
+from harness.vectors.kinds import authenticate, derive, encodings, errors, fragments, handshake, identity, queries, tags
 
 #: Kind -> its author.
 AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
@@ -17,4 +17,11 @@ AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
     "fragments": fragments.fragments,
     "public_keys": identity.public_keys,
     "signatures": identity.signatures,
+    "handshake_keys": derive.handshake_keys,
+    "dh_commit": handshake.dh_commit,
+    "dh_key": handshake.dh_key,
+    "reveal_signature": authenticate.reveal_signature,
+    "signature": authenticate.signature,
+    "session_keys": derive.session_keys,
+    "smp_secrets": derive.smp_secrets,
 }

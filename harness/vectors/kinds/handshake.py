@@ -1,0 +1,644 @@
+"""The first half of the handshake: D-H Commit and D-H Key Messages, in each state. [Authenticated Key Exchange]"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from harness import wire
+from harness.insider import Insider, mpi, power
+from harness.keys import test_key
+from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
+from harness.vectors.kinds.derive import LIMITS, OUTSIDE, PUBLIC_ZEROS, PUBLIC_ZEROS_2, exponent
+from harness.vectors.kinds.encodings import random
+from harness.vectors.plays import Act, PlayGroup, bound, bound2, gives, nothing
+from harness.vectors.scene import ALLOW, Scene
+from harness.wire import DH_PRIME, Message, crypto
+from implementations.contract import Policy
+
+#: Makes another message of one.
+Change = Callable[[Message], Message]
+
+
+def changed(message: bytes, change: Change) -> bytes:
+    return wire.build(change(wire.parse(message)))
+
+
+def cut(message: bytes, size: int) -> bytes:
+    """The binary message cut short to some bytes."""
+    return wire.armour(wire.parse(message).body[:size])
+
+
+def ends(message: bytes, at_end: int) -> list[int]:
+    """Lengths at which a message is cut: in its header, at each field's beginning, inside and before its last byte."""
+    parsed = wire.parse(message)
+    found = {0, 1, 2, 3, len(parsed.body) - 1, len(parsed.body) - at_end}
+    for field in parsed.fields:
+        found |= {field.offset, field.offset + min(4, len(field.raw)), field.offset + len(field.raw) // 2}
+    return sorted(size for size in found if 0 <= size < len(parsed.body))
+
+
+def cuts(
+    group: PlayGroup, make: Callable[[Scene], bytes], sizes: list[int], shows: str, reaction: str = "ignored"
+) -> None:
+    """A message cut short at several places."""
+    for size in sizes:
+        group.play(
+            f"cut-{size}",
+            f"cut short after {size} bytes",
+            f"ARMOUR-PARSE-6 TYPES-DATA-2{' ARMOUR-PARSE-2' if size < 3 else ''} {shows}".strip(),
+            bound(size, lambda scene, size: scene.give(cut(make(scene), size))),
+            reaction=reaction,
+            flags="CutShort",
+        )
+
+
+def longer(group: PlayGroup, make: Callable[[Scene], bytes], shows: str, sends: tuple[str, ...]) -> None:
+    """A message with bytes after its last field. sends: what goes out where it is accepted all the same."""
+    for more in (1, 4, 20):
+        group.play(
+            f"more-{more}",
+            f"{more} bytes follow the last field",
+            f"ARMOUR-PARSE-7 {shows}",
+            bound(more, lambda scene, more: scene.give(wire.armour(wire.parse(make(scene)).body + bytes(more)))),
+            reaction="ignored",
+            flags="TrailingBytes",
+            ours="ARMOUR-TRAILING:reject",
+            others={"ARMOUR-TRAILING:accept": valid(sends=sends, shows=())},
+        )
+
+
+def versions_and_types(group: PlayGroup, make: Callable[[Scene], bytes], version: int) -> None:
+    """The same message under another version or type."""
+    for other in (0, 1, 4, 5, 0x100 * version, 0xFFFF):
+        group.play(
+            f"version-{other:x}",
+            f"the version field is {other:#06x}",
+            "ARMOUR-PARSE-4 ARMOUR-PARSE-3",
+            bound(
+                other,
+                lambda scene, other: scene.give(changed(make(scene), lambda one: one.with_value("version", other))),
+            ),
+            reaction="ignored",
+            flags="Header",
+        )
+    for kind in (0x00, 0x01, 0x04, 0x0B, 0x10, 0x13, 0x82, 0xFF):
+        group.play(
+            f"type-{kind:02x}",
+            f"the type is {kind:#04x}",
+            "ARMOUR-PARSE-5 ARMOUR-PARSE-3",
+            bound(kind, lambda scene, kind: scene.give(changed(make(scene), lambda one: one.with_value("type", kind)))),
+            reaction="ignored",
+            flags="Header",
+        )
+
+
+# ---- D-H Commit ------------------------------------------------------------------------------------------------------
+
+
+def _commit(scene: Scene) -> bytes:
+    return scene.insider.commit()
+
+
+def dh_commit(file: FileBuilder) -> None:
+    """Commitments as functions of their fields; commits in each state; what is none."""
+    _open(file.group("open", "Commitments, opened with the revealed key.", "open_commitment"))
+    for version in (2, 3):
+        _commits(file, version)
+        _commit_states(file, version)
+    _collisions(file)
+    for version in (2, 3):
+        other = ALLOW[5 - version]
+        group = file.plays(
+            f"v{version}-not-allowed", f"Version {version} is not allowed.", version=version, policy=other
+        )
+        shows = "COMMIT-POLICY-1 POLICY-V2-1" if version == 2 else "COMMIT-POLICY-2 POLICY-V3-1"
+        group.play(
+            "commit",
+            "the policy forbids its version",
+            shows,
+            lambda scene: scene.give(_commit(scene)),
+            reaction="ignored",
+            flags="Policy",
+        )
+
+
+def _open(group: GroupBuilder) -> None:
+    shows = "COMMIT-GX-1 COMMIT-GX-3 COMMIT-GX-4 COMMIT-GX-5 COMMIT-HASH-1 REVEAL-ACCEPT-1 AKE-VERIFY-1"
+    r = random("commit r", 16)
+
+    def case(
+        name: str,
+        comment: str,
+        content: bytes,
+        requirements: str,
+        *,
+        key: bytes = r,
+        hashed: bytes | None = None,
+        reaction: str = "",
+        flags: str = "",
+        revealed: bytes | None = None,
+    ) -> None:
+        group.case(
+            name,
+            comment,
+            requirements,
+            reaction=reaction,
+            flags=flags,
+            revealed_key=key if revealed is None else revealed,
+            encrypted_gx=crypto.aes_ctr(key, bytes(8), content),
+            hashed_gx=hashlib.sha256(content).digest() if hashed is None else hashed,
+        )
+
+    for number in range(4):
+        case(
+            f"random-{number}",
+            "random numbers",
+            mpi(power(2, int.from_bytes(exponent(number)))),
+            shows,
+            key=random(f"r {number}", 16),
+        )
+    for name, key in {"zeros": bytes(16), "zero-first": b"\0" * 4 + r[4:], "ones": b"\xff" * 16}.items():
+        case(
+            f"key-{name}",
+            "all 16 bytes of the key count",
+            mpi(power(2, 3)),
+            f"{shows} REVEAL-FORM-6",
+            key=key,
+            flags="Boundary",
+        )
+    for number in (*PUBLIC_ZEROS, *PUBLIC_ZEROS_2):
+        case(
+            f"public-zeros-{number}",
+            "g^x begins with zero bytes: its MPI is shorter",
+            mpi(power(2, int.from_bytes(exponent(number)))),
+            f"{shows} COMMIT-GX-6",
+            flags="SecretZeros",
+        )
+    for name, value in LIMITS.items():
+        case(f"limit-{name}", f"g^x is {name}", mpi(value), f"{shows} AKE-VALID-3", flags="GroupElement")
+    for name, value in OUTSIDE.items():
+        case(
+            f"outside-{name}",
+            f"g^x is {name}",
+            mpi(value),
+            "AKE-VALID-2 AKE-VALID-4",
+            reaction="refused",
+            flags="GroupElement",
+        )
+    good = mpi(power(2, int.from_bytes(exponent(0))))
+    contents = {
+        "more": (good + b"\0", "a byte follows the MPI"),
+        "before": (b"\0" + good, "a byte precedes the MPI"),
+        "no-length": (good[4:], "the number without its length"),
+        "cut": (good[:-1], "the last byte is missing"),
+        "length-only": (good[:4], "the length alone"),
+        "empty": (b"", "nothing"),
+        "two": (good + good, "two MPIs"),
+    }
+    for name, (content, comment) in contents.items():
+        case(
+            f"content-{name}",
+            comment,
+            content,
+            "REVEAL-SIG-10",
+            reaction="refused",
+            flags="TrailingBytes" if len(content) > len(good) else "CutShort",
+        )
+    number = int.from_bytes(good[4:])
+    padded = (len(good) - 3).to_bytes(4) + b"\0" + good[4:]
+    group.case(
+        "zeros-before",
+        "a leading zero byte in the MPI",
+        "TYPES-MPI-2 TYPES-MPI-5",
+        reaction="refused",
+        flags="LeadingZeros",
+        ours="TYPES-MPI-ZEROS:reject",
+        others={"TYPES-MPI-ZEROS:normalise": valid(gx=number), "TYPES-MPI-ZEROS:raw": valid(gx=number)},
+        revealed_key=r,
+        encrypted_gx=crypto.aes_ctr(r, bytes(8), padded),
+        hashed_gx=hashlib.sha256(padded).digest(),
+    )
+    digest = hashlib.sha256(good).digest()
+    hashes = {
+        "bit": bytes([digest[0] ^ 1]) + digest[1:],
+        "last-bit": digest[:-1] + bytes([digest[-1] ^ 0x80]),
+        "zeros": bytes(32),
+        "of-number": hashlib.sha256(good[4:]).digest(),
+        "sha1": hashlib.sha1(good).digest() + bytes(12),
+        "short": digest[:31],
+        "long": digest + b"\0",
+        "empty": b"",
+    }
+    for name, hashed in hashes.items():
+        case(
+            f"hash-{name}",
+            "it is not the SHA256 hash of the MPI with its length",
+            good,
+            "AKE-VERIFY-1 COMMIT-HASH-1",
+            hashed=hashed,
+            reaction="refused",
+            flags="Commitment",
+        )
+    for bit in (0, 64, 127):
+        other = (int.from_bytes(r) ^ 1 << bit).to_bytes(16)
+        case(
+            f"key-bit-{bit}",
+            "another key is revealed",
+            good,
+            "AKE-VERIFY-1",
+            reaction="refused",
+            flags="Commitment",
+            revealed=other,
+        )
+
+
+def _commits(file: FileBuilder, version: int) -> None:
+    """Commits for a client in NONE; what is malformed is followed by a good one."""
+    form = "COMMIT-FORM-1" if version == 2 else "COMMIT-FORM-2 COMMIT-FORM-4 COMMIT-FORM-5"
+    answer = (
+        "DHKEY-FORM-1" if version == 2 else "DHKEY-FORM-2 DHKEY-FORM-4 DHKEY-FORM-5 INSTANCE-REPLY-1 INSTANCE-ZERO-2"
+    )
+    shows = f"{form} COMMIT-FORM-3 COMMIT-FORM-6 COMMIT-NONE-1 COMMIT-NONE-2 STATE-AUTH-1 {answer}"
+    shows += " STATE-AUTH-3 DHKEY-FORM-3 DHKEY-FORM-6"
+    group = file.plays(
+        f"v{version}", "Commits received in NONE.", version=version, sequel=lambda scene: scene.give(_commit(scene))
+    )
+    group.play("good", "answered with a D-H Key", shows, lambda scene: scene.give(_commit(scene)))
+    if version == 3:
+        group.play(
+            "receiver",
+            "with the receiver's tag",
+            f"{shows} COMMIT-FORM-5",
+            lambda scene: scene.give(scene.insider.commit(receiver=scene.insider.target_tag)),
+        )
+    for name, content in {"empty": b"", "one-byte": b"x", "long": bytes(2000)}.items():
+        group.play(
+            f"encrypted-{name}",
+            "what is encrypted can't be looked at yet",
+            shows,
+            bound(content, lambda scene, content: scene.give(scene.insider.commit(gxmpi=content))),
+        )
+    refused = "COMMIT-BAD-1"
+    for size in (0, 1, 20, 31, 33, 64):
+        group.play(
+            f"hash-size-{size}",
+            f"a hash of {size} bytes",
+            f"COMMIT-HASH-2 {refused}",
+            bound(size, lambda scene, size: scene.give(scene.insider.commit(hashed=bytes(size)))),
+            reaction="ignored",
+            flags="FieldSize",
+        )
+    example = Insider(test_key("mallory"), 0x1A1A, version=version, seed=b"example").commit()
+    cuts(group, _commit, ends(example, 33), refused)
+    longer(group, _commit, refused, ("dh_key",))
+    versions_and_types(group, _commit, version)
+    for field in ("encrypted_gx", "hashed_gx"):
+        for said in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF):
+            group.play(
+                f"length-{field}-{said:x}",
+                f"{field} announces {said:#x} bytes",
+                f"TYPES-DATA-3 TYPES-DATA-2 {refused}",
+                bound2(
+                    field,
+                    said,
+                    lambda scene, field, said: scene.give(
+                        changed(_commit(scene), lambda one: one.with_raw(field, said.to_bytes(4) + one.raw(field)[4:]))
+                    ),
+                ),
+                reaction="ignored",
+                flags="HugeLength",
+            )
+
+
+def _commit_states(file: FileBuilder, version: int) -> None:
+    """Commits where a handshake is under way, and in ENCRYPTED."""
+
+    def other(scene: Scene) -> bytes:
+        """A commit to another value."""
+        scene.insider.x, scene.insider.r = int.from_bytes(exponent(90)), random("another r", 16)
+        return scene.insider.commit()
+
+    waiting = file.plays(
+        f"v{version}-awaiting-revealsig",
+        "Commits received in AWAITING_REVEALSIG.",
+        lambda scene: scene.commit(),
+        version=version,
+    )
+    shows = "COMMIT-REVEALSIG-1 COMMIT-REVEALSIG-2 COMMIT-REVEALSIG-3"
+    waiting.play("same", "the same D-H Key again", shows, lambda scene: scene.give(_commit(scene)))
+    waiting.play(
+        "other",
+        "the same D-H Key again; the new commit takes the place of the old",
+        shows,
+        lambda scene: scene.give(other(scene)),
+    )
+
+    def completes(scene: Scene) -> None:
+        scene.give(other(scene))
+        scene.give(scene.insider.reveal_signature(scene.memory["dh_key"]))
+
+    waiting.play(
+        "other-completes",
+        "the handshake completes with the new commit",
+        f"{shows} REVEAL-ACCEPT-1 REVEAL-ACCEPT-4",
+        completes,
+    )
+
+    def old(scene: Scene) -> None:
+        reveal = scene.insider.reveal_signature(scene.memory["dh_key"])
+        scene.give(other(scene))
+        scene.give(reveal)
+
+    waiting.play(
+        "other-then-old",
+        "a Reveal Signature for the old commit is not accepted any more",
+        shows,
+        old,
+        reaction="ignored",
+        flags="Commitment",
+    )
+    for size in (0, 31):
+        waiting.play(
+            f"hash-size-{size}",
+            "a malformed commit changes nothing",
+            "COMMIT-BAD-1 COMMIT-HASH-2",
+            bound(size, lambda scene, size: scene.give(scene.insider.commit(hashed=bytes(size)))),
+            reaction="ignored",
+            flags="FieldSize",
+        )
+    sig = file.plays(
+        f"v{version}-awaiting-sig", "Commits received in AWAITING_SIG.", lambda scene: scene.reveal(), version=version
+    )
+    sig.play(
+        "good",
+        "answered with a new D-H Key",
+        "COMMIT-SIG-1 COMMIT-SIG-2 AKE-FRESH-1",
+        lambda scene: scene.give(_commit(scene)),
+    )
+    live = file.plays(
+        f"v{version}-encrypted", "Commits received in ENCRYPTED.", lambda scene: scene.begin(), version=version
+    )
+    live.play(
+        "good",
+        "a new handshake begins; the session stays",
+        "COMMIT-LIVE-1 AKE-FRESH-1",
+        lambda scene: scene.give(_commit(scene)),
+    )
+
+    def meanwhile(scene: Scene) -> None:
+        scene.give(_commit(scene))
+        scene.hear(b"still here")
+
+    live.play(
+        "meanwhile",
+        "the session goes on while the handshake is under way",
+        "COMMIT-LIVE-1 STATE-ENCRYPTED-3",
+        meanwhile,
+    )
+    live.play(
+        "malformed",
+        "a malformed commit changes nothing",
+        "COMMIT-BAD-1 COMMIT-HASH-2",
+        lambda scene: scene.give(scene.insider.commit(hashed=b"")),
+        reaction="ignored",
+        flags="FieldSize",
+    )
+
+
+def _collisions(file: FileBuilder) -> None:
+    """Both commit at once."""
+    for version in (2, 3):
+        group = file.plays(
+            f"v{version}-awaiting-dhkey",
+            "Commits received in AWAITING_DHKEY.",
+            lambda scene: scene.query(),
+            version=version,
+        )
+        lost = "COMMIT-DHKEY-1 COMMIT-DHKEY-5 COMMIT-DHKEY-6"
+        won = "COMMIT-DHKEY-1 COMMIT-DHKEY-2 COMMIT-DHKEY-3 COMMIT-DHKEY-4 COMMIT-DHKEY-8"
+
+        def hashed(scene: Scene) -> int:
+            return int.from_bytes(wire.parse(scene.memory["commit"]).data("hashed_gx"))
+
+        def with_hash(value: Callable[[int], int]) -> Act:
+            return lambda scene: scene.give(scene.insider.commit(hashed=value(hashed(scene)).to_bytes(32)))
+
+        higher: Mapping[str, Callable[[int], int]] = {
+            "higher-1": lambda own: own + 1,
+            "higher-most": lambda own: (1 << 256) - 1,
+            "higher-byte": lambda own: own + (1 << 200),
+        }
+        lower: Mapping[str, Callable[[int], int]] = {
+            "lower-1": lambda own: own - 1,
+            "lower-0": lambda own: 0,
+            "lower-byte": lambda own: own - (1 << 200),
+        }
+        for name, value in higher.items():
+            group.play(name, "their hash is higher: ours is forgotten", lost, with_hash(value), flags="Collision")
+        for name, value in lower.items():
+            group.play(
+                name,
+                "our hash is higher: ours goes out again",
+                won,
+                with_hash(value),
+                reaction="resent",
+                flags="Collision",
+            )
+        group.play(
+            "equal",
+            "both hashes are the same: ours is forgotten",
+            "COMMIT-DHKEY-5 COMMIT-DHKEY-1",
+            with_hash(lambda own: own),
+            flags="Collision",
+            ours="COMMIT-EQUAL:yield",
+            others={"COMMIT-EQUAL:resend": invalid("resent", sends=("dh_commit",), shows=())},
+        )
+        group.play(
+            "malformed",
+            "a malformed commit changes nothing",
+            "COMMIT-BAD-1 COMMIT-HASH-2",
+            lambda scene: scene.give(scene.insider.commit(hashed=bytes(33))),
+            reaction="ignored",
+            flags="FieldSize",
+        )
+
+        def completes(scene: Scene) -> None:
+            scene.give(scene.insider.commit(hashed=bytes(32)))
+            scene.give(scene.insider.dh_key())
+            scene.memory["reveal"] = scene.sent()
+            scene.give(scene.signature())
+
+        group.play(
+            "lower-completes",
+            "ours is answered in the end",
+            "COMMIT-DHKEY-7 COMMIT-DHKEY-4",
+            completes,
+            flags="Collision",
+        )
+
+
+# ---- D-H Key ---------------------------------------------------------------------------------------------------------
+
+
+def _dh_key(scene: Scene) -> bytes:
+    return scene.insider.dh_key()
+
+
+def dh_key(file: FileBuilder) -> None:
+    """D-H Keys that answer a commit, and all that do not."""
+    for version in (2, 3):
+        _keys(file, version)
+        _key_states(file, version)
+
+
+def _keys(file: FileBuilder, version: int) -> None:
+    group = file.plays(
+        f"v{version}",
+        "D-H Keys received in AWAITING_DHKEY.",
+        lambda scene: scene.query(),
+        version=version,
+        sequel=lambda scene: scene.give(_dh_key(scene)),
+    )
+    form = "DHKEY-FORM-1" if version == 2 else "DHKEY-FORM-2"
+    answer = "REVEAL-FORM-1" if version == 2 else "REVEAL-FORM-2 REVEAL-FORM-4 REVEAL-FORM-5 INSTANCE-REPLY-2"
+    shows = f"{form} DHKEY-FORM-3 DHKEY-FORM-6 DHKEY-DHKEY-1 DHKEY-DHKEY-2 STATE-AUTH-4 {answer}"
+    shows += " REVEAL-FORM-3 REVEAL-FORM-8 AKE-OUTLINE-3"
+    group.play("good", "answered with a Reveal Signature", shows, lambda scene: scene.give(_dh_key(scene)))
+    for name, value in LIMITS.items():
+        group.play(
+            f"limit-{name}",
+            f"g^y is {name}",
+            f"{shows} AKE-VALID-3",
+            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            flags="GroupElement",
+        )
+    for number in (*PUBLIC_ZEROS, *PUBLIC_ZEROS_2):
+        value = power(2, int.from_bytes(exponent(number)))
+        group.play(
+            f"public-zeros-{number}",
+            "g^y begins with zero bytes: its MPI is shorter",
+            shows,
+            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            flags="SecretZeros",
+        )
+    for name, value in OUTSIDE.items():
+        group.play(
+            f"outside-{name}",
+            f"g^y is {name}",
+            "AKE-VALID-1 AKE-VALID-4",
+            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            reaction="ignored",
+            flags="GroupElement",
+        )
+    refused = "DHKEY-FORM-6"
+    example = Insider(test_key("mallory"), 0x1A1A, version=version, seed=b"example").dh_key()
+    cuts(group, _dh_key, ends(example, 10), refused)
+    longer(group, _dh_key, refused, ("reveal_signature",))
+    versions_and_types(group, _dh_key, version)
+    for zeros in (1, 2, 64):
+        group.play(
+            f"zeros-{zeros}",
+            f"{zeros} leading zero bytes in the MPI",
+            "TYPES-MPI-2 TYPES-MPI-5",
+            bound(
+                zeros,
+                lambda scene, zeros: scene.give(
+                    changed(
+                        _dh_key(scene),
+                        lambda one: one.with_raw(
+                            "gy", (len(one.raw("gy")) - 4 + zeros).to_bytes(4) + bytes(zeros) + one.raw("gy")[4:]
+                        ),
+                    )
+                ),
+            ),
+            reaction="ignored",
+            flags="LeadingZeros",
+            ours="TYPES-MPI-ZEROS:reject",
+            others={
+                "TYPES-MPI-ZEROS:normalise": valid(sends=("reveal_signature",), shows=()),
+                "TYPES-MPI-ZEROS:raw": valid(sends=("reveal_signature",), shows=()),
+            },
+        )
+    for said in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF):
+        group.play(
+            f"length-{said:x}",
+            f"g^y announces {said:#x} bytes",
+            f"TYPES-DATA-3 TYPES-DATA-2 {refused}",
+            bound(
+                said,
+                lambda scene, said: scene.give(
+                    changed(_dh_key(scene), lambda one: one.with_raw("gy", said.to_bytes(4) + one.raw("gy")[4:]))
+                ),
+            ),
+            reaction="ignored",
+            flags="HugeLength",
+        )
+    if version == 3:
+        both = file.plays(
+            "v3-answered-in-v2",
+            "A version 2 D-H Key for a version 3 commit.",
+            lambda scene: scene.query(),
+            policy=ALLOW[2] | ALLOW[3],
+        )
+        body = wire.parse(Insider(test_key("mallory"), 0x1A1A, version=2, seed=b"other").dh_key())
+        both.play(
+            "v2",
+            "a D-H Key of another version is no answer",
+            "DHKEY-VERSION-1",
+            gives(wire.build(body)),
+            reaction="ignored",
+            flags="Header",
+        )
+
+
+def _key_states(file: FileBuilder, version: int) -> None:
+    sig = file.plays(
+        f"v{version}-awaiting-sig", "D-H Keys received in AWAITING_SIG.", lambda scene: scene.reveal(), version=version
+    )
+    sig.play(
+        "same", "the same one: the same Reveal Signature again", "DHKEY-SIG-1", lambda scene: scene.give(_dh_key(scene))
+    )
+    for name, number in {"other": 12345, "p-less-2": DH_PRIME - 2, "2": 2, "0": 0}.items():
+        sig.play(
+            f"other-{name}",
+            "another one is ignored",
+            "DHKEY-SIG-2",
+            bound(number, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            reaction="ignored",
+            flags="State",
+        )
+    reaches: Mapping[str, tuple[str, str, Act]] = {
+        "none": ("NONE", "DHKEY-NONE-1", nothing),
+        "awaiting-revealsig": ("AWAITING_REVEALSIG", "DHKEY-REVEALSIG-1", lambda scene: scene.commit()),
+        "encrypted": ("ENCRYPTED, no handshake under way", "DHKEY-NONE-1", lambda scene: scene.begin()),
+    }
+    for name, (state, shows, reach) in reaches.items():
+        group = file.plays(f"v{version}-{name}", f"D-H Keys received in {state}.", reach, version=version)
+        values: Mapping[str, int | None] = {"own": None, "2": 2, "0": 0}
+        for key, value in values.items():
+            group.play(
+                key,
+                "it is not waited for",
+                shows,
+                bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+                reaction="ignored",
+                flags="State",
+            )
+
+    def forbid(scene: Scene) -> None:
+        scene.query()
+        scene.do("set_policy", policy=ALLOW[5 - version] | Policy.NONE)
+
+    group = file.plays(
+        f"v{version}-not-allowed", f"Version {version} is not allowed any more.", forbid, version=version
+    )
+    shows = "DHKEY-POLICY-1" if version == 2 else "DHKEY-POLICY-2"
+    group.play(
+        "good",
+        "the policy forbids its version",
+        shows,
+        lambda scene: scene.give(_dh_key(scene)),
+        reaction="ignored",
+        flags="Policy",
+    )
