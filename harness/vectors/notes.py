@@ -162,4 +162,44 @@ NOTES = {
         "an attacker changes messages",
         "protocol text, Authenticated Key Exchange; Data Message",
     ),
+    "Counter": Note(
+        "counters are compared as signed numbers, moved by forged messages, or not at all",
+        "a replayed message is shown again, or a key stream is used twice",
+        "protocol text, Data Message: the counter must be strictly larger",
+    ),
+    "Flags": Note(
+        "the flags byte is ignored, or bits without a meaning are acted upon",
+        "two clients answer each other with errors, or a message is lost",
+        "protocol text, Data Message",
+    ),
+    "Heartbeat": Note(
+        "heartbeats come too often, too late, or answer each other",
+        "keys are kept too long, or two clients never fall silent",
+        "protocol text, Receiving a Data Message",
+    ),
+    "ExtraKey": Note(
+        "the extra key is derived from other keys than those of the message with the TLV",
+        "the two sides have different keys",
+        "protocol text, Extra symmetric key",
+    ),
+    "SmpRun": Note(
+        "numbers are not reduced, or in the wrong order",
+        "runs fail with clients of other makers",
+        "protocol text, Socialist Millionaires' Protocol",
+    ),
+    "SmpProof": Note(
+        "a proof or the range of a group element is not checked",
+        "somebody who does not know the secret passes, or learns something about it",
+        "protocol text, the SMP state machine; a defect found in several implementations",
+    ),
+    "SmpForm": Note(
+        "the count or the lengths in an SMP TLV are trusted",
+        "reading beyond the end, memory that runs out, or null pointers",
+        "protocol text, SMP Message TLVs; a defect found in a widely used library",
+    ),
+    "SmpState": Note(
+        "an SMP message is acted upon in another state than that which expects it",
+        "a run succeeds that nobody has made, or a client gets stuck",
+        "protocol text, the SMP state machine",
+    ),
 }

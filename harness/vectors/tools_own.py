@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import wire
 from harness.insider import dsa_sign, fingerprint, power
-from harness.smp import secret_number, smp_hash
+from harness.smp import over, secret_number, smp_hash, times
 from harness.vectors.tools import SMP_TLV, Exponents, Refusal, SmpRun
 from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Kind, Part, Type, crypto, layers
 from harness.wire.fields import encode, read
@@ -167,10 +167,10 @@ class OwnTools:
         g2, g3 = power(first["g2a"], b["b2"]), power(first["g3a"], b["b3"])
         second |= _blinds(5, "b", y, g2, g3, b)
         third = _blinds(6, "a", x, g2, g3, a)
-        quotient = _over(third["Qa"], second["Qb"])
+        quotient = over(third["Qa"], second["Qb"])
         third |= _raises(7, "Ra", quotient, a["a3"], a["r7"])
         fourth = _raises(8, "Rb", quotient, b["b3"], b["r7"])
-        both = _over(third["Pa"], second["Pb"])
+        both = over(third["Pa"], second["Pb"])
         equal = power(fourth["Rb"], a["a3"]) == both, power(third["Ra"], b["b3"]) == both
         return SmpRun((first, second, third, fourth), equal)
 
@@ -192,27 +192,16 @@ class OwnTools:
 # ---- SMP, from the formulas of the protocol text ---------------------------------------------------------------------
 
 
-def _over(dividend: int, divisor: int) -> int:
-    return dividend * pow(divisor, -1, DH_PRIME) % DH_PRIME
-
-
-def _times(*factors: int) -> int:
-    product = 1
-    for factor in factors:
-        product = product * factor % DH_PRIME
-    return product
-
-
 def _knows(prefix: int, name: str, number: str, exponent: int, r: int) -> dict[str, int]:
     c = smp_hash(prefix, power(2, r))
     return {name: power(2, exponent), f"c{number}": c, f"D{number}": (r - exponent * c) % SMP_ORDER}
 
 
 def _blinds(prefix: int, side: str, secret: int, g2: int, g3: int, r: Mapping[str, int]) -> dict[str, int]:
-    c = smp_hash(prefix, power(g3, r["r5"]), _times(power(2, r["r5"]), power(g2, r["r6"])))
+    c = smp_hash(prefix, power(g3, r["r5"]), times(power(2, r["r5"]), power(g2, r["r6"])))
     return {
         f"P{side}": power(g3, r["r4"]),
-        f"Q{side}": _times(power(2, r["r4"]), power(g2, secret)),
+        f"Q{side}": times(power(2, r["r4"]), power(g2, secret)),
         "cP": c,
         "D5": (r["r5"] - r["r4"] * c) % SMP_ORDER,
         "D6": (r["r6"] - secret * c) % SMP_ORDER,
@@ -232,19 +221,19 @@ def _demand(c: int, prefix: int, *numbers: int) -> None:
 def _halves(prefix: int, given: Mapping[str, int], side: str) -> None:
     for offset, number in enumerate("23"):
         c = given[f"c{number}"]
-        _demand(c, prefix + offset, _times(power(2, given[f"D{number}"]), power(given[f"g{number}{side}"], c)))
+        _demand(c, prefix + offset, times(power(2, given[f"D{number}"]), power(given[f"g{number}{side}"], c)))
 
 
 def _blinded(prefix: int, given: Mapping[str, int], side: str, g2: int, g3: int) -> None:
     c, d5, d6 = given["cP"], given["D5"], given["D6"]
-    left = _times(power(g3, d5), power(given[f"P{side}"], c))
-    _demand(c, prefix, left, _times(power(2, d5), power(g2, d6), power(given[f"Q{side}"], c)))
+    left = times(power(g3, d5), power(given[f"P{side}"], c))
+    _demand(c, prefix, left, times(power(2, d5), power(g2, d6), power(given[f"Q{side}"], c)))
 
 
 def _raised(prefix: int, given: Mapping[str, int], name: str, half: int, quotient: int) -> None:
     c, d7 = given["cR"], given["D7"]
-    right = _times(power(quotient, d7), power(given[name], c))
-    _demand(c, prefix, _times(power(2, d7), power(half, c)), right)
+    right = times(power(quotient, d7), power(given[name], c))
+    _demand(c, prefix, times(power(2, d7), power(half, c)), right)
 
 
 def _check_1(known: Mapping[str, int], given: Mapping[str, int]) -> None:
@@ -258,8 +247,8 @@ def _check_2(known: Mapping[str, int], given: Mapping[str, int]) -> None:
 
 def _check_3(known: Mapping[str, int], given: Mapping[str, int]) -> bool:
     _blinded(6, given, "a", known["g2"], known["g3"])
-    _raised(7, given, "Ra", known["g3a"], _over(given["Qa"], known["Qb"]))
-    return power(given["Ra"], known["b3"]) == _over(given["Pa"], known["Pb"])
+    _raised(7, given, "Ra", known["g3a"], over(given["Qa"], known["Qb"]))
+    return power(given["Ra"], known["b3"]) == over(given["Pa"], known["Pb"])
 
 
 def _check_4(known: Mapping[str, int], given: Mapping[str, int]) -> bool:

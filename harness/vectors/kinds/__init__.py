@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.vectors.builder import FileBuilder
-from harness.vectors.kinds import authenticate, derive, encodings, errors, fragments, handshake, identity, queries, tags
+from harness.vectors.kinds import (
+    authenticate,
+    data,
+    derive,
+    encodings,
+    errors,
+    fragments,
+    handshake,
+    identity,
+    queries,
+    smp,
+    tags,
+    tlvs,
+)
 
 #: Kind -> its author.
 AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
@@ -23,5 +36,10 @@ AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
     "reveal_signature": authenticate.reveal_signature,
     "signature": authenticate.signature,
     "session_keys": derive.session_keys,
+    "data_messages": data.data_messages,
+    "extra_key": data.extra_key,
+    "tlvs": tlvs.tlvs,
     "smp_secrets": derive.smp_secrets,
+    "smp_proofs": smp.smp_proofs,
+    "smp_messages": smp.smp_messages,
 }
