@@ -205,6 +205,12 @@ class Insider:
             if r + q < 1 << 160:
                 return r + q, s
 
+    def imagine(self) -> None:
+        """Take a session for established that never was: with keys of which the target knows nothing."""
+        self.exponents = {1: self.x, 2: self.draw(40)}
+        self.theirs = {1: power(DH_GENERATOR, self.draw(40))}
+        self.our_keyid, self.their_keyid = 2, 1
+
     # ---- data messages ------------------------------------------------------------------------------------------
 
     def keys(self, ours: int, theirs: int) -> crypto.SessionKeys:

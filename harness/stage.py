@@ -21,9 +21,8 @@ from harness.pair import Pair, PairCheckpoint
 from harness.subject import Subject
 from harness.targets import EngineTarget, LockstepTarget, Target
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
-from harness.wire.layers import tlv
 from harness.world import World
-from implementations.contract import Finished, PartyConfig, Policy
+from implementations.contract import PartyConfig, Policy
 
 __all__ = [
     "ALLOW",
@@ -139,7 +138,7 @@ class Stage:
         yield "plaintext", subject, subject.insider()
         yield "encrypted", *self.encrypted(policy=policy)
         subject, insider = self.encrypted(policy=policy)
-        subject.give(insider.data(tlvs=[tlv(1)])).one(Finished)
+        subject.finish(insider)
         yield "finished", subject, insider
 
     @property

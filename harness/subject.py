@@ -12,9 +12,9 @@ from harness.insider import HONEST, Insider, Signed, fingerprint
 from harness.keys import test_key
 from harness.transcript import Header
 from harness.wire import Kind, Message, crypto
-from harness.wire.layers import Plaintext, parse_plaintext
+from harness.wire.layers import Plaintext, parse_plaintext, tlv
 from harness.world import World
-from implementations.contract import Established
+from implementations.contract import Established, Finished
 
 
 class Subject(Course):
@@ -110,6 +110,21 @@ class Subject(Course):
         """A text each way, which changes the keys of both sides; the target's message."""
         self.hears(insider, b"from the insider")
         return self.says(insider, b"from the target")
+
+    def in_clear(self, text: bytes) -> None:
+        """The target's user sends a text, which must go out as it is: PLAINTEXT."""
+        raw = self.user("send", text=text).raw
+        check(raw == [text], f"{text[:40]!r} goes out in the clear, and what went out is {raw!r:.200}")
+
+    def unsent(self, text: bytes) -> Reply:
+        """The target's user types a text, of which nothing may go out: FINISHED."""
+        reply = self.user("send", text=text)
+        check(not reply.raw, f"nothing goes out for {text[:40]!r}, and what went out is {reply.raw!r:.200}")
+        return reply
+
+    def finish(self, insider: Insider) -> None:
+        """The insider ends his session, of which the target must tell."""
+        self.give(insider.data(tlvs=[tlv(1)])).one(Finished)
 
     def _heard(self, reply: Reply) -> Reply:
         """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
