@@ -164,7 +164,7 @@ FOUND = {
 def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str, tmp_path: Path) -> None:
     target = f"fault:{fault}"
     campaign = small_campaign(target, "test", tmp_path)
-    finding = next(one for one in campaign.run(200, 1) if one is not None)
+    finding = next(new[0] for new in campaign.run(200, 1) if new)
     assert finding.confirmed == CONFIRM
     assert len(finding.shape) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
@@ -309,7 +309,7 @@ def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monk
     def first_fails(drawn: Program, **options: object) -> Failure | None:
         return next(replies, None) or genuine(drawn, **options)
 
-    monkeypatch.setattr("harness.fuzz.campaign.attempt", first_fails)
+    monkeypatch.setattr("harness.fuzz.attempt.attempt", first_fails)
     list(campaign.run(1, 1))
     (finding,) = campaign.findings
     assert (finding.confirmed, finding.test) == (0, "")

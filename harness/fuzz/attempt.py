@@ -11,7 +11,7 @@ from harness.fuzz.programs import Program
 from harness.judge import VERDICTS
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
-from harness.oracles import OracleFailure
+from harness.oracles import ORACLES, OracleFailure
 from harness.transcript import Verdict
 from harness.world import Step
 
@@ -70,6 +70,24 @@ def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], No
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         return replace(_named(error), at_end=at_end, made=made)
     return None
+
+
+def failures(program: Program) -> list[Failure]:
+    """All that is wrong with a run: after an oracle has objected, the program is run again without it.
+
+    Where the target breaks down, or two engines differ, nothing can be found out beyond.
+    """
+    found: list[Failure] = []
+    left = list(program.setup.oracles or ORACLES)
+    while left:
+        failure = attempt(replace(program, setup=replace(program.setup, oracles=tuple(left))))
+        if failure is None:
+            break
+        found.append(failure)
+        if failure.verdict is not Verdict.FAIL or failure.oracle not in left:
+            break
+        left.remove(failure.oracle)
+    return found
 
 
 def _named(error: Exception) -> Failure:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.fuzz.attempt import Failure, attempt
+from harness.fuzz.attempt import Failure, attempt, failures
 from harness.fuzz.programs import Program, program
 from harness.fuzz.reproduce import as_test, narrowed, run_and_write, same, shape
 from harness.fuzz.shrink import ATTEMPTS, Shrinker
@@ -105,8 +105,8 @@ class Campaign:
         new.write_text(json.dumps(content, indent=1) + "\n")
         os.replace(new, self.folder / STATE)
 
-    def run(self, examples: int, processes: int) -> Iterator[Finding | None]:
-        """Run so many more programs; for each, the finding that it is new, or None.
+    def run(self, examples: int, processes: int) -> Iterator[list[Finding]]:
+        """Run so many more programs; for each, what was found that is new.
 
         TargetError when the target can't be run at all. Whatever ends the run, what was found is stored.
         """
@@ -115,10 +115,11 @@ class Campaign:
         numbers = range(self.done, self.done + examples)
         try:
             self.save()
-            for number, failure in _results(self.target, self.seed, numbers, processes, target):
-                new = self._take(number, failure, target) if failure is not None else None
+            for number, failed in _results(self.target, self.seed, numbers, processes, target):
+                taken = [self._take(number, failure, target) for failure in failed]
+                new = [finding for finding in taken if finding is not None]
                 self.done = number + 1
-                if new is not None:
+                if new:
                     self.save()
                 yield new
         finally:
@@ -159,7 +160,8 @@ class Campaign:
             seen = attempt(small, fresh=True) if finding.confirmed else run_and_write(path, small)
             if seen is not None and seen.kind == failure.kind:
                 finding.confirmed += 1
-                finding.detail = seen.detail
+                failure = seen
+        finding.detail = failure.detail
         if finding.confirmed:
             found = f"Found by `otterproof fuzz` in {self.target} {self.version}, seed {self.seed!r}."
             finding.test = f"test_{finding.name.replace('-', '_')}.py"
@@ -176,18 +178,18 @@ def _start_worker(target: str, seed: str) -> None:
     _target, _seed = make(target), seed
 
 
-def _run_number(number: int) -> tuple[int, Failure | None]:
+def _run_number(number: int) -> tuple[int, list[Failure]]:
     if _target is None:
         raise RuntimeError("a worker process was not started by a campaign")
-    return number, attempt(program(_seed, number, _target))
+    return number, failures(program(_seed, number, _target))
 
 
 def _results(
     name: str, seed: str, numbers: range, processes: int, target: Target
-) -> Iterator[tuple[int, Failure | None]]:
+) -> Iterator[tuple[int, list[Failure]]]:
     """What comes of the programs of these numbers, in order."""
     if processes <= 1:
-        yield from ((number, attempt(program(seed, number, target))) for number in numbers)
+        yield from ((number, failures(program(seed, number, target))) for number in numbers)
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, _start_worker, (name, seed)) as pool:  # leaving the block ends the processes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from harness.fuzz.case import CLIENTS, POLICIES, Setup
+from harness.fuzz.case import BOTH, CLIENTS, POLICIES, Setup
 from harness.fuzz.moves import TABLE
 from harness.network import Move
 from harness.targets import Target
@@ -41,13 +41,16 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
     drawn = "three" if crowds and source.randrange(_CROWDS) == 0 else "pair"
     network = network or drawn
     starts = [start for start, needs in STARTS if (not needs or needs in able) and (network, start) != ("three", "2")]
+    role = source.choice(sorted(CLIENTS[network]))
+    speaks = Setup(target=target, role=role)
+    policies = [name for name in ["both", *sorted(POLICIES)] if speaks.allowed(role, POLICIES[name]) & BOTH]
     setup = Setup(
         network,
         source.choice(starts),
-        source.choice(["both", *sorted(POLICIES)]),
+        source.choice(policies),
         source.choice([None, None, MIN_MESSAGE_SIZE, 300]),
         target=target,
-        role=source.choice(sorted(CLIENTS[network])),
+        role=role,
     )
     parties = sorted(CLIENTS[network])
     moves: list[Move] = []

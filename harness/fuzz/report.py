@@ -26,10 +26,10 @@ def show_campaign(campaign: Campaign, examples: int, processes: int) -> bool:
     with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"fuzzing {campaign.target}", total=examples)
         try:
-            for count, finding in enumerate(campaign.run(examples, processes), start=1):
+            for count, new in enumerate(campaign.run(examples, processes), start=1):
                 found = len(campaign.findings)
                 progress.update(task, advance=1, description=f"fuzzing {campaign.target}: {found} found")
-                if finding is not None:
+                for finding in new:
                     progress.console.print(f"[red]{finding.verdict}[/] {escape(_line(finding))}")
                 if not console.is_terminal and count * LINES // examples > (count - 1) * LINES // examples:
                     console.print(f"{count} of {examples} programs, {found} found", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.oracles.base import Oracle
 from harness.oracles.delivery import authenticated
@@ -69,6 +69,8 @@ class Agreement(Oracle):
 
     def _judge(self, view: View, event: Established) -> None:
         message = view.message
+        if message is not None and self._reader.untold(view.party, "established", "sent_reveal_signature"):
+            event = replace(event, sent_reveal_signature=message.kind is Kind.SIGNATURE)
         kind = _LAST[event.sent_reveal_signature]
         name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
@@ -159,14 +161,8 @@ class Smp(Oracle):
 
     def _where(self, view: View) -> tuple[str, int] | None:
         """The session that a user's action is about; None when that can't be told."""
-        instance = view.step.args.get("instance")
-        if instance is None:
-            instance = view.step.before.focus if view.step.before is not None else self._focus(view)
-        return (view.party, instance) if isinstance(instance, int) else None
-
-    def _focus(self, view: View) -> int:
-        """For a party that can't be looked into: the session with the latest handshake."""
-        return max(view.links, key=lambda instance: view.links[instance].number, default=0)
+        instance = view.meant
+        return (view.party, instance) if instance is not None else None
 
     def _begin(self, view: View) -> None:
         where = self._where(view) if view.step.action in _ACTIONS else None

@@ -146,6 +146,9 @@ class Rejection(Oracle):
         reason = view.refusal
         if reason is None:
             return
+        if view.foreign:
+            self._foreign(view, reason)
+            return
         for one in view.happenings:
             if not isinstance(one, Rejected | Unreadable | Sent):
                 self.fail(view, f"{reason.value} together with {one!r:.200}", "a refusal is the only outcome")
@@ -156,6 +159,21 @@ class Rejection(Oracle):
         before, after = view.step.before, view.step.after
         if before is not None and after is not None and self._expected(view, reason, before, after) != after:
             self.fail(view, f"{reason.value} changed the state", "the snapshot is the same as before")
+
+    def _foreign(self, view: View, reason: Reason) -> None:
+        """What the protocol text says of a data message that its receiver says he could not read."""
+        message = view.message
+        if not view.is_data or message is None or message.problems:
+            return
+        if view.acted_upon:
+            self.fail(view, f"{reason.value} together with {view.happenings!r:.200}", "what is refused has no effect")
+        quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
+        told = any(isinstance(one, Unreadable) for one in view.happenings)
+        if quiet and (told or kinds):
+            seen = f"the user is {'' if told else 'not '}told, and {list(map(str, kinds))} goes out"
+            self.fail(view, seen, "what has the flag IGNORE_UNREADABLE is ignored when it can't be read")
+        if told and not quiet and kinds != [Kind.ERROR]:
+            self.fail(view, f"answered with {list(map(str, kinds))}", "it is answered with an Error Message")
 
     def _answer(self, view: View, reason: Reason) -> list[Kind]:
         if reason is Reason.COLLISION_WON:

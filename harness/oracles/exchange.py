@@ -43,7 +43,7 @@ class InstanceTags(Oracle):
         for one in view.sent:
             self._outgoing(view, one)
         discarded = (Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, Reason.OTHER_INSTANCE)
-        if view.header in discarded and view.refusal is not view.header:
+        if view.header in discarded and (view.acted_upon if view.foreign else view.refusal is not view.header):
             self.fail(view, f"refusal {view.refusal} for a message whose tags are {view.header}", "it is discarded")
         touched = self._touched(view)
         if touched is not None:
@@ -54,7 +54,7 @@ class InstanceTags(Oracle):
         if message.version != 3 or not message.has("receiver_tag"):
             return
         sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-        if sender != view.own_tag or sender < MIN_INSTANCE_TAG:
+        if sender != (view.own_tag or sender) or sender < MIN_INSTANCE_TAG:
             self.fail(view, f"sender tag {sender:#x} goes out", f"our own, {view.own_tag:#x}")
         if receiver < MIN_INSTANCE_TAG and (receiver or message.kind is not Kind.DH_COMMIT):
             self.fail(view, f"receiver tag {receiver:#x} on a {message.kind} message", "the tag of the session")
@@ -117,7 +117,8 @@ class Fragments(Oracle):
             self._outgoing(view, one)
         if view.step.action == "receive" and view.is_fragment:
             expected = [] if view.fragment is None else [Rejected(view.fragment)]
-            if (view.message is None or view.fragment) and list(view.happenings) != expected:
+            wrong = view.acted_upon if view.foreign else list(view.happenings) != expected
+            if (view.message is None or view.fragment) and wrong:
                 self.fail(view, f"{list(view.happenings)!r:.200} for a fragment", f"{expected}")
         party = view.step.after
         if party is None:
@@ -183,16 +184,13 @@ class Leaks(Oracle):
         for one in view.sent:
             self._search(view, one)
 
-    def _state(self, view: View) -> MessageState:
-        """The message state that decides what happens to a text typed now."""
-        instance = view.step.args.get("instance")
+    def _state(self, view: View) -> MessageState | None:
+        """The message state that decides what happens to a text typed now; None when that can't be told."""
+        instance = view.meant
         if instance is None:
-            if view.step.before is None:
-                links = view.links
-                instance = max(links, key=lambda one: links[one].number, default=0)
-            else:
-                instance = view.step.before.focus
-        link = view.links.get(instance) if isinstance(instance, int) else None
+            states = {link.state for link in view.links.values()}
+            return states.pop() if len(states) == 1 else None
+        link = view.links.get(instance)
         return link.state if link else MessageState.PLAINTEXT
 
     def _public(self, view: View) -> bool:
@@ -200,6 +198,8 @@ class Leaks(Oracle):
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
         refused = any(isinstance(event, Refused) for event in view.happenings)
+        if state is None or (view.foreign and not view.enabled):
+            return True  # OTR is switched off, of which the text says no more, or nobody knows what it did
         if refused or not isinstance(text, bytes):
             if kinds:
                 self.fail(view, f"{list(map(str, kinds))} goes out although refused", "nothing")
@@ -297,12 +297,13 @@ class Bounds(Oracle):
         refusals = [one for one in view.happenings if isinstance(one, Rejected | Unreadable)]
         if any(isinstance(one, Refused) for one in view.happenings):
             self.fail(view, "a message received is refused as an action", "Rejected or Unreadable")
-        if any(one.reason is Reason.UNSPECIFIED for one in refusals):
+        if any(one.reason is Reason.UNSPECIFIED for one in refusals) and not view.foreign:
             self.fail(view, "a refusal without a reason", "one of the documented reasons")
         message = view.message
-        if message is not None and view.header is not None and view.refusal is None:
+        taken = view.acted_upon if view.foreign else view.refusal is None
+        if message is not None and view.header is not None and taken:
             self.fail(view, f"a message is acted upon whose header is {view.header.value}", "it is refused")
-        if message is not None and self._broken(message) and view.refusal is None:
+        if message is not None and self._broken(message) and taken:
             problem = message.problems[0]
             self.fail(view, f"a malformed message is acted upon: {problem}", "it is refused")
         stored = len(view.step.before.stored) if view.step.before is not None else None

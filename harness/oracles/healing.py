@@ -63,7 +63,7 @@ class Healing(Oracle):
         """Try the conversation between two parties, and mend it if need be."""
         self._quiet()
         one, other = self._links(first, second)
-        if self._same(one, other):
+        if self._same(one, other) and self._usable(first, second, one.version):
             for sender, receiver in ((first, second), (second, first)):
                 if not self._arrives(sender, receiver):
                     self.fail(None, f"a fresh text from {sender} does not reach {receiver}", "it arrives, as secure")
@@ -128,8 +128,9 @@ class Healing(Oracle):
         self._probes += 1
         text = PROBE % self._probes
         instance = self._instance(sender, receiver)
-        # A session 0 that never was is not named: the focus then is it, or has more to tell.
-        known = instance in self._reader.links(sender)
+        # A session 0 that never was is not named: the focus then is it, or has more to tell. The only one need not be.
+        links = self._reader.links(sender)
+        known = instance in links and len(links) > 1
         return text, self._act(sender, "send", text=text, **({"instance": instance} if known else {}))
 
     @staticmethod
@@ -150,6 +151,9 @@ class Healing(Oracle):
         links = self._reader.links(sender)
         if links and self._instance(sender, receiver) not in links:
             return  # the text would be meant for another of the correspondent's clients
+        link = links.get(self._instance(sender, receiver), NO_LINK)
+        if link.encrypted and not self._usable(sender, receiver, link.version):
+            return
         text, log = self._probe(sender, receiver)
         there, here = self._events(log, receiver), self._events(log, sender)
         # A text that waited for a handshake goes to the client that is first to complete one.
@@ -158,13 +162,28 @@ class Healing(Oracle):
         arrived = any(text in event.text for event in shown)
         told = any(isinstance(event, Unreadable) for event in there)
         told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
-        waits = text in self._stored(sender)
+        waits = text in self._stored(sender) or self._may_store(sender)
         if not (arrived or told or waits):
             self.fail(None, f"a fresh text from {sender} to {receiver} is lost in silence", "somebody is told")
 
     def _stored(self, party: str) -> Sequence[bytes]:
         inspect = getattr(self._world.parties[party], "inspect", None)
         return inspect().stored if inspect else ()
+
+    def _usable(self, first: str, second: str, version: int) -> bool:
+        """Whether both take data messages of a version.
+
+        Engines do whatever their policy allows by now. Of others that is not demanded, for the text does not say it.
+        """
+        policies = [self._reader.policy(name) for name in (first, second) if self._reader.is_foreign(name)]
+        return all(policy is None or ALLOW[version] in policy for policy in policies)
+
+    def _may_store(self, party: str) -> bool:
+        """Whether a party that can't be looked into may keep a text until a handshake has completed."""
+        if hasattr(self._world.parties[party], "inspect"):
+            return False
+        policy = self._reader.policy(party)
+        return policy is None or Policy.REQUIRE_ENCRYPTION in policy
 
     def _enabled(self, party: str) -> bool:
         policy = self._reader.policy(party)

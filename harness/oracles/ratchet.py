@@ -223,10 +223,15 @@ class Revelation(Oracle):
         super().__init__(reader)
         self._ledgers: dict[tuple[str, int], Ledger] = {}
         self._revealed: set[tuple[str, bytes]] = set()
+        # Of foreign parties: all data messages received, with the number of their session, and whether it was accepted.
+        self._received: dict[tuple[str, int], tuple[tuple[int, bool, Message], ...]] = {}
 
     def observe(self, view: View) -> None:
         where = (view.party, view.instance)
         message = view.message
+        if view.foreign:
+            self._foreign(view)
+            return
         if message is not None and view.is_data and view.link.encrypted:
             ledger = self._ledgers.get(where, Ledger())
             if view.accepted or view.refusal in MAC_WAS_RIGHT:
@@ -242,6 +247,51 @@ class Revelation(Oracle):
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:
                 self._judge(view, one)
         self._judge_state(view)
+
+    # Parties that show nothing of their state
+
+    def _foreign(self, view: View) -> None:
+        """Judge by the wire: key ids that a party sends say which of its key pairs live, texts shown what verified.
+
+        Keys may be revealed that verified nothing; the text only says that they need not be.
+        """
+        message = view.message
+        if message is not None and view.is_data and view.link.encrypted and not message.problems:
+            where = (view.party, view.instance)
+            self._received[where] = (*self._received.get(where, ()), (view.link.number, view.accepted, message))
+        for one in view.sent:
+            if one.message.kind is Kind.DATA and not one.message.problems:
+                self._judge_foreign(view, one)
+
+    def _judge_foreign(self, view: View, one: Sent) -> None:
+        where, ending = (view.party, one.instance), view.step.action == "end"
+        block = one.message.data("old_mac_keys")
+        keys = [block[at : at + MAC_KEY_SIZE] for at in range(0, len(block), MAC_KEY_SIZE)]
+        ours, theirs = one.message.number("sender_keyid"), one.message.number("recipient_keyid")
+        left: list[tuple[int, bool, Message]] = []
+        known = {key for party, key in self._revealed if party == view.party}
+        for number, accepted, message in self._received.get(where, ()):
+            pair = _pair(message)
+            live = number == one.link.number and pair[0] >= ours and pair[1] >= theirs - 1 and not ending
+            proof = next((key for key in keys if wire.crypto.verifies(message, key)), None)
+            if proof is not None and live:
+                self.fail(
+                    view, f"MAC key {proof.hex()} is revealed, which is of a live pair", "only keys of dropped pairs"
+                )
+            if proof is not None or any(wire.crypto.verifies(message, key) for key in known):
+                continue
+            if live or ending or not accepted:
+                left.append((number, accepted, message))
+                continue
+            when = "rotation" if number == one.link.number else "a new handshake or an end"
+            self.fail(
+                view, f"the MAC key of pair {pair} is not revealed", f"the next data message after {when} reveals it"
+            )
+        for key in keys:
+            if (view.party, key) in self._revealed:
+                self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
+            self._revealed.add((view.party, key))
+        self._received[where] = tuple(left)
 
     def _begin(self, view: View, instance: int, owed: tuple[Message, ...]) -> Ledger:
         # The handshake tells their key id in secret. It is 1 unless somebody has kept keys; a snapshot knows better.

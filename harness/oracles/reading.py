@@ -154,6 +154,20 @@ class View:
         return None
 
     @property
+    def acted_upon(self) -> bool:
+        """Whether what was received visibly had consequences in the protocol: it was taken for genuine, and for ours.
+
+        An Error Message, and a text shown that came in the clear, are none.
+        """
+        answers = HANDSHAKE | {Kind.DATA}
+        return any(
+            _shows_acceptance(one)
+            or isinstance(one, Established)
+            or (isinstance(one, Sent) and one.message.kind in answers)
+            for one in self.happenings
+        )
+
+    @property
     def enabled(self) -> bool:
         """Whether the policy allows a version; True when the policy is not known."""
         return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
@@ -169,6 +183,22 @@ class View:
         if self.foreign:
             return self.is_data and any(map(_shows_acceptance, self.happenings))
         return self.is_data and self.refusal is None
+
+    @property
+    def meant(self) -> int | None:
+        """The session that a user's action is about; None when that can't be told.
+
+        Without a name it is the focus of an engine. Others choose themselves, which the messages sent show; those
+        that have one session have no choice.
+        """
+        instance = self.step.args.get("instance")
+        if isinstance(instance, int):
+            return instance
+        if self.step.before is not None:
+            return self.step.before.focus
+        if not self.foreign or len(self.links) < 2:
+            return max(self.links, key=lambda one: self.links[one].number, default=0)
+        return next((one.instance for one in self.sent if one.message.kind is Kind.DATA), None)
 
     def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
         """The snapshot of a session after the step, or before it; None when there is none."""
@@ -219,6 +249,10 @@ class Reader:
         """Whether a party is no engine of this project."""
         return party in self._foreign
 
+    def untold(self, party: str, event: str, field: str) -> bool:
+        """Whether a foreign party has been seen not to tell a field of an event."""
+        return (event, field) in getattr(self.world.parties[party], "untold", ())
+
     def policy(self, party: str) -> Policy | None:
         """The policy of a party, if it is known."""
         return self._policies.get(party)
@@ -248,7 +282,7 @@ class Reader:
             self._stores[step.party] = view.stores
         view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
         changed = step.args.get("policy") if step.action == "set_policy" else None
-        if isinstance(changed, Policy) and step.party not in self._unruly:
+        if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed
         return view
 

@@ -138,6 +138,11 @@ class States(Oracle):
         before, reason = self._auth(view), view.refusal
         allowed = view.policy is None or message.version is None or ALLOW[message.version] in view.policy
         handshakes = [one for one in view.sent if one.message.kind in HANDSHAKE]
+        if view.foreign:
+            # Of the two later messages the text of version 3 speaks as if the flag for version 2 were the one to ask.
+            if not allowed and message.kind in (Kind.DH_COMMIT, Kind.DH_KEY) and view.acted_upon:
+                self.fail(view, f"a {message.kind} message is acted upon", "a version that is not allowed is ignored")
+            return
         if not allowed:
             right = reason in (Reason.VERSION_NOT_ALLOWED, Reason.MALFORMED)
             self.demand(right, view, f"refusal {reason}", "a version that is not allowed is refused")
