@@ -96,10 +96,12 @@ class Stage:
         policy: Policy | None = None,
         max_message_size: int | None = None,
         heartbeat_interval: int | None = 60,
+        instance_tag: int = TARGET_TAG,
     ) -> Subject:
         """The target alone: what it receives is what the scenario hands to it."""
         self.target.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
+        config = replace(config, instance_tag=instance_tag)
         header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config)})
         world = World({TARGET: self.target.party(TARGET, config, self.seed, None)}, {TARGET: []})
         subject = Subject(world, self.version, header)
