@@ -142,12 +142,28 @@ class SmpTalk:
         """A whole run that the target's user begins; what comes of the insider's message 4."""
         return self.tell(MESSAGE_4, run.message_4(self.expect4(run, text)))
 
+    def bring(self, state: int) -> tuple[int, Numbers]:
+        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; the message that fits there, by TLV type and numbers."""
+        run = self.liar(target_asks=state in (2, 4))
+        if state == 1:
+            return MESSAGE_1, run.message_1()
+        if state == 2:
+            return MESSAGE_2, run.message_2(self.expect2())
+        if state == 3:
+            return MESSAGE_3, run.message_3(self.expect3(run))
+        return MESSAGE_4, run.message_4(self.expect4(run))
+
     # ---- checks ---------------------------------------------------------------------------------------------------
 
     def is_in_expect1(self) -> None:
         """The target is where SMP begins: a message 1 makes it ask its user. The insider then takes it back."""
         self.request(self.liar())
         self.give(ABORT)
+
+    def has_dropped(self, fitting: tuple[int, Numbers], why: str) -> None:
+        """The run under way was dropped: the message that would have fitted is refused, as in EXPECT1."""
+        if fitting[0] != MESSAGE_1:
+            self.tell(*fitting).aborts(f"the next message of a run that was dropped for {why}")
 
     def refuses(self, kind: int, numbers: Numbers, why: str) -> SmpReply:
         """Demand that a wrong SMP message comes to nothing; also when the user answers, if he is asked first."""

@@ -55,6 +55,8 @@ def run_to_end(talk: SmpTalk, run: SmpLiar, text: bytes = SECRET, *, target_asks
         "SMP-MSG3-4",
         "SMP-EXPECT-4",
         "SMP-EXPECT-7",
+        "!SMP-MSG1-1",
+        "!SMP-MSG3-1",
         "SMPMATH-TEST-1",
         "SMPMATH-STORE-1",
     ),
@@ -84,6 +86,8 @@ def run_that_the_other_side_begins(stage: Stage) -> None:
         "SMP-BEGIN-2",
         "SMP-EXPECT-6",
         "SMP-EXPECT-8",
+        "!SMP-MSG2-1",
+        "!SMP-MSG4-1",
         "SMP-MSG2-2",
         "SMP-MSG2-3",
         "SMP-MSG4-2",
@@ -123,7 +127,7 @@ def run_that_the_user_begins(stage: Stage) -> None:
     ),
 )
 def different_secrets_are_told_to_both_sides(stage: Stage) -> None:
-    """With different secrets nobody finds them equal, and message 4 comes all the same; the next run can succeed."""
+    """With different secrets neither side finds them equal, and message 4 comes all the same."""
     talk = SmpTalk(*stage.encrypted())
     run = talk.liar(b"another")
     second = talk.expect3(run)
@@ -132,6 +136,7 @@ def different_secrets_are_told_to_both_sides(stage: Stage) -> None:
     reply.tells(False)
     lifted = reply.numbers(MESSAGE_4)["Rb"]
     stage.check(not run.finds_equal(lifted, third["Pa"], second["Pb"]), "the other side finds them unequal, too")
+    talk.give(ABORT)
     talk.asks(talk.liar(b"another", target_asks=True)).tells(False)
 
 
