@@ -1,0 +1,213 @@
+"""The D-H values of a handshake and the commitment to the first of them: ranges, hash, encryption, structure.
+
+Whoever sends a value that is none of the group still knows the secret that comes of it, so everything that follows is
+right and the session would be his. [Authenticated Key Exchange, D-H Commit Message, Reveal Signature Message]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from harness import wire
+from harness.insider import Insider, Signed, mpi, power
+from harness.scenario import scenario
+from harness.stage import Stage, Subject, check
+from harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
+from implementations.contract import Established
+from scenarios.conformance.handshake_play import anew, commit_for_query, dh_key_for, flipped, refused
+
+#: Values outside [2, p-2], and the secrets that they lead to whatever the other side's exponent is.
+OUTSIDE: dict[int, tuple[int, ...]] = {
+    0: (0,),
+    1: (1,),
+    DH_PRIME - 1: (1, DH_PRIME - 1),
+    DH_PRIME: (0,),
+    DH_PRIME + 1: (1,),
+    2 * DH_PRIME - 1: (1, DH_PRIME - 1),
+}
+
+
+def _secrets(public: int, theirs: int) -> tuple[int, ...]:
+    """The secrets that a value of ours may lead to, when nobody has an exponent for it."""
+    return OUTSIDE[public] if public in OUTSIDE else (theirs, DH_PRIME - theirs)  # 2 (or p + 2), and p - 2
+
+
+def _begin_with(subject: Subject, insider: Insider, public: int) -> list[Established]:
+    """A whole handshake in which the insider's g^x is `public`: the sessions that came of it."""
+    dh_key = dh_key_for(subject, insider, insider.commit(public))
+    made = []
+    for secret in _secrets(public, dh_key.number("gy")):
+        signed = Signed(secret=secret)
+        made += subject.give(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(Established)
+    return made
+
+
+def _completes(subject: Subject, insider: Insider, values: Iterable[int]) -> bool:
+    """Whether a handshake with one of the values as g^x leads to a session; some need several tries."""
+    return any(_begin_with(subject, insider, public) for public in values)
+
+
+@scenario(requirements=("!AKE-VALID-2", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-2"))
+def gx_out_of_range(stage: Stage) -> None:
+    """A g^x below 2 or above p - 2 makes no session though all else is right, and a handshake with a genuine one does."""
+    subject = stage.subject()
+    insider = subject.insider()
+    for public in (*OUTSIDE, DH_PRIME + 2):
+        made = _begin_with(subject, insider, public)
+        check(not made, f"a g^x of {_named(public)} makes no session, and made {made}")
+    anew(subject, insider)
+
+
+@scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-1", "DHKEY-DHKEY-2"))
+def gy_out_of_range(stage: Stage) -> None:
+    """A g^y below 2 or above p - 2 is not answered, and the genuine D-H Key that follows completes the handshake."""
+    subject = stage.subject()
+    insider = subject.insider()
+    commit = commit_for_query(subject)
+    for public in (*OUTSIDE, DH_PRIME + 2):
+        refused(subject.give(insider.dh_key(public)), f"a g^y of {_named(public)}")
+    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    gx = insider.opened(wire.build(commit), wire.build(reveal))
+    subject.give(insider.signature(gx)).one(Established)
+    subject.still_talks(insider)
+
+
+@scenario(requirements=("AKE-VALID-2", "AKE-VALID-3", "COMMIT-GX-6"))
+def gx_at_the_limits(stage: Stage) -> None:
+    """A g^x of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
+    for exponent in (1, 100, 1000):
+        subject = stage.subject()
+        insider = subject.insider()
+        insider.x = exponent
+        anew(subject, insider)
+    subject = stage.subject()
+    # The secret is one of two numbers; where a wrong guess ends the handshake, another one may be luckier.
+    check(_completes(subject, subject.insider(), [DH_PRIME - 2] * 16), "a g^x of p - 2 makes a session")
+
+
+@scenario(requirements=("AKE-VALID-1", "AKE-VALID-3"))
+def gy_at_the_limits(stage: Stage) -> None:
+    """A g^y of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
+    for exponent in (1, 100):
+        subject = stage.subject()
+        insider = subject.insider()
+        insider.x = exponent
+        anew(subject, insider, target_begins=True)
+    subject = stage.subject()
+    insider = subject.insider()
+    commit = commit_for_query(subject)
+    reveal = subject.give(insider.dh_key(DH_PRIME - 2)).message(Kind.REVEAL_SIGNATURE)
+    gx = insider.opened(wire.build(commit), wire.build(reveal))
+    right = [secret for secret in (gx, DH_PRIME - gx) if _mac_is_right(reveal, secret)]
+    check(len(right) == 1, "the Reveal Signature is made with the secret of g^y = p - 2")
+    signature = insider.signature(gx, Signed(secret=right[0]), public=DH_PRIME - 2)
+    subject.give(signature).one(Established)
+
+
+def _mac_is_right(reveal: Message, secret: int) -> bool:
+    m2 = crypto.handshake_keys(secret).m2
+    return reveal.data("mac") == hmac.digest(m2, reveal.raw("encrypted_signature"), "sha256")[:20]
+
+
+def _named(public: int) -> str:
+    multiple, rest = divmod(public + 5, DH_PRIME)
+    return f"{multiple if multiple > 1 else ''}p{rest - 5:+d}" if multiple else str(public)
+
+
+def _no_session(subject: Subject, insider: Insider, commit: bytes, why: str, revealed: bytes | None = None) -> None:
+    """Demand that no session comes of a commit, answered or not, and of the Reveal Signature that goes with it."""
+    subject.user("start")
+    answer = subject.give(commit)
+    for dh_key in answer.messages(Kind.DH_KEY):
+        reveal = insider.reveal_signature(wire.build(dh_key), revealed=revealed)
+        refused(subject.give(reveal), f"a Reveal Signature for {why}")
+
+
+@scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
+def commit_to_another_hash(stage: Stage) -> None:
+    """The hash in a commit must be the SHA-256 of the MPI that it encrypts, all 32 bytes of it."""
+    subject = stage.subject()
+    insider = subject.insider()
+    content = mpi(power(DH_GENERATOR, insider.x))
+    right = hashlib.sha256(content).digest()
+    lies = {
+        "a hash with its last bit inverted": flipped(right, 0),
+        "a hash with its first bit inverted": flipped(right, -1),
+        "a hash of zeros": bytes(32),
+        "the hash of another value": hashlib.sha256(mpi(power(DH_GENERATOR, insider.x + 1))).digest(),
+        "the hash without the length": hashlib.sha256(content[4:]).digest(),
+        "a SHA-1 hash": hashlib.sha1(content).digest(),
+        "an empty hash": b"",
+        "a hash cut short": right[:-1],
+        "a hash with a byte too many": right + b"\0",
+    }
+    for why, hashed in lies.items():
+        _no_session(subject, insider, insider.commit(hashed=hashed), f"a commit with {why}")
+    anew(subject, insider)
+
+
+@scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
+def commit_to_what_is_no_mpi(stage: Stage) -> None:
+    """What a commit encrypts must be one MPI, as long as it says: bytes without length, or with a wrong one, are
+    refused although the hash is right.
+    """
+    subject = stage.subject()
+    insider = subject.insider()
+    content = mpi(power(DH_GENERATOR, insider.x))
+    lies = {
+        "g^x without its length": content[4:],
+        "g^x cut short": content[:-1],
+        "a length beyond the end": (len(content) - 4 + 64).to_bytes(4) + content[4:],
+        "a length of 4 GB": b"\xff\xff\xff\xff" + content[4:],
+        "a length that is too small": (len(content) - 4 - 32).to_bytes(4) + content[4:],
+        "a byte before the MPI": b"\0" + content,
+        "nothing at all": b"",
+        "half a length": content[:2],
+    }
+    for why, gxmpi in lies.items():
+        _no_session(subject, insider, insider.commit(gxmpi=gxmpi), f"a commit to {why}")
+    anew(subject, insider)
+
+
+@scenario(requirements=("!COMMIT-GX-1", "!COMMIT-GX-4", "REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6"))
+def revealed_key_of_another_length(stage: Stage) -> None:
+    """A revealed key that has not 16 bytes is refused, even one that opens the commit, or would if it were padded; so
+    is a commit encrypted from another counter on, and another key than the one that was used.
+    """
+    subject = stage.subject()
+    insider = subject.insider()
+    content = mpi(power(DH_GENERATOR, insider.x))
+    r = insider.r
+    for why, revealed in {
+        "an empty key": b"",
+        "a key of 15 bytes": r[:-1],
+        "a key with a byte too many": r + b"\0",
+        "a key of 32 bytes": r + bytes(16),
+        "another key": flipped(r, 0),
+        "a key of zeros": bytes(16),
+    }.items():
+        _no_session(subject, insider, insider.commit(), why, revealed)
+    for size in (24, 32):
+        insider.r = r + bytes(range(size - 16))
+        _no_session(subject, insider, insider.commit(), f"a key of {size} bytes that opens the commit", insider.r)
+    insider.r = bytes(15) + b"\x17"
+    _no_session(subject, insider, insider.commit(), "a key without its leading zeros", b"\x17")
+    insider.r = r
+    commit = wire.parse(insider.commit())
+    for counter in (1, 1 << 63):
+        encrypted = crypto.aes_ctr(r, counter.to_bytes(8), content)
+        commit = commit.with_value("encrypted_gx", encrypted)
+        _no_session(subject, insider, wire.build(commit), f"a commit encrypted from counter {counter} on")
+    anew(subject, insider)
+
+
+@scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
+def revealed_key_with_leading_zeros(stage: Stage) -> None:
+    """A revealed key of 16 bytes is as good as any other when it begins with zeros, or ends with them."""
+    for r in (bytes(15) + b"\x17", b"\x17" + bytes(15), b"\0" + bytes(range(1, 16))):
+        subject = stage.subject()
+        insider = subject.insider()
+        insider.r = r
+        anew(subject, insider)
