@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness import wire
 from harness.insider import Insider, mpi, public_key
 from harness.scenario import scenario
@@ -206,7 +208,7 @@ def commit_of_a_version_not_allowed(stage: Stage) -> None:
     insider = subject.insider()
     subject.user("start")
     subject.give(insider.commit()).ignored("a commit of a version that is not allowed")
-    subject.world.user(TARGET, "set_policy", policy=BOTH)
+    _policy_changes(subject, BOTH)
     subject.establish(insider)
     subject.still_talks(insider)
 
@@ -302,7 +304,7 @@ def key_exchange_message_of_version_1(stage: Stage) -> None:
     _completes(subject, insider, signature_of(insider, commit, reveal))
 
 
-WRONG_HEADERS = {
+WRONG_HEADERS: dict[str, Callable[[Message], Message]] = {
     "version 4": lambda message: message.with_value("version", 4),
     "version 1": lambda message: message.with_value("version", 1),
     "version 0": lambda message: message.with_value("version", 0),

@@ -63,9 +63,9 @@ def _edges(hashed: bytes) -> dict[bytes, bool]:
     top = 1 << 255
     edges = {number - 1: False, number + 1: True, number ^ top: number < top, 0: False, (1 << 256) - 1: True}
     first, last = hashed[0], hashed[-1]
-    if 0 < first and last < 255:
+    if first > 0 and last < 255:
         edges[number - (1 << 248) + 1] = False  # lower, but higher as a little-endian number
-    if first < 255 and 0 < last:
+    if first < 255 and last > 0:
         edges[number + (1 << 248) - 1] = True
     return {value.to_bytes(32): higher for value, higher in edges.items()}
 
@@ -176,7 +176,7 @@ def both_begin_at_once(stage: Stage) -> None:
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
 def both_begin_and_messages_linger(stage: Stage) -> None:
-    """The same holds when everything that one side sends arrives late: after the other side has sent all that it can."""
+    """The same holds when all that one side sends arrives late, after the other side has sent everything it can."""
     for number in range(2):
         for late in (TARGET, PEER):
             stage.seed += b"%d" % number

@@ -51,7 +51,7 @@ def _completes(subject: Subject, insider: Insider, values: Iterable[int]) -> boo
 
 @scenario(requirements=("!AKE-VALID-2", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-2"))
 def gx_out_of_range(stage: Stage) -> None:
-    """A g^x below 2 or above p - 2 makes no session though all else is right, and a handshake with a genuine one does."""
+    """A g^x below 2 or above p - 2 makes no session though all else is right; a handshake with a genuine one does."""
     subject = stage.subject()
     insider = subject.insider()
     for public in (*OUTSIDE, DH_PRIME + 2):
