@@ -66,7 +66,7 @@ class Signed:
     shown: another public key than the one that signs. swapped: the two D-H keys change places in what is signed.
     pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. tail: bytes after the signature.
     block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own D-H key is
-    one whose exponent nobody has.
+    one whose exponent nobody has. derive: how the keys of the handshake are derived from the shared secret.
     """
 
     keyid: int = 1
@@ -79,6 +79,7 @@ class Signed:
     block: bytes | None = None
     mac: bytes | None = None
     secret: int | None = None
+    derive: Callable[[int], crypto.HandshakeKeys] = crypto.handshake_keys
 
 
 #: An honest signature.
@@ -161,7 +162,7 @@ class Insider:
     def _sign(self, theirs: int, signed: Signed, public: int | None, primed: bool) -> tuple[bytes, bytes]:
         ours = power(DH_GENERATOR, self.x) if public is None else public
         secret = power(theirs, self.x) if signed.secret is None else signed.secret
-        keys = crypto.handshake_keys(secret)
+        keys = signed.derive(secret)
         c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
         identity = public_key(signed.shown or self.key.public, signed.kind) + signed.keyid.to_bytes(4)
         pair = (theirs, ours) if signed.swapped else (ours, theirs)
@@ -224,6 +225,7 @@ class Insider:
         *,
         tlvs: Iterable[Tlv] = (),
         under: tuple[int, int] | None = None,
+        keys: crypto.SessionKeys | None = None,
         flags: int = 0,
         sender_keyid: int | None = None,
         recipient_keyid: int | None = None,
@@ -232,10 +234,13 @@ class Insider:
         mac: bytes | None = None,
         old_mac_keys: bytes = b"",
     ) -> bytes:
-        """A data message. under: (our key id, theirs) whose session keys it is made with, whatever its fields say."""
+        """A data message. under: (our key id, theirs) whose session keys it is made with, whatever its fields say.
+
+        keys: other session keys to make it with; fields are then those of `under`.
+        """
         records = list(tlvs)
         ours, theirs = under or (self.our_keyid - 1, self.their_keyid)
-        keys = self.keys(ours, theirs)
+        keys = keys or self.keys(ours, theirs)
         if ctr is None:
             ctr = self.counters[ours, theirs] = self.counters.get((ours, theirs), 0) + 1
         announced = power(DH_GENERATOR, self.exponents[ours + 1]) if next_dh is None else next_dh

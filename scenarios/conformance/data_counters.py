@@ -47,6 +47,19 @@ def counters_of_what_is_sent(stage: Stage) -> None:
         subject.hears(insider, b"the next turn")
 
 
+@scenario(requirements=("DATA-CTR-1", "DATA-CTR-3"))
+def counters_rise_beyond_a_byte(stage: Stage) -> None:
+    """In a run of some three hundred messages under one pair of keys each counter is above the last, as a big-endian
+    number.
+    """
+    subject, _ = stage.encrypted()
+    last = 0
+    for _ in range(300):
+        message = subject.user("send", text=b"again").sent[-1]
+        check(_counter(message) > last, f"counter {_counter(message):#x} is above the last one, {last:#x}")
+        last = _counter(message)
+
+
 @scenario(
     requirements=("!DATA-CTR-1", "KEYMGMT-RECV-6", "!KEYMGMT-RECV-6", "!DATA-RECV-13", "DATA-RECV-13", "!DATA-RECV-1")
 )

@@ -1,0 +1,272 @@
+"""How keys are derived from shared secrets. [Computing AES keys, MAC keys, and the secure session id]"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from harness.insider import Insider, Signed, fingerprint, power
+from harness.scenario import scenario
+from harness.stage import Stage, Subject, check
+from harness.wire import DH_GENERATOR, Kind, build, crypto
+from harness.wire.crypto import HandshakeKeys, SessionKeys, h1, h2, handshake_keys
+from implementations.contract import Established
+
+
+@scenario(
+    requirements=(
+        "DERIVE-SECRET-1",
+        "DERIVE-AKE-1",
+        "DERIVE-AKE-2",
+        "DERIVE-AKE-3",
+        "DERIVE-AKE-4",
+        "DERIVE-AKE-5",
+        "DERIVE-AKE-6",
+        "DERIVE-AKE-7",
+        "DERIVE-AKE-8",
+    )
+)
+def keys_of_the_handshake(stage: Stage) -> None:
+    """In either role the target understands what is made with the seven values of the handshake, and makes its own
+    signature block with them; both sides have the same ssid.
+    """
+    for target_begins in (False, True):
+        subject = stage.subject()
+        insider = subject.insider()
+        since = len(subject.log)
+        subject.establish(insider, target_begins=target_begins)
+        kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
+        block = insider.identity(subject.replies(since, subject.name).message(kind))
+        check(not block.problems, "the target's signature block is encrypted with the key of its message")
+        check(block.value("pubkey_type") == 0, "the block holds a DSA key")
+        held = hashlib.sha1(block.body[2 : sum(len(field.raw) for field in block.fields[:5])]).digest()
+        check(held == subject.world.parties[subject.name].fingerprint, "the block holds the target's key")
+        check(held != fingerprint(insider.key.public), "the block holds no key of ours")
+        subject.still_talks(insider)
+
+
+def _changed(change: Callable[[HandshakeKeys], HandshakeKeys]) -> Callable[[int], HandshakeKeys]:
+    return lambda secret: change(handshake_keys(secret))
+
+
+def _unprefixed(secret: int) -> HandshakeKeys:
+    """Derived from s without its length."""
+    number = secret.to_bytes(192).lstrip(b"\0")
+    hashed = [hashlib.sha256(bytes([byte]) + number).digest() for byte in range(6)]
+    return HandshakeKeys(hashed[0][:8], hashed[1][:16], hashed[1][16:], *hashed[2:])
+
+
+def _sha1(secret: int) -> HandshakeKeys:
+    """Derived with SHA-1."""
+    hashed = [h1(byte, secret) + h1(byte, secret)[:12] for byte in range(6)]
+    return HandshakeKeys(hashed[0][:8], hashed[1][:16], hashed[1][16:], *hashed[2:])
+
+
+#: Wrong ways to derive the keys of a handshake.
+WRONG_HANDSHAKES: dict[str, Callable[[int], HandshakeKeys]] = {
+    "c and c' exchanged": _changed(lambda keys: replace(keys, c=keys.c_primed, c_primed=keys.c)),
+    "m1 and m1' exchanged": _changed(lambda keys: replace(keys, m1=keys.m1_primed, m1_primed=keys.m1)),
+    "m2 and m2' exchanged": _changed(lambda keys: replace(keys, m2=keys.m2_primed, m2_primed=keys.m2)),
+    "m1 and m2 exchanged": _changed(
+        lambda keys: replace(keys, m1=keys.m2, m2=keys.m1, m1_primed=keys.m2_primed, m2_primed=keys.m1_primed)
+    ),
+    "m1 of 128 bits": _changed(lambda keys: replace(keys, m1=keys.m1[:16], m1_primed=keys.m1_primed[:16])),
+    "m2 of 160 bits": _changed(lambda keys: replace(keys, m2=keys.m2[:20], m2_primed=keys.m2_primed[:20])),
+    "s hashed without its length": _unprefixed,
+    "SHA-1 for SHA256": _sha1,
+    "another secret": lambda secret: handshake_keys(secret ^ 1),
+}
+
+
+@scenario(
+    requirements=(
+        "!DERIVE-SECRET-1",
+        "!DERIVE-AKE-1",
+        "!DERIVE-AKE-3",
+        "!DERIVE-AKE-4",
+        "!DERIVE-AKE-5",
+        "!DERIVE-AKE-6",
+        "!DERIVE-AKE-7",
+        "!DERIVE-AKE-8",
+    )
+)
+def no_other_handshake_keys(stage: Stage) -> None:
+    """A signature that is encrypted, made or authenticated with other keys than those of its message ends in no
+    session, in either role.
+    """
+    for what, derive in WRONG_HANDSHAKES.items():
+        for target_begins in (False, True):
+            subject = stage.subject()
+            insider = subject.insider()
+            signed = Signed(derive=derive)
+            reply = subject.answer(insider, signed) if target_begins else subject.begin(insider, signed)
+            reply.accepts_nothing(f"a handshake with {what}")
+
+
+@scenario(requirements=("!DERIVE-AKE-2",))
+def each_handshake_has_its_own_ssid(stage: Stage) -> None:
+    """The ssid is another one after each handshake, be it with the same people, and is told nowhere on the wire."""
+    seen = set()
+    for seed in (b"first", b"second"):
+        subject = stage.subject()
+        established = subject.establish(subject.insider(seed=seed))
+        if subject.tells("established", "ssid"):
+            check(len(established.ssid) == 8, "the ssid has 64 bits")
+            seen.add(established.ssid)
+            wire = b"".join(message.body for message in subject.replies(0, subject.name).sent)
+            check(established.ssid not in wire, "the ssid is not transmitted")
+    check(len(seen) in (0, 2), "two handshakes have two ssids")
+
+
+@scenario(requirements=("DERIVE-SSID-2", "!DERIVE-SSID-2"))
+def who_sent_the_reveal_signature(stage: Stage) -> None:
+    """Each side knows which half of the ssid is its own: whether it sent the Reveal Signature Message, in this
+    handshake, not in one before.
+    """
+    for target_begins in (False, True):
+        subject, insider = stage.encrypted(target_begins=target_begins)
+        insider.x = insider.draw(40)
+        replies = subject.begin(insider) if target_begins else subject.answer(insider)
+        found = replies.one(Established).sent_reveal_signature
+        if subject.tells("established", "sent_reveal_signature"):
+            check(found == (not target_begins), "the second handshake decides who sent the Reveal Signature")
+
+
+def _short(public: int, secret: int) -> bool:
+    """That the secret has a leading zero byte."""
+    return secret.bit_length() <= 1528
+
+
+def _padded(keys: SessionKeys, high: bool, secret: int) -> SessionKeys:
+    """Session keys from a secret of 192 bytes, leading zeros and all."""
+    secbytes = (192).to_bytes(4) + secret.to_bytes(192)
+    send, receive = (b"\1", b"\2") if high else (b"\2", b"\1")
+    sending, receiving = (hashlib.sha1(byte + secbytes).digest()[:16] for byte in (send, receive))
+    return replace(keys, sending_aes=sending, sending_mac=hashlib.sha1(sending).digest(), receiving_aes=receiving)
+
+
+@scenario(requirements=("DERIVE-SECRET-2", "!DERIVE-SECRET-2"))
+def secrets_with_leading_zeros(stage: Stage) -> None:
+    """A shared secret that begins with zero bytes is hashed without them, in data messages of both directions."""
+    subject, insider = stage.encrypted()
+    theirs = insider.theirs[1]
+    insider.exponents[2] = exponent = insider.exponent(theirs, _short)
+    insider.exponents[3] = insider.draw(40)
+    subject.hears(insider, b"which announces the key")
+    public, secret = power(DH_GENERATOR, exponent), power(theirs, exponent)
+    wrong = _padded(insider.keys(2, 1), public > theirs, secret)
+    subject.give(insider.data(b"padded", under=(2, 1), keys=wrong)).accepts_nothing("a secret hashed with zeros")
+    subject.says(insider, b"under it")
+    subject.hears(insider, b"under it", under=(2, 1), ctr=10)
+
+
+@scenario(requirements=("DERIVE-SECRET-2",))
+def handshake_secrets_with_leading_zeros(stage: Stage) -> None:
+    """A handshake whose shared secret begins with zero bytes succeeds.
+
+    The insider commits again, once he has seen the target's key, which the target then repeats.
+    """
+    subject = stage.subject()
+    insider = subject.insider()
+    subject.user("start")
+    gy = subject.give(insider.commit()).message(Kind.DH_KEY).number("gy")
+    insider.x = insider.exponent(gy, _short)
+    repeated = subject.give(insider.commit()).message(Kind.DH_KEY)
+    check(repeated.number("gy") == gy, "a second commit is answered with the same D-H Key")
+    subject.give(insider.reveal_signature(build(repeated))).one(Established)
+    insider.exponents[2] = insider.draw(40)
+    subject.still_talks(insider)
+
+
+def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: int) -> bool:
+    """Whether our public value is the greater one, as wanted, and the lower half of it too."""
+    below = 1 << 64
+    return (public > theirs) == high and (public % below > theirs % below) == high_below
+
+
+@scenario(requirements=("DERIVE-DATA-2", "DERIVE-DATA-3", "DERIVE-DATA-4", "!DERIVE-DATA-2", "!DERIVE-DATA-3"))
+def high_and_low_end(stage: Stage) -> None:
+    """For each pair of keys anew, the side with the greater public key is the high end, whichever of them is greater in
+    its lower half, and texts pass both ways.
+    """
+    for first in (False, True):
+        subject, insider = stage.encrypted()
+        wanted = first
+        for turn in range(1, 5):
+            theirs = insider.theirs[insider.their_keyid]
+            wanted = not wanted
+            fits = partial(_ordered, theirs, wanted, wanted != (turn % 2 == 0))
+            insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
+            subject.turn(insider)
+            subject.hears(insider, b"and under it", under=(insider.our_keyid - 1, insider.their_keyid - 1), ctr=70)
+            insider.exponents.setdefault(insider.our_keyid, insider.draw(40))
+            subject.says(insider, b"from the target")
+
+
+def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:
+    """Session keys that were derived in wrong ways, for a pair of key ids."""
+    right = insider.keys(ours, theirs)
+    secret = power(insider.theirs[theirs], insider.exponents[ours])
+    public = power(DH_GENERATOR, insider.exponents[ours])
+    send = 1 if public > insider.theirs[theirs] else 2
+
+    def made(aes: bytes, mac: bytes | None = None) -> SessionKeys:
+        return replace(right, sending_aes=aes, sending_mac=hashlib.sha1(aes).digest() if mac is None else mac)
+
+    number = secret.to_bytes(192).lstrip(b"\0")
+    return {
+        "those of the other direction": made(right.receiving_aes),
+        "byte 0": made(h1(0, secret)[:16]),
+        "SHA256": made(h2(send, secret)[:16]),
+        "s without its length": made(hashlib.sha1(bytes([send]) + number).digest()[:16]),
+        "the last 16 bytes": made(h1(send, secret)[4:]),
+        "a MAC key of the whole hash": made(right.sending_aes, hashlib.sha1(h1(send, secret)).digest()),
+        "a MAC key by SHA256": made(right.sending_aes, hashlib.sha256(right.sending_aes).digest()),
+        "a MAC key by SHA256, cut": made(right.sending_aes, hashlib.sha256(right.sending_aes).digest()[:20]),
+        "the AES key for the MAC": made(right.sending_aes, right.sending_aes),
+    }
+
+
+@scenario(requirements=("!DERIVE-DATA-4", "!DERIVE-DATA-5", "!DERIVE-DATA-6", "!DERIVE-DATA-7"))
+def no_other_session_keys(stage: Stage) -> None:
+    """A message under keys that were derived otherwise is not read: for the other direction, from other bytes, with
+    other hashes; nor is a message of the target's own that comes back.
+    """
+    subject, insider = stage.encrypted()
+    for _ in range(2):
+        pair = (insider.our_keyid - 1, insider.their_keyid)
+        for what, keys in _wrong_keys(insider, *pair).items():
+            subject.give(insider.data(b"wrong keys", keys=keys)).accepts_nothing(f"a message under {what}")
+        reflected = subject.says(insider, b"from the target")
+        subject.give(build(reflected)).accepts_nothing("a message of the target's own")
+        swapped = reflected
+        if stage.version == 3:
+            swapped = swapped.with_value("sender_tag", insider.tag).with_value("receiver_tag", insider.target_tag)
+        subject.give(build(swapped)).accepts_nothing("a message of the target's own, between exchanged clients")
+        subject.hears(insider, b"the right keys", ctr=100)
+
+
+@scenario(requirements=("DERIVE-DATA-1", "!DERIVE-DATA-1", "DERIVE-DATA-5", "DERIVE-DATA-6", "DERIVE-DATA-7"))
+def keys_of_each_pair(stage: Stage) -> None:
+    """Each pair of keys has session keys of its own, from its own secret; those of the handshake or of the pair before
+    do not serve.
+    """
+    subject, insider = stage.encrypted()
+    before = insider.keys(1, 1)
+    for _ in range(3):
+        _in_both_directions(subject, insider)
+        ours, theirs = insider.our_keyid - 1, insider.their_keyid
+        stale = insider.data(b"under the keys before", keys=before)
+        subject.give(stale).accepts_nothing(f"a message under keys {ours} and {theirs} with the session keys before")
+        before = insider.keys(ours, theirs)
+
+
+def _in_both_directions(subject: Subject, insider: Insider) -> None:
+    keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
+    subject.hears(insider, b"to the target")
+    message = subject.says(insider, b"from the target")
+    pair = message.number("recipient_keyid"), message.number("sender_keyid")
+    check(crypto.verifies(message, insider.keys(*pair).receiving_mac), "the MAC key is that of the pair named")
+    check(not crypto.verifies(message, keys.receiving_mac) or pair == (1, 1), "each pair has a MAC key of its own")
