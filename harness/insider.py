@@ -64,9 +64,10 @@ class Signed:
     """How the block X of a Reveal Signature or Signature Message is made; each value but the default is a lie.
 
     shown: another public key than the one that signs. swapped: the two D-H keys change places in what is signed.
-    pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. tail: bytes after the signature.
-    block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own D-H key is
-    one whose exponent nobody has. derive: how the keys of the handshake are derived from the shared secret.
+    pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. wanted: how r and s must
+    be, for which nonces are tried. altered: what becomes of the value before it is signed. tail: bytes after the
+    signature. block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own
+    D-H key is one whose exponent nobody has. derive: how the keys of the handshake are derived from the shared secret.
     """
 
     keyid: int = 1
@@ -75,6 +76,8 @@ class Signed:
     swapped: bool = False
     pair: tuple[int, int] | None = None
     high_r: bool = False
+    wanted: Callable[[int, int], bool] | None = None
+    altered: Callable[[bytes], bytes] | None = None
     tail: bytes = b""
     block: bytes | None = None
     mac: bytes | None = None
@@ -106,6 +109,8 @@ class Insider:
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
         self.handshake: crypto.HandshakeKeys | None = None
+        #: The block X that he signed last, decrypted.
+        self.block = b""
         self.x = self.draw(40)
 
     def draw(self, size: int) -> int:
@@ -167,8 +172,9 @@ class Insider:
         identity = public_key(signed.shown or self.key.public, signed.kind) + signed.keyid.to_bytes(4)
         pair = (theirs, ours) if signed.swapped else (ours, theirs)
         value = hmac.digest(m1, mpi(pair[0]) + mpi(pair[1]) + identity, "sha256")
-        r, s = signed.pair or self._signature(value, signed.high_r)
+        r, s = signed.pair or self._signature(signed.altered(value) if signed.altered else value, signed)
         block = identity + r.to_bytes(20) + s.to_bytes(20) + signed.tail if signed.block is None else signed.block
+        self.block = block
         encrypted = crypto.aes_ctr(c, bytes(8), block)
         mac = hmac.digest(m2, encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
         self.ssid, self.handshake = keys.ssid, keys
@@ -197,14 +203,14 @@ class Insider:
             self.theirs[keyid] = self.theirs.pop(self.their_keyid)
             self.their_keyid = keyid
 
-    def _signature(self, value: bytes, high_r: bool) -> tuple[int, int]:
+    def _signature(self, value: bytes, signed: Signed) -> tuple[int, int]:
         q = self.key.public.q
         while True:
             r, s = dsa_sign(self.key, value, self.draw(28) % (q - 1) + 1)
-            if not high_r:
-                return r, s
-            if r + q < 1 << 160:
+            if signed.high_r and r + q < 1 << 160:
                 return r + q, s
+            if not signed.high_r and (signed.wanted is None or signed.wanted(r, s)):
+                return r, s
 
     def imagine(self) -> None:
         """Take a session for established that never was: with keys of which the target knows nothing."""

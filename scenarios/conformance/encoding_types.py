@@ -1,0 +1,228 @@
+"""Data types: numbers, MPIs, opaque data, counters and MACs, and the group that is computed in. [Data types]"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+
+from harness import wire
+from harness.insider import Signed, mpi, power
+from harness.scenario import scenario
+from harness.smp import SmpLiar
+from harness.smp_talk import MESSAGE_1, SmpTalk
+from harness.stage import Stage, check
+from harness.wire import DH_PRIME, Kind, Message, Type, build
+from harness.wire.fields import Field
+from harness.wire.layers import tlv
+from implementations.contract import Established, Finished
+from scenarios.conformance.encoding_armour import has_its_effect, steps, unheard
+
+#: Lengths that are more than any message holds, some of them negative when taken for signed.
+TOO_LONG = (0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFFC, 0xFFFFFFFF)
+
+#: With this seed the first D-H Key of this project's engines has a leading zero byte, if written with 192 bytes.
+LEADING_ZERO_SEED = b"leading zero 320"
+
+
+def fields_with_length(message: Message) -> Iterator[Field]:
+    """The fields of a message that begin with a length."""
+    return (field for field in message.fields if field.type in (Type.MPI, Type.DATA))
+
+
+@scenario(
+    requirements=(
+        "TYPES-DATA-2",
+        "!TYPES-DATA-2",
+        "TYPES-DATA-3",
+        "!TYPES-DATA-3",
+        "!TYPES-DATA-1",
+        "!TYPES-MPI-1",
+    )
+)
+def lengths_beyond_the_message_are_refused(stage: Stage) -> None:
+    """A length that is larger than the rest of the message, by one or by 2^32, makes it malformed and does no harm."""
+    for subject, _, message in steps(stage):
+        genuine = wire.parse(message)
+        for field in fields_with_length(genuine):
+            rest = len(genuine.body) - field.offset - 4
+            for length in (rest + 1, *TOO_LONG):
+                lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
+                unheard(subject, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
+        has_its_effect(subject, message)
+
+
+@scenario(requirements=("TYPES-DATA-1", "TYPES-MPI-1"))
+def long_data_arrives_whole(stage: Stage) -> None:
+    """The length of DATA counts with all of its four bytes: texts of more than 65535 bytes arrive, both ways."""
+    subject, insider = stage.encrypted()
+    text = b"".join(b"%d " % number for number in range(13_000))
+    check(len(text) > 0xFFFF, "the text is longer than two bytes can say")
+    subject.hears(insider, text)
+    subject.says(insider, text)
+
+
+@scenario(requirements=("TYPES-INT-1", "!TYPES-INT-1"))
+def key_ids_are_unsigned_and_big_endian(stage: Stage) -> None:
+    """Key ids of 2^31 and more are as good as small ones, and one with its bytes in the other order is another one."""
+    for keyid in (0x7FFFFFFF, 0x80000001, 0xFFFFFF00):
+        subject, insider = stage.encrypted(signed=Signed(keyid=keyid))
+        swapped = int.from_bytes(keyid.to_bytes(4), "little")
+        lie = insider.data(b"bytes in the other order", sender_keyid=swapped)
+        subject.give(lie).accepts_nothing("a key id with its bytes in the other order")
+        subject.still_talks(insider)
+
+
+@scenario(versions=(3,), requirements=("TYPES-INT-1",))
+def instance_tags_are_unsigned(stage: Stage) -> None:
+    """Instance tags of 2^31 and more are as good as small ones."""
+    for tag in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+        subject = stage.subject()
+        insider = subject.insider(tag=tag)
+        subject.establish(insider)
+        message = subject.says(insider, b"hello")
+        check(message.number("receiver_tag") == tag, f"the answer is for {tag:#x}")
+
+
+@scenario(requirements=("TYPES-SHORT-1", "!TYPES-SHORT-1"))
+def shorts_are_unsigned_and_big_endian(stage: Stage) -> None:
+    """A TLV of more than 32767 bytes is passed over as it must be, and a type with its bytes swapped is another one."""
+    subject, insider = stage.encrypted()
+    subject.give(insider.data(b"swapped", tlvs=[tlv(0x0100)])).shows(b"swapped")
+    lie = wire.parse(insider.data(b"swapped version"))
+    swapped = lie.with_value("version", stage.version << 8).body
+    unheard(subject, insider.seal(swapped[: lie.field("mac").offset]), "a version with its bytes swapped")
+    subject.still_talks(insider)
+    subject.give(insider.data(tlvs=[tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00)), tlv(1)])).one(Finished)
+
+
+@scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
+def a_byte_is_one_unsigned_byte(stage: Stage) -> None:
+    """Type and flags have one byte each: with another one before or after them a message does not count."""
+    subject, insider = stage.encrypted()
+    genuine = wire.parse(insider.data(b"a text"))
+    for name in ("type", "flags"):
+        for raw in (b"", b"\0" + genuine.raw(name), genuine.raw(name) + b"\0"):
+            body = b"".join(raw if field.name == name else field.raw for field in genuine.fields)
+            at = len(body) - len(genuine.body) + genuine.field("mac").offset
+            unheard(subject, insider.seal(body[:at]), f"{name} of {len(raw)} bytes")
+    subject.give(build(genuine)).shows(b"a text")
+
+
+@scenario(requirements=("TYPES-CTR-1", "!TYPES-CTR-1"))
+def a_counter_is_eight_bytes(stage: Stage) -> None:
+    """All eight bytes of a counter go into the decryption, both ways; with fewer or more a message does not count."""
+    subject, insider = stage.encrypted()
+    first = wire.parse(insider.data(b"a text", ctr=0x0102030405060708))
+    for raw in (first.raw("ctr")[:4], first.raw("ctr")[:7], first.raw("ctr") + b"\0", bytes(8) + first.raw("ctr")):
+        body = b"".join(raw if field.name == "ctr" else field.raw for field in first.fields)
+        at = len(body) - len(first.body) + first.field("mac").offset
+        unheard(subject, insider.seal(body[:at]), f"a counter of {len(raw)} bytes")
+    subject.give(build(first)).shows(b"a text")
+    subject.give(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).shows(b"a high one")
+    message = subject.says(insider, b"hello")
+    check(len(message.raw("ctr")) == 8, "the target's counter has eight bytes")
+
+
+@scenario(requirements=("TYPES-MAC-1", "!TYPES-MAC-1"))
+def a_mac_is_twenty_bytes(stage: Stage) -> None:
+    """A MAC counts with all of its twenty bytes: a part of it, or the whole hash that it is a part of, does not."""
+    subject, insider = stage.encrypted()
+    genuine = wire.parse(insider.data(b"a text"))
+    mac = genuine.raw("mac")
+    for raw in (b"", mac[:4], mac[:10], mac[:19], mac + b"\0", mac[:19] + bytes([mac[19] ^ 1])):
+        body = b"".join(raw if field.name == "mac" else field.raw for field in genuine.fields)
+        unheard(subject, wire.armour(body), f"a MAC of {len(raw)} bytes that is not the right one")
+    subject.give(build(genuine)).shows(b"a text")
+    subject = stage.subject()
+    insider = subject.insider()
+    subject.user("start")
+    dh_key = build(subject.give(insider.commit()).message(Kind.DH_KEY))
+    reveal = wire.parse(insider.reveal_signature(dh_key))
+    if insider.handshake is None:
+        raise ValueError("the insider has signed")
+    whole = hmac.digest(insider.handshake.m2, reveal.raw("encrypted_signature"), "sha256")
+    for raw in (whole, whole[:19]):
+        body = b"".join(raw if field.name == "mac" else field.raw for field in reveal.fields)
+        subject.give(wire.armour(body)).accepts_nothing(f"a MAC of {len(raw)} bytes")
+
+
+@scenario(requirements=("TYPES-MPI-2", "TYPES-MPI-4"))
+def numbers_are_sent_in_their_shortest_form(stage: Stage) -> None:
+    """No MPI that is sent, in the open or encrypted, has a leading zero byte, whatever its value."""
+    stage.seed = LEADING_ZERO_SEED
+    numbers: list[bytes] = []
+    for begins in (False, True):
+        subject, insider = stage.encrypted(target_begins=begins)
+        for _ in range(4):
+            subject.turn(insider)
+        for message in subject.replies(0, "target").sent:
+            numbers += [field.raw for field in message.fields if field.type is Type.MPI]
+            if message.has("encrypted_signature"):
+                numbers += [field.raw for field in insider.identity(message).fields if field.type is Type.MPI]
+    check(any(raw[4:5] >= b"\x80" for raw in numbers), "there are numbers whose highest bit is set")
+    for raw in numbers:
+        check(raw[4:5] != b"\0", f"a number has no leading zero byte, and there was {raw[:16].hex()}...")
+
+
+@scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))
+def leading_zeros_make_no_other_number(stage: Stage) -> None:
+    """A D-H key with a leading zero byte is refused, or counts as the same number without it."""
+    subject = stage.subject()
+    insider = subject.insider()
+    commit = build(subject.query().message(Kind.DH_COMMIT))
+    public = mpi(power(2, insider.x))
+    padded = (len(public) - 4 + 1).to_bytes(4) + b"\0" + public[4:]
+    lie = wire.parse(insider.dh_key()).with_raw("gy", padded)
+    answer = subject.give(build(lie))
+    if "lockstep" in stage.target.capabilities:
+        answer.sends()
+    if not answer.raw:
+        answer = subject.give(insider.dh_key())
+    reveal = build(answer.message(Kind.REVEAL_SIGNATURE))
+    established = subject.give(insider.signature(insider.opened(commit, reveal))).one(Established)
+    if subject.tells("established", "ssid"):
+        check(established.ssid == insider.ssid, "the session is that of the number without leading zeros")
+    subject.still_talks(insider)
+
+
+@scenario(requirements=("TYPES-GROUP-1", "!TYPES-GROUP-1"))
+def secrets_are_shared_in_the_group_of_1536_bits(stage: Stage) -> None:
+    """Both sides come to the same secret modulo the prime, and a key that is not below it is no key."""
+    for begins in (False, True):
+        subject, insider = stage.encrypted(target_begins=begins)
+        subject.still_talks(insider)
+    subject = stage.subject()
+    insider = subject.insider()
+    subject.query()
+    for public in (DH_PRIME, DH_PRIME + power(2, insider.x), DH_PRIME + 2, (1 << 2047) + 12345):
+        subject.give(insider.dh_key(public)).ignored(f"a D-H key of {public.bit_length()} bits above the prime")
+    subject.give(insider.dh_key()).sends(Kind.REVEAL_SIGNATURE)
+
+
+@scenario(needs=("smp",), requirements=("TYPES-GROUP-2", "!TYPES-GROUP-2", "TYPES-GROUP-3", "!TYPES-GROUP-3"))
+def smp_is_computed_in_the_same_group(stage: Stage) -> None:
+    """SMP takes powers of 2 modulo the same prime: proofs made with 3, or with another modulus, are refused."""
+    talk = SmpTalk(*stage.encrypted())
+    run = talk.liar()
+    for generator, modulus in ((3, DH_PRIME), (5, DH_PRIME), (2, DH_PRIME - 2)):
+        wrong = _first_message(run, generator, modulus)
+        requests = talk.tell(MESSAGE_1, wrong).requests
+        check(not requests, f"a proof with generator {generator} is refused, and there was {requests}")
+    talk.asked(talk.liar()).tells(True)
+    talk.asks(talk.liar(target_asks=True)).tells(True)
+
+
+def _first_message(run: SmpLiar, generator: int, modulus: int) -> dict[str, int]:
+    """SMP message 1 of somebody whose group is another one; his proofs are right in it."""
+    numbers = run.message_1()
+    order = (DH_PRIME - 1) // 2
+    for element, challenge, proof, prefix, exponent, r in (
+        ("g2a", "c2", "D2", 1, run.e2, run.r[2]),
+        ("g3a", "c3", "D3", 2, run.e3, run.r[3]),
+    ):
+        hashed = bytes([prefix]) + mpi(pow(generator, r, modulus))
+        c = int.from_bytes(hashlib.sha256(hashed).digest())
+        numbers[element] = pow(generator, exponent, modulus)
+        numbers[challenge], numbers[proof] = c, (r - exponent * c) % order
+    return numbers
