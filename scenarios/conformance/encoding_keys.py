@@ -106,6 +106,18 @@ def the_own_key_and_signature_have_the_form(stage: Stage) -> None:
             check_signature(insider, *signed_by_target(subject, insider, begins=begins))
 
 
+@scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
+def signatures_have_nonces_of_their_own(stage: Stage) -> None:
+    """Signatures of one client, with the same peer and with others, never have the same r: no nonce is used twice."""
+    found: list[bytes] = []
+    subject = stage.subject()
+    for number in range(4):
+        insider = subject.insider("carol" if number == 3 else "mallory", seed=b"same" if number < 2 else b"other")
+        message, theirs = signed_by_target(subject, insider, begins=False)
+        found.append(check_signature(insider, message, theirs)[:20])
+    check(len(set(found)) == len(found), f"every signature has an r of its own, and there were {found}")
+
+
 @scenario(requirements=("!KEYS-PUBKEY-1", "!KEYS-FPR-1", "!KEYS-FPR-5", "KEYS-FPR-5"))
 def a_key_is_known_by_its_fingerprint(stage: Stage) -> None:
     """The same key has the same fingerprint in every session, another one another, if only its g is different."""
@@ -158,6 +170,13 @@ def other_kinds_of_keys_are_refused(stage: Stage) -> None:
     mallory = test_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
         _refused(stage, Signed(kind=kind), f"a key of type {kind:#06x}")
+        subject = stage.subject()
+        insider = subject.insider()
+        subject.user("start")
+        dh_key = build(subject.give(insider.commit()).message(Kind.DH_KEY))
+        insider.reveal_signature(dh_key)
+        lie = insider.reveal_signature(dh_key, Signed(block=kind.to_bytes(2) + insider.block[2:]))
+        subject.give(lie).accepts_nothing(f"a key of type {kind:#06x} that has signed as one of type 0")
     turned = replace(mallory, g=mallory.y, y=mallory.g)
     _refused(stage, Signed(shown=turned), "a key with g and y in the other order")
     for missing in (public_key(mallory)[: -len(mpi(mallory.y))], public_key(mallory)[:-1]):

@@ -15,7 +15,7 @@ from harness.stage import Stage, check
 from harness.wire import DH_PRIME, Kind, Message, Type, build
 from harness.wire.fields import Field
 from harness.wire.layers import tlv
-from implementations.contract import Established, Finished
+from implementations.contract import Established, Finished, Rejected, Unreadable
 from scenarios.conformance.encoding_armour import has_its_effect, steps, unheard
 
 #: Lengths that are more than any message holds, some of them negative when taken for signed.
@@ -48,7 +48,10 @@ def lengths_beyond_the_message_are_refused(stage: Stage) -> None:
             rest = len(genuine.body) - field.offset - 4
             for length in (rest + 1, *TOO_LONG):
                 lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
-                unheard(subject, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
+                reply = unheard(subject, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
+                if "lockstep" in stage.target.capabilities:
+                    names = [event.field for event in reply.events if isinstance(event, (Rejected, Unreadable))]
+                    check(names == [field.name], f"{field.name} is what is found malformed, and was {names}")
         has_its_effect(subject, message)
 
 
@@ -90,8 +93,9 @@ def shorts_are_unsigned_and_big_endian(stage: Stage) -> None:
     subject, insider = stage.encrypted()
     subject.give(insider.data(b"swapped", tlvs=[tlv(0x0100)])).shows(b"swapped")
     lie = wire.parse(insider.data(b"swapped version"))
-    swapped = lie.with_value("version", stage.version << 8).body
-    unheard(subject, insider.seal(swapped[: lie.field("mac").offset]), "a version with its bytes swapped")
+    for version in (stage.version << 8, 0x0100 | stage.version, 0xFF00 | stage.version):
+        changed = lie.with_value("version", version).body
+        unheard(subject, insider.seal(changed[: lie.field("mac").offset]), f"a version of {version:#06x}")
     subject.still_talks(insider)
     subject.give(insider.data(tlvs=[tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00)), tlv(1)])).one(Finished)
 
