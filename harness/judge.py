@@ -10,8 +10,8 @@ import hashlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.course import CheckFailed, NotAsked
@@ -47,6 +47,7 @@ class Result:
     """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
 
     known: why a failure is put up with, "" if it is not (harness.deviations).
+    readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     """
 
@@ -59,6 +60,7 @@ class Result:
     transcripts: tuple[str, ...] = ()
     known: str = ""
     examples: int = 0
+    readings: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -93,6 +95,7 @@ def run(
         time.perf_counter() - began,
         tuple(map(str, paths)),
         examples=stage.examples,
+        readings=stage.readings,
     )
 
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from harness import requirements
 from harness.deviations.known import Stale
 from harness.faults import Fault
 from harness.faults.score import KINDS, Card, Scorer
@@ -102,6 +103,7 @@ def summary(
     for reason, scenarios in _by_reason(known).items():
         console.print(f"\n[yellow]known[/]: {escape(reason)}", highlight=False)
         console.print(escape("\n".join(f"  {name}" for name in scenarios)), highlight=False)
+    _print_readings(console, results)
     for entry in stale:
         console.print(f"\n[red]known deviations[/]: {escape(str(entry))}", highlight=False)
     steps = sum(result.steps for result in results)
@@ -120,6 +122,30 @@ def _counts(results: Sequence[Result], chosen: Sequence[Scenario], target: str) 
         cells = [_coloured(verdict, str(counts[verdict])) if counts[verdict] else "-" for verdict in verdicts]
         table.add_row(kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells)
     return table
+
+
+def _print_readings(console: Console, results: Sequence[Result]) -> None:
+    """How many readings were measured, and which of them are others than those of the project's engines."""
+    measured = measured_readings(results)
+    if not measured:
+        return
+    register = requirements.load().readings
+    others = [
+        f"{name}:{'/'.join(sorted(set(found.values())))}"
+        for name, found in measured.items()
+        if set(found.values()) != {register[name].ours}
+    ]
+    text = f"; other than this project's engines: {', '.join(others)}" if others else ", as this project's engines"
+    console.print(f"\nreadings: {len(measured)} measured{text}", highlight=False)
+
+
+def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
+    """What probes have measured: id of the reading -> version -> option."""
+    measured: dict[str, dict[str, str]] = {}
+    for result in sorted(results, key=lambda result: result.scenario):
+        for name, option in result.readings.items():
+            measured.setdefault(name, {})[f"v{result.scenario.partition('[v')[2][:1]}"] = option
+    return dict(sorted(measured.items()))
 
 
 def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
@@ -158,11 +184,17 @@ def as_json(
         Verdict.CRASH,
         Verdict.FAIL,
     ]
-    requirements: dict[str, Verdict] = {}
+    worst: dict[str, Verdict] = {}
+    table = requirements.load().requirements
     for result in results:
-        for requirement in {claim.removeprefix(Side.NEGATIVE) for claim in result.requirements}:
-            worst = max(requirements.get(requirement, Verdict.PASS), result.verdict, key=order.index)
-            requirements[requirement] = worst
+        for name in {claim.removeprefix(Side.NEGATIVE) for claim in result.requirements}:
+            if (
+                name in table
+                and f"[v{table[name].versions[0]}]" != result.scenario[-4:]
+                and len(table[name].versions) == 1
+            ):
+                continue  # it is of the other version
+            worst[name] = max(worst.get(name, Verdict.PASS), result.verdict, key=order.index)
     return {
         "target": target,
         "version": version,
@@ -172,7 +204,8 @@ def as_json(
             asdict(result) | {"verdict": result.verdict.value, "transcripts": list(result.transcripts)}
             for result in sorted(results, key=lambda result: result.scenario)
         ],
-        "requirements": {name: verdict.value for name, verdict in sorted(requirements.items())},
+        "requirements": {name: verdict.value for name, verdict in sorted(worst.items())},
+        "readings": measured_readings(results),
         "known": sum(bool(result.known) for result in results),
         "stale": [str(entry) for entry in stale],
     }

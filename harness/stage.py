@@ -60,6 +60,8 @@ class Stage:
         self.version = version
         self.seed = seed
         self.courses: list[Course] = []
+        #: What probes have measured: id of the reading -> option.
+        self.readings: dict[str, str] = {}
         self.examples = 0
         self._counted = 0
 
@@ -152,6 +154,12 @@ class Stage:
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
         allowed = ALLOW[self.version] if policy is None else policy
         return PartyConfig(test_key("alice"), allowed, TARGET_TAG, size, heartbeat)
+
+    def reseeded(self, salt: bytes) -> Stage:
+        """The same stage with other randomness; what happens there is written down here."""
+        other = Stage(self.target, self.version, self.seed + salt, self.peer)
+        other.courses = self.courses
+        return other
 
     def count(self, steps: int) -> None:
         """Steps that were made in worlds other than those of `courses`."""
