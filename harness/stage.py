@@ -98,9 +98,9 @@ class Stage:
         policy: Policy | None = None,
         max_message_size: int | None = None,
         heartbeat_interval: int | None = 60,
-        instance_tag: int = TARGET_TAG,
+        instance_tag: int | None = TARGET_TAG,
     ) -> Subject:
-        """The target alone: what it receives is what the scenario hands to it."""
+        """The target alone: what it receives is what the scenario hands to it. instance_tag: None has it draw one."""
         self.target.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
         config = replace(config, instance_tag=instance_tag)
