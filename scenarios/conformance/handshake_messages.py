@@ -207,6 +207,7 @@ def reveal_signature_opens_and_verifies(stage: Stage) -> None:
         "SIG-SIG-8",
         "SIG-MAC-1",
         "SIG-MAC-2",
+        "DERIVE-AKE-8",
     )
 )
 def signature_message_opens_and_verifies(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from harness import wire
 from harness.insider import Insider
 from harness.scenario import scenario
 from harness.stage import ALLOW, TARGET, Stage, Subject, check
-from harness.targets import LockstepTarget
+from harness.targets import InProcess
 from harness.wire import Kind
 from implementations.contract import MIN_INSTANCE_TAG, Established, PartyConfig
 from implementations.entropy import SeededEntropy, TapeEntropy
@@ -122,7 +122,9 @@ def messages_without_tags(stage: Stage) -> None:
     commit = insider.commit()
     body = wire.parse(commit).body
     for size in (0, 2, 4, 6, 7):
-        refused(subject.give(wire.armour(body[:3] + body[3 : 3 + size] + body[11:])), f"a commit with {size} of 8 bytes")
+        refused(
+            subject.give(wire.armour(body[:3] + body[3 : 3 + size] + body[11:])), f"a commit with {size} of 8 bytes"
+        )
         refused(subject.give(wire.armour(body[: 3 + size])), f"a commit that ends after {size} of 8 bytes of tags")
     half = len(commit) // 2
     for number, piece in enumerate((commit[:half], commit[half:]), start=1):
@@ -152,7 +154,7 @@ def own_tags_are_drawn(stage: Stage) -> None:
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-OWN-2", "!INSTANCE-OWN-2"))
 def small_tag_is_drawn_again(stage: Stage) -> None:
     """A tag below 0x100 that chance brings is not kept. (Engines: chance can be told what to bring.)"""
-    if not isinstance(stage.target, LockstepTarget):
+    if not isinstance(stage.target, InProcess):
         return
     config = PartyConfig(stage.subject().header.parties[TARGET].config.key, ALLOW[3])
     for low in (0, 1, 0xFF):
@@ -247,7 +249,9 @@ def message_for_another_client(stage: Stage) -> None:
     answer, no text, and the genuine one still has its effect.
     """
     _are_discarded(
-        stage, lambda sender, own: [(sender, FOREIGN), (sender, own ^ 0x80000000), (sender, own ^ 0x1000)], "another's tag"
+        stage,
+        lambda sender, own: [(sender, FOREIGN), (sender, own ^ 0x80000000), (sender, own ^ 0x1000)],
+        "another's tag",
     )
 
 
@@ -275,7 +279,9 @@ def sender_tag_that_is_none(stage: Stage) -> None:
 )
 def receiver_tag_that_is_none(stage: Stage) -> None:
     """A message or fragment of any kind whose receiver tag is from 1 to 0xff is discarded, and leaves no trace."""
-    _are_discarded(stage, lambda sender, _: [(sender, 1), (sender, 0x80), (sender, 0xFF)], "a receiver tag that is none")
+    _are_discarded(
+        stage, lambda sender, _: [(sender, 1), (sender, 0x80), (sender, 0xFF)], "a receiver tag that is none"
+    )
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-ZERO-2", "!INSTANCE-ZERO-2"))
@@ -340,7 +346,9 @@ def tags_of_all_sizes(stage: Stage) -> None:
         subject.give(wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[-1]).one(Established)
 
 
-@scenario(versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-RANGE-1", "INSTANCE-OWN-1", "INSTANCE-OWN-5"))
+@scenario(
+    versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-RANGE-1", "INSTANCE-OWN-1", "INSTANCE-OWN-5")
+)
 def own_tags_of_all_sizes(stage: Stage) -> None:
     """A target with the smallest and the largest tag is spoken to under it, and uses no other."""
     for tag in (0x100, 0x80000000, 0xFFFFFFFF):
@@ -349,5 +357,7 @@ def own_tags_of_all_sizes(stage: Stage) -> None:
         insider.target_tag = tag
         subject.establish(insider)
         subject.still_talks(insider)
-        sent = {message.number("sender_tag") for message in subject.replies(0, TARGET).sent if message.has("sender_tag")}
+        sent = {
+            message.number("sender_tag") for message in subject.replies(0, TARGET).sent if message.has("sender_tag")
+        }
         check(sent == {tag}, f"the target uses the tag {tag:#x} that it has, and used {sorted(sent)}")
