@@ -77,8 +77,8 @@ def version_2_has_no_tags(stage: Stage) -> None:
     subject = stage.subject()
     insider = subject.insider()
     dh_key = dh_key_for(subject, insider)
-    for name, message in (("D-H Commit", insider.commit()), ("Reveal Signature", reveal_of(insider, dh_key).raw)):
-        body = wire.parse(message).body
+    for name, genuine in (("D-H Commit", insider.commit()), ("Reveal Signature", reveal_of(insider, dh_key).raw)):
+        body = wire.parse(genuine).body
         tagged = wire.armour(body[:3] + (0x2B2B).to_bytes(4) + bytes(4) + body[3:])
         refused(subject.give(tagged), f"a {name} of version 2 with tags")
     subject = stage.subject()
@@ -113,7 +113,7 @@ def fragments_of_the_target_have_its_tags(stage: Stage) -> None:
 
 @scenario(versions=(3,), requirements=("!INSTANCE-HEADER-1", "!INSTANCE-HEADER-2", "!INSTANCE-OWN-1"))
 def messages_without_tags(stage: Stage) -> None:
-    """A message of version 3 without tags, or with tags cut short, and fragments of version 3 without tags, are not acted
+    """A message of version 3 without tags, or with tags cut short, and fragments without tags, are not acted
     upon; the same with tags are.
     """
     subject = stage.subject()
@@ -122,9 +122,7 @@ def messages_without_tags(stage: Stage) -> None:
     commit = insider.commit()
     body = wire.parse(commit).body
     for size in (0, 2, 4, 6, 7):
-        refused(
-            subject.give(wire.armour(body[:3] + body[3 : 3 + size] + body[11:])), f"a commit with {size} of 8 bytes"
-        )
+        refused(subject.give(wire.armour(body[: 3 + size] + body[11:])), f"a commit with {size} of 8 bytes of tags")
         refused(subject.give(wire.armour(body[: 3 + size])), f"a commit that ends after {size} of 8 bytes of tags")
     half = len(commit) // 2
     for number, piece in enumerate((commit[:half], commit[half:]), start=1):
@@ -214,7 +212,7 @@ def _data(insider: Insider, tags: Tags | None) -> bytes:
 
 
 def _are_discarded(stage: Stage, wrong: Callable[[int, int], list[Tags]], what: str) -> None:
-    """Messages of all kinds, and fragments, with wrong tags are discarded without a trace. wrong: from the right ones."""
+    """Messages of all kinds, and fragments, with wrong tags are discarded without a trace. wrong: made of the right."""
     for subject, make, kind in _moments(stage):
         genuine = wire.parse(make(None))
         for tags in wrong(genuine.number("sender_tag"), genuine.number("receiver_tag")):
@@ -250,7 +248,7 @@ def message_for_another_client(stage: Stage) -> None:
     """
     _are_discarded(
         stage,
-        lambda sender, own: [(sender, FOREIGN), (sender, own ^ 0x80000000), (sender, own ^ 0x1000)],
+        lambda sender, own: [(sender, tag) for tag in (FOREIGN, own ^ 1 << 31, own ^ 1 << 12)],
         "another's tag",
     )
 
@@ -279,9 +277,7 @@ def sender_tag_that_is_none(stage: Stage) -> None:
 )
 def receiver_tag_that_is_none(stage: Stage) -> None:
     """A message or fragment of any kind whose receiver tag is from 1 to 0xff is discarded, and leaves no trace."""
-    _are_discarded(
-        stage, lambda sender, _: [(sender, 1), (sender, 0x80), (sender, 0xFF)], "a receiver tag that is none"
-    )
+    _are_discarded(stage, lambda sender, _: [(sender, tag) for tag in (1, 0x80, 0xFF)], "a receiver tag that is none")
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-ZERO-2", "!INSTANCE-ZERO-2"))
@@ -357,7 +353,6 @@ def own_tags_of_all_sizes(stage: Stage) -> None:
         insider.target_tag = tag
         subject.establish(insider)
         subject.still_talks(insider)
-        sent = {
-            message.number("sender_tag") for message in subject.replies(0, TARGET).sent if message.has("sender_tag")
-        }
+        messages = subject.replies(0, TARGET).sent
+        sent = {message.number("sender_tag") for message in messages if message.has("sender_tag")}
         check(sent == {tag}, f"the target uses the tag {tag:#x} that it has, and used {sorted(sent)}")

@@ -85,8 +85,8 @@ def fragments_of_two_clients(stage: Stage) -> None:
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-2", "!INSTANCE-MULTI-2", "!INSTANCE-REPLY-1"))
 def two_clients_answer_the_target_at_once(stage: Stage) -> None:
-    """When both clients of the correspondent send a commit, each gets a D-H Key addressed to it; each sees what is meant
-    for the other, and the handshakes complete, interleaved as they are.
+    """When both clients of the correspondent send a commit, each gets a D-H Key addressed to it, and both handshakes
+    complete, interleaved as they are.
     """
     subject = stage.subject()
     clients = _clients(subject)
@@ -202,7 +202,7 @@ def _junk(stranger: Insider) -> bytes:
 
 @scenario(versions=(3,), requirements=("INSTANCE-LEARN-2",))
 def made_up_tags_are_bounded(stage: Stage) -> None:
-    """Of a hundred handshakes that somebody begins under as many tags, the target does not keep both the first and the last."""
+    """Of a hundred handshakes that somebody begins under as many tags, the first and the last are not both kept."""
     subject = stage.subject()
     strangers = [subject.insider(tag=0x5000 + number) for number in range(MANY)]
     subject.user("start")
