@@ -50,7 +50,7 @@ PRIVATE_KEY: Shape = {**PUBLIC_KEY, "x": Field(BIG, "the private exponent")}
 PARTY: Shape = {
     "key": Field(record("DSA key with x", PRIVATE_KEY), "its long-term key"),
     "policy": Field(listed(WORD), "the policy's flags"),
-    "instance_tag": Field(INT, "its own tag"),
+    "instance_tag": Field(nullable(INT), "its own tag; null: it is drawn"),
     "max_message_size": Field(nullable(INT), "bytes; longer messages go out in fragments; null: never"),
     "heartbeat_interval": Field(nullable(INT), "seconds; null: no heartbeats"),
 }

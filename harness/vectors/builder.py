@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.vectors.answers import Subject, answer
 from harness.vectors.plays import Act, ClaimError, EngineMaker, PlayGroup, nothing, outcomes_of
-from harness.vectors.scene import config
+from harness.vectors.scene import Scene, config
 from implementations.contract import Policy
 from vectors import Case, Fields, Group, Note, Outcome, VectorFile
 from vectors.operations import KINDS
@@ -112,6 +112,12 @@ class FileBuilder:
         builder = PlayGroup(full, comment, reach, made, version, SEED, self.engine, sequel, insider)
         self._groups.append(builder)
         return builder
+
+    def scratch(self, name: str, reach: Act, *, version: int = 3) -> Scene:
+        """A scene that is played only for what comes of it."""
+        return PlayGroup(
+            f"{self.kind}.{name}", "", reach, config(version), version, SEED, self.engine, None, "mallory"
+        ).scene()
 
     def written(self, group: Group) -> None:
         """A group that was made elsewhere."""

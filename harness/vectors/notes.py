@@ -202,4 +202,24 @@ NOTES = {
         "a run succeeds that nobody has made, or a client gets stuck",
         "protocol text, the SMP state machine",
     ),
+    "Ratchet": Note(
+        "keys are forgotten too early or too late, or change when they must not",
+        "a conversation breaks after a lost message, or old messages can be read by whoever takes the device",
+        "protocol text, Key Management",
+    ),
+    "MacKeys": Note(
+        "MAC keys are revealed while they are live, of the wrong direction, twice, or never",
+        "messages can be forged in a running session, or can't be denied afterwards",
+        "protocol text, Revealing MAC keys; a defect found in several implementations",
+    ),
+    "Forgery": Note(
+        "a message under a revealed MAC key is accepted",
+        "anybody can put words into a correspondent's mouth",
+        "protocol text, Revealing MAC keys",
+    ),
+    "Unsent": Note(
+        "texts that could not be sent are lost, sent in the clear, sent twice, or to somebody else",
+        "a secret becomes known",
+        "protocol text, User types a message to be sent",
+    ),
 }

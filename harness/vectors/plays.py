@@ -107,10 +107,10 @@ class PlayGroup:
         self._sequel = sequel
         self._sequel_steps: list[Step] = []
         if sequel is not None:
-            self._sequel_steps = self._after(self._scene())
+            self._sequel_steps = self._after(self.scene())
             self._engine.restore(self._moment)
 
-    def _scene(self) -> Scene:
+    def scene(self) -> Scene:
         """The scene as it is at the beginning of a case."""
         start = self._start
         self._engine.restore(self._moment)
@@ -139,7 +139,7 @@ class PlayGroup:
     ) -> None:
         """A case. reaction: given for an invalid one; `shown` may be claimed of text that is no OTR message."""
         where = f"{self.id}.{name}"
-        scene = self._scene()
+        scene = self.scene()
         before = self._engine.inspect()
         act(scene)
         if not scene.steps:

@@ -328,7 +328,7 @@ def _reveals(group: PlayGroup, version: int) -> None:
     answer = "SIG-FORM-1" if version == 2 else "SIG-FORM-2 SIG-FORM-4 SIG-FORM-5"
     shows = f"{form} REVEAL-FORM-3 REVEAL-FORM-6 REVEAL-FORM-8 {answer} SIG-FORM-3 SIG-FORM-6 REVEAL-ACCEPT-1 "
     shows += "REVEAL-ACCEPT-2 REVEAL-ACCEPT-3 REVEAL-ACCEPT-4 STATE-AUTH-6 STATE-ENCRYPTED-2 AKE-OUTLINE-1 "
-    shows += "AKE-HIDE-1 KEYMGMT-START-1 KEYMGMT-AKE-1 KEYS-PUBKEY-1 DERIVE-SSID-2 AKE-VERIFY-6"
+    shows += "AKE-HIDE-1 KEYMGMT-START-1 KEYMGMT-AKE-1 KEYS-PUBKEY-1 DERIVE-SSID-2 AKE-VERIFY-6 STATE-AUTH-7"
     group.play("good", "answered with a Signature Message; ENCRYPTED", shows, lambda scene: scene.give(_reveal(scene)))
     for keyid in (2, 0x80000000, 0xFFFFFFFF):
         group.play(

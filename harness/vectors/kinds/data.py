@@ -629,7 +629,7 @@ def _elsewhere(file: FileBuilder, version: int) -> None:
     fresh.play(
         "hello",
         "a message from nowhere",
-        "DATA-RECV-8 DATA-RECV-9 SMP-STATE-1",
+        "DATA-RECV-8 DATA-RECV-9 SMP-STATE-1 ERROR-FORM-2 ERROR-FORM-3 ERROR-TEXT-1",
         gives(strange),
         reaction="error_message",
         flags="State",

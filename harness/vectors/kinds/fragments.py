@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
+from harness.vectors.kinds.samples import worked_example
 from harness.vectors.plays import Act, does, gives
 from harness.vectors.scene import ALLOW, BOTH, PEER_TAG, TAG
 from harness.wire import TAG_BASE, TAG_VERSIONS, fragment
@@ -73,6 +74,7 @@ def fragments(file: FileBuilder) -> None:
     )
     _whole(both, 2, "FRAGMENT-RECV-18")
     _tags(file.group("v3-tags", "Tags in fragments.", "assembly", instance_tag=TAG, policy=("allow_v3",)))
+    worked_example(file)
     streams = {"instance_tag": TAG, "policy": tuple(policy_to_json(BOTH))}
     _streams(file.group("streams", "Fragments of several senders, interleaved.", "assembly", **streams))
 
@@ -395,6 +397,14 @@ def _streams(group: GroupBuilder) -> None:
             others={"FRAGMENT-STREAMS:one": invalid("ignored", stored={})},
             messages=messages,
         )
+    crowd = [pieces(3, 2, _OTHER, (0x200 + number, TAG)) for number in range(17)]
+    group.case(
+        "seventeen",
+        "more senders than are kept: the one that began longest ago is forgotten",
+        "FRAGMENT-BOUND-1",
+        flags="Order",
+        messages=(*(one[0] for one in crowd), *(one[1] for one in crowd)),
+    )
     many = [pieces(3, 2, _OTHER, (0x200 + number, TAG)) for number in range(16)]
     group.case(
         "sixteen", "sixteen senders at once", shows, messages=(*(one[0] for one in many), *(one[1] for one in many))

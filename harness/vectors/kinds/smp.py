@@ -100,7 +100,7 @@ def smp_proofs(file: FileBuilder) -> None:
             initiator=_initiator(name),
             responder=_responder(name),
         )
-    for name, size in {"one-byte": 1, "20-bytes": 20, "33-bytes": 33}.items():
+    for name, size in {"20-bytes": 20, "33-bytes": 33, "40-bytes": 40}.items():
         runs.case(
             f"exponents-{name}",
             f"exponents of {size} bytes",
