@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.vectors.answers import Subject, answer
-from harness.vectors.plays import Act, ClaimError, EngineMaker, PlayGroup, nothing, outcomes_of
+from harness.vectors.plays import Act, ClaimError, EngineMaker, PlayGroup, Plays, nothing, outcomes_of
 from harness.vectors.scene import Scene, config
 from implementations.contract import Policy
 from vectors import Case, Fields, Group, Note, Outcome, VectorFile
@@ -89,7 +89,7 @@ class FileBuilder:
         self._groups: list[GroupBuilder | PlayGroup | Written] = []
 
     def group(self, name: str, comment: str, operation: str, **fields: Any) -> GroupBuilder:
-        """A group of functions."""
+        """A group of cases that ask for a function or a fresh client."""
         builder = GroupBuilder(self, name, comment, operation, fields)
         self._groups.append(builder)
         return builder
@@ -105,7 +105,7 @@ class FileBuilder:
         sequel: Act | None = None,
         insider: str = "mallory",
         **more: Any,
-    ) -> PlayGroup:
+    ) -> Plays:
         """A group of plays that begin where `reach` leads. more: of the client's configuration."""
         made = config(version, policy, **more)
         full = f"{self.kind}.{name}"

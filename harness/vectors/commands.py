@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.roster import make
 from harness.targets import ENGINES
 from harness.vectors import generate as making
 from harness.vectors.kinds import AUTHORS
 from harness.vectors.lint import lint
 from harness.vectors.plays import ClaimError
-from harness.vectors.verify import Report, verify
-from vectors import FOLDER, VectorError, load_all, page, schema
+from harness.vectors.verify import Report, verify, verify_target
+from vectors import FOLDER, KINDS, VectorError, load_all, page, schema
 
 CONFORMS, DEVIATES = 0, 1
 
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     checking = commands.add_parser("verify", help="let both engines, the harness and a target answer the vectors")
     checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
+    checking.add_argument("--target", help="a target as well, by its name (`otterproof targets` lists them)")
+    checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
     checking.set_defaults(command=_verify)
 
     linting = commands.add_parser("lint", help="check the vectors' form, ids, counts, requirements")
@@ -83,7 +86,14 @@ def _verify(options: argparse.Namespace) -> int:
         return _fail(error)
     if not files:
         return _fail(f"no vectors are in {options.folder}; run `otterproof vectors generate`")
+    files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = verify(files)
+    if options.target:
+        target = make(options.target)
+        try:
+            reports.append(verify_target(files, target))
+        finally:
+            target.close()
     for report in reports:
         _show(report)
     return DEVIATES if any(report.failures for report in reports) else CONFORMS
@@ -91,10 +101,13 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _show(report: Report) -> None:
     failures = report.failures
-    print(f"{report.name}: {report.checked} cases checked, {len(failures)} failures")
+    print(f"{report.name} ({report.what}): {report.checked} cases checked, {len(failures)} failures")
     for kind, tally in report.kinds.items():
-        skipped = "; ".join(f"{count} skipped: {reason}" for reason, count in tally.skipped.items())
-        print(f"  {kind:18} {tally.checked:5} checked" + (f"; {skipped}" if skipped else ""))
+        print(f"  {kind:18} {tally.checked:5} checked, {len(tally.failures)} failures")
+        for reason, count in tally.skipped.most_common():
+            print(f"  {'':18} {count:5} skipped: {reason}")
+    for reading, options in sorted(report.readings.items()):
+        print(f"  reading {reading}: " + ", ".join(f"{option} ({len(cases)})" for option, cases in options.items()))
     for number, (case, what) in enumerate(failures.items()):
         if number == _SHOWN:
             print(f"  ... and {len(failures) - _SHOWN} more")

@@ -7,6 +7,7 @@ shown that nothing was broken that can't be seen.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, TypeVar
@@ -77,7 +78,27 @@ def outcomes_of(where: str, outcome: Outcome, ours: str, others: Mapping[str, Ou
     return {ours: outcome, **(others or {})}
 
 
-class PlayGroup:
+class Plays(ABC):
+    """A group of plays, whatever becomes of them: they are written down, or done with a target."""
+
+    @abstractmethod
+    def play(
+        self,
+        name: str,
+        comment: str,
+        requirements: str,
+        act: Act,
+        *,
+        reaction: str = "",
+        flags: str = "",
+        ours: str = "",
+        others: Mapping[str, Outcome] | None = None,
+        values: Callable[[Scene], Mapping[str, bytes]] | None = None,
+    ) -> None:
+        """A case. reaction: given for an invalid one; `shown` may be claimed of text that is no OTR message."""
+
+
+class PlayGroup(Plays):
     """A group of plays that is being written with an engine."""
 
     def __init__(
@@ -137,7 +158,6 @@ class PlayGroup:
         others: Mapping[str, Outcome] | None = None,
         values: Callable[[Scene], Mapping[str, bytes]] | None = None,
     ) -> None:
-        """A case. reaction: given for an invalid one; `shown` may be claimed of text that is no OTR message."""
         where = f"{self.id}.{name}"
         scene = self.scene()
         before = self._engine.inspect()

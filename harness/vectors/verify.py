@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from harness.drivers import DriverTarget, TargetError
+from harness.drivers.party import DriverParty
+from harness.targets import ENGINES, Target
 from harness.vectors.answers import Answer, Subject, Unanswerable, answer
+from harness.vectors.builder import SEED
 from harness.vectors.generate import subject
+from harness.vectors.kinds import AUTHORS
+from harness.vectors.probing import fits, probe
+from harness.vectors.replaying import Maker, engine_maker, play_again, read_through
 from harness.vectors.tools_own import OwnTools
-from vectors import Case, Group, Outcome, VectorFile
+from implementations.contract import PartyConfig
+from implementations.entropy import Tape
+from vectors import Case, Group, VectorFile
 
 
 @dataclass(slots=True)
@@ -32,6 +40,7 @@ class Report:
     """What became of all cases, for one subject. readings: reading -> option -> the cases in which it was followed."""
 
     name: str
+    what: str
     kinds: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     readings: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
 
@@ -49,74 +58,112 @@ class Report:
                 found[f"reading {reading}"] = f"it follows several at once ({cases})"
         return found
 
-
-#: Checks one case of a subject: (group, case, outcome allowed) -> what is wrong, "" if nothing. Unanswerable.
-Checker = Callable[[Group, Case], Answer]
-
-
-def differs(found: Answer, outcome: Outcome) -> str:
-    """In what an answer is not an outcome; "" if it is."""
-    if found.valid != outcome.valid:
-        return f"it is {'valid' if found.valid else 'invalid'} to it, and must be {'valid' if outcome.valid else 'not'}"
-    for name, right in outcome.expect.items():
-        if name in found.expect and found.expect[name] != right:
-            return f"{name} is {_short(found.expect[name])}, and must be {_short(right)}"
-    return ""
+    def judge(self, kind: str, case: Case, problems: Mapping[str, str]) -> None:
+        """Take note of what is wrong with a case, by reading. Nothing must be wrong in one of them."""
+        followed = [reading for reading, problem in problems.items() if not problem]
+        if not followed:
+            self.kinds[kind].failures[case.id] = next(iter(problems.values()))
+        elif "" not in case.outcomes and len(followed) == 1 and len(problems) > 1:
+            name, _, option = followed[0].partition(":")
+            self.readings[name][option].append(case.id)
 
 
-def _short(value: Any) -> str:
-    text = value.hex() if isinstance(value, bytes) else f"{value:#x}" if type(value) is int else repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
+#: Checks one case: what is wrong in each reading, "" where nothing is. Unanswerable; ValueError for a senseless answer.
+Checker = Callable[[Group, Case], Mapping[str, str]]
 
 
-def check(report: Report, files: Iterable[VectorFile], ask: Checker, strict: bool) -> Report:
-    """Ask for all cases. strict: only the project's own readings count."""
+def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
+    """Ask for all cases."""
     for file in files:
         tally = report.kinds[file.kind]
         for group, case in file:
             try:
-                found = ask(group, case)
+                problems = ask(group, case)
             except Unanswerable as reason:
                 tally.skipped[str(reason)] += 1
                 continue
-            except ValueError as error:
-                tally.failures[case.id] = str(error)
-                tally.checked += 1
-                continue
+            except (ValueError, TargetError) as error:
+                problems = {next(iter(case.outcomes)): f"{type(error).__name__}: {error}"}
             tally.checked += 1
-            _judge(report, tally, case, found, strict)
+            report.judge(file.kind, case, problems)
     return report
 
 
-def _judge(report: Report, tally: Tally, case: Case, found: Answer, strict: bool) -> None:
-    problems = {reading: differs(found, outcome) for reading, outcome in case.outcomes.items()}
-    first = next(iter(problems))
-    followed = [reading for reading, problem in problems.items() if not problem]
-    if not followed or (strict and problems[first]):
-        tally.failures[case.id] = problems[first]
-    elif "" not in case.outcomes and len(followed) == 1:
-        name, _, option = followed[0].partition(":")
-        report.readings[name][option].append(case.id)
+def _functions(asked: Subject) -> Checker:
+    """A checker for the operations that ask for a function or a fresh client; only our readings count."""
 
-
-def functions(asked: Subject) -> Checker:
-    """A checker for the operations that ask for a function or a fresh client."""
-
-    def ask(group: Group, case: Case) -> Answer:
-        return answer(asked, group.operation, group.fields, case.fields)
+    def ask(group: Group, case: Case) -> Mapping[str, str]:
+        found = answer(asked, group.operation, group.fields, case.fields)
+        return {next(iter(case.outcomes)): fits(found, case.outcome(), play=False)}
 
     return ask
 
 
-def own_subjects() -> Mapping[str, Subject]:
-    """Who is always asked."""
-    return {
-        "reference": subject("reference"),
-        "independent": subject("independent"),
-        "harness": Subject("harness", OwnTools(), None),
-    }
+def _either(functions: Checker, plays: Checker) -> Checker:
+    return lambda group, case: (plays if group.operation == "play" else functions)(group, case)
 
 
 def verify(files: Sequence[VectorFile]) -> list[Report]:
     """Both engines and the harness's own codec."""
-    return [check(Report(name), files, functions(one), strict=True) for name, one in own_subjects().items()]
+    reports = []
+    for name, engine in ENGINES.items():
+        again = play_again(engine_maker(engine))
+        reports.append(_check(Report(name, "engine"), files, _either(_functions(subject(name)), again)))
+    own = Subject("harness", OwnTools(), None)
+    reports.append(_check(Report("harness", "codec"), files, _either(_functions(own), read_through)))
+    return reports
+
+
+# ---- targets ---------------------------------------------------------------------------------------------------------
+
+
+class _Gathered:
+    """Compares what a target did with the committed cases of one kind. [probing.Sink]"""
+
+    def __init__(self, report: Report, file: VectorFile) -> None:
+        self._report = report
+        self._kind = file.kind
+        self._cases = {case.id: (case, group.operation == "play") for group, case in file}
+        self._tally = report.kinds[file.kind]
+
+    def answered(self, case: str, found: Answer) -> None:
+        committed, play = self._cases[case]
+        self._tally.checked += 1
+        problems = {reading: fits(found, outcome, play) for reading, outcome in committed.outcomes.items()}
+        self._report.judge(self._kind, committed, problems)
+
+    def skipped(self, case: str, reason: str) -> None:
+        self._tally.skipped[reason] += 1
+
+    def failed(self, case: str, what: str) -> None:
+        self._tally.checked += 1
+        self._tally.failures[case] = what
+
+
+def verify_target(files: Sequence[VectorFile], target: Target) -> Report:
+    """A target: by replay where it draws from a tape, else by doing the authors' acts with it."""
+    report = Report(target.name, f"target, randomness {target.randomness!r}")
+    if isinstance(target, DriverTarget) and target.randomness == "tape":
+        return _check(report, files, _either(_functions(_client(target)), play_again(_taped(target))))
+    for file in files:
+        if file.kind in AUTHORS:
+            probe(target, file.kind, _Gathered(report, file))
+        else:
+            report.kinds[file.kind].skipped["it was made from a transcript, and has no author"] += file.count
+    return report
+
+
+def _client(target: DriverTarget) -> Subject:
+    def party(config: PartyConfig) -> DriverParty:
+        target.reset()
+        return target.party("target", config, SEED.encode())
+
+    return Subject(target.name, None, party)
+
+
+def _taped(target: DriverTarget) -> Maker:
+    def make(config: PartyConfig, tape: Tape) -> DriverParty:
+        target.reset()
+        return target.party("target", config, b"", tape=tape)
+
+    return make

@@ -16,7 +16,7 @@ from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
 from harness.vectors.kinds.derive import exponent
 from harness.vectors.kinds.encodings import random
 from harness.vectors.kinds.handshake import changed, cuts, ends, longer, versions_and_types
-from harness.vectors.plays import Act, PlayGroup, bound, nothing
+from harness.vectors.plays import Act, Plays, bound, nothing
 from harness.vectors.scene import ALLOW, Scene
 from harness.wire import Type, crypto
 from harness.wire.fields import encode
@@ -323,7 +323,7 @@ def reveal_signature(file: FileBuilder) -> None:
     _kept(file)
 
 
-def _reveals(group: PlayGroup, version: int) -> None:
+def _reveals(group: Plays, version: int) -> None:
     form = "REVEAL-FORM-1" if version == 2 else "REVEAL-FORM-2 REVEAL-FORM-4 REVEAL-FORM-5 INSTANCE-REPLY-2"
     answer = "SIG-FORM-1" if version == 2 else "SIG-FORM-2 SIG-FORM-4 SIG-FORM-5"
     shows = f"{form} REVEAL-FORM-3 REVEAL-FORM-6 REVEAL-FORM-8 {answer} SIG-FORM-3 SIG-FORM-6 REVEAL-ACCEPT-1 "
@@ -378,7 +378,7 @@ def _reveals(group: PlayGroup, version: int) -> None:
     versions_and_types(group, _reveal, version)
 
 
-def _blocks(group: PlayGroup, prefix: str, make: Callable[[Scene, Signed], bytes], answer: str) -> None:
+def _blocks(group: Plays, prefix: str, make: Callable[[Scene, Signed], bytes], answer: str) -> None:
     """Signature blocks that are wrong, under right MACs."""
     refused = "REVEAL-REJECT-1 REVEAL-IGNORED-1" if prefix == "REVEAL" else "SIG-REJECT-1"
     for lie in lies():
@@ -559,7 +559,7 @@ def signature(file: FileBuilder) -> None:
         _wrong_states(file, version, "Signature Messages", "SIG", _some_signature)
 
 
-def _replays(group: PlayGroup) -> None:
+def _replays(group: Plays) -> None:
     """Proofs of other messages and other handshakes."""
 
     def of_another(scene: Scene) -> None:

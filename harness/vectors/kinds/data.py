@@ -16,7 +16,7 @@ from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
 from harness.vectors.kinds.derive import LIMITS, OUTSIDE, exponent
 from harness.vectors.kinds.encodings import random
 from harness.vectors.kinds.handshake import changed, cut, ends
-from harness.vectors.plays import Act, PlayGroup, bound, does, gives, hears
+from harness.vectors.plays import Act, Plays, bound, does, gives, hears
 from harness.vectors.scene import Scene, ended
 from harness.wire import crypto
 from harness.wire.fields import write
@@ -339,7 +339,7 @@ def _received(file: FileBuilder, version: int) -> None:
     _ends_of_ids(file, version)
 
 
-def _counters(group: PlayGroup) -> None:
+def _counters(group: Plays) -> None:
     refused = "KEYMGMT-RECV-6 DATA-RECV-10 KEYMGMT-RECV-9 DATA-CTR-3"
     group.play(
         "replay",
@@ -391,7 +391,7 @@ def _twice(scene: Scene) -> None:
     scene.give(message_once)
 
 
-def _keyids(group: PlayGroup) -> None:
+def _keyids(group: Plays) -> None:
     unknown = "DATA-RECV-10 DATA-RECV-6 DATA-RECV-7"
     ids = {
         "recipient-0": ({"recipient_keyid": 0}, "recipient key id 0", "DATA-KEYID-5 DATA-KEYID-3"),
@@ -427,7 +427,7 @@ def _keyids(group: PlayGroup) -> None:
     )
 
 
-def _damaged(group: PlayGroup, version: int) -> None:
+def _damaged(group: Plays, version: int) -> None:
     shows = "DATA-RECV-6 DATA-RECV-7 DATA-RECV-10 DATA-RECV-12 DATA-ORDER-1 STATE-SECRECY-2"
     for name in ("flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message", "mac"):
         group.play(
@@ -512,7 +512,7 @@ def _flipped(raw: bytes) -> bytes:
     return raw[:-1] + bytes([raw[-1] ^ 1])
 
 
-def _flags(group: PlayGroup) -> None:
+def _flags(group: Plays) -> None:
     silent = {"DATA-IGNORE-FLAG:none": invalid("error_message", sends=("error",), shows=())}
     bad: Mapping[str, tuple[dict[str, Any], str]] = {
         "mac": ({"mac": bytes(20)}, "a wrong MAC"),

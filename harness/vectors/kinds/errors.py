@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.vectors.builder import FileBuilder, invalid
-from harness.vectors.plays import Act, PlayGroup, gives, hears, nothing
+from harness.vectors.plays import Act, Plays, gives, hears, nothing
 from harness.vectors.scene import ALLOW, ended
 from implementations.contract import Policy
 
@@ -50,7 +50,7 @@ def error_messages(file: FileBuilder) -> None:
                 _errors(group, starts, state)
 
 
-def _errors(group: PlayGroup, starts: bool, state: str) -> None:
+def _errors(group: Plays, starts: bool, state: str) -> None:
     shows = "ERROR-FORM-1 ERROR-SHOW-1 ERROR-STATE-1 ERROR-LOOP-1 "
     shows += "ERROR-START-1 POLICY-ERROR-1" if starts else "ERROR-START-2"
     for name, (text, comment) in _ERRORS.items():

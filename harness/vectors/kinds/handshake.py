@@ -11,7 +11,7 @@ from harness.keys import test_key
 from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
 from harness.vectors.kinds.derive import LIMITS, OUTSIDE, PUBLIC_ZEROS, PUBLIC_ZEROS_2, exponent
 from harness.vectors.kinds.encodings import random
-from harness.vectors.plays import Act, PlayGroup, bound, bound2, gives, nothing
+from harness.vectors.plays import Act, Plays, bound, bound2, gives, nothing
 from harness.vectors.scene import ALLOW, Scene
 from harness.wire import DH_PRIME, Message, crypto
 from implementations.contract import Policy
@@ -38,9 +38,7 @@ def ends(message: bytes, at_end: int) -> list[int]:
     return sorted(size for size in found if 0 <= size < len(parsed.body))
 
 
-def cuts(
-    group: PlayGroup, make: Callable[[Scene], bytes], sizes: list[int], shows: str, reaction: str = "ignored"
-) -> None:
+def cuts(group: Plays, make: Callable[[Scene], bytes], sizes: list[int], shows: str, reaction: str = "ignored") -> None:
     """A message cut short at several places."""
     for size in sizes:
         group.play(
@@ -53,7 +51,7 @@ def cuts(
         )
 
 
-def longer(group: PlayGroup, make: Callable[[Scene], bytes], shows: str, sends: tuple[str, ...]) -> None:
+def longer(group: Plays, make: Callable[[Scene], bytes], shows: str, sends: tuple[str, ...]) -> None:
     """A message with bytes after its last field. sends: what goes out where it is accepted all the same."""
     for more in (1, 4, 20):
         group.play(
@@ -68,7 +66,7 @@ def longer(group: PlayGroup, make: Callable[[Scene], bytes], shows: str, sends: 
         )
 
 
-def versions_and_types(group: PlayGroup, make: Callable[[Scene], bytes], version: int) -> None:
+def versions_and_types(group: Plays, make: Callable[[Scene], bytes], version: int) -> None:
     """The same message under another version or type."""
     for other in (0, 1, 4, 5, 0x100 * version, 0xFFFF):
         group.play(

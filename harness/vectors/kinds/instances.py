@@ -9,7 +9,7 @@ from harness.insider import Insider
 from harness.keys import test_key
 from harness.vectors.builder import FileBuilder, invalid, valid
 from harness.vectors.kinds.handshake import changed
-from harness.vectors.plays import Act, PlayGroup, bound, does, gives, hears, nothing
+from harness.vectors.plays import Act, Plays, bound, does, gives, hears, nothing
 from harness.vectors.scene import BOTH, TAG, Scene
 from implementations.contract import MAX_INSTANCES
 
@@ -77,7 +77,7 @@ def instance_tags(file: FileBuilder) -> None:
 
 
 def _tags(
-    group: PlayGroup, name: str, make: Callable[[Scene], bytes], sends: tuple[str, ...], shows: tuple[bytes, ...]
+    group: Plays, name: str, make: Callable[[Scene], bytes], sends: tuple[str, ...], shows: tuple[bytes, ...]
 ) -> None:
     def with_tag(field: str, tag: int) -> Act:
         if name == "data" and field == "receiver_tag":

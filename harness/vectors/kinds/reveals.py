@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness import wire
 from harness.vectors.builder import FileBuilder, GroupBuilder, valid
-from harness.vectors.plays import Act, PlayGroup, bound, does, hears
+from harness.vectors.plays import Act, Plays, bound, does, hears
 from harness.vectors.scene import Scene
 from harness.vectors.talk import ALICE, BOB, Talk
 from harness.wire import crypto
@@ -339,7 +339,7 @@ def _rejected(file: FileBuilder, version: int) -> None:
     )
 
 
-def _forged_texts(group: PlayGroup, shows: str) -> None:
+def _forged_texts(group: Plays, shows: str) -> None:
     for name, text in {"text": b"meet me at nine", "same": _TEXT, "end": b"by\0\0\1\0\0\0\0\0\4abcd"}.items():
         group.play(
             f"forged-{name}",

@@ -13,7 +13,7 @@ from harness.smp import SmpLiar, knows_degenerate, over, secret_number, smp_valu
 from harness.vectors.builder import FileBuilder, invalid, valid
 from harness.vectors.kinds.derive import OUTSIDE
 from harness.vectors.kinds.encodings import random
-from harness.vectors.plays import Act, PlayGroup, bound, does, hears
+from harness.vectors.plays import Act, Plays, bound, does, hears
 from harness.vectors.scene import Scene
 from harness.vectors.tools import SMP_TLV
 from harness.vectors.tools_own import OwnTools
@@ -147,6 +147,22 @@ def _checks(
     right = messages[message - 1]
     shows = f"{_MADE[message]} {' '.join(_CHECK[message].values())} {_HASHES} TLV-SMP-7 TLV-SMP-9 TLV-SMP-1"
     group.case("right", "all is right", shows, value=smp_value(kind, right))
+    if message == 1:
+        limit = SmpLiar(x)
+        limit.e2 = limit.e3 = 1
+        value = smp_value(kind, limit.message_1())
+        group.case("limit-2", "both halves are 2, the least that is in range", "SMPMATH-RANGE-15", value=value)
+    if message == 3:
+        same = {**_initiator("checked", 40), "r4": _responder("checked", 40)["r4"]}
+        value = smp_value(kind, OwnTools().smp_run(x, x, same, _responder("checked", 40)).messages[2])
+        group.case(
+            "same-r4",
+            "Pa is Pb and Qa is Qb, so that Ra is 1",
+            "SMPMATH-EQUAL-1 SMPMATH-RANGE-9",
+            reaction="smp_abort",
+            flags="SmpProof",
+            value=value,
+        )
     if message == 2:
         group.case(
             "other-secret", "made with another secret: nobody can tell yet", shows, value=smp_value(kind, unequal[1])
@@ -420,7 +436,7 @@ def _counted(kind: int, count: int) -> Callable[[Numbers], bytes]:
     return lambda numbers: smp_value(kind, numbers, count=count)
 
 
-def _others(group: PlayGroup, expected: int) -> None:
+def _others(group: Plays, expected: int) -> None:
     """The messages that are not expected, and what is no SMP message, in a state."""
     by_application = {"SMP-UNEXPECTED:application": invalid("reported", sends=(), shows=())}
     for message, kind in SMP_TLV.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
-from harness.vectors.plays import Act, PlayGroup, does, gives
+from harness.vectors.plays import Act, Plays, does, gives
 from harness.vectors.scene import ALLOW, POLICIES, ended, policy_of
 from harness.wire import TAG_BASE, TAG_VERSIONS
 from implementations.contract import Policy
@@ -199,7 +199,7 @@ def _sent_tags(file: FileBuilder) -> None:
         )
 
 
-def _tag_stops(group: PlayGroup) -> None:
+def _tag_stops(group: Plays) -> None:
     shows = "TAG-STOP-1 USER-SEND-4"
 
     group.play(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.insider import Signed
 from harness.vectors.builder import FileBuilder
-from harness.vectors.plays import Act, PlayGroup, hears
+from harness.vectors.plays import Act, Plays, hears
 from harness.vectors.scene import Scene
 from harness.vectors.talk import ALICE, BOB, Talk
 from implementations.contract import Policy
@@ -245,7 +245,7 @@ def _insider(file: FileBuilder, version: int) -> None:
     first.play("own", "its own id", "KEYMGMT-RECV-1 REVEAL-SIG-4", hears(b"hello"), flags="KeyId")
 
 
-def _pairs(group: PlayGroup, fresh: bool) -> None:
+def _pairs(group: Plays, fresh: bool) -> None:
     """A message under every pair of keys around the current ones."""
     read = "KEYMGMT-RECV-1 KEYMGMT-RECV-8 KEYMGMT-ROTATE-4 KEYMGMT-KEEP-1"
     gone = "KEYMGMT-ROTATE-7 KEYMGMT-RECV-2 KEYMGMT-RECV-3 KEYMGMT-ROTATE-2 DATA-RECV-10"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.vectors.builder import FileBuilder, GroupBuilder, invalid, valid
-from harness.vectors.plays import PlayGroup, bound, does, hears
+from harness.vectors.plays import Plays, bound, does, hears
 from harness.vectors.scene import Scene
 from harness.wire.layers import Tlv, build_plaintext, parse_plaintext, tlv, with_tlvs
 
@@ -107,7 +107,7 @@ def _broken() -> Iterator[tuple[str, bytes, int]]:
 # ---- in a session ----------------------------------------------------------------------------------------------------
 
 
-def _received(group: PlayGroup) -> None:
+def _received(group: Plays) -> None:
     shown = "TLV-FORM-1 TLV-FORM-2 TLV-FORM-3 DATA-TEXT-3 DATA-RECV-2 DATA-HEARTBEAT-1"
     texts = {"none": b"", "text": b"hello"}
     lists: Mapping[str, tuple[Sequence[Tlv], str, str]] = {
@@ -146,7 +146,7 @@ def _received(group: PlayGroup) -> None:
     )
 
 
-def _cut_received(group: PlayGroup) -> None:
+def _cut_received(group: Plays) -> None:
     for name, broken, _ in _broken():
         group.play(
             f"broken-{name}",
