@@ -24,7 +24,7 @@ from harness.oracles import Oracles
 from harness.roster import make
 from harness.targets import EngineTarget, InProcess, Target
 from harness.world import Party, World
-from implementations.contract import Engine, Event, PartyConfig, Policy
+from implementations.contract import MAX_PADDING, Engine, Event, PartyConfig, Policy
 from implementations.entropy import RecordingEntropy, SeededEntropy
 from implementations.reference import ReferenceEngine
 
@@ -54,6 +54,14 @@ CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
 
 #: Whom an action asks too much of: the capability that it needs of a target.
 _NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp", "extra_key": "extra_key"}
+
+
+#: The largest numbers that fields of TLVs hold, by the argument that goes there.
+_LARGEST = {"padding": MAX_PADDING, "use": 0xFFFFFFFF}
+
+
+def _number(argument: object) -> int:
+    return argument if isinstance(argument, int) else 0
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,8 @@ class Setup:
             return None
         if asks_question and "smp_question" not in self.capabilities:
             return None
+        if not self.in_process and any(_number(move.args.get(name)) > most for name, most in _LARGEST.items()):
+            return None  # there is no way to say it in the protocol, and engines alone have to refuse it
         if isinstance(policy := move.args.get("policy"), Policy):
             return User(move.party, move.action, {"policy": self.allowed(move.party, policy)})
         return move

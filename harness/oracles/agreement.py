@@ -154,6 +154,8 @@ class Smp(Oracle):
             elif isinstance(one, SmpFinished):
                 self._judge_result(view, one)
                 self._runs.pop((view.party, one.instance), None)
+            elif isinstance(one, Established) and view.foreign:
+                pass  # the text does not say that a new handshake ends a run
             elif isinstance(one, SmpAborted | Established | Finished | Ended):
                 self._runs.pop((view.party, one.instance), None)
                 self._asked.discard((view.party, one.instance))
@@ -168,6 +170,8 @@ class Smp(Oracle):
         where = self._where(view) if view.step.action in _ACTIONS else None
         if where is None or any(isinstance(one, Refused) for one in view.happenings):
             return
+        if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
+            return  # it does not say so, but nothing came of it
         secret, question = view.step.args.get("secret"), view.step.args.get("question")
         if view.step.action == "smp_answer":
             self.demand(where in self._asked, view, "an answer is sent", "it is refused, since nobody asked")

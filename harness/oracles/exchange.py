@@ -236,9 +236,9 @@ class Leaks(Oracle):
         if view.is_data:
             self.fail(view, "a data message is shown as plain text", "it is never")
         before = view.step.before
-        if view.policy is None or before is None:
+        if view.policy is None or (before is None and len(view.links) > 1):
             return
-        focus = view.links.get(before.focus)
+        focus = view.links.get(before.focus) if before is not None else next(iter(view.links.values()), None)
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy
         self.demand(event.warn is warn, view, f"warn={event.warn} for plain text", f"warn={warn}")

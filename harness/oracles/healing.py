@@ -130,7 +130,7 @@ class Healing(Oracle):
         instance = self._instance(sender, receiver)
         # A session 0 that never was is not named: the focus then is it, or has more to tell. The only one need not be.
         links = self._reader.links(sender)
-        known = instance in links and len(links) > 1
+        known = instance in links and len(links) > 1 and self._reader.can_choose(sender)
         return text, self._act(sender, "send", text=text, **({"instance": instance} if known else {}))
 
     @staticmethod

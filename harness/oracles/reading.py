@@ -230,12 +230,14 @@ class Reader:
         foreign: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.world = world
-        self._foreign = frozenset(foreign or ())
+        self._foreign = dict(foreign or {})
         # What these do is not to be judged by their policy.
         self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
         self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
         self._stores: dict[str, Mapping[int, Store]] = {}
         self._links: dict[tuple[str, int], Link] = {}
+        # Of those that don't tell their instance tag: the one that they use.
+        self._tags: dict[str, int] = {}
         self._counts = [0]
 
     def snapshot(self) -> Mapping[str, object]:
@@ -248,6 +250,10 @@ class Reader:
     def is_foreign(self, party: str) -> bool:
         """Whether a party is no engine of this project."""
         return party in self._foreign
+
+    def can_choose(self, party: str) -> bool:
+        """Whether a party can be told which of its sessions is meant."""
+        return "instance_tags" in self._foreign.get(party, {"instance_tags"})
 
     def untold(self, party: str, event: str, field: str) -> bool:
         """Whether a foreign party has been seen not to tell a field of an event."""
@@ -271,7 +277,7 @@ class Reader:
 
     def view(self, step: Step) -> View:
         """Read a step; each one once, in their order."""
-        own = self.world.parties[step.party].instance_tag
+        own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         stores, foreign = self._stores.get(step.party, {}), step.party in self._foreign
@@ -310,6 +316,12 @@ class Reader:
 
     def _happenings(self, step: Step) -> Iterator[Happening]:
         pieces: list[bytes] = []
+        foreign = step.party in self._foreign
+        if foreign:
+            # Some tell that a session is there only after what they send in it.
+            for event in step.events:
+                if isinstance(event, Established):
+                    self._follow(step.party, event)
         typed = step.args.get("text") if step.action == "send" else None
         for event in step.events:
             if isinstance(event, Outgoing):
@@ -330,12 +342,15 @@ class Reader:
                 yield self._sent(step.party, raw, tuple(pieces))
                 pieces = []
                 continue
-            self._follow(step.party, event)
+            if not (foreign and isinstance(event, Established)):
+                self._follow(step.party, event)
             yield event
 
     def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
         message = _parse(raw)
         instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
+        if message.has("sender_tag") and not self.world.parties[party].instance_tag:
+            self._tags[party] = message.number("sender_tag")
         return Sent(raw, message, pieces, instance, self.link(party, instance))
 
     def _follow(self, party: str, event: Event) -> None:
@@ -366,7 +381,7 @@ def _judge_tags(sender: int, receiver: int, own: int) -> Reason | None:
         return Reason.BAD_SENDER_TAG
     if 0 < receiver < MIN_INSTANCE_TAG:
         return Reason.BAD_RECEIVER_TAG
-    return None if receiver in (0, own) else Reason.OTHER_INSTANCE
+    return None if receiver in (0, own or receiver) else Reason.OTHER_INSTANCE
 
 
 def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:

@@ -19,6 +19,7 @@ from implementations.contract import (
     MessageState,
     Policy,
     Reason,
+    TextReceived,
 )
 
 
@@ -249,7 +250,8 @@ class States(Oracle):
                 self.fail(view, f"session {session.instance:08x} is in {session.auth_state.name}", then.name)
 
     def _error(self, view: View) -> None:
-        told = any(isinstance(one, ErrorReceived) for one in view.happenings)
+        shown = ErrorReceived | TextReceived if view.foreign else ErrorReceived
+        told = any(isinstance(one, shown) for one in view.happenings)
         self.demand(told, view, "an Error Message is kept from the user", "it is displayed")
         self._no_handshake(view)
         if view.policy is None:

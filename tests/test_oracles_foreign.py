@@ -1,0 +1,132 @@
+"""Oracles on parties that show nothing of their state and keep no contract: silent about right ones, and not blind.
+
+A genuine engine plays such a party, and so do engines with faults: of each only the wire and the events are seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.actor import Actor
+from harness.drivers import CAPABILITIES
+from harness.faults import engine
+from harness.fuzz.attempt import failures
+from harness.fuzz.case import Case
+from harness.fuzz.programs import program
+from harness.lockstep import EngineFactory
+from harness.model import Book
+from harness.oracles import ORACLES, OracleFailure
+from harness.world import Party
+from implementations.contract import Engine, Event, PartyConfig, Policy
+from implementations.entropy import SeededEntropy
+from implementations.reference import ReferenceEngine
+from tests.oracle_programs import PROGRAMS
+from tests.test_oracles import FAULTS
+
+
+class Closed(Actor):
+    """An engine that can't be looked into."""
+
+    def __init__(self, inside: Engine) -> None:
+        self._inside = inside
+        self.instance_tag, self.fingerprint = inside.instance_tag, inside.fingerprint
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        events: Sequence[Event] = getattr(self._inside, action)(**args)
+        return events
+
+    def set_time(self, now: int) -> None:
+        self._inside.set_time(now)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._inside.set_policy(policy)
+
+
+class ClosedTarget:
+    """A target of such parties. It claims all that a driver can."""
+
+    version, randomness, capabilities = "1", "seed", CAPABILITIES
+
+    def __init__(self, name: str, make: EngineFactory) -> None:
+        self.name = name
+        self._make = make
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+        return Closed(self._make(config, SeededEntropy(seed).child(name)))
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+#: Faults that test_oracles.py finds by looking into the party, or by the contract's choices: from outside, in the same
+#: programs, nothing in the protocol text is broken.
+HIDDEN = {
+    "stored-text-sent-twice",
+    "unreadable-not-reported",
+    "counter-stored-before-mac",
+    "unreadable-ends-the-session",
+    "counter-must-be-next",
+    "previous-peer-key-not-kept",
+    "sends-under-unacknowledged-key",
+    "counter-little-endian",
+    "unused-mac-keys-revealed",
+    "rotated-key-not-forgotten",
+    "session-keys-never-forgotten",
+    "smp-values-kept",
+    "smp-run-survives-end",
+    "query-ends-the-session",
+    "collision-always-lost",
+    "another-dh-key-answered",
+    "repeated-commit-gets-new-key",
+    "handshake-not-closed",
+    "disconnect-leads-to-plaintext",
+    "small-sender-tag-accepted",
+    "focus-follows-every-message",
+    "fragments-in-any-order",
+    "fragments-without-sender-limit",
+    "last-fragment-alone-processed",
+    "tag-sent-after-plaintext",
+    "sessions-without-limit",
+}
+
+SHOWN = [
+    (oracle, fault, name) for oracle, found in FAULTS.items() for fault, name in found.items() if fault not in HIDDEN
+]
+
+
+@pytest.mark.parametrize("tens", range(3))
+def test_silent_about_a_genuine_engine_in_random_programs(tens: int) -> None:
+    target = ClosedTarget("closed", ReferenceEngine)
+    for number in range(10 * tens, 10 * tens + 10):
+        assert failures(program("foreign", number, target)) == []
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_silent_about_a_genuine_engine(name: str) -> None:
+    for setup in PROGRAMS[name].setups:
+        case = Case(**setup, target=ClosedTarget("closed", ReferenceEngine))
+        PROGRAMS[name].play(case)
+        case.finish()
+
+
+@pytest.mark.parametrize(("oracle", "fault", "name"), SHOWN)
+def test_it_objects_to_what_shows(oracle: str, fault: str, name: str) -> None:
+    found: list[str] = []
+    for setup in PROGRAMS[name].setups:
+        try:
+            case = Case(**setup, target=ClosedTarget("closed", engine(fault)), oracles=(oracle,))
+            PROGRAMS[name].play(case)
+            case.finish()
+        except OracleFailure as failure:
+            found.append(failure.oracle)
+            break
+    assert found == [oracle], f"{oracle} does not see {fault} in {name}"
+
+
+def test_most_oracles_need_no_look_inside() -> None:
+    assert {oracle for oracle, _, _ in SHOWN} == ORACLES.keys() - {"I8"}
