@@ -49,6 +49,7 @@ class Result:
     known: why a failure is put up with, "" if it is not (harness.deviations).
     readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
+    visited: the cells of the state tables that it visited (harness.states), sorted.
     """
 
     scenario: str
@@ -61,6 +62,7 @@ class Result:
     known: str = ""
     examples: int = 0
     readings: Mapping[str, str] = field(default_factory=dict)
+    visited: tuple[str, ...] = ()
 
 
 def run(
@@ -96,6 +98,7 @@ def run(
         tuple(map(str, paths)),
         examples=stage.examples,
         readings=stage.readings,
+        visited=tuple(sorted(stage.visited)),
     )
 
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness import requirements
+from harness import requirements, states
 from harness.deviations.known import Stale
 from harness.faults import Fault
 from harness.faults.score import KINDS, Card, Scorer
@@ -106,6 +106,8 @@ def summary(
     _print_readings(console, results)
     for entry in stale:
         console.print(f"\n[red]known deviations[/]: {escape(str(entry))}", highlight=False)
+    if cells := _cells(results):
+        console.print("state tables: {visited} of {possible} cells visited".format_map(cells))
     steps = sum(result.steps for result in results)
     verdict = _conclusion(results, chosen, stale)
     console.print(f"{target}: {verdict} ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)")
@@ -146,6 +148,13 @@ def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
         for name, option in result.readings.items():
             measured.setdefault(name, {})[f"v{result.scenario.partition('[v')[2][:1]}"] = option
     return dict(sorted(measured.items()))
+def _cells(results: Sequence[Result]) -> dict[str, int]:
+    """How many cells of the state tables were visited, and how many there are in those versions; {} if none was."""
+    visited = {cell for result in results for cell in result.visited}
+    possible = {str(cell) for cell in states.possible()}
+    versions = {cell.partition(" ")[0] for cell in visited}
+    there = {cell for cell in possible if cell.partition(" ")[0] in versions}
+    return {"visited": len(visited & possible), "possible": len(there)} if visited else {}
 
 
 def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
@@ -201,11 +210,14 @@ def as_json(
         "seed": seed,
         "counts": {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict},
         "scenarios": [
-            asdict(result) | {"verdict": result.verdict.value, "transcripts": list(result.transcripts)}
+            asdict(result)
+            | {"verdict": result.verdict.value, "transcripts": list(result.transcripts), "visited": len(result.visited)}
             for result in sorted(results, key=lambda result: result.scenario)
         ],
         "requirements": {name: verdict.value for name, verdict in sorted(worst.items())},
         "readings": measured_readings(results),
+        "requirements": {name: verdict.value for name, verdict in sorted(requirements.items())},
+        "cells": _cells(results),
         "known": sum(bool(result.known) for result in results),
         "stale": [str(entry) for entry in stale],
     }

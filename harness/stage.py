@@ -63,6 +63,8 @@ class Stage:
         #: What probes have measured: id of the reading -> option.
         self.readings: dict[str, str] = {}
         self.examples = 0
+        #: Names of the cells of the state tables that were visited, whatever came of it. [harness.states]
+        self.visited: set[str] = set()
         self._counted = 0
 
     def pair(

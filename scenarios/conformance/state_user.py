@@ -11,7 +11,7 @@ from harness.insider import HONEST, Insider
 from harness.scenario import scenario
 from harness.stage import ALLOW, Stage, Subject, check
 from harness.wire import Kind, offered_versions
-from harness.wire.layers import parse_plaintext, tlv
+from harness.wire.layers import tlv
 from implementations.contract import RECENT, Ended, Established, Policy, Refused, StoredDropped
 from scenarios.conformance.handshake_play import LATER, commit_for_query, reveal_for
 from scenarios.conformance.state import BAD, handshake_steps
@@ -32,9 +32,9 @@ def required(stage: Stage) -> Policy:
     return ALLOW[stage.version] | Policy.REQUIRE_ENCRYPTION
 
 
-def arrived(insider: Insider, reply: Reply) -> list[bytes]:
+def arrived(subject: Subject, insider: Insider, reply: Reply) -> list[bytes]:
     """The texts that come in Data Messages, decrypted in the order in which they went out."""
-    return [parse_plaintext(insider.read(wire.build(message))).text for message in reply.messages(Kind.DATA)]
+    return [subject.read(insider, message).text for message in reply.messages(Kind.DATA)]
 
 
 def never_shown(subject: Subject, text: bytes) -> None:
@@ -85,7 +85,7 @@ def texts_go_out_unchanged_in_plaintext(stage: Stage) -> None:
     for text in TEXTS[:-1]:
         found = subject.user("send", text=text)
         check(not found.of(Refused), "a text that can be sent is not refused")
-        check(arrived(insider, found) == [text], f"{text!r} arrives encrypted, and not in the clear")
+        check(arrived(subject, insider, found) == [text], f"{text!r} arrives encrypted, and not in the clear")
         never_shown(subject, b"\1" + text)
 
 
@@ -96,7 +96,7 @@ def texts_go_out_encrypted_in_a_session(stage: Stage) -> None:
     for text in TEXTS:
         reply = subject.user("send", text=text)
         reply.sends(Kind.DATA)
-        check(arrived(insider, reply) == [text], f"the Data Message decrypts to {text[:40]!r}")
+        check(arrived(subject, insider, reply) == [text], f"the Data Message decrypts to {text[:40]!r}")
     subject.user("end")
     subject.in_clear(TEXTS[0])
 
@@ -160,7 +160,7 @@ def nothing_but_plaintext_is_tagged(stage: Stage) -> None:
         if state == "plaintext":
             reply.sends(Kind.TAGGED_PLAINTEXT)
         elif state == "encrypted":
-            check(arrived(insider, reply) == [b"hello"], f"a text that is encrypted has no tag: {reply}")
+            check(arrived(subject, insider, reply) == [b"hello"], f"a text that is encrypted has no tag: {reply}")
         else:
             reply.sends()
 
@@ -172,16 +172,16 @@ def a_text_that_was_sent_comes_once(stage: Stage) -> None:
     Whether it comes again, and whether it is marked then, is left open. [reading USER-RESEND]
     """
     subject, insider = stage.encrypted()
-    insider.read(wire.build(subject.user("send", text=b"arrived").message(Kind.DATA)))
+    subject.says(insider, b"arrived")
     subject.hears(insider, b"thank you")
     subject.tick(LATER)
     new = subject.insider(seed=b"second")
-    again = arrived(new, subject.begin(new))
+    again = arrived(subject, new, subject.begin(new))
     check(not any(b"arrived" in text for text in again), f"what has arrived does not come again, and {again} came")
     subject.user("send", text=b"lost on the way")
     subject.give(b"?OTR Error: An encrypted message could not be read.")
     third = subject.insider(seed=b"third")
-    again = arrived(third, subject.begin(third))
+    again = arrived(subject, third, subject.begin(third))
     check(len(again) <= 1 and all(b"lost on the way" in text for text in again), f"{again} is no repetition of it")
     never_shown(subject, b"lost on the way")
     subject.still_talks(third)
@@ -197,7 +197,7 @@ def texts_are_not_sent_to_another_key(stage: Stage) -> None:
         subject.user("send", text=b"for mallory alone")
         subject.give(b"?OTR Error: An encrypted message could not be read.")
         other = subject.insider("carol", seed=b"other")
-        came = arrived(other, subject.begin(other))
+        came = arrived(subject, other, subject.begin(other))
         check(not came, f"nothing is sent to another key, and {came} was")
         subject.still_talks(other)
 
@@ -248,13 +248,12 @@ def stored_texts_are_sent_once_encrypted(stage: Stage) -> None:
         reply.one(Established)
         if not target_begins:
             check(reply.kinds[:1] == [Kind.SIGNATURE], f"the Signature goes before stored texts: {reply.kinds}")
-        came = arrived(insider, reply)
+        came = arrived(subject, insider, reply)
         check(came in ([b"first text", b"second text"], [b"second text"]), f"the stored texts come, not {came}")
         subject.hears(insider, b"thank you")
         subject.says(insider, b"third text")
-        subject.tick(LATER)
         new = subject.insider(seed=b"again")
-        again = arrived(new, subject.begin(new))
+        again = arrived(subject, new, subject.begin(new))
         check(not {b"first text", b"second text"} & set(again), f"stored texts come once, and {again} came again")
         never_shown(subject, b"t text")
 
@@ -268,7 +267,7 @@ def texts_typed_when_finished_are_kept(stage: Stage) -> None:
     subject.finish(insider)
     subject.unsent(b"after the end")
     new = subject.insider(seed=b"again")
-    came = arrived(new, subject.begin(new))
+    came = arrived(subject, new, subject.begin(new))
     check(came == [b"after the end"], f"the text typed in FINISHED comes, alone, and {came} came")
     subject.still_talks(new)
     never_shown(subject, b"after the end")
@@ -303,7 +302,7 @@ def old_stored_texts_stay_unsent(stage: Stage) -> None:
         insider = subject.insider()
         subject.user("send", text=b"stored text")
         subject.tick(age)
-        sent[age] = arrived(insider, subject.begin(insider))
+        sent[age] = arrived(subject, insider, subject.begin(insider))
         check(sent[age] in ([], [b"stored text"]), f"the stored text comes, or nothing, after {age} s: {sent[age]}")
         never_shown(subject, b"stored text")
         subject.says(insider, b"from now on")
@@ -321,7 +320,7 @@ def engines_keep_stored_texts_for_a_minute(stage: Stage) -> None:
         subject.user("send", text=b"stored text")
         subject.tick(age)
         reply = subject.begin(insider)
-        came, dropped = arrived(insider, reply), [event.text for event in reply.of(StoredDropped)]
+        came, dropped = arrived(subject, insider, reply), [event.text for event in reply.of(StoredDropped)]
         found = (came, dropped)
         wanted: tuple[list[bytes], list[bytes]] = ([b"stored text"], []) if age == RECENT else ([], [b"stored text"])
         check(found == wanted, f"after {age} s what is sent and what is dropped is {wanted}, and was {found}")

@@ -1,0 +1,25 @@
+"""The state tables as data: what each input does in each state, under each policy that matters for it.
+
+`rows.py` has the table, read off the sections of "State transitions"; `table.py` its form, and the product of all
+cells; `page.py` makes docs/states.md of it. The scenarios `conformance.cells` visit every cell that can exist.
+"""
+
+from harness.states.page import PAGE, write
+from harness.states.rows import INPUTS, ROWS, possible
+from harness.states.table import Cell, Input, Row, Sent, Setting, Shown, find, product
+
+__all__ = [
+    "INPUTS",
+    "PAGE",
+    "ROWS",
+    "Cell",
+    "Input",
+    "Row",
+    "Sent",
+    "Setting",
+    "Shown",
+    "find",
+    "possible",
+    "product",
+    "write",
+]

@@ -1,0 +1,122 @@
+"""The state tables: every cell has exactly one row, all that can exist are visited, and the page is up to date."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from harness.judge import Result, run
+from harness.report import as_json
+from harness.requirements import Claim
+from harness.requirements import load as load_requirements
+from harness.roster import make
+from harness.scenario import load, scenarios
+from harness.stage import Stage
+from harness.states import INPUTS, PAGE, ROWS, Cell, Setting, find, possible, product
+from harness.states.page import render
+from harness.transcript import Verdict
+from implementations.contract import VERSIONS, AuthState, MessageState
+from scenarios.conformance import cells
+from scenarios.conformance.cells_play import MESSAGES, Position, probe, visit
+
+load()
+
+
+def test_every_cell_has_one_row() -> None:
+    every = list(product(INPUTS))
+    assert len(set(map(str, every))) == len(every)
+    expected = sum(len(one.versions) * len(MessageState) * len(AuthState) * len(one.settings) for one in INPUTS)
+    assert len(every) == expected
+    for cell in every:
+        find(ROWS, cell)
+
+
+def test_a_cell_without_a_row_or_with_two_is_an_error() -> None:
+    cell = Cell(2, MessageState.PLAINTEXT, AuthState.NONE, "query", Setting.USUAL)
+    row = find(ROWS, cell)
+    with pytest.raises(LookupError, match=r"0 rows .* v2 plaintext/none: query"):
+        find([one for one in ROWS if one is not row], cell)
+    with pytest.raises(LookupError, match="2 rows"):
+        find([*ROWS, row], cell)
+
+
+def test_every_row_fills_a_cell() -> None:
+    filled = {id(find(ROWS, cell)) for cell in product(INPUTS)}
+    assert [row for row in ROWS if id(row) not in filled] == []
+
+
+def test_visited_and_impossible_are_all() -> None:
+    there = set(possible())
+    impossible = {cell for cell in product(INPUTS) if find(ROWS, cell).impossible}
+    assert not there & impossible
+    assert there | impossible == set(product(INPUTS))
+    visited = Counter(
+        cell for version in VERSIONS for chosen in cells.registered().values() for cell in chosen.get(version, ())
+    )
+    assert set(visited) == there
+    assert set(visited.values()) == {1}, "each cell belongs to one scenario"
+
+
+def test_every_state_and_input_is_there() -> None:
+    for version in VERSIONS:
+        states = {(cell.message, cell.auth) for cell in possible() if cell.version == version}
+        assert states == {(message, auth) for message in MessageState for auth in AuthState}
+    names = [one.name for one in INPUTS]
+    assert set(names) == MESSAGES.keys() | {"start", "send", "end"}
+    assert {one.section for one in INPUTS} == cells.SECTIONS.keys()
+
+
+def test_claims_and_readings_exist() -> None:
+    table = load_requirements()
+    for row in ROWS:
+        assert bool(row.claims) != bool(row.impossible)
+        assert {Claim.parse(claim).requirement for claim in row.claims} <= table.requirements.keys()
+        assert not row.reading or row.reading in table.readings
+        assert row.reading or (row.or_sends is None and row.or_auth is None)
+
+
+def test_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), "make it anew: see its first lines"
+
+
+def test_counts_are_reported() -> None:
+    (one,) = scenarios("conformance.cells.start_in_plaintext[v2]")
+    result = run(one, make("reference"), b"seed")
+    assert result.verdict is Verdict.PASS
+    assert len(result.visited) == len(AuthState)
+    told = as_json([result, result], "reference", "1", "seed")
+    assert told["cells"] == {"visited": 4, "possible": sum(cell.version == 2 for cell in possible())}
+    assert [each["visited"] for each in told["scenarios"]] == [4, 4]
+    other = Result("x", (), Verdict.PASS, "", 0, 0.0)
+    assert as_json([other], "reference", "1", "seed")["cells"] == {}
+
+
+@pytest.mark.parametrize("message", MessageState)
+@pytest.mark.parametrize("auth", AuthState)
+def test_probe_tells_states_apart(message: MessageState, auth: AuthState) -> None:
+    """A position is confirmed by the probe of its own states, and by that of no others."""
+    target = make("reference")
+    for claimed_message in MessageState:
+        for claimed_auth in AuthState:
+            at = Position(Stage(target, 2, b"seed"), message, auth)
+            at.message, at.auth = claimed_message, claimed_auth
+            if (claimed_message, claimed_auth) == (message, auth):
+                probe(at)
+                continue
+            with pytest.raises(AssertionError):
+                probe(at)
+
+
+def test_a_failure_names_its_cell() -> None:
+    (one,) = scenarios("conformance.cells.send_in_finished[v3]")
+    result = run(one, make("fault:text-in-clear-when-finished"), b"seed")
+    assert result.verdict is Verdict.FAIL
+    assert result.detail.startswith("v3 finished/awaiting_dhkey: send: nothing goes out")
+
+
+def test_the_way_is_right_before_the_input() -> None:
+    cell = Cell(3, MessageState.ENCRYPTED, AuthState.AWAITING_SIG, "dh_key_same", Setting.USUAL)
+    at = Position(Stage(make("reference"), 3, b"seed"), cell.message, cell.auth)
+    visit(at, cell)
+    probe(at)
