@@ -148,6 +148,8 @@ def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
         for name, option in result.readings.items():
             measured.setdefault(name, {})[f"v{result.scenario.partition('[v')[2][:1]}"] = option
     return dict(sorted(measured.items()))
+
+
 def _cells(results: Sequence[Result]) -> dict[str, int]:
     """How many cells of the state tables were visited, and how many there are in those versions; {} if none was."""
     visited = {cell for result in results for cell in result.visited}
@@ -216,7 +218,6 @@ def as_json(
         ],
         "requirements": {name: verdict.value for name, verdict in sorted(worst.items())},
         "readings": measured_readings(results),
-        "requirements": {name: verdict.value for name, verdict in sorted(requirements.items())},
         "cells": _cells(results),
         "known": sum(bool(result.known) for result in results),
         "stale": [str(entry) for entry in stale],
