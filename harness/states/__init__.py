@@ -5,7 +5,7 @@ cells; `page.py` makes docs/states.md of it. The scenarios `conformance.cells` v
 """
 
 from harness.states.page import PAGE, write
-from harness.states.rows import INPUTS, ROWS, possible
+from harness.states.rows import INPUTS, ROWS, filled, possible
 from harness.states.table import Cell, Input, Row, Sent, Setting, Shown, find, product
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Sent",
     "Setting",
     "Shown",
+    "filled",
     "find",
     "possible",
     "product",

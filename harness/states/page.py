@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.states.rows import INPUTS, ROWS
-from harness.states.table import SETTINGS, Input, Row, Setting, find, product
+from harness.states.rows import INPUTS, ROWS, filled, possible
+from harness.states.table import SETTINGS, Input, Row, Setting
 from implementations.contract import AuthState, MessageState
 
 #: Where the page is in a checkout of the project.
@@ -101,12 +101,11 @@ def _input(one: Input) -> Iterator[str]:
 
 def render() -> str:
     """The page as Markdown."""
-    cells = list(product(INPUTS))
-    impossible = sum(bool(find(ROWS, cell).impossible) for cell in cells)
+    every, there = len(filled()), len(possible())
     lines = [INTRODUCTION]
     lines.append(
-        f"Both versions together have {len(cells)} cells: {len(cells) - impossible} that can exist, each of which is "
-        f"visited, and {impossible} that cannot, with the reason."
+        f"Both versions together have {every} cells: {there} that can exist, each of which is visited, and "
+        f"{every - there} that cannot, with the reason."
     )
     lines += ["", "## Policies", "", "Of the 64 policies those count that the text makes matter for an input:", ""]
     lines += [f"- `{setting}`: {meaning}" for setting, meaning in SETTINGS.items()]

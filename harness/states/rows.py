@@ -6,7 +6,8 @@ the requirements that the row's cells judge, from the positive and, with "!", fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from harness.states.table import Cell, Input, Row, Sent, Setting, Shown, find, product
@@ -368,6 +369,12 @@ ROWS = (
 )
 
 
-def possible() -> Iterator[Cell]:
+@cache
+def filled() -> Mapping[Cell, Row]:
+    """Every cell with its row. LookupError when one has none, or several."""
+    return {cell: find(ROWS, cell) for cell in product(INPUTS)}
+
+
+def possible() -> list[Cell]:
     """All cells that can exist."""
-    return (cell for cell in product(INPUTS) if not find(ROWS, cell).impossible)
+    return [cell for cell, row in filled().items() if not row.impossible]

@@ -13,7 +13,7 @@ from itertools import groupby
 from harness.course import CheckFailed
 from harness.scenario import scenario
 from harness.stage import Stage
-from harness.states import INPUTS, ROWS, Cell, Setting, find, possible
+from harness.states import INPUTS, Cell, Setting, filled, possible
 from implementations.contract import MessageState
 from scenarios.conformance.cells_play import Failure, Position, probe, visit
 
@@ -54,7 +54,7 @@ def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     for _, alike in groupby(order, key=lambda cell: (cell.message, cell.auth)):
         staying: list[Cell] = []
         for cell in alike:
-            if find(ROWS, cell).stays and cell.setting is not Setting.OFF:
+            if filled()[cell].stays and cell.setting is not Setting.OFF:
                 staying.append(cell)
             else:
                 yield [cell]
@@ -68,7 +68,7 @@ def _walk(stage: Stage, cells: Sequence[Cell]) -> None:
     at = Position(stage, cells[0].message, cells[0].auth)
     for cell in cells:
         visit(at, cell)
-    probe(at, find(ROWS, cells[-1]).or_auth)
+    probe(at, filled()[cells[-1]].or_auth)
 
 
 def _alone(stage: Stage, cells: Sequence[Cell]) -> Iterator[Failure]:
@@ -97,7 +97,7 @@ def visit_all(stage: Stage, cells: Sequence[Cell]) -> None:
 
 
 def _claims(cells: Sequence[Cell]) -> tuple[str, ...]:
-    claims = {claim for cell in cells for claim in find(ROWS, cell).claims}
+    claims = {claim for cell in cells for claim in filled()[cell].claims}
     return tuple(sorted(claims | {"STATE-ACTIONS-1", "!STATE-ACTIONS-1"}))
 
 

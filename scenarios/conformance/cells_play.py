@@ -13,7 +13,7 @@ from harness import wire
 from harness.course import CheckFailed, Reply, check
 from harness.insider import Insider, Signed, mpi, power, public_key
 from harness.stage import ALLOW, Stage, Subject
-from harness.states import ROWS, Cell, Row, Sent, Setting, Shown, find
+from harness.states import Cell, Row, Sent, Setting, Shown, filled
 from harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
 from harness.wire.layers import tlv
 from implementations.contract import (
@@ -210,7 +210,7 @@ def visit(at: Position, cell: Cell) -> None:
 
     The position is then the one that should follow; `probe` tells whether it is.
     """
-    row = find(ROWS, cell)
+    row = filled()[cell]
     at.set(cell.setting)
     if cell.input in MESSAGES:
         before = (at.commit, at.dh_key, at.reveal)
