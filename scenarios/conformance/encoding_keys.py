@@ -115,6 +115,8 @@ def signatures_have_nonces_of_their_own(stage: Stage) -> None:
         insider = subject.insider("carol" if number == 3 else "mallory", seed=b"same" if number < 2 else b"other")
         message, theirs = signed_by_target(subject, insider, begins=False)
         found.append(check_signature(insider, message, theirs)[:20])
+        subject.finish(insider)
+        subject.user("end")
     check(len(set(found)) == len(found), f"every signature has an r of its own, and there were {found}")
 
 
