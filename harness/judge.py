@@ -82,7 +82,7 @@ def run(
     if missing:
         detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
         return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
-    stage = Stage(target, scenario.version, hashlib.sha256(seed + b"/" + scenario.id.encode()).digest(), peer)
+    stage = Stage(target, scenario.version, seed_of(scenario, seed), peer)
     verdict, detail = verdict_of(scenario, stage)
     paths: list[Path] = []
     if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
@@ -96,10 +96,15 @@ def run(
         stage.steps,
         time.perf_counter() - began,
         tuple(map(str, paths)),
-        examples=stage.examples,
         readings=stage.readings,
         visited=tuple(sorted(stage.visited)),
+        examples=stage.tried,
     )
+
+
+def seed_of(scenario: Scenario, seed: bytes) -> bytes:
+    """What a scenario's randomness follows from."""
+    return hashlib.sha256(seed + b"/" + scenario.id.encode()).digest()
 
 
 def verdict_of(scenario: Scenario, stage: Stage) -> tuple[Verdict, str]:

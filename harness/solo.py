@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import TypeVar
 
 from harness.actor import Actor
 from harness.drivers.errors import TargetCrash, TargetHang
 from harness.lockstep import EngineFactory
-from implementations.contract import Entropy, Event, PartyConfig, PartySnapshot, Policy
+from implementations.contract import Engine, Entropy, Event, PartyConfig, PartySnapshot, Policy
 
-#: Seconds of this process's own time after which a call that has not returned counts as a hang. A genuine engine needs
+T = TypeVar("T")
+
+#: Seconds of this process's own time after which an action that has not ended counts as a hang. A genuine engine needs
 #: some hundredths for the longest.
 PATIENCE = 2.0
 
@@ -23,8 +25,7 @@ class SoloParty(Actor):
 
     def __init__(self, name: str, make: EngineFactory, config: PartyConfig, entropy: Entropy) -> None:
         self._name = name
-        with self._guard("made"):
-            self._engine = make(config, entropy)
+        self._engine: Engine = self._call("made", lambda: make(config, entropy))
 
     @property
     def instance_tag(self) -> int:
@@ -35,41 +36,43 @@ class SoloParty(Actor):
         return self._engine.fingerprint
 
     def set_time(self, now: int) -> None:
-        with self._guard("set_time"):
-            self._engine.set_time(now)
+        self._call("set_time", lambda: self._engine.set_time(now))
 
     def set_policy(self, policy: Policy) -> None:
-        with self._guard("set_policy"):
-            self._engine.set_policy(policy)
+        self._call("set_policy", lambda: self._engine.set_policy(policy))
 
     def inspect(self) -> PartySnapshot:
-        with self._guard("inspect"):
-            return self._engine.inspect()
+        return self._call("inspect", self._engine.inspect)
 
     def secrets(self) -> Mapping[str, bytes]:
-        with self._guard("secrets"):
-            return self._engine.secrets()
+        return self._call("secrets", self._engine.secrets)
 
     def snapshot(self) -> object:
-        with self._guard("snapshot"):
-            return self._engine.snapshot()
+        return self._call("snapshot", self._engine.snapshot)
 
     def restore(self, state: object) -> None:
-        with self._guard("restore"):
-            self._engine.restore(state)
+        self._call("restore", lambda: self._engine.restore(state))
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
-        with self._guard(action):
+        def act() -> Sequence[Event]:
             events: Sequence[Event] = getattr(self._engine, action)(**args)
             return events
 
-    @contextmanager
-    def _guard(self, action: str) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():  # no other is told of alarms
+            return self._call(action, act)
+        if signal.getsignal(signal.SIGVTALRM) is not _alarm:
+            signal.signal(signal.SIGVTALRM, _alarm)
+        signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
         try:
-            with _patience():
-                yield
+            return self._call(action, act)
         except _OutOfPatience:
             raise TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s") from None
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _call(self, action: str, function: Callable[[], T]) -> T:
+        try:
+            return function()
         except Exception as error:
             raise TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}") from error
 
@@ -78,20 +81,5 @@ class _OutOfPatience(BaseException):
     """Not an Exception, so that no engine takes it for one of its own."""
 
 
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Raise _OutOfPatience in what takes too long; in the main thread only, for no other is told of alarms."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def alarm(number: int, frame: FrameType | None) -> None:
-        raise _OutOfPatience
-
-    before = signal.signal(signal.SIGVTALRM, alarm)
-    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+def _alarm(number: int, frame: FrameType | None) -> None:
+    raise _OutOfPatience

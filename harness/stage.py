@@ -50,8 +50,8 @@ TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 class Stage:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
-    peer: what plays the other side of pairs, the reference engine unless given. examples: how many random runs a
-    property has been tried in so far.
+    peer: what plays the other side of pairs, the reference engine unless given. tried: in how many random runs a
+    property has been tried so far.
     """
 
     def __init__(self, target: Target, version: int, seed: bytes, peer: Target | None = None) -> None:
@@ -62,9 +62,9 @@ class Stage:
         self.courses: list[Course] = []
         #: What probes have measured: id of the reading -> option.
         self.readings: dict[str, str] = {}
-        self.examples = 0
         #: Names of the cells of the state tables that were visited, whatever came of it. [harness.states]
         self.visited: set[str] = set()
+        self.tried = 0
         self._counted = 0
 
     def pair(
@@ -162,6 +162,12 @@ class Stage:
         other = Stage(self.target, self.version, self.seed + salt, self.peer)
         other.courses = self.courses
         return other
+
+    def examples(self, count: int) -> Iterator[int]:
+        """The numbers of the random runs in which a property is to be tried; for a loop, since `tried` counts along."""
+        for number in range(count):
+            self.tried = number + 1
+            yield number
 
     def count(self, steps: int) -> None:
         """Steps that were made in worlds other than those of `courses`."""

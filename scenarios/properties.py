@@ -115,8 +115,7 @@ def _judge(stage: Stage, network: str, examples: int) -> None:
 
     A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
     """
-    for number in range(examples):
-        stage.examples = number + 1
+    for number in stage.examples(examples):
         drawn = program(stage.seed.hex(), number, stage.target, network)
         case = drawn.setup.case()
         try:

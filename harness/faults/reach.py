@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any
@@ -25,32 +24,47 @@ Line = tuple[str, int]
 Lines = frozenset[Line] | None
 
 
-@contextmanager
-def traced(package: str) -> Iterator[set[Line]]:
-    """The lines that are executed in the block of an engine that was imported as `package`; complete after it."""
-    reached: set[Line] = set()
-    by_code: dict[CodeType, tuple[str, set[int]]] = {}
+class Trace:
+    """The lines that are executed of an engine that was imported as `package`, while this is entered as a context."""
 
-    def call(frame: FrameType, event: str, arg: Any) -> Any:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith(package):
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._by_code: dict[CodeType, tuple[str, set[int], int]] = {}
+        self._before: Any = None
+
+    def take(self) -> frozenset[Line]:
+        """The lines since the last time."""
+        found = frozenset((file, number) for file, lines, _ in self._by_code.values() for number in lines)
+        for _, lines, _ in self._by_code.values():
+            lines.clear()
+        return found
+
+    def __enter__(self) -> Trace:
+        self._before = sys.gettrace()
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.settrace(self._before)
+
+    def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        known = self._by_code.get(code)
+        if known is None:
+            name = frame.f_globals.get("__name__", "")
+            if not name.startswith(self._package):
+                return None
+            total = len({line for _, _, line in code.co_lines() if line is not None} - {code.co_firstlineno})
+            known = self._by_code[code] = f"{name.rpartition('.')[2]}.py", set(), total
+        _, lines, total = known
+        if len(lines) >= total:
             return None
-        _, lines = by_code.setdefault(frame.f_code, (name, set()))
 
         def line(frame: FrameType, event: str, arg: Any) -> Any:
             lines.add(frame.f_lineno)
             return line
 
         return line
-
-    before = sys.gettrace()
-    sys.settrace(call)
-    try:
-        yield reached
-    finally:
-        sys.settrace(before)
-        for name, lines in by_code.values():
-            reached.update((f"{name.rpartition('.')[2]}.py", number) for number in lines)
 
 
 def about(edits: Iterable[Edit], original: Original = REFERENCE) -> Lines:
@@ -90,19 +104,20 @@ def _statement(original: Original, file: str, number: int) -> Iterable[int] | No
     body: list[ast.stmt] = _tree(original, file).body
     found: ast.stmt | None = None
     inside = False
-    while inner := next((one for one in body if _first(one) <= number <= (one.end_lineno or 0)), None):
+    while inner := next((one for one in body if first_line(one) <= number <= (one.end_lineno or 0)), None):
         inside = inside or isinstance(found, ast.FunctionDef)
         found = inner
         body = _children(inner)
     if found is None or not inside or isinstance(found, ast.FunctionDef | ast.ClassDef):
         return None
     children = _children(found)
-    if children and number < _first(children[0]):
-        return range(_first(found), max(_first(children[0]), found.lineno + 1))
+    if children and number < first_line(children[0]):
+        return range(first_line(found), max(first_line(children[0]), found.lineno + 1))
     return range(found.lineno, (found.end_lineno or found.lineno) + 1)
 
 
-def _first(statement: ast.stmt) -> int:
+def first_line(statement: ast.stmt) -> int:
+    """Where a statement begins, its decorators included."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(one.lineno for one in decorators)])
 
@@ -115,4 +130,4 @@ def _children(statement: ast.stmt) -> list[ast.stmt]:
             found.append(node)
         elif isinstance(node, ast.ExceptHandler | ast.match_case):
             found.extend(node.body)
-    return sorted(found, key=_first)
+    return sorted(found, key=first_line)

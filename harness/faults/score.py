@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,11 +22,13 @@ from typing import Any
 from harness.faults.entries import Fault, faults
 from harness.faults.loader import PREFIX, copy_engine
 from harness.faults.powers import remember_powers
-from harness.faults.reach import Line, about, traced
+from harness.faults.reach import Line, Lines, Trace, about
 from harness.faults.target import FaultTarget
-from harness.judge import Result, run
+from harness.fuzz.case import forget_worlds
+from harness.judge import seed_of, verdict_of
 from harness.requirements import Claim
 from harness.scenario import Scenario, load, scenarios
+from harness.stage import Stage
 from harness.targets import SoloTarget
 from harness.transcript import Verdict
 from implementations.reference import ReferenceEngine
@@ -35,19 +38,44 @@ KINDS = ("conformance", "properties", "differential", "attacks", "deniability")
 
 SEED = b"otterproof"
 
+#: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice.
+BUDGET = 1.5
+
 #: Verdicts by which a scenario notices a fault; INFRA is an error of the scenario's own.
 NOTICED = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a scenario does with the genuine engine: it must pass, and it reaches these lines."""
+    """What a scenario does with the genuine engine: it must pass, and it reaches these lines, in `seconds` of work.
+
+    examples: of a property, the lines that each of the random runs reaches.
+    """
 
     scenario: str
     passed: bool
     detail: str
     seconds: float
     reached: frozenset[Line]
+    examples: Mapping[int, frozenset[Line]]
+
+    def task(self, lines: Lines) -> Task | None:
+        """How to judge by this scenario what is wrong in some lines; None if that can't be noticed."""
+        if not self.passed or not (lines is None or lines & self.reached):
+            return None
+        able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
+        if self.examples and not able:
+            return None
+        return Task(self.scenario, self.seconds, frozenset(able) if self.examples else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A scenario to be run, and which of its random runs, if it is made of such. seconds: what it costs to run all."""
+
+    scenario: str
+    seconds: float
+    examples: frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,42 +245,64 @@ class Scorer:
 
     def trip(self) -> Iterator[str]:
         """Look for a fault that trips each of the scenarios which nothing has tripped so far."""
-        tried = {(name, fault) for fault, entry in faults().items() for name in self._plan(entry)[0]}
-        crowd = {
-            name: sum(self._reaches(survey, fault) for survey in self.card.surveys.values())
+        surveys = self.card.surveys
+        able = {
+            name: {task.scenario: task for survey in surveys.values() if (task := survey.task(_about(fault)))}
             for name, fault in faults().items()
         }
+        rarest_first = sorted(able, key=lambda name: len(able[name]))
         tasks = []
         for scenario in self.card.untripped:
-            survey = self.card.surveys[scenario]
-            if survey.passed:
-                able = [name for name, fault in faults().items() if self._reaches(survey, fault)]
-                able = [name for name in able if name not in self.card.faults or (scenario, name) not in tried]
-                tasks.append((scenario, sorted(able, key=lambda name: crowd[name])))
+            tried = [name for name, fault in self.card.faults.items() if claims(self.card.scenarios[scenario], fault)]
+            left = [
+                (name, able[name][scenario]) for name in rarest_first if scenario in able[name] and name not in tried
+            ]
+            tasks.append((scenario, left))
         for scenario, found in self._pool.imap_unordered(_trip, tasks):
             self.card.notices += found
             yield scenario
 
-    def _plan(self, fault: Fault) -> tuple[list[str], list[list[str]]]:
-        """Which scenarios judge a fault: those that do in any case, and of each kind those that may be needed."""
-        surveys = sorted(self.card.surveys.values(), key=lambda survey: survey.seconds)
-        able = [survey.scenario for survey in surveys if survey.passed and self._reaches(survey, fault)]
-        first = [name for name in able if claims(self.card.scenarios[name], fault)]
-        rest = [name for name in able if name not in first]
-        return first, [[name for name in rest if self.card.scenarios[name].kind == kind] for kind in KINDS]
-
-    @staticmethod
-    def _reaches(survey: Survey, fault: Fault) -> bool:
-        lines = _about(fault)
-        return lines is None or not survey.reached.isdisjoint(lines)
+    def _plan(self, fault: Fault) -> tuple[list[Task], list[list[Task]]]:
+        """What judges a fault: scenarios that do in any case, and of each kind those that do until one notices."""
+        tasks = [task for survey in self.card.surveys.values() if (task := survey.task(_about(fault)))]
+        tasks.sort(key=lambda task: task.seconds)
+        first = [task for task in tasks if claims(self.card.scenarios[task.scenario], fault)]
+        rest = [task for task in tasks if task not in first]
+        return first, [[task for task in rest if self.card.scenarios[task.scenario].kind == kind] for kind in KINDS]
 
 
 @cache
-def _about(fault: Fault) -> frozenset[Line] | None:
+def _about(fault: Fault) -> Lines:
     return about(fault.edits)
 
 
 # ---- in the worker processes ----------------------------------------------------------------------------------------
+
+
+class _Observed(Stage):
+    """A stage on which random runs are told apart by the lines they reach."""
+
+    def __init__(self, scenario: Scenario, target: SoloTarget, trace: Trace) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._trace = trace
+        self.reached: dict[int, frozenset[Line]] = {}
+
+    def examples(self, count: int) -> Iterator[int]:
+        for number in super().examples(count):
+            forget_worlds()  # or only the first of several runs that begin alike would reach the lines of a handshake
+            yield number
+            self.reached[number] = self._trace.take()
+
+
+class _Selected(Stage):
+    """A stage on which only some of the random runs are made."""
+
+    def __init__(self, scenario: Scenario, target: SoloTarget, wanted: frozenset[int] | None) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._wanted = wanted
+
+    def examples(self, count: int) -> Iterator[int]:
+        return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
 
 
 def _start_worker() -> None:
@@ -271,12 +321,13 @@ _peer = SoloTarget("reference", ReferenceEngine)
 
 
 def _survey(name: str) -> Survey:
-    copy = _genuine_copy()
-    with traced(PREFIX + "genuine") as reached:
-        result = run(_scenario(name), copy, SEED, peer=_peer)
-    # How long it takes when nobody watches is what counts for the order in which scenarios are tried.
-    seconds = result.seconds
-    return Survey(name, result.verdict is Verdict.PASS, result.detail, seconds, frozenset(reached))
+    target = _genuine_copy()
+    began = time.process_time()
+    with Trace(PREFIX + "genuine") as trace:
+        stage = _Observed(_scenario(name), target, trace)
+        verdict, detail = verdict_of(_scenario(name), stage)
+    reached = trace.take().union(*stage.reached.values())
+    return Survey(name, verdict is Verdict.PASS, detail, time.process_time() - began, reached, stage.reached)
 
 
 @cache
@@ -285,36 +336,55 @@ def _genuine_copy() -> SoloTarget:
     return SoloTarget("reference", copy_engine("genuine", {}))
 
 
-def _judge(task: tuple[str, list[str], list[list[str]]]) -> tuple[str, list[Notice]]:
+def _judge(task: tuple[str, list[Task], list[list[Task]]]) -> tuple[str, list[Notice]]:
     name, first, kinds = task
-    found = [notice for scenario in first for notice in _notices(scenario, name)]
+    target = FaultTarget(name)
+    found = [notice for one in first for notice in _notices(one, target)]
+    later: list[Task] = []
     for kind in kinds:
-        if any(_scenario(one.scenario).kind == _scenario(kind[0]).kind for one in found if kind and not one.error):
-            continue
-        for scenario in kind:
-            notices = _notices(scenario, name)
-            found += notices
-            if any(not one.error for one in notices):
-                break
-    return name, found
+        if kind and not any(_scenario(one.scenario).kind == _scenario(kind[0].scenario).kind for one in _sure(found)):
+            cheap = list(_within(kind, BUDGET))
+            found += _until_noticed(cheap, target)
+            later += kind[len(cheap) :]
+    return name, found if _sure(found) else found + _until_noticed(later, target)
 
 
-def _trip(task: tuple[str, list[str]]) -> tuple[str, list[Notice]]:
-    scenario, names = task
+def _within(tasks: Iterable[Task], seconds: float) -> Iterator[Task]:
+    """The first tasks, up to so many seconds."""
+    for task in tasks:
+        seconds -= task.seconds
+        if seconds < 0 and task.examples is None:
+            return
+        yield task
+
+
+def _trip(task: tuple[str, list[tuple[str, Task]]]) -> tuple[str, list[Notice]]:
+    scenario, able = task
     found: list[Notice] = []
-    for name in names:
-        notices = _notices(scenario, name)
-        found += notices
-        if any(not one.error for one in notices):
+    for name, one in able:
+        found += _notices(one, FaultTarget(name))
+        if _sure(found):
             break
     return scenario, found
 
 
-def _notices(scenario: str, fault: str) -> list[Notice]:
-    result = run(_scenario(scenario), FaultTarget(fault), SEED, peer=_peer)
-    return [_notice(result, fault)] if result.verdict in NOTICED | {Verdict.INFRA} else []
+def _until_noticed(tasks: Iterable[Task], target: FaultTarget) -> list[Notice]:
+    found: list[Notice] = []
+    for task in tasks:
+        found += _notices(task, target)
+        if _sure(found):
+            break
+    return found
 
 
-def _notice(result: Result, fault: str) -> Notice:
-    detail = result.detail.partition("\n")[0]
-    return Notice(result.scenario, fault, detail, result.examples, result.verdict is Verdict.INFRA)
+def _sure(notices: Iterable[Notice]) -> list[Notice]:
+    return [notice for notice in notices if not notice.error]
+
+
+def _notices(task: Task, target: FaultTarget) -> list[Notice]:
+    scenario = _scenario(task.scenario)
+    stage = _Selected(scenario, target, task.examples)
+    verdict, detail = verdict_of(scenario, stage)
+    if verdict not in NOTICED and verdict is not Verdict.INFRA:
+        return []
+    return [Notice(scenario.id, target.fault, detail.partition("\n")[0], stage.tried, verdict is Verdict.INFRA)]

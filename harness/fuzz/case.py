@@ -316,6 +316,11 @@ def _prepared(setup: Setup) -> tuple[World, Oracles, object]:
     return world, oracles, _save(world, oracles)
 
 
+def forget_worlds() -> None:
+    """Let the next case of each setup bring its sessions about anew."""
+    _prepared.cache_clear()
+
+
 def _engines(world: World) -> Iterator[tuple[str, Engine]]:
     """The parties, which the world knows by less than they can do."""
     return ((name, cast(Engine, party)) for name, party in world.parties.items())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 
 from harness import wire
+from harness.insider import power
 from harness.oracles.base import Oracle
 from harness.oracles.reading import Reader, View
 from implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
@@ -121,7 +122,7 @@ class Forgetting(Oracle):
             exponent = self._exponents.get((view.party, old.our_keys[pair[0]]))
             if exponent is None:
                 continue
-            secret = pow(old.their_keys[pair[1]], int.from_bytes(exponent), wire.DH_PRIME)
+            secret = power(old.their_keys[pair[1]], int.from_bytes(exponent))
             keys = wire.crypto.session_keys(old.our_keys[pair[0]], old.their_keys[pair[1]], secret)
             gone = {
                 "shared secret": secret.to_bytes((secret.bit_length() + 7) // 8),
