@@ -11,7 +11,7 @@ from typing import TypeVar
 from harness.actor import Actor
 from harness.drivers.errors import TargetCrash, TargetHang
 from harness.lockstep import EngineFactory
-from implementations.contract import Engine, Entropy, Event, PartyConfig, PartySnapshot, Policy
+from implementations.contract import Engine, Entropy, Event, OtrError, PartyConfig, PartySnapshot, Policy
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ PATIENCE = 2.0
 
 
 class SoloParty(Actor):
-    """A party made of one engine; TargetCrash and TargetHang are all that it raises."""
+    """A party made of one engine; it raises TargetCrash, TargetHang, and OtrError where the contract has that."""
 
     def __init__(self, name: str, make: EngineFactory, config: PartyConfig, entropy: Entropy) -> None:
         self._name = name
@@ -73,6 +73,8 @@ class SoloParty(Actor):
     def _call(self, action: str, function: Callable[[], T]) -> T:
         try:
             return function()
+        except OtrError:
+            raise
         except Exception as error:
             raise TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}") from error
 
