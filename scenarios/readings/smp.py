@@ -1,0 +1,116 @@
+"""Probes of readings on SMP. [The SMP state machine]"""
+
+from __future__ import annotations
+
+import hashlib
+
+from harness.insider import mpi, power
+from harness.reading import reading
+from harness.smp import knows_degenerate, smp_value
+from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, QUESTION, SECRET, SmpReply, SmpTalk
+from harness.stage import Stage, check
+from harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
+from implementations.contract import Refused
+
+
+def talk(stage: Stage) -> SmpTalk:
+    return SmpTalk(*stage.encrypted())
+
+
+def goes_on(reply: SmpReply) -> bool:
+    """Whether the target took SMP message 1: it asks its user."""
+    return bool(reply.requests)
+
+
+@reading("SMP-UNEXPECTED", needs=("smp",))
+def a_message_that_nobody_waits_for(stage: Stage) -> str:
+    session = talk(stage)
+    reply = session.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6})
+    return "library" if reply.types == [ABORT] else "application"
+
+
+@reading("SMP-UNEQUAL", needs=("smp",))
+def the_answer_when_secrets_differ(stage: Stage) -> str:
+    session = talk(stage)
+    reply = session.asked(session.liar(b"another secret"))
+    check(True not in reply.outcomes, "secrets that differ are not found equal")
+    return "abort" if ABORT in reply.types else "message"
+
+
+@reading("SMP-PENDING", needs=("smp",))
+def a_second_request(stage: Stage) -> str:
+    session = talk(stage)
+    first, second = session.liar(), session.liar()
+    second.e2, second.e3 = 0x7654321, 0x1FCDBA98
+    session.request(first)
+    if ABORT in session.tell(MESSAGE_1, second.message_1()).types:
+        return "abort"
+    answer = session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
+    session.tell(MESSAGE_3, second.message_3(answer)).tells(True)
+    return "replace"
+
+
+@reading("SMP-TRAILING", needs=("smp",))
+def more_than_an_smp_message_has(stage: Stage) -> str:
+    session = talk(stage)
+    numbers = session.liar().message_1()
+    more = (smp_value(MESSAGE_1, numbers, count=7, tail=mpi(5)), smp_value(MESSAGE_1, numbers, tail=b"\0"))
+    return "ignore" if any(goes_on(session.give(MESSAGE_1, value)) for value in more) else "reject"
+
+
+@reading("SMP-RESTART", needs=("smp",))
+def a_second_beginning(stage: Stage) -> str:
+    session = talk(stage)
+    session.expect2()
+    reply = session.user("smp_start", secret=SECRET)
+    if reply.types == [ABORT, MESSAGE_1]:
+        return "restart"
+    check(not reply.types, f"a run that begins anew is announced by a type 6 TLV, and what went out is {reply.types}")
+    return "refuse" if reply.reply.of(Refused) else "continue"
+
+
+@reading("SMP-REHANDSHAKE", needs=("smp",))
+def a_run_over_a_handshake(stage: Stage) -> str:
+    session = talk(stage)
+    run = session.liar()
+    third = run.message_3(session.expect3(run))
+    again = session.subject.insider(seed=b"again")
+    session.subject.establish(again)
+    later = SmpTalk(session.subject, again)
+    answer = later.tell(MESSAGE_3, third)
+    later.give(ABORT)
+    later.asked(later.liar()).tells(True)
+    return "keep" if MESSAGE_4 in answer.types else "drop"
+
+
+@reading("SMP-V2-QUESTION", needs=("smp",))
+def a_question_in_version_2(stage: Stage) -> str:
+    session = talk(stage)
+    value = b"who?\0" + smp_value(MESSAGE_1, session.liar().message_1())
+    return "use" if goes_on(session.give(QUESTION, value)) else "ignore"
+
+
+@reading("SMP-V2-RANGES", needs=("smp",))
+def elements_out_of_range_in_version_2(stage: Stage) -> str:
+    session = talk(stage)
+    answers = []
+    for element in (1, DH_PRIME - 1):
+        c2, d2 = knows_degenerate(1, element)
+        reply = session.tell(MESSAGE_1, session.liar().message_1() | {"g2a": element, "c2": c2, "D2": d2})
+        answers.append("none" if goes_on(reply) else "check")
+        session.give(ABORT)
+    check(len(set(answers)) == 1, f"elements out of range are treated alike: {answers}")
+    return answers[0]
+
+
+@reading("SMPMATH-D-RANGE", needs=("smp",))
+def d_values_out_of_range(stage: Stage) -> str:
+    session = talk(stage)
+    numbers = session.liar().message_1()
+    if goes_on(session.tell(MESSAGE_1, numbers | {"D2": numbers["D2"] + SMP_ORDER})):
+        return "any"
+    # D2 = r2 - a2 c2 = 0: the exponent is r2 / c2.
+    r2 = 0x10001
+    c2 = int.from_bytes(hashlib.sha256(b"\1" + mpi(power(DH_GENERATOR, r2))).digest())
+    g2a = power(DH_GENERATOR, r2 * pow(c2, -1, SMP_ORDER) % SMP_ORDER)
+    return "below" if goes_on(session.tell(MESSAGE_1, numbers | {"g2a": g2a, "c2": c2, "D2": 0})) else "positive"
