@@ -133,7 +133,7 @@ def _malformed(message: bytes) -> list[bytes]:
             found.append(wire.build(parsed.with_raw(field.name, b"\0\0\0\1\0")))
     body = parsed.body
     found += [wire.armour(body[:2] + bytes([kind]) + body[3:]) for kind in (0, 4, 0xFF)]
-    return [*found, *(wire.armour(version.to_bytes(2) + body[2:]) for version in (0, 1, 4, 0x0300))]
+    return [*found, *(wire.armour(version.to_bytes(2) + body[2:]) for version in (0, 1, 4, 0x0300, 0x0102, 0x0103))]
 
 
 @drill()
