@@ -8,14 +8,17 @@ from pathlib import Path
 
 from harness.roster import make
 from harness.targets import ENGINES
+from harness.transcript import TranscriptError, read_transcript
 from harness.vectors import generate as making
+from harness.vectors.found import FOLDER as FOUND
+from harness.vectors.found import AddError, add
 from harness.vectors.kinds import AUTHORS
 from harness.vectors.lint import lint
 from harness.vectors.plays import ClaimError
 from harness.vectors.verify import Report, verify, verify_target
 from vectors import FOLDER, KINDS, VectorError, load_all, page, schema
 
-CONFORMS, DEVIATES = 0, 1
+CONFORMS, DEVIATES, USAGE = 0, 1, 2
 
 #: As many failures of a subject as are shown.
 _SHOWN = 20
@@ -38,14 +41,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
     checking.set_defaults(command=_verify)
 
+    adding = commands.add_parser("add", help="make a vector of a transcript, such as one that fuzzing has written")
+    adding.add_argument("transcript", type=Path)
+    adding.add_argument("--name", required=True, help="what the case is called: small letters, digits and hyphens")
+    adding.add_argument("--comment", required=True, help="what is special about it, in a sentence")
+    adding.add_argument(
+        "--requirement", action="append", required=True, metavar="ID", help="what it shows; can be repeated"
+    )
+    adding.add_argument("--party", help="whose inputs (default: the party that was judged)")
+    adding.add_argument("--steps", type=int, metavar="N", help="only the first N of its inputs; the last is judged")
+    adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="where the source is written")
+    adding.set_defaults(command=_add)
+
     linting = commands.add_parser("lint", help="check the vectors' form, ids, counts, requirements")
     linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
     linting.set_defaults(command=_lint)
 
 
-def _fail(problem: object) -> int:
+def _fail(problem: object, code: int = DEVIATES) -> int:
     print(f"otterproof: {problem}", file=sys.stderr)
-    return DEVIATES
+    return code
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -97,6 +112,25 @@ def _verify(options: argparse.Namespace) -> int:
     for report in reports:
         _show(report)
     return DEVIATES if any(report.failures for report in reports) else CONFORMS
+
+
+def _add(options: argparse.Namespace) -> int:
+    try:
+        transcript = read_transcript(options.transcript)
+        case = add(
+            transcript, options.name, options.comment, options.requirement, party=options.party, last=options.steps
+        )
+    except (OSError, TranscriptError, AddError) as error:
+        return _fail(error, USAGE)
+    path = options.to / f"{options.name}.json"
+    if path.exists():
+        return _fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
+    path.write_text(case.to_json(), encoding="ascii", newline="\n")
+    print(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
+    if options.to == FOUND:
+        making.write(FOLDER, "reference", ["found"])
+        print("found.json has it; see that it is right, and commit both")
+    return CONFORMS
 
 
 def _show(report: Report) -> None:

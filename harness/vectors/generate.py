@@ -42,15 +42,21 @@ def write(folder: Path, engine: str, kinds: Iterable[str] = tuple(AUTHORS)) -> l
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind in kinds:
-        path = folder / f"{kind}.json"
-        path.write_text(render(make(kind, engine)), encoding="ascii", newline="\n")
-        paths.append(path)
+        file = make(kind, engine)
+        if file.groups:
+            path = folder / f"{kind}.json"
+            path.write_text(render(file), encoding="ascii", newline="\n")
+            paths.append(path)
     return paths
 
 
 def stale(engine: str, kinds: Iterable[str] = tuple(AUTHORS), folder: Path = FOLDER) -> list[str]:
     """The kinds whose committed files are not what an engine generates."""
-    return [kind for kind in kinds if _committed(kind, folder) != render(make(kind, engine))]
+    return [kind for kind in kinds if _committed(kind, folder) != _rendered(make(kind, engine))]
+
+
+def _rendered(file: VectorFile) -> str:
+    return render(file) if file.groups else ""
 
 
 def _committed(kind: str, folder: Path) -> str:

@@ -74,7 +74,10 @@ def _schemas(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterato
 
 
 def _requirements(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
-    """Cases name requirements that are covered, and readings that there are."""
+    """Cases name requirements that are of the project's business, and readings that there are.
+
+    Among them may be such as no scenario can judge: a vector can ask for a function inside an implementation.
+    """
     for file in files:
         for _, case in file:
             if not case.requirements:
@@ -83,8 +86,8 @@ def _requirements(files: Sequence[VectorFile], table: Table, folder: Path) -> It
                 found = table.requirements.get(name)
                 if found is None:
                     yield f"case {case.id}: unknown requirement {name}{hint(name, table.requirements)}"
-                elif found.kind is not RequirementClass.COVERED:
-                    yield f"case {case.id}: {name} is {found.kind}: {found.reason}"
+                elif found.kind is RequirementClass.OUT_OF_SCOPE:
+                    yield f"case {case.id}: {name} is out of scope: {found.reason}"
             yield from _case_readings(case.id, tuple(case.outcomes), table)
 
 

@@ -222,4 +222,9 @@ NOTES = {
         "a secret becomes known",
         "protocol text, User types a message to be sent",
     ),
+    "Found": Note(
+        "found by fuzzing, or in a run that was written down",
+        "an implementation did something else than the engines do",
+        "a transcript of Otterproof",
+    ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from harness.vectors import found
 from harness.vectors.builder import FileBuilder
 from harness.vectors.kinds import (
     authenticate,
@@ -52,4 +53,5 @@ AUTHORS: Mapping[str, Callable[[FileBuilder], None]] = {
     "ratchet": talks.ratchet,
     "forgeries": reveals.forgeries,
     "policies": policies.policies,
+    "found": found.found,
 }

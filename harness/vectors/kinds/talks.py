@@ -43,7 +43,8 @@ def _handshakes(file: FileBuilder, version: int) -> None:
     talk.start(BOB)
     talk.rounds(1)
     talk.write(
-        "a second handshake over the first session", f"{_HANDSHAKE} STATE-ENCRYPTED-4 KEYMGMT-AKE-3 MACREVEAL-END-1"
+        "a second handshake over the first session",
+        f"{_HANDSHAKE} STATE-ENCRYPTED-4 KEYMGMT-AKE-3 MACREVEAL-END-1 KEYS-SIG-6",
     )
     talk = Talk(file, f"v{version}-both-ask", version, deep=True)
     talk.act(ALICE, "start")
