@@ -144,9 +144,11 @@ class Reply:
         return found[0]
 
     def message(self, kind: Kind) -> Message:
-        """Demand exactly one message of a kind, whatever else was sent."""
+        """Demand exactly one message of a kind, with all its fields, whatever else was sent."""
         found = self.messages(kind)
         check(len(found) == 1, f"exactly one {kind} message goes out, and there were {len(found)}: {self}")
+        unreadable = [str(problem) for problem in found[0].problems if problem.code in ("short", "missing")]
+        check(not unreadable, f"the {kind} message has all its fields: {', '.join(unreadable)}")
         return found[0]
 
     def sends(self, *kinds: Kind) -> list[Message]:

@@ -342,7 +342,7 @@ def wrong_version_or_type(stage: Stage) -> None:
     subject = stage.subject()
     insider = subject.insider()
     subject.user("start")
-    for why, message in _misheaded(insider.commit()).items():
+    for why, message in _misheaded(insider.commit(receiver=insider.target_tag)).items():
         refused(subject.give(message), f"a D-H Commit with {why}")
     dh_key = subject.give(insider.commit()).message(Kind.DH_KEY)
     genuine = reveal_of(insider, dh_key)
