@@ -323,6 +323,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
     reply = subject.give(at.completing())
     if also is AuthState.NONE and not reply.of(Established):
         reply.ignored("the genuine message after a failure that ended the handshake")
+        _probe_given_up(at)
         return
     reply.one(Established)
     if at.auth is AuthState.AWAITING_REVEALSIG:
@@ -337,6 +338,15 @@ def _probe_message(at: Position) -> None:
         at.subject.says(at.old, b"which state is this?")
     else:
         at.subject.unsent(b"which state is this?")
+
+
+def _probe_given_up(at: Position) -> None:
+    """NONE after a failure: what begins now is a new handshake, and not the old one, spoilt."""
+    if at.auth is AuthState.AWAITING_REVEALSIG and at.dh_key is not None:
+        dh_key = at.subject.give(at.insider().commit()).message(Kind.DH_KEY)
+        check(dh_key.number("gy") != at.dh_key.number("gy"), "after a handshake that was given up the D-H Key is new")
+    else:
+        at.subject.give(at.new.dh_key()).ignored("a D-H Key after a handshake that was given up")
 
 
 def _probe_none(at: Position) -> None:
