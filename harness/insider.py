@@ -108,7 +108,7 @@ class Insider:
         self.our_keyid = self.their_keyid = 0
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
-        self.handshake: crypto.HandshakeKeys | None = None
+        self._handshake: crypto.HandshakeKeys | None = None
         #: The block X that he signed last, decrypted.
         self.block = b""
         self.x = self.draw(40)
@@ -177,21 +177,24 @@ class Insider:
         self.block = block
         encrypted = crypto.aes_ctr(c, bytes(8), block)
         mac = hmac.digest(m2, encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
-        self.ssid, self.handshake = keys.ssid, keys
+        self.ssid, self._handshake = keys.ssid, keys
         self.exponents[signed.keyid] = self.x
         self.exponents[signed.keyid + 1] = self.draw(40)
         self.our_keyid = signed.keyid + 1
         self.theirs[1], self.their_keyid = theirs, 1
         return encrypted, mac if signed.mac is None else signed.mac
 
+    @property
+    def handshake(self) -> crypto.HandshakeKeys:
+        """The keys of the handshake in which he signed last."""
+        if self._handshake is None:
+            raise ValueError("the insider has no keys of a handshake yet; let him sign first")
+        return self._handshake
+
     def identity(self, message: Message) -> Layer:
         """The block X of the target's Reveal Signature or Signature Message, once we have signed in this handshake."""
-        if self.handshake is None:
-            raise ValueError("the insider has no keys of a handshake yet; let him sign first")
-        primed = message.kind is wire.Kind.SIGNATURE
-        return parse_signature_block(
-            crypto.signature_block(message, self.handshake.c_primed if primed else self.handshake.c)
-        )
+        keys, primed = self.handshake, message.kind is wire.Kind.SIGNATURE
+        return parse_signature_block(crypto.signature_block(message, keys.c_primed if primed else keys.c))
 
     def meet(self, message: Message) -> None:
         """Take note of the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""

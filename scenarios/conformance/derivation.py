@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from harness.insider import Insider, Signed, fingerprint, power
+from harness.insider import Insider, Signed, power
 from harness.scenario import scenario
 from harness.stage import Stage, Subject, check
 from harness.wire import DH_GENERATOR, Kind, build, crypto
 from harness.wire.crypto import HandshakeKeys, SessionKeys, h1, h2, handshake_keys
 from implementations.contract import Established
+from scenarios.conformance.encoding_keys import check_signature
 
 
 @scenario(
@@ -38,12 +40,13 @@ def keys_of_the_handshake(stage: Stage) -> None:
         since = len(subject.log)
         subject.establish(insider, target_begins=target_begins)
         kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
-        block = insider.identity(subject.replies(since, subject.name).message(kind))
-        check(not block.problems, "the target's signature block is encrypted with the key of its message")
-        check(block.value("pubkey_type") == 0, "the block holds a DSA key")
-        held = hashlib.sha1(block.body[2 : sum(len(field.raw) for field in block.fields[:5])]).digest()
-        check(held == subject.world.parties[subject.name].fingerprint, "the block holds the target's key")
-        check(held != fingerprint(insider.key.public), "the block holds no key of ours")
+        message = subject.replies(since, subject.name).message(kind)
+        theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
+        check_signature(insider, message, theirs)  # it can be read with c and verifies with m1, or with c' and m1'
+        keys = insider.handshake
+        m2 = keys.m2 if target_begins else keys.m2_primed
+        mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
+        check(message.data("mac") == mac, "the MAC of the block is made with m2, or m2' in the Signature Message")
         subject.still_talks(insider)
 
 

@@ -65,8 +65,6 @@ def signed_by_target(subject: Subject, insider: Insider, *, begins: bool) -> tup
 def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
     """Demand that the block in a message of the target's has its key and a good signature; the signature."""
     keys, block = insider.handshake, insider.identity(message)
-    if keys is None:
-        raise ValueError("the insider has signed before")
     check(not block.problems, f"the signed block is a PUBKEY, a key id and 40 bytes: {list(map(str, block.problems))}")
     check(block.value("pubkey_type") == 0, f"the key has type 0x0000, and has {block.value('pubkey_type')!r}")
     expected = test_key("alice").public

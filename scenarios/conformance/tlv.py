@@ -61,7 +61,7 @@ def lengths_and_types_have_two_bytes(stage: Stage) -> None:
         _finishes(reply, f"a TLV behind one of {length} bytes")
 
 
-@scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-5", "TLV-FORM-5"))
+@scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
 def unknown_types_are_passed_over(stage: Stage) -> None:
     """TLVs of unknown type have no effect, and take none from the text or from the TLVs before and behind them."""
     subject, insider = stage.encrypted()
@@ -89,7 +89,7 @@ def a_nul_alone_is_no_tlv(stage: Stage) -> None:
     subject.still_talks(insider)
 
 
-@scenario(requirements=("TLV-FORM-8", "!TLV-FORM-8", "!DATA-TEXT-3"))
+@scenario(requirements=("TLV-FORM-8", "!TLV-FORM-8", "!TLV-SAMPLE-1"))
 def records_that_are_cut_short(stage: Stage) -> None:
     """A TLV that is cut short, or stray bytes behind the last one, have no effect, end no session, and what comes later
     is as ever.
@@ -99,6 +99,7 @@ def records_that_are_cut_short(stage: Stage) -> None:
         b"\0",
         b"\0\1",
         b"\0\1\0",
+        b"\0\0\0\5hell",
         b"\0\1\0\4",
         b"\0\1\0\1",
         b"\0\1\xff\xff\0",
@@ -114,6 +115,17 @@ def records_that_are_cut_short(stage: Stage) -> None:
         check(reply.secure in ([b"text"], []), f"nothing is shown but the text: {reply}")
         check(len(reply.accepted) == len(reply.secure), f"nothing comes of {records[:12]!r}: {reply}")
         subject.hears(insider, b"the next message")
+    subject.still_talks(insider)
+
+
+@scenario(requirements=("!TLV-FORM-1", "!TLV-END-1"))
+def typed_text_makes_no_tlvs(stage: Stage) -> None:
+    """A text in which the user has typed a NUL is refused, or sent without making what follows a TLV."""
+    subject, insider = stage.encrypted()
+    for text in (b"text\0\0\1\0\0", b"\0\0\1\0\0", b"text\0\0\0\0\0\0\1\0\0"):
+        for message in subject.user("send", text=text).messages(Kind.DATA):
+            found = subject.read(insider, message)
+            check(all(one.type != DISCONNECTED for one in found.tlvs), f"what is typed ends no session: {found}")
     subject.still_talks(insider)
 
 

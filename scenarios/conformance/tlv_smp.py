@@ -47,7 +47,7 @@ def other_types_carry_no_smp(stage: Stage) -> None:
     talk.asked(talk.liar()).tells(True)
 
 
-@scenario(needs=("smp",), requirements=("TLV-SMP-8", "!TLV-SMP-8", "!TLV-SMP-7"))
+@scenario(needs=("smp",), requirements=("TLV-SMP-8", "!TLV-SMP-8", "!TLV-SMP-7", "!TLV-SMP-9"))
 def values_with_too_little(stage: Stage) -> None:
     """An SMP message with fewer MPIs than it has, or that its count says, with an MPI cut short or no count at all, is
     refused.
