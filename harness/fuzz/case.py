@@ -20,7 +20,8 @@ from harness.keys import test_key
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
 from harness.network import Move, Settle, User
-from harness.oracles import Oracles
+from harness.oracles import ORACLES, Oracles
+from harness.oracles.memory import Forgetting
 from harness.roster import make
 from harness.targets import EngineTarget, InProcess, Target
 from harness.world import Party, World
@@ -130,7 +131,10 @@ class Setup:
         if not self.in_process and any(_number(move.args.get(name)) > most for name, most in _LARGEST.items()):
             return None  # there is no way to say it in the protocol, and engines alone have to refuse it
         if isinstance(policy := move.args.get("policy"), Policy):
-            return User(move.party, move.action, {"policy": self.allowed(move.party, policy)})
+            policy = self.allowed(move.party, policy)
+            if "policy" not in self.capabilities and not policy:
+                return None  # whether it then switches OTR off is not known
+            return User(move.party, move.action, {"policy": policy})
         return move
 
 
@@ -289,7 +293,9 @@ def _world(setup: Setup) -> tuple[World, Oracles]:
     world = World(parties, others)
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: _tape(source) for name, source in entropy.items() if name not in foreign}
-    oracles = Oracles(world, *setup.oracles, configs=configs, drawn=drawn, foreign=foreign)
+    # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
+    ids = setup.oracles or [one for one in ORACLES if not foreign or one != Forgetting.id]
+    oracles = Oracles(world, *ids, configs=configs, drawn=drawn, foreign=foreign)
     world.watchers.append(oracles)
     return world, oracles
 

@@ -89,7 +89,7 @@ def _plainer(program: Program) -> Iterator[Program]:
         yield Program(replace(setup, network="pair", role=names[setup.role]), moves)
     for changes in ({"size": None}, {"policy": "both"}, {"start": "3"}):
         plain: Setup = replace(setup, **cast(Any, changes))
-        if plain != setup:
+        if plain != setup and f"v{plain.start}" in plain.capabilities:
             yield replace(program, setup=plain)
     if setup.network == "pair" and setup.role != "alice":
         names = {"alice": "bob", "bob": "alice"}

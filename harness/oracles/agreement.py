@@ -188,7 +188,10 @@ class Smp(Oracle):
 
     def _judge_request(self, view: View, event: SmpRequested) -> None:
         peer = self._peer(view)
-        if peer is None or not peer.initiator or peer.question != event.question:
+        right = peer is not None and peer.initiator and peer.question == event.question
+        if view.foreign and peer is not None and not peer.question:
+            right = peer.initiator and not event.question  # not all tell an empty question from none
+        if not right:
             self.fail(view, f"the user is asked for a secret, question {event.question!r}", f"the peer began {peer}")
 
     def _judge_result(self, view: View, event: SmpFinished) -> None:

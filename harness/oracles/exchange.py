@@ -54,7 +54,8 @@ class InstanceTags(Oracle):
         if message.version != 3 or not message.has("receiver_tag"):
             return
         sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-        if sender != (view.own_tag or sender) or sender < MIN_INSTANCE_TAG:
+        told = self._reader.world.parties[view.party].instance_tag  # 0 if it is not; it need not stay the same then
+        if sender != (told or sender) or sender < MIN_INSTANCE_TAG:
             self.fail(view, f"sender tag {sender:#x} goes out", f"our own, {view.own_tag:#x}")
         if receiver < MIN_INSTANCE_TAG and (receiver or message.kind is not Kind.DH_COMMIT):
             self.fail(view, f"receiver tag {receiver:#x} on a {message.kind} message", "the tag of the session")

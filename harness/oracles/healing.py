@@ -105,11 +105,16 @@ class Healing(Oracle):
         return log
 
     def _instance(self, party: str, peer: str) -> int:
-        """The session of `party` with `peer` that a handshake brought last: version 3's or version 2's."""
+        """The session of `party` with `peer` that a handshake brought last: version 3's or version 2's.
+
+        A peer that does not tell its instance tag is known by its key alone.
+        """
         identity, tag = self._world.parties[peer].fingerprint, self._world.parties[peer].instance_tag
         links = self._reader.links(party)
         mine = {
-            instance: link for instance, link in links.items() if instance in (0, tag) and link.fingerprint == identity
+            instance: link
+            for instance, link in links.items()
+            if instance in (0, tag or instance) and link.fingerprint == identity
         }
         return max(mine, key=lambda instance: mine[instance].number, default=0)
 
