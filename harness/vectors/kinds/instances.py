@@ -8,7 +8,7 @@ from harness import wire
 from harness.insider import Insider
 from harness.keys import test_key
 from harness.vectors.builder import FileBuilder, invalid, valid
-from harness.vectors.kinds.handshake import changed
+from harness.vectors.kinds.mutations import changed
 from harness.vectors.plays import Act, Plays, bound, does, gives, hears, nothing
 from harness.vectors.scene import BOTH, TAG, Scene
 from implementations.contract import MAX_INSTANCES
