@@ -133,7 +133,7 @@ def a_mac_is_twenty_bytes(stage: Stage) -> None:
     subject, insider = stage.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     mac = genuine.raw("mac")
-    for raw in (b"", mac[:4], mac[:10], mac[:19], mac + b"\0", mac[:19] + bytes([mac[19] ^ 1])):
+    for raw in (b"", mac[:4], mac[:10], mac[:19], mac[:19] + bytes([mac[19] ^ 1])):
         body = b"".join(raw if field.name == "mac" else field.raw for field in genuine.fields)
         refused(subject, wire.armour(body), f"a MAC of {len(raw)} bytes that is not the right one")
     subject.hears(insider, b"a text")

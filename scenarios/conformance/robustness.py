@@ -54,6 +54,8 @@ def any_bytes_do_no_harm(stage: Stage) -> None:
     for one in junk(stage.seed, insider.commit()):
         reply = subject.give(one)
         check(len(reply.raw) <= MOST_REPLIES, f"{one[:40]!r} is answered with little, and was with {len(reply.raw)}")
+    subject = stage.subject()
+    insider = subject.insider()
     commit = build(subject.query().message(Kind.DH_COMMIT))
     for one in junk(stage.seed, insider.dh_key()):
         if wire.parse(one).kind is not Kind.DH_KEY:  # which could be one, with a number of nobody's
@@ -62,7 +64,7 @@ def any_bytes_do_no_harm(stage: Stage) -> None:
     signature = insider.signature(insider.opened(commit, reveal))
     for one in junk(stage.seed, signature):
         subject.give(one).accepts_nothing("junk")
-    subject.begin(insider)
+    subject, insider = stage.encrypted()
     for one in junk(stage.seed, insider.data(b"spoilt", mac=bytes(20))):
         reply = subject.give(one)
         reply.accepts_nothing("junk")
