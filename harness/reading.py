@@ -18,12 +18,17 @@ from harness.targets import ENGINES
 
 Probe = Callable[[Stage], str]
 
+#: The probes, by the id of the reading.
+PROBES: dict[str, Probe] = {}
+
 
 def reading(name: str, *, needs: tuple[str, ...] = (), peer_needs: tuple[str, ...] = ()) -> Callable[[Probe], Probe]:
     """Make a function the probe of a reading. UnknownId for a reading that is not in the register."""
     question = load().reading(name)
 
     def register(probe: Probe) -> Probe:
+        PROBES[name] = probe
+
         def measure(stage: Stage) -> None:
             first, again = probe(stage), probe(stage.reseeded(b"again"))
             check(first in question.options, f"the answer to {name} is one of {', '.join(question.options)}: {first}")

@@ -169,6 +169,10 @@ class Stage:
             self.tried = number + 1
             yield number
 
+    def facing(self, target: Target) -> Stage:
+        """The same stage for another target; what happens there is not written down here."""
+        return Stage(target, self.version, self.seed, self.peer)
+
     def count(self, steps: int) -> None:
         """Steps that were made in worlds other than those of `courses`."""
         self._counted += steps

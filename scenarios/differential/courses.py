@@ -1,0 +1,121 @@
+"""Courses that any target takes beside the reference engine (harness.side_by_side)."""
+
+from __future__ import annotations
+
+from harness import wire
+from harness.network import flip_bit
+from harness.scenario import scenario
+from harness.side_by_side import Side, compare
+from harness.smp_talk import MESSAGE_4, SmpTalk
+from harness.stage import Stage
+from harness.wire import Kind
+from harness.wire.layers import tlv
+
+
+@scenario(requirements=("AKE-OUTLINE-1", "!COMMIT-REVEALSIG-1", "!DHKEY-SIG-1", "!SIG-IGNORED-1", "!REVEAL-IGNORED-1"))
+def handshakes_side_by_side(stage: Stage) -> None:
+    """Every message of the handshake in both roles, each of them once too often and out of turn."""
+
+    def begun_by_the_insider(side: Side) -> None:
+        insider = side.insider()
+        side.user("start", "start")
+        commit = insider.commit()
+        dh_key = side.give("commit", commit).message(Kind.DH_KEY)
+        side.give("commit again", commit)
+        reveal = insider.reveal_signature(wire.build(dh_key))
+        side.give("reveal signature", reveal)
+        side.give("reveal signature again", reveal)
+        side.give("commit of an old handshake", commit)
+
+    def begun_by_the_target(side: Side) -> None:
+        insider = side.insider()
+        commit = side.give("query", b"?OTRv%d?" % stage.version).message(Kind.DH_COMMIT)
+        dh_key = insider.dh_key()
+        reveal = side.give("D-H key", dh_key).message(Kind.REVEAL_SIGNATURE)
+        side.give("D-H key again", dh_key)
+        gx = insider.opened(wire.build(commit), wire.build(reveal))
+        signature = insider.signature(gx)
+        side.give("signature", signature)
+        side.give("signature again", signature)
+
+    compare(stage, begun_by_the_insider)
+    compare(stage, begun_by_the_target)
+
+
+def damaged(message: bytes) -> bytes:
+    """A data message with the last bit of its text inverted."""
+    field = wire.parse(message).field("encrypted_message")
+    return flip_bit(message, 8 * (field.offset + len(field.raw)) - 1)
+
+
+@scenario(requirements=("KEYMGMT-SEND-1", "DATA-CTR-1", "KEYMGMT-ROTATE-1", "!DATA-RECV-12", "!DATA-RECV-13"))
+def sessions_side_by_side(stage: Stage) -> None:
+    """Texts in turn and in a row, repeated, damaged, late, without text, with TLVs, and the end."""
+
+    def course(side: Side) -> None:
+        insider = side.insider()
+        side.subject.establish(insider)
+        held: list[bytes] = []
+        for number in range(4):
+            text = insider.data(b"text %d" % number)
+            side.give(f"damaged {number}", damaged(text), "DATA-UNREADABLE-REPLY")
+            side.give(f"text {number}", text)
+            side.give(f"text {number} again", text, "DATA-UNREADABLE-REPLY")
+            held.append(insider.data(b"held %d" % number))
+            side.give(f"after {number}", insider.data(b"after %d" % number))
+            side.give(f"held {number}", held[-1], "DATA-UNREADABLE-REPLY")
+            sent = side.user(f"answer {number}", "send", text=b"answer %d" % number)
+            insider.read(wire.build(sent.message(Kind.DATA)))
+        side.give("no text", insider.data(b""))
+        side.give("padding", insider.data(b"padded", tlvs=[tlv(0, bytes(20))]))
+        side.give("unknown TLV", insider.data(b"unknown", tlvs=[tlv(0x1234, b"x")]))
+        side.give("the end", insider.data(b"bye", tlvs=[tlv(1)]))
+        side.user("typed after the end", "send", text=b"are you there?")
+
+    compare(stage, course)
+
+
+@scenario(requirements=("!ROBUST-INPUT-2", "!ARMOUR-PARSE-5", "!QUERY-PARSE-2", "!ERROR-STATE-1"))
+def odd_input_side_by_side(stage: Stage) -> None:
+    """Text, marks and messages that are not of the form, before and in a session: what is shown and what goes out."""
+    odd = (
+        ("plain text", b"hello", ()),
+        ("a query for version 1", b"?OTR?", ()),
+        ("a query that offers nothing", b"?OTRv?", ("QUERY-CLOSING",)),
+        ("an error", b"?OTR Error: x", ()),
+        ("an unknown type", wire.armour(stage.version.to_bytes(2) + b"\x77"), ("ARMOUR-UNKNOWN",)),
+        ("an empty armour", b"?OTR:.", ("ARMOUR-UNKNOWN",)),
+        ("no base64", b"?OTR:!!!!.", ("ARMOUR-UNKNOWN", "ARMOUR-BASE64")),
+    )
+
+    def before(side: Side) -> None:
+        for label, message, readings in odd:
+            side.give(label, message, *readings)
+
+    def within(side: Side) -> None:
+        insider = side.insider()
+        side.subject.establish(insider)
+        for label, message, readings in odd:
+            side.give(label, message, *readings)
+        side.give("a text", insider.data(b"a text"))
+
+    compare(stage, before)
+    compare(stage, within)
+
+
+@scenario(needs=("smp",), requirements=("SMP-BEGIN-1", "!SMP-ABORT-1", "SMPMATH-TEST-1"))
+def smp_side_by_side(stage: Stage) -> None:
+    """SMP begun by either side, with equal and with other secrets, and a message that nobody waits for."""
+
+    def course(side: Side) -> None:
+        insider = side.insider()
+        side.subject.establish(insider)
+        talk = SmpTalk(side.subject, insider)
+        for secret in (b"the otter swims", b"another"):
+            side.step(f"the insider asks with {secret!r}", talk.asked(talk.liar(secret)).reply, "SMP-UNEQUAL")
+            side.step(
+                f"the target asks, {secret!r}", talk.asks(talk.liar(secret, target_asks=True)).reply, "SMP-UNEQUAL"
+            )
+        side.step("message 4 at once", talk.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6}).reply, "SMP-UNEXPECTED")
+
+    compare(stage, course)
