@@ -133,7 +133,7 @@ _PADDED = 300
 
 
 def _is_heartbeat(message: Message) -> bool:
-    """Whether it may be one: nobody but the correspondent can tell what is in it, but it is short, and may be ignored."""
+    """Whether it may be one. What is in it only the correspondent can tell, but it is short, and may be ignored."""
     if message.kind is not Kind.DATA or message.problems:
         return False
     return message.number("flags") == 1 and len(message.data("encrypted_message")) <= _PADDED
