@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,18 @@ def test_a_target_is_asked_by_its_clients_alone() -> None:
     assert report.kinds["extra_key"].checked == load("extra_key").count
     assert report.kinds["found"].checked == 0
     assert report.readings["QUERY-CLOSING"].keys() == {"required"}
+
+
+def test_a_target_with_a_tape_runs_plays_again() -> None:
+    command = f"exec:{sys.executable} -m implementations.drivers.engine.driver independent"
+    target = make_target(command)
+    wrong = changed("extra_key", "extra_key.v3-encrypted.sent-0", lambda case: case["steps"][0]["args"].update(use=1))
+    try:
+        report = verify_target([load("found"), load("smp_secrets")], target)
+        assert (report.failures, report.kinds["found"].checked, report.kinds["smp_secrets"].checked) == ({}, 1, 0)
+        assert list(verify_target([wrong], target).failures) == ["extra_key.v3-encrypted.sent-0"]
+    finally:
+        target.close()
 
 
 def test_a_target_that_is_wrong_is_told() -> None:

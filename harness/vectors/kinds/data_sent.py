@@ -63,7 +63,7 @@ def heartbeats(file: FileBuilder, version: int) -> None:
     none = {"DATA-HEARTBEAT:none": valid(sends=(), shows=(b"hello",))}
     group.play("59", "59 seconds: nothing", shows, at(59), flags="Heartbeat")
     group.play(
-        "60", "60 seconds: a heartbeat", shows, at(60), flags="Heartbeat", ours="DATA-HEARTBEAT:interval", others=none
+        "61", "61 seconds: a heartbeat", shows, at(61), flags="Heartbeat", ours="DATA-HEARTBEAT:interval", others=none
     )
     group.play(
         "1000",
