@@ -321,6 +321,8 @@ ROWS = (
         _AUTHS,
         shows=Shown.FINISHED,
         message=F,
+        reading="END-HANDSHAKE",
+        or_auth=NONE,
         claims=("STATE-ENDED-1", "STATE-ENDED-2", "STATE-FINISHED-2"),
     ),
     _row(
@@ -364,8 +366,25 @@ ROWS = (
         claims=("USER-SEND-8", "USER-SEND-10", "STATE-FINISHED-1", "!USER-SEND-5"),
     ),
     _row("end", P, _AUTHS, claims=("USER-END-1", "!USER-END-2")),
-    _row("end", E, _AUTHS, sends=(Sent.DATA_END,), message=P, claims=("USER-END-2", "USER-END-3", "STATE-PLAINTEXT-3")),
-    _row("end", F, _AUTHS, message=P, claims=("USER-END-4", "!USER-END-2", "STATE-PLAINTEXT-3")),
+    _row(
+        "end",
+        E,
+        _AUTHS,
+        sends=(Sent.DATA_END,),
+        message=P,
+        reading="END-HANDSHAKE",
+        or_auth=NONE,
+        claims=("USER-END-2", "USER-END-3", "STATE-PLAINTEXT-3"),
+    ),
+    _row(
+        "end",
+        F,
+        _AUTHS,
+        message=P,
+        reading="END-HANDSHAKE",
+        or_auth=NONE,
+        claims=("USER-END-4", "!USER-END-2", "STATE-PLAINTEXT-3"),
+    ),
 )
 
 

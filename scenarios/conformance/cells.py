@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from harness.course import CheckFailed
+from harness.course import CheckFailed, NotAsked
 from harness.scenario import scenario
 from harness.stage import Stage
 from harness.states import INPUTS, Cell, Setting, filled, possible
 from implementations.contract import MessageState
-from scenarios.conformance.cells_play import Failure, Position, probe, visit
+from scenarios.conformance.cells_play import Failure, Unreached, walk
 
 #: The sections, by a short name.
 SECTIONS = {
@@ -63,29 +63,28 @@ def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             yield sorted(staying, key=lambda cell: cell.setting is not Setting.SEND_TAG)
 
 
-def _walk(stage: Stage, cells: Sequence[Cell]) -> None:
-    """Visit cells on one way, and probe the states that follow the last one. CheckFailed."""
-    at = Position(stage, cells[0].message, cells[0].auth)
-    for cell in cells:
-        visit(at, cell)
-    probe(at, filled()[cells[-1]].or_auth)
-
-
 def _alone(stage: Stage, cells: Sequence[Cell]) -> Iterator[Failure]:
     """What is wrong with each of some cells, each visited on a way of its own."""
     for cell in cells:
         try:
-            _walk(stage, [cell])
+            walk(stage, [cell])
         except CheckFailed as failed:
             yield Failure(cell, str(failed))
 
 
 def visit_all(stage: Stage, cells: Sequence[Cell]) -> None:
-    """Visit cells; those that are not as they must be are named together, and the first of them is the last one run."""
+    """Visit cells; those that are not as they must be are named together, and the first of them is the last one run.
+
+    Cells whose states the target does not get into are not visited; NotAsked when there are no others.
+    """
     failures: list[Failure] = []
+    unreached: list[Unreached] = []
     for way in _ways(cells):
         try:
-            _walk(stage, way)
+            walk(stage, way)
+        except Unreached as error:
+            unreached.append(error)
+            continue
         except CheckFailed as failed:
             alone = list(_alone(stage, way)) if len(way) > 1 else [Failure(way[0], str(failed))]
             failures += alone or [Failure(way[-1], f"after all others in these states: {failed}")]
@@ -94,6 +93,8 @@ def visit_all(stage: Stage, cells: Sequence[Cell]) -> None:
         if len(failures) > 1:
             list(_alone(stage, [failures[0].cell]))
         raise CheckFailed("\n".join(f"{failure}"[:400] for failure in failures))
+    if not stage.visited:
+        raise NotAsked(f"the target does not get into these states: {unreached[0]}"[:400])
 
 
 def _claims(cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -125,7 +126,9 @@ def _register(section: str, name: str, messages: Sequence[MessageState], usual: 
     run.__doc__ = f'In {where} and every authentication state all cells of "{section}" are as the text says{policies}.'
     _CELLS[name] = cells
     every = [cell for version in versions for cell in cells[version]]
-    scenario(versions=versions, needs=() if usual else ("policy",), requirements=_claims(every))(run)
+    tags = any(cell.input == "tagged_plaintext" or cell.setting is Setting.SEND_TAG for cell in every)
+    needs = ("policy",) * (not usual) + ("whitespace_tag",) * tags
+    scenario(versions=versions, needs=needs, requirements=_claims(every))(run)
 
 
 for _section, _name in SECTIONS.items():

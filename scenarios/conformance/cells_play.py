@@ -6,7 +6,7 @@ authentication state in which message of a handshake is taken up. [The protocol 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness import wire
@@ -26,6 +26,7 @@ from implementations.contract import (
     Refused,
     TextReceived,
 )
+from scenarios.conformance.handshake_play import LATER
 
 WRONG = Signed(mac=bytes(20))
 
@@ -91,12 +92,24 @@ class Position:
         self.new = self.commits = self.insider()
         self.unopened = False
         if auth in (AuthState.AWAITING_DHKEY, AuthState.AWAITING_SIG):
+            if message is not MessageState.PLAINTEXT:
+                self.subject.tick(LATER)
             self.commit = self.subject.query().message(Kind.DH_COMMIT)
         if auth is AuthState.AWAITING_REVEALSIG:
             self.subject.user("start")
             self.dh_key = self.subject.give(self.new.commit()).message(Kind.DH_KEY)
         if auth is AuthState.AWAITING_SIG:
             self.reveal = self.subject.give(self.new.dh_key()).message(Kind.REVEAL_SIGNATURE)
+
+    def arrive(self, completes: bool) -> None:
+        """Demand that the way has left the message state alone: handshakes under way do not touch it. CheckFailed.
+
+        completes: the input completes the handshake, with which a text stored in FINISHED would go out.
+        """
+        if self.message is MessageState.ENCRYPTED:
+            self.subject.says(self.old, b"arrived")
+        elif self.message is MessageState.FINISHED and not completes:
+            self.subject.unsent(b"arrived")
 
     def insider(self) -> Insider:
         """The correspondent's client, with D-H keys that were not used yet."""
@@ -312,6 +325,9 @@ def probe(at: Position, also: AuthState | None = None) -> None:
     if at.auth is AuthState.AWAITING_DHKEY:
         at.new = at.insider()  # the D-H Key of the one before would be taken in AWAITING_SIG, too
         reply = subject.give(at.new.dh_key())
+        if also is AuthState.NONE and not reply.sent:
+            reply.ignored("a D-H Key after the handshake was given up")
+            return
         at.reveal = reply.message(Kind.REVEAL_SIGNATURE)
         at.auth = AuthState.AWAITING_SIG
     if at.auth is AuthState.NONE:
@@ -359,6 +375,10 @@ def _probe_none(at: Position) -> None:
         at.subject.give(at.new.signature(gx)).ignored("a Signature in NONE")
 
 
+class Unreached(Exception):
+    """A target can't be brought into the states of a cell; what is wrong then shows in the cell that leads there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A cell that is not as it must be, and what was wrong."""
@@ -368,3 +388,15 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.cell}: {self.what}"
+
+
+def walk(stage: Stage, cells: Sequence[Cell]) -> None:
+    """Visit cells of the same states on one way, and probe the states that follow the last. CheckFailed, Unreached."""
+    try:
+        at = Position(stage, cells[0].message, cells[0].auth)
+        at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)
+    except CheckFailed as failed:
+        raise Unreached(f"{cells[0].message.name}, {cells[0].auth.name}: {failed}") from failed
+    for cell in cells:
+        visit(at, cell)
+    probe(at, filled()[cells[-1]].or_auth)
