@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from harness.course import NotAsked
 from harness.judge import Result, run
 from harness.report import as_json
 from harness.requirements import Claim
@@ -18,7 +19,7 @@ from harness.states.page import render
 from harness.transcript import Verdict
 from implementations.contract import VERSIONS, AuthState, MessageState
 from scenarios.conformance import cells
-from scenarios.conformance.cells_play import MESSAGES, Position, probe, visit
+from scenarios.conformance.cells_play import MESSAGES, Position, Unreached, probe, visit, walk
 
 load()
 
@@ -112,7 +113,21 @@ def test_a_failure_names_its_cell() -> None:
     (one,) = scenarios("conformance.cells.send_in_finished[v3]")
     result = run(one, make("fault:text-in-clear-when-finished"), b"seed")
     assert result.verdict is Verdict.FAIL
-    assert result.detail.startswith("v3 finished/awaiting_dhkey: send: nothing goes out")
+    assert result.detail.startswith("v3 finished/none: send: nothing goes out")
+    assert result.visited == ("v3 finished/none: send",), "the other states are not reached"
+
+
+def test_states_that_are_not_reached_are_not_judged() -> None:
+    (one,) = scenarios("conformance.cells.query_in_encrypted[v3]")
+    target = make("reference")
+    faulty = make("fault:text-in-clear-during-handshake")
+    assert run(one, target, b"seed").verdict is Verdict.PASS
+    assert run(one, faulty, b"seed").verdict is Verdict.FAIL
+    way = [cell for cell in possible() if str(cell) == "v3 encrypted/awaiting_dhkey: start"]
+    with pytest.raises(Unreached, match="ENCRYPTED, AWAITING_DHKEY: exactly one data message goes out"):
+        walk(Stage(faulty, 3, b"seed"), way)
+    with pytest.raises(NotAsked, match="does not get into these states: ENCRYPTED, AWAITING_DHKEY"):
+        cells.visit_all(Stage(faulty, 3, b"seed"), way)
 
 
 def test_the_way_is_right_before_the_input() -> None:

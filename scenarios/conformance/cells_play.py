@@ -65,6 +65,10 @@ def policy_of(version: int, setting: Setting) -> Policy:
     return ALLOW[5 - version] if setting is Setting.OTHER_VERSION else ALLOW[version] | _FLAGS.get(setting, Policy.NONE)
 
 
+class Unreached(Exception):
+    """A target can't be brought into the states of a cell; what is wrong then shows in the cell that leads there."""
+
+
 class Position:
     """A target in a given message and authentication state, and the insider's side of it.
 
@@ -102,14 +106,19 @@ class Position:
             self.reveal = self.subject.give(self.new.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
     def arrive(self, completes: bool) -> None:
-        """Demand that the way has left the message state alone: handshakes under way do not touch it. CheckFailed.
+        """Demand that the handshake under way has left the message state alone. CheckFailed, Unreached.
 
         completes: the input completes the handshake, with which a text stored in FINISHED would go out.
         """
-        if self.message is MessageState.ENCRYPTED:
-            self.subject.says(self.old, b"arrived")
-        elif self.message is MessageState.FINISHED and not completes:
-            self.subject.unsent(b"arrived")
+        try:
+            if self.message is MessageState.ENCRYPTED:
+                self.subject.says(self.old, b"arrived")
+            elif self.message is MessageState.FINISHED and self.auth is not AuthState.NONE and not completes:
+                self.subject.unsent(b"arrived")
+        except CheckFailed as failed:
+            if self.auth is AuthState.NONE:
+                raise
+            raise Unreached(f"{self.message.name}, {self.auth.name}: {failed}") from failed
 
     def insider(self) -> Insider:
         """The correspondent's client, with D-H keys that were not used yet."""
@@ -375,10 +384,6 @@ def _probe_none(at: Position) -> None:
         at.subject.give(at.new.signature(gx)).ignored("a Signature in NONE")
 
 
-class Unreached(Exception):
-    """A target can't be brought into the states of a cell; what is wrong then shows in the cell that leads there."""
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A cell that is not as it must be, and what was wrong."""
@@ -394,9 +399,9 @@ def walk(stage: Stage, cells: Sequence[Cell]) -> None:
     """Visit cells of the same states on one way, and probe the states that follow the last. CheckFailed, Unreached."""
     try:
         at = Position(stage, cells[0].message, cells[0].auth)
-        at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)
     except CheckFailed as failed:
         raise Unreached(f"{cells[0].message.name}, {cells[0].auth.name}: {failed}") from failed
+    at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)
     for cell in cells:
         visit(at, cell)
     probe(at, filled()[cells[-1]].or_auth)
