@@ -95,7 +95,28 @@ class Clients(Conversation):
     starts = ("3", "3", "scratch")
 
 
-@scenario(versions=(3,), needs=("lockstep",))
+@scenario(
+    versions=(3,),
+    needs=("lockstep",),
+    requirements=(
+        "ROBUST-INPUT-1",
+        "!ROBUST-INPUT-2",
+        "ROBUST-INPUT-3",
+        "ROBUST-LOOP-2",
+        "!STATE-SECRECY-1",
+        "!STATE-SECRECY-2",
+        "AKE-BOTH-1",
+        "DATA-CTR-1",
+        "!DATA-CTR-3",
+        "!DATA-RECV-12",
+        "!DATA-RECV-13",
+        "MACREVEAL-WHEN-4",
+        "MACREVEAL-WHEN-5",
+        "MACREVEAL-WHEN-6",
+        "KEYMGMT-ROTATE-8",
+        "FRAGMENT-BOUND-1",
+    ),
+)
 def two_clients(stage: Stage) -> None:
     """Random runs of two parties, their users and the adversary, in both versions, judged by all oracles and the model.
 
@@ -104,7 +125,11 @@ def two_clients(stage: Stage) -> None:
     _judge(stage, "pair", examples=60)
 
 
-@scenario(versions=(3,), needs=("lockstep",))
+@scenario(
+    versions=(3,),
+    needs=("lockstep",),
+    requirements=("INSTANCE-MULTI-1", "INSTANCE-MULTI-2", "!INSTANCE-DISCARD-4", "ROBUST-INPUT-3", "!STATE-SECRECY-2"),
+)
 def three_clients(stage: Stage) -> None:
     """Random runs in which two clients of one account talk to one, with the adversary between them."""
     _judge(stage, "three", examples=40)

@@ -65,7 +65,6 @@ def _hex(value: bytes | int) -> str:
         "AKE-OUTLINE-2",
         "AKE-OUTLINE-3",
         "AKE-VERIFY-5",
-        "DERIVE-SSID-1",
         "DERIVE-DATA-1",
         "DERIVE-DATA-3",
         "DERIVE-DATA-4",

@@ -93,7 +93,7 @@ def _authenticated(message: bytes) -> int:
     return len(parsed.mac_input()) + 20 if parsed.kind is wire.Kind.DATA else len(parsed.body)
 
 
-@scenario(needs=("lockstep",))
+@scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!ROBUST-INPUT-2"))
 def every_truncation(stage: Stage) -> None:
     """A message of any kind, cut off anywhere, is not acted upon, and the whole one still works afterwards."""
     pair = stage.pair()
@@ -106,7 +106,7 @@ def every_truncation(stage: Stage) -> None:
             _genuine_still_works(pair, moment, lambda length=length, moment=moment: truncate(moment.message, length))  # type: ignore[misc]
 
 
-@scenario(needs=("lockstep",))
+@scenario(needs=("lockstep",), requirements=("!DATA-MAC-2", "!AKE-VERIFY-6", "!ROBUST-INPUT-2", "!DATA-RECV-12"))
 def bit_flips(stage: Stage) -> None:
     """A message of any kind with any protected bit inverted yields no text, no session, no SMP; the genuine one still
     works.
@@ -122,7 +122,7 @@ def bit_flips(stage: Stage) -> None:
             check(not accepted, f"nothing comes of bit {bit} inverted, and there was {accepted}")
 
 
-@scenario(needs=("lockstep",))
+@scenario(needs=("lockstep",), requirements=("!DATA-RECV-13", "!DATA-CTR-3", "!AKE-FRESH-1"))
 def replays(stage: Stage) -> None:
     """Every message of a whole conversation, handed over again at every later moment, is not delivered again."""
     pair = stage.pair()

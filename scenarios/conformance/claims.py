@@ -15,7 +15,7 @@ def _transmitted(pair: Pair) -> list[bytes]:
     return [event.message for event in pair.events(0, TARGET, Outgoing)]
 
 
-@scenario()
+@scenario(requirements=("AKE-BOTH-1", "DATA-RECV-2"))
 def the_same_seed_gives_the_same_bytes(stage: Stage) -> None:
     """A target that says it draws from a seed or tape transmits the same bytes when a conversation is repeated."""
     first, again = _transmitted(stage.pair()), _transmitted(stage.pair())
@@ -25,7 +25,7 @@ def the_same_seed_gives_the_same_bytes(stage: Stage) -> None:
     )
 
 
-@scenario()
+@scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
 def another_seed_gives_other_bytes(stage: Stage) -> None:
     """Randomness is used: two conversations with different seeds have no handshake message in common."""
     first = _transmitted(stage.pair())
@@ -35,7 +35,7 @@ def another_seed_gives_other_bytes(stage: Stage) -> None:
     stage.check(not common, f"nothing is the same under another seed, and {len(common)} messages were")
 
 
-@scenario()
+@scenario(requirements=("STATE-ACTIONS-1",))
 def what_is_claimed_can_be_done(stage: Stage) -> None:
     """A driver's claims hold: what it says that its target can do is not answered with "unsupported".
 

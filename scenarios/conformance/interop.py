@@ -7,19 +7,19 @@ from harness.stage import PEER, TARGET, Stage
 from implementations.contract import Outgoing
 
 
-@scenario()
+@scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "DERIVE-SSID-2"))
 def handshake_asked_by_target(stage: Stage) -> None:
     """The target sends a query, the peer begins the handshake, both end up in the same session."""
     stage.pair().establish(TARGET)
 
 
-@scenario()
+@scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "QUERY-ANSWER-1"))
 def handshake_asked_by_peer(stage: Stage) -> None:
     """The peer sends a query, the target begins the handshake, both end up in the same session."""
     stage.pair().establish(PEER)
 
 
-@scenario()
+@scenario(requirements=("KEYMGMT-ROTATE-1", "DATA-RECV-2", "DATA-RECV-3", "DERIVE-DATA-3"))
 def alternating_data_messages(stage: Stage) -> None:
     """A hundred data messages, each side in turn, so that every one of them changes keys."""
     pair = stage.pair()
@@ -29,7 +29,7 @@ def alternating_data_messages(stage: Stage) -> None:
         pair.say(PEER, b"message %d from the peer" % number)
 
 
-@scenario()
+@scenario(requirements=("KEYMGMT-SEND-4", "DATA-CTR-1"))
 def one_sided_data_messages(stage: Stage) -> None:
     """Many data messages in one direction go under one key pair, with counters that rise."""
     pair = stage.pair()
@@ -39,7 +39,7 @@ def one_sided_data_messages(stage: Stage) -> None:
             pair.say(name, b"message %d from %s" % (number, name.encode()))
 
 
-@scenario()
+@scenario(requirements=("DATA-TEXT-1", "DATA-TEXT-2"))
 def texts_of_all_sizes(stage: Stage) -> None:
     """One byte, text that is not ASCII, and a long text arrive as they were sent."""
     pair = stage.pair()
@@ -55,7 +55,7 @@ def texts_of_all_sizes(stage: Stage) -> None:
         pair.say(PEER, text)
 
 
-@scenario(needs=("smp",), peer_needs=("smp",))
+@scenario(needs=("smp",), peer_needs=("smp",), requirements=("SMPMATH-TEST-1", "SMPMATH-TEST-2", "SMP-BEGIN-1"))
 def smp_equal(stage: Stage) -> None:
     """SMP begun by either side with equal secrets succeeds on both."""
     pair = stage.pair()
@@ -64,7 +64,7 @@ def smp_equal(stage: Stage) -> None:
     pair.smp(PEER, "geheimnis \u00fc".encode(), "geheimnis \u00fc".encode())
 
 
-@scenario(needs=("smp",), peer_needs=("smp",))
+@scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
 def smp_unequal(stage: Stage) -> None:
     """SMP begun by either side with unequal secrets fails on both, and can be tried again."""
     pair = stage.pair()
@@ -74,7 +74,7 @@ def smp_unequal(stage: Stage) -> None:
     pair.smp(PEER, b"one secret", b"one secret")
 
 
-@scenario(needs=("smp", "smp_question"), peer_needs=("smp", "smp_question"))
+@scenario(needs=("smp", "smp_question"), peer_needs=("smp", "smp_question"), requirements=("TLV-SMP-5", "SMP-BEGIN-1"))
 def smp_with_question(stage: Stage) -> None:
     """SMP with a question: the question arrives as asked, and the outcome is the same on both sides."""
     pair = stage.pair()
@@ -83,7 +83,12 @@ def smp_with_question(stage: Stage) -> None:
     pair.smp(PEER, b"blue", b"grey", b"And now?")
 
 
-@scenario(versions=(3,), needs=("extra_key",), peer_needs=("extra_key",))
+@scenario(
+    versions=(3,),
+    needs=("extra_key",),
+    peer_needs=("extra_key",),
+    requirements=("EXTRA-KEY-1", "TLV-EXTRA-1", "TLV-EXTRA-2"),
+)
 def extra_symmetric_key(stage: Stage) -> None:
     """The extra symmetric key is the same on both sides, and another one after the keys have changed."""
     pair = stage.pair()
@@ -93,7 +98,7 @@ def extra_symmetric_key(stage: Stage) -> None:
     pair.extra_key(PEER, 0xFFFFFFFF, b"")
 
 
-@scenario(needs=("fragmentation_out",))
+@scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-8", "FRAGMENT-SEND-9", "FRAGMENT-SEND-5"))
 def fragments_from_target(stage: Stage) -> None:
     """With small message sizes the target's messages arrive in fragments, in the handshake too."""
     for size in (150, 600):
@@ -110,7 +115,7 @@ def fragments_from_target(stage: Stage) -> None:
         stage.check(bool(pieces), f"messages of the target of more than {size} bytes come in fragments")
 
 
-@scenario(peer_needs=("fragmentation_out",))
+@scenario(peer_needs=("fragmentation_out",), requirements=("FRAGMENT-RECV-1", "FRAGMENT-RECV-13"))
 def fragments_to_target(stage: Stage) -> None:
     """The target puts together fragments of many sizes."""
     for size in (64, 100, 333, 1000):
@@ -120,7 +125,7 @@ def fragments_to_target(stage: Stage) -> None:
         pair.say(TARGET, b"from the target " * 20)
 
 
-@scenario()
+@scenario(requirements=("USER-END-3", "TLV-END-2", "AKE-FRESH-1"))
 def disconnect_and_again(stage: Stage) -> None:
     """Each side ends the conversation in turn, the other is told, and a new handshake makes a new session."""
     pair = stage.pair()
@@ -137,7 +142,7 @@ def disconnect_and_again(stage: Stage) -> None:
     pair.say(TARGET, b"and again")
 
 
-@scenario()
+@scenario(requirements=("QUERY-ANSWER-7", "STATE-ENCRYPTED-4"))
 def handshake_while_encrypted(stage: Stage) -> None:
     """A query in a running conversation refreshes it; texts before and after arrive."""
     pair = stage.pair()

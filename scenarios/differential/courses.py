@@ -12,7 +12,7 @@ from harness.wire import Kind
 from harness.wire.layers import tlv
 
 
-@scenario(requirements=("AKE-OUTLINE-1", "!COMMIT-REVEALSIG-1", "!DHKEY-SIG-1", "!SIG-IGNORED-1", "!REVEAL-IGNORED-1"))
+@scenario(requirements=("AKE-OUTLINE-1", "!COMMIT-REVEALSIG-1", "!DHKEY-SIG-1", "!SIG-NONE-1", "!REVEAL-IGNORED-1"))
 def handshakes_side_by_side(stage: Stage) -> None:
     """Every message of the handshake in both roles, each of them once too often and out of turn."""
 
