@@ -189,7 +189,7 @@ def both_sides_derive_the_same_keys(stage: Stage) -> None:
     """Texts pass both ways under every pair of keys, one after another, in runs and in turns, and under pairs that are
     a step behind.
     """
-    subject, insider = stage.encrypted(target_begins=True)
+    subject, insider = stage.encrypted()
     for turn in range(4):
         for _ in range(turn):
             subject.says(insider, b"from the target")

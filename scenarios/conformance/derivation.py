@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from harness.course import NotAsked
 from harness.insider import Insider, Signed, power
 from harness.scenario import scenario
 from harness.stage import Stage, Subject, check
@@ -129,12 +130,15 @@ def who_sent_the_reveal_signature(stage: Stage) -> None:
     handshake, not in one before.
     """
     for target_begins in (False, True):
-        subject, insider = stage.encrypted(target_begins=target_begins)
-        insider.x = insider.draw(40)
-        replies = subject.begin(insider) if target_begins else subject.answer(insider)
-        found = replies.one(Established).sent_reveal_signature
-        if subject.tells("established", "sent_reveal_signature"):
-            check(found == (not target_begins), "the second handshake decides who sent the Reveal Signature")
+        subject = stage.subject()
+        insider = subject.insider()
+        established = subject.establish(insider, target_begins=target_begins)
+        if not subject.tells("established", "sent_reveal_signature"):
+            raise NotAsked("the target does not tell who sent the Reveal Signature Message")
+        check(established.sent_reveal_signature == target_begins, "who committed has sent the Reveal Signature Message")
+    insider.x = insider.draw(40)
+    again = subject.begin(insider).one(Established)
+    check(not again.sent_reveal_signature, "the second handshake decides, in which the other side committed")
 
 
 def _short(public: int, secret: int) -> bool:

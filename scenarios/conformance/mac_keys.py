@@ -204,7 +204,7 @@ def every_kind_of_message_reveals(stage: Stage) -> None:
     able = stage.target.capabilities
     actions: list[tuple[str, dict[str, object]]] = [("send", {"text": b"text"}), ("end", {})]
     actions += [("smp_start", {"secret": b"secret"})] if "smp" in able else []
-    actions += [("extra_key", {"use": 1, "data": b""})] if "extra_key" in able and stage.version == 3 else []
+    actions += [("extra_key", {"use": 1, "data": b"a file"})] if "extra_key" in able and stage.version == 3 else []
     for action, args in actions:
         ledger = _ledger(stage)
         ledger.hears()
