@@ -1,7 +1,6 @@
 """The catalogue of faults: it can be read, every fault makes an engine, and every one of these is noticed.
 
-The last is the point: by the detector that the entry names, in each of the versions that it names, and an engine
-without any fault goes unnoticed by all of them.
+The last is the point: by the scenario that the entry names, in each of the versions that it names.
 """
 
 from __future__ import annotations
@@ -17,20 +16,16 @@ import pytest
 
 import harness
 from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
-from harness.faults.detect import detect, detectors, notices, recordings
 from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
 from harness.faults.loader import PREFIX, make_engine
+from harness.faults.powers import remember_powers
+from harness.faults.score import Task, notices
 from harness.keys import test_key
-from harness.lockstep import Divergence
-from harness.stage import TARGET, Stage
 from implementations.contract import Outgoing, PartyConfig, Policy
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
 
 CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A)
-
-#: The faults by the detector that they name.
-BY_HINT = {hint: [fault for fault in faults().values() if fault.hint == hint] for hint in detectors()}
 
 SOURCES = {"a.py": "one\ntwo\ntwo\n"}
 ENTRY = """\
@@ -42,7 +37,7 @@ oracle = "I1"
 requirement = "DATA-CTR-1"
 observer = "honest"
 versions = [2, 3]
-hint = "drill:losses"
+hint = "differential.talk.losses"
 edits = [{ file = "a.py", find = "one", replace = "1" }]
 """
 
@@ -168,31 +163,15 @@ def test_an_empty_file_is_told() -> None:
         list(parse("", "data", SOURCES))
 
 
-@pytest.mark.parametrize("hint", BY_HINT)
-def test_every_fault_is_noticed(hint: str) -> None:
-    """By the detector that it names, in each version that it names."""
-    genuine = make_engine("test-genuine", ())
-    assert notices(hint, genuine, (2, 3), memory=True) is None, "an engine without a fault must go unnoticed"
+@pytest.mark.parametrize("area", AREAS)
+def test_every_fault_is_noticed(area: str) -> None:
+    """By the scenario that it names, in each version that it names."""
+    remember_powers()
     missed = [
-        f"{fault.name} in version {version}"
-        for fault in BY_HINT[hint]
+        f"{fault.hint}[v{version}] does not notice {fault.name}"
+        for fault in faults().values()
+        if fault.area == area
         for version in fault.versions
-        if detect(fault, version) is None
+        if not notices(Task(f"{fault.hint}[v{version}]"), FaultTarget(fault.name))
     ]
-    assert not missed, f"{hint} does not notice: {', '.join(missed)}"
-
-
-def test_every_fault_names_a_detector() -> None:
-    unknown = {fault.name: fault.hint for fault in faults().values() if fault.hint not in BY_HINT}
-    assert not unknown, f"no such detectors: {unknown}"
-    with pytest.raises(LookupError, match="no detector 'drill:nothing'; there are"):
-        recordings("drill:nothing", 3)
-
-
-def test_a_fault_is_a_target() -> None:
-    """On a stage, in lockstep with the genuine engine, a fault is noticed without a recording."""
-    stage = Stage(FaultTarget("fault:counter-starts-at-0"), 3, b"seed")
-    pair = stage.pair()
-    pair.establish(TARGET)
-    with pytest.raises((Divergence, AssertionError)):
-        pair.say(TARGET, b"text")
+    assert missed == []

@@ -67,8 +67,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An entry. source: where the like was seen. hint: the detector (harness.faults.detect) that is expected to see
-    it."""
+    """An entry. source: where the like was seen. hint: a scenario that notices it, without version."""
 
     name: str
     area: str

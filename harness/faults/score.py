@@ -71,11 +71,11 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A scenario to be run, and which of its random runs, if it is made of such. seconds: what it costs to run all."""
+    """A scenario to be run, and which of its random runs if not all. seconds: what it costs."""
 
     scenario: str
-    seconds: float
-    examples: frozenset[int] | None
+    seconds: float = 0
+    examples: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +339,7 @@ def _genuine_copy() -> SoloTarget:
 def _judge(task: tuple[str, list[Task], list[list[Task]]]) -> tuple[str, list[Notice]]:
     name, first, kinds = task
     target = FaultTarget(name)
-    found = [notice for one in first for notice in _notices(one, target)]
+    found = [notice for one in first for notice in notices(one, target)]
     later: list[Task] = []
     for kind in kinds:
         if kind and not any(_scenario(one.scenario).kind == _scenario(kind[0].scenario).kind for one in _sure(found)):
@@ -362,7 +362,7 @@ def _trip(task: tuple[str, list[tuple[str, Task]]]) -> tuple[str, list[Notice]]:
     scenario, able = task
     found: list[Notice] = []
     for name, one in able:
-        found += _notices(one, FaultTarget(name))
+        found += notices(one, FaultTarget(name))
         if _sure(found):
             break
     return scenario, found
@@ -371,7 +371,7 @@ def _trip(task: tuple[str, list[tuple[str, Task]]]) -> tuple[str, list[Notice]]:
 def _until_noticed(tasks: Iterable[Task], target: FaultTarget) -> list[Notice]:
     found: list[Notice] = []
     for task in tasks:
-        found += _notices(task, target)
+        found += notices(task, target)
         if _sure(found):
             break
     return found
@@ -381,7 +381,8 @@ def _sure(notices: Iterable[Notice]) -> list[Notice]:
     return [notice for notice in notices if not notice.error]
 
 
-def _notices(task: Task, target: FaultTarget) -> list[Notice]:
+def notices(task: Task, target: FaultTarget) -> list[Notice]:
+    """Judge a fault by a scenario: one notice, or none if it goes unnoticed."""
     scenario = _scenario(task.scenario)
     stage = _Selected(scenario, target, task.examples)
     verdict, detail = verdict_of(scenario, stage)

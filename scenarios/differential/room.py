@@ -1,25 +1,21 @@
-"""Drills: short fixed courses of events, made to reach one part of an engine each, and the room that they happen in.
-
-A drill faces a `Recorder` and checks nothing itself: what the genuine engine did is what an engine must do.
-"""
+"""The room that differential scenarios happen in: a target that is compared, and honest peers or an insider for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import wraps
 
-from harness.faults.record import Recorder, Recording
 from harness.insider import Insider
 from harness.keys import test_key
+from harness.lockstep import LockstepParty
+from harness.scenario import scenario
+from harness.stage import ALLOW, PEER_TAG, TARGET_TAG, Stage
+from harness.targets import InProcess
 from implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, Policy
 from implementations.entropy import SeededEntropy, Tape, TapeEntropy
 from implementations.reference import ReferenceEngine
 
-ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
-
-#: The tags of the target and of the clients that face it.
-TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 
 
 def outgoing(events: Sequence[Event]) -> list[bytes]:
@@ -27,12 +23,24 @@ def outgoing(events: Sequence[Event]) -> list[bytes]:
     return [event.message for event in events if isinstance(event, Outgoing)]
 
 
-class Room:
-    """Where a drill happens, in one protocol version."""
+class Compared(LockstepParty):
+    """The target's engine and the genuine one, which must do the same."""
 
-    def __init__(self, version: int) -> None:
-        self.version = version
-        self.recordings: list[Recording] = []
+    def __init__(self, stage: Stage, engines: dict[str, Engine]) -> None:
+        super().__init__("target", engines)
+        self._stage = stage
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        self._stage.count(1)
+        return super()._do(action, **args)
+
+
+class Room:
+    """Where a course of events happens, in the protocol version of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.version = stage.version
 
     def target(
         self,
@@ -41,19 +49,22 @@ class Room:
         tag: int | None = TARGET_TAG,
         size: int | None = None,
         tape: Tape | None = None,
-    ) -> Recorder:
+    ) -> Compared:
         """A target. tape: values for some of its draws."""
         config = PartyConfig(test_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
-        entropy: Entropy = SeededEntropy(b"drill").child("target")
-        recorder = Recorder(config, TapeEntropy(tape, entropy) if tape else entropy)
-        self.recordings.append(recorder.recording)
-        return recorder
+        seeded: Entropy = SeededEntropy(b"differential").child("target")
+        entropy = TapeEntropy(tape, seeded) if tape else seeded
+        judged = self.stage.target
+        if not isinstance(judged, InProcess):
+            raise TypeError(f"{judged.name} claims lockstep and is no engine")
+        engines = {"target": judged.engine(config, entropy), "reference": ReferenceEngine(config, entropy)}
+        return Compared(self.stage, engines)
 
     def duel(self, policy: Policy | None = None, *, size: int | None = None, tape: Tape | None = None) -> Duel:
         """A target and honest peers."""
         return Duel(self, self.target(policy, size=size, tape=tape))
 
-    def insider(self, policy: Policy | None = None) -> tuple[Recorder, Insider]:
+    def insider(self, policy: Policy | None = None) -> tuple[Compared, Insider]:
         """A target and somebody who lies to it."""
         return self.target(policy), self.liar()
 
@@ -64,17 +75,17 @@ class Room:
 class Duel:
     """A target and honest clients of its correspondent, with one queue of messages for each."""
 
-    def __init__(self, room: Room, target: Recorder) -> None:
+    def __init__(self, room: Room, target: Compared) -> None:
         self.room = room
         self.target = target
-        self.parties: dict[str, Engine | Recorder] = {"target": target}
+        self.parties: dict[str, Engine] = {"target": target}
         self.queues: dict[str, list[bytes]] = {"target": []}
         self.join("peer", PEER_TAG)
 
     def join(self, name: str, tag: int, *, key: str = "bob", size: int | None = None, tape: Tape | None = None) -> None:
         """One more client of the correspondent: it receives all that the target sends."""
         config = PartyConfig(test_key(key), BOTH, tag, size)
-        entropy: Entropy = SeededEntropy(b"drill").child(name)
+        entropy: Entropy = SeededEntropy(b"differential").child(name)
         self.parties[name] = ReferenceEngine(config, TapeEntropy(tape, entropy) if tape else entropy)
         self.queues[name] = []
 
@@ -133,33 +144,18 @@ class Duel:
             queue.clear()
 
 
-Run = Callable[[Room], None]
+Course = Callable[[Room], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Drill:
-    """A drill by its name, and the versions that it is made for."""
+def differential(*versions: int) -> Callable[[Course], Course]:
+    """Make a function a differential scenario in those versions; in both if none are given."""
 
-    name: str
-    versions: tuple[int, ...]
-    run: Run
+    def register(run: Course) -> Course:
+        @scenario(versions=versions or (2, 3), needs=("lockstep",))
+        @wraps(run)
+        def judged(stage: Stage) -> None:
+            run(Room(stage))
 
-
-_DRILLS: dict[str, Drill] = {}
-
-
-def drill(*versions: int) -> Callable[[Run], Run]:
-    """Make a function a drill of those versions; of both if none are given."""
-
-    def register(run: Run) -> Run:
-        name = run.__name__
-        if name in _DRILLS:
-            raise ValueError(f"two drills are called {name}; rename one")
-        _DRILLS[name] = Drill(name, versions or (2, 3), run)
         return run
 
     return register
-
-
-def drills() -> Mapping[str, Drill]:
-    return _DRILLS

@@ -1,25 +1,34 @@
 """Random conversations: two clients of one correspondent and the target, users who do anything, a network that does.
 
-The same number gives the same conversation. What the target is given is recorded.
+The same number gives the same conversation.
 """
 
 from __future__ import annotations
 
 import random
 
-from harness.faults.record import Recording
-from harness.faults.room import BOTH, Room
 from harness.network import flip_bit, truncate
 from implementations.contract import Policy
+from scenarios.differential.room import BOTH, Room, differential
+
+#: How many conversations there are.
+RUNS = 4
 
 #: How many moves a conversation has.
 MOVES = 150
 
 
-def random_run(number: int, version: int) -> list[Recording]:
+@differential()
+def random_conversations(room: Room) -> None:
+    """Random conversations are the same for both, whoever does what to them."""
+    for number in room.stage.examples(RUNS):
+        _conversation(room, number)
+
+
+def _conversation(room: Room, number: int) -> None:
     """One conversation; it begins encrypted, with a second client for odd numbers."""
+    version = room.version
     choose = random.Random(f"{number} {version}")
-    room = Room(version)
     duel = room.duel(BOTH | Policy.ERROR_START_AKE | Policy.WHITESPACE_START_AKE)
     if number % 2:
         duel.join("other", 0x80000ABC)
@@ -56,7 +65,6 @@ def random_run(number: int, version: int) -> list[Recording]:
         elif move == "attack":
             _attack(choose, duel.queues["target"], history)
     duel.settle()
-    return room.recordings
 
 
 def _attack(choose: random.Random, queue: list[bytes], history: list[bytes]) -> None:

@@ -1,11 +1,12 @@
-"""Drills of form: messages in the clear, policies, malformed messages, fragments, instance tags, several clients."""
+"""Form: messages in the clear, policies, malformed messages, fragments, instance tags, several clients."""
 
 from __future__ import annotations
 
 from harness import wire
-from harness.faults.room import ALLOW, BOTH, Duel, Room, drill
 from harness.network import fragment
+from harness.stage import ALLOW
 from implementations.contract import Policy
+from scenarios.differential.room import BOTH, Duel, Room, differential
 
 EVERYTHING = BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
@@ -32,7 +33,7 @@ UNENCODED = (
 )
 
 
-@drill()
+@differential()
 def unencoded(room: Room) -> None:
     """Every unencoded message under several policies, before, in and after a session."""
     for policy in (ALLOW[room.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
@@ -50,7 +51,7 @@ def unencoded(room: Room) -> None:
             duel.target.restore(moment)
 
 
-@drill()
+@differential()
 def own_words(room: Room) -> None:
     """What the user sends in the clear, and asks for, under all policies."""
     for policy in (Policy.NONE, ALLOW[room.version], BOTH, EVERYTHING, ALLOW[room.version] | EVERYTHING ^ BOTH):
@@ -72,7 +73,7 @@ def own_words(room: Room) -> None:
     duel.run("target", "send", text=b"tagged again")
 
 
-@drill()
+@differential()
 def policies(room: Room) -> None:
     """Every message of a handshake and of a session under a policy that forbids its version."""
     for allowed in (Policy.NONE, ALLOW[5 - room.version], ALLOW[room.version]):
@@ -93,7 +94,7 @@ def policies(room: Room) -> None:
                     duel.act("peer", "send", text=b"encrypted")
 
 
-@drill()
+@differential()
 def malformed(room: Room) -> None:
     """Messages whose lengths are wrong, of types that do not exist, with bytes left over, in odd armour."""
     duel = room.duel()
@@ -136,7 +137,7 @@ def _malformed(message: bytes) -> list[bytes]:
     return [*found, *(wire.armour(version.to_bytes(2) + body[2:]) for version in (0, 1, 4, 0x0300, 0x0102, 0x0103))]
 
 
-@drill()
+@differential()
 def fragments_in(room: Room) -> None:
     """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
     duel = room.duel(ALLOW[room.version] | Policy.ERROR_START_AKE)
@@ -176,7 +177,7 @@ def fragments_in(room: Room) -> None:
         duel.target.receive(piece)
 
 
-@drill()
+@differential()
 def fragment_limits(room: Room) -> None:
     """Too much in fragments: too long a message, too many senders, many small pieces."""
     target = room.target(BOTH)
@@ -191,7 +192,7 @@ def fragment_limits(room: Room) -> None:
         target.receive(front + b"%d,300,x," % k)
 
 
-@drill()
+@differential()
 def fragments_out(room: Room) -> None:
     """What the target sends when messages must be short, and how it puts together what a peer sends."""
     for size in (64, 200, 500):
@@ -213,7 +214,7 @@ def fragments_out(room: Room) -> None:
             other.act("target", "send", text=b"x" * length)
 
 
-@drill()
+@differential()
 def clients(room: Room) -> None:
     """Several clients of one account, each with a session; texts, fragments and ends in all of them."""
     duel = room.duel(BOTH)
@@ -252,7 +253,7 @@ def clients(room: Room) -> None:
             duel.pass_on("target" if party == "peer" else "peer")
 
 
-@drill(3)
+@differential(3)
 def tags(room: Room) -> None:
     """Messages of all kinds with instance tags of all kinds."""
     duel = room.duel()
@@ -282,7 +283,7 @@ def _with_tags(duel: Duel, message: bytes, fragments: tuple[bytes, bytes]) -> No
             duel.target.restore(moment)
 
 
-@drill(3)
+@differential(3)
 def many_tags(room: Room) -> None:
     """More sender tags than there may be sessions, with and without an encrypted one."""
     for established in (False, True):

@@ -1,17 +1,17 @@
-"""Drills with an insider in SMP: each number of each message wrong in turn, and messages out of turn."""
+"""An insider in SMP: each number of each message wrong in turn, and messages out of turn."""
 
 from __future__ import annotations
 
-from harness.faults.lies import DEGENERATE, LIMITS, begin, each
-from harness.faults.record import Recorder
-from harness.faults.room import Room, drill, outgoing
 from harness.insider import Insider, fingerprint
+from harness.lockstep import LockstepParty
 from harness.smp import SmpLiar, knows_degenerate, secret_number, smp_value
 from harness.wire import DH_PRIME, SMP_ORDER
 from harness.wire.layers import Tlv, tlv
+from scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
+from scenarios.differential.room import Room, differential, outgoing
 
 
-def _smp(target: Recorder, liar: Insider, kind: int, value: bytes) -> list[bytes]:
+def _smp(target: LockstepParty, liar: Insider, kind: int, value: bytes) -> list[bytes]:
     return outgoing(target.receive(liar.data(tlvs=[tlv(kind, value)])))
 
 
@@ -48,7 +48,7 @@ def _out_of_turn(numbers: dict[int, dict[str, int]]) -> list[Tlv]:
     return [*found, tlv(7, smp_value(2, numbers[2])), tlv(7, b"why?"), tlv(7, b""), tlv(6), tlv(6, b"x"), tlv(0)]
 
 
-def _each_smp(target: Recorder, liar: Insider, wrong: list[Tlv]) -> None:
+def _each_smp(target: LockstepParty, liar: Insider, wrong: list[Tlv]) -> None:
     messages = [liar.data(tlvs=[lie], ctr=1000) for lie in wrong]
     each(target, messages, liar.data(tlvs=[tlv(6)], ctr=1001))
 
@@ -62,13 +62,13 @@ def _any_numbers() -> dict[int, dict[str, int]]:
     return {2: first, 3: second, 4: third, 5: other.message_4(third)}
 
 
-def _secret(target: Recorder, liar: Insider, begins: bool) -> int:
+def _secret(target: LockstepParty, liar: Insider, begins: bool) -> int:
     ours, theirs = fingerprint(liar.key.public), target.fingerprint
     pair = (ours, theirs) if begins else (theirs, ours)
     return secret_number(*pair, liar.ssid, b"secret")
 
 
-@drill()
+@differential()
 def smp_lies_to_responder(room: Room) -> None:
     """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
     target, liar = room.insider()
@@ -86,7 +86,7 @@ def smp_lies_to_responder(room: Room) -> None:
     _each_smp(target, liar, _out_of_turn(numbers))
 
 
-@drill()
+@differential()
 def smp_lies_to_initiator(room: Room) -> None:
     """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
     target, liar = room.insider()

@@ -1,4 +1,4 @@
-"""Drills with an insider: wrong values under right keys, MACs and proofs, in handshakes and data messages."""
+"""An insider: wrong values under right keys, MACs and proofs, in handshakes and data messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from harness import wire
-from harness.faults.record import Recorder
-from harness.faults.room import BOTH, PEER_TAG, Room, drill, outgoing
 from harness.insider import (
     Insider,
     Signed,
@@ -18,29 +16,32 @@ from harness.insider import (
     public_key,
 )
 from harness.keys import test_key
+from harness.lockstep import LockstepParty
+from harness.stage import PEER_TAG
 from harness.wire import DH_PRIME, crypto
 from harness.wire.layers import tlv
 from implementations.contract import DsaPublicKey, Policy
+from scenarios.differential.room import BOTH, Room, differential, outgoing
 
 #: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 LIMITS = (2, DH_PRIME - 2)
 
 
-def begin(target: Recorder, liar: Insider, signed: Signed | None = None) -> list[bytes]:
+def begin(target: LockstepParty, liar: Insider, signed: Signed | None = None) -> list[bytes]:
     """The insider begins and completes a handshake; what the target sent last."""
     dh_key = outgoing(target.receive(liar.commit()))[0]
     return outgoing(target.receive(liar.reveal_signature(dh_key, signed or Signed())))
 
 
-def answer(target: Recorder, liar: Insider, signed: Signed | None = None) -> None:
+def answer(target: LockstepParty, liar: Insider, signed: Signed | None = None) -> None:
     """The target begins a handshake, and the insider completes it."""
     commit = outgoing(target.receive(b"?OTRv%d?" % liar.version))[0]
     reveal = outgoing(target.receive(liar.dh_key()))[0]
     target.receive(liar.signature(liar.opened(commit, reveal), signed or Signed()))
 
 
-def each(target: Recorder, messages: Iterable[bytes], then: bytes = b"") -> None:
+def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") -> None:
     """Each message at this same moment; after it `then`."""
     for message in messages:
         moment = target.snapshot()
@@ -55,7 +56,7 @@ def secret_of(public: int) -> int | None:
     return None if public in LIMITS else public % DH_PRIME if public % DH_PRIME < 2 else 1
 
 
-@drill()
+@differential()
 def bad_gx(room: Room) -> None:
     """g^x out of range, at its limits, of no structure, and not the one committed to."""
     target, liar = room.insider()
@@ -88,7 +89,7 @@ def bad_gx(room: Room) -> None:
     target.receive(reveal)
 
 
-@drill()
+@differential()
 def bad_gy(room: Room) -> None:
     """g^y out of range, and at its limits."""
     target, liar = room.insider()
@@ -99,7 +100,7 @@ def bad_gy(room: Room) -> None:
     target.receive(liar.dh_key())
 
 
-def signed_lies(target: Recorder) -> list[Signed]:
+def signed_lies(target: LockstepParty) -> list[Signed]:
     """Signature blocks that are wrong in one way each."""
     mallory, bob = test_key("mallory").public, test_key("bob").public
     q, p = mallory.q, mallory.p
@@ -133,7 +134,7 @@ def signed_lies(target: Recorder) -> list[Signed]:
     ]
 
 
-@drill()
+@differential()
 def bad_reveal_signatures(room: Room) -> None:
     """Reveal Signatures that are wrong in one way each, and then the right one."""
     target, liar = room.insider()
@@ -149,7 +150,7 @@ def bad_reveal_signatures(room: Room) -> None:
         target.restore(moment)
 
 
-@drill()
+@differential()
 def bad_signatures(room: Room) -> None:
     """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
     target, liar = room.insider()
@@ -168,7 +169,7 @@ def bad_signatures(room: Room) -> None:
         target.restore(moment)
 
 
-@drill()
+@differential()
 def another_identity(room: Room) -> None:
     """A session that is refreshed under another long-term key, and one with the same D-H key again."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
@@ -195,12 +196,11 @@ def another_identity(room: Room) -> None:
     begin(target, liar, Signed(shown=replace(carol, y=mallory.y)))
 
 
-@drill()
+@differential()
 def short_signature(room: Room) -> None:
     """A DSA nonce of the target's that gives an s with a leading zero."""
     probe, liar = room.insider()
     dh_key = outgoing(probe.receive(liar.commit()))[0]
-    room.recordings.clear()
     gy, gx = wire.parse(dh_key).number("gy"), power(2, liar.x)
     m1 = crypto.handshake_keys(power(gy, liar.x)).m1_primed
     alice = test_key("alice")
@@ -210,7 +210,7 @@ def short_signature(room: Room) -> None:
     begin(target, liar)
 
 
-@drill()
+@differential()
 def data_fields(room: Room) -> None:
     """Data messages with every field wrong in turn, under a right MAC."""
     for keyid in (1, 5):
@@ -260,7 +260,7 @@ def data_fields(room: Room) -> None:
     target.send(text=b"x")
 
 
-@drill()
+@differential()
 def mac_keys_with_zeros(room: Room) -> None:
     """A MAC key that begins with a zero byte is revealed."""
     target, liar = room.insider()
@@ -277,7 +277,7 @@ def mac_keys_with_zeros(room: Room) -> None:
         newest = liar.theirs[liar.their_keyid]
 
 
-@drill()
+@differential()
 def tlvs(room: Room) -> None:
     """TLVs of all types and lengths, cut short, several at once, with texts and without."""
     target, liar = room.insider()
@@ -313,7 +313,7 @@ def tlvs(room: Room) -> None:
     target.receive(liar.data(tlvs=[tlv(8, bytes(4))], ctr=5))
 
 
-@drill()
+@differential()
 def wrong_tags_of_insider(room: Room) -> None:
     """An insider whose instance tag is the target's own, or one of the largest."""
     for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
@@ -325,7 +325,7 @@ def wrong_tags_of_insider(room: Room) -> None:
         target.send(text=b"text")
 
 
-@drill()
+@differential()
 def keys_marked_by_refused_messages(room: Room) -> None:
     """All four pairs of keys verify something, some of it in messages that are refused, before keys change."""
     target, liar = room.insider()

@@ -1,19 +1,20 @@
-"""Drills of honest parties with a network between them that loses, repeats, reorders and forges: handshakes, data
+"""Honest parties with a network between them that loses, repeats, reorders and forges: handshakes, data
 messages, ends, stored texts, SMP, the extra key."""
 
 from __future__ import annotations
 
 from harness import wire
-from harness.faults.room import ALLOW, BOTH, Duel, Room, drill
 from harness.network import flip_bit, truncate
+from harness.stage import ALLOW
 from implementations.contract import Policy
+from scenarios.differential.room import BOTH, Duel, Room, differential
 
 #: Exponents of 302 and 142 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
 _SHORT_POWER = (3 << 300) + 0x506
 _SHORT_R = (3 << 140) + 0x1FA
 
 
-@drill()
+@differential()
 def handshakes(room: Room) -> None:
     """Handshakes asked for by either side, one after the other, with texts and replays in between."""
     for first in ("target", "peer"):
@@ -30,7 +31,7 @@ def handshakes(room: Room) -> None:
     duel.start("target")
 
 
-@drill()
+@differential()
 def messages_of_handshake_everywhere(room: Room) -> None:
     """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
     duel = room.duel()
@@ -56,7 +57,7 @@ def messages_of_handshake_everywhere(room: Room) -> None:
             duel.give("target", message)
 
 
-@drill()
+@differential()
 def collisions(room: Room) -> None:
     """Both sides begin at the same time; several times, since the hashes decide."""
     for number in range(6):
@@ -86,7 +87,7 @@ def collisions(room: Room) -> None:
         duel.target.restore(moment)
 
 
-@drill()
+@differential()
 def losses(room: Room) -> None:
     """Data messages that are lost, late, repeated and reordered, within keys and across them."""
     duel = room.duel()
@@ -112,7 +113,7 @@ def losses(room: Room) -> None:
     duel.run("peer", "send", text=b"y" * 70000)
 
 
-@drill()
+@differential()
 def late_messages(room: Room) -> None:
     """Messages kept back for each number of steps, then delivered."""
     duel = room.duel()
@@ -137,7 +138,7 @@ def late_messages(room: Room) -> None:
     duel.talk(2)
 
 
-@drill()
+@differential()
 def forged_data(room: Room) -> None:
     """Data messages with bits and bytes changed, then the genuine ones; and such without a session."""
     duel = room.duel()
@@ -173,7 +174,7 @@ def forged_data(room: Room) -> None:
     duel.target.receive(wire.build(parsed.with_value("flags", 1)))
 
 
-@drill()
+@differential()
 def heartbeats(room: Room) -> None:
     """A conversation in which time passes."""
     duel = room.duel()
@@ -189,7 +190,7 @@ def heartbeats(room: Room) -> None:
     duel.settle()
 
 
-@drill()
+@differential()
 def ends(room: Room) -> None:
     """Sessions that are ended by one side, by both at once, and with texts waiting."""
     for ender in ("target", "peer"):
@@ -212,7 +213,7 @@ def ends(room: Room) -> None:
     duel.run("target", "send", text=b"again in the clear")
 
 
-@drill()
+@differential()
 def stored_texts(room: Room) -> None:
     """Texts that wait for a session: sent, too old, for another key, several of them."""
     policy = ALLOW[room.version] | Policy.REQUIRE_ENCRYPTION
@@ -234,7 +235,7 @@ def stored_texts(room: Room) -> None:
         duel.start("target")
 
 
-@drill()
+@differential()
 def refresh_with_texts(room: Room) -> None:
     """Texts, SMP and an end while a second handshake is under way."""
     duel = room.duel()
@@ -252,7 +253,7 @@ def refresh_with_texts(room: Room) -> None:
     duel.settle()
 
 
-@drill()
+@differential()
 def statistical(room: Room) -> None:
     """Draws that are rare: numbers with leading zeros wherever a number is written."""
     tape = {
@@ -278,7 +279,7 @@ def statistical(room: Room) -> None:
     room.target(BOTH, tag=None, tape=tape).start()
 
 
-@drill()
+@differential()
 def smp_honest(room: Room) -> None:
     """SMP in all its forms between honest parties."""
     duel = room.duel()
@@ -299,7 +300,7 @@ def smp_honest(room: Room) -> None:
             duel.run(answers, "smp_answer", secret=answer)
 
 
-@drill()
+@differential()
 def smp_disturbed(room: Room) -> None:
     """SMP begun twice, by both, aborted, left, and with messages lost."""
     duel = room.duel()
@@ -336,7 +337,7 @@ def smp_disturbed(room: Room) -> None:
             duel.run("peer", "end")
 
 
-@drill()
+@differential()
 def extra_keys(room: Room) -> None:
     """The extra symmetric key asked for by both sides, at once and one after the other."""
     duel = room.duel()
