@@ -33,7 +33,46 @@ UNENCODED = (
 )
 
 
-@differential()
+@differential(
+    "!ARMOUR-PARSE-2",
+    "!COMMIT-POLICY-2",
+    "!ERROR-FORM-1",
+    "!ERROR-FORM-3",
+    "!ERROR-LOOP-1",
+    "!ERROR-SHOW-1",
+    "!ERROR-START-1",
+    "!ERROR-START-2",
+    "!ERROR-STATE-1",
+    "!ERROR-TEXT-1",
+    "!ERROR-TEXT-2",
+    "!POLICY-OFF-1",
+    "!QUERY-ANSWER-2",
+    "!QUERY-ANSWER-5",
+    "!QUERY-ANSWER-6",
+    "!QUERY-ANSWER-7",
+    "!QUERY-ANSWER-8",
+    "!QUERY-FORM-3",
+    "!QUERY-PARSE-1",
+    "!QUERY-PARSE-10",
+    "!QUERY-PARSE-11",
+    "!QUERY-PARSE-13",
+    "!QUERY-PARSE-2",
+    "!QUERY-PARSE-3",
+    "!QUERY-PARSE-6",
+    "!QUERY-SHOW-1",
+    "!STATE-CLEAR-2",
+    "!STATE-CLEAR-4",
+    "!STATE-CLEAR-5",
+    "!STATE-CLEAR-6",
+    "!TAG-ANSWER-1",
+    "!TAG-FORM-7",
+    "!TAG-PARSE-2",
+    "!TAG-PARSE-3",
+    "!TAG-SHOW-1",
+    "!TAG-START-2",
+    "!TAG-START-5",
+    "!TLV-FORM-7",
+)
 def unencoded(room: Room) -> None:
     """Every unencoded message under several policies, before, in and after a session."""
     for policy in (ALLOW[room.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
@@ -51,7 +90,22 @@ def unencoded(room: Room) -> None:
             duel.target.restore(moment)
 
 
-@differential()
+@differential(
+    "!POLICY-OFF-1",
+    "!POLICY-REQUIRE-1",
+    "!POLICY-TAG-1",
+    "!QUERY-FORM-7",
+    "!TAG-FORM-8",
+    "!TAG-PARSE-1",
+    "!TAG-STOP-1",
+    "!TLV-FORM-1",
+    "!USER-END-3",
+    "!USER-SEND-1",
+    "!USER-SEND-4",
+    "!USER-START-2",
+    "!USER-STORED-1",
+    "!USER-STORED-2",
+)
 def own_words(room: Room) -> None:
     """What the user sends in the clear, and asks for, under all policies."""
     for policy in (Policy.NONE, ALLOW[room.version], BOTH, EVERYTHING, ALLOW[room.version] | EVERYTHING ^ BOTH):
@@ -73,7 +127,7 @@ def own_words(room: Room) -> None:
     duel.run("target", "send", text=b"tagged again")
 
 
-@differential()
+@differential("!COMMIT-POLICY-1", "!POLICY-V2-1", "!SIG-POLICY-1")
 def policies(room: Room) -> None:
     """Every message of a handshake and of a session under a policy that forbids its version."""
     for allowed in (Policy.NONE, ALLOW[5 - room.version], ALLOW[room.version]):
@@ -94,7 +148,32 @@ def policies(room: Room) -> None:
                     duel.act("peer", "send", text=b"encrypted")
 
 
-@differential()
+@differential(
+    "!ARMOUR-FORM-1",
+    "!ARMOUR-FORM-2",
+    "!ARMOUR-PARSE-1",
+    "!ARMOUR-PARSE-3",
+    "!ARMOUR-PARSE-4",
+    "!ARMOUR-PARSE-5",
+    "!ARMOUR-PARSE-6",
+    "!ARMOUR-PARSE-7",
+    "!COMMIT-HASH-2",
+    "!DATA-OLDMACS-1",
+    "!INSTANCE-HEADER-1",
+    "!INSTANCE-HEADER-3",
+    "!KEYS-FPR-2",
+    "!KEYS-FPR-5",
+    "!KEYS-SIG-4",
+    "!KEYS-SIG-6",
+    "!REVEAL-FORM-7",
+    "!TYPES-BYTE-1",
+    "!TYPES-DATA-1",
+    "!TYPES-DATA-3",
+    "!TYPES-GROUP-2",
+    "!TYPES-MPI-4",
+    "!TYPES-MPI-5",
+    "!TYPES-SHORT-1",
+)
 def malformed(room: Room) -> None:
     """Messages whose lengths are wrong, of types that do not exist, with bytes left over, in odd armour."""
     duel = room.duel()
@@ -137,7 +216,27 @@ def _malformed(message: bytes) -> list[bytes]:
     return [*found, *(wire.armour(version.to_bytes(2) + body[2:]) for version in (0, 1, 4, 0x0300, 0x0102, 0x0103))]
 
 
-@differential()
+@differential(
+    "!FRAGMENT-BOUND-2",
+    "!FRAGMENT-BOUND-3",
+    "!FRAGMENT-RECV-10",
+    "!FRAGMENT-RECV-12",
+    "!FRAGMENT-RECV-14",
+    "!FRAGMENT-RECV-15",
+    "!FRAGMENT-RECV-16",
+    "!FRAGMENT-RECV-18",
+    "!FRAGMENT-RECV-19",
+    "!FRAGMENT-RECV-2",
+    "!FRAGMENT-RECV-20",
+    "!FRAGMENT-RECV-21",
+    "!FRAGMENT-RECV-22",
+    "!FRAGMENT-RECV-4",
+    "!FRAGMENT-RECV-5",
+    "!FRAGMENT-RECV-6",
+    "!FRAGMENT-RECV-7",
+    "!FRAGMENT-RECV-9",
+    "!FRAGMENT-SEND-7",
+)
 def fragments_in(room: Room) -> None:
     """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
     duel = room.duel(ALLOW[room.version] | Policy.ERROR_START_AKE)
@@ -177,7 +276,7 @@ def fragments_in(room: Room) -> None:
         duel.target.receive(piece)
 
 
-@differential()
+@differential("!FRAGMENT-BOUND-1", "!FRAGMENT-SEND-6")
 def fragment_limits(room: Room) -> None:
     """Too much in fragments: too long a message, too many senders, many small pieces."""
     target = room.target(BOTH)
@@ -192,7 +291,17 @@ def fragment_limits(room: Room) -> None:
         target.receive(front + b"%d,300,x," % k)
 
 
-@differential()
+@differential(
+    "!FRAGMENT-SEND-1",
+    "!FRAGMENT-SEND-10",
+    "!FRAGMENT-SEND-11",
+    "!FRAGMENT-SEND-2",
+    "!FRAGMENT-SEND-4",
+    "!FRAGMENT-SEND-5",
+    "!FRAGMENT-SEND-7",
+    "!FRAGMENT-SEND-8",
+    "!FRAGMENT-SEND-9",
+)
 def fragments_out(room: Room) -> None:
     """What the target sends when messages must be short, and how it puts together what a peer sends."""
     for size in (64, 200, 500):
@@ -214,7 +323,7 @@ def fragments_out(room: Room) -> None:
             other.act("target", "send", text=b"x" * length)
 
 
-@differential()
+@differential("!COMMIT-FORM-5", "!INSTANCE-MULTI-1", "!INSTANCE-MULTI-2", "!KEYMGMT-ROTATE-2")
 def clients(room: Room) -> None:
     """Several clients of one account, each with a session; texts, fragments and ends in all of them."""
     duel = room.duel(BOTH)
@@ -253,7 +362,20 @@ def clients(room: Room) -> None:
             duel.pass_on("target" if party == "peer" else "peer")
 
 
-@differential(3)
+@differential(
+    "!INSTANCE-DISCARD-1",
+    "!INSTANCE-DISCARD-2",
+    "!INSTANCE-DISCARD-3",
+    "!INSTANCE-DISCARD-4",
+    "!INSTANCE-LEARN-1",
+    "!INSTANCE-MULTI-1",
+    "!INSTANCE-RANGE-1",
+    "!INSTANCE-REPLY-1",
+    "!INSTANCE-ZERO-2",
+    "!INSTANCE-ZERO-3",
+    "!STATE-ENCRYPTED-1",
+    versions=(3,),
+)
 def tags(room: Room) -> None:
     """Messages of all kinds with instance tags of all kinds."""
     duel = room.duel()
@@ -283,7 +405,7 @@ def _with_tags(duel: Duel, message: bytes, fragments: tuple[bytes, bytes]) -> No
             duel.target.restore(moment)
 
 
-@differential(3)
+@differential("!INSTANCE-LEARN-2", versions=(3,))
 def many_tags(room: Room) -> None:
     """More sender tags than there may be sessions, with and without an encrypted one."""
     for established in (False, True):

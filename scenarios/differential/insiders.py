@@ -56,7 +56,7 @@ def secret_of(public: int) -> int | None:
     return None if public in LIMITS else public % DH_PRIME if public % DH_PRIME < 2 else 1
 
 
-@differential()
+@differential("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-3", "!AKE-VERIFY-1", "!COMMIT-REVEALSIG-2", "!REVEAL-SIG-10")
 def bad_gx(room: Room) -> None:
     """g^x out of range, at its limits, of no structure, and not the one committed to."""
     target, liar = room.insider()
@@ -89,7 +89,7 @@ def bad_gx(room: Room) -> None:
     target.receive(reveal)
 
 
-@differential()
+@differential("!AKE-VALID-1")
 def bad_gy(room: Room) -> None:
     """g^y out of range, and at its limits."""
     target, liar = room.insider()
@@ -134,7 +134,7 @@ def signed_lies(target: LockstepParty) -> list[Signed]:
     ]
 
 
-@differential()
+@differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
 def bad_reveal_signatures(room: Room) -> None:
     """Reveal Signatures that are wrong in one way each, and then the right one."""
     target, liar = room.insider()
@@ -150,7 +150,7 @@ def bad_reveal_signatures(room: Room) -> None:
         target.restore(moment)
 
 
-@differential()
+@differential("!AKE-VERIFY-5", "!REVEAL-SIG-3", "!REVEAL-SIG-4", "!REVEAL-SIG-5")
 def bad_signatures(room: Room) -> None:
     """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
     target, liar = room.insider()
@@ -169,7 +169,7 @@ def bad_signatures(room: Room) -> None:
         target.restore(moment)
 
 
-@differential()
+@differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")
 def another_identity(room: Room) -> None:
     """A session that is refreshed under another long-term key, and one with the same D-H key again."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
@@ -196,7 +196,7 @@ def another_identity(room: Room) -> None:
     begin(target, liar, Signed(shown=replace(carol, y=mallory.y)))
 
 
-@differential()
+@differential("!KEYS-SIG-1")
 def short_signature(room: Room) -> None:
     """A DSA nonce of the target's that gives an s with a leading zero."""
     probe, liar = room.insider()
@@ -210,7 +210,19 @@ def short_signature(room: Room) -> None:
     begin(target, liar)
 
 
-@differential()
+@differential(
+    "!DATA-CTR-2",
+    "!DATA-CTR-4",
+    "!DATA-FLAGS-6",
+    "!KEYMGMT-NEXT-1",
+    "!KEYMGMT-NEXT-2",
+    "!KEYMGMT-RECV-2",
+    "!KEYMGMT-RECV-3",
+    "!KEYMGMT-RECV-4",
+    "!MACREVEAL-WHAT-2",
+    "!MACREVEAL-WHEN-2",
+    "!TYPES-CTR-1",
+)
 def data_fields(room: Room) -> None:
     """Data messages with every field wrong in turn, under a right MAC."""
     for keyid in (1, 5):
@@ -260,7 +272,7 @@ def data_fields(room: Room) -> None:
     target.send(text=b"x")
 
 
-@differential()
+@differential("MACREVEAL-WHAT-4")
 def mac_keys_with_zeros(room: Room) -> None:
     """A MAC key that begins with a zero byte is revealed."""
     target, liar = room.insider()
@@ -277,7 +289,20 @@ def mac_keys_with_zeros(room: Room) -> None:
         newest = liar.theirs[liar.their_keyid]
 
 
-@differential()
+@differential(
+    "!DATA-TEXT-3",
+    "!EXTRA-KEY-5",
+    "!TLV-END-2",
+    "!TLV-END-3",
+    "!TLV-EXTRA-4",
+    "!TLV-FORM-1",
+    "!TLV-FORM-3",
+    "!TLV-FORM-4",
+    "!TLV-FORM-5",
+    "!TLV-FORM-6",
+    "!TLV-FORM-8",
+    "!TLV-PADDING-2",
+)
 def tlvs(room: Room) -> None:
     """TLVs of all types and lengths, cut short, several at once, with texts and without."""
     target, liar = room.insider()
@@ -313,7 +338,7 @@ def tlvs(room: Room) -> None:
     target.receive(liar.data(tlvs=[tlv(8, bytes(4))], ctr=5))
 
 
-@differential()
+@differential("!INSTANCE-LEARN-2")
 def wrong_tags_of_insider(room: Room) -> None:
     """An insider whose instance tag is the target's own, or one of the largest."""
     for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
@@ -325,7 +350,7 @@ def wrong_tags_of_insider(room: Room) -> None:
         target.send(text=b"text")
 
 
-@differential()
+@differential("!MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-4", "!MACREVEAL-WHEN-1")
 def keys_marked_by_refused_messages(room: Room) -> None:
     """All four pairs of keys verify something, some of it in messages that are refused, before keys change."""
     target, liar = room.insider()

@@ -68,7 +68,25 @@ def _secret(target: LockstepParty, liar: Insider, begins: bool) -> int:
     return secret_number(*pair, liar.ssid, b"secret")
 
 
-@differential()
+@differential(
+    "!SMP-ABORT-1",
+    "!SMP-MSG4-1",
+    "!SMPMATH-CHECK-1",
+    "!SMPMATH-CHECK-2",
+    "!SMPMATH-CHECK-5",
+    "!SMPMATH-CHECK-6",
+    "!SMPMATH-CHECK-7",
+    "!SMPMATH-DVALUE-1",
+    "!SMPMATH-RANGE-1",
+    "!SMPMATH-RANGE-11",
+    "!SMPMATH-RANGE-2",
+    "!SMPMATH-RANGE-7",
+    "!SMPMATH-RANGE-8",
+    "!SMPMATH-RANGE-9",
+    "!TLV-SMP-6",
+    "!TLV-SMP-8",
+    "!TLV-SMP-9",
+)
 def smp_lies_to_responder(room: Room) -> None:
     """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
     target, liar = room.insider()
@@ -86,7 +104,17 @@ def smp_lies_to_responder(room: Room) -> None:
     _each_smp(target, liar, _out_of_turn(numbers))
 
 
-@differential()
+@differential(
+    "!SMPMATH-CHECK-3",
+    "!SMPMATH-CHECK-4",
+    "!SMPMATH-CHECK-5",
+    "!SMPMATH-CHECK-8",
+    "!SMPMATH-RANGE-10",
+    "!SMPMATH-RANGE-3",
+    "!SMPMATH-RANGE-4",
+    "!SMPMATH-RANGE-5",
+    "!SMPMATH-RANGE-6",
+)
 def smp_lies_to_initiator(room: Room) -> None:
     """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
     target, liar = room.insider()

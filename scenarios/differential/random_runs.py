@@ -18,7 +18,7 @@ RUNS = 4
 MOVES = 150
 
 
-@differential()
+@differential("ROBUST-INPUT-1")
 def random_conversations(room: Room) -> None:
     """Random conversations are the same for both, whoever does what to them."""
     for number in room.stage.examples(RUNS):

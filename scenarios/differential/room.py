@@ -147,11 +147,11 @@ class Duel:
 Course = Callable[[Room], None]
 
 
-def differential(*versions: int) -> Callable[[Course], Course]:
-    """Make a function a differential scenario in those versions; in both if none are given."""
+def differential(*requirements: str, versions: tuple[int, ...] = (2, 3)) -> Callable[[Course], Course]:
+    """Make a function a differential scenario."""
 
     def register(run: Course) -> Course:
-        @scenario(versions=versions or (2, 3), needs=("lockstep",))
+        @scenario(versions=versions, needs=("lockstep",), requirements=requirements)
         @wraps(run)
         def judged(stage: Stage) -> None:
             run(Room(stage))

@@ -14,7 +14,7 @@ _SHORT_POWER = (3 << 300) + 0x506
 _SHORT_R = (3 << 140) + 0x1FA
 
 
-@differential()
+@differential("MACREVEAL-END-1")
 def handshakes(room: Room) -> None:
     """Handshakes asked for by either side, one after the other, with texts and replays in between."""
     for first in ("target", "peer"):
@@ -31,7 +31,21 @@ def handshakes(room: Room) -> None:
     duel.start("target")
 
 
-@differential()
+@differential(
+    "AKE-FRESH-1",
+    "AKE-HIDE-1",
+    "AKE-VERIFY-2",
+    "AKE-VERIFY-4",
+    "ARMOUR-PARSE-6",
+    "COMMIT-LIVE-1",
+    "COMMIT-REVEALSIG-1",
+    "COMMIT-SIG-1",
+    "DERIVE-AKE-8",
+    "DHKEY-NONE-1",
+    "DHKEY-SIG-2",
+    "REVEAL-IGNORED-1",
+    "SIG-DHKEY-1",
+)
 def messages_of_handshake_everywhere(room: Room) -> None:
     """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
     duel = room.duel()
@@ -57,7 +71,30 @@ def messages_of_handshake_everywhere(room: Room) -> None:
             duel.give("target", message)
 
 
-@differential()
+@differential(
+    "AKE-FRESH-1",
+    "COMMIT-DHKEY-1",
+    "COMMIT-DHKEY-2",
+    "COMMIT-DHKEY-3",
+    "COMMIT-DHKEY-4",
+    "COMMIT-DHKEY-5",
+    "COMMIT-DHKEY-8",
+    "COMMIT-HASH-1",
+    "DERIVE-AKE-2",
+    "DERIVE-AKE-3",
+    "DERIVE-AKE-4",
+    "DERIVE-SECRET-2",
+    "DERIVE-SSID-2",
+    "DHKEY-SIG-1",
+    "KEYMGMT-AKE-4",
+    "KEYS-FPR-3",
+    "REVEAL-ACCEPT-3",
+    "REVEAL-MAC-2",
+    "REVEAL-SIG-2",
+    "REVEAL-SIG-5",
+    "SIG-ACCEPT-3",
+    "STATE-ENCRYPTED-4",
+)
 def collisions(room: Room) -> None:
     """Both sides begin at the same time; several times, since the hashes decide."""
     for number in range(6):
@@ -87,7 +124,48 @@ def collisions(room: Room) -> None:
         duel.target.restore(moment)
 
 
-@differential()
+@differential(
+    "DATA-CTR-1",
+    "DATA-CTR-2",
+    "DATA-CTR-3",
+    "DATA-ENC-2",
+    "DATA-HEARTBEAT-1",
+    "DATA-HEARTBEAT-2",
+    "DATA-KEYID-2",
+    "DATA-MAC-1",
+    "DATA-MAC-2",
+    "DATA-MAC-3",
+    "DATA-RECV-10",
+    "DATA-RECV-11",
+    "DATA-RECV-13",
+    "DATA-RECV-2",
+    "DATA-RECV-6",
+    "DATA-RECV-7",
+    "DATA-TEXT-1",
+    "DATA-TEXT-2",
+    "DERIVE-DATA-1",
+    "DERIVE-DATA-2",
+    "DERIVE-DATA-4",
+    "DERIVE-DATA-6",
+    "DERIVE-DATA-7",
+    "KEYMGMT-KEEP-1",
+    "KEYMGMT-RECV-10",
+    "KEYMGMT-RECV-6",
+    "KEYMGMT-RECV-8",
+    "KEYMGMT-ROTATE-1",
+    "KEYMGMT-ROTATE-2",
+    "KEYMGMT-ROTATE-3",
+    "KEYMGMT-ROTATE-4",
+    "KEYMGMT-ROTATE-8",
+    "KEYMGMT-SEND-1",
+    "KEYMGMT-SEND-2",
+    "MACREVEAL-WHAT-1",
+    "MACREVEAL-WHAT-3",
+    "MACREVEAL-WHEN-1",
+    "MACREVEAL-WHEN-3",
+    "MACREVEAL-WHEN-4",
+    "MACREVEAL-WHEN-5",
+)
 def losses(room: Room) -> None:
     """Data messages that are lost, late, repeated and reordered, within keys and across them."""
     duel = room.duel()
@@ -113,7 +191,7 @@ def losses(room: Room) -> None:
     duel.run("peer", "send", text=b"y" * 70000)
 
 
-@differential()
+@differential("KEYMGMT-KEEP-1", "!KEYMGMT-RECV-6")
 def late_messages(room: Room) -> None:
     """Messages kept back for each number of steps, then delivered."""
     duel = room.duel()
@@ -138,7 +216,17 @@ def late_messages(room: Room) -> None:
     duel.talk(2)
 
 
-@differential()
+@differential(
+    "DATA-CTR-3",
+    "DATA-FLAGS-4",
+    "DATA-FLAGS-5",
+    "DATA-MAC-1",
+    "DATA-RECV-1",
+    "DATA-RECV-8",
+    "KEYMGMT-RECV-6",
+    "KEYMGMT-RECV-9",
+    "MACREVEAL-WHAT-3",
+)
 def forged_data(room: Room) -> None:
     """Data messages with bits and bytes changed, then the genuine ones; and such without a session."""
     duel = room.duel()
@@ -174,7 +262,7 @@ def forged_data(room: Room) -> None:
     duel.target.receive(wire.build(parsed.with_value("flags", 1)))
 
 
-@differential()
+@differential("DATA-RECV-4", "DATA-RECV-5")
 def heartbeats(room: Room) -> None:
     """A conversation in which time passes."""
     duel = room.duel()
@@ -190,7 +278,18 @@ def heartbeats(room: Room) -> None:
     duel.settle()
 
 
-@differential()
+@differential(
+    "DATA-FLAGS-4",
+    "MACREVEAL-END-1",
+    "MACREVEAL-WHAT-2",
+    "MACREVEAL-WHEN-3",
+    "MACREVEAL-WHEN-6",
+    "STATE-ENDED-1",
+    "USER-END-2",
+    "USER-END-4",
+    "USER-END-5",
+    "USER-STORED-1",
+)
 def ends(room: Room) -> None:
     """Sessions that are ended by one side, by both at once, and with texts waiting."""
     for ender in ("target", "peer"):
@@ -213,7 +312,16 @@ def ends(room: Room) -> None:
     duel.run("target", "send", text=b"again in the clear")
 
 
-@differential()
+@differential(
+    "STATE-ENCRYPTED-4",
+    "USER-SEND-10",
+    "USER-SEND-8",
+    "USER-SEND-9",
+    "USER-STORED-1",
+    "USER-STORED-3",
+    "USER-STORED-4",
+    "USER-STORED-5",
+)
 def stored_texts(room: Room) -> None:
     """Texts that wait for a session: sent, too old, for another key, several of them."""
     policy = ALLOW[room.version] | Policy.REQUIRE_ENCRYPTION
@@ -235,7 +343,7 @@ def stored_texts(room: Room) -> None:
         duel.start("target")
 
 
-@differential()
+@differential("KEYMGMT-ROTATE-2", "STATE-ENCRYPTED-3")
 def refresh_with_texts(room: Room) -> None:
     """Texts, SMP and an end while a second handshake is under way."""
     duel = room.duel()
@@ -253,7 +361,7 @@ def refresh_with_texts(room: Room) -> None:
     duel.settle()
 
 
-@differential()
+@differential("DERIVE-SECRET-2", "INSTANCE-OWN-2", "KEYS-SIG-1", "TYPES-MPI-2")
 def statistical(room: Room) -> None:
     """Draws that are rare: numbers with leading zeros wherever a number is written."""
     tape = {
@@ -279,7 +387,7 @@ def statistical(room: Room) -> None:
     room.target(BOTH, tag=None, tape=tape).start()
 
 
-@differential()
+@differential("SMP-MSG1-4", "SMP-SECRET-6", "SMP-SECRET-8", "SMPMATH-EXP-1", "SMPMATH-EXP-3")
 def smp_honest(room: Room) -> None:
     """SMP in all its forms between honest parties."""
     duel = room.duel()
@@ -300,7 +408,19 @@ def smp_honest(room: Room) -> None:
             duel.run(answers, "smp_answer", secret=answer)
 
 
-@differential()
+@differential(
+    "SMP-ABORT-1",
+    "SMP-ABORT-2",
+    "SMP-ACTION-2",
+    "SMP-BEGIN-3",
+    "SMP-BEGIN-5",
+    "SMP-MSG1-1",
+    "SMP-MSG2-1",
+    "SMP-MSG2-4",
+    "SMP-STATE-2",
+    "SMP-STATE-4",
+    "TLV-SMP-4",
+)
 def smp_disturbed(room: Room) -> None:
     """SMP begun twice, by both, aborted, left, and with messages lost."""
     duel = room.duel()
@@ -337,7 +457,16 @@ def smp_disturbed(room: Room) -> None:
             duel.run("peer", "end")
 
 
-@differential()
+@differential(
+    "EXTRA-KEY-1",
+    "EXTRA-KEY-2",
+    "EXTRA-KEY-3",
+    "EXTRA-KEY-4",
+    "EXTRA-KEY-5",
+    "TLV-EXTRA-2",
+    "TLV-EXTRA-3",
+    "TLV-PADDING-1",
+)
 def extra_keys(room: Room) -> None:
     """The extra symmetric key asked for by both sides, at once and one after the other."""
     duel = room.duel()
