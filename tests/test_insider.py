@@ -183,3 +183,57 @@ def test_his_messages_are_well_formed() -> None:
         assert wire.parse(message).problems == ()
     assert wire.parse(liar.commit()).number("receiver_tag") == 0
     assert wire.parse(liar.commit(receiver=5)).number("receiver_tag") == 5
+
+
+@VERSIONS
+def test_he_reads_who_the_target_says_it_is(version: int) -> None:
+    target, liar = facing(ReferenceEngine, version)
+    with pytest.raises(ValueError, match="let him sign first"):
+        liar.identity(wire.parse(liar.dh_key()))
+    signature = begun(target, liar)[0]
+    assert isinstance(signature, Outgoing)
+    block = liar.identity(wire.parse(signature.message))
+    assert not block.problems
+    assert block.value("keyid") == 1
+    assert block.value("y") == test_key("alice").public.y
+    liar.theirs, liar.their_keyid = {9: 5}, 9
+    liar.meet(wire.parse(signature.message))
+    assert (liar.theirs, liar.their_keyid) == ({1: 5}, 1)
+
+
+def test_he_finds_an_exponent_with_a_wanted_secret() -> None:
+    theirs = power(2, 0x123456789)
+    liar = facing(ReferenceEngine, 3)[1]
+    exponent = liar.exponent(theirs, lambda public, secret: public > theirs and secret.bit_length() <= 1528)
+    assert power(2, exponent) > theirs
+    assert power(theirs, exponent).bit_length() <= 1528
+
+
+@VERSIONS
+def test_he_seals_any_bytes(version: int) -> None:
+    target, liar = facing(ReferenceEngine, version)
+    begun(target, liar)
+    genuine = wire.parse(liar.data(b"sealed again"))
+    assert liar.seal(genuine.mac_input()) == wire.build(genuine)
+    event = target.receive(liar.seal(genuine.mac_input(), old_mac_keys=bytes(20)))[0]
+    assert isinstance(event, TextReceived)
+    short = liar.seal(genuine.mac_input()[:-1])
+    assert isinstance(target.receive(short)[0], Unreadable)
+
+
+@VERSIONS
+def test_other_session_keys_are_the_only_thing_wrong(version: int) -> None:
+    target, liar = facing(ReferenceEngine, version)
+    begun(target, liar)
+    wrong = liar.data(b"other keys", keys=liar.keys(2, 1))
+    unreadable = target.receive(wrong)[0]
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason is Reason.BAD_MAC
+    right = liar.data(b"the same", keys=liar.keys(1, 1))
+    assert isinstance(target.receive(right)[0], TextReceived)
+
+
+def test_other_keys_in_the_handshake() -> None:
+    target, liar = facing(ReferenceEngine, 3)
+    derived = Signed(derive=lambda secret: wire.crypto.handshake_keys(secret + 1))
+    assert begun(target, liar, derived) == [Rejected(Reason.BAD_MAC)]
