@@ -39,7 +39,8 @@ Handshake, choices
     A D-H Commit in AWAITING_REVEALSIG replaces the stored commit and repeats the same D-H Key.
     COLLISION_WON gives Rejected, then Outgoing with our commit.
     D-H Key, in order: state (UNEXPECTED, also for another gy in AWAITING_SIG), range of gy, then (version 3) a gy with
-    which this announced commit has been answered in another session: UNEXPECTED. No two sessions share both D-H keys.
+    which this announced commit has been answered in another session, or that is our own from a D-H Key Message sent
+    since then: UNEXPECTED. No two sessions share both D-H keys, and nobody has a session with himself.
     Reveal Signature: state, BAD_COMMITMENT, the structure of gxmpi (exactly one MPI), range of gx, BAD_MAC, the
     structure of X, BAD_PUBLIC_KEY, BAD_KEY_ID, BAD_SIGNATURE. Signature: state, BAD_MAC, and on as before.
     Only the D-H Commit may carry receiver tag 0; any other message with it is discarded as OTHER_INSTANCE.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness import wire
+from harness.insider import Insider
 from harness.keys import test_key
 from harness.network import change_field
 from harness.targets import EngineTarget
@@ -21,3 +23,17 @@ def test_a_dh_key_answers_an_announced_commit_once() -> None:
     assert isinstance(dh_key, Outgoing)
     assert isinstance(bob.receive(dh_key.message)[0], Outgoing)
     assert bob.receive(change_field(dh_key.message, "sender_tag", 0x3C3C)) == [Rejected(Reason.UNEXPECTED)]
+
+
+def test_the_own_dh_key_is_no_answer() -> None:
+    """Both engines in lockstep: our own g^y from a D-H Key Message is refused, another one is taken."""
+    party = EngineTarget("reference").engine(
+        PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A), SeededEntropy(b"own key")
+    )
+    party.receive(b"?OTRv3?")
+    first, second = (Insider(test_key("bob"), 0x1A1A, tag=tag) for tag in (0x2B2B, 0x3C3C))
+    (reply,) = party.receive(first.commit(hashed=b"\xff" * 32))  # the highest hash: the other side yields
+    assert isinstance(reply, Outgoing)
+    own = wire.parse(reply.message).number("gy")
+    assert party.receive(second.dh_key(own)) == [Rejected(Reason.UNEXPECTED)]
+    assert isinstance(party.receive(second.dh_key())[0], Outgoing)

@@ -63,6 +63,7 @@ def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: by
         step.reject(Reason.TOO_MANY_INSTANCES)
         return
     y = step.draw_key("ake.y")
+    step.state = replace(step.state, answered=step.state.answered | {y})
     name = MessageName("D-H Key", (y,), session.instance)
     step.put(replace(placed, auth=AwaitingRevealSig(y, encrypted_gx, hashed_gx, name)))
     step.send(DhKeyMessage(step.header(version, session.instance), y, name))

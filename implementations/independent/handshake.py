@@ -80,6 +80,7 @@ def _receive_commit(party: Party, header: Header, message: DhCommit) -> list[Eve
         case Idle() | AwaitingDhKey() | AwaitingSig():
             party.make_room(session.instance)
             key = party.draw_key("ake.y")
+            party.state.replies_to_announced |= {key.public}  # a reflection of our own key is no reply either
             reply = Encoded(party.header(header.version, Kind.DH_KEY, header.sender), DhKey(key.public).encode())
             auth = AwaitingRevealSig(message.encrypted_gx, message.hashed_gx, key, reply)
     party.put(replace(session, auth=auth))

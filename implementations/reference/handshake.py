@@ -95,6 +95,7 @@ def _answer_commit(step: Step, peer: Peer, fields: Fields) -> None:
     step.make_room(peer.session.instance)
     y = step.draw_key_pair("ake.y")
     message = peer.header(step, MessageType.DH_KEY) + mpi(y.public)
+    step.answers |= {y.public}  # our own key, come back to us, must not be taken for a correspondent's
     auth = AwaitingRevealSig(y, message, fields.data("encrypted_gx"), fields.data("hashed_gx"))
     step.put(replace(peer.session, auth=auth))
     step.transmit(message, peer.version, peer.session.instance)
@@ -124,7 +125,7 @@ def _reveal(step: Step, peer: Peer, fields: Fields) -> None:
     if not in_group(gy):
         raise Reject(Reason.BAD_GROUP_ELEMENT)
     if peer.version == 3 and gy in step.answers:
-        raise Reject(Reason.UNEXPECTED)  # another session has answered with it, and would have the same keys
+        raise Reject(Reason.UNEXPECTED)  # another session has it, and would have the same keys; or it is our own
     step.make_room(peer.session.instance)
     step.answers |= {gy}
     keys = derive(gy, commit.x)

@@ -149,7 +149,7 @@ class FragmentStore:
 class PartyState:
     """Everything an engine remembers. Sessions, fragments and draws are replaced, never changed.
 
-    answers: the g^y with which the announced commit has been answered so far.
+    answers: the g^y with which the announced commit has been answered so far, and our own since then.
     """
 
     instance_tag: int
