@@ -1,7 +1,8 @@
 """The state tables: inputs, and the rows that say what each of them does. Every statement is one of the texts'.
 
 Where the texts leave a choice the row names the reading and allows what its supported readings allow. The claims are
-the requirements that the row's cells judge, from the positive and, with "!", from the negative side.
+the requirements that the row's cells judge, from the positive and, with "!", from the negative side. A
+fragment is no input of its own, but the message is that is put together.
 """
 
 from __future__ import annotations
@@ -159,6 +160,7 @@ ROWS = (
             "QUERY-ANSWER-7",
             "QUERY-ANSWER-8",
             "STATE-AUTH-2",
+            "STATE-ENCRYPTED-3",
         ),
     ),
     _row(
@@ -190,7 +192,7 @@ ROWS = (
         NONE,
         sends=(Sent.DH_KEY,),
         auth=REVEALSIG,
-        claims=("COMMIT-NONE-1", "COMMIT-NONE-2", "COMMIT-LIVE-1", "STATE-AUTH-1", "STATE-AUTH-3"),
+        claims=("COMMIT-NONE-1", "COMMIT-NONE-2", "COMMIT-LIVE-1", "STATE-AUTH-1", "STATE-AUTH-3", "STATE-ENCRYPTED-3"),
     ),
     _row(
         "commit_lower",
@@ -237,7 +239,7 @@ ROWS = (
         DHKEY,
         sends=(Sent.REVEAL,),
         auth=SIG,
-        claims=("DHKEY-DHKEY-1", "DHKEY-DHKEY-2", "STATE-AUTH-2", "STATE-AUTH-4", "!DHKEY-NONE-1"),
+        claims=("DHKEY-DHKEY-1", "DHKEY-DHKEY-2", "STATE-AUTH-2", "STATE-AUTH-4", "STATE-ENCRYPTED-3", "!DHKEY-NONE-1"),
     ),
     _row("dh_key_same", _ANY, SIG, sends=(Sent.REVEAL_AGAIN,), claims=("DHKEY-SIG-1", "!DHKEY-SIG-2")),
     _row("dh_key_other", _ANY, SIG, claims=("DHKEY-SIG-2", "!DHKEY-SIG-1", "!DHKEY-DHKEY-2")),
