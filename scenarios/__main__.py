@@ -1,6 +1,8 @@
 """`python -m scenarios` writes the pages of the documentation that are made from scenarios."""
 
 from scenarios import walkthrough
+from scenarios.attacks import classes
 
 if __name__ == "__main__":
-    walkthrough.PAGE.write_text(walkthrough.page(), encoding="utf-8")
+    for made in (walkthrough, classes):
+        made.PAGE.write_text(made.page(), encoding="utf-8")

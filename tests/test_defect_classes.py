@@ -1,0 +1,20 @@
+"""The classes of defects: each has scenarios, which are there, and the page is what the table says."""
+
+from __future__ import annotations
+
+from harness.scenario import load, scenarios
+from scenarios.attacks.classes import PAGE, classes, page
+
+
+def test_every_class_has_scenarios_that_are_there() -> None:
+    load()
+    known = {scenario.id.partition("[")[0] for scenario in scenarios()}
+    found = classes()
+    assert len({one.id for one in found}) == len(found) == 38
+    assert [one.id for one in found if not one.scenarios] == []
+    unknown = {one.id: sorted(set(one.scenarios) - known) for one in found if set(one.scenarios) - known}
+    assert not unknown, f"no such scenarios: {unknown}"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m scenarios`"
