@@ -26,7 +26,7 @@ from implementations.contract import (
     Refused,
     TextReceived,
 )
-from scenarios.conformance.handshake_play import LATER
+from scenarios.conformance.handshake_play import LATER, refused
 
 WRONG = Signed(mac=bytes(20))
 
@@ -335,7 +335,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         at.new = at.insider()  # the D-H Key of the one before would be taken in AWAITING_SIG, too
         reply = subject.give(at.new.dh_key())
         if also is AuthState.NONE and not reply.sent:
-            reply.ignored("a D-H Key after the handshake was given up")
+            refused(reply, "a D-H Key after the handshake was given up")
             return
         at.reveal = reply.message(Kind.REVEAL_SIGNATURE)
         at.auth = AuthState.AWAITING_SIG
@@ -347,7 +347,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         check(again.number("gy") == at.dh_key.number("gy"), "in AWAITING_REVEALSIG the same D-H Key goes out again")
     reply = subject.give(at.completing())
     if also is AuthState.NONE and not reply.of(Established):
-        reply.ignored("the genuine message after a failure that ended the handshake")
+        refused(reply, "the genuine message after a failure that ended the handshake")
         _probe_given_up(at)
         return
     reply.one(Established)
@@ -371,17 +371,17 @@ def _probe_given_up(at: Position) -> None:
         dh_key = at.subject.give(at.insider().commit()).message(Kind.DH_KEY)
         check(dh_key.number("gy") != at.dh_key.number("gy"), "after a handshake that was given up the D-H Key is new")
     else:
-        at.subject.give(at.new.dh_key()).ignored("a D-H Key after a handshake that was given up")
+        refused(at.subject.give(at.new.dh_key()), "a D-H Key after a handshake that was given up")
 
 
 def _probe_none(at: Position) -> None:
     """NONE: nothing that a state could wait for is taken up."""
-    at.subject.give(at.insider().dh_key()).ignored("a D-H Key in NONE")
+    refused(at.subject.give(at.insider().dh_key()), "a D-H Key in NONE")
     if at.dh_key is not None:
-        at.subject.give(at.new.reveal_signature(wire.build(at.dh_key))).ignored("a Reveal Signature in NONE")
+        refused(at.subject.give(at.new.reveal_signature(wire.build(at.dh_key))), "a Reveal Signature in NONE")
     if at.reveal is not None and at.commit is not None:
         gx = at.new.opened(wire.build(at.commit), wire.build(at.reveal))
-        at.subject.give(at.new.signature(gx)).ignored("a Signature in NONE")
+        refused(at.subject.give(at.new.signature(gx)), "a Signature in NONE")
 
 
 @dataclass(frozen=True, slots=True)
