@@ -22,7 +22,7 @@ This page is made from the table in `harness/requirements/`; do not edit it. To 
 `python -c "from harness.requirements import write; write()"`.
 
 Each row is one demand of the protocol texts, in the project's own words. Its id never changes. The level is that of
-the text; *advice* is not in the texts but needed for their goals, and never counts as a failure. A row marked
+the text; *advice* is not in the texts but needed for their goals, and is judged like the rest. A row marked
 *implied* follows from the text although no sentence says it. A requirement that is not *covered* has the reason.
 Where a requirement depends on a [reading](#readings), how it is to be met does too.
 """
