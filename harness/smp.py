@@ -63,6 +63,11 @@ def times(*factors: int) -> int:
     return product
 
 
+def commitment(base: int, d: int, element: int, c: int) -> int:
+    """What a proof was made from: base ** r, from D = r - x * c and the element, base ** x."""
+    return times(power(base, d), power(element, c))
+
+
 class SmpLiar:
     """Both parts of an SMP run. e2, e3: his exponents; r: the others, as r2 to r7; hashed: how he hashes."""
 

@@ -7,6 +7,8 @@ user is asked, the message that is due comes, alone, with as many numbers as it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from harness import wire
@@ -19,11 +21,24 @@ from harness.wire import SMP_NUMBERS, Kind
 from harness.wire.layers import Tlv, parse_plaintext, parse_smp, tlv
 from implementations.contract import SmpFinished, SmpRequested
 
+#: How a message is made, from a run and the numbers of the target's last message (none before message 1).
+Making = Callable[[SmpLiar, Numbers], Numbers]
+
 #: TLV types. Message 1 with a question is 7.
 MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION = 2, 3, 4, 5, 6, 7
 SMP_TYPES = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION)
 
+#: What message of SMP answers which.
+FOLLOWS = {MESSAGE_1: MESSAGE_2, MESSAGE_2: MESSAGE_3, MESSAGE_3: MESSAGE_4}
+
 SECRET = b"the otter swims"
+
+
+def made(kind: int, run: SmpLiar, heard: Numbers) -> dict[str, int]:
+    """The message of that type as it must be."""
+    if kind == MESSAGE_1:
+        return run.message_1()
+    return {MESSAGE_2: run.message_2, MESSAGE_3: run.message_3, MESSAGE_4: run.message_4}[kind](heard)
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,11 @@ class SmpReply:
     @property
     def requests(self) -> list[SmpRequested]:
         return self.reply.of(SmpRequested)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the message was taken: the user is asked, the next message comes, or the secrets are equal."""
+        return bool(self.requests) or True in self.outcomes or any(kind in FOLLOWS.values() for kind in self.types)
 
     @property
     def outcomes(self) -> list[bool]:
@@ -142,6 +162,18 @@ class SmpTalk:
         """A whole run that the target's user begins; what comes of the insider's message 4."""
         return self.tell(MESSAGE_4, run.message_4(self.expect4(run, text)))
 
+    def offer(self, kind: int, making: Making) -> SmpReply:
+        """Bring the target from EXPECT1 to where it waits for a message of that type; it receives the one made."""
+        run = self.liar(target_asks=kind in (MESSAGE_2, MESSAGE_4))
+        heard: Numbers = {}
+        if kind == MESSAGE_2:
+            heard = self.expect2()
+        elif kind == MESSAGE_3:
+            heard = self.expect3(run)
+        elif kind == MESSAGE_4:
+            heard = self.expect4(run)
+        return self.tell(kind, making(run, heard))
+
     def bring(self, state: int) -> tuple[int, Numbers]:
         """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; the message that fits there, by TLV type and numbers."""
         run = self.liar(target_asks=state in (2, 4))
@@ -165,10 +197,22 @@ class SmpTalk:
         if fitting[0] != MESSAGE_1:
             self.tell(*fitting).aborts(f"the next message of a run that was dropped for {why}")
 
-    def refuses(self, kind: int, numbers: Numbers, why: str) -> SmpReply:
-        """Demand that a wrong SMP message comes to nothing; also when the user answers, if he is asked first."""
-        reply = self.tell(kind, numbers)
+    def refuses(self, kind: int, making: Making, why: str) -> SmpReply:
+        """Demand that a wrong message comes to nothing and that the run is over, so that the right one is too late.
+
+        A target may ask its user first and look at message 1 when he has answered.
+        """
+        right: list[Numbers] = []
+
+        def both(run: SmpLiar, heard: Numbers) -> Numbers:
+            if kind != MESSAGE_1:
+                right.append(made(kind, copy(run), heard))
+            return making(run, heard)
+
+        reply = self.offer(kind, both)
         if reply.requests and kind == MESSAGE_1:
             reply = self.user("smp_answer", secret=SECRET)
         reply.refuses(why)
+        for numbers in right:
+            self.tell(kind, numbers).refuses(f"what would have been right in place of {why}")
         return reply

@@ -1,0 +1,242 @@
+"""SMP messages that do not verify: each number of each message wrong, and nothing comes of it.
+
+Every proof is put to the test by each number that it depends on. [Receiving a type 2 TLV (SMP message 1) to Receiving a
+type 5 TLV (SMP message 4)]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from harness.insider import power
+from harness.scenario import scenario
+from harness.smp import Numbers, SmpLiar, smp_hash, smp_value
+from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpTalk, made
+from harness.stage import Stage
+from scenarios.conformance.smp_lies import Lies, made_otherwise, of_another_place, swapped, tampered, with_hash
+
+
+def refuse_all(stage: Stage, kind: int, lies: Lies) -> SmpTalk:
+    """In one session each of these lies must come to nothing; then the truth succeeds."""
+    talk = SmpTalk(*stage.encrypted())
+    for what, making in lies.items():
+        talk.refuses(kind, making, f"SMP TLV {kind} with {what}")
+    stage.check(
+        talk.offer(kind, lambda run, heard: made(kind, run, heard)).goes_on, "the message as it must be is taken"
+    )
+    return talk
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-MSG1-5",
+        "SMPMATH-CHECK-1",
+        "!SMPMATH-CHECK-1",
+        "SMPMATH-CHECK-2",
+        "!SMPMATH-CHECK-2",
+        "!SMPMATH-MAKE-14",
+        "!SMPMATH-MAKE-15",
+        "!SMPMATH-MAKE-16",
+        "!SMPMATH-PROOF-1",
+    ),
+)
+def message_1_with_a_wrong_number(stage: Stage) -> None:
+    """Another number in any place of SMP message 1: nobody is asked, or the answer is not sent."""
+    refuse_all(stage, MESSAGE_1, tampered(MESSAGE_1) | {"proofs of zeros": _zeros})
+
+
+def _zeros(run: SmpLiar, heard: object) -> dict[str, int]:
+    return {**run.message_1(), "c2": 0, "D2": 0}
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-MSG2-4",
+        "SMP-EXPECT-5",
+        "SMPMATH-CHECK-3",
+        "!SMPMATH-CHECK-3",
+        "SMPMATH-CHECK-4",
+        "!SMPMATH-CHECK-4",
+        "SMPMATH-CHECK-5",
+        "!SMPMATH-CHECK-5",
+        "!SMPMATH-MAKE-1",
+        "!SMPMATH-MAKE-2",
+        "!SMPMATH-MAKE-3",
+        "!SMPMATH-MAKE-4",
+        "!SMPMATH-MAKE-5",
+        "!SMPMATH-MAKE-6",
+        "!SMP-MSG2-2",
+        "!SMPMATH-PROOF-1",
+    ),
+)
+def message_2_with_a_wrong_number(stage: Stage) -> None:
+    """Another number in any place of SMP message 2: no message 3, no success, and the run is over."""
+    lies = tampered(MESSAGE_2) | made_otherwise(MESSAGE_2)
+    lies["D6 of 0"] = lambda run, heard: {**run.message_2(heard), "D6": 0}
+    refuse_all(stage, MESSAGE_2, lies)
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-MSG3-5",
+        "SMP-EXPECT-5",
+        "SMPMATH-CHECK-6",
+        "!SMPMATH-CHECK-6",
+        "SMPMATH-CHECK-7",
+        "!SMPMATH-CHECK-7",
+        "!SMPMATH-MAKE-7",
+        "!SMPMATH-MAKE-8",
+        "!SMPMATH-MAKE-9",
+        "!SMPMATH-MAKE-10",
+        "!SMPMATH-MAKE-11",
+        "!SMPMATH-PROOF-1",
+    ),
+)
+def message_3_with_a_wrong_number(stage: Stage) -> None:
+    """Another number in any place of SMP message 3: no message 4, no success, and the run is over."""
+    refuse_all(stage, MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
+
+
+@scenario(
+    needs=("smp",),
+    requirements=(
+        "SMP-MSG4-4",
+        "SMP-EXPECT-5",
+        "SMPMATH-CHECK-8",
+        "!SMPMATH-CHECK-8",
+        "!SMPMATH-MAKE-12",
+        "!SMPMATH-MAKE-13",
+        "!SMPMATH-PROOF-1",
+    ),
+)
+def message_4_with_a_wrong_number(stage: Stage) -> None:
+    """Another number in any place of SMP message 4: no success, and the run is over."""
+    refuse_all(stage, MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
+
+
+@scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
+def wrong_message_is_answered_with_an_abort(stage: Stage) -> None:
+    """A message with a wrong proof, or that ends too early, is answered with one type 6 TLV."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind, number in ((MESSAGE_1, "c2"), (MESSAGE_2, "cP"), (MESSAGE_3, "cR"), (MESSAGE_4, "cR")):
+        lie = tampered(kind)[f"another {number}"]
+        reply = talk.offer(kind, lie)
+        if reply.requests and kind == MESSAGE_1:
+            reply = talk.user("smp_answer", secret=b"any")
+        reply.aborts(f"SMP TLV {kind} with another {number}")
+        kind, numbers = talk.bring(kind - 1)
+        talk.give(kind, smp_value(kind, numbers)[:-200]).aborts(f"SMP TLV {kind} that ends too early")
+
+
+@scenario(
+    needs=("smp",),
+    requirements=("!SMPMATH-ORDER-1", "!SMPMATH-ORDER-2", "!SMPMATH-ORDER-3", "!SMPMATH-ORDER-4"),
+)
+def numbers_in_another_order_are_refused(stage: Stage) -> None:
+    """Two numbers of a message that have changed places are not put right."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind, one, other in (
+        (MESSAGE_1, "g2a", "g3a"),
+        (MESSAGE_1, "c2", "D2"),
+        (MESSAGE_2, "Pb", "Qb"),
+        (MESSAGE_2, "D5", "D6"),
+        (MESSAGE_3, "Pa", "Qa"),
+        (MESSAGE_3, "Ra", "D7"),
+        (MESSAGE_4, "cR", "D7"),
+    ):
+        talk.refuses(kind, swapped(kind, one, other), f"SMP TLV {kind} with {one} and {other} swapped")
+    talk.is_in_expect1()
+
+
+@scenario(needs=("smp",), requirements=("!SMPMATH-HASH-2",))
+def proof_of_another_place_is_refused(stage: Stage) -> None:
+    """Each of the eight proofs, right but for the version byte of another place of the protocol, is refused."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
+        for what, making in of_another_place(kind).items():
+            talk.refuses(kind, making, what)
+    talk.is_in_expect1()
+
+
+def _mpi(number: int, zeros: int = 0) -> bytes:
+    raw = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8)
+    return len(raw).to_bytes(4) + raw
+
+
+#: What is hashed, from the version byte and the numbers; each but for one thing.
+WRONG_HASHES: dict[str, Callable[..., bytes]] = {
+    "no version byte": lambda byte, *numbers: b"".join(map(_mpi, numbers)),
+    "a version of four bytes": lambda byte, *numbers: byte.to_bytes(4) + b"".join(map(_mpi, numbers)),
+    "numbers without their lengths": lambda byte, *numbers: bytes([byte]) + b"".join(_mpi(n)[4:] for n in numbers),
+    "numbers with a leading zero": lambda byte, *numbers: bytes([byte]) + b"".join(_mpi(n, 1) for n in numbers),
+    "an empty second number": lambda byte, *numbers: bytes([byte]) + b"".join(map(_mpi, numbers)) + bytes(4),
+    "the numbers in the other order": lambda byte, *numbers: bytes([byte]) + b"".join(map(_mpi, numbers[::-1])),
+    "the first number alone": lambda byte, *numbers: bytes([byte]) + _mpi(numbers[0]),
+}
+
+
+@scenario(needs=("smp",), requirements=("!SMPMATH-HASH-1", "!SMPMATH-HASH-3", "!SMPMATH-HASH-4"))
+def proof_that_is_hashed_otherwise_is_refused(stage: Stage) -> None:
+    """A proof over one number (message 1) or two (message 2) is refused if anything else is in its hash."""
+    talk = SmpTalk(*stage.encrypted())
+    for what, content in WRONG_HASHES.items():
+        for kind, byte, count in ((MESSAGE_1, 1, 1), (MESSAGE_2, 5, 2)):
+
+            def hashed(prefix: int, *numbers: int, chosen: int = byte, wrong: Callable[..., bytes] = content) -> int:
+                if prefix != chosen:
+                    return smp_hash(prefix, *numbers)
+                return int.from_bytes(hashlib.sha256(wrong(prefix, *numbers)).digest())
+
+            if smp_hash(byte, *range(3, 3 + count)) != hashed(byte, *range(3, 3 + count)):
+                talk.refuses(kind, with_hash(kind, hashed), f"SMP TLV {kind} whose hash has {what}")
+    talk.is_in_expect1()
+
+
+@scenario(needs=("smp",), requirements=("SMPMATH-HASH-4", "SMPMATH-HASH-1", "SMPMATH-HASH-3"))
+def short_numbers_have_no_leading_zeros(stage: Stage) -> None:
+    """Numbers that happen to be a byte shorter are shorter MPIs, in messages and in hashes: such runs succeed."""
+    talk = SmpTalk(*stage.encrypted())
+    short = [exponent for exponent in range(2000, 6000) if power(2, exponent) < 1 << 1528]
+    small = next(r for r in range(7000, 9999) if smp_hash(2, power(2, r)) < 1 << 248)
+    for target_asks in (False, True):
+        run = talk.liar(target_asks=target_asks)
+        run.e2, run.e3, run.r[2], run.r[3], run.r[7] = short[0], short[1], short[2], small, short[3]
+        (talk.asks(run) if target_asks else talk.asked(run)).tells(True)
+
+
+@scenario(
+    needs=("smp",),
+    requirements=("!SMPMATH-STORE-1", "!SMPMATH-STORE-2", "!SMPMATH-STORE-3", "!SMPMATH-EXP-3", "!SMP-MSG3-3"),
+)
+def messages_of_an_earlier_run_are_refused(stage: Stage) -> None:
+    """What fitted in one run does not fit in the next, for the target's numbers are others."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind in (MESSAGE_2, MESSAGE_3, MESSAGE_4):
+        earlier: list[Numbers] = []
+
+        def recorded(run: SmpLiar, heard: Numbers, kind: int = kind, earlier: list[Numbers] = earlier) -> Numbers:
+            earlier.append(made(kind, run, heard))
+            return earlier[0]
+
+        stage.check(talk.offer(kind, recorded).goes_on, f"SMP TLV {kind} is taken in its own run")
+        talk.give(ABORT)
+        talk.refuses(kind, recorded, f"SMP TLV {kind} of an earlier run")
+    talk.is_in_expect1()
+
+
+@scenario(needs=("smp",), requirements=("SMPMATH-EQUAL-1", "!SMPMATH-EQUAL-1", "!SMPMATH-HASH-2"))
+def target_s_own_numbers_are_refused(stage: Stage) -> None:
+    """Numbers and proofs of the target's own, sent back to it, are no success: Pa is not Pb, and Qa is not Qb."""
+    talk = SmpTalk(*stage.encrypted())
+    run = talk.liar()
+    second = talk.expect3(run)
+    same = {"Pa": second["Pb"], "Qa": second["Qb"], **{name: second[name] for name in ("cP", "D5", "D6")}}
+    run.quotient = 1
+    talk.tell(MESSAGE_3, {**same, **run.lift(7, "Ra", run.e3)}).refuses("P and Q of the target's own")
+    halves = {"g2a": second["g2b"], "g3a": second["g3b"], **{name: second[name] for name in ("c2", "D2", "c3", "D3")}}
+    talk.refuses(MESSAGE_1, lambda run, heard: halves, "message 1 with the halves that the target sent")
+    talk.is_in_expect1()
