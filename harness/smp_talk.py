@@ -8,7 +8,6 @@ user is asked, the message that is due comes, alone, with as many numbers as it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 
 from harness import wire
@@ -197,22 +196,13 @@ class SmpTalk:
         if fitting[0] != MESSAGE_1:
             self.tell(*fitting).aborts(f"the next message of a run that was dropped for {why}")
 
-    def refuses(self, kind: int, making: Making, why: str) -> SmpReply:
-        """Demand that a wrong message comes to nothing and that the run is over, so that the right one is too late.
+    def refuses(self, kind: int, making: Making, why: str) -> None:
+        """Demand that a wrong message comes to nothing. An abort from the insider then makes sure that the run is over.
 
         A target may ask its user first and look at message 1 when he has answered.
         """
-        right: list[Numbers] = []
-
-        def both(run: SmpLiar, heard: Numbers) -> Numbers:
-            if kind != MESSAGE_1:
-                right.append(made(kind, copy(run), heard))
-            return making(run, heard)
-
-        reply = self.offer(kind, both)
+        reply = self.offer(kind, making)
         if reply.requests and kind == MESSAGE_1:
             reply = self.user("smp_answer", secret=SECRET)
         reply.refuses(why)
-        for numbers in right:
-            self.tell(kind, numbers).refuses(f"what would have been right in place of {why}")
-        return reply
+        self.give(ABORT)

@@ -121,7 +121,7 @@ def element_of_1_does_not_take_the_place_of_the_secret(stage: Stage) -> None:
             reply = talk.tell(MESSAGE_2, run.message_2(talk.expect2())) if target_asks else _asked(talk, run)
             kind, follows = (MESSAGE_3, run.message_4) if target_asks else (MESSAGE_2, run.message_3)
             if reply.types == [kind]:
-                reply = talk.tell(kind + 2, follows(reply.numbers(kind)))
+                reply = talk.tell(kind + 1, follows(reply.numbers(kind)))
             talk.give(ABORT)
             stage.check(True not in reply.outcomes, f"an exponent of 0 ({exponent}) is no success: {reply.reply}")
 

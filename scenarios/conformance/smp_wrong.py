@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from harness.insider import power
 from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, smp_hash, smp_value
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpTalk, made
+from harness.smp import Numbers, SmpLiar, smp_hash
+from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk, made
 from harness.stage import Stage
 from scenarios.conformance.smp_lies import Lies, made_otherwise, of_another_place, swapped, tampered, with_hash
 
@@ -55,7 +55,6 @@ def _zeros(run: SmpLiar, heard: object) -> dict[str, int]:
     needs=("smp",),
     requirements=(
         "SMP-MSG2-4",
-        "SMP-EXPECT-5",
         "SMPMATH-CHECK-3",
         "!SMPMATH-CHECK-3",
         "SMPMATH-CHECK-4",
@@ -73,7 +72,7 @@ def _zeros(run: SmpLiar, heard: object) -> dict[str, int]:
     ),
 )
 def message_2_with_a_wrong_number(stage: Stage) -> None:
-    """Another number in any place of SMP message 2: no message 3, no success, and the run is over."""
+    """Another number in any place of SMP message 2: no message 3, and no success."""
     lies = tampered(MESSAGE_2) | made_otherwise(MESSAGE_2)
     lies["D6 of 0"] = lambda run, heard: {**run.message_2(heard), "D6": 0}
     refuse_all(stage, MESSAGE_2, lies)
@@ -83,7 +82,6 @@ def message_2_with_a_wrong_number(stage: Stage) -> None:
     needs=("smp",),
     requirements=(
         "SMP-MSG3-5",
-        "SMP-EXPECT-5",
         "SMPMATH-CHECK-6",
         "!SMPMATH-CHECK-6",
         "SMPMATH-CHECK-7",
@@ -97,7 +95,7 @@ def message_2_with_a_wrong_number(stage: Stage) -> None:
     ),
 )
 def message_3_with_a_wrong_number(stage: Stage) -> None:
-    """Another number in any place of SMP message 3: no message 4, no success, and the run is over."""
+    """Another number in any place of SMP message 3: no message 4, and no success."""
     refuse_all(stage, MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
 
 
@@ -105,7 +103,6 @@ def message_3_with_a_wrong_number(stage: Stage) -> None:
     needs=("smp",),
     requirements=(
         "SMP-MSG4-4",
-        "SMP-EXPECT-5",
         "SMPMATH-CHECK-8",
         "!SMPMATH-CHECK-8",
         "!SMPMATH-MAKE-12",
@@ -114,22 +111,33 @@ def message_3_with_a_wrong_number(stage: Stage) -> None:
     ),
 )
 def message_4_with_a_wrong_number(stage: Stage) -> None:
-    """Another number in any place of SMP message 4: no success, and the run is over."""
+    """Another number in any place of SMP message 4: no success."""
     refuse_all(stage, MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
 
 
+@scenario(
+    needs=("smp",),
+    requirements=("SMP-MSG2-4", "SMP-MSG3-5", "SMP-MSG4-4", "SMP-EXPECT-5", "!SMP-EXPECT-5", "SMP-EXPECT-9"),
+)
+def wrong_message_ends_the_run(stage: Stage) -> None:
+    """After a message that does not verify the right one comes too late, and another run can begin."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind, number in ((MESSAGE_2, "c2"), (MESSAGE_3, "D5"), (MESSAGE_4, "cR")):
+        kind, right = talk.bring(kind - 1)
+        talk.tell(kind, {**right, number: right[number] ^ 1}).refuses(f"SMP TLV {kind} with another {number}")
+        talk.tell(kind, right).refuses(f"the right SMP TLV {kind} after a wrong one")
+    talk.is_in_expect1()
+
+
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
-def wrong_message_is_answered_with_an_abort(stage: Stage) -> None:
-    """A message with a wrong proof, or that ends too early, is answered with one type 6 TLV."""
+def wrong_proof_is_answered_with_an_abort(stage: Stage) -> None:
+    """A message whose proof is wrong is answered with one type 6 TLV, so that the other side need not wait."""
     talk = SmpTalk(*stage.encrypted())
     for kind, number in ((MESSAGE_1, "c2"), (MESSAGE_2, "cP"), (MESSAGE_3, "cR"), (MESSAGE_4, "cR")):
-        lie = tampered(kind)[f"another {number}"]
-        reply = talk.offer(kind, lie)
+        reply = talk.offer(kind, tampered(kind)[f"another {number}"])
         if reply.requests and kind == MESSAGE_1:
-            reply = talk.user("smp_answer", secret=b"any")
+            reply = talk.user("smp_answer", secret=SECRET)
         reply.aborts(f"SMP TLV {kind} with another {number}")
-        kind, numbers = talk.bring(kind - 1)
-        talk.give(kind, smp_value(kind, numbers)[:-200]).aborts(f"SMP TLV {kind} that ends too early")
 
 
 @scenario(
