@@ -10,8 +10,8 @@ from harness import wire
 from harness.insider import fingerprint
 from harness.keys import test_key
 from harness.scenario import scenario
-from harness.smp import SmpLiar, knows_degenerate, secret_number
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk
+from harness.smp import Numbers, SmpLiar, knows_degenerate, secret_number
+from harness.smp_talk import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk
 from harness.stage import PEER, TARGET, Stage
 from harness.wire import DH_PRIME
 
@@ -30,15 +30,20 @@ def elements_of_small_order(stage: Stage) -> None:
     """
     subject, insider = stage.encrypted()
     talk = SmpTalk(subject, insider)
+    elements = (
+        (MESSAGE_1, "g2a", ("c2", "D2"), 1),
+        (MESSAGE_1, "g3a", ("c3", "D3"), 2),
+        (MESSAGE_2, "g2b", ("c2", "D2"), 3),
+        (MESSAGE_2, "g3b", ("c3", "D3"), 4),
+    )
     for small in SMALL:
-        for name, proof, prefix in (("g2a", ("c2", "D2"), 1), ("g3a", ("c3", "D3"), 2)):
-            fits = dict(zip(proof, knows_degenerate(prefix, small), strict=True))
-            talk.refuses(MESSAGE_1, SmpLiar(1).message_1() | {name: small} | fits, f"{name} of small order")
-        for name, proof, prefix in (("g2b", ("c2", "D2"), 3), ("g3b", ("c3", "D3"), 4)):
-            talk.give(ABORT)
-            fits = dict(zip(proof, knows_degenerate(prefix, small), strict=True))
-            second = SmpLiar(1).message_2(talk.expect2()) | {name: small} | fits
-            talk.refuses(MESSAGE_2, second, f"{name} of small order")
+        for kind, name, proof, prefix in elements:
+            lie = {name: small} | dict(zip(proof, knows_degenerate(prefix, small), strict=True))
+
+            def lying(run: SmpLiar, heard: Numbers, lie: Numbers = lie) -> Numbers:
+                return {**(run.message_2(heard) if heard else run.message_1()), **lie}
+
+            talk.refuses(kind, lying, f"{name} of small order")
     subject.still_talks(insider)
 
 
