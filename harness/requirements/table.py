@@ -26,7 +26,7 @@ OPTION = re.compile(r"[a-z][a-z0-9]*")
 
 
 class Level(StrEnum):
-    """How binding a requirement is. ADVICE is not in the texts but needed for their goals; it is judged like the rest."""
+    """How binding a requirement is. ADVICE is not in the texts but needed for their goals; it is judged, too."""
 
     MUST = "must"
     SHOULD = "should"
