@@ -33,6 +33,8 @@ from harness.requirements import (
     read,
     render,
 )
+from harness.scenario import load as load_scenarios
+from harness.scenario import scenarios as all_scenarios
 
 Damage = Callable[[str, str, str], list[Problem]]
 
@@ -500,3 +502,10 @@ def test_read_keeps_what_it_can(folder: Path, add: Callable[..., list[Problem]])
     table, problems = read(folder)
     assert table.requirement("ROBUST-TEST-1").text == "A requirement of the tests."
     assert len(problems) == 2
+
+
+def test_the_scenarios_cover_the_table() -> None:
+    """Every covered requirement is claimed, nearly all from both sides, and every claim is of one that there is."""
+    load_scenarios()
+    problems = lint(scenarios={scenario.id: scenario.requirements for scenario in all_scenarios()})
+    assert problems == [], "\n".join(map(str, problems))

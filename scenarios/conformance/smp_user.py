@@ -71,7 +71,7 @@ def both_begin_at_the_same_time(stage: Stage) -> None:
 @scenario(
     versions=(3,),
     needs=("smp", "smp_question"),
-    requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5"),
+    requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5", "SMP-TRUST-1"),
 )
 def question_is_shown_as_it_was_sent(stage: Stage) -> None:
     """The bytes before the first NUL of a type 7 TLV are shown to the user; a type 2 TLV shows no question."""
@@ -85,13 +85,18 @@ def question_is_shown_as_it_was_sent(stage: Stage) -> None:
     stage.check(not request.question, f"there is no question: {request}")
 
 
-@scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3"))
+@scenario(
+    versions=(3,),
+    needs=("smp", "smp_question"),
+    requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3", "!SMP-TRUST-1"),
+)
 def run_with_a_question(stage: Stage) -> None:
     """A question of the user's goes out before message 1, with a NUL, in a type 7 TLV; the run goes on as others do."""
     talk = SmpTalk(*stage.encrypted())
     question = "Was schwimmt \u2014 \u6c34?".encode()
     reply = talk.user("smp_start", secret=SECRET, question=question)
     first = reply.numbers(QUESTION)
+    stage.check(not reply.requests, "the user's own question is not put to the user as the other side's")
     stage.check(parse_smp(QUESTION, reply.tlvs[0].value).question == question, f"{question!r} is the question sent")
     run = talk.liar(target_asks=True)
     third = talk.tell(MESSAGE_2, run.message_2(first)).numbers(MESSAGE_3)
