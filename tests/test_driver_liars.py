@@ -289,6 +289,7 @@ serve(methods)
             "methods['smp_start'] = unsupported",
             ["claims smp, and", "claims smp_question, and"],
         ),
+        ("methods['smp_abort'] = unsupported", ["claims smp_abort, and"]),
         ("methods['create'] = unsupported", ["claims v2, and says", "claims v3, and says"]),
         (
             "methods['create'] = lambda params: create({**params, 'instance_tag': 777})",

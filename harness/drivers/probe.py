@@ -21,13 +21,13 @@ _TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
 _FRAGMENT, _MESSAGES = 400, 500
 
 #: Capability ("" for that of the version), who is asked, and for what, in this order.
-#: That SMP can be aborted by its user is not part of the claim: some libraries have no call for it.
 _REQUESTS: Sequence[tuple[str, str, Callable[[DriverParty], object]]] = (
     ("", "alice", lambda party: party.start()),
     ("", "bob", lambda party: party.send(b"hi")),
     ("smp", "alice", lambda party: party.smp_start(b"secret")),
     ("smp", "bob", lambda party: party.smp_answer(b"secret")),
     ("smp_question", "bob", lambda party: party.smp_start(b"secret", question=b"which?")),
+    ("smp_abort", "bob", lambda party: party.smp_abort()),
     ("extra_key", "alice", lambda party: party.extra_key(1, b"data")),
     ("instance_tags", "alice", lambda party: party.send(b"hi", instance=_TAGS["bob"])),
     ("policy", "alice", lambda party: party.set_policy(Policy.ALLOW_V2 | Policy.ALLOW_V3)),

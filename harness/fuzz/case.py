@@ -54,7 +54,7 @@ CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
 }
 
 #: Whom an action asks too much of: the capability that it needs of a target.
-_NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp", "extra_key": "extra_key"}
+_NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp_abort", "extra_key": "extra_key"}
 
 
 #: The largest numbers that fields of TLVs hold, by the argument that goes there.

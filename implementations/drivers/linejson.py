@@ -20,6 +20,7 @@ CAPABILITIES = (
     "v3",
     "smp",
     "smp_question",
+    "smp_abort",
     "extra_key",
     "fragmentation_out",
     "instance_tags",

@@ -10,7 +10,10 @@ from harness.wire.layers import parse_smp, tlv
 from implementations.contract import Finished, SmpRequested
 
 
-@scenario(needs=("smp",), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "!SMP-ABORT-3", "SMP-ACTION-1", "TLV-SMP-3"))
+@scenario(
+    needs=("smp", "smp_abort"),
+    requirements=("SMP-ABORT-2", "SMP-ABORT-3", "!SMP-ABORT-3", "SMP-ACTION-1", "TLV-SMP-3"),
+)
 def user_aborts_a_run(stage: Stage) -> None:
     """A user who aborts sends an empty type 6 TLV in each state, and the run is over: SMP begins from the start."""
     talk = SmpTalk(*stage.encrypted())
@@ -23,7 +26,7 @@ def user_aborts_a_run(stage: Stage) -> None:
     talk.is_in_expect1()
 
 
-@scenario(needs=("smp",), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
+@scenario(needs=("smp", "smp_abort"), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def user_aborts_where_nothing_is_under_way(stage: Stage) -> None:
     """In EXPECT1, too, an abort is sent: with nothing under way, and in place of an answer, which is then too late."""
     talk = SmpTalk(*stage.encrypted())

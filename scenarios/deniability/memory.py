@@ -131,7 +131,7 @@ def a_key_that_several_clients_know_is_forgotten(stage: Stage) -> None:
         no_exponent_of(subject, gx, "the key of the commit")
 
 
-@scenario(needs=("dump", "smp", "lockstep"), requirements=("SMP-MSG4-3",))
+@scenario(needs=("dump", "smp", "smp_abort", "lockstep"), requirements=("SMP-MSG4-3",))
 def smp_secrets_are_forgotten(stage: Stage) -> None:
     """When an SMP run has ended, the target holds neither its exponents nor the number that the secret became.
 

@@ -148,8 +148,8 @@ static Failure bench(json_t *params, json_t **result)
 static json_t *hello(void)
 {
     static const char *const capabilities[] = {
-        "v2",     "v3",        "smp",  "smp_question", "extra_key",      "fragmentation_out", "instance_tags",
-        "policy", "heartbeat", "time", "dump",         "whitespace_tag", "stored_messages",
+        "v2",   "v3",     "smp",       "smp_question", "smp_abort",      "extra_key", "fragmentation_out", "instance_tags",
+        "policy", "heartbeat", "time", "dump", "whitespace_tag", "stored_messages",
     };
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)

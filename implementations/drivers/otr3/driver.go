@@ -12,7 +12,7 @@
 //   - The library reads the system's clock. To let time pass, the moments that it remembers are moved into the past.
 //     The heartbeat's interval is always 60 s.
 //   - The words of an OTR Error message are the client's to choose: those of the contract.
-//   - SMP can't be aborted, and padding can't be chosen: unsupported.
+//   - SMP can't be aborted by the user, and padding can't be chosen: unsupported.
 package main
 
 import (

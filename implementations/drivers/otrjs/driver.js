@@ -305,8 +305,8 @@ const METHODS = {
     version: require('otr/package.json').version,
     otr_versions: [2, 3],
     capabilities: [
-      'v2', 'v3', 'smp', 'smp_question', 'extra_key', 'fragmentation_out', 'instance_tags', 'policy', 'whitespace_tag',
-      'stored_messages',
+      'v2', 'v3', 'smp', 'smp_question', 'smp_abort', 'extra_key', 'fragmentation_out', 'instance_tags', 'policy',
+      'whitespace_tag', 'stored_messages',
     ],
     randomness: 'seed',
   }),

@@ -281,6 +281,7 @@ CAPABILITIES = [
     "v2",
     "smp",
     "smp_question",
+    "smp_abort",
     "extra_key",
     "fragmentation_out",
     "whitespace_tag",

@@ -8,7 +8,7 @@
 //   - Authenticate both starts and answers. Which of them it would do stands in an unexported field; asked for the
 //     other, the driver says unsupported instead of letting one pass for the other.
 //   - Policies: ALLOW_V2 must be set and can't be anything else; every other one but ALLOW_V3 is unsupported.
-//   - SMP can't be aborted, there is no extra key and no heartbeat, padding is always added and can't be chosen.
+//   - SMP can't be aborted by the user, there is no extra key and no heartbeat, padding is always added and can't be chosen.
 package main
 
 import (
