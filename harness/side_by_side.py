@@ -17,6 +17,7 @@ from harness.course import Reply, check
 from harness.insider import Insider
 from harness.reading import PROBES
 from harness.requirements import load
+from harness.smp_talk import SmpReply
 from harness.stage import Stage
 from harness.subject import Subject
 from harness.targets import EngineTarget
@@ -58,6 +59,16 @@ class Side:
         told = [_event(event) for event in reply.events if isinstance(event, _COMPARED)]
         sent = [_message(message) for message in reply.sent if not _is_heartbeat(message)]
         self.taken.append(Taken(label, (*sent, *told), readings))
+        return reply
+
+    def smp(self, label: str, reply: SmpReply, *readings: str) -> SmpReply:
+        """Note what came of a step of SMP: its TLVs count, not the messages that bear them.
+
+        An abort in a message of its own would pass for a heartbeat.
+        """
+        told = [_event(event) for event in reply.reply.events if isinstance(event, _COMPARED)]
+        others = [_message(message) for message in reply.reply.sent if message.kind is not Kind.DATA]
+        self.taken.append(Taken(label, (*others, *(f"SMP TLV {kind}" for kind in reply.types), *told), readings))
         return reply
 
     def give(self, label: str, message: bytes, *readings: str) -> Reply:

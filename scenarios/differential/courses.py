@@ -112,10 +112,8 @@ def smp_side_by_side(stage: Stage) -> None:
         side.subject.establish(insider)
         talk = SmpTalk(side.subject, insider)
         for secret in (b"the otter swims", b"another"):
-            side.step(f"the insider asks with {secret!r}", talk.asked(talk.liar(secret)).reply, "SMP-UNEQUAL")
-            side.step(
-                f"the target asks, {secret!r}", talk.asks(talk.liar(secret, target_asks=True)).reply, "SMP-UNEQUAL"
-            )
-        side.step("message 4 at once", talk.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6}).reply, "SMP-UNEXPECTED")
+            side.smp(f"the insider asks with {secret!r}", talk.asked(talk.liar(secret)), "SMP-UNEQUAL")
+            side.smp(f"the target asks, {secret!r}", talk.asks(talk.liar(secret, target_asks=True)), "SMP-UNEQUAL")
+        side.smp("message 4 at once", talk.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6}), "SMP-UNEXPECTED")
 
     compare(stage, course)
