@@ -15,7 +15,7 @@ from harness.vectors.found import AddError, add
 from harness.vectors.kinds import AUTHORS
 from harness.vectors.lint import lint
 from harness.vectors.plays import ClaimError
-from harness.vectors.verify import Report, verify, verify_target
+from harness.vectors.verify import Report, verify, verify_target, verify_toolkit
 from vectors import FOLDER, KINDS, VectorError, load_all, page, schema
 
 CONFORMS, DEVIATES, USAGE = 0, 1, 2
@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = commands.add_parser("verify", help="let both engines, the harness and a target answer the vectors")
     checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
     checking.add_argument("--target", help="a target as well, by its name (`otterproof targets` lists them)")
+    checking.add_argument(
+        "--toolkit", action="store_true", help="the OTR toolkit as well (apt-get install libotr5-bin)"
+    )
     checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
     checking.set_defaults(command=_verify)
 
@@ -102,7 +105,7 @@ def _verify(options: argparse.Namespace) -> int:
     if not files:
         return _fail(f"no vectors are in {options.folder}; run `otterproof vectors generate`")
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
-    reports = verify(files)
+    reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
         target = make(options.target)
         try:

@@ -132,7 +132,7 @@ def engine_maker(engine: Callable[[PartyConfig, TapeEntropy], Replayer]) -> Make
 # ---- the codec -------------------------------------------------------------------------------------------------------
 
 
-def _messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
+def messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
     """All messages, and whether the client made it. What a user typed, and went out as it was, nobody has made."""
     for step in steps:
         if step["action"] == "receive":
@@ -145,7 +145,7 @@ def _messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
 def read_through(group: Group, case: Case) -> Problems:
     """What the harness's own codec finds in a play."""
     first = next(iter(case.outcomes))
-    for number, (message, sent) in enumerate(_messages(case.fields.items_of("steps")), 1):
+    for number, (message, sent) in enumerate(messages(case.fields.items_of("steps")), 1):
         parsed = wire.parse(message)
         if wire.build(parsed) != message:
             return {first: f"message {number} is not given back byte by byte"}

@@ -1,4 +1,5 @@
-"""Whether subjects give the answers that the committed vectors say: both engines, the harness's own codec, a target.
+"""Whether subjects give the answers that the committed vectors say: both engines, the harness's own codec, the OTR
+toolkit, a target.
 
 What could not be asked is counted with the reason, so that nobody takes silence for agreement. A target may follow
 another reading than the project: then any listed result counts, and which reading it was is told; a target that
@@ -20,6 +21,7 @@ from harness.vectors.generate import subject
 from harness.vectors.kinds import AUTHORS
 from harness.vectors.probing import fits, probe
 from harness.vectors.replaying import Maker, engine_maker, play_again, read_through
+from harness.vectors.toolkit import Toolkit
 from harness.vectors.tools_own import OwnTools
 from implementations.contract import PartyConfig
 from implementations.entropy import Tape
@@ -112,6 +114,11 @@ def verify(files: Sequence[VectorFile]) -> list[Report]:
     own = Subject("harness", OwnTools(), None)
     reports.append(_check(Report("harness", "codec"), files, _either(_functions(own), read_through)))
     return reports
+
+
+def verify_toolkit(files: Sequence[VectorFile]) -> Report:
+    """The OTR toolkit of libotr's authors. TargetMissing when it is not installed."""
+    return _check(Report("toolkit", "the OTR toolkit"), files, Toolkit().check)
 
 
 # ---- targets ---------------------------------------------------------------------------------------------------------

@@ -224,9 +224,16 @@ def _bad_functions(group: GroupBuilder, version: int, aes_key: bytes, mac_key: b
             reaction="refused",
             flags="FieldSize",
             ours="DATA-OLDMACS-LENGTH:reject",
-            others={"DATA-OLDMACS-LENGTH:accept": valid(next_dh=8, **_opened())},
+            others={
+                "DATA-OLDMACS-LENGTH:accept": valid(next_dh=8, **{**_opened(), "old_mac_keys": _whole_keys(content)})
+            },
             message=message(version, aes_key, mac_key, b"hello", old_mac_keys=content),
         )
+
+
+def _whole_keys(content: bytes) -> tuple[bytes, ...]:
+    """The MAC keys in a field with something left over."""
+    return tuple(content[at : at + 20] for at in range(0, len(content) - 19, 20))
 
 
 def _opened() -> dict[str, object]:
