@@ -153,7 +153,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main(["check", fault, *check]) == cli.DEVIATES
     (first, _) = json.loads(told.read_text())["scenarios"]
     message = json.dumps(first["detail"][:20])
-    entry = f'scenario = "conformance.data.counter_0_is_refused"\nmessage = {message}\nreason = "It is a fault."\n'
+    entry = f'scenario = "conformance.choices.counter_0_is_refused"\nmessage = {message}\nreason = "It is a fault."\n'
     path.write_text(f"[[deviation]]\n{entry}")
     assert cli.main(["check", fault, *check, "--known", str(path)]) == cli.CONFORMS
     assert json.loads(told.read_text())["known"] == 2

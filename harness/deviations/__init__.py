@@ -6,7 +6,7 @@ scenario passes or fails in another way, that is unknown, there twice, or expire
 describes.
 
     [[deviation]]
-    scenario = "conformance.data.counter_0_is_refused"     # in all versions; or with [v2] or [v3] at the end
+    scenario = "conformance.choices.counter_0_is_refused"     # in all versions; or with [v2] or [v3] at the end
     message = "nothing comes of a message with counter 0"  # how the failure's text begins
     reason = "Counters are not checked."
     verdict = "fail"                                       # optional: fail (if left out), crash, hang or desync
