@@ -1,4 +1,4 @@
-"""`otterproof vectors`: generate, verify, lint, add."""
+"""`otterproof vectors`: generate, verify, lint, add, examples."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.roster import make
 from harness.targets import ENGINES
 from harness.transcript import TranscriptError, read_transcript
+from harness.vectors import consumers
 from harness.vectors import generate as making
 from harness.vectors.found import FOLDER as FOUND
 from harness.vectors.found import AddError, add
@@ -56,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="where the source is written")
     adding.set_defaults(command=_add)
 
+    consuming = commands.add_parser("examples", help="run the examples of consumers in other languages")
+    consuming.add_argument(
+        "--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where the vectors are"
+    )
+    consuming.add_argument("--only", choices=consumers.NAMES, help="only this example")
+    consuming.set_defaults(command=_examples)
+
     linting = commands.add_parser("lint", help="check the vectors' form, ids, counts, requirements")
     linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
     linting.set_defaults(command=_lint)
@@ -95,6 +103,15 @@ def _lint(options: argparse.Namespace) -> int:
     if not problems:
         print("nothing is wrong with the form of the vectors")
     return DEVIATES if problems else CONFORMS
+
+
+def _examples(options: argparse.Namespace) -> int:
+    codes = []
+    for name in [options.only] if options.only else consumers.NAMES:
+        code, printed = consumers.consume(name, options.folder)
+        print(f"{name}:\n{printed}", end="")
+        codes.append(code)
+    return DEVIATES if any(codes) else CONFORMS
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ Copied from the text, and so the one input that no program of this project has m
 
 from __future__ import annotations
 
-from harness.vectors.builder import FileBuilder
+from harness.vectors.builder import FileBuilder, invalid
 from harness.vectors.plays import gives
 
 V3 = (
@@ -35,6 +35,18 @@ def worked_example(file: FileBuilder) -> None:
     """Its fragments, received by the client that they are for, which has no such session."""
     group = file.plays("v3-sample", "The worked example of the version 3 text.", instance_tag=RECEIVER)
     shows = "FRAGMENT-SAMPLE-1 DATA-RECV-9 FRAGMENT-RECV-13"
-    fragments = gives(*V3_FRAGMENTS)
-    group.play("fragments", "its three fragments", shows, fragments, reaction="error_message", flags="State")
-    group.play("whole", "the message in one piece", shows, gives(V3), reaction="error_message", flags="State")
+    others = {"DATA-UNREADABLE-REPLY:notice": invalid("reported", sends=(), shows=())}
+    for name, comment, act in (
+        ("fragments", "its three fragments", gives(*V3_FRAGMENTS)),
+        ("whole", "the message in one piece", gives(V3)),
+    ):
+        group.play(
+            name,
+            comment,
+            shows,
+            act,
+            reaction="error_message",
+            flags="State",
+            ours="DATA-UNREADABLE-REPLY:reply",
+            others=others,
+        )
