@@ -21,6 +21,9 @@ from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.faults import faults, score
+from harness.faults.judging import workers
+from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
+from harness.faults.mutation import Mutation, MutationScore
 from harness.fuzz.campaign import Campaign, CampaignError
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.judge import Job, judge
@@ -109,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     wrong = commands.add_parser("faults", help="list engines that are wrong on purpose, or score the scenarios by them")
     wrong.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
     wrong.add_argument("--gaps", action="store_true", help="the same, but list only what is not as it must be")
+    wrong.add_argument(
+        "--mutants", type=_positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
+    )
+    wrong.add_argument("--seed", default="1", help="which mutants are drawn (default: %(default)s)")
     wrong.add_argument(
         "--only",
         default="",
@@ -234,6 +241,8 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _faults(options: argparse.Namespace) -> int:
+    if options.mutants:
+        return _mutants(options)
     if options.score or options.gaps:
         return _score(options)
     catalogue = list(faults().values())
@@ -248,8 +257,8 @@ def _score(options: argparse.Namespace) -> int:
     card = score.choose(options.only)
     if not card.faults:
         raise UsageError(f"{options.only!r} is in no id of a scenario and in no fault's name or area")
-    with score.Scorer(card, options.jobs) as scorer:
-        interrupted = report.collect_score(scorer)
+    with workers(options.jobs) as pool:
+        interrupted = report.collect_score(score.Scorer(card, pool))
     if options.json:
         print(json.dumps(card.as_json(), indent=1))
     elif options.gaps:
@@ -259,6 +268,25 @@ def _score(options: argparse.Namespace) -> int:
     if interrupted:
         return INTERRUPTED
     return DEVIATES if any(card.gaps().values()) else CONFORMS
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    load()
+    chosen = {one.id: one for one in scenarios(options.only)}
+    try:
+        drawn = [one for engine in ORIGINALS for one in mutants(engine, options.mutants, options.seed)]
+    except MutationMissing as missing:
+        return _fail(missing, NOT_RUN)
+    result = MutationScore(drawn, equivalent())
+    with workers(options.jobs) as pool:
+        interrupted = report.collect_mutants(Mutation(result, chosen, pool))
+    if options.json:
+        print(json.dumps(result.as_json(), indent=1))
+    else:
+        report.mutants(result)
+    if interrupted:
+        return INTERRUPTED
+    return DEVIATES if result.mistaken or any(result.survivors(engine) for engine in ORIGINALS) else CONFORMS
 
 
 def _matrix(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from rich.table import Table
 from harness import requirements, states
 from harness.deviations.known import Stale
 from harness.faults import Fault
+from harness.faults.mutation import Mutation, MutationScore
 from harness.faults.score import KINDS, Card, Scorer
 from harness.judge import Result
 from harness.matrix import Cell
@@ -275,18 +276,40 @@ def faults(catalogue: Sequence[Fault]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
+def _interrupted(what: str, stream: Iterable[str], total: int) -> bool:
+    return _follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
+
+
 def collect_score(scorer: Scorer) -> bool:
     """Fill a scorer's card, showing progress; whether it was interrupted. What was found until then is on the card."""
     card = scorer.card
-
-    def interrupted(what: str, stream: Iterable[str], total: int) -> bool:
-        return _follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
-
     return (
-        interrupted("with the genuine engine:", scorer.survey(), len(card.scenarios))
-        or interrupted("judging", scorer.judge(), len(card.faults))
-        or interrupted("looking for what trips", scorer.trip(), len(card.untripped))
+        _interrupted("with the genuine engine:", scorer.survey(), len(card.scenarios))
+        or _interrupted("judging", scorer.judge(), len(card.faults))
+        or _interrupted("looking for what trips", scorer.trip(), len(card.untripped))
     )
+
+
+def collect_mutants(mutation: Mutation) -> bool:
+    """Judge mutants, showing progress; whether it was interrupted."""
+    surveys = len(mutation.scenarios) * len(mutation.engines)
+    return _interrupted("with the genuine engines:", mutation.survey(), surveys) or _interrupted(
+        "judging mutants", mutation.judge(), len(mutation.score.mutants)
+    )
+
+
+def mutants(result: MutationScore) -> None:
+    """Print how many mutants were noticed, and those that were not."""
+    for engine, figures in result.as_json().items():
+        survived = result.survivors(engine)
+        print(
+            f"{engine}: {figures['share']:.1%} of the mutants that are not equivalent were noticed "
+            f"({figures['killed']} noticed, {len(survived)} not, {figures['equivalent']} equivalent)"
+        )
+        for key in survived:
+            print(f"  {key}")
+    for key, by in result.mistaken.items():
+        print(f"listed as equivalent, and noticed by {by}: {key}")
 
 
 def score(card: Card) -> None:

@@ -17,9 +17,9 @@ import pytest
 import harness
 from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
 from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
+from harness.faults.judging import Task, notices
 from harness.faults.loader import PREFIX, make_engine
 from harness.faults.powers import remember_powers
-from harness.faults.score import Task, notices
 from harness.keys import test_key
 from implementations.contract import Outgoing, PartyConfig, Policy
 from implementations.entropy import SeededEntropy

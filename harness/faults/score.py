@@ -8,11 +8,7 @@ not come out as it must is a gap.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.pool import Pool
@@ -20,73 +16,18 @@ from statistics import median
 from typing import Any
 
 from harness.faults.entries import Fault, faults
-from harness.faults.loader import PREFIX, copy_engine
-from harness.faults.powers import remember_powers
-from harness.faults.reach import Line, Lines, Trace, about
+from harness.faults.judging import Notice, Survey, Task, notices, scenario_of, sure, survey, until_noticed, within
+from harness.faults.loader import REFERENCE
+from harness.faults.reach import Lines, about
 from harness.faults.target import FaultTarget
-from harness.fuzz.case import forget_worlds
-from harness.judge import seed_of, verdict_of
 from harness.requirements import Claim
 from harness.scenario import Scenario, load, scenarios
-from harness.stage import Stage
-from harness.targets import SoloTarget
-from harness.transcript import Verdict
-from implementations.reference import ReferenceEngine
 
 #: The kinds of scenarios, in the order in which they are shown.
 KINDS = ("conformance", "properties", "differential", "attacks", "deniability")
 
-SEED = b"otterproof"
-
 #: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice.
 BUDGET = 1.5
-
-#: Verdicts by which a scenario notices a fault; INFRA is an error of the scenario's own.
-NOTICED = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What a scenario does with the genuine engine: it must pass, and it reaches these lines, in `seconds` of work.
-
-    examples: of a property, the lines that each of the random runs reaches.
-    """
-
-    scenario: str
-    passed: bool
-    detail: str
-    seconds: float
-    reached: frozenset[Line]
-    examples: Mapping[int, frozenset[Line]]
-
-    def task(self, lines: Lines) -> Task | None:
-        """How to judge by this scenario what is wrong in some lines; None if that can't be noticed."""
-        if not self.passed or not (lines is None or lines & self.reached):
-            return None
-        able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
-        if self.examples and not able:
-            return None
-        return Task(self.scenario, self.seconds, frozenset(able) if self.examples else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A scenario to be run, and which of its random runs if not all. seconds: what it costs."""
-
-    scenario: str
-    seconds: float = 0
-    examples: frozenset[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A scenario that noticed a fault (or, with `error`, stumbled over it). examples: as in judge.Result."""
-
-    scenario: str
-    fault: str
-    detail: str
-    examples: int
-    error: bool
 
 
 @dataclass(slots=True)
@@ -215,26 +156,17 @@ def choose(only: str = "") -> Card:
 
 
 class Scorer:
-    """Fills a card with processes. Each of the methods gives a stream of what has been done, one item at a time."""
+    """Fills a card with the processes of a pool. Each method gives a stream of what has been done, item by item."""
 
-    def __init__(self, card: Card, processes: int) -> None:
+    def __init__(self, card: Card, pool: Pool) -> None:
         self.card = card
-        self._stack = ExitStack()
-        self._pool: Pool = self._stack.enter_context(
-            multiprocessing.get_context("spawn").Pool(processes, _start_worker)
-        )
-
-    def __enter__(self) -> Scorer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+        self._pool = pool
 
     def survey(self) -> Iterator[str]:
         """Run every scenario with the genuine engine."""
-        for survey in self._pool.imap_unordered(_survey, list(self.card.scenarios)):
-            self.card.surveys[survey.scenario] = survey
-            yield survey.scenario
+        for found in self._pool.imap_unordered(survey, [(name, REFERENCE) for name in self.card.scenarios]):
+            self.card.surveys[found.scenario] = found
+            yield found.scenario
 
     def judge(self) -> Iterator[str]:
         """Judge every fault."""
@@ -279,83 +211,19 @@ def _about(fault: Fault) -> Lines:
 # ---- in the worker processes ----------------------------------------------------------------------------------------
 
 
-class _Observed(Stage):
-    """A stage on which random runs are told apart by the lines they reach."""
-
-    def __init__(self, scenario: Scenario, target: SoloTarget, trace: Trace) -> None:
-        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
-        self._trace = trace
-        self.reached: dict[int, frozenset[Line]] = {}
-
-    def examples(self, count: int) -> Iterator[int]:
-        for number in super().examples(count):
-            forget_worlds()  # or only the first of several runs that begin alike would reach the lines of a handshake
-            yield number
-            self.reached[number] = self._trace.take()
-
-
-class _Selected(Stage):
-    """A stage on which only some of the random runs are made."""
-
-    def __init__(self, scenario: Scenario, target: SoloTarget, wanted: frozenset[int] | None) -> None:
-        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
-        self._wanted = wanted
-
-    def examples(self, count: int) -> Iterator[int]:
-        return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
-    load()
-    remember_powers()
-
-
-@cache
-def _scenario(name: str) -> Scenario:
-    (found,) = (one for one in scenarios(name) if one.id == name)
-    return found
-
-
-_peer = SoloTarget("reference", ReferenceEngine)
-
-
-def _survey(name: str) -> Survey:
-    target = _genuine_copy()
-    began = time.process_time()
-    with Trace(PREFIX + "genuine") as trace:
-        stage = _Observed(_scenario(name), target, trace)
-        verdict, detail = verdict_of(_scenario(name), stage)
-    reached = trace.take().union(*stage.reached.values())
-    return Survey(name, verdict is Verdict.PASS, detail, time.process_time() - began, reached, stage.reached)
-
-
-@cache
-def _genuine_copy() -> SoloTarget:
-    """Of the genuine engine a copy, for the peer is one as well and its lines are not to be counted."""
-    return SoloTarget("reference", copy_engine("genuine", {}))
-
-
 def _judge(task: tuple[str, list[Task], list[list[Task]]]) -> tuple[str, list[Notice]]:
     name, first, kinds = task
     target = FaultTarget(name)
     found = [notice for one in first for notice in notices(one, target)]
     later: list[Task] = []
     for kind in kinds:
-        if kind and not any(_scenario(one.scenario).kind == _scenario(kind[0].scenario).kind for one in _sure(found)):
-            cheap = list(_within(kind, BUDGET))
-            found += _until_noticed(cheap, target)
+        if kind and not any(
+            scenario_of(one.scenario).kind == scenario_of(kind[0].scenario).kind for one in sure(found)
+        ):
+            cheap = list(within(kind, BUDGET))
+            found += until_noticed(cheap, target)
             later += kind[len(cheap) :]
-    return name, found if _sure(found) else found + _until_noticed(later, target)
-
-
-def _within(tasks: Iterable[Task], seconds: float) -> Iterator[Task]:
-    """The first tasks, up to so many seconds."""
-    for task in tasks:
-        seconds -= task.seconds
-        if seconds < 0 and task.examples is None:
-            return
-        yield task
+    return name, found if sure(found) else found + until_noticed(later, target)
 
 
 def _trip(task: tuple[str, list[tuple[str, Task]]]) -> tuple[str, list[Notice]]:
@@ -363,29 +231,6 @@ def _trip(task: tuple[str, list[tuple[str, Task]]]) -> tuple[str, list[Notice]]:
     found: list[Notice] = []
     for name, one in able:
         found += notices(one, FaultTarget(name))
-        if _sure(found):
+        if sure(found):
             break
     return scenario, found
-
-
-def _until_noticed(tasks: Iterable[Task], target: FaultTarget) -> list[Notice]:
-    found: list[Notice] = []
-    for task in tasks:
-        found += notices(task, target)
-        if _sure(found):
-            break
-    return found
-
-
-def _sure(notices: Iterable[Notice]) -> list[Notice]:
-    return [notice for notice in notices if not notice.error]
-
-
-def notices(task: Task, target: FaultTarget) -> list[Notice]:
-    """Judge a fault by a scenario: one notice, or none if it goes unnoticed."""
-    scenario = _scenario(task.scenario)
-    stage = _Selected(scenario, target, task.examples)
-    verdict, detail = verdict_of(scenario, stage)
-    if verdict not in NOTICED and verdict is not Verdict.INFRA:
-        return []
-    return [Notice(scenario.id, target.fault, detail.partition("\n")[0], stage.tried, verdict is Verdict.INFRA)]

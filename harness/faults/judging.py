@@ -1,0 +1,177 @@
+"""Judging engines that are wrong by single scenarios, in a process that does nothing else.
+
+A scenario is first surveyed with a genuine engine: which lines it reaches, and what it costs. It then judges any number
+of engines that differ in some of these lines. Powers are remembered, since the seeds are the same.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.pool import Pool
+
+from harness.faults.loader import PREFIX, Original, copy_engine
+from harness.faults.powers import remember_powers
+from harness.faults.reach import Line, Lines, Trace
+from harness.faults.target import PREFIX as PREFIX_OF_TARGETS
+from harness.fuzz.case import forget_worlds
+from harness.judge import seed_of, verdict_of
+from harness.scenario import Scenario, load, scenarios
+from harness.stage import Stage
+from harness.targets import SoloTarget
+from harness.transcript import Verdict
+from implementations.reference import ReferenceEngine
+
+SEED = b"otterproof"
+
+#: Verdicts by which a scenario notices a fault; INFRA is an error of the scenario's own.
+NOTICED = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a scenario does with the genuine engine: it must pass, and it reaches these lines, in `seconds` of work.
+
+    examples: of a property, the lines that each of the random runs reaches.
+    """
+
+    scenario: str
+    passed: bool
+    detail: str
+    seconds: float
+    reached: frozenset[Line]
+    examples: Mapping[int, frozenset[Line]]
+
+    def task(self, lines: Lines) -> Task | None:
+        """How to judge by this scenario what is wrong in some lines; None if that can't be noticed."""
+        if not self.passed or not (lines is None or lines & self.reached):
+            return None
+        able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
+        if self.examples and not able:
+            return None
+        return Task(self.scenario, self.seconds, frozenset(able) if self.examples else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A scenario to be run, and which of its random runs if not all. seconds: what it costs."""
+
+    scenario: str
+    seconds: float = 0
+    examples: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A scenario that noticed a fault (or, with `error`, stumbled over it). examples: as in judge.Result."""
+
+    scenario: str
+    fault: str
+    detail: str
+    examples: int
+    error: bool
+
+
+class _Observed(Stage):
+    """A stage on which random runs are told apart by the lines they reach."""
+
+    def __init__(self, scenario: Scenario, target: SoloTarget, trace: Trace) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._trace = trace
+        self.reached: dict[int, frozenset[Line]] = {}
+
+    def examples(self, count: int) -> Iterator[int]:
+        for number in super().examples(count):
+            forget_worlds()  # or only the first of several runs that begin alike would reach the lines of a handshake
+            yield number
+            self.reached[number] = self._trace.take()
+
+
+class _Selected(Stage):
+    """A stage on which only some of the random runs are made."""
+
+    def __init__(self, scenario: Scenario, target: SoloTarget, wanted: frozenset[int] | None) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._wanted = wanted
+
+    def examples(self, count: int) -> Iterator[int]:
+        return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
+
+
+def workers(processes: int) -> Pool:
+    """A pool of processes that judge."""
+    return multiprocessing.get_context("spawn").Pool(processes, _start_worker)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
+    load()
+    remember_powers()
+
+
+@cache
+def scenario_of(name: str) -> Scenario:
+    """The scenario of that id."""
+    (found,) = (one for one in scenarios(name) if one.id == name)
+    return found
+
+
+_peer = SoloTarget("reference", ReferenceEngine)
+
+
+def survey(task: tuple[str, Original]) -> Survey:
+    """Run a scenario with a genuine engine."""
+    name, original = task
+    target = _genuine_copy(original)
+    began = time.process_time()
+    with Trace(PREFIX + target.name) as trace:
+        stage = _Observed(scenario_of(name), target, trace)
+        verdict, detail = verdict_of(scenario_of(name), stage)
+    reached = trace.take().union(*stage.reached.values())
+    return Survey(name, verdict is Verdict.PASS, detail, time.process_time() - began, reached, stage.reached)
+
+
+@cache
+def _genuine_copy(original: Original) -> SoloTarget:
+    """Of a genuine engine a copy, for the peer is one as well and its lines are not to be counted."""
+    name = f"genuine_{original.engine}"
+    return SoloTarget(name, copy_engine(name, {}, original))
+
+
+def within(tasks: Iterable[Task], seconds: float) -> Iterator[Task]:
+    """The first tasks, up to so many seconds."""
+    for task in tasks:
+        seconds -= task.seconds
+        if seconds < 0 and task.examples is None:
+            return
+        yield task
+
+
+def until_noticed(tasks: Iterable[Task], target: SoloTarget) -> list[Notice]:
+    """Judge an engine by one scenario after the other until one notices; what there was on the way, errors too."""
+    found: list[Notice] = []
+    for task in tasks:
+        found += notices(task, target)
+        if sure(found):
+            break
+    return found
+
+
+def sure(notices: Iterable[Notice]) -> list[Notice]:
+    """Without the errors."""
+    return [notice for notice in notices if not notice.error]
+
+
+def notices(task: Task, target: SoloTarget) -> list[Notice]:
+    """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
+    scenario = scenario_of(task.scenario)
+    stage = _Selected(scenario, target, task.examples)
+    verdict, detail = verdict_of(scenario, stage)
+    if verdict not in NOTICED and verdict is not Verdict.INFRA:
+        return []
+    name, error = target.name.removeprefix(PREFIX_OF_TARGETS), verdict is Verdict.INFRA
+    return [Notice(scenario.id, name, detail.partition("\n")[0], stage.tried, error)]

@@ -1,0 +1,118 @@
+"""The score of mutants: how many of a random sample the scenarios notice, and which survive.
+
+Scenarios that compare with the genuine engine come first, since hardly anything gets past them, then the others from
+the cheapest on, for so long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from multiprocessing.pool import Pool
+from typing import Any
+
+from harness.faults.entries import FaultError
+from harness.faults.judging import Survey, Task, scenario_of, sure, survey, until_noticed, within
+from harness.faults.loader import copy_engine
+from harness.faults.mutants import ORIGINALS, Key, Mutant
+from harness.scenario import Scenario
+from harness.targets import SoloTarget
+
+#: How many seconds' worth of scenarios a mutant meets besides those that compare.
+BUDGET = 30.0
+
+#: What becomes of a mutant that can't be imported: it is no engine, and does not count.
+STILLBORN = ""
+
+
+@dataclass(slots=True)
+class MutationScore:
+    """What has become of the mutants so far. killed: by which scenario; equivalent: those known to be, with reasons."""
+
+    mutants: Sequence[Mutant]
+    equivalent: Mapping[Key, str]
+    killed: dict[Key, str] = field(default_factory=dict)
+    survived: list[Key] = field(default_factory=list)
+    surveys: dict[str, dict[str, Survey]] = field(default_factory=dict)
+
+    def survivors(self, engine: str) -> list[Key]:
+        """Those that are not known to be equivalent."""
+        return sorted(key for key in self.survived if key.engine == engine and key not in self.equivalent)
+
+    def equivalents(self, engine: str) -> list[Key]:
+        """Survivors that are known to be equivalent."""
+        return sorted(key for key in self.survived if key.engine == engine and key in self.equivalent)
+
+    @property
+    def mistaken(self) -> dict[Key, str]:
+        """Mutants that are listed as equivalent and noticed all the same."""
+        return {key: by for key, by in self.killed.items() if key in self.equivalent and by != STILLBORN}
+
+    def kills(self, engine: str) -> int:
+        return sum(key.engine == engine and by != STILLBORN for key, by in self.killed.items())
+
+    def share(self, engine: str) -> float:
+        """Killed, of those that are not equivalent."""
+        killed = self.kills(engine)
+        total = killed + len(self.survivors(engine))
+        return killed / total if total else 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            engine: {
+                "killed": self.kills(engine),
+                "equivalent": len(self.equivalents(engine)),
+                "survived": [asdict(key) for key in self.survivors(engine)],
+                "share": self.share(engine),
+            }
+            for engine in dict.fromkeys(mutant.key.engine for mutant in self.mutants)
+        }
+
+
+class Mutation:
+    """Judges mutants with the processes of a pool, as `Scorer` does faults."""
+
+    def __init__(self, score: MutationScore, scenarios: Mapping[str, Scenario], pool: Pool) -> None:
+        self.score = score
+        self.scenarios = scenarios
+        self.engines = list(dict.fromkeys(mutant.key.engine for mutant in score.mutants))
+        self._pool = pool
+
+    def survey(self) -> Iterator[str]:
+        """Run every scenario with the genuine engines."""
+        for engine in self.engines:
+            found = self.score.surveys.setdefault(engine, {})
+            for one in self._pool.imap_unordered(survey, [(name, ORIGINALS[engine]) for name in self.scenarios]):
+                found[one.scenario] = one
+                yield one.scenario
+
+    def judge(self) -> Iterator[str]:
+        """Judge every mutant."""
+        plans = [(number, mutant, self._plan(mutant)) for number, mutant in enumerate(self.score.mutants)]
+        for number, by in self._pool.imap_unordered(_judge, plans):
+            key = self.score.mutants[number].key
+            if by is None:
+                self.score.survived.append(key)
+            else:
+                self.score.killed[key] = by
+            yield key.file
+
+    def _plan(self, mutant: Mutant) -> list[Task]:
+        surveys = self.score.surveys[mutant.key.engine].values()
+        tasks = sorted(
+            (task for one in surveys if (task := one.task(mutant.lines))),
+            key=lambda task: task.seconds,
+        )
+        compares = [task for task in tasks if self.scenarios[task.scenario].kind == "differential"]
+        return compares + list(within((task for task in tasks if task not in compares), BUDGET))
+
+
+def _judge(task: tuple[int, Mutant, list[Task]]) -> tuple[int, str | None]:
+    number, mutant, tasks = task
+    name = f"mutant_{mutant.key.engine}_{number}"
+    try:
+        target = SoloTarget(name, copy_engine(name, {mutant.key.file: mutant.text}, mutant.original))
+    except FaultError:
+        return number, STILLBORN
+    found = sure(until_noticed(tasks, target))
+    return number, scenario_of(found[0].scenario).id if found else None
