@@ -20,7 +20,7 @@ from harness import bench, deviations, matrix, report, requirements
 from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
-from harness.faults import faults, score
+from harness.faults import faults, pairs, score
 from harness.faults.judging import workers
 from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
 from harness.faults.mutation import Mutation, MutationScore
@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     wrong = commands.add_parser("faults", help="list engines that are wrong on purpose, or score the scenarios by them")
     wrong.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
     wrong.add_argument("--gaps", action="store_true", help="the same, but list only what is not as it must be")
+    wrong.add_argument(
+        "--write", action="store_true", help="with --score or --gaps: note in the catalogue which scenarios notice what"
+    )
     wrong.add_argument(
         "--mutants", type=_positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
     )
@@ -259,6 +262,8 @@ def _score(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.only!r} is in no id of a scenario and in no fault's name or area")
     with workers(options.jobs) as pool:
         interrupted = report.collect_score(score.Scorer(card, pool))
+    if options.write:
+        pairs.write(card)
     if options.json:
         print(json.dumps(card.as_json(), indent=1))
     elif options.gaps:
