@@ -265,15 +265,27 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 	return c.heard(messages), nil
 }
 
+// Words with which the library refuses a user's action, and the reason that they allow to give.
+var refusals = []struct {
+	part   string
+	reason interface{}
+}{
+	{"secure conversation", "wrong_state"},
+	{"current state", "wrong_state"},
+	{"unencrypted state", "wrong_state"},
+	{"not expected SMP", "wrong_state"},
+	{"invalid key id", nil}, // no key with which to encrypt
+}
+
 // did gives the events of a user's action. The library refuses one by an error; other errors are failures.
 func (c *conversation) did(action string, messages []otr3.ValidMessage, err error) ([]event, error) {
 	events := c.heard(messages)
 	if err == nil {
 		return events, nil
 	}
-	for _, part := range []string{"secure conversation", "current state", "unencrypted state", "not expected SMP"} {
-		if strings.Contains(logged(err).Error(), part) {
-			return append(events, newEvent("refused", event{"action": action, "reason": "wrong_state"})), nil
+	for _, known := range refusals {
+		if strings.Contains(logged(err).Error(), known.part) {
+			return append(events, newEvent("refused", event{"action": action, "reason": known.reason})), nil
 		}
 	}
 	return events, err
