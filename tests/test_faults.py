@@ -19,11 +19,17 @@ from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine,
 from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
 from harness.faults.judging import Task, notices, sure
 from harness.faults.loader import PREFIX, make_engine
+from harness.faults.pairs import tripped_by_hint, trips
 from harness.faults.powers import remember_powers
+from harness.faults.score import KINDS, claims
 from harness.keys import test_key
+from harness.scenario import load, scenarios
 from implementations.contract import Outgoing, PartyConfig, Policy
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
+
+#: What drivers claim no engine can get wrong: tests/test_driver_liars.py has drivers that do.
+CLAIMED = "conformance.claims.what_is_claimed_can_be_done"
 
 CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A)
 
@@ -167,11 +173,44 @@ def test_an_empty_file_is_told() -> None:
 def test_every_fault_is_noticed(area: str) -> None:
     """By the scenario that it names, in each version that it has."""
     remember_powers()
+    load()
     missed = [
         f"{fault.hint}[v{version}] does not notice {fault.name}"
         for fault in faults().values()
         if fault.area == area
         for version in fault.versions
         if not sure(notices(Task(f"{fault.hint}[v{version}]"), FaultTarget(fault.name)))
+    ]
+    assert missed == []
+
+
+def test_every_fault_names_a_scenario_that_claims_what_it_breaks() -> None:
+    load()
+    table = {one.id: one for one in scenarios()}
+    wrong = [
+        f"{fault.name} breaks {fault.requirement}, and {fault.hint} does not claim it"
+        for fault in faults().values()
+        if not all(claims(table[f"{fault.hint}[v{version}]"], fault) for version in fault.versions)
+    ]
+    assert wrong == []
+
+
+def test_every_scenario_is_named_by_a_fault_or_has_one_that_trips_it() -> None:
+    load()
+    known = {**tripped_by_hint(), **trips()}
+    judging = [one.id for one in scenarios() if one.kind in KINDS and not one.id.startswith(CLAIMED)]
+    assert [name for name in judging if name not in known] == []
+    assert [name for name in trips() if name not in {one.id for one in scenarios()}] == []
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_every_other_scenario_is_tripped(part: int) -> None:
+    """By the fault that trips.toml has for it."""
+    remember_powers()
+    load()
+    missed = [
+        f"{fault} does not trip {scenario}"
+        for scenario, fault in sorted(trips().items())[part::8]
+        if not sure(notices(Task(scenario), FaultTarget(fault)))
     ]
     assert missed == []

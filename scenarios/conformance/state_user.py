@@ -204,6 +204,17 @@ def texts_are_not_sent_to_another_key(stage: Stage) -> None:
         subject.still_talks(other)
 
 
+@scenario(needs=("lockstep",), requirements=("!USER-STORED-4",))
+def engines_keep_texts_for_the_key_they_were_typed_for(stage: Stage) -> None:
+    """A text typed after the correspondent's end waits for the same long-term key, and is sent to no other."""
+    subject, insider = stage.encrypted()
+    subject.finish(insider)
+    subject.user("send", text=b"for mallory alone")
+    other = subject.insider("carol", seed=b"other")
+    came = arrived(subject, other, subject.begin(other))
+    check(not came, f"nothing is sent to another key, and {came} was")
+
+
 # ---- texts that wait ------------------------------------------------------------------------------------------------
 
 
