@@ -53,7 +53,9 @@ class Survey:
         able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
         if self.examples and not able:
             return None
-        return Task(self.scenario, self.seconds, frozenset(able) if self.examples else None)
+        if not self.examples:
+            return Task(self.scenario, self.seconds)
+        return Task(self.scenario, self.seconds * len(able) / len(self.examples), frozenset(able))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,14 @@ def _genuine_copy(original: Original) -> SoloTarget:
 
 
 def within(tasks: Iterable[Task], seconds: float) -> Iterator[Task]:
-    """The first tasks, up to so many seconds."""
+    """The first tasks, up to so many seconds; of the last one only some of the random runs, if it has such."""
     for task in tasks:
-        seconds -= task.seconds
-        if seconds < 0 and task.examples is None:
+        if task.seconds > seconds:
+            if task.examples:
+                some = sorted(task.examples)[: int(len(task.examples) * seconds / task.seconds)]
+                yield Task(task.scenario, seconds, frozenset(some))
             return
+        seconds -= task.seconds
         yield task
 
 

@@ -26,8 +26,10 @@ from harness.scenario import Scenario, load, scenarios
 #: The kinds of scenarios, in the order in which they are shown.
 KINDS = ("conformance", "properties", "differential", "attacks", "deniability")
 
-#: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice.
-BUDGET = 1.5
+#: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice, as long as surveys
+#: take, which is some three times as long as judging. For properties it is about 30 random runs.
+BUDGET = 1.0
+RANDOM_BUDGET = 5.0
 
 
 @dataclass(slots=True)
@@ -220,9 +222,10 @@ def _judge(task: tuple[str, list[Task], list[list[Task]]]) -> tuple[str, list[No
         if kind and not any(
             scenario_of(one.scenario).kind == scenario_of(kind[0].scenario).kind for one in sure(found)
         ):
-            cheap = list(within(kind, BUDGET))
+            random = kind[0].examples is not None
+            cheap = list(within(kind, RANDOM_BUDGET if random else BUDGET))
             found += until_noticed(cheap, target)
-            later += kind[len(cheap) :]
+            later += [task for task in kind if task not in cheap]
     return name, found if sure(found) else found + until_noticed(later, target)
 
 

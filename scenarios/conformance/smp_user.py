@@ -74,7 +74,7 @@ def both_begin_at_the_same_time(stage: Stage) -> None:
 @scenario(
     versions=(3,),
     needs=("smp", "smp_question"),
-    requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5", "SMP-TRUST-1"),
+    requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5"),
 )
 def question_is_shown_as_it_was_sent(stage: Stage) -> None:
     """The bytes before the first NUL of a type 7 TLV are shown to the user; a type 2 TLV shows no question."""
@@ -91,7 +91,7 @@ def question_is_shown_as_it_was_sent(stage: Stage) -> None:
 @scenario(
     versions=(3,),
     needs=("smp", "smp_question"),
-    requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3", "!SMP-TRUST-1"),
+    requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3"),
 )
 def run_with_a_question(stage: Stage) -> None:
     """A question of the user's goes out before message 1, with a NUL, in a type 7 TLV; the run goes on as others do."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from harness.insider import power
 from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, smp_hash
+from harness.smp import Numbers, SmpLiar, smp_hash, smp_value
 from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk, made
 from harness.stage import Stage
 from scenarios.conformance.smp_lies import Lies, made_otherwise, of_another_place, swapped, tampered, with_hash
@@ -138,6 +138,16 @@ def wrong_proof_is_answered_with_an_abort(stage: Stage) -> None:
         if reply.requests and kind == MESSAGE_1:
             reply = talk.user("smp_answer", secret=SECRET)
         reply.aborts(f"SMP TLV {kind} with another {number}")
+
+
+@scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
+def malformed_message_is_answered_with_an_abort(stage: Stage) -> None:
+    """A message that ends too early is answered with one type 6 TLV, and the right one then comes too late."""
+    talk = SmpTalk(*stage.encrypted())
+    for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
+        kind, numbers = talk.bring(kind - 1)
+        talk.give(kind, smp_value(kind, numbers)[:-100]).aborts(f"SMP TLV {kind} that ends too early")
+        talk.has_dropped((kind, numbers), "a malformed message")
 
 
 @scenario(

@@ -69,15 +69,15 @@ def values_with_too_little(stage: Stage) -> None:
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-9", "!TLV-SMP-9"))
 def values_with_too_much(stage: Stage) -> None:
-    """An SMP message with more MPIs than it has, or with bytes behind the last one, is refused."""
+    """An SMP message with more MPIs than it has, or than its count says, or bytes behind the last one, is refused."""
     talk = _talk(stage)
     for state in (1, 2, 3, 4):
         kind, numbers = talk.bring(state)
         values = [numbers[name] for name in SMP_NUMBERS[kind]]
-        more = build_smp(kind, [*values, 5])
-        for value in (more, smp_value(kind, numbers, tail=b"\0\0\0\1\5"), smp_value(kind, numbers, tail=b"x"))[
-            : 3 if state == 1 else 1
-        ]:
+        lies = [build_smp(kind, [*values, 5]), smp_value(kind, numbers, count=len(values) - 1)]
+        if state == 1:
+            lies += [smp_value(kind, numbers, tail=tail) for tail in (b"\0\0\0\1\5", b"x")]
+        for value in lies:
             talk.give(kind, value).refuses(f"SMP message {kind - 1} with more than it has")
             talk.give(ABORT)
     talk.asked(talk.liar()).tells(True)
