@@ -1,12 +1,12 @@
 """The examples of consumers in JavaScript and Go: they know their libraries, and notice a vector that is wrong.
 
-The slow files are left to the step of CI that runs the examples on everything. Skipped, with the line that installs
-it, where Node or Go is not there.
+Skipped, with the line that installs it, where Node or Go is not there.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,33 @@ import pytest
 
 from harness.drivers import TargetMissing
 from harness.vectors.consumers import EXAMPLES, NAMES, consume
-from vectors import FOLDER, KINDS, load
+from vectors import FOLDER, load_all
 
-KINDS_HERE = ("public_keys", "signature", "smp_secrets", "policies")
+#: Kinds that both examples check, and one that both leave out.
+KINDS_HERE = ("public_keys", "session_keys", "signature", "smp_secrets")
 
 in_both_languages = pytest.mark.parametrize("name", NAMES)
 
 
-def consumed(name: str, folder: Path, known: Path | None = None) -> tuple[int, dict[str, str], list[str]]:
-    """The exit code, what is said of each file, and the failures."""
+#: A case of session_keys, and what both libraries give for it.
+PAIR = "session_keys.pairs.random-0-a"
+
+
+def consumed(name: str, folder: Path, known: Path | None = None) -> tuple[int, dict[str, list[int]], list[str]]:
+    """The exit code; of each kind how many passed, fail as known, failed, were skipped; the ids that failed."""
     try:
         code, printed = consume(name, folder, known)
     except TargetMissing as missing:
         pytest.skip(str(missing))
-    lines = printed.splitlines()
-    said = dict(line.split(".json: ", 1) for line in lines if ".json: " in line and not line.startswith("  "))
-    return code, said, [line.strip() for line in lines if line.startswith("  ")]
+    counts = {}
+    for kind, numbers in re.findall(r"(?m)^(\w+): (\d+ passed, \d+ fail as known, \d+ failed, \d+ skipped)$", printed):
+        counts[kind] = [int(number) for number in re.findall(r"\d+", numbers)]
+    return code, counts, re.findall(r"(?m)^  FAILED (\S+): ", printed)
+
+
+def known_of(name: str) -> dict[str, str]:
+    known: dict[str, str] = json.loads((EXAMPLES / name / "known.json").read_text())
+    return known
 
 
 @pytest.fixture
@@ -48,38 +59,103 @@ def edit(path: Path, case_id: str, **fields: Any) -> None:
     path.write_text(json.dumps(content))
 
 
+def expected_of(path: Path, case_id: str) -> dict[str, Any]:
+    groups = json.loads(path.read_text())["groups"]
+    (expect,) = (case["expect"] for group in groups for case in group["cases"] if case["id"] == case_id)
+    return dict(expect)
+
+
 @in_both_languages
-def test_the_library_does_what_it_is_known_to_do(name: str, folder: Path) -> None:
-    code, said, failures = consumed(name, folder)
+def test_the_library_does_what_it_is_known_to_do(name: str) -> None:
+    code, counts, failures = consumed(name, FOLDER)
+    files = {file.kind: file.count for file in load_all()}
     assert (code, failures) == (0, [])
-    assert said.keys() == set(KINDS_HERE)
-    assert said["smp_secrets"] == f"{load('smp_secrets').count} passed, 0 fail as known, 0 failed"
-    assert "50 skipped: the client must draw the randomness in the file" in said["policies"]
+    assert {kind: sum(numbers) for kind, numbers in counts.items()} == files
+    assert sum(as_known for _, as_known, _, _ in counts.values()) == len(known_of(name))
+    assert counts["session_keys"] == [files["session_keys"], 0, 0, 0]
+    assert counts["smp_secrets"] == [0, 0, 0, files["smp_secrets"]]
 
 
 @in_both_languages
-def test_a_wrong_vector_is_noticed(name: str, folder: Path) -> None:
-    edit(folder / "smp_secrets.json", "smp_secrets.typed.word", secret="another")
+@pytest.mark.parametrize(
+    "value", ["our_public", "sending_aes", "sending_mac", "receiving_aes", "receiving_mac", "extra_key"]
+)
+def test_each_wrong_value_is_noticed(name: str, folder: Path, value: str) -> None:
+    path = folder / "session_keys.json"
+    right = expected_of(path, PAIR)
+    wrong = right[value][:-1] + ("0" if right[value][-1] != "0" else "1")
+    edit(path, PAIR, expect={**right, value: wrong})
+    code, counts, failures = consumed(name, folder)
+    assert (code, failures) == (1, [PAIR])
+    assert counts["session_keys"][2] == 1
+
+
+#: One case of each operation that is asked for, and a value of it with another that is wrong.
+WRONG: dict[str, dict[str, dict[str, Any]]] = {
+    "otrjs": {
+        "encodings.byte.value-0": {"number": "1"},
+        "error_messages.v2-plaintext.text": {"shows": ["another"]},
+        "dh_commit.v2.good": {"sends": ["dh_commit"]},
+        "fragments.v2-whole.n-1": {"yields": ["another"]},
+        "public_keys.good.test-bob": {"fingerprint": "00" * 20},
+    },
+    "otr3": {
+        "public_keys.good.test-bob": {"fingerprint": "00" * 20},
+        "signature.open.key-alice": {"fingerprint": "00" * 20},
+        "signature.open.keyid-2": {"keyid": 3},
+    },
+}
+
+
+@in_both_languages
+def test_a_wrong_value_of_each_operation_is_noticed(name: str, tmp_path: Path) -> None:
+    for case_id, wrong in WRONG[name].items():
+        path = tmp_path / f"{case_id.split('.')[0]}.json"
+        if not path.exists():
+            shutil.copy(FOLDER / path.name, path)
+        edit(path, case_id, expect={**expected_of(path, case_id), **wrong})
+    code, _, failures = consumed(name, tmp_path)
+    assert (code, sorted(failures)) == (1, sorted(WRONG[name]))
+
+
+@in_both_languages
+def test_a_wrong_result_is_noticed(name: str, folder: Path) -> None:
     edit(folder / "public_keys.json", "public_keys.good.test-bob", result="invalid", reaction="refused", expect={})
-    code, said, failures = consumed(name, folder)
-    assert code == 1
-    assert sorted(line.split()[1] for line in failures) == ["public_keys.good.test-bob", "smp_secrets.typed.word"]
-    assert said["smp_secrets"] == f"{load('smp_secrets').count - 1} passed, 0 fail as known, 1 failed"
+    right = expected_of(folder / "session_keys.json", PAIR)
+    edit(folder / "session_keys.json", "session_keys.pairs.outside-0", result="valid", expect=right)
+    code, _, failures = consumed(name, folder)
+    assert (code, failures) == (1, ["public_keys.good.test-bob", "session_keys.pairs.outside-0"])
+
+
+def test_a_wrong_result_of_a_function_without_values_is_noticed(tmp_path: Path) -> None:
+    shutil.copy(FOLDER / "signatures.json", tmp_path)
+    edit(tmp_path / "signatures.json", "signatures.verify-alice.value-zero", result="invalid", reaction="refused")
+    edit(tmp_path / "signatures.json", "signatures.verify-alice.both-0", result="valid")
+    code, _, failures = consumed("otrjs", tmp_path)
+    assert (code, failures) == (1, ["signatures.verify-alice.value-zero", "signatures.verify-alice.both-0"])
 
 
 @in_both_languages
-def test_failures_and_known_ones_must_fit(name: str, folder: Path) -> None:
-    known = folder.parent / f"{folder.name}-known.json"
-    known.write_text(json.dumps([{"file": "smp_secrets", "cases": "typed\\.word", "reason": "none"}]))
+def test_what_is_known_must_fit(name: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    known = tmp_path_factory.mktemp("known") / "known.json"
+    here = {case: why for case, why in known_of(name).items() if case.split(".")[0] in KINDS_HERE}
+    left_out = "signature.open.keyid-0" if name == "otr3" else "public_keys.bad.type-1"
+    known.write_text(json.dumps({case: why for case, why in {**here, PAIR: "it is not"}.items() if case != left_out}))
     code, _, failures = consumed(name, folder, known)
-    assert code == 1
-    assert "FAILED known.json: typed\\.word fits no failure any more" in failures
-    assert any(line.startswith("FAILED signature.open.keyid-0 ") for line in failures)
+    assert (code, sorted(failures)) == (1, sorted([left_out, PAIR]))
+
+
+@in_both_languages
+def test_a_folder_in_which_nothing_can_be_checked_is_no_success(name: str, tmp_path: Path) -> None:
+    shutil.copy(FOLDER / "smp_secrets.json", tmp_path)
+    code, counts, failures = consumed(name, tmp_path)
+    assert (code, failures) == (1, [])
+    assert counts["smp_secrets"][:3] == [0, 0, 0]
 
 
 @in_both_languages
 def test_known_failures_have_reasons(name: str) -> None:
-    for entry in json.loads((EXAMPLES / name / "known.json").read_text()):
-        assert entry.keys() == {"file", "cases", "reason"}
-        assert entry["file"] in KINDS
-        assert len(entry["reason"].split()) > 3
+    cases = {case.id for file in load_all() for _, case in file}
+    for case_id, reason in known_of(name).items():
+        assert case_id in cases
+        assert len(reason.split()) > 3

@@ -18,9 +18,9 @@ from vectors import FOLDER
 
 EXAMPLES = FOLDER / "examples"
 
-#: Seconds that building an example may take, and that it may run: SMP is slow in JavaScript.
+#: Seconds that building an example may take, and that it may run.
 _BUILD_LIMIT = 300
-_RUN_LIMIT = 1800
+_RUN_LIMIT = 300
 
 
 def _otrjs(vectors: Path, known: Path) -> tuple[int, str]:
