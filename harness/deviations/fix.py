@@ -6,6 +6,7 @@ looked at it yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _LONGEST = 100
 def beginning(detail: str) -> str:
     """What of a failure's text is the same in every run: what was demanded, without what came instead."""
     first = detail.partition("\n")[0]
-    return first.partition(", and ")[0][:_LONGEST].rstrip()
+    return re.split(r", and |: \[", first, maxsplit=1)[0][:_LONGEST].rstrip()
 
 
 def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:

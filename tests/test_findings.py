@@ -1,0 +1,87 @@
+"""The pages of findings: what they name exists, their commands show deviations, and no cause of one is left out.
+
+They are held against the files of known deviations, which every judgement of the target holds against the target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import requirements
+from harness.deviations import Deviation, load, shipped
+from harness.deviations.fix import NOT_LOOKED_AT
+from harness.drivers import THIRD_PARTIES
+from harness.scenario import load as load_scenarios
+from harness.scenario import scenarios
+
+PAGES = Path(__file__).parents[1] / "docs" / "findings"
+
+#: The reason of a deviation with consequences for security that are not public.
+SECRET = "To be reported to the maintainers first."
+
+
+def page(target: str) -> str:
+    """A page's text, with each row of whitespace as one blank, so that names and commands are in one piece."""
+    return " ".join((PAGES / f"{target}.md").read_text(encoding="utf-8").split())
+
+
+def entries(target: str) -> list[Deviation]:
+    load_scenarios()
+    path = shipped(target)
+    assert path is not None, f"{target} has no file of known deviations"
+    return load(path, [one.id for one in scenarios()], list(requirements.load().requirements))
+
+
+def named(target: str) -> Iterator[str]:
+    """What a page has of names of scenarios: after --only, and alone between backquotes."""
+    yield from re.findall(r"--only ([\w.]+)", page(target))
+    yield from re.findall(r"`([a-z]+(?:[_.][a-z0-9]+)+)`", page(target).replace("`handle_input`", ""))
+
+
+def failing(entry: Deviation) -> list[str]:
+    """The ids of the scenarios that an entry speaks of."""
+    if entry.about == "requirement":
+        return [one.id for one in scenarios() if entry.name in {name.removeprefix("!") for name in one.requirements}]
+    return [one.id for one in scenarios() if entry.name in (one.id, one.id.partition("[")[0])]
+
+
+@pytest.mark.parametrize("target", THIRD_PARTIES)
+def test_requirements_on_the_page_are_in_the_table(target: str) -> None:
+    found = set(re.findall(r"\b[A-Z]+(?:-[A-Z0-9]+)+-\d+\b", page(target)))
+    assert found
+    assert found <= set(requirements.load().requirements)
+
+
+@pytest.mark.parametrize("target", THIRD_PARTIES)
+def test_what_the_page_names_fails(target: str) -> None:
+    fail = [name for entry in entries(target) for name in failing(entry)]
+    names = set(named(target))
+    assert names
+    assert [name for name in sorted(names) if not any(name in one for one in fail)] == []
+
+
+@pytest.mark.parametrize("target", THIRD_PARTIES)
+def test_every_cause_is_on_the_page(target: str) -> None:
+    """At least one scenario of each; but of what maintainers have to be told first there is a table alone."""
+    names = set(named(target))
+    causes: dict[str, list[str]] = {}
+    for entry in entries(target):
+        causes.setdefault(entry.reason, []).extend(failing(entry))
+    assert NOT_LOOKED_AT not in causes
+    untold = {
+        reason
+        for reason, fail in causes.items()
+        if reason != SECRET and not any(name in one for name in names for one in fail)
+    }
+    assert untold == set()
+    assert (f"## {SECRET.removesuffix('.')}" in page(target)) == (SECRET in causes)
+
+
+@pytest.mark.parametrize("target", THIRD_PARTIES)
+def test_of_what_maintainers_are_told_first_entries_say_little(target: str) -> None:
+    """They quote no more of a failure than how it begins."""
+    assert [entry for entry in entries(target) if entry.reason == SECRET and len(entry.message) > 32] == []
