@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="judge a target by the scenarios")
     check.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
     check.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
+    check.add_argument("--without", metavar="TEXT", help="no scenarios whose id contains TEXT")
     check.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
     check.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
@@ -172,6 +173,10 @@ def _check(options: argparse.Namespace) -> int:
     chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
     if not chosen:
         raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
+    if options.without:
+        chosen = [one for one in chosen if options.without not in one.id]
+    if not chosen:
+        raise UsageError(f"--without {options.without!r} leaves no scenario; choose a text that fewer ids contain")
     file = _known_file(options)
     known = deviations.Known(_entries(file) if file and not options.fix else ())
     folder = options.transcripts or Path("otterproof-failures")
@@ -204,8 +209,8 @@ def _known_file(options: argparse.Namespace) -> Path | None:
         file = None
     if options.fix and file is None:
         raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
-    if options.fix and options.only:
-        raise UsageError("--fix needs the results of all scenarios; leave --only out")
+    if options.fix and (options.only or options.without):
+        raise UsageError("--fix needs the results of all scenarios; leave --only and --without out")
     return file
 
 

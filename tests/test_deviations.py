@@ -176,7 +176,9 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     path = tmp_path / "known.toml"
     path.write_text("[[deviation]]\n")
     assert cli.main(["check", "reference", "--known", str(path), "--fix", "--only", "smp"]) == cli.USAGE
-    assert "leave --only out" in capsys.readouterr().err
+    assert "leave --only and --without out" in capsys.readouterr().err
+    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--without", "smp"]) == cli.USAGE
+    assert "leave --only and --without out" in capsys.readouterr().err
     assert cli.main(["check", "reference", "--known", str(path)]) == cli.USAGE
     assert "either scenario or requirement" in capsys.readouterr().err
 

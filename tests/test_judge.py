@@ -156,6 +156,8 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     one = ["--only", "conformance.interop.alternating", "--jobs", "1"]
     assert cli.main(["check", *one, "--json", "out.json", "--transcripts", "all"]) == 0
     assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 2
+    assert cli.main(["check", *one, "--without", "[v2]", "--json", "out.json"]) == 0
+    assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 1
     good = str(sorted(Path("all").glob("*.jsonl"))[0])
     assert cli.main(["replay", good]) == 0
     assert "SAME" in capsys.readouterr().out
@@ -184,6 +186,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     [
         (["check", "libotter"], "no target 'libotter'"),
         (["check", "--only", "nothing like it"], "leave --only out"),
+        (["check", "--without", "[v"], "leaves no scenario"),
         (["replay", "missing.jsonl"], "missing.jsonl"),
     ],
 )
