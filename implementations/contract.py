@@ -537,8 +537,9 @@ class OtrError(ValueError):
 class PartyConfig:
     """What an engine is made from.
 
-    instance_tag: None draws one. max_message_size: None never fragments, else at least MIN_MESSAGE_SIZE.
-    heartbeat_interval: whole seconds, None sends none. Values out of range make the engine raise OtrError.
+    key: in the ranges of DsaPublicKey, with 0 < x < q. instance_tag: None draws one. max_message_size: None never
+    fragments, else at least MIN_MESSAGE_SIZE. heartbeat_interval: whole seconds, None sends none. Values out of range
+    make the engine raise OtrError.
     """
 
     key: DsaPrivateKey

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -135,7 +136,8 @@ class _Copies(MetaPathFinder, InspectLoader):
 @cache
 def _compiled(source: str, filename: str) -> CodeType:
     """Most files are the same in all copies: compile those once."""
-    return compile(source, filename, "exec", dont_inherit=True)
+    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # what is wrong on purpose may look odd
+        return compile(source, filename, "exec", dont_inherit=True)
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import random
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -146,16 +147,36 @@ def _is_another_program(genuine: str, text: str) -> bool:
 
 @cache
 def _executed(text: str) -> str:
-    """What of a program is executed: everything but the annotations, which nobody evaluates."""
-    tree = ast.parse(text)
+    """What of a program makes a difference to what it does when it is called as its authors call it.
+
+    That is not the annotations, which nobody evaluates, nor how arguments are to be passed, nor how data classes are to
+    be made, which is for the type checker and for people.
+    """
+    with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # a mutant may well be odd
+        tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+            _pass_as_may_be(node.args)
         elif isinstance(node, ast.arg):
             node.annotation = None
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("dataclass", "field"):
+            node.keywords = [one for one in node.keywords if one.arg not in _MAKING]
     return ast.dump(tree)
+
+
+#: Options of data classes that are not about their values.
+_MAKING = ("frozen", "slots", "repr")
+
+
+def _pass_as_may_be(arguments: ast.arguments) -> None:
+    """Let arguments be passed by position or name."""
+    by_name = arguments.kwonlyargs, arguments.kw_defaults
+    arguments.args = [*arguments.posonlyargs, *arguments.args, *by_name[0]]
+    arguments.defaults = [*arguments.defaults, *(one or ast.Constant(...) for one in by_name[1])]
+    arguments.posonlyargs, arguments.kwonlyargs, arguments.kw_defaults = [], [], []
 
 
 def _function(source: str, line: int) -> str:

@@ -114,5 +114,6 @@ def _judge(task: tuple[int, Mutant, list[Task]]) -> tuple[int, str | None]:
         target = SoloTarget(name, copy_engine(name, {mutant.key.file: mutant.text}, mutant.original))
     except FaultError:
         return number, STILLBORN
-    found = sure(until_noticed(tasks, target))
-    return number, scenario_of(found[0].scenario).id if found else None
+    found = until_noticed(tasks, target)
+    noticed = sure(found) or found  # an engine with which a scenario can't even be set up is no good either
+    return number, scenario_of(noticed[0].scenario).id if noticed else None

@@ -43,6 +43,7 @@ from implementations.contract import (
 
 from . import exchange, handshake, smp, text
 from .codec import MessageType, Reject, check_tags, fingerprint, unarmour
+from .numbers import acceptable
 from .state import FragmentStore, PartyState, Session, StoredText, secrets
 from .step import Step
 
@@ -249,6 +250,10 @@ def _check(config: PartyConfig) -> None:
         raise OtrError(f"max_message_size {size} is below {MIN_MESSAGE_SIZE} bytes; give None not to fragment")
     if interval is not None and interval < 0:
         raise OtrError(f"heartbeat_interval {interval} s is negative; give None for no heartbeats")
+    if not acceptable(config.key.public) or not 0 < config.key.x < config.key.public.q:
+        raise OtrError(
+            "the long-term key is not a DSA key of 1024, 2048 or 3072 bits with a q of 160; generate another one"
+        )
 
 
 def _enabled(policy: Policy) -> bool:

@@ -81,7 +81,7 @@ class Ratchet:
         """Their live key of that id; Reject(UNKNOWN_KEY) if there is none."""
         age = self.their_keyid - keyid
         key = self.theirs[1 - age] if age in (0, 1) else None
-        if key is None or keyid == 0:
+        if key is None:
             raise Reject(Reason.UNKNOWN_KEY)
         return key
 

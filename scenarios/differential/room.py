@@ -7,7 +7,7 @@ from functools import wraps
 
 from harness.insider import Insider
 from harness.keys import test_key
-from harness.lockstep import LockstepParty
+from harness.lockstep import EngineFactory, LockstepParty
 from harness.scenario import scenario
 from harness.stage import ALLOW, PEER_TAG, TARGET_TAG, Stage
 from harness.targets import InProcess
@@ -54,11 +54,14 @@ class Room:
         config = PartyConfig(test_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
         seeded: Entropy = SeededEntropy(b"differential").child("target")
         entropy = TapeEntropy(tape, seeded) if tape else seeded
+        return Compared(self.stage, {name: engine(config, entropy) for name, engine in self.engines().items()})
+
+    def engines(self) -> dict[str, EngineFactory]:
+        """What the target is made by, and what it is compared with."""
         judged = self.stage.target
         if not isinstance(judged, InProcess):
             raise TypeError(f"{judged.name} claims lockstep and is no engine")
-        engines = {"target": judged.engine(config, entropy), "reference": ReferenceEngine(config, entropy)}
-        return Compared(self.stage, engines)
+        return {"target": judged.engine, "reference": ReferenceEngine}
 
     def duel(self, policy: Policy | None = None, *, size: int | None = None, tape: Tape | None = None) -> Duel:
         """A target and honest peers."""

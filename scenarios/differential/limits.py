@@ -1,0 +1,151 @@
+"""Limits: what a party can be made from and asked to do, just inside and just outside of what the contract allows.
+
+Both engines refuse the same and take the same. Where a limit is one of the protocol's, it is judged against any target
+elsewhere; here it is a matter between the two engines and whoever calls them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.keys import test_key
+from harness.stage import TARGET_TAG, check
+from implementations.contract import (
+    MAX_EXTRA_KEY_DATA,
+    MAX_INSTANCES,
+    MAX_PADDING,
+    MAX_QUESTION,
+    MAX_REASSEMBLY,
+    MAX_TEXT,
+    MIN_INSTANCE_TAG,
+    MIN_MESSAGE_SIZE,
+    DsaPrivateKey,
+    OtrError,
+    PartyConfig,
+    Policy,
+)
+from implementations.entropy import SeededEntropy
+from scenarios.differential.room import BOTH, Room, differential
+
+_KEY = test_key("alice")
+_P, _Q, _G, _Y = (getattr(_KEY.public, name) for name in "pqgy")
+
+
+def _key(x: int = _KEY.x, **parameters: int) -> DsaPrivateKey:
+    return DsaPrivateKey(replace(_KEY.public, **parameters), x)
+
+
+#: What a party is made from, besides what goes without saying, and whether that is refused.
+CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
+    *(({"instance_tag": tag}, True) for tag in (-1, 0, 1, MIN_INSTANCE_TAG - 1, 1 << 32)),
+    *(({"instance_tag": tag}, False) for tag in (MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + 1, 0x80000000, 0xFFFFFFFF)),
+    *(({"max_message_size": size}, True) for size in (-1, 0, 1, MIN_MESSAGE_SIZE - 1)),
+    *(({"max_message_size": size}, False) for size in (None, MIN_MESSAGE_SIZE, MIN_MESSAGE_SIZE + 1, 1 << 30)),
+    *(({"heartbeat_interval": seconds}, True) for seconds in (-2, -1)),
+    *(({"heartbeat_interval": seconds}, False) for seconds in (None, 0, 1, 1 << 40)),
+    *(({"key": _key(x)}, True) for x in (-1, 0, _Q, _Q + 1)),
+    *(({"key": _key(x)}, False) for x in (1, 2, _Q - 1)),
+    *(({"key": _key(p=p)}, True) for p in (_P >> 1, _P << 1, (1 << 1023) - 1, 1 << 1025)),
+    *(({"key": _key(q=q)}, True) for q in (_Q >> 1, _Q << 1, (1 << 159) - 1, 1 << 160)),
+    *(({"key": _key(**{name: value})}, True) for name in ("g", "y") for value in (-1, 0, 1, _P, _P + 1)),
+    *(({"key": _key(**{name: value})}, False) for name in ("g", "y") for value in (2, _P - 1)),
+)
+
+
+@differential("!INSTANCE-OWN-1", "!INSTANCE-OWN-2", "!KEYS-PARAMS-1", "!FRAGMENT-SEND-12", versions=(3,))
+def what_a_party_is_made_from(room: Room) -> None:
+    """A party is made from every value that is in range, and from none that is not."""
+    for given, refused in CONFIGS:
+        config = replace(PartyConfig(_KEY, BOTH, TARGET_TAG), **given)
+        for name, engine in room.engines().items():
+            try:
+                engine(config, SeededEntropy(b"limits"))
+            except OtrError:
+                seen = True
+            else:
+                seen = False
+            check(seen == refused, f"{name}: {given} is {'refused' if refused else 'taken'}")
+
+
+@differential("!TLV-EXTRA-2", "!TLV-FORM-3", "!TLV-SMP-5", "!USER-SEND-1")
+def what_a_user_can_ask_for(room: Room) -> None:
+    """Texts, padding, questions and extra keys of the largest size are taken, larger ones and negative ones refused."""
+    duel = room.duel()
+    duel.start()
+    asked: list[tuple[str, dict[str, Any]]] = [
+        *(("send", {"text": b"x" * size}) for size in (MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1)),
+        *(("send", {"text": b"x", "padding": size}) for size in (-1, 0, 1, MAX_PADDING, MAX_PADDING + 1)),
+        *(("smp_start", {"secret": b"s", "question": b"q" * size}) for size in (0, MAX_QUESTION, MAX_QUESTION + 1)),
+        *(("extra_key", {"use": use}) for use in (-1, 0, 31, 32, 33, 0xFFFFFFFF, 1 << 32, (1 << 32) + 1)),
+        *(
+            ("extra_key", {"use": 5, "data": bytes(size)})
+            for size in (0, MAX_EXTRA_KEY_DATA - 1, MAX_EXTRA_KEY_DATA, MAX_EXTRA_KEY_DATA + 1, MAX_EXTRA_KEY_DATA + 9)
+        ),
+    ]
+    for action, arguments in asked:
+        moment = duel.target.snapshot()
+        duel.act("target", action, **arguments)
+        duel.clear()
+        duel.target.restore(moment)
+
+
+@differential("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-2", "!FRAGMENT-RECV-12")
+def what_is_kept_of_fragments(room: Room) -> None:
+    """Fragments up to the largest number, the most bytes and the most senders that are kept, and one more of each."""
+    target = room.target()
+    for k, n in (
+        (1, 65534),
+        (2, 65534),
+        (1, 65535),
+        (2, 65535),
+        (65535, 65535),
+        (1, 65536),
+        (65536, 65536),
+        (1, 99999),
+    ):
+        target.receive(_piece(room, k, n, b"piece"))
+    for last in (0, 1, 2):
+        target.receive(_piece(room, 1, 3, b"x" * (MAX_REASSEMBLY - 1)))
+        target.receive(_piece(room, 2, 3, b"x" * last))
+        target.receive(_piece(room, 3, 3, b""))
+    for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
+        target.receive(_piece(room, 1, 2, b"piece", sender))
+    for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
+        target.receive(_piece(room, 2, 2, b"?OTR Error: whole", sender))
+
+
+def _piece(room: Room, k: int, n: int, piece: bytes, sender: int = 0x2B2B) -> bytes:
+    if room.version == 2:
+        return b"?OTR,%d,%d,%s," % (k, n, piece)
+    return b"?OTR|%x|%x,%d,%d,%s," % (sender, TARGET_TAG, k, n, piece)
+
+
+@differential("!USER-STORED-1", "!USER-STORED-3")
+def what_is_recent(room: Room) -> None:
+    """Stored texts are sent for so long and no longer, whatever time it was when they were typed."""
+    for then in (0, 1000):
+        for after in (0, 59, 60, 61, 599, 600, 601, 86400):
+            duel = room.duel(BOTH | Policy.REQUIRE_ENCRYPTION)
+            duel.time(then)
+            duel.act("target", "send", text=b"typed too early")
+            duel.time(then + after)
+            duel.settle()
+            duel.run("peer", "send", text=b"hello")
+
+
+@differential("!USER-STORED-3", versions=(3,))
+def what_time_it_is(room: Room) -> None:
+    """Time stands still or goes on, and never goes back."""
+    for name, engine in room.engines().items():
+        party = engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits"))
+        now = 0
+        for time in (0, 1000, 999, 1000, 1001, 0, 1 << 40):
+            message = f"{name}: {time} after {now} is {'refused' if time < now else 'taken'}"
+            try:
+                party.set_time(time)
+            except OtrError:
+                check(time < now, message)
+            else:
+                check(time >= now, message)
+                now = time
