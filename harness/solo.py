@@ -73,9 +73,9 @@ class SoloParty(Actor):
     def _call(self, action: str, function: Callable[[], T]) -> T:
         try:
             return function()
-        except OtrError:
+        except (OtrError, KeyboardInterrupt, SystemExit, _OutOfPatience):
             raise
-        except Exception as error:
+        except BaseException as error:  # a library in Rust that panics raises what is no Exception
             raise TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}") from error
 
 

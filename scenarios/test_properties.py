@@ -1,10 +1,10 @@
-"""The machines of properties.py under pytest, with as many examples as the Hypothesis profile asks for."""
+"""The machines of properties under pytest, with as many examples as the Hypothesis profile asks for."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-from scenarios.properties import Clients, Conversation
+from scenarios.properties.machines import Clients, Conversation
 
 # One failure at a time: shortening takes a while, and the first is what somebody will mend.
 TestConversation = Conversation.TestCase

@@ -12,7 +12,7 @@ from harness.oracles import OracleFailure
 from harness.targets import EngineTarget
 from implementations.contract import Policy
 from implementations.reference import ReferenceEngine
-from scenarios.properties import Clients, Conversation
+from scenarios.properties.machines import Clients, Conversation
 from tests.test_oracles import half
 
 MARK = "the run as a program:\n\n"

@@ -19,7 +19,7 @@ load()
 
 def test_a_fault_is_a_target_that_fails() -> None:
     target = make("fault:counter-starts-at-0")
-    for name in ("properties.two_clients[v3]", "conformance.interop.one_sided_data_messages[v2]"):
+    for name in ("properties.runs.two_clients[v3]", "conformance.interop.one_sided_data_messages[v2]"):
         (scenario,) = scenarios(name)
         result = run(scenario, target, b"seed")
         assert result.verdict is Verdict.FAIL

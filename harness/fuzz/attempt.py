@@ -93,7 +93,7 @@ def failures(program: Program) -> list[Failure]:
 def _named(error: Exception) -> Failure:
     """A failure by its exception. Where an oracle speaks because a step came to nothing, that is what counts."""
     causes = (TargetError, Divergence, ModelDivergence)
-    error = next((one for one in _chain(error) if isinstance(one, causes)), error)
+    error = next((one for one in chain(error) if isinstance(one, causes)), error)
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     if isinstance(error, OracleFailure):
         oracle, demand, detail = error.oracle, error.expected, str(error)
@@ -104,7 +104,8 @@ def _named(error: Exception) -> Failure:
     return Failure(oracle, verdict, _VARIABLE.sub("*", demand)[:200], detail, False, 0)
 
 
-def _chain(error: BaseException | None) -> Iterator[Exception]:
+def chain(error: BaseException | None) -> Iterator[Exception]:
+    """An exception, and those that it came of."""
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__

@@ -2,7 +2,7 @@
 
 Each row is one kind of act: how often it is drawn, where its arguments come from, and the moves it is made of. The
 campaign of `otterproof fuzz` draws from it with a generator of its own (programs.py), the machines under pytest with
-Hypothesis (scenarios/properties.py). In each domain the first value is the simplest.
+Hypothesis (scenarios/properties/machines.py). In each domain the first value is the simplest.
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ class Authenticity(Oracle):
         typed = view.step.args.get("text") if view.step.action == "send" else None
         if isinstance(typed, bytes):
             self._typed[view.party, typed] = self._typed.get((view.party, typed), 0) + 1
-        established = False
+        # A party without snapshots is a driver's, which may tell of a session after what goes out in it.
+        established = stored is None and any(isinstance(one, Established) for one in view.happenings)
         for one in view.happenings:
             if isinstance(one, Established):
                 established = True

@@ -21,6 +21,7 @@ from implementations.contract import (
     MIN_INSTANCE_TAG,
     MIN_MESSAGE_SIZE,
     DsaPrivateKey,
+    Engine,
     OtrError,
     PartyConfig,
     Policy,
@@ -46,6 +47,7 @@ CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
     *(({"heartbeat_interval": seconds}, False) for seconds in (None, 0, 1, 1 << 40)),
     *(({"key": _key(x)}, True) for x in (-1, 0, _Q, _Q + 1)),
     *(({"key": _key(x)}, False) for x in (1, 2, _Q - 1)),
+    *(({"key": _key(p=1 << bits - 1)}, bits not in (1024, 2048, 3072)) for bits in (512, 1024, 2048, 3071, 3072, 4096)),
     *(({"key": _key(p=p)}, True) for p in (_P >> 1, _P << 1, (1 << 1023) - 1, 1 << 1025)),
     *(({"key": _key(q=q)}, True) for q in (_Q >> 1, _Q << 1, (1 << 159) - 1, 1 << 160)),
     *(({"key": _key(**{name: value})}, True) for name in ("g", "y") for value in (-1, 0, 1, _P, _P + 1)),
@@ -123,7 +125,7 @@ def _piece(room: Room, k: int, n: int, piece: bytes, sender: int = 0x2B2B) -> by
 
 @differential("!USER-STORED-1", "!USER-STORED-3")
 def what_is_recent(room: Room) -> None:
-    """Stored texts are sent for so long and no longer, whatever time it was when they were typed."""
+    """Stored texts are sent for so long and no longer, whenever they were typed; time never goes back."""
     for then in (0, 1000):
         for after in (0, 59, 60, 61, 599, 600, 601, 86400):
             duel = room.duel(BOTH | Policy.REQUIRE_ENCRYPTION)
@@ -132,20 +134,18 @@ def what_is_recent(room: Room) -> None:
             duel.time(then + after)
             duel.settle()
             duel.run("peer", "send", text=b"hello")
-
-
-@differential("!USER-STORED-3", versions=(3,))
-def what_time_it_is(room: Room) -> None:
-    """Time stands still or goes on, and never goes back."""
     for name, engine in room.engines().items():
-        party = engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits"))
-        now = 0
-        for time in (0, 1000, 999, 1000, 1001, 0, 1 << 40):
-            message = f"{name}: {time} after {now} is {'refused' if time < now else 'taken'}"
-            try:
-                party.set_time(time)
-            except OtrError:
-                check(time < now, message)
-            else:
-                check(time >= now, message)
-                now = time
+        _time_never_goes_back(name, engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits")))
+
+
+def _time_never_goes_back(name: str, party: Engine) -> None:
+    now = 0
+    for time in (0, 1000, 999, 1000, 1001, 0, 1 << 40):
+        message = f"{name}: {time} after {now} is {'refused' if time < now else 'taken'}"
+        try:
+            party.set_time(time)
+        except OtrError:
+            check(time < now, message)
+        else:
+            check(time >= now, message)
+            now = time

@@ -1,10 +1,8 @@
-"""Everything the oracles say, under everything that users and the adversary can do.
+"""The table of moves as Hypothesis's machines: what users do and what the adversary does, and every oracle after each.
 
-What can be done is the table of harness/fuzz/moves.py. Two machines hand it to Hypothesis, one with a client on each
-side, one with two clients of one account against one; under pytest they look for a run in which an oracle does not
-hold, and shorten it. The scenarios draw from the same table with the generator of `otterproof fuzz`, so that a target
-is judged by the same runs everywhere. A run that fails prints the moves it was made of as a program that can be pasted
-and run (harness/fuzz/case.py).
+One has a client on each side, the other two clients of one account against one. Under pytest they look for a run in
+which an oracle does not hold, and shorten it. A run that fails prints the moves it was made of as a program that can be
+pasted and run (harness/fuzz/case.py).
 """
 
 from __future__ import annotations
@@ -17,10 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from harness.fuzz.case import CLIENTS, POLICIES, Case, both_engines
 from harness.fuzz.moves import FIELDS, TABLE, Blob, Change, Choice, Domain, Numbers, Row
-from harness.fuzz.programs import program
 from harness.lockstep import EngineFactory
-from harness.scenario import scenario
-from harness.stage import Stage
 from implementations.contract import MIN_MESSAGE_SIZE
 
 
@@ -93,61 +88,3 @@ class Clients(Conversation):
 
     network = "three"
     starts = ("3", "3", "scratch")
-
-
-@scenario(
-    versions=(3,),
-    needs=("lockstep",),
-    requirements=(
-        "ROBUST-INPUT-1",
-        "!ROBUST-INPUT-2",
-        "ROBUST-INPUT-3",
-        "ROBUST-LOOP-2",
-        "!STATE-SECRECY-1",
-        "!STATE-SECRECY-2",
-        "AKE-BOTH-1",
-        "DATA-CTR-1",
-        "!DATA-CTR-3",
-        "!DATA-RECV-12",
-        "!DATA-RECV-13",
-        "MACREVEAL-WHEN-4",
-        "MACREVEAL-WHEN-5",
-        "MACREVEAL-WHEN-6",
-        "KEYMGMT-ROTATE-8",
-        "FRAGMENT-BOUND-1",
-    ),
-)
-def two_clients(stage: Stage) -> None:
-    """Random runs of two parties, their users and the adversary, in both versions, judged by all oracles and the model.
-
-    Most begin in an encrypted session, the others from scratch.
-    """
-    _judge(stage, "pair", examples=60)
-
-
-@scenario(
-    versions=(3,),
-    needs=("lockstep",),
-    requirements=("INSTANCE-MULTI-1", "INSTANCE-MULTI-2", "!INSTANCE-DISCARD-4", "ROBUST-INPUT-3", "!STATE-SECRECY-2"),
-)
-def three_clients(stage: Stage) -> None:
-    """Random runs in which two clients of one account talk to one, with the adversary between them."""
-    _judge(stage, "three", examples=40)
-
-
-def _judge(stage: Stage, network: str, examples: int) -> None:
-    """Run the first programs of the stage's seed.
-
-    A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
-    """
-    for number in stage.examples(examples):
-        drawn = program(stage.seed.hex(), number, stage.target, network)
-        case = drawn.setup.case()
-        try:
-            case.run(drawn.moves)
-            case.finish()
-        except Exception as error:
-            error.add_note(f"the run as a program:\n\n{case}")
-            raise
-        finally:
-            stage.count(len(case.program))

@@ -1,0 +1,133 @@
+"""Random runs: of our own engines with all oracles and the model at once, of any target with one oracle at a time.
+
+A target of third parties may fail one oracle in every run and be right by the others: each has a scenario of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from harness.drivers import TargetError
+from harness.fuzz.attempt import chain
+from harness.fuzz.programs import Program, program
+from harness.oracles import ORACLES
+from harness.scenario import scenario
+from harness.stage import Stage
+
+#: How many runs each oracle judges in each version.
+EXAMPLES = 8
+
+#: The oracle that is about targets that break down. By the others such a run is judged as far as it goes.
+BREAKDOWNS = "I14"
+
+
+@scenario(
+    versions=(3,),
+    needs=("lockstep",),
+    requirements=(
+        "ROBUST-INPUT-1",
+        "!ROBUST-INPUT-2",
+        "ROBUST-INPUT-3",
+        "ROBUST-LOOP-2",
+        "!STATE-SECRECY-1",
+        "!STATE-SECRECY-2",
+        "AKE-BOTH-1",
+        "DATA-CTR-1",
+        "!DATA-CTR-3",
+        "!DATA-RECV-12",
+        "!DATA-RECV-13",
+        "MACREVEAL-WHEN-4",
+        "MACREVEAL-WHEN-5",
+        "MACREVEAL-WHEN-6",
+        "KEYMGMT-ROTATE-8",
+        "FRAGMENT-BOUND-1",
+    ),
+)
+def two_clients(stage: Stage) -> None:
+    """Random runs of two parties, their users and the adversary, in both versions, judged by all oracles and the model.
+
+    Most begin in an encrypted session, the others from scratch.
+    """
+    _judge(stage, examples=60, drawn=lambda number: _program(stage, number, "pair"))
+
+
+@scenario(
+    versions=(3,),
+    needs=("lockstep",),
+    requirements=("INSTANCE-MULTI-1", "INSTANCE-MULTI-2", "!INSTANCE-DISCARD-4", "ROBUST-INPUT-3", "!STATE-SECRECY-2"),
+)
+def three_clients(stage: Stage) -> None:
+    """Random runs in which two clients of one account talk to one, with the adversary between them."""
+    _judge(stage, examples=40, drawn=lambda number: _program(stage, number, "three"))
+
+
+#: What each oracle judges, and what it needs of a target. What it demands it says itself. [harness.oracles]
+CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "I1": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
+    "I2": (("!DATA-RECV-10", "!ROBUST-INPUT-2"), ()),
+    "I3": (("ROBUST-INPUT-3", "ROBUST-LOOP-2"), ()),
+    "I4": (("AKE-BOTH-1",), ()),
+    "I5": (("KEYMGMT-SEND-1", "KEYMGMT-SEND-2", "!KEYMGMT-RECV-3", "KEYMGMT-ROTATE-1"), ()),
+    "I6": (("DATA-CTR-1", "DATA-CTR-2", "!DATA-CTR-3"), ()),
+    "I7": (("MACREVEAL-WHEN-4", "MACREVEAL-WHEN-5", "MACREVEAL-WHEN-6", "MACREVEAL-WHAT-2"), ()),
+    "I8": (("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8"), ("dump",)),
+    "I9": (("SMP-RESULT-1", "!SMP-RESULT-1"), ("smp",)),
+    "I10": (("STATE-ENCRYPTED-1", "TLV-END-2", "!TLV-END-2"), ()),
+    "I11": (("INSTANCE-OWN-5", "INSTANCE-REPLY-1", "!INSTANCE-DISCARD-4"), ("instance_tags",)),
+    "I12": (("FRAGMENT-RECV-12", "!FRAGMENT-RECV-12", "FRAGMENT-BOUND-1"), ()),
+    "I13": (("!STATE-SECRECY-1", "STATE-CLEAR-5", "STATE-ENCRYPTED-3"), ()),
+    "I14": (("!ROBUST-INPUT-1",), ()),
+}
+
+
+def _register(oracle: str) -> None:
+    claims, needs = CLAIMS[oracle]
+    kind = ORACLES[oracle]
+    versions = (3,) if oracle == "I11" else (2, 3)
+
+    def judged(stage: Stage) -> None:
+        _judge(stage, EXAMPLES, lambda number: _program(stage, number, "pair", oracle), crashes=oracle == BREAKDOWNS)
+
+    judged.__name__ = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)[1:]
+    demand = " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
+    judged.__doc__ = f"Random runs of two parties and the adversary, judged by one oracle ({oracle}): {demand}"
+    scenario(versions=versions, requirements=claims, needs=needs)(judged)
+
+
+for _oracle in ORACLES:
+    _register(_oracle)
+
+
+def _program(stage: Stage, number: int, network: str, *oracles: str) -> Program:
+    """The program of that number, judged by some oracles. With them, it starts in a session of the stage's version."""
+    drawn = program(stage.seed.hex(), number, stage.target, network)
+    if not oracles:
+        return drawn
+    start = drawn.setup.start if drawn.setup.start == "scratch" else str(stage.version)
+    return replace(drawn, setup=replace(drawn.setup, start=start, oracles=oracles))
+
+
+def _judge(stage: Stage, examples: int, drawn: Callable[[int], Program], *, crashes: bool = True) -> None:
+    """Run the first programs of the stage's seed. crashes: whether they fail it; if all runs end in one they do anyway.
+
+    A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
+    """
+    judged = False
+    broke_down: TargetError | None = None
+    for number in stage.examples(examples):
+        one = drawn(number)
+        case = one.setup.case()
+        try:
+            case.run(one.moves)
+            case.finish()
+            judged = True
+        except Exception as error:
+            error.add_note(f"the run as a program:\n\n{case}")
+            broke_down = next((one for one in chain(error) if isinstance(one, TargetError)), None)
+            if crashes or broke_down is None:
+                raise
+        finally:
+            stage.count(len(case.program))
+    if broke_down is not None and not judged:
+        raise broke_down
