@@ -113,7 +113,7 @@ def test_a_failure_names_its_cell() -> None:
     (one,) = scenarios("conformance.cells.send_in_finished[v3]")
     result = run(one, make("fault:text-in-clear-when-finished"), b"seed")
     assert result.verdict is Verdict.FAIL
-    assert result.detail.startswith("v3 finished/none: send: nothing goes out")
+    assert result.detail.startswith("finished/none: send: nothing goes out")
     assert result.visited == ("v3 finished/none: send",), "the other states are not reached"
 
 
