@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.keys import test_key
 from harness.stage import TARGET_TAG, check
+from harness.wire import SMP_ORDER
 from implementations.contract import (
     MAX_EXTRA_KEY_DATA,
     MAX_INSTANCES,
@@ -136,6 +137,18 @@ def what_is_recent(room: Room) -> None:
             duel.run("peer", "send", text=b"hello")
     for name, engine in room.engines().items():
         _time_never_goes_back(name, engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits")))
+
+
+@differential("!SMPMATH-RANGE-1")
+def what_can_be_drawn(room: Room) -> None:
+    """Exponents of the target's for SMP that give 1 or an element that is none, or are 0, in either role."""
+    for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
+        for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):
+            duel = room.duel(tape={(label, 0): exponent.to_bytes(192)})
+            duel.start()
+            asks, answers = ("peer", "target") if label.startswith("smp.b") else ("target", "peer")
+            duel.run(asks, "smp_start", secret=b"secret")
+            duel.run(answers, "smp_answer", secret=b"secret")
 
 
 def _time_never_goes_back(name: str, party: Engine) -> None:
