@@ -80,7 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="judge a target by the scenarios")
     check.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
     check.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
-    check.add_argument("--without", metavar="TEXT", help="no scenarios whose id contains TEXT")
+    check.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="no scenarios whose id contains TEXT; may be repeated",
+    )
     check.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
     check.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
@@ -173,10 +179,11 @@ def _check(options: argparse.Namespace) -> int:
     chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
     if not chosen:
         raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
-    if options.without:
-        chosen = [one for one in chosen if options.without not in one.id]
+    chosen = [one for one in chosen if not any(text in one.id for text in options.without)]
     if not chosen:
-        raise UsageError(f"--without {options.without!r} leaves no scenario; choose a text that fewer ids contain")
+        raise UsageError(
+            f"--without {' '.join(options.without)} leaves no scenario; choose a text that fewer ids contain"
+        )
     file = _known_file(options)
     known = deviations.Known(_entries(file) if file and not options.fix else ())
     folder = options.transcripts or Path("otterproof-failures")

@@ -186,7 +186,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     [
         (["check", "libotter"], "no target 'libotter'"),
         (["check", "--only", "nothing like it"], "leave --only out"),
-        (["check", "--without", "[v"], "leaves no scenario"),
+        (["check", "--without", "[v2]", "--without", "[v3]"], "leaves no scenario"),
         (["replay", "missing.jsonl"], "missing.jsonl"),
     ],
 )
