@@ -1,4 +1,4 @@
-"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `fuzz`, `replay`, `vectors`.
+"""The command line: `otterproof check`, `targets`, `matrix`, `bench`, `faults`, `fuzz`, `replay`, `vectors`.
 
 Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from harness import bench, deviations, matrix, report, requirements
 from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
+from harness.entry import INTERRUPTED
 from harness.faults import faults, pairs, score
 from harness.faults.judging import workers
 from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
@@ -27,13 +27,14 @@ from harness.faults.mutation import Mutation, MutationScore
 from harness.fuzz.campaign import Campaign, CampaignError
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.judge import Job, judge
-from harness.roster import UnknownTarget, listing, make
+from harness.options import UsageError, check_file, check_folder, positive, transcript_of
+from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
-from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
+from harness.transcript import TranscriptError, Verdict, tool_version
 from harness.vectors import commands as vectors
 
-CONFORMS, DEVIATES, USAGE, NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
+CONFORMS, DEVIATES, USAGE, NOT_RUN = 0, 1, 2, 3
 
 #: What `replay` ends with.
 FATES = {
@@ -45,22 +46,16 @@ FATES = {
 }
 
 
-class UsageError(Exception):
-    """The command line asks for something that does not exist or can't be done."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code."""
+    """Run a command; its exit code. KeyboardInterrupt."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
     except TargetError as error:  # it could not even be started
-        return _fail(error, NOT_RUN)
+        return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), NOT_RUN)
     except (UsageError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
 
 
 def _fail(message: object, code: int) -> int:
@@ -72,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="otterproof",
         description="Prove an implementation of Off-the-Record messaging, or break it.",
-        epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run.",
+        epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; "
+        "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=tool_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -88,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         help="no scenarios whose id contains TEXT; may be repeated",
     )
     check.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
-    check.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    check.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
     check.add_argument(
         "--transcripts",
@@ -113,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("--json", action="store_true", help="print the list as JSON")
     listed.set_defaults(command=_targets)
     installing = listed.add_subparsers(metavar="install").add_parser("install", help="get and build a target")
-    installing.add_argument("name")
+    installing.add_argument("name", help="the target, as `otterproof targets` lists it")
     installing.set_defaults(command=_install)
 
     wrong = commands.add_parser("faults", help="list engines that are wrong on purpose, or score the scenarios by them")
@@ -123,16 +119,16 @@ def _parser() -> argparse.ArgumentParser:
         "--write", action="store_true", help="with --score or --gaps: note in the catalogue which scenarios notice what"
     )
     wrong.add_argument(
-        "--mutants", type=_positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
+        "--mutants", type=positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
     )
     wrong.add_argument("--seed", default="1", help="which mutants are drawn (default: %(default)s)")
     wrong.add_argument(
         "--only",
         default="",
         metavar="TEXT",
-        help="score only scenarios whose id contains TEXT, and faults that these are about or whose name has TEXT",
+        help="only scenarios whose id contains TEXT, and faults that these are about or whose name or area has TEXT",
     )
-    wrong.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    wrong.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     wrong.add_argument("--json", action="store_true", help="print the list, or the score, as JSON")
     wrong.set_defaults(command=_faults)
 
@@ -142,33 +138,26 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("otterproof-matrix"), help="folder for matrix.json, matrix.html"
     )
     square.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
-    square.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    square.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     square.set_defaults(command=_matrix)
 
     random = commands.add_parser("fuzz", help="run random programs against a target; make small what fails")
     random.add_argument("target", help="what to judge")
-    random.add_argument("--examples", type=_positive, default=1000, help="how many programs (default: %(default)s)")
+    random.add_argument("--examples", type=positive, default=1000, help="how many programs (default: %(default)s)")
     random.add_argument("--seed", default="otterproof", help="the programs follow from it (default: %(default)s)")
     random.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for what is found; a campaign that is there goes on"
     )
-    random.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    random.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     random.set_defaults(command=_fuzz)
 
     replaying = commands.add_parser("replay", help="run a transcript again: does it still fail?")
-    replaying.add_argument("transcript", type=Path)
+    replaying.add_argument("transcript", type=Path, help="the file; failed runs of check and fuzz leave one")
     replaying.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
     replaying.set_defaults(command=_replay)
 
     vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -187,6 +176,9 @@ def _check(options: argparse.Namespace) -> int:
     file = _known_file(options)
     known = deviations.Known(_entries(file) if file and not options.fix else ())
     folder = options.transcripts or Path("otterproof-failures")
+    check_folder(folder, "--transcripts")
+    if options.json:
+        check_file(options.json, "--json")
     job = Job(options.target, options.seed.encode(), folder, options.transcripts is not None)
     began = time.perf_counter()
     stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen))))
@@ -260,7 +252,11 @@ def _faults(options: argparse.Namespace) -> int:
         return _mutants(options)
     if options.score or options.gaps:
         return _score(options)
-    catalogue = list(faults().values())
+    if options.write:
+        raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
+    catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
+    if not catalogue:
+        raise _no_fault(options.only)
     if options.json:
         print(json.dumps({"faults": [asdict(fault) for fault in catalogue]}, indent=1))
     else:
@@ -268,13 +264,19 @@ def _faults(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
+def _no_fault(only: str) -> UsageError:
+    return UsageError(f"{only!r} is in no id of a scenario and in no fault's name or area; leave --only out for all")
+
+
 def _score(options: argparse.Namespace) -> int:
     card = score.choose(options.only)
     if not card.faults:
-        raise UsageError(f"{options.only!r} is in no id of a scenario and in no fault's name or area")
+        raise _no_fault(options.only)
     with workers(options.jobs) as pool:
         interrupted = report.collect_score(score.Scorer(card, pool))
-    if options.write:
+    if options.write and interrupted:
+        print("otterproof: nothing was noted in the catalogue, for the score is not complete", file=sys.stderr)
+    elif options.write:
         pairs.write(card)
     if options.json:
         print(json.dumps(card.as_json(), indent=1))
@@ -288,8 +290,12 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _mutants(options: argparse.Namespace) -> int:
+    if options.write:
+        raise UsageError("--write notes what a score of faults has found; mutants are not noted")
     load()
     chosen = {one.id: one for one in scenarios(options.only)}
+    if not chosen:
+        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out for all")
     try:
         drawn = [one for engine in ORIGINALS for one in mutants(engine, options.mutants, options.seed)]
     except MutationMissing as missing:
@@ -308,6 +314,7 @@ def _mutants(options: argparse.Namespace) -> int:
 
 def _matrix(options: argparse.Namespace) -> int:
     load()
+    check_folder(options.out, "--out")
     found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES])
     for name, why in missing.items():
         print(f"otterproof: {name} is left out: {why}", file=sys.stderr)
@@ -327,11 +334,7 @@ def _matrix(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    try:
-        transcript = read_transcript(options.transcript)
-    except OSError as error:
-        raise UsageError(f"{options.transcript} can't be read: {error.strerror}") from error
-    outcome = again(transcript, options.target)
+    outcome = again(transcript_of(options.transcript), options.target)
     print(f"{outcome.fate.value} {options.transcript}: {outcome.detail}")
     if outcome.drift:
         print(outcome.drift)
@@ -339,7 +342,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _fuzz(options: argparse.Namespace) -> int:
-    folder = options.out or Path("otterproof-fuzz") / re.sub(r"[^A-Za-z0-9.-]+", "-", options.target)
+    folder = options.out or Path("otterproof-fuzz") / file_name(options.target)
+    check_folder(folder, "--out")
     campaign = Campaign.in_folder(options.target, options.seed, folder)
     if campaign.done:
         print(f"otterproof: going on after {campaign.done} programs in {folder}", file=sys.stderr)
@@ -351,7 +355,3 @@ def _fuzz(options: argparse.Namespace) -> int:
     if verdicts & report.BAD:
         return DEVIATES
     return NOT_RUN if verdicts else CONFORMS
-
-
-if __name__ == "__main__":
-    sys.exit(main())

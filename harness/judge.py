@@ -7,8 +7,6 @@ scenario's randomness comes from the seed and its id alone: it runs the same alo
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from harness.drivers import TargetCrash, TargetDesync, TargetFailed, TargetHang,
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import OracleFailure
+from harness.pool import pool
 from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
 from harness.stage import Stage
@@ -86,8 +85,11 @@ def run(
     verdict, detail = verdict_of(scenario, stage)
     paths: list[Path] = []
     if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = stage.write_transcripts(folder, scenario.id, verdict, detail)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths = stage.write_transcripts(folder, scenario.id, verdict, detail)
+        except OSError as error:  # the disk is full, say: the verdict stands all the same
+            detail = f"{detail}\nits transcript can't be written to {folder}: {error.strerror}".lstrip()
     return Result(
         scenario.id,
         scenario.requirements,
@@ -136,7 +138,6 @@ _job: Job | None = None
 
 def _start_worker(job: Job) -> None:
     global _target, _job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
     load()
     _target, _job = make(job.target), job
 
@@ -157,6 +158,5 @@ def judge(job: Job, chosen: Sequence[Scenario], processes: int) -> Iterator[Resu
         finally:
             target.close()
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _start_worker, (job,)) as pool:  # leaving the block ends the processes
-        yield from pool.imap_unordered(_run_by_id, [scenario.id for scenario in chosen])
+    with pool(processes, _start_worker, job) as workers:
+        yield from workers.imap_unordered(_run_by_id, [scenario.id for scenario in chosen])

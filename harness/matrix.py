@@ -8,16 +8,16 @@ as a stream; a cell that was begun is finished or lost as a whole.
 from __future__ import annotations
 
 import html
-import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.drivers import TargetError
 from harness.judge import Result, run
-from harness.roster import make
+from harness.pool import pool
+from harness.roster import file_name, make
 from harness.scenario import Scenario, load, scenarios
 from harness.targets import Target
 from harness.transcript import Verdict
@@ -96,7 +96,7 @@ def _target(name: str, side: str) -> Target:
 def fill(plan: Plan) -> Cell:
     """Run the conversations of a cell."""
     left, right = _target(plan.left, "left"), _target(plan.right, "right")
-    folder = plan.folder and plan.folder / f"{plan.left}--{plan.right}"
+    folder = plan.folder and plan.folder / f"{file_name(plan.left)}--{file_name(plan.right)}"
     results = tuple(
         run(scenario, left, plan.seed, folder, keep=True, peer=right)
         for scenario in _conversations(plan.version)
@@ -105,15 +105,10 @@ def fill(plan: Plan) -> Cell:
     return Cell(plan.left, plan.right, plan.version, results)
 
 
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
-    load()
-
-
 def fill_all(planned: Sequence[Plan], processes: int) -> Iterator[Cell]:
     """Fill cells, several at a time; each when it is ready."""
-    with multiprocessing.get_context("spawn").Pool(processes, _start_worker) as pool:
-        yield from pool.imap_unordered(fill, planned)
+    with pool(processes, load) as workers:
+        yield from workers.imap_unordered(fill, planned)
 
 
 def available(names: Sequence[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
@@ -199,7 +194,7 @@ def _section(cell: Cell, folder: Path) -> str:
     items = []
     for result in cell.results:
         links = " ".join(
-            f'<a href="{html.escape(str(Path(path).relative_to(folder)), quote=True)}">transcript</a>'
+            f'<a href="{quote(Path(path).relative_to(folder).as_posix())}">transcript</a>'
             for path in result.transcripts
         )
         why = f"<pre>{html.escape(result.detail)}</pre>" if result.detail else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetError
+from harness.drivers import THIRD_PARTIES, DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
 from harness.faults import FaultTarget, UnknownFault
 from harness.faults.target import PREFIX
 from harness.targets import ENGINES, EngineTarget, Target
@@ -53,7 +55,11 @@ def make(name: str) -> Target:
     if name in THIRD_PARTIES:
         return DriverTarget(name, THIRD_PARTIES[name].ready())
     if name.startswith(EXEC):
-        return DriverTarget(name, _words(name.removeprefix(EXEC)))
+        try:
+            return DriverTarget(name, _words(name.removeprefix(EXEC)))
+        except (TargetCrash, TargetDesync, TargetHang) as error:
+            error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
+            raise
     if name.startswith(PREFIX):
         try:
             return FaultTarget(name)
@@ -74,6 +80,17 @@ def _words(command: str) -> list[str]:
     if not words:
         raise UnknownTarget(f"no command after {EXEC!r}; give one, as in 'exec:python3 my_driver.py'")
     return words
+
+
+def file_name(target: str) -> str:
+    """A target's name as a file or folder can have it; `exec:` has a command line, with slashes and without end.
+
+    Two targets never have the same one: where something is lost, a hash makes up for it.
+    """
+    if re.fullmatch(r"[a-z0-9-]{1,20}(:[a-z0-9-]{1,80})?", target):
+        return target.replace(":", "-")
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", target)
+    return f"{plain[:60]}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

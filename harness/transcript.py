@@ -423,6 +423,8 @@ def parse_transcript(data: bytes, source: str = "transcript") -> Transcript:
             reader.take(text)
         if rest:
             number += 1
+            if not lines:
+                reader.take(rest)  # a file of another kind has no lines, maybe
             raise TranscriptError("the line has no end: the file was cut off; without this line it can be read")
         return reader.done()
     except (TranscriptError, JsonFormError) as error:

@@ -247,7 +247,7 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     """As soon as something is found the user presses Ctrl-C: it is on disk, and the campaign goes on from there."""
-    command = [sys.executable, "-m", "harness.cli", "fuzz", "fault:counter-constant", "--jobs", "2"]
+    command = [sys.executable, "-m", "harness.entry", "fuzz", "fault:counter-constant", "--jobs", "2"]
     command += ["--examples", "100000", "--out", str(tmp_path)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -181,33 +181,9 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     assert "comes out differently" in out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["check", "libotter"], "no target 'libotter'"),
-        (["check", "--only", "nothing like it"], "leave --only out"),
-        (["check", "--without", "[v2]", "--without", "[v3]"], "leaves no scenario"),
-        (["replay", "missing.jsonl"], "missing.jsonl"),
-    ],
-)
-def test_wrong_usage(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(arguments) == 2
-    assert says in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("arguments", [[], ["judge"], ["check", "--jobs", "0"], ["check", "--jobs", "many"]])
-def test_wrong_words(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-    assert ended.value.code == 2
-
-
 def test_a_missing_target_says_what_to_install(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "harness.cli", "check", "libotr"]
+    command = [sys.executable, "-m", "harness.entry", "check", "libotr"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "apt-get install gcc pkg-config libotr5-dev" in done.stderr
@@ -216,7 +192,7 @@ def test_a_missing_target_says_what_to_install(tmp_path: Path) -> None:
 
 def test_an_interruption_shows_what_was_found(tmp_path: Path) -> None:
     only = ["--only", "conformance.interop", "--jobs", "2", "--transcripts", str(tmp_path / "all")]
-    command = [sys.executable, "-m", "harness.cli", "check", *only]
+    command = [sys.executable, "-m", "harness.entry", "check", *only]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list((tmp_path / "all").glob("*")):
         time.sleep(0.05)  # until the first scenario is done

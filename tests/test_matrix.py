@@ -41,7 +41,7 @@ def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
         assert read_transcript(Path(result.transcripts[0])).verdict is Verdict.PASS
     page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path)
     assert page.count("transcript</a>") >= 19
-    assert 'href="reference--independent/conformance.interop.smp_equal[v3].jsonl"' in page
+    assert 'href="reference--independent/conformance.interop.smp_equal%5Bv3%5D.jsonl"' in page
     content = matrix.as_json(list(cells.values()), {"libotr": "missing"})
     assert [(cell["version"], cell["passed"], cell["total"]) for cell in content["cells"]] == [(2, 9, 9), (3, 10, 10)]
 

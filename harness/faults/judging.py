@@ -6,10 +6,9 @@ of engines that differ in some of these lines. Powers are remembered, since the 
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.pool import Pool
@@ -20,6 +19,7 @@ from harness.faults.reach import Line, Lines, Trace
 from harness.faults.target import PREFIX as PREFIX_OF_TARGETS
 from harness.fuzz.case import forget_worlds
 from harness.judge import seed_of, verdict_of
+from harness.pool import pool
 from harness.scenario import Scenario, load, scenarios
 from harness.stage import Stage
 from harness.targets import SoloTarget
@@ -104,13 +104,12 @@ class _Selected(Stage):
         return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
 
 
-def workers(processes: int) -> Pool:
+def workers(processes: int) -> AbstractContextManager[Pool]:
     """A pool of processes that judge."""
-    return multiprocessing.get_context("spawn").Pool(processes, _start_worker)
+    return pool(processes, _start_worker)
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows the results
     load()
     remember_powers()
 

@@ -8,9 +8,7 @@ replaced by what becomes of it; with the campaign's own file a later run goes on
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from harness.fuzz.attempt import Failure, attempt, failures
 from harness.fuzz.programs import Program, program
 from harness.fuzz.reproduce import as_test, narrowed, run_and_write, same, shape
 from harness.fuzz.shrink import ATTEMPTS, Shrinker
+from harness.pool import pool
 from harness.roster import make
 from harness.targets import Target
 from harness.transcript import Verdict
@@ -80,7 +79,6 @@ class Campaign:
     @classmethod
     def in_folder(cls, target: str, seed: str, folder: Path) -> Campaign:
         """The campaign of that folder, gone on with if there is one. CampaignError if that is another one."""
-        folder.mkdir(parents=True, exist_ok=True)
         campaign = cls(target, seed, folder)
         path = folder / STATE
         if not path.exists():
@@ -111,6 +109,7 @@ class Campaign:
         TargetError when the target can't be run at all. Whatever ends the run, what was found is stored.
         """
         target = make(self.target)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.version = target.version
         numbers = range(self.done, self.done + examples)
         try:
@@ -174,7 +173,6 @@ _seed = ""
 
 def _start_worker(target: str, seed: str) -> None:
     global _target, _seed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that keeps the results
     _target, _seed = make(target), seed
 
 
@@ -191,6 +189,5 @@ def _results(
     if processes <= 1:
         yield from ((number, failures(program(seed, number, target))) for number in numbers)
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _start_worker, (name, seed)) as pool:  # leaving the block ends the processes
-        yield from pool.imap(_run_number, numbers)
+    with pool(processes, _start_worker, name, seed) as workers:
+        yield from workers.imap(_run_number, numbers)

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.options import UsageError, check_folder, positive, transcript_of
 from harness.roster import make
 from harness.targets import ENGINES
-from harness.transcript import TranscriptError, read_transcript
 from harness.vectors import consumers
 from harness.vectors import generate as making
 from harness.vectors.found import FOLDER as FOUND
@@ -46,14 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking.set_defaults(command=_verify)
 
     adding = commands.add_parser("add", help="make a vector of a transcript, such as one that fuzzing has written")
-    adding.add_argument("transcript", type=Path)
+    adding.add_argument("transcript", type=Path, help="the file")
     adding.add_argument("--name", required=True, help="what the case is called: small letters, digits and hyphens")
     adding.add_argument("--comment", required=True, help="what is special about it, in a sentence")
     adding.add_argument(
         "--requirement", action="append", required=True, metavar="ID", help="what it shows; can be repeated"
     )
     adding.add_argument("--party", help="whose inputs (default: the party that was judged)")
-    adding.add_argument("--steps", type=int, metavar="N", help="only the first N of its inputs; the last is judged")
+    adding.add_argument(
+        "--steps", type=positive, metavar="N", help="only the first N of its inputs; the last is judged"
+    )
     adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="where the source is written")
     adding.set_defaults(command=_add)
 
@@ -74,8 +76,14 @@ def _fail(problem: object, code: int = DEVIATES) -> int:
     return code
 
 
+def _nothing_in(folder: Path) -> UsageError:
+    return UsageError(f"no vectors are in {folder}; run `otterproof vectors generate`, or name their folder with --in")
+
+
 def _generate(options: argparse.Namespace) -> int:
     kinds = options.kind or list(AUTHORS)
+    if not options.check:
+        check_folder(options.out, "--out")
     try:
         if options.check:
             stale = making.stale(options.engine, kinds, options.out)
@@ -97,6 +105,8 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _lint(options: argparse.Namespace) -> int:
+    if not options.folder.is_dir():
+        raise _nothing_in(options.folder)
     problems = lint(options.folder)
     for problem in problems:
         _fail(problem)
@@ -106,6 +116,8 @@ def _lint(options: argparse.Namespace) -> int:
 
 
 def _examples(options: argparse.Namespace) -> int:
+    if not options.folder.is_dir():
+        raise _nothing_in(options.folder)
     codes = []
     for name in [options.only] if options.only else consumers.NAMES:
         code, printed = consumers.consume(name, options.folder)
@@ -120,7 +132,7 @@ def _verify(options: argparse.Namespace) -> int:
     except VectorError as error:
         return _fail(error)
     if not files:
-        return _fail(f"no vectors are in {options.folder}; run `otterproof vectors generate`")
+        raise _nothing_in(options.folder)
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
@@ -135,16 +147,18 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
+    transcript = transcript_of(options.transcript)
+    check_folder(options.to, "--to")
     try:
-        transcript = read_transcript(options.transcript)
         case = add(
             transcript, options.name, options.comment, options.requirement, party=options.party, last=options.steps
         )
-    except (OSError, TranscriptError, AddError) as error:
+    except AddError as error:
         return _fail(error, USAGE)
     path = options.to / f"{options.name}.json"
     if path.exists():
         return _fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
+    options.to.mkdir(parents=True, exist_ok=True)
     path.write_text(case.to_json(), encoding="ascii", newline="\n")
     print(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
     if options.to == FOUND:

@@ -1,0 +1,185 @@
+"""The command line as somebody meets it who mistypes, has no permission, brings a broken driver, or is in a hurry.
+
+Every message says what is wrong, where, and what to do; the exit code is the documented one, and there is no traceback.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness import cli, entry, report
+from harness.faults import pairs
+from harness.judge import run
+from harness.pool import pool
+from harness.roster import file_name
+from harness.scenario import load
+from harness.targets import EngineTarget
+from harness.transcript import Verdict
+from tests.test_judge import made, raising
+
+ONE = ("--only", "conformance.data.key_id_0", "--jobs", "1")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: it has a file `file`, and nothing can be written to what should be below that."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("something else\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["check", "libotter"], "no target 'libotter'"),
+        (["check", "--only", "nothing like it"], "leave --only out"),
+        (["check", "--without", "[v2]", "--without", "[v3]"], "leaves no scenario"),
+        (["check", *ONE, "--json", "missing/out.json"], "name another file with --json"),
+        (["check", *ONE, "--json", "."], "name another file with --json"),
+        (["check", *ONE, "--transcripts", "file"], "name another folder with --transcripts"),
+        (["check", *ONE, "--known", "missing.toml"], "missing.toml can't be read"),
+        (["check", *ONE, "--known", "file"], "file is not TOML"),
+        (["fuzz", "independent", "--out", "file/below"], "name another folder with --out"),
+        (["matrix", "reference", "--out", "file"], "name another folder with --out"),
+        (["vectors", "generate", "--kind", "queries", "--out", "file"], "name another folder with --out"),
+        (["vectors", "verify", "--in", "missing"], "no vectors are in missing"),
+        (["vectors", "verify", "--in", "."], "name their folder with --in"),
+        (["vectors", "lint", "--in", "missing"], "no vectors are in missing"),
+        (["vectors", "examples", "--in", "missing"], "no vectors are in missing"),
+        (["vectors", "add", "missing", *("--name", "x", "--comment", "c", "--requirement", "r")], "can't be read"),
+        (["replay", "."], "can't be read"),
+        (["replay", "file"], "file, line 1: not a line of JSON"),
+        (["faults", "--write"], "goes with --score or --gaps"),
+        (["faults", "--mutants", "1", "--write"], "mutants are not noted"),
+        (["faults", "--mutants", "1", "--only", "zzzz"], "leave --only out"),
+        (["faults", "--only", "zzzz"], "leave --only out"),
+        (["check", "fault:key-id-zer"], "did you mean"),
+        (["targets", "install", "libotter"], "these can: libotr"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_wrong_usage(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    told = capsys.readouterr()
+    assert says in told.err
+    assert told.out == "", "nothing is begun that can't be finished"
+
+
+def test_nothing_is_left_behind_by_what_was_refused(here: Path) -> None:
+    for words in (["fuzz", "libotter"], ["fuzz", "exec:false"], ["matrix", "libotter"], ["check", "libotter"]):
+        assert cli.main(words) in (2, 3)
+    assert [path.name for path in here.iterdir()] == ["file"]
+    assert (here / "file").read_text() == "something else\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["check", "--jobs", "-3"], "'-3' is not a whole number from 1 on"),
+        (["check", "--jobs", "many"], "'many' is not a whole number from 1 on"),
+        (["fuzz", "independent", "--examples", "0"], "'0' is not a whole number from 1 on"),
+        (["faults", "--mutants", "1.5"], "'1.5' is not a whole number from 1 on"),
+        (["vectors"], "COMMAND"),
+        (["targets", "install"], "name"),
+        ([], "COMMAND"),
+        (["judge"], "invalid choice: 'judge'"),
+    ],
+)
+def test_wrong_words(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("driver", "says"),
+    [
+        ("exec:false", "ended with exit code 1"),
+        ("exec:cat", "not an answer"),
+        (f"exec:{sys.executable} -c 'print(1)'", "not an object"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_driver_that_is_none(driver: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["check", driver, *ONE],
+        ["fuzz", driver],
+        ["vectors", "verify", "--kind", "tlvs", "--target", driver],
+    ):
+        assert cli.main(command) == 3
+        told = capsys.readouterr().err
+        assert says in told
+        assert "docs/driver-protocol.md says what" in told
+
+
+def test_a_transcript_that_cant_be_written_changes_no_verdict(here: Path) -> None:
+    load()
+    result = run(made(raising(ZeroDivisionError("the reason"))), EngineTarget("reference"), b"seed", here / "file")
+    assert result.verdict is Verdict.INFRA
+    assert "the reason" in result.detail
+    assert "its transcript can't be written" in result.detail
+    assert result.transcripts == ()
+
+
+def test_faults_are_listed_by_what_they_are_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["faults", "--only", "counter-constant"]) == 0
+    out = capsys.readouterr().out
+    assert "counter-constant" in out
+    assert "ssid-kept-after-end" not in out
+
+
+def test_names_of_targets_as_names_of_files() -> None:
+    assert file_name("python-otr") == "python-otr"
+    assert file_name("fault:counter-constant") == "fault-counter-constant"
+    commands = ["exec:a b", "exec:a-b", "exec:a/b", "exec:" + 300 * "a", "exec:" + 301 * "a"]
+    names = {file_name(command) for command in commands}
+    assert len(names) == len(commands)
+    assert all(len(name) < 100 and "/" not in name for name in names)
+
+
+# ---- Ctrl-C
+
+
+def test_ctrl_c_while_the_program_begins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli", SimpleNamespace(main=interrupted))
+    assert entry.main() == 130
+    assert capsys.readouterr().err == "otterproof: interrupted\n"
+
+
+#: What this process did with Ctrl-C when it began to import this module.
+AT_FIRST = signal.getsignal(signal.SIGINT)
+
+
+def _ignored(_: object = None) -> tuple[bool, bool]:
+    """Whether this process ignores Ctrl-C, and whether it did so from the beginning."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, AT_FIRST is signal.SIG_IGN
+
+
+def test_ctrl_c_is_for_the_process_that_shows_the_results() -> None:
+    with pool(1, _ignored) as workers:
+        assert workers.map(_ignored, [None]) == [(True, True)]
+        assert _ignored() == (False, False)
+
+
+def test_an_interrupted_score_notes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> bool:
+        return True
+
+    def never(_: object) -> None:
+        raise AssertionError("it was written")
+
+    monkeypatch.setattr(report, "collect_score", interrupted)
+    monkeypatch.setattr(pairs, "write", never)
+    assert cli.main(["faults", "--score", "--write", "--only", "counter-constant", "--jobs", "1"]) == 130
+    assert "the score is not complete" in capsys.readouterr().err
