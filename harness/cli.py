@@ -48,7 +48,7 @@ FATES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. KeyboardInterrupt."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -63,15 +63,16 @@ def _fail(message: object, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    program = argparse.ArgumentParser(
         prog="otterproof",
         description="Prove an implementation of Off-the-Record messaging, or break it.",
         epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; "
         "130 interrupted.",
     )
-    parser.add_argument("--version", action="version", version=tool_version())
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    program.add_argument("--version", action="version", version=tool_version())
+    commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     check = commands.add_parser("check", help="judge a target by the scenarios")
     check.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
@@ -157,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     replaying.set_defaults(command=_replay)
 
     vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
-    return parser
+    return program
 
 
 def _check(options: argparse.Namespace) -> int:

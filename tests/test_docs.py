@@ -1,0 +1,125 @@
+"""What the pages tell the reader to do can be done: links lead somewhere, commands are commands, names exist."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from harness import cli, requirements, roster
+from harness.drivers import THIRD_PARTIES
+from harness.faults import faults
+from harness.scenario import load, scenarios
+from harness.targets import ENGINES
+
+load()
+
+ROOT = Path(roster.__file__).parent.parent
+PAGES = sorted(
+    [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("implementations/drivers/*/README.md")],
+    key=str,
+)
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+#: Words in capitals stand for something of the reader's own.
+_STANDS_FOR = {"TARGET": "reference", "N": "1", "NAME": "libotr"}
+
+#: As the scenario of the README's own example is called.
+_EXAMPLE = "key_id_0"
+
+
+def spans(page: Path) -> list[str]:
+    """Everything on a page that is written as code, without its line breaks."""
+    text = page.read_text(encoding="utf-8")
+    fences = re.findall(r"^```.*?^```$", text, re.M | re.S)
+    for fence in fences:
+        text = text.replace(fence, "")
+    blocks = [line.strip() for line in re.findall(r"^ {4}(\S.*)$", text, re.M)]
+    blocks += [line.strip() for fence in fences for line in fence.splitlines()[1:-1]]
+    return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", text)] + blocks
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every command of ours on a page, without `./run`; options in brackets are left out."""
+    found = []
+    for span in spans(page):
+        if not begins_a_command(span):
+            continue
+        words = shlex.split(re.sub(r"\[[^]]*\]", "", span.removesuffix("\\")), comments=True)
+        if len(words) > 1:
+            found.append(words[1:])
+    return found
+
+
+def begins_a_command(span: str) -> bool:
+    return span.startswith(("./run ", "otterproof ")) and "..." not in span
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page: its headings as GitHub writes them, and names of its own."""
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"^#+ (.*)$", text, re.M)
+    named = re.findall(r"<a (?:id|name)=\"([^\"]+)\"", text)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).strip().replace(" ", "-") for line in lines} | set(named)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in headings(target), link
+
+
+def parsed(words: list[str]) -> argparse.Namespace | None:
+    """What the command line makes of these words; None if it ends the program over them, be it with a help."""
+    try:
+        return cli.parser().parse_args(words)
+    except SystemExit:
+        return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in commands(page):
+        if words[0] == "test":  # pytest's
+            continue
+        given = [_STANDS_FOR.get(word, word) for word in words]
+        options = parsed(given)
+        left_out = "the following arguments are required" in (problem := capsys.readouterr().err)
+        assert options or left_out or not problem, f"{shlex.join(words)}: {problem}"
+        target = getattr(options, "target", None)
+        if target and not target.startswith(("exec:", "fault:")):
+            assert target in {*ENGINES, *THIRD_PARTIES}, shlex.join(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_scenarios_and_requirements_exist(page: Path) -> None:
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    about = {*(one.name for one in faults().values()), *(one.area for one in faults().values())}
+    for only in re.findall(r"--only '?([a-z0-9_.\[\]-]{3,})", text):
+        assert any(scenarios(only)) or only in about or "vectors examples" in text, only
+    known = requirements.load()
+    for name in set(re.findall(r"\b[A-Z]+(?:-[A-Z]+)+-\d+\b", text)):
+        assert name in known.requirements, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_files_of_the_project_exist(page: Path) -> None:
+    rooms = ("docs/", "harness/", "implementations/", "scenarios/", "tests/", "vectors/")
+    for span in spans(page):
+        if span.startswith(rooms) and re.fullmatch(r"[a-z0-9_./-]+|.*README.md", span):
+            assert (ROOT / span).exists(), span
+
+
+def test_the_pages_have_what_is_looked_for() -> None:
+    assert len(PAGES) >= 15
+    assert sum(len(commands(page)) for page in PAGES) >= 100
+    assert ["check", "--only", _EXAMPLE] in commands(ROOT / "README.md")
