@@ -1,4 +1,7 @@
-"""Two parties of one target that talk to each other, with every line of the traffic checked against the schema."""
+"""For the tests of drivers: targets that are started once for all tests, and two parties of one that talk.
+
+Every line of the traffic can be checked against the schema on the way.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from jsonschema import Draft202012Validator
 
 import harness.drivers
-from harness.drivers import DriverParty, DriverTarget
+from harness.drivers import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
 from harness.keys import test_key
 from implementations.contract import Event, Outgoing, PartyConfig, Policy
 
@@ -21,6 +25,28 @@ SCHEMA = Path(harness.drivers.__file__).with_name("protocol.schema.json")
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
+
+
+_started: dict[str, DriverTarget] = {}
+
+
+def started(name: str) -> DriverTarget:
+    """One process for all tests, as it is for all cases of a run. Skips the test where the target can't be run."""
+    if name not in THIRD_PARTIES:
+        pytest.skip(f"{name} is not among the targets")
+    if name not in _started:
+        try:
+            _started[name] = DriverTarget(name, THIRD_PARTIES[name].ready())
+        except TargetMissing as missing:
+            pytest.skip(str(missing))
+    _started[name].reset()
+    return _started[name]
+
+
+def end_started() -> None:
+    """End all of these processes."""
+    while _started:
+        _started.popitem()[1].close()
 
 
 @cache

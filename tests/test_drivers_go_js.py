@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from harness.drivers import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing, TargetUnsupported
+from harness.drivers import DriverParty, TargetUnsupported
 from harness.keys import test_key
 from implementations.contract import (
     Ended,
@@ -30,6 +30,7 @@ from implementations.contract import (
 )
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
+from tests.driver_pair import end_started, started
 
 VERSIONS = {"otrjs": (2, 3), "otr3": (2, 3), "xcrypto": (2,)}
 CASES = [(name, version) for name, versions in VERSIONS.items() for version in versions]
@@ -39,32 +40,17 @@ TARGET_TAG, ENGINE_TAG = 0x1A2B, 0xF00DF00D
 in_each_version = pytest.mark.parametrize(("name", "version"), CASES)
 
 
-_started: dict[str, DriverTarget] = {}
-
-
-def _target(name: str) -> DriverTarget:
-    if name not in THIRD_PARTIES:
-        pytest.skip(f"{name} is not among the targets")
-    if name not in _started:
-        try:
-            _started[name] = DriverTarget(name, THIRD_PARTIES[name].ready())
-        except TargetMissing as missing:
-            pytest.skip(str(missing))
-    return _started[name]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    while _started:
-        _started.popitem()[1].close()
+    end_started()
 
 
 class Pair:
     """A party of the target and an engine that talk; `told` has the events of each, outgoing messages left out."""
 
     def __init__(self, name: str, version: int, *, size: int | None = None, seed: bytes = b"otterproof") -> None:
-        target = _target(name)
+        target = started(name)
         target.reset()
         self.version = version
         config = PartyConfig(test_key("alice"), ALLOW[version], TARGET_TAG, size)
@@ -131,7 +117,7 @@ class Pair:
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_hello(name: str) -> None:
-    target = _target(name)
+    target = started(name)
     assert target.version not in ("", "unknown")
     assert target.randomness == "seed"
     spoken = {f"v{version}" for version in VERSIONS[name]}
@@ -247,7 +233,7 @@ def test_same_seed_same_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_parties_are_apart(name: str) -> None:
-    target, version = _target(name), VERSIONS[name][-1]
+    target, version = started(name), VERSIONS[name][-1]
     target.reset()
     alice, bob = (
         target.party(who, PartyConfig(test_key(who), ALLOW[version]), b"seed of both", None) for who in ("alice", "bob")
@@ -266,7 +252,7 @@ def test_parties_are_apart(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_unsupported_is_an_answer(name: str) -> None:
-    target = _target(name)
+    target = started(name)
     target.reset()
     party = target.party("alice", PartyConfig(test_key("alice")), b"", None)
     with pytest.raises(TargetUnsupported):

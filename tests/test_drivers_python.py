@@ -11,11 +11,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from harness.drivers import (
-    THIRD_PARTIES,
     DriverParty,
-    DriverTarget,
     TargetFailed,
-    TargetMissing,
     TargetUnsupported,
 )
 from harness.keys import test_key
@@ -40,6 +37,7 @@ from implementations.contract import (
 from implementations.drivers.python_otr.python2 import translated
 from implementations.entropy import SeededEntropy
 from implementations.reference import ReferenceEngine
+from tests.driver_pair import end_started, started
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 VERSIONS = {"potr": (2,), "python-otr": (2, 3)}
@@ -50,27 +48,11 @@ in_each_version = pytest.mark.parametrize(
 )
 from_each_side = pytest.mark.parametrize("by", ["target", "engine"])
 
-_started: dict[str, DriverTarget] = {}
-
-
-def _target(name: str) -> DriverTarget:
-    """One process for all tests, as it is for all cases of a run."""
-    if name not in THIRD_PARTIES:
-        pytest.skip(f"{name} is not among the targets")
-    if name not in _started:
-        try:
-            _started[name] = DriverTarget(name, THIRD_PARTIES[name].ready())
-        except TargetMissing as missing:
-            pytest.skip(str(missing))
-    _started[name].reset()
-    return _started[name]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    while _started:
-        _started.popitem()[1].close()
+    end_started()
 
 
 class Pair:
@@ -81,7 +63,7 @@ class Pair:
     ) -> None:
         policy = ALLOW[version] | more
         self.version = version
-        self.target: DriverParty = _target(name).party(
+        self.target: DriverParty = started(name).party(
             "alice", PartyConfig(test_key("alice"), policy, None, size), seed, None
         )
         self.engine = ReferenceEngine(PartyConfig(test_key("bob"), policy, None, size), SeededEntropy(seed))
@@ -137,7 +119,7 @@ class Pair:
 
 @each
 def test_hello(name: str) -> None:
-    target = _target(name)
+    target = started(name)
     assert target.version == {"potr": "1.0.2", "python-otr": "1.2.2"}[name]
     assert target.randomness == "seed"
     assert target.capabilities & {"v2", "v3"} == {f"v{version}" for version in VERSIONS[name]}
@@ -297,7 +279,7 @@ def test_same_seed_same_bytes(name: str, version: int) -> None:
     def transcript(seed: bytes) -> list[bytes]:
         pair = Pair(name, version)
         config = PartyConfig(test_key("alice"), ALLOW[version])
-        pair.target = _target(name).party("alice", config, seed, None)
+        pair.target = started(name).party("alice", config, seed, None)
         pair.handshake("engine")
         pair.talk(b"hello")
         pair.smp("target", (b"a", b"b"))
@@ -310,7 +292,7 @@ def test_same_seed_same_bytes(name: str, version: int) -> None:
 
 @each
 def test_parties_are_apart(name: str) -> None:
-    target, version = _target(name), VERSIONS[name][-1]
+    target, version = started(name), VERSIONS[name][-1]
     parties = [
         target.party(who, PartyConfig(test_key(who), ALLOW[version]), b"of both", None) for who in ("alice", "bob")
     ]
@@ -327,7 +309,7 @@ def test_parties_are_apart(name: str) -> None:
 
 @each
 def test_what_is_unsupported(name: str) -> None:
-    party = _target(name).party("alice", PartyConfig(test_key("alice")), b"", None)
+    party = started(name).party("alice", PartyConfig(test_key("alice")), b"", None)
     with pytest.raises(TargetUnsupported):
         party.send(b"text", instance=0x100)
     if name == "python-otr":
@@ -340,7 +322,7 @@ def test_what_is_unsupported(name: str) -> None:
 @each
 def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
     """Both fall over a TLV of an unknown type, and the driver lives on."""
-    target = _target(name)
+    target = started(name)
     parties = [target.party(who, PartyConfig(test_key(who), ALLOW[2]), b"", None) for who in ("alice", "bob")]
     under_way = [(1, event) for event in parties[0].start()]
     while under_way:

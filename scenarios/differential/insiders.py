@@ -134,20 +134,24 @@ def signed_lies(target: LockstepParty) -> list[Signed]:
     ]
 
 
+def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
+    """Give the wrong message and then the right one; and the wrong one and a text. The target is as before."""
+    moment = target.snapshot()
+    target.receive(wrong)
+    target.receive(right)
+    target.restore(moment)
+    target.receive(wrong)
+    target.send(text=b"under these keys")
+    target.restore(moment)
+
+
 @differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
 def bad_reveal_signatures(room: Room) -> None:
     """Reveal Signatures that are wrong in one way each, and then the right one."""
     target, liar = room.insider()
     dh_key = outgoing(target.receive(liar.commit()))[0]
     for signed in signed_lies(target):
-        wrong, right = liar.reveal_signature(dh_key, signed), liar.reveal_signature(dh_key)
-        moment = target.snapshot()
-        target.receive(wrong)
-        target.receive(right)
-        target.restore(moment)
-        target.receive(wrong)
-        target.send(text=b"under these keys")
-        target.restore(moment)
+        try_wrong_first(target, liar.reveal_signature(dh_key, signed), liar.reveal_signature(dh_key))
 
 
 @differential("!AKE-VERIFY-5", "!REVEAL-SIG-3", "!REVEAL-SIG-4", "!REVEAL-SIG-5")
@@ -159,14 +163,7 @@ def bad_signatures(room: Room) -> None:
     target.receive(b"?OTR Error: no")
     gx = liar.opened(commit, reveal)
     for signed in signed_lies(target):
-        wrong, right = liar.signature(gx, signed), liar.signature(gx)
-        moment = target.snapshot()
-        target.receive(wrong)
-        target.receive(right)
-        target.restore(moment)
-        target.receive(wrong)
-        target.send(text=b"under these keys")
-        target.restore(moment)
+        try_wrong_first(target, liar.signature(gx, signed), liar.signature(gx))
 
 
 @differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")

@@ -190,43 +190,24 @@ def session_keys(file: FileBuilder) -> None:
             private=exponent(5),
             their_public=element,
         )
-    zeros = {*SECRET_ZEROS, *SECRET_ZEROS_2}
-    for number in sorted(zeros):
-        group.case(
-            f"secret-zeros-{number}",
-            "s begins with a zero byte or two",
-            shows,
-            flags="SecretZeros",
-            private=exponent(number),
-            their_public=THEIRS,
-        )
-        back = power(2, int.from_bytes(exponent(number)))
-        group.case(
-            f"secret-zeros-{number}-b",
-            "the same from the other side",
-            shows,
-            flags="SecretZeros",
-            private=THEIR_EXPONENT.to_bytes(40),
-            their_public=back,
-        )
-    for number in (*PUBLIC_ZEROS, *PUBLIC_ZEROS_2):
-        group.case(
-            f"public-zeros-{number}",
-            "our public key begins with zero bytes: the low end, though its next byte is high",
-            shows,
-            flags="Ends",
-            private=exponent(number),
-            their_public=THEIRS,
-        )
-        back = power(2, int.from_bytes(exponent(number)))
-        group.case(
-            f"public-zeros-{number}-b",
-            "the same from the other side",
-            shows,
-            flags="Ends",
-            private=THEIR_EXPONENT.to_bytes(40),
-            their_public=back,
-        )
+    in_secret = "s begins with a zero byte or two"
+    in_public = "our public key begins with zero bytes: the low end, though its next byte is high"
+    zeros = (
+        ("secret", in_secret, "SecretZeros", sorted({*SECRET_ZEROS, *SECRET_ZEROS_2})),
+        ("public", in_public, "Ends", [*PUBLIC_ZEROS, *PUBLIC_ZEROS_2]),
+    )
+    for what, comment, flags, numbers in zeros:
+        for number in numbers:
+            name, ours = f"{what}-zeros-{number}", exponent(number)
+            group.case(name, comment, shows, flags=flags, private=ours, their_public=THEIRS)
+            group.case(
+                f"{name}-b",
+                "the same from the other side",
+                shows,
+                flags=flags,
+                private=THEIR_EXPONENT.to_bytes(40),
+                their_public=power(2, int.from_bytes(ours)),
+            )
     group.case(
         "equal",
         "both keys are the same: neither is greater, so it is the low end",
