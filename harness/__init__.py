@@ -1,0 +1,1 @@
+"""How an implementation is judged: codec, model, network and adversary, transcript, lockstep, report, commands."""

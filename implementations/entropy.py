@@ -9,7 +9,7 @@ label, index and size alone, so that two engines which draw in different orders 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from implementations.contract import Entropy
@@ -112,27 +112,3 @@ class RecordingEntropy:
     def tape(self) -> TapeEntropy:
         """The draws so far as a source that gives them again."""
         return TapeEntropy(self._drawn)
-
-
-def tape_to_json(tape: Tape) -> dict[str, str]:
-    """{"ake.r 0": "hexadecimal", ...}, in the order of the tape."""
-    return {f"{label} {index}": value.hex() for (label, index), value in tape.items()}
-
-
-def tape_from_json(obj: object, where: str = "entropy") -> dict[tuple[str, int], bytes]:
-    """The reverse of `tape_to_json`. EntropyError names the entry that is wrong."""
-    if not isinstance(obj, Mapping):
-        raise EntropyError(f"{where}: expected an object, got {type(obj).__name__}")
-    return dict(_tape_entries(obj, where))
-
-
-def _tape_entries(obj: Mapping[object, object], where: str) -> Iterator[tuple[tuple[str, int], bytes]]:
-    for name, value in obj.items():
-        label, _, index = str(name).rpartition(" ")
-        # The second condition refuses what int() would take but tape_to_json never writes: "01", "+1", "1_0".
-        if not label or not index.isascii() or not index.isdecimal() or str(int(index[:19])) != index:
-            raise EntropyError(f'{where}: {name!r} is not of the form "label index"')
-        try:
-            yield (label, int(index)), bytes.fromhex(value if isinstance(value, str) else "?")
-        except ValueError:
-            raise EntropyError(f"{where}: the value of {name!r} is not a string of hexadecimal digits") from None

@@ -1,0 +1,1 @@
+"""Tests of Otterproof itself: scenarios judge an implementation, tests judge Otterproof."""

@@ -14,13 +14,10 @@ from implementations.entropy import (
     RecordingEntropy,
     SeededEntropy,
     TapeEntropy,
-    tape_from_json,
-    tape_to_json,
 )
 
 LABELS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 DRAWS = st.tuples(LABELS, st.integers(0, 2**40))
-TAPES = st.dictionaries(DRAWS, st.binary(max_size=40), max_size=5)
 
 
 @given(st.binary(), DRAWS, st.integers(0, 1000))
@@ -109,27 +106,3 @@ def test_a_source_that_is_not_by_label_is_found_out() -> None:
     recording.draw("x", 0, 4)
     with pytest.raises(EntropyError, match="x 0 was drawn twice with different results"):
         recording.draw("x", 0, 4)
-
-
-@given(TAPES)
-def test_tapes_come_back_from_json_unchanged(tape: dict[tuple[str, int], bytes]) -> None:
-    assert tape_from_json(tape_to_json(tape)) == tape
-
-
-@pytest.mark.parametrize(
-    ("form", "problem"),
-    [
-        ([], "entropy: expected an object, got list"),
-        ({"ake.r": "00"}, "'ake.r' is not of the form"),
-        ({"ake.r 01": "00"}, "'ake.r 01' is not of the form"),
-        ({"ake.r ": "00"}, "'ake.r ' is not of the form"),
-        ({"ake.r 1_0": "00"}, "'ake.r 1_0' is not of the form"),
-        ({"ake.r " + "1" * 5000: "00"}, "is not of the form"),
-        ({"ake.r 1": "0"}, "the value of 'ake.r 1' is not a string of hexadecimal"),
-        ({"ake.r 1": 7}, "the value of 'ake.r 1' is not a string of hexadecimal"),
-    ],
-)
-def test_what_is_wrong_with_a_tape_is_said(form: object, problem: str) -> None:
-    with pytest.raises(EntropyError) as caught:
-        tape_from_json(form)
-    assert problem in str(caught.value)

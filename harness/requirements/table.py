@@ -208,15 +208,5 @@ class Table:
             requirement for requirement in self if section in requirement.sections and version in requirement.versions
         )
 
-    def of_version(self, version: int) -> tuple[Requirement, ...]:
-        return tuple(requirement for requirement in self if version in requirement.versions)
-
-    def of_area(self, area: str) -> tuple[Requirement, ...]:
-        return tuple(requirement for requirement in self if requirement.area == area)
-
     def of_kind(self, kind: RequirementClass) -> tuple[Requirement, ...]:
         return tuple(requirement for requirement in self if requirement.kind is kind)
-
-    def areas(self) -> tuple[str, ...]:
-        """All areas, in the order in which they first occur."""
-        return tuple(dict.fromkeys(requirement.area for requirement in self))
