@@ -151,7 +151,7 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #222; }
 table { border-collapse: collapse; } th, td { border: 1px solid #ccc; padding: .4rem .6rem; text-align: left; }
 th { background: #f4f4f4; } .pass { background: #e2f5e2; } .part { background: #fdf3d7; } .none { background: #fbe0e0; }
-details { margin: .3rem 0; } summary { cursor: pointer; }
+details { margin: .3rem 0; } details ul { scroll-margin-top: 3rem; } summary { cursor: pointer; }
 pre { white-space: pre-wrap; background: #f8f8f8; padding: .5rem; }
 """
 
@@ -169,7 +169,8 @@ def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
     pairs = [(left, right) for left in names for right in names]
     sections = "".join(_section(cell, folder) for pair in pairs for cell in by_pair.get(pair, []))
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Interoperability matrix</title>'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>Interoperability matrix</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>Interoperability of OTR implementations</h1>\n"
         "<p>A row is the implementation that is judged, a column the one that it talks to. "
         "Numbers are conversations that went as they should.</p>\n"
@@ -201,4 +202,6 @@ def _section(cell: Cell, folder: Path) -> str:
         items.append(f"<li>{result.verdict.value}: {html.escape(result.scenario)} {links}{why}</li>")
     opened = "" if cell.passed == len(cell.results) else " open"
     title = f"{html.escape(cell.left)} with {html.escape(cell.right)}, {cell.label}"
-    return f'<details id="{_anchor(cell)}"{opened}><summary>{title}</summary><ul>{"".join(items)}</ul></details>\n'
+    # The anchor is inside: browsers open what a link leads into.
+    listed = f'<ul id="{_anchor(cell)}">{"".join(items)}</ul>'
+    return f"<details{opened}><summary>{title}</summary>{listed}</details>\n"

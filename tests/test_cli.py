@@ -21,6 +21,7 @@ from harness.scenario import load
 from harness.targets import EngineTarget
 from harness.transcript import Verdict
 from tests.test_judge import made, raising
+from vectors import FOLDER
 
 ONE = ("--only", "conformance.data.key_id_0", "--jobs", "1")
 
@@ -68,6 +69,12 @@ def test_wrong_usage(words: list[str], says: str, capsys: pytest.CaptureFixture[
     told = capsys.readouterr()
     assert says in told.err
     assert told.out == "", "nothing is begun that can't be finished"
+
+
+def test_vectors_that_are_not_there_are_not_verified(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "queries.json").write_bytes((FOLDER / "queries.json").read_bytes())
+    assert cli.main(["vectors", "verify", "--in", ".", "--kind", "tlvs"]) == 2
+    assert "no tlvs in .; what is there: queries" in capsys.readouterr().err
 
 
 def test_nothing_is_left_behind_by_what_was_refused(here: Path) -> None:

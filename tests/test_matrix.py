@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
         assert read_transcript(Path(result.transcripts[0])).verdict is Verdict.PASS
     page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path)
     assert page.count("transcript</a>") >= 19
+    assert set(re.findall(r'<ul id="([^"]+)"', page)) == set(re.findall(r'href="#([^"]+)"', page)) != set()
     assert 'href="reference--independent/conformance.interop.smp_equal%5Bv3%5D.jsonl"' in page
     content = matrix.as_json(list(cells.values()), {"libotr": "missing"})
     assert [(cell["version"], cell["passed"], cell["total"]) for cell in content["cells"]] == [(2, 9, 9), (3, 10, 10)]

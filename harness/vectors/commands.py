@@ -133,6 +133,10 @@ def _verify(options: argparse.Namespace) -> int:
         return _fail(error)
     if not files:
         raise _nothing_in(options.folder)
+    missing = set(options.kind or ()) - {file.kind for file in files}
+    if missing:
+        there = ", ".join(file.kind for file in files)
+        raise UsageError(f"no {', '.join(sorted(missing))} in {options.folder}; what is there: {there}")
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
