@@ -25,7 +25,7 @@ class SoloParty(Actor):
 
     def __init__(self, name: str, make: EngineFactory, config: PartyConfig, entropy: Entropy) -> None:
         self._name = name
-        self._engine: Engine = self._call("made", lambda: make(config, entropy))
+        self._engine: Engine = self._in_time("made", lambda: make(config, entropy))
 
     @property
     def instance_tag(self) -> int:
@@ -58,13 +58,16 @@ class SoloParty(Actor):
             events: Sequence[Event] = getattr(self._engine, action)(**args)
             return events
 
+        return self._in_time(action, act)
+
+    def _in_time(self, action: str, function: Callable[[], T]) -> T:
         if threading.current_thread() is not threading.main_thread():  # no other is told of alarms
-            return self._call(action, act)
+            return self._call(action, function)
         if signal.getsignal(signal.SIGVTALRM) is not _alarm:
             signal.signal(signal.SIGVTALRM, _alarm)
         signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
         try:
-            return self._call(action, act)
+            return self._call(action, function)
         except _OutOfPatience:
             raise TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s") from None
         finally:

@@ -112,6 +112,9 @@ def what_is_kept_of_fragments(room: Room) -> None:
         target.receive(_piece(room, 1, 3, b"x" * (MAX_REASSEMBLY - 1)))
         target.receive(_piece(room, 2, 3, b"x" * last))
         target.receive(_piece(room, 3, 3, b""))
+    both = b"?OTR|2b2b|1a1a,1,1,in version 3,", b"?OTR,1,1,in version 2,"
+    for message in (both[0] + both[1], both[1] + both[0]):
+        target.receive(message)  # the first counts
     for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
         target.receive(_piece(room, 1, 2, b"piece", sender))
     for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
@@ -137,6 +140,17 @@ def what_is_recent(room: Room) -> None:
             duel.run("peer", "send", text=b"hello")
     for name, engine in room.engines().items():
         _time_never_goes_back(name, engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits")))
+
+
+@differential("KEYMGMT-ROTATE-1", "KEYMGMT-SEND-1", versions=(3,))
+def what_a_long_talk_comes_to(room: Room) -> None:
+    """Keys go on changing when their ids have outgrown a byte."""
+    duel = room.duel()
+    duel.start()
+    duel.talk(260)
+    state = duel.target.inspect()
+    ids = [session.ratchet.our_keyid for session in state.sessions if session.ratchet is not None]
+    check(max(ids, default=0) > 256, f"a key id is above 256, and they are {ids}")
 
 
 @differential("!SMPMATH-RANGE-1")
