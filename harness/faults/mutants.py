@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import random
+import sys
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
@@ -99,7 +100,9 @@ def _places(original: Original) -> Iterator[_Place]:
         from cosmic_ray.ast import ast_nodes, get_ast
         from cosmic_ray.plugins import get_operator, operator_names
     except ImportError as missing:
-        raise MutationMissing("mutants need cosmic-ray: pip install 'otterproof[mutation]'") from missing
+        raise MutationMissing(
+            f"mutants need cosmic-ray: {sys.executable} -m pip install 'cosmic-ray>=8.4,<9'"
+        ) from missing
     operators = {name: get_operator(name) for name in operator_names() if not name.endswith(_LEFT_OUT)}
     able = {name: operator() for name, operator in operators.items() if not operator.arguments()}
     for file, text in original.sources.items():
