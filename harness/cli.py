@@ -20,7 +20,7 @@ from harness.again import Fate, again
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.entry import INTERRUPTED
-from harness.faults import faults, pairs, score
+from harness.faults import FaultError, faults, pairs, score
 from harness.faults.judging import workers
 from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
 from harness.faults.mutation import Mutation, MutationScore
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
+    except FaultError as error:  # the catalogue is not as it must be
+        return _fail(error, NOT_RUN)
     except TargetError as error:  # it could not even be started
         return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), NOT_RUN)
     except (UsageError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:

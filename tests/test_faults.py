@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
+from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults, pairs
 from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
-from harness.faults.judging import Task, notices, sure
+from harness.faults.judging import Notice, Task, notices, sure
 from harness.faults.loader import PREFIX, make_engine
 from harness.faults.pairs import tripped_by_hint, trips
 from harness.faults.powers import remember_powers
-from harness.faults.score import KINDS, claims
+from harness.faults.score import KINDS, Card, claims
 from harness.keys import test_key
 from harness.scenario import load, scenarios
 from implementations.contract import Outgoing, PartyConfig, Policy
@@ -46,6 +46,21 @@ versions = [2, 3]
 hint = "differential.talk.losses"
 edits = [{ file = "a.py", find = "one", replace = "1" }]
 """
+
+
+def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What trips a scenario may be a fault that was not scored; other entries stay, but for faults that are gone."""
+    load()
+    scored, other, old = "conformance.data.key_id_0[v2]", "conformance.other[v2]", "conformance.old[v2]"
+    one = next(one for one in scenarios("conformance.data"))
+    monkeypatch.setattr(pairs, "TRIPS", tmp_path / "trips.toml")
+    monkeypatch.setattr(pairs, "CATALOGUE", tmp_path)
+    pairs.TRIPS.write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
+    with pytest.raises(FaultError, match="--score --write"):
+        trips()
+    notice = Notice(scored, "counter-starts-at-0", "it was noticed", 0, False)
+    pairs.write(Card({scored: one}, {}, notices=[notice]))
+    assert trips() == {other: "counter-constant", scored: "counter-starts-at-0"}
 
 
 def test_the_catalogue_reaches_everything() -> None:

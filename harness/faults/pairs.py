@@ -26,9 +26,14 @@ _HEAD = """\
 
 def trips() -> Mapping[str, str]:
     """The pairs of trips.toml. FaultError for an unknown fault."""
-    found: dict[str, str] = tomllib.loads(TRIPS.read_text(encoding="utf-8"))
+    found = _written()
     if unknown := sorted(set(found.values()) - set(faults())):
         raise FaultError(f"{TRIPS}: no fault {unknown[0]!r}; run `otterproof faults --score --write`")
+    return found
+
+
+def _written() -> dict[str, str]:
+    found: dict[str, str] = tomllib.loads(TRIPS.read_text(encoding="utf-8"))
     return found
 
 
@@ -47,7 +52,11 @@ def write(card: Card) -> None:
     named = {
         f"{hints.get(name, fault.hint)}[v{version}]" for name, fault in faults().items() for version in fault.versions
     }
-    found = {scenario: fault for scenario, fault in trips().items() if scenario not in card.scenarios}
+    found = {
+        scenario: fault
+        for scenario, fault in _written().items()
+        if scenario not in card.scenarios and fault in faults()  # one that is gone is what this is to mend
+    }
     for scenario in card.scenarios:
         tripping = [one.fault for one in card.notices if one.scenario == scenario and not one.error]
         if scenario not in named and tripping:
