@@ -105,6 +105,7 @@ def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
         (ENTRY.replace("deviation", "deviatoin"), r"unknown key 'deviatoin'; entries begin with \[\[deviation\]\]"),
         ("[[deviation", "is not TOML"),
         ("deviation = [1]\n", "entry 1 is no table"),
+        ("deviation = 5\n", r"'deviation' is 5; entries begin with"),
     ],
 )
 def test_a_file_with_a_mistake(tmp_path: Path, text: str, message: str) -> None:

@@ -81,7 +81,10 @@ def load(
         f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
     ]
     entries: list[Deviation] = []
-    for number, fields in enumerate(content.get("deviation", []), start=1):
+    tables = content.get("deviation", [])
+    if not isinstance(tables, list):
+        raise DeviationError([f"{path}: 'deviation' is {tables!r:.60}; entries begin with [[deviation]]"])
+    for number, fields in enumerate(tables, start=1):
         entry = read_entry(fields, number, str(path), problems)
         if entry is not None:
             entries.append(entry)
