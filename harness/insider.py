@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harness import wire
+from harness.course import CheckFailed
 from harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from harness.wire.fields import encode, write
 from harness.wire.layers import Layer, Tlv, parse_plaintext, parse_signature_block, parse_smp, with_tlvs
@@ -89,6 +90,17 @@ class Signed:
 HONEST = Signed()
 
 
+class Keys(dict[int, int]):
+    """Keys by their ids. To go on with one that was not told is to find that the target named a wrong one."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__()
+        self._whose = whose
+
+    def __missing__(self, keyid: int) -> int:
+        raise CheckFailed(f"the key id named is one of {self._whose}, {sorted(self)}, and it is {keyid}")
+
+
 class Insider:
     """One client of a correspondent. Numbers that he draws follow from `seed`."""
 
@@ -103,8 +115,8 @@ class Insider:
         self._draws = 0
         self.r = self.draw(16).to_bytes(16)
         #: Our exponents and the target's public keys, by key id; all of them, forgotten ones too.
-        self.exponents: dict[int, int] = {}
-        self.theirs: dict[int, int] = {}
+        self.exponents: dict[int, int] = Keys("the insider's")
+        self.theirs: dict[int, int] = Keys("the target's")
         self.our_keyid = self.their_keyid = 0
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
@@ -217,8 +229,8 @@ class Insider:
 
     def imagine(self) -> None:
         """Take a session for established that never was: with keys of which the target knows nothing."""
-        self.exponents = {1: self.x, 2: self.draw(40)}
-        self.theirs = {1: power(DH_GENERATOR, self.draw(40))}
+        self.exponents |= {1: self.x, 2: self.draw(40)}
+        self.theirs |= {1: power(DH_GENERATOR, self.draw(40))}
         self.our_keyid, self.their_keyid = 2, 1
 
     # ---- data messages ------------------------------------------------------------------------------------------
@@ -297,6 +309,9 @@ class Insider:
 
     def smp_numbers(self, raw: bytes, kind: int) -> dict[str, int]:
         """The numbers of the SMP TLV of that type in the target's data message."""
-        found = next(tlv for tlv in parse_plaintext(self.read(raw)).tlvs if tlv.type == kind)
+        tlvs = parse_plaintext(self.read(raw)).tlvs
+        found = next((tlv for tlv in tlvs if tlv.type == kind), None)
+        if found is None:
+            raise CheckFailed(f"a TLV of type {kind} goes out, and there are {[tlv.type for tlv in tlvs] or 'none'}")
         layer = parse_smp(kind, found.value).layer
         return {name: int(layer.value(name)) for name in SMP_NUMBERS[2 if kind == 7 else kind]}
