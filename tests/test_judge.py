@@ -127,7 +127,9 @@ def test_processes_find_the_same_as_one() -> None:
     assert found[0] == found[1]
 
 
-def test_scenarios_must_be_described_and_unique() -> None:
+def test_scenarios_must_be_described_and_unique(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.scenario._TABLE", {})  # the table that others read is none of this test's
+
     def nameless(stage: Stage) -> None:
         pass
 
