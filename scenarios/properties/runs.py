@@ -5,7 +5,7 @@ A target of third parties may fail one oracle in every run and be right by the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from harness.drivers import TargetError
@@ -49,7 +49,7 @@ def two_clients(stage: Stage) -> None:
 
     Most begin in an encrypted session, the others from scratch.
     """
-    _judge(stage, examples=60, drawn=lambda number: _program(stage, number, "pair"))
+    _judge(stage, _programs(stage, 60, "pair"))
 
 
 @scenario(
@@ -59,7 +59,7 @@ def two_clients(stage: Stage) -> None:
 )
 def three_clients(stage: Stage) -> None:
     """Random runs in which two clients of one account talk to one, with the adversary between them."""
-    _judge(stage, examples=40, drawn=lambda number: _program(stage, number, "three"))
+    _judge(stage, _programs(stage, 40, "three"))
 
 
 #: What each oracle judges, and what it needs of a target. What it demands it says itself. [harness.oracles]
@@ -87,7 +87,7 @@ def _register(oracle: str) -> None:
     versions = (3,) if oracle == "I11" else (2, 3)
 
     def judged(stage: Stage) -> None:
-        _judge(stage, EXAMPLES, lambda number: _program(stage, number, "pair", oracle), crashes=oracle == BREAKDOWNS)
+        _judge(stage, _of_version(stage, oracle), crashes=oracle == BREAKDOWNS)
 
     judged.__name__ = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)[1:]
     demand = " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
@@ -99,27 +99,29 @@ for _oracle in ORACLES:
     _register(_oracle)
 
 
-def _program(stage: Stage, number: int, network: str, *oracles: str) -> Program:
-    """The program of that number, judged by some oracles. With them, it starts in a session of the stage's version."""
-    drawn = program(stage.seed.hex(), number, stage.target, network)
-    if not oracles:
-        return drawn
-    start = drawn.setup.start if drawn.setup.start == "scratch" else str(stage.version)
-    return replace(drawn, setup=replace(drawn.setup, start=start, oracles=oracles))
+def _programs(stage: Stage, examples: int, network: str) -> Iterator[Program]:
+    """The first programs of the stage's seed."""
+    return (program(stage.seed.hex(), number, stage.target, network) for number in stage.examples(examples))
 
 
-def _judge(stage: Stage, examples: int, drawn: Callable[[int], Program], *, crashes: bool = True) -> None:
-    """Run the first programs of the stage's seed. crashes: whether they fail it; if all runs end in one they do anyway.
+def _of_version(stage: Stage, oracle: str) -> Iterator[Program]:
+    """Programs for one oracle; those that start in a session start in one of the stage's version."""
+    for drawn in _programs(stage, EXAMPLES, "pair"):
+        start = drawn.setup.start if drawn.setup.start == "scratch" else str(stage.version)
+        yield replace(drawn, setup=replace(drawn.setup, start=start, oracles=(oracle,)))
+
+
+def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -> None:
+    """Run programs. crashes: whether they fail it; if all runs end in one they do anyway.
 
     A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
     """
     judged = False
     broke_down: TargetError | None = None
-    for number in stage.examples(examples):
-        one = drawn(number)
-        case = one.setup.case()
+    for drawn in programs:
+        case = drawn.setup.case()
         try:
-            case.run(one.moves)
+            case.run(drawn.moves)
             case.finish()
             judged = True
         except Exception as error:
