@@ -26,12 +26,13 @@ from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutan
 from harness.faults.mutation import Mutation, MutationScore
 from harness.fuzz.campaign import Campaign, CampaignError
 from harness.fuzz.report import campaign_summary, show_campaign
+from harness.inputs import InputError
 from harness.judge import Job, judge
-from harness.options import UsageError, check_file, check_folder, positive, transcript_of
+from harness.options import UsageError, check_file, check_folder, positive
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
-from harness.transcript import TranscriptError, Verdict, tool_version
+from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
 from harness.vectors import commands as vectors
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN = 0, 1, 2, 3
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, NOT_RUN)
     except TargetError as error:  # it could not even be started
         return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), NOT_RUN)
-    except (UsageError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
+    except (UsageError, InputError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
 
 
@@ -337,7 +338,7 @@ def _matrix(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    outcome = again(transcript_of(options.transcript), options.target)
+    outcome = again(read_transcript(options.transcript), options.target)
     print(f"{outcome.fate.value} {options.transcript}: {outcome.detail}")
     if outcome.drift:
         print(outcome.drift)

@@ -10,8 +10,6 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from harness.transcript import Transcript, read_transcript
-
 
 class UsageError(Exception):
     """The command line asks for something that does not exist or can't be done."""
@@ -52,11 +50,3 @@ def check_file(file: Path, option: str) -> None:
             file.unlink()
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}; name another file with {option}") from error
-
-
-def transcript_of(path: Path) -> Transcript:
-    """The transcript in a file. UsageError when it can't be read, TranscriptError when it is none."""
-    try:
-        return read_transcript(path)
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from error

@@ -27,6 +27,7 @@ from typing import Any, NoReturn, Protocol, TextIO, TypeAlias
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from harness.inputs import LIMITS, read_input
 from implementations.actions import args_from_json, args_to_json, perform
 from implementations.contract import Event, PartyConfig, PartySnapshot
 from implementations.entropy import SeededEntropy
@@ -432,5 +433,5 @@ def parse_transcript(data: bytes, source: str = "transcript") -> Transcript:
 
 
 def read_transcript(path: Path) -> Transcript:
-    """Like parse_transcript. OSError when the file can't be read."""
-    return parse_transcript(path.read_bytes(), str(path))
+    """Like parse_transcript. InputError when the file can't be read."""
+    return parse_transcript(read_input(path, limit=LIMITS["transcript"], what="a transcript"), str(path))

@@ -26,9 +26,13 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric import dsa
 
 from implementations.contract import DsaPrivateKey, DsaPublicKey
+from implementations.inputs import read_input
 
 #: Lists within lists that the reader follows; the format needs five.
 MAX_DEPTH = 16
+
+#: The most bytes that a key file can have, enough for a thousand keys.
+MAX_BYTES = 4 << 20
 
 _P_BITS = (1024, 2048, 3072)
 _Q_BITS = 160
@@ -253,8 +257,8 @@ def parse_keys(data: bytes, source: str = "key file") -> tuple[Account, ...]:
 
 
 def load_keys(path: Path) -> tuple[Account, ...]:
-    """Like parse_keys. OSError when the file can't be read."""
-    return parse_keys(path.read_bytes(), str(path))
+    """Like parse_keys. InputError when the file can't be read."""
+    return parse_keys(read_input(path, limit=MAX_BYTES, what="a key file"), str(path))
 
 
 # --------------------------------------------------------------------------------------------------------------------

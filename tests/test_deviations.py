@@ -14,6 +14,7 @@ from harness.deviations import DeviationError, Known, fix, load
 from harness.deviations.entries import FOLDER
 from harness.deviations.fix import beginning
 from harness.drivers import THIRD_PARTIES
+from harness.inputs import InputError
 from harness.judge import Result
 from harness.requirements import load as load_requirements
 from harness.scenario import load as load_scenarios
@@ -118,7 +119,7 @@ def test_not_expired_yet(tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DeviationError, match="can't be read: No such file"):
+    with pytest.raises(InputError, match="can't be read as a file of known deviations: No such file"):
         load(tmp_path / "none.toml", IDS, REQUIREMENTS)
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
+from harness.inputs import LIMITS, read_input
 from harness.judge import Result
 from harness.transcript import Verdict
 
@@ -17,6 +18,9 @@ FOLDER = Path(__file__).parent
 
 #: Verdicts that can be known.
 VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
+
+#: The most characters of a line.
+_LINE = 4096
 
 _FIELDS = ("scenario", "requirement", "message", "reason", "verdict", "expires")
 
@@ -64,19 +68,33 @@ def shipped(target: str) -> Path | None:
     return path if path.exists() else None
 
 
+def read_toml(path: Path) -> str:
+    """The text of a file that is TOML. DeviationError; InputError when it can't be read.
+
+    The parser takes quadratic time for a key of very many parts, so lines are bounded.
+    """
+    data = read_input(path, limit=LIMITS["known deviations"], what="a file of known deviations")
+    try:
+        text = data.decode()
+        longest = max(map(len, text.split("\n")))
+        if longest > _LINE:
+            raise ValueError(f"it has a line of {longest} characters, and the limit is {_LINE}")
+        tomllib.loads(text)
+    except RecursionError:
+        raise DeviationError([f"{path} is not TOML that can be used: its values are nested too deeply"]) from None
+    except ValueError as error:
+        raise DeviationError([f"{path} is not TOML: {error}"]) from error
+    return text
+
+
 def load(
     path: Path, scenarios: Sequence[str], requirements: Sequence[str], today: date | None = None
 ) -> list[Deviation]:
-    """The entries of a file; DeviationError with everything that is wrong with it.
+    """The entries of a file; DeviationError with everything that is wrong with it, InputError if it can't be read.
 
     scenarios, requirements: the ids that there are. today: what expiry is judged by; None: it is not.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DeviationError([f"{path} can't be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeviationError([f"{path} is not TOML: {error}"]) from error
+    content = tomllib.loads(read_toml(path))
     problems = [
         f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
     ]

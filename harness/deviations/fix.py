@@ -13,7 +13,7 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from harness.deviations.entries import VERDICTS, DeviationError, read_entry
+from harness.deviations.entries import VERDICTS, DeviationError, read_entry, read_toml
 from harness.deviations.known import Known
 from harness.judge import Result
 from harness.transcript import Verdict
@@ -36,12 +36,14 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
 
     Entries that can't be read, are unknown or there twice go; an entry for several versions that fits in some of them
     only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the
-    file is no TOML.
+    file is not TOML, InputError when it can't be read.
     """
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+        document = tomlkit.parse(read_toml(path)) if path.exists() else tomlkit.document()
+    except (tomlkit.exceptions.TOMLKitError, ValueError) as error:
         raise DeviationError([f"{path} is not TOML: {error}"]) from error
+    except RecursionError:
+        raise DeviationError([f"{path} is not TOML that can be used: its values are nested too deeply"]) from None
     old = document.get("deviation", tomlkit.aot())
     tables = list(old) if isinstance(old, AoT) else []
     kept: list[Table] = []

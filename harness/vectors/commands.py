@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.options import UsageError, check_folder, positive, transcript_of
+from harness.options import UsageError, check_folder, positive
 from harness.roster import make
 from harness.targets import ENGINES
+from harness.transcript import read_transcript
 from harness.vectors import consumers
 from harness.vectors import generate as making
 from harness.vectors.found import FOLDER as FOUND
@@ -151,7 +152,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    transcript = transcript_of(options.transcript)
+    transcript = read_transcript(options.transcript)
     check_folder(options.to, "--to")
     try:
         case = add(

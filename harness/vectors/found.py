@@ -20,6 +20,7 @@ from typing import Any
 from harness.faults.target import PREFIX
 from harness.fuzz.attempt import attempt
 from harness.fuzz.forms import program_from_json
+from harness.inputs import LIMITS, InputError, parse_json, read_input
 from harness.requirements import load as load_requirements
 from harness.targets import ENGINES, EngineTarget
 from harness.transcript import Header, Transcript
@@ -64,10 +65,10 @@ class Found:
     def read(cls, path: Path) -> Found:
         """ClaimError when the file is not as `to_json` makes it."""
         try:
-            given = json.loads(path.read_text(encoding="ascii"))
+            given = parse_json(read_input(path, limit=LIMITS["found case"], what="a found case"))
             lists = {name: tuple(given[name]) for name in ("requirements", "entropy", "steps")}
             return cls(path.stem, **{**given, **lists})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (InputError, ValueError, TypeError, KeyError) as error:
             raise ClaimError(f"{path}: it is no found case: {error}") from error
 
 

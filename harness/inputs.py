@@ -1,0 +1,58 @@
+"""Files that others send, and how they are read: whole, of bounded size, and as strict JSON.
+
+Whoever reads such a file calls `read_input` with one of the limits below, and `parse_json` for what is in it. The
+command line reports InputError with exit code 2, since another file can be named.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from implementations.inputs import InputError, read_input
+
+__all__ = ["LIMITS", "InputError", "parse_json", "read_input"]
+
+#: The most bytes that a file of each kind can have: many times what is ever written, and little enough to be read.
+LIMITS = {
+    "transcript": 64 << 20,
+    "campaign": 64 << 20,
+    "known deviations": 1 << 20,
+    "found case": 16 << 20,
+    "vectors": 16 << 20,
+}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON value. ValueError with the reason when it is none, or is one that no file of ours has.
+
+    Refused are names that are there twice in one object, NaN and infinities, numbers of thousands of digits, text that
+    is not UTF-8, and values that are nested hundreds of levels deep.
+    """
+    try:
+        return json.loads(
+            text.decode() if isinstance(text, bytes) else text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name appears twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {digits:.40} is too large")
+    return number
