@@ -29,6 +29,7 @@ from harness.fuzz.report import campaign_summary, show_campaign
 from harness.inputs import InputError
 from harness.judge import Job, judge
 from harness.options import UsageError, check_file, check_folder, positive
+from harness.outputs import OutputError, write_whole
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, NOT_RUN)
     except TargetError as error:  # it could not even be started
         return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), NOT_RUN)
+    except OutputError as error:  # a full disk, say
+        return _fail(error, NOT_RUN)
     except (UsageError, InputError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
 
@@ -196,7 +199,7 @@ def _check(options: argparse.Namespace) -> int:
     report.summary(results, chosen, options.target, time.perf_counter() - began, stale)
     if options.json:
         content = report.as_json(results, options.target, version, options.seed, stale)
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
+        write_whole(options.json, json.dumps(content, indent=1) + "\n")
     if interrupted:
         return INTERRUPTED
     verdicts = {result.verdict for result in results}
@@ -328,8 +331,8 @@ def _matrix(options: argparse.Namespace) -> int:
     planned = matrix.plans(names, found, options.seed.encode(), options.out)
     cells, interrupted = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "matrix.json").write_text(json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
-    (options.out / "matrix.html").write_text(matrix.as_html(cells, names, options.out))
+    write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
+    write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))
     report.matrix(cells, names)
     print(f"{options.out / 'matrix.html'} has every conversation with its transcript")
     if interrupted:

@@ -1,0 +1,55 @@
+"""Writing the files that a command leaves: each whole or not at all.
+
+A disk that is full or a process that is killed must not leave half a file in place of a good one. So a file is written
+under another name beside its own, and takes its own name once all of it has reached the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+class OutputError(Exception):
+    """A file could not be written. The message says which, why, and what to do; the command ends with exit code 3."""
+
+    def __init__(self, what: object, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        super().__init__(f"{what} could not be written: {reason}; make room, or choose another place for it")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: after an OutputError, or a kill, the old content is still there.
+
+    Text is encoded as UTF-8; a lone surrogate in it becomes a backslash escape. What is not a regular file (a device,
+    a pipe) can't be replaced and is written to directly. A symbolic link stays, and the file it leads to is replaced.
+    """
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    try:
+        place = Path(os.path.realpath(path))
+        mode = place.stat().st_mode if place.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            place.write_bytes(data)
+        else:
+            _replace(place, data, mode)
+    except OSError as error:
+        raise OutputError(path, error) from error
+
+
+def _replace(place: Path, data: bytes, mode: int | None) -> None:
+    """Write the new file beside the old one, with the same permissions, and let it take the old one's place."""
+    new = place.parent / f".otterproof-{secrets.token_hex(8)}.new"
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, place)
+    finally:
+        with suppress(FileNotFoundError):
+            new.unlink()

@@ -1,0 +1,30 @@
+"""Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does.
+
+A terminal that is closed, a service manager, a time limit in CI: each asks a process to end, and each gets the results
+so far, as Ctrl-C does. `Interrupted` is a KeyboardInterrupt, so whatever handles Ctrl-C handles these signals too. A
+signal that was ignored when the command started (`nohup`, a background job of a shell) stays ignored.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+#: The signals that end a command, besides SIGINT.
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupted(KeyboardInterrupt):
+    """The command was asked to end by a signal other than Ctrl-C; the message names the signal."""
+
+
+def end_by_interrupt() -> None:
+    """Let SIGTERM and SIGHUP raise Interrupted in the main thread, unless the command was started ignoring them."""
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    raise Interrupted(signal.Signals(number).name)
