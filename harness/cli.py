@@ -186,7 +186,7 @@ def _check(options: argparse.Namespace) -> int:
     check_folder(folder, "--transcripts")
     if options.json:
         check_file(options.json, "--json")
-    job = Job(options.target, options.seed.encode(), folder, options.transcripts is not None)
+    job = Job(options.target, options.seed.encode(errors="surrogatepass"), folder, options.transcripts is not None)
     began = time.perf_counter()
     stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen))))
     results, interrupted = report.collect(stream, len(chosen), options.target)
@@ -328,7 +328,7 @@ def _matrix(options: argparse.Namespace) -> int:
     if not found or (options.targets and missing):
         return NOT_RUN
     names = list(found)
-    planned = matrix.plans(names, found, options.seed.encode(), options.out)
+    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out)
     cells, interrupted = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
     options.out.mkdir(parents=True, exist_ok=True)
     write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")

@@ -90,7 +90,7 @@ def file_name(target: str) -> str:
     if re.fullmatch(r"[a-z0-9-]{1,20}(:[a-z0-9-]{1,80})?", target):
         return target.replace(":", "-")
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", target)
-    return f"{plain[:60]}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
+    return f"{plain[:60]}-{hashlib.sha256(target.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

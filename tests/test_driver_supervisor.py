@@ -54,7 +54,7 @@ def is_running(pid: int) -> bool:
 DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("exit", TargetCrash, "ended with exit code 3"),
     ("exit_0", TargetCrash, "ended with exit code 0"),
-    ("segfault", TargetCrash, r"killed by SIGSEGV\nstandard error ends with:\nlast words$"),
+    ("segfault", TargetCrash, r"killed by SIGSEGV\nstandard error ends with:\n  last words$"),
     ("realtime_signal", TargetCrash, "killed by (signal 40|SIGRT)"),
     ("child", TargetCrash, "ended with exit code 4"),
     ("half_and_exit", TargetCrash, "ended with exit code 5, after half a line: "),
@@ -74,7 +74,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("wrong_id", TargetDesync, "not an answer to request 3"),
     ("old_id", TargetDesync, "not an answer to request 3"),
     ("id_string", TargetDesync, "not an answer to request 3"),
-    ("id_float", TargetDesync, "not an answer to request 3"),
+    ("id_float", TargetDesync, "3.0 is not a whole number"),
     ("no_version", TargetDesync, "JSON-RPC 2.0"),
     ("extra_member", TargetDesync, "JSON-RPC 2.0"),
     ("neither", TargetDesync, "either result or error"),
@@ -247,7 +247,7 @@ def test_a_driver_that_does_not_say_hello_properly(hello: str, words: str) -> No
 def test_the_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTTERPROOF_TEST_VARIABLE", "seen")
     program = "import os; os.write(2, os.environ['OTTERPROOF_TEST_VARIABLE'].encode()); os._exit(9)"
-    with pytest.raises(TargetCrash, match=r"exit code 9\nstandard error ends with:\nseen"):
+    with pytest.raises(TargetCrash, match=r"exit code 9\nstandard error ends with:\n  seen"):
         DriverTarget("env", [sys.executable, "-c", program], LIMIT + SLACK)
 
 

@@ -1,7 +1,8 @@
 """A driver's answer: one line of JSON-RPC, checked to the letter before anything in it is believed.
 
-Whoever answers is not trusted: bytes that are no UTF-8, JSON that only looks like it (NaN, a second "id"), nesting that
-would exhaust the stack and fields too many are all told apart from an answer. [docs/driver-protocol.md]
+The driver is not trusted: bytes that are not UTF-8, escapes that are half of a character, JSON that only looks like it
+(NaN, a second "id"), numbers that are not small and whole, nesting that would exhaust the stack and fields too many are
+all told apart from an answer. Everything that later works with an answer can rely on that. [docs/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from typing import Any, NoReturn
 
 from harness.drivers.errors import TargetDesync, TargetFailed, TargetUnsupported
+from harness.printable import printable
 
 #: Codes of errors that have a meaning of their own. All others say that driver and harness misunderstand each other.
 UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
@@ -17,23 +19,56 @@ UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
 #: Characters of an error's message that are shown.
 _MESSAGE = 2000
 
+#: Characters of a number: what 64 bits hold, with a sign.
+_NUMBER = 20
 
-class _NotJson(ValueError):
-    """Something that Python's reader takes and JSON does not have."""
+
+class _Refused(ValueError):
+    """Something that Python's reader takes and the protocol does not have."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _NotJson("a name is there twice in one object")
+        raise _Refused("a name is there twice in one object")
     return result
 
 
 def _constant(word: str) -> NoReturn:
-    raise _NotJson(f"{word} is not JSON")
+    raise _Refused(f"{word} is not JSON")
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
+def _whole(digits: str) -> int:
+    if len(digits) > _NUMBER:
+        raise _Refused(f"a number of {len(digits)} characters, where {_NUMBER} are the most")
+    return int(digits)
+
+
+def _fraction(digits: str) -> NoReturn:
+    raise _Refused(f"{digits:.40} is not a whole number, and the protocol has no others")
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_whole, parse_float=_fraction
+).decode
+
+#: How a line spells the half of a character; whether it is alone is found out after decoding.
+_HALF = (b"\\ud", b"\\uD")
+
+
+def _check_unicode(value: Any) -> None:
+    """Refuse a lone surrogate in any text: it can't be written to a file or a terminal."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        lone = ord(error.object[error.start])
+        raise _Refused(f"U+{lone:04X} stands alone, so the text is not valid Unicode") from None
+
+
+def shown_words(text: str, most: int = _MESSAGE) -> str:
+    """Words of a driver that are for a person, on one line and fit for a terminal: at most so many characters."""
+    whole = printable(text[: most + 1])
+    return whole if len(whole) <= most else f"{whole[: most - 3]}..."
 
 
 def result_of(line: bytes, request_id: int, what: str) -> Any:
@@ -56,18 +91,22 @@ def result_of(line: bytes, request_id: int, what: str) -> Any:
     if type(code) is not int or not isinstance(message, str):
         raise TargetDesync(f"{what}: an error has a code and a message: {shown(line)}")
     if code in (UNSUPPORTED, METHOD_NOT_FOUND):
-        raise TargetUnsupported(f"{what}: {message[:_MESSAGE]}")
+        raise TargetUnsupported(f"{what}: {shown_words(message)}")
     if code == LIBRARY_FAILED:
-        raise TargetFailed(f"{what}: {message[:_MESSAGE]}")
-    raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {message[:_MESSAGE]}")
+        raise TargetFailed(f"{what}: {shown_words(message)}")
+    raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
 
 
 def _parsed(line: bytes, what: str) -> dict[str, Any]:
     try:
         answer = _decode(line.decode())
+        if any(half in line for half in _HALF):
+            _check_unicode(answer)
     except RecursionError:
         raise TargetDesync(f"{what}: the answer is nested too deeply: {shown(line)}") from None
-    except ValueError as error:  # of JSON, of UTF-8, or our own
+    except _Refused as error:
+        raise TargetDesync(f"{what}: the answer is refused ({error}): {shown(line)}") from None
+    except ValueError as error:  # of JSON, or of UTF-8
         raise TargetDesync(f"{what}: the answer is not JSON ({error}): {shown(line)}") from None
     if not isinstance(answer, dict):
         raise TargetDesync(f"{what}: the answer is not an object: {shown(line)}")

@@ -17,10 +17,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from harness.drivers.answer import result_of, shown
 from harness.drivers.errors import TargetCrash, TargetDesync, TargetError, TargetHang, TargetMissing
+from harness.printable import printable
 
 #: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
 TIME_LIMIT = 10.0
@@ -82,8 +84,9 @@ class DriverProcess:
                 bufsize=0,
                 start_new_session=True,  # a group of its own, so that its children can be ended with it
             )
-        except OSError as error:
-            raise TargetMissing(f"{name}: {command[0]} can't be started: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: NUL or a lone surrogate in a word
+            why = error.strerror if isinstance(error, OSError) else error
+            raise TargetMissing(f"{name}: {command[0]} can't be started: {why}") from error
         if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
             raise RuntimeError("a process without pipes")
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -260,8 +263,9 @@ class DriverProcess:
         return True
 
     def _tail(self) -> str:
-        text = self._stderr.decode(errors="replace").strip()
-        return f"\nstandard error ends with:\n{text}" if text else ""
+        """The end of standard error, indented, so that none of its lines can be taken for one of the harness's."""
+        text = self._stderr.decode(errors="replace").strip().replace("\r\n", "\n").expandtabs(4)
+        return f"\nstandard error ends with:\n{indent(printable(text, lines=True), '  ')}" if text else ""
 
     def shutdown(self) -> None:
         """Ask the process to end, so that it can write what it writes on exit (a profile, say); see that it does."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from harness.drivers.answer import shown_words
 from harness.drivers.errors import (
     TargetCrash,
     TargetDesync,
@@ -31,6 +32,9 @@ RANDOMNESS = ("tape", "seed", "none")
 
 #: What an answer to `hello` has.
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
+
+#: Characters of a version that are kept.
+_VERSION = 100
 
 #: Cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign is long: what
 #: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
@@ -93,7 +97,7 @@ class DriverTarget:
             if not isinstance(told.get(field), str):
                 self.desync(f"hello: no {field} in {told!r:.200}")
         versions, capabilities, randomness = (told.get(f) for f in ("otr_versions", "capabilities", "randomness"))
-        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]) or float in map(type, versions):
+        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]):
             self.desync(f"hello: otr_versions is {versions!r:.80}; it must be a list of 2, 3 or both")
         if not isinstance(capabilities, list) or not all(isinstance(one, str) for one in capabilities):
             self.desync(f"hello: capabilities is {capabilities!r:.80}; it must be a list of names")
@@ -111,7 +115,7 @@ class DriverTarget:
         surplus = sorted(told.keys() - _HELLO)
         if surplus:
             self.desync(f"hello: unknown member {surplus[0]!r:.40}; there are {', '.join(sorted(_HELLO))}")
-        self.version = str(told["version"])
+        self.version = shown_words(str(told["version"]), _VERSION)
         self.otr_versions = tuple(sorted(versions))
         self.capabilities = frozenset(capabilities)
         self.randomness = str(randomness)

@@ -1,0 +1,168 @@
+"""What a driver may say: text that can't be written down is told apart from an answer before anything works with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import cli, matrix
+from harness.drivers import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
+from harness.drivers.answer import result_of
+from harness.fuzz.campaign import STATE, Campaign
+from harness.fuzz.report import campaign_summary, show_campaign
+from harness.roster import file_name
+from harness.targets import Target
+from harness.transcript import Verdict, read_transcript
+from tests.hostile.driver import VARIABLE
+
+DRIVER = Path(__file__).with_name("driver.py")
+
+#: A scenario in which the target receives something.
+SCENARIO = "conformance.interop.handshake_asked_by_peer[v3]"
+
+#: Any value of JSON, with texts that may hold lone surrogates.
+TEXT = st.text(st.characters(exclude_categories=()), max_size=5)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def line(result: str) -> bytes:
+    return b'{"jsonrpc":"2.0","id":1,"result":' + result.encode() + b"}\n"
+
+
+def writable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@given(VALUES)
+def test_a_value_is_let_in_as_it_is_unless_it_cannot_be_written_down(value: object) -> None:
+    said = line(json.dumps(value))
+    if writable(value):
+        assert result_of(said, 1, "x") == value
+    else:
+        with pytest.raises(TargetDesync, match=r"U\+D[89A-F][0-9A-F]{2} stands alone, so the text is not valid"):
+            result_of(said, 1, "x")
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (r'"\ud800"', r"U\+D800 stands alone"),
+        (r'{"\uDC00": 0}', r"U\+DC00 stands alone"),
+        (r'[["\ud83d", "\ude00"]]', r"U\+D83D stands alone"),
+        ("9" * 5000, "a number of 5000 characters, where 20 are the most"),
+        ("-" + "9" * 20, "a number of 21 characters"),
+        ("1e999", "1e999 is not a whole number"),
+        ("-0.0", "-0.0 is not a whole number"),
+        ("1." + "0" * 5000, "1.0+ is not a whole number"),
+    ],
+)
+def test_what_is_refused(result: str, why: str) -> None:
+    with pytest.raises(TargetDesync, match=why) as caught:
+        result_of(line(result), 1, "x")
+    assert len(str(caught.value)) < 500
+
+
+def test_what_looks_alike_is_taken() -> None:
+    assert result_of(line(r'["\ud83d\ude00", "\\ud800", "\u0000", -0, 18446744073709551615]'), 1, "x") == [
+        "\U0001f600",
+        r"\ud800",
+        "\0",
+        0,
+        2**64 - 1,
+    ]
+
+
+@pytest.mark.parametrize("code", [-32001, -32002, 7])
+def test_words_of_an_error_are_one_line_and_printable(code: int) -> None:
+    said = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "\x1b]0;x\x07\ny" + "\x9b" * 100_000}}
+    with pytest.raises((TargetUnsupported, TargetFailed, TargetDesync)) as caught:
+        result_of(json.dumps(said).encode(), 1, "x")
+    assert str(caught.value).isprintable()
+    assert r"\x1b]0;x\x07\ny\x9b" in str(caught.value)
+    assert len(str(caught.value)) < 2200
+
+
+def test_a_version_is_one_line_and_printable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, json.dumps('1"""\n\x1b[2J' + "\u202e" * 10_000))
+    target = DriverTarget("hostile", [sys.executable, "-m", "tests.hostile.driver", "hello"])
+    target.close()
+    assert target.version.startswith(r'1"""\n\x1b[2J\u202e')
+    assert len(target.version) == 100
+    assert target.version.isprintable()
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800"])
+def test_a_command_that_no_system_can_run_is_refused(word: str) -> None:
+    with pytest.raises(TargetMissing, match="can't be started"):
+        DriverTarget("none", [word])
+
+
+def test_a_name_of_any_text_gives_a_name_of_a_file() -> None:
+    assert re.fullmatch(r"[\w.-]+", file_name("exec:\udcff\0/../\ud800"))
+
+
+# ---- the commands: none ends with a traceback, which would be an exception here
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A target whose error texts have a lone surrogate."""
+    monkeypatch.setenv(VARIABLE, json.dumps("half \ud800"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+    return f"exec:{sys.executable} {DRIVER} error"
+
+
+def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", hostile, "--only", SCENARIO, "--jobs", "1", "--json", "out.json", "--transcripts", "all"]
+    assert cli.main(arguments) == 1
+    (result,) = json.loads(Path("out.json").read_text())["scenarios"]
+    assert result["verdict"] == "desync"
+    assert "not valid Unicode" in result["detail"]
+    (path,) = map(Path, result["transcripts"])
+    assert read_transcript(path).detail == result["detail"]
+    assert cli.main(["replay", str(path), "--target", hostile]) == 1
+    assert "not valid Unicode" in capsys.readouterr().out
+
+
+def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = Campaign(hostile, "s", tmp_path, attempts=1)
+    assert show_campaign(campaign, 1, 1) is False
+    campaign_summary(campaign)
+    (finding,) = json.loads((tmp_path / STATE).read_text())["findings"]
+    assert finding["verdict"] == "desync"
+    assert "not valid Unicode" in finding["detail"]
+    assert "not valid Unicode" in " ".join(capsys.readouterr().out.split())
+
+
+def test_matrix(hostile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    targets: dict[tuple[str, str], Target] = {}
+    monkeypatch.setattr(matrix, "_targets", targets)
+    monkeypatch.setattr(matrix, "CONVERSATIONS", ("handshake_asked_by_peer",))
+    pairs = permutations([hostile, "reference"], 2)
+    cells = [matrix.fill(matrix.Plan(left, right, 3, b"", tmp_path)) for left, right in pairs]
+    for target in targets.values():
+        target.close()
+    assert [one.verdict for cell in cells for one in cell.results] == [Verdict.DESYNC] * 2
+    page = matrix.as_html(cells, [hostile, "reference"], tmp_path)
+    assert page.encode().count(b"not valid Unicode") == 2
+    json.dumps(matrix.as_json(cells, {}))
+
+
+def test_a_seed_that_is_not_unicode(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "reference", "--only", SCENARIO, "--jobs", "1", "--seed", "\udcff"]) == 0
