@@ -30,6 +30,7 @@ from harness.inputs import InputError
 from harness.judge import Job, judge
 from harness.options import UsageError, check_file, check_folder, positive
 from harness.outputs import OutputError, write_whole
+from harness.pool import WorkersDied
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, NOT_RUN)
     except TargetError as error:  # it could not even be started
         return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]), NOT_RUN)
-    except OutputError as error:  # a full disk, say
+    except (OutputError, WorkersDied) as error:  # a full disk, say
         return _fail(error, NOT_RUN)
     except (UsageError, InputError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
@@ -293,7 +294,16 @@ def _score(options: argparse.Namespace) -> int:
         report.score(card)
     if interrupted:
         return INTERRUPTED
+    if card.lost:
+        return _lost(card.lost)
     return DEVIATES if any(card.gaps().values()) else CONFORMS
+
+
+def _lost(lost: Sequence[object]) -> int:
+    """Say what nothing is known of, because workers died: without it nothing can be said about the rest either."""
+    for one in lost:
+        _fail(one, NOT_RUN)
+    return NOT_RUN
 
 
 def _mutants(options: argparse.Namespace) -> int:
@@ -316,6 +326,8 @@ def _mutants(options: argparse.Namespace) -> int:
         report.mutants(result)
     if interrupted:
         return INTERRUPTED
+    if result.lost:
+        return _lost(result.lost)
     return DEVIATES if result.mistaken or any(result.survivors(engine) for engine in ORIGINALS) else CONFORMS
 
 
@@ -337,7 +349,10 @@ def _matrix(options: argparse.Namespace) -> int:
     print(f"{options.out / 'matrix.html'} has every conversation with its transcript")
     if interrupted:
         return INTERRUPTED
-    return CONFORMS if all(cell.passed == len(cell.results) for cell in cells) else DEVIATES
+    verdicts = {result.verdict for cell in cells for result in cell.results}
+    if verdicts & report.BAD:
+        return DEVIATES
+    return NOT_RUN if Verdict.INFRA in verdicts else CONFORMS
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,10 +136,11 @@ _target: Target | None = None
 _job: Job | None = None
 
 
-def _start_worker(job: Job) -> None:
+def _start_worker(job: Job) -> Callable[[], None]:
     global _target, _job
     load()
     _target, _job = make(job.target), job
+    return _target.close
 
 
 def _run_by_id(scenario_id: str) -> Result:
@@ -158,5 +159,10 @@ def judge(job: Job, chosen: Sequence[Scenario], processes: int) -> Iterator[Resu
         finally:
             target.close()
         return
+    claims = {scenario.id: scenario.requirements for scenario in chosen}
+
+    def lost(scenario_id: str, why: str) -> Result:
+        return Result(scenario_id, claims[scenario_id], Verdict.INFRA, why, 0, 0.0)
+
     with pool(processes, _start_worker, job) as workers:
-        yield from workers.imap_unordered(_run_by_id, [scenario.id for scenario in chosen])
+        yield from workers.unordered(_run_by_id, [scenario.id for scenario in chosen], lost)

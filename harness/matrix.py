@@ -8,7 +8,7 @@ as a stream; a cell that was begun is finished or lost as a whole.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,26 @@ def fill(plan: Plan) -> Cell:
     return Cell(plan.left, plan.right, plan.version, results)
 
 
+def _lost(plan: Plan, why: str) -> Cell:
+    """The cell of a plan whose worker died: nothing is known of its conversations."""
+    results = (Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0) for one in _conversations(plan.version))
+    return Cell(plan.left, plan.right, plan.version, tuple(results))
+
+
+def _start_worker() -> Callable[[], None]:
+    load()
+    return _close_targets
+
+
+def _close_targets() -> None:
+    for target in _targets.values():
+        target.close()
+
+
 def fill_all(planned: Sequence[Plan], processes: int) -> Iterator[Cell]:
     """Fill cells, several at a time; each when it is ready."""
-    with pool(processes, load) as workers:
-        yield from workers.imap_unordered(fill, planned)
+    with pool(processes, _start_worker) as workers:
+        yield from workers.unordered(fill, planned, _lost)
 
 
 def available(names: Sequence[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]]:

@@ -172,9 +172,11 @@ def _conclusion(results: Sequence[Result], chosen: Sequence[Scenario], stale: Se
         return f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
     if all(result.verdict is Verdict.UNSUPPORTED for result in results):
         return "[yellow]not judged[/]: it claims nothing that these scenarios need"
-    failed = [result for result in results if result.verdict in BAD or result.verdict is Verdict.INFRA]
+    failed = [result for result in results if result.verdict in BAD]
     if any(not result.known for result in failed):
         return "[red]does not conform[/]"
+    if lost := sum(result.verdict is Verdict.INFRA for result in results):
+        return f"[magenta]not judged by all scenarios[/]: {lost} could not be run"
     if stale:
         return f"[red]conforms but for what is known, and {len(stale)} known deviations are out of date[/]"
     return f"[yellow]conforms but for {len(failed)} known deviations[/]" if failed else "[green]conforms[/]"

@@ -7,12 +7,18 @@ signal that was ignored when the command started (`nohup`, a background job of a
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
 #: The signals that end a command, besides SIGINT.
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,3 +34,21 @@ def end_by_interrupt() -> None:
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
     raise Interrupted(signal.Signals(number).name)
+
+
+def end_with_parent(number: int) -> None:
+    """Have Linux send a signal to this process when the one that started it is gone. Elsewhere nothing happens."""
+    parent = multiprocessing.parent_process()
+    if not sys.platform.startswith("linux") or parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent.pid:  # it was gone before that
+        os.kill(os.getpid(), number)
+
+
+def name_of(number: int) -> str:
+    """The name of a signal, for messages."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -5,7 +5,6 @@ Every message says what is wrong, where, and what to do; the exit code is the do
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,6 @@ import pytest
 from harness import cli, entry, report
 from harness.faults import pairs
 from harness.judge import run
-from harness.pool import pool
 from harness.roster import file_name
 from harness.scenario import load
 from harness.targets import EngineTarget
@@ -160,21 +158,6 @@ def test_ctrl_c_while_the_program_begins(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("harness.cli", SimpleNamespace(main=interrupted))
     assert entry.main() == 130
     assert capsys.readouterr().err == "otterproof: interrupted\n"
-
-
-#: What this process did with Ctrl-C when it began to import this module.
-AT_FIRST = signal.getsignal(signal.SIGINT)
-
-
-def _ignored(_: object = None) -> tuple[bool, bool]:
-    """Whether this process ignores Ctrl-C, and whether it did so from the beginning."""
-    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN, AT_FIRST is signal.SIG_IGN
-
-
-def test_ctrl_c_is_for_the_process_that_shows_the_results() -> None:
-    with pool(1, _ignored) as workers:
-        assert workers.map(_ignored, [None]) == [(True, True)]
-        assert _ignored() == (False, False)
 
 
 def test_an_interrupted_score_notes_nothing(

@@ -7,11 +7,11 @@ of engines that differ in some of these lines. Powers are remembered, since the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing.pool import Pool
+from typing import Any, TypeVar
 
 from harness.faults.loader import PREFIX, Original, copy_engine
 from harness.faults.powers import remember_powers
@@ -19,12 +19,15 @@ from harness.faults.reach import Line, Lines, Trace
 from harness.faults.target import PREFIX as PREFIX_OF_TARGETS
 from harness.fuzz.case import forget_worlds
 from harness.judge import seed_of, verdict_of
-from harness.pool import pool
+from harness.pool import Pool, pool
 from harness.scenario import Scenario, load, scenarios
 from harness.stage import Stage
 from harness.targets import SoloTarget
 from harness.transcript import Verdict
 from implementations.reference import ReferenceEngine
+
+N = TypeVar("N", bound=tuple[Any, ...])
+R = TypeVar("R")
 
 SEED = b"otterproof"
 
@@ -107,6 +110,27 @@ class _Selected(Stage):
 def workers(processes: int) -> AbstractContextManager[Pool]:
     """A pool of processes that judge."""
     return pool(processes, _start_worker)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task of which nothing is known, because its worker died: what it was about, and how it died."""
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
+
+
+def results(workers: Pool, function: Callable[[N], R], tasks: Iterable[N], lost: list[Lost]) -> Iterator[R]:
+    """The results of tasks as they come. A task's first member says what it is about; what is lost goes to `lost`."""
+    found: Iterator[R | Lost] = workers.unordered(function, tasks, lambda task, why: Lost(str(task[0]), why))
+    for one in found:
+        if isinstance(one, Lost):
+            lost.append(one)
+        else:
+            yield one
 
 
 def _start_worker() -> None:

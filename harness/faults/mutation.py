@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from multiprocessing.pool import Pool
 from typing import Any
 
 from harness.faults.entries import FaultError
-from harness.faults.judging import Survey, Task, scenario_of, sure, survey, until_noticed, within
+from harness.faults.judging import Lost, Survey, Task, results, scenario_of, sure, survey, until_noticed, within
 from harness.faults.loader import copy_engine
 from harness.faults.mutants import ORIGINALS, Key, Mutant
+from harness.pool import Pool
 from harness.scenario import Scenario
 from harness.targets import SoloTarget
 
@@ -27,13 +27,17 @@ STILLBORN = ""
 
 @dataclass(slots=True)
 class MutationScore:
-    """What has become of the mutants so far. killed: by which scenario; equivalent: those known to be, with reasons."""
+    """What has become of the mutants so far. killed: by which scenario; equivalent: those known to be, with reasons.
+
+    lost: scenarios and mutants of which nothing is known, because workers died. Survivors may come from that.
+    """
 
     mutants: Sequence[Mutant]
     equivalent: Mapping[Key, str]
     killed: dict[Key, str] = field(default_factory=dict)
     survived: list[Key] = field(default_factory=list)
     surveys: dict[str, dict[str, Survey]] = field(default_factory=dict)
+    lost: list[Lost] = field(default_factory=list)
 
     def survivors(self, engine: str) -> list[Key]:
         """Those that are not known to be equivalent."""
@@ -82,14 +86,17 @@ class Mutation:
         """Run every scenario with the genuine engines."""
         for engine in self.engines:
             found = self.score.surveys.setdefault(engine, {})
-            for one in self._pool.imap_unordered(survey, [(name, ORIGINALS[engine]) for name in self.scenarios]):
+            tasks = [(name, ORIGINALS[engine]) for name in self.scenarios]
+            for one in results(self._pool, survey, tasks, self.score.lost):
                 found[one.scenario] = one
                 yield one.scenario
 
     def judge(self) -> Iterator[str]:
         """Judge every mutant."""
-        plans = [(number, mutant, self._plan(mutant)) for number, mutant in enumerate(self.score.mutants)]
-        for number, by in self._pool.imap_unordered(_judge, plans):
+        plans = [
+            (str(mutant.key), number, mutant, self._plan(mutant)) for number, mutant in enumerate(self.score.mutants)
+        ]
+        for number, by in results(self._pool, _judge, plans, self.score.lost):
             key = self.score.mutants[number].key
             if by is None:
                 self.score.survived.append(key)
@@ -107,8 +114,8 @@ class Mutation:
         return compares + list(within((task for task in tasks if task not in compares), BUDGET))
 
 
-def _judge(task: tuple[int, Mutant, list[Task]]) -> tuple[int, str | None]:
-    number, mutant, tasks = task
+def _judge(task: tuple[str, int, Mutant, list[Task]]) -> tuple[int, str | None]:
+    _, number, mutant, tasks = task
     name = f"mutant_{mutant.key.engine}_{number}"
     try:
         target = SoloTarget(name, copy_engine(name, {mutant.key.file: mutant.text}, mutant.original))

@@ -11,15 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.pool import Pool
 from statistics import median
 from typing import Any
 
 from harness.faults.entries import Fault, faults
-from harness.faults.judging import Notice, Survey, Task, notices, scenario_of, sure, survey, until_noticed, within
+from harness.faults.judging import (
+    Lost,
+    Notice,
+    Survey,
+    Task,
+    notices,
+    results,
+    scenario_of,
+    sure,
+    survey,
+    until_noticed,
+    within,
+)
 from harness.faults.loader import REFERENCE
 from harness.faults.reach import Lines, about
 from harness.faults.target import FaultTarget
+from harness.pool import Pool
 from harness.requirements import Claim
 from harness.scenario import Scenario, load, scenarios
 
@@ -34,12 +46,16 @@ RANDOM_BUDGET = 5.0
 
 @dataclass(slots=True)
 class Card:
-    """The whole score, as far as it has come. chosen: what is scored."""
+    """The whole score, as far as it has come.
+
+    lost: scenarios and faults of which nothing is known, because workers died. Gaps may come from that.
+    """
 
     scenarios: Mapping[str, Scenario]
     faults: Mapping[str, Fault]
     surveys: dict[str, Survey] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
 
     def by(self, fault: str) -> list[Notice]:
         """Who noticed a fault; claimants first."""
@@ -116,6 +132,7 @@ class Card:
             ],
             "median_examples": self.median_examples,
             "gaps": self.gaps(),
+            "lost": [str(one) for one in self.lost],
         }
 
     def gaps(self) -> dict[str, list[str]]:
@@ -166,14 +183,15 @@ class Scorer:
 
     def survey(self) -> Iterator[str]:
         """Run every scenario with the genuine engine."""
-        for found in self._pool.imap_unordered(survey, [(name, REFERENCE) for name in self.card.scenarios]):
+        tasks = [(name, REFERENCE) for name in self.card.scenarios]
+        for found in results(self._pool, survey, tasks, self.card.lost):
             self.card.surveys[found.scenario] = found
             yield found.scenario
 
     def judge(self) -> Iterator[str]:
         """Judge every fault."""
         tasks = [(name, *self._plan(fault)) for name, fault in self.card.faults.items()]
-        for name, found in self._pool.imap_unordered(_judge, tasks):
+        for name, found in results(self._pool, _judge, tasks, self.card.lost):
             self.card.notices += found
             yield name
 
@@ -192,7 +210,7 @@ class Scorer:
                 (name, able[name][scenario]) for name in rarest_first if scenario in able[name] and name not in tried
             ]
             tasks.append((scenario, left))
-        for scenario, found in self._pool.imap_unordered(_trip, tasks):
+        for scenario, found in results(self._pool, _trip, tasks, self.card.lost):
             self.card.notices += found
             yield scenario
 

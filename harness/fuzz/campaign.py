@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.fuzz.attempt import Failure, attempt, failures
+from harness.fuzz.attempt import ANSWERS, Failure, attempt, failures
 from harness.fuzz.programs import Program, program
 from harness.fuzz.reproduce import as_test, narrowed, run_and_write, same, shape
 from harness.fuzz.shrink import ATTEMPTS, Shrinker
@@ -171,15 +171,21 @@ _target: Target | None = None
 _seed = ""
 
 
-def _start_worker(target: str, seed: str) -> None:
+def _start_worker(target: str, seed: str) -> Callable[[], None]:
     global _target, _seed
     _target, _seed = make(target), seed
+    return _target.close
 
 
 def _run_number(number: int) -> tuple[int, list[Failure]]:
     if _target is None:
         raise RuntimeError("a worker process was not started by a campaign")
     return number, failures(program(_seed, number, _target))
+
+
+def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
+    """What comes of a program whose worker died: nobody knows how many moves it had made."""
+    return number, [Failure(ANSWERS, Verdict.INFRA, "a worker process must not die", why, False, 0)]
 
 
 def _results(
@@ -190,4 +196,4 @@ def _results(
         yield from ((number, failures(program(seed, number, target))) for number in numbers)
         return
     with pool(processes, _start_worker, name, seed) as workers:
-        yield from workers.imap(_run_number, numbers)
+        yield from workers.ordered(_run_number, numbers, _lost)

@@ -1,0 +1,161 @@
+"""Worker processes that die: what they ran is lost and said to be, the rest goes on, and nothing waits for ever."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.pool import WorkersDied, pool
+
+#: The tasks of this module are numbers; a negative one kills its worker with that signal.
+DEADLY = -signal.SIGKILL
+
+
+def nothing() -> None:
+    """What workers begin with that need nothing."""
+
+
+def square(number: int) -> int:
+    """A task. 99 ends its worker, 0 can't be done."""
+    if number < 0:
+        os.kill(os.getpid(), -number)
+    if number == 99:
+        os._exit(7)
+    if not number:
+        raise ZeroDivisionError("the reason")
+    return number * number
+
+
+def signalled(number: int) -> str:
+    """A task that sends its own process a signal, and lives on."""
+    os.kill(os.getpid(), number)
+    return signal.Signals(number).name
+
+
+def broken() -> None:
+    raise LookupError("no such target")
+
+
+def unlucky() -> None:
+    os._exit(3)
+
+
+class Lost:
+    """What a stream was told of tasks that were lost."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, str] = {}
+
+    def __call__(self, task: int, why: str) -> int:
+        self.tasks[task] = why
+        return -1
+
+
+def test_a_task_whose_worker_dies_is_lost_alone() -> None:
+    lost = Lost()
+    with pool(2, nothing) as workers:
+        assert list(workers.ordered(square, [1, 2, DEADLY, 3, 99, 4], lost)) == [1, 4, -1, 9, -1, 16]
+    assert lost.tasks == {
+        DEADLY: "the worker process that ran this died: killed by SIGKILL",
+        99: "the worker process that ran this died: it ended with exit code 7",
+    }
+
+
+def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
+    lost = Lost()
+    with pool(1, nothing) as workers:
+        stream = workers.ordered(square, [2, 3], lost)
+        assert next(stream) == 4
+        (pid,) = workers.pids
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert list(stream) == [9]
+    assert lost.tasks == {}
+
+
+def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
+    found: list[int] = []
+    with pool(1, nothing) as workers, pytest.raises(WorkersDied, match=r"2 worker processes died.*SIGKILL.*--jobs 1"):
+        found.extend(workers.unordered(square, [DEADLY] * 100, Lost()))
+    assert found == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    ("begin", "error", "says"),
+    [(broken, LookupError, "no such target"), (unlucky, WorkersDied, "it ended with exit code 3")],
+)
+def test_workers_that_cannot_begin_end_the_command(
+    begin: Callable[[], None], error: type[Exception], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
+    with pool(1, begin) as workers, pytest.raises(error, match=says):
+        list(workers.ordered(square, [1], Lost()))
+
+
+def test_an_error_of_a_task_is_raised_with_its_place() -> None:
+    with pool(1, nothing) as workers, pytest.raises(ZeroDivisionError, match="the reason") as raised:
+        list(workers.ordered(square, [0], Lost()))
+    assert "in square" in str(raised.value.__cause__)
+
+
+def test_signals_that_end_a_command_are_for_the_main_process() -> None:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    with pool(1, nothing) as workers:
+        told = list(workers.ordered(signalled, numbers, lambda number, why: why))
+    assert told == ["SIGINT", "SIGTERM", "SIGHUP"]
+
+
+def test_leaving_ends_workers_in_the_middle_of_a_task() -> None:
+    with pool(2, nothing) as workers:
+        stream = workers.unordered(_sleep_or_not, [0, 300], lambda number, why: -1)
+        assert next(stream) == 0
+    assert multiprocessing.active_children() == []
+
+
+def _sleep_or_not(seconds: int) -> int:
+    signal.sigtimedwait([signal.SIGUSR2], seconds)
+    return seconds
+
+
+@pytest.fixture
+def parricide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A driver that kills one worker. The current folder is one of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    return f"exec:{sys.executable} {Path(__file__).parent / 'parricide.py'} {tmp_path / 'done'} {os.getpid()}"
+
+
+def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
+    words = ["check", parricide, "--only", "conformance.interop.handshake_asked", "--jobs", "2", "--json", "out.json"]
+    command = [sys.executable, "-m", "harness.entry", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    verdicts = json.loads(Path("out.json").read_text())["scenarios"]
+    assert Counter(one["verdict"] for one in verdicts) == {"pass": 3, "infra": 1}
+    assert "the worker process that ran this died: killed by SIGKILL" in done.stdout
+    assert "not judged by all scenarios: 1 could not be run" in " ".join(done.stdout.split())
+
+
+def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
+    assert cli.main(["fuzz", parricide, "--examples", "3", "--out", "out", "--jobs", "2"]) == 3
+    campaign = json.loads(Path("out/campaign.json").read_text())
+    assert campaign["done"] == 3
+    assert [one["verdict"] for one in campaign["findings"]] == ["infra"]
+
+
+def test_a_matrix_goes_on_and_ends_as_not_run(parricide: str) -> None:
+    assert cli.main(["matrix", parricide, "--out", "out", "--jobs", "2"]) == 3
+    cells = json.loads(Path("out/matrix.json").read_text())["cells"]
+    assert sorted({one["verdict"] for cell in cells for one in cell["scenarios"]}) == ["infra", "pass"]
