@@ -34,7 +34,8 @@ from harness.pool import WorkersDied
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
-from harness.transcript import TranscriptError, Verdict, read_transcript, tool_version
+from harness.transcript import TranscriptError, Verdict, tool_version
+from harness.transcript_reading import read_transcript
 from harness.vectors import commands as vectors
 
 CONFORMS, DEVIATES, USAGE, NOT_RUN = 0, 1, 2, 3

@@ -23,18 +23,19 @@ LIMITS = {
 }
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
     """A JSON value. ValueError with the reason when it is none, or is one that no file of ours has.
 
-    Refused are names that are there twice in one object, NaN and infinities, numbers of thousands of digits, text that
-    is not UTF-8, and values that are nested hundreds of levels deep.
+    Refused are a name that appears twice in one object, NaN and infinities, numbers of thousands of digits, text that
+    is not UTF-8, and values that are nested hundreds of levels deep. whole: also numbers with a fraction or exponent,
+    which JSON Schema calls integers when nothing is behind the point.
     """
     try:
         return json.loads(
             text.decode() if isinstance(text, bytes) else text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_float=_finite,
+            parse_float=_no_fraction if whole else _finite,
         )
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
@@ -56,3 +57,7 @@ def _finite(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"the number {digits:.40} is too large")
     return number
+
+
+def _no_fraction(digits: str) -> NoReturn:
+    raise ValueError(f"the number {digits:.40} is not a whole number")

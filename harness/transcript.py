@@ -8,7 +8,7 @@ when it is written, so an interrupted run leaves everything up to the interrupti
     with TranscriptWriter.create(path, header) as writer:
         writer.perform(alice, 0, "alice", "send", {"text": b"hi"})
         writer.verdict(Verdict.PASS)
-    transcript = read_transcript(path)
+    transcript = read_transcript(path)  # transcript_reading.py
 """
 
 from __future__ import annotations
@@ -19,27 +19,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
-from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, TextIO, TypeAlias
+from typing import Any, Protocol, TextIO, TypeAlias
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
-from harness.inputs import LIMITS, read_input
-from implementations.actions import args_from_json, args_to_json, perform
+from implementations.actions import args_to_json, perform
 from implementations.contract import Event, PartyConfig, PartySnapshot
 from implementations.entropy import SeededEntropy
-from implementations.jsonform import (
-    JsonFormError,
-    config_from_json,
-    config_to_json,
-    event_from_json,
-    event_to_json,
-    snapshot_from_json,
-    snapshot_to_json,
-)
+from implementations.jsonform import config_to_json, event_to_json, snapshot_to_json
 
 FORMAT = "otterproof-transcript"
 VERSION = 1
@@ -168,15 +155,6 @@ def _header_to_json(header: Header) -> dict[str, Any]:
     return start | {"profile": header.profile, "parties": parties} | made_from
 
 
-def _header_from_json(line: Mapping[str, Any]) -> Header:
-    parties = {
-        name: PartyInfo(party["target"], config_from_json(party["config"], f"parties.{name}.config"))
-        for name, party in line["parties"].items()
-    }
-    seed, judged = bytes.fromhex(line["seed"]), line.get("judged", "target")
-    return Header(seed, parties, line["profile"], line["tool"], judged, line.get("program"))
-
-
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
     line: dict[str, Any] = {"step": entry.number, "time": entry.time}
     if isinstance(entry, Step):
@@ -189,16 +167,6 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
     if entry.move is not None:
         line["move"] = dict(entry.move)
     return line
-
-
-def _entry_from_json(line: Mapping[str, Any]) -> Entry:
-    number, time, move = line["step"], line["time"], line.get("move")
-    if "party" not in line:
-        return MoveNote(number, time, line["move"])
-    args = args_from_json(line["action"], line["args"])
-    events = tuple(event_from_json(event, f"events[{place}]") for place, event in enumerate(line["events"]))
-    snapshot = snapshot_from_json(line["snapshot"]) if "snapshot" in line else None
-    return Step(number, time, line["party"], line["action"], args, events, snapshot, move, line.get("failure"))
 
 
 def move_to_json(move: object) -> dict[str, Any]:
@@ -319,119 +287,3 @@ def inspect_party(party: Party) -> PartySnapshot | None:
     """What a party shows of its state; None if it can't."""
     inspect: Callable[[], PartySnapshot] | None = getattr(party, "inspect", None)
     return inspect() if inspect else None
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Reading
-# --------------------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _validator(kind: str) -> Draft202012Validator:
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]})
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name is there twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _parse_line(text: bytes) -> dict[str, Any]:
-    try:
-        line = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise TranscriptError(f"not a line of JSON: {error}") from None
-    if not isinstance(line, dict):
-        raise TranscriptError("not a JSON object")
-    return line
-
-
-def _validate(line: Mapping[str, Any], kind: str) -> None:
-    error = best_match(_validator(kind).iter_errors(line))
-    if error is not None:
-        place = error.json_path.removeprefix("$").removeprefix(".")
-        raise TranscriptError(f"not a {kind} as in {SCHEMA.name}: {place + ': ' if place else ''}{error.message:.300}")
-
-
-def _first_line(line: Mapping[str, Any]) -> Header:
-    if line.get("format") != FORMAT:
-        raise TranscriptError(f'no transcript: the first line must have "format": "{FORMAT}"')
-    if line.get("version") != VERSION:
-        raise TranscriptError(
-            f"version {line.get('version')!r:.20} of the format is not known here, only {VERSION}; "
-            f"the file was written by {line.get('tool', 'an unnamed program')!r:.60}"
-        )
-    _validate(line, "header")
-    return _header_from_json(line)
-
-
-class _Reader:
-    """Takes the lines one by one and keeps what must hold between them."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._header: Header | None = None
-        self._entries: list[Entry] = []
-        self._verdict: Verdict | None = None
-        self._detail = ""
-
-    def take(self, text: bytes) -> None:
-        line = _parse_line(text)
-        if self._header is None:
-            self._header = _first_line(line)
-        elif self._verdict is not None:
-            raise TranscriptError("something follows the verdict, which must be the last line")
-        elif "verdict" in line:
-            _validate(line, "verdict")
-            if line["steps"] != len(self._entries):
-                raise TranscriptError(f"{line['steps']} steps were written, but {len(self._entries)} are here")
-            self._verdict, self._detail = Verdict(line["verdict"]), line["detail"]
-        else:
-            _validate(line, "move" if "move" in line and "action" not in line else "step")
-            self._take_entry(_entry_from_json(line), self._header)
-
-    def _take_entry(self, entry: Entry, header: Header) -> None:
-        if entry.number != len(self._entries) + 1:
-            raise TranscriptError(
-                f"step {entry.number} where step {len(self._entries) + 1} should be; lines are missing"
-            )
-        if self._entries and entry.time < self._entries[-1].time:
-            raise TranscriptError(f"the time goes back from {self._entries[-1].time} to {entry.time}")
-        if isinstance(entry, Step) and entry.party not in header.parties:
-            raise TranscriptError(f"no party {entry.party!a} in the header; there are {', '.join(header.parties)}")
-        self._entries.append(entry)
-
-    def done(self) -> Transcript:
-        if self._header is None:
-            raise TranscriptError("the file is empty")
-        return Transcript(self._header, tuple(self._entries), self._verdict, self._detail, self._source)
-
-
-def parse_transcript(data: bytes, source: str = "transcript") -> Transcript:
-    """The transcript in `data`. TranscriptError names the line; `source` is the file's name in it."""
-    reader = _Reader(source)
-    *lines, rest = data.split(b"\n")
-    number = 0
-    try:
-        for number, text in enumerate(lines, 1):  # noqa: B007 (used in the error below)
-            reader.take(text)
-        if rest:
-            number += 1
-            if not lines:
-                reader.take(rest)  # a file of another kind has no lines, maybe
-            raise TranscriptError("the line has no end: the file was cut off; without this line it can be read")
-        return reader.done()
-    except (TranscriptError, JsonFormError) as error:
-        raise TranscriptError(str(error), source, max(number, 1)) from None
-
-
-def read_transcript(path: Path) -> Transcript:
-    """Like parse_transcript. InputError when the file can't be read."""
-    return parse_transcript(read_input(path, limit=LIMITS["transcript"], what="a transcript"), str(path))

@@ -57,6 +57,10 @@ _HEX_INT = re.compile(r"[0-9a-f]+", re.ASCII)
 # 19 digits hold any 63-bit number; the bound keeps int() from refusing huge strings with an error of its own.
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
+#: The most digits of a big number, twice as many as the largest that OTR has. Longer ones cost time in arithmetic, and
+#: from 4300 decimal digits on Python refuses to print them.
+_MAX_HEX = 2048
+
 _T = TypeVar("_T")
 
 
@@ -126,9 +130,18 @@ def _hex_to_bytes(value: object, where: str) -> bytes:
 
 def _hex_to_int(value: object, where: str) -> int:
     text = _expect(value, str, where)
+    if len(text) > _MAX_HEX:
+        raise JsonFormError(where, f"the number has {len(text)} hexadecimal digits, and the limit is {_MAX_HEX}")
     if not _HEX_INT.fullmatch(text):
         raise JsonFormError(where, "expected a number in lower-case hexadecimal digits")
     return int(text, 16)
+
+
+def _to_int(value: object, where: str) -> int:
+    number = _expect(value, int, where)
+    if not -(1 << 63) <= number < 1 << 64:
+        raise JsonFormError(where, "the number has more than 64 bits")
+    return number
 
 
 def _decimal_to_int(value: object, where: str) -> int:
@@ -149,7 +162,7 @@ def _pair_to_string(pair: tuple[int, int]) -> str:
     return f"{pair[0]},{pair[1]}"
 
 
-_INT = Codec(int, lambda value, where: _expect(value, int, where), int)
+_INT = Codec(int, _to_int, int)
 _BOOL = Codec(bool, lambda value, where: _expect(value, bool, where), bool)
 _STR = Codec(str, lambda value, where: _expect(value, str, where), str)
 _TEXT = Codec(lambda value: value.decode("latin-1"), _latin1_to_bytes, bytes)

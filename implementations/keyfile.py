@@ -36,6 +36,7 @@ MAX_BYTES = 4 << 20
 
 _P_BITS = (1024, 2048, 3072)
 _Q_BITS = 160
+_BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
 
 class KeyFileError(ValueError):
@@ -239,15 +240,41 @@ class _Interpreter:
 
 
 def check_key(key: DsaPrivateKey) -> None:
-    """KeyFileError unless the sizes are those that OTR knows, and y = g^x mod p."""
+    """KeyFileError unless the sizes are those that OTR knows, q is prime, g has order q, and y = g^x mod p.
+
+    With other numbers a signature may be impossible, and whoever tries until one succeeds never ends: where g and p
+    share the factor q, for example, every r is 0.
+    """
     p, q, g, y = key.public.p, key.public.q, key.public.g, key.public.y
     if p.bit_length() not in _P_BITS or q.bit_length() != _Q_BITS:
         sizes = f"{p.bit_length()} and {q.bit_length()}"
         raise KeyFileError(f"p and q of the DSA key have {sizes} bits; they must have 1024, 2048 or 3072 and {_Q_BITS}")
     if not (1 < g < p and 1 < y < p and 0 < key.x < q):
         raise KeyFileError("g, y or x of the DSA key is out of range")
+    if not _is_prime(q) or pow(g, q, p) != 1:
+        raise KeyFileError("q of the DSA key is not prime, or g does not have order q")
     if pow(g, key.x, p) != y:
         raise KeyFileError("the two halves of the DSA key don't belong together: y is not g^x mod p")
+
+
+def _is_prime(number: int) -> bool:
+    """The test of Miller and Rabin, for numbers of a DSA key.
+
+    Composite numbers can be constructed that pass with known bases; but their factors are so large that no engine
+    meets them by chance, which is what matters here.
+    """
+    if any(number % base == 0 for base in _BASES):
+        return False
+    odd, twos = number - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in _BASES:
+        power = pow(base, odd, number)
+        if power not in (1, number - 1) and not any(
+            (power := power * power % number) == number - 1 for _ in range(twos - 1)
+        ):
+            return False
+    return True
 
 
 def parse_keys(data: bytes, source: str = "key file") -> tuple[Account, ...]:

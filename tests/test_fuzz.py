@@ -28,7 +28,8 @@ from harness.network import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick
 from harness.oracles import OracleFailure
 from harness.roster import make
 from harness.targets import EngineTarget
-from harness.transcript import TranscriptError, Verdict, read_transcript
+from harness.transcript import TranscriptError, Verdict
+from harness.transcript_reading import read_transcript
 
 REFERENCE = EngineTarget("reference")
 ROGUE = Path(__file__).parent / "rogue_driver.py"

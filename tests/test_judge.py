@@ -24,7 +24,8 @@ from harness.roster import Players, UnknownTarget, make
 from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from harness.stage import TARGET, Stage
 from harness.targets import EngineTarget
-from harness.transcript import Verdict, read_transcript
+from harness.transcript import Verdict
+from harness.transcript_reading import read_transcript
 from harness.world import Endless
 from implementations.contract import Event, TextReceived
 from implementations.independent import IndependentEngine

@@ -12,7 +12,8 @@ from harness import cli, matrix
 from harness.roster import make
 from harness.scenario import load
 from harness.targets import ENGINES
-from harness.transcript import Verdict, read_transcript
+from harness.transcript import Verdict
+from harness.transcript_reading import read_transcript
 from implementations.contract import Event, TextReceived
 from implementations.independent import IndependentEngine
 

@@ -28,9 +28,8 @@ from harness.transcript import (
     TranscriptWriter,
     Verdict,
     move_to_json,
-    parse_transcript,
-    read_transcript,
 )
+from harness.transcript_reading import parse_transcript, read_transcript
 from implementations.contract import (
     Event,
     MessageState,
@@ -250,7 +249,7 @@ def changed(number: int, old: str, new: str) -> bytes:
         (b"[" * 100_000 + b"\n", 1, "not a line of JSON"),
         (b"1" * 100_000 + b"\n", 1, "not a line of JSON"),
         (b"[]\n", 1, "not a JSON object"),
-        (b"{}\n", 1, "no transcript"),
+        (b"{}\n", 1, "not a transcript"),
         (changed(1, '"version":1', '"version":2'), 1, "version 2 of the format is not known here, only 1"),
         (changed(1, '"profile":"test",', ""), 1, "'profile' is a required property"),
         (changed(1, '"seed":"', '"seed":"X'), 1, "seed: "),
@@ -263,8 +262,8 @@ def changed(number: int, old: str, new: str) -> bytes:
         (changed(2, '"events":[]', '"events":[{}]'), 2, "events[0]: 'event' is a required property"),
         (changed(2, '"events":[]', '"events":[{"event":"x"}]'), 2, "events[0].event: unknown event 'x'"),
         (changed(2, '"events":[]', '"events":[],"more":1'), 2, "'more' was unexpected"),
-        (changed(2, '"time":1', '"time":1,"time":1'), 2, "a name is there twice"),
-        (changed(2, '"time":1', '"time":NaN'), 2, "NaN is no JSON"),
+        (changed(2, '"time":1', '"time":1,"time":1'), 2, "a name appears twice"),
+        (changed(2, '"time":1', '"time":NaN'), 2, "NaN is not JSON"),
         (changed(2, '"time":1', '"time":-1'), 2, "time: -1 is less than the minimum of 0"),
         (changed(3, '"time":1', '"time":0'), 3, "the time goes back from 1 to 0"),
         (changed(3, '"step":2', '"step":3'), 3, "step 3 where step 2 should be"),

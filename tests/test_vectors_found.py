@@ -10,7 +10,8 @@ from harness.cli import main
 from harness.keys import test_key
 from harness.stage import Stage
 from harness.targets import ENGINES, EngineTarget
-from harness.transcript import Header, PartyInfo, Transcript, TranscriptWriter, Verdict, read_transcript
+from harness.transcript import Header, PartyInfo, Transcript, TranscriptWriter, Verdict
+from harness.transcript_reading import read_transcript
 from harness.vectors import found
 from harness.vectors.builder import FileBuilder
 from harness.vectors.found import AddError, Found, add

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.options import UsageError, check_folder, positive
 from harness.roster import make
 from harness.targets import ENGINES
-from harness.transcript import read_transcript
+from harness.transcript_reading import read_transcript
 from harness.vectors import consumers
 from harness.vectors import generate as making
 from harness.vectors.found import FOLDER as FOUND

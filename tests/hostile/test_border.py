@@ -19,7 +19,8 @@ from harness.fuzz.campaign import STATE, Campaign
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.roster import file_name
 from harness.targets import Target
-from harness.transcript import Verdict, read_transcript
+from harness.transcript import Verdict
+from harness.transcript_reading import read_transcript
 from tests.hostile.driver import VARIABLE
 
 DRIVER = Path(__file__).with_name("driver.py")
