@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from harness.casting import Casting, Players
 from harness.drivers import TargetError
 from harness.fuzz.attempt import attempt
 from harness.fuzz.forms import program_from_json
 from harness.judge import verdict_of
-from harness.lockstep import Divergence
 from harness.replay import replay
-from harness.roster import Players, UnknownTarget, make
 from harness.scenario import load, scenarios
 from harness.stage import PEER, Stage
-from harness.transcript import Step, Transcript, Verdict
+from harness.transcript import Step, Transcript, TranscriptError, Verdict
 from harness.world import Step as WorldStep
 
 #: Verdicts that record a failure of the target.
@@ -47,46 +46,47 @@ class Outcome:
     drift: str = ""
 
 
-def again(transcript: Transcript, target: str | None) -> Outcome:
-    """Run a transcript again. target: who plays the judged party, whoever played it before if None.
+def again(transcript: Transcript, casting: Casting) -> Outcome:
+    """Run a transcript again, with the players that the casting gives.
 
-    UnknownTarget for a `target` that is none.
+    UsageError when the file names a command that the user has not allowed; nothing has run then. UnknownTarget for a
+    name of the user's. TranscriptError for what turns out to be wrong with the file when it is run.
     """
     header = transcript.header
-    judged = header.parties.get(header.judged)
-    name = target or (judged.target if judged else "")
+    failed = transcript.verdict in FAILURES
     try:
-        if transcript.verdict not in FAILURES:
-            return _without_failure(transcript, target)
-        if header.program is not None:
-            return _program(transcript, name)
-        return _scenario(transcript, name, target)
+        if failed and header.program is not None:
+            casting.check(header, [header.judged])  # the others are always the reference engine
+            return _program(transcript, casting)
+        casting.check(header, {*header.parties, *([header.judged] if failed else [])})
+        return _scenario(transcript, casting) if failed else _without_failure(transcript, casting)
+    except TranscriptError as error:
+        raise TranscriptError(error.problem, transcript.source, 1) from error
     except TargetError as error:
         return Outcome(Fate.ERROR, str(error))
-    except UnknownTarget as error:
-        if target is not None:
-            raise  # the user's slip, not the transcript's
-        return Outcome(Fate.ERROR, str(error))
 
 
-def _drift(transcript: Transcript, target: str | None) -> str:
-    """The first step that comes out differently when the same bytes are given to fresh parties; "" if none does."""
-    with Players(target) as players:
-        divergence = replay(transcript, players, (TargetError, Divergence)).divergence
+def _drift(transcript: Transcript, casting: Casting) -> str:
+    """The first step that comes out differently when the same bytes are given to fresh parties; "" if none does.
+
+    Whatever a party raises is what came out: inputs from a file may be such that no run ever gave them to an engine.
+    """
+    with Players(casting) as players:
+        divergence = replay(transcript, players, (Exception,)).divergence
     return "" if divergence is None else str(divergence)
 
 
-def _without_failure(transcript: Transcript, target: str | None) -> Outcome:
-    drift = _drift(transcript, target)
+def _without_failure(transcript: Transcript, casting: Casting) -> Outcome:
+    drift = _drift(transcript, casting)
     steps = len(list(transcript.steps()))
     if drift:
         return Outcome(Fate.DRIFTED, f"of {steps} steps, one comes out differently", drift)
     return Outcome(Fate.SAME, f"all {steps} steps came out as recorded")
 
 
-def _program(transcript: Transcript, name: str) -> Outcome:
+def _program(transcript: Transcript, casting: Casting) -> Outcome:
     """Make the moves of a campaign's program again."""
-    target = make(name)
+    target = casting.make(transcript.header, transcript.header.judged)
     try:
         steps: list[WorldStep] = []
         program = program_from_json(transcript.header.program or {}, target)
@@ -116,23 +116,22 @@ def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
     return ""
 
 
-def _scenario(transcript: Transcript, name: str, target: str | None) -> Outcome:
+def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
     """Run the scenario again that the transcript was part of."""
     header = transcript.header
     load()
     scenario = next((one for one in scenarios(header.profile) if one.id == header.profile), None)
-    drift = _drift(transcript, target)
+    drift = _drift(transcript, casting)
     if scenario is None:
         if not drift:
             return Outcome(Fate.FAILED, f"all came out as recorded, which is a failure: {transcript.detail}")
         return Outcome(Fate.ERROR, f"whether it still fails can't be told: no scenario {header.profile!r}", drift)
-    player, peer = make(name), header.parties.get(PEER)
-    facing = None
+    player, facing = casting.make(header, header.judged), None
     try:
         missing = scenario.needs - player.capabilities
         if missing:
-            return Outcome(Fate.ERROR, f"{name} does not claim {', '.join(sorted(missing))}", drift)
-        facing = make(peer.target) if peer is not None else None
+            return Outcome(Fate.ERROR, f"{player.name} does not claim {', '.join(sorted(missing))}", drift)
+        facing = casting.make(header, PEER) if PEER in header.parties else None
         verdict, detail = verdict_of(scenario, Stage(player, scenario.version, header.seed, facing))
     finally:
         player.close()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness import bench, deviations, matrix, report, requirements
 from harness.again import Fate, again
+from harness.casting import Casting
 from harness.drivers import THIRD_PARTIES, TargetError
 from harness.drivers.registry import cache
 from harness.entry import INTERRUPTED
@@ -31,6 +32,7 @@ from harness.judge import Job, judge
 from harness.options import UsageError, check_file, check_folder, positive
 from harness.outputs import OutputError, write_whole
 from harness.pool import WorkersDied
+from harness.printable import printable
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.targets import ENGINES
@@ -163,6 +165,13 @@ def parser() -> argparse.ArgumentParser:
     replaying = commands.add_parser("replay", help="run a transcript again: does it still fail?")
     replaying.add_argument("transcript", type=Path, help="the file; failed runs of check and fuzz leave one")
     replaying.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
+    replaying.add_argument("--peer", help="what plays all other parties (default: what played them in the transcript)")
+    replaying.add_argument(
+        "--allow-exec",
+        action="store_true",
+        help="run the commands that the transcript names as targets (exec:COMMAND); only for files that you trust. "
+        "Without it, such a command runs only if you give the same one with --target or --peer",
+    )
     replaying.set_defaults(command=_replay)
 
     vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
@@ -357,10 +366,12 @@ def _matrix(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    outcome = again(read_transcript(options.transcript), options.target)
-    print(f"{outcome.fate.value} {options.transcript}: {outcome.detail}")
+    casting = Casting(options.target, options.peer, options.allow_exec)
+    outcome = again(read_transcript(options.transcript), casting)
+    detail = printable(outcome.detail, lines=True)
+    print(f"{outcome.fate.value} {printable(str(options.transcript))}: {detail}")
     if outcome.drift:
-        print(outcome.drift)
+        print(printable(outcome.drift, lines=True))
     return FATES[outcome.fate]
 
 

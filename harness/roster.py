@@ -7,37 +7,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
 from harness.drivers import THIRD_PARTIES, DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
 from harness.faults import FaultTarget, UnknownFault
 from harness.faults.target import PREFIX
 from harness.targets import ENGINES, EngineTarget, Target
-from harness.transcript import Header, PartyInfo
-from harness.world import Party
-
-
-class Players:
-    """Makes the parties of a transcript anew, the judged one from `target` if that is given, and ends them on leaving.
-
-    To be used as a context manager. UnknownTarget and TargetError come from the making.
-    """
-
-    def __init__(self, target: str | None) -> None:
-        self._target = target
-        self._made: list[Target] = []
-
-    def __enter__(self) -> Players:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for target in self._made:
-            target.close()
-
-    def __call__(self, name: str, info: PartyInfo, header: Header) -> Party:
-        player = self._target if self._target is not None and name == header.judged else info.target
-        self._made.append(make(player))
-        return self._made[-1].party(name, info.config, header.seed, None)
 
 
 class UnknownTarget(LookupError):

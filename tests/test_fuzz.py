@@ -16,6 +16,7 @@ import pytest
 
 from harness import cli
 from harness.again import Fate, again
+from harness.casting import Casting
 from harness.fuzz.attempt import Failure, attempt
 from harness.fuzz.campaign import CONFIRM, STATE, Campaign, CampaignError
 from harness.fuzz.case import Setup
@@ -170,9 +171,9 @@ def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str
     assert len(finding.shape) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is Verdict(finding.verdict)
-    assert again(transcript, None).fate is Fate.FAILED
-    assert again(transcript, target).drift == "", "the same run again"
-    mended = again(transcript, "reference")
+    assert again(transcript, Casting()).fate is Fate.FAILED
+    assert again(transcript, Casting(target)).drift == "", "the same run again"
+    mended = again(transcript, Casting("reference"))
     assert mended.fate is Fate.FIXED, mended
     written = (tmp_path / finding.test).read_text()
     for player, fails in ((target, True), ("reference", False)):
@@ -285,7 +286,7 @@ def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: 
     found = [finding for finding in campaign.findings if finding.verdict == verdict.value]
     assert found
     assert found[0].confirmed == CONFIRM
-    assert again(read_transcript(tmp_path / found[0].transcript), None).fate is Fate.FAILED
+    assert again(read_transcript(tmp_path / found[0].transcript), Casting(allow_exec=True)).fate is Fate.FAILED
 
 
 def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:

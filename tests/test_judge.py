@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from harness import bench, cli, targets
+from harness.casting import Casting, Players
 from harness.course import CheckFailed, NotAsked
 from harness.drivers import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
 from harness.judge import Job, Result, judge, run
 from harness.lockstep import Divergence
 from harness.replay import replay
 from harness.report import as_json, summary
-from harness.roster import Players, UnknownTarget, make
+from harness.roster import UnknownTarget, make
 from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from harness.stage import TARGET, Stage
 from harness.targets import EngineTarget
@@ -83,7 +84,7 @@ def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
     transcript = read_transcript(Path(result.transcripts[0]))
     assert transcript.verdict is Verdict.PASS
     for target in (None, "reference"):
-        with Players(target) as players:
+        with Players(Casting(target)) as players:
             replayed = replay(transcript, players)
         assert replayed.same
         assert replayed.steps == len(list(transcript.steps())) > 10
