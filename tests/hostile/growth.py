@@ -1,0 +1,276 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+
+How the work of a function grows with its input, and the inputs on which the work of parsers likes to grow too fast.
+
+Work is counted in processor time of this process, never by the clock. Counting lines or calls would miss what matters
+most: copies, comparisons and regular expressions run in C, inside one line. Processor time is noisy, so only ratios of
+an entry to itself are judged, and between sizes so far apart that noise decides nothing: from SMALL to LARGE a linear
+function does a thousand times the work and a quadratic one a million times; the limit is 8 times the former.
+"""
+
+from __future__ import annotations
+
+import gc
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from time import process_time
+from typing import TypeVar
+
+#: Sizes of the inputs compared, in bytes or in whatever the maker of inputs counts.
+SMALL, LARGE = 1 << 10, 1 << 20
+
+#: How many times more work per byte a large input may take than a small one: caches and memory are slower for it.
+SLACK = 8
+
+#: An entry that takes less than this, in seconds, is too quick to be measured; it counts as having taken so long.
+_TICK = 20e-6
+
+#: The share of an entry's work for an empty input below which a difference from it is taken for noise.
+_NOISE = 0.01
+
+#: Tries to measure something, and the processor time, in seconds, after which there is no other.
+_TRIES, _PATIENCE = 5, 0.5
+
+T = TypeVar("T")
+
+
+class GrowsTooFast(AssertionError):
+    """The work of an entry grows faster than its input."""
+
+
+def _work(entry: Callable[[T], object], value: T, enough: float = 0.0) -> float:
+    """The least processor time, in seconds, of a few tries; no more tries than it takes to be at most `enough`."""
+    least, spent, tries = float("inf"), 0.0, 0
+    while tries < _TRIES and least > enough and (tries < 2 or spent < _PATIENCE):
+        gc.disable()
+        try:
+            began = process_time()
+            entry(value)
+            taken = process_time() - began
+        finally:
+            gc.enable()
+        least, spent, tries = min(least, taken), spent + taken, tries + 1
+    return least
+
+
+def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int = SMALL, large: int = LARGE) -> None:
+    """GrowsTooFast unless the work of `entry(make(size))` is linear in size, from `small` to `large`.
+
+    What the entry takes for an input of size 0 is no growth, and subtracted. The size is doubled from small to large,
+    so that an entry that grows too fast is found out at the first size that shows it, and need not run to its end on
+    the largest. The entry must do the same each time it is called: one with a state puts it back first.
+    """
+    entry(make(small))  # whatever is prepared on first use is prepared now
+    fixed = _work(entry, make(0))
+    first = max(_work(entry, make(small)) - fixed, fixed * _NOISE, _TICK)
+    size = small
+    while size < large:
+        size *= 2
+        allowed = first * SLACK * size / small
+        taken = _work(entry, make(size), enough=fixed + allowed) - fixed
+        if taken > allowed:
+            raise GrowsTooFast(
+                f"{taken / first:.0f} times the work for {size // small} times the input ({small} to {size}); "
+                f"a linear entry takes some {size // small} times, and at most {allowed / first:.0f}"
+            )
+
+
+# ---- inputs: a name, and a function from a size in bytes to a message of about that size ----------------------------
+
+#: The instance tags of the party that is fed and of the correspondent whom messages come from.
+OWN_TAG, THEIR_TAG = 0x1A2B, 0x2B2B
+
+_TAG_BASE = bytes.fromhex("20092020090909092009200920092020")
+_TAG_GROUP = bytes.fromhex("2020090920200909")
+
+Family = Callable[[int], bytes]
+
+
+def _repeated(unit: bytes, *, before: bytes = b"", after: bytes = b"") -> Family:
+    return lambda size: before + unit * (size // len(unit)) + after
+
+
+#: Messages in the clear, fragments, and armour that holds no message.
+TEXTS: Mapping[str, Family] = {
+    "plain text": _repeated(b"a"),
+    "spaces": _repeated(b" "),
+    "tabs": _repeated(b"\t"),
+    "NULs": _repeated(b"\0"),
+    "high bytes": _repeated(b"\xff"),
+    "question marks": _repeated(b"?"),
+    "commas": _repeated(b","),
+    "dots": _repeated(b"."),
+    "bars": _repeated(b"|"),
+    "lines": _repeated(b"\n"),
+    "whitespace tag with many groups": _repeated(_TAG_GROUP, before=_TAG_BASE),
+    "whitespace tag with many unknown groups": _repeated(b" ", before=b"text" + _TAG_BASE, after=b"text"),
+    "whitespace tag after long text": _repeated(b"a", after=_TAG_BASE + _TAG_GROUP),
+    "whitespace tag before long text": _repeated(b"a", before=_TAG_BASE + _TAG_GROUP),
+    "many whitespace tags": _repeated(_TAG_BASE + _TAG_GROUP + b"a"),
+    "many whitespace tags without a group": _repeated(_TAG_BASE + b"a"),
+    "many bases of whitespace tags": _repeated(_TAG_BASE),
+    "many beginnings of whitespace tags": _repeated(_TAG_BASE[:-1] + b"a"),
+    "many beginnings of groups": _repeated(_TAG_BASE + _TAG_GROUP[:-1] + b"a"),
+    "many markers": _repeated(b"?OTR"),
+    "many halves of markers": _repeated(b"?OT"),
+    "query with many versions": _repeated(b"3", before=b"?OTRv", after=b"?"),
+    "query with many unknown versions": _repeated(b"x", before=b"?OTR?v", after=b"?"),
+    "query without an end": _repeated(b"3", before=b"?OTRv"),
+    "query of both kinds without an end": _repeated(b"3", before=b"?OTR?v"),
+    "queries without an end": _repeated(b"?OTRv3 "),
+    "queries of both kinds without an end": _repeated(b"?OTR?v3 "),
+    "query after long text": _repeated(b"a", after=b"?OTRv3?"),
+    "query before long text": _repeated(b"a", before=b"?OTRv3?"),
+    "query after queries without an end": _repeated(b"?OTRv \n", after=b"?OTRv3?"),
+    "many queries": _repeated(b"?OTRv3?"),
+    "many queries of version 1": _repeated(b"?OTR?"),
+    "long error": _repeated(b"a", before=b"?OTR Error:"),
+    "error after long text": _repeated(b"a", after=b"?OTR Error:"),
+    "many errors": _repeated(b"?OTR Error:"),
+    "many beginnings of errors": _repeated(b"?OTR Error "),
+    "armour without an end": _repeated(b"AAAA", before=b"?OTR:"),
+    "armour that ends after other bytes": _repeated(b"AAAA", before=b"?OTR:", after=b"!."),
+    "armour with wrong padding": _repeated(b"A", before=b"?OTR:", after=b"=A=."),
+    "armour of padding": _repeated(b"=", before=b"?OTR:", after=b"."),
+    "armour of padded groups": _repeated(b"AA==", before=b"?OTR:", after=b"."),
+    "armour of lines": _repeated(b"AAAAAAAAAAAAAAA\n", before=b"?OTR:", after=b"."),
+    "armour of zeros": _repeated(b"AAAA", before=b"?OTR:", after=b"."),
+    "armour after long text": _repeated(b"a", after=b"?OTR:AAMD."),
+    "armour before long text": _repeated(b"a", before=b"?OTR:AAMD."),
+    "many beginnings of armour": _repeated(b"?OTR:"),
+    "many messages in armour": _repeated(b"?OTR:AAMD."),
+    "fragment with a long piece": _repeated(b"a", before=b"?OTR,1,2,", after=b","),
+    "fragment with a long piece, version 3": _repeated(b"a", before=b"?OTR|2b2b|1a2b,1,2,", after=b","),
+    "only fragment, a long plain text": _repeated(b"a", before=b"?OTR,1,1,", after=b","),
+    "only fragment, many whitespace groups": _repeated(_TAG_GROUP, before=b"?OTR,1,1," + _TAG_BASE, after=b","),
+    "only fragment, long armour": _repeated(b"AAAA", before=b"?OTR,1,1,?OTR:", after=b".,"),
+    "only fragment, a fragment": _repeated(b"?OTR|", before=b"?OTR,1,1,", after=b","),
+    "fragment whose piece has no end": _repeated(b"a", before=b"?OTR,1,2,"),
+    "fragment after long text": _repeated(b"a", after=b"?OTR,1,2,a,"),
+    "fragment before long text": _repeated(b"a", before=b"?OTR,1,2,a,"),
+    "fragment with many digits": _repeated(b"1", before=b"?OTR,", after=b",2,a,"),
+    "fragment with a long tag": _repeated(b"a", before=b"?OTR|", after=b"|1a2b,1,2,a,"),
+    "many beginnings of fragments": _repeated(b"?OTR,"),
+    "many beginnings of fragments, version 3": _repeated(b"?OTR|"),
+    "many fragments without a piece": _repeated(b"?OTR,1,2,,"),
+    "many fragments without a piece, version 3": _repeated(b"?OTR|2b2b|1a2b,1,2,,"),
+    "many fragments in one message": _repeated(b"?OTR,1,2,a,"),
+    "many fragments whose pieces have no end": _repeated(b"?OTR,1,2,a"),
+    "many fragments without a piece, then a right one": _repeated(b"?OTR,1,2,,", after=b"?OTR,1,2,a,"),
+}
+
+
+def encoded(version: int, kind: int, body: bytes, receiver: int = OWN_TAG) -> bytes:
+    """A message from THEIR_TAG in armour, with this body behind its header."""
+    tags = THEIR_TAG.to_bytes(4) + receiver.to_bytes(4) if version == 3 else b""
+    return b"?OTR:" + b64encode(version.to_bytes(2) + kind.to_bytes(1) + tags + body) + b"."
+
+
+def data(content: bytes) -> bytes:
+    """DATA or MPI: content behind its length."""
+    return len(content).to_bytes(4) + content
+
+
+_KEY_IDS = (1).to_bytes(4) + (1).to_bytes(4)
+_GOOD_MPI = data(b"\x02")
+_CTR, _MAC = b"\0\0\0\0\0\0\0\1", bytes(20)
+
+#: Bodies of encoded messages: name -> (type, from a size to the body).
+BODIES: Mapping[str, tuple[int, Family]] = {
+    "D-H Commit, long encrypted gx": (0x02, lambda size: data(b"\1" * size) + data(bytes(32))),
+    "D-H Commit, long hash": (0x02, lambda size: data(bytes(196)) + data(bytes(size))),
+    "D-H Commit, bytes after it": (0x02, lambda size: data(bytes(196)) + data(bytes(32)) + bytes(size)),
+    "D-H Commit, cut short": (0x02, lambda size: b"\x7f\xff\xff\xff" + bytes(size)),
+    "D-H Key, long gy": (0x0A, lambda size: data(b"\xff" * (size + 1))),
+    "D-H Key, gy of zeros": (0x0A, lambda size: data(bytes(size + 1))),
+    "D-H Key, bytes after it": (0x0A, lambda size: _GOOD_MPI + bytes(size)),
+    "D-H Key, cut short": (0x0A, lambda size: b"\xff\xff\xff\xff" + b"\1" * size),
+    "Reveal Signature, long key": (0x11, lambda size: data(bytes(size)) + data(b"\1" * 200) + _MAC),
+    "Reveal Signature, long signature": (0x11, lambda size: data(bytes(16)) + data(b"\1" * size) + _MAC),
+    "Reveal Signature, bytes after it": (0x11, lambda size: data(bytes(16)) + data(bytes(200)) + _MAC + bytes(size)),
+    "Signature, long signature": (0x12, lambda size: data(b"\1" * size) + _MAC),
+    "Signature, cut short": (0x12, lambda size: b"\x7f\xff\xff\xff" + bytes(size)),
+    "Data, long text": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + _GOOD_MPI + _CTR + data(b"\1" * size) + _MAC + data(b""),
+    ),
+    "Data, long next_dh": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + data(b"\xff" * (size + 1)) + _CTR + data(b"text") + _MAC + data(b""),
+    ),
+    "Data, next_dh of zeros": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + data(bytes(size + 1)) + _CTR + data(b"text") + _MAC + data(b""),
+    ),
+    "Data, many old MAC keys": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + _GOOD_MPI + _CTR + data(b"text") + _MAC + data(bytes(size // 20 * 20)),
+    ),
+    "Data, old MAC keys cut short": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + _GOOD_MPI + _CTR + data(b"text") + _MAC + data(bytes(size // 20 * 20 + 1)),
+    ),
+    "Data, bytes after it": (
+        0x03,
+        lambda size: b"\0" + _KEY_IDS + _GOOD_MPI + _CTR + data(b"text") + _MAC + data(b"") + bytes(size),
+    ),
+    "unknown type": (0x77, bytes),
+}
+
+
+def _message(version: int, kind: int, body: Family) -> Family:
+    return lambda size: encoded(version, kind, body(size))
+
+
+#: Everything that can be received, whatever the state: name -> from a size to a message.
+MESSAGES: Mapping[str, Family] = {
+    **TEXTS,
+    **{
+        f"{name}, version {version}": _message(version, kind, body)
+        for name, (kind, body) in BODIES.items()
+        for version in (2, 3)
+    },
+    "unknown version": _message(4, 0x03, bytes),
+    "foreign instance": lambda size: encoded(3, 0x0A, data(b"\xff" * (size + 1)), receiver=0x3C3C),
+}
+
+#: Plaintexts of data messages, made by a correspondent with the right keys: texts and TLVs, right and wrong.
+PLAINTEXTS: Mapping[str, Family] = {
+    "long text": _repeated(b"a"),
+    "NULs": _repeated(b"\0"),
+    "high bytes": _repeated(b"\xff"),
+    "text that looks like queries": _repeated(b"?OTRv3?"),
+    "text with a whitespace tag": _repeated(_TAG_GROUP, before=_TAG_BASE),
+    "many padding TLVs": _repeated(b"\0\0\0\0", before=b"\0"),
+    "many unknown TLVs": _repeated(b"\0\x63\0\1a", before=b"\0"),
+    "TLVs of full length": _repeated(b"\0\0\xff\xff" + bytes(0xFFFF), before=b"\0"),
+    "many SMP aborts": _repeated(b"\0\6\0\0", before=b"\0"),
+    "many extra keys": _repeated(b"\0\x08\0\4\0\0\0\0", before=b"\0"),
+    "many extra keys cut short": _repeated(b"\0\x08\0\0", before=b"\0"),
+    "TLVs after the end of the conversation": _repeated(b"\0\x08\0\4\0\0\0\0", before=b"\0\0\1\0\0"),
+    "TLV cut short": _repeated(b"\0\0\0\0", before=b"\0", after=b"\0\0\xff\xff"),
+}
+
+#: Plaintexts with one SMP TLV, whose values are of some 60 kB at most.
+SMP_PLAINTEXTS: Mapping[str, Family] = {
+    "SMP 1 of few long numbers": lambda size: _tlv(2, (6).to_bytes(4) + data(b"\xff" * (size // 6 + 1)) * 6),
+    "SMP 1 with a long hash": lambda size: _tlv(
+        2, (6).to_bytes(4) + (_GOOD_MPI + data(b"\xff" * (size // 2 + 1)) + data(b"\1")) * 2
+    ),
+    "SMP 1 of many numbers": lambda size: _tlv(2, (size // 5).to_bytes(4) + _GOOD_MPI * (size // 5)),
+    "SMP 1 of empty numbers": lambda size: _tlv(2, (size // 4).to_bytes(4) + data(b"") * (size // 4)),
+    "SMP 1 with a long question": lambda size: _tlv(7, b"a" * size + b"\0" + (6).to_bytes(4) + _GOOD_MPI * 6),
+    "SMP 1 with a question without an end": lambda size: _tlv(7, b"a" * size),
+    "SMP 2 that is not expected": lambda size: _tlv(3, bytes(size)),
+    "SMP abort with a value": lambda size: _tlv(6, bytes(size)),
+    "extra key with long data": lambda size: _tlv(8, bytes(4 + size)),
+}
+
+
+def _tlv(kind: int, value: bytes) -> bytes:
+    return b"\0" + kind.to_bytes(2) + len(value).to_bytes(2) + value
+
+
+def fragments(size: int) -> list[bytes]:
+    """So many fragments of a message that is never completed, in their order."""
+    return [b"?OTR,%d,65535,%s," % (k, b"AAAAAAAA") for k in range(1, min(size, 65_534) + 1)]
