@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -29,12 +28,13 @@ from harness.fuzz.campaign import Campaign, CampaignError
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.inputs import InputError
 from harness.judge import Job, judge
-from harness.options import UsageError, check_file, check_folder, positive
+from harness.options import Parser, UsageError, check_file, check_folder, positive
 from harness.outputs import OutputError, write_whole
 from harness.pool import WorkersDied
 from harness.printable import printable
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
+from harness.screen import complain, say, show_all_text
 from harness.targets import ENGINES
 from harness.transcript import TranscriptError, Verdict, tool_version
 from harness.transcript_reading import read_transcript
@@ -54,6 +54,7 @@ FATES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. KeyboardInterrupt."""
+    show_all_text()
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -69,13 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"otterproof: {message}", file=sys.stderr)
+    complain(message)
     return code
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    program = argparse.ArgumentParser(
+    program = Parser(
         prog="otterproof",
         description="Prove an implementation of Off-the-Record messaging, or break it.",
         epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; "
@@ -203,7 +204,7 @@ def _check(options: argparse.Namespace) -> int:
     results, interrupted = report.collect(stream, len(chosen), options.target)
     if options.fix and file and not interrupted:
         removed, added = deviations.fix(file, results)
-        print(f"otterproof: {file}: {removed} entries taken out, {added} put in", file=sys.stderr)
+        complain(f"{file}: {removed} entries taken out, {added} put in")
         known = deviations.Known(_entries(file))
         results = list(known.mark(results))
     stale = [] if interrupted else known.stale(results)
@@ -257,10 +258,10 @@ def _targets(options: argparse.Namespace) -> int:
 def _install(options: argparse.Namespace) -> int:
     if options.name not in THIRD_PARTIES:
         raise UsageError(f"{options.name!r} can't be installed; these can: {', '.join(THIRD_PARTIES)}")
-    print(f"otterproof: building {options.name} in {cache()}", file=sys.stderr)
+    complain(f"building {options.name} in {cache()}")
     THIRD_PARTIES[options.name].ready()
     target = make(options.name)
-    print(f"{options.name} {target.version} is ready: otterproof check {options.name}")
+    say(f"{options.name} {target.version} is ready: otterproof check {options.name}")
     target.close()
     return CONFORMS
 
@@ -293,7 +294,7 @@ def _score(options: argparse.Namespace) -> int:
     with workers(options.jobs) as pool:
         interrupted = report.collect_score(score.Scorer(card, pool))
     if options.write and interrupted:
-        print("otterproof: nothing was noted in the catalogue, for the score is not complete", file=sys.stderr)
+        complain("nothing was noted in the catalogue, for the score is not complete")
     elif options.write:
         pairs.write(card)
     if options.json:
@@ -346,7 +347,7 @@ def _matrix(options: argparse.Namespace) -> int:
     check_folder(options.out, "--out")
     found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES])
     for name, why in missing.items():
-        print(f"otterproof: {name} is left out: {why}", file=sys.stderr)
+        complain(f"{name} is left out: {why}")
     if not found or (options.targets and missing):
         return NOT_RUN
     names = list(found)
@@ -356,7 +357,7 @@ def _matrix(options: argparse.Namespace) -> int:
     write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
     write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))
     report.matrix(cells, names)
-    print(f"{options.out / 'matrix.html'} has every conversation with its transcript")
+    say(f"{options.out / 'matrix.html'} has every conversation with its transcript")
     if interrupted:
         return INTERRUPTED
     verdicts = {result.verdict for cell in cells for result in cell.results}
@@ -368,10 +369,9 @@ def _matrix(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     casting = Casting(options.target, options.peer, options.allow_exec)
     outcome = again(read_transcript(options.transcript), casting)
-    detail = printable(outcome.detail, lines=True)
-    print(f"{outcome.fate.value} {printable(str(options.transcript))}: {detail}")
+    say(f"{outcome.fate.value} {printable(str(options.transcript))}: {outcome.detail}")
     if outcome.drift:
-        print(printable(outcome.drift, lines=True))
+        say(outcome.drift)
     return FATES[outcome.fate]
 
 
@@ -380,7 +380,7 @@ def _fuzz(options: argparse.Namespace) -> int:
     check_folder(folder, "--out")
     campaign = Campaign.in_folder(options.target, options.seed, folder)
     if campaign.done:
-        print(f"otterproof: going on after {campaign.done} programs in {folder}", file=sys.stderr)
+        complain(f"going on after {campaign.done} programs in {folder}")
     interrupted = show_campaign(campaign, options.examples, min(options.jobs, options.examples))
     campaign_summary(campaign)
     if interrupted:

@@ -18,6 +18,7 @@ from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import OracleFailure
 from harness.pool import pool
+from harness.printable import printable
 from harness.roster import make
 from harness.scenario import Scenario, load, scenarios
 from harness.stage import Stage
@@ -118,7 +119,7 @@ def verdict_of(scenario: Scenario, stage: Stage) -> tuple[Verdict, str]:
         detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
         if isinstance(error, TargetUnsupported):
             detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
-        return verdict, "\n".join([detail, *getattr(error, "__notes__", ())])
+        return verdict, printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
     return Verdict.PASS, ""
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from harness.drivers import TargetError
 from harness.judge import Result, run
 from harness.pool import pool
+from harness.printable import printable
 from harness.roster import file_name, make
 from harness.scenario import Scenario, load, scenarios
 from harness.targets import Target
@@ -178,10 +179,10 @@ def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
     for cell in sorted(cells, key=lambda cell: cell.version):
         by_pair.setdefault((cell.left, cell.right), []).append(cell)
     rows = "".join(
-        f"<tr><th>{html.escape(left)}</th>{''.join(_square(by_pair.get((left, right), [])) for right in names)}</tr>\n"
+        f"<tr><th>{_text(left)}</th>{''.join(_square(by_pair.get((left, right), [])) for right in names)}</tr>\n"
         for left in names
     )
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    heads = "".join(f"<th>{_text(name)}</th>" for name in names)
     pairs = [(left, right) for left in names for right in names]
     sections = "".join(_section(cell, folder) for pair in pairs for cell in by_pair.get(pair, []))
     return (
@@ -204,7 +205,12 @@ def _square(cells: Sequence[Cell]) -> str:
 
 
 def _anchor(cell: Cell) -> str:
-    return html.escape(f"{cell.left}--{cell.right}--v{cell.version}", quote=True)
+    return f"{file_name(cell.left)}--{file_name(cell.right)}--v{cell.version}"
+
+
+def _text(text: str) -> str:
+    """Text as HTML shows it: targets have a say in it."""
+    return html.escape(printable(text, lines=True))
 
 
 def _section(cell: Cell, folder: Path) -> str:
@@ -214,10 +220,10 @@ def _section(cell: Cell, folder: Path) -> str:
             f'<a href="{quote(Path(path).relative_to(folder).as_posix())}">transcript</a>'
             for path in result.transcripts
         )
-        why = f"<pre>{html.escape(result.detail)}</pre>" if result.detail else ""
-        items.append(f"<li>{result.verdict.value}: {html.escape(result.scenario)} {links}{why}</li>")
+        why = f"<pre>{_text(result.detail)}</pre>" if result.detail else ""
+        items.append(f"<li>{result.verdict.value}: {_text(result.scenario)} {links}{why}</li>")
     opened = "" if cell.passed == len(cell.results) else " open"
-    title = f"{html.escape(cell.left)} with {html.escape(cell.right)}, {cell.label}"
+    title = f"{_text(cell.left)} with {_text(cell.right)}, {cell.label}"
     # The anchor is inside: browsers open what a link leads into.
     listed = f'<ul id="{_anchor(cell)}">{"".join(items)}</ul>'
     return f"<details{opened}><summary>{title}</summary>{listed}</details>\n"

@@ -9,10 +9,20 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import NoReturn
+
+from harness.printable import printable
 
 
 class UsageError(Exception):
     """The command line asks for something that does not exist or can't be done."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages show arguments with escapes in place of what a terminal would obey."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def positive(text: str) -> int:

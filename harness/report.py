@@ -6,16 +6,15 @@ the summary goes to standard output.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from harness import requirements, states
 from harness.deviations.known import Stale
@@ -24,9 +23,11 @@ from harness.faults.mutation import Mutation, MutationScore
 from harness.faults.score import KINDS, Card, Scorer
 from harness.judge import Result
 from harness.matrix import Cell
+from harness.printable import printable
 from harness.requirements import Side
 from harness.roster import Listing
 from harness.scenario import Scenario
+from harness.screen import block, console, line, progress, say
 from harness.transcript import Verdict
 
 T = TypeVar("T")
@@ -37,28 +38,26 @@ BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
 _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}
 
 
-def _coloured(verdict: Verdict, text: str) -> str:
-    return f"[{_COLOUR.get(verdict, 'red')}]{text}[/]"
+def _coloured(verdict: Verdict, text: str) -> tuple[str, str]:
+    return text, _COLOUR.get(verdict, "red")
 
 
 def _follow(
-    items: Iterable[T], total: int, title: Callable[[T | None], str], tell: Callable[[T], str | None] = lambda _: None
+    items: Iterable[T], total: int, title: Callable[[T | None], str], tell: Callable[[T], Text | None] = lambda _: None
 ) -> tuple[list[T], bool]:
     """Take all items, showing progress; what there is, and whether it was interrupted with Ctrl-C.
 
     title: what is being done, before the first item and after each. tell: a line that stays, if an item is worth one.
     """
-    console = Console(stderr=True)
     collected: list[T] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title(None), total=total)
+    with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        task = bar.add_task(printable(title(None)), total=total)
         try:
             for item in items:
                 collected.append(item)
-                progress.update(task, advance=1, description=title(item))
-                if line := tell(item):
-                    progress.console.print(line)
+                bar.update(task, advance=1, description=printable(title(item)))
+                if told := tell(item):
+                    bar.console.print(told)
         except KeyboardInterrupt:
             return collected, True
     return collected, False
@@ -67,10 +66,10 @@ def _follow(
 def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], bool]:
     """Take all results of a judgement, showing progress."""
 
-    def tell(result: Result) -> str | None:
+    def tell(result: Result) -> Text | None:
         if result.known or not (result.verdict in BAD or result.verdict is Verdict.INFRA):
             return None
-        return f"{_coloured(result.verdict, result.verdict.value)} {escape(result.scenario)}"
+        return line(_coloured(result.verdict, result.verdict.value), " ", result.scenario)
 
     def title(result: Result | None) -> str:
         return f"judging {target}" + (f": {result.scenario[:40]:40}" if result else "")
@@ -89,45 +88,49 @@ def summary(
 
     stale: entries of the file of known deviations that do not fit.
     """
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    out = console()
     summaries = {scenario.id: scenario.summary for scenario in chosen}
-    console.print(_counts(results, chosen, target))
+    out.print(_counts(results, chosen, target))
     known = [result for result in results if result.known]
     for result in sorted(results, key=lambda result: result.scenario):
         if result.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) or result.known:
             continue
-        console.print(f"\n{_coloured(result.verdict, result.verdict.value)} [bold]{escape(result.scenario)}[/]")
-        console.print(f"  {escape(summaries[result.scenario])}", highlight=False)
-        console.print(escape("\n".join(f"  {line}" for line in result.detail.splitlines())), highlight=False)
+        out.print()
+        out.print(line(_coloured(result.verdict, result.verdict.value), " ", (result.scenario, "bold")))
+        out.print(block(summaries[result.scenario]))
+        out.print(block(result.detail))
         for path in result.transcripts:
-            console.print(f"  transcript: {escape(path)}", highlight=False, soft_wrap=True)
+            out.print(line("  transcript: ", path), soft_wrap=True)
     for reason, scenarios in _by_reason(known).items():
-        console.print(f"\n[yellow]known[/]: {escape(reason)}", highlight=False)
-        console.print(escape("\n".join(f"  {name}" for name in scenarios)), highlight=False)
-    _print_readings(console, results)
+        out.print()
+        out.print(line(("known", "yellow"), ": ", reason))
+        for name in scenarios:
+            out.print(line("  ", name))
+    _print_readings(out, results)
     for entry in stale:
-        console.print(f"\n[red]known deviations[/]: {escape(str(entry))}", highlight=False)
+        out.print()
+        out.print(line(("known deviations", "red"), ": ", str(entry)))
     if cells := _cells(results):
-        console.print("state tables: {visited} of {possible} cells visited".format_map(cells))
+        out.print(line("state tables: {visited} of {possible} cells visited".format_map(cells)))
     steps = sum(result.steps for result in results)
     verdict = _conclusion(results, chosen, stale)
-    console.print(f"{target}: {verdict} ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)")
+    out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)"))
 
 
 def _counts(results: Sequence[Result], chosen: Sequence[Scenario], target: str) -> Table:
     """How many scenarios of each kind came to each verdict."""
     kinds = {scenario.id: scenario.kind for scenario in chosen}
     verdicts = [verdict for verdict in Verdict if any(result.verdict is verdict for result in results)]
-    table = Table("kind", "scenarios", "steps", *(verdict.value for verdict in verdicts), title=f"{target}")
+    table = Table("kind", "scenarios", "steps", *(verdict.value for verdict in verdicts), title=line(target))
     for kind in sorted(set(kinds.values())):
         of_kind = [result for result in results if kinds[result.scenario] == kind]
         counts = Counter(result.verdict for result in of_kind)
-        cells = [_coloured(verdict, str(counts[verdict])) if counts[verdict] else "-" for verdict in verdicts]
+        cells = [line(_coloured(verdict, str(counts[verdict])) if counts[verdict] else "-") for verdict in verdicts]
         table.add_row(kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells)
     return table
 
 
-def _print_readings(console: Console, results: Sequence[Result]) -> None:
+def _print_readings(out: Console, results: Sequence[Result]) -> None:
     """How many readings were measured, and which of them are others than those of the project's engines."""
     measured = measured_readings(results)
     if not measured:
@@ -139,7 +142,8 @@ def _print_readings(console: Console, results: Sequence[Result]) -> None:
         if set(found.values()) != {register[name].ours}
     ]
     text = f"; other than this project's engines: {', '.join(others)}" if others else ", as this project's engines"
-    console.print(f"\nreadings: {len(measured)} measured{text}", highlight=False)
+    out.print()
+    out.print(line(f"readings: {len(measured)} measured{text}"))
 
 
 def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
@@ -167,19 +171,24 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
     return found
 
 
-def _conclusion(results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale]) -> str:
+def _conclusion(
+    results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale]
+) -> tuple[str | tuple[str, str], ...]:
+    """The last word on a target, in coloured pieces."""
     if len(results) < len(chosen):
-        return f"[yellow]interrupted[/] after {len(results)} of {len(chosen)} scenarios"
+        return ("interrupted", "yellow"), f" after {len(results)} of {len(chosen)} scenarios"
     if all(result.verdict is Verdict.UNSUPPORTED for result in results):
-        return "[yellow]not judged[/]: it claims nothing that these scenarios need"
+        return ("not judged", "yellow"), ": it claims nothing that these scenarios need"
     failed = [result for result in results if result.verdict in BAD]
     if any(not result.known for result in failed):
-        return "[red]does not conform[/]"
+        return (("does not conform", "red"),)
     if lost := sum(result.verdict is Verdict.INFRA for result in results):
-        return f"[magenta]not judged by all scenarios[/]: {lost} could not be run"
+        return ("not judged by all scenarios", "magenta"), f": {lost} could not be run"
     if stale:
-        return f"[red]conforms but for what is known, and {len(stale)} known deviations are out of date[/]"
-    return f"[yellow]conforms but for {len(failed)} known deviations[/]" if failed else "[green]conforms[/]"
+        return ((f"conforms but for what is known, and {len(stale)} known deviations are out of date", "red"),)
+    if failed:
+        return ((f"conforms but for {len(failed)} known deviations", "yellow"),)
+    return (("conforms", "green"),)
 
 
 def as_json(
@@ -233,16 +242,17 @@ def figures(measured: Mapping[str, Mapping[str, float]]) -> None:
     for group in measured.values():
         for name, value in group.items():
             table.add_row(name, f"{value:.4f}")
-    Console().print(table)
+    console().print(table)
 
 
 def targets(listed: Iterable[Listing]) -> None:
     """Print the targets that there are, and how to get those that are missing."""
     table = Table("target", "version", "here", "can do, or how to get it", title="targets")
     for one in listed:
-        here = "[green]yes[/]" if one.available else "[yellow]no[/]"
-        table.add_row(one.name, one.version, here, escape(" ".join(one.capabilities) or one.install))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        here = line(("yes", "green") if one.available else ("no", "yellow"))
+        told = " ".join(one.capabilities) or one.install
+        table.add_row(line(one.name), line(one.version), here, line(told))
+    console().print(table)
 
 
 def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], bool]:
@@ -256,26 +266,26 @@ def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], bool]:
 
 def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
     """Print the matrix: rows are judged, columns are whom they talk to; conversations that went well, of how many."""
-    table = Table("", *names, title="matrix")
+    table = Table("", *map(printable, names), title="matrix")
     for left in names:
         squares = []
         for right in names:
             found = [cell for cell in cells if (cell.left, cell.right) == (left, right)]
             labels = [
-                f"[{'green' if cell.passed == len(cell.results) else 'red'}]{cell.label}[/]"
+                line((cell.label, "green" if cell.passed == len(cell.results) else "red"))
                 for cell in sorted(found, key=lambda cell: cell.version)
             ]
-            squares.append("\n".join(labels) or "-")
-        table.add_row(left, *squares)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+            squares.append(Text("\n").join(labels) if labels else line("-"))
+        table.add_row(line(left), *squares)
+    console(width=140).print(table)
 
 
 def faults(catalogue: Sequence[Fault]) -> None:
     """Print the catalogue of faults by area."""
     table = Table("fault", "oracle", "seen by", "what is wrong", title=f"{len(catalogue)} faults")
     for fault in catalogue:
-        table.add_row(f"fault:{fault.name}", fault.oracle, fault.observer, escape(fault.summary))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        table.add_row(f"fault:{fault.name}", fault.oracle, fault.observer, fault.summary)
+    console(width=160).print(table)
 
 
 def _interrupted(what: str, stream: Iterable[str], total: int) -> bool:
@@ -304,41 +314,39 @@ def mutants(result: MutationScore) -> None:
     """Print how many mutants were noticed, and those that were not."""
     for engine, figures in result.as_json().items():
         survived = result.survivors(engine)
-        print(
+        say(
             f"{engine}: {figures['share']:.1%} of the mutants that are not equivalent were noticed "
             f"({figures['killed']} noticed, {len(survived)} not, {figures['equivalent']} equivalent)"
         )
         for key in survived:
-            print(f"  {key}")
+            say(f"  {key}")
     for key, by in result.mistaken.items():
-        print(f"listed as equivalent, and noticed by {by}: {key}")
+        say(f"listed as equivalent, and noticed by {by}: {key}")
 
 
 def score(card: Card) -> None:
     """Print the matrix of faults and kinds of scenarios, then its sums."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    out = console(width=160)
     table = Table("fault", "requirement", *KINDS, "examples", "noticed by", title=f"{len(card.faults)} faults")
     for name, fault in card.faults.items():
         by, kinds = card.by(name), card.kinds(name)
         count = card.examples(name)
-        marks = ["[green]x[/]" if kind in kinds else "-" for kind in KINDS]
-        first = f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else "[red]nobody[/]"
-        table.add_row(
-            name, fault.requirement, *marks, "-" if count is None else str(count), escape(first) if by else first
-        )
-    console.print(table)
+        marks = [line(("x", "green") if kind in kinds else "-") for kind in KINDS]
+        first = f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else ("nobody", "red")
+        table.add_row(name, fault.requirement, *marks, "-" if count is None else str(count), line(first))
+    out.print(table)
     total = len(card.faults)
     for kind in KINDS:
         caught = sum(kind in card.kinds(name) for name in card.faults)
         there = sum(one.kind == kind for one in card.scenarios.values())
-        console.print(f"{kind}: {caught} of {total} faults, by {there} scenarios", highlight=False)
+        out.print(f"{kind}: {caught} of {total} faults, by {there} scenarios")
     median = "-" if card.median_examples is None else f"{card.median_examples:g}"
-    console.print(f"median number of random runs until a fault is noticed: {median}", highlight=False)
+    out.print(f"median number of random runs until a fault is noticed: {median}")
 
 
 def gaps(card: Card) -> None:
     """Print what is not as it must be: with the genuine engine, for faults, for scenarios."""
     for what, lines in card.gaps().items():
-        print(f"{what}: {len(lines)}")
-        for line in lines:
-            print(f"  {line}")
+        say(f"{what}: {len(lines)}")
+        for one in lines:
+            say(f"  {one}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.inputs import LIMITS, read_input
 from harness.judge import Result
+from harness.printable import printable
 from harness.transcript import Verdict
 
 #: Where the files of the third-party targets are: NAME.toml.
@@ -59,7 +60,7 @@ class Deviation:
         return self.covers(result) and result.verdict is self.verdict and result.detail.startswith(self.message)
 
     def __str__(self) -> str:
-        return f"entry {self.number} ({self.about} {self.name})"
+        return f"entry {self.number} ({self.about} {printable(self.name)})"
 
 
 def shipped(target: str) -> Path | None:

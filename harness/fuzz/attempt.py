@@ -12,6 +12,7 @@ from harness.judge import VERDICTS
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import ORACLES, OracleFailure
+from harness.printable import printable
 from harness.transcript import Verdict
 from harness.world import Step
 
@@ -101,7 +102,8 @@ def _named(error: Exception) -> Failure:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
         detail = f"{type(error).__name__}: {error}"
         demand = detail.partition("\n")[0].partition("(")[0]
-    return Failure(oracle, verdict, _VARIABLE.sub("*", demand)[:200], detail, False, 0)
+    shown = printable(detail, lines=True)
+    return Failure(oracle, verdict, _VARIABLE.sub("*", printable(demand))[:200], shown, False, 0)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

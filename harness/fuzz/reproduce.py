@@ -11,6 +11,7 @@ from harness.fuzz.attempt import AGREE, ANSWERS, Failure, attempt
 from harness.fuzz.case import SEED, Source
 from harness.fuzz.forms import program_to_json
 from harness.fuzz.programs import Program
+from harness.printable import printable
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from harness.world import Step
 
@@ -60,11 +61,17 @@ def as_test(name: str, program: Program, failure: Failure, found: str) -> str:
     given = [repr(one) for one in (setup.network, setup.start, setup.policy, setup.size)]
     keywords = f"target={target!r}, role={setup.role!r}, oracles={setup.oracles!r}"
     source = Source(f"Case({', '.join(given)}, {keywords})", program.moves)
-    detail = failure.detail.replace("\\", "\\\\").replace('"""', "'''")
-    return (
-        f'"""{found} Fails for as long as the target does this:\n\n{detail}\n"""\n\n'
-        f"{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"
-    )
+    words = docstring(f"{found} Fails for as long as the target does this:\n\n{failure.detail}")
+    return f"{words}\n\n{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"
+
+
+def docstring(text: str) -> str:
+    """The literal of a docstring that has this text, made printable. The target, and so anybody, may have written it.
+
+    It ends nowhere but at its end: every backslash is doubled, and of three quotes in a row each has one before it.
+    """
+    inside = printable(text, lines=True).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""{inside}\n"""'
 
 
 def shape(program: Program) -> tuple[str, ...]:

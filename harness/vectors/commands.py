@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from harness.options import UsageError, check_folder, positive
 from harness.roster import make
+from harness.screen import complain, say
 from harness.targets import ENGINES
 from harness.transcript_reading import read_transcript
 from harness.vectors import consumers
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _fail(problem: object, code: int = DEVIATES) -> int:
-    print(f"otterproof: {problem}", file=sys.stderr)
+    complain(problem)
     return code
 
 
@@ -93,7 +93,7 @@ def _generate(options: argparse.Namespace) -> int:
                     f"{kind}.json is not what the {options.engine} engine generates; run `otterproof vectors generate`"
                 )
             if not stale:
-                print(f"all {len(kinds)} files are what the {options.engine} engine generates")
+                say(f"all {len(kinds)} files are what the {options.engine} engine generates")
             return DEVIATES if stale else CONFORMS
         paths = making.write(options.out, options.engine, kinds)
     except (ClaimError, VectorError) as error:
@@ -101,7 +101,7 @@ def _generate(options: argparse.Namespace) -> int:
     schema.write(options.out / "schemas")
     if options.out == FOLDER:
         page.write()
-    print(f"{len(paths)} files are in {options.out}, with their schemas")
+    say(f"{len(paths)} files are in {options.out}, with their schemas")
     return CONFORMS
 
 
@@ -112,7 +112,7 @@ def _lint(options: argparse.Namespace) -> int:
     for problem in problems:
         _fail(problem)
     if not problems:
-        print("nothing is wrong with the form of the vectors")
+        say("nothing is wrong with the form of the vectors")
     return DEVIATES if problems else CONFORMS
 
 
@@ -122,7 +122,7 @@ def _examples(options: argparse.Namespace) -> int:
     codes = []
     for name in [options.only] if options.only else consumers.NAMES:
         code, printed = consumers.consume(name, options.folder)
-        print(f"{name}:\n{printed}", end="")
+        say(f"{name}:\n{printed.rstrip()}")
         codes.append(code)
     return DEVIATES if any(codes) else CONFORMS
 
@@ -165,24 +165,24 @@ def _add(options: argparse.Namespace) -> int:
         return _fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
     options.to.mkdir(parents=True, exist_ok=True)
     path.write_text(case.to_json(), encoding="ascii", newline="\n")
-    print(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
+    say(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
     if options.to == FOUND:
         making.write(FOLDER, "reference", ["found"])
-        print("found.json has it; see that it is right, and commit both")
+        say("found.json has it; see that it is right, and commit both")
     return CONFORMS
 
 
 def _show(report: Report) -> None:
     failures = report.failures
-    print(f"{report.name} ({report.what}): {report.checked} cases checked, {len(failures)} failures")
+    say(f"{report.name} ({report.what}): {report.checked} cases checked, {len(failures)} failures")
     for kind, tally in report.kinds.items():
-        print(f"  {kind:18} {tally.checked:5} checked, {len(tally.failures)} failures")
+        say(f"  {kind:18} {tally.checked:5} checked, {len(tally.failures)} failures")
         for reason, count in tally.skipped.most_common():
-            print(f"  {'':18} {count:5} skipped: {reason}")
+            say(f"  {'':18} {count:5} skipped: {reason}")
     for reading, options in sorted(report.readings.items()):
-        print(f"  reading {reading}: " + ", ".join(f"{option} ({len(cases)})" for option, cases in options.items()))
+        say(f"  reading {reading}: " + ", ".join(f"{option} ({len(cases)})" for option, cases in options.items()))
     for number, (case, what) in enumerate(failures.items()):
         if number == _SHOWN:
-            print(f"  ... and {len(failures) - _SHOWN} more")
+            say(f"  ... and {len(failures) - _SHOWN} more")
             break
-        print(f"  FAILED {case}: {what}")
+        say(f"  FAILED {case}: {what}")

@@ -75,8 +75,13 @@ def _answer(method: Method, params: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"result": method(params)}
     except Unsupported as error:
-        return {"error": {"code": UNSUPPORTED, "message": str(error)}}
+        return _error(UNSUPPORTED, str(error))
     except InvalidParams as error:
-        return {"error": {"code": INVALID_PARAMS, "message": str(error)}}
+        return _error(INVALID_PARAMS, str(error))
     except Exception as error:  # noqa: BLE001 (what the implementation raises is its answer)
-        return {"error": {"code": LIBRARY_FAILED, "message": f"{type(error).__name__}: {error}"}}
+        return _error(LIBRARY_FAILED, f"{type(error).__name__}: {error}")
+
+
+def _error(code: int, message: str) -> dict[str, Any]:
+    """An error. Messages of Python's own may have lone surrogates, which the protocol refuses."""
+    return {"error": {"code": code, "message": message.encode(errors="backslashreplace").decode()}}

@@ -1,7 +1,7 @@
-"""The reference engine's driver with hostile text in one place: `python driver.py PLACE`, the text in the environment.
+"""The reference engine's driver with hostile text in some places: `driver.py PLACES`, the text in the environment.
 
-PLACE is "hello" (name and version), "error" (the answer to `receive`), "member" (a name in an answer), "stderr" (said
-before it dies in `receive`), or EVENT.FIELD: that field of every such event.
+PLACES are, separated by commas: "hello" (name and version), "error" (the answer to `receive`), "member" (a name in that
+answer), "stderr" (said before it dies in `receive`), "events" (every field of every event that `receive` could give).
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from implementations.drivers.engine.driver import Driver
+from implementations.jsonform import EVENTS
 
 #: Where the text is, as a JSON string in ASCII: the environment can't hold all of it as it is.
 VARIABLE = "OTTERPROOF_HOSTILE_TEXT"
 
-#: Fields of events that hold bytes, whose text form knows no characters above U+00FF.
-BYTES = {"message", "text", "question", "data"}
+#: What the other fields of events may be, where that is not any value of their type.
+GIVEN = {"version": 3, "action": "send", "ssid": "00" * 8, "fingerprint": "00" * 20, "key": "00" * 32}
 
 Method = Callable[[dict[str, Any]], Any]
 
@@ -36,38 +38,39 @@ def altered(methods: dict[str, Method], place: str, text: str) -> dict[str, Meth
     """The methods, with the text in its place."""
     if place == "hello":
         return methods | {"hello": lambda params: methods["hello"](params) | {"name": text, "version": text}}
+    return methods | {"receive": lambda params: received(place, text)}
+
+
+def received(place: str, text: str) -> Any:
+    """What `receive` answers."""
     if place == "member":
-        return methods | {"start": lambda params: methods["start"](params) | {text: 0}}
-    if place in ("error", "stderr"):
-        return methods | {"receive": failing(place, text)}
-    event, _, field = place.partition(".")
-    said = text.encode("latin-1", "replace").decode("latin-1") if field in BYTES else text
-    return {name: replacing(method, event, field, said) for name, method in methods.items()}
+        return {"events": [], text: 0}
+    if place == "events":
+        return {"events": [event(name, kind, text) for name, kind in EVENTS.items()]}
+    if place == "error":
+        raise HostileError(text)
+    os.write(2, text.encode(errors="surrogatepass"))
+    os._exit(9)
 
 
-def failing(place: str, text: str) -> Method:
-    def method(params: dict[str, Any]) -> Any:
-        if place == "error":
-            raise HostileError(text)
-        os.write(2, text.encode(errors="surrogatepass"))
-        os._exit(9)
-
-    return method
+def event(name: str, kind: Any, text: str) -> dict[str, Any]:
+    """An event with the text in every field that can have it."""
+    return {"event": name} | {one.name: GIVEN.get(one.name, value(one.type, text)) for one in fields(kind)}
 
 
-def replacing(method: Method, event: str, field: str, said: str) -> Method:
-    def changed(params: dict[str, Any]) -> Any:
-        result = method(params)
-        for one in result.get("events", ()):
-            if one["event"] == event:
-                one[field] = said
-        return result
-
-    return changed
+def value(kind: object, text: str) -> Any:
+    """The text, as far as a field of this type can have it."""
+    if kind == "str":
+        return text
+    if str(kind).startswith("bytes"):
+        return text.encode("latin-1", "replace").decode("latin-1")
+    return {"int": 1, "bool": True}.get(str(kind), None if "None" in str(kind) else "unspecified")
 
 
 def main() -> None:
-    methods = altered(honest(), sys.argv[1], json.loads(os.environ[VARIABLE]))
+    methods = honest()
+    for place in sys.argv[1].split(","):
+        methods = altered(methods, place, json.loads(os.environ[VARIABLE]))
     for line in sys.stdin:
         request = json.loads(line)
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request["id"]}

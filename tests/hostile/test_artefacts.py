@@ -1,0 +1,291 @@
+"""Hostile text goes through every field into every artefact; each is compiled, parsed, opened, or looked at.
+
+The driver says it, the command line and files have it in names, and the functions that write artefacts are given it
+directly, also where the border would have changed it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness import cli, deviations, matrix, report
+from harness.fuzz.attempt import Failure
+from harness.fuzz.campaign import STATE, Campaign, Finding
+from harness.fuzz.case import Setup
+from harness.fuzz.programs import Program
+from harness.fuzz.report import campaign_summary, show_campaign
+from harness.fuzz.reproduce import as_test, docstring
+from harness.judge import Result, run
+from harness.keys import test_key
+from harness.network import Deliver, User
+from harness.printable import printable
+from harness.roster import Listing, make
+from harness.scenario import Scenario, load, scenarios
+from harness.targets import EngineTarget
+from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict, read_transcript
+from harness.vectors import commands
+from harness.vectors.verify import Report
+from implementations.contract import PartyConfig
+from tests.hostile.driver import VARIABLE
+from tests.hostile.texts import EVERYTHING, TEXTS, screen
+
+DRIVER = Path(__file__).with_name("driver.py")
+
+load()
+
+#: A scenario in which the target receives something first.
+SCENARIO: Scenario = next(iter(scenarios("conformance.interop.handshake_asked_by_peer[v3]")))
+
+PLACES = {"error": Verdict.CRASH, "member": Verdict.DESYNC, "stderr": Verdict.CRASH, "events": Verdict.FAIL}
+
+each = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+
+
+def hostile(place: str) -> str:
+    """A target that says hostile things, with hostile words in its command."""
+    words = shlex.quote(EVERYTHING.replace("\0", ""))
+    return f"exec:{sys.executable} {DRIVER} hello,{place} {words}"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, json.dumps(EVERYTHING))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def result_with(text: str, folder: Path) -> Result:
+    return Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, (str(folder / "x.jsonl"),))
+
+
+# ---- what is written, opened again
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: set[tuple[str, tuple[str, ...]]] = set()
+        self.shown = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add((tag, tuple(sorted(name for name, _ in attrs))))
+        for name, value in attrs:
+            assert name != "href" or str(value).startswith("#") or str(value).endswith(".jsonl"), value
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+def check_page(names: list[str], results: tuple[Result, ...], folder: Path) -> str:
+    """The text of a page of the matrix, which has the elements of one with harmless text."""
+    cells = [matrix.Cell(left, names[-1], 3, results) for left in names]
+    harmless = [matrix.Cell(left, "b", 3, (result_with("x", folder),)) for left in ("a", "b")]
+    page = Page(matrix.as_html(cells, names, folder).encode().decode())
+    assert page.elements <= Page(matrix.as_html(harmless, ["a", "b"], folder)).elements
+    json.loads(json.dumps(matrix.as_json(cells, dict.fromkeys(names, names[0]))))
+    return page.shown
+
+
+def check_python(source: str) -> str:
+    """The docstring of a generated test, which has no statement and no name but those that it must have."""
+    compile(source, "test", "exec")
+    first, *imports, function = ast.parse(source.encode()).body
+    assert isinstance(first, ast.Expr)
+    assert isinstance(first.value, ast.Constant)
+    assert all(isinstance(one, ast.ImportFrom) for one in imports)
+    assert isinstance(function, ast.FunctionDef)
+    (block,) = function.body
+    assert isinstance(block, ast.With)
+    assert all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) for one in block.body)
+    called = {ast.unparse(one.func) for one in ast.walk(function) if isinstance(one, ast.Call)}
+    imported = {alias.name for one in imports if isinstance(one, ast.ImportFrom) for alias in one.names}
+    assert called <= imported | {"case.run", "case.finish"}
+    assert {one.id for one in ast.walk(function) if isinstance(one, ast.Name)} <= imported | {"case"}
+    text = first.value.value
+    assert isinstance(text, str)
+    return text
+
+
+def check_known(result: Result, path: Path) -> None:
+    """--fix writes an entry for a result, and it explains that."""
+    path.write_text("")
+    deviations.fix(path, [result])
+    (table,) = tomllib.loads(path.read_text())["deviation"]
+    assert table.keys() <= {"scenario", "verdict", "message", "reason"}
+    if table["message"].strip():
+        assert not deviations.Known(deviations.load(path, [SCENARIO.id], [])).stale([result])
+
+
+@each
+def test_a_docstring_holds_any_text(text: str) -> None:
+    (statement,) = ast.parse(docstring(text)).body
+    assert ast.get_docstring(ast.Module([statement], []), clean=False) == f"{printable(text, lines=True)}\n"
+
+
+@each
+def test_a_generated_test_is_the_program_and_nothing_else(text: str) -> None:
+    failure = Failure("I14", Verdict.FAIL, text, text, False, 1)
+    sent = User("alice", "send", {"text": text.encode("latin-1", "replace"), "padding": None})
+    named = EngineTarget("reference")
+    named.name = text
+    program = Program(Setup(target=named, oracles=(text,)), (sent, Deliver("bob")))
+    written = as_test("i14-1", program, failure, f"Found by `otterproof fuzz` in {text} {text}, seed {text!r}.")
+    assert printable(text, lines=True) in check_python(written)
+
+
+@each
+def test_a_page_of_the_matrix_has_no_element_of_theirs(text: str, tmp_path: Path) -> None:
+    shown = check_page([text, "reference"], (result_with(text, tmp_path),), tmp_path)
+    assert printable(text, lines=True) in shown
+
+
+@each
+def test_json_and_transcripts_hold_any_text(text: str, tmp_path: Path) -> None:
+    content = report.as_json([result_with(text, tmp_path)], text, text, text)
+    assert json.loads(json.dumps(content))["scenarios"][0]["detail"] == text
+    parties = {"target": PartyInfo(text, PartyConfig(test_key("alice")))}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, text, text)) as writer:
+        writer.step(0, "target", "send", {"text": b"x"}, (), failure=text)
+        writer.verdict(Verdict.FAIL, text)
+    assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 3
+    transcript = read_transcript(tmp_path / "t.jsonl")
+    assert (transcript.header.profile, transcript.header.tool, transcript.detail) == (text, text, text)
+
+
+@each
+def test_a_file_of_known_deviations_holds_any_text(text: str, tmp_path: Path) -> None:
+    check_known(result_with(printable(text, lines=True), tmp_path), tmp_path / "known.toml")
+
+
+# ---- what is shown
+
+
+@pytest.mark.parametrize("tty", [False, True])
+@each
+def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    result = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, (text,))
+    known = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, known=text, readings={})
+    entry = deviations.Deviation("scenario", text, text, text, Verdict.FAIL, None, 1)
+    campaign = Campaign(text, text, tmp_path / text.replace("\0", "")[:50])
+    campaign.findings = [Finding(text, text, text, text, text, 1, shape=(text,), transcript=text, test=text)]
+    cell = matrix.Cell(text, text, 3, (result,))
+    with screen(monkeypatch, tty) as shown:
+        report.collect(iter([result]), 1, text)
+        report.summary([result, known], [SCENARIO], text, 0.0, deviations.Known([entry]).stale([known]))
+        report.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
+        report.collect_cells(iter([cell]), 1)
+        report.matrix([cell], [text])
+        campaign_summary(campaign)
+        seen = "".join(shown().split())
+        assert "".join(printable(text, lines=True).split())[:15] in seen
+
+
+@pytest.mark.parametrize("tty", [False, True])
+@each
+def test_vectors_verify_shows_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Report(text, text)
+    told.kinds[text].failures[text] = text
+    told.kinds[text].skipped[text] += 1
+    told.readings[text][text].append(text)
+    with screen(monkeypatch, tty):
+        commands._show(told)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+@each
+def test_usage_errors_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with screen(monkeypatch, tty):
+        assert cli.main(["check", text]) == 2
+        with pytest.raises(SystemExit):
+            cli.main(["targets", text])
+        with pytest.raises(SystemExit):
+            cli.main(["check", "reference", f"--{text}"])
+
+
+# ---- what a driver says, from its line to every artefact
+
+
+@pytest.mark.parametrize(("place", "verdict"), PLACES.items(), ids=PLACES)
+def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[2J\n\u202e"
+    target = make(hostile(place))
+    try:
+        result = run(SCENARIO, target, b"", folder, keep=True)
+    finally:
+        target.close()
+    assert result.verdict is verdict
+    assert target.version.isprintable()
+    assert printable(result.detail, lines=True) == result.detail
+    assert read_transcript(Path(result.transcripts[0])).detail == result.detail
+    check_page([target.name, "reference"], (result,), folder)
+    check_known(result, tmp_path / "known.toml")
+    json.loads(json.dumps(report.as_json([result], target.name, target.version, "")))
+    for tty in (False, True):
+        with screen(monkeypatch, tty):
+            report.summary([result], [SCENARIO], target.name, 0.0)
+            assert cli.main(["replay", result.transcripts[0], "--target", "reference"]) == 0
+
+
+@pytest.mark.parametrize("place", ["error", "member"])
+def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    campaign = Campaign(hostile(place), EVERYTHING, tmp_path, attempts=1)
+    with screen(monkeypatch, tty=True):
+        show_campaign(campaign, 1, 1)
+        campaign_summary(campaign)
+    stored = json.loads((tmp_path / STATE).read_text())
+    assert stored["version"].isprintable()
+    written = [check_python((tmp_path / one["test"]).read_text()) for one in stored["findings"] if one["test"]]
+    assert written
+    assert all("Found by `otterproof fuzz` in exec:" in one for one in written)
+
+
+# ---- what a file says
+
+
+def commands_on_files(folder: Path) -> Iterator[tuple[list[str], str]]:
+    """A command line, the name of the file that it reads, and its content."""
+    for key in ("\x1b]0;owned\x07", "a\nb\u202e"):
+        quoted = json.dumps(key)
+        yield ["check", "reference", "--known"], f"{quoted} = 1\n"
+        yield ["check", "reference", "--known"], f"deviation = [{{{quoted} = 1, scenario = {quoted}}}]\n"
+        entry = f"scenario = {quoted}\nmessage = {quoted}\nreason = {quoted}"
+        yield ["check", "reference", "--known"], f"[[deviation]]\n{entry}\n"
+        yield ["replay"], json.dumps({"format": key})
+        yield ["replay"], json.dumps({"format": "otterproof-transcript", "version": key, "tool": key})
+        yield ["replay"], transcript_with(key, folder)
+        yield ["vectors", "add", "--name", "x", "--comment", "x", "--requirement", "x"], transcript_with(key, folder)
+
+
+def transcript_with(text: str, folder: Path) -> str:
+    """A transcript with a text wherever its header and its verdict can have one."""
+    header = Header(b"", {"target": PartyInfo(text, PartyConfig(test_key("alice")))}, text, text)
+    with TranscriptWriter.create(folder / "made.jsonl", header) as writer:
+        writer.verdict(Verdict.FAIL, text)
+    return (folder / "made.jsonl").read_text()
+
+
+def test_what_files_say_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for number, (arguments, content) in enumerate(commands_on_files(tmp_path)):
+        path = tmp_path / f"{number}\x1b[2J\n"
+        path.write_text(content)
+        with screen(monkeypatch, tty=True) as shown:
+            assert cli.main([*arguments, str(path)]) in (2, 3)
+            assert shown()
+
+
+def test_what_a_campaign_says_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Campaign(EVERYTHING, EVERYTHING, tmp_path).save()
+    with screen(monkeypatch, tty=True):
+        assert cli.main(["fuzz", "reference", "--out", str(tmp_path)]) == 2
