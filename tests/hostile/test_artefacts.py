@@ -31,7 +31,8 @@ from harness.printable import printable
 from harness.roster import Listing, make
 from harness.scenario import Scenario, load, scenarios
 from harness.targets import EngineTarget
-from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict, read_transcript
+from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from harness.transcript_reading import read_transcript
 from harness.vectors import commands
 from harness.vectors.verify import Report
 from implementations.contract import PartyConfig
@@ -156,12 +157,13 @@ def test_json_and_transcripts_hold_any_text(text: str, tmp_path: Path) -> None:
     content = report.as_json([result_with(text, tmp_path)], text, text, text)
     assert json.loads(json.dumps(content))["scenarios"][0]["detail"] == text
     parties = {"target": PartyInfo(text, PartyConfig(test_key("alice")))}
-    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, text, text)) as writer:
+    name = text[:1000]  # more is refused by the schema
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, name, name)) as writer:
         writer.step(0, "target", "send", {"text": b"x"}, (), failure=text)
         writer.verdict(Verdict.FAIL, text)
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 3
     transcript = read_transcript(tmp_path / "t.jsonl")
-    assert (transcript.header.profile, transcript.header.tool, transcript.detail) == (text, text, text)
+    assert (transcript.header.profile, transcript.header.tool, transcript.detail) == (name, name, text)
 
 
 @each
