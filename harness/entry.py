@@ -1,4 +1,4 @@
-"""Where the program begins: `otterproof` is `main` here.
+"""Where the program begins: `otterproof` is `main` here. Whatever happens, its exit code means what the README says.
 
 The commands take a second or more to import. Ctrl-C counts from the first moment on, so they are imported within reach
 of its handler; and processes that judge, which import the main module again, need not import them at all.
@@ -7,23 +7,50 @@ of its handler; and processes that judge, which import the main module again, ne
 from __future__ import annotations
 
 import sys
+import traceback
 
-from harness.signals import end_by_interrupt
+from harness.outputs import OutputError
+from harness.printable import printable
+from harness.signals import interruptible
+from harness.streams import ReaderGone, guarded
 
 #: The exit code of a run that was interrupted, with Ctrl-C or by another signal that asks it to end.
 INTERRUPTED = 130
+
+#: The exit code when the target could not be judged, or the result could not be shown.
+NOT_RUN = 3
 
 
 def main() -> int:
     """Run the command that the program's arguments name; its exit code."""
     try:
-        end_by_interrupt()
-        from harness import cli  # see above
+        with guarded():
+            return _run()
+    except ReaderGone:
+        return NOT_RUN
+    except OutputError as error:
+        print(f"otterproof: {error}", file=sys.stderr or None)
+        return NOT_RUN
 
-        return cli.main()
+
+def _run() -> int:
+    """The command with all that can end it, other than standard output. Python itself would end with 1 for an error."""
+    try:
+        with interruptible():
+            from harness import cli  # see above
+
+            return cli.main()
     except KeyboardInterrupt:
         print("otterproof: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as ended:  # argparse
+        return ended.code if isinstance(ended.code, int) else 0
+    except (ReaderGone, OutputError):
+        raise
+    except Exception:  # noqa: BLE001 (whatever it is, it says nothing about the target)
+        print(printable(traceback.format_exc(), lines=True), file=sys.stderr)
+        print("otterproof: this is a defect of Otterproof, not of the target; please report the above", file=sys.stderr)
+        return NOT_RUN
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class OutputError(Exception):
 
     def __init__(self, what: object, error: OSError) -> None:
         reason = error.strerror or str(error)
-        super().__init__(f"{what} could not be written: {reason}; make room, or choose another place for it")
+        super().__init__(f"{what} could not be written: {reason}; see to that, or choose another place for it")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -12,6 +12,8 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -25,11 +27,17 @@ class Interrupted(KeyboardInterrupt):
     """The command was asked to end by a signal other than Ctrl-C; the message names the signal."""
 
 
-def end_by_interrupt() -> None:
-    """Let SIGTERM and SIGHUP raise Interrupted in the main thread, unless the command was started ignoring them."""
-    for number in ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP raise Interrupted in the main thread, unless the command was started ignoring them."""
+    taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness import entry
 from harness.outputs import OutputError, write_whole
 
 
@@ -25,7 +30,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     file = tmp_path / "out.json"
     file.write_text("old\n")
     fail_to_write(monkeypatch)
-    with pytest.raises(OutputError, match=r"out\.json could not be written: No space left on device; make room"):
+    with pytest.raises(OutputError, match=r"out\.json could not be written: No space left on device; see to that"):
         write_whole(file, "new\n")
     assert file.read_text() == "old\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
@@ -54,3 +59,74 @@ def test_a_device_is_written_to_and_stays() -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         write_whole(Path("/dev/full"), "never there")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+# ---- standard output and standard error
+
+
+@pytest.fixture
+def help_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["otterproof", "--help"])
+
+
+@pytest.mark.usefixtures("help_asked_for")
+def test_a_full_disk_behind_standard_output_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w") as full, redirect_stdout(full):
+        assert entry.main() == 3
+    told = capsys.readouterr().err
+    assert told.startswith("otterproof: standard output could not be written: No space left on device; ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.usefixtures("help_asked_for")
+def test_a_reader_that_has_gone_ends_the_command_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe, redirect_stdout(pipe):
+        assert entry.main() == 3
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("help_asked_for")
+def test_a_closed_standard_output_is_noticed_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert entry.main() == 3
+    assert "standard output could not be written: it is closed" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("help_asked_for")
+def test_standard_error_changes_no_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say_and_conform() -> int:
+        print("a message", file=sys.stderr, flush=True)
+        return 0
+
+    monkeypatch.setattr("harness.cli", SimpleNamespace(main=say_and_conform))
+    with open("/dev/full", "w") as full, redirect_stderr(full):
+        assert entry.main() == 0
+    monkeypatch.setattr("sys.stderr", None)
+    assert entry.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_said_when_python_ends() -> None:
+    """Python itself flushes its streams when it ends, and would complain and end with 120."""
+    command = f"{sys.executable} -m harness.entry --help >/dev/full"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_defect_of_our_own_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def defective() -> int:
+        raise LookupError("no such \x1b[2J thing")
+
+    monkeypatch.setattr("harness.cli", SimpleNamespace(main=defective))
+    assert entry.main() == 3
+    told = capsys.readouterr().err
+    assert "in defective\n" in told
+    assert "LookupError: no such \\x1b[2J thing" in told
+    assert told.endswith("otterproof: this is a defect of Otterproof, not of the target; please report the above\n")

@@ -1,0 +1,46 @@
+"""Signals: SIGTERM and SIGHUP end a command as Ctrl-C does, and what was ignored when it started stays ignored."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from harness import entry
+from harness.signals import Interrupted, interruptible
+
+SIGNALS = [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_interrupts(number: signal.Signals) -> None:
+    with pytest.raises(Interrupted, match=number.name), interruptible():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+    assert issubclass(Interrupted, KeyboardInterrupt), "what handles Ctrl-C handles it"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGINT])
+def test_an_interrupted_command_ends_with_130(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
+    try:
+        monkeypatch.setattr("harness.cli", SimpleNamespace(main=lambda: os.kill(os.getpid(), number)))
+        assert entry.main() == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "otterproof: interrupted\n"
