@@ -1,17 +1,19 @@
-"""Files that others send, and how they are read: whole, of bounded size, and as strict JSON.
+"""Files that others send, and how they are read: whole, of bounded size, and as strict JSON or TOML.
 
-Whoever reads such a file calls `read_input` with one of the limits below, and `parse_json` for what is in it. The
+Whoever reads such a file calls `read_input` with one of the limits below, and `parse_json` or `parse_toml` for what is
+in it. The
 command line reports InputError with exit code 2, since another file can be named.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import Any, NoReturn
 
 from implementations.inputs import InputError, read_input
 
-__all__ = ["LIMITS", "InputError", "parse_json", "read_input"]
+__all__ = ["LIMITS", "InputError", "parse_json", "parse_toml", "read_input"]
 
 #: The most bytes that a file of each kind can have: many times what is ever written, and little enough to be read.
 LIMITS = {
@@ -20,7 +22,11 @@ LIMITS = {
     "known deviations": 1 << 20,
     "found case": 16 << 20,
     "vectors": 16 << 20,
+    "unshown": 1 << 20,
 }
+
+#: The most characters of a line of TOML. The parser takes quadratic time for a key of very many parts.
+_TOML_LINE = 4096
 
 
 def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
@@ -37,6 +43,18 @@ def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
             parse_constant=_no_constant,
             parse_float=_no_fraction if whole else _finite,
         )
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """A document of TOML. ValueError with the reason when it is not one, or is one that no file of ours is."""
+    text = data.decode()
+    longest = max(map(len, text.split("\n")))
+    if longest > _TOML_LINE:
+        raise ValueError(f"it has a line of {longest} characters, and the limit is {_TOML_LINE}")
+    try:
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
 

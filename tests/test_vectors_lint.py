@@ -146,7 +146,7 @@ def test_the_partition_is_told(
 
 def test_reasons_are_read(tmp_path: Path) -> None:
     (tmp_path / "unshown.toml").write_text('[[unshown]]\nrequirements = ["A", "A"]\nreason = "why"\n')
-    with pytest.raises(vectors.VectorError, match="A is there twice"):
+    with pytest.raises(vectors.VectorError, match="A appears twice"):
         unshown(tmp_path)
     (tmp_path / "unshown.toml").write_text("[[")
     with pytest.raises(vectors.VectorError, match="can't be read"):

@@ -40,6 +40,10 @@ def typed(value: object, wanted: type[T], where: str) -> T:
     return value
 
 
+#: The most digits of a big number, more than twice as many as the largest that OTR has. Longer ones cost time in
+#: arithmetic, and from 4300 decimal digits on Python refuses to print them.
+MAX_DIGITS = 2048
+
 _HEX = re.compile("(?:[0-9a-f]{2})*")
 _BIG = re.compile("0|[1-9a-f][0-9a-f]*")
 
@@ -53,6 +57,8 @@ def _read_hex(value: Any, where: str) -> bytes:
 
 def _read_big(value: Any, where: str) -> int:
     text = typed(value, str, where)
+    if len(text) > MAX_DIGITS:
+        raise VectorError(where, f"the number has {len(text)} hexadecimal digits, and the limit is {MAX_DIGITS}")
     if not _BIG.fullmatch(text):
         raise VectorError(where, "expected a number in lower-case hexadecimal digits without leading zeros")
     return int(text, 16)

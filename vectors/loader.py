@@ -12,11 +12,13 @@ twice. This module needs nothing but the standard library.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vectors.forms import (
     INT,
@@ -35,6 +37,9 @@ from vectors.operations import KINDS, REACTIONS, Operation, operation
 
 FORMAT = "otterproof-vectors"
 VERSION = 1
+
+#: The most bytes that a file can have.
+MAX_BYTES = 16 << 20
 
 #: Where the files are.
 FOLDER = Path(__file__).parent
@@ -239,14 +244,24 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 def parse(text: str, where: str) -> VectorFile:
     """The file in a JSON text. VectorError; `where` names it."""
     try:
-        given = typed(json.loads(text, object_pairs_hook=_unique), dict, where)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, VectorError):
-            raise
-        raise VectorError(where, f"no JSON: {error}") from None
+        return _file(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant), where)
+    except VectorError:
+        raise
+    except ValueError as error:
+        raise VectorError(where, f"it is not JSON: {error}") from None
+    except RecursionError:
+        raise VectorError(where, "its values are nested too deeply") from None
+
+
+def _file(value: Any, where: str) -> VectorFile:
+    given = typed(value, dict, where)
     notes = typed(given.pop("notes", None), dict, f"{where}: notes")
     groups = typed(given.pop("groups", None), list, f"{where}: groups")
     values = read_shape(FILE, given, where)
@@ -291,10 +306,30 @@ def load(kind: str, folder: Path = FOLDER) -> VectorFile:
     """The file of one kind. VectorError."""
     path = folder / f"{kind}.json"
     try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _read(path).decode("ascii")
+    except (OSError, ValueError) as error:
         raise VectorError(str(path), f"can't be read: {error}; there are files for {', '.join(KINDS)}") from error
     return parse(text, path.name)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file of bounded size: no pipe makes a reader wait, no device fills the memory.
+
+    OSError, ValueError. (implementations/inputs.py does the same; this package works without the rest.)
+    """
+    if not path.is_file():  # before it is opened, because to open a device can already do something
+        raise ValueError("it is a directory, pipe or device" if path.exists() else "there is no such file")
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is a directory, pipe or device")
+        if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES} bytes, the limit")
+        parts: list[bytes] = []
+        while part := file.read(min(1 << 20, MAX_BYTES + 1 - sum(map(len, parts)))):
+            parts.append(part)
+    if sum(map(len, parts)) > MAX_BYTES:
+        raise ValueError(f"it grew beyond {MAX_BYTES} bytes, the limit, while it was read")
+    return b"".join(parts)
 
 
 def load_all(folder: Path = FOLDER) -> tuple[VectorFile, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from harness.inputs import LIMITS, read_input
+from harness.inputs import LIMITS, parse_toml, read_input
 from harness.judge import Result
 from harness.printable import printable
 from harness.transcript import Verdict
@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parent
 #: Verdicts that can be known.
 VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 
-#: The most characters of a line.
-_LINE = 4096
+#: What a file is called when it can't be read.
+WHAT = "a file of known deviations"
 
 _FIELDS = ("scenario", "requirement", "message", "reason", "verdict", "expires")
 
@@ -69,23 +69,12 @@ def shipped(target: str) -> Path | None:
     return path if path.exists() else None
 
 
-def read_toml(path: Path) -> str:
-    """The text of a file that is TOML. DeviationError; InputError when it can't be read.
-
-    The parser takes quadratic time for a key of very many parts, so lines are bounded.
-    """
-    data = read_input(path, limit=LIMITS["known deviations"], what="a file of known deviations")
+def read_toml(path: Path) -> dict[str, Any]:
+    """What is in a file. DeviationError when it is not TOML, InputError when it can't be read."""
     try:
-        text = data.decode()
-        longest = max(map(len, text.split("\n")))
-        if longest > _LINE:
-            raise ValueError(f"it has a line of {longest} characters, and the limit is {_LINE}")
-        tomllib.loads(text)
-    except RecursionError:
-        raise DeviationError([f"{path} is not TOML that can be used: its values are nested too deeply"]) from None
+        return parse_toml(read_input(path, limit=LIMITS["known deviations"], what=WHAT))
     except ValueError as error:
         raise DeviationError([f"{path} is not TOML: {error}"]) from error
-    return text
 
 
 def load(
@@ -95,7 +84,7 @@ def load(
 
     scenarios, requirements: the ids that there are. today: what expiry is judged by; None: it is not.
     """
-    content = tomllib.loads(read_toml(path))
+    content = read_toml(path)
     problems = [
         f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
     ]

@@ -13,8 +13,9 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from harness.deviations.entries import VERDICTS, DeviationError, read_entry, read_toml
+from harness.deviations.entries import VERDICTS, WHAT, DeviationError, read_entry
 from harness.deviations.known import Known
+from harness.inputs import LIMITS, parse_toml, read_input
 from harness.judge import Result
 from harness.transcript import Verdict
 
@@ -38,12 +39,7 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
     only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the
     file is not TOML, InputError when it can't be read.
     """
-    try:
-        document = tomlkit.parse(read_toml(path)) if path.exists() else tomlkit.document()
-    except (tomlkit.exceptions.TOMLKitError, ValueError) as error:
-        raise DeviationError([f"{path} is not TOML: {error}"]) from error
-    except RecursionError:
-        raise DeviationError([f"{path} is not TOML that can be used: its values are nested too deeply"]) from None
+    document = _document(path) if path.exists() else tomlkit.document()
     old = document.get("deviation", tomlkit.aot())
     tables = list(old) if isinstance(old, AoT) else []
     kept: list[Table] = []
@@ -71,6 +67,15 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
             document["deviation"] = entries
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
     return len(tables) - len(kept), len(new)
+
+
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    data = read_input(path, limit=LIMITS["known deviations"], what=WHAT)
+    try:
+        parse_toml(data)  # the other parser is slow, so it gets nothing that is not TOML
+        return tomlkit.parse(data)
+    except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError) as error:
+        raise DeviationError([f"{path} can't be rewritten: {error}; correct it by hand"]) from error
 
 
 def _groups(failed: Sequence[Result], results: Sequence[Result]) -> list[tuple[str, Result]]:

@@ -131,7 +131,7 @@ def _verify(options: argparse.Namespace) -> int:
     try:
         files = load_all(options.folder)
     except VectorError as error:
-        return _fail(error)
+        return _fail(error, USAGE)
     if not files:
         raise _nothing_in(options.folder)
     missing = set(options.kind or ()) - {file.kind for file in files}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.inputs import LIMITS, read_input
 from harness.targets import ENGINES
 from harness.vectors.answers import Party, Subject
 from harness.vectors.builder import SEED, FileBuilder
@@ -64,4 +65,4 @@ def _committed(kind: str, folder: Path) -> str:
     if not path.exists():
         return ""
     load(kind, folder)  # a file that is no vector file is told as that
-    return path.read_text(encoding="ascii")
+    return read_input(path, limit=LIMITS["vectors"], what="vectors").decode("ascii")

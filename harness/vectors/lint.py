@@ -6,8 +6,6 @@ counts, ids that are there twice and flags without a note; here they are told as
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,10 +13,12 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from harness.inputs import LIMITS, InputError, parse_json, parse_toml, read_input
 from harness.requirements import RequirementClass, Table
 from harness.requirements import load as load_requirements
 from harness.requirements.table import hint
 from vectors import FOLDER, KINDS, VectorError, VectorFile, load, page, schema
+from vectors.forms import typed
 
 #: The least number of cases of all kinds, and the least share of invalid ones among them.
 MIN_CASES = 2000
@@ -38,15 +38,19 @@ def unshown(folder: Path = FOLDER) -> dict[str, str]:
     """Requirement -> why no vector can show it. VectorError."""
     path = folder / UNSHOWN
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = parse_toml(read_input(path, limit=LIMITS["unshown"], what="a list of reasons"))
+    except InputError as error:
+        raise VectorError(path.name, str(error)) from error
+    except ValueError as error:
         raise VectorError(str(path), f"can't be read: {error}") from error
     reasons: dict[str, str] = {}
-    for entry in content.get("unshown", []):
-        for name in entry["requirements"]:
-            if name in reasons:
-                raise VectorError(path.name, f"{name} is there twice")
-            reasons[name] = entry["reason"]
+    for number, entry in enumerate(typed(content.get("unshown", []), list, path.name), 1):
+        where = f"{path.name}, entry {number}"
+        given = typed(entry, dict, where)
+        for name in typed(given.get("requirements"), list, f"{where}: requirements"):
+            if typed(name, str, f"{where}: a requirement") in reasons:
+                raise VectorError(where, f"{name} appears twice")
+            reasons[name] = typed(given.get("reason"), str, f"{where}: reason")
     return reasons
 
 
@@ -58,16 +62,20 @@ def _validator(kind: str) -> Draft202012Validator:
     return Draft202012Validator(schema.schema(KINDS[kind]))
 
 
+def _text(path: Path) -> str:
+    return read_input(path, limit=LIMITS["vectors"], what="a schema").decode("ascii", errors="replace")
+
+
 def _schemas(files: Sequence[VectorFile], table: Table, folder: Path) -> Iterator[str]:
     """The schemas are those of the table of operations, and every file obeys its own."""
     for kind in KINDS.values():
         path = folder / "schemas" / f"{kind.name}.schema.json"
-        if not path.exists() or path.read_text(encoding="ascii") != schema.render(kind):
+        if not path.exists() or _text(path) != schema.render(kind):
             yield f"{path.name}: it is not what the table of operations makes; run `otterproof vectors generate`"
     if page.PAGE.exists() and page.PAGE.read_text(encoding="utf-8") != page.render():
         yield f"{page.PAGE.name}: it is not what the table of operations makes; run `otterproof vectors generate`"
     for file in files:
-        given = json.loads((folder / f"{file.kind}.json").read_text(encoding="ascii"))
+        given = parse_json(read_input(folder / f"{file.kind}.json", limit=LIMITS["vectors"], what="vectors"))
         error = best_match(_validator(file.kind).iter_errors(given))
         if error is not None:
             yield f"{file.kind}.json: against its schema, at {error.json_path}: {error.message:.200}"
