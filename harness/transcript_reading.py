@@ -98,7 +98,9 @@ def _validate(line: Mapping[str, Any], kind: str) -> None:
     error = next(_validator(kind).iter_errors(line), None)
     if error is not None:
         place = error.json_path.removeprefix("$").removeprefix(".")
-        problem = f"{place + ': ' if place else ''}{error.message}"
+        shown = repr(error.instance)  # the message may begin with it, however long it is
+        message = error.message.replace(shown, f"{shown:.80}...", 1) if len(shown) > 80 else error.message
+        problem = f"{place + ': ' if place else ''}{message}"
         raise TranscriptError(f"not a {kind} as in {SCHEMA.name}: {problem:.300}")
 
 

@@ -180,7 +180,7 @@ def test_what_campaigns_draw_is_within_the_bounds_of_the_reader() -> None:
 
 #: Numbers that no DSA key has, each of which an engine would choke on: they raise, or signing never succeeds.
 _GOOD_KEY = test_key("alice").public
-_NO_KEYS = {
+NO_KEYS = {
     "p is 1": {"p": 1},
     "q is 0": {"q": 0},
     "q is even": {"q": _GOOD_KEY.q + 1},
@@ -195,10 +195,10 @@ _NO_KEYS = {
 }
 
 
-@pytest.mark.parametrize("name", _NO_KEYS)
+@pytest.mark.parametrize("name", NO_KEYS)
 def test_a_key_that_is_none_is_refused_before_any_engine_gets_it(name: str) -> None:
     header, *rest = json.loads(json.dumps(transcript()))
-    header["parties"]["bob"]["config"]["key"].update({part: format(n, "x") for part, n in _NO_KEYS[name].items()})
+    header["parties"]["bob"]["config"]["key"].update({part: format(n, "x") for part, n in NO_KEYS[name].items()})
     with pytest.raises(TranscriptError, match=r"^sent.jsonl, line 1: parties.bob.config.key"):
         parse_transcript(written((header, *rest)), "sent.jsonl")
 
