@@ -32,7 +32,7 @@ from implementations.contract import (
 
 from . import fragments, handshake, inbound, smp, smp_run, text
 from .outbound import Tlv, encode_tlv, send_data
-from .party import Party, PartyState, StoredText
+from .party import Party, PartyState, StoredText, in_words
 from .secret_values import all_secrets
 from .session import Encrypted, Finished, Plaintext, Session
 from .wire import HANDSHAKE_KINDS, IGNORE_UNREADABLE, TAG_REASONS, Fault, Kind, read_handshake_body, read_header
@@ -167,7 +167,7 @@ class IndependentEngine:
 
     def _store(self, typed: bytes, fingerprint: bytes | None) -> None:
         state = self._party.state
-        state.stored += (StoredText(typed, state.now, fingerprint),)
+        state.stored = state.stored.plus((StoredText(typed, state.now, fingerprint),))
 
     def _query(self) -> Event:
         return Outgoing(text.query(self._party.versions))
@@ -246,7 +246,7 @@ class IndependentEngine:
 
     def set_time(self, now: int) -> None:
         if now < self._party.state.now:
-            raise OtrError(f"the time went backwards, from {self._party.state.now} to {now}")
+            raise OtrError(f"the time went backwards, from {in_words(self._party.state.now)} to {in_words(now)}")
         self._party.state.now = now
 
     def set_policy(self, policy: Policy) -> None:

@@ -1,23 +1,27 @@
 """Fragmentation: cutting an armoured message to a size, and putting received pieces together.
 
-The pieces of an unfinished message form a chain, each link holding the one before it. Adding a piece thus costs the
-same however many there are, and a snapshot that shares the chain is not touched by what is added later.
+The pieces of an unfinished message form a chain, so adding one costs the same however many there are.
 [Fragmentation]
 """
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason
 
+from .growing import Chain
+from .text import consists_of
 from .wire import Fault, Header, judge_receiver, judge_sender
 
-_FORM_V3: Final = re.compile(rb"\?OTR\|([0-9A-Fa-f]{1,8})\|([0-9A-Fa-f]{1,8}),([0-9]{1,5}),([0-9]{1,5}),([^,]+),")
-_FORM_V2: Final = re.compile(rb"\?OTR,([0-9]{1,5}),([0-9]{1,5}),([^,]+),")
+#: The length of "?OTR|" and of "?OTR,".
+_MARKER_SIZE: Final = 5
+
+#: Digits by base.
+_DIGITS: Final = {10: string.digits.encode(), 16: string.hexdigits.encode()}
 _MOST_PIECES: Final = 0xFFFF
 
 
@@ -33,23 +37,15 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partial:
-    """The pieces 1 to k of n, of `size` bytes together; `piece` is the k-th, the others hang on `before`."""
+    """The pieces 1 to k of n, of `size` bytes together."""
 
     k: int
     n: int
     size: int
-    piece: bytes = field(repr=False)
-    before: Partial | None = field(repr=False)
+    pieces: Chain[bytes] = field(repr=False)
 
-    def joined(self) -> bytes:
-        """All pieces in one."""
-        pieces = []
-        link: Partial | None = self
-        while link is not None:
-            pieces.append(link.piece)
-            link = link.before
-        return b"".join(reversed(pieces))
 
+_NO_PIECES: Final[Chain[bytes]] = Chain()
 
 #: What is stored, by sender tag (0 for version 2), the one that began longest ago first.
 Stored = Mapping[int, Partial]
@@ -60,23 +56,38 @@ def parse(message: bytes, start: int, version: int, own_tag: int) -> Fragment:
 
     Raises Fault: BAD_FRAGMENT for its form, then a reason about the tags, then BAD_FRAGMENT for k and n.
     """
-    sender = 0
+    sender = receiver = 0
+    match version, message[start + _MARKER_SIZE :].split(b",", 4):
+        case 2, [k_digits, n_digits, piece, _, *_]:
+            pass
+        case 3, [tags, k_digits, n_digits, piece, _]:
+            sender, receiver = _read_tags(tags)
+        case _:
+            raise Fault(Reason.BAD_FRAGMENT)
+    k, n = _read_number(k_digits, 10, 5), _read_number(n_digits, 10, 5)
+    if not piece:
+        raise Fault(Reason.BAD_FRAGMENT)
     if version == 3:
-        form = _FORM_V3.match(message, start)
-        if form is None:
-            raise Fault(Reason.BAD_FRAGMENT)
-        sender = int(form[1], 16)
         judge_sender(sender)
-        judge_receiver(int(form[2], 16), own_tag, zero_allowed=True)
-    else:
-        form = _FORM_V2.match(message, start)
-        if form is None:
-            raise Fault(Reason.BAD_FRAGMENT)
-    *_, k_digits, n_digits, piece = form.groups()
-    k, n = int(k_digits), int(n_digits)
+        judge_receiver(receiver, own_tag, zero_allowed=True)
     if not 1 <= k <= n <= _MOST_PIECES:
         raise Fault(Reason.BAD_FRAGMENT)
     return Fragment(sender, k, n, piece)
+
+
+def _read_tags(tags: bytes) -> tuple[int, int]:
+    """The two instance tags, sender first. Raises Fault(BAD_FRAGMENT)."""
+    sender, bar, receiver = tags.partition(b"|")
+    if not bar:
+        raise Fault(Reason.BAD_FRAGMENT)
+    return _read_number(sender, 16, 8), _read_number(receiver, 16, 8)
+
+
+def _read_number(text: bytes, base: int, most: int) -> int:
+    """A number of one to `most` digits. Raises Fault(BAD_FRAGMENT) for a longer one before it looks at its digits."""
+    if not 1 <= len(text) <= most or not consists_of(text, _DIGITS[base]):
+        raise Fault(Reason.BAD_FRAGMENT)
+    return int(text, base)
 
 
 def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reason | None]:
@@ -90,16 +101,17 @@ def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reaso
     size = len(fragment.piece)
     if fragment.k == 1:
         began_before = False
-        extended = Partial(1, fragment.n, size, fragment.piece, None)
+        extended = Partial(1, fragment.n, size, _NO_PIECES.plus((fragment.piece,)))
     elif partial is not None and (fragment.k, fragment.n) == (partial.k + 1, partial.n):
         began_before = True
-        extended = Partial(fragment.k, fragment.n, partial.size + size, fragment.piece, partial)
+        pieces = partial.pieces.plus((fragment.piece,))
+        extended = Partial(fragment.k, fragment.n, partial.size + size, pieces)
     else:
         return kept, None, Reason.FRAGMENT_OUT_OF_ORDER
     if extended.size > MAX_REASSEMBLY:
         return kept, None, Reason.TOO_LARGE
     if extended.k == extended.n:
-        return kept, extended.joined(), None
+        return kept, b"".join(extended.pieces), None
     if began_before:
         # Written in place, for the age of an unfinished message is that of its first piece.
         return {**stored, fragment.sender: extended}, None, None

@@ -12,6 +12,7 @@ from implementations.contract import Established, Event, Reason, Rejected, SmpAb
 
 from . import ake, dsa, smp
 from .derive import handshake_keys, shared_secret
+from .growing import Members
 from .outbound import send_stored
 from .party import Party
 from .primitives import KeyPair, aes_ctr, in_group, sha256
@@ -52,7 +53,7 @@ def begin(party: Party, offers: frozenset[int]) -> list[Event]:
         ours = (session.instance == 0) == (version == 2)
         party.put(replace(session, auth=AwaitingDhKey(commit) if ours else Idle()))
     party.state.announced = commit if version == 3 else None
-    party.state.replies_to_announced = frozenset()
+    party.state.replies_to_announced = Members()
     return party.emit(message)
 
 
@@ -80,7 +81,8 @@ def _receive_commit(party: Party, header: Header, message: DhCommit) -> list[Eve
         case Idle() | AwaitingDhKey() | AwaitingSig():
             party.make_room(session.instance)
             key = party.draw_key("ake.y")
-            party.state.replies_to_announced |= {key.public}  # a reflection of our own key is no reply either
+            if party.state.announced is not None:  # a reflection of our own key is no reply to it
+                party.state.replies_to_announced = party.state.replies_to_announced.plus(key.public)
             reply = Encoded(party.header(header.version, Kind.DH_KEY, header.sender), DhKey(key.public).encode())
             auth = AwaitingRevealSig(message.encrypted_gx, message.hashed_gx, key, reply)
     party.put(replace(session, auth=auth))
@@ -96,7 +98,7 @@ def _receive_dh_key(party: Party, header: Header, message: DhKey) -> list[Event]
             if header.version == 3 and message.gy in party.state.replies_to_announced:
                 raise Fault(Reason.UNEXPECTED)  # two sessions with the same pair of D-H keys would share all keys
             party.make_room(session.instance)
-            party.state.replies_to_announced |= {message.gy}
+            party.state.replies_to_announced = party.state.replies_to_announced.plus(message.gy)
         case AwaitingSig(gy=gy, reveal_signature_message=sent) if gy == message.gy:
             return party.emit(sent)
         case _:
@@ -164,7 +166,7 @@ def _complete(
     old = session.message if isinstance(session.message, Encrypted) else None
     pending = session.pending_mac_keys
     if old is not None:
-        pending += old.ratchet.mac_keys()
+        pending = pending.plus(old.ratchet.mac_keys())
         if not isinstance(old.smp, smp.Expect1):
             events.append(SmpAborted(instance, Reason.REHANDSHAKE))
     new = Encrypted(

@@ -83,11 +83,11 @@ def _rotate(party: Party, instance: int, session: Encrypted, message: DataMessag
     dropped: tuple[KeyPair, ...] = ()
     if message.recipient_keyid == ratchet.our_keyid:
         ratchet, revealed, previous = ratchet.rotate_ours(lambda: party.draw_key("dh.x"))
-        pending += revealed
+        pending = pending.plus(revealed)
         dropped = (previous,)
     if message.sender_keyid == ratchet.their_keyid:
         ratchet, revealed = ratchet.rotate_theirs(message.next_dh)
-        pending += revealed
+        pending = pending.plus(revealed)
     party.put(replace(whole, message=replace(session, ratchet=ratchet), pending_mac_keys=pending))
     party.forget_keys(dropped)
 
@@ -141,7 +141,7 @@ def _receive_tlv(
 def _disconnected(party: Party, instance: int, session: Encrypted) -> list[Event]:
     """The correspondent has ended the session: FINISHED."""
     whole = party.session(instance)
-    pending = whole.pending_mac_keys + session.ratchet.mac_keys()
+    pending = whole.pending_mac_keys.plus(session.ratchet.mac_keys())
     party.put(replace(whole, message=Finished(session.fingerprint), pending_mac_keys=pending))
     party.forget_keys(tuple(session.ratchet.our_keys.values()))
     return [*smp_run.dropped(instance, session, Reason.SESSION_LEFT), FinishedEvent(instance)]

@@ -11,6 +11,7 @@ from enum import IntEnum
 from implementations.contract import RECENT, Event, StoredDropped
 
 from .derive import SessionKeys
+from .growing import Chain
 from .party import Party
 from .primitives import aes_ctr, sha1_hmac
 from .session import Encrypted
@@ -56,7 +57,7 @@ def send_data(
     ratchet, keys = session.ratchet.with_keys(pair)
     ratchet, counter = ratchet.count_sent(pair)
     whole = party.session(instance)
-    revealed = whole.pending_mac_keys + (ratchet.mac_keys() if last else ())
+    revealed = whole.pending_mac_keys.plus(ratchet.mac_keys() if last else ())
     sender_keyid, recipient_keyid = pair
     next_dh = ratchet.our_keys[ratchet.our_keyid].public
     ctr = counter.to_bytes(8, "big")
@@ -68,7 +69,7 @@ def send_data(
     message = Encoded(header, body + mac + encode_data(b"".join(revealed)))
 
     following = replace(session, ratchet=ratchet, last_sent=party.state.now)
-    party.put(replace(whole, message=following, pending_mac_keys=()))
+    party.put(replace(whole, message=following, pending_mac_keys=Chain()))
     return Sent(party.emit(message), following, keys)
 
 
@@ -80,7 +81,7 @@ def send_tlv(party: Party, instance: int, session: Encrypted, kind: Tlv, value: 
 def send_stored(party: Party, instance: int, session: Encrypted) -> list[Event]:
     """Send the stored texts in a session that has just become ENCRYPTED, or drop them. None stays stored."""
     events: list[Event] = []
-    stored, party.state.stored = party.state.stored, ()
+    stored, party.state.stored = party.state.stored, Chain()
     for entry in stored:
         recent = party.state.now - entry.stored_at <= RECENT
         if recent and entry.fingerprint in (None, session.fingerprint):

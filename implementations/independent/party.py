@@ -26,6 +26,7 @@ from implementations.contract import (
 
 from . import dsa, text
 from .fragments import Partial, split
+from .growing import Chain, Members
 from .primitives import DH_EXPONENT, SMP_EXPONENT, KeyPair
 from .session import AwaitingDhKey, Commit, Encrypted, Idle, Plaintext, Session
 from .wire import Encoded, Fault, Header, Kind
@@ -60,9 +61,9 @@ class PartyState:
     focus: int = 0
     heard_plaintext: bool = False
     announced: Commit | None = None
-    replies_to_announced: frozenset[int] = frozenset()
+    replies_to_announced: Members = field(default_factory=Members)
     sessions: dict[int, Session] = field(default_factory=lambda: {0: Session(0)})
-    stored: tuple[StoredText, ...] = ()
+    stored: Chain[StoredText] = field(default_factory=Chain)
     fragments: Mapping[int, Partial] = field(default_factory=dict)
     draws: dict[str, int] = field(default_factory=dict)
 
@@ -71,15 +72,21 @@ class PartyState:
         return replace(self, sessions=self.sessions.copy(), draws=self.draws.copy())
 
 
+def in_words(number: int) -> str:
+    """A caller's number for an error message. Python refuses to write out one of thousands of digits."""
+    bits = number.bit_length()
+    return str(number) if bits <= 64 else f"(a number of {bits} bits)"
+
+
 def check_config(config: PartyConfig) -> None:
     """Raise OtrError for a value out of range."""
     tag, size, interval = config.instance_tag, config.max_message_size, config.heartbeat_interval
     if tag is not None and not MIN_INSTANCE_TAG <= tag <= _HIGHEST_TAG:
-        raise OtrError(f"instance_tag {tag:#x} is not a valid instance tag")
+        raise OtrError(f"instance_tag {in_words(tag)} is outside {MIN_INSTANCE_TAG} to {_HIGHEST_TAG}")
     if size is not None and size < MIN_MESSAGE_SIZE:
-        raise OtrError(f"max_message_size {size} is below {MIN_MESSAGE_SIZE}")
+        raise OtrError(f"max_message_size {in_words(size)} is below {MIN_MESSAGE_SIZE}")
     if interval is not None and interval < 0:
-        raise OtrError(f"heartbeat_interval {interval} is negative")
+        raise OtrError(f"heartbeat_interval {in_words(interval)} is negative")
     if not dsa.acceptable(config.key.public) or not 0 < config.key.x < config.key.public.q:
         raise OtrError("the long-term key's numbers are out of range")
 
@@ -157,6 +164,7 @@ class Party:
         commit = self.state.announced
         if commit is not None and commit.key.private in private:
             self.state.announced = None
+            self.state.replies_to_announced = Members()
         for session in list(self.state.sessions.values()):
             match session.auth:
                 case AwaitingDhKey(waiting) if waiting.key.private in private:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from implementations.contract import AuthState, MessageState, SessionSnapshot, SmpState
 
 from . import smp
+from .growing import Chain
 from .primitives import KeyPair
 from .ratchet import Ratchet
 from .wire import Encoded
@@ -100,7 +101,7 @@ class Session:
     version: int = 0
     auth: Auth = Idle()
     message: Message = Plaintext()
-    pending_mac_keys: tuple[bytes, ...] = ()
+    pending_mac_keys: Chain[bytes] = field(default_factory=Chain)
 
     def snapshot(self) -> SessionSnapshot:
         """The public view."""
@@ -127,7 +128,7 @@ class Session:
             ssid=ssid,
             fingerprint=fingerprint,
             ratchet=ratchet,
-            pending_mac_keys=self.pending_mac_keys,
+            pending_mac_keys=tuple(self.pending_mac_keys),
         )
 
 

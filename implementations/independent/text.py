@@ -1,14 +1,15 @@
 """Messages as text: what a received one is, and how the ones we send look.
 
 `classify` sorts every received message into one of a few kinds by the markers it contains, in the order that the
-contract fixes. Queries, whitespace tags, error messages and the base-64 armour are all here; fragments are only
-recognized here and taken apart in `fragments`. [Unencoded messages, Encoded messages]
+contract fixes. It walks over the message once, from one "?OTR" to the next, and never reads a byte again for each of
+them: the sender chooses how many there are. Queries, whitespace tags, error messages and the base-64 armour are all
+here; fragments are only recognized here and taken apart in `fragments`. [Unencoded messages, Encoded messages]
 """
 
 from __future__ import annotations
 
 import binascii
-import re
+import string
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,10 +17,10 @@ from implementations.contract import Policy, Reason
 
 from .wire import Fault
 
-ARMOUR: Final = b"?OTR:"
-ERROR: Final = b"?OTR Error:"
-FRAGMENT_V3: Final = b"?OTR|"
-FRAGMENT_V2: Final = b"?OTR,"
+#: What every marker starts with; the bytes after it tell which one it is.
+_MARKER: Final = b"?OTR"
+_ARMOUR: Final = b"?OTR:"
+_ERROR_REST: Final = b" Error:"
 
 _TAG_BASE: Final = b"\x20\x09\x20\x20\x09\x09\x09\x09\x20\x09\x20\x09\x20\x09\x20\x20"
 _TAG_VERSIONS: Final = {
@@ -30,10 +31,17 @@ _TAG_GROUP: Final = 8
 
 _POLICY_OF_VERSION: Final = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
-#: Group 1: the identifiers of a "?OTR?v...?"; group 2: those of a "?OTRv...?". A bare "?OTR?" has neither.
-_QUERY: Final = re.compile(rb"\?OTR(?:\?v([^?\x00-\x20\x7f]*)\?|v([^?\x00-\x20\x7f]*)\?|\?)")
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
-_BLANKS: Final = re.compile(rb"[ \t]*")
+_BLANK: Final = b" \t"
+_BASE64: Final = (string.ascii_letters + string.digits + "+/").encode()
+_PAD: Final = b"="
+
+#: Bytes that end the list of versions in a query, so that it is none: space and the control characters.
+_NEVER_LISTED: Final = bytes(range(0x21)) + b"\x7f"
+
+
+def consists_of(value: bytes, alphabet: bytes) -> bool:
+    """Whether no byte of `value` is outside `alphabet`; true of an empty value."""
+    return not value.translate(None, alphabet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +86,57 @@ Kind = FragmentText | EncodedText | ErrorText | QueryText | PlainText
 
 def classify(message: bytes) -> Kind:
     """What a received message is, when OTR is not disabled altogether."""
-    v3, v2 = message.find(FRAGMENT_V3), message.find(FRAGMENT_V2)
-    if v3 >= 0 and (v2 < 0 or v3 < v2):
-        return FragmentText(3, v3)
-    if v2 >= 0:
-        return FragmentText(2, v2)
-    start = message.find(ARMOUR)
-    if start >= 0:
-        return EncodedText(start)
-    start = message.find(ERROR)
-    if start >= 0:
-        return ErrorText(message[start + len(ERROR) :])
-    query = _QUERY.search(message)
-    if query is not None:
-        identifiers: bytes = query[1] or query[2] or b""
-        return QueryText(frozenset(version for version in (2, 3) if b"%d" % version in identifiers))
-    return _untag(message)
+    found: EncodedText | ErrorText | QueryText | None = None
+    at = message.find(_MARKER)
+    while at >= 0:
+        after = at + len(_MARKER)
+        # A kind of higher rank replaces the one found so far; of one kind, the first marker counts.
+        match message[after : after + 1], found:
+            case b"|", _:
+                return FragmentText(3, at)
+            case b",", _:
+                return FragmentText(2, at)
+            case b":", None | QueryText() | ErrorText():
+                found = EncodedText(at)
+            case b" ", None | QueryText() if message.startswith(_ERROR_REST, after):
+                found = ErrorText(message[after + len(_ERROR_REST) :])
+            case b"v", None:
+                found = _read_offers(message, after + 1)
+            case b"?", None:
+                # With no list of versions, or one without an end, it is a query for version 1.
+                listed = _read_offers(message, after + 2) if message.startswith(b"?v", after) else None
+                found = listed or QueryText(frozenset())
+        at = message.find(_MARKER, after)
+    return _untag(message) if found is None else found
+
+
+def _read_offers(message: bytes, start: int) -> QueryText | None:
+    """The query whose list of versions begins at `start`, or None if the list has no end. [OTR Query Messages]
+
+    A list stops at the next "?", so no later than at the next marker: all lists together are read once.
+    """
+    end = message.find(b"?", start)
+    if end < 0:
+        return None
+    identifiers = message[start:end]
+    if len(identifiers.translate(None, _NEVER_LISTED)) < len(identifiers):
+        return None
+    return QueryText(frozenset(version for version in _TAG_VERSIONS if b"%d" % version in identifiers))
 
 
 def _untag(message: bytes) -> PlainText:
-    start = -1
-    while (start := message.find(_TAG_BASE, start + 1)) >= 0:
-        first_group = start + len(_TAG_BASE)
-        blanks = _BLANKS.match(message, first_group)
-        length = (blanks.end() - first_group) // _TAG_GROUP * _TAG_GROUP if blanks else 0
-        if length:
-            end = first_group + length
-            groups = {message[i : i + _TAG_GROUP] for i in range(first_group, end, _TAG_GROUP)}
+    """Plain text, without the whitespace tag if there is one: its 16 bytes and at least one group of blanks."""
+    start = message.find(_TAG_BASE)
+    while start >= 0:
+        end = first_group = start + len(_TAG_BASE)
+        groups: set[bytes] = set()
+        while len(group := message[end : end + _TAG_GROUP]) == _TAG_GROUP and consists_of(group, _BLANK):
+            groups.add(group)
+            end += _TAG_GROUP
+        if end > first_group:
             offers = frozenset(version for version, group in _TAG_VERSIONS.items() if group in groups)
             return PlainText(message[:start] + message[end:], offers)
+        start = message.find(_TAG_BASE, start + 1)
     return PlainText(message)
 
 
@@ -127,17 +157,18 @@ def whitespace_tag(versions: tuple[int, ...]) -> bytes:
 
 def armour(raw: bytes) -> bytes:
     """An encoded message as it is transmitted. [Encoded messages]"""
-    return ARMOUR + binascii.b2a_base64(raw, newline=False) + b"."
+    return _ARMOUR + binascii.b2a_base64(raw, newline=False) + b"."
 
 
 def unarmour(message: bytes, start: int) -> bytes:
     """The bytes of the encoded message whose marker is at `start`. Raises Fault(BAD_ARMOUR)."""
-    first = start + len(ARMOUR)
+    first = start + len(_ARMOUR)
     end = message.find(b".", first)
     if end < 0:
         raise Fault(Reason.BAD_ARMOUR)
     encoded = message[first:end]
+    digits = encoded.rstrip(_PAD)
     # a2b_base64 skips what it does not know, so the form is judged first.
-    if len(encoded) % 4 or not _BASE64.fullmatch(encoded):
+    if len(encoded) % 4 or len(encoded) - len(digits) > 2 or not consists_of(digits, _BASE64):
         raise Fault(Reason.BAD_ARMOUR)
     return binascii.a2b_base64(encoded)
