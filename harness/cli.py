@@ -24,11 +24,12 @@ from harness.faults import FaultError, faults, pairs, score
 from harness.faults.judging import workers
 from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
 from harness.faults.mutation import Mutation, MutationScore
-from harness.fuzz.campaign import Campaign, CampaignError
+from harness.fuzz.campaign import opened
 from harness.fuzz.report import campaign_summary, show_campaign
+from harness.fuzz.state import CampaignError
 from harness.inputs import InputError
 from harness.judge import Job, judge
-from harness.options import Parser, UsageError, check_file, check_folder, positive
+from harness.options import Parser, UsageError, check_file, check_folder, positive, seconds
 from harness.outputs import OutputError, write_whole
 from harness.pool import WorkersDied
 from harness.printable import printable
@@ -159,6 +160,12 @@ def parser() -> argparse.ArgumentParser:
     random.add_argument("--seed", default="otterproof", help="the programs follow from it (default: %(default)s)")
     random.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for what is found; a campaign that is there goes on"
+    )
+    random.add_argument(
+        "--max-time",
+        type=seconds,
+        metavar="SECONDS",
+        help="start no program after so many seconds; the same command later goes on (default: no limit)",
     )
     random.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     random.set_defaults(command=_fuzz)
@@ -377,15 +384,21 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _fuzz(options: argparse.Namespace) -> int:
     folder = options.out or Path("otterproof-fuzz") / file_name(options.target)
-    check_folder(folder, "--out")
-    campaign = Campaign.in_folder(options.target, options.seed, folder)
-    if campaign.done:
-        complain(f"going on after {campaign.done} programs in {folder}")
-    interrupted = show_campaign(campaign, options.examples, min(options.jobs, options.examples))
-    campaign_summary(campaign)
+    with opened(options.target, options.seed, folder) as campaign:
+        if campaign.done:
+            complain(f"going on after {campaign.done} programs in {folder}")
+        jobs = min(options.jobs, options.examples)
+        try:
+            interrupted = show_campaign(campaign, options.examples, jobs, options.max_time)
+        except OutputError:  # what can't be stored any more is at least shown
+            campaign_summary(campaign)
+            raise
+        campaign_summary(campaign)
+    if campaign.time_up:
+        complain("the time of --max-time is up; the same command goes on with the next program")
     if interrupted:
         return INTERRUPTED
-    verdicts = {Verdict(finding.verdict) for finding in campaign.findings}
+    verdicts = {finding.verdict for finding in campaign.findings}
     if verdicts & report.BAD:
         return DEVIATES
     return NOT_RUN if verdicts else CONFORMS

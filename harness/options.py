@@ -36,6 +36,17 @@ def positive(text: str) -> int:
     return number
 
 
+def seconds(text: str) -> float:
+    """A time for argparse, in seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
+
+
 def check_folder(folder: Path, option: str) -> None:
     """UsageError if files can't be written to a folder, which need not be there yet; it is not left behind."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]

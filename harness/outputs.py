@@ -12,6 +12,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+#: The names of files that are being written. Where a process was killed they stay.
+BEING_WRITTEN = ".otterproof-*.new"
+
 
 class OutputError(Exception):
     """A file could not be written. The message says which, why, and what to do; the command ends with exit code 3."""
@@ -41,7 +44,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def _replace(place: Path, data: bytes, mode: int | None) -> None:
     """Write the new file beside the old one, with the same permissions, and let it take the old one's place."""
-    new = place.parent / f".otterproof-{secrets.token_hex(8)}.new"
+    new = place.parent / BEING_WRITTEN.replace("*", secrets.token_hex(8))
     try:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             if mode is not None:

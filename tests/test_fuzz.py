@@ -8,7 +8,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from harness import cli
 from harness.again import Fate, again
 from harness.casting import Casting
 from harness.fuzz.attempt import Failure, attempt
-from harness.fuzz.campaign import CONFIRM, STATE, Campaign, CampaignError
+from harness.fuzz.campaign import CONFIRM, Campaign, opened
 from harness.fuzz.case import Setup
 from harness.fuzz.forms import program_from_json, program_to_json
 from harness.fuzz.moves import TABLE
 from harness.fuzz.programs import Program, program
-from harness.fuzz.shrink import Shrinker, simpler
+from harness.fuzz.shrink import Budget, Shrinker, simpler
+from harness.fuzz.state import STATE, CampaignError, Stage, read_state
 from harness.lockstep import Divergence
 from harness.network import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
 from harness.oracles import OracleFailure
@@ -36,11 +38,12 @@ REFERENCE = EngineTarget("reference")
 ROGUE = Path(__file__).parent / "rogue_driver.py"
 
 
-def small_campaign(target: str, seed: str, folder: Path) -> Campaign:
+@contextmanager
+def small_campaign(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
     """One that does not shrink for long."""
-    campaign = Campaign.in_folder(target, seed, folder)
-    campaign.attempts = 120
-    return campaign
+    with opened(target, seed, folder) as campaign:
+        campaign.attempts = 120
+        yield campaign
 
 
 def rogue(misdeed: str) -> str:
@@ -117,7 +120,7 @@ def test_shrinking_leaves_what_is_needed() -> None:
         rest = names[names.index("Tick") :]
         return "send" in rest and "FlipBit" in rest[rest.index("send") :]
 
-    small = Shrinker(fails).shrink(
+    small = Shrinker(fails, Budget()).shrink(
         Program(Setup("pair", "2", "private", 300, target=REFERENCE, role="bob"), tuple(moves))
     )
     sends = [move for move in small.moves if isinstance(move, User)]
@@ -135,7 +138,7 @@ def test_shrinking_is_bounded_and_tries_nothing_twice() -> None:
         return len(one.moves) > 7
 
     whole = Program(Setup(target=REFERENCE), tuple(Tick(number) for number in range(1, 60)))
-    assert len(Shrinker(fails, attempts=30).shrink(whole).moves) < 59
+    assert len(Shrinker(fails, Budget(attempts=30)).shrink(whole).moves) < 59
     assert len(tried) == 30
     assert len(set(tried)) == 30
 
@@ -165,12 +168,12 @@ FOUND = {
 @pytest.mark.parametrize("fault", FOUND)
 def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str, tmp_path: Path) -> None:
     target = f"fault:{fault}"
-    campaign = small_campaign(target, "test", tmp_path)
-    finding = next(new[0] for new in campaign.run(200, 1) if new)
+    with small_campaign(target, "test", tmp_path) as campaign, closing(campaign.run(200, 1)) as run:
+        finding = next(new[0] for new in run if new)
     assert finding.confirmed == CONFIRM
     assert len(finding.shape) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
-    assert transcript.verdict is Verdict(finding.verdict)
+    assert transcript.verdict is finding.verdict
     assert again(transcript, Casting()).fate is Fate.FAILED
     assert again(transcript, Casting(target)).drift == "", "the same run again"
     mended = again(transcript, Casting("reference"))
@@ -225,26 +228,27 @@ def test_a_genuine_engine_has_no_findings(tmp_path: Path) -> None:
 
 def test_a_campaign_goes_on_where_it_ended(tmp_path: Path) -> None:
     """Two runs are one: the same programs, the same findings; and none of another campaign in its folder."""
-    whole = small_campaign("fault:counter-constant", "s", tmp_path / "whole")
-    list(whole.run(4, 1))
+    target = "fault:counter-constant"
+    with small_campaign(target, "s", tmp_path / "whole") as whole:
+        list(whole.run(4, 1))
     for _ in range(2):
-        half = small_campaign("fault:counter-constant", "s", tmp_path / "half")
-        list(half.run(2, 1))
+        with small_campaign(target, "s", tmp_path / "half") as half:
+            list(half.run(2, 1))
     assert half.done == whole.done == 4
-    assert half.findings == whole.findings
-    for other in (("reference", "s"), ("fault:counter-constant", "other")):
-        with pytest.raises(CampaignError, match="name another folder"):
-            Campaign.in_folder(*other, tmp_path / "half")
-    (tmp_path / "half" / STATE).write_text("{")
-    with pytest.raises(CampaignError, match="can't be read"):
-        Campaign.in_folder("fault:counter-constant", "s", tmp_path / "half")
+    assert half.findings == whole.findings != ()
+    assert read_state(tmp_path / "half", target, "s") == half.state
+    for other in (("reference", "s"), (target, "other")):
+        with pytest.raises(CampaignError, match="name another folder"), opened(*other, tmp_path / "half"):
+            pass
 
 
 def test_processes_change_nothing(tmp_path: Path) -> None:
-    campaigns = [small_campaign("fault:counter-constant", "s", tmp_path / str(count)) for count in (1, 2)]
-    for count, campaign in enumerate(campaigns, start=1):
-        list(campaign.run(6, count))
-    assert campaigns[0].findings == campaigns[1].findings != []
+    found = []
+    for count in (1, 2):
+        with small_campaign("fault:counter-constant", "s", tmp_path / str(count)) as campaign:
+            list(campaign.run(6, count))
+        found.append(campaign.findings)
+    assert found[0] == found[1] != ()
 
 
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
@@ -266,10 +270,10 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
             process.wait()
     assert process.returncode == 130
     assert "found" in out
-    campaign = Campaign.in_folder("fault:counter-constant", "otterproof", tmp_path)
-    assert campaign.findings
-    assert 0 < campaign.done < 100_000
-    for finding in campaign.findings:
+    state = read_state(tmp_path, "fault:counter-constant", "otterproof")
+    assert state.findings
+    assert 0 < state.done < 100_000
+    for finding in state.findings:
         assert read_transcript(tmp_path / finding.transcript).verdict is Verdict.FAIL
 
 
@@ -281,9 +285,9 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     [("segfault", Verdict.CRASH), ("garbage", Verdict.DESYNC), ("failed", Verdict.CRASH), ("nulls", Verdict.FAIL)],
 )
 def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: Path) -> None:
-    campaign = small_campaign(rogue(misdeed), "s", tmp_path)
-    list(campaign.run(4, 1))
-    found = [finding for finding in campaign.findings if finding.verdict == verdict.value]
+    with small_campaign(rogue(misdeed), "s", tmp_path) as campaign:
+        list(campaign.run(4, 1))
+    found = [finding for finding in campaign.findings if finding.verdict is verdict]
     assert found
     assert found[0].confirmed == CONFIRM
     assert again(read_transcript(tmp_path / found[0].transcript), Casting(allow_exec=True)).fate is Fate.FAILED
@@ -304,7 +308,6 @@ def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
 
 def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once = Failure("I1", Verdict.FAIL, "once only", "seen in the campaign", False, 1)
-    campaign = Campaign.in_folder("reference", "s", tmp_path)
     replies = iter([once])
     genuine: Callable[..., Failure | None] = attempt
 
@@ -312,9 +315,10 @@ def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monk
         return next(replies, None) or genuine(drawn, **options)
 
     monkeypatch.setattr("harness.fuzz.attempt.attempt", first_fails)
-    list(campaign.run(1, 1))
+    with opened("reference", "s", tmp_path) as campaign:
+        list(campaign.run(1, 1))
     (finding,) = campaign.findings
-    assert (finding.confirmed, finding.test) == (0, "")
+    assert (finding.stage, finding.confirmed, finding.test) == (Stage.ONCE, 0, "")
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is Verdict.PASS
     assert "did not when it was run again" in transcript.detail

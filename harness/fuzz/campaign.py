@@ -1,30 +1,33 @@
 """A campaign: many random programs against one target; each new failure is made small, confirmed and stored.
 
 Processes run the programs, whose results come in the order of their numbers, so that a campaign is the same whatever
-their count. This process shrinks and writes. A failure is on disk as soon as it is known, as it was found, and is
-replaced by what becomes of it; with the campaign's own file a later run goes on where this one ended, Ctrl-C or not.
+their count. This process shrinks and writes.
+
+A campaign can be interrupted or killed at any moment, and a later run goes on with the same results. For that, what is
+known is one immutable `State`, replaced as a whole. The files of a finding are written before the state names them,
+and removed after it has stopped naming them; what is done between two saved states gives the same result again, since
+it follows from the first of them.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-from harness.fuzz.attempt import ANSWERS, Failure, attempt, failures
+from harness.fuzz.attempt import Failure, attempt
+from harness.fuzz.folder import clean, locked, remove, write_here
 from harness.fuzz.programs import Program, program
-from harness.fuzz.reproduce import as_test, narrowed, run_and_write, same, shape
-from harness.fuzz.shrink import ATTEMPTS, Shrinker
-from harness.pool import pool
+from harness.fuzz.reproduce import as_test, narrowed, run_and_write, same, write_transcript
+from harness.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget, Shrinker
+from harness.fuzz.state import STATE, Finding, Stage, State, as_json, read_state, test_name
+from harness.fuzz.workers import ALIVE, results
 from harness.roster import make
 from harness.targets import Target
 from harness.transcript import Verdict
-
-#: The campaign's own file in its folder.
-STATE = "campaign.json"
 
 #: How often a shrunk failure is run again before it is called confirmed.
 CONFIRM = 3
@@ -32,168 +35,209 @@ CONFIRM = 3
 #: Failures of one kind that are shrunk: they may have several causes, but not many. Others are only counted.
 SHRUNK = 3
 
+#: Findings that are kept. A target that words each of its errors differently would otherwise fill the disk.
+MOST = 200
 
-class CampaignError(ValueError):
-    """The folder can't be used for this campaign."""
+#: Seconds after which progress is saved, at the latest with the next program that ends.
+SAVE_EVERY = 2.0
 
-
-@dataclass(slots=True)
-class Finding:
-    """A failure that was found. examples: how many programs ran into it; first: the number of the first one.
-
-    shape: the moves of the shrunk program by name. confirmed: how many of CONFIRM runs of it failed in the same way.
-    """
-
-    name: str
-    oracle: str
-    verdict: str
-    demand: str
-    detail: str
-    first: int
-    examples: int = 1
-    shape: tuple[str, ...] = ()
-    confirmed: int = 0
-    transcript: str = ""
-    test: str = ""
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        return self.oracle, self.verdict, self.demand
+#: Findings as they are finished.
+Found: TypeAlias = Generator[list[Finding], None, None]
 
 
 @dataclass(slots=True)
 class Campaign:
-    """What is known of a campaign. done: how many programs have been run, from number 0 on.
+    """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    attempts: how many may be spent on shrinking one failure.
+    attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
+    time_up: whether the last run ended because of its max_time.
     """
 
     target: str
     seed: str
     folder: Path
-    attempts: int = ATTEMPTS
+    state: State = field(default_factory=State)
     version: str = ""
-    done: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    attempts: int = ATTEMPTS
+    hangs: int = HANGS
+    seconds: float = SECONDS
+    clock: Callable[[], float] = time.monotonic
+    time_up: bool = False
+    _saved: float = 0.0
 
-    @classmethod
-    def in_folder(cls, target: str, seed: str, folder: Path) -> Campaign:
-        """The campaign of that folder, gone on with if there is one. CampaignError if that is another one."""
-        campaign = cls(target, seed, folder)
-        path = folder / STATE
-        if not path.exists():
-            return campaign
-        try:
-            stored = json.loads(path.read_text())
-            campaign.done, there = int(stored["done"]), (stored["target"], stored["seed"])
-            campaign.findings = [Finding(**{**one, "shape": tuple(one["shape"])}) for one in stored["findings"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CampaignError(f"{path} can't be read ({error!r}); name another folder with --out") from error
-        if there != (target, seed):
-            raise CampaignError(
-                f"{folder} has a campaign against {there[0]} with seed {there[1]!r}; name another folder with --out"
-            )
-        return campaign
+    @property
+    def done(self) -> int:
+        """How many programs have been run, from number 0 on."""
+        return self.state.done
 
-    def save(self) -> None:
-        """Write the campaign's file, whole or not at all."""
-        content: dict[str, Any] = {"target": self.target, "version": self.version, "seed": self.seed}
-        content |= {"done": self.done, "findings": [asdict(one) for one in self.findings]}
-        new = self.folder / f"{STATE}.new"
-        new.write_text(json.dumps(content, indent=1) + "\n")
-        os.replace(new, self.folder / STATE)
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self.state.findings
 
-    def run(self, examples: int, processes: int) -> Iterator[list[Finding]]:
-        """Run so many more programs; for each, what was found that is new.
+    def run(self, examples: int, processes: int, max_time: float | None = None) -> Found:
+        """Finish what an earlier run has left unfinished, and run so many more programs.
 
-        TargetError when the target can't be run at all. Whatever ends the run, what was found is stored.
+        Gives a list of each finding that is finished, and an empty one after each program. max_time: seconds after
+        which no further program begins; at least one is run. TargetError when the target can't be run at all,
+        OutputError when something can't be written. Whatever ends the run, what was found is stored. Close the
+        generator if it is not used up.
         """
+        began = self.clock()
+        self.time_up = False
         target = make(self.target)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.version = target.version
-        numbers = range(self.done, self.done + examples)
         try:
-            self.save()
-            for number, failed in _results(self.target, self.seed, numbers, processes, target):
-                taken = [self._take(number, failure, target) for failure in failed]
-                new = [finding for finding in taken if finding is not None]
-                self.done = number + 1
-                if new:
-                    self.save()
-                yield new
+            self.version = target.version
+            self.state = self._with_missing_unfinished()
+            self._save()
+            yield from self._settle(target)
+            numbers = range(self.done, self.done + examples)
+            for number, failed in results(self.target, self.seed, numbers, processes, target):
+                self._note(replace(self.state, done=number + 1, waiting=tuple(failed)))
+                yield from self._settle(target)
+                yield []
+                if max_time is not None and self.clock() - began >= max_time and self.done < numbers.stop:
+                    self.time_up = True
+                    break
         finally:
-            self.save()
-            target.close()
+            try:
+                self._save()
+            finally:
+                target.close()
 
-    def _take(self, number: int, failure: Failure, target: Target) -> Finding | None:
-        """Make of a failure what it is worth: a new finding, or one more example of an old one."""
+    def _with_missing_unfinished(self) -> State:
+        """The state in which a finding is unfinished if one of its files is missing, so that it is written again."""
+        findings = []
+        for one in self.findings:
+            files = [one.transcript, *([one.test] if one.test else [])]
+            if one.finished and not all((self.folder / file).is_file() for file in files):
+                one = replace(one, stage=Stage.SHRUNK if one.shrunk else Stage.FOUND, confirmed=0)
+            findings.append(one)
+        return replace(self.state, findings=tuple(findings))
+
+    def _save(self) -> None:
+        write_here(self.folder / STATE, as_json(self.state, self.target, self.version, self.seed))
+        self._saved = self.clock()
+
+    def _note(self, state: State) -> None:
+        """Go on to a state that names the same files. It is saved now and then."""
+        self.state = state
+        if self.clock() - self._saved >= SAVE_EVERY:
+            self._save()
+
+    def _keep(self, finding: Finding) -> None:
+        """Note how far a finding has got. Its files are there already."""
+        self.state = self.state.with_finding(finding)
+        self._save()
+
+    def _drop(self, finding: Finding, known: Finding) -> None:
+        """Take a finding for one more example of a known one."""
+        self.state = self.state.without(finding, known)
+        self._save()
+        remove(self.folder / finding.transcript)
+
+    def _settle(self, target: Target) -> Found:
+        """Finish all findings, and take all failures that wait; whatever is finished."""
+        for finding in [one for one in self.findings if not one.finished]:
+            yield from self._finish(finding, target)
+        while self.state.waiting:
+            yield from self._take(self.state.waiting[0], target)
+
+    def _take(self, failure: Failure, target: Target) -> Found:
+        """Make a finding of a failure, or count it as one more example of a kind that is known well enough."""
         alike = [one for one in self.findings if one.kind == failure.kind]
-        if len(alike) >= SHRUNK or (alike and failure.verdict is Verdict.INFRA):
-            alike[0].examples += 1
-            return None
+        shrunk = [one for one in alike if one.shrunk]
+        known = len(shrunk) >= SHRUNK or bool(alike and failure.verdict is Verdict.INFRA)
+        if known or len(self.findings) >= MOST:
+            self._note(self.state.counted(next(iter([*shrunk, *alike]), None)))
+            return
+        number = self.done - 1
         drawn = program(self.seed, number, target)
-        drawn = narrowed(replace(drawn, moves=drawn.moves[: failure.made]), failure)
-        count = 1 + sum(one.oracle == failure.oracle for one in self.findings)
-        name = f"{failure.oracle}-{count}".lower()
-        finding = Finding(name, *failure.kind, failure.detail, number, transcript=f"{name}.jsonl")
+        if failure.demand != ALIVE:
+            drawn = replace(drawn, moves=drawn.moves[: failure.made])
+        drawn = narrowed(drawn, failure.oracle, failure.at_end)
+        name = self.state.next_name(failure.oracle)
+        finding = Finding(
+            name,
+            Stage.FOUND,
+            failure.oracle,
+            failure.verdict,
+            failure.demand,
+            failure.detail,
+            failure.at_end,
+            number,
+            _played(drawn, None),
+        )
+        yield from self._finish(finding, target)
+
+    def _finish(self, finding: Finding, target: Target) -> Found:
+        """Take a finding to the stage in which nothing is left to do, from the one in which it is."""
+        small = self._shrunk(finding, target) if finding.stage is Stage.FOUND else finding
+        if small is not None and not small.finished:
+            small = self._confirmed(small, target)
+        if small is not None:
+            yield [small]
+
+    def _shrunk(self, finding: Finding, target: Target) -> Finding | None:
+        """A finding whose program has been made small, or that can't be; None if it is the same as a known one."""
+        found = _played(finding.program, target)
         path = self.folder / finding.transcript
-        seen = run_and_write(path, drawn)
-        self.findings.append(finding)
-        self.save()
-        if failure.verdict is Verdict.INFRA or seen is None or seen.kind != failure.kind:
-            return finding  # as it is: ours to mend, or not to be had again
-        small = Shrinker(same(failure), self.attempts).shrink(drawn)
-        known = next((one for one in alike if one.shape == shape(small)), None)
+        if finding.demand == ALIVE:
+            seen = None
+            write_transcript(path, found, finding.verdict, finding.detail)  # what kills one process may kill another
+        else:
+            seen = run_and_write(path, found)
+        self._keep(finding)
+        alike = [one for one in self.findings if one.kind == finding.kind and one.name != finding.name]
+        if finding.verdict is Verdict.INFRA or seen is None or seen.kind != finding.kind:
+            result = replace(finding, stage=Stage.ONCE)
+            known = next((one for one in alike if one.stage is Stage.ONCE), None)
+        else:
+            budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
+            small = Shrinker(same(finding.kind, finding.at_end, budget), budget).shrink(found)
+            result = replace(finding, stage=Stage.SHRUNK, program=_played(small, None))
+            known = next((one for one in alike if one.shrunk and one.shape == result.shape), None)
         if known is not None:
-            known.examples += 1
-            self.findings.remove(finding)
-            path.unlink()
+            self._drop(finding, known)
             return None
-        finding.shape = shape(small)
-        self._confirm(finding, failure, small, path)
+        self._keep(result)
+        return result
+
+    def _confirmed(self, finding: Finding, target: Target) -> Finding:
+        """Run the shrunk program again, and write the first run that fails as a transcript and as a test."""
+        small = _played(finding.program, target)
+        first: Failure | None = None
+        confirmed = 0
+        for _ in range(CONFIRM):
+            if first is None:
+                seen = run_and_write(self.folder / finding.transcript, small)
+            else:
+                seen = attempt(small, fresh=True)
+            if seen is not None and seen.kind == finding.kind:
+                confirmed += 1
+                first = first or seen
+        if first is None:
+            finding = replace(finding, stage=Stage.UNCONFIRMED)
+        else:
+            origin = f"Found by `otterproof fuzz` in {self.target} {self.version}, seed {self.seed!r}."
+            write_here(self.folder / test_name(finding.name), as_test(finding.name, small, first, origin))
+            finding = replace(finding, stage=Stage.CONFIRMED, confirmed=confirmed, detail=first.detail)
+        self._keep(finding)
         return finding
 
-    def _confirm(self, finding: Finding, failure: Failure, small: Program, path: Path) -> None:
-        """Run what was shrunk again, and write down the first run that fails, as a transcript and as a test."""
-        for _ in range(CONFIRM):
-            seen = attempt(small, fresh=True) if finding.confirmed else run_and_write(path, small)
-            if seen is not None and seen.kind == failure.kind:
-                finding.confirmed += 1
-                failure = seen
-        finding.detail = failure.detail
-        if finding.confirmed:
-            found = f"Found by `otterproof fuzz` in {self.target} {self.version}, seed {self.seed!r}."
-            finding.test = f"test_{finding.name.replace('-', '_')}.py"
-            (self.folder / finding.test).write_text(as_test(finding.name, small, failure, found))
+
+def _played(given: Program, target: Target | None) -> Program:
+    """A program with a target for its role; without one it can be compared and kept."""
+    return replace(given, setup=replace(given.setup, target=target))
 
 
-_target: Target | None = None
-_seed = ""
+@contextmanager
+def opened(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
+    """The campaign of a folder, which is nobody else's meanwhile; the one that is there goes on.
 
-
-def _start_worker(target: str, seed: str) -> Callable[[], None]:
-    global _target, _seed
-    _target, _seed = make(target), seed
-    return _target.close
-
-
-def _run_number(number: int) -> tuple[int, list[Failure]]:
-    if _target is None:
-        raise RuntimeError("a worker process was not started by a campaign")
-    return number, failures(program(_seed, number, _target))
-
-
-def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
-    """What comes of a program whose worker died: nobody knows how many moves it had made."""
-    return number, [Failure(ANSWERS, Verdict.INFRA, "a worker process must not die", why, False, 0)]
-
-
-def _results(
-    name: str, seed: str, numbers: range, processes: int, target: Target
-) -> Iterator[tuple[int, list[Failure]]]:
-    """What comes of the programs of these numbers, in order."""
-    if processes <= 1:
-        yield from ((number, failures(program(seed, number, target))) for number in numbers)
-        return
-    with pool(processes, _start_worker, name, seed) as workers:
-        yield from workers.ordered(_run_number, numbers, _lost)
+    CampaignError when another campaign runs there, or the folder's campaign is another one or can't be read.
+    InputError, OutputError.
+    """
+    with locked(folder):
+        state = read_state(folder, target, seed)
+        clean(folder, state)
+        yield Campaign(target, seed, folder, state)

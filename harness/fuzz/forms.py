@@ -55,10 +55,11 @@ def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
     return {event_name(kind): (kind, typing.get_type_hints(kind)) for kind in typing.get_args(Move)}
 
 
-def program_from_json(written: Mapping[str, Any], target: Target) -> Program:
+def program_from_json(written: Mapping[str, Any], target: Target | None) -> Program:
     """The program, with a target for its role. TranscriptError when it is not one, or more than a campaign would run.
 
-    written: the program in a header that the schema of transcripts has let through.
+    written: the program in a header that the schema of transcripts has let through. target: None for a program that is
+    not to be run until it is given one.
     """
     known: dict[str, Collection[str]] = {"network": CLIENTS, "start": dict(STARTS), "policy": POLICIES}
     for name, values in known.items():

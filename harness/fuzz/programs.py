@@ -35,7 +35,7 @@ class Program:
 
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
     """The program of that number. network: "pair" or "three", drawn unless given."""
-    source = random.Random(f"{seed}/{number}")
+    source = random.Random(f"{seed}/{number}".encode(errors="surrogatepass"))
     able = target.capabilities
     crowds = {"v3", "instance_tags"} <= able
     drawn = "three" if crowds and source.randrange(_CROWDS) == 0 else "pair"

@@ -5,37 +5,47 @@ On a terminal a bar moves; elsewhere, in a log, a line now and then says how far
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.fuzz.campaign import CONFIRM, Campaign, Finding
+from harness.fuzz.campaign import CONFIRM, MOST, Campaign
+from harness.fuzz.state import Finding
 from harness.printable import printable
 from harness.screen import block, console, line, progress
+from harness.transcript import Verdict
 
 #: Lines that tell the progress of a campaign where there is no terminal.
 LINES = 10
 
 
-def show_campaign(campaign: Campaign, examples: int, processes: int) -> bool:
-    """Run a campaign and show how it goes; whether it was interrupted with Ctrl-C."""
+def show_campaign(campaign: Campaign, examples: int, processes: int, max_time: float | None) -> bool:
+    """Run a campaign and show how it goes; whether it was interrupted with Ctrl-C, or by another signal.
+
+    The exceptions are those of Campaign.run.
+    """
     title = f"fuzzing {printable(campaign.target)}"
     with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(title, total=examples)
+        began, shown = campaign.done, 0
         try:
-            for count, new in enumerate(campaign.run(examples, processes), start=1):
-                found = len(campaign.findings)
-                bar.update(task, advance=1, description=f"{title}: {found} found")
-                for finding in new:
-                    bar.console.print(line((finding.verdict, "red"), " ", _line(finding)))
-                if not bar.console.is_terminal and count * LINES // examples > (count - 1) * LINES // examples:
-                    bar.console.print(f"{count} of {examples} programs, {found} found")
+            with closing(campaign.run(examples, processes, max_time)) as run:
+                for new in run:
+                    count, found = campaign.done - began, len(campaign.findings)
+                    bar.update(task, completed=count, description=f"{title}: {found} found")
+                    for finding in new:
+                        bar.console.print(line((finding.verdict.value, "red"), " ", _line(finding)))
+                    if not bar.console.is_terminal and count * LINES // examples > shown:
+                        shown = count * LINES // examples
+                        bar.console.print(f"{count} of {examples} programs, {found} found")
         except KeyboardInterrupt:
             return True
     return False
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.name} ({len(finding.shape)} moves): must hold: {finding.demand[:100]}"
+    return f"{finding.name} ({len(finding.shape)} moves): must hold: {printable(finding.demand[:100])}"
 
 
 def campaign_summary(campaign: Campaign) -> None:
@@ -46,8 +56,8 @@ def campaign_summary(campaign: Campaign) -> None:
         table = Table(*headings, title=line(campaign.target))
         for one in campaign.findings:
             moves = str(len(one.shape)) if one.test else "-"
-            again = f"{one.confirmed} of {CONFIRM}" if one.verdict != "infra" else "-"
-            table.add_row(*map(line, (one.name, one.verdict, str(one.examples), moves, again, one.demand[:200])))
+            cells = (one.name, one.verdict.value, str(one.examples), moves, _again(one), one.demand[:200])
+            table.add_row(*map(line, cells))
         out.print(table)
         for one in campaign.findings:
             files = " ".join(str(campaign.folder / file) for file in (one.transcript, one.test) if file)
@@ -56,4 +66,13 @@ def campaign_summary(campaign: Campaign) -> None:
             out.print(block(one.detail[:600]))
             out.print(line("  ", files), soft_wrap=True)
     found = f"{len(campaign.findings)} found" if campaign.findings else "nothing found"
+    if campaign.state.not_kept:
+        found += f", {campaign.state.not_kept} more failures of other kinds not kept (a campaign keeps {MOST} findings)"
     out.print(line(f"{campaign.target}: {campaign.done} programs, {found}; {campaign.folder}"))
+
+
+def _again(finding: Finding) -> str:
+    """How often the finding happened again when it was tried."""
+    if not finding.finished:
+        return "not tried yet"
+    return f"{finding.confirmed} of {CONFIRM}" if finding.verdict is not Verdict.INFRA else "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 from harness.course import write_step
 from harness.fuzz.attempt import AGREE, ANSWERS, Failure, attempt
 from harness.fuzz.case import SEED, Source
+from harness.fuzz.folder import write_here
 from harness.fuzz.forms import program_to_json
 from harness.fuzz.programs import Program
+from harness.fuzz.shrink import Budget
 from harness.printable import printable
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from harness.world import Step
@@ -21,36 +24,41 @@ PEER = "reference"
 #: The profile of a campaign's transcripts.
 PROFILE = "fuzz"
 
+#: The detail of a run that passed, in a transcript.
+NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
 
-def narrowed(program: Program, failure: Failure) -> Program:
+
+def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
     """The program, judged by the oracle that objected alone: what else may be wrong with the target stays out of it."""
-    oracle = ANSWERS if failure.oracle == AGREE else failure.oracle
-    oracles = tuple(dict.fromkeys([oracle, "I3"] if failure.at_end else [oracle]))
+    oracle = ANSWERS if objecting == AGREE else objecting
+    oracles = tuple(dict.fromkeys([oracle, "I3"] if at_end else [oracle]))
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
 
-def write_transcript(path: Path, program: Program, failure: Failure | None, steps: Sequence[Step]) -> None:
-    """One run of a program, with what came of it."""
+def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
+    """Write one run of a program, with what came of it, whole or not at all. OutputError."""
     setup = program.setup
     target = setup.target.name if setup.target is not None else PEER
     parties = {
         name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
     }
     header = Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
-    with TranscriptWriter.create(path, header) as writer:
-        for step in steps:
-            write_step(writer, step)
-        if failure is None:
-            writer.verdict(Verdict.PASS, "it failed in the campaign, and did not when it was run again")
-        else:
-            writer.verdict(failure.verdict, failure.detail)
+    content = io.StringIO()
+    writer = TranscriptWriter(content, header)
+    for step in steps:
+        write_step(writer, step)
+    writer.verdict(verdict, detail)
+    write_here(path, content.getvalue())
 
 
 def run_and_write(path: Path, program: Program) -> Failure | None:
     """Run a program from the very beginning, and write the transcript; what failed."""
     steps: list[Step] = []
     failure = attempt(program, fresh=True, watch=steps.append)
-    write_transcript(path, program, failure, steps)
+    if failure is None:
+        write_transcript(path, program, Verdict.PASS, NOT_AGAIN, steps)
+    else:
+        write_transcript(path, program, failure.verdict, failure.detail, steps)
     return failure
 
 
@@ -74,16 +82,13 @@ def docstring(text: str) -> str:
     return f'"""{inside}\n"""'
 
 
-def shape(program: Program) -> tuple[str, ...]:
-    """What a program does, by the names of its moves alone."""
-    return tuple(getattr(move, "action", type(move).__name__.lower()) for move in program.moves)
-
-
-def same(failure: Failure) -> Callable[[Program], bool]:
-    """Whether a program fails in the same way."""
+def same(kind: tuple[str, str, str], at_end: bool, budget: Budget) -> Callable[[Program], bool]:
+    """Whether a program fails in a way of this kind, and no later. Attempts that hang are charged to the budget."""
 
     def fails(program: Program) -> bool:
         again = attempt(program)
-        return again is not None and again.kind == failure.kind and again.at_end <= failure.at_end
+        if again is not None and again.verdict is Verdict.HANG:
+            budget.hangs -= 1
+        return again is not None and again.kind == kind and again.at_end <= at_end
 
     return fails

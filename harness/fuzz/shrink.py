@@ -2,13 +2,17 @@
 
 First moves are left out, half of them, a quarter, ... one (delta debugging); then what is left is made simpler, and so
 is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a program.
-The number of attempts is bounded; what has been reached by then is what there is.
+
+Shrinking is bounded; what has been reached by then is the result. The bounds that matter are counts, so that they give
+the same result on every machine: of attempts, and of attempts that hang, for each of those takes the whole time limit
+of a call. The bound in seconds is for targets that are slow in every call.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from harness.fuzz.case import CLIENTS, Setup
@@ -18,21 +22,46 @@ from harness.network import Move, User
 #: Attempts that shrinking one failure may take.
 ATTEMPTS = 300
 
+#: How many of them may hang; with the time limit of a call, 10 seconds, they take three minutes and a half.
+HANGS = 20
+
+#: Seconds after which no further attempt begins.
+SECONDS = 600.0
+
 #: The simplest text that is one.
 _TEXT = b"text"
 
 
-class Shrinker:
-    """Makes a program smaller for as long as `fails` says that it fails in the same way."""
+@dataclass(slots=True)
+class Budget:
+    """What may still be spent on shrinking one failure. seconds: from when the budget is made, by `clock`."""
 
-    def __init__(self, fails: Callable[[Program], bool], attempts: int = ATTEMPTS) -> None:
+    attempts: int = ATTEMPTS
+    hangs: int = HANGS
+    seconds: float = SECONDS
+    clock: Callable[[], float] = time.monotonic
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = self.clock() + self.seconds
+
+    @property
+    def left(self) -> bool:
+        """Whether another attempt may begin."""
+        return self.attempts > 0 and self.hangs > 0 and self.clock() < self._until
+
+
+class Shrinker:
+    """Makes a program smaller for as long as `fails` says that it fails in the same way, within a budget."""
+
+    def __init__(self, fails: Callable[[Program], bool], budget: Budget) -> None:
         self._fails = fails
-        self._left = attempts
+        self._budget = budget
         self._tried: set[str] = set()
 
     def shrink(self, program: Program) -> Program:
         """The smallest one found. The program given must be one that fails."""
-        while self._left:
+        while self._budget.left:
             before = program
             program = self._fewer(program)
             program = self._simpler(program)
@@ -44,10 +73,10 @@ class Shrinker:
         """Whether it is worth a step, and fails. Nothing is tried twice."""
         setup, shown = program.setup, repr(program.moves)
         name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {shown}"
-        if name in self._tried or not self._left:
+        if name in self._tried or not self._budget.left:
             return False
         self._tried.add(name)
-        self._left -= 1
+        self._budget.attempts -= 1
         return self._fails(program)
 
     def _fewer(self, program: Program) -> Program:

@@ -19,11 +19,12 @@ import pytest
 
 from harness import cli, deviations, matrix, report
 from harness.fuzz.attempt import Failure
-from harness.fuzz.campaign import STATE, Campaign, Finding
+from harness.fuzz.campaign import Campaign, opened
 from harness.fuzz.case import Setup
 from harness.fuzz.programs import Program
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.fuzz.reproduce import as_test, docstring
+from harness.fuzz.state import STATE, Finding, Stage, State, as_json
 from harness.judge import Result, run
 from harness.keys import test_key
 from harness.network import Deliver, User
@@ -181,7 +182,9 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
     known = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, known=text, readings={})
     entry = deviations.Deviation("scenario", text, text, text, Verdict.FAIL, None, 1)
     campaign = Campaign(text, text, tmp_path / text.replace("\0", "")[:50])
-    campaign.findings = [Finding(text, text, text, text, text, 1, shape=(text,), transcript=text, test=text)]
+    program = Program(Setup(), ())
+    finding = Finding(text, Stage.CONFIRMED, text, Verdict.FAIL, text, text, False, 1, program)
+    campaign.state = State(findings=(finding,))
     cell = matrix.Cell(text, text, 3, (result,))
     with screen(monkeypatch, tty) as shown:
         report.collect(iter([result]), 1, text)
@@ -242,12 +245,12 @@ def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("place", ["error", "member"])
 def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    campaign = Campaign(hostile(place), EVERYTHING, tmp_path, attempts=1)
-    with screen(monkeypatch, tty=True):
-        show_campaign(campaign, 1, 1)
+    with opened(hostile(place), EVERYTHING, tmp_path) as campaign, screen(monkeypatch, tty=True):
+        campaign.attempts = 1
+        show_campaign(campaign, 1, 1, None)
         campaign_summary(campaign)
     stored = json.loads((tmp_path / STATE).read_text())
-    assert stored["version"].isprintable()
+    assert stored["target_version"].isprintable()
     written = [check_python((tmp_path / one["test"]).read_text()) for one in stored["findings"] if one["test"]]
     assert written
     assert all("Found by `otterproof fuzz` in exec:" in one for one in written)
@@ -288,6 +291,6 @@ def test_what_files_say_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_what_a_campaign_says_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    Campaign(EVERYTHING, EVERYTHING, tmp_path).save()
+    (tmp_path / STATE).write_text(as_json(State(), EVERYTHING, EVERYTHING, EVERYTHING))
     with screen(monkeypatch, tty=True):
         assert cli.main(["fuzz", "reference", "--out", str(tmp_path)]) == 2

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from harness import cli, matrix
 from harness.drivers import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
 from harness.drivers.answer import result_of
-from harness.fuzz.campaign import STATE, Campaign
+from harness.fuzz.campaign import opened
 from harness.fuzz.report import campaign_summary, show_campaign
+from harness.fuzz.state import STATE
 from harness.roster import file_name
 from harness.targets import Target
 from harness.transcript import Verdict
@@ -142,9 +143,10 @@ def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    campaign = Campaign(hostile, "s", tmp_path, attempts=1)
-    assert show_campaign(campaign, 1, 1) is False
-    campaign_summary(campaign)
+    with opened(hostile, "s", tmp_path) as campaign:
+        campaign.attempts = 1
+        assert show_campaign(campaign, 1, 1, None) is False
+        campaign_summary(campaign)
     (finding,) = json.loads((tmp_path / STATE).read_text())["findings"]
     assert finding["verdict"] == "desync"
     assert "not valid Unicode" in finding["detail"]

@@ -1,0 +1,46 @@
+"""Running the programs of a campaign, in one process or in several; the results come in the order of the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harness.fuzz.attempt import ANSWERS, Failure, failures
+from harness.fuzz.programs import program
+from harness.pool import pool
+from harness.roster import make
+from harness.targets import Target
+from harness.transcript import Verdict
+
+#: What is demanded when the worker that ran a program has died. Such a program is not run in the main process.
+ALIVE = "a worker process must not die"
+
+_target: Target | None = None
+_seed = ""
+
+
+def results(
+    name: str, seed: str, numbers: range, processes: int, target: Target
+) -> Iterator[tuple[int, list[Failure]]]:
+    """The number of each program, and what failed. target: the one of that name, for this process."""
+    if processes <= 1:
+        yield from ((number, failures(program(seed, number, target))) for number in numbers)
+        return
+    with pool(processes, _start_worker, name, seed) as workers:
+        yield from workers.ordered(_run_number, numbers, _lost)
+
+
+def _start_worker(target: str, seed: str) -> Callable[[], None]:
+    global _target, _seed
+    _target, _seed = make(target), seed
+    return _target.close
+
+
+def _run_number(number: int) -> tuple[int, list[Failure]]:
+    if _target is None:
+        raise RuntimeError("a worker process was not started by a campaign")
+    return number, failures(program(_seed, number, _target))
+
+
+def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
+    """What is known of a program whose worker died: not how many moves it had made."""
+    return number, [Failure(ANSWERS, Verdict.INFRA, ALIVE, why, False, 0)]

@@ -1,0 +1,140 @@
+"""Campaigns that are interrupted: attempts that cost nothing, and trouble at any boundary between two effects.
+
+A boundary is the moment before or after something that can be noticed from outside: an attempt, a file written or
+removed. There a campaign is interrupted, as Ctrl-C does it, or killed, after which nothing at all has an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.fuzz.attempt import Failure
+from harness.fuzz.campaign import Campaign, opened
+from harness.fuzz.folder import remove
+from harness.fuzz.programs import Program
+from harness.fuzz.state import State
+from harness.network import Move
+from harness.oracles import ORACLES
+from harness.outputs import BEING_WRITTEN, write_whole
+from harness.transcript import Verdict
+from harness.world import Step
+
+#: The target that is named. It is never asked anything.
+TARGET, SEED = "reference", "34"
+
+Watch = Callable[[Step], None]
+
+
+class Killed(BaseException):
+    """The process is dead; whatever it does from now on has no effect."""
+
+
+@dataclass
+class Trouble:
+    """Raises at boundary number `at`: KeyboardInterrupt, or, to kill, Killed there and ever after. 0: never."""
+
+    at: int = 0
+    kill: bool = False
+    passed: list[str] = field(default_factory=list)
+    dead: bool = field(default=False, init=False)
+
+    def boundary(self, name: str) -> None:
+        """A boundary is passed; name: what comes before or after it."""
+        if self.dead:
+            raise Killed
+        self.passed.append(name)
+        if len(self.passed) == self.at:
+            if self.kill:
+                self.dead = True
+                raise Killed
+            raise KeyboardInterrupt
+
+
+def _is(move: Move, name: str) -> bool:
+    return getattr(move, "action", type(move).__name__) == name
+
+
+#: What is wrong with the target that the fake attempts know: an oracle objects to a move of a name when one of another
+#: name was made before, which is part of the demand.
+WRONG = {"I1": ("Deliver", ("send", "Drop", "Settle", "Tick", "FlipBit")), "I6": ("Settle", ("send", "Deliver"))}
+
+
+def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
+    """As harness.fuzz.attempt.attempt, of a target with the faults of WRONG. What fails follows from the moves."""
+    for oracle in program.setup.oracles or ORACLES:
+        last, before = WRONG.get(oracle, ("", ()))
+        for made, move in enumerate(program.moves, start=1):
+            earlier = [name for name in before if any(_is(one, name) for one in program.moves[: made - 1])]
+            if _is(move, last) and earlier:
+                demand = f"no {last}" if len(earlier) > 1 else f"no {last} after {earlier[0]}"
+                return Failure(oracle, Verdict.FAIL, demand, f"move {made}: {move}", False, made)
+    return None
+
+
+@dataclass
+class Workshop:
+    """Runs campaigns with fake attempts, and with trouble."""
+
+    patch: pytest.MonkeyPatch
+    attempt: Callable[..., Failure | None] = fake_attempt
+    trouble: Trouble = field(default_factory=Trouble)
+
+    def __post_init__(self) -> None:
+
+        def attempted(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
+            self.trouble.boundary("attempt")
+            return self.attempt(program, fresh=fresh, watch=watch)
+
+        def written(path: Path, content: str) -> None:
+            self.trouble.boundary(f"before writing {path.suffix}")
+            unfinished = path.parent / BEING_WRITTEN.replace("*", "0123456789abcdef")
+            unfinished.write_text(content[: len(content) // 2])
+            try:
+                self.trouble.boundary(f"while writing {path.suffix}")
+            except KeyboardInterrupt:
+                unfinished.unlink()
+                raise
+            unfinished.unlink()
+            write_whole(path, content)
+            self.trouble.boundary(f"after writing {path.suffix}")
+
+        def removed(path: Path) -> None:
+            there = path.exists()
+            if there:
+                self.trouble.boundary(f"before removing {path.suffix}")
+            remove(path)
+            if there:
+                self.trouble.boundary(f"after removing {path.suffix}")
+
+        for module in ("attempt", "campaign", "reproduce"):
+            self.patch.setattr(f"harness.fuzz.{module}.attempt", attempted)
+        self.patch.setattr("harness.fuzz.folder.write_whole", written)
+        for module in ("campaign", "folder"):
+            self.patch.setattr(f"harness.fuzz.{module}.remove", removed)
+        self.patch.setattr("harness.fuzz.campaign.SHRUNK", 2)
+        self.patch.setattr("harness.outputs.os.fsync", lambda _: None)
+
+    def run(self, folder: Path, upto: int, trouble: Trouble | None = None, attempts: int = 12) -> State:
+        """Go on with a campaign until so many programs have been run; its state. KeyboardInterrupt, Killed."""
+        self.trouble = trouble or Trouble()
+        with opened(TARGET, SEED, folder) as campaign:
+            campaign.attempts = attempts
+            return finish(campaign, upto)
+
+
+def finish(campaign: Campaign, upto: int) -> State:
+    """Let a campaign go on until so many programs have been run."""
+    with closing(campaign.run(max(upto - campaign.done, 0), 1)) as run:
+        for _ in run:
+            pass
+    return campaign.state
+
+
+def content(folder: Path) -> Mapping[str, bytes]:
+    """All files of a folder, by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

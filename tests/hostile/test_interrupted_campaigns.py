@@ -1,0 +1,81 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from harness.fuzz.state import STATE, Stage, read_state
+from harness.transcript_reading import read_transcript
+from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Workshop, content
+
+#: Programs of the campaigns with fake attempts. Few, but their failures are of all kinds: new ones, several in one
+#: program, ones that turn out to be known when they are shrunk, and ones of kinds that are only counted.
+PROGRAMS = 3
+
+
+@pytest.fixture
+def workshop(monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    return Workshop(monkeypatch)
+
+
+def _broken_off(workshop: Workshop, folder: Path, trouble: Trouble) -> bool:
+    """Run a campaign; whether the trouble has ended it. What is listed then has its files."""
+    try:
+        workshop.run(folder, PROGRAMS, trouble)
+    except (KeyboardInterrupt, Killed):
+        ended = True
+    else:
+        ended = False
+    if (folder / STATE).exists():
+        for finding in read_state(folder, TARGET, SEED).findings:
+            assert read_transcript(folder / finding.transcript).verdict is not None
+            assert not finding.test or (folder / finding.test).exists()
+    return ended
+
+
+def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_path: Path) -> None:
+    """The other tests would be worth little if there were nothing to lose."""
+    state = workshop.run(tmp_path, PROGRAMS)
+    kinds = [finding.kind for finding in state.findings]
+    assert {finding.stage for finding in state.findings} == {Stage.CONFIRMED}
+    assert max(map(kinds.count, kinds)) == 2, "so many are shrunk here"
+    assert len(set(kinds)) == 2
+    assert len({finding.first for finding in state.findings}) < len(state.findings), "two in one program"
+    assert sum(finding.examples for finding in state.findings) > len(state.findings)
+    assert "after removing .jsonl" in workshop.trouble.passed, "one was a known one"
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["interrupted", "killed"])
+def test_one_interruption_of_each_kind_changes_nothing(kill: bool, workshop: Workshop, tmp_path: Path) -> None:
+    """Before, while and after a file of each kind is written or removed; the first time and the last time."""
+    workshop.run(tmp_path / "whole", PROGRAMS)
+    whole, names = content(tmp_path / "whole"), workshop.trouble.passed
+    firsts = {names.index(name) + 1 for name in names}
+    lasts = {len(names) - names[::-1].index(name) for name in names}
+    for at in sorted(firsts | lasts):
+        folder = tmp_path / str(at)
+        assert _broken_off(workshop, folder, Trouble(at, kill))
+        workshop.run(folder, PROGRAMS)
+        assert content(folder) == whole, f"boundary {at}, {names[at - 1]}"
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["interrupted", "killed"])
+@pytest.mark.parametrize("seed", range(2))
+def test_thirty_interruptions_change_nothing(seed: int, kill: bool, workshop: Workshop, tmp_path: Path) -> None:
+    """Each run is ended after a random number of boundaries; when the campaign is through, another one is begun."""
+    workshop.run(tmp_path / "whole", PROGRAMS)
+    source = random.Random(seed)
+    folders = iter(range(30))
+    folder = tmp_path / f"torn-{next(folders)}"
+    ended = 0
+    while ended < 30:
+        if _broken_off(workshop, folder, Trouble(source.randint(1, 60), kill)):
+            ended += 1
+        else:
+            assert content(folder) == content(tmp_path / "whole")
+            folder = tmp_path / f"torn-{next(folders)}"
+    workshop.run(folder, PROGRAMS)
+    assert content(folder) == content(tmp_path / "whole")
