@@ -186,20 +186,20 @@ def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
     """Add a piece, or begin anew with it, or give up what is there."""
     before = step.state.fragments.get(sender)
     if k == 1:
-        before = Pieces(0, n, b"", step.serial())
+        before = Pieces(0, n, None, 0, step.serial())
     elif before is None or (before.k + 1, before.n) != (k, n):
         _forget_fragments(step, sender)
         step.reject(Reason.FRAGMENT_OUT_OF_ORDER)
         return
-    content = before.content + piece
+    pieces = before.with_piece(piece)
     _forget_fragments(step, sender)
-    if len(content) > MAX_REASSEMBLY:
+    if pieces.size > MAX_REASSEMBLY:
         step.reject(Reason.TOO_LARGE)
         return
     if k < n:
-        _keep(step, sender, Pieces(k, n, content, before.began))
+        _keep(step, sender, pieces)
         return
-    message = wire.parse(content)
+    message = wire.parse(pieces.joined())
     if message.kind in _FRAGMENTS:
         step.reject(Reason.NESTED_FRAGMENT)
     else:

@@ -181,14 +181,34 @@ class Stored:
     bound: Identity | None
 
 
+Content: TypeAlias = "tuple[Content | None, bytes]"
+
+
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The fragments kept of one sender: k of n have come. began: their place in the order of beginnings."""
+    """The fragments kept of one sender: k of n have come, with `size` bytes. began: their place among beginnings.
+
+    content: (what came before, the last piece), so that a piece is added without copying those before it; None when
+    there is none yet.
+    """
 
     k: int
     n: int
-    content: bytes
+    content: Content | None
+    size: int
     began: int
+
+    def with_piece(self, piece: bytes) -> Pieces:
+        """One more has come."""
+        return Pieces(self.k + 1, self.n, (self.content, piece), self.size + len(piece), self.began)
+
+    def joined(self) -> bytes:
+        """All that has come, in its order."""
+        pieces, content = [], self.content
+        while content is not None:
+            content, piece = content
+            pieces.append(piece)
+        return b"".join(reversed(pieces))
 
 
 @dataclass(frozen=True, slots=True)

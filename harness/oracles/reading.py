@@ -323,9 +323,10 @@ class Reader:
                 if isinstance(event, Established):
                     self._follow(step.party, event)
         typed = step.args.get("text") if step.action == "send" else None
+        clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
         for event in step.events:
             if isinstance(event, Outgoing):
-                if typed and isinstance(typed, bytes) and event.message in _in_the_clear(typed):
+                if event.message in clear:
                     # What a user types may look like any message; as it stands it is nothing but text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
                     text = Message(Kind.PLAINTEXT, None, (field,))

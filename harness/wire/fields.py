@@ -121,7 +121,7 @@ def encode(kind: Type, value: int | bytes, name: str, size: int = 0) -> bytes:
     if isinstance(value, int):
         width = (value.bit_length() + 7) // 8 if kind is Type.MPI else _NUMBERS.get(kind, 0)
         if kind is not Type.MPI and not width:
-            raise FieldError(f"{name} is {kind}: give it bytes, not the number {value}")
+            raise FieldError(f"{name} is {kind}: give it bytes, not the number {value:#x}")
         if value < 0 or value.bit_length() > 8 * width:
             raise FieldError(f"{name} is {kind}: {value:#x} does not fit; give a number of at most {8 * width} bits")
         number = value.to_bytes(width)

@@ -87,7 +87,8 @@ def classify(message: bytes) -> Fragment | BadFragment | Encoded | ErrorText | Q
             identifiers = query[1] or query[2] or b""
             return Query(frozenset(version for version in _ALLOW if b"%d" % version in identifiers))
     if tag := _TAG.search(message):
-        groups = {tag[1][at : at + 8] for at in range(0, len(tag[1]), 8)}
+        found = tag[1]  # taken once, for match[1] is a copy each time
+        groups = {found[at : at + 8] for at in range(0, len(found), 8)}
         offered = frozenset(version for version, group in _TAG_VERSION.items() if group in groups)
         return Tagged(message[: tag.start()] + message[tag.end() :], offered)
     return Plain(message)

@@ -4,8 +4,8 @@ How the work of a function grows with its input, and the inputs on which the wor
 
 Work is counted in processor time of this process, never by the clock. Counting lines or calls would miss what matters
 most: copies, comparisons and regular expressions run in C, inside one line. Processor time is noisy, so only ratios of
-an entry to itself are judged, and between sizes so far apart that noise decides nothing: from SMALL to LARGE a linear
-function does a thousand times the work and a quadratic one a million times; the limit is 8 times the former.
+an entry to itself are judged, and between sizes so far apart that noise decides nothing: from the least to the
+greatest a linear function does 2047 times the work and a quadratic one a million times. The limit is 8 times linear.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from time import process_time
 from typing import TypeVar
 
 #: Sizes of the inputs compared, in bytes or in whatever the maker of inputs counts.
-SMALL, LARGE = 1 << 10, 1 << 20
+SMALL, LARGE = 1 << 9, 1 << 20
 
 #: How many times more work per byte a large input may take than a small one: caches and memory are slower for it.
 SLACK = 8
@@ -25,8 +25,11 @@ SLACK = 8
 #: An entry that takes less than this, in seconds, is too quick to be measured; it counts as having taken so long.
 _TICK = 20e-6
 
-#: The share of an entry's work for an empty input below which a difference from it is taken for noise.
+#: The share of an entry's work for the smallest input below which a difference from it is taken for noise.
 _NOISE = 0.01
+
+#: The smallest input times this is the one whose work says what is linear.
+_STEP = 2
 
 #: Tries to measure something, and the processor time, in seconds, after which there is no other.
 _TRIES, _PATIENCE = 5, 0.5
@@ -41,7 +44,7 @@ class GrowsTooFast(AssertionError):
 def _work(entry: Callable[[T], object], value: T, enough: float = 0.0) -> float:
     """The least processor time, in seconds, of a few tries; no more tries than it takes to be at most `enough`."""
     least, spent, tries = float("inf"), 0.0, 0
-    while tries < _TRIES and least > enough and (tries < 2 or spent < _PATIENCE):
+    while tries < _TRIES and least > enough and spent < _PATIENCE:
         gc.disable()
         try:
             began = process_time()
@@ -56,22 +59,23 @@ def _work(entry: Callable[[T], object], value: T, enough: float = 0.0) -> float:
 def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int = SMALL, large: int = LARGE) -> None:
     """GrowsTooFast unless the work of `entry(make(size))` is linear in size, from `small` to `large`.
 
-    What the entry takes for an input of size 0 is no growth, and subtracted. The size is doubled from small to large,
-    so that an entry that grows too fast is found out at the first size that shows it, and need not run to its end on
-    the largest. The entry must do the same each time it is called: one with a state puts it back first.
+    What the entry takes for the smallest input is subtracted, for most of it is no growth: messages that set off
+    cryptography do so at any size. The size is doubled from small to large, so that an entry that grows too fast is
+    found out at the first size that shows it, and need not run to its end on the largest. The entry must do the same
+    each time it is called: one with a state puts it back first.
     """
     entry(make(small))  # whatever is prepared on first use is prepared now
-    fixed = _work(entry, make(0))
-    first = max(_work(entry, make(small)) - fixed, fixed * _NOISE, _TICK)
-    size = small
+    size = _STEP * small
+    fixed = _work(entry, make(small))
+    first = max(_work(entry, make(size)) - fixed, fixed * _NOISE, _TICK)
     while size < large:
         size *= 2
-        allowed = first * SLACK * size / small
-        taken = _work(entry, make(size), enough=fixed + allowed) - fixed
-        if taken > allowed:
+        times = (size - small) / (_STEP * small - small)
+        taken = _work(entry, make(size), enough=fixed + first * SLACK * times) - fixed
+        if taken > first * SLACK * times:
             raise GrowsTooFast(
-                f"{taken / first:.0f} times the work for {size // small} times the input ({small} to {size}); "
-                f"a linear entry takes some {size // small} times, and at most {allowed / first:.0f}"
+                f"{taken / first:.0f} times the work for {times:.0f} times the input, at size {size}; "
+                f"at most {SLACK * times:.0f} times is linear"
             )
 
 
