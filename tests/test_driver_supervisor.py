@@ -74,7 +74,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("wrong_id", TargetDesync, "not an answer to request 3"),
     ("old_id", TargetDesync, "not an answer to request 3"),
     ("id_string", TargetDesync, "not an answer to request 3"),
-    ("id_float", TargetDesync, "3.0 is not a whole number"),
+    ("id_float", TargetDesync, "not an answer to request 3"),
     ("no_version", TargetDesync, "JSON-RPC 2.0"),
     ("extra_member", TargetDesync, "JSON-RPC 2.0"),
     ("neither", TargetDesync, "either result or error"),

@@ -1,13 +1,14 @@
 """A driver's answer: one line of JSON-RPC, checked to the letter before anything in it is believed.
 
 The driver is not trusted: bytes that are not UTF-8, escapes that are half of a character, JSON that only looks like it
-(NaN, a second "id"), numbers that are not small and whole, nesting that would exhaust the stack and fields too many are
+(NaN, a second "id"), numbers without end, nesting that would exhaust the stack and fields too many are
 all told apart from an answer. Everything that later works with an answer can rely on that. [docs/driver-protocol.md]
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from harness.drivers.errors import TargetDesync, TargetFailed, TargetUnsupported
@@ -19,8 +20,8 @@ UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
 #: Characters of an error's message that are shown.
 _MESSAGE = 2000
 
-#: Characters of a number: what 64 bits hold, with a sign.
-_NUMBER = 20
+#: Characters of a number: more than 64 bits hold, with a sign, or a fraction in full.
+_NUMBER = 30
 
 
 class _Refused(ValueError):
@@ -39,13 +40,20 @@ def _constant(word: str) -> NoReturn:
 
 
 def _whole(digits: str) -> int:
+    return int(_short(digits))
+
+
+def _fraction(digits: str) -> float:
+    number = float(_short(digits))
+    if not math.isfinite(number):
+        raise _Refused(f"{digits} is too large for a number")
+    return number
+
+
+def _short(digits: str) -> str:
     if len(digits) > _NUMBER:
         raise _Refused(f"a number of {len(digits)} characters, where {_NUMBER} are the most")
-    return int(digits)
-
-
-def _fraction(digits: str) -> NoReturn:
-    raise _Refused(f"{digits:.40} is not a whole number, and the protocol has no others")
+    return digits
 
 
 _decode = json.JSONDecoder(

@@ -97,7 +97,7 @@ class DriverTarget:
             if not isinstance(told.get(field), str):
                 self.desync(f"hello: no {field} in {told!r:.200}")
         versions, capabilities, randomness = (told.get(f) for f in ("otr_versions", "capabilities", "randomness"))
-        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]):
+        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]) or float in map(type, versions):
             self.desync(f"hello: otr_versions is {versions!r:.80}; it must be a list of 2, 3 or both")
         if not isinstance(capabilities, list) or not all(isinstance(one, str) for one in capabilities):
             self.desync(f"hello: capabilities is {capabilities!r:.80}; it must be a list of names")
