@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
+from harness.drivers import USUAL, Limits
 from harness.options import UsageError
 from harness.printable import printable
 from harness.roster import EXEC, UnknownTarget, make
@@ -24,12 +25,13 @@ from implementations.contract import OtrError
 class Casting:
     """What the user says about it. target: who plays the judged party; peer: who plays all others; None: as recorded.
 
-    allow_exec: whether commands that the file names may be run.
+    allow_exec: whether commands that the file names may be run. limits: how long targets are waited for.
     """
 
     target: str | None = None
     peer: str | None = None
     allow_exec: bool = False
+    limits: Limits = USUAL
 
     def check(self, header: Header, parties: Iterable[str]) -> None:
         """UsageError if one of these parties would be played by a command that only the file names."""
@@ -59,7 +61,7 @@ class Casting:
         self.check(header, [party])
         name = self.name(header, party)
         try:
-            return make(name)
+            return make(name, self.limits)
         except UnknownTarget as error:
             if name in (self.target, self.peer):
                 raise

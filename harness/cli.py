@@ -1,6 +1,6 @@
 """The command line: `otterproof check`, `targets`, `matrix`, `bench`, `faults`, `fuzz`, `replay`, `vectors`.
 
-Exit codes, everywhere: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; 130 interrupted.
+The exit codes of all commands are in exits.py. `check` and `vectors` are modules of their own.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 
-from harness import bench, deviations, matrix, report, requirements
+from harness import bench, checking, deviations, matrix, report
 from harness.again import Fate, again
 from harness.casting import Casting
-from harness.drivers import THIRD_PARTIES, TargetError
+from harness.drivers import GIVE_UP_AFTER, THIRD_PARTIES, Limits, TargetError
 from harness.drivers.registry import cache
-from harness.entry import INTERRUPTED
+from harness.exits import CONFORMS, DEVIATES, EXPLAINED, INTERRUPTED, NOT_RUN, USAGE
 from harness.faults import FaultError, faults, pairs, score
 from harness.faults.judging import workers
 from harness.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
@@ -28,11 +26,11 @@ from harness.fuzz.campaign import opened
 from harness.fuzz.report import campaign_summary, show_campaign
 from harness.fuzz.state import CampaignError
 from harness.inputs import InputError
-from harness.judge import Job, judge
-from harness.options import Parser, UsageError, check_file, check_folder, positive, seconds
+from harness.options import Parser, UsageError, add_timeout, check_folder, positive, seconds
 from harness.outputs import OutputError, write_whole
 from harness.pool import WorkersDied
 from harness.printable import printable
+from harness.progress import Ending
 from harness.roster import UnknownTarget, file_name, listing, make
 from harness.scenario import load, scenarios
 from harness.screen import complain, say, show_all_text
@@ -40,8 +38,6 @@ from harness.targets import ENGINES
 from harness.transcript import TranscriptError, Verdict, tool_version
 from harness.transcript_reading import read_transcript
 from harness.vectors import commands as vectors
-
-CONFORMS, DEVIATES, USAGE, NOT_RUN = 0, 1, 2, 3
 
 #: What `replay` ends with.
 FATES = {
@@ -80,39 +76,12 @@ def parser() -> argparse.ArgumentParser:
     program = Parser(
         prog="otterproof",
         description="Prove an implementation of Off-the-Record messaging, or break it.",
-        epilog="Exit codes: 0 conforms, 1 something does not, 2 wrong usage, 3 the target could not be run; "
-        "130 interrupted.",
+        epilog=EXPLAINED,
     )
     program.add_argument("--version", action="version", version=tool_version())
     commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="judge a target by the scenarios")
-    check.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
-    check.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
-    check.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="no scenarios whose id contains TEXT; may be repeated",
-    )
-    check.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
-    check.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
-    check.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
-    check.add_argument(
-        "--transcripts",
-        type=Path,
-        metavar="DIR",
-        help="write every run's transcript to DIR (without it, those of failed runs to otterproof-failures)",
-    )
-    check.add_argument(
-        "--known",
-        type=Path,
-        metavar="FILE",
-        help="known deviations of the target as TOML (default: the file shipped for it, if there is one; none: 'none')",
-    )
-    check.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to fit what came out")
-    check.set_defaults(command=_check)
+    checking.add_arguments(commands.add_parser("check", help="judge a target by the scenarios"))
 
     measure = commands.add_parser("bench", help="measure speed, as ratios against the bare cryptography and libotr")
     measure.add_argument("--json", action="store_true", help="print the figures as one JSON object")
@@ -152,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     )
     square.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
     square.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    add_timeout(square)
     square.set_defaults(command=_matrix)
 
     random = commands.add_parser("fuzz", help="run random programs against a target; make small what fails")
@@ -168,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
         help="start no program after so many seconds; the same command later goes on (default: no limit)",
     )
     random.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    add_timeout(random)
     random.set_defaults(command=_fuzz)
 
     replaying = commands.add_parser("replay", help="run a transcript again: does it still fail?")
@@ -180,68 +151,11 @@ def parser() -> argparse.ArgumentParser:
         help="run the commands that the transcript names as targets (exec:COMMAND); only for files that you trust. "
         "Without it, such a command runs only if you give the same one with --target or --peer",
     )
+    add_timeout(replaying)
     replaying.set_defaults(command=_replay)
 
     vectors.add_arguments(commands.add_parser("vectors", help="make, verify and lint the known-answer vectors"))
     return program
-
-
-def _check(options: argparse.Namespace) -> int:
-    load()
-    probe = make(options.target)
-    version, capabilities = probe.version, probe.capabilities
-    probe.close()
-    chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
-    if not chosen:
-        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
-    chosen = [one for one in chosen if not any(text in one.id for text in options.without)]
-    if not chosen:
-        raise UsageError(
-            f"--without {' '.join(options.without)} leaves no scenario; choose a text that fewer ids contain"
-        )
-    file = _known_file(options)
-    known = deviations.Known(_entries(file) if file and not options.fix else ())
-    folder = options.transcripts or Path("otterproof-failures")
-    check_folder(folder, "--transcripts")
-    if options.json:
-        check_file(options.json, "--json")
-    job = Job(options.target, options.seed.encode(errors="surrogatepass"), folder, options.transcripts is not None)
-    began = time.perf_counter()
-    stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen))))
-    results, interrupted = report.collect(stream, len(chosen), options.target)
-    if options.fix and file and not interrupted:
-        removed, added = deviations.fix(file, results)
-        complain(f"{file}: {removed} entries taken out, {added} put in")
-        known = deviations.Known(_entries(file))
-        results = list(known.mark(results))
-    stale = [] if interrupted else known.stale(results)
-    report.summary(results, chosen, options.target, time.perf_counter() - began, stale)
-    if options.json:
-        content = report.as_json(results, options.target, version, options.seed, stale)
-        write_whole(options.json, json.dumps(content, indent=1) + "\n")
-    if interrupted:
-        return INTERRUPTED
-    verdicts = {result.verdict for result in results}
-    if stale or any(result.verdict in report.BAD and not result.known for result in results):
-        return DEVIATES
-    return NOT_RUN if Verdict.INFRA in verdicts or verdicts <= {Verdict.UNSUPPORTED} else CONFORMS
-
-
-def _known_file(options: argparse.Namespace) -> Path | None:
-    """The file of known deviations that counts; None if there is none."""
-    file: Path | None = options.known or deviations.shipped(options.target)
-    if options.known == Path("none"):
-        file = None
-    if options.fix and file is None:
-        raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
-    if options.fix and (options.only or options.without):
-        raise UsageError("--fix needs the results of all scenarios; leave --only and --without out")
-    return file
-
-
-def _entries(file: Path) -> list[deviations.Deviation]:
-    names = [scenario.id for scenario in scenarios()]
-    return deviations.load(file, names, list(requirements.load().requirements), date.today())
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -299,8 +213,8 @@ def _score(options: argparse.Namespace) -> int:
     if not card.faults:
         raise _no_fault(options.only)
     with workers(options.jobs) as pool:
-        interrupted = report.collect_score(score.Scorer(card, pool))
-    if options.write and interrupted:
+        ending = report.collect_score(score.Scorer(card, pool))
+    if options.write and (ending is not Ending.COMPLETE or card.lost):
         complain("nothing was noted in the catalogue, for the score is not complete")
     elif options.write:
         pairs.write(card)
@@ -310,8 +224,8 @@ def _score(options: argparse.Namespace) -> int:
         report.gaps(card)
     else:
         report.score(card)
-    if interrupted:
-        return INTERRUPTED
+    if ending.code is not None:
+        return ending.code
     if card.lost:
         return _lost(card.lost)
     return DEVIATES if any(card.gaps().values()) else CONFORMS
@@ -337,13 +251,13 @@ def _mutants(options: argparse.Namespace) -> int:
         return _fail(missing, NOT_RUN)
     result = MutationScore(drawn, equivalent())
     with workers(options.jobs) as pool:
-        interrupted = report.collect_mutants(Mutation(result, chosen, pool))
+        ending = report.collect_mutants(Mutation(result, chosen, pool))
     if options.json:
         print(json.dumps(result.as_json(), indent=1))
     else:
         report.mutants(result)
-    if interrupted:
-        return INTERRUPTED
+    if ending.code is not None:
+        return ending.code
     if result.lost:
         return _lost(result.lost)
     return DEVIATES if result.mistaken or any(result.survivors(engine) for engine in ORIGINALS) else CONFORMS
@@ -352,29 +266,31 @@ def _mutants(options: argparse.Namespace) -> int:
 def _matrix(options: argparse.Namespace) -> int:
     load()
     check_folder(options.out, "--out")
-    found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES])
+    limits = Limits(options.timeout, GIVE_UP_AFTER)
+    found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES], limits)
     for name, why in missing.items():
         complain(f"{name} is left out: {why}")
     if not found or (options.targets and missing):
         return NOT_RUN
     names = list(found)
-    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out)
-    cells, interrupted = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
+    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out, limits)
+    cells, ending = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
     options.out.mkdir(parents=True, exist_ok=True)
     write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
     write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))
     report.matrix(cells, names)
     say(f"{options.out / 'matrix.html'} has every conversation with its transcript")
-    if interrupted:
+    if ending is Ending.INTERRUPTED:
         return INTERRUPTED
-    verdicts = {result.verdict for cell in cells for result in cell.results}
-    if verdicts & report.BAD:
+    results = [result for cell in cells for result in cell.results]
+    if any(result.verdict in report.BAD for result in results):
         return DEVIATES
-    return NOT_RUN if Verdict.INFRA in verdicts else CONFORMS
+    unsure = any(result.verdict is Verdict.INFRA or result.unwritten for result in results)
+    return NOT_RUN if unsure or ending is not Ending.COMPLETE else CONFORMS
 
 
 def _replay(options: argparse.Namespace) -> int:
-    casting = Casting(options.target, options.peer, options.allow_exec)
+    casting = Casting(options.target, options.peer, options.allow_exec, Limits(options.timeout))
     outcome = again(read_transcript(options.transcript), casting)
     say(f"{outcome.fate.value} {printable(str(options.transcript))}: {outcome.detail}")
     if outcome.drift:
@@ -385,12 +301,13 @@ def _replay(options: argparse.Namespace) -> int:
 def _fuzz(options: argparse.Namespace) -> int:
     folder = options.out or Path("otterproof-fuzz") / file_name(options.target)
     with opened(options.target, options.seed, folder) as campaign:
+        campaign.limits = Limits(options.timeout)
         if campaign.done:
             complain(f"going on after {campaign.done} programs in {folder}")
         jobs = min(options.jobs, options.examples)
         try:
             interrupted = show_campaign(campaign, options.examples, jobs, options.max_time)
-        except OutputError:  # what can't be stored any more is at least shown
+        except (OutputError, WorkersDied):  # what was found so far is at least shown
             campaign_summary(campaign)
             raise
         campaign_summary(campaign)

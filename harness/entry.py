@@ -9,16 +9,11 @@ from __future__ import annotations
 import sys
 import traceback
 
+from harness.exits import INTERRUPTED, NOT_RUN
 from harness.outputs import OutputError
 from harness.printable import printable
 from harness.signals import interruptible
 from harness.streams import ReaderGone, guarded
-
-#: The exit code of a run that was interrupted, with Ctrl-C or by another signal that asks it to end.
-INTERRUPTED = 130
-
-#: The exit code when the target could not be judged, or the result could not be shown.
-NOT_RUN = 3
 
 
 def main() -> int:

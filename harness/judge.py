@@ -10,13 +10,24 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from harness.course import CheckFailed, NotAsked
-from harness.drivers import TargetCrash, TargetDesync, TargetFailed, TargetHang, TargetUnsupported
+from harness.drivers import (
+    USUAL,
+    Limits,
+    TargetCrash,
+    TargetDesync,
+    TargetFailed,
+    TargetGivenUp,
+    TargetHang,
+    TargetUnsupported,
+)
 from harness.lockstep import Divergence
 from harness.model import ModelDivergence
 from harness.oracles import OracleFailure
+from harness.outputs import OutputError
 from harness.pool import pool
 from harness.printable import printable
 from harness.roster import make
@@ -35,11 +46,16 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (OracleFailure, Verdict.FAIL),
     (Endless, Verdict.FAIL),
     (TargetUnsupported, Verdict.FAIL),  # a scenario asks only for what is claimed
+    (TargetGivenUp, Verdict.GIVEN_UP),
     (TargetHang, Verdict.HANG),
     (TargetDesync, Verdict.DESYNC),
     (TargetCrash, Verdict.CRASH),
     (TargetFailed, Verdict.CRASH),
 )
+
+
+#: Verdicts of runs of which no transcript is written, unless all are.
+_WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,7 @@ class Result:
     readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     visited: the cells of the state tables that it visited (harness.states), sorted.
+    unwritten: why its transcripts could not be written, "" if they were.
     """
 
     scenario: str
@@ -63,6 +80,7 @@ class Result:
     examples: int = 0
     readings: Mapping[str, str] = field(default_factory=dict)
     visited: tuple[str, ...] = ()
+    unwritten: str = ""
 
 
 def run(
@@ -85,12 +103,15 @@ def run(
     stage = Stage(target, scenario.version, seed_of(scenario, seed), peer)
     verdict, detail = verdict_of(scenario, stage)
     paths: list[Path] = []
-    if folder is not None and (keep or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)):
+    unwritten = ""
+    if folder is not None and (keep or verdict not in _WITHOUT_TRANSCRIPT):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             paths = stage.write_transcripts(folder, scenario.id, verdict, detail)
         except OSError as error:  # the disk is full, say: the verdict stands all the same
-            detail = f"{detail}\nits transcript can't be written to {folder}: {error.strerror}".lstrip()
+            unwritten = f"{folder}: {error.strerror or error}"
+        except OutputError as error:
+            unwritten = str(error)
     return Result(
         scenario.id,
         scenario.requirements,
@@ -102,6 +123,7 @@ def run(
         readings=stage.readings,
         visited=tuple(sorted(stage.visited)),
         examples=stage.tried,
+        unwritten=unwritten,
     )
 
 
@@ -125,12 +147,13 @@ def verdict_of(scenario: Scenario, stage: Stage) -> tuple[Verdict, str]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a process needs to know. chosen: ids of scenarios."""
+    """Everything a process needs to know. folder, keep: as in `run`."""
 
     target: str
     seed: bytes
     folder: Path | None
     keep: bool
+    limits: Limits = USUAL
 
 
 _target: Target | None = None
@@ -140,7 +163,7 @@ _job: Job | None = None
 def _start_worker(job: Job) -> Callable[[], None]:
     global _target, _job
     load()
-    _target, _job = make(job.target), job
+    _target, _job = make(job.target, job.limits), job
     return _target.close
 
 
@@ -148,22 +171,38 @@ def _run_by_id(scenario_id: str) -> Result:
     if _target is None or _job is None:
         raise RuntimeError("a worker process was not started by judge()")
     (scenario,) = (one for one in scenarios(scenario_id) if one.id == scenario_id)
-    return run(scenario, _target, _job.seed, _job.folder, _job.keep)
+    return _run(scenario, _target, _job)
 
 
-def judge(job: Job, chosen: Sequence[Scenario], processes: int) -> Iterator[Result]:
-    """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running."""
+def _run(scenario: Scenario, target: Target, job: Job) -> Result:
+    """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
+    try:
+        return run(scenario, target, job.seed, job.folder, job.keep)
+    except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
+        return _infra(scenario, f"{type(error).__name__}: {error}")
+
+
+def _infra(scenario: Scenario, why: str) -> Result:
+    return Result(scenario.id, scenario.requirements, Verdict.INFRA, printable(why, lines=True), 0, 0.0)
+
+
+def judge(
+    job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
+) -> Iterator[Result]:
+    """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running.
+
+    in_time: asked before each scenario; once it says no, none is begun any more. WorkersDied.
+    """
+    begun = takewhile(lambda _: in_time(), chosen)
     if processes <= 1:
-        target = make(job.target)
+        target = make(job.target, job.limits)
         try:
-            yield from (run(scenario, target, job.seed, job.folder, job.keep) for scenario in chosen)
+            yield from (_run(scenario, target, job) for scenario in begun)
         finally:
             target.close()
         return
-    claims = {scenario.id: scenario.requirements for scenario in chosen}
-
-    def lost(scenario_id: str, why: str) -> Result:
-        return Result(scenario_id, claims[scenario_id], Verdict.INFRA, why, 0, 0.0)
-
+    by_id = {scenario.id: scenario for scenario in chosen}
     with pool(processes, _start_worker, job) as workers:
-        yield from workers.unordered(_run_by_id, [scenario.id for scenario in chosen], lost)
+        yield from workers.unordered(
+            _run_by_id, (scenario.id for scenario in begun), lambda scenario_id, why: _infra(by_id[scenario_id], why)
+        )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.drivers import TargetError
+from harness.drivers import USUAL, Limits, TargetError
 from harness.judge import Result, run
 from harness.pool import pool
 from harness.printable import printable
@@ -65,6 +65,7 @@ class Plan:
     version: int
     seed: bytes
     folder: Path | None
+    limits: Limits = USUAL
 
 
 def _conversations(version: int) -> list[Scenario]:
@@ -72,11 +73,15 @@ def _conversations(version: int) -> list[Scenario]:
 
 
 def plans(
-    names: Sequence[str], capabilities: dict[str, frozenset[str]], seed: bytes, folder: Path | None
+    names: Sequence[str],
+    capabilities: dict[str, frozenset[str]],
+    seed: bytes,
+    folder: Path | None,
+    limits: Limits = USUAL,
 ) -> list[Plan]:
     """The cells of these targets: every ordered pair, in each version that both speak."""
     return [
-        Plan(left, right, version, seed, folder)
+        Plan(left, right, version, seed, folder, limits)
         for left in names
         for right in names
         for version in (2, 3)
@@ -88,15 +93,15 @@ def plans(
 _targets: dict[tuple[str, str], Target] = {}
 
 
-def _target(name: str, side: str) -> Target:
+def _target(name: str, side: str, limits: Limits) -> Target:
     if (name, side) not in _targets:
-        _targets[name, side] = make(name)
+        _targets[name, side] = make(name, limits)
     return _targets[name, side]
 
 
 def fill(plan: Plan) -> Cell:
     """Run the conversations of a cell."""
-    left, right = _target(plan.left, "left"), _target(plan.right, "right")
+    left, right = _target(plan.left, "left", plan.limits), _target(plan.right, "right", plan.limits)
     folder = plan.folder and plan.folder / f"{file_name(plan.left)}--{file_name(plan.right)}"
     results = tuple(
         run(scenario, left, plan.seed, folder, keep=True, peer=right)
@@ -128,13 +133,13 @@ def fill_all(planned: Sequence[Plan], processes: int) -> Iterator[Cell]:
         yield from workers.unordered(fill, planned, _lost)
 
 
-def available(names: Sequence[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
+def available(names: Sequence[str], limits: Limits = USUAL) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
     """Of these targets: the capabilities of those that run here, and why the others don't."""
     found: dict[str, frozenset[str]] = {}
     missing: dict[str, str] = {}
     for name in names:
         try:
-            target = make(name)
+            target = make(name, limits)
         except TargetError as error:
             missing[name] = str(error)
             continue

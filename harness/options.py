@@ -7,10 +7,13 @@ for permissions are not all that can be in the way.
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import tempfile
 from pathlib import Path
 from typing import NoReturn
 
+from harness.drivers.process import TIME_LIMIT
 from harness.printable import printable
 
 
@@ -36,15 +39,31 @@ def positive(text: str) -> int:
     return number
 
 
+def from_zero(text: str) -> int:
+    """A number for argparse, which may be 0."""
+    return 0 if text == "0" else positive(text)
+
+
 def seconds(text: str) -> float:
-    """A time for argparse, in seconds."""
+    """Seconds for argparse."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
+    if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return number
+
+
+def add_timeout(command: argparse.ArgumentParser) -> None:
+    """The option by which drivers get another time limit."""
+    command.add_argument(
+        "--timeout",
+        type=seconds,
+        default=TIME_LIMIT,
+        metavar="SECONDS",
+        help="a call that a driver has not answered within SECONDS is a hang (default: %(default)g)",
+    )
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -63,11 +82,14 @@ def check_folder(folder: Path, option: str) -> None:
 
 
 def check_file(file: Path, option: str) -> None:
-    """UsageError if a file can't be written. What is in it stays."""
+    """UsageError if a file can't be written, or none beside it (see write_whole). What is in it stays."""
     there = file.exists()
     try:
         file.open("ab").close()
         if not there:
             file.unlink()
+        if not there or file.is_file():
+            with tempfile.TemporaryFile(dir=Path(os.path.realpath(file)).parent):
+                pass
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror}; name another file with {option}") from error

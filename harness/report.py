@@ -1,18 +1,16 @@
 """What a person sees of a judgement: progress while it runs, then what was run and what held; and the same as JSON.
 
-Reports consume the stream of results and add nothing to it. Progress goes to standard error, and only to a terminal;
-the summary goes to standard output.
+Reports consume the stream of results and add nothing to it. The summary goes to standard output.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -24,16 +22,15 @@ from harness.faults.score import KINDS, Card, Scorer
 from harness.judge import Result
 from harness.matrix import Cell
 from harness.printable import printable
+from harness.progress import Ending, follow
 from harness.requirements import Side
 from harness.roster import Listing
 from harness.scenario import Scenario
-from harness.screen import block, console, line, progress, say
+from harness.screen import block, console, line, say
 from harness.transcript import Verdict
 
-T = TypeVar("T")
-
 #: Verdicts that mean that the target does not conform.
-BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC, Verdict.GIVEN_UP})
 
 _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}
 
@@ -42,28 +39,7 @@ def _coloured(verdict: Verdict, text: str) -> tuple[str, str]:
     return text, _COLOUR.get(verdict, "red")
 
 
-def _follow(
-    items: Iterable[T], total: int, title: Callable[[T | None], str], tell: Callable[[T], Text | None] = lambda _: None
-) -> tuple[list[T], bool]:
-    """Take all items, showing progress; what there is, and whether it was interrupted with Ctrl-C.
-
-    title: what is being done, before the first item and after each. tell: a line that stays, if an item is worth one.
-    """
-    collected: list[T] = []
-    with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
-        task = bar.add_task(printable(title(None)), total=total)
-        try:
-            for item in items:
-                collected.append(item)
-                bar.update(task, advance=1, description=printable(title(item)))
-                if told := tell(item):
-                    bar.console.print(told)
-        except KeyboardInterrupt:
-            return collected, True
-    return collected, False
-
-
-def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], bool]:
+def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Result], Ending]:
     """Take all results of a judgement, showing progress."""
 
     def tell(result: Result) -> Text | None:
@@ -74,7 +50,7 @@ def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Re
     def title(result: Result | None) -> str:
         return f"judging {target}" + (f": {result.scenario[:40]:40}" if result else "")
 
-    return _follow(results, total, title, tell)
+    return follow(results, total, title, tell)
 
 
 def summary(
@@ -83,10 +59,11 @@ def summary(
     target: str,
     seconds: float,
     stale: Sequence[Stale] = (),
+    ending: Ending = Ending.COMPLETE,
 ) -> None:
     """Print what was run, what held, and what did not, with the reason and where the transcript is.
 
-    stale: entries of the file of known deviations that do not fit.
+    stale: entries of the file of known deviations that do not fit. ending: why there are not more results.
     """
     out = console()
     summaries = {scenario.id: scenario.summary for scenario in chosen}
@@ -110,10 +87,15 @@ def summary(
     for entry in stale:
         out.print()
         out.print(line(("known deviations", "red"), ": ", str(entry)))
+    for reason, count in Counter(result.unwritten for result in results if result.unwritten).items():
+        out.print()
+        out.print(line(("transcripts", "red"), f": those of {count} scenarios could not be written: {reason}"))
     if cells := _cells(results):
         out.print(line("state tables: {visited} of {possible} cells visited".format_map(cells)))
     steps = sum(result.steps for result in results)
-    verdict = _conclusion(results, chosen, stale)
+    if ending is not Ending.COMPLETE:
+        out.print(line((f"{len(chosen) - len(results)} scenarios were not run", "yellow"), f": {ending.value}"))
+    verdict = _conclusion(results, chosen, stale, ending)
     out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {seconds:.1f} s)"))
 
 
@@ -172,17 +154,18 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
 
 
 def _conclusion(
-    results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale]
+    results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale], ending: Ending
 ) -> tuple[str | tuple[str, str], ...]:
     """The last word on a target, in coloured pieces."""
-    if len(results) < len(chosen):
+    if ending is Ending.INTERRUPTED:
         return ("interrupted", "yellow"), f" after {len(results)} of {len(chosen)} scenarios"
-    if all(result.verdict is Verdict.UNSUPPORTED for result in results):
+    if results and all(result.verdict is Verdict.UNSUPPORTED for result in results):
         return ("not judged", "yellow"), ": it claims nothing that these scenarios need"
     failed = [result for result in results if result.verdict in BAD]
     if any(not result.known for result in failed):
         return (("does not conform", "red"),)
-    if lost := sum(result.verdict is Verdict.INFRA for result in results):
+    lost = sum(result.verdict is Verdict.INFRA for result in results) + len(chosen) - len(results)
+    if lost:
         return ("not judged by all scenarios", "magenta"), f": {lost} could not be run"
     if stale:
         return ((f"conforms but for what is known, and {len(stale)} known deviations are out of date", "red"),)
@@ -192,16 +175,23 @@ def _conclusion(
 
 
 def as_json(
-    results: Sequence[Result], target: str, version: str, seed: str, stale: Sequence[Stale] = ()
+    results: Sequence[Result],
+    target: str,
+    version: str,
+    seed: str,
+    stale: Sequence[Stale] = (),
+    chosen: Sequence[Scenario] = (),
 ) -> dict[str, Any]:
     """The whole judgement as plain JSON values: counts, a verdict for each scenario and for each requirement.
 
     A requirement has the worst verdict of its scenarios. stale: entries of the known deviations that do not fit.
+    chosen: the scenarios that should have been run.
     """
     order = [
         Verdict.PASS,
         Verdict.UNSUPPORTED,
         Verdict.INFRA,
+        Verdict.GIVEN_UP,
         Verdict.DESYNC,
         Verdict.HANG,
         Verdict.CRASH,
@@ -228,6 +218,7 @@ def as_json(
             | {"verdict": result.verdict.value, "transcripts": list(result.transcripts), "visited": len(result.visited)}
             for result in sorted(results, key=lambda result: result.scenario)
         ],
+        "not_run": sorted({one.id for one in chosen} - {result.scenario for result in results}),
         "requirements": {name: verdict.value for name, verdict in sorted(worst.items())},
         "readings": measured_readings(results),
         "cells": _cells(results),
@@ -255,13 +246,13 @@ def targets(listed: Iterable[Listing]) -> None:
     console().print(table)
 
 
-def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], bool]:
+def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], Ending]:
     """Take the cells of a matrix, showing progress."""
 
     def title(cell: Cell | None) -> str:
         return f"{cell.left} with {cell.right}: {cell.label}" if cell else "matrix"
 
-    return _follow(cells, total, title)
+    return follow(cells, total, title)
 
 
 def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
@@ -288,26 +279,37 @@ def faults(catalogue: Sequence[Fault]) -> None:
     console(width=160).print(table)
 
 
-def _interrupted(what: str, stream: Iterable[str], total: int) -> bool:
-    return _follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
+def _phase(what: str, stream: Iterable[str], total: int) -> Ending:
+    """How a phase of a command ends, whose progress is shown."""
+    return follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
 
 
-def collect_score(scorer: Scorer) -> bool:
-    """Fill a scorer's card, showing progress; whether it was interrupted. What was found until then is on the card."""
+def _first_unfinished(phases: Iterator[Ending]) -> Ending:
+    """How the first of several phases ends that is not completed, if there is one; later ones don't begin then."""
+    return next((ending for ending in phases if ending is not Ending.COMPLETE), Ending.COMPLETE)
+
+
+def collect_score(scorer: Scorer) -> Ending:
+    """Fill a scorer's card, showing progress. What was found until it ended is on the card."""
     card = scorer.card
-    return (
-        _interrupted("with the genuine engine:", scorer.survey(), len(card.scenarios))
-        or _interrupted("judging", scorer.judge(), len(card.faults))
-        or _interrupted("looking for what trips", scorer.trip(), len(card.untripped))
-    )
+
+    def phases() -> Iterator[Ending]:
+        yield _phase("with the genuine engine:", scorer.survey(), len(card.scenarios))
+        yield _phase("judging", scorer.judge(), len(card.faults))
+        yield _phase("looking for what trips", scorer.trip(), len(card.untripped))
+
+    return _first_unfinished(phases())
 
 
-def collect_mutants(mutation: Mutation) -> bool:
-    """Judge mutants, showing progress; whether it was interrupted."""
+def collect_mutants(mutation: Mutation) -> Ending:
+    """Judge mutants, showing progress."""
     surveys = len(mutation.scenarios) * len(mutation.engines)
-    return _interrupted("with the genuine engines:", mutation.survey(), surveys) or _interrupted(
-        "judging mutants", mutation.judge(), len(mutation.score.mutants)
-    )
+
+    def phases() -> Iterator[Ending]:
+        yield _phase("with the genuine engines:", mutation.survey(), surveys)
+        yield _phase("judging mutants", mutation.judge(), len(mutation.score.mutants))
+
+    return _first_unfinished(phases())
 
 
 def mutants(result: MutationScore) -> None:

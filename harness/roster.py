@@ -8,7 +8,16 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
+from harness.drivers import (
+    THIRD_PARTIES,
+    USUAL,
+    DriverTarget,
+    Limits,
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetHang,
+)
 from harness.faults import FaultTarget, UnknownFault
 from harness.faults.target import PREFIX
 from harness.targets import ENGINES, EngineTarget, Target
@@ -22,23 +31,35 @@ class UnknownTarget(LookupError):
 EXEC = "exec:"
 
 
-def make(name: str) -> Target:
-    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves."""
+def make(name: str, limits: Limits = USUAL) -> Target:
+    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
+
+    limits: how long it is waited for; each driver's call as usual, and never given up, if not given.
+    """
     if name in ENGINES:
         return EngineTarget(name)
+    if name.startswith(PREFIX):
+        try:
+            fault = FaultTarget(name)
+        except UnknownFault as error:
+            raise UnknownTarget(str(error)) from error
+        fault.giving_up.limit = limits.give_up_after
+        return fault
+    driver = _driver(name, limits)
+    driver.giving_up.limit = limits.give_up_after
+    return driver
+
+
+def _driver(name: str, limits: Limits) -> DriverTarget:
+    """A target behind the driver protocol; errors as those of `make`."""
     if name in THIRD_PARTIES:
-        return DriverTarget(name, THIRD_PARTIES[name].ready())
+        return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds)
     if name.startswith(EXEC):
         try:
-            return DriverTarget(name, _words(name.removeprefix(EXEC)))
+            return DriverTarget(name, _words(name.removeprefix(EXEC)), limits.seconds)
         except (TargetCrash, TargetDesync, TargetHang) as error:
             error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
             raise
-    if name.startswith(PREFIX):
-        try:
-            return FaultTarget(name)
-        except UnknownFault as error:
-            raise UnknownTarget(str(error)) from error
     known = ", ".join([*ENGINES, *THIRD_PARTIES])
     raise UnknownTarget(
         f"no target {name!r}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from harness.actor import Actor
 from harness.drivers.errors import TargetCrash, TargetHang
+from harness.drivers.giving_up import GivingUp
 from harness.lockstep import EngineFactory
 from implementations.contract import Engine, Entropy, Event, OtrError, PartyConfig, PartySnapshot, Policy
 
@@ -23,8 +24,17 @@ PATIENCE = 2.0
 class SoloParty(Actor):
     """A party made of one engine; it raises TargetCrash, TargetHang, and OtrError where the contract has that."""
 
-    def __init__(self, name: str, make: EngineFactory, config: PartyConfig, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: EngineFactory,
+        config: PartyConfig,
+        entropy: Entropy,
+        giving_up: GivingUp | None = None,
+    ) -> None:
+        """giving_up: when the engine is not asked any more; the target's, so that it outlives the party."""
         self._name = name
+        self._giving_up = giving_up or GivingUp()
         self._engine: Engine = self._in_time("made", lambda: make(config, entropy))
 
     @property
@@ -65,6 +75,12 @@ class SoloParty(Actor):
             return self._call(action, function)
         if signal.getsignal(signal.SIGVTALRM) is not _alarm:
             signal.signal(signal.SIGVTALRM, _alarm)
+        if self._giving_up.limit:
+            with self._giving_up.watching(self._name, action):
+                return self._with_patience(action, function)
+        return self._with_patience(action, function)
+
+    def _with_patience(self, action: str, function: Callable[[], T]) -> T:
         signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
         try:
             return self._call(action, function)

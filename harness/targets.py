@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
+from harness.drivers.giving_up import GivingUp
 from harness.drivers.target import CAPABILITIES as DRIVER_CAPABILITIES
 from harness.lockstep import EngineFactory, LockstepParty
 from harness.model import Book, PartyModel
@@ -93,9 +94,14 @@ class SoloTarget(InProcess):
     def __init__(self, name: str, make: EngineFactory) -> None:
         super().__init__(name)
         self._make = make
+        self.giving_up = GivingUp()
 
     def engine(self, config: PartyConfig, entropy: Entropy) -> Engine:
-        return SoloParty(self.name, self._make, config, entropy)
+        return SoloParty(self.name, self._make, config, entropy, self.giving_up)
+
+    def reset(self) -> None:
+        """The next case begins."""
+        self.giving_up.next_case()
 
     def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
         return self.engine(config, SeededEntropy(seed).child(name))

@@ -42,6 +42,7 @@ class Verdict(Enum):
     CRASH = "crash"
     HANG = "hang"
     DESYNC = "desync"
+    GIVEN_UP = "given_up"  # not asked any more, since it hung or crashed at the same call too often
     INFRA = "infra"
 
 

@@ -14,6 +14,7 @@ import pytest
 from harness import cli, entry, report
 from harness.faults import pairs
 from harness.judge import run
+from harness.progress import Ending
 from harness.roster import file_name
 from harness.scenario import load
 from harness.targets import EngineTarget
@@ -127,8 +128,8 @@ def test_a_transcript_that_cant_be_written_changes_no_verdict(here: Path) -> Non
     load()
     result = run(made(raising(ZeroDivisionError("the reason"))), EngineTarget("reference"), b"seed", here / "file")
     assert result.verdict is Verdict.INFRA
-    assert "the reason" in result.detail
-    assert "its transcript can't be written" in result.detail
+    assert result.detail == "ZeroDivisionError: the reason"
+    assert result.unwritten == f"{here / 'file'}: File exists"
     assert result.transcripts == ()
 
 
@@ -163,8 +164,8 @@ def test_ctrl_c_while_the_program_begins(monkeypatch: pytest.MonkeyPatch, capsys
 def test_an_interrupted_score_notes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> bool:
-        return True
+    def interrupted(_: object) -> Ending:
+        return Ending.INTERRUPTED
 
     def never(_: object) -> None:
         raise AssertionError("it was written")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
+from harness import cli, exits
 from harness.deviations import DeviationError, Known, fix, load
 from harness.deviations.entries import FOLDER
 from harness.deviations.fix import beginning
@@ -159,29 +159,29 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path, told = tmp_path / "known.toml", tmp_path / "told.json"
     check = ["--only", "counter_0_is_refused", "--jobs", "1", "--transcripts", str(tmp_path), "--json", str(told)]
     fault = "fault:counter-0-accepted"
-    assert cli.main(["check", fault, *check]) == cli.DEVIATES
+    assert cli.main(["check", fault, *check]) == exits.DEVIATES
     (first, _) = json.loads(told.read_text())["scenarios"]
     message = json.dumps(first["detail"][:20])
     entry = f'scenario = "conformance.choices.counter_0_is_refused"\nmessage = {message}\nreason = "It is a fault."\n'
     path.write_text(f"[[deviation]]\n{entry}")
-    assert cli.main(["check", fault, *check, "--known", str(path)]) == cli.CONFORMS
+    assert cli.main(["check", fault, *check, "--known", str(path)]) == exits.CONFORMS
     assert json.loads(told.read_text())["known"] == 2
     assert "conforms but for 2 known deviations" in capsys.readouterr().out
-    assert cli.main(["check", "reference", *check, "--known", str(path)]) == cli.DEVIATES
+    assert cli.main(["check", "reference", *check, "--known", str(path)]) == exits.DEVIATES
     assert "1 known deviations are out of date" in capsys.readouterr().out
-    assert cli.main(["check", "reference", *check, "--known", "none"]) == cli.CONFORMS
+    assert cli.main(["check", "reference", *check, "--known", "none"]) == exits.CONFORMS
 
 
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", "reference", "--fix"]) == cli.USAGE
+    assert cli.main(["check", "reference", "--fix"]) == exits.USAGE
     assert "name it with --known FILE" in capsys.readouterr().err
     path = tmp_path / "known.toml"
     path.write_text("[[deviation]]\n")
-    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--only", "smp"]) == cli.USAGE
+    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--only", "smp"]) == exits.USAGE
     assert "leave --only and --without out" in capsys.readouterr().err
-    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--without", "smp"]) == cli.USAGE
+    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--without", "smp"]) == exits.USAGE
     assert "leave --only and --without out" in capsys.readouterr().err
-    assert cli.main(["check", "reference", "--known", str(path)]) == cli.USAGE
+    assert cli.main(["check", "reference", "--known", str(path)]) == exits.USAGE
     assert "either scenario or requirement" in capsys.readouterr().err
 
 

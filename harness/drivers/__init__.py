@@ -5,10 +5,12 @@ from harness.drivers.errors import (
     TargetDesync,
     TargetError,
     TargetFailed,
+    TargetGivenUp,
     TargetHang,
     TargetMissing,
     TargetUnsupported,
 )
+from harness.drivers.giving_up import GIVE_UP_AFTER, USUAL, GivingUp, Limits
 from harness.drivers.party import DriverParty, StateDump
 from harness.drivers.process import DriverProcess
 from harness.drivers.registry import THIRD_PARTIES, ThirdParty
@@ -16,15 +18,20 @@ from harness.drivers.target import CAPABILITIES, DriverTarget
 
 __all__ = [
     "CAPABILITIES",
+    "GIVE_UP_AFTER",
     "THIRD_PARTIES",
+    "USUAL",
     "DriverParty",
     "DriverProcess",
     "DriverTarget",
+    "GivingUp",
+    "Limits",
     "StateDump",
     "TargetCrash",
     "TargetDesync",
     "TargetError",
     "TargetFailed",
+    "TargetGivenUp",
     "TargetHang",
     "TargetMissing",
     "TargetUnsupported",

@@ -11,6 +11,10 @@ class TargetError(Exception):
     """The base of all; the message names the target, says what it did, and shows the end of its standard error."""
 
 
+class TargetGivenUp(TargetError):
+    """The target was not asked, for it failed at this too often; see giving_up.py."""
+
+
 class TargetMissing(TargetError):
     """The target can't be run here; the message has the line that installs what is missing."""
 

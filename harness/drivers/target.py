@@ -16,9 +16,11 @@ from harness.drivers.errors import (
     TargetDesync,
     TargetError,
     TargetFailed,
+    TargetHang,
     TargetMissing,
     TargetUnsupported,
 )
+from harness.drivers.giving_up import GivingUp
 from harness.drivers.party import DriverParty
 from harness.drivers.process import TIME_LIMIT, DriverProcess, Trace
 from implementations.contract import PartyConfig
@@ -62,12 +64,16 @@ class DriverTarget:
         self.otr_versions: tuple[int, ...] = ()
         self.capabilities: frozenset[str] = frozenset()
         self.randomness = "none"
+        self.giving_up = GivingUp()
+        self._method = ""  # that was called last, in this process
+        self._broken = False
         self._process = self._start()
         self._fresh = True
         self._cases = 0
 
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
+        self._method, self._broken = "", False
         process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
         self._process = process
         try:
@@ -85,7 +91,8 @@ class DriverTarget:
     def _restart(self) -> None:
         """A new process in place of the last one, of which nothing is left: no pipe, no child."""
         self._process.close()
-        self._process = self._start()
+        with self.giving_up.watching(self.name, "hello"):
+            self._process = self._start()
 
     def _listen(self, told: Any) -> None:
         """Take the answer to `hello`, or end the process over it."""
@@ -127,12 +134,23 @@ class DriverTarget:
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetError."""
-        self._fresh = False
-        return self._process.call(method, params)
+        self._fresh, self._method = False, method
+        if self._broken:
+            return self._process.call(method, params)  # which says that it has ended
+        try:
+            with self.giving_up.watching(self.name, method):
+                return self._process.call(method, params)
+        except (TargetCrash, TargetDesync, TargetHang):
+            self._broken = True
+            raise
 
     def desync(self, what: str) -> NoReturn:
         """End the process, for it has answered with something that is no answer: TargetDesync."""
-        raise self._process.end(TargetDesync, f"{self.name}: {what}")
+        error = self._process.end(TargetDesync, f"{self.name}: {what}")
+        if self._method:
+            self.giving_up.failed(self._method, error)
+        self._broken = True
+        raise error
 
     def party(
         self, name: str, config: PartyConfig, seed: bytes, book: object = None, *, tape: Tape | None = None
@@ -149,13 +167,15 @@ class DriverTarget:
     def reset(self) -> None:
         """Forget all parties; in a new process if the last one is dead or old."""
         self._cases += 1
+        self.giving_up.next_case()
         if self._cases >= CASES_PER_PROCESS:
             self._process.shutdown()
         if not self._process.alive:
             self._restart()
         elif not self._fresh:
             try:
-                self._process.call("reset")
+                with self.giving_up.watching(self.name, "reset"):
+                    self._process.call("reset")
             except TargetError:
                 # Not what the next case is judged by: it gets a new process.
                 self._restart()

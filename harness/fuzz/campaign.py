@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from harness.drivers import USUAL, Limits
 from harness.fuzz.attempt import Failure, attempt
 from harness.fuzz.folder import clean, locked, remove, write_here
 from harness.fuzz.programs import Program, program
@@ -50,7 +51,7 @@ class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
     attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
-    time_up: whether the last run ended because of its max_time.
+    limits: how long the target is waited for. time_up: whether the last run ended because of its max_time.
     """
 
     target: str
@@ -62,6 +63,7 @@ class Campaign:
     hangs: int = HANGS
     seconds: float = SECONDS
     clock: Callable[[], float] = time.monotonic
+    limits: Limits = USUAL
     time_up: bool = False
     _saved: float = 0.0
 
@@ -84,14 +86,14 @@ class Campaign:
         """
         began = self.clock()
         self.time_up = False
-        target = make(self.target)
+        target = make(self.target, self.limits)
         try:
             self.version = target.version
             self.state = self._with_missing_unfinished()
             self._save()
             yield from self._settle(target)
             numbers = range(self.done, self.done + examples)
-            for number, failed in results(self.target, self.seed, numbers, processes, target):
+            for number, failed in results(self.target, self.seed, numbers, processes, target, self.limits):
                 self._note(replace(self.state, done=number + 1, waiting=tuple(failed)))
                 yield from self._settle(target)
                 yield []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from harness.drivers import Limits
 from harness.fuzz.attempt import ANSWERS, Failure, failures
 from harness.fuzz.programs import program
 from harness.pool import pool
@@ -19,19 +20,22 @@ _seed = ""
 
 
 def results(
-    name: str, seed: str, numbers: range, processes: int, target: Target
+    name: str, seed: str, numbers: range, processes: int, target: Target, limits: Limits
 ) -> Iterator[tuple[int, list[Failure]]]:
-    """The number of each program, and what failed. target: the one of that name, for this process."""
+    """The number of each program, and what failed. target: the one of that name, for this process.
+
+    limits: how long the targets of other processes are waited for.
+    """
     if processes <= 1:
         yield from ((number, failures(program(seed, number, target))) for number in numbers)
         return
-    with pool(processes, _start_worker, name, seed) as workers:
+    with pool(processes, _start_worker, name, seed, limits) as workers:
         yield from workers.ordered(_run_number, numbers, _lost)
 
 
-def _start_worker(target: str, seed: str) -> Callable[[], None]:
+def _start_worker(target: str, seed: str, limits: Limits) -> Callable[[], None]:
     global _target, _seed
-    _target, _seed = make(target), seed
+    _target, _seed = make(target, limits), seed
     return _target.close
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness.options import UsageError, check_folder, positive
+from harness.drivers import Limits
+from harness.exits import CONFORMS, DEVIATES, USAGE
+from harness.options import UsageError, add_timeout, check_folder, positive
 from harness.roster import make
 from harness.screen import complain, say
 from harness.targets import ENGINES
@@ -19,8 +21,6 @@ from harness.vectors.lint import lint
 from harness.vectors.plays import ClaimError
 from harness.vectors.verify import Report, verify, verify_target, verify_toolkit
 from vectors import FOLDER, KINDS, VectorError, load_all, page, schema
-
-CONFORMS, DEVIATES, USAGE = 0, 1, 2
 
 #: As many failures of a subject as are shown.
 _SHOWN = 20
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--toolkit", action="store_true", help="the OTR toolkit as well (apt-get install libotr5-bin)"
     )
     checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
+    add_timeout(checking)
     checking.set_defaults(command=_verify)
 
     adding = commands.add_parser("add", help="make a vector of a transcript, such as one that fuzzing has written")
@@ -141,7 +142,7 @@ def _verify(options: argparse.Namespace) -> int:
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
-        target = make(options.target)
+        target = make(options.target, Limits(options.timeout))
         try:
             reports.append(verify_target(files, target))
         finally:
