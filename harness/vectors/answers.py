@@ -23,6 +23,7 @@ from implementations.contract import (
     TextReceived,
 )
 from implementations.jsonform import policy_from_json
+from implementations.keyfile import check_key
 from vectors import Fields
 
 #: The tag of a party that is made for `offer`.
@@ -83,10 +84,15 @@ def _public(fields: Mapping[str, int]) -> DsaPublicKey:
     return DsaPublicKey(fields["p"], fields["q"], fields["g"], fields["y"])
 
 
-def _sign(tools: Tools, group: Fields, case: Fields) -> dict[str, Any]:
-    fields = group.table("key")
+def private_key(fields: Mapping[str, int]) -> DsaPrivateKey:
+    """The private key in a vector. KeyFileError when it is not one: with such numbers, signing may never end."""
     key = DsaPrivateKey(_public(fields), fields["x"])
-    return {"signature": tools.sign(key, case.data("mac"), case.data("random"))}
+    check_key(key)
+    return key
+
+
+def _sign(tools: Tools, group: Fields, case: Fields) -> dict[str, Any]:
+    return {"signature": tools.sign(private_key(group.table("key")), case.data("mac"), case.data("random"))}
 
 
 def _verify(tools: Tools, group: Fields, case: Fields) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from harness.fuzz.forms import program_from_json
 from harness.inputs import LIMITS, InputError, parse_json, read_input
 from harness.requirements import load as load_requirements
 from harness.targets import ENGINES, EngineTarget
-from harness.transcript import Header, Transcript
+from harness.transcript import Header, Transcript, TranscriptError
 from harness.vectors.builder import FileBuilder
 from harness.vectors.plays import ClaimError, steps_fields, tape_fields
 from harness.vectors.scene import Step, party_fields, reaction, seen, state
@@ -160,8 +160,8 @@ def add(
 def _judged(case: Found) -> str:
     """The engine's reaction to the last input. AddError when it can't be had."""
     seed, name = case.entropy
-    engine = ReferenceEngine(config_from_json(case.config), SeededEntropy(bytes.fromhex(seed)).child(name))
     try:
+        engine = ReferenceEngine(config_from_json(case.config), SeededEntropy(bytes.fromhex(seed)).child(name))
         for given in case.steps:
             if "time" in given:
                 engine.set_time(given["time"])
@@ -175,7 +175,10 @@ def _again(header: Header, whose: str) -> list[dict[str, Any]]:
     """The inputs of a party when the program is run again with the engines."""
     if header.program is None:
         raise AddError("the transcript has no program")
-    program = program_from_json(header.program, EngineTarget("reference"))
+    try:
+        program = program_from_json(header.program, EngineTarget("reference"))
+    except TranscriptError as error:
+        raise AddError(f"the transcript's program can't be run: {error.problem}") from error
     steps: list[WorldStep] = []
     failure = attempt(program, fresh=True, watch=steps.append)
     if failure is not None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness import wire
+from harness.vectors.answers import private_key
 from harness.vectors.scene import reaction, seen, state
 from harness.wire import ENCODED, Kind, crypto
 from implementations.actions import args_from_json, perform
-from implementations.contract import DsaPrivateKey, DsaPublicKey, Event, PartyConfig, PartySnapshot
+from implementations.contract import Event, PartyConfig, PartySnapshot
 from implementations.entropy import Tape, TapeEntropy
 from implementations.jsonform import event_from_json, policy_from_json
 from vectors import Case, Fields, Group
@@ -37,11 +38,10 @@ Maker = Callable[[PartyConfig, Tape], Replayer]
 
 
 def config_of(group: Fields) -> PartyConfig:
-    """The configuration in a group of plays."""
+    """The configuration in a group of plays. KeyFileError when its key is not a DSA key."""
     party = group.table("party")
-    key = party["key"]
     return PartyConfig(
-        DsaPrivateKey(DsaPublicKey(key["p"], key["q"], key["g"], key["y"]), key["x"]),
+        private_key(party["key"]),
         policy_from_json(list(party["policy"])),
         party["instance_tag"],
         party["max_message_size"],

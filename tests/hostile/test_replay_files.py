@@ -164,7 +164,6 @@ def test_a_key_that_is_not_one_is_refused(name: str, tmp_path: Path, capsys: pyt
         {"failure": "\ud800\x1b[2J"},
         {"events": []},
     ],
-    ids=str,
 )
 def test_inputs_that_no_run_has_are_run_and_come_out_as_they_do(
     args: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
