@@ -18,8 +18,8 @@ from tests.hostile.growth import OWN_TAG, THEIR_TAG
 
 MakeEngine = Callable[[PartyConfig, Entropy], Engine]
 
-_BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
-_STARTS = _BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
+BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+_STARTS = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Scene:
     engine: Engine
     state: object
     insider: Insider
+
+    @classmethod
+    def of(cls, engine: Engine, insider: Insider) -> Scene:
+        """The scene as it is now."""
+        return cls(engine, engine.snapshot(), insider)
 
     def receive(self, message: bytes) -> Sequence[Event]:
         """What the party makes of a message, always in the same state."""
@@ -40,51 +45,55 @@ class Scene:
         self.engine.restore(self.state)
         return sum(len(self.engine.receive(message)) for message in messages)
 
+    def ask(self, action: str, *args: object, **named: object) -> Sequence[Event]:
+        """What the party makes of what its user asks, always in the same state."""
+        self.engine.restore(self.state)
+        events: Sequence[Event] = getattr(self.engine, action)(*args, **named)
+        return events
 
-def _sent(events: Sequence[Event]) -> bytes:
+
+def sent(events: Sequence[Event]) -> bytes:
     """The message that went out, whole or in fragments."""
     messages = [event.message for event in events if isinstance(event, Outgoing)]
     return messages[0] if len(messages) == 1 else reassemble(messages)
 
 
-def _party(make: MakeEngine, *, policy: Policy = _STARTS, size: int | None = None) -> Engine:
+def party(make: MakeEngine, *, policy: Policy = _STARTS, size: int | None = None) -> Engine:
+    """A party before its first message. size: the longest message that it sends whole."""
     return make(PartyConfig(test_key("alice"), policy, OWN_TAG, size), SeededEntropy(b"growth"))
 
 
-def _insider(version: int) -> Insider:
+def insider(version: int) -> Insider:
+    """A correspondent who makes the same messages each time."""
     return Insider(test_key("bob"), OWN_TAG, version=version, tag=THEIR_TAG, seed=b"growth")
-
-
-def _scene(engine: Engine, insider: Insider) -> Scene:
-    return Scene(engine, engine.snapshot(), insider)
 
 
 def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> Scene:
     """After a handshake that the insider began. size: the longest message that the party sends whole."""
-    engine, insider = _party(make, size=size), _insider(version)
-    dh_key = _sent(engine.receive(insider.commit()))
-    insider.meet(parse(_sent(engine.receive(insider.reveal_signature(dh_key)))))
+    engine, peer = party(make, size=size), insider(version)
+    dh_key = sent(engine.receive(peer.commit()))
+    peer.meet(parse(sent(engine.receive(peer.reveal_signature(dh_key)))))
     if not any(session.message_state is MessageState.ENCRYPTED for session in engine.inspect().sessions):
         raise RuntimeError("the handshake with the insider has failed")
-    return _scene(engine, insider)
+    return Scene.of(engine, peer)
 
 
 def scenes(make: MakeEngine) -> Mapping[str, Scene]:
     """One party for each state in which messages are treated differently."""
-    found = {"no version allowed": _scene(_party(make, policy=Policy.NONE), _insider(3))}
-    found["plaintext"] = _scene(_party(make), _insider(3))
+    found = {"no version allowed": Scene.of(party(make, policy=Policy.NONE), insider(3))}
+    found["plaintext"] = Scene.of(party(make), insider(3))
     for version, query in ((2, b"?OTRv2?"), (3, b"?OTRv3?")):
-        waiting, insider = _party(make), _insider(version)
+        waiting, peer = party(make), insider(version)
         waiting.receive(query)
-        found[f"awaiting D-H Key, version {version}"] = _scene(waiting, insider)
-        answered = _party(make)
+        found[f"awaiting D-H Key, version {version}"] = Scene.of(waiting, peer)
+        answered = party(make)
         answered.receive(query)
-        answered.receive(insider.dh_key())
-        found[f"awaiting Signature, version {version}"] = _scene(answered, insider)
-        committed = _party(make)
-        committed.receive(insider.commit())
-        found[f"awaiting Reveal Signature, version {version}"] = _scene(committed, insider)
+        answered.receive(peer.dh_key())
+        found[f"awaiting Signature, version {version}"] = Scene.of(answered, peer)
+        committed = party(make)
+        committed.receive(peer.commit())
+        found[f"awaiting Reveal Signature, version {version}"] = Scene.of(committed, peer)
         found[f"encrypted, version {version}"] = scene = encrypted(make, version)
         scene.engine.receive(scene.insider.data(b"\0\0\1\0\0"))
-        found[f"finished, version {version}"] = _scene(scene.engine, scene.insider)
+        found[f"finished, version {version}"] = Scene.of(scene.engine, scene.insider)
     return found

@@ -19,7 +19,7 @@ def _slices(content: bytes) -> int:
 
 def _appended(content: bytes) -> bytes:
     found: tuple[int, ...] = ()
-    for byte in content[::4]:
+    for byte in content[::16]:
         found = (*found, byte)
     return bytes(found)
 

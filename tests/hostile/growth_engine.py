@@ -1,0 +1,200 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+
+What is asked of an engine's growth, whichever engine it is: linear work on all that it can be fed, in every state, from
+outside and behind the MAC, and on all that its user asks of it. Each case is a function of how an engine is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+from harness.insider import HONEST, Signed
+from harness.keys import test_key
+from harness.smp import SmpLiar, smp_value
+from harness.wire.layers import tlv
+from implementations.contract import MIN_MESSAGE_SIZE, DsaPublicKey, Policy
+from tests.hostile.growth import MESSAGES, PLAINTEXTS, SMP_PLAINTEXTS, TEXTS, all_linear, data, encoded, fragments
+from tests.hostile.growth_parties import BOTH, MakeEngine, Scene, encrypted, insider, party, scenes, sent
+
+#: Longest values of a TLV that are tried: the length has two bytes.
+_LONG_TLV = 1 << 15
+
+#: Most of a thing that an engine answers each time with a message of its own.
+_MANY_ANSWERS = 1 << 10
+
+_scenes = cache(scenes)
+
+
+def encoded_messages_in_every_state(make: MakeEngine) -> None:
+    for scene in _scenes(make).values():
+        all_linear(scene.receive, {name: one for name, one in MESSAGES.items() if name not in TEXTS}, large=1 << 17)
+
+
+def texts_and_single_fragments(make: MakeEngine) -> None:
+    """What is told apart by its form alone, in the states that treat it differently."""
+    for state in ("no version allowed", "plaintext", "encrypted, version 3", "finished, version 2"):
+        all_linear(_scenes(make)[state].receive, TEXTS, large=1 << 19)
+
+
+def fragments_one_after_the_other(make: MakeEngine) -> None:
+    all_linear(
+        _scenes(make)["plaintext"].receive_all,
+        {
+            "in order": fragments,
+            "complete": lambda size: [b"?OTR,%d,%d,AAAAAAAA," % (k, size) for k in range(1, size + 1)],
+            "begun again and again": lambda size: [b"?OTR,1,9,AAAAAAAA,", b"?OTR,2,9,AAAAAAAA,"] * (size // 2),
+            "of many senders": lambda size: [b"?OTR|%x|0,1,9,AAAAAAAA," % (0x1000 + k) for k in range(size)],
+            "long ones": lambda size: [b"?OTR,%d,65535,%s," % (k, b"A" * 2048) for k in range(1, size + 1)],
+        },
+        small=64,
+        large=1 << 13,
+    )
+
+
+def plaintexts_behind_the_mac(make: MakeEngine) -> None:
+    for version in (2, 3):
+        scene = _scenes(make)[f"encrypted, version {version}"]
+        all_linear(scene.receive, {name: _sealed(scene, one) for name, one in PLAINTEXTS.items()}, large=1 << 18)
+
+
+def fields_behind_the_mac(make: MakeEngine) -> None:
+    scene = _scenes(make)["encrypted, version 3"]
+    make_data = scene.insider.data
+    all_linear(
+        scene.receive,
+        {
+            "many old MAC keys": lambda size: make_data(b"text", old_mac_keys=bytes(size // 20 * 20)),
+            "a long next_dh": lambda size: make_data(b"text", next_dh=(1 << 8 * size) - 1),
+            "a head of zeros": lambda size: scene.insider.seal(bytes(size)),
+            "a MAC that is wrong": lambda size: make_data(bytes(size), mac=bytes(20)),
+            "a counter that is wrong": lambda size: make_data(bytes(size), ctr=0),
+            "an unknown key": lambda size: make_data(bytes(size), sender_keyid=7),
+        },
+    )
+
+
+def smp_messages(make: MakeEngine) -> None:
+    for version in (2, 3):
+        scene = _scenes(make)[f"encrypted, version {version}"]
+        all_linear(scene.receive, {name: _sealed(scene, one) for name, one in SMP_PLAINTEXTS.items()}, large=_LONG_TLV)
+
+
+def many_smp_messages_in_one(make: MakeEngine) -> None:
+    scene = _scenes(make)["encrypted, version 3"]
+    all_linear(
+        scene.receive,
+        {
+            "SMP 2 that is not expected": lambda size: scene.insider.data(b"\0" + b"\0\3\0\0" * size),
+            "SMP 1 that is malformed": lambda size: scene.insider.data(b"\0" + b"\0\2\0\0" * size),
+        },
+        small=16,
+        large=_MANY_ANSWERS,
+    )
+
+
+def handshakes_of_insiders(make: MakeEngine) -> None:
+    """Long values behind the commitment and behind the MAC of the handshake."""
+    start = _scenes(make)["plaintext"]
+
+    def meeting(gxmpi: bytes | None, signed: Signed) -> list[bytes]:
+        peer = insider(3)
+        commit = peer.commit(gxmpi=gxmpi)
+        return [commit, peer.reveal_signature(sent(start.receive(commit)), signed)]
+
+    def long_key(**numbers: int) -> Signed:
+        known = test_key("bob").public
+        return Signed(shown=DsaPublicKey(**{"p": known.p, "q": known.q, "g": known.g, "y": known.y, **numbers}))
+
+    def number(size: int) -> int:
+        return (1 << 8 * size + 8) - 1
+
+    all_linear(
+        start.receive_all,
+        {
+            "a long gx": lambda size: meeting((size + 1).to_bytes(4) + b"\xff" * (size + 1), HONEST),
+            "bytes after gx": lambda size: meeting(b"\0\0\0\1\2" + bytes(size), HONEST),
+            "a block of zeros": lambda size: meeting(None, Signed(block=bytes(size))),
+            "bytes after the signature": lambda size: meeting(None, Signed(tail=bytes(size))),
+            "a long p": lambda size: meeting(None, long_key(p=number(size))),
+            "a long q": lambda size: meeting(None, long_key(q=number(size))),
+            "a long g": lambda size: meeting(None, long_key(g=number(size))),
+            "a long y": lambda size: meeting(None, long_key(y=number(size))),
+        },
+        small=1 << 10,
+    )
+
+
+def handshakes_one_after_the_other(make: MakeEngine) -> None:
+    """Commits and queries, each of which is answered."""
+    commit = data(bytes(196)) + data(b"\xff" * 32)  # the party's own commit gives way to it
+    commits = [encoded(3, 0x02, commit, receiver=0, sender=0x2000 + k) for k in range(_MANY_ANSWERS)]
+    all_linear(
+        _scenes(make)["awaiting D-H Key, version 3"].receive_all,
+        {
+            "commits of one client": lambda size: commits[:1] * size,
+            "commits of many clients": lambda size: commits[:size],
+            "queries": lambda size: [b"?OTRv23?"] * size,
+        },
+        small=16,
+        large=_MANY_ANSWERS,
+    )
+
+
+def actions_in_the_clear(make: MakeEngine) -> None:
+    tagging = Scene.of(party(make, policy=BOTH | Policy.SEND_WHITESPACE_TAG), insider(3))
+    requiring = Scene.of(party(make, policy=BOTH | Policy.REQUIRE_ENCRYPTION), insider(3))
+    for scene in (_scenes(make)["plaintext"], _scenes(make)["finished, version 3"], tagging, requiring):
+        all_linear(partial(scene.ask, "send"), {"text": _text, "NULs": lambda size: bytes(size)}, large=1 << 22)
+
+
+def actions_in_a_session(make: MakeEngine) -> None:
+    cut = encrypted(make, size=MIN_MESSAGE_SIZE)
+    for scene in (_scenes(make)["encrypted, version 2"], _scenes(make)["encrypted, version 3"], cut):
+        scene.receive(scene.insider.data(tlvs=[tlv(2, smp_value(2, SmpLiar(1).message_1()))]))
+        asked = Scene.of(scene.engine, scene.insider)
+        entries: Mapping[str, Callable[[bytes], object]] = {
+            "send": partial(scene.ask, "send"),
+            "smp_start, secret": partial(scene.ask, "smp_start"),
+            "smp_start, question": partial(_start_with_question, scene),
+            "smp_answer": partial(asked.ask, "smp_answer"),
+            "extra_key": partial(scene.ask, "extra_key", 1),
+            "padding": partial(_send_padded, scene),
+        }
+        for name, entry in entries.items():
+            all_linear(entry, {name: _text}, large=1 << 20)
+
+
+def _start_with_question(scene: Scene, question: bytes) -> object:
+    return scene.ask("smp_start", b"secret", question=question)
+
+
+def _send_padded(scene: Scene, padding: bytes) -> object:
+    return scene.ask("send", b"text", padding=len(padding))
+
+
+def _text(size: int) -> bytes:
+    return b"a" * size
+
+
+def _sealed(scene: Scene, plaintext: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    return lambda size: scene.insider.data(plaintext(size))
+
+
+#: Every case, by its name.
+CASES: Mapping[str, Callable[[MakeEngine], None]] = {
+    one.__name__: one
+    for one in (
+        encoded_messages_in_every_state,
+        texts_and_single_fragments,
+        fragments_one_after_the_other,
+        plaintexts_behind_the_mac,
+        fields_behind_the_mac,
+        smp_messages,
+        many_smp_messages_in_one,
+        handshakes_of_insiders,
+        handshakes_one_after_the_other,
+        actions_in_the_clear,
+        actions_in_a_session,
+    )
+}
