@@ -1,8 +1,7 @@
 """Files that others send, and how they are read: whole, of bounded size, and as strict JSON or TOML.
 
-Whoever reads such a file calls `read_input` with one of the limits below, and `parse_json` or `parse_toml` for what is
-in it. The
-command line reports InputError with exit code 2, since another file can be named.
+Code that reads such a file calls `read_input` with one of the limits below, and `parse_json` or `parse_toml` for what
+is in it. The command line reports InputError with exit code 2, since another file can be named.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _driver(name: str, limits: Limits) -> DriverTarget:
             raise
     known = ", ".join([*ENGINES, *THIRD_PARTIES])
     raise UnknownTarget(
-        f"no target {name!r}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "
+        f"no target {name!r:.200}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "
         "engine with a fault (`otterproof faults` lists them)"
     )
 

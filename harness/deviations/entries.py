@@ -65,8 +65,8 @@ class Deviation:
 
 def shipped(target: str) -> Path | None:
     """The file of a third-party target; None for a target without one."""
-    path = FOLDER / f"{target}.toml"
-    return path if path.exists() else None
+    # Not by asking for the file: the name may be a command line, too long for a file's name, or with dots in it.
+    return next((path for path in FOLDER.glob("*.toml") if path.stem == target), None)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

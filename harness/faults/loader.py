@@ -58,7 +58,7 @@ def engine(name: str) -> EngineFactory:
     if name not in faults():
         near = get_close_matches(name, faults(), n=3)
         advice = f"did you mean {', '.join(near)}?" if near else "`otterproof faults` lists them"
-        raise UnknownFault(f"no fault {name!r}; {advice}")
+        raise UnknownFault(f"no fault {name!r:.200}; {advice}")
     return make_engine(name, faults()[name].edits)
 
 

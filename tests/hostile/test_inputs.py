@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.deviations.entries import shipped
 from harness.inputs import InputError, parse_json, read_input
 from implementations import inputs
 
@@ -130,6 +131,13 @@ def test_a_file_that_was_exchanged_for_a_pipe_between_the_checks_is_refused(
 def test_json_that_no_file_of_ours_has_is_a_value_error(text: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_json(text)
+
+
+def test_a_target_that_is_a_command_line_has_no_shipped_file_of_known_deviations() -> None:
+    """It is not a file's name: it can be too long for one, and can lead out of the folder."""
+    assert shipped("libotr") is not None
+    for target in ("exec:" + "a" * 300, "../deviations/libotr", "a\0b", "exec:./x/../libotr"):
+        assert shipped(target) is None
 
 
 def test_the_command_line_says_what_is_wrong_with_a_file_and_ends_with_2(

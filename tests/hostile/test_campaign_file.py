@@ -1,0 +1,63 @@
+"""A campaign's file is a state or the documented error, whatever is in it, and names nothing outside its folder."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.fuzz.attempt import Failure
+from harness.fuzz.case import Setup
+from harness.fuzz.programs import Program
+from harness.fuzz.state import STATE, CampaignError, Finding, Stage, State, as_json, read_state
+from harness.network import Deliver, Settle, User
+from harness.roster import make
+from harness.transcript import Verdict
+from tests.hostile.mutations import mutated_bytes, mutated_json
+
+
+@cache
+def good() -> Any:
+    """A campaign with a finding in each stage, and a failure that nothing has been done about."""
+    moves = (User("alice", "send", {"text": b"x"}), Deliver("bob"), Settle())
+    program = Program(Setup(start="scratch", target=make("reference"), oracles=("I1",)), moves)
+    findings = tuple(
+        Finding(
+            f"i1-{number}",
+            stage,
+            "I1",
+            Verdict.FAIL,
+            f"demand {number}",
+            "detail",
+            False,
+            number,
+            program,
+            confirmed=3 if stage is Stage.CONFIRMED else 0,
+        )
+        for number, stage in enumerate(Stage, 1)
+    )
+    waiting = (Failure("I1", Verdict.FAIL, "demand", "detail", False, 2),)
+    return json.loads(as_json(State(9, waiting, findings), "reference", "1", "s"))
+
+
+def test_the_good_one_is_read(tmp_path: Path) -> None:
+    (tmp_path / STATE).write_text(json.dumps(good()))
+    assert len(read_state(tmp_path, "reference", "s").findings) == len(Stage)
+
+
+@given(st.data())
+def test_any_file(data: st.DataObject) -> None:
+    text = json.dumps(good()).encode()
+    changed = data.draw(st.one_of(mutated_json(good()).map(str.encode), mutated_bytes(text)))
+    with tempfile.TemporaryDirectory() as folder, suppress(CampaignError):
+        (Path(folder) / STATE).write_bytes(changed)
+        state = read_state(Path(folder), "reference", "s")
+        for finding in state.findings:
+            for name in (finding.transcript, finding.test):
+                assert Path(name).name == name
