@@ -111,7 +111,7 @@ def run(
         except OSError as error:  # the disk is full, say: the verdict stands all the same
             unwritten = f"{folder}: {error.strerror or error}"
         except OutputError as error:
-            unwritten = str(error)
+            unwritten = f"{folder}: {error.reason}"
     return Result(
         scenario.id,
         scenario.requirements,

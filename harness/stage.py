@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
+from io import StringIO
 from operator import or_
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from harness.course import PEER, TARGET, CheckFailed, Course, Reply, check, writ
 from harness.insider import HONEST, Insider, Signed
 from harness.keys import test_key
 from harness.model import Book
+from harness.outputs import write_whole
 from harness.pair import Pair, PairCheckpoint
 from harness.subject import Subject
 from harness.targets import EngineTarget, LockstepTarget, Target
@@ -189,16 +191,18 @@ class Stage:
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
         """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
 
-        A run that led to a failure is the last one; of a failure only that is written down.
+        A run that led to a failure is the last one; of a failure only that is written down. OutputError.
         """
         failed = verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
         paths = []
         for number, course in enumerate(self.courses[-1:] if failed else self.courses, start=1):
             path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
             last = course is self.courses[-1]
-            with TranscriptWriter.create(path, replace(course.header, profile=name)) as writer:
-                for step in course.log:
-                    write_step(writer, step)
-                writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
+            content = StringIO()
+            writer = TranscriptWriter(content, replace(course.header, profile=name))
+            for step in course.log:
+                write_step(writer, step)
+            writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
+            write_whole(path, content.getvalue(), durable=False)  # there are hundreds
             paths.append(path)
         return paths

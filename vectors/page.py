@@ -51,8 +51,3 @@ def render() -> str:
     for title, shape in (("party", PARTY), ("step", STEP), ("state", STATE), ("session", SESSION)):
         lines += _table(title, shape)
     return "\n".join(lines).rstrip() + "\n"
-
-
-def write(path: Path = PAGE) -> None:
-    """Make the page anew. OSError."""
-    path.write_text(render(), encoding="utf-8", newline="\n")

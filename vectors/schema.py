@@ -6,12 +6,11 @@ The schemas are committed, for consumers who check what they load; lint demands 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from vectors.forms import Field, shape_schema
 from vectors.loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
-from vectors.operations import KINDS, OPERATIONS, REACTIONS, Kind, Operation
+from vectors.operations import OPERATIONS, REACTIONS, Kind, Operation
 
 SCHEMAS = FOLDER / "schemas"
 
@@ -94,10 +93,3 @@ def schema(kind: Kind) -> dict[str, Any]:
 def render(kind: Kind) -> str:
     """The schema as JSON text."""
     return json.dumps(schema(kind), indent=1) + "\n"
-
-
-def write(folder: Path = SCHEMAS) -> None:
-    """Write all schemas. OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in KINDS.values():
-        (folder / f"{kind.name}.schema.json").write_text(render(kind), encoding="ascii", newline="\n")

@@ -17,6 +17,7 @@ from harness.deviations.entries import VERDICTS, WHAT, DeviationError, read_entr
 from harness.deviations.known import Known
 from harness.inputs import LIMITS, parse_toml, read_input
 from harness.judge import Result
+from harness.outputs import write_whole
 from harness.transcript import Verdict
 
 #: The reason of an entry that was made by --fix.
@@ -65,7 +66,7 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         document.pop("deviation", None)
         if entries:
             document["deviation"] = entries
-        path.write_text(tomlkit.dumps(document), encoding="utf-8")
+        write_whole(path, tomlkit.dumps(document))
     return len(tables) - len(kept), len(new)
 
 

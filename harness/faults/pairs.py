@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.faults.entries import CATALOGUE, Fault, FaultError, faults
 from harness.faults.score import Card
+from harness.outputs import write_whole
 
 #: Scenario with version -> a fault that trips it.
 TRIPS = Path(__file__).parent / "trips.toml"
@@ -43,12 +44,12 @@ def tripped_by_hint() -> Mapping[str, str]:
 
 
 def write(card: Card) -> None:
-    """Write what a card has found into the catalogue and trips.toml."""
+    """Write what a card has found into the catalogue and trips.toml. OutputError."""
     hints = {name: better for name, fault in card.faults.items() if (better := _better(card, fault)) is not None}
     for path in sorted(CATALOGUE.glob("*.toml")):
         text = path.read_text(encoding="utf-8")
         entries = re.split(r"(?m)^(?=\[\[fault\]\])", text)
-        path.write_text("".join(_with_hint(entry, hints) for entry in entries), encoding="utf-8")
+        write_whole(path, "".join(_with_hint(entry, hints) for entry in entries))
     named = {
         f"{hints.get(name, fault.hint)}[v{version}]" for name, fault in faults().items() for version in fault.versions
     }
@@ -62,7 +63,7 @@ def write(card: Card) -> None:
         if scenario not in named and tripping:
             found[scenario] = min(tripping, key=lambda name: not card.claims(scenario, name))
     lines = [f'"{scenario}" = "{fault}"\n' for scenario, fault in sorted(found.items())]
-    TRIPS.write_text(_HEAD + "".join(lines), encoding="utf-8")
+    write_whole(TRIPS, _HEAD + "".join(lines))
 
 
 def _better(card: Card, fault: Fault) -> str | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.outputs import write_whole
 from harness.requirements.loader import load
 from harness.requirements.table import Level, Reading, Requirement, RequirementClass, Section, Table
 
@@ -148,5 +149,5 @@ def render(table: Table) -> str:
 
 
 def write(path: Path = PAGE) -> None:
-    """Make the page anew."""
-    path.write_text(render(load()), encoding="utf-8")
+    """Write the page. OutputError."""
+    write_whole(path, render(load()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.outputs import write_whole
 from harness.states.rows import INPUTS, ROWS, filled, possible
 from harness.states.table import SETTINGS, Input, Row, Setting
 from implementations.contract import AuthState, MessageState
@@ -120,5 +121,5 @@ def render() -> str:
 
 
 def write(path: Path = PAGE) -> None:
-    """Make the page anew."""
-    path.write_text(render(), encoding="utf-8")
+    """Write the page. OutputError."""
+    write_whole(path, render())

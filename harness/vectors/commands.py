@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.drivers import Limits
 from harness.exits import CONFORMS, DEVIATES, USAGE
 from harness.options import UsageError, add_timeout, check_folder, positive
+from harness.outputs import write_whole
 from harness.roster import make
 from harness.screen import complain, say
 from harness.targets import ENGINES
@@ -20,7 +21,7 @@ from harness.vectors.kinds import AUTHORS
 from harness.vectors.lint import lint
 from harness.vectors.plays import ClaimError
 from harness.vectors.verify import Report, verify, verify_target, verify_toolkit
-from vectors import FOLDER, KINDS, VectorError, load_all, page, schema
+from vectors import FOLDER, KINDS, VectorError, load_all, page
 
 #: As many failures of a subject as are shown.
 _SHOWN = 20
@@ -99,9 +100,9 @@ def _generate(options: argparse.Namespace) -> int:
         paths = making.write(options.out, options.engine, kinds)
     except (ClaimError, VectorError) as error:
         return _fail(error)
-    schema.write(options.out / "schemas")
+    making.write_schemas(options.out / "schemas")
     if options.out == FOLDER:
-        page.write()
+        write_whole(page.PAGE, page.render())
     say(f"{len(paths)} files are in {options.out}, with their schemas")
     return CONFORMS
 
@@ -165,7 +166,7 @@ def _add(options: argparse.Namespace) -> int:
     if path.exists():
         return _fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
     options.to.mkdir(parents=True, exist_ok=True)
-    path.write_text(case.to_json(), encoding="ascii", newline="\n")
+    write_whole(path, case.to_json())
     say(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
     if options.to == FOUND:
         making.write(FOLDER, "reference", ["found"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.inputs import LIMITS, read_input
+from harness.outputs import write_whole
 from harness.targets import ENGINES
 from harness.vectors.answers import Party, Subject
 from harness.vectors.builder import SEED, FileBuilder
@@ -16,7 +17,7 @@ from harness.vectors.tools_independent import IndependentTools
 from harness.vectors.tools_reference import ReferenceTools
 from implementations.contract import PartyConfig
 from implementations.entropy import SeededEntropy
-from vectors import FOLDER, VectorFile, load, render
+from vectors import FOLDER, KINDS, VectorFile, load, render, schema
 
 TOOLS: dict[str, Tools] = {"reference": ReferenceTools(), "independent": IndependentTools()}
 
@@ -39,16 +40,20 @@ def make(kind: str, engine: str) -> VectorFile:
 
 
 def write(folder: Path, engine: str, kinds: Iterable[str] = tuple(AUTHORS)) -> list[Path]:
-    """Write the files of some kinds to a folder. ClaimError, OSError."""
+    """Write the files of some kinds to a folder, once all of them are made. ClaimError, OSError, OutputError."""
+    made = {folder / f"{kind}.json": _rendered(make(kind, engine)) for kind in kinds}
+    written = {path: content for path, content in made.items() if content}
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for kind in kinds:
-        file = make(kind, engine)
-        if file.groups:
-            path = folder / f"{kind}.json"
-            path.write_text(render(file), encoding="ascii", newline="\n")
-            paths.append(path)
-    return paths
+    for path, content in written.items():
+        write_whole(path, content)
+    return list(written)
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the schemas of all kinds to a folder. OSError, OutputError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS.values():
+        write_whole(folder / f"{kind.name}.schema.json", schema.render(kind))
 
 
 def stale(engine: str, kinds: Iterable[str] = tuple(AUTHORS), folder: Path = FOLDER) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -13,8 +14,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import entry
+from harness import cli, entry
 from harness.outputs import OutputError, write_whole
+
+ADVICE = "see to that, or choose another place for it\n"
+
+needs_file_size_limits = pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file sizes here")
 
 
 def fail_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +64,42 @@ def test_a_device_is_written_to_and_stays() -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         write_whole(Path("/dev/full"), "never there")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_full_disk_takes_no_transcript_and_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    words = ["--only", "conformance.interop.handshake_asked", "--jobs", "1", "--transcripts", "all"]
+    monkeypatch.setattr("harness.outputs._replace", full)
+    assert cli.main(["check", "reference", *words]) == 3
+    told = " ".join(capsys.readouterr().out.split())
+    assert "transcripts: those of 4 scenarios could not be written: all: No space left on device" in told
+    assert told.count("No space left") == 1
+    assert "reference: conforms" in told
+    assert list(Path("all").iterdir()) == []
+    assert cli.main(["check", "fault:counter-0-accepted", "--only", "counter_0_is_refused", "--jobs", "1"]) == 1
+    assert "those of" in capsys.readouterr().out, "a failure counts more"
+
+
+@needs_file_size_limits
+def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> None:
+    """The process may write no file of more than 64 bytes, which fails like a full disk: in the middle."""
+    (tmp_path / "out.json").write_text("old\n")
+    words = ["check", "reference", "--only", "conformance.data.key_id_0", "--jobs", "1", "--json", "out.json"]
+    code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); from harness.entry import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr == "otterproof: out.json could not be written: File too large; " + ADVICE
+    assert "reference: conforms" in done.stdout, "the summary is there all the same"
+    assert (tmp_path / "out.json").read_text() == "old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
 # ---- standard output and standard error
