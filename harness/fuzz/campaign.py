@@ -110,8 +110,8 @@ class Campaign:
         """The state in which a finding is unfinished if one of its files is missing, so that it is written again."""
         findings = []
         for one in self.findings:
-            files = [one.transcript, *([one.test] if one.test else [])]
-            if one.finished and not all((self.folder / file).is_file() for file in files):
+            files = [self.folder / name for name in (one.transcript, one.test) if name]
+            if one.finished and not all(file.is_file() and not file.is_symlink() for file in files):
                 one = replace(one, stage=Stage.SHRUNK if one.shrunk else Stage.FOUND, confirmed=0)
             findings.append(one)
         return replace(self.state, findings=tuple(findings))

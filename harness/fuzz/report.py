@@ -66,6 +66,8 @@ def campaign_summary(campaign: Campaign) -> None:
             out.print(block(one.detail[:600]))
             out.print(line("  ", files), soft_wrap=True)
     found = f"{len(campaign.findings)} found" if campaign.findings else "nothing found"
+    if campaign.state.waiting:
+        found += f", {len(campaign.state.waiting)} failures of the last program not looked into yet"
     if campaign.state.not_kept:
         found += f", {campaign.state.not_kept} more failures of other kinds not kept (a campaign keeps {MOST} findings)"
     out.print(line(f"{campaign.target}: {campaign.done} programs, {found}; {campaign.folder}"))

@@ -1,0 +1,234 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.fuzz.attempt import Failure
+from harness.fuzz.campaign import CONFIRM, SAVE_EVERY, Campaign, opened
+from harness.fuzz.programs import Program
+from harness.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
+from harness.fuzz.state import STATE, Stage, read_state
+from harness.transcript import Verdict
+from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Watch, Workshop, content, fake_attempt, finish
+
+
+class Slow:
+    """A target whose attempts take their time, on a clock of its own, and fail in one way, or not at all."""
+
+    def __init__(self, seconds: float, verdict: Verdict | None) -> None:
+        self.now = 0.0
+        self.attempts = 0
+        self._seconds = seconds
+        self._verdict = verdict
+
+    def clock(self) -> float:
+        return self.now
+
+    def attempt(self, program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
+        self.now += self._seconds
+        self.attempts += 1
+        if self._verdict is None or not program.moves:
+            return None
+        return Failure("I14", self._verdict, "an answer", "none", False, len(program.moves))
+
+
+@pytest.fixture
+def workshop(monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    return Workshop(monkeypatch)
+
+
+def _campaign(workshop: Workshop, slow: Slow, campaign: Campaign) -> Campaign:
+    workshop.attempt = slow.attempt
+    campaign.clock = slow.clock
+    return campaign
+
+
+# ---- shrinking
+
+
+def test_shrinking_a_hang_is_bounded_by_the_attempts_that_hang(workshop: Workshop, tmp_path: Path) -> None:
+    """One to find it, one for the transcript, HANGS to shrink it, CONFIRM to confirm it."""
+    slow = Slow(0.0, Verdict.HANG)
+    with opened(TARGET, "long", tmp_path) as campaign:
+        (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
+    assert finding.stage is Stage.CONFIRMED
+    assert slow.attempts <= 2 + HANGS + CONFIRM
+    assert HANGS < ATTEMPTS
+
+
+def test_shrinking_with_a_slow_target_is_bounded_in_seconds(workshop: Workshop, tmp_path: Path) -> None:
+    slow = Slow(100.0, Verdict.CRASH)
+    with opened(TARGET, "long", tmp_path) as campaign:
+        (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
+    assert finding.stage is Stage.CONFIRMED
+    assert slow.attempts <= 2 + 1 + SECONDS // 100 + 1 + CONFIRM
+
+
+# ---- progress
+
+
+def _run_and_kill(workshop: Workshop, folder: Path, seconds: float, programs: int) -> int:
+    """Run a campaign whose programs take so many seconds each, and kill it; how many programs are known to be run."""
+    slow = Slow(seconds, None)
+    workshop.trouble = Trouble()
+    with opened(TARGET, SEED, folder) as campaign:
+        try:
+            for _ in _campaign(workshop, slow, campaign).run(1000, 1):
+                workshop.trouble.dead = slow.attempts == programs
+        except Killed:
+            return read_state(folder, TARGET, SEED).done
+    raise AssertionError("it was not killed")
+
+
+def test_progress_is_on_disk_every_few_seconds(workshop: Workshop, tmp_path: Path) -> None:
+    """Without a finding, a campaign that is killed has lost no more than the programs of SAVE_EVERY seconds."""
+    assert 100 - SAVE_EVERY / 0.5 <= _run_and_kill(workshop, tmp_path, 0.5, 100) <= 100
+
+
+def test_a_campaign_that_is_killed_each_night_advances(workshop: Workshop, tmp_path: Path) -> None:
+    done = [_run_and_kill(workshop, tmp_path, 1.0, 10) for _ in range(5)]
+    assert all(later - earlier >= 10 - SAVE_EVERY for earlier, later in pairwise([0, *done]))
+
+
+# ---- --max-time
+
+
+def test_no_program_starts_when_the_time_is_up(workshop: Workshop, tmp_path: Path) -> None:
+    """It ends like a run with fewer programs, and goes on later; one program is run in any case."""
+    slow = Slow(3.0, None)
+    for most, done in ((10.0, 4), (0.001, 5)):
+        with opened(TARGET, SEED, tmp_path) as campaign:
+            list(_campaign(workshop, slow, campaign).run(100, 1, max_time=most))
+            assert (campaign.done, campaign.time_up) == (done, True)
+    with opened(TARGET, SEED, tmp_path) as campaign:
+        list(_campaign(workshop, slow, campaign).run(2, 1, max_time=6.0))
+        assert (campaign.done, campaign.time_up) == (7, False), "all was run"
+    assert read_state(tmp_path, TARGET, SEED).done == 7
+
+
+def test_a_run_in_parts_of_time_is_the_same_as_one(workshop: Workshop, tmp_path: Path) -> None:
+    whole = workshop.run(tmp_path / "whole", 3)
+    done = 0
+    while done < whole.done:
+        with opened(TARGET, SEED, tmp_path / "parts") as campaign:
+            campaign.attempts = 12
+            list(campaign.run(whole.done - campaign.done, 1, max_time=1e-9))
+            done = campaign.done
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_the_command_says_that_the_time_is_up(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workshop.attempt = Slow(0.0, None).attempt
+    command = ["fuzz", TARGET, "--jobs", "1", "--out", str(tmp_path), "--examples", "3", "--max-time"]
+    assert cli.main([*command, "0.000000001"]) == 0
+    assert "the time of --max-time is up; the same command goes on with the next program" in capsys.readouterr().err
+    assert cli.main([*command, "1000"]) == 0
+    assert "--max-time" not in capsys.readouterr().err
+    for wrong in ("0", "-1", "nan", "inf", "soon"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*command, wrong])
+        assert ended.value.code == 2
+
+
+# ---- failures that are not the same each time
+
+
+def test_failures_that_do_not_come_again_suppress_nothing(workshop: Workshop, tmp_path: Path) -> None:
+    """The first five runs from the very beginning pass, though the programs failed before; then they fail as well."""
+    fresh_runs = [0]
+
+    def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
+        fresh_runs[0] += fresh
+        failure = fake_attempt(program, fresh=fresh, watch=watch)
+        return None if failure is None or (fresh and fresh_runs[0] <= 5) else replace(failure, demand="an answer")
+
+    workshop.attempt = attempt
+    state = workshop.run(tmp_path, 8)
+    stages = [finding.stage for finding in state.findings]
+    assert stages.count(Stage.ONCE) <= 2, "one of each oracle"
+    assert Stage.CONFIRMED in stages
+    once = [finding for finding in state.findings if finding.stage is Stage.ONCE]
+    assert sum(finding.examples for finding in once) == 5
+
+
+def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.fuzz.campaign.MOST", 5)
+
+    def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
+        return Failure("I14", Verdict.CRASH, repr(program.moves)[:200], "in other words each time", False, 1)
+
+    workshop.attempt = attempt
+    command = ["fuzz", TARGET, "--jobs", "1", "--out", str(tmp_path), "--examples", "40"]
+    assert cli.main(command) == 1
+    state = read_state(tmp_path, TARGET, "otterproof")
+    assert len(state.findings) == 5
+    assert state.not_kept > 0
+    assert sum(finding.examples for finding in state.findings) + state.not_kept == 40
+    assert f"{state.not_kept} more failures" in " ".join(capsys.readouterr().out.split())
+
+
+# ---- signals
+
+
+#: The command with little shrinking.
+QUICK = """
+import sys
+from harness import entry
+from harness.fuzz import campaign, shrink
+campaign.Budget = lambda *_: shrink.Budget(attempts=10)
+sys.exit(entry.main())
+"""
+
+
+def _stop_when_it_advances(folder: Path, number: int) -> int:
+    """Go on with a campaign in a process of its own, and send a signal once it has got further; its exit code."""
+    command = [sys.executable, "-c", QUICK, "fuzz", "fault:counter-constant", "--examples", "10000", "--jobs", "1"]
+    before = _progress(folder / STATE)
+    with subprocess.Popen(
+        [*command, "--out", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            while _progress(folder / STATE) == before:
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.send_signal(number)
+            return process.wait(60)
+        finally:
+            process.kill()
+
+
+def _progress(path: Path) -> object:
+    state = json.loads(path.read_text()) if path.exists() else {}
+    return state.get("done", 0), [one["state"] for one in state.get("findings", [])]
+
+
+def test_signals_in_a_real_process_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """SIGTERM, then SIGKILL, wherever they strike. Two processes have to be started, so it takes seconds."""
+    monkeypatch.setattr("harness.fuzz.campaign.Budget", lambda *_: Budget(attempts=10))
+    torn = tmp_path / "torn"
+    codes = [_stop_when_it_advances(torn, one) for one in (signal.SIGTERM, signal.SIGKILL)]
+    assert codes == [130, -signal.SIGKILL]
+    for finding in read_state(torn, "fault:counter-constant", "otterproof").findings:
+        assert (torn / finding.transcript).exists()
+        assert not finding.test or (torn / finding.test).exists()
+    with opened("fault:counter-constant", "otterproof", torn) as campaign:
+        done = finish(campaign, 0).done
+    with opened("fault:counter-constant", "otterproof", tmp_path / "whole") as campaign:
+        finish(campaign, done)
+    assert done > 0
+    assert content(torn) == content(tmp_path / "whole")
