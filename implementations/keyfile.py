@@ -85,7 +85,7 @@ _TOKEN = re.compile(rb"[A-Za-z0-9\-./_:*+=]+")
 _VERBATIM = re.compile(rb"(0|[1-9][0-9]{0,6}):")
 _HEX = re.compile(rb"#([0-9A-Fa-f \t\r\n\v\f]*)#")
 _BASE64 = re.compile(rb"\|([A-Za-z0-9+/= \t\r\n\v\f]*)\|")
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_QUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(rb"""\\(?:x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|(\r\n|\n\r|[btvnfr"'\\\r\n])|.)""", re.DOTALL)
 # A backslash before a line end joins the lines.
 _ESCAPED = {b"b": b"\b", b"t": b"\t", b"v": b"\v", b"n": b"\n", b"f": b"\f", b"r": b"\r"}
