@@ -131,7 +131,7 @@ def test_key_files() -> None:
         with suppress(keyfile.KeyFileError):
             keyfile.parse_keys(content)
 
-    all_linear(parse, _KEY_FILES, large=1 << 18)
+    all_linear(parse, _KEY_FILES, large=1 << 16)
 
 
 def test_many_keys() -> None:
