@@ -19,6 +19,9 @@ from harness.world import Step
 #: What differs between two runs into the same defect: names, numbers, keys, texts.
 _VARIABLE = re.compile(r"b?'[^']*'|\b(?:alice|bob\d?)\b|b?\"[^\"]*\"|\b0x[0-9a-f]+\b|\b[0-9a-f]{6,}\b|\d+")
 
+#: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
+DETAIL = 4000
+
 #: Two engines, or an engine and the model, were not of one mind.
 AGREE = "I15"
 
@@ -102,8 +105,8 @@ def _named(error: Exception) -> Failure:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
         detail = f"{type(error).__name__}: {error}"
         demand = detail.partition("\n")[0].partition("(")[0]
-    shown = printable(detail, lines=True)
-    return Failure(oracle, verdict, _VARIABLE.sub("*", printable(demand))[:200], shown, False, 0)
+    shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
+    return Failure(oracle, verdict, _VARIABLE.sub("*", printable(demand[:DETAIL]))[:200], shown, False, 0)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

@@ -88,7 +88,7 @@ class Campaign:
         self.time_up = False
         target = make(self.target, self.limits)
         try:
-            self.version = target.version
+            self.version = target.version[:200]
             self.state = self._with_missing_unfinished()
             self._save()
             yield from self._settle(target)

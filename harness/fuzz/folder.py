@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.fuzz.attempt import AGREE
-from harness.fuzz.state import CampaignError, State, test_name
+from harness.fuzz.state import STATE, CampaignError, State, test_name
 from harness.oracles import ORACLES
 from harness.outputs import BEING_WRITTEN, OutputError, write_whole
 from harness.printable import printable
@@ -71,17 +71,23 @@ def clean(folder: Path, state: State) -> None:
     """Remove what a campaign that was killed has left in its folder. The folder must be locked. OutputError.
 
     These are files that were being written, files of findings that the campaign's file does not list yet or any more,
-    and tests of findings that are not confirmed. All of them have names that the campaign would use next.
+    and tests of findings that are not confirmed. CampaignError when there are such files, but no campaign's file that
+    they could belong to: it is not known whose they are.
     """
     for path in folder.glob(BEING_WRITTEN):
         remove(path)
-    for oracle in (*ORACLES, AGREE):
-        name = state.next_name(oracle)
-        remove(folder / f"{name}.jsonl")
-        remove(folder / test_name(name))
-    for finding in state.findings:
-        if not finding.test:
-            remove(folder / test_name(finding.name))
+    names = [state.next_name(oracle) for oracle in (*ORACLES, AGREE)]
+    unlisted = [folder / file for name in names for file in (f"{name}.jsonl", test_name(name))]
+    unlisted += [folder / test_name(finding.name) for finding in state.findings if not finding.test]
+    if not (folder / STATE).exists():
+        for path in unlisted:
+            if path.is_symlink() or path.exists():
+                raise CampaignError(
+                    f"{printable(str(path))} would be replaced, and there is no {STATE} beside it to say what it is; "
+                    "name another folder with --out"
+                )
+    for path in unlisted:
+        remove(path)
 
 
 def remove(path: Path) -> None:

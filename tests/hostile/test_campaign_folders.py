@@ -120,6 +120,13 @@ def test_links_and_pipes_in_the_folder_lead_nowhere(stage: str, folder: Path, tm
     assert all(path.is_file() and not path.is_symlink() for path in folder.iterdir())
 
 
+@pytest.mark.parametrize("name", ["i1-1.jsonl", "test_i1_1.py"])
+def test_files_of_nobody_knows_whom_are_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("precious")
+    assert _fuzz(tmp_path) == 2
+    assert content(tmp_path) == {name: b"precious"}
+
+
 #: Values that are wrong nearly everywhere.
 WRONG: tuple[Any, ...] = (
     None,

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.fuzz.attempt import Failure
-from harness.fuzz.campaign import CONFIRM, SAVE_EVERY, Campaign, opened
+from harness.fuzz.attempt import DETAIL, Failure, attempt
+from harness.fuzz.campaign import CONFIRM, MOST, SAVE_EVERY, Campaign, opened
 from harness.fuzz.programs import Program
 from harness.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
 from harness.fuzz.state import STATE, Stage, read_state
+from harness.inputs import LIMITS
+from harness.oracles import OracleFailure
 from harness.transcript import Verdict
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Watch, Workshop, content, fake_attempt, finish
 
@@ -180,6 +182,25 @@ def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
     assert state.not_kept > 0
     assert sum(finding.examples for finding in state.findings) + state.not_kept == 40
     assert f"{state.not_kept} more failures" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_a_target_says_at_length_is_cut(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Megabytes of error text in each finding would make a campaign's file too large to be read."""
+    words = "\U0001f9a6" * 1_000_000
+
+    def fail(*_: object) -> None:
+        raise OracleFailure("I14", "it is short", None, words, words)
+
+    workshop.attempt = attempt
+    monkeypatch.setattr("harness.fuzz.attempt.attempt", attempt)
+    monkeypatch.setattr("harness.fuzz.case.Case.begin", fail)
+    state = workshop.run(tmp_path, 1)
+    assert state.findings
+    assert all(len(finding.detail) <= DETAIL and len(finding.demand) <= 200 for finding in state.findings)
+    # Each character takes 12 bytes in JSON. The rest is a program, 30 kB at the most.
+    assert LIMITS["campaign"] > MOST * (12 * (DETAIL + 200) + 30_000)
 
 
 # ---- signals

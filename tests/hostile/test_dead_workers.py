@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.fuzz.attempt import Failure
+from harness.fuzz.campaign import opened
+from harness.fuzz.programs import program
+from harness.fuzz.state import Stage
+from harness.fuzz.workers import ALIVE
 from harness.pool import WorkersDied, pool
+from harness.targets import EngineTarget
+from harness.transcript import Verdict
+from harness.transcript_reading import read_transcript
 
 #: The tasks of this module are numbers; a negative one kills its worker with that signal.
 DEADLY = -signal.SIGKILL
@@ -153,6 +161,21 @@ def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
     campaign = json.loads(Path("out/campaign.json").read_text())
     assert campaign["done"] == 3
     assert [one["verdict"] for one in campaign["findings"]] == ["infra"]
+
+
+def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = Failure("I14", Verdict.INFRA, ALIVE, "the worker process that ran this died", False, 0)
+    monkeypatch.setattr("harness.fuzz.campaign.results", lambda *_: iter([(0, [failure])]))
+    for module in ("attempt", "campaign", "reproduce"):
+        monkeypatch.setattr(f"harness.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))
+    with opened("reference", "s", tmp_path) as campaign:
+        list(campaign.run(1, 1))
+    (finding,) = campaign.findings
+    assert finding.stage is Stage.ONCE
+    transcript = read_transcript(tmp_path / finding.transcript)
+    assert (transcript.verdict, transcript.detail) == (Verdict.INFRA, failure.detail)
+    assert transcript.header.program is not None
+    assert len(transcript.header.program["moves"]) == len(program("s", 0, EngineTarget("reference")).moves) > 0
 
 
 def test_a_matrix_goes_on_and_ends_as_not_run(parricide: str) -> None:
