@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ("sh", "dirname", "cksum", "cat", "ls", "rm", "mkdir", "tail", "chmod", "cp", "env")
+TOOLS = ("sh", "dirname", "cksum", "cat", "ls", "rm", "mkdir", "rmdir", "tail", "chmod", "cp", "env")
 
 # An interpreter: version 3.11 if NEW is there, able to make environments if CAPABLE is.
 PYTHON = """#!/bin/sh
@@ -151,6 +151,44 @@ def test_an_environment_whose_python_is_gone_is_made_anew(good: Machine) -> None
     (good.project / ".venv" / "bin" / "python").unlink()
     assert good.run("check").returncode == 7
     assert [call.split()[0] for call in good.calls()] == ["venv", "pip"]
+
+
+def make_log_unwritable(machine: Machine) -> None:
+    (machine.project / ".venv" / "install.log").unlink()
+    (machine.project / ".venv" / "install.log").mkdir()
+
+
+def make_stamp_unremovable(machine: Machine) -> None:
+    (machine.project / ".venv" / "installed").unlink()
+    (machine.project / ".venv" / "installed").mkdir()
+
+
+def make_all_read_only(machine: Machine) -> None:
+    (machine.bin / "mkdir").unlink()
+    machine.tool("mkdir", "#!/bin/sh\necho 'mkdir: Read-only file system' >&2\nexit 1\n")
+    shutil.rmtree(machine.project / ".venv")
+
+
+@pytest.mark.parametrize("change", [make_log_unwritable, make_stamp_unremovable, make_all_read_only])
+def test_a_checkout_that_cannot_be_written_to_is_not_set_up(good: Machine, change: Callable[[Machine], None]) -> None:
+    """Root may write anywhere, so files are in the way here in place of permissions."""
+    good.run("check")
+    good.calls()
+    touch_requirements(good)
+    change(good)
+    done = good.run("check")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "is missing or out of date, and nothing can be written there" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert good.calls() == []
+
+
+def test_an_environment_without_the_program_is_no_verdict(good: Machine) -> None:
+    good.run("check")
+    (good.project / ".venv" / "bin" / "otterproof").unlink()
+    done = good.run("check")
+    assert done.returncode == 3
+    assert "bin/otterproof is missing. Remove " in done.stderr
 
 
 def test_tests_are_run_in_the_project_and_their_exit_code_is_kept(good: Machine) -> None:
