@@ -33,6 +33,7 @@ from harness.roster import make
 from harness.targets import EngineTarget
 from harness.transcript import TranscriptError, Verdict
 from harness.transcript_reading import read_transcript
+from tests.commands import running
 
 REFERENCE = EngineTarget("reference")
 ROGUE = Path(__file__).parent / "rogue_driver.py"
@@ -253,21 +254,13 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     """As soon as something is found the user presses Ctrl-C: it is on disk, and the campaign goes on from there."""
-    command = [sys.executable, "-m", "harness.entry", "fuzz", "fault:counter-constant", "--jobs", "2"]
-    command += ["--examples", "100000", "--out", str(tmp_path)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
+    words = ["fuzz", "fault:counter-constant", "--jobs", "2", "--examples", "100000", "--out", str(tmp_path)]
+    with running(*words, cwd=tmp_path) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith("fail"), line
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     assert process.returncode == 130
     assert "found" in out
     state = read_state(tmp_path, "fault:counter-constant", "otterproof")

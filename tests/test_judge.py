@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +25,7 @@ from harness.transcript_reading import read_transcript
 from harness.world import Endless
 from implementations.contract import Event, TextReceived
 from implementations.independent import IndependentEngine
+from tests.commands import finished
 
 load()
 
@@ -185,26 +181,13 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     assert "comes out differently" in out
 
 
-def test_a_missing_target_says_what_to_install(tmp_path: Path) -> None:
-    environment = {**os.environ, "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "harness.entry", "check", "libotr"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def test_a_missing_target_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = finished("check", "libotr", cwd=tmp_path)
     assert done.returncode == 3
     assert "apt-get install gcc pkg-config libotr5-dev" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_an_interruption_shows_what_was_found(tmp_path: Path) -> None:
-    only = ["--only", "conformance.interop", "--jobs", "2", "--transcripts", str(tmp_path / "all")]
-    command = [sys.executable, "-m", "harness.entry", "check", *only]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not list((tmp_path / "all").glob("*")):
-        time.sleep(0.05)  # until the first scenario is done
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode in (130, 0), err  # 0: it was faster than we were
-    assert "interrupted after" in out or "conforms" in out
-    assert "Traceback" not in err
 
 
 def test_bench_has_the_promised_figures() -> None:

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -24,9 +23,12 @@ from harness.pool import WorkersDied, pool
 from harness.targets import EngineTarget
 from harness.transcript import Verdict
 from harness.transcript_reading import read_transcript
+from tests.commands import finished
 
 #: The tasks of this module are numbers; a negative one kills its worker with that signal.
 DEADLY = -signal.SIGKILL
+
+SIGNALLER = Path(__file__).parent / "signaller.py"
 
 
 def nothing() -> None:
@@ -141,13 +143,12 @@ def parricide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A driver that kills one worker. The current folder is one of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    return f"exec:{sys.executable} {Path(__file__).parent / 'parricide.py'} {tmp_path / 'done'} {os.getpid()}"
+    return f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} {os.getpid()} parent SIGKILL"
 
 
 def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
     words = ["check", parricide, "--only", "conformance.interop.handshake_asked", "--jobs", "2", "--json", "out.json"]
-    command = [sys.executable, "-m", "harness.entry", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = finished(*words, cwd=Path())
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
     verdicts = json.loads(Path("out.json").read_text())["scenarios"]

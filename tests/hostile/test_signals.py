@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from harness import entry
 from harness.signals import Interrupted, interruptible
+from tests.commands import finished
+
+SIGNALLER = Path(__file__).parent / "signaller.py"
 
 SIGNALS = [signal.SIGTERM, signal.SIGHUP]
 
@@ -44,3 +50,17 @@ def test_an_interrupted_command_ends_with_130(
     finally:
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "otterproof: interrupted\n"
+
+
+@pytest.mark.parametrize(("whom", "number", "jobs"), [("parent", "SIGTERM", "1"), ("group", "SIGINT", "2")])
+def test_an_interrupted_check_shows_what_was_found(whom: str, number: str, jobs: str, tmp_path: Path) -> None:
+    """The signal comes in the middle of a scenario; as from a terminal, the workers get it as well."""
+    driver = f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} 0 {whom} {number}"
+    words = ["--only", "conformance.interop.handshake_asked", "--jobs", jobs, "--json", "out.json"]
+    done = finished("check", driver, *words, cwd=tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted after" in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stderr
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert content["counts"]["infra"] == 0
+    assert len(content["scenarios"]) + len(content["not_run"]) == 4

@@ -1,0 +1,48 @@
+"""Otterproof as a process of its own, for tests of what only a process can show: signals and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def running(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command in a session of its own, with pipes for its output. Leaving ends it and whatever it has started.
+
+    It takes Ctrl-C as from a terminal, though the tests may run where that is ignored, which is inherited: in the
+    background of a shell, or under nohup.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.entry", *words],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:  # closes the pipes, and waits
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def finished(*words: str, cwd: Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """A command that has run to its end. subprocess.TimeoutExpired after so many seconds; it is ended then."""
+    with running(*words, cwd=cwd) as process:
+        out, err = process.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
