@@ -96,8 +96,10 @@ def abort(party: Party, instance: int, session: Encrypted) -> Sent:
 def receive(party: Party, instance: int, session: Encrypted, kind: Tlv, value: bytes) -> list[Event]:
     """Act on a TLV whose type is one of SMP_TYPES. [State Transitions]"""
     if kind is Tlv.SMP_ABORT:
-        party.put_encrypted(instance, replace(session, smp=smp.Expect1()))
-        return dropped(instance, session, Reason.PEER_ABORTED)
+        told = dropped(instance, session, Reason.PEER_ABORTED)
+        if told:
+            party.put_encrypted(instance, replace(session, smp=smp.Expect1()))
+        return told
     try:
         return _receive_message(party, instance, session, kind, value)
     except Fault as fault:

@@ -1,0 +1,246 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+
+The independent engine does work in proportion to its input: in all cases that any engine is asked, in each state of
+SMP, and where numbers that have no bound are its arguments. One more message costs no more than the one before it.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, lru_cache, partial
+
+import pytest
+
+from harness.insider import Signed, mpi
+from harness.keys import test_key
+from harness.smp import SmpLiar, smp_value
+from harness.wire.layers import tlv
+from implementations.contract import DsaPrivateKey, OtrError, PartyConfig, Policy, SmpState
+from implementations.independent import IndependentEngine, derive, dsa, primitives, smp
+from tests.hostile.growth import all_linear, data, encoded
+from tests.hostile.growth_engine import CASES
+from tests.hostile.growth_parties import BOTH, Scene, encrypted, party, scenes, sent
+
+VERSIONS = pytest.mark.parametrize("version", [2, 3])
+
+#: Numbers of more bits are none of those that a right message makes an engine compute with.
+_USUAL = 3072
+
+
+@pytest.fixture(autouse=True, scope="module")
+def remembered_powers() -> Iterator[None]:
+    """Powers of numbers of the usual size are computed once: they are the same at any size of the input.
+
+    They would take most of the time, and hide some growth behind their own unsteadiness. A power of a larger number is
+    computed each time.
+    """
+    genuine = primitives.power
+    remembered = lru_cache(maxsize=1 << 14)(genuine)
+
+    def power(base: int, exponent: int, modulus: int = primitives.P) -> int:
+        usual = all(number.bit_length() <= _USUAL for number in (base, exponent, modulus))
+        return (remembered if usual else genuine)(base, exponent, modulus)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (primitives, derive, dsa, smp):
+            patch.setattr(module, "power", power)
+        yield
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_growth(case: str) -> None:
+    CASES[case](IndependentEngine)
+
+
+# ---- SMP in each of its states ---------------------------------------------------------------------------------------
+
+#: The SMP messages by the type of their TLV: how many numbers each has, and the state in which it is expected.
+SMP_MESSAGES: Mapping[int, tuple[int, SmpState]] = {
+    2: (6, SmpState.EXPECT1),
+    3: (11, SmpState.EXPECT2),
+    4: (8, SmpState.EXPECT3),
+    5: (3, SmpState.EXPECT4),
+}
+
+#: Bytes of a number that, with the others, still fits into a TLV.
+_LONG_NUMBER = 1 << 15
+
+
+@cache
+def expecting(version: int, kind: int) -> Scene:
+    """An encrypted session in which the SMP message of this TLV type is expected."""
+    found = encrypted(IndependentEngine, version)
+    engine, peer, run = found.engine, found.insider, SmpLiar(1)
+    if kind == 4:
+        engine.receive(peer.data(tlvs=[tlv(2, smp_value(2, run.message_1()))]))
+        peer.read(sent(engine.smp_answer(b"secret")))
+    elif kind in (3, 5):
+        first = peer.smp_numbers(sent(engine.smp_start(b"secret")), 2)
+        if kind == 5:
+            peer.read(sent(engine.receive(peer.data(tlvs=[tlv(3, smp_value(3, run.message_2(first)))]))))
+    return Scene.of(engine, peer)
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", SMP_MESSAGES)
+def test_each_number_of_an_smp_message(version: int, kind: int) -> None:
+    scene = expecting(version, kind)
+    count, state = SMP_MESSAGES[kind]
+    assert {one.smp_state for one in scene.engine.inspect().sessions if one.ssid} == {state}
+
+    def message(place: int, size: int) -> bytes:
+        numbers = [mpi(2)] * count
+        numbers[place] = data(b"\xff" * size)
+        return scene.insider.data(tlvs=[tlv(kind, count.to_bytes(4) + b"".join(numbers))])
+
+    families = {f"number {place}": partial(message, place) for place in range(count)}
+    all_linear(scene.receive, families, large=_LONG_NUMBER)
+
+
+# ---- the Signature Message -------------------------------------------------------------------------------------------
+
+
+@VERSIONS
+def test_long_keys_in_a_signature_message(version: int) -> None:
+    scene = scenes(IndependentEngine)[f"awaiting Signature, version {version}"]
+    again = party(IndependentEngine)
+    gx = scene.insider.opened(sent(again.receive(b"?OTRv%d?" % version)), sent(scene.receive(scene.insider.dh_key())))
+    public = test_key("bob").public
+
+    def message(name: str, size: int) -> bytes:
+        return scene.insider.signature(gx, Signed(shown=replace(public, **{name: 1 << 8 * size})))
+
+    all_linear(scene.receive, {name: partial(message, name) for name in ("p", "q", "g", "y")})
+
+
+# ---- numbers as arguments --------------------------------------------------------------------------------------------
+
+NUMBERS = {"large": lambda size: (1 << 8 * size) - 1, "far below 0": lambda size: -(1 << 8 * size)}
+
+
+def test_numbers_that_users_give() -> None:
+    scene = encrypted(IndependentEngine)
+
+    def act(number: int) -> None:
+        scene.engine.restore(scene.state)
+        for refused in (
+            scene.engine.send(b"text", padding=number),
+            scene.engine.send(b"text", instance=number),
+            scene.engine.extra_key(number),
+            scene.engine.smp_start(b"secret", instance=number),
+        ):
+            assert len(refused) == 1
+        if number > 0:
+            scene.engine.set_time(number)
+            number = -number
+        with pytest.raises(OtrError, match="backwards"):
+            scene.engine.set_time(number)
+
+    all_linear(act, NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["instance_tag", "max_message_size", "heartbeat_interval"])
+def test_numbers_in_a_configuration(name: str) -> None:
+    def make(number: int) -> None:
+        config = PartyConfig(test_key("alice"), **{name: number})  # type: ignore[arg-type]
+        if number > 0 and name != "instance_tag":
+            IndependentEngine(config)
+        else:
+            with pytest.raises(OtrError, match=name):
+                IndependentEngine(config)
+
+    all_linear(make, NUMBERS)
+
+
+def odd_keys(number: int) -> Sequence[DsaPrivateKey]:
+    """A right key, but for one of its numbers at a time."""
+    key = test_key("alice")
+    odd = [replace(key, public=replace(key.public, **{name: number})) for name in ("p", "q", "g", "y")]
+    return [*odd, replace(key, x=number)]
+
+
+def test_keys_of_any_size() -> None:
+    def make(number: int) -> None:
+        for key in odd_keys(number):
+            with pytest.raises(OtrError, match="key's numbers"):
+                IndependentEngine(PartyConfig(key))
+
+    all_linear(make, NUMBERS)
+
+
+# ---- one more --------------------------------------------------------------------------------------------------------
+#
+# A copy of all that came before, made for each message, is hidden by the cryptography until there are hundreds of
+# thousands. It shows in what a single message allocates, which is the same on every machine.
+
+#: Bytes that one message may allocate more after many of its kind than after a few: dictionaries grow in steps.
+_MORE = 4096
+
+#: How many messages are few, and how many are many: copying so many references takes more than _MORE bytes.
+FEW, MANY = 16, 750
+
+
+def allocated(step: Callable[[], object]) -> int:
+    """The most bytes that are held more than before at any moment of a step."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        step()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return peak - before
+
+
+def assert_steady(step: Callable[[int], object]) -> None:
+    """step(k) takes the k-th message of its kind."""
+    costs = {}
+    for k in range(MANY + 1):
+        if k in (FEW, MANY):
+            costs[k] = allocated(partial(step, k))
+        else:
+            step(k)
+    assert costs[MANY] < costs[FEW] + _MORE, costs
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_one_more_text_that_is_stored(finished: bool) -> None:
+    scene = encrypted(IndependentEngine)
+    engine = scene.engine if finished else party(IndependentEngine, policy=BOTH | Policy.REQUIRE_ENCRYPTION)
+    if finished:
+        scene.receive(scene.insider.data(tlvs=[tlv(1)]))
+    assert_steady(lambda k: engine.send(b"text"))
+    assert len(engine.inspect().stored) == MANY + 1
+
+
+@VERSIONS
+def test_one_more_fragment(version: int) -> None:
+    engine = party(IndependentEngine)
+    tags = b"|2b2b|1a2b" if version == 3 else b""
+    assert_steady(lambda k: engine.receive(b"?OTR%s,%d,65535,AAAA," % (tags, k + 1)))
+    assert list(engine.inspect().fragments.values()) == [(MANY + 1, 65535)]
+
+
+def test_one_more_commit() -> None:
+    engine = party(IndependentEngine)
+    engine.receive(b"?OTRv3?")
+    body = data(bytes(196)) + data(b"\xff" * 32)  # our own commit gives way to it
+    assert_steady(lambda k: engine.receive(encoded(3, 0x02, body, receiver=0, sender=0x2000 + k)))
+
+
+def test_one_more_key_of_the_correspondent() -> None:
+    scene = encrypted(IndependentEngine)
+    engine, peer = scene.engine, scene.insider
+    first, theirs = peer.our_keyid - 1, peer.their_keyid
+
+    def step(k: int) -> None:
+        peer.exponents[first + k + 1] = k + 2  # small ones, which are quick
+        # Each message uses the key that the one before it announced, and announces the next.
+        engine.receive(peer.data(b"x", under=(first + k, theirs)))
+
+    assert_steady(step)
+    (session,) = [one for one in engine.inspect().sessions if one.ssid]
+    assert len(session.pending_mac_keys) == MANY
