@@ -132,7 +132,8 @@ def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
         if missing:
             return Outcome(Fate.ERROR, f"{player.name} does not claim {', '.join(sorted(missing))}", drift)
         facing = casting.make(header, PEER) if PEER in header.parties else None
-        verdict, detail = verdict_of(scenario, Stage(player, scenario.version, header.seed, facing))
+        seed = header.seed if header.stage is None else header.stage
+        verdict, detail = verdict_of(scenario, Stage(player, scenario.version, seed, facing))
     finally:
         player.close()
         if facing is not None:

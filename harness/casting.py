@@ -15,10 +15,11 @@ from harness.drivers import USUAL, Limits
 from harness.options import UsageError
 from harness.printable import printable
 from harness.roster import EXEC, UnknownTarget, make
-from harness.targets import Target
+from harness.targets import InProcess, Target
 from harness.transcript import Header, PartyInfo, TranscriptError
 from harness.world import Party
 from implementations.contract import OtrError
+from implementations.entropy import EntropyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class Players:
         target = self._casting.make(header, name)
         self._made.append(target)
         try:
+            if info.tape and isinstance(target, InProcess):
+                return target.engine(info.config, header.entropy(name))
             return target.party(name, info.config, header.seed, None)
         except OtrError as error:
             raise TranscriptError(f"parties.{name}.config: {target.name} refuses it: {error}") from error
+        except EntropyError as error:
+            raise TranscriptError(f"parties.{name}.tape: {error}") from error

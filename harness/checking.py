@@ -18,12 +18,13 @@ from harness import deviations, report, requirements
 from harness.drivers import GIVE_UP_AFTER, Limits
 from harness.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from harness.judge import Job, Result, judge
-from harness.options import UsageError, add_timeout, check_file, check_folder, from_zero, positive, seconds
+from harness.options import UsageError, add_timeout, check_file, from_zero, positive, seconds
 from harness.outputs import OutputError, write_whole
 from harness.progress import Ending
 from harness.roster import make
+from harness.run_folder import run_folder
 from harness.scenario import Scenario, load, scenarios
-from harness.screen import complain
+from harness.screen import complain, say
 from harness.transcript import Verdict
 
 
@@ -54,7 +55,8 @@ def add_arguments(check: argparse.ArgumentParser) -> None:
         "--transcripts",
         type=Path,
         metavar="DIR",
-        help="write every run's transcript to DIR (without it, those of failed runs to otterproof-failures)",
+        help="write every run's transcript to DIR, or to a new folder in it if it is not empty (without it, those of "
+        "failed runs to a new folder in otterproof-failures)",
     )
     check.add_argument(
         "--known",
@@ -76,19 +78,18 @@ def check_target(options: argparse.Namespace) -> int:
     chosen = _chosen(options, capabilities)
     file = _known_file(options)
     known = deviations.Known(_entries(file) if file and not options.fix else ())
-    folder = options.transcripts or Path("otterproof-failures")
-    check_folder(folder, "--transcripts")
     if options.json:
         check_file(options.json, "--json")
     seed = options.seed.encode(errors="surrogatepass")
-    job = Job(options.target, seed, folder, options.transcripts is not None, limits)
     began = time.monotonic()
 
     def in_time() -> bool:
         return options.max_time is None or time.monotonic() - began < options.max_time
 
-    stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
-    results, ending = report.collect(stream, len(chosen), options.target)
+    with run_folder(options.transcripts, options.target, date.today()) as folder:
+        job = Job(options.target, seed, folder, options.transcripts is not None, limits)
+        stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
+        results, ending = report.collect(stream, len(chosen), options.target)
     if ending is Ending.COMPLETE and len(results) < len(chosen):
         ending = Ending.OUT_OF_TIME
     if options.fix and file and ending is Ending.COMPLETE:
@@ -105,6 +106,8 @@ def check_target(options: argparse.Namespace) -> int:
         except OutputError as error:
             failure = error  # the summary is worth all the more
     report.summary(results, chosen, options.target, time.monotonic() - began, stale, ending)
+    if any(result.transcripts for result in results):
+        say(f"transcripts: {folder}")
     if failure is not None:
         raise failure
     return _code(results, stale, ending)

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from harness import wire
 from harness.network import Tick, User
-from harness.transcript import Header, TranscriptWriter, move_to_json
+from harness.record import Record
+from harness.transcript import Header
 from harness.wire import Kind, Message
 from harness.world import Step, World
 from implementations.contract import (
@@ -52,20 +53,6 @@ def check(holds: bool, what: str) -> None:
     """Demand that something holds; `what` says what, as a sentence in the present. Raises CheckFailed."""
     if not holds:
         raise CheckFailed(what)
-
-
-def write_step(writer: TranscriptWriter, step: Step) -> None:
-    """A step of a world into a transcript."""
-    writer.step(
-        step.now,
-        step.party,
-        step.action,
-        step.args,
-        step.events,
-        snapshot=step.after,
-        move=None if step.move is None else move_to_json(step.move),
-        failure=step.failure,
-    )
 
 
 def whole(messages: Sequence[bytes]) -> list[Message]:
@@ -178,14 +165,24 @@ class Reply:
 
 
 class Course:
-    """Parties in a world, with every step that was taken. `header` says what they were made from."""
+    """Parties in a world. record: what they were made from, and every step that was taken."""
 
-    def __init__(self, world: World, version: int, header: Header) -> None:
+    def __init__(self, world: World, version: int, record: Record) -> None:
         self.world = world
         self.version = version
-        self.header = header
-        self.log: list[Step] = []
-        world.watchers.append(self.log.append)
+        self.record = record
+        if record.add not in world.watchers:  # two courses may be in one world and have one record
+            world.watchers.append(record.add)
+
+    @property
+    def header(self) -> Header:
+        """What the parties were made from."""
+        return self.record.header
+
+    @property
+    def log(self) -> list[Step]:
+        """Every step that was taken, but for those that were taken back."""
+        return self.record.log
 
     def do(self, name: str, action: str, args: Mapping[str, object]) -> Reply:
         """A user acts; what is sent is on its way and is delivered by nobody yet."""

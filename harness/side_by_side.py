@@ -90,16 +90,17 @@ def compare(stage: Stage, plan: Plan) -> None:
     try:
         plan(judged)
     finally:
-        _compare(stage, judged.taken, reference.taken)
+        _compare(stage, judged, reference)
 
 
-def _compare(stage: Stage, judged: list[Taken], reference: list[Taken]) -> None:
-    for one, other in zip(judged, reference, strict=False):
+def _compare(stage: Stage, judged: Side, reference: Side) -> None:
+    for one, other in zip(judged.taken, reference.taken, strict=False):
         check(one.label == other.label, f"both are at the same step, and are at {one.label!r} and {other.label!r}")
         if one.seen == other.seen:
             continue
         if any(_declared(stage, name) for name in one.readings):
             return
+        stage.blame(judged.subject.record)
         shown = [", ".join(seen) or "nothing" for seen in (one.seen, other.seen)]
         check(False, f"{one.label}: the same comes of it as with the reference engine ({shown[1]}), and was {shown[0]}")
 

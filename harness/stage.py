@@ -1,28 +1,28 @@
 """The stage of one scenario: where the target is set up together with whatever it is to face.
 
 A `Pair` has an honest peer on the other side; with a `Subject` the scenario itself plays the other side, as an attacker
-on the network or as an insider. Every run on the stage is kept, with its log, so that it can be written down.
+on the network or as an insider. Every run on the stage has a record, from before its parties are made, so that it can
+be written down whatever fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
-from io import StringIO
 from operator import or_
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from harness.course import PEER, TARGET, CheckFailed, Course, Reply, check, write_step
+from harness.course import PEER, TARGET, CheckFailed, Reply, check
 from harness.insider import HONEST, Insider, Signed
 from harness.keys import test_key
 from harness.model import Book
-from harness.outputs import write_whole
 from harness.pair import Pair, PairCheckpoint
+from harness.record import Record
 from harness.subject import Subject
 from harness.targets import EngineTarget, LockstepTarget, Target
-from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from harness.transcript import Header, PartyInfo, Verdict
 from harness.world import World
 from implementations.contract import PartyConfig, Policy
 
@@ -61,7 +61,10 @@ class Stage:
         self.peer = peer or EngineTarget("reference")
         self.version = version
         self.seed = seed
-        self.courses: list[Course] = []
+        #: The seed that this stage was made from; a scenario may change `seed`.
+        self.origin = seed
+        #: The runs so far, in their order.
+        self.records: list[Record] = []
         #: What probes have measured: id of the reading -> option.
         self.readings: dict[str, str] = {}
         #: Names of the cells of the state tables that were visited, whatever came of it. [harness.states]
@@ -87,14 +90,12 @@ class Stage:
         facing = PartyConfig(test_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
         peer = self.peer
         book = Book() if isinstance(self.target, LockstepTarget) and isinstance(peer, LockstepTarget) else None
-        header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
+        record = self.record({TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
         parties = {
             TARGET: self.target.party(TARGET, config, self.seed, book),
             PEER: peer.party(PEER, facing, self.seed, book),
         }
-        pair = Pair(World(parties, {TARGET: [PEER], PEER: [TARGET]}), self.version, header)
-        self.courses.append(pair)
-        return pair
+        return Pair(World(parties, {TARGET: [PEER], PEER: [TARGET]}), self.version, record)
 
     def subject(
         self,
@@ -108,23 +109,34 @@ class Stage:
         self.target.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
         config = replace(config, instance_tag=instance_tag)
-        header = Header(self.seed, {TARGET: PartyInfo(self.target.name, config)})
+        record = self.record({TARGET: PartyInfo(self.target.name, config)})
         world = World({TARGET: self.target.party(TARGET, config, self.seed, None)}, {TARGET: []})
-        subject = Subject(world, self.version, header)
-        self.courses.append(subject)
-        return subject
+        return Subject(world, self.version, record)
 
     def two_subjects(self) -> tuple[Subject, Subject]:
         """Two parties of the target, alice and bob, who do not hear each other but through the scenario."""
         self.target.reset()
         config = self._config(None, None, 60)
         configs = {TARGET: config, PEER: replace(config, key=test_key("bob"), instance_tag=PEER_TAG)}
-        header = Header(self.seed, {name: PartyInfo(self.target.name, own) for name, own in configs.items()})
+        record = self.record({name: PartyInfo(self.target.name, own) for name, own in configs.items()})
         parties = {name: self.target.party(name, own, self.seed, None) for name, own in configs.items()}
         world = World(parties, {TARGET: [], PEER: []})
-        first, second = (Subject(world, self.version, header, name) for name in configs)
-        self.courses.append(first)
+        first, second = (Subject(world, self.version, record, name) for name in configs)
         return first, second
+
+    def record(self, parties: Mapping[str, PartyInfo], seed: bytes | None = None, **more: Any) -> Record:
+        """A new run begins: its record. seed: what its parties draw from, the stage's unless given; more: as in Header.
+
+        Where the scenario fails, it is taken to fail in the run that began last.
+        """
+        record = Record(Header(self.seed if seed is None else seed, parties, stage=self.origin, **more))
+        self.records.append(record)
+        return record
+
+    def blame(self, record: Record) -> None:
+        """Say in which run the scenario fails, if it is not the last one."""
+        self.records.remove(record)
+        self.records.append(record)
 
     def encrypted(
         self, *, target_begins: bool = False, signed: Signed = HONEST, policy: Policy | None = None
@@ -162,7 +174,7 @@ class Stage:
     def reseeded(self, salt: bytes) -> Stage:
         """The same stage with other randomness; what happens there is written down here."""
         other = Stage(self.target, self.version, self.seed + salt, self.peer)
-        other.courses = self.courses
+        other.origin, other.records = self.origin, self.records
         return other
 
     def examples(self, count: int) -> Iterator[int]:
@@ -176,13 +188,13 @@ class Stage:
         return Stage(target, self.version, self.seed, self.peer)
 
     def count(self, steps: int) -> None:
-        """Steps that were made in worlds other than those of `courses`."""
+        """Steps that were made in runs without a record."""
         self._counted += steps
 
     @property
     def steps(self) -> int:
         """Inputs given to parties so far."""
-        return self._counted + sum(course.world.steps for course in self.courses)
+        return self._counted + sum(record.taken for record in self.records)
 
     def check(self, holds: bool, what: str) -> None:
         """Demand that something holds; `what` says what, as a sentence in the present."""
@@ -191,18 +203,16 @@ class Stage:
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
         """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
 
-        A run that led to a failure is the last one; of a failure only that is written down. OutputError.
+        A run that led to a failure is the last one; of a failure only that is written down. There is always one: what
+        fails before a run begins leaves a run without steps. OutputError.
         """
         failed = verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
+        if failed and not self.records:
+            self.record({TARGET: PartyInfo(self.target.name, self._config(None, None, 60))})
         paths = []
-        for number, course in enumerate(self.courses[-1:] if failed else self.courses, start=1):
+        for number, record in enumerate(self.records[-1:] if failed else self.records, start=1):
             path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
-            last = course is self.courses[-1]
-            content = StringIO()
-            writer = TranscriptWriter(content, replace(course.header, profile=name))
-            for step in course.log:
-                write_step(writer, step)
-            writer.verdict(verdict if last else Verdict.PASS, detail if last else "")
-            write_whole(path, content.getvalue(), durable=False)  # there are hundreds
+            last = record is self.records[-1]
+            record.write(path, name, verdict if last else Verdict.PASS, detail if last else "")
             paths.append(path)
         return paths

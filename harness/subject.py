@@ -10,7 +10,7 @@ from harness import wire
 from harness.course import TARGET, Course, Reply, check
 from harness.insider import HONEST, Insider, Signed, fingerprint
 from harness.keys import test_key
-from harness.transcript import Header
+from harness.record import Record
 from harness.wire import Kind, Message, crypto
 from harness.wire.layers import Plaintext, parse_plaintext, tlv
 from harness.world import World
@@ -20,8 +20,8 @@ from implementations.contract import Established, Finished
 class Subject(Course):
     """The target in a world of its own. name: which party of the world it is."""
 
-    def __init__(self, world: World, version: int, header: Header, name: str = TARGET) -> None:
-        super().__init__(world, version, header)
+    def __init__(self, world: World, version: int, record: Record, name: str = TARGET) -> None:
+        super().__init__(world, version, record)
         self.name = name
         self._insiders: list[Insider] = []
 

@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO, TypeAlias
 
 from implementations.actions import args_to_json, perform
-from implementations.contract import Event, PartyConfig, PartySnapshot
-from implementations.entropy import SeededEntropy
+from implementations.contract import Entropy, Event, PartyConfig, PartySnapshot
+from implementations.entropy import SeededEntropy, Tape, TapeEntropy
 from implementations.jsonform import config_to_json, event_to_json, snapshot_to_json
 
 FORMAT = "otterproof-transcript"
@@ -69,10 +69,11 @@ class Party(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartyInfo:
-    """Who played a party: the target's name, and what it was made from."""
+    """Who played a party: the target's name, and what it was made from. tape: values for some of its random draws."""
 
     target: str
     config: PartyConfig
+    tape: Tape = field(default_factory=dict)
 
 
 def tool_version() -> str:
@@ -88,6 +89,7 @@ class Header:
     """The first line. profile: how thorough the run was, or what it was part of, in one word: a scenario's id.
 
     judged: the party that is. program: what the run was made from, if it was drawn (harness/fuzz/forms.py).
+    seed: what the parties draw from. stage: what the scenario was given as its seed, where that may be another one.
     """
 
     seed: bytes
@@ -96,10 +98,13 @@ class Header:
     tool: str = field(default_factory=tool_version)
     judged: str = "target"
     program: Mapping[str, Any] | None = None
+    stage: bytes | None = None
 
-    def entropy(self, party: str) -> SeededEntropy:
+    def entropy(self, party: str) -> Entropy:
         """The randomness of a party whose randomness can be given; the rule that every run and replay follows."""
-        return SeededEntropy(self.seed).child(party)
+        seeded = SeededEntropy(self.seed).child(party)
+        tape = self.parties[party].tape if party in self.parties else {}
+        return TapeEntropy(tape, seeded) if tape else seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,17 @@ class Transcript:
 
 
 def _header_to_json(header: Header) -> dict[str, Any]:
-    parties = {
-        name: {"target": party.target, "config": config_to_json(party.config)} for name, party in header.parties.items()
-    }
+    parties = {name: _party_to_json(party) for name, party in header.parties.items()}
     start = {"format": FORMAT, "version": VERSION, "tool": header.tool, "seed": header.seed.hex()}
+    stage = {} if header.stage in (None, header.seed) else {"stage": header.stage.hex()}
     made_from = {} if header.program is None else {"judged": header.judged, "program": dict(header.program)}
-    return start | {"profile": header.profile, "parties": parties} | made_from
+    return start | stage | {"profile": header.profile, "parties": parties} | made_from
+
+
+def _party_to_json(party: PartyInfo) -> dict[str, Any]:
+    tape = [{"label": label, "index": index, "value": value.hex()} for (label, index), value in party.tape.items()]
+    written = {"target": party.target, "config": config_to_json(party.config)}
+    return written | ({"tape": tape} if tape else {})
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def _header(line: Mapping[str, Any]) -> Header:
     seed, judged = bytes.fromhex(line["seed"]), line.get("judged", "target")
     if "judged" in line and judged not in parties:
         raise TranscriptError(f"judged: no party {judged!r:.80}; there are {', '.join(parties)}")
-    return Header(seed, parties, line["profile"], line["tool"], judged, line.get("program"))
+    stage = bytes.fromhex(line["stage"]) if "stage" in line else None
+    return Header(seed, parties, line["profile"], line["tool"], judged, line.get("program"), stage)
 
 
 def _party(written: Mapping[str, Any], where: str) -> PartyInfo:
@@ -130,7 +131,8 @@ def _party(written: Mapping[str, Any], where: str) -> PartyInfo:
         check_key(config.key)
     except KeyFileError as error:
         raise TranscriptError(f"{where}.config.key: {error.problem}") from None
-    return PartyInfo(written["target"], config)
+    tape = {(one["label"], one["index"]): bytes.fromhex(one["value"]) for one in written.get("tape", ())}
+    return PartyInfo(written["target"], config, tape)
 
 
 def _entry(line: Mapping[str, Any]) -> Entry:

@@ -109,6 +109,15 @@ class RecordingEntropy:
         """A view of all draws so far, in the order in which they were first made."""
         return MappingProxyType(self._drawn)
 
+    def snapshot(self) -> Tape:
+        """The draws so far, for `restore`."""
+        return dict(self._drawn)
+
+    def restore(self, drawn: Tape) -> None:
+        """Take back every draw that was made after a snapshot."""
+        self._drawn.clear()
+        self._drawn.update(drawn)
+
     def tape(self) -> TapeEntropy:
         """The draws so far as a source that gives them again."""
         return TapeEntropy(self._drawn)

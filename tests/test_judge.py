@@ -167,7 +167,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     out = capsys.readouterr().out
     assert "does not conform" in out
     assert "alternating_data_messages" in out
-    failed = str(next(Path("otterproof-failures").glob("*.jsonl")))
+    failed = str(next(Path("otterproof-failures").rglob("*.jsonl")))
     assert cli.main(["replay", failed]) == 1, "it fails as recorded"
     assert "FAILED" in capsys.readouterr().out
     assert cli.main(["replay", good]) == 1

@@ -9,11 +9,10 @@ was brought about once, and pays for no handshake.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import TracebackType
-from typing import cast
 
 from harness.drivers import TargetUnsupported
 from harness.keys import test_key
@@ -25,7 +24,7 @@ from harness.oracles.memory import Forgetting
 from harness.roster import make
 from harness.targets import EngineTarget, InProcess, Target
 from harness.world import Party, World
-from implementations.contract import MAX_PADDING, Engine, Event, PartyConfig, Policy
+from implementations.contract import MAX_PADDING, Event, PartyConfig, Policy
 from implementations.entropy import RecordingEntropy, SeededEntropy
 from implementations.reference import ReferenceEngine
 
@@ -163,13 +162,14 @@ class Case:
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
         self.program: list[Move] = []
         if self.setup.in_process and not fresh:
-            self.world, self.oracles, saved = _prepared(self.setup)
-            _restore(self.world, self.oracles, saved)
+            prepared = _prepared(self.setup)
+            prepared.go_back()
+            self.world, self.oracles = prepared.world, prepared.oracles
             self._opening: list[Move] = []
         else:
             if player is not None:
                 player.reset()
-            self.world, self.oracles = _world(self.setup)
+            self.world, self.oracles, _ = _world(self.setup)
             self._opening = opening(self.setup)
 
     def __enter__(self) -> Case:
@@ -276,7 +276,7 @@ def opening(setup: Setup) -> list[Move]:
     ]
 
 
-def _world(setup: Setup) -> tuple[World, Oracles]:
+def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]]:
     configs = setup.configs()
     entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
     parties = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
@@ -297,7 +297,7 @@ def _world(setup: Setup) -> tuple[World, Oracles]:
     ids = setup.oracles or [one for one in ORACLES if not foreign or one != Forgetting.id]
     oracles = Oracles(world, *ids, configs=configs, drawn=drawn, foreign=foreign)
     world.watchers.append(oracles)
-    return world, oracles
+    return world, oracles, entropy
 
 
 def _party(setup: Setup, name: str, config: PartyConfig, entropy: RecordingEntropy) -> Party:
@@ -314,36 +314,36 @@ def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], byt
     return lambda: source.drawn
 
 
+class _Prepared:
+    """The world of a setup, which can be taken back to where a case starts. It is used by one case at a time.
+
+    All that a case can change is taken back: what the parties are, what is under way and what was sent, time, the count
+    of steps, what was drawn, and what the oracles remember.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.world, self.oracles, self._entropy = _world(setup)
+        self.world.run(opening(setup))
+        self._moment, self._steps = self.world.snapshot(), self.world.steps
+        self._watchers = list(self.world.watchers)
+        self._drawn = {name: source.snapshot() for name, source in self._entropy.items()}
+        self._judged = self.oracles.snapshot()
+
+    def go_back(self) -> None:
+        """The next case starts."""
+        self.world.restore(self._moment)
+        self.world.steps = self._steps
+        self.world.watchers[:] = self._watchers
+        for name, source in self._entropy.items():
+            source.restore(self._drawn[name])
+        self.oracles.restore(self._judged)
+
+
 @lru_cache(maxsize=128)  # no more, for one process may judge many targets
-def _prepared(setup: Setup) -> tuple[World, Oracles, object]:
-    """The world of a setup and its state at the start. It is used by one case at a time."""
-    world, oracles = _world(setup)
-    world.run(opening(setup))
-    return world, oracles, _save(world, oracles)
+def _prepared(setup: Setup) -> _Prepared:
+    return _Prepared(setup)
 
 
 def forget_worlds() -> None:
     """Let the next case of each setup bring its sessions about anew."""
     _prepared.cache_clear()
-
-
-def _engines(world: World) -> Iterator[tuple[str, Engine]]:
-    """The parties, which the world knows by less than they can do."""
-    return ((name, cast(Engine, party)) for name, party in world.parties.items())
-
-
-def _save(world: World, oracles: Oracles) -> object:
-    states = {name: party.snapshot() for name, party in _engines(world)}
-    return states, world.network.snapshot(), world.now, world.steps, oracles.snapshot()
-
-
-def _restore(world: World, oracles: Oracles, saved: object) -> None:
-    match saved:
-        case (dict() as states, tuple() as network, int() as now, int() as steps, dict() as judged):
-            for name, party in _engines(world):
-                party.restore(states[name])
-            world.network.restore(network)
-            world.now, world.steps = now, steps
-            oracles.restore(judged)
-        case _:
-            raise TypeError("not a saved world; pass what _save returned")

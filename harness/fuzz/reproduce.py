@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.course import write_step
 from harness.fuzz.attempt import AGREE, ANSWERS, Failure, attempt
 from harness.fuzz.case import SEED, Source
 from harness.fuzz.folder import write_here
@@ -15,6 +14,7 @@ from harness.fuzz.forms import program_to_json
 from harness.fuzz.programs import Program
 from harness.fuzz.shrink import Budget
 from harness.printable import printable
+from harness.record import write_step
 from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from harness.world import Step
 
@@ -35,16 +35,20 @@ def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
 
-def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
-    """Write one run of a program, with what came of it, whole or not at all. OutputError."""
+def header_of(program: Program) -> Header:
+    """The header of a transcript of a program's run."""
     setup = program.setup
     target = setup.target.name if setup.target is not None else PEER
     parties = {
         name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
     }
-    header = Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
+    return Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
+
+
+def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
+    """Write one run of a program, with what came of it, whole or not at all. OutputError."""
     content = io.StringIO()
-    writer = TranscriptWriter(content, header)
+    writer = TranscriptWriter(content, header_of(program))
     for step in steps:
         write_step(writer, step)
     writer.verdict(verdict, detail)

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from harness.oracles.agreement import Agreement, Smp
-from harness.oracles.base import Oracle, OracleFailure, State
+from harness.oracles.base import Oracle, OracleFailure
 from harness.oracles.delivery import Authenticity, Rejection
 from harness.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
 from harness.oracles.healing import Healing
 from harness.oracles.memory import Drawn, Forgetting
 from harness.oracles.ratchet import Counters, KeyIds, Revelation
 from harness.oracles.reading import Reader, View
+from harness.oracles.remembering import State
 from harness.oracles.states import States
 from harness.world import Step, World
 from implementations.contract import PartyConfig
@@ -96,7 +97,7 @@ class Oracles:
             healing.check(first, second)
 
     def snapshot(self) -> State:
-        """What all of them remember; copies of dictionaries, no more."""
+        """What all of them and the reader remember."""
         return {"reader": self.reader.snapshot(), **{name: one.snapshot() for name, one in self._oracles.items()}}
 
     def restore(self, state: State) -> None:

@@ -1,20 +1,15 @@
 """What all oracles share: how one fails, and what it must be able to do.
 
-An oracle looks at one step after the other and keeps what it must remember in containers of immutable values, so that
-its state is copied by copying those: a fuzzing case that goes back to a saved world takes its oracles along.
+An oracle looks at one step after the other and remembers what it needs of them. [harness.oracles.remembering]
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import copy
 from typing import ClassVar, NoReturn
 
 from harness.oracles.reading import Reader, View
+from harness.oracles.remembering import Remembering
 from harness.world import Step
-
-#: What `snapshot` of an oracle or of a reader gives: its containers by name.
-State = Mapping[str, object]
 
 
 class OracleFailure(AssertionError):
@@ -34,10 +29,11 @@ class OracleFailure(AssertionError):
         self.expected = expected
 
 
-class Oracle:
+class Oracle(Remembering):
     """Watches the steps of a world for one thing that must always hold; its docstring is its published description."""
 
     id: ClassVar[str]
+    fixed: ClassVar[frozenset[str]] = frozenset({"_reader"})
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -58,12 +54,3 @@ class Oracle:
         """Fail unless it holds. For texts that cost nothing to make; else test first and call `fail`."""
         if not holds:
             self.fail(view, seen, expected)
-
-    def snapshot(self) -> State:
-        """What the oracle remembers, for `restore`."""
-        return {name: copy(value) for name, value in vars(self).items() if isinstance(value, dict | list | set)}
-
-    def restore(self, state: State) -> None:
-        """Go back to a `snapshot`, which can be used again."""
-        for name, value in state.items():
-            setattr(self, name, copy(value))

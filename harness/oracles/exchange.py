@@ -108,6 +108,7 @@ class Fragments(Oracle):
     """
 
     id = "I12"
+    fixed = frozenset({"_reader", "_sizes"})
 
     def __init__(self, reader: Reader, configs: Mapping[str, PartyConfig] | None = None) -> None:
         super().__init__(reader)

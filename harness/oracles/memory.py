@@ -59,15 +59,13 @@ class Forgetting(Oracle):
     """
 
     id = "I8"
+    fixed = frozenset({"_reader", "_drawn"})
 
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
         super().__init__(reader)
         self._drawn = dict(drawn or {})
         # (party, public value) -> exponent, of keys that are or were held
         self._exponents: dict[tuple[str, int], bytes] = {}
-
-    def snapshot(self) -> Mapping[str, object]:
-        return {"_exponents": dict(self._exponents)}
 
     def observe(self, view: View) -> None:
         before, after = view.step.before, view.step.after

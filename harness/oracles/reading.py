@@ -7,12 +7,12 @@ of its sessions. Snapshots are left to the oracles, so a party that can't be loo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeAlias
 
 from harness import wire
+from harness.oracles.remembering import Remembering
 from harness.wire import Kind, Message
 from harness.world import Step, World
 from implementations.contract import (
@@ -217,11 +217,13 @@ def _shows_acceptance(happening: Happening) -> bool:
     return isinstance(happening, Finished | SmpRequested | SmpFinished)
 
 
-class Reader:
+class Reader(Remembering):
     """Reads the steps of a world. `configs` tell the policies at the beginning; unknown ones are never judged by.
 
     foreign: parties that are no engines of this project, with their capabilities.
     """
+
+    fixed = frozenset({"world", "_foreign", "_unruly"})
 
     def __init__(
         self,
@@ -238,14 +240,7 @@ class Reader:
         self._links: dict[tuple[str, int], Link] = {}
         # Of those that don't tell their instance tag: the one that they use.
         self._tags: dict[str, int] = {}
-        self._counts = [0]
-
-    def snapshot(self) -> Mapping[str, object]:
-        return {name: copy(value) for name, value in vars(self).items() if isinstance(value, dict | list)}
-
-    def restore(self, state: Mapping[str, object]) -> None:
-        for name, value in state.items():
-            setattr(self, name, copy(value))
+        self._handshakes = 0
 
     def is_foreign(self, party: str) -> bool:
         """Whether a party is no engine of this project."""
@@ -356,14 +351,14 @@ class Reader:
 
     def _follow(self, party: str, event: Event) -> None:
         if isinstance(event, Established):
-            self._counts[0] += 1
+            self._handshakes += 1
             self._links[party, event.instance] = Link(
                 MessageState.ENCRYPTED,
                 event.version,
                 event.ssid,
                 event.fingerprint,
                 event.sent_reveal_signature,
-                self._counts[0],
+                self._handshakes,
             )
         elif isinstance(event, Finished | Ended):
             state = MessageState.FINISHED if isinstance(event, Finished) else MessageState.PLAINTEXT

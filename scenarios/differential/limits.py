@@ -61,6 +61,7 @@ CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
 @differential("!INSTANCE-OWN-1", "!INSTANCE-OWN-2", "!KEYS-PARAMS-1", "!FRAGMENT-SEND-12", versions=(3,))
 def what_a_party_is_made_from(room: Room) -> None:
     """A party is made from every value that is in range, and from none that is not."""
+    room.record(PartyConfig(_KEY, BOTH, TARGET_TAG))  # a transcript can't hold those that are refused
     for given, refused in CONFIGS:
         config = replace(PartyConfig(_KEY, BOTH, TARGET_TAG), **given)
         for name, engine in room.engines().items():
@@ -144,8 +145,10 @@ def what_is_recent(room: Room) -> None:
             duel.time(then + after)
             duel.settle()
             duel.run("peer", "send", text=b"hello")
+    config = PartyConfig(_KEY, BOTH, TARGET_TAG)
+    room.record(config)
     for name, engine in room.engines().items():
-        _time_never_goes_back(name, engine(PartyConfig(_KEY, BOTH, TARGET_TAG), SeededEntropy(b"limits")))
+        _time_never_goes_back(name, engine(config, SeededEntropy(b"limits")))
 
 
 @differential("KEYMGMT-ROTATE-1", "KEYMGMT-SEND-1", versions=(3,))

@@ -1,4 +1,7 @@
-"""The room that differential scenarios happen in: a target that is compared, and honest peers or an insider for it."""
+"""The room that differential scenarios happen in: a target that is compared, and honest peers or an insider for it.
+
+What the target and the peers do is recorded; what the genuine engine did instead is in the verdict.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,19 @@ from functools import wraps
 from harness.insider import Insider
 from harness.keys import test_key
 from harness.lockstep import EngineFactory, LockstepParty
+from harness.record import Record, Recorded
 from harness.scenario import scenario
-from harness.stage import ALLOW, PEER_TAG, TARGET_TAG, Stage
+from harness.stage import ALLOW, PEER_TAG, TARGET, TARGET_TAG, Stage
 from harness.targets import InProcess
-from implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, Policy
-from implementations.entropy import SeededEntropy, Tape, TapeEntropy
+from harness.transcript import PartyInfo
+from implementations.contract import Engine, Event, Outgoing, PartyConfig, Policy
+from implementations.entropy import Tape
 from implementations.reference import ReferenceEngine
 
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
+#: What all parties draw from.
+SEED = b"differential"
 
 
 def outgoing(events: Sequence[Event]) -> list[bytes]:
@@ -24,15 +32,11 @@ def outgoing(events: Sequence[Event]) -> list[bytes]:
 
 
 class Compared(LockstepParty):
-    """The target's engine and the genuine one, which must do the same."""
+    """The target's engine and the genuine one, which must do the same. record: of what the target's does."""
 
-    def __init__(self, stage: Stage, engines: dict[str, Engine]) -> None:
-        super().__init__("target", engines)
-        self._stage = stage
-
-    def _do(self, action: str, **args: object) -> Sequence[Event]:
-        self._stage.count(1)
-        return super()._do(action, **args)
+    def __init__(self, record: Record, engines: dict[str, Engine]) -> None:
+        super().__init__(TARGET, engines)
+        self.record = record
 
 
 class Room:
@@ -52,16 +56,20 @@ class Room:
     ) -> Compared:
         """A target. tape: values for some of its draws."""
         config = PartyConfig(test_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
-        seeded: Entropy = SeededEntropy(b"differential").child("target")
-        entropy = TapeEntropy(tape, seeded) if tape else seeded
-        return Compared(self.stage, {name: engine(config, entropy) for name, engine in self.engines().items()})
+        record = self.record(config, tape)
+        engines = {name: make(config, record.header.entropy(TARGET)) for name, make in self.engines().items()}
+        return Compared(record, engines | {TARGET: Recorded(record, TARGET, engines[TARGET])})
+
+    def record(self, config: PartyConfig, tape: Tape | None = None) -> Record:
+        """The record of a run that now begins, of a target made from a configuration."""
+        return self.stage.record({TARGET: PartyInfo(self.stage.target.name, config, tape or {})}, SEED)
 
     def engines(self) -> dict[str, EngineFactory]:
         """What the target is made by, and what it is compared with."""
         judged = self.stage.target
         if not isinstance(judged, InProcess):
             raise TypeError(f"{judged.name} claims lockstep and is no engine")
-        return {"target": judged.engine, "reference": ReferenceEngine}
+        return {TARGET: judged.engine, "reference": ReferenceEngine}
 
     def duel(self, policy: Policy | None = None, *, size: int | None = None, tape: Tape | None = None) -> Duel:
         """A target and honest peers."""
@@ -88,8 +96,9 @@ class Duel:
     def join(self, name: str, tag: int, *, key: str = "bob", size: int | None = None, tape: Tape | None = None) -> None:
         """One more client of the correspondent: it receives all that the target sends."""
         config = PartyConfig(test_key(key), BOTH, tag, size)
-        entropy: Entropy = SeededEntropy(b"differential").child(name)
-        self.parties[name] = ReferenceEngine(config, TapeEntropy(tape, entropy) if tape else entropy)
+        record = self.target.record
+        record.join(name, PartyInfo("reference", config, tape or {}))
+        self.parties[name] = Recorded(record, name, ReferenceEngine(config, record.header.entropy(name)))
         self.queues[name] = []
 
     def act(self, party: str, action: str, **args: object) -> list[bytes]:

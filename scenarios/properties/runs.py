@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from harness.drivers import TargetError
-from harness.fuzz.attempt import chain
+from harness.fuzz.attempt import attempt, chain
 from harness.fuzz.programs import Program, program
+from harness.fuzz.reproduce import header_of
 from harness.oracles import ORACLES
 from harness.scenario import scenario
 from harness.stage import Stage
+from harness.world import Step
 
 #: How many runs each oracle judges in each version.
 EXAMPLES = 8
@@ -117,9 +119,15 @@ def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -
     A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
     """
     judged = False
-    broke_down: TargetError | None = None
+    broken: tuple[TargetError, Program, list[Step]] | None = None
     for drawn in programs:
-        case = drawn.setup.case()
+        steps: list[Step] = []
+        try:
+            case = drawn.setup.case()
+        except Exception:
+            _record(stage, drawn, steps)
+            raise
+        case.world.watchers.insert(0, steps.append)
         try:
             case.run(drawn.moves)
             case.finish()
@@ -128,8 +136,23 @@ def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -
             error.add_note(f"the run as a program:\n\n{case}")
             broke_down = next((one for one in chain(error) if isinstance(one, TargetError)), None)
             if crashes or broke_down is None:
+                _record(stage, drawn, steps)
                 raise
+            broken = broke_down, drawn, steps
         finally:
+            case.world.watchers.remove(steps.append)
             stage.count(len(case.program))
-    if broke_down is not None and not judged:
-        raise broke_down
+    if broken is not None and not judged:
+        breakdown, drawn, steps = broken
+        _record(stage, drawn, steps)
+        raise breakdown
+
+
+def _record(stage: Stage, drawn: Program, steps: list[Step]) -> None:
+    """Record a run that failed, as a campaign does: with its program, and from the first step on."""
+    if drawn.setup.in_process:  # its first steps may have been made once for all runs that begin alike
+        steps = []
+        attempt(drawn, fresh=True, watch=steps.append)
+    header = header_of(drawn)
+    record = stage.record(header.parties, header.seed, judged=header.judged, program=header.program)
+    record.log.extend(steps)
