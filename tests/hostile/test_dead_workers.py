@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.faults.judging import Lost, results
+from harness.faults.score import Scorer
 from harness.fuzz.attempt import Failure
 from harness.fuzz.campaign import opened
 from harness.fuzz.programs import program
 from harness.fuzz.state import Stage
 from harness.fuzz.workers import ALIVE
 from harness.pool import WorkersDied, pool
+from harness.progress import Ending
 from harness.targets import EngineTarget
 from harness.transcript import Verdict
 from harness.transcript_reading import read_transcript
@@ -60,7 +63,7 @@ def unlucky() -> None:
     os._exit(3)
 
 
-class Lost:
+class Losses:
     """What a stream was told of tasks that were lost."""
 
     def __init__(self) -> None:
@@ -72,7 +75,7 @@ class Lost:
 
 
 def test_a_task_whose_worker_dies_is_lost_alone() -> None:
-    lost = Lost()
+    lost = Losses()
     with pool(2, nothing) as workers:
         assert list(workers.ordered(square, [1, 2, DEADLY, 3, 99, 4], lost)) == [1, 4, -1, 9, -1, 16]
     assert lost.tasks == {
@@ -82,7 +85,7 @@ def test_a_task_whose_worker_dies_is_lost_alone() -> None:
 
 
 def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
-    lost = Lost()
+    lost = Losses()
     with pool(1, nothing) as workers:
         stream = workers.ordered(square, [2, 3], lost)
         assert next(stream) == 4
@@ -97,7 +100,7 @@ def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.Mo
     monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
     found: list[int] = []
     with pool(1, nothing) as workers, pytest.raises(WorkersDied, match=r"2 worker processes died.*SIGKILL.*--jobs 1"):
-        found.extend(workers.unordered(square, [DEADLY] * 100, Lost()))
+        found.extend(workers.unordered(square, [DEADLY] * 100, Losses()))
     assert found == [-1, -1]
 
 
@@ -110,12 +113,12 @@ def test_workers_that_cannot_begin_end_the_command(
 ) -> None:
     monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
     with pool(1, begin) as workers, pytest.raises(error, match=says):
-        list(workers.ordered(square, [1], Lost()))
+        list(workers.ordered(square, [1], Losses()))
 
 
 def test_an_error_of_a_task_is_raised_with_its_place() -> None:
     with pool(1, nothing) as workers, pytest.raises(ZeroDivisionError, match="the reason") as raised:
-        list(workers.ordered(square, [0], Lost()))
+        list(workers.ordered(square, [0], Losses()))
     assert "in square" in str(raised.value.__cause__)
 
 
@@ -183,3 +186,35 @@ def test_a_matrix_goes_on_and_ends_as_not_run(parricide: str) -> None:
     assert cli.main(["matrix", parricide, "--out", "out", "--jobs", "2"]) == 3
     cells = json.loads(Path("out/matrix.json").read_text())["cells"]
     assert sorted({one["verdict"] for cell in cells for one in cell["scenarios"]}) == ["infra", "pass"]
+
+
+def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gaps may come from what was lost, so they are not taken for gaps."""
+
+    def losing(scorer: Scorer) -> Ending:
+        scorer.card.lost.append(Lost("some-fault", "the worker process that ran this died: killed by SIGKILL"))
+        return Ending.COMPLETE
+
+    def never(_: object) -> None:
+        raise AssertionError("it was written")
+
+    monkeypatch.setattr("harness.report.collect_score", losing)
+    monkeypatch.setattr("harness.faults.pairs.write", never)
+    assert cli.main(["faults", "--gaps", "--write", "--only", "counter-constant", "--jobs", "1"]) == 3
+    told = capsys.readouterr().err
+    assert "some-fault: the worker process that ran this died: killed by SIGKILL" in told
+    assert "the score is not complete" in told
+
+
+def test_what_a_scorer_loses_is_noted_under_its_name() -> None:
+    lost: list[Lost] = []
+    with pool(1, nothing) as workers:
+        found = list(results(workers, _square_named, [("two", 2), ("deadly", DEADLY), ("three", 3)], lost))
+    assert found == [4, 9]
+    assert [str(one) for one in lost] == ["deadly: the worker process that ran this died: killed by SIGKILL"]
+
+
+def _square_named(task: tuple[str, int]) -> int:
+    return square(task[1])
