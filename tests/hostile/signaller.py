@@ -1,7 +1,7 @@
-"""A driver that sends a signal to whoever started it, once: `python signaller.py MARK SPARED WHOM SIGNAL`.
+"""A driver that sends a signal to the process that calls it, once: `python signaller.py MARK SPARED WHOM SIGNAL`.
 
-MARK is a file that it makes when it has done so, SPARED the id of a process to which it never sends one, WHOM `parent`
-or `group`, which is the parent's, as a terminal does. Otherwise it is the reference engine.
+MARK is a file that it makes when it has done so, SPARED the id of a process to which it never sends one, WHOM `caller`
+or `group`, which is the caller's, as a terminal does. Otherwise it is the reference engine.
 """
 
 from __future__ import annotations
@@ -23,14 +23,22 @@ class Signaller(Driver):
         return super().methods() | {"create": self.send_and_create}
 
     def send_and_create(self, params: dict[str, Any]) -> dict[str, Any]:
-        parent = os.getppid()
-        if parent != SPARED and not MARK.exists():
+        pid = caller()
+        if pid != SPARED and not MARK.exists():
             MARK.touch()
             if WHOM == "group":
-                os.killpg(os.getpgid(parent), SIGNAL)
+                os.killpg(os.getpgid(pid), SIGNAL)
             else:
-                os.kill(parent, SIGNAL)
+                os.kill(pid, SIGNAL)
         return self.create(params)
+
+
+def caller() -> int:
+    """The process that calls this driver: its parent, or the first ancestor that is no guard of drivers."""
+    pid, proc = os.getppid(), Path("/proc")
+    while proc.is_dir() and b"guard.py" in (proc / str(pid) / "cmdline").read_bytes():
+        pid = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    return pid
 
 
 if __name__ == "__main__":

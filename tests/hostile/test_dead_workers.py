@@ -146,7 +146,7 @@ def parricide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A driver that kills one worker. The current folder is one of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    return f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} {os.getpid()} parent SIGKILL"
+    return f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} {os.getpid()} caller SIGKILL"
 
 
 def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
