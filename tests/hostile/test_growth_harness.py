@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
@@ -149,6 +150,17 @@ def test_the_model_on_fragments() -> None:
     all_linear(receive_all, {"short ones": fragments, "long ones": long_ones}, small=64, large=1 << 12)
 
 
+def test_the_model_copies_no_fragment_that_came_before() -> None:
+    """The most that is kept of a message is too little for copies of it to show in the time that it takes."""
+    model = PartyModel("alice", _config(), Book())
+    contents = []
+    for message in fragments(3):
+        model.state = model.predict("receive", {"message": message}).state
+        contents.append(model.state.fragments[0].content)
+    assert [content and content[0] for content in contents] == [None, *contents[:-1]]
+    assert all(later and later[0] is content for content, later in pairwise(contents))
+
+
 def _pair(**names: int | None) -> tuple[Pair, object, bytes]:
     """Alice and Bob after a handshake, and a data message of Bob's that has not arrived."""
     configs = {
@@ -220,7 +232,7 @@ def test_the_reader_on_fragments() -> None:
             reader.view(_view("receive", {"message": message}, []))
 
     def sent_all(messages: Sequence[bytes]) -> None:
-        args = {"text": b"a" * 64 * len(messages)}
+        args = {"text": b"a" * 256 * len(messages)}
         _reader().view(_view("send", args, [Outgoing(message) for message in messages]))
 
     all_linear(receive_all, {"received": fragments}, small=64, large=1 << 12)
