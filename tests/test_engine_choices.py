@@ -1,4 +1,4 @@
-"""Choices of the contract that no honest run meets, checked on both engines at once."""
+"""[choice handshake.dh-key-reused], which no honest run meets, checked on both engines at once."""
 
 from __future__ import annotations
 

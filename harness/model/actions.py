@@ -1,4 +1,4 @@
-"""What users ask for, and time and policy. [User requests to ..., User types a message to be sent; contract, Engine]"""
+"""What users ask for, and time and policy. [User requests to ..., User types a message to be sent]"""
 
 from __future__ import annotations
 

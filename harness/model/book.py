@@ -256,7 +256,7 @@ class Book:
 
 
 def rejection(problem: wire.Problem) -> Rejected:
-    """What the contract says of a problem in the structure of something."""
+    """The event for a problem in the structure of something. [choice encoding.mistake-field]"""
     reason = Reason.NON_MINIMAL_MPI if problem.code == "leading-zero" else Reason.MALFORMED
     return Rejected(reason, problem.field, problem.offset)
 

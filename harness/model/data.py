@@ -1,6 +1,6 @@
 """Data messages received: the checks, the ratchet, the TLVs, SMP, the heartbeat.
 
-[Receiving a Data Message, Key Management, The SMP state machine; contract, Data messages received]
+[Receiving a Data Message, Key Management, The SMP state machine; choice data.check-order, choice data.effect-order]
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from implementations.contract import (
     Unreadable,
 )
 
-#: No key id can follow this one. [contract, Data messages received]
+#: No key id can follow this one. [choice data.last-key-id]
 LAST_KEYID = 0xFFFFFFFF
 
 
@@ -104,7 +104,7 @@ def _rotate(step: Step, instance: int, ratchet: Ratchet, ids: Ids, next_dh: Dh) 
 
 
 def _heartbeat(step: Step, instance: int) -> None:
-    """[Receiving a Data Message; contract: when a heartbeat is due]"""
+    """[Receiving a Data Message; choice data.heartbeat]"""
     session, interval = step.session(instance), step.config.heartbeat_interval
     if session.encrypted and interval is not None and step.state.now - session.last_sent >= interval:
         step.send_data(instance, Plain(), IGNORE_UNREADABLE)
@@ -155,7 +155,7 @@ _INSIDER = SmpId("", 0)
 
 
 def _receive_smp(step: Step, instance: int, tlv: Tlv) -> None:
-    """State, structure, ranges, proofs; then what the message asks for. [contract, SMP received]"""
+    """State, structure, ranges, proofs; then what the message asks for. [choice smp.check-order]"""
     run = step.session(instance).smp
     number = tlv.step if isinstance(tlv, Smp) else SMP_STEPS[tlv.type]
     if run.state is not _WHEN[number]:

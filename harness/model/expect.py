@@ -323,7 +323,7 @@ def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tup
 
 
 def split(message: bytes, max_size: int) -> list[bytes]:
-    """The fragments that an engine makes of an encoded message. [Fragmentation; contract.Outgoing]"""
+    """The fragments that an engine makes of an encoded message. [Fragmentation; choice fragments.sent]"""
     if len(message) <= max_size:
         return [message]
     parsed = wire.parse(message)

@@ -18,7 +18,7 @@ from harness.model.step import Step
 from harness.wire import Kind, Message
 from implementations.contract import RECENT, MessageState, Reason, Rejected, StoredDropped
 
-#: Every handshake's D-H keys have this id. [contract, Handshake]
+#: Every handshake's D-H keys have this id. [choice handshake.fresh-keys]
 FIRST_KEYID = 1
 
 #: How a Reveal Signature can fail when nothing is known of the commit, but for places in X, and bytes after gx.
@@ -97,7 +97,7 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
 
 
 def _receive_reveal_signature(step: Step, session: Session, version: int, message: Message) -> None:
-    """[Receiving a Reveal Signature Message] Checks in the order of the contract."""
+    """[Receiving a Reveal Signature Message; choice handshake.reveal-signature-check-order]"""
     auth = session.auth
     if not isinstance(auth, AwaitingRevealSig):
         step.reject(Reason.UNEXPECTED)
@@ -158,7 +158,7 @@ def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> Seal | None:
 
 
 def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: Seal) -> None:
-    """Everything checked out. In the order of the contract. [Upon completing the AKE]"""
+    """Every check succeeded. [Upon completing the AKE; choice completion.order]"""
     old, instance = session.ratchet, session.instance
     responding = seal.kind == Kind.REVEAL_SIGNATURE
     step.put(replace(session, auth=Idle()))
@@ -196,7 +196,7 @@ def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: 
 
 
 def _send_stored(step: Step, instance: int, seal: Seal) -> None:
-    """Texts that waited for this go out, if they are recent and for this correspondent. [contract, Completing, 5]"""
+    """Texts that waited for this go out, if they are recent and for this correspondent. [choice stored.sent]"""
     stored = step.state.stored
     step.state = replace(step.state, stored=())
     for one in stored:

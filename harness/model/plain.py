@@ -117,7 +117,7 @@ def smp_question(tlv: Raw) -> bytes | None:
 
 
 def smp_fault(tlv: Raw) -> Reason | None:
-    """What is wrong with an insider's SMP message, in the order of the contract; None if nothing is."""
+    """The first check that an insider's SMP message fails; None if it passes them all. [choice smp.check-order]"""
     parsed = layers.parse_smp(tlv.type, tlv.value)
     letters = _MPIS[SMP_STEPS[tlv.type]]
     asks = parsed.question is not None

@@ -1,7 +1,7 @@
 """A message comes in: what it is, whom it is for, and, if it is text, a query, an error or a fragment, what follows.
 
 Encoded messages whose header and structure are in order go on to handshake.py and data.py.
-[Unencoded messages, Encoded messages, Instance Tags, Fragmentation; contract, Engine]
+[Unencoded messages, Encoded messages, Instance Tags, Fragmentation; choice text.kind-order]
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Header:
 
 
 def _read_header(body: bytes, kind: Kind, own_tag: int | None) -> _Header:
-    """Judge the header, in the order of the contract's Reasons and of Rejected."""
+    """Judge the header. [choice encoding.header-order, choice sessions.receiver-tag-zero]"""
     if len(body) < 2:
         return _Header(Rejected(Reason.MALFORMED, "version", 0))
     version = int.from_bytes(body[:2], "big")
@@ -207,7 +207,7 @@ def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
 
 
 def _keep(step: Step, sender: int, pieces: Pieces) -> None:
-    """Store fragments; with too many senders, those that began longest ago go. [contract, Engine]"""
+    """Store fragments; with too many senders, those that began longest ago go. [choice fragments.limit]"""
     kept = dict(step.state.fragments)
     if sender not in kept and len(kept) >= MAX_INSTANCES:
         del kept[min(kept, key=lambda one: kept[one].began)]

@@ -77,7 +77,7 @@ class Step:
     def make_room(self, session: Session) -> Session | None:
         """The session, ready to be stored for the first time if it is new; None if there is no room for it.
 
-        To make room, the one created first among those in PLAINTEXT is forgotten. [contract, Sessions]
+        To make room, the one created first among those in PLAINTEXT is forgotten. [choice sessions.limit]
         """
         if session.instance in self.state.sessions:
             return session
@@ -115,7 +115,7 @@ class Step:
     def start_handshake(self, offered: frozenset[int]) -> None:
         """A query or whitespace tag came: commit in the highest version that both will speak.
 
-        [Receiving a Query Message; contract, Starting a handshake]
+        [Receiving a Query Message; choice handshake.new-commit, choice handshake.announcement]
         """
         common = [version for version in self.state.versions if version in offered]
         if not common:
@@ -168,7 +168,7 @@ class Step:
     # Sessions end.
 
     def end_by_user(self, instance: int) -> None:
-        """Tell the peer and leave ENCRYPTED; this message reveals all that has verified. [contract, Engine.end]"""
+        """Tell the peer and leave ENCRYPTED; this message reveals all that has verified. [choice mac-keys.end]"""
         session, ratchet = self._encrypted(instance)
         self.put(replace(session, pending=session.pending + ratchet.mac_keys(ratchet.verified)))
         self.send_data(instance, Plain(tlvs=(Raw(DISCONNECTED),)), IGNORE_UNREADABLE)
@@ -192,7 +192,7 @@ class Step:
     def _leave(
         self, session: Session, state: MessageState, pending: tuple[MacKey, ...], identity: Identity | None
     ) -> None:
-        """Forget what belongs to ENCRYPTED. [contract, Forgetting]"""
+        """Forget what belongs to ENCRYPTED. [choice forgetting.session]"""
         ratchet = session.ratchet
         self.put(
             replace(
@@ -209,7 +209,7 @@ class Step:
             self.forget(*ratchet.ours.values())
 
     def forget(self, *keys: Drawn) -> None:
-        """D-H keys of ours were dropped: nothing may wait for an answer to them any more. [contract, Forgetting]"""
+        """D-H keys of ours were dropped: nothing may wait for an answer to them any more. [choice forgetting.dh-key]"""
         announced = self.state.announced
         if announced is not None and announced.commit.x in keys:
             self.state = replace(self.state, announced=None)

@@ -1,6 +1,6 @@
 """Cutting messages into fragments: the way back from `reassemble`, in both versions. [Fragmentation]
 
-Fragments are made in the form that contract.Outgoing fixes (tags with 8 hex digits, numbers with 5), so that what is
+Fragments are made in the form of [choice fragments.sent] (tags with 8 hex digits, numbers with 5), so that what is
 made here can be compared with what an engine sends. Other forms are a matter of formatting bytes.
 """
 

@@ -46,7 +46,7 @@ def seal(
 
 
 def unseal(keys: SignatureKeys, sealed: SealedSignature, our_dh: int, their_dh: int) -> Identity:
-    """Check their proof. Raises Fault, in the order that the contract gives."""
+    """Check their proof. Raises Fault. [choice handshake.signature-check-order]"""
     if not same(_outer_mac(keys.m2, sealed.encrypted), sealed.mac):
         raise Fault(Reason.BAD_MAC)
     reader = Reader(aes_ctr(keys.c, sealed.encrypted))

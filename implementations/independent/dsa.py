@@ -49,7 +49,7 @@ def fingerprint(key: DsaPublicKey) -> bytes:
 
 
 def acceptable(key: DsaPublicKey) -> bool:
-    """Whether the parameters are in the ranges given at contract.DsaPublicKey."""
+    """Whether the parameters are in their ranges. [choice keys.dsa-ranges]"""
     return key.p.bit_length() in _P_BITS and key.q.bit_length() == _Q_BITS and 1 < key.g < key.p and 1 < key.y < key.p
 
 

@@ -1,7 +1,8 @@
 """The engine that the contract asks for: the entry points, and who handles what.
 
 Receiving sorts a message by its form, keeps the books on fragments, and hands it on; the user's actions check their
-arguments and the state in the order that the contract gives. The protocol itself is in the modules called from here.
+arguments and the state, in the order that the choices give (such as [choice actions.send-checks]). The protocol
+itself is in the modules called from here.
 """
 
 from __future__ import annotations

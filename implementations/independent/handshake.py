@@ -159,7 +159,7 @@ def _complete(
     *,
     sent_reveal_signature: bool,
 ) -> list[Event]:
-    """Enter ENCRYPTED. [Key Management; contract: Completing a handshake, from step 2]"""
+    """Enter ENCRYPTED. [Key Management; choice completion.order, but the first step]"""
     instance = header.sender
     session = party.session(instance)
     events: list[Event] = []

@@ -1,9 +1,9 @@
 """Messages as text: what a received one is, and how the ones we send look.
 
-`classify` sorts every received message into one of a few kinds by the markers it contains, in the order that the
-contract fixes. It walks over the message once, from one "?OTR" to the next, and never reads a byte again for each of
-them: the sender chooses how many there are. Queries, whitespace tags, error messages and the base-64 armour are all
-here; fragments are only recognized here and taken apart in `fragments`. [Unencoded messages, Encoded messages]
+`classify` sorts every received message into one of a few kinds by the markers it contains, in a fixed order
+[choice text.kind-order]. It walks over the message once, from one "?OTR" to the next, and never reads a byte again for
+each of them: the sender chooses how many there are. Queries, whitespace tags, error messages and the base-64 armour are
+all here; fragments are only recognized here and taken apart in `fragments`. [Unencoded messages, Encoded messages]
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ TAG_REASONS: Final = frozenset({Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, 
 
 
 class Fault(Exception):
-    """Something received cannot be accepted; `field` and `offset` as in contract.Rejected."""
+    """Something received cannot be accepted; `field` and `offset` as in Rejected. [choice encoding.mistake-field]"""
 
     def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
         super().__init__(reason.value, field, offset)
@@ -152,7 +152,7 @@ def judge_receiver(tag: int, own_tag: int, *, zero_allowed: bool) -> None:
 
 
 def read_header(raw: bytes, own_tag: int) -> Header:
-    """Read and judge the header in the order that contract.Rejected gives; the type is read but not judged."""
+    """Read and judge the header; the type is read but not judged. [choice encoding.header-order]"""
     reader = Reader(raw)
     version = reader.number("version", 2)
     if version not in VERSIONS:

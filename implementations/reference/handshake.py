@@ -46,7 +46,7 @@ from .step import Step
 #: The AES counter in the handshake starts at 0.
 _ZERO = bytes(8)
 
-#: Our key id in every handshake. [contract, Handshake]
+#: Our key id in every handshake. [choice handshake.fresh-keys]
 _OUR_KEYID = 1
 
 
@@ -229,7 +229,7 @@ def _check_signature(
 def _complete(
     step: Step, peer: Peer, ours: KeyPair, theirs: int, their_keyid: int, keys: AkeKeys, signer: DsaPublicKey
 ) -> None:
-    """The handshake has succeeded: ENCRYPTED. [contract, Completing a handshake]"""
+    """The handshake has succeeded: ENCRYPTED. [choice completion.order]"""
     session, old = peer.session, peer.session.ratchet
     identity = fingerprint(signer)
     sent_reveal_signature = isinstance(session.auth, AwaitingSig)

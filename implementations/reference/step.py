@@ -126,7 +126,7 @@ class Step:
         return session
 
     def make_room(self, instance: int) -> None:
-        """See to it that a session can exist; Reject(TOO_MANY_INSTANCES) if it can't. [contract, Sessions]"""
+        """See to it that a session can exist; Reject(TOO_MANY_INSTANCES) if it can't. [choice sessions.limit]"""
         sessions = self.sessions
         if instance in sessions or len(sessions) - 1 < MAX_INSTANCES:
             return
@@ -137,7 +137,7 @@ class Step:
         self.sessions = {tag: session for tag, session in sessions.items() if tag != oldest}
 
     def forget(self, keys: tuple[KeyPair, ...]) -> None:
-        """A D-H key of ours has been dropped: nobody may go on waiting for an answer to it. [contract, Forgetting]"""
+        """Our D-H keys have been dropped: nobody may wait for an answer to them any more. [choice forgetting.dh-key]"""
         public = {key.public for key in keys}
         if self.announced is not None and self.announced.x.public in public:
             self.announced = None

@@ -1,7 +1,7 @@
 """Messages that are not encoded: telling them apart, queries, whitespace tags, and the form of a fragment.
 
-Received bytes are sorted by the first description that fits, in the order of the contract, so that a fragment is seen
-before the encoded message that its first piece starts with. [Unencoded messages, Fragmentation]
+Received bytes are sorted by the first description that fits, so that a fragment is seen before the encoded message
+that its first piece starts with. [Unencoded messages, Fragmentation; choice text.kind-order]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the engines of this project do where the text leaves a choice; contract.py says what was chosen.
+"""What the engines of this project do where the text leaves a choice; docs/choices.md lists what they chose.
 
 Others are not asked: each choice has readings that the text bears as well, which the other modules accept.
 """
