@@ -6,6 +6,7 @@ The exit codes of all commands are in exits.py. `check` and `vectors` are module
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -49,6 +50,24 @@ FATES = {
 }
 
 
+#: Errors of the system that are the machine's state, and not a defect of ours.
+_NO_DEFECT = frozenset(
+    {
+        errno.EACCES,
+        errno.EAGAIN,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. KeyboardInterrupt."""
     show_all_text()
@@ -64,6 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, NOT_RUN)
     except (UsageError, InputError, CampaignError, UnknownTarget, TranscriptError, deviations.DeviationError) as error:
         return _fail(error, USAGE)
+    except OSError as error:
+        if error.errno not in _NO_DEFECT:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror}; see to that, and run this again", NOT_RUN)
 
 
 def _fail(message: object, code: int) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import select
 import signal
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,14 @@ from harness.fuzz.campaign import opened
 from harness.fuzz.programs import program
 from harness.fuzz.state import Stage
 from harness.fuzz.workers import ALIVE
+from harness.judge import Job, Result
 from harness.pool import WorkersDied, pool
 from harness.progress import Ending
+from harness.scenario import Scenario
 from harness.targets import EngineTarget
 from harness.transcript import Verdict
 from harness.transcript_reading import read_transcript
-from tests.commands import finished
+from tests.commands import ROOT, finished
 
 #: The tasks of this module are numbers; a negative one kills its worker with that signal.
 DEADLY = -signal.SIGKILL
@@ -218,3 +222,41 @@ def test_what_a_scorer_loses_is_noted_under_its_name() -> None:
 
 def _square_named(task: tuple[str, int]) -> int:
     return square(task[1])
+
+
+def test_a_check_whose_workers_all_die_shows_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dying(job: Job, chosen: Sequence[Scenario], *_: object) -> Iterator[Result]:
+        yield Result(chosen[0].id, (), Verdict.PASS, "", 1, 0.0)
+        raise WorkersDied("10 worker processes died")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.checking.judge", dying)
+    words = ["check", "reference", "--only", "conformance.interop.handshake_asked", "--json", "out.json"]
+    assert cli.main(words) == 3
+    told = capsys.readouterr()
+    assert told.err == "otterproof: 10 worker processes died\n"
+    assert "3 scenarios were not run: worker processes died" in told.out
+    assert len(json.loads(Path("out.json").read_text())["not_run"]) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux ends workers with the main process")
+def test_workers_end_with_the_main_process() -> None:
+    """It is killed while a worker is in the middle of a task."""
+    code = "from harness.pool import pool\nfrom tests.hostile.test_dead_workers import nothing, rest\n"
+    code += "with pool(1, nothing) as workers:\n    list(workers.ordered(rest, [300], None))"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as main:
+        assert main.stdout is not None
+        worker = os.pidfd_open(int(main.stdout.readline()))
+        try:
+            main.kill()
+            assert select.select([worker], [], [], 60)[0], "the worker has ended"
+        finally:
+            os.close(worker)
+
+
+def rest(seconds: int) -> int:
+    """A task that says who does it, and then does nothing."""
+    print(os.getpid(), flush=True)
+    return _sleep_or_not(seconds)

@@ -153,12 +153,26 @@ def test_standard_error_changes_no_exit_code(
     assert capsys.readouterr().out == ""
 
 
-def test_nothing_is_said_when_python_ends() -> None:
+@pytest.mark.parametrize(("streams", "code", "lines"), [(">/dev/full", 3, 1), ("2>&-", 0, 0), (">&- 2>&-", 3, 0)])
+def test_streams_of_a_process(streams: str, code: int, lines: int) -> None:
     """Python itself flushes its streams when it ends, and would complain and end with 120."""
-    command = f"{sys.executable} -m harness.entry --help >/dev/full"
-    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-    assert done.returncode == 3
-    assert done.stderr.count("\n") == 1
+    command = f"{sys.executable} -m harness.entry --help {streams}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == lines
+    assert bool(done.stdout) is (code == 0)
+
+
+def test_a_full_disk_anywhere_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/driver.c")
+
+    monkeypatch.setattr("harness.cli.listing", full)
+    assert cli.main(["targets"]) == 3
+    told = capsys.readouterr().err
+    assert told == "otterproof: /cache/driver.c: No space left on device; see to that, and run this again\n"
 
 
 def test_a_defect_of_our_own_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
