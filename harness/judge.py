@@ -2,14 +2,18 @@
 
 Scenarios are independent of each other, so they are spread over processes; each process has the target once. A
 scenario's randomness comes from the seed and its id alone: it runs the same alone, in any order and in any process.
+
+A target that breaks down while it forgets the parties of a scenario breaks down in that scenario. What goes wrong when
+its process ends, after all of them or between two, is the result of one scenario that is about just that (ENDS),
+however many processes there were.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from harness.drivers import (
     Limits,
     TargetCrash,
     TargetDesync,
+    TargetError,
     TargetFailed,
     TargetGivenUp,
     TargetHang,
@@ -36,6 +41,9 @@ from harness.stage import Stage
 from harness.targets import Target
 from harness.transcript import Verdict
 from harness.world import Endless
+
+#: The scenario of how a target's process ends, without its version.
+ENDS = "conformance.process.it_ends_when_it_is_asked_to"
 
 #: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
 VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
@@ -133,16 +141,29 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
 
 
 def verdict_of(scenario: Scenario, stage: Stage) -> tuple[Verdict, str]:
-    """Run a scenario on a stage: the verdict, and why unless it passed."""
+    """Run a scenario on a stage, and have its parties forgotten: the verdict, and why unless it passed."""
+    verdict, detail = Verdict.PASS, ""
     try:
         scenario.run(stage)
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
-        detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+        verdict, detail = named(error)
         if isinstance(error, TargetUnsupported):
             detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
-        return verdict, printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
-    return Verdict.PASS, ""
+    try:
+        stage.finish()
+    except TargetError as error:
+        late, what = named(error)
+        if verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            return late, f"the scenario itself went well; then its parties were to be forgotten: {what}"
+        detail += f"\nafterwards its parties were to be forgotten: {what}"
+    return verdict, detail
+
+
+def named(error: Exception) -> tuple[Verdict, str]:
+    """What an exception says about the target, and its text, fit to be shown."""
+    verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
+    detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+    return verdict, printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +207,60 @@ def _infra(scenario: Scenario, why: str) -> Result:
     return Result(scenario.id, scenario.requirements, Verdict.INFRA, printable(why, lines=True), 0, 0.0)
 
 
+def _leave(_: object = None) -> Result | None:
+    """The end of a worker's target, as a result of its own when something went wrong."""
+    return None if _target is None else ending(_target)
+
+
+def ending(target: Target) -> Result | None:
+    """End a target. What went wrong then or between scenarios, as a result of ENDS; None if nothing did."""
+    try:
+        target.leave()
+    except TargetError as error:
+        verdict, detail = named(error)
+        lowest = min(f"v{version}" for version in (2, 3) if f"v{version}" in target.capabilities)
+        return Result(f"{ENDS}[{lowest}]", (), verdict, f"between scenarios, or after all of them: {detail}", 0, 0.0)
+    return None
+
+
 def judge(
     job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
 ) -> Iterator[Result]:
     """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running.
 
-    in_time: asked before each scenario; once it says no, none is begun any more. WorkersDied.
+    A result of ENDS may come though that was not chosen, for what went wrong when processes ended. in_time: asked
+    before each scenario; once it says no, none is begun any more. WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
+    results: Iterator[Result]
     if processes <= 1:
         target = make(job.target, job.limits)
         try:
-            yield from (_run(scenario, target, job) for scenario in begun)
+            results = (_run(scenario, target, job) for scenario in begun)
+            yield from and_the_end(results, lambda: [ending(target)])
         finally:
             target.close()
         return
     by_id = {scenario.id: scenario for scenario in chosen}
     with pool(processes, _start_worker, job) as workers:
-        yield from workers.unordered(
+        results = workers.unordered(
             _run_by_id, (scenario.id for scenario in begun), lambda scenario_id, why: _infra(by_id[scenario_id], why)
         )
+        yield from and_the_end(results, lambda: workers.each(_leave, lambda _: None))
+
+
+def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:
+    """Results, and that of the end of the processes: it takes the place of the scenario's own if that has passed."""
+    passed: dict[str, Result] = {}
+    failed = False
+    for result in results:
+        if result.scenario.startswith(ENDS) and result.verdict is Verdict.PASS:
+            passed[result.scenario] = result
+        else:
+            failed |= result.scenario.startswith(ENDS) and result.verdict is not Verdict.UNSUPPORTED
+            yield result
+    ends = sorted((one for one in end() if one is not None), key=lambda one: (one.verdict.value, one.detail))
+    if ends and not failed:
+        own = passed.get(ends[0].scenario, ends[0])
+        passed[own.scenario] = replace(own, verdict=ends[0].verdict, detail=ends[0].detail)
+    yield from passed.values()

@@ -125,6 +125,32 @@ class Pool:
                 yield early.pop(following)
                 following += 1
 
+    def each(self, function: Callable[[None], R], lost: Callable[[str], R]) -> list[R]:
+        """Call a function once in each worker that has begun its work, when no task is left; the results.
+
+        lost: the result for a worker that dies of it, given a sentence that says how. Raises as `unordered` does.
+        """
+        asked = [worker for worker in self._workers if worker.ready]
+        answers: list[R] = []
+        for worker in asked:
+            worker.give((0, None), function)
+        while any(worker.task is not None for worker in asked):
+            for worker in self._those_that_tell():
+                task = worker.task
+                kind, value = worker.heard()
+                if kind == _DIED:
+                    how = self._bury(worker)
+                    worker.task = None
+                    if task is not None:
+                        answers.append(lost(f"the worker process died: {how}"))
+                elif kind == _RAISED:
+                    error, place = value
+                    raise error from _WorkerTraceback(f"in a worker process:\n{place}")
+                elif kind == _DONE and task is not None:
+                    worker.task = None
+                    answers.append(value)
+        return answers
+
     def _run(
         self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]
     ) -> Iterator[tuple[int, R]]:

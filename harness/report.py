@@ -19,13 +19,13 @@ from harness.deviations.known import Stale
 from harness.faults import Fault
 from harness.faults.mutation import Mutation, MutationScore
 from harness.faults.score import KINDS, Card, Scorer
-from harness.judge import Result
+from harness.judge import ENDS, Result
 from harness.matrix import Cell
 from harness.printable import printable
 from harness.progress import Ending, follow
 from harness.requirements import Side
 from harness.roster import Listing
-from harness.scenario import Scenario
+from harness.scenario import Scenario, scenarios
 from harness.screen import block, console, line, say
 from harness.transcript import Verdict
 
@@ -66,7 +66,7 @@ def summary(
     stale: entries of the file of known deviations that do not fit. ending: why there are not more results.
     """
     out = console()
-    summaries = {scenario.id: scenario.summary for scenario in chosen}
+    summaries = {scenario.id: scenario.summary for scenario in (*scenarios(ENDS), *chosen)}
     out.print(_counts(results, chosen, target))
     known = [result for result in results if result.known]
     for result in sorted(results, key=lambda result: result.scenario):
@@ -78,10 +78,10 @@ def summary(
         out.print(block(result.detail))
         for path in result.transcripts:
             out.print(line("  transcript: ", path), soft_wrap=True)
-    for reason, scenarios in _by_reason(known).items():
+    for reason, names in _by_reason(known).items():
         out.print()
         out.print(line(("known", "yellow"), ": ", reason))
-        for name in scenarios:
+        for name in names:
             out.print(line("  ", name))
     _print_readings(out, results)
     for entry in stale:
@@ -101,7 +101,7 @@ def summary(
 
 def _counts(results: Sequence[Result], chosen: Sequence[Scenario], target: str) -> Table:
     """How many scenarios of each kind came to each verdict."""
-    kinds = {scenario.id: scenario.kind for scenario in chosen}
+    kinds = {scenario.id: scenario.kind for scenario in (*scenarios(ENDS), *chosen)}
     verdicts = [verdict for verdict in Verdict if any(result.verdict is verdict for result in results)]
     table = Table("kind", "scenarios", "steps", *(verdict.value for verdict in verdicts), title=line(target))
     for kind in sorted(set(kinds.values())):

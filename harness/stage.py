@@ -171,6 +171,13 @@ class Stage:
         allowed = ALLOW[self.version] if policy is None else policy
         return PartyConfig(test_key("alice"), allowed, TARGET_TAG, size, heartbeat)
 
+    def finish(self) -> None:
+        """The scenario is over: both sides forget their parties. TargetError when that goes wrong."""
+        try:
+            self.target.finish()
+        finally:
+            self.peer.finish()
+
     def reseeded(self, salt: bytes) -> Stage:
         """The same stage with other randomness; what happens there is written down here."""
         other = Stage(self.target, self.version, self.seed + salt, self.peer)

@@ -55,11 +55,22 @@ class Target(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget all parties; the next case begins."""
+        """Forget all parties; the next case begins. TargetError, as `finish`."""
+        ...
+
+    def finish(self) -> None:
+        """The case is over: forget all parties. TargetError when that goes wrong, which the case is to blame for."""
+        ...
+
+    def leave(self) -> None:
+        """All cases are over: end what runs, as it wants to be ended.
+
+        TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
+        """
         ...
 
     def close(self) -> None:
-        """The target is not needed any more."""
+        """The target is not needed any more; how it ends does not matter."""
         ...
 
 
@@ -83,6 +94,12 @@ class InProcess(ABC):
 
     def reset(self) -> None:  # noqa: B027 (not abstract: there is nothing to do)
         """Nothing outlives its world."""
+
+    def finish(self) -> None:  # noqa: B027
+        """Nothing to forget."""
+
+    def leave(self) -> None:  # noqa: B027
+        """Nothing that runs."""
 
     def close(self) -> None:  # noqa: B027
         """Nothing to close."""

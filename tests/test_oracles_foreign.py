@@ -59,6 +59,12 @@ class ClosedTarget:
     def reset(self) -> None:
         pass
 
+    def finish(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

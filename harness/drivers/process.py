@@ -1,34 +1,40 @@
 """One driver as a process: requests go in, answers come out, and nothing that the driver does can harm the harness.
 
 Every call has a time limit. What comes out is bounded and must be exactly one line that answers the request; everything
-else ends the process, with all its children. The end of standard error is kept, for it often says why. After a failure
-the process is dead and a new one has to be started.
+else ends the process, with all that it has started. The end of standard error is kept, for it often says why. After a
+failure the process is dead and a new one has to be started.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import select
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 from harness.drivers.answer import result_of, shown
-from harness.drivers.errors import TargetCrash, TargetDesync, TargetError, TargetHang, TargetMissing
+from harness.drivers.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetHang,
+    TargetMissing,
+    TargetUnsupported,
+)
+from harness.drivers.guarded import Guarded
 from harness.printable import printable
+from harness.signals import name_of
 
 #: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
 TIME_LIMIT = 10.0
 
-#: Bytes of private memory a driver may have. MEMORY_VARIABLE in the environment says otherwise, in MiB; 0 is no limit,
-#: which a driver built with AddressSanitizer needs.
+#: Bytes of memory that a driver may have together with all that it has started. MEMORY_VARIABLE in the environment says
+#: otherwise, in MiB; 0 is no limit, which a driver built with AddressSanitizer needs.
 MEMORY_LIMIT = 2 << 30
 MEMORY_VARIABLE = "OTTERPROOF_DRIVER_MEMORY"
 
@@ -38,14 +44,14 @@ MAX_ANSWER = 16 << 20
 #: Bytes of standard error that are kept.
 STDERR_TAIL = 4096
 
-#: Seconds that a driver is given to end by itself, when it was asked to or has closed its output.
-_GRACE = 1.0
+#: What time limits are measured with, in seconds. Tests have a clock of their own.
+clock: Callable[[], float] = time.monotonic
+
+#: Seconds that a driver is given to end by itself when it has closed its output.
+_GRACE = 3.0
 
 #: Seconds in which a driver that has answered nonsense may die of what made it do so.
-_AGONY = 0.2
-
-#: Seconds between looks at whether a silent process has died: its children may hold its output open.
-_LOOK = 0.2
+_AGONY = 0.5
 
 _CHUNK = 1 << 16
 
@@ -74,38 +80,21 @@ class DriverProcess:
         self._trace = trace
         self._next_id = 0
         self._stderr = bytearray()
-        self._limits = memory_limit()
+        self._limit = memory_limit()
+        self._last = ""
+        self._leaving = False
         try:
-            self._process = subprocess.Popen(
-                [str(word) for word in command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,  # a group of its own, so that its children can be ended with it
-            )
+            self._process = Guarded([str(word) for word in command], self._limit)
         except (OSError, ValueError) as error:  # ValueError: NUL or a lone surrogate in a word
             why = error.strerror if isinstance(error, OSError) else error
             raise TargetMissing(f"{name}: {command[0]} can't be started: {why}") from error
-        if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
-            raise RuntimeError("a process without pipes")
-        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self._err = self._process.stderr.fileno()
+        self.closed = False
+        self._in, self._out, self._err = self._process.stdin, self._process.stdout, self._process.stderr
+        self._poll = select.poll()
         for pipe in (self._in, self._out, self._err):
             os.set_blocking(pipe, False)
-        self._limit()
-        self._poll = select.poll()
-        self._poll.register(self._out, select.POLLIN)
-        self._poll.register(self._err, select.POLLIN)
-
-    def _limit(self) -> None:
-        """Limit its memory from outside: code between fork and exec is not safe when the harness has threads."""
-        if not hasattr(resource, "prlimit"):
-            return  # not on Linux: time is limited, memory is not
-        with suppress(ProcessLookupError):  # it has ended already, which the first call will notice
-            resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))  # hundreds may die in a campaign
-            if self._limits is not None:
-                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (self._limits, self._limits))
+        for pipe in (self._out, self._err, self._process.told):
+            self._poll.register(pipe, select.POLLIN)
 
     @property
     def pid(self) -> int:
@@ -114,21 +103,13 @@ class DriverProcess:
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.returncode is None and not self._has_ended()
-
-    def _has_ended(self) -> bool:
-        """Looks without reaping: until then nobody else can be given the number of its process group."""
-        if self._process.returncode is not None:
-            return True
-        if not hasattr(os, "waitid"):
-            return self._process.poll() is not None
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return not self.closed and not self._process.ended
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
         """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
-        if self._process.returncode is not None:
+        if self.closed:
             raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended")
         self._next_id += 1
         request: dict[str, Any] = {"jsonrpc": "2.0", "id": self._next_id, "method": method}
@@ -136,6 +117,7 @@ class DriverProcess:
             request["params"] = params
         line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
         answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit)
+        self._last = method
         if self._trace is not None:
             self._trace(">", line)
             self._trace("<", answer)
@@ -146,30 +128,30 @@ class DriverProcess:
 
     def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
         """Send a line and take the one that comes back."""
-        deadline = time.monotonic() + seconds
+        deadline = clock() + seconds
         self._nothing_unasked(method)
         answer, waiting = bytearray(), self._write(method, memoryview(request))
         if waiting:
             self._poll.register(self._in, select.POLLOUT)
         try:
             while not answer.endswith(b"\n"):
-                left = deadline - time.monotonic()
+                left = deadline - clock()
                 if left <= 0:
                     raise self._too_late(method, seconds, answer)
-                ready = self._poll.poll(min(left, _LOOK) * 1000)
-                if not ready and self._has_ended():
+                ready = [pipe for pipe, _ in self._poll.poll(left * 1000)]
+                if self._out not in ready and self._process.told in ready and self._is_over():
                     raise self._dead(method, answer)
-                for pipe, _ in ready:
+                for pipe in ready:
                     if pipe == self._in:
                         waiting = self._write(method, waiting)
                         if not waiting:
                             self._poll.unregister(self._in)
                     elif pipe == self._err:
                         self._hear()
-                    else:
+                    elif pipe == self._out:
                         self._read(method, answer)
         finally:
-            if waiting and self._process.returncode is None:
+            if waiting and not self.closed:
                 self._poll.unregister(self._in)
         if waiting:
             raise self.end(TargetDesync, f"{self.name}: {method}: an answer before the request was read")
@@ -180,12 +162,22 @@ class DriverProcess:
         for pipe, event in self._poll.poll(0):
             if pipe == self._err:
                 self._hear()
-            elif event & select.POLLIN:
-                unasked = os.read(self._out, _CHUNK)
-                what = f"output that nobody asked for: {shown(unasked)}"
-                raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
-            else:
+            elif pipe == self._out and event & select.POLLIN:
+                raise self._unasked()
+            elif pipe == self._out or self._process.ended:
                 raise self._dead(method, b"")
+
+    def _unasked(self) -> TargetError:
+        """The error for output that is there without a request."""
+        output = os.read(self._out, _CHUNK)
+        after = f"after its answer to {self._last}" if self._last else "before the first request"
+        return self.end(TargetDesync, f"{self.name}: output that nobody asked for, {after}: {shown(output)}")
+
+    def _is_over(self) -> bool:
+        """Whether it has ended and left no output. It need not be closed: children may hold it open."""
+        return self._process.ended and not any(
+            pipe == self._out and event & select.POLLIN for pipe, event in self._poll.poll(0)
+        )
 
     def _write(self, method: str, waiting: memoryview) -> memoryview:
         """Write what can be written; what is left."""
@@ -223,7 +215,7 @@ class DriverProcess:
     # ---- ends --------------------------------------------------------------------------------------------------------
 
     def _too_late(self, method: str, seconds: float, answer: bytearray) -> TargetError:
-        if self._has_ended():
+        if self._process.ended:
             return self._dead(method, answer)
         if answer:
             what = f"half a line, and no more within {seconds:g} s: {shown(answer)}"
@@ -239,8 +231,13 @@ class DriverProcess:
     def _crash(self, before: str, after: str = "") -> TargetCrash:
         """The error for a process that has ended."""
         self.close()
-        code = self._process.returncode
-        how = f"ended with exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+        code = self._process.code
+        if self._process.excess and self._limit is not None:
+            how = f"uses more than {self._limit >> 20} MiB of memory, together with what it has started, and was ended"
+        elif code is None:
+            how = "killed together with the process that guards it"
+        else:
+            how = f"ended with exit code {code}" if code >= 0 else f"killed by {name_of(-code)}"
         error = TargetCrash(f"{before}{how}{after}{self._tail()}")
         error.code = code
         return error
@@ -248,15 +245,17 @@ class DriverProcess:
     def end(self, kind: type[TargetError], what: str) -> TargetError:
         """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
         if kind is TargetDesync and self._ends_within(_AGONY):
-            return self._crash(f"{what}; then ")
+            as_asked = self._leaving and self._process.code == 0
+            if not as_asked:
+                return self._crash(f"{what}; then ")
         self.close()
         return kind(what + self._tail())
 
     def _ends_within(self, seconds: float) -> bool:
         """Whether the process ends by itself, given that time."""
-        deadline = time.monotonic() + seconds
-        while not self._has_ended():
-            if time.monotonic() > deadline:
+        deadline = clock() + seconds
+        while not self._process.ended:
+            if clock() > deadline:
                 return False
             self._last_words()  # it may have more to say than a pipe holds
             time.sleep(0.002)
@@ -267,29 +266,57 @@ class DriverProcess:
         text = self._stderr.decode(errors="replace").strip().replace("\r\n", "\n").expandtabs(4)
         return f"\nstandard error ends with:\n{indent(printable(text, lines=True), '  ')}" if text else ""
 
-    def shutdown(self) -> None:
-        """Ask the process to end, so that it can write what it writes on exit (a profile, say); see that it does."""
-        if self._process.returncode is None:
-            with suppress(TargetError):  # the case is over, its verdict is known
-                self.call("shutdown", time_limit=_GRACE)
-                self._ends_within(_GRACE)
-        self.close()
+    def shutdown(self, seconds: float) -> None:
+        """Ask the process to end, so that it can write what it writes on exit (a profile, say), and see that it does.
+
+        seconds: within which it must answer, and must then end. TargetError when it does not, dies of it, ends with
+        another exit code than 0, or has anything more to say. Afterwards it is dead in any case.
+        """
+        if self.closed:
+            return
+        self._leaving = True
+        try:
+            try:
+                self.call("shutdown", time_limit=seconds)
+            except (TargetUnsupported, TargetFailed) as error:
+                raise self.end(TargetDesync, f"it must answer shutdown, and did so with an error: {error}") from None
+            self._process.close_stdin()
+            self._ends(seconds)
+        finally:
+            self.close()
+
+    def _ends(self, seconds: float) -> None:
+        """Watch it end, as it has been asked to."""
+        deadline = clock() + seconds
+        over = False
+        while not over:
+            left = deadline - clock()
+            if left <= 0:
+                what = f"shutdown: it has answered, and has not ended within {seconds:g} s"
+                raise self.end(TargetHang, f"{self.name}: {what}")
+            for pipe, event in self._poll.poll(left * 1000):
+                if pipe == self._err:
+                    self._hear()
+                elif pipe == self._out and event & select.POLLIN:
+                    raise self._unasked()
+                elif pipe == self._out:
+                    self._poll.unregister(pipe)  # it has closed it
+                else:
+                    over = self._is_over()
+        if self._process.code != 0 or self._process.excess:
+            raise self._crash(f"{self.name}: shutdown: ")
 
     def close(self) -> None:
-        """End the process and its children, whatever they are doing. Children that left its process group stay."""
-        if self._process.returncode is None:
-            # The leader is not reaped yet, so the group's number is still its own.
-            with suppress(ProcessLookupError, PermissionError):  # nobody is left (macOS: nobody but zombies)
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._process.stderr is not None and not self._process.stderr.closed:
-            self._last_words()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        """End the process and all that it has started, whatever they are doing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._process.close()
+        self._last_words()
+        self._process.close_pipes()
 
     def _last_words(self) -> None:
-        """What is there on standard error. Bounded, for a child that left the group may go on writing."""
+        """What is there on standard error. Bounded, for a child may go on writing."""
         for _ in range(16):
             try:
                 chunk = os.read(self._err, _CHUNK)
@@ -298,10 +325,3 @@ class DriverProcess:
             if not chunk:
                 return
             self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

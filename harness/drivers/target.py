@@ -7,6 +7,7 @@ Whoever works with several at once (a matrix, processes that share the work) mak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from harness.drivers.errors import (
     TargetDesync,
     TargetError,
     TargetFailed,
+    TargetGivenUp,
     TargetHang,
     TargetMissing,
     TargetUnsupported,
@@ -42,6 +44,9 @@ _VERSION = 100
 #: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
 CASES_PER_PROCESS = 1000
 
+#: Seconds that a process has to end by itself when nobody wants to know how that goes.
+_GRACE = 1.0
+
 #: With these codes a program ends that can't be run at all: by the loader that misses a library, or by a shell.
 _CANNOT_RUN = (126, 127)
 
@@ -67,6 +72,7 @@ class DriverTarget:
         self.giving_up = GivingUp()
         self._method = ""  # that was called last, in this process
         self._broken = False
+        self._unclaimed: list[TargetError] = []
         self._process = self._start()
         self._fresh = True
         self._cases = 0
@@ -161,26 +167,65 @@ class DriverTarget:
         that follow from the seed; only for a target whose randomness is "tape".
         """
         if self._fresh and not self._process.alive:
-            self._restart()  # nothing is lost yet; later in a case it is a crash, which the call tells
+            self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
         return DriverParty(self, name, config, seed, self.capabilities, tape)
 
-    def reset(self) -> None:
-        """Forget all parties; in a new process if the last one is dead or old."""
-        self._cases += 1
-        self.giving_up.next_case()
-        if self._cases >= CASES_PER_PROCESS:
-            self._process.shutdown()
-        if not self._process.alive:
-            self._restart()
-        elif not self._fresh:
-            try:
-                with self.giving_up.watching(self.name, "reset"):
-                    self._process.call("reset")
-            except TargetError:
-                # Not what the next case is judged by: it gets a new process.
-                self._restart()
+    def finish(self) -> None:
+        """The case is over: all parties are forgotten. TargetError when that goes wrong; the case is to blame for it.
+
+        It is asked for twice: a process that dies or says more after its first answer is found out by the second.
+        """
+        if self._fresh or self._process.closed:
+            return
+        try:
+            for _ in range(2):
+                self.call("reset")
+        except TargetGivenUp:
+            self._process.close()  # the case is to blame for nothing; the next one gets a new process
+        except TargetUnsupported as error:
+            self.desync(f"it must answer reset, and did so with an error: {error}")
+        except TargetFailed:
+            self._process.close()  # what is left in it is not for the next case
+            raise
         self._fresh = True
 
+    def reset(self) -> None:
+        """Begin a case without parties; in a new process if the last one is dead or old. TargetError, as `finish`."""
+        self._cases += 1
+        self.finish()
+        self.giving_up.next_case()
+        if not self._process.alive or self._cases >= CASES_PER_PROCESS:
+            self._renew()
+        self._fresh = True
+
+    def _renew(self) -> None:
+        """A new process between two cases. What went wrong with the old one is told by `leave`."""
+        self._shut_down()
+        self._restart()
+
+    def _shut_down(self) -> None:
+        try:
+            self._process.shutdown(self._time_limit)
+        except TargetError as error:
+            self._unclaimed.append(error)
+
+    def end(self) -> None:
+        """Have all parties forgotten and the process end, in a case that is about that. TargetError. The next case gets
+        a new process.
+        """
+        self.finish()
+        self._process.shutdown(self._time_limit)
+
+    def leave(self) -> None:
+        """End the process as a driver wants to be ended, when all cases are over.
+
+        TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
+        """
+        self._shut_down()
+        if self._unclaimed:
+            raise self._unclaimed.pop(0)
+
     def close(self) -> None:
-        """End the process."""
-        self._process.shutdown()
+        """End the process without asking how that went."""
+        with suppress(TargetError):
+            self._process.shutdown(_GRACE)

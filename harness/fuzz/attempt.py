@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from harness.drivers import TargetError, TargetMissing
@@ -66,14 +67,23 @@ def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], No
                 case.run([move])
             at_end = True
             case.finish()
+            _forget(program)
         finally:
             if watch is not None:
                 case.world.watchers.remove(watch)
     except TargetMissing:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
+        with suppress(TargetError):  # the run has failed already
+            _forget(program)
         return replace(_named(error), at_end=at_end, made=made)
     return None
+
+
+def _forget(program: Program) -> None:
+    """Have the target forget its party. TargetError when it breaks down over that, which this program has led to."""
+    if program.setup.target is not None:
+        program.setup.target.finish()
 
 
 def failures(program: Program) -> list[Failure]:

@@ -1,0 +1,40 @@
+"""A clock for tests of time limits: it counts how often it is looked at, so that no test waits or is in a hurry."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness.drivers import process
+
+#: When a call begins, its end is set; then the clock is looked at each time before something is waited for. The third
+#: is for a driver that answers `shutdown` and is then waited for.
+AT_ONCE, AFTER_THE_FIRST_WORDS, AFTER_AN_ANSWER = 1, 2, 3
+
+
+class Clock:
+    """The time of the system, until it is set forward by an hour."""
+
+    def __init__(self) -> None:
+        self._looks: int | None = None
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        if self._looks == 0:
+            self._ahead, self._looks = self._ahead + 3600.0, None
+        elif self._looks is not None:
+            self._looks -= 1
+        return time.monotonic() + self._ahead
+
+    def jump(self, looks: int) -> None:
+        """Be set forward after so many more looks."""
+        self._looks = looks
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of all drivers in a test."""
+    made = Clock()
+    monkeypatch.setattr(process, "clock", made)
+    return made

@@ -1,0 +1,246 @@
+"""What goes wrong while a driver forgets or ends has a verdict, and it is that of the scenario which led to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.drivers import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
+from harness.drivers import target as driver_target
+from harness.fuzz.attempt import attempt
+from harness.fuzz.case import Setup
+from harness.fuzz.programs import Program
+from harness.judge import ENDS, Job, Result, and_the_end, judge, run
+from harness.keys import test_key
+from harness.scenario import Scenario, load, scenarios
+from harness.stage import TARGET, Stage
+from harness.transcript import Verdict
+from implementations.contract import PartyConfig
+from tests.driver_clock import AFTER_AN_ANSWER, AFTER_THE_FIRST_WORDS, AT_ONCE, Clock, clock
+
+__all__ = ["clock"]
+
+load()
+SABOTEUR = Path(__file__).with_name("saboteur.py")
+
+#: Seconds for a call, which no driver here needs, however busy the machine is.
+LIMIT = 60.0
+
+Make = Callable[[str, str], DriverTarget]
+
+
+def command(method: str, statement: str) -> list[str]:
+    return [sys.executable, "-S", "-E", str(SABOTEUR), method, statement]
+
+
+@pytest.fixture
+def saboteur() -> Iterator[Make]:
+    """Makes a target whose driver runs a statement in place of a good answer to a method."""
+    made = []
+
+    def make(method: str, statement: str) -> DriverTarget:
+        made.append(DriverTarget("saboteur", command(method, statement), LIMIT))
+        return made[-1]
+
+    yield make
+    for target in made:
+        target.close()
+
+
+def _asks(stage: Stage) -> None:
+    stage.subject().world.user(TARGET, "start")
+
+
+#: A scenario that passes whatever the target says; it is in no table.
+ASKS = Scenario("test.asks[v3]", "test", "It asks.", 3, (), frozenset({"v3"}), frozenset({"v3"}), _asks)
+
+
+#: Method, statement, and the verdict on the scenario that led to it.
+AFTER_A_CASE = [
+    ("reset", "import os; os.abort()", Verdict.CRASH, r"reset: killed by SIGABRT"),
+    ("reset", "import os; os._exit(0)", Verdict.CRASH, r"reset: ended with exit code 0"),
+    ("reset", "import os; good(); os._exit(6)", Verdict.CRASH, r"reset: ended with exit code 6"),
+    ("reset", "good(); good()", Verdict.DESYNC, r"after its answer to reset|output after the answer|not an answer to"),
+    ("reset", "import os; os.write(1, b'what?' + bytes([10]))", Verdict.DESYNC, "not JSON"),
+    (
+        "start",
+        "import threading; good(); threading.Timer(0.0, good).start()",
+        Verdict.DESYNC,
+        "after its answer to start|output after the answer|not an answer to",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "statement", "verdict", "words"), AFTER_A_CASE)
+def test_who_can_not_forget_fails_the_scenario(
+    saboteur: Make, method: str, statement: str, verdict: Verdict, words: str
+) -> None:
+    target = saboteur(method, statement)
+    for _ in range(2):  # and the next one has a new process, which does the same
+        result = run(ASKS, target, b"seed")
+        assert result.verdict is verdict, result.detail
+        assert re.search(words, result.detail), result.detail
+    target.leave()  # nothing is left to be told
+
+
+def test_who_does_not_forget_in_time_hangs(saboteur: Make, clock: Clock) -> None:
+    target = saboteur("reset", "import os, time; os.write(2, b'what now?'); time.sleep(300)")
+
+    def asks(stage: Stage) -> None:
+        _asks(stage)
+        clock.jump(AFTER_THE_FIRST_WORDS)
+
+    result = run(replace(ASKS, run=asks), target, b"seed")
+    assert result.verdict is Verdict.HANG
+
+
+def test_an_error_of_the_library_over_forgetting_is_a_crash(saboteur: Make) -> None:
+    result = run(ASKS, saboteur("reset", "fail(-32002, 'double free')"), b"seed")
+    assert result.verdict is Verdict.CRASH
+    assert "double free" in result.detail
+
+
+def test_a_driver_must_know_how_to_forget(saboteur: Make) -> None:
+    result = run(ASKS, saboteur("reset", "fail(-32601, 'no method')"), b"seed")
+    assert result.verdict is Verdict.DESYNC
+    assert "must answer reset" in result.detail
+
+
+def test_a_program_of_a_campaign_is_to_blame_for_what_comes_after_it(saboteur: Make) -> None:
+    target = saboteur("reset", "import os; os.abort()")
+    failure = attempt(Program(Setup(start="scratch", target=target), ()))
+    assert failure is not None
+    assert failure.verdict in (Verdict.CRASH, Verdict.FAIL)
+
+
+#: Statement in place of the answer to `shutdown`, and the error.
+ENDINGS: list[tuple[str, type[TargetError], str]] = [
+    ("import os; os.abort()", TargetCrash, "shutdown: killed by SIGABRT"),
+    ("import os; good(); os.write(2, b'free(): invalid'); os.abort()", TargetCrash, r"(?s)SIGABRT.*free\(\): invalid"),
+    ("import os; good(); os._exit(3)", TargetCrash, "shutdown: ended with exit code 3"),
+    ("import os; os._exit(0)", TargetCrash, "shutdown: ended with exit code 0"),
+    ("good(); good()", TargetDesync, "after its answer to shutdown|output after the answer"),
+    ("import os, time; good(); time.sleep(0.02); os.write(1, b'bye' + bytes([10]))", TargetDesync, "to shutdown.*bye"),
+    (
+        "import os, time; good(); os.close(0); time.sleep(300)",
+        TargetHang,
+        "has answered, and has not ended within 60 s",
+    ),
+    ("import time; time.sleep(300)", TargetHang, "shutdown: no answer within 60 s"),
+]
+
+
+@pytest.mark.parametrize(("statement", "kind", "words"), ENDINGS)
+def test_how_a_driver_ends_is_seen(
+    saboteur: Make, clock: Clock, statement: str, kind: type[TargetError], words: str
+) -> None:
+    target = saboteur("shutdown", statement)
+    if kind is TargetHang:
+        clock.jump(AFTER_AN_ANSWER if "good()" in statement else AT_ONCE)
+    with pytest.raises(kind, match=words):
+        target.leave()
+    target.leave()  # told once
+
+
+def test_a_death_between_cases_is_told_at_the_end(saboteur: Make) -> None:
+    target = saboteur("hello", "import os, threading; good(); threading.Timer(0.1, os._exit, (6,)).start()")
+    pid = target.pid
+    config = PartyConfig(test_key("alice"))
+    while target.pid == pid:
+        target.reset()
+    target.party("alice", config, b"")
+    with pytest.raises(TargetCrash, match="exit code 6"):
+        target.leave()
+
+
+def test_the_end_of_an_old_process_is_told_at_the_end(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_target, "CASES_PER_PROCESS", 2)
+    target = saboteur("shutdown", "import os; good(); os._exit(3)")
+    pid = target.pid
+    for _ in range(3):
+        target.reset()
+    assert target.pid != pid
+    with pytest.raises(TargetCrash, match="exit code 3"):
+        target.leave()
+
+
+# ---- in a check ------------------------------------------------------------------------------------------------------
+
+
+def _results(processes: int) -> dict[str, tuple[Verdict, str]]:
+    target = "exec:" + shlex.join(command("shutdown", "import os; good(); os._exit(3)"))
+    chosen = [one for one in scenarios("interop.handshake_asked") if one.version == 3]
+    results = list(judge(Job(target, b"seed", None, False), chosen, processes))
+    return {one.scenario: (one.verdict, one.detail.partition("\n")[0]) for one in results}
+
+
+def test_a_bad_end_is_one_result_for_any_number_of_processes() -> None:
+    one = _results(1)
+    assert one == _results(2)
+    assert one[f"{ENDS}[v3]"] == (
+        Verdict.CRASH,
+        f"between scenarios, or after all of them: exec:{shlex.join(command('shutdown', 'import os; good(); '))[:-1]}"
+        "os._exit(3)': shutdown: ended with exit code 3",
+    )
+
+
+def _result(name: str, verdict: Verdict) -> Result:
+    return Result(name, (), verdict, "", 0, 0.0)
+
+
+END = _result(f"{ENDS}[v3]", Verdict.CRASH)
+
+
+@pytest.mark.parametrize(
+    ("own", "ends", "expected"),
+    [
+        (Verdict.PASS, [None, None], ["a pass", "ends pass"]),
+        (Verdict.PASS, [None, END], ["a pass", "ends crash"]),
+        (Verdict.PASS, [END, END], ["a pass", "ends crash"]),
+        (Verdict.HANG, [END], ["a pass", "ends hang"]),
+        (None, [END, None, END], ["a pass", "ends crash"]),
+        (None, [None], ["a pass"]),
+    ],
+)
+def test_the_end_takes_the_place_of_its_scenario(
+    own: Verdict | None, ends: list[Result | None], expected: list[str]
+) -> None:
+    results = [] if own is None else [replace(END, verdict=own)]
+    told = list(and_the_end(iter([*results, _result("a", Verdict.PASS)]), lambda: ends))
+    assert sorted(f"{one.scenario} {one.verdict.value}".replace(END.scenario, "ends") for one in told) == expected
+
+
+def test_the_command_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import os, signal\n"
+        "from implementations.drivers.engine.driver import Driver\n"
+        "from implementations.drivers.linejson import serve\n"
+        "serve(Driver('reference').methods())\n"
+        "os.write(2, b'double free or corruption')\n"
+        "os.abort()\n"
+    )
+    target = f"exec:{sys.executable} {driver}"
+    only = "conformance.interop.handshake_asked_by_peer[v3]"
+    assert cli.main(["check", target, "--only", only, "--jobs", "1", "--json", "out.json"]) == 1
+    printed = capsys.readouterr().out
+    assert "killed by SIGABRT" in printed
+    assert "double free or corruption" in printed
+    found = {one["scenario"]: one["verdict"] for one in json.loads(Path("out.json").read_text())["scenarios"]}
+    assert found == {only: "pass", f"{ENDS}[v2]": "crash"}
+
+
+def test_the_scenario_is_there() -> None:
+    assert [one.version for one in scenarios(ENDS)] == [2, 3]
