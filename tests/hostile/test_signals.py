@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from harness import entry
+from harness import cli, entry
 from harness.signals import Interrupted, interruptible
 from tests.commands import finished
 
@@ -45,7 +44,7 @@ def test_an_interrupted_command_ends_with_130(
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     try:
-        monkeypatch.setattr("harness.cli", SimpleNamespace(main=lambda: os.kill(os.getpid(), number)))
+        monkeypatch.setattr(cli, "main", lambda: os.kill(os.getpid(), number))
         assert entry.main() == 130
     finally:
         signal.signal(signal.SIGINT, before)
