@@ -232,7 +232,7 @@ def test_the_reader_on_fragments() -> None:
             reader.view(_view("receive", {"message": message}, []))
 
     def sent_all(messages: Sequence[bytes]) -> None:
-        args = {"text": b"a" * 256 * len(messages)}
+        args = {"text": b"a" * 1024 * len(messages)}
         _reader().view(_view("send", args, [Outgoing(message) for message in messages]))
 
     all_linear(receive_all, {"received": fragments}, small=64, large=1 << 12)
