@@ -71,12 +71,11 @@ def _numbered(parent: Path, today: date) -> Path:
         folder = parent / f"{today.isoformat()}-{number}"
         try:
             folder.mkdir(parents=True)
-        except FileExistsError:
-            if not os.path.lexists(folder):  # what exists is something else, in the place of its parent
-                raise
-            number += 1
-        except FileNotFoundError:  # another run has just removed the parent, which was empty
-            lost += 1
+        except (FileExistsError, FileNotFoundError):
+            if os.path.lexists(folder):
+                number += 1
+                continue
+            lost += 1  # another run has just removed it, or what it is in; or the parent is no folder
             if lost == RETRIES:
                 raise
         else:

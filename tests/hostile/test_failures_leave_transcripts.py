@@ -1,0 +1,211 @@
+"""Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
+
+Here: whatever scenario fails leaves a transcript, which fails again when it is replayed, and is fixed by an engine that
+is right.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.again import Fate, again
+from harness.casting import Casting
+from harness.course import check
+from harness.faults.pairs import tripped_by_hint, trips
+from harness.judge import Result, run
+from harness.roster import make
+from harness.scenario import Scenario, load, scenarios
+from harness.stage import PEER, TARGET, Stage
+from harness.targets import EngineTarget
+from harness.transcript import Transcript, Verdict
+from harness.transcript_reading import read_transcript
+from tests.hostile.driver import VARIABLE
+
+#: Of each module of scenarios one that is quick, to be tripped by the fault that the catalogue has for it.
+TRIPPED = (
+    "attacks.damage.replays[v2]",
+    "attacks.handshake.a_mirror_gets_no_session[v2]",
+    "attacks.parsing.handshake_messages_that_are_cut_off[v3]",
+    "attacks.session.nothing_in_the_clear_where_encryption_is_required[v2]",
+    "attacks.smp.messages_out_of_turn[v3]",
+    "conformance.cells.start_by_policy[v3]",
+    "conformance.choices.a_part_of_an_old_mac_key_is_refused[v3]",
+    "conformance.claims.another_seed_gives_other_bytes[v3]",
+    "conformance.data.ignore_unreadable[v2]",
+    "conformance.data_counters.counters_must_rise[v3]",
+    "conformance.data_protection.the_mac_does_not_cover_old_keys[v2]",
+    "conformance.data_received.the_user_is_told_of_unreadable_messages[v2]",
+    "conformance.derivation.secrets_with_leading_zeros[v3]",
+    "conformance.encoding_armour.headers_cut_short_are_refused[v3]",
+    "conformance.encoding_keys.fingerprints_leave_out_the_type[v3]",
+    "conformance.encoding_types.leading_zeros_make_no_other_number[v3]",
+    "conformance.extra_key.version_2_ignores_the_tlv[v2]",
+    "conformance.fragments_received.version_2_fragments_are_put_together_too[v3]",
+    "conformance.fragments_sent.messages_that_fit_are_sent_whole[v3]",
+    "conformance.handshake_checks.signature_message_with_a_wrong_mac[v2]",
+    "conformance.handshake_later.no_session_before_all_is_verified[v2]",
+    "conformance.handshake_messages.dh_key_has_its_form[v3]",
+    "conformance.handshake_states.commit_with_the_same_hash[v2]",
+    "conformance.handshake_values.gy_out_of_range[v3]",
+    "conformance.instances.small_tag_is_drawn_again[v3]",
+    "conformance.instances_clients.each_client_has_its_answer[v3]",
+    "conformance.interop.handshake_asked_by_peer[v3]",
+    "conformance.keymgmt.keys_at_the_start[v2]",
+    "conformance.keymgmt_rotation.key_ids_do_not_wrap_around[v2]",
+    "conformance.mac_keys.heartbeats_reveal[v2]",
+    "conformance.negotiation_errors.errors_are_known_by_their_mark[v2]",
+    "conformance.negotiation_queries.a_query_ends_with_its_question_mark[v3]",
+    "conformance.negotiation_tags.tagged_text_is_shown_with_a_warning_if_encryption_is_required[v2]",
+    "conformance.policy.plaintext_is_warned_of_where_encryption_is_required[v3]",
+    "conformance.robustness.after_forgeries_a_query_helps[v2]",
+    "conformance.smp.run_that_the_user_begins[v3]",
+    "conformance.smp_made.messages_1_and_3[v2]",
+    "conformance.smp_ranges.element_of_1_does_not_take_the_place_of_the_secret[v2]",
+    "conformance.smp_session.forgeries_do_not_disturb_a_run[v2]",
+    "conformance.smp_states.late_answer_to_a_question_taken_back[v3]",
+    "conformance.smp_user.user_aborts_where_nothing_is_under_way[v3]",
+    "conformance.smp_wrong.target_s_own_numbers_are_refused[v2]",
+    "conformance.state.conversations_begin_in_plaintext[v3]",
+    "conformance.state_user.a_query_goes_out_in_place_of_the_text[v3]",
+    "conformance.tlv.the_users_end[v3]",
+    "conformance.tlv_smp.aborts_are_empty[v2]",
+    "deniability.memory.an_smp_run_ends_with_its_session[v3]",
+    "deniability.transcripts.messages_are_not_signed[v3]",
+    "differential.courses.odd_input_side_by_side[v2]",
+    "differential.form.own_words[v2]",
+    "differential.insiders.short_signature[v3]",
+    "differential.insiders_smp.smp_lies_to_responder[v3]",
+    "differential.limits.what_a_party_is_made_from[v3]",
+    "differential.random_runs.random_conversations[v3]",
+    "differential.talk.extra_keys[v2]",
+    "properties.runs.agreement[v2]",
+)
+
+#: Scenarios for which the catalogue has no fault, since they only measure or tell, and one that breaks them.
+BROKEN = {
+    "readings.data.bytes_after_the_last_field[v2]": "trailing-bytes-crash",
+    "readings.handshake.encoded_messages_of_unknown_kinds[v2]": "unknown-type-crashes",
+    "readings.keys.a_text_for_another_key[v2]": "ssid-from-other-bytes",
+    "readings.negotiation.a_query_in_a_session[v2]": "ssid-from-other-bytes",
+    "readings.smp.more_than_an_smp_message_has[v2]": "trailing-bytes-crash",
+    "readings.state.a_handshake_when_the_session_ends[v2]": "ssid-from-other-bytes",
+    "walkthrough.how_otr_works[v2]": "ssid-from-other-bytes",
+}
+
+#: A module about the processes of drivers, which no engine in this process fails.
+OF_DRIVERS = "conformance.process"
+
+
+def module(scenario: str) -> str:
+    """The module of a scenario, by its id."""
+    return scenario.rpartition(".")[0]
+
+
+def known() -> dict[str, Scenario]:
+    """All scenarios by their ids."""
+    load()
+    return {one.id: one for one in scenarios()}
+
+
+def only_transcript(result: Result) -> Transcript:
+    """The transcript of a failure."""
+    assert result.verdict in (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC), result.detail
+    (path,) = result.transcripts
+    transcript = read_transcript(Path(path))
+    assert (transcript.verdict, transcript.detail) == (result.verdict, result.detail)
+    return transcript
+
+
+def test_every_module_is_tripped() -> None:
+    assert {module(one) for one in (*TRIPPED, *BROKEN)} == {module(one) for one in known()} - {OF_DRIVERS}
+
+
+@pytest.mark.parametrize("name", [*TRIPPED, *BROKEN])
+def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -> None:
+    fault = {**tripped_by_hint(), **trips(), **BROKEN}[name]
+    transcript = only_transcript(run(known()[name], make(f"fault:{fault}"), b"otterproof", tmp_path))
+    assert transcript.header.parties[transcript.header.judged].target == f"fault:{fault}"
+    failed, fixed = again(transcript, Casting()), again(transcript, Casting(target="reference"))
+    assert failed.fate is Fate.FAILED, failed
+    assert failed.drift == "", "each step comes out as recorded"
+    assert fixed.fate is Fate.FIXED, fixed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "conformance.claims.what_is_claimed_can_be_done[v2]",
+        "conformance.process.it_ends_when_it_is_asked_to[v3]",
+        "differential.courses.odd_input_side_by_side[v3]",
+        "properties.runs.authenticity[v3]",
+        "properties.runs.bounds[v3]",
+    ],
+)
+def test_a_failure_of_a_driver_leaves_a_transcript(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that dies on the first message: whatever was going on, that is what is written down."""
+    monkeypatch.setenv(VARIABLE, json.dumps("its last words"))
+    target = make(f"exec:{sys.executable} {Path(__file__).with_name('driver.py')} stderr")
+    try:
+        transcript = only_transcript(run(known()[name], target, b"otterproof", tmp_path))
+    finally:
+        target.close()
+    assert again(transcript, Casting(allow_exec=True)).fate is Fate.FAILED
+    assert again(transcript, Casting(target="reference")).fate is Fate.FIXED
+
+
+def made_up(act: Callable[[Stage], None]) -> Scenario:
+    """A scenario that is in no table."""
+    return Scenario("made.up[v3]", "made", "A made-up one.", 3, (), frozenset(), frozenset(), act)
+
+
+def fails_at_once(stage: Stage) -> None:
+    """It fails before anything happens."""
+    check(False, "something happens")
+
+
+def fails_in_the_making(stage: Stage) -> None:
+    """A party of the second run can't be made."""
+    stage.pair().establish(PEER)
+    stage.target = EngineTarget("reference")
+    stage.target.party = lambda *made_from: check(False, "it can be made")  # type: ignore[method-assign, assignment]
+    stage.subject()
+
+
+def fails_in_an_earlier_run(stage: Stage) -> None:
+    """It is found out only after another run that the earlier one was wrong."""
+    earlier = stage.pair()
+    earlier.establish(PEER)
+    stage.subject().query()
+    stage.blame(earlier.record)
+    check(False, "the earlier run is right")
+
+
+@pytest.mark.parametrize(
+    ("act", "parties", "steps"),
+    [(fails_at_once, {TARGET}, 0), (fails_in_the_making, {TARGET}, 0), (fails_in_an_earlier_run, {TARGET, PEER}, 6)],
+)
+def test_what_fails_is_what_is_written_down(
+    act: Callable[[Stage], None], parties: set[str], steps: int, tmp_path: Path
+) -> None:
+    transcript = only_transcript(run(made_up(act), EngineTarget("reference"), b"seed", tmp_path))
+    assert transcript.header.parties.keys() == parties
+    assert len(transcript.entries) == steps
+
+
+def test_a_run_with_a_seed_of_its_own_is_repeated_with_the_seed_of_its_scenario(tmp_path: Path) -> None:
+    seen = []
+
+    def act(stage: Stage) -> None:
+        seen.append(stage.seed)
+        stage.seed += b", another"
+        stage.subject()
+        check(False, "it holds")
+
+    transcript = only_transcript(run(made_up(act), EngineTarget("reference"), b"seed", tmp_path))
+    assert transcript.header.stage == seen[0]
+    assert transcript.header.seed == seen[0] + b", another"
