@@ -1,9 +1,9 @@
 """What has become of a failure that a transcript records: it happens again, it does not, or that can't be found out.
 
-A transcript says what it was part of. One that a campaign wrote has the program in it, which is made anew and judged
-by the same oracles; one that a check wrote names its scenario, which is run anew with the same seed. Both work against
-any target. What was given to the parties, byte by byte, is played to them as well: the first step that comes out
-differently is the place to look.
+A transcript says what it was part of. One of a random run, from a campaign or a check, holds the program of moves,
+which is run again and judged by the same oracles. Any other one of a check names its scenario, which is run again with
+the same seed. Both work against any target. What was given to the parties, byte by byte, is played to them as well: the
+first step that comes out differently is the place to look.
 """
 
 from __future__ import annotations
