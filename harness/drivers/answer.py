@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from harness.drivers.errors import TargetDesync, TargetFailed, TargetUnsupported
@@ -22,6 +23,14 @@ _MESSAGE = 2000
 
 #: Characters of a number: more than 64 bits hold, with a sign, or a fraction in full.
 _NUMBER = 30
+
+
+#: Values of any kind that an answer may have, counted by what separates and opens them. It has at most 10,000 events of
+#: nine members, and is counted before any value is made: 16 MiB of "[]," would take seconds.
+MAX_VALUES = 250_000
+
+#: A string in a line, closed or not. Possessive, so that no line takes more than one pass.
+_STRING = re.compile(rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)')
 
 
 class _Refused(ValueError):
@@ -105,8 +114,19 @@ def result_of(line: bytes, request_id: int, what: str) -> Any:
     raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
 
 
+def _check_count(line: bytes) -> None:
+    """Refuse a line with too many values, without making them."""
+    if _marks(line) > MAX_VALUES and _marks(_STRING.sub(b"", line)) > MAX_VALUES:
+        raise _Refused(f"more than {MAX_VALUES} values")
+
+
+def _marks(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
 def _parsed(line: bytes, what: str) -> dict[str, Any]:
     try:
+        _check_count(line)
         answer = _decode(line.decode())
         if any(half in line for half in _HALF):
             _check_unicode(answer)

@@ -36,8 +36,11 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
 _RESIDENT = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 _SHARE = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
 
-#: Signals that Python ignores, or that the guard ignores, and a driver must not.
-_TO_DEFAULT = ("SIGPIPE", "SIGXFSZ", "SIGXFZ", "SIGTERM", "SIGINT", "SIGHUP")
+#: Signals that Python ignores of itself. The driver must not.
+_OF_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
+
+#: Signals that a driver may send to its guard, which ends with the socket alone.
+_UNHEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Guard:
@@ -56,8 +59,9 @@ class Guard:
             os.set_blocking(pipe, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _heed)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a driver may send them; the guard ends with the harness's socket
+        for number in _UNHEARD:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _heed)  # unlike SIG_IGN, a handler is not handed on to the driver
         if _LINUX:
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if not self._start(words):
@@ -175,7 +179,7 @@ def _become(words: list[str], guard: int, limit: int) -> None:
         most = limit if most == resource.RLIM_INFINITY else min(limit, most)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     signal.set_wakeup_fd(-1)
-    for name in _TO_DEFAULT:
+    for name in _OF_PYTHON:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     os.execvp(words[0], words)
@@ -188,7 +192,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _heed(*_: object) -> None:
-    """Being called is enough: the poll wakes up."""
+    """Nothing is to be done: being called is enough to wake up the poll."""
 
 
 def _signal(pid: int, number: int) -> None:

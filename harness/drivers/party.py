@@ -53,6 +53,11 @@ _WITHIN: Mapping[str, Container[object]] = {
 }
 
 
+#: Events that an answer may have. Nothing that is asked for needs more than some thousands: a padding of 64 KiB, in
+#: fragments of 64 bytes. Making and judging this many takes less than a second.
+MAX_EVENTS = 10_000
+
+
 class Caller(Protocol):
     """What a party needs of its target."""
 
@@ -160,6 +165,9 @@ class DriverParty(Actor):
         told = answer["events"] if isinstance(answer, dict) and answer.keys() == {"events"} else None
         if not isinstance(told, list):
             self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events alone")
+        if len(told) > MAX_EVENTS:
+            what = f"{len(told)} events, and an answer has at most {MAX_EVENTS}"
+            self._target.desync(f"{self._name}: {action} answers with {what}")
         try:
             events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
         except JsonFormError as error:

@@ -93,6 +93,7 @@ class ProbePlays(Plays):
         try:
             scene = self._reached()
             act(scene)
+            self._probe.target.finish()
         except Unanswerable as reason:
             sink.skipped(case, str(reason))
         except TargetUnsupported:
@@ -139,6 +140,7 @@ class ProbeFunctions(GroupBuilder):
         case, sink = f"{self.id}.{name}", self._probe.sink
         try:
             found = answer(self._probe.subject, self.operation, self.fields, Fields(given))
+            self._probe.target.finish()
         except Unanswerable as reason:
             sink.skipped(case, str(reason))
         except (TargetError, ValueError) as error:

@@ -1,0 +1,61 @@
+"""The project's own drivers end as a driver must, asked to or at the end of input: with code 0, and nothing to add."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.drivers import THIRD_PARTIES, DriverTarget, TargetMissing
+from harness.drivers.guarded import Guarded
+from harness.drivers.registry import ENGINE_DRIVERS
+from harness.judge import ENDS, run
+from harness.scenario import load, scenarios
+from harness.transcript import Verdict
+
+load()
+TEMPLATE = Path(__file__).parents[2] / "implementations" / "drivers" / "template" / "driver.py"
+
+
+def command(name: str) -> Sequence[str]:
+    if name == "template":
+        return [sys.executable, "-S", "-E", str(TEMPLATE)]
+    if name in ENGINE_DRIVERS:
+        return ENGINE_DRIVERS[name]
+    if not THIRD_PARTIES[name].is_built():
+        pytest.skip(f"not installed: otterproof targets install {name}")
+    try:
+        return THIRD_PARTIES[name].ready()
+    except TargetMissing as error:
+        pytest.skip(str(error))
+
+
+NAMES = [*ENGINE_DRIVERS, *THIRD_PARTIES, "template"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_ends_when_it_is_asked_to(name: str) -> None:
+    target = DriverTarget(name, command(name))
+    try:
+        for scenario in scenarios(ENDS):
+            result = run(scenario, target, b"seed")
+            assert result.verdict in (Verdict.PASS, Verdict.UNSUPPORTED), result.detail
+        target.reset()
+        target.leave()
+    finally:
+        target.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_ends_when_its_input_ends(name: str) -> None:
+    process = Guarded(list(command(name)), None)
+    process.close_stdin()
+    while not process.ended:
+        select.select([process.told], [], [])
+    code = process.code
+    process.close()
+    process.close_pipes()
+    assert code == 0
