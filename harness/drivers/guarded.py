@@ -46,15 +46,19 @@ class Guarded:
         with theirs:
             self._socket = ours
             number = theirs.fileno()
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, str(_FILE), str(number), str(memory or 0), *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                pass_fds=[number],
-                start_new_session=True,  # Ctrl-C in a terminal is not for it
-            )
+            try:
+                self._guard = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _START, str(_FILE), str(number), str(memory or 0), *command],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    pass_fds=[number],
+                    start_new_session=True,  # Ctrl-C in a terminal is not for it
+                )
+            except (OSError, ValueError):
+                ours.close()
+                raise
         if self._guard.stdin is None or self._guard.stdout is None or self._guard.stderr is None:
             raise RuntimeError("a process without pipes")
         self.stdin, self.stdout = self._guard.stdin.fileno(), self._guard.stdout.fileno()
