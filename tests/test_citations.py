@@ -33,7 +33,7 @@ _UNFINISHED = pytest.mark.xfail(strict=True, reason="the citations of this place
     [
         pytest.param("reference", marks=_UNFINISHED),
         pytest.param("independent", marks=_UNFINISHED),
-        pytest.param("model", marks=_UNFINISHED),
+        "model",
     ],
 )
 def test_every_covered_requirement_is_cited_or_has_a_reason(place: str) -> None:

@@ -1,8 +1,8 @@
-"""The symbolic model of a conversation: every event and every state foretold, with names for keys and no cryptography.
+"""The symbolic model of a conversation: it predicts every event and state, with names for keys and no cryptography.
 
-A third mind next to the two engines. A `PartyModel` follows one party, a `Book` is shared by all parties of a world;
-`ModelDivergence` says where an engine left the prediction. See party.py for the use of it, book.py for how messages of
-insiders are made known.
+It is a third opinion next to the two engines. A `PartyModel` follows one party, and all parties of a world share one
+`Book`; `ModelDivergence` says where an engine departed from the prediction. party.py shows how the model is used, and
+book.py how messages made by insiders become known to it.
 """
 
 from harness.model.book import Book, BookConflict, Opening, Seal, Written

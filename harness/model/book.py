@@ -1,11 +1,12 @@
 """The book that the models of all parties share: which value a name has, and what every emitted message means.
 
-Names and values are one to one within a kind: the first sight binds, every later one must agree. Validity needs no
-cryptography then: a received field is genuine if the book knows it as emitted by somebody, under the keys that the
-receiver would use. What an insider makes with real keys is entered by the test (`register_*`).
+Names and values are one to one within a kind: the first value seen is bound to the name, and every later one must agree
+with it. Validity can then be judged without cryptography: a received field is genuine if the book knows that somebody
+emitted it, under the keys that the receiver would use. What an insider makes with real keys is entered by the test
+(`register_*`).
 
-The book only grows, and every entry is journalled, so that a snapshot is a reference, and going back costs as much as
-has happened since. Any snapshot can be restored, also one of another branch.
+Entries never change, and each one is journalled. So a snapshot is just a reference into the journal, and restoring it
+takes time proportional to the number of entries made since. Any snapshot can be restored, even one from another branch.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The meaning of (encrypted_signature, mac): who signed which handshake. [Reveal Signature, Signature Message]
+    """What (encrypted_signature, mac) means: who signed which handshake. [Reveal Signature, Signature Message]
 
-    kind: of the message. own, other: the D-H keys of the signer and of the correspondent. problem: what an insider did
-    wrong behind the right MAC.
+    kind: that of the message. own, other: the D-H keys of the signer and of the correspondent. problem: what an insider
+    did wrong although the MAC is right.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The meaning of (MAC'd bytes, mac) of a data message: the D-H keys that it was made with, and what it says."""
+    """What (MAC'd bytes, mac) of a data message means: the D-H keys that it was made with, and its content."""
 
     sender: Dh
     receiver: Dh
@@ -73,7 +74,7 @@ class _Entry:
 
 
 class _Table(Generic[K, V]):
-    """A mapping to which entries are only added, each at most once."""
+    """A mapping whose entries are only ever added, each at most once."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -86,7 +87,7 @@ class _Table(Generic[K, V]):
         return key in self._entries
 
     def add(self, key: K, value: V) -> None:
-        """Enter it; the same entry again is nothing new, another value is a conflict."""
+        """Add an entry. The same entry again changes nothing; another value for the key is a conflict."""
         known = self._entries.get(key)
         if known is None:
             self._book._enter(self._entries, key, value)  # type: ignore[arg-type]
@@ -95,7 +96,7 @@ class _Table(Generic[K, V]):
 
 
 class Book:
-    """Names, values and provenance. One for all parties of a world."""
+    """Names, values and provenance. All parties of a world share one book."""
 
     def __init__(self) -> None:
         self._head: _Entry | None = None
@@ -109,7 +110,7 @@ class Book:
     # Names and values.
 
     def bind(self, name: Name, value: bytes | int) -> None:
-        """The value of a name has been seen. BookConflict if that contradicts what was seen before."""
+        """Record the value seen for a name. BookConflict if it contradicts what was seen before."""
         if isinstance(name, Given):
             if name.value != value:
                 raise BookConflict(f"{name} has another value")
@@ -133,7 +134,7 @@ class Book:
         return name if isinstance(name, Drawn) else Given(value)
 
     def negated(self, one: Dh, other: Dh) -> bool:
-        """Whether one public key is p minus the other: then half of all exponents give both the same secret."""
+        """Whether one public key is p minus the other. If so, half of all exponents give the same secret with both."""
         values = self.value(one), self.value(other)
         return isinstance(values[0], int) and isinstance(values[1], int) and values[0] + values[1] == DH_PRIME
 
@@ -178,11 +179,11 @@ class Book:
     def add_message(self, name: MessageName, message: bytes) -> None:
         self._messages.add(name, message)
 
-    # What insiders make. Public keys are given by value; a modelled party's, if it has not been seen yet, with `bind`
-    # first, or it is taken for somebody else's.
+    # What insiders make. Public keys are given by value. One that belongs to a modelled party and has not been seen yet
+    # must be bound first; otherwise the book takes it for somebody else's.
 
     def register_commit(self, encrypted_gx: bytes, hashed_gx: bytes, revealed_key: bytes, gxmpi: bytes) -> None:
-        """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message]"""
+        """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message; REVEAL-SIG-10]"""
         parsed = layers.parse_gxmpi(gxmpi)
         problem = rejection(parsed.problems[0]) if parsed.problems else None
         gx = parsed.fields[0].value if parsed.fields else None
@@ -203,7 +204,7 @@ class Book:
     ) -> None:
         """A Reveal Signature or Signature Message with the right MAC. signer: the public key.
 
-        problem: the Rejected that its content deserves, from the structure of X to BAD_SIGNATURE; None if it is good.
+        problem: the Rejected that its content calls for, from the structure of X to BAD_SIGNATURE; None if it is good.
         """
         signed = Seal(kind, self.dh(own), self.dh(other), Identity(signer), keyid, problem)
         self.add_seal(encrypted_signature, mac, signed)
@@ -220,7 +221,7 @@ class Book:
     ) -> None:
         """A data message with the right MAC for these two public keys.
 
-        proofs_hold, equal: what a verifier finds in its SMP message, if it has one.
+        proofs_hold, equal: what a verifier finds out about its SMP message, if it has one.
         """
         parsed = wire.parse(message)
         plain = plain_from_bytes(plaintext, proofs_hold=proofs_hold, equal=equal)
@@ -230,7 +231,7 @@ class Book:
     # Going back.
 
     def snapshot(self) -> object:
-        """Where the book is now."""
+        """The current place in the journal."""
         return self._head
 
     def restore(self, state: object) -> None:
@@ -256,7 +257,7 @@ class Book:
 
 
 def rejection(problem: wire.Problem) -> Rejected:
-    """The event for a problem in the structure of something. [choice encoding.mistake-field]"""
+    """The event for a mistake in an encoding. [choice encoding.mistake-field; TYPES-MPI-5]"""
     reason = Reason.NON_MINIMAL_MPI if problem.code == "leading-zero" else Reason.MALFORMED
     return Rejected(reason, problem.field, problem.offset)
 

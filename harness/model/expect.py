@@ -1,8 +1,8 @@
-"""What a step must give: expected events, with templates for the messages in them, and the comparison with what came.
+"""The events that a step must give, with templates for the messages in them, and the comparison with the actual events.
 
-Most events are foretold exactly. Where a value is somebody's randomness, or the result of cryptography, the expected
-event holds its name, and the comparison binds it in the book. A template for an outgoing message says everything about
-it but such values; when it fits, the meaning of the message is entered in the book, for whoever receives it.
+Most events are predicted exactly. Where a value is random, or the result of cryptography, the expected event has its
+name, and the comparison binds the name to the value in the book. A template for an outgoing message specifies
+everything except such values; once a message fits it, the book learns what the message means, for its receivers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from implementations.contract import DsaPublicKey, Established, Event, ExtraKey,
 
 
 class Mismatch(Exception):
-    """A prediction failed: where, what was predicted, what was observed."""
+    """A prediction failed: the place, what was predicted there, and what was observed."""
 
     def __init__(self, place: str, predicted: object, observed: object) -> None:
         super().__init__(f"{place}: predicted {predicted!s:.600}, observed {observed!r:.600}")
@@ -48,7 +48,7 @@ def same(place: str, predicted: object, observed: object) -> None:
 
 
 def bind(book: Book, place: str, name: Name, observed: bytes | int) -> None:
-    """The value at this place is that of `name`: Mismatch if the book has it otherwise."""
+    """The value at this place is that of `name`: Mismatch if that contradicts the book."""
     try:
         book.bind(name, observed)
     except BookConflict as conflict:
@@ -61,10 +61,10 @@ def bind(book: Book, place: str, name: Name, observed: bytes | int) -> None:
 
 
 class Template(Protocol):
-    """A message that is to go out."""
+    """What is predicted of an outgoing message."""
 
     def check(self, message: bytes, book: Book, place: str) -> None:
-        """Compare; when it fits, enter in the book what was learnt."""
+        """Compare; if the message fits, enter in the book what it tells."""
         ...
 
 
@@ -80,7 +80,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A message that is resent, the very same bytes."""
+    """A message that is sent again, with the very same bytes."""
 
     name: MessageName
 
@@ -99,7 +99,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class CommitMessage:
-    """[D-H Commit Message] gxmpi is an MPI of at most 192 bytes, and the field as long as it."""
+    """[D-H Commit Message; COMMIT-FORM-1, COMMIT-FORM-2, COMMIT-FORM-3, COMMIT-FORM-4, COMMIT-FORM-5]
+
+    The encrypted field is as long as an MPI of at most 192 bytes. [COMMIT-GX-5, COMMIT-GX-6]
+    """
 
     header: Header
     commit: Commit
@@ -117,7 +120,7 @@ class CommitMessage:
 
 @dataclass(frozen=True, slots=True)
 class DhKeyMessage:
-    """[D-H Key Message]"""
+    """[D-H Key Message; DHKEY-FORM-1, DHKEY-FORM-2, DHKEY-FORM-3, DHKEY-FORM-4, DHKEY-FORM-5]"""
 
     header: Header
     y: Dh
@@ -130,7 +133,7 @@ class DhKeyMessage:
 
 
 def _encrypted_signature_size(signer: Identity) -> int:
-    """The length of X: public key, key id, signature."""
+    """The length of X: public key, key id, signature. [KEYS-PUBKEY-3, KEYS-SIG-2, REVEAL-SIG-6, SIG-SIG-6]"""
     key = signer.key
     numbers = (key.p, key.q, key.g, key.y) if isinstance(key, DsaPublicKey) else ()
     return 2 + sum(4 + (number.bit_length() + 7) // 8 for number in numbers) + 4 + 40
@@ -138,7 +141,11 @@ def _encrypted_signature_size(signer: Identity) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SealedMessage:
-    """[Reveal Signature Message] with the commit that it opens; [Signature Message] without one."""
+    """With the commit that it opens, a Reveal Signature; without one, a Signature Message.
+
+    [Reveal Signature Message; REVEAL-FORM-1, REVEAL-FORM-2, REVEAL-FORM-3, REVEAL-FORM-4, REVEAL-FORM-5]
+    [Signature Message; SIG-FORM-1, SIG-FORM-2, SIG-FORM-3, SIG-FORM-4, SIG-FORM-5]
+    """
 
     header: Header
     seal: Seal
@@ -160,7 +167,10 @@ class SealedMessage:
 
 @dataclass(frozen=True, slots=True)
 class DataMessage:
-    """[Data Message] reveals: the old MAC keys in their order."""
+    """reveals: the old MAC keys in their order.
+
+    [Data Message; DATA-FORM-1, DATA-FORM-2, DATA-FORM-3, DATA-FORM-4, DATA-FORM-5]
+    """
 
     header: Header
     flags: int
@@ -189,11 +199,12 @@ class DataMessage:
 
 
 def _cut(keys: bytes) -> Sequence[bytes]:
+    """[DATA-OLDMACS-1, MACREVEAL-WHAT-4]"""
     return [keys[at : at + 20] for at in range(0, len(keys), 20)]
 
 
 def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes], book: Book) -> None:
-    """MAC keys in the clear: as many as foretold, in this order, each the one that its name stands for."""
+    """MAC keys in the clear: as many as predicted, in this order, each with the value of its name."""
     if len(names) != len(observed):
         raise Mismatch(place, f"[{', '.join(map(str, names))}]", [key.hex() for key in observed])
     for index, (name, key) in enumerate(zip(names, observed, strict=True)):
@@ -201,13 +212,13 @@ def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes
 
 
 def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Message:
-    """An encoded message of that kind, well formed, canonically armoured, with that version and those tags."""
+    """An encoded message of that kind: well formed, canonically armoured, with that version and those tags."""
     parsed = wire.parse(message)
     same(f"{place}.kind", kind, parsed.kind)
     same(f"{place}.version", header.version, parsed.version)
-    same(f"{place}.problems", (), parsed.problems)
-    same(f"{place} (armour)", wire.armour(parsed.body), message)
-    if header.version == 3:
+    same(f"{place}.problems", (), parsed.problems)  # [TYPES-MPI-2, TYPES-MPI-4]
+    same(f"{place} (armour)", wire.armour(parsed.body), message)  # [ARMOUR-FORM-1, ARMOUR-FORM-2]
+    if header.version == 3:  # [INSTANCE-HEADER-1]
         same(f"{place}.sender_tag", header.sender_tag, parsed.number("sender_tag"))
         same(f"{place}.receiver_tag", header.receiver_tag, parsed.number("receiver_tag"))
     return parsed
@@ -220,14 +231,14 @@ def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Messa
 
 @dataclass(frozen=True, slots=True)
 class Sends:
-    """An Outgoing, or one for every fragment of the message."""
+    """An Outgoing, or one for every fragment of the message. [FRAGMENT-SEND-9]"""
 
     template: Template
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """An event out of several, where only cryptography could tell which. None of them changes the state."""
+    """One of several events, where only cryptography could tell which. None of them changes the state."""
 
     events: tuple[Event, ...]
 
@@ -256,12 +267,12 @@ class GivesExtraKey:
     key: SharedKey
 
 
-#: An event of the contract stands for itself.
+#: What a step is predicted to give. An event of the contract stands for itself.
 Expected: TypeAlias = Event | Sends | OneOf | Establishes | GivesExtraKey
 
 
 def match_events(expected: Sequence[Expected], events: Sequence[Event], max_size: int | None, book: Book) -> None:
-    """Compare event by event, binding what the events show."""
+    """Compare event by event, and bind names to the values that the events show."""
     at = 0
     for one in expected:
         place = f"event {at}"
@@ -304,7 +315,7 @@ def _same_fields(place: str, one: object, event: Event, names: str) -> None:
 
 
 def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tuple[bytes, int]:
-    """The message that starts with event `at`, put together if it was fragmented, and how many events it took."""
+    """The message that starts with event `at`, reassembled if it was fragmented, and how many events it took."""
     first = events[at]
     if not isinstance(first, Outgoing):
         raise Mismatch(f"event {at}", "an outgoing message", first)
@@ -325,11 +336,13 @@ def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tup
 def split(message: bytes, max_size: int) -> list[bytes]:
     """The fragments that an engine makes of an encoded message. [Fragmentation; choice fragments.sent]"""
     if len(message) <= max_size:
-        return [message]
+        return [message]  # [FRAGMENT-SEND-1]
     parsed = wire.parse(message)
     tags = ""
-    if parsed.version == 3:
+    if parsed.version == 3:  # [FRAGMENT-SEND-10, FRAGMENT-SEND-11, INSTANCE-HEADER-2]
         tags = f"|{parsed.number('sender_tag'):08x}|{parsed.number('receiver_tag'):08x}"
-    room = max_size - len(f"?OTR{tags},00001,00002,,")
+    room = max_size - len(f"?OTR{tags},00001,00002,,")  # [FRAGMENT-SEND-8]
+    # [FRAGMENT-SEND-5, FRAGMENT-SEND-7]
     pieces = [message[at : at + room] for at in range(0, len(message), room)]
+    # [FRAGMENT-SEND-2, FRAGMENT-SEND-3, FRAGMENT-SEND-4]
     return [f"?OTR{tags},{k:05d},{len(pieces):05d},".encode() + piece + b"," for k, piece in enumerate(pieces, start=1)]

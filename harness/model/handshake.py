@@ -1,8 +1,8 @@
 """The authenticated key exchange as names: what each of its four messages does in each authentication state.
 
-Whether a message's secrets are right is a question of where its fields come from: a Reveal Signature opens a commit if
-both come from the same handshake, and its seal is good if it was made for the two D-H keys that the receiver has in
-mind. [Authentication state; Receiving a D-H Commit / D-H Key / Reveal Signature / Signature Message]
+Whether a message's secrets are right depends on where its fields come from: a Reveal Signature opens a commit if both
+come from the same handshake, and its seal is good if it was made for the two D-H keys that the receiver expects.
+[Authentication state; Receiving a D-H Commit / D-H Key / Reveal Signature / Signature Message]
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from harness.model.step import Step
 from harness.wire import Kind, Message
 from implementations.contract import RECENT, MessageState, Reason, Rejected, StoredDropped
 
-#: Every handshake's D-H keys have this id. [choice handshake.fresh-keys]
+#: The D-H keys of every handshake have this id. [DATA-KEYID-1, KEYMGMT-AKE-1, REVEAL-SIG-2, SIG-SIG-2,
+#: choice handshake.fresh-keys]
 FIRST_KEYID = 1
 
-#: How a Reveal Signature can fail when nothing is known of the commit, but for places in X, and bytes after gx.
+#: How a Reveal Signature can fail when nothing is known about the commit, apart from places in X and bytes after gx.
 _AFTER_COMMITMENT = (
     Reason.BAD_COMMITMENT,
     Reason.BAD_GROUP_ELEMENT,
@@ -34,7 +35,7 @@ _BAD_GXMPI = (Rejected(Reason.MALFORMED, "gx", 0), Rejected(Reason.NON_MINIMAL_M
 
 
 def receive_handshake(step: Step, message: Message, version: int, instance: int) -> None:
-    """A handshake message whose header and structure are in order."""
+    """A handshake message whose header and structure are in order. [AKE-OUTLINE-1]"""
     session = step.session(instance)
     match message.kind:
         case Kind.DH_COMMIT:
@@ -50,13 +51,15 @@ def receive_handshake(step: Step, message: Message, version: int, instance: int)
 def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: bytes, hashed_gx: bytes) -> None:
     """[Receiving a D-H Commit Message]"""
     auth = session.auth
+    # [COMMIT-DHKEY-1]
     if isinstance(auth, AwaitingDhKey) and step.book.commit_fields(auth.commit)[1] > hashed_gx:
-        step.reject(Reason.COLLISION_WON)
-        step.send_again(auth.message)
+        step.reject(Reason.COLLISION_WON)  # [COMMIT-DHKEY-2, COMMIT-DHKEY-4]
+        step.send_again(auth.message)  # [COMMIT-DHKEY-3, COMMIT-DHKEY-8]
         return
     if isinstance(auth, AwaitingRevealSig):
+        # [COMMIT-REVEALSIG-2, COMMIT-REVEALSIG-3]
         step.put(replace(session, auth=replace(auth, encrypted_gx=encrypted_gx, hashed_gx=hashed_gx)))
-        step.send_again(auth.message)
+        step.send_again(auth.message)  # [COMMIT-REVEALSIG-1]
         return
     placed = step.make_room(session)
     if placed is None:
@@ -65,7 +68,9 @@ def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: by
     y = step.draw_key("ake.y")
     step.state = replace(step.state, answered=step.state.answered | {y})
     name = MessageName("D-H Key", (y,), session.instance)
+    # The session itself stays as it is. [COMMIT-DHKEY-6, COMMIT-LIVE-1, COMMIT-NONE-2, COMMIT-SIG-2, STATE-AUTH-3]
     step.put(replace(placed, auth=AwaitingRevealSig(y, encrypted_gx, hashed_gx, name)))
+    # [COMMIT-DHKEY-5, COMMIT-NONE-1, COMMIT-SIG-1, INSTANCE-REPLY-1]
     step.send(DhKeyMessage(step.header(version, session.instance), y, name))
 
 
@@ -73,16 +78,16 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
     """[Receiving a D-H Key Message]"""
     auth, gy = session.auth, step.book.dh(value)
     if isinstance(auth, AwaitingSig) and auth.gy == gy:
-        step.send_again(auth.message)
+        step.send_again(auth.message)  # [DHKEY-SIG-1]
         return
     if not isinstance(auth, AwaitingDhKey):
-        step.reject(Reason.UNEXPECTED)
+        step.reject(Reason.UNEXPECTED)  # [DHKEY-NONE-1, DHKEY-REVEALSIG-1, DHKEY-SIG-2]
         return
     if not in_group(value):
-        step.reject(Reason.BAD_GROUP_ELEMENT)
+        step.reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1, AKE-VALID-4]
         return
     if version == 3 and gy in step.state.answered:
-        step.reject(Reason.UNEXPECTED)
+        step.reject(Reason.UNEXPECTED)  # [AKE-REFLECT-1]
         return
     placed = step.make_room(session)
     if placed is None:
@@ -91,16 +96,16 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
     step.state = replace(step.state, answered=step.state.answered | {gy})
     x = auth.commit.x
     name = MessageName("Reveal Signature", (x, gy), session.instance)
-    step.put(replace(placed, auth=AwaitingSig(auth.commit, gy, name)))
+    step.put(replace(placed, auth=AwaitingSig(auth.commit, gy, name)))  # [DHKEY-DHKEY-2, STATE-AUTH-4]
     seal = Seal(Kind.REVEAL_SIGNATURE, x, gy, step.own, FIRST_KEYID)
-    step.send(SealedMessage(step.header(version, session.instance), seal, auth.commit, name))
+    step.send(SealedMessage(step.header(version, session.instance), seal, auth.commit, name))  # [DHKEY-DHKEY-1]
 
 
 def _receive_reveal_signature(step: Step, session: Session, version: int, message: Message) -> None:
-    """[Receiving a Reveal Signature Message; choice handshake.reveal-signature-check-order]"""
+    """[Receiving a Reveal Signature Message; REVEAL-ACCEPT-1, choice handshake.reveal-signature-check-order]"""
     auth = session.auth
     if not isinstance(auth, AwaitingRevealSig):
-        step.reject(Reason.UNEXPECTED)
+        step.reject(Reason.UNEXPECTED)  # [REVEAL-AWAITSIG-1, REVEAL-DHKEY-1, REVEAL-NONE-1]
         return
     opening = step.book.opening(auth.encrypted_gx, auth.hashed_gx, message.data("revealed_key"))
     if opening is None:
@@ -110,43 +115,47 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
         step.give(opening.problem)
         return
     if isinstance(opening.x, Given) and not in_group(opening.x.value):
-        step.reject(Reason.BAD_GROUP_ELEMENT)
+        step.reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
         return
     seal = _open(step, message, opening.x, auth.y)
-    if seal is not None:
+    if seal is not None:  # [AKE-VERIFY-6, REVEAL-IGNORED-1, REVEAL-REJECT-1]
         _complete(step, session, version, auth.y, seal)
 
 
 def _reject_unopened(step: Step, auth: AwaitingRevealSig) -> None:
-    """The parts are not of one commit. Of a commit that nobody made known, only a failure can be foretold."""
+    """The parts do not fit together. If nobody has made the commit known, only some failure can be predicted."""
     if step.book.knows_commit_field(auth.encrypted_gx, auth.hashed_gx):
-        step.reject(Reason.BAD_COMMITMENT)
+        step.reject(Reason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
         return
     ends = (Rejected(Reason.MALFORMED, "end", at) for at in range(4, len(auth.encrypted_gx)))
     step.expected.append(OneOf((*map(Rejected, _AFTER_COMMITMENT), *_BAD_GXMPI, *ends)))
 
 
 def _receive_signature(step: Step, session: Session, version: int, message: Message) -> None:
-    """[Receiving a Signature Message]"""
+    """[Receiving a Signature Message; SIG-ACCEPT-1]"""
     auth = session.auth
     if not isinstance(auth, AwaitingSig):
-        step.reject(Reason.UNEXPECTED)
+        step.reject(Reason.UNEXPECTED)  # [SIG-DHKEY-1, SIG-NONE-1, SIG-REVEALSIG-1]
         return
     seal = _open(step, message, auth.gy, auth.commit.x)
-    if seal is not None:
+    if seal is not None:  # [SIG-REJECT-1]
         _complete(step, session, version, auth.commit.x, seal)
 
 
 def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> Seal | None:
-    """The meaning of the encrypted signature if every check of it succeeds; otherwise the rejection is foretold."""
+    """What the encrypted signature means if it passes every check; otherwise None, and the rejection is predicted.
+
+    [AKE-VERIFY-2, AKE-VERIFY-3, AKE-VERIFY-4, AKE-VERIFY-5]
+    """
     seal = step.book.seal(message.data("encrypted_signature"), message.data("mac"))
+    # [SIG-REPLAY-1, SIG-REPLAY-2]
     if seal is None or seal.kind != message.kind or seal.own != theirs:
         step.reject(Reason.BAD_MAC)
         return None
     if seal.other != ours:
         if step.book.negated(seal.other, ours):
-            # Half of all exponents give the same secret for g^y and -g^y. Then the MAC is right, but what was signed
-            # is the other number.
+            # Half of all exponents give the same secret for g^y and -g^y. The MAC is then right, but the signature is
+            # for the other number.
             step.expected.append(OneOf((Rejected(Reason.BAD_MAC), Rejected(Reason.BAD_SIGNATURE))))
         else:
             step.reject(Reason.BAD_MAC)
@@ -158,23 +167,24 @@ def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> Seal | None:
 
 
 def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: Seal) -> None:
-    """Every check succeeded. [Upon completing the AKE; choice completion.order]"""
+    """Every check has succeeded. [Upon completing the AKE; AKE-HIDE-1, AKE-OUTLINE-2, choice completion.order]"""
     old, instance = session.ratchet, session.instance
     responding = seal.kind == Kind.REVEAL_SIGNATURE
-    step.put(replace(session, auth=Idle()))
-    if responding:
+    step.put(replace(session, auth=Idle()))  # [REVEAL-ACCEPT-3, SIG-ACCEPT-2]
+    if responding:  # [REVEAL-ACCEPT-2]
         name = MessageName("Signature", (our_key, seal.own), instance)
         own_seal = Seal(Kind.SIGNATURE, our_key, seal.own, step.own, FIRST_KEYID)
         step.send(SealedMessage(step.header(version, instance), own_seal, None, name))
-    step.drop_smp(step.session(instance), Reason.REHANDSHAKE)
-    their_keyid, theirs = seal.keyid, {seal.keyid: seal.own}
+    step.drop_smp(step.session(instance), Reason.REHANDSHAKE)  # [SMP-STATE-4]
+    their_keyid, theirs = seal.keyid, {seal.keyid: seal.own}  # [KEYMGMT-AKE-3, REVEAL-SIG-4, SIG-SIG-4]
     pending = session.pending
     if old is not None:
-        pending += old.mac_keys(old.verified)
-        if old.theirs.get(seal.keyid) == seal.own:
+        pending += old.mac_keys(old.verified)  # [MACREVEAL-END-1]
+        if old.theirs.get(seal.keyid) == seal.own:  # [KEYMGMT-AKE-2, KEYMGMT-AKE-4]
             their_keyid, theirs = old.their_keyid, dict(old.theirs)
-    ours = {FIRST_KEYID: our_key, FIRST_KEYID + 1: step.draw_key("dh.x")}
+    ours = {FIRST_KEYID: our_key, FIRST_KEYID + 1: step.draw_key("dh.x")}  # [KEYMGMT-START-1]
     ssid = Ssid(pair(our_key, seal.own))
+    # [REVEAL-ACCEPT-4, SIG-ACCEPT-3, STATE-AUTH-6, STATE-ENCRYPTED-2, STATE-ENCRYPTED-4, STATE-FINISHED-3]
     step.put(
         replace(
             step.session(instance),
@@ -191,16 +201,19 @@ def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: 
         step.forget(*old.ours.values())
     step.state = replace(step.state, focus=instance)
     same_key = old is not None and session.identity == seal.signer
+    # [AKE-BOTH-1, DERIVE-SSID-2]
     step.expected.append(Establishes(instance, version, ssid, seal.signer, not responding, old is not None, same_key))
     _send_stored(step, instance, seal)
 
 
 def _send_stored(step: Step, instance: int, seal: Seal) -> None:
-    """Texts that waited for this go out, if they are recent and for this correspondent. [choice stored.sent]"""
+    """Send the texts that waited for this, if they are recent and for this correspondent. [choice stored.sent]"""
     stored = step.state.stored
-    step.state = replace(step.state, stored=())
+    step.state = replace(step.state, stored=())  # [USER-STORED-5]
     for one in stored:
+        # [ERROR-RESEND-1, USER-STORED-3, USER-STORED-4]
         if step.state.now - one.since <= RECENT and one.bound in (None, seal.signer):
+            # [REVEAL-ACCEPT-5, SIG-ACCEPT-4, USER-STORED-1, USER-STORED-2]
             step.send_data(instance, Plain(one.text))
         else:
             step.give(StoredDropped(one.text))

@@ -1,9 +1,9 @@
 """Names that stand for values: D-H keys, commitments, session ids, MAC keys, extra keys, identities.
 
 The model computes nothing with keys. It says which value is meant (`alice.dh.x[3]`, the MAC key from this key to that
-one), and the book (book.py) sees to it that one name always has one value and two names have two. Names derived from a
-pair of D-H keys are made of the names of the two, so both ends of a conversation, each predicted on its own, arrive at
-the same name for what they share.
+one), and the book (book.py) ensures that each name has one value and that different names have different values. Names
+derived from a pair of D-H keys are built from the names of the two, so both ends of a conversation, each predicted on
+its own, arrive at the same name for what they share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A D-H key by the draw that made it: whose, the entropy label, and the how many-th of that label."""
+    """A D-H key, identified by the draw that made it: whose draw, its entropy label, and its index with that label."""
 
     owner: str
     label: str
@@ -27,7 +27,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A D-H key that no modelled party made. It is its own value, for nothing else is known of it."""
+    """A D-H key that no modelled party made. Nothing but its value is known, so the value is its name."""
 
     value: int
 
@@ -84,7 +84,7 @@ class Ssid:
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The extra symmetric key of these two D-H keys. [Extra symmetric key]"""
+    """The extra symmetric key of these two D-H keys. [Extra symmetric key; EXTRA-KEY-3, EXTRA-KEY-4]"""
 
     keys: frozenset[Dh]
 
@@ -102,7 +102,10 @@ class MacKey:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The fingerprint of a long-term key. `key` is the public key, or whatever a test calls an insider's."""
+    """The fingerprint of a long-term key. `key` is the public key, or the name that a test gives to an insider's.
+
+    [KEYS-FPR-3, KEYS-FPR-5]
+    """
 
     key: Hashable
 
@@ -110,18 +113,18 @@ class Identity:
         return f"fingerprint of {self.key!r}"[-60:]
 
 
-#: Everything that can be bound to a value; each class has a table of its own, within which values are distinct.
+#: Everything that can be bound to a value. Each class has a table of its own, and values in a table are distinct.
 Name: TypeAlias = Dh | EncryptedGx | HashedGx | RevealedKey | Ssid | SharedKey | MacKey | Identity
 
 
 def pair(one: Dh, other: Dh) -> frozenset[Dh]:
-    """Two D-H keys, whichever way round: what both ends make of them is the same."""
+    """Two D-H keys in either order: both ends derive the same from them. [DERIVE-SECRET-1, DATA-ORDER-2]"""
     return frozenset((one, other))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageName:
-    """A handshake message that may be resent byte for byte: its kind, the D-H keys in it, the session it was for."""
+    """A handshake message that may be resent byte for byte: its kind, the D-H keys in it, and its session."""
 
     kind: str
     keys: tuple[Dh, ...]

@@ -1,12 +1,12 @@
-"""The model of one party: it foretells what every input makes of an engine, and compares that with what happened.
+"""The model of one party: it predicts what each input does to an engine, and compares that with what happened.
 
     book = Book()
     model = PartyModel("alice", config, book)
     events = engine.receive(message)
     model.follow("receive", {"message": message}, events, engine.inspect())
 
-All parties of a world share one book. Inputs must be followed in the order in which they were given to the engines, so
-that a message is known before it is received.
+All parties of a world share one book. Inputs must be followed in the order in which the engines got them, so that a
+message is known before it is received.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from implementations.contract import Event, PartyConfig, PartySnapshot
 
 
 class ModelDivergence(Exception):
-    """An engine did not do what the model foretold.
+    """An engine did not do what the model predicted.
 
-    place: the event and field, or the path in the snapshot; predicted, observed: what should have been there and what
-    was there.
+    place: the event and field, or the path in the snapshot. predicted, observed: what should have been there, and what
+    was.
     """
 
     def __init__(self, party: str, action: str, args: Mapping[str, object], mismatch: Mismatch) -> None:
@@ -49,7 +49,7 @@ class Prediction:
 
 
 class PartyModel:
-    """Follows one engine. `state` is what the model thinks of it."""
+    """Follows one engine. `state` is the state that the model believes it to be in."""
 
     def __init__(self, name: str, config: PartyConfig, book: Book) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class PartyModel:
         self.state = State(config.policy, config.instance_tag)
 
     def predict(self, action: str, args: Mapping[str, object]) -> Prediction:
-        """What this input should give now. Changes nothing. ValueError for an action there is not."""
+        """What this input should give now. Changes nothing. ValueError for an unknown action."""
         if action not in ACTIONS:
             raise ValueError(f"unknown action {action!r}; the model knows {', '.join(ACTIONS)}")
         step = Step(self.name, self.config, self.book, self.state)
@@ -71,7 +71,7 @@ class PartyModel:
         action: the name of the method of contract.Engine, args: its arguments by name. Raises ModelDivergence.
         """
         if self.state.instance_tag is None:
-            # Drawn by the engine before anything happened; there is nothing to foretell it from.
+            # The engine drew it before the first input, so it can't be predicted.
             self.state = replace(self.state, instance_tag=after.instance_tag)
         try:
             prediction = self.predict(action, args)

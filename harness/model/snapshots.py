@@ -1,4 +1,4 @@
-"""The state that the model foretells, compared with the state that an engine shows.
+"""The state that the model predicts, compared with the state that an engine shows.
 
 Values for which the model has names are bound in the book on the way: public keys, ssids, fingerprints, MAC keys.
 """
@@ -15,7 +15,7 @@ from implementations.contract import PartySnapshot, RatchetSnapshot, SessionSnap
 
 
 def match_snapshot(state: State, snapshot: PartySnapshot, book: Book) -> None:
-    """Mismatch at the first place where the two differ, which is named as a path in the snapshot."""
+    """Mismatch at the first place where the two differ, named by its path in the snapshot."""
     same("snapshot.instance_tag", state.instance_tag, snapshot.instance_tag)
     same("snapshot.focus", state.focus, snapshot.focus)
     same("snapshot.announced", state.announced is not None, snapshot.announced)
@@ -44,7 +44,7 @@ def _match_session(place: str, session: Session, shown: SessionSnapshot, book: B
 
 
 def _match_name(place: str, name: Name | None, shown: bytes, book: Book) -> None:
-    """A value that is empty when there is no name."""
+    """Compare a value that must be empty when there is no name."""
     if name is None:
         same(place, b"", shown)
     elif not shown:

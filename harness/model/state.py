@@ -1,7 +1,7 @@
 """The state of a party, as names: sessions, authentication, ratchet, SMP, fragments, stored texts.
 
-Everything is immutable, a step makes a new state out of an old one; so a snapshot is a reference. What the values
-behind the names are is in the book. [Key Management, The protocol state machine]
+Everything is immutable: a step makes a new state from the old one, so a snapshot is just a reference. The book has the
+values behind the names. [Key Management, The protocol state machine]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingDhKey:
-    """We have sent `commit`; `message` is what to send again."""
+    """We have sent `commit`; `message` is what to send when it is to be sent again."""
 
     commit: Commit
     message: MessageName
@@ -42,7 +42,7 @@ class AwaitingDhKey:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingRevealSig:
-    """We have answered their commit, whose two fields are kept, with the D-H key y."""
+    """We have answered their commit with the D-H key y. The two fields of the commit are kept."""
 
     y: Drawn
     encrypted_gx: bytes
@@ -54,7 +54,7 @@ class AwaitingRevealSig:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSig:
-    """We have opened our commit to somebody whose D-H key is gy."""
+    """We have opened our commit to a party whose D-H key is gy."""
 
     commit: Commit
     gy: Dh
@@ -72,19 +72,19 @@ Auth: TypeAlias = Idle | AwaitingDhKey | AwaitingRevealSig | AwaitingSig
 
 @dataclass(frozen=True, slots=True)
 class SmpRun:
-    """Where SMP stands. sent: the message that an answer must go with, if one is expected.
+    """Where SMP stands. sent: the message that the expected answer must refer to, if one is expected.
 
-    question: the message 1 that waits for the user's secret (the state is EXPECT1 then). compared: our side.
+    question: the message 1 that waits for the user's secret; the state is then EXPECT1. compared: our side.
     """
 
-    state: SmpState = SmpState.EXPECT1
+    state: SmpState = SmpState.EXPECT1  # [SMP-EXPECT-4]
     sent: Smp | None = None
     question: Smp | None = None
     compared: Compared | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether giving it up is worth an event."""
+        """Whether giving it up causes an event."""
         return self.state is not SmpState.EXPECT1 or self.question is not None
 
 
@@ -97,7 +97,11 @@ NO_SMP = SmpRun()
 
 @dataclass(frozen=True, slots=True)
 class Ratchet:
-    """D-H keys by id, two of ours, one or two of theirs; by pair of ids the counters and who has verified something."""
+    """D-H keys by id: two of ours, and one or two of theirs. [KEYMGMT-KEEP-1]
+
+    sent, received: the last counters of each pair of ids [KEYMGMT-RECV-10]. verified: the pairs whose receiving MAC key
+    has verified a message.
+    """
 
     our_keyid: int
     their_keyid: int
@@ -109,24 +113,34 @@ class Ratchet:
 
     @property
     def sending(self) -> Ids:
-        """The ids of the pair that the next data message is sent under: our previous key, their current."""
+        """The ids of the pair under which the next data message is sent: our previous key and their current one.
+
+        [KEYMGMT-SEND-1, KEYMGMT-PICK-1, KEYMGMT-PICK-2]
+        """
         return self.our_keyid - 1, self.their_keyid
 
     def mac_keys(self, ids: Iterable[Ids]) -> tuple[MacKey, ...]:
-        """The receiving MAC keys of these pairs, by our id, then theirs."""
+        """The receiving MAC keys of these pairs, in the order of our id, then theirs. [MACREVEAL-WHAT-1]"""
         return tuple(MacKey(self.theirs[their], self.ours[our]) for our, their in sorted(ids))
 
     def rotate_ours(self, new: Drawn) -> tuple[Ratchet, tuple[MacKey, ...]]:
-        """Drop our previous key, add a new one. The MAC keys that are to be revealed for it. [Revealing MAC Keys]"""
+        """Drop our previous key and add a new one. Also returns the MAC keys to reveal for the dropped one.
+
+        [Revealing MAC keys; DATA-KEYID-2, KEYMGMT-ROTATE-1, KEYMGMT-ROTATE-2]
+        """
         old, current = self.our_keyid - 1, self.our_keyid
+        # [MACREVEAL-WHAT-2, MACREVEAL-WHAT-3, MACREVEAL-WHEN-1, MACREVEAL-WHEN-4]
         gone = self.mac_keys(ids for ids in self.verified if ids[0] == old)
         ours = {current: self.ours[current], current + 1: new}
         return replace(self._without(our=old), our_keyid=current + 1, ours=ours), gone
 
     def rotate_theirs(self, new: Dh) -> tuple[Ratchet, tuple[MacKey, ...]]:
-        """Drop their previous key, if there is one, and take the one announced. The MAC keys to be revealed."""
+        """Drop their previous key, if there is one, and add the one announced. Also returns the MAC keys to reveal.
+
+        [Revealing MAC keys; KEYMGMT-ROTATE-3]
+        """
         old, current = self.their_keyid - 1, self.their_keyid
-        gone = self.mac_keys(ids for ids in self.verified if ids[1] == old)
+        gone = self.mac_keys(ids for ids in self.verified if ids[1] == old)  # [MACREVEAL-WHEN-2]
         theirs = {current: self.theirs[current], current + 1: new}
         return replace(self._without(their=old), their_keyid=current + 1, theirs=theirs), gone
 
@@ -149,17 +163,17 @@ class Ratchet:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One correspondent's instance. born: its place in the order in which sessions were created.
+    """The session with one instance of the correspondent. born: its place in the order of creation.
 
-    ratchet and ssid are set exactly in ENCRYPTED, identity also in FINISHED. pending: MAC keys to reveal.
-    last_sent: when a data message last went out, or the handshake completed.
+    ratchet and ssid are set in ENCRYPTED alone, identity in ENCRYPTED and FINISHED. pending: MAC keys to reveal.
+    last_sent: when the last data message was sent or, if there was none, when the handshake completed.
     """
 
     instance: int
     born: int = 0
     version: int = 0
-    message_state: MessageState = MessageState.PLAINTEXT
-    auth: Auth = field(default_factory=Idle)
+    message_state: MessageState = MessageState.PLAINTEXT  # [STATE-PLAINTEXT-1]
+    auth: Auth = field(default_factory=Idle)  # [STATE-AUTH-1]
     ratchet: Ratchet | None = None
     ssid: Ssid | None = None
     identity: Identity | None = None
@@ -174,7 +188,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A text kept for sending. bound: the correspondent it was meant for, None for whoever comes."""
+    """A text kept for sending. bound: the correspondent it was meant for, None for any."""
 
     text: bytes
     since: int
@@ -186,10 +200,10 @@ Content: TypeAlias = "tuple[Content | None, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The fragments kept of one sender: k of n have come, with `size` bytes. began: their place among beginnings.
+    """The fragments kept of one sender: k of n have arrived, with `size` bytes in all.
 
-    content: (what came before, the last piece), so that a piece is added without copying those before it; None when
-    there is none yet.
+    content: (what came before, the last piece), so that a piece is added without copying the earlier ones; None if
+    there is no piece yet. began: the serial number of the first fragment, for the order of senders.
     """
 
     k: int
@@ -199,11 +213,11 @@ class Pieces:
     began: int
 
     def with_piece(self, piece: bytes) -> Pieces:
-        """One more has come."""
+        """The same with one piece more."""
         return Pieces(self.k + 1, self.n, (self.content, piece), self.size + len(piece), self.began)
 
     def joined(self) -> bytes:
-        """All that has come, in its order."""
+        """All pieces that have arrived, joined in their order."""
         pieces, content = [], self.content
         while content is not None:
             content, piece = content
@@ -213,7 +227,10 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A party. draws: how often each entropy label has been drawn. serial: counts creations, for their order."""
+    """A party. sessions: by instance [INSTANCE-MULTI-1]. serial: counts creations, for their order.
+
+    draws: how often each entropy label has been drawn.
+    """
 
     policy: Policy
     instance_tag: int | None
@@ -230,7 +247,7 @@ class State:
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The protocol versions that the policy allows. [Policies]"""
+        """The protocol versions that the policy allows. [Policies; POLICY-V2-1, POLICY-V3-1]"""
         return tuple(version for version, flag in ALLOW.items() if flag in self.policy)
 
 

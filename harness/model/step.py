@@ -1,7 +1,7 @@
-"""One step of a prediction: the state under construction and the events foretold so far.
+"""One step of a prediction: the state under construction and the events predicted so far.
 
-Here is what every part of the protocol needs: drawing names, finding sessions, sending data messages, leaving
-ENCRYPTED, starting a handshake. The rules of the single messages and actions are in the modules that use a Step.
+This module has what every part of the protocol needs: drawing names, finding sessions, sending data messages, leaving
+ENCRYPTED, starting a handshake. The rules for single messages and actions are in the modules that use a Step.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from implementations.contract import (
     SmpAborted,
 )
 
-#: The flag that asks the receiver not to complain. [Data Message]
+#: The flag that asks the receiver to ignore the message if it is unreadable. [Data Message; DATA-FLAGS-3]
 IGNORE_UNREADABLE = 1
 
 
 class Step:
-    """`state` changes as the step goes on; `expected` grows. The book is only read here."""
+    """As the step proceeds, `state` changes and `expected` grows. The book is only read here."""
 
     def __init__(self, name: str, config: PartyConfig, book: Book, state: State) -> None:
         self.name = name
@@ -41,29 +41,30 @@ class Step:
     # Events.
 
     def give(self, *events: Event) -> None:
-        """Foretell events that are known to the last byte."""
+        """Predict events that are known to the last byte."""
         self.expected.extend(events)
 
     def reject(self, reason: Reason, field: str = "", offset: int = 0) -> None:
         self.give(Rejected(reason, field, offset))
 
     def send(self, template: Template) -> None:
-        """Foretell an outgoing message."""
+        """Predict an outgoing message."""
         self.expected.append(Sends(template))
 
     def send_query(self) -> None:
-        """[OTR Query Messages]"""
+        """[OTR Query Messages; QUERY-PURPOSE-1]"""
+        # [QUERY-FORM-1, QUERY-FORM-3, QUERY-FORM-4, QUERY-FORM-5, QUERY-FORM-6, QUERY-FORM-7]
         self.send(Verbatim(b"?OTRv" + b"".join(b"%d" % version for version in self.state.versions) + b"?"))
 
     # Sessions and names.
 
     @property
     def own(self) -> Identity:
-        """Who we are."""
+        """Our own identity."""
         return Identity(self.config.key.public)
 
     def session(self, instance: int) -> Session:
-        """A session, or the fresh one that a session not yet there counts as."""
+        """A session. One that does not exist yet is fresh, and joins an announced handshake. [INSTANCE-MULTI-2]"""
         known = self.state.sessions.get(instance)
         if known is not None:
             return known
@@ -77,7 +78,7 @@ class Step:
     def make_room(self, session: Session) -> Session | None:
         """The session, ready to be stored for the first time if it is new; None if there is no room for it.
 
-        To make room, the one created first among those in PLAINTEXT is forgotten. [choice sessions.limit]
+        To make room, the oldest session in PLAINTEXT is forgotten. [choice sessions.limit; INSTANCE-LEARN-2]
         """
         if session.instance in self.state.sessions:
             return session
@@ -97,7 +98,7 @@ class Step:
         return self.state.serial
 
     def draw(self, label: str) -> int:
-        """Count a draw of that label; its index."""
+        """Count a draw with that label, and return its index. [AKE-FRESH-1]"""
         index = self.state.draws.get(label, 0)
         self.state = replace(self.state, draws={**self.state.draws, label: index + 1})
         return index
@@ -107,27 +108,32 @@ class Step:
         return Drawn(self.name, label, self.draw(label))
 
     def header(self, version: int, receiver: int) -> Header:
-        """The header of a message of ours to that instance."""
+        """The header of a message of ours to that instance. [INSTANCE-OWN-5, INSTANCE-REPLY-2]"""
         return Header(version, self.state.instance_tag or 0, receiver)
 
     # Handshakes begin.
 
     def start_handshake(self, offered: frozenset[int]) -> None:
-        """A query or whitespace tag came: commit in the highest version that both will speak.
+        """A query or whitespace tag has arrived: send a commit in the highest version that both sides will speak.
 
-        [Receiving a Query Message; choice handshake.new-commit, choice handshake.announcement]
+        [Receiving a Query Message; QUERY-PURPOSE-2, QUERY-ANSWER-1, choice handshake.new-commit,
+        choice handshake.announcement]
         """
         common = [version for version in self.state.versions if version in offered]
         if not common:
-            return
+            return  # [QUERY-ANSWER-6, TAG-START-7]
+        # [QUERY-ANSWER-2, QUERY-ANSWER-3, QUERY-ANSWER-4, TAG-START-1, TAG-START-2, TAG-START-3]
         version = max(common)
         commit = Commit(self.name, self.draw("ake.x"))
         waiting = AwaitingDhKey(commit, MessageName("D-H Commit", (commit.x,), 0))
         for session in self.state.sessions.values():
-            joins = bool(session.instance) == (version == 3)
+            joins = bool(session.instance) == (version == 3)  # [DHKEY-VERSION-1]
+            # Every authentication state is left, no message state changes. [STATE-AUTH-2, QUERY-ANSWER-5,
+            # QUERY-ANSWER-7, QUERY-ANSWER-8, TAG-START-4, TAG-START-6]
             self.put(replace(session, auth=waiting if joins else Idle()))
+        # [QUERY-FLOOD-2]
         self.state = replace(self.state, announced=waiting if version == 3 else None, answered=frozenset())
-        self.send(CommitMessage(self.header(version, 0), commit, waiting.message))
+        self.send(CommitMessage(self.header(version, 0), commit, waiting.message))  # [INSTANCE-ZERO-1]
 
     def send_again(self, name: MessageName) -> None:
         """Retransmit a handshake message."""
@@ -136,10 +142,10 @@ class Step:
     # Data messages go out.
 
     def send_data(self, instance: int, plain: Plain, flags: int = 0) -> None:
-        """Encrypt and send in an ENCRYPTED session. [When you send a Data Message]"""
+        """Encrypt and send in an ENCRYPTED session. [When you send a Data Message; DATA-FLAGS-2]"""
         session, ratchet = self._encrypted(instance)
         ids = ratchet.sending
-        counter = ratchet.sent.get(ids, 0) + 1
+        counter = ratchet.sent.get(ids, 0) + 1  # [DATA-CTR-1, DATA-CTR-2, DATA-CTR-3, KEYMGMT-SEND-4]
         our, their = ids
         self.send(
             DataMessage(
@@ -147,16 +153,16 @@ class Step:
                 flags,
                 our,
                 their,
-                ratchet.ours[ratchet.our_keyid],
+                ratchet.ours[ratchet.our_keyid],  # [DATA-NEXT-1, KEYMGMT-SEND-2]
                 counter,
-                ratchet.ours[our],
+                ratchet.ours[our],  # [DATA-KEYID-4, DERIVE-DATA-1, KEYMGMT-SEND-3]
                 ratchet.theirs[their],
                 plain,
-                session.pending,
+                session.pending,  # [MACREVEAL-WHEN-3]
             )
         )
         ratchet = replace(ratchet, sent={**ratchet.sent, ids: counter})
-        self.put(replace(session, ratchet=ratchet, pending=(), last_sent=self.state.now))
+        self.put(replace(session, ratchet=ratchet, pending=(), last_sent=self.state.now))  # [MACREVEAL-WHEN-5]
 
     def _encrypted(self, instance: int) -> tuple[Session, Ratchet]:
         """A session that must be ENCRYPTED, and its ratchet."""
@@ -168,23 +174,29 @@ class Step:
     # Sessions end.
 
     def end_by_user(self, instance: int) -> None:
-        """Tell the peer and leave ENCRYPTED; this message reveals all that has verified. [choice mac-keys.end]"""
+        """Tell the peer and leave ENCRYPTED. The message reveals every MAC key that verified one. [TLV-END-1,
+        choice mac-keys.end]
+        """
         session, ratchet = self._encrypted(instance)
+        # [MACREVEAL-WHEN-6]
         self.put(replace(session, pending=session.pending + ratchet.mac_keys(ratchet.verified)))
-        self.send_data(instance, Plain(tlvs=(Raw(DISCONNECTED),)), IGNORE_UNREADABLE)
+        self.send_data(instance, Plain(tlvs=(Raw(DISCONNECTED),)), IGNORE_UNREADABLE)  # [USER-END-2]
         session = self.session(instance)
         self.drop_smp(session, Reason.SESSION_LEFT)
-        self._leave(session, MessageState.PLAINTEXT, (), None)
+        self._leave(session, MessageState.PLAINTEXT, (), None)  # [USER-END-3]
 
     def end_by_peer(self, instance: int) -> None:
-        """A Disconnected TLV: FINISHED. The keys to reveal wait for a message that may still come."""
+        """Receive a Disconnected TLV. The MAC keys to reveal wait for the next data message, if there is one.
+
+        [STATE-ENDED-2, STATE-FINISHED-2, TLV-END-2]
+        """
         session, ratchet = self._encrypted(instance)
         self.drop_smp(session, Reason.SESSION_LEFT)
         pending = session.pending + ratchet.mac_keys(ratchet.verified)
         self._leave(session, MessageState.FINISHED, pending, session.identity)
 
     def drop_smp(self, session: Session, reason: Reason) -> None:
-        """Give up what SMP is doing, with an event if it was doing anything."""
+        """Give up what SMP is doing, if anything, with an event."""
         if session.smp.busy:
             self.give(SmpAborted(session.instance, reason))
             self.put(replace(session, smp=NO_SMP))
@@ -198,10 +210,10 @@ class Step:
             replace(
                 session,
                 message_state=state,
-                ratchet=None,
+                ratchet=None,  # [STATE-ENDED-1, USER-END-5]
                 ssid=None,
                 identity=identity,
-                smp=NO_SMP,
+                smp=NO_SMP,  # [SMP-STATE-2]
                 pending=pending,
             )
         )
@@ -209,7 +221,7 @@ class Step:
             self.forget(*ratchet.ours.values())
 
     def forget(self, *keys: Drawn) -> None:
-        """D-H keys of ours were dropped: nothing may wait for an answer to them any more. [choice forgetting.dh-key]"""
+        """Wait no longer for answers to commits with these D-H keys of ours, now dropped. [choice forgetting.dh-key]"""
         announced = self.state.announced
         if announced is not None and announced.commit.x in keys:
             self.state = replace(self.state, announced=None)
@@ -219,7 +231,10 @@ class Step:
 
     @property
     def warns(self) -> bool:
-        """Whether text in the clear deserves a warning now. [Receiving plaintext ...]"""
+        """Whether text received in the clear is shown with a warning. [Receiving plaintext ...]
+
+        [STATE-CLEAR-2, STATE-CLEAR-3, STATE-CLEAR-5, TAG-SHOW-2, TAG-SHOW-4]
+        """
         focus = self.session(self.state.focus)
         require = Policy.REQUIRE_ENCRYPTION in self.state.policy
         return require or focus.message_state is not MessageState.PLAINTEXT
