@@ -31,7 +31,7 @@ _UNFINISHED = pytest.mark.xfail(strict=True, reason="the citations of this place
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param("reference", marks=_UNFINISHED),
+        "reference",
         pytest.param("independent", marks=_UNFINISHED),
         "model",
     ],

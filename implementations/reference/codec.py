@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from re import compile as regex
 
-from implementations.contract import DsaPublicKey, Reason
+from implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Reason
 
 from .numbers import DSA_PART, sha1
 
 
 class Reject(Exception):
-    """What was received is not acted upon: becomes a Rejected or Unreadable event, never leaves the engine."""
+    """What was received is not acted upon: becomes a Rejected or Unreadable event, never leaves the engine.
+
+    It holds nothing of the content of the message. [ROBUST-LEAK-1]
+    """
 
     def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
         super().__init__(reason, field, offset)
@@ -30,21 +33,21 @@ class Reject(Exception):
 class MessageType(IntEnum):
     """The third byte of every encoded message."""
 
-    DH_COMMIT = 0x02
-    DATA = 0x03
-    DH_KEY = 0x0A
-    REVEAL_SIGNATURE = 0x11
-    SIGNATURE = 0x12
+    DH_COMMIT = 0x02  # [COMMIT-FORM-3]
+    DATA = 0x03  # [DATA-FORM-3]
+    DH_KEY = 0x0A  # [DHKEY-FORM-3]
+    REVEAL_SIGNATURE = 0x11  # [REVEAL-FORM-3]
+    SIGNATURE = 0x12  # [SIG-FORM-3]
 
 
 class Kind(Enum):
     """The data types of the protocol text. FIXED stands for MAC, CTR and SIG: so many bytes, no length prefix."""
 
-    BYTE = 1
-    SHORT = 2
-    INT = 4
-    MPI = "mpi"
-    DATA = "data"
+    BYTE = 1  # [TYPES-BYTE-1]
+    SHORT = 2  # [TYPES-SHORT-1]
+    INT = 4  # [TYPES-INT-1]
+    MPI = "mpi"  # [TYPES-MPI-1]
+    DATA = "data"  # [TYPES-DATA-1]
     FIXED = "fixed"
 
 
@@ -59,27 +62,29 @@ class Part:
 
 
 LAYOUTS: dict[MessageType, tuple[Part, ...]] = {
+    # [COMMIT-FORM-6, COMMIT-HASH-2]
     MessageType.DH_COMMIT: (Part("encrypted_gx", Kind.DATA), Part("hashed_gx", Kind.DATA, 32)),
-    MessageType.DH_KEY: (Part("gy", Kind.MPI),),
-    MessageType.REVEAL_SIGNATURE: (
-        Part("revealed_key", Kind.DATA, 16),
+    MessageType.DH_KEY: (Part("gy", Kind.MPI),),  # [DHKEY-FORM-6]
+    MessageType.REVEAL_SIGNATURE: (  # [REVEAL-FORM-8]
+        Part("revealed_key", Kind.DATA, 16),  # [REVEAL-FORM-7]
         Part("encrypted_signature", Kind.DATA),
         Part("mac", Kind.FIXED, 20),
     ),
+    # [SIG-FORM-6]
     MessageType.SIGNATURE: (Part("encrypted_signature", Kind.DATA), Part("mac", Kind.FIXED, 20)),
-    MessageType.DATA: (
+    MessageType.DATA: (  # [DATA-FORM-6]
         Part("flags", Kind.BYTE),
         Part("sender_keyid", Kind.INT),
         Part("recipient_keyid", Kind.INT),
         Part("next_dh", Kind.MPI),
-        Part("ctr", Kind.FIXED, 8),
+        Part("ctr", Kind.FIXED, 8),  # [TYPES-CTR-1]
         Part("encrypted_message", Kind.DATA),
-        Part("mac", Kind.FIXED, 20),
-        Part("old_mac_keys", Kind.DATA, 20, multiple=True),
+        Part("mac", Kind.FIXED, 20),  # [TYPES-MAC-1]
+        Part("old_mac_keys", Kind.DATA, 20, multiple=True),  # [DATA-OLDMACS-1]
     ),
 }
 
-#: The block X in a Reveal Signature or Signature Message, once decrypted.
+#: The block X in a Reveal Signature or Signature Message, once decrypted. [REVEAL-SIG-6, SIG-SIG-6]
 SIGNATURE_BLOCK = (
     Part("pubkey_type", Kind.SHORT),
     Part("p", Kind.MPI),
@@ -87,13 +92,14 @@ SIGNATURE_BLOCK = (
     Part("g", Kind.MPI),
     Part("y", Kind.MPI),
     Part("keyid", Kind.INT),
-    Part("signature", Kind.FIXED, 2 * DSA_PART),
+    Part("signature", Kind.FIXED, 2 * DSA_PART),  # [KEYS-SIG-2]
 )
 
 #: What the D-H Commit encrypts.
 GXMPI = (Part("gx", Kind.MPI),)
 
-#: Padded base64, if its length is a multiple of 4 as well. (Groups of 4, repeated, would take eight times as long.)
+#: Padded base64, if its length is a multiple of 4 as well. [ARMOUR-FORM-2]
+#: (Groups of 4, repeated, would take eight times as long.)
 _BASE64 = regex(rb"[A-Za-z0-9+/]*+={0,2}")
 
 
@@ -131,52 +137,58 @@ def read(layout: tuple[Part, ...], body: bytes, offset: int = 0) -> Fields:
                 raise Reject(Reason.MALFORMED, part.name, start)
         elif kind is not Kind.FIXED:
             size = kind.value
+        # Compared before anything is read, so a huge length costs nothing.
+        # [ARMOUR-PARSE-6, TYPES-DATA-2, TYPES-DATA-3]
         if offset + size > end:
             raise Reject(Reason.MALFORMED, part.name, start)
         raw = body[offset : offset + size]
         if kind is Kind.MPI and raw[:1] == b"\0":
-            raise Reject(Reason.NON_MINIMAL_MPI, part.name, start)
+            raise Reject(Reason.NON_MINIMAL_MPI, part.name, start)  # [TYPES-MPI-5, KEYS-FPR-5]
         values[part.name] = raw if kind is Kind.DATA or kind is Kind.FIXED else int.from_bytes(raw)
         offset += size
+    # [ARMOUR-PARSE-7]
     if offset != end:
         raise Reject(Reason.MALFORMED, "end", offset)
     return Fields(values)
 
 
 def mpi(number: int) -> bytes:
-    """A multi-precision integer of minimum length."""
+    """A multi-precision integer of minimum length. [TYPES-MPI-1, TYPES-MPI-2, TYPES-MPI-4]"""
     size = (number.bit_length() + 7) // 8
     return size.to_bytes(4) + number.to_bytes(size)
 
 
 def data(content: bytes) -> bytes:
-    """Opaque data behind its length."""
+    """Opaque data behind its length. [TYPES-DATA-1]"""
     return len(content).to_bytes(4) + content
 
 
 def header(version: int, kind: MessageType, sender: int, receiver: int) -> bytes:
-    """What every message starts with; version 2 has no instance tags."""
+    """What every message starts with; version 2 has no instance tags. [INSTANCE-HEADER-1, INSTANCE-HEADER-3]"""
     start = version.to_bytes(2) + kind.to_bytes(1)
     return start if version == 2 else start + sender.to_bytes(4) + receiver.to_bytes(4)
 
 
 def public_key(key: DsaPublicKey) -> bytes:
-    """PUBKEY. [Public keys, signatures, and fingerprints]"""
+    """PUBKEY. [Public keys, signatures, and fingerprints; KEYS-PUBKEY-2, KEYS-PUBKEY-3]"""
     return b"\0\0" + mpi(key.p) + mpi(key.q) + mpi(key.g) + mpi(key.y)
 
 
 def fingerprint(key: DsaPublicKey) -> bytes:
-    """SHA-1 of the key without its two bytes of type, 20 bytes."""
+    """SHA-1 of the key without its two bytes of type, 20 bytes. [KEYS-FPR-1, KEYS-FPR-2]"""
     return sha1(public_key(key)[2:])
 
 
 def armour(body: bytes) -> bytes:
-    """A binary message as it is transmitted."""
+    """A binary message as it is transmitted. [ARMOUR-FORM-1, ARMOUR-FORM-2]"""
     return b"?OTR:" + b64encode(body) + b"."
 
 
 def unarmour(text: bytes) -> bytes:
-    """The binary message in `text`, which begins after "?OTR:"; Reject(BAD_ARMOUR) unless padded standard base64."""
+    """The binary message in `text`, which begins after "?OTR:"; Reject(BAD_ARMOUR) unless padded standard base64.
+
+    [ARMOUR-FORM-1, ARMOUR-PARSE-1]
+    """
     content, stop, _ = text.partition(b".")
     if not stop or len(content) % 4 or _BASE64.fullmatch(content) is None:
         raise Reject(Reason.BAD_ARMOUR)
@@ -184,10 +196,13 @@ def unarmour(text: bytes) -> bytes:
 
 
 def check_tags(sender: int, receiver: int, own: int) -> None:
-    """The rules for instance tags, 0 as receiver being let through. [Instance Tags]"""
-    if sender < 0x100:
+    """The rules for instance tags, 0 as receiver being let through.
+
+    [Instance Tags; FRAGMENT-RECV-6, INSTANCE-DISCARD-1, INSTANCE-DISCARD-2, INSTANCE-DISCARD-3, INSTANCE-ZERO-2]
+    """
+    if sender < MIN_INSTANCE_TAG:
         raise Reject(Reason.BAD_SENDER_TAG)
-    if 0 < receiver < 0x100:
+    if 0 < receiver < MIN_INSTANCE_TAG:
         raise Reject(Reason.BAD_RECEIVER_TAG)
     if receiver not in (0, own):
-        raise Reject(Reason.OTHER_INSTANCE)
+        raise Reject(Reason.OTHER_INSTANCE)  # a fragment's tags are checked here, too [FRAGMENT-RECV-5]

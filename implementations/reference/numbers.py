@@ -27,7 +27,8 @@ with warnings.catch_warnings():  # the library warns when these names are looked
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     from cryptography.hazmat.primitives.asymmetric.dh import DHParameterNumbers, DHPrivateNumbers, DHPublicNumbers
 
-#: The 1536-bit group of RFC 3526, its generator and the order of its large subgroup. [Encoded messages]
+#: The 1536-bit group of RFC 3526, its generator and the order of its large subgroup.
+#: [Encoded messages; TYPES-GROUP-1, TYPES-GROUP-2]
 P = int(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
     "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
@@ -38,7 +39,7 @@ P = int(
 G = 2
 Q = (P - 1) // 2
 
-#: Bytes of q, of r and of s. Other sizes of q are refused. [Public keys, signatures, and fingerprints]
+#: Bytes of q, of r and of s. Other sizes of q are refused. [Public keys, signatures, and fingerprints; KEYS-SIG-2]
 DSA_PART = 20
 
 _GROUP = DHParameterNumbers(P, G)
@@ -46,7 +47,7 @@ _GENERATOR = DHPublicNumbers(G, _GROUP)
 
 
 def in_group(element: int) -> bool:
-    """Whether 2 <= element <= p - 2, as every element from the wire must be."""
+    """Whether 2 <= element <= p - 2, as every element from the wire must be. [AKE-VALID-3, SMPMATH-RANGE-15]"""
     return 2 <= element <= P - 2
 
 
@@ -65,7 +66,7 @@ class Exponent:
         self._private = DHPrivateNumbers(number % (P - 1), _GENERATOR).private_key() if number % Q else None
 
     def applied_to(self, base: int) -> int:
-        """base ** exponent modulo p."""
+        """base ** exponent modulo p. [TYPES-GROUP-3]"""
         if self._private is None or not in_group(base):
             return pow(base, self.number, P)
         return int.from_bytes(self._private.exchange(DHPublicNumbers(base, _GROUP).public_key()))
@@ -77,7 +78,10 @@ def power(base: int, exponent: int) -> int:
 
 
 def aes_ctr(key: bytes, counter_top: bytes, data: bytes) -> bytes:
-    """AES128-CTR, both ways; the initial counter is the 8 bytes `counter_top` and 8 zero bytes."""
+    """AES128-CTR, both ways; the initial counter is the 8 bytes `counter_top` and 8 zero bytes. [DATA-ENC-2]
+
+    The result is as long as `data`: CTR needs no padding. [COMMIT-GX-5, DATA-ENC-3]
+    """
     return Cipher(AES(key), CTR(counter_top + bytes(8))).encryptor().update(data)
 
 
@@ -103,7 +107,11 @@ def same(left: bytes, right: bytes) -> bool:
 
 
 def acceptable(key: DsaPublicKey) -> bool:
-    """Whether a key's parameters are in the ranges given at DsaPublicKey."""
+    """Whether a key's parameters are in the ranges given at DsaPublicKey.
+
+    Of the sizes of p, those that the library can use are accepted.
+    [KEYS-PARAMS-1, KEYS-PARAMS-2; choice keys.dsa-ranges]
+    """
     return (
         key.p.bit_length() in (1024, 2048, 3072)
         and key.q.bit_length() == 8 * DSA_PART
@@ -138,7 +146,10 @@ def _fixed_base_power(base: int, exponent: int, modulus: int) -> int:
 
 
 def sign(key: DsaPrivateKey, digest: bytes, nonce: int) -> bytes | None:
-    """A DSA signature (40 bytes) of `digest` taken as an integer modulo q, or None when this nonce gives none."""
+    """A DSA signature (40 bytes) of `digest` taken as an integer modulo q, or None when this nonce gives none.
+
+    [KEYS-SIG-1, KEYS-SIG-4]
+    """
     p, q, g = key.public.p, key.public.q, key.public.g
     r = _fixed_base_power(g, nonce, p) % q
     s = pow(nonce, -1, q) * (int.from_bytes(digest) + key.x * r) % q
@@ -151,11 +162,11 @@ def verify(key: DsaPublicKey, digest: bytes, signature: bytes) -> bool:
     """Check a 40-byte signature.
 
     The library would keep the leftmost 160 bits of a longer digest, where OTR wants the value modulo q; it is
-    therefore given the reduced value.
+    therefore given the reduced value. [KEYS-SIG-3, KEYS-SIG-4]
     """
     r, s = int.from_bytes(signature[:DSA_PART]), int.from_bytes(signature[DSA_PART:])
     if not (0 < r < key.q and 0 < s < key.q):
-        return False
+        return False  # [KEYS-SIG-5]
     reduced = (int.from_bytes(digest) % key.q).to_bytes(DSA_PART)
     numbers = dsa.DSAPublicNumbers(key.y, dsa.DSAParameterNumbers(key.p, key.q, key.g))
     try:

@@ -30,7 +30,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class AkeKeys:
-    """What a handshake's shared secret gives; the primed ones belong to the Signature Message."""
+    """What a handshake's shared secret gives; the primed ones belong to the Signature Message. [DERIVE-AKE-8]"""
 
     ssid: bytes
     c: bytes = field(repr=False)
@@ -44,14 +44,14 @@ class AkeKeys:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """AUTHSTATE_NONE."""
+    """AUTHSTATE_NONE. [STATE-AUTH-1]"""
 
     state = AuthState.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitingDHKey:
-    """We sent a D-H Commit."""
+    """We sent a D-H Commit. [STATE-AUTH-2]"""
 
     commit: Commit
     state = AuthState.AWAITING_DHKEY
@@ -59,7 +59,7 @@ class AwaitingDHKey:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingRevealSig:
-    """We answered a D-H Commit with `message`, our D-H Key."""
+    """We answered a D-H Commit with `message`, our D-H Key. [STATE-AUTH-3]"""
 
     y: KeyPair
     message: bytes
@@ -70,7 +70,7 @@ class AwaitingRevealSig:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSig:
-    """We answered a D-H Key with `message`, our Reveal Signature."""
+    """We answered a D-H Key with `message`, our Reveal Signature. [STATE-AUTH-4]"""
 
     x: KeyPair
     gy: int
@@ -84,7 +84,10 @@ Auth = Idle | AwaitingDHKey | AwaitingRevealSig | AwaitingSig
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The state kept for one of the correspondent's clients. `order`: a later session has a higher one."""
+    """The state kept for one of the correspondent's clients. `order`: a later session has a higher one.
+
+    [INSTANCE-MULTI-1, STATE-AUTH-1, STATE-PLAINTEXT-1]
+    """
 
     instance: int
     order: int = 0
@@ -92,7 +95,7 @@ class Session:
     message_state: MessageState = MessageState.PLAINTEXT
     auth: Auth = Idle()
     ratchet: Ratchet | None = None
-    smp: SmpRun = NO_RUN
+    smp: SmpRun = NO_RUN  # apart from the ratchet: changes of keys do not touch it [SMP-STATE-3]
     ssid: bytes = b""
     fingerprint: bytes = b""
     to_reveal: tuple[bytes, ...] = ()
@@ -147,7 +150,9 @@ class FragmentStore:
 
 @dataclass(frozen=True, slots=True)
 class PartyState:
-    """Everything an engine remembers. Sessions, fragments and draws are replaced, never changed.
+    """Everything an engine remembers of one correspondent. Sessions, fragments and draws are replaced, never changed.
+
+    [STATE-SEPARATE-1]
 
     answers: the g^y with which the announced commit has been answered so far, and our own since then.
     """

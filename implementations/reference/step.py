@@ -90,6 +90,7 @@ class Step:
         return KeyPair.from_exponent(self.draw(label, 40))
 
     def draw_smp_exponent(self, label: str) -> int:
+        """A new random exponent each time. [SMPMATH-EXP-3]"""
         return int.from_bytes(self.draw(label, 192))
 
     # Events
@@ -101,7 +102,10 @@ class Step:
         self.emit(Rejected(reason.reason, reason.field, reason.offset))
 
     def transmit(self, body: bytes, version: int, receiver: int = 0) -> None:
-        """Send an encoded message, in fragments if it is too long for one."""
+        """Send an encoded message, in fragments if it is too long for one.
+
+        [FRAGMENT-SEND-1, FRAGMENT-SEND-9, FRAGMENT-SEND-10, FRAGMENT-SEND-11, INSTANCE-OWN-5]
+        """
         limit, own = self.config.max_message_size, self.instance_tag
         for message in split(armour(body), limit, version, own, receiver):
             self.emit(Outgoing(message))
@@ -109,7 +113,10 @@ class Step:
     # State
 
     def session(self, instance: int) -> Session:
-        """The session, or what it would be if it came into being now."""
+        """The session, or what it would be if it came into being now.
+
+        The announced D-H Commit waits for an answer from every client of the correspondent. [INSTANCE-MULTI-2]
+        """
         known = self.sessions.get(instance)
         if known is not None:
             return known
@@ -126,7 +133,10 @@ class Step:
         return session
 
     def make_room(self, instance: int) -> None:
-        """See to it that a session can exist; Reject(TOO_MANY_INSTANCES) if it can't. [choice sessions.limit]"""
+        """See to it that a session can exist; Reject(TOO_MANY_INSTANCES) if it can't.
+
+        [INSTANCE-LEARN-2; choice sessions.limit]
+        """
         sessions = self.sessions
         if instance in sessions or len(sessions) - 1 < MAX_INSTANCES:
             return
