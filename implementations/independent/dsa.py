@@ -14,10 +14,10 @@ from implementations.contract import DsaPrivateKey, DsaPublicKey
 from .primitives import inverse, power, sha1
 from .wire import Reader, encode_mpi
 
-#: The only pubkey type there is.
+#: The only pubkey type there is. [KEYS-PUBKEY-2]
 DSA_TYPE: Final = 0x0000
 
-#: Bytes of r and of s, the length of q.
+#: Bytes of r and of s, the length of q. [KEYS-SIG-2]
 HALF_SIZE: Final = 20
 SIGNATURE_SIZE: Final = 2 * HALF_SIZE
 
@@ -33,7 +33,7 @@ def _encode_parameters(key: DsaPublicKey) -> bytes:
 
 
 def encode_public_key(key: DsaPublicKey) -> bytes:
-    """PUBKEY: type, p, q, g, y."""
+    """PUBKEY: type, p, q, g, y. [KEYS-PUBKEY-3]"""
     return struct.pack(">H", DSA_TYPE) + _encode_parameters(key)
 
 
@@ -44,17 +44,24 @@ def read_public_key(reader: Reader) -> tuple[int, DsaPublicKey]:
 
 
 def fingerprint(key: DsaPublicKey) -> bytes:
-    """SHA-1 of the encoded key without its two type bytes, 20 bytes."""
+    """SHA-1 of the encoded key without its two type bytes, 20 bytes. [KEYS-FPR-1, KEYS-FPR-2]
+
+    All that shows, compares or hashes a fingerprint gets it from here. [KEYS-FPR-3] The hashed bytes tell where each
+    number ends, so different keys give different bytes. [KEYS-FPR-5]
+    """
     return sha1(_encode_parameters(key))
 
 
 def acceptable(key: DsaPublicKey) -> bool:
-    """Whether the parameters are in their ranges. [choice keys.dsa-ranges]"""
+    """Whether the parameters are in their ranges. [choice keys.dsa-ranges; KEYS-PARAMS-1]
+
+    Not every size of p is accepted: this is the option "ranges" of the reading KEYS-DSA-CHECK. [KEYS-PARAMS-2]
+    """
     return key.p.bit_length() in _P_BITS and key.q.bit_length() == _Q_BITS and 1 < key.g < key.p and 1 < key.y < key.p
 
 
 def sign(key: DsaPrivateKey, digest: bytes, nonce: bytes) -> bytes:
-    """SIG: r and s, 20 bytes each, over `digest` as a big-endian number modulo q.
+    """SIG: r and s, 20 bytes each, over `digest` as a big-endian number modulo q. [KEYS-SIG-1, KEYS-SIG-4]
 
     nonce: NONCE_SIZE random bytes, reduced to [1, q - 1].
     """
@@ -65,15 +72,16 @@ def sign(key: DsaPrivateKey, digest: bytes, nonce: bytes) -> bytes:
         raise ArithmeticError("the nonce has no inverse, so q of our own key is not prime")
     r = power(public.g, k, public.p) % public.q
     s = k_inverse * (int.from_bytes(digest, "big") + key.x * r) % public.q
+    # Padded with zero bytes, for one half in 256 is shorter. [ROBUST-AGREE-1]
     return r.to_bytes(HALF_SIZE, "big") + s.to_bytes(HALF_SIZE, "big")
 
 
 def verify(key: DsaPublicKey, digest: bytes, signature: bytes) -> bool:
-    """Whether `signature` is a SIG over `digest` by an acceptable key. False when s has no inverse."""
-    r = int.from_bytes(signature[:HALF_SIZE], "big")
+    """Whether `signature` is a SIG over `digest` by an acceptable key. False when s has no inverse. [KEYS-SIG-4]"""
+    r = int.from_bytes(signature[:HALF_SIZE], "big")  # whatever zero bytes come first [KEYS-SIG-3]
     s = int.from_bytes(signature[HALF_SIZE:], "big")
     if not (0 < r < key.q and 0 < s < key.q):
-        return False
+        return False  # [KEYS-SIG-5]
     w = inverse(s, key.q)
     if w is None:
         return False

@@ -59,45 +59,54 @@ class IndependentEngine:
     # Receiving.
 
     def receive(self, message: bytes) -> Sequence[Event]:
-        if not self._party.versions:
+        if not self._party.versions:  # [POLICY-OFF-1]
             self._forget_fragments()
             return [self._show(message)]
         return self._receive_kind(message, text.classify(message))
 
     def _receive_kind(self, message: bytes, kind: text.Kind) -> list[Event]:
+        """Every kind is handled in every state. [State transitions; STATE-ACTIONS-1]"""
         match kind:
             case text.FragmentText():
                 return self._receive_fragment(message, kind)
             case text.EncodedText():
                 return self._receive_encoded(message, kind.start)
-        self._forget_fragments()
+        self._forget_fragments()  # [FRAGMENT-RECV-15, FRAGMENT-RECV-16]
         match kind:
             case text.ErrorText():
+                # Reported as the bytes that came. No state changes, and no Error Message answers it. [ERROR-TEXT-2,
+                # ERROR-SHOW-1, ERROR-STATE-1, ERROR-LOOP-1]
                 events: list[Event] = [ErrorReceived(kind.text)]
                 if Policy.ERROR_START_AKE in self._party.state.policy:
+                    # [POLICY-ERROR-1, ERROR-START-1, ERROR-START-2]
                     events.append(self._query())
                 return events
-            case text.QueryText():
+            case text.QueryText():  # without asking a policy, and without showing it [TAG-PURPOSE-1, QUERY-SHOW-1]
                 return handshake.begin(self._party, kind.offers)
             case text.PlainText():
                 events = [self._show(kind.text)]
-                if Policy.WHITESPACE_START_AKE in self._party.state.policy:
+                if Policy.WHITESPACE_START_AKE in self._party.state.policy:  # [POLICY-START-1, TAG-START-5]
                     events += handshake.begin(self._party, kind.offers)
                 return events
 
     def _show(self, shown: bytes) -> Event:
-        """Text in the clear. [Receiving plaintext without the whitespace tag]"""
+        """Text in the clear, from which the tag was removed. It changes neither message nor authentication state.
+        [Receiving plaintext without the whitespace tag; STATE-CLEAR-1, STATE-CLEAR-4, STATE-CLEAR-6, TAG-SHOW-1,
+        TAG-SHOW-3]
+        """
         state = self._party.state
-        state.heard_plaintext = True
+        state.heard_plaintext = True  # [TAG-STOP-1]
+        # The warning. [STATE-CLEAR-2, STATE-CLEAR-3, STATE-CLEAR-5, TAG-SHOW-2, TAG-SHOW-4]
         private = not isinstance(self._party.session(state.focus).message, Plaintext)
         return TextReceived(shown, False, private or Policy.REQUIRE_ENCRYPTION in state.policy, 0)
 
     def _receive_fragment(self, message: bytes, kind: text.FragmentText) -> list[Event]:
+        """[Fragmentation; FRAGMENT-RECV-13, FRAGMENT-SAMPLE-1]"""
         state = self._party.state
         try:
             fragment = fragments.parse(message, kind.start, kind.version, state.instance_tag)
         except Fault as fault:
-            return [Rejected(fault.reason)]
+            return [Rejected(fault.reason)]  # what is stored stays [FRAGMENT-RECV-22]
         state.fragments, complete, reason = fragments.add(state.fragments, fragment)
         if reason is not None:
             return [Rejected(reason)]
@@ -105,7 +114,8 @@ class IndependentEngine:
             return []
         inner = text.classify(complete)
         if isinstance(inner, text.FragmentText):
-            return [Rejected(Reason.NESTED_FRAGMENT)]
+            return [Rejected(Reason.NESTED_FRAGMENT)]  # [FRAGMENT-BOUND-3]
+        # The header inside decides on the session, not that of the fragments. [INSTANCE-MULTI-3]
         return self._receive_kind(complete, inner)
 
     def _forget_fragments(self, sender: int | None = None) -> None:
@@ -114,19 +124,21 @@ class IndependentEngine:
         state.fragments = {} if sender is None else {k: v for k, v in state.fragments.items() if k != sender}
 
     def _receive_encoded(self, message: bytes, start: int) -> list[Event]:
-        """[Encoded messages]"""
+        """Whatever is wrong with an encoded message, it is not shown as text. [Encoded messages; ARMOUR-PARSE-3]"""
         party = self._party
         try:
             raw = text.unarmour(message, start)
             header = read_header(raw, party.state.instance_tag)
         except Fault as fault:
-            if fault.reason not in TAG_REASONS:
+            if fault.reason not in TAG_REASONS:  # a discarded message leaves no trace [INSTANCE-DISCARD-4]
                 self._forget_fragments()
             return [Rejected(fault.reason, fault.field, fault.offset)]
-        self._forget_fragments(header.sender)
+        self._forget_fragments(header.sender)  # [FRAGMENT-RECV-16]
         if header.kind == Kind.DATA:
             return inbound.receive(party, header, raw)
         try:
+            # [COMMIT-POLICY-1, COMMIT-POLICY-2, DHKEY-POLICY-1, DHKEY-POLICY-2, REVEAL-POLICY-1, REVEAL-POLICY-2,
+            # SIG-POLICY-1, SIG-POLICY-2]
             if header.kind in HANDSHAKE_KINDS and header.version not in party.versions:
                 raise Fault(Reason.VERSION_NOT_ALLOWED)
             return handshake.receive(party, header, read_handshake_body(raw, header))
@@ -146,54 +158,60 @@ class IndependentEngine:
         match session.message:
             case Plaintext():
                 return [self._send_plaintext(text)]
-            case Finished() as finished:
+            case Finished() as finished:  # stored, and refused [STATE-FINISHED-1, USER-SEND-9, USER-SEND-10]
                 self._store(text, finished.fingerprint)
-                return [Refused("send", Reason.WRONG_STATE)]
+                return [Refused("send", Reason.WRONG_STATE)]  # [USER-SEND-8]
             case Encrypted() as encrypted:
+                # Not stored, so it is never sent again: the option "drop" of the reading USER-RESEND. [USER-SEND-7,
+                # USER-STORED-4, USER-STORED-5]
                 if padding is not None:
-                    text += b"\0" + encode_tlv(Tlv.PADDING, bytes(padding))
+                    text += b"\0" + encode_tlv(Tlv.PADDING, bytes(padding))  # [TLV-PADDING-1]
+                # Nothing that is typed leaves in the clear. [STATE-ENCRYPTED-1, STATE-SECRECY-1, USER-SEND-6]
                 return send_data(self._party, session.instance, encrypted, text).events
 
     def _send_plaintext(self, typed: bytes) -> Event:
-        """[User types a message to be sent]"""
+        """[User types a message to be sent; STATE-PLAINTEXT-2]"""
         state, versions = self._party.state, self._party.versions
         if not versions:
-            return Outgoing(typed)
-        if Policy.REQUIRE_ENCRYPTION in state.policy:
+            return Outgoing(typed)  # [POLICY-OFF-1]
+        if Policy.REQUIRE_ENCRYPTION in state.policy:  # [POLICY-REQUIRE-1, USER-SEND-1]
             self._store(typed, None)
             return self._query()
+        # Here alone a tag is attached. [POLICY-TAG-1, USER-SEND-3, USER-SEND-4, USER-SEND-5]
         if Policy.SEND_WHITESPACE_TAG in state.policy and not state.heard_plaintext:
-            return Outgoing(typed + text.whitespace_tag(versions))
-        return Outgoing(typed)
+            return Outgoing(typed + text.whitespace_tag(versions))  # [TAG-FORM-1, TAG-FORM-8]
+        return Outgoing(typed)  # [USER-SEND-2]
 
     def _store(self, typed: bytes, fingerprint: bytes | None) -> None:
         state = self._party.state
         state.stored = state.stored.plus((StoredText(typed, state.now, fingerprint),))
 
     def _query(self) -> Event:
+        """A query for the versions that the policy allows. [QUERY-PURPOSE-1, QUERY-FORM-7]"""
         return Outgoing(text.query(self._party.versions))
 
     def start(self) -> Sequence[Event]:
         if not self._party.versions:
             return [Refused("start", Reason.NOT_IN_VERSION)]
-        return [self._query()]
+        return [self._query()]  # in the clear in every message state, which stays [USER-START-1, USER-START-2]
 
     def end(self, *, instance: int | None = None) -> Sequence[Event]:
         party = self._party
         session = self._target(instance)
         if session is None or isinstance(session.message, Plaintext):
-            return []
+            return []  # [USER-END-1]
         tag = session.instance
         events: list[Event] = []
         if isinstance(session.message, Encrypted):
             encrypted = session.message
-            goodbye = b"\0" + encode_tlv(Tlv.DISCONNECTED)
+            goodbye = b"\0" + encode_tlv(Tlv.DISCONNECTED)  # just before the keys are discarded [USER-END-2, TLV-END-1]
             events += send_data(party, tag, encrypted, goodbye, flags=IGNORE_UNREADABLE, last=True).events
             events += smp_run.dropped(tag, encrypted, Reason.SESSION_LEFT)
             party.forget_keys(tuple(encrypted.ratchet.our_keys.values()))
+        # The one way to PLAINTEXT. [STATE-PLAINTEXT-3, USER-END-3, USER-END-4]
         party.put(replace(party.session(tag), message=Plaintext()))
         if tag == party.state.focus:
-            party.state.heard_plaintext = False
+            party.state.heard_plaintext = False  # [USER-SEND-4]
         events.append(Ended(tag))
         return events
 
@@ -212,25 +230,26 @@ class IndependentEngine:
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None or not isinstance(encrypted.smp, smp.Asked):
-            return [Refused("smp_answer", Reason.WRONG_STATE)]
+            return [Refused("smp_answer", Reason.WRONG_STATE)]  # [SMP-TRUST-2]
         return smp_run.answer(self._party, tag, encrypted, encrypted.smp, secret)
 
     def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None:
             return [Refused("smp_abort", Reason.WRONG_STATE)]
-        return smp_run.abort(self._party, tag, encrypted).events
+        return smp_run.abort(self._party, tag, encrypted).events  # in every SMP state [SMP-ABORT-2]
 
     def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None:
             return [Refused("extra_key", Reason.WRONG_STATE)]
         if self._party.session(tag).version != 3:
-            return [Refused("extra_key", Reason.NOT_IN_VERSION)]
+            return [Refused("extra_key", Reason.NOT_IN_VERSION)]  # [EXTRA-KEY-5]
         if len(data) > MAX_EXTRA_KEY_DATA or not 0 <= use < _USE_LIMIT:
             return [Refused("extra_key", Reason.TOO_LONG)]
-        record = encode_tlv(Tlv.EXTRA_KEY, use.to_bytes(4, "big") + data)
+        record = encode_tlv(Tlv.EXTRA_KEY, use.to_bytes(4, "big") + data)  # [TLV-EXTRA-1, TLV-EXTRA-2, TLV-EXTRA-3]
         sent = send_data(self._party, tag, encrypted, b"\0" + record)
+        # The key is that of the message just sent. [EXTRA-KEY-2]
         return [*sent.events, ExtraKey(tag, False, use, data, sent.keys.extra)]
 
     def _target(self, instance: int | None) -> Session | None:
@@ -251,6 +270,7 @@ class IndependentEngine:
         self._party.state.now = now
 
     def set_policy(self, policy: Policy) -> None:
+        """Any combination of flags, for this correspondent alone. [POLICY-SET-1]"""
         self._party.state.policy = policy
 
     # Looking inside.

@@ -55,6 +55,7 @@ def parse(message: bytes, start: int, version: int, own_tag: int) -> Fragment:
     """The fragment that begins at `start`.
 
     Raises Fault: BAD_FRAGMENT for its form, then a reason about the tags, then BAD_FRAGMENT for k and n.
+    [Fragmentation; FRAGMENT-RECV-3]
     """
     sender = receiver = 0
     match version, message[start + _MARKER_SIZE :].split(b",", 4):
@@ -63,14 +64,15 @@ def parse(message: bytes, start: int, version: int, own_tag: int) -> Fragment:
         case 3, [tags, k_digits, n_digits, piece, _]:
             sender, receiver = _read_tags(tags)
         case _:
-            raise Fault(Reason.BAD_FRAGMENT)
+            raise Fault(Reason.BAD_FRAGMENT)  # too few fields, or too many [FRAGMENT-RECV-20]
     k, n = _read_number(k_digits, 10, 5), _read_number(n_digits, 10, 5)
     if not piece:
         raise Fault(Reason.BAD_FRAGMENT)
     if version == 3:
         judge_sender(sender)
-        judge_receiver(receiver, own_tag, zero_allowed=True)
+        judge_receiver(receiver, own_tag, zero_allowed=True)  # [FRAGMENT-RECV-5, FRAGMENT-RECV-6]
     if not 1 <= k <= n <= _MOST_PIECES:
+        # [FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9, FRAGMENT-BOUND-2]
         raise Fault(Reason.BAD_FRAGMENT)
     return Fragment(sender, k, n, piece)
 
@@ -84,7 +86,10 @@ def _read_tags(tags: bytes) -> tuple[int, int]:
 
 
 def _read_number(text: bytes, base: int, most: int) -> int:
-    """A number of one to `most` digits. Raises Fault(BAD_FRAGMENT) for a longer one before it looks at its digits."""
+    """A number of one to `most` digits. Raises Fault(BAD_FRAGMENT) for a longer one before it looks at its digits.
+
+    Leading zeros and letters of either case are digits; a sign or a blank is none. [FRAGMENT-RECV-4, FRAGMENT-RECV-20]
+    """
     if not 1 <= len(text) <= most or not consists_of(text, _DIGITS[base]):
         raise Fault(Reason.BAD_FRAGMENT)
     return int(text, base)
@@ -94,27 +99,31 @@ def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reaso
     """Take one more fragment.
 
     Returns what is stored from now on, the complete message if this was its last piece, and the reason if what was
-    stored for this sender had to be forgotten.
+    stored for this sender had to be forgotten. Version 2 is a sender of its own, with the same rules. [FRAGMENT-RECV-1,
+    FRAGMENT-RECV-17, FRAGMENT-RECV-18, FRAGMENT-RECV-21]
     """
     kept = dict(stored)
     partial = kept.pop(fragment.sender, None)
     size = len(fragment.piece)
-    if fragment.k == 1:
+    if fragment.k == 1:  # [FRAGMENT-RECV-10]
         began_before = False
         extended = Partial(1, fragment.n, size, _NO_PIECES.plus((fragment.piece,)))
-    elif partial is not None and (fragment.k, fragment.n) == (partial.k + 1, partial.n):
+    elif partial is not None and (fragment.k, fragment.n) == (partial.k + 1, partial.n):  # [FRAGMENT-RECV-11]
         began_before = True
         pieces = partial.pieces.plus((fragment.piece,))
         extended = Partial(fragment.k, fragment.n, partial.size + size, pieces)
     else:
-        return kept, None, Reason.FRAGMENT_OUT_OF_ORDER
+        return kept, None, Reason.FRAGMENT_OUT_OF_ORDER  # [FRAGMENT-RECV-12]
     if extended.size > MAX_REASSEMBLY:
-        return kept, None, Reason.TOO_LARGE
+        return kept, None, Reason.TOO_LARGE  # [FRAGMENT-BOUND-1]
     if extended.k == extended.n:
+        # Nothing of it stays stored, so its last piece can't complete it a second time. [FRAGMENT-RECV-14,
+        # FRAGMENT-RECV-19]
         return kept, b"".join(extended.pieces), None
     if began_before:
         # Written in place, for the age of an unfinished message is that of its first piece.
         return {**stored, fragment.sender: extended}, None, None
+    # [FRAGMENT-BOUND-1]
     while len(kept) >= MAX_INSTANCES:
         del kept[next(iter(kept))]
     kept[fragment.sender] = extended
@@ -122,12 +131,18 @@ def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reaso
 
 
 def split(armoured: bytes, header: Header, max_size: int | None) -> list[bytes]:
-    """The messages in which to transmit an armoured one: itself if it fits, else fragments of at most max_size."""
+    """The messages in which to transmit an armoured one: itself if it fits, else fragments of at most max_size.
+
+    The header says the version and the tags, of which version 2 has none. The smallest max_size that a configuration
+    can have leaves room for the longest text in 65535 pieces. [Fragmentation; FRAGMENT-SEND-1, FRAGMENT-SEND-2,
+    FRAGMENT-SEND-3, FRAGMENT-SEND-6, FRAGMENT-SEND-8, FRAGMENT-SEND-10, FRAGMENT-SEND-11, INSTANCE-HEADER-2]
+    """
     if max_size is None or len(armoured) <= max_size:
         return [armoured]
     tags = b"|%08x|%08x" % (header.sender, header.receiver) if header.version == 3 else b""
     room = max_size - len(b"?OTR%s,00000,00000,," % tags)
-    count = -(-len(armoured) // room)
+    count = -(-len(armoured) // room)  # rounded up, so that no piece is empty [FRAGMENT-SEND-7]
+    # [FRAGMENT-SEND-4, FRAGMENT-SEND-5]
     return [
         b"?OTR%s,%05d,%05d,%s," % (tags, k, count, armoured[(k - 1) * room : k * room]) for k in range(1, count + 1)
     ]

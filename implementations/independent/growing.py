@@ -2,7 +2,8 @@
 
 The correspondent decides how many pieces, keys to reveal or answers a party has to remember. States are replaced and
 never written to, and copying a tuple or a set for each new item would make the whole work grow with the square of
-their number. A collection from here is immutable as well, and the next one shares what it holds with the one before.
+their number [ROBUST-INPUT-1]. A collection from here is immutable as well, and the next one shares what it holds with
+the one before.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One party: its configuration, its whole mutable state, and the few operations that every part of the engine uses.
 
 `PartyState` is all that a snapshot holds. Its containers are written to, but what they contain never is, so a copy
-one level deep is a snapshot. `Party` draws randomness, finds and replaces sessions, and turns raw messages into
-events. Who does what with a message is decided elsewhere.
+one level deep is a snapshot. A party has one correspondent and shares nothing with another [STATE-SEPARATE-1]. `Party`
+draws randomness, finds and replaces sessions, and turns raw messages into events. Who does what with a message is
+decided elsewhere.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ def in_words(number: int) -> str:
 
 
 def check_config(config: PartyConfig) -> None:
-    """Raise OtrError for a value out of range."""
+    """Raise OtrError for a value out of range.
+
+    A size from MIN_MESSAGE_SIZE on leaves room for the longest text in 65535 fragments. [FRAGMENT-SEND-12]
+    """
     tag, size, interval = config.instance_tag, config.max_message_size, config.heartbeat_interval
     if tag is not None and not MIN_INSTANCE_TAG <= tag <= _HIGHEST_TAG:
         raise OtrError(f"instance_tag {in_words(tag)} is outside {MIN_INSTANCE_TAG} to {_HIGHEST_TAG}")
@@ -105,7 +109,7 @@ class Party:
     # Randomness.
 
     def draw(self, label: str, size: int) -> bytes:
-        """The next `size` bytes of a label."""
+        """The next `size` bytes of a label: never the same again, as the index rises. [AKE-FRESH-1, KEYS-SIG-6]"""
         index = self.state.draws.get(label, 0)
         self.state.draws[label] = index + 1
         return self._entropy.draw(label, index, size)
@@ -115,10 +119,11 @@ class Party:
         return KeyPair.from_bytes(self.draw(label, DH_EXPONENT))
 
     def draw_smp_exponent(self, label: str) -> int:
-        """A new exponent for SMP."""
+        """A new exponent for SMP. [SMPMATH-EXP-3]"""
         return int.from_bytes(self.draw(label, SMP_EXPONENT), "big")
 
     def _draw_tag(self) -> int:
+        """A random tag, so that clients of one account have different ones. [INSTANCE-OWN-2, INSTANCE-OWN-4]"""
         tag = 0
         while tag < MIN_INSTANCE_TAG:
             tag = int.from_bytes(self.draw("instance_tag", 4), "big")
@@ -127,7 +132,11 @@ class Party:
     # Sessions.
 
     def session(self, instance: int) -> Session:
-        """The session of that tag, or the fresh one that it would start as."""
+        """The session of that tag, or the fresh one that it would start as.
+
+        The tag is that of the message at hand, so a forged one binds nobody. [INSTANCE-LEARN-1] Our announced commit
+        waits for an answer from every instance that has no session yet. [INSTANCE-MULTI-2]
+        """
         known = self.state.sessions.get(instance)
         if known is not None:
             return known
@@ -148,7 +157,7 @@ class Party:
         self.put(replace(self.session(instance), message=message))
 
     def make_room(self, instance: int) -> None:
-        """Make sure that a session of that tag can exist. Raises Fault(TOO_MANY_INSTANCES)."""
+        """Make sure that a session of that tag can exist. Raises Fault(TOO_MANY_INSTANCES). [INSTANCE-LEARN-2]"""
         sessions = self.state.sessions
         if instance in sessions or len(sessions) <= MAX_INSTANCES:
             return
@@ -178,12 +187,15 @@ class Party:
         return text.allowed_versions(self.state.policy)
 
     def header(self, version: int, kind: Kind, receiver: int) -> Header:
-        """The header of a message of ours."""
+        """The header of a message of ours: the sender tag is always ours, the receiver tag the one given.
+        [INSTANCE-OWN-5, COMMIT-FORM-4, DHKEY-FORM-4, DHKEY-FORM-5, REVEAL-FORM-4, REVEAL-FORM-5, SIG-FORM-4,
+        SIG-FORM-5, DATA-FORM-4, DATA-FORM-5]
+        """
         if version == 2:
             return Header(version, kind)
         return Header(version, kind, self.state.instance_tag, receiver)
 
     def emit(self, message: Encoded) -> list[Event]:
-        """Transmit an encoded message, in fragments if it must be."""
+        """Transmit an encoded message of any kind, in fragments if it must be. [FRAGMENT-SEND-9]"""
         pieces = split(text.armour(message.raw), message.header, self.config.max_message_size)
         return [Outgoing(piece) for piece in pieces]

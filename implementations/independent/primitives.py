@@ -14,7 +14,7 @@ from Crypto.Cipher import AES
 from Crypto.Hash import HMAC, SHA1, SHA256
 from Crypto.Math.Numbers import Integer
 
-#: The 1536-bit prime of RFC 3526. [Encoded messages]
+#: The 1536-bit prime of RFC 3526. [Encoded messages; TYPES-GROUP-1]
 P: Final = int(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
     "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
@@ -23,22 +23,24 @@ P: Final = int(
     16,
 )
 
-#: The order of the subgroup in which SMP's proofs are made. [Socialist Millionaires' Protocol]
+#: The order of the subgroup in which SMP's proofs are made, and modulo which their D values are reduced.
+#: [Socialist Millionaires' Protocol; SMPMATH-MODQ-1, SMPMATH-MODQ-2]
 Q: Final = (P - 1) // 2
 
-#: The generator, g in the handshake and g_1 in SMP.
+#: The generator, g in the handshake and g_1 in SMP. [TYPES-GROUP-2]
 G: Final = 2
 
-#: Bytes of a D-H exponent (320 bits) and of an SMP exponent (1536 bits).
+#: Bytes of a D-H exponent (320 bits) and of an SMP exponent (1536 bits). These sizes can't be seen from outside.
+#: [COMMIT-GX-2, DHKEY-GY-1, KEYMGMT-START-2, SMPMATH-EXP-2, SMPMATH-EXP-6, SMPMATH-EXP-8]
 DH_EXPONENT: Final = 40
 SMP_EXPONENT: Final = 192
 
-#: Bytes of a MAC on the wire, SHA1-HMAC or the first 160 bits of a SHA256-HMAC.
+#: Bytes of a MAC on the wire, SHA1-HMAC or the first 160 bits of a SHA256-HMAC. [TYPES-MAC-1]
 MAC_SIZE: Final = 20
 
 
 def power(base: int, exponent: int, modulus: int = P) -> int:
-    """base ** exponent mod modulus, for an exponent of 0 or more; the one place that exponentiates."""
+    """base ** exponent mod modulus, for an exponent of 0 or more; the one place that exponentiates. [TYPES-GROUP-3]"""
     return int(pow(Integer(base), exponent, modulus))
 
 
@@ -56,7 +58,7 @@ def quotient(numerator: int, denominator: int) -> int:
 
 
 def in_group(value: int) -> bool:
-    """Whether a public value is legal, in [2, P - 2]. [Authenticated Key Exchange]"""
+    """Whether a public value is legal, in [2, P - 2]. [Authenticated Key Exchange; AKE-VALID-3, SMPMATH-RANGE-15]"""
     return 2 <= value <= P - 2
 
 
@@ -83,7 +85,7 @@ def sha256(data: bytes) -> bytes:
 
 
 def sha1_hmac(key: bytes, data: bytes) -> bytes:
-    """SHA1-HMAC, 20 bytes: the authenticator of a Data Message. [Data Message]"""
+    """SHA1-HMAC, 20 bytes: the authenticator of a Data Message. [Data Message; DATA-MAC-1]"""
     return HMAC.new(key, data, SHA1).digest()
 
 
@@ -98,9 +100,9 @@ def same(left: bytes, right: bytes) -> bool:
 
 
 def aes_ctr(key: bytes, data: bytes, top_half: bytes = bytes(8)) -> bytes:
-    """AES128-CTR, which encrypts and decrypts alike.
+    """AES128-CTR, which encrypts and decrypts alike. The length stays the same. [COMMIT-GX-5, DATA-ENC-3]
 
-    top_half: the first 8 bytes of the initial counter, the other 8 are 0. [Data Message]
+    top_half: the first 8 bytes of the initial counter, the other 8 are 0. [Data Message; DATA-ENC-2]
     """
     cipher = AES.new(key, AES.MODE_CTR, nonce=b"", initial_value=top_half + bytes(8))
     return cipher.encrypt(data)

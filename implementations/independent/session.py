@@ -1,8 +1,8 @@
 """The state of one session: who, the authentication state, the message state, and what each of these needs.
 
 States are types, so that a value which makes sense in one state only cannot exist in another, and leaving a state
-forgets all that belonged to it. All of them are immutable; the engine replaces a session to change it, which makes a
-snapshot as cheap as a reference. [The protocol state machine]
+forgets all that belonged to it [USER-END-5, STATE-ENDED-3]. All of them are immutable; the engine replaces a session to
+change it, which makes a snapshot as cheap as a reference. [The protocol state machine]
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class Plaintext:
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """MSGSTATE_ENCRYPTED; last_sent is the time of the last Data Message that went out, in seconds."""
+    """MSGSTATE_ENCRYPTED; last_sent is the time of the last Data Message that went out, in seconds.
+
+    SMP has a state only here, and begins in EXPECT1. [SMP-STATE-1, SMP-STATE-2, SMP-EXPECT-4]
+    """
 
     ssid: bytes
     fingerprint: bytes
@@ -95,12 +98,16 @@ Message = Plaintext | Encrypted | Finished
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session; pending_mac_keys are to be revealed in the next Data Message."""
+    """One session; pending_mac_keys are to be revealed in the next Data Message.
+
+    Each instance of the correspondent has its own. [INSTANCE-MULTI-1] The authentication state and the message state
+    don't depend on each other. [STATE-ENCRYPTED-3]
+    """
 
     instance: int
     version: int = 0
-    auth: Auth = Idle()
-    message: Message = Plaintext()
+    auth: Auth = Idle()  # [STATE-AUTH-1]
+    message: Message = Plaintext()  # [STATE-PLAINTEXT-1]
     pending_mac_keys: Chain[bytes] = field(default_factory=Chain)
 
     def snapshot(self) -> SessionSnapshot:

@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Expect2:
-    """SMPSTATE_EXPECT2: we have sent message 1."""
+    """SMPSTATE_EXPECT2: we have sent message 1. [SMP-BEGIN-2, SMPMATH-STORE-3]"""
 
     x: int = field(repr=False)
     a2: int = field(repr=False)
@@ -47,7 +47,7 @@ class Expect2:
 
 @dataclass(frozen=True, slots=True)
 class Expect3:
-    """SMPSTATE_EXPECT3: we have sent message 2."""
+    """SMPSTATE_EXPECT3: we have sent message 2. [SMP-MSG1-3, SMPMATH-STORE-1]"""
 
     b3: int = field(repr=False)
     g2: int = field(repr=False)
@@ -59,7 +59,9 @@ class Expect3:
 
 @dataclass(frozen=True, slots=True)
 class Expect4:
-    """SMPSTATE_EXPECT4: we have sent message 3. The quotients are P_a / P_b and Q_a / Q_b."""
+    """SMPSTATE_EXPECT4: we have sent message 3. The quotients are P_a / P_b and Q_a / Q_b.
+    [SMP-MSG2-3, SMPMATH-STORE-2]
+    """
 
     a3: int = field(repr=False)
     g3b: int
@@ -71,12 +73,14 @@ State = Expect1 | Asked | Expect2 | Expect3 | Expect4
 
 
 def _hash(version: int, *values: int) -> int:
-    """[SMP Hash function]"""
+    """Of a version and one or two numbers. Each of the eight proofs has a version of its own.
+    [SMP Hash function; SMPMATH-HASH-1, SMPMATH-HASH-2, SMPMATH-HASH-3, SMPMATH-HASH-4]
+    """
     return int.from_bytes(sha256(bytes((version,)) + b"".join(map(encode_mpi, values))), "big")
 
 
 def _check(*, elements: Sequence[int], responses: Sequence[int]) -> None:
-    """Raise Fault unless the group elements are in range and the D values are reduced."""
+    """Raise Fault unless the group elements are in range and the D values are reduced. [SMPMATH-DVALUE-1]"""
     if not all(map(in_group, elements)) or not all(response < Q for response in responses):
         raise Fault(Reason.SMP_BAD_ELEMENT)
 
@@ -87,7 +91,9 @@ def _demand(proved: bool) -> None:
 
 
 def _bounded(*challenges: int) -> None:
-    """No hash has such a value, so it proves nothing; and it would make an exponentiation of any length."""
+    """No hash has such a value, so it proves nothing; and it would make an exponentiation of any length.
+    [ROBUST-INPUT-1]
+    """
     _demand(all(challenge < _HASH_LIMIT for challenge in challenges))
 
 
@@ -131,67 +137,77 @@ def _r_proved(version: int, q_quotient: int, half: int, r: int, c: int, d7: int)
 
 
 def begin(x: int, draw: Draw) -> tuple[Expect2, list[int]]:
-    """SMP message 1. [User requests to begin SMP]"""
+    """SMP message 1. Every value comes with a proof. [User requests to begin SMP; SMPMATH-PROOF-1]"""
     a2, a3 = draw("smp.a2"), draw("smp.a3")
-    c2, d2 = _prove_exponent(1, a2, draw("smp.r2"))
-    c3, d3 = _prove_exponent(2, a3, draw("smp.r3"))
-    return Expect2(x, a2, a3), [power(G, a2), c2, d2, power(G, a3), c3, d3]
+    c2, d2 = _prove_exponent(1, a2, draw("smp.r2"))  # [SMPMATH-MAKE-15]
+    c3, d3 = _prove_exponent(2, a3, draw("smp.r3"))  # [SMPMATH-MAKE-16]
+    return Expect2(x, a2, a3), [power(G, a2), c2, d2, power(G, a3), c3, d3]  # [SMPMATH-MAKE-14]
 
 
 def check_message_1(values: Sequence[int], question: bytes | None) -> Asked:
     """The state in which the user is to be asked. Raises Fault. [Receiving a type 2 TLV]"""
-    g2a, c2, d2, g3a, c3, d3 = values
-    _check(elements=(g2a, g3a), responses=(d2, d3))
+    g2a, c2, d2, g3a, c3, d3 = values  # [SMPMATH-ORDER-1]
+    _check(elements=(g2a, g3a), responses=(d2, d3))  # [SMPMATH-RANGE-1, SMPMATH-RANGE-2, SMPMATH-RANGE-11]
     _bounded(c2, c3)
-    _demand(_knows_exponent(1, g2a, c2, d2))
-    _demand(_knows_exponent(2, g3a, c3, d3))
+    _demand(_knows_exponent(1, g2a, c2, d2))  # [SMPMATH-CHECK-1]
+    _demand(_knows_exponent(2, g3a, c3, d3))  # [SMPMATH-CHECK-2]
     return Asked(question, g2a, g3a)
 
 
 def answer(asked: Asked, y: int, draw: Draw) -> tuple[Expect3, list[int]]:
-    """SMP message 2. [Receiving a type 2 TLV]"""
+    """SMP message 2. [Receiving a type 2 TLV; SMPMATH-EXP-1]"""
     b2, b3 = draw("smp.b2"), draw("smp.b3")
-    c2, d2 = _prove_exponent(3, b2, draw("smp.r2"))
-    c3, d3 = _prove_exponent(4, b3, draw("smp.r3"))
-    g2, g3 = power(asked.g2a, b2), power(asked.g3a, b3)
+    c2, d2 = _prove_exponent(3, b2, draw("smp.r2"))  # [SMPMATH-MAKE-2]
+    c3, d3 = _prove_exponent(4, b3, draw("smp.r3"))  # [SMPMATH-MAKE-3]
+    g2, g3 = power(asked.g2a, b2), power(asked.g3a, b3)  # [SMPMATH-MAKE-4]
+    # [SMPMATH-MAKE-5, SMPMATH-MAKE-6]
     pb, qb, cp, d5, d6 = _prove_coordinates(5, g2, g3, y, draw("smp.r4"), draw("smp.r5"), draw("smp.r6"))
     state = Expect3(b3=b3, g2=g2, g3=g3, g3a=asked.g3a, pb=pb, qb=qb)
+    # [SMPMATH-MAKE-1]
     return state, [power(G, b2), c2, d2, power(G, b3), c3, d3, pb, qb, cp, d5, d6]
 
 
 def answer_message_2(state: Expect2, values: Sequence[int], draw: Draw) -> tuple[Expect4, list[int]]:
-    """Check SMP message 2 and make message 3. Raises Fault. [Receiving a type 3 TLV]"""
-    g2b, c2, d2, g3b, c3, d3, pb, qb, cp, d5, d6 = values
+    """Check SMP message 2 and make message 3. Raises Fault. [Receiving a type 3 TLV; SMPMATH-EXP-4]"""
+    g2b, c2, d2, g3b, c3, d3, pb, qb, cp, d5, d6 = values  # [SMPMATH-ORDER-2]
+    # [SMPMATH-RANGE-3, SMPMATH-RANGE-4, SMPMATH-RANGE-5, SMPMATH-RANGE-6, SMPMATH-RANGE-12]
     _check(elements=(g2b, g3b, pb, qb), responses=(d2, d3, d5, d6))
     _bounded(c2, c3, cp)
-    _demand(_knows_exponent(3, g2b, c2, d2))
-    _demand(_knows_exponent(4, g3b, c3, d3))
-    g2, g3 = power(g2b, state.a2), power(g3b, state.a3)
-    _demand(_coordinates_proved(5, g2, g3, pb, qb, cp, d5, d6))
+    _demand(_knows_exponent(3, g2b, c2, d2))  # [SMPMATH-CHECK-3]
+    _demand(_knows_exponent(4, g3b, c3, d3))  # [SMPMATH-CHECK-4]
+    g2, g3 = power(g2b, state.a2), power(g3b, state.a3)  # [SMPMATH-MAKE-7]
+    _demand(_coordinates_proved(5, g2, g3, pb, qb, cp, d5, d6))  # [SMPMATH-CHECK-5]
+    # [SMPMATH-MAKE-8, SMPMATH-MAKE-9]
     pa, qa, cp, d5, d6 = _prove_coordinates(6, g2, g3, state.x, draw("smp.r4"), draw("smp.r5"), draw("smp.r6"))
     q_quotient = quotient(qa, qb)
-    ra, cr, d7 = _prove_r(7, q_quotient, state.a3, draw("smp.r7"))
+    ra, cr, d7 = _prove_r(7, q_quotient, state.a3, draw("smp.r7"))  # [SMPMATH-MAKE-10, SMPMATH-MAKE-11]
     following = Expect4(a3=state.a3, g3b=g3b, p_quotient=quotient(pa, pb), q_quotient=q_quotient)
     return following, [pa, qa, cp, d5, d6, ra, cr, d7]
 
 
 def answer_message_3(state: Expect3, values: Sequence[int], draw: Draw) -> tuple[bool, list[int]]:
-    """Check SMP message 3 and make message 4; the flag tells if x = y. Raises Fault. [Receiving a type 4 TLV]"""
-    pa, qa, cp, d5, d6, ra, cr, d7 = values
+    """Check SMP message 3 and make message 4; the flag tells if x = y. Raises Fault. [Receiving a type 4 TLV]
+
+    No test is made that P_a and Q_a differ from P_b and Q_b, for the first proof takes the exponents that they were
+    made with, and a peer that copies ours does not know them. [SMPMATH-EQUAL-1]
+    """
+    pa, qa, cp, d5, d6, ra, cr, d7 = values  # [SMPMATH-ORDER-3]
+    # [SMPMATH-RANGE-7, SMPMATH-RANGE-8, SMPMATH-RANGE-9, SMPMATH-RANGE-13]
     _check(elements=(pa, qa, ra), responses=(d5, d6, d7))
     _bounded(cp, cr)
-    _demand(_coordinates_proved(6, state.g2, state.g3, pa, qa, cp, d5, d6))
+    _demand(_coordinates_proved(6, state.g2, state.g3, pa, qa, cp, d5, d6))  # [SMPMATH-CHECK-6]
     q_quotient = quotient(qa, state.qb)
-    _demand(_r_proved(7, q_quotient, state.g3a, ra, cr, d7))
+    _demand(_r_proved(7, q_quotient, state.g3a, ra, cr, d7))  # [SMPMATH-CHECK-7]
+    # [SMPMATH-EXP-5, SMPMATH-MAKE-12, SMPMATH-MAKE-13]
     rb, cr, d7 = _prove_r(8, q_quotient, state.b3, draw("smp.r7"))
-    equal = power(ra, state.b3) == quotient(pa, state.pb)
+    equal = power(ra, state.b3) == quotient(pa, state.pb)  # [SMPMATH-TEST-1, SMP-RESULT-1]
     return equal, [rb, cr, d7]
 
 
 def conclude(state: Expect4, values: Sequence[int]) -> bool:
     """Check SMP message 4, and tell if x = y. Raises Fault. [Receiving a type 5 TLV]"""
-    rb, cr, d7 = values
-    _check(elements=(rb,), responses=(d7,))
+    rb, cr, d7 = values  # [SMPMATH-ORDER-4]
+    _check(elements=(rb,), responses=(d7,))  # [SMPMATH-RANGE-10, SMPMATH-RANGE-14]
     _bounded(cr)
-    _demand(_r_proved(8, state.q_quotient, state.g3b, rb, cr, d7))
-    return power(rb, state.a3) == state.p_quotient
+    _demand(_r_proved(8, state.q_quotient, state.g3b, rb, cr, d7))  # [SMPMATH-CHECK-8]
+    return power(rb, state.a3) == state.p_quotient  # [SMPMATH-TEST-2, SMP-RESULT-1]

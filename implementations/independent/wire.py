@@ -20,16 +20,16 @@ from .primitives import MAC_SIZE
 class Kind(IntEnum):
     """The message types. [Encoded messages]"""
 
-    DH_COMMIT = 0x02
-    DATA = 0x03
-    DH_KEY = 0x0A
-    REVEAL_SIGNATURE = 0x11
-    SIGNATURE = 0x12
+    DH_COMMIT = 0x02  # [COMMIT-FORM-3]
+    DATA = 0x03  # [DATA-FORM-3]
+    DH_KEY = 0x0A  # [DHKEY-FORM-3]
+    REVEAL_SIGNATURE = 0x11  # [REVEAL-FORM-3]
+    SIGNATURE = 0x12  # [SIG-FORM-3]
 
 
 HANDSHAKE_KINDS: Final = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
 
-#: The flag of a Data Message that asks the receiver not to complain. [Data Message]
+#: The flag of a Data Message that asks the receiver not to complain. [Data Message; DATA-FLAGS-3]
 IGNORE_UNREADABLE: Final = 0x01
 
 #: The reasons for which a message is discarded by its tags alone.
@@ -37,7 +37,11 @@ TAG_REASONS: Final = frozenset({Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, 
 
 
 class Fault(Exception):
-    """Something received cannot be accepted; `field` and `offset` as in Rejected. [choice encoding.mistake-field]"""
+    """Something received cannot be accepted; `field` and `offset` as in Rejected. [choice encoding.mistake-field]
+
+    It names a field and a place, and never holds a value, so that nothing reported from it can hold a secret.
+    [ROBUST-LEAK-1]
+    """
 
     def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
         super().__init__(reason.value, field, offset)
@@ -54,6 +58,10 @@ class Reader:
         self.offset = offset
 
     def fixed(self, name: str, size: int) -> bytes:
+        """`size` bytes, which have to be there. [ARMOUR-PARSE-6, TYPES-DATA-2]
+
+        The size is compared before anything is copied, and Python's integers don't wrap around. [TYPES-DATA-3]
+        """
         end = self.offset + size
         if end > len(self._data):
             raise Fault(Reason.MALFORMED, name, self.offset)
@@ -62,11 +70,11 @@ class Reader:
         return value
 
     def number(self, name: str, size: int) -> int:
-        """A BYTE, SHORT or INT."""
+        """A BYTE, SHORT or INT, unsigned and big-endian. [TYPES-BYTE-1, TYPES-SHORT-1, TYPES-INT-1]"""
         return int.from_bytes(self.fixed(name, size), "big")
 
     def data(self, name: str) -> bytes:
-        """A DATA field; its offset is that of its length."""
+        """A DATA field; its offset is that of its length. [TYPES-DATA-1]"""
         start = self.offset
         try:
             return self.fixed(name, self.number(name, 4))
@@ -82,7 +90,7 @@ class Reader:
         return value
 
     def mpi(self, name: str) -> int:
-        """An MPI, which must have the minimum length."""
+        """An MPI, which must have the minimum length, so that a number has one encoding. [TYPES-MPI-1, TYPES-MPI-5]"""
         start = self.offset
         value = self.data(name)
         if value.startswith(b"\0"):
@@ -90,24 +98,26 @@ class Reader:
         return int.from_bytes(value, "big")
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Nothing may follow. [choice encoding.trailing-bytes; ARMOUR-PARSE-7]"""
         if self.offset != len(self._data):
             raise Fault(Reason.MALFORMED, "end", self.offset)
 
 
 def encode_data(value: bytes) -> bytes:
-    """A DATA field. [Data types]"""
+    """A DATA field. [Data types; TYPES-DATA-1]"""
     return struct.pack(">I", len(value)) + value
 
 
 def encode_mpi(value: int) -> bytes:
-    """An MPI of minimum length. [Data types]"""
+    """An MPI of minimum length, without a byte for a sign. [Data types; TYPES-MPI-1, TYPES-MPI-2, TYPES-MPI-4]"""
     return encode_data(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The start of every encoded message. Version 2 has no tags; both are 0 then. [Encoded messages]"""
+    """The start of every encoded message. Version 2 has no tags; both are 0 then.
+    [Encoded messages; INSTANCE-HEADER-1, INSTANCE-HEADER-3]
+    """
 
     version: int
     kind: int
@@ -115,6 +125,10 @@ class Header:
     receiver: int = 0
 
     def encode(self) -> bytes:
+        """The version as a SHORT, the type as a BYTE, and in version 3 the tags as INTs.
+        [COMMIT-FORM-1, COMMIT-FORM-2, DHKEY-FORM-1, DHKEY-FORM-2, REVEAL-FORM-1, REVEAL-FORM-2, SIG-FORM-1,
+        SIG-FORM-2, DATA-FORM-1, DATA-FORM-2, INSTANCE-OWN-1]
+        """
         if self.version == 2:
             return struct.pack(">HB", self.version, self.kind)
         return struct.pack(">HBII", self.version, self.kind, self.sender, self.receiver)
@@ -138,13 +152,15 @@ class Encoded:
 
 
 def judge_sender(tag: int) -> None:
-    """Raise Fault for a sender tag below the smallest valid one. [Instance Tags]"""
+    """Raise Fault for a sender tag below the smallest valid one. [Instance Tags; INSTANCE-DISCARD-2]"""
     if tag < MIN_INSTANCE_TAG:
         raise Fault(Reason.BAD_SENDER_TAG)
 
 
 def judge_receiver(tag: int, own_tag: int, *, zero_allowed: bool) -> None:
-    """Raise Fault for a receiver tag that is invalid, or that names somebody else. [Instance Tags]"""
+    """Raise Fault for a receiver tag that is invalid, or that names somebody else.
+    [Instance Tags; INSTANCE-DISCARD-1, INSTANCE-DISCARD-3]
+    """
     if 0 < tag < MIN_INSTANCE_TAG:
         raise Fault(Reason.BAD_RECEIVER_TAG)
     if tag != own_tag and not (tag == 0 and zero_allowed):
@@ -152,24 +168,28 @@ def judge_receiver(tag: int, own_tag: int, *, zero_allowed: bool) -> None:
 
 
 def read_header(raw: bytes, own_tag: int) -> Header:
-    """Read and judge the header; the type is read but not judged. [choice encoding.header-order]"""
+    """Read and judge the header; the type is read but not judged. [choice encoding.header-order]
+
+    Raises Fault, also for a message that is too short to have a header. [ARMOUR-PARSE-2]
+    """
     reader = Reader(raw)
     version = reader.number("version", 2)
-    if version not in VERSIONS:
+    if version not in VERSIONS:  # also a Key Exchange Message of version 1 [ARMOUR-PARSE-4, AKE-V1-1]
         raise Fault(Reason.UNKNOWN_VERSION)
     kind = reader.number("type", 1)
     if version == 2:
         return Header(version, kind)
+    # Tags are unsigned, and judged before the type matters. [INSTANCE-RANGE-1, INSTANCE-DISCARD-5]
     sender = reader.number("sender_tag", 4)
     judge_sender(sender)
     receiver = reader.number("receiver_tag", 4)
-    judge_receiver(receiver, own_tag, zero_allowed=kind == Kind.DH_COMMIT)
+    judge_receiver(receiver, own_tag, zero_allowed=kind == Kind.DH_COMMIT)  # [INSTANCE-ZERO-2, INSTANCE-ZERO-3]
     return Header(version, kind, sender, receiver)
 
 
 @dataclass(frozen=True, slots=True)
 class DhCommit:
-    """[D-H Commit Message]"""
+    """[D-H Commit Message; COMMIT-FORM-6]"""
 
     encrypted_gx: bytes
     hashed_gx: bytes
@@ -180,7 +200,7 @@ class DhCommit:
 
 @dataclass(frozen=True, slots=True)
 class DhKey:
-    """[D-H Key Message]"""
+    """[D-H Key Message; DHKEY-FORM-6]"""
 
     gy: int
 
@@ -201,7 +221,7 @@ class SealedSignature:
 
 @dataclass(frozen=True, slots=True)
 class RevealSignature:
-    """[Reveal Signature Message]"""
+    """[Reveal Signature Message; REVEAL-FORM-6, REVEAL-FORM-8]"""
 
     revealed_key: bytes = field(repr=False)
     sealed: SealedSignature
@@ -212,7 +232,7 @@ class RevealSignature:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """[Signature Message]"""
+    """[Signature Message; SIG-FORM-6]"""
 
     sealed: SealedSignature
 
@@ -242,37 +262,40 @@ def _read_sealed(reader: Reader) -> SealedSignature:
 
 
 def read_handshake_body(raw: bytes, header: Header) -> HandshakeMessage:
-    """The body of one of the four handshake messages. Raises Fault, with UNKNOWN_TYPE for another type."""
+    """The body of one of the four handshake messages. Raises Fault, with UNKNOWN_TYPE for another type.
+
+    No state is looked at before the structure is right. [COMMIT-BAD-1]
+    """
     reader = Reader(raw, header.size)
     message: HandshakeMessage
     match header.kind:
         case Kind.DH_COMMIT:
-            message = DhCommit(reader.data("encrypted_gx"), reader.sized_data("hashed_gx", 32))
+            message = DhCommit(reader.data("encrypted_gx"), reader.sized_data("hashed_gx", 32))  # [COMMIT-HASH-2]
         case Kind.DH_KEY:
             message = DhKey(reader.mpi("gy"))
         case Kind.REVEAL_SIGNATURE:
-            message = RevealSignature(reader.sized_data("revealed_key", 16), _read_sealed(reader))
+            message = RevealSignature(reader.sized_data("revealed_key", 16), _read_sealed(reader))  # [REVEAL-FORM-7]
         case Kind.SIGNATURE:
             message = Signature(_read_sealed(reader))
         case _:
-            raise Fault(Reason.UNKNOWN_TYPE)
+            raise Fault(Reason.UNKNOWN_TYPE)  # [ARMOUR-PARSE-5]
     reader.end()
     return message
 
 
 def read_data_body(raw: bytes, header: Header) -> DataMessage:
-    """The body of a Data Message. Raises Fault."""
+    """The body of a Data Message. Raises Fault. [Data Message; DATA-FORM-6]"""
     reader = Reader(raw, header.size)
     flags = reader.number("flags", 1)
     sender_keyid = reader.number("sender_keyid", 4)
     recipient_keyid = reader.number("recipient_keyid", 4)
     next_dh = reader.mpi("next_dh")
-    ctr = reader.fixed("ctr", 8)
+    ctr = reader.fixed("ctr", 8)  # [TYPES-CTR-1]
     encrypted_message = reader.data("encrypted_message")
-    authenticated = raw[: reader.offset]
+    authenticated = raw[: reader.offset]  # from the version on, without the old MAC keys [DATA-MAC-2, DATA-MAC-3]
     mac = reader.fixed("mac", MAC_SIZE)
     start = reader.offset
-    if len(reader.data("old_mac_keys")) % MAC_SIZE:
+    if len(reader.data("old_mac_keys")) % MAC_SIZE:  # [DATA-OLDMACS-1]
         raise Fault(Reason.MALFORMED, "old_mac_keys", start)
     reader.end()
     return DataMessage(flags, sender_keyid, recipient_keyid, next_dh, ctr, encrypted_message, authenticated, mac)
