@@ -225,13 +225,22 @@ def test_bound_text_is_not_for_another() -> None:
 # ---- configuration, time, snapshots
 
 
-def test_config_is_checked() -> None:
-    bad: list[dict[str, object]] = [{"tag": 0xFF}, {"tag": 1 << 32}, {"size": 63}, {"heartbeat": -1}]
-    bad.append({"key": DsaPrivateKey(replace(KEY_A.public, g=1), KEY_A.x)})
-    bad.append({"key": DsaPrivateKey(KEY_A.public, 0)})
-    for kwargs in bad:
-        with pytest.raises(OtrError):
-            alice(**kwargs)
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ({"tag": 0xFF}, "give a tag in this range"),
+        ({"tag": 1 << 32}, "give a tag in this range"),
+        ({"size": 63}, "give at least that many bytes"),
+        ({"heartbeat": -1}, "give 0 or more seconds"),
+        ({"key": DsaPrivateKey(replace(KEY_A.public, g=1), KEY_A.x)}, "give a DSA key"),
+        ({"key": DsaPrivateKey(KEY_A.public, 0)}, "give a DSA key"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_and_the_error_says_what_to_give(
+    wrong: dict[str, object], advice: str
+) -> None:
+    with pytest.raises(OtrError, match=advice):
+        alice(**wrong)
 
 
 def test_tag_is_drawn() -> None:
@@ -272,7 +281,7 @@ def test_time() -> None:
     a = alice()
     a.set_time(5)
     a.set_time(5)
-    with pytest.raises(OtrError):
+    with pytest.raises(OtrError, match="no earlier than the last one"):
         a.set_time(4)
 
 
@@ -308,7 +317,7 @@ def test_snapshot_and_restore() -> None:
         assert (ends[0].inspect(), ends[1].inspect()) == views
         assert talk(*ends) == first
         assert (ends[0].inspect(), ends[1].inspect()) == after
-    with pytest.raises(OtrError):
+    with pytest.raises(OtrError, match=r"restore what its snapshot\(\) has returned"):
         a.restore(object())
 
 

@@ -69,7 +69,7 @@ def sign(key: DsaPrivateKey, digest: bytes, nonce: bytes) -> bytes:
     k = int.from_bytes(nonce, "big") % (public.q - 1) + 1
     k_inverse = inverse(k, public.q)
     if k_inverse is None:
-        raise ArithmeticError("the nonce has no inverse, so q of our own key is not prime")
+        raise ArithmeticError("the nonce has no inverse, so q of our own key is not prime; generate another DSA key")
     r = power(public.g, k, public.p) % public.q
     s = k_inverse * (int.from_bytes(digest, "big") + key.x * r) % public.q
     # Padded with zero bytes, for one half in 256 is shorter. [ROBUST-AGREE-1]

@@ -266,7 +266,10 @@ class IndependentEngine:
 
     def set_time(self, now: int) -> None:
         if now < self._party.state.now:
-            raise OtrError(f"the time went backwards, from {in_words(self._party.state.now)} to {in_words(now)}")
+            raise OtrError(
+                f"the time went backwards, from {in_words(self._party.state.now)} to {in_words(now)}; "
+                "set a time that is no earlier than the last one"
+            )
         self._party.state.now = now
 
     def set_policy(self, policy: Policy) -> None:
@@ -296,5 +299,7 @@ class IndependentEngine:
     def restore(self, state: object) -> None:
         """Raises OtrError for anything but a snapshot of this class."""
         if not isinstance(state, PartyState):
-            raise OtrError("not a snapshot of this engine")
+            raise OtrError(
+                f"a {type(state).__name__} is not a snapshot of this engine; restore what its snapshot() has returned"
+            )
         self._party.state = state.copy()

@@ -12,12 +12,12 @@ SIG-REVEALSIG-1]
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from implementations.contract import Established, Event, Reason, Rejected, SmpAborted
 
 from . import ake, dsa, smp
-from .derive import handshake_keys, shared_secret
+from .derive import SignatureKeys, handshake_keys, shared_secret
 from .growing import Members
 from .outbound import send_stored
 from .party import Party
@@ -39,6 +39,18 @@ from .wire import (
 
 #: The id of the D-H key that a handshake is made with. [Key Management; KEYMGMT-AKE-1, REVEAL-SIG-2, SIG-SIG-2]
 _FIRST_KEYID = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a handshake has established once the correspondent's proof is checked: who they are, and the D-H keys."""
+
+    identity: ake.Identity
+    ours: KeyPair
+    theirs: int
+    secbytes: bytes = field(repr=False)
+    ssid: bytes
+    sent_reveal_signature: bool
 
 
 def begin(party: Party, offers: frozenset[int]) -> list[Event]:
@@ -126,7 +138,7 @@ def _receive_dh_key(party: Party, header: Header, message: DhKey) -> list[Event]
         case _:
             raise Fault(Reason.UNEXPECTED)  # another g^y in AWAITING_SIG, or another state [DHKEY-SIG-2]
     secbytes = shared_secret(commit.key, message.gy)
-    sealed = _seal(party, secbytes, commit.key, message.gy, reveal=True)
+    sealed = _seal(party, handshake_keys(secbytes).reveal, commit.key, message.gy)
     body = RevealSignature(commit.r, sealed)
     reply = Encoded(party.header(header.version, Kind.REVEAL_SIGNATURE, header.sender), body.encode())
     party.put(replace(session, auth=AwaitingSig(commit.key, message.gy, secbytes, reply)))  # [STATE-AUTH-4]
@@ -141,13 +153,14 @@ def _receive_reveal_signature(party: Party, header: Header, message: RevealSigna
     gx = ake.open_commitment(message.revealed_key, auth.encrypted_gx, auth.hashed_gx)
     _demand_in_group(gx)  # [AKE-VALID-2]
     secbytes = shared_secret(auth.key, gx)
-    identity = ake.unseal(handshake_keys(secbytes).reveal, message.sealed, auth.key.public, gx)
-    body = Signature(_seal(party, secbytes, auth.key, gx, reveal=False))
+    keys = handshake_keys(secbytes)
+    identity = ake.unseal(keys.reveal, message.sealed, auth.key.public, gx)
+    body = Signature(_seal(party, keys.reply, auth.key, gx))
     # All after the D-H Key carries the tags of both sides. [INSTANCE-REPLY-2]
     reply = Encoded(party.header(header.version, Kind.SIGNATURE, header.sender), body.encode())
     events = party.emit(reply)  # [REVEAL-ACCEPT-2]
-    events += _complete(party, header, identity, auth.key, gx, secbytes, sent_reveal_signature=False)
-    return events
+    outcome = _Outcome(identity, auth.key, gx, secbytes, keys.ssid, sent_reveal_signature=False)
+    return events + _complete(party, header, outcome)
 
 
 def _receive_signature(party: Party, header: Header, message: Signature) -> list[Event]:
@@ -155,8 +168,10 @@ def _receive_signature(party: Party, header: Header, message: Signature) -> list
     auth = party.session(header.sender).auth
     if not isinstance(auth, AwaitingSig):
         raise Fault(Reason.UNEXPECTED)
-    identity = ake.unseal(handshake_keys(auth.secbytes).reply, message.sealed, auth.key.public, auth.gy)
-    return _complete(party, header, identity, auth.key, auth.gy, auth.secbytes, sent_reveal_signature=True)
+    keys = handshake_keys(auth.secbytes)
+    identity = ake.unseal(keys.reply, message.sealed, auth.key.public, auth.gy)
+    outcome = _Outcome(identity, auth.key, auth.gy, auth.secbytes, keys.ssid, sent_reveal_signature=True)
+    return _complete(party, header, outcome)
 
 
 def _demand_in_group(value: int) -> None:
@@ -164,27 +179,16 @@ def _demand_in_group(value: int) -> None:
         raise Fault(Reason.BAD_GROUP_ELEMENT)
 
 
-def _seal(party: Party, secbytes: bytes, key: KeyPair, theirs: int, *, reveal: bool) -> SealedSignature:
-    """Our proof for the Reveal Signature Message, or for the Signature Message.
+def _seal(party: Party, keys: SignatureKeys, ours: KeyPair, theirs: int) -> SealedSignature:
+    """Our proof, for the signature message that `keys` are for.
 
     This is all that the long-term key is used for. [KEYS-PUBKEY-1]
     """
-    keys = handshake_keys(secbytes)
     nonce = party.draw("dsa.k", dsa.NONCE_SIZE)
-    chosen = keys.reveal if reveal else keys.reply
-    return ake.seal(chosen, party.config.key, nonce, _FIRST_KEYID, key.public, theirs)
+    return ake.seal(keys, party.config.key, nonce, _FIRST_KEYID, ours.public, theirs)
 
 
-def _complete(
-    party: Party,
-    header: Header,
-    identity: ake.Identity,
-    key: KeyPair,
-    theirs: int,
-    secbytes: bytes,
-    *,
-    sent_reveal_signature: bool,
-) -> list[Event]:
+def _complete(party: Party, header: Header, outcome: _Outcome) -> list[Event]:
     """Enter ENCRYPTED. [Key Management; choice completion.order, but the first step; STATE-ENCRYPTED-2, STATE-AUTH-6]
 
     Nothing but a proof that was checked leads here, whatever the message state was before. [STATE-ENCRYPTED-4,
@@ -201,14 +205,14 @@ def _complete(
         if not isinstance(old.smp, smp.Expect1):
             events.append(SmpAborted(instance, Reason.REHANDSHAKE))  # the new session has none [SMP-STATE-4]
     new = Encrypted(
-        ssid=handshake_keys(secbytes).ssid,
-        fingerprint=dsa.fingerprint(identity.key),
+        ssid=outcome.ssid,
+        fingerprint=dsa.fingerprint(outcome.identity.key),
         ratchet=Ratchet.begin(
-            our_first=key,
+            our_first=outcome.ours,
             our_second=party.draw_key("dh.x"),
-            their_keyid=identity.keyid,
-            their_y=theirs,
-            secbytes=secbytes,
+            their_keyid=outcome.identity.keyid,
+            their_y=outcome.theirs,
+            secbytes=outcome.secbytes,
             previous=None if old is None else old.ratchet,
         ),
         last_sent=party.state.now,
@@ -225,7 +229,7 @@ def _complete(
         version=header.version,
         ssid=new.ssid,
         fingerprint=new.fingerprint,
-        sent_reveal_signature=sent_reveal_signature,  # [DERIVE-SSID-2]
+        sent_reveal_signature=outcome.sent_reveal_signature,  # [DERIVE-SSID-2]
         refreshed=old is not None,
         same_key=old is not None and old.fingerprint == new.fingerprint,
     )

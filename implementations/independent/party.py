@@ -86,13 +86,24 @@ def check_config(config: PartyConfig) -> None:
     """
     tag, size, interval = config.instance_tag, config.max_message_size, config.heartbeat_interval
     if tag is not None and not MIN_INSTANCE_TAG <= tag <= _HIGHEST_TAG:
-        raise OtrError(f"instance_tag {in_words(tag)} is outside {MIN_INSTANCE_TAG} to {_HIGHEST_TAG}")
+        raise OtrError(
+            f"instance_tag {in_words(tag)} is outside {MIN_INSTANCE_TAG} to {_HIGHEST_TAG}; "
+            "give a tag in this range, or None to have one drawn"
+        )
     if size is not None and size < MIN_MESSAGE_SIZE:
-        raise OtrError(f"max_message_size {in_words(size)} is below {MIN_MESSAGE_SIZE}")
+        raise OtrError(
+            f"max_message_size {in_words(size)} is below {MIN_MESSAGE_SIZE}; "
+            "give at least that many bytes, or None to send every message whole"
+        )
     if interval is not None and interval < 0:
-        raise OtrError(f"heartbeat_interval {in_words(interval)} is negative")
+        raise OtrError(
+            f"heartbeat_interval {in_words(interval)} is negative; give 0 or more seconds, or None for no heartbeats"
+        )
     if not dsa.acceptable(config.key.public) or not 0 < config.key.x < config.key.public.q:
-        raise OtrError("the long-term key's numbers are out of range")
+        raise OtrError(
+            "the numbers of the long-term key are out of range; give a DSA key whose p has 1024, 2048 or 3072 bits and "
+            "whose q has 160, with g and y from 2 to p - 1 and x from 1 to q - 1"
+        )
 
 
 class Party:
