@@ -1,8 +1,8 @@
 """The book that the models of all parties share: which value a name has, and what every emitted message means.
 
 Names and values are one to one within a kind: the first value seen is bound to the name, and every later one must agree
-with it. Validity can then be judged without cryptography: a received field is genuine if the book knows that somebody
-emitted it, under the keys that the receiver would use. What an insider makes with real keys is entered by the test
+with it. Validity can then be judged without cryptography: a received field is genuine if the book knows that a party
+sent it, under the keys that the receiver would use. What an insider makes with real keys is entered by the test
 (`register_*`).
 
 Entries never change, and each one is journalled. So a snapshot is just a reference into the journal, and restoring it
@@ -180,7 +180,7 @@ class Book:
         self._messages.add(name, message)
 
     # What insiders make. Public keys are given by value. One that belongs to a modelled party and has not been seen yet
-    # must be bound first; otherwise the book takes it for somebody else's.
+    # must be bound first; otherwise the book takes it for a stranger's.
 
     def register_commit(self, encrypted_gx: bytes, hashed_gx: bytes, revealed_key: bytes, gxmpi: bytes) -> None:
         """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message; REVEAL-SIG-10]"""

@@ -123,7 +123,7 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
 
 
 def _reject_unopened(step: Step, auth: AwaitingRevealSig) -> None:
-    """The parts do not fit together. If nobody has made the commit known, only some failure can be predicted."""
+    """The parts do not fit together. If the commit is unknown, only some failure can be predicted."""
     if step.book.knows_commit_field(auth.encrypted_gx, auth.hashed_gx):
         step.reject(Reason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
         return

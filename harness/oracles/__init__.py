@@ -1,8 +1,8 @@
-"""Oracles: what must always hold, in every run, whoever acts and whatever the adversary does.
+"""Oracles: what must hold in every run, whatever the users do and whatever the adversary does.
 
-An oracle is a watcher on a world. It judges by the bytes on the wire and the events, and by the snapshots of parties
-that show them; never by the insides of an engine. `Oracles` bundles those of the design that need no third party (I15,
-that two engines agree, is harness.lockstep). All share one reader, which works out what a step means.
+An oracle is a watcher on a world. It judges by the bytes on the wire, by the events, and by the snapshots of parties
+that show them, but never by the internals of an engine. `Oracles` bundles those that look at one world (I15, that two
+engines agree, is harness.lockstep). All of them share one reader, which works out what a step means.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ ORACLES: Mapping[str, type[Oracle]] = {
 
 
 class Oracles:
-    """A watcher made of oracles: all of them, or those whose ids are given.
+    """A watcher that consists of oracles: all of them, or those whose ids are given.
 
-    configs: what the parties were made from; without it nothing is judged by policy or message size. drawn: by party,
-    what its source of randomness has given so far (RecordingEntropy.drawn); without it I8 can't search for it.
-    foreign: parties that are no engines of this project, with what they claim. They are judged by the protocol text
-    alone, not by the choices of our contract, and by what they tell: what they keep to themselves is never guessed.
+    configs: those of the parties; without them nothing is judged by policy or message size. drawn: for each party, the
+    randomness that its source has given so far (RecordingEntropy.drawn); without it I8 can't search for it. foreign:
+    parties that are not engines of this project, with their capabilities. They are judged by the protocol text alone,
+    not by the choices of our contract, and only by what they tell; the rest is never guessed.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Oracles:
         """Show a step to every oracle; raises OracleFailure."""
         view = self.reader.view(step)
         for oracle in self._oracles.values():
-            if step.failure is None or isinstance(oracle, Bounds):  # of what did not come nothing else can be said
+            if step.failure is None or isinstance(oracle, Bounds):  # a failed step has nothing else to judge
                 oracle.observe(view)
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
-        """At the end of a run: the parties can talk again. All pairs that are connected, unless some are given."""
+        """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
         healing = self._oracles.get(Healing.id)
         if not isinstance(healing, Healing):
             raise ValueError(f"{Healing.id} is not among these oracles: {', '.join(self._oracles)}")

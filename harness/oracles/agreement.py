@@ -21,12 +21,12 @@ from implementations.contract import (
     SmpState,
 )
 
-#: The message that completes a handshake, for who sent the Reveal Signature and for who did not.
+#: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
 _LAST = {True: Kind.SIGNATURE, False: Kind.REVEAL_SIGNATURE}
 
 
 def _proof(message: Message) -> bytes | None:
-    """A name for what a Reveal Signature or Signature Message proves; None for other messages."""
+    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
     if message.kind not in _LAST.values() or not message.has("mac"):
         return None
     key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
@@ -46,10 +46,10 @@ class Side:
 class Agreement(Oracle):
     """Both sides agree on version, ssid, fingerprints and who sent the Reveal Signature, or neither is encrypted.
 
-    A handshake completes only by a Reveal Signature or Signature Message that the other side really sent, with the
-    fingerprint of that side's key. Whoever sent the Reveal Signature completes it second: then the other side has
-    completed it already, with the same ssid and version, this side's fingerprint, and the other role. No third side
-    ever has that ssid. What the state shows is what the events said.
+    A handshake completes only by a Reveal Signature or Signature Message that the other side really sent, and with the
+    fingerprint of that side's key. The side that sent the Reveal Signature is the second to complete it: by then the
+    other side has completed it with the same ssid and version, this side's fingerprint, and the opposite role. No third
+    side ever has that ssid. The state shows what the events said.
     """
 
     id = "I4"
@@ -74,12 +74,15 @@ class Agreement(Oracle):
         kind = _LAST[event.sent_reveal_signature]
         name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
+            # [AKE-OUTLINE-1]
             self.fail(view, "a handshake is reported complete", f"only a {kind} message that is in order completes it")
         peer = self._proofs.get(name)
         if peer is None:
+            # [AKE-VERIFY-6, STATE-SECRECY-2]
             self.fail(view, f"a {kind} message that nobody sent completes the handshake", "it is refused")
         identity = self._reader.world.parties[peer].fingerprint
         if event.fingerprint != identity:
+            # [AKE-OUTLINE-2, KEYS-FPR-3]
             self.fail(view, f"fingerprint {event.fingerprint.hex()}", f"{peer}'s, {identity.hex()}")
         told = (event.version, event.instance)
         if told != (message.version, view.instance):
@@ -89,6 +92,7 @@ class Agreement(Oracle):
         own = self._reader.world.parties[view.party].fingerprint
         first = Side(peer, event.version, own, not event.sent_reveal_signature)
         expected = (first,) if event.sent_reveal_signature else ()
+        # [AKE-BOTH-1, DERIVE-AKE-2]
         if known != expected or len(event.ssid) != 8:
             self.fail(view, f"sides with ssid {event.ssid.hex()} before this one: {known}", f"{expected}")
         self._sides[event.ssid] = (*known, side)
@@ -101,6 +105,7 @@ class Agreement(Oracle):
             link = self._reader.link(view.party, session.instance)
             seen = (session.message_state, session.ssid, session.fingerprint)
             told = (link.state, link.ssid, b"" if link.state is MessageState.PLAINTEXT else link.fingerprint)
+            # [AKE-HIDE-1, STATE-ENCRYPTED-4]
             if seen != told or (link.encrypted and session.version != link.version):
                 self.fail(view, f"the state of session {session.instance:08x} shows {seen}", f"as reported, {told}")
 
@@ -114,23 +119,23 @@ class Run:
     question: bytes | None = None
 
 
-#: For a message received: SMP state before and after, when the run neither finishes nor is given up.
+#: SMP state before and after a message received, if the run neither finishes nor is given up. [SMP-MSG2-3]
 _PROGRESS = frozenset({(state, state) for state in SmpState} | {(SmpState.EXPECT2, SmpState.EXPECT4)})
 
-#: For a user's action that was not refused: the SMP states before it that are possible, and the one after it.
+#: The SMP states in which a user's action is possible if it is not refused, and the state after it.
 _ACTIONS = {
-    "smp_start": (frozenset(SmpState), SmpState.EXPECT2),
-    "smp_answer": (frozenset({SmpState.EXPECT1}), SmpState.EXPECT3),
-    "smp_abort": (frozenset(SmpState), SmpState.EXPECT1),
+    "smp_start": (frozenset(SmpState), SmpState.EXPECT2),  # [SMP-BEGIN-2]
+    "smp_answer": (frozenset({SmpState.EXPECT1}), SmpState.EXPECT3),  # [SMP-MSG1-3]
+    "smp_abort": (frozenset(SmpState), SmpState.EXPECT1),  # [SMP-ABORT-3]
 }
 
 
 class Smp(Oracle):
     """SMP tells both users that their secrets are equal if and only if they are, and nothing else can do so.
 
-    A run finishes only by a message that the peer sent in the same session as the other role of a run, and its result
-    is whether the secrets typed for these two runs are the same. A question is shown as it was asked. Each run
-    finishes once; one that was given up never does. The SMP state moves as the protocol text's tables say.
+    A run finishes only by a message that the peer sent in the same session, in the other role of a run. Its result is
+    whether the secrets typed for these two runs are the same. A question is shown as it was asked. Each run finishes
+    once, and never after it was given up. The SMP state changes as the protocol text's tables say.
     """
 
     id = "I9"
@@ -162,7 +167,7 @@ class Smp(Oracle):
         self._judge_states(view)
 
     def _where(self, view: View) -> tuple[str, int] | None:
-        """The session that a user's action is about; None when that can't be told."""
+        """The session that a user's action is about; None if that can't be told."""
         instance = view.meant
         return (view.party, instance) if instance is not None else None
 
@@ -171,9 +176,10 @@ class Smp(Oracle):
         if where is None or any(isinstance(one, Refused) for one in view.happenings):
             return
         if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
-            return  # it does not say so, but nothing came of it
+            return  # it does not say so, but did nothing
         secret, question = view.step.args.get("secret"), view.step.args.get("question")
         if view.step.action == "smp_answer":
+            # [SMP-TRUST-2]
             self.demand(where in self._asked, view, "an answer is sent", "it is refused, since nobody asked")
         self._asked.discard(where)
         self._runs.pop(where, None)
@@ -192,13 +198,16 @@ class Smp(Oracle):
         if view.foreign and peer is not None and not peer.question:
             right = peer.initiator and not event.question  # not all tell an empty question from none
         if not right:
+            # [SMP-MSG1-4]
             self.fail(view, f"the user is asked for a secret, question {event.question!r}", f"the peer began {peer}")
 
     def _judge_result(self, view: View, event: SmpFinished) -> None:
         own, peer = self._runs.get((view.party, event.instance)), self._peer(view)
         if own is None or peer is None or own.initiator == peer.initiator:
+            # [SMP-SECRET-9]
             self.fail(view, f"a run finishes, equal={event.equal}", "both sides have a run, in different roles")
         if event.equal != (own.secret == peer.secret):
+            # [SMP-RESULT-1, SMP-SECRET-8]
             self.fail(view, f"equal={event.equal}", f"equal={own.secret == peer.secret}, by what the users typed")
 
     def _judge_states(self, view: View) -> None:
@@ -215,12 +224,14 @@ class Smp(Oracle):
             before = earlier.smp_state if earlier else SmpState.EXPECT1
             moved = (before, session.smp_state)
             if session.instance in closed:
+                # [SMP-EXPECT-5, SMP-MSG3-4, SMP-MSG4-3, SMP-STATE-2]
                 right = session.smp_state is SmpState.EXPECT1
             elif view.step.action in _ACTIONS and where == (view.party, session.instance):
                 refused = any(isinstance(one, Refused) for one in view.happenings)
                 possible, then = _ACTIONS[view.step.action]
                 right = before is session.smp_state if refused else before in possible and session.smp_state is then
             else:
+                # [SMP-EXPECT-1, SMP-STATE-3]
                 right = moved in _PROGRESS if view.accepted else before is session.smp_state
             if not right:
                 names = " to ".join(state.name for state in moved)

@@ -1,6 +1,6 @@
-"""What all oracles share: how one fails, and what it must be able to do.
+"""What all oracles share: their interface, and the failure that they raise.
 
-An oracle looks at one step after the other and remembers what it needs of them. [harness.oracles.remembering]
+An oracle looks at one step after another and remembers what it needs. [harness.oracles.remembering]
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from harness.world import Step
 class OracleFailure(AssertionError):
     """Something that must always hold did not.
 
-    oracle: its id. requirement: what it demands, in a sentence. step: where, None at the end of a run. seen: what was
-    there instead. expected: what must hold at this place.
+    oracle: its id. requirement: what it demands, in a sentence. step: where it failed, None for the end of a run. seen:
+    what was there instead. expected: what must hold at this place.
     """
 
     def __init__(self, oracle: str, requirement: str, step: Step | None, seen: str, expected: str) -> None:
@@ -30,7 +30,7 @@ class OracleFailure(AssertionError):
 
 
 class Oracle(Remembering):
-    """Watches the steps of a world for one thing that must always hold; its docstring is its published description."""
+    """Watches the steps of a world for something that must always hold; the docstring is its published description."""
 
     id: ClassVar[str]
     fixed: ClassVar[frozenset[str]] = frozenset({"_reader"})
@@ -44,13 +44,13 @@ class Oracle(Remembering):
         return " ".join((self.__doc__ or "").partition("\n\n")[0].split())
 
     def observe(self, view: View) -> None:
-        """Look at a step; raises OracleFailure."""
+        """Judge a step; raises OracleFailure."""
         raise NotImplementedError
 
     def fail(self, view: View | None, seen: str, expected: str) -> NoReturn:
         raise OracleFailure(self.id, self.requirement, view.step if view else None, seen, expected)
 
     def demand(self, holds: bool, view: View, seen: str, expected: str) -> None:
-        """Fail unless it holds. For texts that cost nothing to make; else test first and call `fail`."""
+        """Fail unless it holds. Only where the texts cost nothing to make; otherwise test first and call `fail`."""
         if not holds:
             self.fail(view, seen, expected)

@@ -20,9 +20,9 @@ from implementations.contract import (
 
 
 def authenticated(message: Message) -> bytes | None:
-    """A name for the part of a data message that its MAC covers, and the MAC; None when it is cut short.
+    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
 
-    The revealed MAC keys behind it are not authenticated by anything, so whoever likes may change them.
+    The revealed MAC keys after it are not authenticated, so an adversary can change them.
     """
     if message.kind is not Kind.DATA or not message.has("mac"):
         return None
@@ -31,7 +31,7 @@ def authenticated(message: Message) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A data message as it was sent. text: what the user typed, b"" for none, None when that can't be told."""
+    """A data message as it was sent. text: what the user typed, b"" for no text, None if that can't be told."""
 
     sender: str
     ssid: bytes
@@ -59,7 +59,7 @@ class Authenticity(Oracle):
         self._counters: dict[tuple[str, bytes, int, int], int] = {}
 
     def observe(self, view: View) -> None:
-        # Judged first: what is delivered was sent before this step.
+        # Judge first, as what is delivered was sent before this step.
         self._judge(view)
         self._write_down(view)
 
@@ -67,15 +67,19 @@ class Authenticity(Oracle):
         shown = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]
         if not view.accepted:
             if shown:
+                # [DATA-RECV-12]
                 self.fail(view, f"{shown[0].text[:60]!r} is shown as secure", "only an accepted data message shows it")
             return
         message = view.message
         if message is None or not view.link.encrypted:
+            # [STATE-ENDED-3, USER-END-5]
             self.fail(view, "a data message is acted upon outside ENCRYPTED", "it is refused with NOT_ENCRYPTED")
         name = authenticated(message)
         letter = self._letters.get(name) if name is not None else None
         if name is None or letter is None or letter.ssid != view.link.ssid:
+            # [DATA-MAC-2, STATE-SECRECY-2]
             self.fail(view, "a data message that nobody sent in this session is acted upon", "it is refused")
+        # [DATA-RECV-13]
         self.demand((view.party, name) not in self._delivered, view, "it is acted upon again", "a copy is refused")
         self._delivered.add((view.party, name))
         self._judge_counter(view, message)
@@ -85,7 +89,9 @@ class Authenticity(Oracle):
         else:
             genuine = texts == ([letter.text] if letter.text else [])
         if not genuine:
+            # [DATA-TEXT-1, DATA-TEXT-3]
             self.fail(view, f"shown as secure: {texts!r:.200}", f"{letter.sender} sent {letter.text!r:.200}")
+        # [INSTANCE-MULTI-1]
         self.demand(
             all(event.instance == view.instance for event in shown),
             view,
@@ -98,6 +104,7 @@ class Authenticity(Oracle):
         counter, where = int.from_bytes(message.data("ctr")), (view.party, view.link.ssid, *pair)
         last = self._counters.get(where, 0)
         if counter <= last:
+            # [KEYMGMT-RECV-6]
             self.fail(view, f"counter {counter} accepted after {last} for key ids {pair}", "counters rise")
         self._counters[where] = counter
 
@@ -106,7 +113,7 @@ class Authenticity(Oracle):
         typed = view.step.args.get("text") if view.step.action == "send" else None
         if isinstance(typed, bytes):
             self._typed[view.party, typed] = self._typed.get((view.party, typed), 0) + 1
-        # A party without snapshots is a driver's, which may tell of a session after what goes out in it.
+        # A party without snapshots is behind a driver, which may report a session after the messages sent in it.
         established = stored is None and any(isinstance(one, Established) for one in view.happenings)
         for one in view.happenings:
             if isinstance(one, Established):
@@ -127,6 +134,7 @@ class Authenticity(Oracle):
         where = (view.party, text)
         self._sent[where] = self._sent.get(where, 0) + 1
         if self._sent[where] > self._typed.get(where, 0):
+            # [USER-STORED-5]
             times = f"{self._sent[where]} times, typed {self._typed.get(where, 0)} times"
             self.fail(view, f"{text[:60]!r} is sent {times}", "what was typed once is sent once")
 
@@ -134,11 +142,11 @@ class Authenticity(Oracle):
 class Rejection(Oracle):
     """What is refused changes nothing, reveals nothing, and is answered by one Error Message at most.
 
-    A refusal is the only outcome of its step. The snapshot afterwards is the one before, but for fragments that were
-    forgotten and for the note that a MAC key has verified something, when the MAC was right and the counter or next_dh
-    was not. A data message that could not be read is reported to its sender by one Error Message, or not at all when
-    its flag IGNORE_UNREADABLE is set; nothing else is answered, except that a D-H Commit which loses against our own
-    is answered with that.
+    A refusal is the only outcome of its step. The snapshot afterwards equals the one before, except that fragments may
+    have been forgotten, and that a MAC key is noted as used if the MAC was right but the counter or next_dh was not. A
+    data message that could not be read is reported to its sender by one Error Message, or not at all if its flag
+    IGNORE_UNREADABLE is set. Nothing else is answered, except that a D-H Commit which loses against our own is answered
+    with our own.
     """
 
     id = "I2"
@@ -152,28 +160,34 @@ class Rejection(Oracle):
             return
         for one in view.happenings:
             if not isinstance(one, Rejected | Unreadable | Sent):
+                # [DATA-RECV-12, REVEAL-REJECT-1, SIG-REJECT-1]
                 self.fail(view, f"{reason.value} together with {one!r:.200}", "a refusal is the only outcome")
         kinds = [one.message.kind for one in view.sent]
         allowed = self._answer(view, reason)
         if kinds != allowed:
+            # [COMMIT-DHKEY-3, DATA-RECV-7, DATA-RECV-9, INSTANCE-DISCARD-4]
             self.fail(view, f"{reason.value} answered with {list(map(str, kinds))}", f"{list(map(str, allowed))}")
         before, after = view.step.before, view.step.after
+        # [COMMIT-BAD-1, COMMIT-DHKEY-2, DATA-RECV-10, INSTANCE-DISCARD-4, REVEAL-IGNORED-1, ROBUST-INPUT-2]
         if before is not None and after is not None and self._expected(view, reason, before, after) != after:
             self.fail(view, f"{reason.value} changed the state", "the snapshot is the same as before")
 
     def _foreign(self, view: View, reason: Reason) -> None:
-        """What the protocol text says of a data message that its receiver says he could not read."""
+        """Judge by the protocol text a data message that its receiver reports as unreadable."""
         message = view.message
         if not view.is_data or message is None or message.problems:
             return
         if view.acted_upon:
+            # [DATA-RECV-12]
             self.fail(view, f"{reason.value} together with {view.happenings!r:.200}", "what is refused has no effect")
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
         told = any(isinstance(one, Unreadable) for one in view.happenings)
         if quiet and (told or kinds):
+            # [DATA-FLAGS-4]
             seen = f"the user is {'' if told else 'not '}told, and {list(map(str, kinds))} goes out"
             self.fail(view, seen, "what has the flag IGNORE_UNREADABLE is ignored when it can't be read")
         if told and not quiet and kinds != [Kind.ERROR]:
+            # [DATA-RECV-7, DATA-RECV-9]
             self.fail(view, f"answered with {list(map(str, kinds))}", "it is answered with an Error Message")
 
     def _answer(self, view: View, reason: Reason) -> list[Kind]:
@@ -184,6 +198,7 @@ class Rejection(Oracle):
         quiet = view.message.has("flags") and view.message.number("flags") & 1
         told = any(isinstance(one, Unreadable) for one in view.happenings)
         if told == bool(quiet):
+            # [DATA-FLAGS-4, DATA-RECV-6, DATA-RECV-8]
             self.fail(
                 view,
                 f"IGNORE_UNREADABLE is {'set' if quiet else 'clear'}, the user is {'' if told else 'not '}told",

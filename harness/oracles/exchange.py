@@ -1,4 +1,4 @@
-"""What passes between a party and the network, whatever it means: tags, fragments, leaks, bounds (I11 to I14)."""
+"""What passes between a party and the network, regardless of content: tags, fragments, leaks, bounds (I11 to I14)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from implementations.contract import (
 class InstanceTags(Oracle):
     """Foreign or malformed instance tags never touch a session, and sessions with several instances stay apart.
 
-    Every version 3 message goes out with the party's own tag, and with receiver tag 0 only if it is a D-H Commit;
-    answers carry the tag of whom they answer. A message whose tags say that it is not for this client is discarded
-    with the reason that fits. A message, and a user's action, changes no session but its own; only a handshake that
-    waits with a D-H key that has just been dropped may go back to NONE.
+    Every version 3 message goes out with the party's own tag, and with receiver tag 0 only if it is a D-H Commit. An
+    answer carries the tag of the client that it answers. A message whose tags say that it is not for this client is
+    discarded with the matching reason. A message or a user's action changes no session other than its own, except that
+    a handshake waiting with a D-H key that has just been dropped may go back to NONE.
     """
 
     id = "I11"
@@ -43,6 +43,7 @@ class InstanceTags(Oracle):
         for one in view.sent:
             self._outgoing(view, one)
         discarded = (Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, Reason.OTHER_INSTANCE)
+        # [INSTANCE-DISCARD-1, INSTANCE-DISCARD-2, INSTANCE-DISCARD-3, INSTANCE-DISCARD-5, INSTANCE-ZERO-3]
         if view.header in discarded and (view.acted_upon if view.foreign else view.refusal is not view.header):
             self.fail(view, f"refusal {view.refusal} for a message whose tags are {view.header}", "it is discarded")
         touched = self._touched(view)
@@ -54,12 +55,15 @@ class InstanceTags(Oracle):
         if message.version != 3 or not message.has("receiver_tag"):
             return
         sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-        told = self._reader.world.parties[view.party].instance_tag  # 0 if it is not; it need not stay the same then
+        told = self._reader.world.parties[view.party].instance_tag  # 0 if not told; then it need not stay the same
         if sender != (told or sender) or sender < MIN_INSTANCE_TAG:
+            # [INSTANCE-HEADER-1, INSTANCE-OWN-2, INSTANCE-OWN-5]
             self.fail(view, f"sender tag {sender:#x} goes out", f"our own, {view.own_tag:#x}")
         if receiver < MIN_INSTANCE_TAG and (receiver or message.kind is not Kind.DH_COMMIT):
+            # [INSTANCE-ZERO-1]
             self.fail(view, f"receiver tag {receiver:#x} on a {message.kind} message", "the tag of the session")
         if view.step.action == "receive" and receiver not in (0, view.instance):
+            # [INSTANCE-REPLY-1, INSTANCE-REPLY-2]
             self.fail(view, f"an answer to {view.instance:#x} goes to {receiver:#x}", "it goes to whom it answers")
 
     def _touched(self, view: View) -> set[int] | None:
@@ -85,6 +89,7 @@ class InstanceTags(Oracle):
         now = {session.instance: session for session in after.sessions}
         for instance in {*was, *now} - touched:
             if not self._unchanged(was.get(instance), now.get(instance), len(was)):
+                # [INSTANCE-MULTI-1]
                 self.fail(view, f"session {instance:08x} is changed", f"only {sorted(touched)} may change")
         moved = {event.instance for event in view.happenings if isinstance(event, Established)}
         if after.focus != before.focus and after.focus not in moved & touched:
@@ -102,9 +107,9 @@ class InstanceTags(Oracle):
 class Fragments(Oracle):
     """Only fragments 1 to n in their order assemble; anything else resets or is ignored as written; memory is bounded.
 
-    What is stored for each sender is what the protocol text's rules make of the fragments that came in, a fragment
-    that is stored gives no event, and one that is refused no other than its reason. Only encoded messages go out in
-    fragments: all of them, in order, none empty, none above the size agreed, with the tags of the message itself.
+    What is stored for each sender follows from the fragments received by the protocol text's rules. A fragment that is
+    stored gives no event, and one that is refused gives only the refusal. Only encoded messages go out in fragments,
+    and these are complete, in order, not empty, within the size agreed, and carry the tags of the message itself.
     """
 
     id = "I12"
@@ -121,6 +126,7 @@ class Fragments(Oracle):
             expected = [] if view.fragment is None else [Rejected(view.fragment)]
             wrong = view.acted_upon if view.foreign else list(view.happenings) != expected
             if (view.message is None or view.fragment) and wrong:
+                # [FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9, FRAGMENT-RECV-20]
                 self.fail(view, f"{list(view.happenings)!r:.200} for a fragment", f"{expected}")
         party = view.step.after
         if party is None:
@@ -128,44 +134,51 @@ class Fragments(Oracle):
         if view.step.action == "receive":
             stored = {sender: (store.k, store.n) for sender, store in view.stores.items()}
             if dict(party.fragments) != stored:
+                # [FRAGMENT-RECV-10, FRAGMENT-RECV-11, FRAGMENT-RECV-12, FRAGMENT-RECV-15, FRAGMENT-RECV-16,
+                # FRAGMENT-RECV-21, FRAGMENT-RECV-22]
                 self.fail(view, f"the state shows fragments {dict(party.fragments)}", f"{stored} by the rules")
         if len(party.fragments) > MAX_INSTANCES:
+            # [FRAGMENT-BOUND-1]
             self.fail(view, f"fragments of {len(party.fragments)} senders are kept", f"{MAX_INSTANCES} at most")
 
     def _outgoing(self, view: View, one: Sent) -> None:
         size = self._sizes.get(view.party)
         encoded = one.message.armour is not None
         if size is not None and encoded and any(len(piece) > size for piece in one.pieces):
+            # [FRAGMENT-SEND-8]
             self.fail(view, f"{max(map(len, one.pieces))} bytes go out at once", f"{size} at most")
         if len(one.pieces) == 1:
             return
         parts = [wire.parse(piece) for piece in one.pieces]
         numbers = [(int(part.data("k")), int(part.data("n"))) for part in parts]
         if not encoded or numbers != [(k, len(parts)) for k in range(1, len(parts) + 1)]:
+            # [FRAGMENT-SEND-1, FRAGMENT-SEND-4]
             self.fail(view, f"fragments {numbers} of a {one.message.kind} message", "1 to n of an encoded message")
         if {part.version for part in parts} != {one.message.version}:
+            # [FRAGMENT-SEND-10]
             self.fail(view, "fragments of another version than their message", "the version of the message")
         for part in parts if one.message.version == 3 else ():
             tags = (int(part.data("sender_tag"), 16), int(part.data("receiver_tag"), 16))
             own = (one.message.number("sender_tag"), one.message.number("receiver_tag"))
             if tags != own:
+                # [FRAGMENT-SEND-11, INSTANCE-HEADER-2]
                 self.fail(view, f"a fragment with tags {tags}", f"those of its message, {own}")
 
 
-#: Texts shorter than this may be in any message by chance.
+#: Texts shorter than this may occur in a message by chance.
 _TELLING = 6
 
-#: Most texts remembered of each party.
+#: How many texts are remembered at most.
 _REMEMBERED = 256
 
 
 class Leaks(Oracle):
     """Plaintext never leaves in the clear where state or policy forbids it, and text received in the clear is flagged.
 
-    What the user types in ENCRYPTED goes out in data messages alone, in FINISHED not at all, and in PLAINTEXT under
-    REQUIRE_ENCRYPTION only a query goes out. Texts, questions and secrets typed there are never found in any message
-    sent, armour taken off or not. Otherwise a text goes out as it was typed, at most with a whitespace tag. A text
-    shown that came in the clear is never called secure, and the user is warned in ENCRYPTED, in FINISHED and under
+    What the user types in ENCRYPTED goes out in data messages alone. In FINISHED nothing goes out, and in PLAINTEXT
+    under REQUIRE_ENCRYPTION only a query. Texts, questions and secrets typed there are never found in a message sent,
+    with its armour or without. Otherwise a text goes out as it was typed, with a whitespace tag at most. A text that
+    came in the clear is never shown as secure, and the user is warned in ENCRYPTED, in FINISHED and under
     REQUIRE_ENCRYPTION.
     """
 
@@ -187,7 +200,7 @@ class Leaks(Oracle):
             self._search(view, one)
 
     def _state(self, view: View) -> MessageState | None:
-        """The message state that decides what happens to a text typed now; None when that can't be told."""
+        """The message state that decides what happens to a text typed now; None if that can't be told."""
         instance = view.meant
         if instance is None:
             states = {link.state for link in view.links.values()}
@@ -196,24 +209,27 @@ class Leaks(Oracle):
         return link.state if link else MessageState.PLAINTEXT
 
     def _public(self, view: View) -> bool:
-        """Judge what goes out when a user sends; whether the text is free to go out in the clear."""
+        """Judge what goes out when a user sends, and return whether the text may go out in the clear."""
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
         refused = any(isinstance(event, Refused) for event in view.happenings)
         if state is None or (view.foreign and not view.enabled):
-            return True  # OTR is switched off, of which the text says no more, or nobody knows what it did
+            return True  # OTR is off, about which the text says no more, or the state is unknown
         if refused or not isinstance(text, bytes):
             if kinds:
+                # [USER-SEND-10]
                 self.fail(view, f"{list(map(str, kinds))} goes out although refused", "nothing")
             return False
         if state is not MessageState.PLAINTEXT:
             expected = [Kind.DATA] if state is MessageState.ENCRYPTED else []
             if kinds != expected:
+                # [STATE-ENCRYPTED-1, STATE-ENCRYPTED-3, STATE-FINISHED-1, USER-SEND-6, USER-SEND-10]
                 self.fail(view, f"{list(map(str, kinds))} goes out in {state.name}", f"{list(map(str, expected))}")
             return False
         if view.policy is None:
             return True
         if Policy.REQUIRE_ENCRYPTION in view.policy and view.enabled:
+            # [POLICY-REQUIRE-1, USER-SEND-1]
             if [wire.parse(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # also where the text is one
                 self.fail(view, f"{list(map(str, kinds))} goes out under REQUIRE_ENCRYPTION", "a query")
             return False
@@ -226,16 +242,20 @@ class Leaks(Oracle):
         groups = b"".join(wire.TAG_VERSIONS[version] for version, flag in sorted(ALLOW.items()) if flag in policy)
         tagged = text + wire.TAG_BASE + groups
         if out != text and not (may and out == tagged):
+            # [POLICY-TAG-1, TAG-FORM-8, USER-SEND-2]
             self.fail(view, f"{out[:80]!r} goes out", f"the text as it was typed{', or with the tag' if may else ''}")
+        # [TAG-STOP-1, USER-SEND-3, USER-SEND-4]
         if may and view.step.before is not None and (out == tagged) is view.step.before.heard_plaintext:
             self.fail(view, "the tag is sent, or not", "it is sent until the peer is heard in plain text")
 
     def _shown(self, view: View, event: TextReceived) -> None:
         if event.secure:
+            # [STATE-SECRECY-2]
             self.demand(view.is_data, view, "text that came in the clear is called secure", "it is not")
             return
         self.demand(event.instance == 0, view, f"instance {event.instance:#x} for plain text", "instance 0")
         if view.is_data:
+            # [ARMOUR-PARSE-3]
             self.fail(view, "a data message is shown as plain text", "it is never")
         before = view.step.before
         if view.policy is None or (before is None and len(view.links) > 1):
@@ -243,12 +263,13 @@ class Leaks(Oracle):
         focus = view.links.get(before.focus) if before is not None else next(iter(view.links.values()), None)
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy
+        # [STATE-CLEAR-2, STATE-CLEAR-3, STATE-CLEAR-5, TAG-SHOW-2, TAG-SHOW-4]
         self.demand(event.warn is warn, view, f"warn={event.warn} for plain text", f"warn={warn}")
 
     def _remember(self, view: View) -> None:
         for name in ("text", "secret", "question", "data"):
             value = view.step.args.get(name)
-            # What looks like a part of the protocol may go out as one, too.
+            # What looks like an OTR message may legitimately occur in one that is sent.
             if isinstance(value, bytes) and len(value) >= _TELLING and not value.startswith(b"?OTR"):
                 self._private[view.party, value] = None
         while len(self._private) > _REMEMBERED:
@@ -259,25 +280,26 @@ class Leaks(Oracle):
         for party, text in self._private:
             if party != view.party:
                 continue
+            # [STATE-SECRECY-1, USER-STORED-2]
             if text in body or text in one.raw or b64encode(text)[: len(text) // 3 * 4] in one.raw:
                 self.fail(view, f"{text[:60]!r} is found in a {one.message.kind} message", "it leaves only encrypted")
 
 
-#: Most whole messages that one message received calls for, texts that waited for the handshake apart: an answer of
-#: SMP and a heartbeat.
+#: How many whole messages one received message can lead to, apart from texts that waited for the handshake: after a
+#: data message, an SMP answer and a heartbeat; one after any other.
 _ANSWERS = {Kind.DATA: 2}
 
-#: Most bytes of an answer; a Reveal Signature with a 3072-bit key is the longest.
+#: The largest answer in bytes; the longest is a Reveal Signature with a 3072-bit key.
 _ANSWER_SIZE = 8192
 
 
 class Bounds(Oracle):
     """Bad input meets a documented refusal or a documented silence: no exception, bounded answers, bounded memory.
 
-    No input raises. What is received never gives an event that belongs to users' actions, nor the other way round; an
+    No input raises. What is received never gives an event that belongs to users' actions, or the other way round. An
     action that is refused does nothing else, except that a text refused in FINISHED is stored. An encoded message is
-    either acted upon or refused, with a documented reason. The answers to a message are few and short, and the state
-    has a bounded number of sessions.
+    either acted upon or refused with a documented reason. The answers to a message are few and short, and the state has
+    a bounded number of sessions.
     """
 
     id = "I14"
@@ -285,7 +307,8 @@ class Bounds(Oracle):
     def observe(self, view: View) -> None:
         step = view.step
         if step.failure is not None:
-            if not step.failure.startswith(TargetUnsupported.__name__):  # it said so, and did nothing
+            # A target may declare that it does not support an action. [ROBUST-INPUT-1]
+            if not step.failure.startswith(TargetUnsupported.__name__):
                 self.fail(view, f"it raises {step.failure}", "no input raises")
             return
         if step.action == "receive":
@@ -293,6 +316,7 @@ class Bounds(Oracle):
         else:
             self._acted(view)
         if step.after is not None and len(step.after.sessions) > MAX_INSTANCES + 1:
+            # [INSTANCE-LEARN-2]
             self.fail(view, f"{len(step.after.sessions)} sessions", f"{MAX_INSTANCES} and session 0 at most")
 
     def _received(self, view: View) -> None:
@@ -304,8 +328,10 @@ class Bounds(Oracle):
         message = view.message
         taken = view.acted_upon if view.foreign else view.refusal is None
         if message is not None and view.header is not None and taken:
+            # [ARMOUR-PARSE-1, ARMOUR-PARSE-2, ARMOUR-PARSE-4, ARMOUR-PARSE-5]
             self.fail(view, f"a message is acted upon whose header is {view.header.value}", "it is refused")
         if message is not None and self._broken(message) and taken:
+            # [ARMOUR-PARSE-6]
             problem = message.problems[0]
             self.fail(view, f"a malformed message is acted upon: {problem}", "it is refused")
         stored = len(view.step.before.stored) if view.step.before is not None else None
@@ -317,6 +343,7 @@ class Bounds(Oracle):
             most += stored
             sent = sent[:1]
         if len(list(view.sent)) > most:
+            # [ROBUST-LOOP-1]
             self.fail(view, f"{len(list(view.sent))} answers", f"{most} at most")
         if any(len(one.raw) > _ANSWER_SIZE for one in sent):
             self.fail(view, f"an answer of {max(len(one.raw) for one in sent)} bytes", f"{_ANSWER_SIZE} at most")

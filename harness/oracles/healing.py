@@ -1,4 +1,4 @@
-"""What the end of a run must show: whatever the adversary did, the two sides can talk again (I3)."""
+"""What must hold at the end of a run: whatever the adversary did, the two sides can talk again (I3)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from harness.oracles.reading import ALLOW, NO_LINK, Link, Reader, View
 from harness.world import Endless, Step, World
 from implementations.contract import ErrorReceived, Event, Policy, Refused, StoredDropped, TextReceived, Unreadable
 
-#: Text with which the oracle tries a session; no user types it.
+#: Text with which the oracle tests a session; users never type it.
 PROBE = b"otterproof: is this session in order? number %d"
 
-#: Deliveries after which the parties are taken to answer each other for ever; messages may come in many fragments.
+#: The number of deliveries that counts as an endless exchange; high, as messages may come in many fragments.
 LIMIT = 20_000
 
 
 class Healing(Oracle):
     """After any loss, duplication, reordering or replay, a fresh message in each direction gets through.
 
-    A message that is fresh when it arrives, as it was sent, is accepted: it belongs to this session, its keys live,
-    and its counter is above all that were accepted under them. At the end of a run everything under way is delivered.
-    If both sides are then in the same session, a fresh text must arrive in each direction. If they are not, a fresh
-    text may be lost, but never in silence: the receiver or the sender is told. A new handshake, asked for by a query,
-    must then bring both into one session, as far as their policies have a version in common (as many handshakes as an
-    account has clients, for they may be in each other's way), and a fresh text must arrive in each direction.
+    A message that arrives fresh and unchanged is accepted. It is fresh if it belongs to this session, its keys live,
+    and its counter is above all those accepted under them. At the end of a run everything under way is delivered. If
+    both sides are then in the same session, a fresh text must arrive in each direction. If they are not, a fresh text
+    may be lost, but never silently: the receiver or the sender is told. A query must then lead to a handshake that
+    brings both into one session, provided their policies have a version in common (an account with several clients may
+    need as many handshakes, as they can get in each other's way), and a fresh text must arrive in each direction.
     """
 
     id = "I3"
@@ -41,6 +41,7 @@ class Healing(Oracle):
 
     def observe(self, view: View) -> None:
         if view.is_data and not view.accepted and self._fresh(view):
+            # [KEYMGMT-RECV-8, KEYMGMT-ROTATE-6]
             self.fail(view, f"a fresh message is refused, {view.refusal}", "it is accepted")
         for one in view.sent:
             name = authenticated(one.message)
@@ -60,20 +61,21 @@ class Healing(Oracle):
         return fresh and sender != view.party and ssid == session.ssid
 
     def check(self, first: str, second: str) -> None:
-        """Try the conversation between two parties, and mend it if need be."""
+        """Test the conversation between two parties, and restore it with a handshake if necessary."""
         self._quiet()
         one, other = self._links(first, second)
         if self._same(one, other) and self._usable(first, second, one.version):
             for sender, receiver in ((first, second), (second, first)):
                 if not self._arrives(sender, receiver):
+                    # [KEYMGMT-ROTATE-6, ROBUST-LOOP-2]
                     self.fail(None, f"a fresh text from {sender} does not reach {receiver}", "it arrives, as secure")
             return
         for sender, receiver in ((first, second), (second, first)):
             self._told(sender, receiver)
         if not self._common_version(first, second):
             return
-        # One D-H Commit goes to all clients of an account: when the handshake with one makes its D-H key a thing
-        # of the past, those that are slower are left without an answer, and need a query of their own.
+        # One D-H Commit goes to all clients of an account. Once the handshake with one of them has replaced the D-H
+        # key of the commit, slower clients get no answer any more, and need a query of their own.
         clients = max(len(self._world.network.routes[name]) for name in (first, second))
         for _ in range(clients):
             self._act(first, "start")
@@ -81,20 +83,23 @@ class Healing(Oracle):
             if self._same(one, other):
                 break
         else:
+            # [COMMIT-DHKEY-7, INSTANCE-MULTI-2, ROBUST-INPUT-3]
             seen = f"after a query of {first}: {self._shown(first, one)}; {self._shown(second, other)}"
             self.fail(None, seen, "both sides are ENCRYPTED in the same session")
         for sender, receiver in ((first, second), (second, first)):
             if not self._arrives(sender, receiver):
+                # [ROBUST-INPUT-3]
                 self.fail(None, f"after a new handshake a text from {sender} does not reach {receiver}", "it arrives")
 
     def _quiet(self) -> None:
         try:
             self._world.settle(LIMIT)
         except Endless as error:
+            # [DATA-RECV-11, ROBUST-LOOP-1]
             self.fail(None, str(error), "honest parties come to rest")
 
     def _act(self, party: str, action: str, **args: object) -> list[Step]:
-        """A user acts and all is delivered; the steps."""
+        """Let a user act, deliver everything, and return the steps."""
         log: list[Step] = []
         self._world.watchers.append(log.append)
         try:
@@ -105,9 +110,9 @@ class Healing(Oracle):
         return log
 
     def _instance(self, party: str, peer: str) -> int:
-        """The session of `party` with `peer` that a handshake brought last: version 3's or version 2's.
+        """The session of `party` with `peer` whose handshake completed last, in version 2 or 3.
 
-        A peer that does not tell its instance tag is known by its key alone.
+        A peer that does not tell its instance tag is recognised by its key alone.
         """
         identity, tag = self._world.parties[peer].fingerprint, self._world.parties[peer].instance_tag
         links = self._reader.links(party)
@@ -133,7 +138,7 @@ class Healing(Oracle):
         self._probes += 1
         text = PROBE % self._probes
         instance = self._instance(sender, receiver)
-        # A session 0 that never was is not named: the focus then is it, or has more to tell. The only one need not be.
+        # A session that never had a handshake is not named, and the only session need not be: the focus serves.
         links = self._reader.links(sender)
         known = instance in links and len(links) > 1 and self._reader.can_choose(sender)
         return text, self._act(sender, "send", text=text, **({"instance": instance} if known else {}))
@@ -150,18 +155,18 @@ class Healing(Oracle):
         return [event.secure for event in shown] == [True]
 
     def _told(self, sender: str, receiver: str) -> None:
-        """A text that is lost is reported to somebody, unless OTR is switched off at the receiver."""
+        """Demand that a lost text is reported to one of the two users, unless OTR is switched off at either side."""
         if not self._enabled(sender) or not self._enabled(receiver):
             return
         links = self._reader.links(sender)
         if links and self._instance(sender, receiver) not in links:
-            return  # the text would be meant for another of the correspondent's clients
+            return  # the text would go to another of the correspondent's clients
         link = links.get(self._instance(sender, receiver), NO_LINK)
         if link.encrypted and not self._usable(sender, receiver, link.version):
             return
         text, log = self._probe(sender, receiver)
         there, here = self._events(log, receiver), self._events(log, sender)
-        # A text that waited for a handshake goes to the client that is first to complete one.
+        # A text that waited for a handshake goes to the first client that completes one.
         clients = self._world.network.routes[sender]
         shown = [event for name in clients for event in self._events(log, name) if isinstance(event, TextReceived)]
         arrived = any(text in event.text for event in shown)
@@ -169,6 +174,7 @@ class Healing(Oracle):
         told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
         waits = text in self._stored(sender) or self._may_store(sender)
         if not (arrived or told or waits):
+            # [DATA-RECV-6, DATA-RECV-8, USER-SEND-8]
             self.fail(None, f"a fresh text from {sender} to {receiver} is lost in silence", "somebody is told")
 
     def _stored(self, party: str) -> Sequence[bytes]:
@@ -176,15 +182,15 @@ class Healing(Oracle):
         return inspect().stored if inspect else ()
 
     def _usable(self, first: str, second: str, version: int) -> bool:
-        """Whether both take data messages of a version.
+        """Whether both accept data messages of a version.
 
-        Engines do whatever their policy allows by now. Of others that is not demanded, for the text does not say it.
+        Our engines do so regardless of their policy. The text does not demand that of others.
         """
         policies = [self._reader.policy(name) for name in (first, second) if self._reader.is_foreign(name)]
         return all(policy is None or ALLOW[version] in policy for policy in policies)
 
     def _may_store(self, party: str) -> bool:
-        """Whether a party that can't be looked into may keep a text until a handshake has completed."""
+        """Whether a party that shows no state may be keeping a text until a handshake completes."""
         if hasattr(self._world.parties[party], "inspect"):
             return False
         policy = self._reader.policy(party)
@@ -195,7 +201,7 @@ class Healing(Oracle):
         return policy is None or bool(policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
 
     def _common_version(self, first: str, second: str) -> bool:
-        """Whether a handshake can be asked for. Version 2 can't tell several clients of one account apart."""
+        """Whether a handshake is possible. Version 2 can't tell several clients of one account apart."""
         policies = [self._reader.policy(first), self._reader.policy(second)]
         known = [policy for policy in policies if policy is not None]
         common = {version for version, flag in ALLOW.items() if all(flag in policy for policy in known)}

@@ -1,4 +1,4 @@
-"""What a party still has in memory, searched for secrets that it must have forgotten (I8)."""
+"""Searching what a party has in memory for secrets that it must have forgotten (I8)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, 
 #: What a source of randomness has given so far, by label and index.
 Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
 
-#: The sizes in bytes that a D-H exponent of 320 bits has, leading zeros stripped or not.
+#: The sizes in bytes of a D-H exponent of 320 bits, with leading zeros or without.
 _EXPONENT = range(32, 41)
 
 _WINDOW = 4
 
-#: Labels of what an SMP run must forget when it ends, and a handshake when it ends.
+#: Entropy labels of what must be forgotten when an SMP run ends, and when a handshake ends.
 _SMP_SECRETS = frozenset({"smp.a2", "smp.a3", "smp.b2", "smp.b3"})
 _HANDSHAKE_SECRETS = frozenset({"ake.r"})
 
 
 @cache
 def _powers() -> list[list[int]]:
-    """g ** (digit << 4 * place), for exponents of at most 320 bits: a public value is then 80 multiplications."""
+    """g ** (digit << 4 * place), for exponents of up to 320 bits: a public value then takes 80 multiplications."""
     rows, base = [], wire.DH_GENERATOR
     for _ in range(8 * _EXPONENT[-1] // _WINDOW):
         row = [1]
@@ -39,7 +39,7 @@ def _powers() -> list[list[int]]:
 
 @lru_cache(4096)
 def public_value(exponent: bytes) -> int:
-    """g to a secret of D-H exponent size."""
+    """g to the power of a secret that has the size of a D-H exponent."""
     value, number = 1, int.from_bytes(exponent)
     for row in _powers():
         value = value * row[number & (1 << _WINDOW) - 1] % wire.DH_PRIME
@@ -50,12 +50,12 @@ def public_value(exponent: bytes) -> int:
 class Forgetting(Oracle):
     """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
 
-    After each step in which a D-H key of ours or theirs is dropped, by rotation, a new handshake or an end, all that
-    the party holds is searched for the exponent of ours (unless the handshake with another client of the account, which
-    has answered the same D-H Commit, still needs it), and for the shared secret, the AES keys and the sending MAC
-    keys of the pairs that were in use (receiving MAC keys may wait to be revealed). When no SMP run is under way no
-    exponent of one is held, and when no handshake is, none of its AES keys r. Where the randomness drawn is not
-    known, the last two are left out.
+    Each step in which a D-H key is dropped, by rotation, by a new handshake or at an end, is followed by a search of
+    all that the party holds. It looks for the exponent of a key of the party's own (unless the handshake with another
+    client of the account, which has answered the same D-H Commit, still needs it), and for the shared secret, the AES
+    keys and the sending MAC key of each pair that was in use (receiving MAC keys may wait to be revealed). While no SMP
+    run is under way, no SMP exponent is held; while no handshake is under way, no AES key r is. These two are left out
+    if the randomness drawn is not known.
     """
 
     id = "I8"
@@ -64,7 +64,7 @@ class Forgetting(Oracle):
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
         super().__init__(reader)
         self._drawn = dict(drawn or {})
-        # (party, public value) -> exponent, of keys that are or were held
+        # (party, public value) -> exponent, for keys that are or were held
         self._exponents: dict[tuple[str, int], bytes] = {}
 
     def observe(self, view: View) -> None:
@@ -81,22 +81,22 @@ class Forgetting(Oracle):
         for session in before.sessions:
             if session.ratchet is not None:
                 now = view.session(session.instance)
-                # A commit that several clients answered has one D-H key, which may be the first of one session while
-                # the handshake of another still waits for the Signature Message with it.
+                # A commit answered by several clients has one D-H key, which may be the first key of one session while
+                # the handshake of another session still waits for the Signature Message with it.
                 others = any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
                 waiting = set(session.ratchet.our_keys.values()) & self._committed(view) if others else set()
                 self._search(view, memory, live, waiting, session.ratchet, self._same(session, now))
         self._search_drawn(view, memory, after)
 
     def _committed(self, view: View) -> set[int]:
-        """The public values of the keys with which the party has sent a D-H Commit, as far as that is known."""
+        """The public values of the keys in the D-H Commits that the party has sent, as far as known."""
         source = self._drawn.get(view.party)
         drawn = source() if source is not None else {}
         return {public_value(value) for (label, _), value in drawn.items() if label == "ake.x"}
 
     @staticmethod
     def _same(before: SessionSnapshot, after: SessionSnapshot | None) -> RatchetSnapshot | None:
-        """The ratchet afterwards, if it is still that of the same session."""
+        """The ratchet after the step, if it belongs to the same session."""
         return after.ratchet if after is not None and after.ssid == before.ssid else None
 
     def _search(
@@ -113,6 +113,7 @@ class Forgetting(Oracle):
         for keyid, public in old.our_keys.items():
             exponent = self._exponents.get((view.party, public))
             if keyid not in ours and public not in live | waiting and exponent is not None:
+                # [KEYMGMT-ROTATE-2]
                 self._absent(view, memory, exponent, f"the exponent of our dropped key {keyid}")
         for pair in {*old.sent, *old.received, *old.verified}:
             if pair[0] in ours and pair[1] in theirs:
@@ -129,6 +130,7 @@ class Forgetting(Oracle):
                 "sending MAC key": keys.sending_mac,
                 "extra symmetric key": keys.extra_key,
             }
+            # [KEYMGMT-ROTATE-8, STATE-ENDED-1, USER-END-5]
             for name, value in gone.items():
                 self._absent(view, memory, value, f"the {name} of the dropped pair {pair}")
 

@@ -18,7 +18,7 @@ MAC_KEY_SIZE = 20
 
 
 def _pair(message: Message) -> Pair:
-    """The pair of a data message that was received."""
+    """The pair of keys of a received data message."""
     return (message.number("recipient_keyid"), message.number("sender_keyid"))
 
 
@@ -29,18 +29,18 @@ def _data_messages(view: View) -> list[Sent]:
 class KeyIds(Oracle):
     """Key ids start above 0 and rise by one; the next D-H key is the announced one; old keys are dropped at once.
 
-    On the wire: no key id is 0, the ids of later messages are the same or the next; all messages with one sender
-    key id announce the same next_dh, which is in [2, p-2] and is announced for no other id. In the snapshots: exactly
-    our two latest keys live, and their latest with at most the one before. An id rises exactly when an accepted data
-    message names our latest key, or comes under their latest key; the new key of theirs is the one announced in that
-    message, and is the one that the other side holds under that id.
+    On the wire: no key id is 0, and each id is the same as in the message before or one higher. All messages with one
+    sender key id announce the same next_dh, which is in [2, p-2] and is announced for no other id. In the snapshots:
+    our two latest keys live and no others, and of theirs the latest and at most the one before. An id rises exactly
+    when an accepted data message names our latest key, or comes under their latest key. The new key of theirs is the
+    one announced in that message, and the other side holds it under the same id.
     """
 
     id = "I5"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        # (party, ssid, key id) -> public value, of the party's own keys
+        # (party, ssid, key id) -> public value, for the party's own keys
         self._announced: dict[tuple[str, bytes, int], int] = {}
         self._values: dict[tuple[bytes, int], tuple[str, int]] = {}
         self._latest: dict[tuple[str, bytes], Pair] = {}
@@ -63,9 +63,11 @@ class KeyIds(Oracle):
         message, ssid = one.message, one.link.ssid
         ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
         if 0 in ids:
+            # [DATA-KEYID-1, DATA-KEYID-3]
             self.fail(view, f"key ids {ids} go out", "both are above 0")
         last = self._latest.get((view.party, ssid), ids)
         if ids[0] - last[0] not in (0, 1) or ids[1] - last[1] not in (0, 1):
+            # [DATA-KEYID-2]
             self.fail(view, f"key ids {ids} after {last}", "they stay or rise by one")
         self._latest[view.party, ssid] = ids
         self._announce(view, ssid, ids[0] + 1, message.number("next_dh"))
@@ -78,25 +80,30 @@ class KeyIds(Oracle):
             None,
         )
         if ratchet is not None and ids != (ratchet.our_keyid - 1, ratchet.their_keyid):
+            # [KEYMGMT-PICK-1, KEYMGMT-PICK-2, KEYMGMT-SEND-1]
             self.fail(view, f"key ids {ids} go out", f"our {ratchet.our_keyid - 1} and their {ratchet.their_keyid}")
 
     def _announce(self, view: View, ssid: bytes, keyid: int, value: int) -> None:
-        """A party is seen to have a key of its own."""
+        """Judge a key that a party shows to be its own."""
         if not 2 <= value <= wire.DH_PRIME - 2:
             self.fail(view, f"public value {value:#x} for key id {keyid}", "it is in [2, p-2]")
         known = self._announced.setdefault((view.party, ssid, keyid), value)
         if known != value:
+            # [DATA-NEXT-1]
             self.fail(view, f"key id {keyid} has another key than before", "one key id, one key")
         owner = self._values.setdefault((ssid, value), (view.party, keyid))
         if owner != (view.party, keyid):
+            # [AKE-FRESH-1, KEYMGMT-ROTATE-1]
             self.fail(view, f"the key of {owner} is used again for {view.party, keyid}", "every key is new")
 
     def _live(self, view: View, ssid: bytes, ratchet: RatchetSnapshot) -> None:
         ours, theirs = set(ratchet.our_keys), set(ratchet.their_keys)
         current = ratchet.their_keyid
         if ours != {ratchet.our_keyid, ratchet.our_keyid - 1} or 0 in ours:
+            # [KEYMGMT-KEEP-1, KEYMGMT-START-1]
             self.fail(view, f"our keys {sorted(ours)} live", f"{ratchet.our_keyid} and the one before")
         if not {current} <= theirs <= {current, current - 1} or 0 in theirs:
+            # [KEYMGMT-KEEP-1]
             self.fail(view, f"their keys {sorted(theirs)} live", f"{current}, and at most the one before")
         for keyid, value in ratchet.our_keys.items():
             self._announce(view, ssid, keyid, value)
@@ -106,6 +113,7 @@ class KeyIds(Oracle):
                 self.fail(view, f"their key {keyid} is {owner[0]}'s key {owner[1]}", "the ids agree")
         pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}
         if any(pair[0] not in ours or pair[1] not in theirs for pair in pairs):
+            # [KEYMGMT-RECV-10]
             self.fail(view, f"something is remembered of pairs {sorted(pairs)}", "of live pairs only")
 
     def _rotation(self, view: View, instance: int, old: RatchetSnapshot | None, new: RatchetSnapshot) -> None:
@@ -118,7 +126,9 @@ class KeyIds(Oracle):
             ours, theirs = pair[0] == old.our_keyid, pair[1] == old.their_keyid
         expected = (old.our_keyid + ours, old.their_keyid + theirs)
         if (new.our_keyid, new.their_keyid) != expected:
+            # [KEYMGMT-ROTATE-1, KEYMGMT-ROTATE-3, KEYMGMT-ROTATE-4, KEYMGMT-ROTATE-5]
             self.fail(view, f"key ids {new.our_keyid, new.their_keyid}", f"{expected}, by the message's key ids")
+        # [KEYMGMT-ROTATE-3]
         if theirs and message is not None and new.their_keys[new.their_keyid] != message.number("next_dh"):
             self.fail(view, f"their new key {new.their_keyid} is not next_dh of the message", "it is")
         pairs = ((old.our_keys, new.our_keys), (old.their_keys, new.their_keys))
@@ -129,7 +139,7 @@ class KeyIds(Oracle):
 class Counters(Oracle):
     """The top half of the counter is never 0 and rises with every message under the same two key ids.
 
-    Read off the wire, for each session and direction. The snapshots show the last one sent, and the last accepted.
+    Judged on the wire, for each session and direction. The snapshots show the last one sent, and the last accepted.
     """
 
     id = "I6"
@@ -145,6 +155,7 @@ class Counters(Oracle):
             counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.ssid, pair)
             last = self._sent.get(where, 0)
             if counter <= last:
+                # [DATA-CTR-1, DATA-CTR-2, DATA-CTR-3]
                 self.fail(view, f"counter {counter} after {last} under key ids {pair}", "never 0, and higher each time")
             self._sent[where] = counter
         if view.accepted and view.message is not None:
@@ -153,6 +164,7 @@ class Counters(Oracle):
         for session in view.step.after.sessions if view.step.after else ():
             if session.ratchet is not None:
                 self._remembered(view, session.ssid, session.ratchet.sent, self._sent, "sent")
+                # [KEYMGMT-RECV-9]
                 self._remembered(view, session.ssid, session.ratchet.received, self._received, "accepted")
 
     def _remembered(
@@ -171,7 +183,7 @@ class Counters(Oracle):
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The MAC keys of a session by the messages that they verified: those of live pairs, and those owed."""
+    """The MAC keys of a session, each by a message that it verified: those of live pairs, and those owed."""
 
     our_keyid: int = 0
     their_keyid: int = 0
@@ -199,7 +211,7 @@ class Ledger:
         return replace(self, live=live, owed=self.owed + gone)
 
     def dropped(self) -> Ledger:
-        """All keys of the session go."""
+        """All keys of the session are dropped."""
         return replace(
             self,
             live={},
@@ -211,10 +223,10 @@ class Revelation(Oracle):
     """A receiving MAC key that verified something is revealed exactly once, in the next data message after its key
     pair is dropped, and never while it could still verify anything.
 
-    Computed from the messages that came in: which pairs verified one, and when their keys were dropped, by rotation, a
-    new handshake or an end. A data message reveals exactly what is owed at that moment, and each key revealed really
-    verifies a message that was received under its pair. Keys that verified nothing stay secret. The message with which
-    a session is ended reveals all the others. The snapshots show as many keys pending as are owed.
+    The received messages determine which pairs verified one, and when their keys were dropped, by rotation, by a new
+    handshake or at an end. A data message reveals exactly the keys owed at that moment, and each key revealed really
+    verifies a message that was received under its pair. Keys that verified nothing stay secret. The message that ends a
+    session reveals all remaining keys. The snapshots show as many keys pending as are owed.
     """
 
     id = "I7"
@@ -223,7 +235,7 @@ class Revelation(Oracle):
         super().__init__(reader)
         self._ledgers: dict[tuple[str, int], Ledger] = {}
         self._revealed: set[tuple[str, bytes]] = set()
-        # Of foreign parties: all data messages received, with the number of their session, and whether it was accepted.
+        # For foreign parties: all data messages received, with the number of the session and whether it was accepted.
         self._received: dict[tuple[str, int], tuple[tuple[int, bool, Message], ...]] = {}
 
     def observe(self, view: View) -> None:
@@ -251,9 +263,9 @@ class Revelation(Oracle):
     # Parties that show nothing of their state
 
     def _foreign(self, view: View) -> None:
-        """Judge by the wire: key ids that a party sends say which of its key pairs live, texts shown what verified.
+        """Judge by the wire: the key ids sent tell which key pairs live, and the texts shown which MACs were verified.
 
-        Keys may be revealed that verified nothing; the text only says that they need not be.
+        Keys that verified nothing may be revealed; the text only says that they need not be.
         """
         message = view.message
         if message is not None and view.is_data and view.link.encrypted and not message.problems:
@@ -275,6 +287,7 @@ class Revelation(Oracle):
             live = number == one.link.number and pair[0] >= ours and pair[1] >= theirs - 1 and not ending
             proof = next((key for key in keys if wire.crypto.verifies(message, key)), None)
             if proof is not None and live:
+                # [MACREVEAL-WHEN-4]
                 self.fail(
                     view, f"MAC key {proof.hex()} is revealed, which is of a live pair", "only keys of dropped pairs"
                 )
@@ -283,18 +296,20 @@ class Revelation(Oracle):
             if live or ending or not accepted:
                 left.append((number, accepted, message))
                 continue
+            # [MACREVEAL-END-1, MACREVEAL-WHEN-1, MACREVEAL-WHEN-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
             when = "rotation" if number == one.link.number else "a new handshake or an end"
             self.fail(
                 view, f"the MAC key of pair {pair} is not revealed", f"the next data message after {when} reveals it"
             )
         for key in keys:
             if (view.party, key) in self._revealed:
+                # [MACREVEAL-WHEN-5]
                 self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
             self._revealed.add((view.party, key))
         self._received[where] = tuple(left)
 
     def _begin(self, view: View, instance: int, owed: tuple[Message, ...]) -> Ledger:
-        # The handshake tells their key id in secret. It is 1 unless somebody has kept keys; a snapshot knows better.
+        # The handshake carries their key id encrypted. It is 1 unless keys were kept, which only a snapshot shows.
         session = view.session(instance)
         ratchet = session.ratchet if session else None
         ids = (ratchet.our_keyid, ratchet.their_keyid) if ratchet else (2, 1)
@@ -310,12 +325,14 @@ class Revelation(Oracle):
         owed = list(ledger.owed)
         for key in keys:
             if (view.party, key) in self._revealed:
+                # [MACREVEAL-WHEN-5]
                 self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
             self._revealed.add((view.party, key))
             proof = next(
                 (message for message in owed if len(key) == MAC_KEY_SIZE and wire.crypto.verifies(message, key)), None
             )
             if proof is None:
+                # [MACREVEAL-WHAT-1, MACREVEAL-WHAT-4, MACREVEAL-WHAT-5, MACREVEAL-WHEN-4]
                 what = "is of a live pair" if self._verifies_live(ledger, key) else "verifies nothing that is owed"
                 self.fail(
                     view,
@@ -324,6 +341,7 @@ class Revelation(Oracle):
                 )
             owed.remove(proof)
         if owed:
+            # [MACREVEAL-END-1, MACREVEAL-WHAT-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
             pairs = [_pair(message) for message in owed]
             self.fail(
                 view, f"{len(owed)} MAC keys, of pairs {pairs}, are not revealed", "the next data message reveals them"
@@ -343,6 +361,7 @@ class Revelation(Oracle):
         for session in party.sessions:
             ledger = self._ledgers.get((view.party, session.instance), Ledger())
             if len(session.pending_mac_keys) != len(ledger.owed):
+                # [MACREVEAL-WHEN-1, MACREVEAL-WHEN-2]
                 self.fail(view, f"{len(session.pending_mac_keys)} MAC keys are pending", f"{len(ledger.owed)} are owed")
             if session.ratchet is not None and session.ratchet.verified != set(ledger.live):
                 shown, seen = sorted(session.ratchet.verified), sorted(ledger.live)

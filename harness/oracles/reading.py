@@ -1,7 +1,7 @@
-"""What a step means, worked out once for all oracles: whole messages instead of fragments, parsed, with their session.
+"""What a step means, worked out once for all oracles: whole messages, parsed, with the session they belong to.
 
-The reader follows each party by its inputs and events alone: the fragments it has been given, and the state of each
-of its sessions. Snapshots are left to the oracles, so a party that can't be looked into is read just as well.
+The reader follows each party by its inputs and events alone: the fragments it has received, and the state of each of
+its sessions. Snapshots are left to the oracles, so a party that shows none is read just as well.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR}
 
 FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
 
-#: Reasons that follow the acceptance of a message: something in it was wrong, not the message.
+#: Reasons given after a message was accepted: something in it is wrong, not the message as such.
 AFTER_ACCEPTANCE = frozenset({Reason.BAD_TLV})
 
-#: Reasons for which a data message is refused although its MAC was right.
+#: Reasons for refusing a data message although its MAC is right.
 MAC_WAS_RIGHT = frozenset({Reason.BAD_COUNTER, Reason.BAD_GROUP_ELEMENT})
 
 _parse = lru_cache(4096)(wire.parse)
@@ -59,7 +59,7 @@ _parse = lru_cache(4096)(wire.parse)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A session by the events that its party gave. `number` counts the handshakes completed in the whole world."""
+    """A session as the events of its party show it. `number` counts completed handshakes in the whole world."""
 
     state: MessageState = MessageState.PLAINTEXT
     version: int = 0
@@ -78,7 +78,7 @@ NO_LINK = Link()
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A whole message that a party sent. instance, link: for an encoded one, its session, as it was at this moment."""
+    """A whole message that a party sent. instance, link: for an encoded one, its session as it was when it was sent."""
 
     raw: bytes
     message: Message
@@ -87,7 +87,7 @@ class Sent:
     link: Link
 
 
-#: Events in their order, each whole message sent in the place of its Outgoing events.
+#: Events in their order, with each whole message sent in place of its Outgoing events.
 Happening: TypeAlias = Event | Sent
 
 
@@ -97,7 +97,7 @@ Chain: TypeAlias = "tuple[Chain, bytes] | None"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Fragments that wait for more: k of n, so many bytes."""
+    """Fragments that wait for more: k of n, with `size` bytes in all."""
 
     k: int
     n: int
@@ -114,13 +114,13 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A step, read.
+    """The meaning of a step.
 
-    message: the whole message that the party has got by this step; None when there is none (user actions, fragments
-    that don't complete one), and when the policy switches OTR off. fragment: for a fragment, the reason for which it
-    is refused, or None. header: why the header of an encoded message makes the party discard it. instance, link: the
-    session that the message belongs to, as it was before the step. links: all sessions of the party before the step.
-    foreign: the party is no engine of this project; its events are what it chooses to tell.
+    message: the whole message that the party has received by this step; None if there is none (user actions, fragments
+    that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
+    header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
+    message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
+    is not an engine of this project, and its events are only what it chooses to tell.
     """
 
     step: Step
@@ -147,7 +147,7 @@ class View:
 
     @property
     def refusal(self) -> Reason | None:
-        """Why what was received was refused; None when it was not."""
+        """Why the received message was refused; None if it was not."""
         for event in self.happenings:
             if isinstance(event, Unreadable | Rejected) and event.reason not in AFTER_ACCEPTANCE:
                 return event.reason
@@ -155,9 +155,9 @@ class View:
 
     @property
     def acted_upon(self) -> bool:
-        """Whether what was received visibly had consequences in the protocol: it was taken for genuine, and for ours.
+        """Whether the received message had visible consequences in the protocol, as only a genuine one may have.
 
-        An Error Message, and a text shown that came in the clear, are none.
+        Sending an Error Message and showing a text that came in the clear do not count.
         """
         answers = HANDSHAKE | {Kind.DATA}
         return any(
@@ -169,27 +169,27 @@ class View:
 
     @property
     def enabled(self) -> bool:
-        """Whether the policy allows a version; True when the policy is not known."""
+        """Whether the policy allows any version; True if the policy is not known."""
         return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
 
     @property
     def is_data(self) -> bool:
-        """A data message for this party came in, in whatever condition."""
+        """Whether a data message for this party was received, valid or not."""
         return self.message is not None and self.message.kind is Kind.DATA and self.header is None
 
     @property
     def accepted(self) -> bool:
-        """A data message came in and was acted upon; of a foreign party, visibly so."""
+        """Whether a data message was received and acted upon; for a foreign party, visibly so."""
         if self.foreign:
             return self.is_data and any(map(_shows_acceptance, self.happenings))
         return self.is_data and self.refusal is None
 
     @property
     def meant(self) -> int | None:
-        """The session that a user's action is about; None when that can't be told.
+        """The session that a user's action is about; None if that can't be told.
 
-        Without a name it is the focus of an engine. Others choose themselves, which the messages sent show; those
-        that have one session have no choice.
+        If the action names none, an engine uses its focus. Another party chooses by itself, which the messages sent
+        show; with only one session it has no choice.
         """
         instance = self.step.args.get("instance")
         if isinstance(instance, int):
@@ -201,7 +201,7 @@ class View:
         return next((one.instance for one in self.sent if one.message.kind is Kind.DATA), None)
 
     def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
-        """The snapshot of a session after the step, or before it; None when there is none."""
+        """The snapshot of a session after the step, or before it; None if there is none."""
         party = self.step.after if after else self.step.before
         if party is None:
             return None
@@ -209,7 +209,7 @@ class View:
 
 
 def _shows_acceptance(happening: Happening) -> bool:
-    """Whether this can only come of a data message that was found to be in order."""
+    """Whether only a data message that was accepted can have caused this."""
     if isinstance(happening, TextReceived):
         return happening.secure
     if isinstance(happening, ExtraKey):
@@ -218,9 +218,10 @@ def _shows_acceptance(happening: Happening) -> bool:
 
 
 class Reader(Remembering):
-    """Reads the steps of a world. `configs` tell the policies at the beginning; unknown ones are never judged by.
+    """Reads the steps of a world.
 
-    foreign: parties that are no engines of this project, with their capabilities.
+    configs: those of the parties, for their initial policies; a policy that is not known is never judged by. foreign:
+    parties that are not engines of this project, with their capabilities.
     """
 
     fixed = frozenset({"world", "_foreign", "_unruly"})
@@ -233,25 +234,25 @@ class Reader(Remembering):
     ) -> None:
         self.world = world
         self._foreign = dict(foreign or {})
-        # What these do is not to be judged by their policy.
+        # Parties that must not be judged by their policy.
         self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
         self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
         self._stores: dict[str, Mapping[int, Store]] = {}
         self._links: dict[tuple[str, int], Link] = {}
-        # Of those that don't tell their instance tag: the one that they use.
+        # The instance tags that parties use, for those that don't tell them.
         self._tags: dict[str, int] = {}
         self._handshakes = 0
 
     def is_foreign(self, party: str) -> bool:
-        """Whether a party is no engine of this project."""
+        """Whether a party is not an engine of this project."""
         return party in self._foreign
 
     def can_choose(self, party: str) -> bool:
-        """Whether a party can be told which of its sessions is meant."""
+        """Whether an action of this party can name one of its sessions."""
         return "instance_tags" in self._foreign.get(party, {"instance_tags"})
 
     def untold(self, party: str, event: str, field: str) -> bool:
-        """Whether a foreign party has been seen not to tell a field of an event."""
+        """Whether a foreign party is known to leave a field of an event untold."""
         return (event, field) in getattr(self.world.parties[party], "untold", ())
 
     def policy(self, party: str) -> Policy | None:
@@ -267,18 +268,18 @@ class Reader(Remembering):
         return {instance: link for (name, instance), link in self._links.items() if name == party}
 
     def parties(self, fingerprint: bytes) -> list[str]:
-        """Who has a long-term key of that fingerprint."""
+        """The parties whose long-term key has that fingerprint."""
         return [name for name, party in self.world.parties.items() if party.fingerprint == fingerprint]
 
     def view(self, step: Step) -> View:
-        """Read a step; each one once, in their order."""
+        """Read a step. Each step must be read once, in order."""
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         stores, foreign = self._stores.get(step.party, {}), step.party in self._foreign
         view = View(step, (), policy, own, stores=stores, links=links, foreign=foreign)
         if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
-            # With OTR switched off everything is plain text, and plain text ends what is stored.
+            # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
             self._stores[step.party] = view.stores
         view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
@@ -307,13 +308,13 @@ class Reader(Remembering):
             stores.pop(instance, None)
         return replace(view, message=message, header=header, instance=instance, stores=stores)
 
-    # What comes of it
+    # What a step leads to
 
     def _happenings(self, step: Step) -> Iterator[Happening]:
         pieces: list[bytes] = []
         foreign = step.party in self._foreign
         if foreign:
-            # Some tell that a session is there only after what they send in it.
+            # Some report a session only after the messages that they send in it.
             for event in step.events:
                 if isinstance(event, Established):
                     self._follow(step.party, event)
@@ -322,7 +323,7 @@ class Reader(Remembering):
         for event in step.events:
             if isinstance(event, Outgoing):
                 if event.message in clear:
-                    # What a user types may look like any message; as it stands it is nothing but text.
+                    # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
                     text = Message(Kind.PLAINTEXT, None, (field,))
                     yield Sent(event.message, text, (event.message,), 0, NO_LINK)
@@ -381,7 +382,7 @@ def _judge_tags(sender: int, receiver: int, own: int) -> Reason | None:
 
 
 def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:
-    """Why an encoded message is discarded before its body is looked at, and the session it belongs to."""
+    """Why an encoded message is discarded before its body is read, or None, and the session it belongs to."""
     if message.kind in TEXT:
         return None, 0
     if message.kind is Kind.BAD_ARMOUR:
@@ -409,7 +410,7 @@ def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:
 def _take_fragment(
     message: Message, stores: Mapping[int, Store], own: int
 ) -> tuple[Reason | None, Mapping[int, Store], bytes | None]:
-    """[Receiving Fragments]: why it is refused, what is stored afterwards, and the message if it is now whole."""
+    """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]"""
     if not message.has("k"):
         return Reason.BAD_FRAGMENT, stores, None
     sender = 0
@@ -426,7 +427,7 @@ def _take_fragment(
         kept = others
         store = Store(1, n, (None, piece), len(piece))
     elif old is not None and (old.n, old.k + 1) == (n, k):
-        kept = dict(stores)  # keeps its place among those that began earlier and later
+        kept = dict(stores)  # keeps its place in the order of beginning
         store = Store(k, n, (old.pieces, piece), old.size + len(piece))
     else:
         return Reason.FRAGMENT_OUT_OF_ORDER, others, None

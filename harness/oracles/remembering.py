@@ -1,9 +1,8 @@
-"""Objects whose whole memory can be saved and brought back: the oracles, and the reader that they share.
+"""Objects whose whole memory can be saved and restored: the oracles, and the reader that they share.
 
-A fuzzing case that goes back to a saved world takes its oracles along. If one of them kept anything from the case
-before, a program would be judged, or even run, in another way depending on what ran earlier in the same process.
-Therefore everything that an object has is its memory, except for what it declares as fixed: what is not declared can't
-be forgotten.
+A fuzzing case that goes back to a saved world takes its oracles along. If one of them kept anything from an earlier
+case, then the way in which a program is judged, or even run, would depend on what ran before in the same process. So
+every attribute of an object is part of its memory, except those that it declares as fixed: none can be overlooked.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ State = Mapping[str, object]
 
 
 class Remembering:
-    """Keeps what it remembers in attributes that are immutable values, or containers of such."""
+    """Remembers things in attributes that are immutable values, or containers of such values."""
 
-    #: Attributes that never change after the object was made.
+    #: Attributes that never change once the object is made.
     fixed: ClassVar[frozenset[str]] = frozenset()
 
     def snapshot(self) -> State:
