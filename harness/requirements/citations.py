@@ -1,9 +1,10 @@
-"""Where the engines and the model carry out each requirement: citations in their comments and docstrings.
+"""Where requirements are carried out and judged: citations in the comments and docstrings of the code.
 
 A citation is the id of a requirement in square brackets, `[DATA-CTR-2]`. Several ids can share the brackets, and so can
 the names of sections: `[Key Management; DATA-CTR-1, DATA-CTR-2]`. It stands where the rule is carried out, so that one
-search for an id finds the rule in both engines and in the model. In each of these places every covered requirement is
-either cited or listed in a file of the folder `uncited`, together with the reason why it can't be cited there.
+search for an id finds the rule in both engines, the model and the oracles. In each engine and in the model every
+covered requirement is either cited or listed in a file of the folder `uncited`, together with the reason why it can't
+be cited there. An oracle cites what it judges; it need not judge everything.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from harness.requirements.table import REQUIREMENT_ID, Problem, RequirementClass
 
 _ROOT = Path(__file__).parents[2]
 
-#: The places that cite requirements, by name, and the folder of each below the root.
+#: The places that cite every covered requirement that they can, by name, and the folder of each below the root.
 PLACES: Mapping[str, str] = {
     "reference": "implementations/reference",
     "independent": "implementations/independent",
     "model": "harness/model",
 }
+
+#: The places that cite some requirements, by name, and the folder of each below the root.
+PARTIAL: Mapping[str, str] = {"oracles": "harness/oracles"}
 
 #: The folder that has one file for each place, PLACE.toml, with what can't be cited there.
 UNCITED = Path(__file__).parent / "uncited"
@@ -102,10 +106,11 @@ def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def citations(place: str, root: Path = _ROOT) -> list[Citation]:
-    """Every requirement id that a place's modules cite, module by module."""
+    """Every requirement id that a place's modules cite, module by module. place: a key of `PLACES` or `PARTIAL`."""
+    folder = {**PLACES, **PARTIAL}[place]
     return [
         citation
-        for path in sorted((root / PLACES[place]).rglob("*.py"))
+        for path in sorted((root / folder).rglob("*.py"))
         for citation in find_citations(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
     ]
 
@@ -135,8 +140,8 @@ def read_uncited(path: Path) -> tuple[list[Uncited], list[Problem]]:
     return entries, problems
 
 
-def check_citations(table: Table, place: str, found: Sequence[Citation], uncited: Sequence[Uncited]) -> list[Problem]:
-    """What is wrong between the table, the citations of a place and the list of what can't be cited there."""
+def check_ids(table: Table, found: Sequence[Citation]) -> list[Problem]:
+    """What is wrong with citations in themselves: ids that don't exist, and ids outside of brackets."""
     problems = []
     for citation in found:
         if citation.requirement not in table.requirements:
@@ -145,6 +150,12 @@ def check_citations(table: Table, place: str, found: Sequence[Citation], uncited
         elif not citation.alone:
             mend = f"Write [{citation.requirement}], with commas or semicolons between several ids"
             problems.append(Problem(citation.where, f"{citation.requirement} is not a citation in brackets", mend))
+    return problems
+
+
+def check_citations(table: Table, place: str, found: Sequence[Citation], uncited: Sequence[Uncited]) -> list[Problem]:
+    """What is wrong between the table, the citations of a place and the list of what can't be cited there."""
+    problems = check_ids(table, found)
     cited = {citation.requirement: citation.where for citation in reversed(found) if citation.alone}
     listed: dict[str, str] = {}
     for entry in uncited:
@@ -171,6 +182,8 @@ def check_citations(table: Table, place: str, found: Sequence[Citation], uncited
 
 
 def lint_citations(table: Table, place: str, root: Path = _ROOT, uncited: Path = UNCITED) -> list[Problem]:
-    """Everything that is wrong with the citations of one place, a key of `PLACES`."""
+    """Everything that is wrong with the citations of one place, a key of `PLACES` or `PARTIAL`."""
+    if place in PARTIAL:
+        return check_ids(table, citations(place, root))
     entries, problems = read_uncited(uncited / f"{place}.toml")
     return problems + check_citations(table, place, citations(place, root), entries)
