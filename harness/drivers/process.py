@@ -105,6 +105,11 @@ class DriverProcess:
         """Whether the process runs."""
         return not self.closed and not self._process.ended
 
+    @property
+    def idle(self) -> bool:
+        """Whether the process runs and has said nothing since its last answer."""
+        return self.alive and not any(pipe == self._out for pipe, _ in self._poll.poll(0))
+
     # ---- calls -------------------------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:

@@ -166,7 +166,7 @@ class DriverTarget:
         `book` is for parties that the model follows, which this is not. tape: values that are drawn in place of those
         that follow from the seed; only for a target whose randomness is "tape".
         """
-        if self._fresh and not self._process.alive:
+        if self._fresh and not self._process.idle:
             self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
         return DriverParty(self, name, config, seed, self.capabilities, tape)
 
@@ -194,7 +194,7 @@ class DriverTarget:
         self._cases += 1
         self.finish()
         self.giving_up.next_case()
-        if not self._process.alive or self._cases >= CASES_PER_PROCESS:
+        if not self._process.idle or self._cases >= CASES_PER_PROCESS:
             self._renew()
         self._fresh = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -72,7 +73,7 @@ AFTER_A_CASE = [
     ("reset", "import os; os.write(1, b'what?' + bytes([10]))", Verdict.DESYNC, "not JSON"),
     (
         "start",
-        "import threading; good(); threading.Timer(0.0, good).start()",
+        "import time; good(); time.sleep(0.02); good()",
         Verdict.DESYNC,
         "after its answer to start|output after the answer|not an answer to",
     ),
@@ -158,6 +159,20 @@ def test_a_death_between_cases_is_told_at_the_end(saboteur: Make) -> None:
         target.reset()
     target.party("alice", config, b"")
     with pytest.raises(TargetCrash, match="exit code 6"):
+        target.leave()
+
+
+def test_an_answer_that_comes_between_cases_is_told_at_the_end(saboteur: Make) -> None:
+    late = "import threading\ngood()\nif count == 2: threading.Timer(0.02, good).start()"
+    target = saboteur("reset", late)
+    config = PartyConfig(test_key("alice"))
+    target.party("alice", config, b"")
+    pid = target.pid
+    target.finish()
+    select.select([target._process._out], [], [])
+    target.party("alice", config, b"")
+    assert target.pid != pid
+    with pytest.raises(TargetDesync, match="nobody asked for, after its answer to reset"):
         target.leave()
 
 
