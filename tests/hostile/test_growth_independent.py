@@ -164,7 +164,7 @@ def odd_keys(number: int) -> Sequence[DsaPrivateKey]:
 def test_keys_of_any_size() -> None:
     def make(number: int) -> None:
         for key in odd_keys(number):
-            with pytest.raises(OtrError, match="key's numbers"):
+            with pytest.raises(OtrError, match="numbers of the long-term key"):
                 IndependentEngine(PartyConfig(key))
 
     all_linear(make, NUMBERS)
