@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,16 @@ from tests.commands import finished
 SIGNALLER = Path(__file__).parent / "signaller.py"
 
 SIGNALS = [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """What a program usually starts with: a background job of a shell ignores SIGINT, and `nohup` SIGHUP."""
+    usual = {**dict.fromkeys(SIGNALS, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -42,12 +53,8 @@ def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
 def test_an_interrupted_command_ends_with_130(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
-    try:
-        monkeypatch.setattr(cli, "main", lambda: os.kill(os.getpid(), number))
-        assert entry.main() == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
+    monkeypatch.setattr(cli, "main", lambda: os.kill(os.getpid(), number))
+    assert entry.main() == 130
     assert capsys.readouterr().err == "otterproof: interrupted\n"
 
 
