@@ -23,8 +23,8 @@ SIGNALS = [signal.SIGTERM, signal.SIGHUP]
 @pytest.fixture(autouse=True)
 def usual_signals() -> Iterator[None]:
     """What a program usually starts with: a background job of a shell ignores SIGINT, and `nohup` SIGHUP."""
-    usual = {**dict.fromkeys(SIGNALS, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
