@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from implementations.contract import Engine, Event
-from implementations.jsonform import Codec, JsonFormError, codec_of
+from otterproof.implementations.contract import Engine, Event
+from otterproof.implementations.jsonform import Codec, JsonFormError, codec_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
-class Actor(Protocol):
+class Receiver(Protocol):
     """What `perform` needs of a party: the methods in ACTIONS that are asked of it, by name. Engines have them all."""
 
     def receive(self, message: bytes) -> Sequence[Event]: ...
@@ -86,7 +86,7 @@ def args_from_json(action: str, obj: object, where: str = "args") -> dict[str, A
     return {name: found.arguments[name].decode(value, f"{where}.{name}") for name, value in obj.items()}
 
 
-def perform(party: Actor, action: str, args: Mapping[str, Any]) -> tuple[Event, ...]:
+def perform(party: Receiver, action: str, args: Mapping[str, Any]) -> tuple[Event, ...]:
     """Ask it of a party; its events (none for set_policy). Whatever the party raises is left alone."""
     _checked(action, list(args), "perform")
     return tuple(getattr(party, action)(**args) or ())

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from implementations.contract import Entropy
+from otterproof.implementations.contract import Entropy
 
 #: What a tape is made of: (label, index) -> the value.
 Tape = Mapping[tuple[str, int], bytes]

@@ -36,7 +36,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     DsaPrivateKey,
     DsaPublicKey,
     Event,

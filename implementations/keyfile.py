@@ -25,8 +25,8 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import dsa
 
-from implementations.contract import DsaPrivateKey, DsaPublicKey
-from implementations.inputs import read_input
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+from otterproof.implementations.inputs import read_input
 
 #: Lists within lists that the reader follows; the format needs five.
 MAX_DEPTH = 16

@@ -2,7 +2,7 @@
 
 Alice is the target. Bob is the scenario itself: he holds valid keys and recomputes everything with the harness's own
 arithmetic, so that nothing is taken on trust. Told to a `Story` the same conversation becomes a page:
-`python -m scenarios` writes docs/walkthrough.md.
+`otterproof docs` writes docs/walkthrough.md.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import textwrap
-from pathlib import Path
 from typing import cast
 
-from harness import wire
-from harness.course import TARGET
-from harness.insider import Insider, dsa_verifies, mpi, power, public_key
-from harness.network import flip_bit
-from harness.scenario import scenario
-from harness.stage import Stage, Subject, check
-from harness.targets import EngineTarget
-from harness.wire import DH_GENERATOR, Kind, Message, crypto
-from harness.wire.layers import parse_plaintext, parse_signature_block
-from implementations.contract import DsaPublicKey, Ended, Engine, Established, RatchetSnapshot
-
-#: Where the page is.
-PAGE = Path(__file__).parents[1] / "docs" / "walkthrough.md"
+from otterproof.harness import wire
+from otterproof.harness.spec import pages
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.reply import TARGET
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
+from otterproof.harness.wire.layers import parse_plaintext, parse_signature_block
+from otterproof.harness.wire.mutate import flip_bit
+from otterproof.harness.wire.numbers import dsa_verifies, mpi, power, public_key
+from otterproof.implementations.contract import DsaPublicKey, Ended, Engine, Established, RatchetSnapshot
 
 
 class Story:
@@ -86,14 +84,14 @@ def _hex(value: bytes | int) -> str:
         "STATE-ENCRYPTED-1",
     )
 )
-def how_otr_works(stage: Stage) -> None:
+def how_otr_works(context: Context) -> None:
     """A whole conversation, told step by step: query, key exchange, authentication, messages whose keys change, forgery
     with keys that were revealed, and the end.
     """
-    tell(stage.subject(), Story())
+    tell(context.target_session(), Story())
 
 
-def tell(alice: Subject, story: Story) -> None:
+def tell(alice: TargetSession, story: Story) -> None:
     """The whole conversation; a paragraph and a check for each step."""
     bob = alice.insider("bob")
     _query(alice, story)
@@ -105,7 +103,7 @@ def tell(alice: Subject, story: Story) -> None:
     _end(alice, bob, story)
 
 
-def _query(alice: Subject, story: Story) -> None:
+def _query(alice: TargetSession, story: Story) -> None:
     story.chapter("The query")
     story.tell(
         """Alice's user asks for a private conversation. Her client says so in plain words that any client could show: a
@@ -117,7 +115,7 @@ def _query(alice: Subject, story: Story) -> None:
     check(alice.version in offered, f"the query offers version {alice.version}, and it offers {sorted(offered)}")
 
 
-def _key_exchange(alice: Subject, bob: Insider, story: Story) -> None:
+def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The ephemeral key exchange")
     story.tell(
         """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not show it
@@ -127,7 +125,7 @@ def _key_exchange(alice: Subject, bob: Insider, story: Story) -> None:
     commit = bob.commit()
     story.show("Bob", commit)
     story.tell("Alice draws y and answers with g^y in the clear.")
-    dh_key = alice.give(commit).message(Kind.DH_KEY)
+    dh_key = alice.receive(commit).message(Kind.DH_KEY)
     story.show("Alice", wire.build(dh_key))
     story.tell(
         """Bob can now compute the common secret s = (g^y)^x. Whoever only listens can't. From s he derives, each by a
@@ -149,7 +147,7 @@ def _key_exchange(alice: Subject, bob: Insider, story: Story) -> None:
     reveal = bob.reveal_signature(wire.build(dh_key))
     story.show("Bob", reveal)
     story.tell("Alice does the same in the other direction, with the other half of the keys.")
-    reply = alice.give(reveal)
+    reply = alice.receive(reveal)
     signature = reply.message(Kind.SIGNATURE)
     story.show("Alice", wire.build(signature))
     _signed(signature, keys, gx, gy, story)
@@ -180,7 +178,7 @@ def _signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, st
     story.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
 
 
-def _message(alice: Subject, bob: Insider, story: Story) -> Message:
+def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     story.chapter("A message, and the next key")
     story.tell(
         """Alice writes. Both have numbered their D-H keys; the message says which of hers and which of his it is
@@ -222,7 +220,7 @@ def _message(alice: Subject, bob: Insider, story: Story) -> Message:
     return message
 
 
-def _acknowledgement(alice: Subject, bob: Insider, first: Message, story: Story) -> None:
+def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
     story.chapter("The reply that acknowledges the key")
     story.tell(
         """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His reply
@@ -233,7 +231,7 @@ def _acknowledgement(alice: Subject, bob: Insider, first: Message, story: Story)
     reply = bob.data(b"Hello, Alice")
     story.show("Bob", reply)
     check(wire.parse(reply).number("recipient_keyid") == 2, "the reply names Alice's key 2")
-    alice.give(reply).shows(b"Hello, Alice")
+    alice.receive(reply).assert_shown(b"Hello, Alice")
     story.tell(
         """From now on Alice uses key 2, draws key 3 and forgets key 1: what was said under it nobody can decrypt any
         more, not
@@ -248,7 +246,7 @@ def _acknowledgement(alice: Subject, bob: Insider, first: Message, story: Story)
     _asserts_ratchet(alice, bob, sent=1)
 
 
-def _receiver(alice: Subject, bob: Insider, story: Story) -> None:
+def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The receiver recomputes, compares, then decrypts")
     story.tell(
         """Somebody on the way inverts one bit of the encrypted text. In counter mode that would invert one bit of what
@@ -258,12 +256,12 @@ def _receiver(alice: Subject, bob: Insider, story: Story) -> None:
     )
     genuine = bob.data(b"Fine")
     where = 8 * wire.parse(genuine).field("encrypted_message").offset + 39
-    forged = alice.give(flip_bit(genuine, where))
-    forged.accepts_nothing("a message with an inverted bit")
-    alice.give(genuine).shows(b"Fine")
+    forged = alice.receive(flip_bit(genuine, where))
+    forged.assert_rejected("a message with an inverted bit")
+    alice.receive(genuine).assert_shown(b"Fine")
 
 
-def _forgery(alice: Subject, bob: Insider, first: Message, story: Story) -> None:
+def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
     story.chapter("Why nobody can prove it")
     story.tell(
         """A MAC key is known to both, so what Bob shows to others as Alice's message he could have made himself. OTR
@@ -277,7 +275,7 @@ def _forgery(alice: Subject, bob: Insider, first: Message, story: Story) -> None
         alice.read(bob, message)
         block = message.data("old_mac_keys")
         revealed += [block[at : at + 20] for at in range(0, len(block), 20)]
-        alice.hears(bob, b"Number %d heard" % number)
+        alice.assert_receives_text(bob, b"Number %d heard" % number)
     verified = bob.keys(1, 2).sending_mac
     check(verified in revealed, "the MAC key with which Bob's first reply was verified is revealed")
     story.values(revealed=verified)
@@ -290,10 +288,10 @@ def _forgery(alice: Subject, bob: Insider, first: Message, story: Story) -> None
     bob_said = wire.parse(bob.data(b"Hello, Alice", under=(1, 2)))
     forged = crypto.mac_data(crypto.encrypt_data(bob_said, keys.sending_aes, b"Hello, Eve.."), verified)
     check(crypto.verifies(forged, verified), "a forger's message verifies under the revealed key")
-    alice.give(wire.build(forged)).accepts_nothing("a message under a key that was revealed")
+    alice.receive(wire.build(forged)).assert_rejected("a message under a key that was revealed")
 
 
-def _end(alice: Subject, bob: Insider, story: Story) -> None:
+def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The end")
     story.tell(
         """Alice's user ends the conversation. Her client says so in a last encrypted message, with a TLV (type, length,
@@ -309,10 +307,10 @@ def _end(alice: Subject, bob: Insider, story: Story) -> None:
     check(types == [1], f"it has the Disconnected TLV (1), and there were {types}")
     check(plaintext.text == b"", "it has no text")
     reply.one(Ended)
-    alice.give(bob.data(b"Are you there?")).accepts_nothing("a message after the end")
+    alice.receive(bob.data(b"Are you there?")).assert_rejected("a message after the end")
 
 
-def _asserts_ratchet(alice: Subject, bob: Insider, sent: int) -> None:
+def _asserts_ratchet(alice: TargetSession, bob: Insider, sent: int) -> None:
     """Where the target shows its state: the keys are the announced ones, their numbers as on the wire.
 
     Engines run in lockstep here: what one shows, the other has shown too.
@@ -328,7 +326,7 @@ def _asserts_ratchet(alice: Subject, bob: Insider, sent: int) -> None:
     check(ratchet.sent.get(pair, 0) == sent, f"under the keys {pair} she has sent {sent} messages")
 
 
-def _ratchet(alice: Subject) -> RatchetSnapshot | None:
+def _ratchet(alice: TargetSession) -> RatchetSnapshot | None:
     """What the target shows of its ratchet; None if it shows nothing."""
     party = alice.world.parties[TARGET]
     if not hasattr(party, "inspect"):
@@ -341,12 +339,15 @@ _OPENING = """# How OTR works
 
 A conversation, step by step, as it is on the wire in version 3. Alice is the reference engine, Bob the scenario
 `walkthrough.how_otr_works`, which recomputes every value and checks each step; `otterproof check TARGET --only
-walkthrough` holds the same conversation with any target. This page is made by `python -m scenarios` from a run of it.
+walkthrough` holds the same conversation with any target. `otterproof docs` makes this page from a run of it.
 """
 
 
 def page() -> str:
     """The page, from a run with the reference engine."""
     story = Story()
-    tell(Stage(EngineTarget("reference"), 3, b"walkthrough").subject(), story)
+    tell(Context(EngineTarget("reference"), 3, b"walkthrough").target_session(), story)
     return f"{_OPENING}\n{story.page()}"
+
+
+pages.register("walkthrough.md", page)

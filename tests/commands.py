@@ -23,7 +23,7 @@ def running(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.entry", *words],
+            [sys.executable, "-m", "otterproof.harness.ui.entry", *words],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.drivers import process
+from otterproof.harness.targets.driver import process
 
 #: When a call begins, its end is set; then the clock is looked at each time before something is waited for. The third
 #: is for a driver that answers `shutdown` and is then waited for.

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 import pytest
 from jsonschema import Draft202012Validator
 
-import harness.drivers
-from harness.drivers import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
-from harness.keys import test_key
-from implementations.contract import Event, Outgoing, PartyConfig, Policy
+import otterproof.harness.targets.driver
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import Event, Outgoing, PartyConfig, Policy
 
 E = TypeVar("E", bound=Event)
 
-SCHEMA = Path(harness.drivers.__file__).with_name("protocol.schema.json")
+SCHEMA = Path(otterproof.harness.targets.driver.__file__).with_name("protocol.schema.json")
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
@@ -119,4 +119,4 @@ class Conversation:
 def config(name: str, version: int = 3, **more: Any) -> PartyConfig:
     """For a party of that version alone, with a tag of its own, unless told otherwise."""
     given: dict[str, Any] = {"policy": ALLOW[version], "instance_tag": TAGS[name]}
-    return PartyConfig(test_key(name), **given | more)
+    return PartyConfig(published_key(name), **given | more)

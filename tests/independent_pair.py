@@ -6,8 +6,8 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 
-from harness.keys import test_key
-from implementations.contract import (
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import (
     DsaPrivateKey,
     Engine,
     Event,
@@ -17,10 +17,10 @@ from implementations.contract import (
     Policy,
     SessionSnapshot,
 )
-from implementations.entropy import SeededEntropy
-from implementations.independent import IndependentEngine
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.independent import IndependentEngine
 
-KEY_A, KEY_B = test_key("alice"), test_key("bob")
+KEY_A, KEY_B = published_key("alice"), published_key("bob")
 TAG_A, TAG_B = 0x1A2B, 0xB0B0
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 ONLY = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from implementations.drivers.engine.driver import Driver
-from implementations.drivers.linejson import Unsupported, serve
+from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.drivers.linejson import Unsupported, serve
 
 Params = dict[str, Any]
 Methods = dict[str, Callable[[Params], Any]]

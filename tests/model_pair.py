@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from harness import wire
-from harness.keys import test_key
-from harness.lockstep import LockstepParty
-from harness.model import Book, PartyModel
-from harness.model.names import Dh, Drawn
-from harness.network import Inject
-from harness.wire import DH_PRIME, Kind, crypto
-from harness.world import World
-from implementations.contract import Engine, Entropy, Event, PartyConfig, Policy, SessionSnapshot
-from implementations.entropy import SeededEntropy
-from implementations.independent import IndependentEngine
-from implementations.reference import ReferenceEngine
+from otterproof.harness import wire
+from otterproof.harness.judges.model import NameTable, PartyModel
+from otterproof.harness.judges.model.names import Dh, Drawn
+from otterproof.harness.simulation.moves import Inject
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME, Kind, crypto
+from otterproof.implementations.contract import Engine, Entropy, Event, PartyConfig, Policy, SessionSnapshot
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.reference import ReferenceEngine
 
 ENGINES: Mapping[str, Callable[[PartyConfig, Entropy], Engine]] = {
     "reference": ReferenceEngine,
@@ -31,7 +31,7 @@ class Pair:
     def __init__(
         self, configs: Mapping[str, PartyConfig], seed: str = "", engines: Sequence[str] = tuple(ENGINES)
     ) -> None:
-        self.book = Book()
+        self.book = NameTable()
         self.entropies = {name: SeededEntropy(f"{seed}/{name}".encode()) for name in configs}
         self.models = {name: PartyModel(name, config, self.book) for name, config in configs.items()}
         self.parties = {
@@ -95,7 +95,7 @@ class Pair:
 
 
 def config(name: str, policy: Policy = Policy.ALLOW_V3, **others: Any) -> PartyConfig:
-    return PartyConfig(test_key(name), policy, **others)
+    return PartyConfig(published_key(name), policy, **others)
 
 
 def pair(version: int = 3, engines: Sequence[str] = tuple(ENGINES)) -> Pair:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, TypeAlias
 
-from harness import wire
-from harness.fuzz.case import Case
-from harness.wire import Kind
-from harness.world import Step
-from implementations.contract import (
+from otterproof.harness import wire
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import (
     Event,
     Outgoing,
     PartySnapshot,
@@ -22,7 +22,7 @@ from implementations.contract import (
     SessionSnapshot,
     Unreadable,
 )
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS
 
 #: Changes a step, or gives None for one that it leaves alone; only the first change is made.

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from harness import wire
-from harness.fuzz.case import BOTH, Case
-from harness.network import (
+from otterproof.harness import wire
+from otterproof.harness.runs.fuzz.case import BOTH, Case
+from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
     Deliver,
@@ -28,7 +28,7 @@ from harness.network import (
     Truncate,
     User,
 )
-from implementations.contract import Policy
+from otterproof.implementations.contract import Policy
 
 #: Keyword arguments of Case.
 Arguments: TypeAlias = dict[str, Any]

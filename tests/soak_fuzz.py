@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from harness.fuzz.campaign import opened
-from harness.options import positive
+from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.ui.options import positive
 
 #: Rows of the table for each target.
 ROWS = 10

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from implementations.actions import ACTIONS, args_from_json, args_to_json, perform
-from implementations.contract import Engine, Event, Outgoing, Policy
-from implementations.jsonform import JsonFormError
+from otterproof.implementations.actions import ACTIONS, args_from_json, args_to_json, perform
+from otterproof.implementations.contract import Engine, Event, Outgoing, Policy
+from otterproof.implementations.jsonform import JsonFormError
 
 SEND = st.fixed_dictionaries(
     {"text": st.binary()}, optional={"padding": st.none() | st.integers(), "instance": st.none() | st.integers()}

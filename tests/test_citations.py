@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.requirements import RequirementClass, load
-from harness.requirements.citations import (
+from otterproof.harness.spec.requirements import RequirementClass, load
+from otterproof.harness.spec.requirements.citations import (
     PARTIAL,
     PLACES,
     Citation,
@@ -152,7 +152,7 @@ def test_a_place_is_linted_with_all_its_modules(tmp_path: Path) -> None:
     assert lint_citations(TABLE, "model", tmp_path, tmp_path) == []
     (folder / "b.py").write_text("# [DATA-CTR-999]\n")
     assert [problem.where for problem in lint_citations(TABLE, "model", tmp_path, tmp_path)] == [
-        "harness/model/inner/b.py:1"
+        "harness/judges/model/inner/b.py:1"
     ]
 
 
@@ -165,8 +165,8 @@ def test_oracles_need_not_cite_everything_but_nothing_unknown(tmp_path: Path) ->
     assert [
         str(problem).partition(" (")[0].partition(". ")[0] for problem in lint_citations(TABLE, "oracles", tmp_path)
     ] == [
-        "harness/oracles/b.py:1: unknown requirement DATA-CTR-999",
-        "harness/oracles/b.py:2: DATA-CTR-2 is not a citation in brackets",
+        "harness/judges/oracles/b.py:1: unknown requirement DATA-CTR-999",
+        "harness/judges/oracles/b.py:2: DATA-CTR-2 is not a citation in brackets",
     ]
 
 

@@ -11,16 +11,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import cli, entry, report
-from harness.faults import pairs
-from harness.judge import run
-from harness.progress import Ending
-from harness.roster import file_name
-from harness.scenario import load
-from harness.targets import EngineTarget
-from harness.transcript import Verdict
+from otterproof.harness.runs.faults import trips as pairs
+from otterproof.harness.runs.runner import run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.registry import file_name
+from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui import cli, entry
+from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui.progress import Ending
+from otterproof.vectors import FOLDER
 from tests.test_judge import made, raising
-from vectors import FOLDER
 
 ONE = ("--only", "conformance.data.key_id_0", "--jobs", "1")
 
@@ -156,7 +157,7 @@ def test_ctrl_c_while_the_program_begins(monkeypatch: pytest.MonkeyPatch, capsys
     def interrupted() -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.cli", SimpleNamespace(main=interrupted))
+    monkeypatch.setattr("otterproof.harness.ui.cli", SimpleNamespace(main=interrupted))
     assert entry.main() == 130
     assert capsys.readouterr().err == "otterproof: interrupted\n"
 

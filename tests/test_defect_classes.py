@@ -1,9 +1,9 @@
-"""The classes of defects: each has scenarios, which are there, and the page is what the table says."""
+"""The classes of defects: each has scenarios, which are there."""
 
 from __future__ import annotations
 
-from harness.scenario import load, scenarios
-from scenarios.attacks.classes import PAGE, classes, page
+from otterproof.harness.spec.defects import classes
+from otterproof.harness.testkit.scenario import load, scenarios
 
 
 def test_every_class_has_scenarios_that_are_there() -> None:
@@ -14,7 +14,3 @@ def test_every_class_has_scenarios_that_are_there() -> None:
     assert [one.id for one in found if not one.scenarios] == []
     unknown = {one.id: sorted(set(one.scenarios) - known) for one in found if set(one.scenarios) - known}
     assert not unknown, f"no such scenarios: {unknown}"
-
-
-def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m scenarios`"

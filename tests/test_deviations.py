@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, exits
-from harness.deviations import DeviationError, Known, fix, load
-from harness.deviations.entries import FOLDER
-from harness.deviations.fix import beginning
-from harness.drivers import THIRD_PARTIES
-from harness.inputs import InputError
-from harness.judge import Result
-from harness.requirements import load as load_requirements
-from harness.scenario import load as load_scenarios
-from harness.scenario import scenarios
-from harness.transcript import Verdict
+from otterproof.harness.runs.deviations import DeviationError, Known, fix, load
+from otterproof.harness.runs.deviations.entries import FOLDER
+from otterproof.harness.runs.deviations.fix import beginning
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.requirements import load as load_requirements
+from otterproof.harness.support import exits
+from otterproof.harness.support.inputs import InputError
+from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.testkit.scenario import load as load_scenarios
+from otterproof.harness.testkit.scenario import scenarios
+from otterproof.harness.ui import cli
 
 IDS = ["area.one[v2]", "area.one[v3]", "area.two[v3]"]
 REQUIREMENTS = ["DATA-CTR-2", "DATA-CTR-3"]

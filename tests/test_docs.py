@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, requirements, roster
-from harness.drivers import THIRD_PARTIES
-from harness.faults import faults
-from harness.scenario import load, scenarios
-from harness.targets import ENGINES
+from otterproof.harness.spec import pages, requirements
+from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import cli
 
 load()
 
-ROOT = Path(roster.__file__).parent.parent
+ROOT = pages.DOCS.parent
 PAGES = sorted(
     [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("implementations/drivers/*/README.md")],
     key=str,
@@ -25,7 +26,7 @@ PAGES = sorted(
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
 #: Words in capitals stand for something of the reader's own.
-_STANDS_FOR = {"TARGET": "reference", "N": "1", "NAME": "libotr"}
+_STANDS_FOR = {"TARGET": "reference", "N": "1", "NAME": "libotr", "COMMAND": "check"}
 
 #: As the scenario of the README's own example is called.
 _EXAMPLE = "key_id_0"
@@ -119,7 +120,11 @@ def test_files_of_the_project_exist(page: Path) -> None:
             assert (ROOT / span).exists(), span
 
 
+def test_generated_pages_are_up_to_date() -> None:
+    assert pages.outdated(pages.made()) == [], "run `otterproof docs`"
+
+
 def test_the_pages_have_what_is_looked_for() -> None:
     assert len(PAGES) >= 15
     assert sum(len(commands(page)) for page in PAGES) >= 100
-    assert ["check", "--only", _EXAMPLE] in commands(ROOT / "README.md")
+    assert ["check", "--only", _EXAMPLE] in commands(ROOT / "docs" / "how-to" / "scenario.md")

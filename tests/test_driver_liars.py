@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 
-from harness.drivers import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
-from harness.drivers import process as supervisor
-from harness.drivers.probe import probe
-from harness.judge import VERDICTS, run
-from harness.keys import test_key
-from harness.scenario import load, scenarios
-from harness.transcript import Verdict
-from implementations.contract import PartyConfig
+from otterproof.harness.runs.runner import VERDICTS, run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
+from otterproof.harness.targets.driver import process as supervisor
+from otterproof.harness.testkit.driver_claims import probe
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.implementations.contract import PartyConfig
 from tests.driver_clock import AFTER_THE_FIRST_WORDS, AT_ONCE, Clock, clock
 
 __all__ = ["clock"]
 
 load()
-CONFIG = PartyConfig(test_key("alice"))
+CONFIG = PartyConfig(published_key("alice"))
 
 #: `number` counts the requests from 1; `good` answers one as it should be answered.
 PROGRAM = """
@@ -263,8 +263,8 @@ def test_hello_is_a_must_and_nothing_is_left_of_who_refuses_it(liar: Make) -> No
 #: The reference engine's driver, in which a statement changes `methods`.
 ENGINE = """
 import os
-from implementations.drivers.engine.driver import Driver
-from implementations.drivers.linejson import Unsupported, serve
+from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.drivers.linejson import Unsupported, serve
 methods = Driver("reference").methods()
 hello, create = methods["hello"], methods["create"]
 def unsupported(params):

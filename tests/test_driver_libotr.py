@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.drivers import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing, TargetUnsupported
-from harness.keys import test_key
-from harness.wire import DH_PRIME
-from implementations.contract import (
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing, TargetUnsupported
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME
+from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
     Ended,
     ErrorReceived,
@@ -122,7 +122,7 @@ def test_second_handshake_while_encrypted(target: DriverTarget, version: int) ->
 
 def test_a_new_key_in_a_second_handshake_is_told(target: DriverTarget) -> None:
     talk = talking(target, 2)
-    mallory = target.party("mallory", replace(config("bob", 2), key=test_key("mallory")), b"seed")
+    mallory = target.party("mallory", replace(config("bob", 2), key=published_key("mallory")), b"seed")
     talk.parties["bob"] = mallory
     talk.do("bob", lambda party: party.start())
     (at_alice,) = talk.of("alice", Established)

@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from harness.drivers import CAPABILITIES, DriverParty, DriverTarget, TargetDesync, TargetFailed, TargetUnsupported
-from harness.drivers.party import MUST_TELL
-from harness.drivers.registry import ENGINE_DRIVERS
-from harness.keys import test_key
-from harness.targets import CAPABILITIES as ALL_CAPABILITIES
-from harness.wire import DH_PRIME
-from implementations.actions import ACTIONS
-from implementations.contract import (
+from otterproof.harness.targets.driver import (
+    CAPABILITIES,
+    DriverParty,
+    DriverTarget,
+    TargetDesync,
+    TargetFailed,
+    TargetUnsupported,
+)
+from otterproof.harness.targets.driver.party import MUST_TELL
+from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
+from otterproof.harness.targets.engines import CAPABILITIES as ALL_CAPABILITIES
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME
+from otterproof.implementations.actions import ACTIONS
+from otterproof.implementations.contract import (
     Engine,
     Entropy,
     Established,
@@ -32,10 +39,10 @@ from implementations.contract import (
     SmpFinished,
     TextReceived,
 )
-from implementations.entropy import RecordingEntropy, SeededEntropy
-from implementations.independent import IndependentEngine
-from implementations.jsonform import EVENTS, event_to_json, policy_to_json
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.jsonform import EVENTS, event_to_json, policy_to_json
+from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import Conversation, Traffic, check_line, config, schema, validator
 
 PAGE = Path(__file__).parents[1] / "docs" / "driver-protocol.md"
@@ -234,7 +241,7 @@ def test_parties_are_closed_and_names_used_again(target: DriverTarget) -> None:
 
 def test_an_error_of_the_engine_is_told(target: DriverTarget) -> None:
     target.reset()
-    party = target.party("alice", PartyConfig(test_key("alice")), b"seed")
+    party = target.party("alice", PartyConfig(published_key("alice")), b"seed")
     party.set_time(10)
     with pytest.raises(TargetFailed, match="OtrError"):
         party.set_time(5)

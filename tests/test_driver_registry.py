@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetMissing, ThirdParty, registry, target
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing, ThirdParty, target
+from otterproof.harness.targets.driver import third_party as registry
 from tests.test_driver_supervisor import ROGUE
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from jsonschema import ValidationError
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetMissing
-from harness.drivers.registry import ENGINE_DRIVERS
-from implementations.contract import Policy
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing
+from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
+from otterproof.implementations.contract import Policy
 from tests.driver_pair import ALLOW, Conversation, Traffic, check_line, config
 
 Line = tuple[str, dict[str, Any], str]

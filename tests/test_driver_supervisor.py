@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import (
+from otterproof.harness.targets.driver import (
     DriverTarget,
     TargetCrash,
     TargetDesync,
@@ -22,10 +22,10 @@ from harness.drivers import (
     TargetMissing,
     TargetUnsupported,
 )
-from harness.drivers import process as supervisor
-from harness.drivers.process import MEMORY_VARIABLE, STDERR_TAIL
-from harness.keys import test_key
-from implementations.contract import Outgoing, PartyConfig, Reason, Unreadable
+from otterproof.harness.targets.driver import process as supervisor
+from otterproof.harness.targets.driver.process import MEMORY_VARIABLE, STDERR_TAIL
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import Outgoing, PartyConfig, Reason, Unreadable
 from tests.driver_clock import AFTER_THE_FIRST_WORDS, AT_ONCE, Clock, clock
 
 ROGUE = Path(__file__).with_name("rogue_driver.py")
@@ -35,7 +35,7 @@ __all__ = ["clock"]
 #: Seconds for a call, which no driver here needs, however busy the machine is. Those that hang need the clock.
 LIMIT = 60.0
 
-CONFIG = PartyConfig(test_key("alice"))
+CONFIG = PartyConfig(published_key("alice"))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from harness.drivers import DriverParty, TargetUnsupported
-from harness.keys import test_key
-from implementations.contract import (
+from otterproof.harness.targets.driver import DriverParty, TargetUnsupported
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import (
     Ended,
     Engine,
     Established,
@@ -28,8 +28,8 @@ from implementations.contract import (
     SmpRequested,
     TextReceived,
 )
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import end_started, started
 
 VERSIONS = {"otrjs": (2, 3), "otr3": (2, 3), "xcrypto": (2,)}
@@ -53,9 +53,9 @@ class Pair:
         target = started(name)
         target.reset()
         self.version = version
-        config = PartyConfig(test_key("alice"), ALLOW[version], TARGET_TAG, size)
-        self.target: DriverParty = target.party("alice", config, seed, None)
-        config = PartyConfig(test_key("bob"), ALLOW[version], ENGINE_TAG, size)
+        config = PartyConfig(published_key("alice"), ALLOW[version], TARGET_TAG, size)
+        self.target: DriverParty = target.party("alice", config, seed)
+        config = PartyConfig(published_key("bob"), ALLOW[version], ENGINE_TAG, size)
         self.engine: Engine = ReferenceEngine(config, SeededEntropy(seed))
         self.told: dict[str, list[Event]] = {"target": [], "engine": []}
         self.sent: dict[str, list[bytes]] = {"target": [], "engine": []}
@@ -236,7 +236,7 @@ def test_parties_are_apart(name: str) -> None:
     target, version = started(name), VERSIONS[name][-1]
     target.reset()
     alice, bob = (
-        target.party(who, PartyConfig(test_key(who), ALLOW[version]), b"seed of both", None) for who in ("alice", "bob")
+        target.party(who, PartyConfig(published_key(who), ALLOW[version]), b"seed of both") for who in ("alice", "bob")
     )
     under_way: list[tuple[DriverParty, bytes]] = [(bob, b"?OTRv23?")]
     established = []
@@ -254,7 +254,7 @@ def test_parties_are_apart(name: str) -> None:
 def test_unsupported_is_an_answer(name: str) -> None:
     target = started(name)
     target.reset()
-    party = target.party("alice", PartyConfig(test_key("alice")), b"", None)
+    party = target.party("alice", PartyConfig(published_key("alice")), b"")
     with pytest.raises(TargetUnsupported):
         party.send(b"text", padding=3)
     assert party.start()

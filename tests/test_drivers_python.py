@@ -10,13 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from harness.drivers import (
-    DriverParty,
-    TargetFailed,
-    TargetUnsupported,
-)
-from harness.keys import test_key
-from implementations.contract import (
+from otterproof.harness.targets.driver import DriverParty, TargetFailed, TargetUnsupported
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import (
     Ended,
     ErrorReceived,
     Established,
@@ -34,9 +30,9 @@ from implementations.contract import (
     TextReceived,
     Unreadable,
 )
-from implementations.drivers.python_otr.python2 import translated
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.drivers.python_otr.python2 import translated
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import end_started, started
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
@@ -64,9 +60,9 @@ class Pair:
         policy = ALLOW[version] | more
         self.version = version
         self.target: DriverParty = started(name).party(
-            "alice", PartyConfig(test_key("alice"), policy, None, size), seed, None
+            "alice", PartyConfig(published_key("alice"), policy, None, size), seed
         )
-        self.engine = ReferenceEngine(PartyConfig(test_key("bob"), policy, None, size), SeededEntropy(seed))
+        self.engine = ReferenceEngine(PartyConfig(published_key("bob"), policy, None, size), SeededEntropy(seed))
         #: Events but for outgoing messages, and messages sent, in order, since somebody asked last.
         self.told: dict[str, list[Event]] = {"target": [], "engine": []}
         self.sent: dict[str, list[bytes]] = {"target": [], "engine": []}
@@ -278,8 +274,8 @@ def test_potr_takes_padding() -> None:
 def test_same_seed_same_bytes(name: str, version: int) -> None:
     def transcript(seed: bytes) -> list[bytes]:
         pair = Pair(name, version)
-        config = PartyConfig(test_key("alice"), ALLOW[version])
-        pair.target = started(name).party("alice", config, seed, None)
+        config = PartyConfig(published_key("alice"), ALLOW[version])
+        pair.target = started(name).party("alice", config, seed)
         pair.handshake("engine")
         pair.talk(b"hello")
         pair.smp("target", (b"a", b"b"))
@@ -294,7 +290,7 @@ def test_same_seed_same_bytes(name: str, version: int) -> None:
 def test_parties_are_apart(name: str) -> None:
     target, version = started(name), VERSIONS[name][-1]
     parties = [
-        target.party(who, PartyConfig(test_key(who), ALLOW[version]), b"of both", None) for who in ("alice", "bob")
+        target.party(who, PartyConfig(published_key(who), ALLOW[version]), b"of both") for who in ("alice", "bob")
     ]
     under_way = [(1, event) for event in parties[0].start()]
     told = []
@@ -309,7 +305,7 @@ def test_parties_are_apart(name: str) -> None:
 
 @each
 def test_what_is_unsupported(name: str) -> None:
-    party = started(name).party("alice", PartyConfig(test_key("alice")), b"", None)
+    party = started(name).party("alice", PartyConfig(published_key("alice")), b"")
     with pytest.raises(TargetUnsupported):
         party.send(b"text", instance=0x100)
     if name == "python-otr":
@@ -323,7 +319,7 @@ def test_what_is_unsupported(name: str) -> None:
 def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
     """Both fall over a TLV of an unknown type, and the driver lives on."""
     target = started(name)
-    parties = [target.party(who, PartyConfig(test_key(who), ALLOW[2]), b"", None) for who in ("alice", "bob")]
+    parties = [target.party(who, PartyConfig(published_key(who), ALLOW[2]), b"") for who in ("alice", "bob")]
     under_way = [(1, event) for event in parties[0].start()]
     while under_way:
         receiver, event = under_way.pop(0)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from harness import wire
-from harness.insider import Insider
-from harness.keys import test_key
-from harness.network import change_field
-from harness.targets import EngineTarget
-from implementations.contract import Outgoing, PartyConfig, Policy, Reason, Rejected
-from implementations.entropy import SeededEntropy
+from otterproof.harness import wire
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire.mutate import change_field
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy, Reason, Rejected
+from otterproof.implementations.entropy import SeededEntropy
 
 
 def test_a_dh_key_answers_an_announced_commit_once() -> None:
     target = EngineTarget("reference")
     alice, bob = (
-        target.engine(PartyConfig(test_key(name), Policy.ALLOW_V3, tag), SeededEntropy(name.encode()))
+        target.engine(PartyConfig(published_key(name), Policy.ALLOW_V3, tag), SeededEntropy(name.encode()))
         for name, tag in (("alice", 0x1A1A), ("bob", 0x2B2B))
     )
     (commit,) = bob.receive(b"?OTRv3?")
@@ -28,10 +28,10 @@ def test_a_dh_key_answers_an_announced_commit_once() -> None:
 def test_the_own_dh_key_is_no_answer() -> None:
     """Both engines in lockstep: our own g^y from a D-H Key Message is refused, another one is taken."""
     party = EngineTarget("reference").engine(
-        PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A), SeededEntropy(b"own key")
+        PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A), SeededEntropy(b"own key")
     )
     party.receive(b"?OTRv3?")
-    first, second = (Insider(test_key("bob"), 0x1A1A, tag=tag) for tag in (0x2B2B, 0x3C3C))
+    first, second = (Insider(published_key("bob"), 0x1A1A, tag=tag) for tag in (0x2B2B, 0x3C3C))
     (reply,) = party.receive(first.commit(hashed=b"\xff" * 32))  # the highest hash: the other side yields
     assert isinstance(reply, Outgoing)
     own = wire.parse(reply.message).number("gy")

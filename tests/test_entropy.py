@@ -8,13 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from implementations.contract import Entropy
-from implementations.entropy import (
-    EntropyError,
-    RecordingEntropy,
-    SeededEntropy,
-    TapeEntropy,
-)
+from otterproof.implementations.contract import Entropy
+from otterproof.implementations.entropy import EntropyError, RecordingEntropy, SeededEntropy, TapeEntropy
 
 LABELS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 DRAWS = st.tuples(LABELS, st.integers(0, 2**40))

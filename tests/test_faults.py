@@ -8,31 +8,31 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import tomllib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-import harness
-from harness.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults, pairs
-from harness.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
-from harness.faults.judging import Notice, Task, notices, sure
-from harness.faults.loader import PREFIX, make_engine
-from harness.faults.pairs import tripped_by_hint, trips
-from harness.faults.powers import remember_powers
-from harness.faults.score import KINDS, Card, claims
-from harness.keys import test_key
-from harness.scenario import load, scenarios
-from implementations.contract import Outgoing, PartyConfig, Policy
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness.runs.faults import trips as pairs
+from otterproof.harness.runs.faults.detect import Detection, ScenarioTask, detections, notices
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.faults.score import KINDS, ScoreCard, claims
+from otterproof.harness.runs.faults.trips import tripped_by_hint, trips
+from otterproof.harness.spec import requirements
+from otterproof.harness.targets.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
+from otterproof.harness.targets.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
+from otterproof.harness.targets.faults.loader import PREFIX, make_engine
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 
 #: Scenarios about drivers, which no fault of an engine can trip: tests/test_driver_liars.py has drivers that claim too
 #: much, and tests/hostile/test_teardown.py drivers that break when they are to end.
 ABOUT_DRIVERS = ("conformance.claims.what_is_claimed_can_be_done", "conformance.process.")
 
-CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A)
+CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A)
 
 SOURCES = {"a.py": "one\ntwo\ntwo\n"}
 ENTRY = """\
@@ -59,8 +59,8 @@ def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monk
     pairs.TRIPS.write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
     with pytest.raises(FaultError, match="--score --write"):
         trips()
-    notice = Notice(scored, "counter-starts-at-0", "it was noticed", 0, False)
-    pairs.write(Card({scored: one}, {}, notices=[notice]))
+    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False)
+    pairs.write(ScoreCard({scored: one}, {}, notices=[notice]))
     assert trips() == {other: "counter-constant", scored: "counter-starts-at-0"}
 
 
@@ -86,10 +86,7 @@ def test_summaries_are_sentences_and_differ() -> None:
 
 
 def test_requirements_are_in_the_table() -> None:
-    tables = sorted((Path(harness.__file__).parent / "requirements").glob("*.toml"))
-    if not tables:
-        pytest.skip("there is no table of requirements")
-    known = {entry["id"] for path in tables for entry in tomllib.loads(path.read_text()).get("requirement", [])}
+    known = requirements.load().requirements
     unknown = {fault.name: fault.requirement for fault in faults().values() if fault.requirement not in known}
     assert not unknown, f"no such requirements: {unknown}"
 
@@ -195,7 +192,7 @@ def test_every_fault_is_noticed(area: str) -> None:
         for fault in faults().values()
         if fault.area == area
         for version in fault.versions
-        if not sure(notices(Task(f"{fault.hint}[v{version}]"), FaultTarget(fault.name)))
+        if not detections(notices(ScenarioTask(f"{fault.hint}[v{version}]"), FaultTarget(fault.name)))
     ]
     assert missed == []
 
@@ -227,6 +224,6 @@ def test_every_other_scenario_is_tripped(part: int) -> None:
     missed = [
         f"{fault} does not trip {scenario}"
         for scenario, fault in sorted(trips().items())[part::8]
-        if not sure(notices(Task(scenario), FaultTarget(fault)))
+        if not detections(notices(ScenarioTask(scenario), FaultTarget(fault)))
     ]
     assert missed == []

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import requirements
-from harness.deviations import Deviation, load, shipped
-from harness.deviations.fix import NOT_LOOKED_AT
-from harness.drivers import THIRD_PARTIES
-from harness.scenario import load as load_scenarios
-from harness.scenario import scenarios
+from otterproof.harness.runs.deviations import Deviation, load, shipped
+from otterproof.harness.runs.deviations.fix import NOT_LOOKED_AT
+from otterproof.harness.spec import requirements
+from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.testkit.scenario import load as load_scenarios
+from otterproof.harness.testkit.scenario import scenarios
 
 PAGES = Path(__file__).parents[1] / "docs" / "findings"
 

@@ -15,24 +15,24 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.again import Fate, again
-from harness.casting import Casting
-from harness.fuzz.attempt import Failure, attempt
-from harness.fuzz.campaign import CONFIRM, Campaign, opened
-from harness.fuzz.case import Setup
-from harness.fuzz.forms import program_from_json, program_to_json
-from harness.fuzz.moves import TABLE
-from harness.fuzz.programs import Program, program
-from harness.fuzz.shrink import Budget, Shrinker, simpler
-from harness.fuzz.state import STATE, CampaignError, Stage, read_state
-from harness.lockstep import Divergence
-from harness.network import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
-from harness.oracles import OracleFailure
-from harness.roster import make
-from harness.targets import EngineTarget
-from harness.transcript import TranscriptError, Verdict
-from harness.transcript_reading import read_transcript
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.casting import Casting
+from otterproof.harness.runs.fuzz.actions import TABLE
+from otterproof.harness.runs.fuzz.campaign import CONFIRM, Campaign, opened
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import Failure, attempt
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
+from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, simpler
+from otterproof.harness.runs.fuzz.state import STATE, CampaignError, FindingStage, read_state
+from otterproof.harness.runs.rerun import RerunStatus, again
+from otterproof.harness.simulation.moves import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
+from otterproof.harness.simulation.transcript import TranscriptError, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.lockstep import Divergence
+from otterproof.harness.targets.registry import make
+from otterproof.harness.ui import cli
 from tests.commands import running
 
 REFERENCE = EngineTarget("reference")
@@ -57,7 +57,8 @@ def rogue(misdeed: str) -> str:
 def test_a_program_follows_from_seed_and_number_alone() -> None:
     """In another process, with other hashes, it is the same."""
     code = (
-        "from harness.fuzz.programs import program; from harness.targets import EngineTarget\n"
+        "from otterproof.harness.runs.fuzz.generate import program\n"
+        "from otterproof.harness.targets.engines import EngineTarget\n"
         "for n in range(20): p = program('s', n, EngineTarget('reference')); print(p.moves, p.setup.role, p.setup.size)"
     )
     for hashes in ("1", "2"):
@@ -175,10 +176,10 @@ def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str
     assert len(finding.shape) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is finding.verdict
-    assert again(transcript, Casting()).fate is Fate.FAILED
+    assert again(transcript, Casting()).fate is RerunStatus.FAILED
     assert again(transcript, Casting(target)).drift == "", "the same run again"
     mended = again(transcript, Casting("reference"))
-    assert mended.fate is Fate.FIXED, mended
+    assert mended.fate is RerunStatus.FIXED, mended
     written = (tmp_path / finding.test).read_text()
     for player, fails in ((target, True), ("reference", False)):
         space: dict[str, object] = {}
@@ -283,7 +284,7 @@ def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: 
     found = [finding for finding in campaign.findings if finding.verdict is verdict]
     assert found
     assert found[0].confirmed == CONFIRM
-    assert again(read_transcript(tmp_path / found[0].transcript), Casting(allow_exec=True)).fate is Fate.FAILED
+    assert again(read_transcript(tmp_path / found[0].transcript), Casting(allow_exec=True)).fate is RerunStatus.FAILED
 
 
 def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:
@@ -307,11 +308,11 @@ def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monk
     def first_fails(drawn: Program, **options: object) -> Failure | None:
         return next(replies, None) or genuine(drawn, **options)
 
-    monkeypatch.setattr("harness.fuzz.attempt.attempt", first_fails)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.execute.attempt", first_fails)
     with opened("reference", "s", tmp_path) as campaign:
         list(campaign.run(1, 1))
     (finding,) = campaign.findings
-    assert (finding.stage, finding.confirmed, finding.test) == (Stage.ONCE, 0, "")
+    assert (finding.stage, finding.confirmed, finding.test) == (FindingStage.ONCE, 0, "")
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is Verdict.PASS
     assert "did not when it was run again" in transcript.detail

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_PADDING,
     MAX_TEXT,
     UNREADABLE_ERROR,
@@ -20,9 +20,9 @@ from implementations.contract import (
     TextReceived,
     Unreadable,
 )
-from implementations.independent import IndependentEngine
-from implementations.independent.primitives import KeyPair, P
-from implementations.independent.ratchet import Ratchet
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.independent.primitives import KeyPair, P
+from otterproof.implementations.independent.ratchet import Ratchet
 from tests.independent_pair import (
     QUERY,
     TAG_A,

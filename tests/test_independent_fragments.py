@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from implementations.contract import (
-    MAX_INSTANCES,
-    MAX_REASSEMBLY,
-    Reason,
-    Rejected,
-    TextReceived,
-)
-from implementations.independent import IndependentEngine
+from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason, Rejected, TextReceived
+from otterproof.implementations.independent import IndependentEngine
 from tests.independent_pair import (
     QUERY,
     TAG_A,

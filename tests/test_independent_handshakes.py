@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     AuthState,
     Established,
     Event,
@@ -16,10 +16,10 @@ from implementations.contract import (
     SmpAborted,
     TextReceived,
 )
-from implementations.independent import IndependentEngine, ake, dsa
-from implementations.independent.derive import handshake_keys, shared_secret
-from implementations.independent.primitives import G, KeyPair, P, aes_ctr, power, sha1, sha256, sha256_hmac
-from implementations.independent.wire import encode_data, encode_mpi
+from otterproof.implementations.independent import IndependentEngine, ake, dsa
+from otterproof.implementations.independent.derive import handshake_keys, shared_secret
+from otterproof.implementations.independent.primitives import G, KeyPair, P, aes_ctr, power, sha1, sha256, sha256_hmac
+from otterproof.implementations.independent.wire import encode_data, encode_mpi
 from tests.independent_pair import (
     KEY_A,
     KEY_B,

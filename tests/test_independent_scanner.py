@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import implementations.independent
-from implementations.contract import Reason
-from implementations.independent.fragments import Fragment, parse
-from implementations.independent.growing import Chain, Members
-from implementations.independent.text import (
+import otterproof.implementations.independent
+from otterproof.implementations.contract import Reason
+from otterproof.implementations.independent.fragments import Fragment, parse
+from otterproof.implementations.independent.growing import Chain, Members
+from otterproof.implementations.independent.text import (
     EncodedText,
     ErrorText,
     FragmentText,
@@ -26,7 +26,7 @@ from implementations.independent.text import (
     classify,
     unarmour,
 )
-from implementations.independent.wire import Fault
+from otterproof.implementations.independent.wire import Fault
 from tests.independent_pair import TAG_A, TAG_BASE, TAG_V2, TAG_V3
 
 #: Markers, and what nearly is one.
@@ -194,7 +194,7 @@ def test_what_grows_leaves_what_it_grew_from_alone(additions: list[list[int]]) -
 
 def test_no_regular_expressions() -> None:
     names = set()
-    for path in Path(implementations.independent.__file__).parent.glob("*.py"):
+    for path in Path(otterproof.implementations.independent.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Import(names=imported):

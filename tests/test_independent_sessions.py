@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_INSTANCES,
     AuthState,
     DsaPrivateKey,
@@ -27,9 +27,9 @@ from implementations.contract import (
     StoredDropped,
     TextReceived,
 )
-from implementations.entropy import SeededEntropy
-from implementations.independent import IndependentEngine
-from implementations.independent.primitives import G, P, power
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.independent.primitives import G, P, power
 from tests.independent_pair import (
     BOTH,
     KEY_A,

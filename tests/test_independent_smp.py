@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_QUESTION,
     Event,
     Finished,
@@ -20,9 +20,9 @@ from implementations.contract import (
     SmpState,
     TextReceived,
 )
-from implementations.independent import IndependentEngine
-from implementations.independent.outbound import send_data
-from implementations.independent.primitives import P, aes_ctr
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.independent.outbound import send_data
+from otterproof.implementations.independent.primitives import P, aes_ctr
 from tests.independent_pair import (
     TAG_A,
     TAG_B,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     ErrorReceived,
     Event,
     MessageState,
@@ -19,7 +19,7 @@ from implementations.contract import (
     TextReceived,
     Unreadable,
 )
-from implementations.independent import IndependentEngine
+from otterproof.implementations.independent import IndependentEngine
 from tests.independent_pair import (
     BOTH,
     KEY_A,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from implementations import contract
-from implementations.contract import (
+from otterproof.implementations import contract
+from otterproof.implementations.contract import (
     DsaPrivateKey,
     DsaPublicKey,
     Established,
@@ -28,7 +28,7 @@ from implementations.contract import (
     SmpRequested,
     TextReceived,
 )
-from implementations.jsonform import (
+from otterproof.implementations.jsonform import (
     EVENTS,
     HEX_INT_FIELDS,
     JsonFormError,

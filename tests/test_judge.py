@@ -8,37 +8,39 @@ from pathlib import Path
 
 import pytest
 
-from harness import bench, cli, targets
-from harness.casting import Casting, Players
-from harness.course import CheckFailed, NotAsked
-from harness.drivers import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
-from harness.judge import Job, Result, judge, run
-from harness.lockstep import Divergence
-from harness.replay import replay
-from harness.report import as_json, summary
-from harness.roster import UnknownTarget, make
-from harness.scenario import Scenario, ScenarioError, load, scenario, scenarios
-from harness.stage import TARGET, Stage
-from harness.targets import EngineTarget
-from harness.transcript import Verdict
-from harness.transcript_reading import read_transcript
-from harness.world import Endless
-from implementations.contract import Event, TextReceived
-from implementations.independent import IndependentEngine
+from otterproof.harness.runs import bench
+from otterproof.harness.runs.casting import Casting, ReplayParties
+from otterproof.harness.runs.runner import Job, Result, judge, run
+from otterproof.harness.simulation.replay import replay
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.simulation.world import NotQuiescent
+from otterproof.harness.targets import engines as targets
+from otterproof.harness.targets.driver import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.lockstep import Divergence
+from otterproof.harness.targets.registry import UnknownTarget, make
+from otterproof.harness.testkit.context import TARGET, Context
+from otterproof.harness.testkit.reply import CheckFailed, Unsupported
+from otterproof.harness.testkit.scenario import Scenario, ScenarioError, load, scenario, scenarios
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.terminal import as_json, summary
+from otterproof.implementations.contract import Event, TextReceived
+from otterproof.implementations.independent import IndependentEngine
 from tests.commands import finished
 
 load()
 
 
-def made(body: Callable[[Stage], None], *needs: str) -> Scenario:
+def made(body: Callable[[Context], None], *needs: str) -> Scenario:
     return Scenario(
         "made.up[v3]", "made", "A made-up one.\n\nMore.", 3, ("SOME-ID-1",), frozenset(needs), frozenset(), body
     )
 
 
-def raising(error: Exception) -> Callable[[Stage], None]:
-    def body(stage: Stage) -> None:
-        stage.pair().establish(TARGET)
+def raising(error: Exception) -> Callable[[Context], None]:
+    def body(context: Context) -> None:
+        context.pair().establish(TARGET)
         raise error
 
     return body
@@ -48,9 +50,9 @@ def raising(error: Exception) -> Callable[[Stage], None]:
     ("error", "verdict"),
     [
         (CheckFailed("it does not hold"), Verdict.FAIL),
-        (NotAsked("no clock"), Verdict.UNSUPPORTED),
+        (Unsupported("no clock"), Verdict.UNSUPPORTED),
         (Divergence("a", "send", {}, "here"), Verdict.FAIL),
-        (Endless("for ever"), Verdict.FAIL),
+        (NotQuiescent("for ever"), Verdict.FAIL),
         (TargetUnsupported("can't"), Verdict.FAIL),
         (TargetCrash("signal"), Verdict.CRASH),
         (TargetHang("slow"), Verdict.HANG),
@@ -72,7 +74,7 @@ def test_what_is_not_claimed_is_not_asked() -> None:
 
 
 def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
-    kept = run(made(lambda stage: None), EngineTarget("reference"), b"s", tmp_path)
+    kept = run(made(lambda context: None), EngineTarget("reference"), b"s", tmp_path)
     assert kept.transcripts == ()
     (chosen,) = scenarios("conformance.interop.smp_with_question[v3]")
     result = run(chosen, EngineTarget("independent"), b"seed", tmp_path, keep=True)
@@ -80,7 +82,7 @@ def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
     transcript = read_transcript(Path(result.transcripts[0]))
     assert transcript.verdict is Verdict.PASS
     for target in (None, "reference"):
-        with Players(Casting(target)) as players:
+        with ReplayParties(Casting(target)) as players:
             replayed = replay(transcript, players)
         assert replayed.same
         assert replayed.steps == len(list(transcript.steps())) > 10
@@ -126,9 +128,11 @@ def test_processes_find_the_same_as_one() -> None:
 
 
 def test_scenarios_must_be_described_and_unique(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.scenario._TABLE", {})  # the table that others read is none of this test's
+    monkeypatch.setattr(
+        "otterproof.harness.testkit.scenario._TABLE", {}
+    )  # the table that others read is none of this test's
 
-    def nameless(stage: Stage) -> None:
+    def nameless(context: Context) -> None:
         pass
 
     with pytest.raises(ScenarioError, match="docstring"):

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keys import NAMES, PROTOCOL, TEST_KEYS, test_key
-from implementations.contract import DsaPrivateKey
-from implementations.keyfile import (
+from otterproof.harness.testkit.keys import KEY_FILE, NAMES, PROTOCOL, published_key
+from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.keyfile import (
     MAX_DEPTH,
     Account,
     KeyFileError,
@@ -82,37 +82,39 @@ def fingerprint(key: DsaPrivateKey) -> str:
 
 @given(st.lists(st.tuples(NAME, NAME, st.sampled_from(NAMES)), max_size=3, unique_by=lambda entry: entry[:2]))
 def test_what_is_written_can_be_read(entries: list[tuple[str, str, str]]) -> None:
-    accounts = tuple(Account(name, protocol, test_key(owner)) for name, protocol, owner in entries)
+    accounts = tuple(Account(name, protocol, published_key(owner)) for name, protocol, owner in entries)
     assert parse_keys(format_keys(accounts)) == accounts
 
 
 def test_files_are_for_their_owner_and_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    accounts = (Account("alice", "prpl-jabber", test_key("alice")),)
+    accounts = (Account("alice", "prpl-jabber", published_key("alice")),)
     save_keys(path, ())
     assert load_keys(path) == ()
     save_keys(path, accounts)
     assert load_keys(path) == accounts
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(KeyFileError):
-        save_keys(path, (Account("", "prpl-jabber", test_key("alice")),))
+        save_keys(path, (Account("", "prpl-jabber", published_key("alice")),))
     assert load_keys(path) == accounts
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_libotr_reads_what_is_written(tmp_path: Path) -> None:
     names = ["alice", 'a "quoted" \\ name', "5 is a digit", "Zoë\n\x01", "(privkeys", "#41#", "|", " "]
-    accounts = [Account(name, "prpl-jabber", test_key(owner)) for name, owner in zip(names, NAMES * 2, strict=True)]
-    accounts.append(Account("alice", "1 other protocol", test_key("bob")))
+    accounts = [
+        Account(name, "prpl-jabber", published_key(owner)) for name, owner in zip(names, NAMES * 2, strict=True)
+    ]
+    accounts.append(Account("alice", "1 other protocol", published_key("bob")))
     save_keys(tmp_path / "keys", accounts)
     assert libotr(tmp_path / "keys", accounts) == [fingerprint(account.key) for account in accounts]
 
 
 def test_what_libotr_writes_can_be_read(tmp_path: Path) -> None:
     names = ["alice", 'a "quoted" \\ name', "5 is a digit", "Zoë\n\x01", "\t\x7f"]
-    accounts = [Account(name, "prpl-jabber", test_key("alice")) for name in names]
+    accounts = [Account(name, "prpl-jabber", published_key("alice")) for name in names]
     save_keys(tmp_path / "keys", accounts)
-    made = Account("made by libotr", "prpl-x", test_key("alice"))
+    made = Account("made by libotr", "prpl-x", published_key("alice"))
     found = libotr(tmp_path / "keys", [*accounts, made], make=True)
     loaded = load_keys(tmp_path / "keys")
     assert {account for account in loaded if account.name != made.name} == set(accounts)
@@ -120,14 +122,14 @@ def test_what_libotr_writes_can_be_read(tmp_path: Path) -> None:
 
 
 def test_the_test_keys_are_there_and_differ() -> None:
-    assert tuple(account.name for account in load_keys(TEST_KEYS)) == NAMES
-    assert {account.protocol for account in load_keys(TEST_KEYS)} == {PROTOCOL}
-    assert len({test_key(name) for name in NAMES}) == len(NAMES)
-    assert test_key("alice") is test_key("alice")
+    assert tuple(account.name for account in load_keys(KEY_FILE)) == NAMES
+    assert {account.protocol for account in load_keys(KEY_FILE)} == {PROTOCOL}
+    assert len({published_key(name) for name in NAMES}) == len(NAMES)
+    assert published_key("alice") is published_key("alice")
     # Fingerprints stand in recorded transcripts and vectors.
-    assert fingerprint(test_key("alice")) == "5b4d237256cd3bfa58e8784b00c5e19645fe237f"
+    assert fingerprint(published_key("alice")) == "5b4d237256cd3bfa58e8784b00c5e19645fe237f"
     with pytest.raises(KeyError, match="no test key for 'eve'; there are keys for alice, bob, carol, mallory"):
-        test_key("eve")
+        published_key("eve")
 
 
 def test_new_keys_are_good_and_differ() -> None:
@@ -136,7 +138,7 @@ def test_new_keys_are_good_and_differ() -> None:
     assert first != second
 
 
-NUMBERS = test_key("alice").public, test_key("alice").x
+NUMBERS = published_key("alice").public, published_key("alice").x
 
 
 def file_with(name: str = '"alice"', **numbers: str) -> bytes:
@@ -168,7 +170,7 @@ def _even(number: int) -> str:
 )
 def test_every_kind_of_atom_is_read(atom: str, name: str) -> None:
     (account,) = parse_keys(file_with(atom))
-    assert account == Account(name, "prpl-x", test_key("alice"))
+    assert account == Account(name, "prpl-x", published_key("alice"))
 
 
 def test_order_white_space_and_a_closing_nul_do_not_matter() -> None:
@@ -236,11 +238,11 @@ def test_no_bytes_lead_to_another_error(data: st.DataObject) -> None:
 
 
 def test_what_can_not_be_written_is_refused() -> None:
-    key = test_key("alice")
+    key = published_key("alice")
     for name in ("", "a\0b"):
         with pytest.raises(KeyFileError, match="can't be written"):
             format_keys([Account(name, "x", key)])
     with pytest.raises(KeyFileError, match="two keys for account 'a'"):
-        format_keys([Account("a", "x", key), Account("a", "x", test_key("bob"))])
+        format_keys([Account("a", "x", key), Account("a", "x", published_key("bob"))])
     with pytest.raises(KeyFileError, match="don't belong together"):
         format_keys([Account("a", "x", replace(key, x=key.x - 1))])

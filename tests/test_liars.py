@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.drivers import DriverTarget
-from harness.judge import run
-from harness.scenario import load, scenarios
-from harness.transcript import Verdict
+from otterproof.harness.runs.runner import run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import cli
 from tests.liar import MODES
 
 load()

@@ -7,17 +7,25 @@ from dataclasses import replace
 
 import pytest
 
-from harness.keys import test_key
-from harness.lockstep import Divergence, LockstepParty
-from harness.network import Deliver, Tick, User
-from harness.stage import PEER, TARGET, Stage
-from harness.targets import EngineTarget
-from harness.world import Endless, Step, World
-from implementations.contract import Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy, TextReceived
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness.simulation.moves import Deliver, Tick, User
+from otterproof.harness.simulation.world import NotQuiescent, Step, World
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.lockstep import Divergence, LockstepParty
+from otterproof.harness.testkit.context import PEER, TARGET, Context
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import (
+    Entropy,
+    Event,
+    Outgoing,
+    PartyConfig,
+    PartySnapshot,
+    Policy,
+    TextReceived,
+)
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 
-CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x111)
+CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x111)
 
 
 class ChangesEvents(ReferenceEngine):
@@ -136,7 +144,7 @@ def test_a_failure_is_a_step_too() -> None:
 def test_parties_that_answer_each_other_for_ever_are_stopped() -> None:
     made, _ = world()
     made.user("a", "send", text=b"hi")
-    with pytest.raises(Endless, match="after 50 deliveries"):
+    with pytest.raises(NotQuiescent, match="after 50 deliveries"):
         made.settle(limit=50)
 
 
@@ -146,12 +154,12 @@ def test_parties_without_snapshots_can_not_go_back() -> None:
 
 
 def test_an_encrypted_world_goes_back_to_the_same_moment() -> None:
-    pair = Stage(EngineTarget("independent"), 3, b"seed").pair()
+    pair = Context(EngineTarget("independent"), 3, b"seed").pair()
     pair.establish(TARGET)
     moment = pair.checkpoint()
 
     def go_on() -> tuple[Mapping[str, object], list[Event]]:
-        pair.back_to(moment)
+        pair.restore(moment)
         pair.say(TARGET, b"the same")
         pair.say(PEER, b"again")
         return dict(pair.world.network.queues), [event for step in pair.log for event in step.events]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, matrix
-from harness.roster import make
-from harness.scenario import load
-from harness.targets import ENGINES
-from harness.transcript import Verdict
-from harness.transcript_reading import read_transcript
-from implementations.contract import Event, TextReceived
-from implementations.independent import IndependentEngine
+from otterproof.harness.runs import matrix
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui import cli
+from otterproof.implementations.contract import Event, TextReceived
+from otterproof.implementations.independent import IndependentEngine
 
 load()
 

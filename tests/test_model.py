@@ -8,9 +8,8 @@ from typing import cast
 
 import pytest
 
-from harness import wire
-from harness.keys import test_key
-from harness.network import (
+from otterproof.harness import wire
+from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
     Deliver,
@@ -25,8 +24,9 @@ from harness.network import (
     Truncate,
     User,
 )
-from harness.wire import DH_PRIME, Kind
-from implementations.contract import (
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME, Kind
+from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
     Established,
@@ -144,7 +144,7 @@ def _wish(rng: random.Random, shown: PartySnapshot, smp: float) -> tuple[str, di
 
 def _random_config(rng: random.Random, name: str) -> PartyConfig:
     return PartyConfig(
-        test_key(name),
+        published_key(name),
         _policy(rng),
         max_message_size=rng.choice([None, None, 64, 1400]),
         heartbeat_interval=rng.choice([None, 0, 60]),

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness import wire
-from harness.keys import test_key
-from harness.model import ModelDivergence
-from harness.model.names import Drawn
-from harness.network import ChangeField, Deliver, Drop
-from harness.wire import DH_PRIME, Kind, crypto
-from implementations.contract import Established, Reason, Rejected, TextReceived, Unreadable
+from otterproof.harness import wire
+from otterproof.harness.judges.model import ModelDivergence
+from otterproof.harness.judges.model.names import Drawn
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME, Kind, crypto
+from otterproof.implementations.contract import Established, Reason, Rejected, TextReceived, Unreadable
 from tests.model_pair import Pair, config, of, pair
 
 
@@ -106,7 +106,7 @@ def test_insiders_header(changes: dict[str, Any], reason: Reason | None, flags: 
 
 def _sign(name: str, mac: bytes, nonce: int = 12345) -> bytes:
     """A DSA signature over the MAC as a number modulo q."""
-    key = test_key(name)
+    key = published_key(name)
     p, q = key.public.p, key.public.q
     r = pow(key.public.g, nonce, p) % q
     s = pow(nonce, -1, q) * (int.from_bytes(mac, "big") + key.x * r) % q
@@ -138,7 +138,7 @@ def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
     x, gy = duo.exponent(key), wire.parse(duo.sent("alice", Kind.DH_KEY)).number("gy")
     gx = pow(2, x, DH_PRIME)
     keys = crypto.handshake_keys(pow(gy, x, DH_PRIME))
-    public = test_key("bob").public
+    public = published_key("bob").public
     named = b"\0\0" + b"".join(map(_mpi, (public.p, public.q, public.g, public.y))) + keyid.to_bytes(4, "big")
     signed = hmac.digest(keys.m1, _mpi(gx) + _mpi(gy) + named, "sha256")
     if problem is Reason.BAD_SIGNATURE:
@@ -181,7 +181,7 @@ def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
 )
 @pytest.mark.parametrize("registered", [True, False])
 def test_insiders_commit(gxmpi: bytes, expected: Rejected, registered: bool) -> None:
-    """Of a commit that the book does not know, the model foretells only that it fails."""
+    """Of a commit that the book does not know, the model predicts only that it fails."""
     duo = pair()
     duo.world.user("alice", "start")
     duo.world.apply(Deliver("bob"))

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from harness import wire
-from harness.lockstep import LockstepParty
-from harness.model import ModelDivergence, PartyModel
-from harness.network import Drop, FlipBit, Replay, Tick
-from harness.wire import Kind
-from implementations.contract import (
+from otterproof.harness import wire
+from otterproof.harness.judges.model import ModelDivergence, PartyModel
+from otterproof.harness.simulation.moves import Drop, FlipBit, Replay, Tick
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import (
     AuthState,
     Ended,
     Established,

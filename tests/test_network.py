@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import wire
-from harness.network import (
+from otterproof.harness import wire
+from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
     Deliver,
@@ -18,16 +18,13 @@ from harness.network import (
     FlipBit,
     Fragment,
     Inject,
-    Network,
     NetworkMove,
     Replay,
     Shuffle,
     Truncate,
-    change_field,
-    flip_bit,
-    fragment,
-    truncate,
 )
+from otterproof.harness.simulation.network import Network
+from otterproof.harness.wire.mutate import change_field, flip_bit, fragment, truncate
 
 DH_KEY = wire.armour(bytes.fromhex("00030a" + "00000111" + "00000222" + "00000002" + "abcd"))
 

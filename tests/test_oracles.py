@@ -10,14 +10,14 @@ from functools import cache
 
 import pytest
 
-from harness.faults import engine
-from harness.fuzz.case import Case
-from harness.lockstep import EngineFactory
-from harness.network import Deliver, Duplicate, Inject, User
-from harness.oracles import ORACLES, OracleFailure, Oracles, descriptions
-from harness.world import World
-from implementations.contract import Engine, Entropy, PartyConfig
-from implementations.reference import ReferenceEngine
+from otterproof.harness.judges.oracles import ORACLES, OracleFailure, Oracles, descriptions
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.moves import Deliver, Duplicate, Inject, User
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.faults import engine
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.implementations.contract import Engine, Entropy, PartyConfig
+from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS
 
 #: Oracle -> fault -> the program in which it shows.

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness import wire
-from harness.oracles import OracleFailure
-from harness.wire import Kind
-from harness.world import Step
-from implementations.contract import (
+from otterproof.harness import wire
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import (
     AuthState,
     Ended,
     ErrorReceived,

@@ -9,24 +9,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.actor import Actor
-from harness.drivers import CAPABILITIES
-from harness.faults import engine
-from harness.fuzz.attempt import failures
-from harness.fuzz.case import Case
-from harness.fuzz.programs import program
-from harness.lockstep import EngineFactory
-from harness.model import Book
-from harness.oracles import ORACLES, OracleFailure
-from harness.world import Party
-from implementations.contract import Engine, Event, PartyConfig, Policy
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness.judges.oracles import ORACLES, OracleFailure
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.runs.fuzz.execute import failures
+from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.targets.driver import CAPABILITIES
+from otterproof.harness.targets.faults import engine
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.harness.targets.party import ActionDispatcher, Party
+from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS
 from tests.test_oracles import FAULTS
 
 
-class Closed(Actor):
+class Closed(ActionDispatcher):
     """An engine that can't be looked into."""
 
     def __init__(self, inside: Engine) -> None:
@@ -53,7 +51,7 @@ class ClosedTarget:
         self.name = name
         self._make = make
 
-    def party(self, name: str, config: PartyConfig, seed: bytes, book: Book | None) -> Party:
+    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
         return Closed(self._make(config, SeededEntropy(seed).child(name)))
 
     def reset(self) -> None:

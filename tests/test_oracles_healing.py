@@ -6,19 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import wire
-from harness.fuzz.case import Case
-from harness.network import Drop, Inject, Move, User
-from harness.oracles import OracleFailure
-from harness.wire import Kind
-from implementations.contract import (
-    Entropy,
-    Event,
-    Outgoing,
-    PartyConfig,
-    Unreadable,
-)
-from implementations.reference import ReferenceEngine
+from otterproof.harness import wire
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.moves import Drop, Inject, Move, User
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import Entropy, Event, Outgoing, PartyConfig, Unreadable
+from otterproof.implementations.reference import ReferenceEngine
 
 
 class Deaf(ReferenceEngine):

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from harness.fuzz.case import Case, as_source
-from harness.network import Deliver, Move, Tick, User
-from harness.oracles import OracleFailure
-from harness.targets import EngineTarget
-from implementations.contract import Policy
-from implementations.reference import ReferenceEngine
-from scenarios.properties.machines import Clients, Conversation
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.fuzz.case import Case, as_source
+from otterproof.harness.simulation import moves
+from otterproof.harness.simulation.moves import Deliver, Move, Tick, User
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.implementations.contract import Policy
+from otterproof.implementations.reference import ReferenceEngine
+from otterproof.scenarios.properties.machines import Clients, Conversation
 from tests.test_oracles import half
 
 MARK = "the run as a program:\n\n"
@@ -54,15 +55,15 @@ def test_a_failing_run_is_a_program_that_fails(machine: type[Conversation], faul
 
 def test_moves_as_source() -> None:
     """Everything that a move holds reads back as it was."""
-    moves: list[Move] = [
+    written: list[Move] = [
         User("alice", "set_policy", {"policy": Policy.ALLOW_V2 | Policy.REQUIRE_ENCRYPTION}),
         User("alice", "set_policy", {"policy": Policy.NONE}),
         User("bob", "send", {"text": b"a\0\xff'\"", "padding": None}),
         Deliver("bob", -1),
         Tick(60),
     ]
-    names = {"User": User, "Deliver": Deliver, "Tick": Tick, "Policy": Policy}
-    assert [eval(as_source(move), names) for move in moves] == moves
+    names = {"moves": moves, "Policy": Policy}
+    assert [eval(as_source(move), names) for move in written] == written
 
 
 def test_a_case_starts_where_the_last_one_started() -> None:
@@ -80,5 +81,5 @@ def test_a_program_names_the_target_that_was_judged() -> None:
     """Pasted, a run against a target meets that target again."""
     case = Case(engine=EngineTarget("independent").engine)
     case.run([User("alice", "send", {"text": b"hello"}), Deliver("bob")])
-    assert "engine=make('independent').engine" in str(case)
+    assert "engine=open_target('independent').engine" in str(case)
     exec(compile(str(case), "program", "exec"), {})

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from harness import cli
-from harness.faults import faults
-from harness.judge import run
-from harness.roster import UnknownTarget, make
-from harness.scenario import load, scenarios
-from harness.transcript import Verdict
-from implementations.contract import Policy
+from otterproof.harness.runs.runner import run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.targets.registry import UnknownTarget, make
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import cli
+from otterproof.implementations.contract import Policy
 
 load()
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import solo
-from harness.drivers import TargetCrash, TargetHang
-from harness.keys import test_key as key_of
-from harness.solo import SoloParty
-from implementations.contract import Entropy, Event, OtrError, PartyConfig
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness.targets import guarded as solo
+from otterproof.harness.targets.driver import TargetCrash, TargetHang
+from otterproof.harness.targets.guarded import GuardedEngine
+from otterproof.harness.testkit.keys import published_key as key_of
+from otterproof.implementations.contract import Entropy, Event, OtrError, PartyConfig
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 
 CONFIG = PartyConfig(key_of("alice"))
 
@@ -37,17 +37,17 @@ class Panicking(ReferenceEngine):
 def test_engine_that_is_never_made_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solo, "PATIENCE", 0.05)
     with pytest.raises(TargetHang, match=r"alice: made has not returned"):
-        SoloParty("alice", Restless, CONFIG, SeededEntropy(b"solo"))
+        GuardedEngine("alice", Restless, CONFIG, SeededEntropy(b"solo"))
 
 
 def test_panic_is_a_crash() -> None:
-    party = SoloParty("alice", Panicking, CONFIG, SeededEntropy(b"solo"))
+    party = GuardedEngine("alice", Panicking, CONFIG, SeededEntropy(b"solo"))
     with pytest.raises(TargetCrash, match="receive raises Panic: no such element"):
         party.receive(b"text")
 
 
 def test_what_the_contract_lets_an_engine_raise_comes_through() -> None:
-    party = SoloParty("alice", ReferenceEngine, CONFIG, SeededEntropy(b"solo"))
+    party = GuardedEngine("alice", ReferenceEngine, CONFIG, SeededEntropy(b"solo"))
     party.set_time(2)
     with pytest.raises(OtrError, match="time goes backwards"):
         party.set_time(1)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from harness import wire
-from harness.course import CheckFailed, Reply
-from harness.stage import Stage
-from harness.targets import EngineTarget
-from implementations.contract import Outgoing, Reason, TextReceived, Unreadable
+from otterproof.harness import wire
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.reply import CheckFailed, Reply
+from otterproof.implementations.contract import Outgoing, Reason, TextReceived, Unreadable
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_message_must_be_under_known_keys_and_have_the_right_mac(version: int) -> None:
-    subject, insider = Stage(EngineTarget("reference"), version, b"subject").encrypted()
-    message = subject.turn(insider)
+    target, insider = Context(EngineTarget("reference"), version, b"subject").encrypted()
+    message = target.exchange_texts(insider)
     for changed in (message.with_value("mac", bytes(20)), message.with_value("flags", 1)):
         with pytest.raises(CheckFailed, match="MAC"):
-            subject.read(insider, changed)
+            target.read(insider, changed)
     with pytest.raises(CheckFailed, match="keys that both sides have"):
-        subject.read(insider, message.with_value("sender_keyid", 40))
-    assert subject.read(insider, message).text == b"from the target"
-    assert wire.build(message) in [sent for reply in [subject.replies(0, subject.name)] for sent in reply.raw]
+        target.read(insider, message.with_value("sender_keyid", 40))
+    assert target.read(insider, message).text == b"from the target"
+    assert wire.build(message) in [sent for reply in [target.replies(0, target.name)] for sent in reply.raw]
 
 
 def test_an_unreadable_message_is_noticed_by_the_user_or_the_other_side() -> None:

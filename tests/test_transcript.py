@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keys import test_key
-from harness.replay import replay
-from harness.transcript import (
+from otterproof.harness.simulation.replay import replay
+from otterproof.harness.simulation.transcript import (
     SCHEMA,
     Header,
     MoveNote,
@@ -29,8 +28,9 @@ from harness.transcript import (
     Verdict,
     move_to_json,
 )
-from harness.transcript_reading import parse_transcript, read_transcript
-from implementations.contract import (
+from otterproof.harness.simulation.transcript_reading import parse_transcript, read_transcript
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import (
     Event,
     MessageState,
     OtrError,
@@ -42,13 +42,13 @@ from implementations.contract import (
     Rejected,
     TextReceived,
 )
-from implementations.jsonform import JsonFormError
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.jsonform import JsonFormError
+from otterproof.implementations.reference import ReferenceEngine
 
-CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3)
+CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3)
 HEADER = Header(
     b"seed",
-    {"alice": PartyInfo("reference", CONFIG), "bob": PartyInfo("reference", PartyConfig(test_key("bob")))},
+    {"alice": PartyInfo("reference", CONFIG), "bob": PartyInfo("reference", PartyConfig(published_key("bob")))},
     "test",
 )
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.drivers import TargetMissing
-from harness.vectors.consumers import EXAMPLES, NAMES, consume
-from vectors import FOLDER, load_all
+from otterproof.harness.targets.driver import TargetMissing
+from otterproof.harness.vectorgen.consumers import EXAMPLES, NAMES, consume
+from otterproof.vectors import FOLDER, load_all
 
 #: Kinds that both examples check, and one that both leave out.
 KINDS_HERE = ("public_keys", "session_keys", "signature", "smp_secrets")

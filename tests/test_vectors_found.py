@@ -6,31 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.keys import test_key
-from harness.stage import Stage
-from harness.targets import ENGINES, EngineTarget
-from harness.transcript import Header, PartyInfo, Transcript, TranscriptWriter, Verdict
-from harness.transcript_reading import read_transcript
-from harness.vectors import found
-from harness.vectors.builder import FileBuilder
-from harness.vectors.found import AddError, Found, add
-from harness.vectors.generate import subject
-from harness.vectors.notes import NOTES
-from harness.vectors.plays import ClaimError
-from harness.vectors.verify import verify
-from implementations.contract import PartyConfig
-from vectors import VectorFile, parse, render
+from otterproof.harness.simulation.transcript import Header, PartyInfo, Transcript, TranscriptWriter, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import ENGINES, EngineTarget
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.ui.cli import main
+from otterproof.harness.vectorgen import found
+from otterproof.harness.vectorgen.builder import FileBuilder
+from otterproof.harness.vectorgen.found import AddError, Found, add
+from otterproof.harness.vectorgen.generate import subject
+from otterproof.harness.vectorgen.notes import NOTES
+from otterproof.harness.vectorgen.play_builder import ClaimError
+from otterproof.harness.vectorgen.verify import verify
+from otterproof.implementations.contract import PartyConfig
+from otterproof.vectors import VectorFile, parse, render
 
 
 def transcript(folder: Path, text: bytes = b"hello") -> Path:
     """A run of two engines, in which the judged one hears a text and then a message that it can't read."""
-    stage = Stage(EngineTarget("independent"), 3, b"seed")
-    pair = stage.pair()
+    context = Context(EngineTarget("independent"), 3, b"seed")
+    pair = context.pair()
     pair.establish("peer")
     pair.say("peer", text)
     pair.world.step("target", "receive", {"message": b"?OTR:#."})
-    (path,) = stage.write_transcripts(folder, "run", Verdict.FAIL, "as an example")
+    (path,) = context.write_transcripts(folder, "run", Verdict.FAIL, "as an example")
     return path
 
 
@@ -109,7 +109,7 @@ def test_the_party_must_be_there(tmp_path: Path) -> None:
 
 def foreign(folder: Path) -> Transcript:
     """A run of somebody whose keys an engine does not have."""
-    header = Header(b"seed", {"target": PartyInfo("libotr", PartyConfig(test_key("alice")))})
+    header = Header(b"seed", {"target": PartyInfo("libotr", PartyConfig(published_key("alice")))})
     with TranscriptWriter.create(folder / "foreign.jsonl", header) as writer:
         writer.step(0, "target", "receive", {"message": b"hello"}, ())
         writer.verdict(Verdict.FAIL)

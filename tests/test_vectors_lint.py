@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-import vectors
-from harness.requirements import load as load_requirements
-from harness.vectors import lint as rules
-from harness.vectors.commands import add_arguments
-from harness.vectors.lint import lint, unshown
+from otterproof import vectors
+from otterproof.harness.spec.requirements import load as load_requirements
+from otterproof.harness.ui import cli
+from otterproof.harness.vectorgen import lint as rules
+from otterproof.harness.vectorgen.lint import lint, unshown
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -154,10 +153,8 @@ def test_reasons_are_read(tmp_path: Path) -> None:
 
 
 def test_the_command_has_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    options = parser.parse_args(["lint", "--in", str(folder)])
-    assert options.command(options) == 0
+    words = ["vectors", "lint", "--in", str(folder)]
+    assert cli.main(words) == 0
     change(folder, lambda file: file.update(cases=1))
-    assert options.command(options) == 1
+    assert cli.main(words) == 1
     assert "cases says 1" in capsys.readouterr().err

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness import wire
-from harness.cli import main
-from harness.drivers import TargetMissing
-from harness.vectors.toolkit import Toolkit
-from harness.vectors.verify import verify_toolkit
+from otterproof.harness import wire
+from otterproof.harness.targets.driver import TargetMissing
+from otterproof.harness.ui.cli import main
+from otterproof.harness.vectorgen.toolkit import Toolkit
+from otterproof.harness.vectorgen.verify import verify_toolkit
+from otterproof.vectors import load
 from tests.test_vectors_verify import Change, changed
-from vectors import load
 
 
 @pytest.fixture(autouse=True)

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-import vectors
-from harness.cli import main
-from harness.roster import make as make_target
-from harness.vectors import generate
-from harness.vectors.builder import FileBuilder
-from harness.vectors.generate import make, stale, subject
-from harness.vectors.notes import NOTES
-from harness.vectors.plays import ClaimError, gives
-from harness.vectors.verify import Report, verify, verify_target
-from implementations.reference import ReferenceEngine
-from vectors import VectorFile, load, parse, render
+from otterproof import vectors
+from otterproof.harness.targets.registry import make as make_target
+from otterproof.harness.ui.cli import main
+from otterproof.harness.vectorgen import generate
+from otterproof.harness.vectorgen.builder import FileBuilder
+from otterproof.harness.vectorgen.generate import make, stale, subject
+from otterproof.harness.vectorgen.notes import NOTES
+from otterproof.harness.vectorgen.play_builder import ClaimError, gives
+from otterproof.harness.vectorgen.verify import Report, verify, verify_target
+from otterproof.implementations.reference import ReferenceEngine
+from otterproof.vectors import VectorFile, load, parse, render
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -246,7 +246,7 @@ def test_a_target_is_asked_by_its_clients_alone() -> None:
 
 
 def test_a_target_with_a_tape_runs_plays_again() -> None:
-    command = f"exec:{sys.executable} -m implementations.drivers.engine.driver independent"
+    command = f"exec:{sys.executable} -m otterproof.implementations.drivers.engine.driver independent"
     target = make_target(command)
     wrong = changed("extra_key", "extra_key.v3-encrypted.sent-0", lambda case: case["steps"][0]["args"].update(use=1))
     try:

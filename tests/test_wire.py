@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import wire
-from harness.keys import test_key
-from harness.wire import FieldError, Kind, layers
-from implementations.contract import Outgoing, PartyConfig, Policy
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness import wire
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import FieldError, Kind, layers
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 
 V3_EXAMPLE = (
     b"?OTR:AAMDJ+MVmSfjFZcAAAAAAQAAAAIAAADA1g5IjD1ZGLDVQEyCgCyn9hbrL3KAbGDdzE2ZkMyTKl7XfkSxh8YJnudstiB74i4BzT0W2haC"
@@ -27,7 +27,7 @@ V3_EXAMPLE = (
 def conversation(policy: Policy) -> list[bytes]:
     """Every kind of encoded message of one version, as the reference engine makes them."""
     alice, bob = (
-        ReferenceEngine(PartyConfig(test_key(name), policy, 0x111), SeededEntropy(name.encode()))
+        ReferenceEngine(PartyConfig(published_key(name), policy, 0x111), SeededEntropy(name.encode()))
         for name in ("alice", "bob")
     )
     messages: list[bytes] = []

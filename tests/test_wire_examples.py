@@ -1,16 +1,16 @@
 """The worked examples of the protocol texts: a Data Message of each version and its three fragments. [Fragmentation]
 
-They are copied from the texts (that of version 3 is in harness/vectors/kinds/samples.py), and so are the one input here
-that no program of this project has made.
+They are the texts' own (that of version 3 is in harness/vectorgen/kinds/samples.py), and so the one input here that no
+program of this project has made.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from harness import wire
-from harness.vectors.kinds.samples import V3, V3_FRAGMENTS
-from harness.wire import FieldError, Kind
+from otterproof.harness import wire
+from otterproof.harness.vectorgen.kinds.samples import V3, V3_FRAGMENTS
+from otterproof.harness.wire import FieldError, Kind
 
 V2 = (
     b"?OTR:AAEDAAAAAQAAAAEAAADAVf3Ei72ZgFeKqWvLMnuVPVCwxktsOZ1QdjeLp6jn62mCVtlY9nS6sRkecpjuLYHRxyTdRu2iEVt"

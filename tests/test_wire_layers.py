@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import wire
-from harness.keys import test_key
-from harness.wire import Kind, crypto, layers
-from harness.wire.layers import Layer
-from implementations.contract import Outgoing, PartyConfig, Policy
-from implementations.entropy import SeededEntropy
-from implementations.reference import ReferenceEngine
+from otterproof.harness import wire
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import Kind, crypto, layers
+from otterproof.harness.wire.layers import Layer
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
 
 SEEDS = {name: name.encode() for name in ("alice", "bob")}
 
@@ -20,7 +20,8 @@ SEEDS = {name: name.encode() for name in ("alice", "bob")}
 def handshake(policy: Policy) -> dict[Kind, wire.Message]:
     """The four messages of a handshake that alice asks for and bob begins, by kind."""
     alice, bob = (
-        ReferenceEngine(PartyConfig(test_key(name), policy, 0x111), SeededEntropy(seed)) for name, seed in SEEDS.items()
+        ReferenceEngine(PartyConfig(published_key(name), policy, 0x111), SeededEntropy(seed))
+        for name, seed in SEEDS.items()
     )
     messages: dict[Kind, wire.Message] = {}
     waiting = [(bob, alice, event) for event in alice.start()]
@@ -68,7 +69,7 @@ def test_signature_blocks_open_and_close(messages: dict[Kind, wire.Message]) -> 
         message = messages[kind]
         block = layers.parse_signature_block(crypto.signature_block(message, c))
         assert block.problems == ()
-        public = test_key(signer).public
+        public = published_key(signer).public
         assert [block.value(name) for name in ("p", "q", "g", "y")] == [public.p, public.q, public.g, public.y]
         assert block.value("keyid") == 1
         assert wire.build(crypto.with_signature_block(message, block.body, c, m2)) == wire.build(message)

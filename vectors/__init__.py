@@ -1,14 +1,26 @@
 """Known-answer vectors for OTR 2 and 3, as data: JSON files, their schemas, and a typed loader.
 
 The package stands alone: it imports nothing of Otterproof's other rooms. docs/vectors.md describes the files; the
-generator and the verifier are in harness/vectors.
+generator and the verifier are in harness/vectorgen.
 """
 
 from __future__ import annotations
 
-from vectors.forms import VectorError
-from vectors.loader import FOLDER, Case, Fields, Group, Note, Outcome, VectorFile, load, load_all, parse, render
-from vectors.operations import KINDS, OPERATIONS, Kind, Operation
+from otterproof.vectors.forms import VectorError
+from otterproof.vectors.loader import (
+    FOLDER,
+    Case,
+    Fields,
+    Group,
+    Note,
+    Outcome,
+    VectorFile,
+    load,
+    load_all,
+    parse,
+    render,
+)
+from otterproof.vectors.operations import KINDS, OPERATIONS, Kind, Operation
 
 __all__ = [
     "FOLDER",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vectors.forms import (
+from otterproof.vectors.forms import (
     BIG,
     BOOL,
     HEX,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from vectors.forms import Shape
-from vectors.operations import KINDS, OPERATIONS, PARTY, SESSION, STATE, STEP, Operation
-
-PAGE = Path(__file__).parent.parent / "docs" / "vectors-operations.md"
+from otterproof.vectors.forms import Shape
+from otterproof.vectors.operations import KINDS, OPERATIONS, PARTY, SESSION, STATE, STEP, Operation
 
 _INTRODUCTION = """\
 # Operations and kinds of the known-answer vectors
 
-Made from `vectors/operations.py` by `otterproof vectors generate`. [vectors.md](vectors.md) explains the format.
+`otterproof docs` makes this page from `vectors/operations.py`. [vectors.md](vectors.md) explains the format.
 """
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vectors.forms import Field, shape_schema
-from vectors.loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
-from vectors.operations import OPERATIONS, REACTIONS, Kind, Operation
+from otterproof.vectors.forms import Field, shape_schema
+from otterproof.vectors.loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
+from otterproof.vectors.operations import OPERATIONS, REACTIONS, Kind, Operation
 
 SCHEMAS = FOLDER / "schemas"
 

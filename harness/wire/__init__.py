@@ -4,11 +4,11 @@
 and with keys at hand messages can be encrypted and authenticated anew. `dissect` shows a message to people.
 """
 
-from harness.wire import crypto, layers
-from harness.wire.dissect import dissect
-from harness.wire.fields import Field, FieldError, Part, Problem, Type
-from harness.wire.fragments import fragment
-from harness.wire.layouts import (
+from otterproof.harness.wire import crypto, layers
+from otterproof.harness.wire.dissect import dissect
+from otterproof.harness.wire.fields import Field, FieldError, Part, Problem, Type
+from otterproof.harness.wire.fragments import fragment
+from otterproof.harness.wire.layouts import (
     BODIES,
     DH_GENERATOR,
     DH_PRIME,
@@ -19,7 +19,7 @@ from harness.wire.layouts import (
     TLV_TYPES,
     TYPES,
 )
-from harness.wire.message import (
+from otterproof.harness.wire.message import (
     ENCODED,
     Armour,
     Kind,

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from harness.wire.fields import FieldError, Type, encode
-from harness.wire.message import Message
+from otterproof.harness.wire.fields import FieldError, Type, encode
+from otterproof.harness.wire.message import Message
 
 
 def secbytes(secret: int) -> bytes:

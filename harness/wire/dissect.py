@@ -5,8 +5,8 @@ Used where two messages are compared and where a finding is reported.
 
 from __future__ import annotations
 
-from harness.wire.fields import Field, Type
-from harness.wire.message import ENCODED, Message, offered_versions, parse
+from otterproof.harness.wire.fields import Field, Type
+from otterproof.harness.wire.message import ENCODED, Message, offered_versions, parse
 
 #: Longest value, in characters, that is shown whole.
 _WIDTH = 72

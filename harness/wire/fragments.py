@@ -6,7 +6,7 @@ made here can be compared with what an engine sends. Other forms are a matter of
 
 from __future__ import annotations
 
-from harness.wire.fields import FieldError
+from otterproof.harness.wire.fields import FieldError
 
 #: k and n are unsigned shorts.
 MAX_FRAGMENTS = 0xFFFF

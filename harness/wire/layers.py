@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.wire.fields import Field, FieldError, Layout, Problem, Type, encode, read
-from harness.wire.layouts import GXMPI, PUBLIC_KEY, SIGNATURE_BLOCK, SMP_BODIES, SMP_NUMBERS, TLV_TYPES
+from otterproof.harness.wire.fields import Field, FieldError, Layout, Problem, Type, encode, read
+from otterproof.harness.wire.layouts import GXMPI, PUBLIC_KEY, SIGNATURE_BLOCK, SMP_BODIES, SMP_NUMBERS, TLV_TYPES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ documentation share.
 
 from __future__ import annotations
 
-from harness.wire.fields import Layout, Part, Type
+from otterproof.harness.wire.fields import Layout, Part, Type
 
 #: The 1536-bit group of RFC 3526.
 DH_PRIME = int(

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from harness.wire.fields import Field, FieldError, Layout, Part, Problem, Type, encode, read
-from harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
+from otterproof.harness.wire.fields import Field, FieldError, Layout, Part, Problem, Type, encode, read
+from otterproof.harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
 
 
 class Kind(StrEnum):

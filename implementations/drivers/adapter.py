@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from implementations.actions import ACTIONS, args_from_json
-from implementations.contract import DsaPrivateKey, Policy
-from implementations.drivers.linejson import PROTOCOL, InvalidParams, Method
-from implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
+from otterproof.implementations.actions import ACTIONS, args_from_json
+from otterproof.implementations.contract import DsaPrivateKey, Policy
+from otterproof.implementations.drivers.linejson import PROTOCOL, InvalidParams, Method
+from otterproof.implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
 
 P = TypeVar("P")
 

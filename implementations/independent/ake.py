@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from implementations.contract import DsaPrivateKey, DsaPublicKey, Reason
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Reason
 
 from . import dsa
 from .derive import SignatureKeys

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from implementations.contract import DsaPrivateKey, DsaPublicKey
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 from .primitives import inverse, power, sha1
 from .wire import Reader, encode_mpi

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_EXTRA_KEY_DATA,
     MAX_PADDING,
     MAX_QUESTION,

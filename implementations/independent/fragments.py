@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason
+from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason
 
 from .growing import Chain
 from .text import consists_of

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from implementations.contract import Established, Event, Reason, Rejected, SmpAborted
+from otterproof.implementations.contract import Established, Event, Reason, Rejected, SmpAborted
 
 from . import ake, dsa, smp
 from .derive import SignatureKeys, handshake_keys, shared_secret

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
     Event,
     ExtraKey,
@@ -18,7 +18,7 @@ from implementations.contract import (
     TextReceived,
     Unreadable,
 )
-from implementations.contract import Finished as FinishedEvent
+from otterproof.implementations.contract import Finished as FinishedEvent
 
 from . import smp_run
 from .derive import SessionKeys

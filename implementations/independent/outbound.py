@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from implementations.contract import RECENT, Event, StoredDropped
+from otterproof.implementations.contract import RECENT, Event, StoredDropped
 
 from .derive import SessionKeys
 from .growing import Chain

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MIN_INSTANCE_TAG,
     MIN_MESSAGE_SIZE,

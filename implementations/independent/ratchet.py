@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from implementations.contract import RatchetSnapshot, Reason
+from otterproof.implementations.contract import RatchetSnapshot, Reason
 
 from .derive import SessionKeys, session_keys, shared_secret
 from .primitives import KeyPair

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from implementations.contract import AuthState, MessageState, SessionSnapshot, SmpState
+from otterproof.implementations.contract import AuthState, MessageState, SessionSnapshot, SmpState
 
 from . import smp
 from .growing import Chain

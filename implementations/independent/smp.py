@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from implementations.contract import Reason
+from otterproof.implementations.contract import Reason
 
 from .primitives import G, P, Q, in_group, power, quotient, sha256
 from .wire import Fault, encode_mpi

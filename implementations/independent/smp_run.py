@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
-from implementations.contract import Event, Reason, SmpAborted, SmpFinished, SmpRequested
+from otterproof.implementations.contract import Event, Reason, SmpAborted, SmpFinished, SmpRequested
 
 from . import smp
 from .outbound import Sent, Tlv, send_tlv

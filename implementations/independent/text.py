@@ -14,7 +14,7 @@ import string
 from dataclasses import dataclass
 from typing import Final
 
-from implementations.contract import Policy, Reason
+from otterproof.implementations.contract import Policy, Reason
 
 from .wire import Fault
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from implementations.contract import MIN_INSTANCE_TAG, VERSIONS, Reason
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, VERSIONS, Reason
 
 from .primitives import MAC_SIZE
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from re import compile as regex
 
-from implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Reason
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Reason
 
 from .numbers import DSA_PART, sha1
 

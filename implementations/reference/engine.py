@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_EXTRA_KEY_DATA,
     MAX_INSTANCES,
     MAX_PADDING,

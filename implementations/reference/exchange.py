@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
     ExtraKey,
     Finished,

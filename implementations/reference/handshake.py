@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     RECENT,
     AuthState,
     DsaPublicKey,

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.utils import CryptographyDeprecationWarning
 
-from implementations.contract import DsaPrivateKey, DsaPublicKey
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 with warnings.catch_warnings():  # the library warns when these names are looked up, so look them up once, here
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)

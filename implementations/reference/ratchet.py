@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from implementations.contract import RatchetSnapshot, Reason
+from otterproof.implementations.contract import RatchetSnapshot, Reason
 
 from .codec import Reject, mpi
 from .numbers import Exponent, G, sha1, sha256

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from implementations.contract import Reason, SmpState
+from otterproof.implementations.contract import Reason, SmpState
 
 from .codec import Kind, Part, Reject, mpi, read
 from .numbers import G, P, Q, in_group, power, sha256

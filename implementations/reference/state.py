@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from implementations.contract import AuthState, MessageState, Policy, SessionSnapshot
+from otterproof.implementations.contract import AuthState, MessageState, Policy, SessionSnapshot
 
 from .ratchet import KeyPair, Ratchet
 from .smp import NO_RUN, SmpRun

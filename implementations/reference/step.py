@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from implementations.contract import (
+from otterproof.implementations.contract import (
     MAX_INSTANCES,
     Entropy,
     Event,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from re import compile as regex
 
-from implementations.contract import Policy
+from otterproof.implementations.contract import Policy
 
 _ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 

@@ -10,11 +10,11 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness import wire
-from harness.network import flip_bit, truncate
-from harness.scenario import scenario
-from harness.stage import PEER, TARGET, Pair, PairCheckpoint, Stage, check
-from implementations.contract import (
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair, PairCheckpoint, check
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire.mutate import flip_bit, truncate
+from otterproof.implementations.contract import (
     Established,
     Event,
     ExtraKey,
@@ -72,16 +72,16 @@ _ACCEPTED = (TextReceived, Established, Finished, SmpRequested, SmpFinished, Ext
 
 def _attack(pair: Pair, moment: Moment, message: bytes) -> list[Event]:
     """Hand a message to the target at that moment; what it took for genuine."""
-    pair.back_to(moment.pair)
+    pair.restore(moment.pair)
     events = pair.world.step(TARGET, "receive", {"message": message})
     return [event for event in events if isinstance(event, _ACCEPTED)]
 
 
 def _genuine_still_works(pair: Pair, moment: Moment, after: Callable[[], bytes]) -> None:
     """After an attack the genuine message must have the effect that it has without."""
-    pair.back_to(moment.pair)
+    pair.restore(moment.pair)
     expected = pair.world.step(TARGET, "receive", {"message": moment.message})
-    pair.back_to(moment.pair)
+    pair.restore(moment.pair)
     pair.world.step(TARGET, "receive", {"message": after()})
     found = pair.world.step(TARGET, "receive", {"message": moment.message})
     check(list(expected) == list(found), "the genuine message has the same effect after a forged one")
@@ -94,9 +94,9 @@ def _authenticated(message: bytes) -> int:
 
 
 @scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!ROBUST-INPUT-2"))
-def every_truncation(stage: Stage) -> None:
+def every_truncation(context: Context) -> None:
     """A message of any kind, cut off anywhere, is not acted upon, and the whole one still works afterwards."""
-    pair = stage.pair()
+    pair = context.pair()
     for moment in _kinds(pair):
         size = len(wire.parse(moment.message).body)
         for length in range(size):
@@ -107,13 +107,13 @@ def every_truncation(stage: Stage) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("!DATA-MAC-2", "!AKE-VERIFY-6", "!ROBUST-INPUT-2", "!DATA-RECV-12"))
-def bit_flips(stage: Stage) -> None:
+def bit_flips(context: Context) -> None:
     """A message of any kind with any protected bit inverted yields no text, no session, no SMP; the genuine one still
     works.
 
     Every bit of the first 40 bytes is tried, and a sample of the others.
     """
-    pair, choose = stage.pair(), random.Random(stage.seed)
+    pair, choose = context.pair(), random.Random(context.seed)
     for moment in _kinds(pair):
         protected = 8 * _authenticated(moment.message)
         bits = [*range(min(320, protected)), *choose.sample(range(protected), min(protected, 300))]
@@ -123,9 +123,9 @@ def bit_flips(stage: Stage) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("!DATA-RECV-13", "!DATA-CTR-3", "!AKE-FRESH-1"))
-def replays(stage: Stage) -> None:
+def replays(context: Context) -> None:
     """Every message of a whole conversation, handed over again at every later moment, is not delivered again."""
-    pair = stage.pair()
+    pair = context.pair()
     moments = list(_arrivals(pair))
     for index, later in enumerate(moments):
         for earlier in moments[:index]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness import wire
-from harness.network import truncate
-from harness.scenario import scenario
-from harness.stage import Stage, check
-from harness.wire import Kind
-from harness.wire.layers import Tlv, tlv, with_tlvs
-from implementations.contract import Established
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind
+from otterproof.harness.wire.layers import Tlv, tlv, with_tlvs
+from otterproof.harness.wire.mutate import truncate
+from otterproof.implementations.contract import Established
 
 #: Marks cut off, doubled, and in each other.
 MARKS = (
@@ -76,36 +76,36 @@ def hostile(version: int, receiver: int) -> Iterator[bytes]:
 
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-INPUT-2", "!TYPES-DATA-2", "!ARMOUR-PARSE-2"))
-def hostile_bytes_do_no_harm(stage: Stage) -> None:
+def hostile_bytes_do_no_harm(context: Context) -> None:
     """Marks that are cut off, base64 that is none, fragments with impossible numbers and lengths up to the end of a
     32-bit number neither crash the target nor make a session, before a handshake and in a session, which goes on.
     """
-    fresh = stage.subject()
-    for message in hostile(stage.version, stage.subject().insider().target_tag):
-        reply = fresh.give(message)
+    fresh = context.target_session()
+    for message in hostile(context.version, context.target_session().insider().target_tag):
+        reply = fresh.receive(message)
         check(not reply.of(Established), f"no session comes of {message[:40]!r}")
-    subject, insider = stage.encrypted()
-    for message in hostile(stage.version, insider.target_tag):
-        reply = subject.give(message)
-        reply.accepts_nothing(f"{message[:40]!r}")
-    subject.still_talks(insider)
+    target, insider = context.encrypted()
+    for message in hostile(context.version, insider.target_tag):
+        reply = target.receive(message)
+        reply.assert_rejected(f"{message[:40]!r}")
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!AKE-VERIFY-6", "ROBUST-INPUT-3"))
-def handshake_messages_that_are_cut_off(stage: Stage) -> None:
+def handshake_messages_that_are_cut_off(context: Context) -> None:
     """A handshake message that ends within any of its fields is not acted upon, and the whole one still is."""
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
     commit = insider.commit()
     for message in shortened(commit):
-        check(not subject.give(message).messages(Kind.DH_KEY), "a commit that is cut off is not answered")
-    dh_key = wire.build(subject.give(commit).message(Kind.DH_KEY))
+        check(not target.receive(message).messages(Kind.DH_KEY), "a commit that is cut off is not answered")
+    dh_key = wire.build(target.receive(commit).message(Kind.DH_KEY))
     reveal = insider.reveal_signature(dh_key)
     for message in shortened(reveal):
-        subject.give(message).accepts_nothing("a Reveal Signature Message that is cut off")
-    subject.give(reveal).one(Established)
-    subject.still_talks(insider)
+        target.receive(message).assert_rejected("a Reveal Signature Message that is cut off")
+    target.receive(reveal).one(Established)
+    target.assert_session_alive(insider)
 
 
 def shortened(message: bytes) -> Iterator[bytes]:
@@ -118,36 +118,36 @@ def shortened(message: bytes) -> Iterator[bytes]:
 
 
 @scenario(requirements=("!TLV-FORM-8", "!TLV-SMP-8", "!TLV-SMP-10", "!TLV-SMP-6", "TLV-FORM-4", "!ROBUST-INPUT-1"))
-def broken_tlvs_in_authentic_messages(stage: Stage) -> None:
+def broken_tlvs_in_authentic_messages(context: Context) -> None:
     """A peer with valid keys sends TLVs that are cut short, have impossible lengths or counts, or are of unknown types:
     the target neither crashes nor takes anything for an SMP request, and the session goes on.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     smp = (b"", b"\0\0\0", b"\0\0\0\6", b"\xff\xff\xff\xff", b"\0\0\0\6" + b"\xff\xff\xff\xff", b"\0\0\0\6" + bytes(24))
     broken: list[bytes] = [b"\0\0", b"\0\0\0\0", b"\0\0\1\xff\xff", b"\0\0\6\0\5abc", b"\0\xff\xff\0\0", b"\0" * 64]
     broken += [with_tlvs(b"", [Tlv(kind, 500, b"abc")]) for kind in range(10)]
     broken += [with_tlvs(b"", [tlv(kind, value)]) for kind in (2, 3, 4, 5, 7) for value in smp]
     broken.append(with_tlvs(b"", [tlv(7, b"no end of the question"), tlv(0xFFFF, b"what is this?")]))
     for plaintext in broken:
-        reply = subject.give(insider.data(plaintext))
+        reply = target.receive(insider.data(plaintext))
         kept = [event for event in reply.accepted if type(event).__name__ not in ("ExtraKey", "Finished")]
         check(not kept, f"nothing comes of the plaintext {plaintext[:24]!r}, and there was {kept}")
         for message in reply.messages(Kind.DATA):
             insider.read(wire.build(message))
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-3", "!ROBUST-GROW-1", "!FRAGMENT-RECV-12"))
-def fragments_without_end(stage: Stage) -> None:
+def fragments_without_end(context: Context) -> None:
     """First pieces of messages that never end, from many senders, and fragments within fragments do not stop the
     session.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     own = insider.target_tag
     piece = b"?OTR:" + b"A" * 20_000
     for sender in range(0x1000, 0x1000 + 40):
-        head = b"?OTR|%x|%x,1,65535," % (sender, own) if stage.version == 3 else b"?OTR,1,65535,"
-        subject.give(head + piece + b",").accepts_nothing("a first piece")
+        head = b"?OTR|%x|%x,1,65535," % (sender, own) if context.version == 3 else b"?OTR,1,65535,"
+        target.receive(head + piece + b",").assert_rejected("a first piece")
     nested = b"?OTR,1,1,?OTR,1,1,?OTR,1,1,x,,,"
-    subject.give(nested).accepts_nothing("fragments within fragments")
-    subject.still_talks(insider)
+    target.receive(nested).assert_rejected("fragments within fragments")
+    target.assert_session_alive(insider)

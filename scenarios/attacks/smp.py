@@ -6,14 +6,14 @@ what a man in the middle with a session on each side would try.
 
 from __future__ import annotations
 
-from harness import wire
-from harness.insider import fingerprint
-from harness.keys import test_key
-from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, knows_degenerate, secret_number
-from harness.smp_talk import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk
-from harness.stage import PEER, TARGET, Stage
-from harness.wire import DH_PRIME
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import PEER, TARGET, Context
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, secret_number
+from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
+from otterproof.harness.wire import DH_PRIME
+from otterproof.harness.wire.numbers import fingerprint
 
 #: Elements of order 1 and 2, and 0.
 SMALL = (0, 1, DH_PRIME - 1)
@@ -24,12 +24,12 @@ SMALL = (0, 1, DH_PRIME - 1)
     versions=(3,),
     requirements=("!SMPMATH-RANGE-1", "!SMPMATH-RANGE-2", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-4", "!SMPMATH-EQUAL-1"),
 )
-def elements_of_small_order(stage: Stage) -> None:
+def elements_of_small_order(context: Context) -> None:
     """Elements of small order, with proofs that fit them, would make the outcome independent of the secret; the target
     refuses them in message 1 and in message 2.
     """
-    subject, insider = stage.encrypted()
-    talk = SmpTalk(subject, insider)
+    target, insider = context.encrypted()
+    smp_session = SmpSession(target, insider)
     elements = (
         (MESSAGE_1, "g2a", ("c2", "D2"), 1),
         (MESSAGE_1, "g3a", ("c3", "D3"), 2),
@@ -40,70 +40,70 @@ def elements_of_small_order(stage: Stage) -> None:
         for kind, name, proof, prefix in elements:
             lie = {name: small} | dict(zip(proof, knows_degenerate(prefix, small), strict=True))
 
-            def lying(run: SmpLiar, heard: Numbers, lie: Numbers = lie) -> Numbers:
+            def lying(run: SmpPeer, heard: Numbers, lie: Numbers = lie) -> Numbers:
                 return {**(run.message_2(heard) if heard else run.message_1()), **lie}
 
-            talk.refuses(kind, lying, f"{name} of small order")
-    subject.still_talks(insider)
+            smp_session.refuses(kind, lying, f"{name} of small order")
+    target.assert_session_alive(insider)
 
 
 @scenario(needs=("smp",), requirements=("!SMP-SECRET-1", "!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
-def a_man_in_the_middle_fails(stage: Stage) -> None:
+def a_man_in_the_middle_fails(context: Context) -> None:
     """Somebody with a session on each side who hands on SMP messages, or who knows the users' secret, but not for the
     keys that he himself uses, is found out: the number compared binds both fingerprints, the session and the roles.
     """
-    target, mallory, bob = (fingerprint(test_key(name).public) for name in ("alice", "mallory", "bob"))
-    subject, insider = stage.encrypted()
-    talk = SmpTalk(subject, insider)
+    target, mallory, bob = (fingerprint(published_key(name).public) for name in ("alice", "mallory", "bob"))
+    subject, insider = context.encrypted()
+    smp_session = SmpSession(subject, insider)
     wrong = ((target, bob, insider.ssid), (mallory, target, insider.ssid), (target, mallory, bytes(8)))
     for initiator, responder, ssid in wrong:
-        talk.asks(SmpLiar(secret_number(initiator, responder, ssid, SECRET))).tells(False)
-    talk.asks(SmpLiar(secret_number(target, mallory, insider.ssid, SECRET))).tells(True)
+        smp_session.asks(SmpPeer(secret_number(initiator, responder, ssid, SECRET))).tells(False)
+    smp_session.asks(SmpPeer(secret_number(target, mallory, insider.ssid, SECRET))).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("!SMP-BEGIN-5", "!SMP-ABORT-1", "!SMP-STATE-2"))
-def messages_out_of_turn(stage: Stage) -> None:
+def messages_out_of_turn(context: Context) -> None:
     """Messages of SMP that nobody waits for, a second run within one, and messages of an earlier run bring no success,
     and a proper run works afterwards.
     """
-    subject, insider = stage.encrypted()
-    talk = SmpTalk(subject, insider)
-    run, other = talk.liar(), talk.liar()
+    target, insider = context.encrypted()
+    smp_session = SmpSession(target, insider)
+    run, other = smp_session.liar(), smp_session.liar()
     first = run.message_1()
     second = other.message_2(first)
     third = run.message_3(second)
     fourth = other.message_4(third)
     for kind, numbers in ((MESSAGE_2, second), (MESSAGE_3, third), (MESSAGE_4, fourth)):
-        talk.tell(kind, numbers).refuses("an SMP message that nobody waits for")
+        smp_session.tell(kind, numbers).refuses("an SMP message that nobody waits for")
     for kind, numbers in ((MESSAGE_4, fourth), (MESSAGE_2, second)):
-        talk.request(talk.liar())
-        talk.tell(kind, numbers).refuses("an SMP message out of turn")
-    run = talk.liar()
-    third = run.message_3(talk.expect3(run))
-    talk.tell(MESSAGE_3, third).tells(True)
-    talk.tell(MESSAGE_3, third).refuses("the last message once more")
+        smp_session.request(smp_session.liar())
+        smp_session.tell(kind, numbers).refuses("an SMP message out of turn")
+    run = smp_session.liar()
+    third = run.message_3(smp_session.expect3(run))
+    smp_session.tell(MESSAGE_3, third).tells(True)
+    smp_session.tell(MESSAGE_3, third).refuses("the last message once more")
 
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMP-BEGIN-5", "!DATA-RECV-12"))
-def a_run_that_is_tampered_with_never_succeeds(stage: Stage) -> None:
+def a_run_that_is_tampered_with_never_succeeds(context: Context) -> None:
     """An attacker on the network who damages any message of a run between honest peers with equal secrets makes neither
     of them believe anything about the other's secret; a later run succeeds.
     """
     for damaged in range(4):
-        pair = stage.pair()
+        pair = context.pair()
         pair.establish(PEER)
         pair.do(PEER, "smp_start", {"secret": SECRET})
         receiver, sender = TARGET, PEER
         for turn in range(4):
-            message = wire.parse(pair.take(receiver))
+            message = wire.parse(pair.pop(receiver))
             if turn == damaged:
                 mac = bytes(one ^ 1 for one in message.data("mac"))
-                pair.hand(receiver, wire.build(message.with_value("mac", mac))).accepts_nothing("a damaged message")
+                pair.deliver(receiver, wire.build(message.with_value("mac", mac))).assert_rejected("a damaged message")
                 break
-            pair.hand(receiver, wire.build(message))
+            pair.deliver(receiver, wire.build(message))
             if turn == 0:
                 pair.do(TARGET, "smp_answer", {"secret": SECRET})
             receiver, sender = sender, receiver
-        pair.lose(TARGET)
-        pair.lose(PEER)
+        pair.drop_all(TARGET)
+        pair.drop_all(PEER)
         pair.smp(PEER, SECRET, SECRET)

@@ -1,8 +1,8 @@
 """Every cell of the state tables: each input in each state under each policy that matters. [State transitions]
 
-The tables are data, harness/states; docs/states.md shows them. There is a scenario for each section of the text and
-each message state, and one for each section with the policies that are not the usual one. Cells that change no state
-share a way to it, and are visited one by one when something is wrong, so that the failure names the cell.
+The tables are data, harness/spec/states; docs/states.md shows them. There is a scenario for each section of the text
+and each message state, and one for each section with the policies that are not the usual one. Cells that change no
+state share a way to it, and are visited one by one when something is wrong, so that the failure names the cell.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from harness.course import CheckFailed, NotAsked
-from harness.scenario import scenario
-from harness.stage import Stage
-from harness.states import INPUTS, Cell, Setting, filled, possible
-from implementations.contract import MessageState
-from scenarios.conformance.cells_play import Failure, Unreached, walk
+from otterproof.harness.spec.states import INPUTS, Cell, Setting, filled, possible
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.reply import CheckFailed, Unsupported
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.implementations.contract import MessageState
+from otterproof.scenarios.conformance.cells_play import Failure, Unreached, walk
 
 #: The sections, by a short name.
 SECTIONS = {
@@ -63,38 +63,38 @@ def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             yield sorted(staying, key=lambda cell: cell.setting is not Setting.SEND_TAG)
 
 
-def _alone(stage: Stage, cells: Sequence[Cell]) -> Iterator[Failure]:
+def _alone(context: Context, cells: Sequence[Cell]) -> Iterator[Failure]:
     """What is wrong with each of some cells, each visited on a way of its own."""
     for cell in cells:
         try:
-            walk(stage, [cell])
+            walk(context, [cell])
         except CheckFailed as failed:
             yield Failure(cell, str(failed))
 
 
-def visit_all(stage: Stage, cells: Sequence[Cell]) -> None:
+def visit_all(context: Context, cells: Sequence[Cell]) -> None:
     """Visit cells; those that are not as they must be are named together, and the first of them is the last one run.
 
-    Cells whose states the target does not get into are not visited; NotAsked when there are no others.
+    Cells whose states the target does not get into are not visited; Unsupported when there are no others.
     """
     failures: list[Failure] = []
     unreached: list[Unreached] = []
     for way in _ways(cells):
         try:
-            walk(stage, way)
+            walk(context, way)
         except Unreached as error:
             unreached.append(error)
             continue
         except CheckFailed as failed:
-            alone = list(_alone(stage, way)) if len(way) > 1 else [Failure(way[0], str(failed))]
+            alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], str(failed))]
             failures += alone or [Failure(way[-1], f"after all others in these states: {failed}")]
-        stage.visited.update(map(str, way))
+        context.visited.update(map(str, way))
     if failures:
         if len(failures) > 1:
-            list(_alone(stage, [failures[0].cell]))
+            list(_alone(context, [failures[0].cell]))
         raise CheckFailed("\n".join(f"{failure}"[:400] for failure in failures))
-    if not stage.visited:
-        raise NotAsked(f"the target does not get into these states: {unreached[0]}"[:400])
+    if not context.visited:
+        raise Unsupported(f"the target does not get into these states: {unreached[0]}"[:400])
 
 
 def _claims(cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -119,8 +119,8 @@ def _register(section: str, name: str, messages: Sequence[MessageState], usual: 
     where = messages[0].name if len(messages) == 1 else "every message state"
     policies = "" if usual else ", under each policy that matters"
 
-    def run(stage: Stage) -> None:
-        visit_all(stage, cells[stage.version])
+    def run(context: Context) -> None:
+        visit_all(context, cells[context.version])
 
     run.__name__ = run.__qualname__ = name
     run.__doc__ = f'In {where} and every authentication state all cells of "{section}" are as the text says{policies}.'

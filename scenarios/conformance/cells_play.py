@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness import wire
-from harness.course import CheckFailed, Reply, check
-from harness.insider import Insider, Signed, mpi, power, public_key
-from harness.stage import ALLOW, Stage, Subject
-from harness.states import Cell, Row, Sent, Setting, Shown, filled
-from harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
-from harness.wire.layers import tlv
-from implementations.contract import (
+from otterproof.harness import wire
+from otterproof.harness.spec.states import Cell, Row, Sent, Setting, Shown, filled
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check
+from otterproof.harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import mpi, power, public_key
+from otterproof.implementations.contract import (
     AuthState,
     ErrorReceived,
     Established,
@@ -26,9 +27,9 @@ from implementations.contract import (
     Refused,
     TextReceived,
 )
-from scenarios.conformance.handshake_play import LATER, refused
+from otterproof.scenarios.conformance.handshake_play import LATER, refused
 
-WRONG = Signed(mac=bytes(20))
+WRONG = SignatureOptions(mac=bytes(20))
 
 #: The flag that a setting adds to the version's own.
 _FLAGS = {
@@ -77,10 +78,10 @@ class Position:
     the commit that the target took can be opened by nobody.
     """
 
-    def __init__(self, stage: Stage, message: MessageState, auth: AuthState) -> None:
-        self.version = stage.version
+    def __init__(self, context: Context, message: MessageState, auth: AuthState) -> None:
+        self.version = context.version
         self.message, self.auth = message, auth
-        self.subject: Subject = stage.subject()
+        self.subject: TargetSession = context.target_session()
         self.setting = Setting.USUAL
         self.commit: Message | None = None
         self.dh_key: Message | None = None
@@ -88,11 +89,11 @@ class Position:
         self._insiders = 0
         self.old = self.insider()
         if message is MessageState.PLAINTEXT:
-            self.old.imagine()
+            self.old.assume_session()
         else:
             self.subject.establish(self.old)
         if message is MessageState.FINISHED:
-            self.subject.finish(self.old)
+            self.subject.end_by_peer(self.old)
         self.new = self.commits = self.insider()
         self.unopened = False
         if auth in (AuthState.AWAITING_DHKEY, AuthState.AWAITING_SIG):
@@ -101,9 +102,9 @@ class Position:
             self.commit = self.subject.query().message(Kind.DH_COMMIT)
         if auth is AuthState.AWAITING_REVEALSIG:
             self.subject.user("start")
-            self.dh_key = self.subject.give(self.new.commit()).message(Kind.DH_KEY)
+            self.dh_key = self.subject.receive(self.new.commit()).message(Kind.DH_KEY)
         if auth is AuthState.AWAITING_SIG:
-            self.reveal = self.subject.give(self.new.dh_key()).message(Kind.REVEAL_SIGNATURE)
+            self.reveal = self.subject.receive(self.new.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
     def arrive(self, completes: bool) -> None:
         """Demand that the handshake under way has left the message state alone. CheckFailed, Unreached.
@@ -112,9 +113,9 @@ class Position:
         """
         try:
             if self.message is MessageState.ENCRYPTED:
-                self.subject.says(self.old, b"arrived")
+                self.subject.assert_sends_text(self.old, b"arrived")
             elif self.message is MessageState.FINISHED and self.auth is not AuthState.NONE and not completes:
-                self.subject.unsent(b"arrived")
+                self.subject.assert_not_sent(b"arrived")
         except CheckFailed as failed:
             if self.auth is AuthState.NONE:
                 raise
@@ -132,12 +133,12 @@ class Position:
             policy = policy_of(self.version, setting)
             self.subject.world.step(self.subject.name, "set_policy", {"policy": policy})
 
-    def completing(self, signed: Signed = Signed()) -> bytes:  # noqa: B008 (immutable)
+    def completing(self, signed: SignatureOptions = SignatureOptions()) -> bytes:  # noqa: B008 (immutable)
         """The message that completes the handshake under way, or would if it were not wrong."""
         if self.auth is AuthState.AWAITING_REVEALSIG and self.dh_key is not None:
             return self.new.reveal_signature(wire.build(self.dh_key), signed)
         if self.auth is AuthState.AWAITING_SIG and self.commit is not None and self.reveal is not None:
-            gx = self.new.opened(wire.build(self.commit), wire.build(self.reveal))
+            gx = self.new.decommit(wire.build(self.commit), wire.build(self.reveal))
             return self.new.signature(gx, signed)
         raise CheckFailed(f"no message completes a handshake in {self.auth.name}")
 
@@ -184,7 +185,7 @@ def _stray_reveal(at: Position) -> bytes:
 
 def _replayed(at: Position) -> bytes:
     message = at.old.data(b"comes twice")
-    at.subject.give(message).shows(b"comes twice")
+    at.subject.receive(message).assert_shown(b"comes twice")
     return message
 
 
@@ -237,7 +238,7 @@ def visit(at: Position, cell: Cell) -> None:
     if cell.input in MESSAGES:
         before = (at.commit, at.dh_key, at.reveal)
         message = MESSAGES[cell.input](at)
-        reply = at.subject.give(message)
+        reply = at.subject.receive(message)
     else:
         before = (at.commit, at.dh_key, at.reveal)
         message = b""
@@ -330,10 +331,10 @@ def probe(at: Position, also: AuthState | None = None) -> None:
     """
     at.set(Setting.USUAL)
     _probe_message(at)
-    subject = at.subject
+    target = at.subject
     if at.auth is AuthState.AWAITING_DHKEY:
         at.new = at.insider()  # the D-H Key of the one before would be taken in AWAITING_SIG, too
-        reply = subject.give(at.new.dh_key())
+        reply = target.receive(at.new.dh_key())
         if also is AuthState.NONE and not reply.sent:
             refused(reply, "a D-H Key after the handshake was given up")
             return
@@ -343,9 +344,9 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         _probe_none(at)
         return
     if at.auth is AuthState.AWAITING_REVEALSIG and at.unopened and at.dh_key is not None:
-        again = subject.give(at.new.commit()).message(Kind.DH_KEY)
+        again = target.receive(at.new.commit()).message(Kind.DH_KEY)
         check(again.number("gy") == at.dh_key.number("gy"), "in AWAITING_REVEALSIG the same D-H Key goes out again")
-    reply = subject.give(at.completing())
+    reply = target.receive(at.completing())
     if also is AuthState.NONE and not reply.of(Established):
         refused(reply, "the genuine message after a failure that ended the handshake")
         _probe_given_up(at)
@@ -358,30 +359,30 @@ def probe(at: Position, also: AuthState | None = None) -> None:
 def _probe_message(at: Position) -> None:
     """PLAINTEXT, ENCRYPTED or FINISHED: what becomes of a text that the user types."""
     if at.message is MessageState.PLAINTEXT:
-        at.subject.in_clear(b"which state is this?")
+        at.subject.assert_sent_in_clear(b"which state is this?")
     elif at.message is MessageState.ENCRYPTED:
-        at.subject.says(at.old, b"which state is this?")
+        at.subject.assert_sends_text(at.old, b"which state is this?")
     else:
-        at.subject.unsent(b"which state is this?")
+        at.subject.assert_not_sent(b"which state is this?")
 
 
 def _probe_given_up(at: Position) -> None:
     """NONE after a failure: what begins now is a new handshake, and not the old one, spoilt."""
     if at.auth is AuthState.AWAITING_REVEALSIG and at.dh_key is not None:
-        dh_key = at.subject.give(at.insider().commit()).message(Kind.DH_KEY)
+        dh_key = at.subject.receive(at.insider().commit()).message(Kind.DH_KEY)
         check(dh_key.number("gy") != at.dh_key.number("gy"), "after a handshake that was given up the D-H Key is new")
     else:
-        refused(at.subject.give(at.new.dh_key()), "a D-H Key after a handshake that was given up")
+        refused(at.subject.receive(at.new.dh_key()), "a D-H Key after a handshake that was given up")
 
 
 def _probe_none(at: Position) -> None:
     """NONE: nothing that a state could wait for is taken up."""
-    refused(at.subject.give(at.insider().dh_key()), "a D-H Key in NONE")
+    refused(at.subject.receive(at.insider().dh_key()), "a D-H Key in NONE")
     if at.dh_key is not None:
-        refused(at.subject.give(at.new.reveal_signature(wire.build(at.dh_key))), "a Reveal Signature in NONE")
+        refused(at.subject.receive(at.new.reveal_signature(wire.build(at.dh_key))), "a Reveal Signature in NONE")
     if at.reveal is not None and at.commit is not None:
-        gx = at.new.opened(wire.build(at.commit), wire.build(at.reveal))
-        refused(at.subject.give(at.new.signature(gx)), "a Signature in NONE")
+        gx = at.new.decommit(wire.build(at.commit), wire.build(at.reveal))
+        refused(at.subject.receive(at.new.signature(gx)), "a Signature in NONE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,10 +397,10 @@ class Failure:
         return f"{name}: {self.what}"
 
 
-def walk(stage: Stage, cells: Sequence[Cell]) -> None:
+def walk(context: Context, cells: Sequence[Cell]) -> None:
     """Visit cells of the same states on one way, and probe the states that follow the last. CheckFailed, Unreached."""
     try:
-        at = Position(stage, cells[0].message, cells[0].auth)
+        at = Position(context, cells[0].message, cells[0].auth)
     except CheckFailed as failed:
         raise Unreached(f"{cells[0].message.name}, {cells[0].auth.name}: {failed}") from failed
     at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)

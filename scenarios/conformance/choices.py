@@ -7,72 +7,74 @@ from __future__ import annotations
 
 import random
 
-from harness import wire
-from harness.scenario import scenario
-from harness.stage import Stage, check
-from harness.wire import DH_PRIME, Kind
-from implementations.contract import Ended, ExtraKey, Outgoing, Refused
-from scenarios.conformance.mac_keys import Ledger, revealed
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import DH_PRIME, Kind
+from otterproof.implementations.contract import Ended, ExtraKey, Outgoing, Refused
+from otterproof.scenarios.conformance.mac_keys import Ledger, revealed
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-CTR-2", "!DATA-CTR-2", "!KEYMGMT-RECV-6"))
-def counter_0_is_refused(stage: Stage) -> None:
+def counter_0_is_refused(context: Context) -> None:
     """A first message with counter 0 is not shown, and the session goes on with one that has a counter above 0."""
-    subject, insider = stage.encrypted()
-    subject.give(insider.data(b"counter 0", ctr=0)).accepts_nothing("a message with counter 0")
-    subject.still_talks(insider)
+    target, insider = context.encrypted()
+    target.receive(insider.data(b"counter 0", ctr=0)).assert_rejected("a message with counter 0")
+    target.assert_session_alive(insider)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-6", "!DATA-FLAGS-6"))
-def flags_without_a_meaning_have_none(stage: Stage) -> None:
+def flags_without_a_meaning_have_none(context: Context) -> None:
     """A message is read whatever flags without a meaning it has."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for flags in (0x02, 0x40, 0x80, 0xFE):
-        subject.hears(insider, b"with flags", flags=flags)
+        target.assert_receives_text(insider, b"with flags", flags=flags)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-4", "USER-END-2"))
-def ends_that_cross_raise_no_error(stage: Stage) -> None:
+def ends_that_cross_raise_no_error(context: Context) -> None:
     """When both users end the session at once, neither side answers the other's last message with an error."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish("target")
     for name in pair.names:
         pair.do(name, "end", {}).one(Ended)
     for name in pair.names:
-        check(not pair.pass_on(name).of(Outgoing), f"{name} is silent about the other side's end")
+        check(not pair.deliver_next(name).of(Outgoing), f"{name} is silent about the other side's end")
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
-def a_part_of_an_old_mac_key_is_refused(stage: Stage) -> None:
+def a_part_of_an_old_mac_key_is_refused(context: Context) -> None:
     """A message whose old MAC keys are no whole number of keys is malformed."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for size in (1, 19, 21, 39):
-        subject.give(insider.data(b"not whole", old_mac_keys=bytes(size))).accepts_nothing(f"{size} bytes of old keys")
+        target.receive(insider.data(b"not whole", old_mac_keys=bytes(size))).assert_rejected(
+            f"{size} bytes of old keys"
+        )
     for size in (0, 20, 40):
-        subject.hears(insider, b"whole", old_mac_keys=bytes(size))
+        target.assert_receives_text(insider, b"whole", old_mac_keys=bytes(size))
 
 
 @scenario(needs=("lockstep",), requirements=("KEYMGMT-NEXT-1", "!KEYMGMT-NEXT-1", "!KEYMGMT-ROTATE-3"))
-def next_keys_out_of_range_are_refused(stage: Stage) -> None:
+def next_keys_out_of_range_are_refused(context: Context) -> None:
     """A message whose next D-H key is outside 2 to p - 2 is refused and changes nothing."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for value in (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, (1 << 1544) - 1):
-        subject.give(insider.data(b"an odd key", next_dh=value)).accepts_nothing("a next key out of range")
-    check(subject.says(insider, b"as before").number("recipient_keyid") == 1, "no key was taken")
-    subject.still_talks(insider)
+        target.receive(insider.data(b"an odd key", next_dh=value)).assert_rejected("a next key out of range")
+    check(target.assert_sends_text(insider, b"as before").number("recipient_keyid") == 1, "no key was taken")
+    target.assert_session_alive(insider)
 
 
 @scenario(
     needs=("lockstep",),
     requirements=("MACREVEAL-WHAT-2", "MACREVEAL-WHAT-3", "!MACREVEAL-WHAT-3", "MACREVEAL-WHAT-4", "MACREVEAL-WHEN-1"),
 )
-def only_used_keys_are_revealed_in_order(stage: Stage) -> None:
+def only_used_keys_are_revealed_in_order(context: Context) -> None:
     """Just the MAC keys that verified something are revealed, in the order in which they were dropped: no forgery makes
     a key a used one, and the right MAC of a refused message does.
     """
-    choose = random.Random(stage.seed)
+    choose = random.Random(context.seed)
     for _ in range(3):
-        ledger = Ledger(*stage.encrypted(), exact=True)
+        ledger = Ledger(*context.encrypted(), exact=True)
         for _ in range(40):
             pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.subject.log)
             match choose.randrange(6):
@@ -88,9 +90,9 @@ def only_used_keys_are_revealed_in_order(stage: Stage) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))
-def the_last_message_reveals_all(stage: Stage) -> None:
+def the_last_message_reveals_all(context: Context) -> None:
     """The message with which a user ends the session reveals the used MAC keys of live keys, too."""
-    ledger = Ledger(*stage.encrypted(), exact=True)
+    ledger = Ledger(*context.encrypted(), exact=True)
     for _ in range(2):
         ledger.hears()
         ledger.says()
@@ -101,10 +103,10 @@ def the_last_message_reveals_all(stage: Stage) -> None:
 
 
 @scenario(versions=(2,), needs=("lockstep",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
-def version_2_has_no_extra_key_to_ask_for(stage: Stage) -> None:
+def version_2_has_no_extra_key_to_ask_for(context: Context) -> None:
     """In version 2 the user's wish for the extra symmetric key is refused, and nothing goes out."""
-    subject, insider = stage.encrypted()
-    reply = subject.user("extra_key", use=1, data=b"a file")
+    target, insider = context.encrypted()
+    reply = target.user("extra_key", use=1, data=b"a file")
     reply.one(Refused)
     check(not reply.of(ExtraKey) and not reply.sent, f"nothing comes of it: {list(map(wire.build, reply.sent))}")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)

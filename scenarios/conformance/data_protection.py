@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import hmac
 
-from harness import wire
-from harness.insider import Insider
-from harness.scenario import scenario
-from harness.stage import Stage, Subject, check
-from harness.wire import Message, crypto
-from harness.wire.layers import tlv
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Message, crypto
+from otterproof.harness.wire.layers import tlv
 
 #: Eight blocks of AES.
 LONG = b"0123456789abcdef" * 8
 
 
-def _blocks(subject: Subject, insider: Insider, text: bytes) -> list[bytes]:
+def _blocks(target: TargetSession, insider: Insider, text: bytes) -> list[bytes]:
     """The keystream of a message of the target's, in blocks of 16 bytes."""
-    message = subject.says(insider, text)
+    message = target.assert_sends_text(insider, text)
     content = message.data("encrypted_message")[: len(text)]
     stream = bytes(a ^ b for a, b in zip(content, text, strict=True))
     return [stream[at : at + 16] for at in range(0, len(stream), 16)]
 
 
 @scenario(requirements=("DATA-ENC-1", "DATA-ENC-2", "!DATA-ENC-2", "DATA-ENC-3", "KEYMGMT-SEND-3", "KEYMGMT-RECV-7"))
-def encryption_of_data_messages(stage: Stage) -> None:
+def encryption_of_data_messages(context: Context) -> None:
     """Texts of many blocks are encrypted with AES in counter mode, each from its own counter on: no block of keystream
     comes twice.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     seen: list[bytes] = []
     for ctr in (1, 2, 0x0102030405060708):
-        subject.hears(insider, LONG + b"and a part of one", ctr=ctr)
+        target.assert_receives_text(insider, LONG + b"and a part of one", ctr=ctr)
         for _ in range(3):
-            seen += _blocks(subject, insider, LONG)
+            seen += _blocks(target, insider, LONG)
     check(len(set(seen)) == len(seen), "each block of the keystream is used once")
 
 
@@ -47,12 +47,12 @@ def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, by
 
 
 @scenario(requirements=("!DATA-ENC-1", "!KEYMGMT-RECV-7", "!KEYMGMT-SEND-3"))
-def nothing_else_decrypts(stage: Stage) -> None:
+def nothing_else_decrypts(context: Context) -> None:
     """Text that was encrypted with another key or counter than named is not found out, and neither side's keys serve
     for the other direction.
     """
-    subject, insider = stage.encrypted()
-    subject.turn(insider)
+    target, insider = context.encrypted()
+    target.exchange_texts(insider)
     keys, other = insider.keys(2, 2), insider.keys(1, 1)
     ctr = 0
     for what, aes in (
@@ -63,21 +63,21 @@ def nothing_else_decrypts(stage: Stage) -> None:
     ):
         ctr, encrypted = _printable(aes, keys.sending_aes, ctr + 1, what == "a counter of 0")
         message = wire.parse(insider.data(ctr=ctr)).with_value("encrypted_message", encrypted)
-        shown = subject.give(wire.build(crypto.mac_data(message, keys.sending_mac))).secure
+        shown = target.receive(wire.build(crypto.mac_data(message, keys.sending_mac))).secure
         check(b"text" not in shown, f"text that is encrypted with {what} is not decrypted")
-    reply = subject.says(insider, LONG)
+    reply = target.assert_sends_text(insider, LONG)
     keys = insider.keys(reply.number("recipient_keyid"), reply.number("sender_keyid"))
     check(crypto.decrypt_data(reply, keys.sending_aes) != LONG, "the target does not encrypt with the receiving key")
     check(not crypto.verifies(reply, keys.sending_mac), "the target's MAC is not made with the receiving key")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-MAC-1", "!DATA-MAC-1", "!KEYMGMT-RECV-5", "KEYMGMT-RECV-5", "DATA-RECV-12"))
-def the_mac_must_be_right(stage: Stage) -> None:
+def the_mac_must_be_right(context: Context) -> None:
     """Any other MAC than SHA1-HMAC with the pair's sending key is refused, however near it comes, and nothing of the
     message is shown.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for text in (b"first", b"second"):
         genuine = wire.parse(insider.data(text))
         keys, right, covered = insider.keys(*_ids(genuine)), genuine.data("mac"), genuine.mac_input()
@@ -95,10 +95,10 @@ def the_mac_must_be_right(stage: Stage) -> None:
             "with SHA256": hmac.digest(keys.sending_mac, covered, "sha256")[:20],
             "without a key": hmac.digest(b"", covered, "sha1"),
         }.items():
-            reply = subject.give(wire.build(genuine.with_value("mac", mac)))
-            reply.accepts_nothing(f"a message with a MAC {what}")
-        subject.hears(insider, text)
-        subject.says(insider, b"an answer")
+            reply = target.receive(wire.build(genuine.with_value("mac", mac)))
+            reply.assert_rejected(f"a message with a MAC {what}")
+        target.assert_receives_text(insider, text)
+        target.assert_sends_text(insider, b"an answer")
 
 
 def _ids(message: Message) -> tuple[int, int]:
@@ -106,66 +106,66 @@ def _ids(message: Message) -> tuple[int, int]:
 
 
 @scenario(requirements=("DATA-MAC-2", "!DATA-MAC-2", "DATA-RECV-1"))
-def the_mac_covers_all_before_it(stage: Stage) -> None:
+def the_mac_covers_all_before_it(context: Context) -> None:
     """A change of the first or the last bit of any field before the MAC makes a message unreadable, the header too."""
-    subject, insider = stage.encrypted()
-    subject.turn(insider)
+    target, insider = context.encrypted()
+    target.exchange_texts(insider)
     genuine = wire.parse(insider.data(b"every field counts", ctr=1 << 63))
     for field in genuine.fields[: genuine.fields.index(genuine.field("mac"))]:
         for byte, bit in ((0, 0x80), (-1, 0x01)):
             raw = bytearray(field.raw)
             raw[byte] ^= bit
             changed = genuine.with_raw(field.name, bytes(raw))
-            subject.give(wire.build(changed)).accepts_nothing(f"a message whose {field.name} was changed")
+            target.receive(wire.build(changed)).assert_rejected(f"a message whose {field.name} was changed")
     for name, value in (("flags", 1), ("ctr", (9).to_bytes(8)), ("next_dh", insider.theirs[1])):
         changed = genuine.with_value(name, value)
-        subject.give(wire.build(changed)).accepts_nothing(f"a message with another {name} put in")
-    subject.hears(insider, b"every field counts", ctr=(1 << 63) + (1 << 40))
-    subject.says(insider, b"for new keys")
-    subject.still_talks(insider)
+        target.receive(wire.build(changed)).assert_rejected(f"a message with another {name} put in")
+    target.assert_receives_text(insider, b"every field counts", ctr=(1 << 63) + (1 << 40))
+    target.assert_sends_text(insider, b"for new keys")
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
-def the_mac_covers_no_less(stage: Stage) -> None:
+def the_mac_covers_no_less(context: Context) -> None:
     """A MAC over a part of what it must cover, or over more, is wrong."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for name in ("version", "type", "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
         genuine = wire.parse(insider.data(b"under a MAC that leaves something out"))
         part = b"".join(field.raw for field in genuine.fields if field.name not in (name, "mac", "old_mac_keys"))
         mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, part, "sha1")
-        subject.give(wire.build(genuine.with_value("mac", mac))).accepts_nothing(f"a MAC that leaves out {name}")
+        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(f"a MAC that leaves out {name}")
     genuine = wire.parse(insider.data(b"under a MAC that skips the header"))
     mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, genuine.mac_input()[3:], "sha1")
-    subject.give(wire.build(genuine.with_value("mac", mac))).accepts_nothing("a MAC that leaves out version and type")
-    subject.still_talks(insider)
+    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected("a MAC that leaves out version and type")
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-MAC-3", "!DATA-MAC-3", "DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
-def the_mac_does_not_cover_old_keys(stage: Stage) -> None:
+def the_mac_does_not_cover_old_keys(context: Context) -> None:
     """Old MAC keys can be put in, changed and taken out without harm; a MAC over them is wrong; if their number is not
     whole, that is always or never a reason to refuse.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for before, after in ((b"", bytes(20)), (bytes(40), b""), (bytes(60), b"\xff" * 60)):
         genuine = wire.parse(insider.data(b"with old keys", old_mac_keys=before))
-        subject.give(wire.build(genuine.with_value("old_mac_keys", after))).shows(b"with old keys")
+        target.receive(wire.build(genuine.with_value("old_mac_keys", after))).assert_shown(b"with old keys")
     genuine = wire.parse(insider.data(b"a MAC over all", old_mac_keys=bytes(20)))
     covered = genuine.mac_input() + genuine.raw("old_mac_keys")
     mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, covered, "sha1")
-    subject.give(wire.build(genuine.with_value("mac", mac))).accepts_nothing("a MAC that covers the old MAC keys")
+    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected("a MAC that covers the old MAC keys")
     read = set()
     for size in (1, 19, 21, 39):
-        reply = subject.give(insider.data(b"not whole", old_mac_keys=bytes(size)))
+        reply = target.receive(insider.data(b"not whole", old_mac_keys=bytes(size)))
         read.add(tuple(reply.secure) == (b"not whole",))
     check(len(read) == 1, "messages with a part of an old MAC key are always or never read")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!DATA-RECV-12", "DATA-ORDER-1", "!DATA-ORDER-1", "!TLV-FORM-7", "TLV-FORM-7"))
-def nothing_happens_before_the_mac(stage: Stage) -> None:
+def nothing_happens_before_the_mac(context: Context) -> None:
     """Neither keys nor TLVs nor counters of a message without the right MAC have any effect; with it they have."""
-    subject, insider = stage.encrypted()
-    subject.turn(insider)
+    target, insider = context.encrypted()
+    target.exchange_texts(insider)
     bad = bytes(range(20))
     for what, message in {
         "a text": insider.data(b"a text", mac=bad),
@@ -175,26 +175,26 @@ def nothing_happens_before_the_mac(stage: Stage) -> None:
         "an SMP message": insider.data(tlvs=[tlv(2, bytes(4))], mac=bad),
         "another key": insider.data(next_dh=insider.theirs[1], mac=bad),
     }.items():
-        subject.give(message).accepts_nothing(f"{what} in a message with a wrong MAC")
-    subject.give(b"\0\0\1\0\0").accepts_nothing("the TLV of the end in the clear")
-    subject.give(b"in the clear\0\0\1\0\0").accepts_nothing("the TLV of the end behind a text in the clear")
-    said = subject.says(insider, b"the session goes on")
+        target.receive(message).assert_rejected(f"{what} in a message with a wrong MAC")
+    target.receive(b"\0\0\1\0\0").assert_rejected("the TLV of the end in the clear")
+    target.receive(b"in the clear\0\0\1\0\0").assert_rejected("the TLV of the end behind a text in the clear")
+    said = target.assert_sends_text(insider, b"the session goes on")
     check(_ids(said) == (1, 2), f"the keys are as before, and {_ids(said)} are named")
-    subject.turn(insider)
-    check(len(subject.give(insider.data(tlvs=[tlv(1)])).accepted) == 1, "the end counts under the right MAC")
+    target.exchange_texts(insider)
+    check(len(target.receive(insider.data(tlvs=[tlv(1)])).accepted) == 1, "the end counts under the right MAC")
 
 
 @scenario(requirements=("DATA-ORDER-2", "!DATA-ORDER-2"))
-def both_sides_derive_the_same_keys(stage: Stage) -> None:
+def both_sides_derive_the_same_keys(context: Context) -> None:
     """Texts pass both ways under every pair of keys, one after another, in runs and in turns, and under pairs that are
     a step behind.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for turn in range(4):
         for _ in range(turn):
-            subject.says(insider, b"from the target")
+            target.assert_sends_text(insider, b"from the target")
         for _ in range(3 - turn):
-            subject.hears(insider, b"from the insider")
+            target.assert_receives_text(insider, b"from the insider")
         late = insider.data(b"late", ctr=1000)
-        subject.turn(insider)
-        subject.give(late).shows(b"late")
+        target.exchange_texts(insider)
+        target.receive(late).assert_shown(b"late")

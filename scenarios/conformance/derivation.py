@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from harness.course import NotAsked
-from harness.insider import Insider, Signed, power
-from harness.scenario import scenario
-from harness.stage import Stage, Subject, check
-from harness.wire import DH_GENERATOR, Kind, build, crypto
-from harness.wire.crypto import HandshakeKeys, SessionKeys, h1, h2, handshake_keys
-from implementations.contract import Established
-from scenarios.conformance.encoding_keys import check_signature
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.reply import Unsupported
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import DH_GENERATOR, Kind, build, crypto
+from otterproof.harness.wire.crypto import HandshakeKeys, SessionKeys, h1, h2, handshake_keys
+from otterproof.harness.wire.numbers import power
+from otterproof.implementations.contract import Established
+from otterproof.scenarios.conformance.encoding_keys import check_signature
 
 
 @scenario(
@@ -31,24 +32,24 @@ from scenarios.conformance.encoding_keys import check_signature
         "DERIVE-AKE-8",
     )
 )
-def keys_of_the_handshake(stage: Stage) -> None:
+def keys_of_the_handshake(context: Context) -> None:
     """In either role the target understands what is made with the seven values of the handshake, and makes its own
     signature block with them; both sides have the same ssid.
     """
     for target_begins in (False, True):
-        subject = stage.subject()
-        insider = subject.insider()
-        since = len(subject.log)
-        subject.establish(insider, target_begins=target_begins)
+        target = context.target_session()
+        insider = target.insider()
+        since = len(target.log)
+        target.establish(insider, target_begins=target_begins)
         kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
-        message = subject.replies(since, subject.name).message(kind)
+        message = target.replies(since, target.name).message(kind)
         theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
         check_signature(insider, message, theirs)  # it can be read with c and verifies with m1, or with c' and m1'
         keys = insider.handshake
         m2 = keys.m2 if target_begins else keys.m2_primed
         mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
         check(message.data("mac") == mac, "the MAC of the block is made with m2, or m2' in the Signature Message")
-        subject.still_talks(insider)
+        target.assert_session_alive(insider)
 
 
 def _changed(change: Callable[[HandshakeKeys], HandshakeKeys]) -> Callable[[int], HandshakeKeys]:
@@ -96,48 +97,52 @@ WRONG_HANDSHAKES: dict[str, Callable[[int], HandshakeKeys]] = {
         "!DERIVE-AKE-8",
     )
 )
-def no_other_handshake_keys(stage: Stage) -> None:
+def no_other_handshake_keys(context: Context) -> None:
     """A signature that is encrypted, made or authenticated with other keys than those of its message ends in no
     session, in either role.
     """
     for what, derive in WRONG_HANDSHAKES.items():
         for target_begins in (False, True):
-            subject = stage.subject()
-            insider = subject.insider()
-            signed = Signed(derive=derive)
-            reply = subject.answer(insider, signed) if target_begins else subject.begin(insider, signed)
-            reply.accepts_nothing(f"a handshake with {what}")
+            target = context.target_session()
+            insider = target.insider()
+            signed = SignatureOptions(derive=derive)
+            reply = (
+                target.handshake_by_target(insider, signed)
+                if target_begins
+                else target.handshake_by_insider(insider, signed)
+            )
+            reply.assert_rejected(f"a handshake with {what}")
 
 
 @scenario(requirements=("!DERIVE-AKE-2",))
-def each_handshake_has_its_own_ssid(stage: Stage) -> None:
+def each_handshake_has_its_own_ssid(context: Context) -> None:
     """The ssid is another one after each handshake, be it with the same people, and is told nowhere on the wire."""
     seen = set()
     for seed in (b"first", b"second"):
-        subject = stage.subject()
-        established = subject.establish(subject.insider(seed=seed))
-        if subject.tells("established", "ssid"):
+        target = context.target_session()
+        established = target.establish(target.insider(seed=seed))
+        if target.tells("established", "ssid"):
             check(len(established.ssid) == 8, "the ssid has 64 bits")
             seen.add(established.ssid)
-            wire = b"".join(message.body for message in subject.replies(0, subject.name).sent)
+            wire = b"".join(message.body for message in target.replies(0, target.name).sent)
             check(established.ssid not in wire, "the ssid is not transmitted")
     check(len(seen) in (0, 2), "two handshakes have two ssids")
 
 
 @scenario(requirements=("DERIVE-SSID-2", "!DERIVE-SSID-2"))
-def who_sent_the_reveal_signature(stage: Stage) -> None:
+def who_sent_the_reveal_signature(context: Context) -> None:
     """Each side knows which half of the ssid is its own: whether it sent the Reveal Signature Message, in this
     handshake, not in one before.
     """
     for target_begins in (False, True):
-        subject = stage.subject()
-        insider = subject.insider()
-        established = subject.establish(insider, target_begins=target_begins)
-        if not subject.tells("established", "sent_reveal_signature"):
-            raise NotAsked("the target does not tell who sent the Reveal Signature Message")
+        target = context.target_session()
+        insider = target.insider()
+        established = target.establish(insider, target_begins=target_begins)
+        if not target.tells("established", "sent_reveal_signature"):
+            raise Unsupported("the target does not tell who sent the Reveal Signature Message")
         check(established.sent_reveal_signature == target_begins, "who committed has sent the Reveal Signature Message")
     insider.x = insider.draw(40)
-    again = subject.begin(insider).one(Established)
+    again = target.handshake_by_insider(insider).one(Established)
     check(not again.sent_reveal_signature, "the second handshake decides, in which the other side committed")
 
 
@@ -155,36 +160,36 @@ def _padded(keys: SessionKeys, high: bool, secret: int) -> SessionKeys:
 
 
 @scenario(requirements=("DERIVE-SECRET-2", "!DERIVE-SECRET-2"))
-def secrets_with_leading_zeros(stage: Stage) -> None:
+def secrets_with_leading_zeros(context: Context) -> None:
     """A shared secret that begins with zero bytes is hashed without them, in data messages of both directions."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     theirs = insider.theirs[1]
     insider.exponents[2] = exponent = insider.exponent(theirs, _short)
     insider.exponents[3] = insider.draw(40)
-    subject.hears(insider, b"which announces the key")
+    target.assert_receives_text(insider, b"which announces the key")
     public, secret = power(DH_GENERATOR, exponent), power(theirs, exponent)
     wrong = _padded(insider.keys(2, 1), public > theirs, secret)
-    subject.give(insider.data(b"padded", under=(2, 1), keys=wrong)).accepts_nothing("a secret hashed with zeros")
-    subject.says(insider, b"under it")
-    subject.hears(insider, b"under it", under=(2, 1), ctr=10)
+    target.receive(insider.data(b"padded", under=(2, 1), keys=wrong)).assert_rejected("a secret hashed with zeros")
+    target.assert_sends_text(insider, b"under it")
+    target.assert_receives_text(insider, b"under it", under=(2, 1), ctr=10)
 
 
 @scenario(requirements=("DERIVE-SECRET-2",))
-def handshake_secrets_with_leading_zeros(stage: Stage) -> None:
+def handshake_secrets_with_leading_zeros(context: Context) -> None:
     """A handshake whose shared secret begins with zero bytes succeeds.
 
     The insider commits again, once he has seen the target's key, which the target then repeats.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
-    gy = subject.give(insider.commit()).message(Kind.DH_KEY).number("gy")
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    gy = target.receive(insider.commit()).message(Kind.DH_KEY).number("gy")
     insider.x = insider.exponent(gy, _short)
-    repeated = subject.give(insider.commit()).message(Kind.DH_KEY)
+    repeated = target.receive(insider.commit()).message(Kind.DH_KEY)
     check(repeated.number("gy") == gy, "a second commit is answered with the same D-H Key")
-    subject.give(insider.reveal_signature(build(repeated))).one(Established)
+    target.receive(insider.reveal_signature(build(repeated))).one(Established)
     insider.exponents[2] = insider.draw(40)
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: int) -> bool:
@@ -194,22 +199,24 @@ def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: in
 
 
 @scenario(requirements=("DERIVE-DATA-2", "DERIVE-DATA-3", "DERIVE-DATA-4", "!DERIVE-DATA-2", "!DERIVE-DATA-3"))
-def high_and_low_end(stage: Stage) -> None:
+def high_and_low_end(context: Context) -> None:
     """For each pair of keys anew, the side with the greater public key is the high end, whichever of them is greater in
     its lower half, and texts pass both ways.
     """
     for first in (False, True):
-        subject, insider = stage.encrypted()
+        target, insider = context.encrypted()
         wanted = first
         for turn in range(1, 5):
             theirs = insider.theirs[insider.their_keyid]
             wanted = not wanted
             fits = partial(_ordered, theirs, wanted, wanted != (turn % 2 == 0))
             insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
-            subject.turn(insider)
-            subject.hears(insider, b"and under it", under=(insider.our_keyid - 1, insider.their_keyid - 1), ctr=70)
+            target.exchange_texts(insider)
+            target.assert_receives_text(
+                insider, b"and under it", under=(insider.our_keyid - 1, insider.their_keyid - 1), ctr=70
+            )
             insider.exponents.setdefault(insider.our_keyid, insider.draw(40))
-            subject.says(insider, b"from the target")
+            target.assert_sends_text(insider, b"from the target")
 
 
 def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:
@@ -237,43 +244,43 @@ def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKe
 
 
 @scenario(requirements=("!DERIVE-DATA-4", "!DERIVE-DATA-5", "!DERIVE-DATA-6", "!DERIVE-DATA-7"))
-def no_other_session_keys(stage: Stage) -> None:
+def no_other_session_keys(context: Context) -> None:
     """A message under keys that were derived otherwise is not read: for the other direction, from other bytes, with
     other hashes; nor is a message of the target's own that comes back.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for _ in range(2):
         pair = (insider.our_keyid - 1, insider.their_keyid)
         for what, keys in _wrong_keys(insider, *pair).items():
-            subject.give(insider.data(b"wrong keys", keys=keys)).accepts_nothing(f"a message under {what}")
-        reflected = subject.says(insider, b"from the target")
-        subject.give(build(reflected)).accepts_nothing("a message of the target's own")
+            target.receive(insider.data(b"wrong keys", keys=keys)).assert_rejected(f"a message under {what}")
+        reflected = target.assert_sends_text(insider, b"from the target")
+        target.receive(build(reflected)).assert_rejected("a message of the target's own")
         swapped = reflected
-        if stage.version == 3:
+        if context.version == 3:
             swapped = swapped.with_value("sender_tag", insider.tag).with_value("receiver_tag", insider.target_tag)
-        subject.give(build(swapped)).accepts_nothing("a message of the target's own, between exchanged clients")
-        subject.hears(insider, b"the right keys", ctr=100)
+        target.receive(build(swapped)).assert_rejected("a message of the target's own, between exchanged clients")
+        target.assert_receives_text(insider, b"the right keys", ctr=100)
 
 
 @scenario(requirements=("DERIVE-DATA-1", "!DERIVE-DATA-1", "DERIVE-DATA-5", "DERIVE-DATA-6", "DERIVE-DATA-7"))
-def keys_of_each_pair(stage: Stage) -> None:
+def keys_of_each_pair(context: Context) -> None:
     """Each pair of keys has session keys of its own, from its own secret; those of the handshake or of the pair before
     do not serve.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     before = insider.keys(1, 1)
     for _ in range(3):
-        _in_both_directions(subject, insider)
+        _in_both_directions(target, insider)
         ours, theirs = insider.our_keyid - 1, insider.their_keyid
         stale = insider.data(b"under the keys before", keys=before)
-        subject.give(stale).accepts_nothing(f"a message under keys {ours} and {theirs} with the session keys before")
+        target.receive(stale).assert_rejected(f"a message under keys {ours} and {theirs} with the session keys before")
         before = insider.keys(ours, theirs)
 
 
-def _in_both_directions(subject: Subject, insider: Insider) -> None:
+def _in_both_directions(target: TargetSession, insider: Insider) -> None:
     keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
-    subject.hears(insider, b"to the target")
-    message = subject.says(insider, b"from the target")
+    target.assert_receives_text(insider, b"to the target")
+    message = target.assert_sends_text(insider, b"from the target")
     pair = message.number("recipient_keyid"), message.number("sender_keyid")
     check(crypto.verifies(message, insider.keys(*pair).receiving_mac), "the MAC key is that of the pair named")
     check(not crypto.verifies(message, keys.receiving_mac) or pair == (1, 1), "each pair has a MAC key of its own")

@@ -9,14 +9,15 @@ import hashlib
 import hmac
 from dataclasses import replace
 
-from harness.insider import Insider, Signed, dsa_verifies, fingerprint, mpi, power, public_key
-from harness.keys import test_key
-from harness.scenario import scenario
-from harness.smp import SmpLiar, secret_number
-from harness.smp_talk import SECRET, SmpTalk
-from harness.stage import Stage, Subject, check
-from harness.wire import Kind, Message, build
-from implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Reason, Rejected
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number
+from otterproof.harness.testkit.smp_session import SECRET, SmpSession
+from otterproof.harness.wire import Kind, Message, build
+from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, mpi, power, public_key
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Reason, Rejected
 
 #: A prime of 2048 bits, one more than a multiple of the q of mallory's key: the first such one from a hash on.
 LONG_PRIME = int(
@@ -35,7 +36,7 @@ SHORT_R_SEED, SHORT_S_SEED = b"short r 8", b"short s 306"
 
 def long_key() -> DsaPrivateKey:
     """A key with a p of 2048 bits and a q of 160."""
-    q, x = test_key("mallory").public.q, test_key("mallory").x
+    q, x = published_key("mallory").public.q, published_key("mallory").x
     g = pow(2, (LONG_PRIME - 1) // q, LONG_PRIME)
     return DsaPrivateKey(DsaPublicKey(LONG_PRIME, q, g, pow(g, x, LONG_PRIME)), x)
 
@@ -47,17 +48,17 @@ def other_generator(key: DsaPrivateKey, power_of: int = 3) -> DsaPrivateKey:
     return DsaPrivateKey(DsaPublicKey(p, q, g, y), key.x * pow(power_of, -1, q) % q)
 
 
-def signed_by_target(subject: Subject, insider: Insider, *, begins: bool) -> tuple[Message, int]:
+def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -> tuple[Message, int]:
     """A handshake with the target; its signed message and its D-H value in it."""
     if begins:
-        commit = subject.query().message(Kind.DH_COMMIT)
-        message = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-        gx = insider.opened(build(commit), build(message))
-        subject.give(insider.signature(gx)).one(Established)
+        commit = target.query().message(Kind.DH_COMMIT)
+        message = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+        gx = insider.decommit(build(commit), build(message))
+        target.receive(insider.signature(gx)).one(Established)
         return message, gx
-    subject.user("start")
-    dh_key = subject.give(insider.commit()).message(Kind.DH_KEY)
-    reply = subject.give(insider.reveal_signature(build(dh_key)))
+    target.user("start")
+    dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
+    reply = target.receive(insider.reveal_signature(build(dh_key)))
     reply.one(Established)
     return reply.message(Kind.SIGNATURE), dh_key.number("gy")
 
@@ -67,7 +68,7 @@ def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
     keys, block = insider.handshake, insider.identity(message)
     check(not block.problems, f"the signed block is a PUBKEY, a key id and 40 bytes: {list(map(str, block.problems))}")
     check(block.value("pubkey_type") == 0, f"the key has type 0x0000, and has {block.value('pubkey_type')!r}")
-    expected = test_key("alice").public
+    expected = published_key("alice").public
     found = DsaPublicKey(*(int(block.value(name)) for name in ("p", "q", "g", "y")))
     check(found == expected, "the key is p, q, g and y of the target's")
     signature = block.value("signature")
@@ -91,160 +92,171 @@ def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
         "KEYS-PARAMS-2",
     )
 )
-def the_own_key_and_signature_have_the_form(stage: Stage) -> None:
+def the_own_key_and_signature_have_the_form(context: Context) -> None:
     """The target shows the same DSA key in every handshake, with a signature of r and s in 20 bytes each.
 
     With the seeds used, r or s of this project's engines is short; of other targets it is by chance.
     """
     for seed in (SHORT_R_SEED, SHORT_S_SEED):
-        stage.seed = seed
+        context.seed = seed
         for begins in (False, True):
-            subject = stage.subject()
-            insider = subject.insider()
-            check_signature(insider, *signed_by_target(subject, insider, begins=begins))
+            target = context.target_session()
+            insider = target.insider()
+            check_signature(insider, *signed_by_target(target, insider, begins=begins))
 
 
 @scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
-def signatures_have_nonces_of_their_own(stage: Stage) -> None:
+def signatures_have_nonces_of_their_own(context: Context) -> None:
     """Signatures of one client, with the same peer and with others, never have the same r: no nonce is used twice."""
     found: list[bytes] = []
-    subject = stage.subject()
+    target = context.target_session()
     for number in range(4):
-        insider = subject.insider("carol" if number == 3 else "mallory", seed=b"same" if number < 2 else b"other")
-        message, theirs = signed_by_target(subject, insider, begins=False)
+        insider = target.insider("carol" if number == 3 else "mallory", seed=b"same" if number < 2 else b"other")
+        message, theirs = signed_by_target(target, insider, begins=False)
         found.append(check_signature(insider, message, theirs)[:20])
-        subject.finish(insider)
-        subject.user("end")
+        target.end_by_peer(insider)
+        target.user("end")
     check(len(set(found)) == len(found), f"every signature has an r of its own, and there were {found}")
 
 
 @scenario(requirements=("!KEYS-PUBKEY-1", "!KEYS-FPR-1", "!KEYS-FPR-5", "KEYS-FPR-5"))
-def a_key_is_known_by_its_fingerprint(stage: Stage) -> None:
+def a_key_is_known_by_its_fingerprint(context: Context) -> None:
     """The same key has the same fingerprint in every session, another one another, if only its g is different."""
-    keys = (test_key("mallory"), test_key("carol"), other_generator(test_key("mallory")), test_key("mallory"))
+    keys = (
+        published_key("mallory"),
+        published_key("carol"),
+        other_generator(published_key("mallory")),
+        published_key("mallory"),
+    )
     found: list[bytes] = []
     for key in keys:
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         insider.key = key
-        established = subject.begin(insider).one(Established)
+        established = target.handshake_by_insider(insider).one(Established)
         found.append(established.fingerprint)
-        if subject.tells("established", "fingerprint"):
+        if target.tells("established", "fingerprint"):
             check(established.fingerprint == fingerprint(key.public), "the fingerprint is that of the key that signed")
             check(len(set(found)) == min(len(found), 3), "keys that differ have fingerprints that do")
 
 
 @scenario(requirements=("KEYS-FPR-1", "KEYS-FPR-2", "!KEYS-FPR-2"))
-def fingerprints_leave_out_the_type(stage: Stage) -> None:
+def fingerprints_leave_out_the_type(context: Context) -> None:
     """A fingerprint is SHA-1 of the key without its type: of the target's own key, and of the peer's."""
-    subject = stage.subject()
-    own = subject.world.parties["target"].fingerprint
-    expected = hashlib.sha1(public_key(test_key("alice").public)[2:]).digest()
+    target = context.target_session()
+    own = target.world.parties["target"].fingerprint
+    expected = hashlib.sha1(public_key(published_key("alice").public)[2:]).digest()
     check(own == expected, f"the own fingerprint is {expected.hex()}, and is {own.hex()}")
-    insider = subject.insider()
-    subject.establish(insider)
+    insider = target.insider()
+    target.establish(insider)
 
 
 @scenario(needs=("smp",), requirements=("KEYS-FPR-3", "!KEYS-FPR-3"))
-def smp_uses_the_same_fingerprints(stage: Stage) -> None:
+def smp_uses_the_same_fingerprints(context: Context) -> None:
     """SMP succeeds with the fingerprints that are shown, and not with ones in which the type is hashed as well."""
-    talk = SmpTalk(*stage.encrypted())
-    talk.asked(talk.liar()).tells(True)
-    talk = SmpTalk(*stage.encrypted())
-    with_type = [hashlib.sha1(public_key(test_key(name).public)).digest() for name in ("mallory", "alice")]
-    talk.asked(SmpLiar(secret_number(with_type[0], with_type[1], talk.insider.ssid, SECRET))).tells(False)
+    smp_session = SmpSession(*context.encrypted())
+    smp_session.asked(smp_session.liar()).tells(True)
+    smp_session = SmpSession(*context.encrypted())
+    with_type = [hashlib.sha1(public_key(published_key(name).public)).digest() for name in ("mallory", "alice")]
+    smp_session.asked(SmpPeer(secret_number(with_type[0], with_type[1], smp_session.insider.ssid, SECRET))).tells(False)
 
 
-def _refused(stage: Stage, signed: Signed, why: str) -> None:
+def _refused(context: Context, signed: SignatureOptions, why: str) -> None:
     """Demand that a signed block leads to no session, whoever began."""
     for begins in (False, True):
-        subject = stage.subject()
-        insider = subject.insider()
-        reply = subject.answer(insider, signed) if begins else subject.begin(insider, signed)
-        reply.accepts_nothing(why)
+        target = context.target_session()
+        insider = target.insider()
+        reply = target.handshake_by_target(insider, signed) if begins else target.handshake_by_insider(insider, signed)
+        reply.assert_rejected(why)
 
 
 @scenario(requirements=("!KEYS-PUBKEY-2", "!KEYS-PUBKEY-3", "KEYS-PUBKEY-4", "!KEYS-PUBKEY-4"))
-def other_kinds_of_keys_are_refused(stage: Stage) -> None:
+def other_kinds_of_keys_are_refused(context: Context) -> None:
     """A key of another type is refused, though it would verify as DSA, and so is one with its numbers amiss."""
-    mallory = test_key("mallory").public
+    mallory = published_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
-        _refused(stage, Signed(kind=kind), f"a key of type {kind:#06x}")
-        subject = stage.subject()
-        insider = subject.insider()
-        subject.user("start")
-        dh_key = build(subject.give(insider.commit()).message(Kind.DH_KEY))
+        _refused(context, SignatureOptions(kind=kind), f"a key of type {kind:#06x}")
+        target = context.target_session()
+        insider = target.insider()
+        target.user("start")
+        dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
         insider.reveal_signature(dh_key)
-        lie = insider.reveal_signature(dh_key, Signed(block=kind.to_bytes(2) + insider.block[2:]))
-        subject.give(lie).accepts_nothing(f"a key of type {kind:#06x} that has signed as one of type 0")
+        lie = insider.reveal_signature(dh_key, SignatureOptions(block=kind.to_bytes(2) + insider.block[2:]))
+        target.receive(lie).assert_rejected(f"a key of type {kind:#06x} that has signed as one of type 0")
     turned = replace(mallory, g=mallory.y, y=mallory.g)
-    _refused(stage, Signed(shown=turned), "a key with g and y in the other order")
+    _refused(context, SignatureOptions(advertised_key=turned), "a key with g and y in the other order")
     for missing in (public_key(mallory)[: -len(mpi(mallory.y))], public_key(mallory)[:-1]):
-        _refused(stage, Signed(block=missing + bytes(44)), "a key that lacks some of y")
+        _refused(context, SignatureOptions(block=missing + bytes(44)), "a key that lacks some of y")
 
 
 @scenario(requirements=("!KEYS-SIG-1", "!KEYS-SIG-2", "!KEYS-SIG-4", "KEYS-SIG-5", "!KEYS-SIG-5"))
-def other_signatures_are_refused(stage: Stage) -> None:
+def other_signatures_are_refused(context: Context) -> None:
     """r or s of 0 or not below q, a value that is hashed again or cut, and halves of another length: all refused."""
-    q = test_key("mallory").public.q
+    q = published_key("mallory").public.q
     for pair in ((0, 0), (0, 1), (1, 0), (q, 1), (1, q)):
-        _refused(stage, Signed(pair=pair), "r or s out of range")
-    _refused(stage, Signed(high_r=True), "r with q added")
-    _refused(stage, Signed(altered=lambda value: value[:20]), "a signature of the first 160 bits of the value")
-    _refused(stage, Signed(altered=lambda value: value[-20:]), "a signature of the last 160 bits of the value")
+        _refused(context, SignatureOptions(signature=pair), "r or s out of range")
+    _refused(context, SignatureOptions(high_r=True), "r with q added")
     _refused(
-        stage, Signed(altered=lambda value: hashlib.sha1(value).digest()), "a signature of the value, hashed again"
+        context, SignatureOptions(transform=lambda value: value[:20]), "a signature of the first 160 bits of the value"
     )
-    mallory = public_key(test_key("mallory").public) + (1).to_bytes(4)
+    _refused(
+        context, SignatureOptions(transform=lambda value: value[-20:]), "a signature of the last 160 bits of the value"
+    )
+    _refused(
+        context,
+        SignatureOptions(transform=lambda value: hashlib.sha1(value).digest()),
+        "a signature of the value, hashed again",
+    )
+    mallory = public_key(published_key("mallory").public) + (1).to_bytes(4)
     for size in (0, 20, 39):
-        _refused(stage, Signed(block=mallory + bytes([1]) * size), f"a signature of {size} bytes")
+        _refused(context, SignatureOptions(block=mallory + bytes([1]) * size), f"a signature of {size} bytes")
 
 
 @scenario(requirements=("KEYS-SIG-3", "!KEYS-SIG-3", "KEYS-SIG-4"))
-def signatures_with_leading_zeros_verify(stage: Stage) -> None:
+def signatures_with_leading_zeros_verify(context: Context) -> None:
     """A signature whose r or s begins with a zero byte counts, and does not without that byte."""
     top = 1 << 152
     for wanted in (lambda r, s: r < top, lambda r, s: s < top):
         for begins in (False, True):
-            subject = stage.subject()
-            subject.establish(subject.insider(), target_begins=begins, signed=Signed(wanted=wanted))
-        subject = stage.subject()
-        insider = subject.insider()
-        subject.user("start")
-        dh_key = build(subject.give(insider.commit()).message(Kind.DH_KEY))
-        insider.reveal_signature(dh_key, Signed(wanted=wanted))
+            target = context.target_session()
+            target.establish(target.insider(), target_begins=begins, signed=SignatureOptions(accept_if=wanted))
+        target = context.target_session()
+        insider = target.insider()
+        target.user("start")
+        dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
+        insider.reveal_signature(dh_key, SignatureOptions(accept_if=wanted))
         identity, r, s = insider.block[:-40], insider.block[-40:-20], insider.block[-20:]
         short = r.lstrip(b"\0") + s.lstrip(b"\0")
-        lie = insider.reveal_signature(dh_key, Signed(block=identity + short))
-        subject.give(lie).accepts_nothing("a signature without its zero byte")
+        lie = insider.reveal_signature(dh_key, SignatureOptions(block=identity + short))
+        target.receive(lie).assert_rejected("a signature without its zero byte")
 
 
 @scenario(requirements=("KEYS-PARAMS-2", "!KEYS-PARAMS-2"))
-def long_keys_are_accepted(stage: Stage) -> None:
+def long_keys_are_accepted(context: Context) -> None:
     """A key with a p of 2048 bits is as good as one of 1024; one whose q has other than 20 bytes is not."""
     for begins in (False, True):
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         insider.key = long_key()
-        subject.establish(insider, target_begins=begins)
-        subject.still_talks(insider)
-    long_q = replace(test_key("mallory").public, q=(1 << 255) + 95)
-    _refused(stage, Signed(shown=long_q), "a key with a q of 256 bits")
+        target.establish(insider, target_begins=begins)
+        target.assert_session_alive(insider)
+    long_q = replace(published_key("mallory").public, q=(1 << 255) + 95)
+    _refused(context, SignatureOptions(advertised_key=long_q), "a key with a q of 256 bits")
 
 
 @scenario(needs=("lockstep",), requirements=("KEYS-PARAMS-1", "!KEYS-PARAMS-1"))
-def our_engines_refuse_absurd_keys(stage: Stage) -> None:
+def our_engines_refuse_absurd_keys(context: Context) -> None:
     """The engines of this project refuse keys under which anybody can sign, and ones of unusual sizes."""
-    mallory = test_key("mallory").public
+    mallory = published_key("mallory").public
     p, q = mallory.p, mallory.q
     absurd = [replace(mallory, y=y) for y in (0, 1, p, p + 1)] + [replace(mallory, g=g) for g in (0, 1, p)]
     absurd += [replace(mallory, p=p >> 1), replace(mallory, q=q >> 1), DsaPublicKey(0, 0, 0, 0)]
     for key in absurd:
-        subject = stage.subject()
-        reply = subject.begin(subject.insider(), Signed(shown=key, pair=(1, 1)))
+        target = context.target_session()
+        reply = target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=key, signature=(1, 1)))
         reasons = [event.reason for event in reply.of(Rejected)]
         check(reasons == [Reason.BAD_PUBLIC_KEY], f"the key is what is refused, and there was {reasons}: {key!r:.80}")
-    nobody = subject.insider()
+    nobody = target.insider()
     nobody.key = DsaPrivateKey(replace(mallory, y=1), 0)
-    subject = stage.subject()
-    subject.begin(nobody).accepts_nothing("a key without a secret")
+    target = context.target_session()
+    target.handshake_by_insider(nobody).assert_rejected("a key without a secret")

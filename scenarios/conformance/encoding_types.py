@@ -6,17 +6,18 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 
-from harness import wire
-from harness.insider import Signed, mpi, power
-from harness.scenario import scenario
-from harness.smp import SmpLiar
-from harness.smp_talk import MESSAGE_1, SmpTalk
-from harness.stage import Stage, check
-from harness.wire import DH_PRIME, Kind, Message, Type, build
-from harness.wire.fields import Field
-from harness.wire.layers import tlv
-from implementations.contract import Established, Finished, Rejected, Unreadable
-from scenarios.conformance.encoding_armour import has_its_effect, refused, steps
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.insider import SignatureOptions
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import SmpPeer
+from otterproof.harness.testkit.smp_session import MESSAGE_1, SmpSession
+from otterproof.harness.wire import DH_PRIME, Kind, Message, Type, build
+from otterproof.harness.wire.fields import Field
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import mpi, power
+from otterproof.implementations.contract import Established, Finished, Rejected, Unreadable
+from otterproof.scenarios.conformance.encoding_armour import has_its_effect, refused, steps
 
 #: Lengths that are more than any message holds, some of them negative when taken for signed.
 TOO_LONG = (0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFFC, 0xFFFFFFFF)
@@ -40,124 +41,124 @@ def fields_with_length(message: Message) -> Iterator[Field]:
         "!TYPES-MPI-1",
     )
 )
-def lengths_beyond_the_message_are_refused(stage: Stage) -> None:
+def lengths_beyond_the_message_are_refused(context: Context) -> None:
     """A length that is larger than the rest of the message, by one or by 2^32, makes it malformed and does no harm."""
-    for subject, insider, message in steps(stage):
+    for target, insider, message in steps(context):
         genuine = wire.parse(message)
         for field in fields_with_length(genuine):
             rest = len(genuine.body) - field.offset - 4
             for length in (rest + 1, *TOO_LONG):
                 lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
-                reply = refused(subject, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
-                if "lockstep" in stage.target.capabilities:
+                reply = refused(target, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
+                if "lockstep" in context.target.capabilities:
                     names = [event.field for event in reply.events if isinstance(event, (Rejected, Unreadable))]
                     check(names == [field.name], f"{field.name} is what is found malformed, and was {names}")
-        has_its_effect(subject, insider, message)
+        has_its_effect(target, insider, message)
 
 
 @scenario(requirements=("TYPES-DATA-1", "TYPES-MPI-1"))
-def long_data_arrives_whole(stage: Stage) -> None:
+def long_data_arrives_whole(context: Context) -> None:
     """The length of DATA counts with all of its four bytes: texts of more than 65535 bytes arrive, both ways."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     text = b"".join(b"%d " % number for number in range(13_000))
     check(len(text) > 0xFFFF, "the text is longer than two bytes can say")
-    subject.hears(insider, text)
-    subject.says(insider, text)
+    target.assert_receives_text(insider, text)
+    target.assert_sends_text(insider, text)
 
 
 @scenario(requirements=("TYPES-INT-1", "!TYPES-INT-1"))
-def key_ids_are_unsigned_and_big_endian(stage: Stage) -> None:
+def key_ids_are_unsigned_and_big_endian(context: Context) -> None:
     """Key ids of 2^31 and more are as good as small ones, and one with its bytes in the other order is another one."""
     for keyid in (0x7FFFFFFF, 0x80000001, 0xFFFFFF00):
-        subject, insider = stage.encrypted(signed=Signed(keyid=keyid))
+        target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
         swapped = int.from_bytes(keyid.to_bytes(4), "little")
         lie = insider.data(b"bytes in the other order", sender_keyid=swapped)
-        subject.give(lie).accepts_nothing("a key id with its bytes in the other order")
-        subject.still_talks(insider)
+        target.receive(lie).assert_rejected("a key id with its bytes in the other order")
+        target.assert_session_alive(insider)
 
 
 @scenario(versions=(3,), requirements=("TYPES-INT-1",))
-def instance_tags_are_unsigned(stage: Stage) -> None:
+def instance_tags_are_unsigned(context: Context) -> None:
     """Instance tags of 2^31 and more are as good as small ones."""
     for tag in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
-        subject = stage.subject()
-        insider = subject.insider(tag=tag)
-        subject.establish(insider)
-        message = subject.says(insider, b"hello")
+        target = context.target_session()
+        insider = target.insider(tag=tag)
+        target.establish(insider)
+        message = target.assert_sends_text(insider, b"hello")
         check(message.number("receiver_tag") == tag, f"the answer is for {tag:#x}")
 
 
 @scenario(requirements=("TYPES-SHORT-1", "!TYPES-SHORT-1"))
-def shorts_are_unsigned_and_big_endian(stage: Stage) -> None:
+def shorts_are_unsigned_and_big_endian(context: Context) -> None:
     """TLVs of more than 32767 bytes are passed over as they must be, and another version is not taken for the own."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     lie = wire.parse(insider.data(b"swapped version"))
-    for version in (stage.version << 8, 0x0100 | stage.version, 0xFF00 | stage.version):
+    for version in (context.version << 8, 0x0100 | context.version, 0xFF00 | context.version):
         changed = lie.with_value("version", version).body
-        refused(subject, insider.seal(changed[: lie.field("mac").offset]), f"a version of {version:#06x}")
-    subject.still_talks(insider)
-    subject.give(insider.data(tlvs=[tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00)), tlv(1)])).one(Finished)
+        refused(target, insider.seal(changed[: lie.field("mac").offset]), f"a version of {version:#06x}")
+    target.assert_session_alive(insider)
+    target.receive(insider.data(tlvs=[tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00)), tlv(1)])).one(Finished)
 
 
 @scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
-def a_byte_is_one_unsigned_byte(stage: Stage) -> None:
+def a_byte_is_one_unsigned_byte(context: Context) -> None:
     """Type and flags have one byte each: with another one before or after them a message does not count."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     for name in ("type", "flags"):
         for raw in (b"", b"\0" + genuine.raw(name), genuine.raw(name) + b"\0"):
             body = b"".join(raw if field.name == name else field.raw for field in genuine.fields)
             at = len(body) - len(genuine.body) + genuine.field("mac").offset
-            refused(subject, insider.seal(body[:at]), f"{name} of {len(raw)} bytes")
-    subject.hears(insider, b"a text")
+            refused(target, insider.seal(body[:at]), f"{name} of {len(raw)} bytes")
+    target.assert_receives_text(insider, b"a text")
 
 
 @scenario(requirements=("TYPES-CTR-1", "!TYPES-CTR-1"))
-def a_counter_is_eight_bytes(stage: Stage) -> None:
+def a_counter_is_eight_bytes(context: Context) -> None:
     """All eight bytes of a counter go into the decryption, both ways; with fewer or more a message does not count."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     first = wire.parse(insider.data(b"a text", ctr=0x0102030405060708))
     for raw in (first.raw("ctr")[:4], first.raw("ctr")[:7], first.raw("ctr") + b"\0", bytes(8) + first.raw("ctr")):
         body = b"".join(raw if field.name == "ctr" else field.raw for field in first.fields)
         at = len(body) - len(first.body) + first.field("mac").offset
-        refused(subject, insider.seal(body[:at]), f"a counter of {len(raw)} bytes")
-    subject.hears(insider, b"a text", ctr=0x0102030405060709)
-    subject.give(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).shows(b"a high one")
-    message = subject.says(insider, b"hello")
+        refused(target, insider.seal(body[:at]), f"a counter of {len(raw)} bytes")
+    target.assert_receives_text(insider, b"a text", ctr=0x0102030405060709)
+    target.receive(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).assert_shown(b"a high one")
+    message = target.assert_sends_text(insider, b"hello")
     check(len(message.raw("ctr")) == 8, "the target's counter has eight bytes")
 
 
 @scenario(requirements=("TYPES-MAC-1", "!TYPES-MAC-1"))
-def a_mac_is_twenty_bytes(stage: Stage) -> None:
+def a_mac_is_twenty_bytes(context: Context) -> None:
     """A MAC counts with all of its twenty bytes: a part of it, or another part of the hash it is cut from, does not."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     mac = genuine.raw("mac")
     for raw in (b"", mac[:4], mac[:10], mac[:19], mac[:19] + bytes([mac[19] ^ 1])):
         body = b"".join(raw if field.name == "mac" else field.raw for field in genuine.fields)
-        refused(subject, wire.armour(body), f"a MAC of {len(raw)} bytes that is not the right one")
-    subject.hears(insider, b"a text")
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
-    dh_key = build(subject.give(insider.commit()).message(Kind.DH_KEY))
+        refused(target, wire.armour(body), f"a MAC of {len(raw)} bytes that is not the right one")
+    target.assert_receives_text(insider, b"a text")
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
     reveal = wire.parse(insider.reveal_signature(dh_key))
     whole = hmac.digest(insider.handshake.m2, reveal.raw("encrypted_signature"), "sha256")
     for raw in (whole[12:], whole[:19]):
         body = b"".join(raw if field.name == "mac" else field.raw for field in reveal.fields)
-        subject.give(wire.armour(body)).accepts_nothing(f"a MAC of {len(raw)} bytes")
+        target.receive(wire.armour(body)).assert_rejected(f"a MAC of {len(raw)} bytes")
 
 
 @scenario(requirements=("TYPES-MPI-2", "TYPES-MPI-4"))
-def numbers_are_sent_in_their_shortest_form(stage: Stage) -> None:
+def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
     """No MPI that is sent, in the open or encrypted, has a leading zero byte, whatever its value."""
-    stage.seed = LEADING_ZERO_SEED
+    context.seed = LEADING_ZERO_SEED
     numbers: list[bytes] = []
     for begins in (False, True):
-        subject, insider = stage.encrypted(target_begins=begins)
+        target, insider = context.encrypted(target_begins=begins)
         for _ in range(4):
-            subject.turn(insider)
-        for message in subject.replies(0, "target").sent:
+            target.exchange_texts(insider)
+        for message in target.replies(0, "target").sent:
             numbers += [field.raw for field in message.fields if field.type is Type.MPI]
             if message.has("encrypted_signature"):
                 numbers += [field.raw for field in insider.identity(message).fields if field.type is Type.MPI]
@@ -167,55 +168,55 @@ def numbers_are_sent_in_their_shortest_form(stage: Stage) -> None:
 
 
 @scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))
-def leading_zeros_make_no_other_number(stage: Stage) -> None:
+def leading_zeros_make_no_other_number(context: Context) -> None:
     """A D-H key with a leading zero byte is refused, or counts as the same number without it."""
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = build(subject.query().message(Kind.DH_COMMIT))
+    target = context.target_session()
+    insider = target.insider()
+    commit = build(target.query().message(Kind.DH_COMMIT))
     public = mpi(power(2, insider.x))
     padded = (len(public) - 4 + 1).to_bytes(4) + b"\0" + public[4:]
     lie = wire.parse(insider.dh_key()).with_raw("gy", padded)
-    answer = subject.give(build(lie))
-    if "lockstep" in stage.target.capabilities:
-        answer.sends()
+    answer = target.receive(build(lie))
+    if "lockstep" in context.target.capabilities:
+        answer.assert_sent()
     if not answer.raw:
-        answer = subject.give(insider.dh_key())
+        answer = target.receive(insider.dh_key())
     reveal = build(answer.message(Kind.REVEAL_SIGNATURE))
-    established = subject.give(insider.signature(insider.opened(commit, reveal))).one(Established)
-    if subject.tells("established", "ssid"):
+    established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(Established)
+    if target.tells("established", "ssid"):
         check(established.ssid == insider.ssid, "the session is that of the number without leading zeros")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("TYPES-GROUP-1", "!TYPES-GROUP-1"))
-def secrets_are_shared_in_the_group_of_1536_bits(stage: Stage) -> None:
+def secrets_are_shared_in_the_group_of_1536_bits(context: Context) -> None:
     """Both sides come to the same secret modulo the prime, and a key that is not below it is no key."""
     for begins in (False, True):
-        subject, insider = stage.encrypted(target_begins=begins)
-        subject.still_talks(insider)
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.query()
+        target, insider = context.encrypted(target_begins=begins)
+        target.assert_session_alive(insider)
+    target = context.target_session()
+    insider = target.insider()
+    target.query()
     for public in (DH_PRIME, DH_PRIME + power(2, insider.x), DH_PRIME + 2, (1 << 2047) + 12345):
-        reply = subject.give(insider.dh_key(public))
+        reply = target.receive(insider.dh_key(public))
         check(not reply.messages(Kind.REVEAL_SIGNATURE), f"a D-H key above the prime is refused, and there was {reply}")
-    subject.give(insider.dh_key()).sends(Kind.REVEAL_SIGNATURE)
+    target.receive(insider.dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
 
 
 @scenario(needs=("smp",), requirements=("TYPES-GROUP-2", "!TYPES-GROUP-2", "TYPES-GROUP-3", "!TYPES-GROUP-3"))
-def smp_is_computed_in_the_same_group(stage: Stage) -> None:
+def smp_is_computed_in_the_same_group(context: Context) -> None:
     """SMP takes powers of 2 modulo the same prime: proofs made with 3, or with another modulus, are refused."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar()
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar()
     for generator, modulus in ((3, DH_PRIME), (5, DH_PRIME), (2, DH_PRIME - 2)):
         wrong = _first_message(run, generator, modulus)
-        requests = talk.tell(MESSAGE_1, wrong).requests
+        requests = smp_session.tell(MESSAGE_1, wrong).requests
         check(not requests, f"a proof with generator {generator} is refused, and there was {requests}")
-    talk.asked(talk.liar()).tells(True)
-    talk.asks(talk.liar(target_asks=True)).tells(True)
+    smp_session.asked(smp_session.liar()).tells(True)
+    smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
 
 
-def _first_message(run: SmpLiar, generator: int, modulus: int) -> dict[str, int]:
+def _first_message(run: SmpPeer, generator: int, modulus: int) -> dict[str, int]:
     """SMP message 1 of somebody whose group is another one; his proofs are right in it."""
     numbers = run.message_1()
     order = (DH_PRIME - 1) // 2

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.insider import Insider
-from harness.scenario import scenario
-from harness.stage import Reply, Stage, Subject, check
-from harness.wire import Kind, Message
-from harness.wire.layers import Tlv, tlv
-from implementations.contract import ExtraKey
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.layers import Tlv, tlv
+from otterproof.implementations.contract import ExtraKey
 
 EXTRA_KEY = 8
 
@@ -26,11 +26,11 @@ WISHES = (
 NAMES = (b"a file", b"x", "\u00fc".encode(), b"?OTRv23?", b"long " * 100)
 
 
-def _asked(subject: Subject, insider: Insider, use: int, data: bytes) -> tuple[ExtraKey, Message, list[Tlv]]:
+def _asked(target: TargetSession, insider: Insider, use: int, data: bytes) -> tuple[ExtraKey, Message, list[Tlv]]:
     """The target's user asks for the key: what he is told, the message, and its TLVs of type 8."""
-    reply = subject.user("extra_key", use=use, data=data)
+    reply = target.user("extra_key", use=use, data=data)
     event, message = reply.one(ExtraKey), reply.message(Kind.DATA)
-    return event, message, [found for found in subject.read(insider, message).tlvs if found.type == EXTRA_KEY]
+    return event, message, [found for found in target.read(insider, message).tlvs if found.type == EXTRA_KEY]
 
 
 def _pair(message: Message) -> tuple[int, int]:
@@ -52,25 +52,25 @@ def _pair(message: Message) -> tuple[int, int]:
         "!EXTRA-KEY-1",
     ),
 )
-def the_target_asks_for_the_key(stage: Stage) -> None:
+def the_target_asks_for_the_key(context: Context) -> None:
     """The target says that it will use the key with one type 8 TLV: a use of four bytes, data, and not the key; the key
     is that of the message's own pair of keys. Without the wish there is no such TLV.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for data in NAMES:
-        event, message, tlvs = _asked(subject, insider, 1, data)
+        event, message, tlvs = _asked(target, insider, 1, data)
         check(len(tlvs) == 1, f"one type 8 TLV goes out, and there were {len(tlvs)}")
         value = tlvs[0].value
         check(value == b"\0\0\0\1" + data, f"the TLV holds the use and the data, and held {value[:40].hex()}")
         keys = insider.keys(*_pair(message))
         check(event.key == keys.extra_key, "the key is made from the secret of the message that asks")
         check(event.key[:8] != insider.ssid, "the key is not made like the ssid")
-        plain = subject.read(insider, subject.user("send", text=b"text").message(Kind.DATA))
+        plain = target.read(insider, target.user("send", text=b"text").message(Kind.DATA))
         check(all(found.type != EXTRA_KEY for found in plain.tlvs), "no other message asks")
-        subject.turn(insider)
+        target.exchange_texts(insider)
 
 
-def _told(reply: Reply, use: int, data: bytes, key: bytes, party: Subject) -> None:
+def _told(reply: Reply, use: int, data: bytes, key: bytes, party: TargetSession) -> None:
     """The target's user must be told of the key, its use, and the data."""
     event = reply.one(ExtraKey)
     check(event.key == key, "the receiver computes the key from the secret of the message that asks")
@@ -83,39 +83,39 @@ def _told(reply: Reply, use: int, data: bytes, key: bytes, party: Subject) -> No
 @scenario(
     versions=(3,), needs=("extra_key",), requirements=("EXTRA-KEY-3", "EXTRA-KEY-2", "TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
-def the_target_is_asked(stage: Stage) -> None:
+def the_target_is_asked(context: Context) -> None:
     """The receiver of the TLV computes the same key, whoever has the greater public key, and gets use and data as they
     were sent.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for use, data in WISHES:
         keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
         for text in (b"", b"with a text"):
-            reply = subject.give(insider.data(text, tlvs=[tlv(EXTRA_KEY, use.to_bytes(4) + data)]))
-            _told(reply, use, data, keys.extra_key, subject)
-            reply.shows(*[text] if text else [])
-        subject.says(insider, b"for new keys")
+            reply = target.receive(insider.data(text, tlvs=[tlv(EXTRA_KEY, use.to_bytes(4) + data)]))
+            _told(reply, use, data, keys.extra_key, target)
+            reply.assert_shown(*[text] if text else [])
+        target.assert_sends_text(insider, b"for new keys")
 
 
 @scenario(versions=(3,), needs=("extra_key",), requirements=("!EXTRA-KEY-2", "EXTRA-KEY-4", "!EXTRA-KEY-4"))
-def the_key_follows_the_message(stage: Stage) -> None:
+def the_key_follows_the_message(context: Context) -> None:
     """The key is another one after each change of keys, the same before; a late message asks for the key of its own,
     older pair.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     seen: set[bytes] = set()
     for _ in range(4):
         pair = (insider.our_keyid - 1, insider.their_keyid)
         late = insider.data(b"late", tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=100)
-        first = subject.give(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=50)).one(ExtraKey)
+        first = target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=50)).one(ExtraKey)
         check(
             first.key == insider.keys(*pair).extra_key, "the key is that of the message, though keys have changed since"
         )
-        event, message, _ = _asked(subject, insider, 1, b"a file")
-        again, *_ = _asked(subject, insider, 1, b"another")
+        event, message, _ = _asked(target, insider, 1, b"a file")
+        again, *_ = _asked(target, insider, 1, b"another")
         check(event.key == again.key, "two messages under one pair of keys ask for one key")
         check(event.key == insider.keys(*_pair(message)).extra_key, "the target's own wish has the key of its message")
-        _told(subject.give(late), 0, b"", insider.keys(*pair).extra_key, subject)
+        _told(target.receive(late), 0, b"", insider.keys(*pair).extra_key, target)
         check(not {first.key, event.key} & seen, "after a change of keys the key is another one")
         seen |= {first.key, event.key}
 
@@ -123,25 +123,25 @@ def the_key_follows_the_message(stage: Stage) -> None:
 @scenario(
     versions=(3,), needs=("extra_key",), requirements=("TLV-EXTRA-4", "!TLV-EXTRA-4", "!TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
-def no_use_no_key(stage: Stage) -> None:
+def no_use_no_key(context: Context) -> None:
     """A type 8 TLV of fewer than four bytes leads to no key, and to no harm; four bytes are enough."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for size in range(4):
-        reply = subject.give(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(size))]))
-        reply.accepts_nothing(f"a type 8 TLV of {size} bytes")
-        subject.hears(insider, b"nothing has happened")
+        reply = target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(size))]))
+        reply.assert_rejected(f"a type 8 TLV of {size} bytes")
+        target.assert_receives_text(insider, b"nothing has happened")
     key = insider.keys(insider.our_keyid - 1, insider.their_keyid).extra_key
-    _told(subject.give(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))])), 0, b"", key, subject)
-    subject.give(insider.data(tlvs=[tlv(9, bytes(4))])).accepts_nothing("a TLV of type 9")
-    subject.still_talks(insider)
+    _told(target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))])), 0, b"", key, target)
+    target.receive(insider.data(tlvs=[tlv(9, bytes(4))])).assert_rejected("a TLV of type 9")
+    target.assert_session_alive(insider)
 
 
 @scenario(versions=(2,), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5", "TLV-FORM-4"))
-def version_2_ignores_the_tlv(stage: Stage) -> None:
+def version_2_ignores_the_tlv(context: Context) -> None:
     """In version 2 a type 8 TLV has no meaning: whatever it holds, it is passed over, and the text beside it shown."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for value in (bytes(4), b"\0\0\0\1a file", b"", b"\0"):
-        reply = subject.give(insider.data(b"beside it", tlvs=[tlv(EXTRA_KEY, value)]))
+        reply = target.receive(insider.data(b"beside it", tlvs=[tlv(EXTRA_KEY, value)]))
         check(not reply.of(ExtraKey), "there is no extra symmetric key in version 2")
-        reply.shows(b"beside it")
-    subject.still_talks(insider)
+        reply.assert_shown(b"beside it")
+    target.assert_session_alive(insider)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness import wire
-from harness.course import Reply
-from harness.drivers import TargetUnsupported
-from harness.scenario import scenario
-from harness.stage import Stage, check
-from harness.wire import Kind, build
-from implementations.contract import Established, OtrError
+from otterproof.harness import wire
+from otterproof.harness.targets.driver import TargetUnsupported
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.reply import Reply
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, build
+from otterproof.implementations.contract import Established, OtrError
 
 FORMS = {
     2: re.compile(rb"\?OTR,([0-9]{1,5}),([0-9]{1,5}),([^,]*),"),
@@ -75,59 +75,59 @@ def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
         "FRAGMENT-SEND-11",
     ),
 )
-def long_messages_are_sent_in_fragments(stage: Stage) -> None:
+def long_messages_are_sent_in_fragments(context: Context) -> None:
     """Messages of handshakes and texts go out in fragments that fit, are well formed and make up what was sent."""
     for size in (SMALL, 333):
         replies: list[Reply] = []
         for begins in (False, True):
-            subject = stage.subject(max_message_size=size)
-            insider = subject.insider()
-            subject.establish(insider, target_begins=begins)
+            target = context.target_session(max_message_size=size)
+            insider = target.insider()
+            target.establish(insider, target_begins=begins)
             text = b"from the target " * 20
-            subject.says(insider, text)
-            subject.says(insider, b"")
-            replies.append(subject.replies(0, "target"))
+            target.assert_sends_text(insider, text)
+            target.assert_sends_text(insider, b"")
+            replies.append(target.replies(0, "target"))
         for reply in replies:
-            check_fragments(reply.raw, stage.version, size)
+            check_fragments(reply.raw, context.version, size)
             short = [one for one in reply.raw if one.startswith(b"?OTR:")]
             check(not short or size > SMALL, "messages of a handshake do not fit and are cut")
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-1", "!FRAGMENT-SEND-1", "!FRAGMENT-SEND-8"))
-def messages_that_fit_are_sent_whole(stage: Stage) -> None:
+def messages_that_fit_are_sent_whole(context: Context) -> None:
     """A message that is exactly as long as the network takes goes out whole; one byte less, and it is cut."""
-    (whole,) = stage.subject().query().raw
+    (whole,) = context.target_session().query().raw
     check(whole.startswith(b"?OTR:"), "without a limit nothing is cut")
     for size in (len(whole) + 1, len(whole), len(whole) - 1):
-        reply = stage.subject(max_message_size=size).query()
+        reply = context.target_session(max_message_size=size).query()
         length = len(build(reply.message(Kind.DH_COMMIT)))
         check((len(reply.raw) == 1) is (length <= size), f"a message of {length} bytes is cut only above {size}")
-        check_fragments(reply.raw, stage.version, size)
+        check_fragments(reply.raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-7", "FRAGMENT-SEND-5"))
-def pieces_that_come_out_even_leave_no_empty_one(stage: Stage) -> None:
+def pieces_that_come_out_even_leave_no_empty_one(context: Context) -> None:
     """Where the length of a message is a multiple of what a fragment holds, there is no piece too many or too few."""
-    (whole,) = stage.subject().query().raw
-    header = len(b"?OTR|00000000|00000000,00001,00001,,") if stage.version == 3 else len(b"?OTR,00001,00001,,")
+    (whole,) = context.target_session().query().raw
+    header = len(b"?OTR|00000000|00000000,00001,00001,,") if context.version == 3 else len(b"?OTR,00001,00001,,")
     for size in range(header + len(whole) // 2 - 1, header + len(whole) // 2 + 2):
-        check_fragments(stage.subject(max_message_size=size).query().raw, stage.version, size)
+        check_fragments(context.target_session(max_message_size=size).query().raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-12", "!FRAGMENT-SEND-12"))
-def a_size_without_room_is_refused(stage: Stage) -> None:
+def a_size_without_room_is_refused(context: Context) -> None:
     """With a size that a header alone fills nothing is sent, or the size is refused; with a sensible one all goes well.
 
     What must not be: fragments with nothing in them, or some that are longer than was asked for.
     """
     for size in (1, 17, 18, 30):
         try:
-            subject = stage.subject(max_message_size=size)
+            target = context.target_session(max_message_size=size)
         except (OtrError, TargetUnsupported):
             continue
-        sent = [one for one in subject.query().raw if not one.startswith(b"?OTR:")]
-        check_fragments(sent, stage.version, size)
-    subject = stage.subject(max_message_size=SMALL)
-    insider = subject.insider()
-    subject.begin(insider).one(Established)
-    subject.says(insider, b"a sensible size")
+        sent = [one for one in target.query().raw if not one.startswith(b"?OTR:")]
+        check_fragments(sent, context.version, size)
+    target = context.target_session(max_message_size=SMALL)
+    insider = target.insider()
+    target.handshake_by_insider(insider).one(Established)
+    target.assert_sends_text(insider, b"a sensible size")

@@ -6,13 +6,13 @@ Reveal Signature Message, Signature Message]
 
 from __future__ import annotations
 
-from harness import wire
-from harness.insider import Signed
-from harness.scenario import scenario
-from harness.stage import TARGET, Stage
-from harness.wire import Kind, crypto
-from implementations.contract import Established
-from scenarios.conformance.handshake_play import (
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import TARGET, Context
+from otterproof.harness.testkit.insider import SignatureOptions
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, crypto
+from otterproof.implementations.contract import Established
+from otterproof.scenarios.conformance.handshake_play import (
     HASHED_AGAIN,
     KEY_ID_0,
     WRONG_ENCRYPTION,
@@ -33,15 +33,15 @@ from scenarios.conformance.handshake_play import (
 @scenario(
     requirements=("AKE-VERIFY-2", "!AKE-VERIFY-2", "!REVEAL-MAC-1", "!REVEAL-MAC-2", "!REVEAL-ACCEPT-1", "AKE-VERIFY-6")
 )
-def reveal_signature_with_a_wrong_mac(stage: Stage) -> None:
+def reveal_signature_with_a_wrong_mac(context: Context) -> None:
     """The MAC of a Reveal Signature is verified, under m2 and with the length of what it covers."""
-    tells_lies(stage, WRONG_MACS, primed=False)
+    tells_lies(context, WRONG_MACS, primed=False)
 
 
 @scenario(requirements=("AKE-VERIFY-4", "!AKE-VERIFY-4", "!SIG-MAC-1", "!SIG-MAC-2", "!SIG-ACCEPT-1", "AKE-VERIFY-6"))
-def signature_message_with_a_wrong_mac(stage: Stage) -> None:
+def signature_message_with_a_wrong_mac(context: Context) -> None:
     """The MAC of a Signature Message is verified, under m2' and with the length of what it covers."""
-    tells_lies(stage, WRONG_MACS, primed=True)
+    tells_lies(context, WRONG_MACS, primed=True)
 
 
 @scenario(
@@ -54,115 +54,115 @@ def signature_message_with_a_wrong_mac(stage: Stage) -> None:
         "!AKE-VERIFY-6",
     )
 )
-def reveal_signature_with_a_wrong_signature(stage: Stage) -> None:
+def reveal_signature_with_a_wrong_signature(context: Context) -> None:
     """The DSA signature in a Reveal Signature is verified with the key in it, over both D-H values, key and key id."""
-    tells_lies(stage, WRONG_SIGNATURES, primed=False)
+    tells_lies(context, WRONG_SIGNATURES, primed=False)
 
 
 @scenario(
     requirements=("!AKE-VERIFY-5", "!SIG-SIG-5", "!AKE-OUTLINE-2", "!AKE-BOTH-1", "!SIG-ACCEPT-1", "!AKE-VERIFY-6")
 )
-def signature_message_with_a_wrong_signature(stage: Stage) -> None:
+def signature_message_with_a_wrong_signature(context: Context) -> None:
     """The DSA signature in a Signature Message is verified with the key in it, over both D-H values, key and key id."""
-    tells_lies(stage, WRONG_SIGNATURES, primed=True)
+    tells_lies(context, WRONG_SIGNATURES, primed=True)
 
 
 @scenario(requirements=("!REVEAL-SIG-7", "!SIG-SIG-7"))
-def signature_of_a_hash_of_m(stage: Stage) -> None:
+def signature_of_a_hash_of_m(context: Context) -> None:
     """What is signed is M itself, all of it: signatures of a hash of it, or of a part, are refused in both messages."""
     for primed in (False, True):
-        tells_lies(stage, HASHED_AGAIN, primed=primed)
+        tells_lies(context, HASHED_AGAIN, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-SIG-1", "!REVEAL-SIG-8", "!SIG-SIG-1", "!SIG-SIG-8", "!AKE-OUTLINE-3"))
-def encrypted_signature_under_a_wrong_key(stage: Stage) -> None:
+def encrypted_signature_under_a_wrong_key(context: Context) -> None:
     """X is taken only as encrypted under the key of its direction from counter 0 on, and never in the clear."""
     for primed in (False, True):
-        tells_lies(stage, WRONG_ENCRYPTION, primed=primed)
+        tells_lies(context, WRONG_ENCRYPTION, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-9", "!REVEAL-SIG-9", "!REVEAL-SIG-6", "SIG-SIG-9", "!SIG-SIG-9", "!SIG-SIG-6"))
-def signature_block_of_a_wrong_structure(stage: Stage) -> None:
+def signature_block_of_a_wrong_structure(context: Context) -> None:
     """An X that is cut short anywhere, or has its parts in another order, is refused in both messages, without harm."""
     for primed in (False, True):
-        tells_lies(stage, WRONG_STRUCTURE, primed=primed)
+        tells_lies(context, WRONG_STRUCTURE, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
-def signed_messages_cut_short(stage: Stage) -> None:
+def signed_messages_cut_short(context: Context) -> None:
     """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
     for primed in (False, True):
-        tells_lies(stage, WRONG_FIELDS, primed=primed)
+        tells_lies(context, WRONG_FIELDS, primed=primed)
 
 
 @scenario(requirements=("REVEAL-REJECT-1", "!REVEAL-REJECT-1", "SIG-REJECT-1", "!SIG-REJECT-1", "REVEAL-IGNORED-1"))
-def what_has_a_wrong_mac_is_ignored(stage: Stage) -> None:
+def what_has_a_wrong_mac_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a wrong MAC is ignored: no message, no session, and the genuine one
     completes, or the handshake is given up as a whole.
     """
     for primed in (False, True):
-        tells_lies(stage, dict(list(WRONG_MACS.items())[:1]), primed=primed, strictly=True)
+        tells_lies(context, dict(list(WRONG_MACS.items())[:1]), primed=primed, strictly=True)
 
 
 @scenario(requirements=("!REVEAL-REJECT-1", "!SIG-REJECT-1", "!REVEAL-IGNORED-1"))
-def what_has_a_wrong_signature_is_ignored(stage: Stage) -> None:
+def what_has_a_wrong_signature_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a right MAC and a wrong signature is ignored in the same way."""
     for primed in (False, True):
-        tells_lies(stage, dict(list(WRONG_SIGNATURES.items())[:1]), primed=primed, strictly=True)
+        tells_lies(context, dict(list(WRONG_SIGNATURES.items())[:1]), primed=primed, strictly=True)
 
 
 @scenario(requirements=("REVEAL-SIG-3", "!REVEAL-SIG-3", "!REVEAL-SIG-2", "SIG-SIG-3", "!SIG-SIG-3", "!SIG-SIG-2"))
-def key_id_0_is_refused(stage: Stage) -> None:
+def key_id_0_is_refused(context: Context) -> None:
     """A handshake whose signer numbers its D-H key 0 is refused in both messages, though rightly signed."""
     for primed in (False, True):
-        tells_lies(stage, KEY_ID_0, primed=primed)
+        tells_lies(context, KEY_ID_0, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-4", "!REVEAL-SIG-4", "SIG-SIG-4", "!SIG-SIG-4"))
-def any_key_id_above_0_is_used(stage: Stage) -> None:
+def any_key_id_above_0_is_used(context: Context) -> None:
     """A handshake with any key id above 0 completes; the key then goes by this number, and by no other."""
     for keyid in (1, 300, 0x80000000, 0xFFFFFFF0):
         for target_begins in (False, True):
-            subject, insider = stage.encrypted(target_begins=target_begins, signed=Signed(keyid=keyid))
+            target, insider = context.encrypted(target_begins=target_begins, signed=SignatureOptions(keyid=keyid))
             other = 1 if keyid > 1 else 2
             insider.exponents[other] = insider.x
             data = insider.data(b"under another number", sender_keyid=other, recipient_keyid=1)
             if keyid > 1:
-                subject.give(data).accepts_nothing(f"a message under key id {other} where the handshake gave {keyid}")
-            subject.still_talks(insider)
+                target.receive(data).assert_rejected(f"a message under key id {other} where the handshake gave {keyid}")
+            target.assert_session_alive(insider)
 
 
 @scenario(requirements=("SIG-REPLAY-1", "!SIG-REPLAY-1", "!AKE-FRESH-1"))
-def messages_of_an_earlier_handshake(stage: Stage) -> None:
+def messages_of_an_earlier_handshake(context: Context) -> None:
     """The insider's whole part of an earlier handshake, sent again in a new one, makes no session in either role."""
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
     commit = insider.commit()
-    reveal = insider.reveal_signature(wire.build(subject.give(commit).message(Kind.DH_KEY)))
-    subject.give(reveal).one(Established)
-    subject.user("end")
-    subject.user("start")
-    subject.give(commit).message(Kind.DH_KEY)
-    refused(subject.give(reveal), "the Reveal Signature of an earlier handshake")
+    reveal = insider.reveal_signature(wire.build(target.receive(commit).message(Kind.DH_KEY)))
+    target.receive(reveal).one(Established)
+    target.user("end")
+    target.user("start")
+    target.receive(commit).message(Kind.DH_KEY)
+    refused(target.receive(reveal), "the Reveal Signature of an earlier handshake")
 
-    subject = stage.subject()
-    genuine = signature_of(insider := subject.insider(), *reveal_for(subject, insider))
-    subject.give(genuine.raw).one(Established)
-    subject.user("end")
-    reveal_for(subject, insider)
-    refused(subject.give(genuine.raw), "the Signature Message of an earlier handshake")
-    anew(subject, insider, target_begins=True)
+    target = context.target_session()
+    genuine = signature_of(insider := target.insider(), *reveal_for(target, insider))
+    target.receive(genuine.raw).one(Established)
+    target.user("end")
+    reveal_for(target, insider)
+    refused(target.receive(genuine.raw), "the Signature Message of an earlier handshake")
+    anew(target, insider, target_begins=True)
 
 
 @scenario(requirements=("SIG-REPLAY-2", "!SIG-REPLAY-2"))
-def signature_of_the_other_direction(stage: Stage) -> None:
+def signature_of_the_other_direction(context: Context) -> None:
     """A Signature Message made of a Reveal Signature's block, the target's own or the insider's, is refused; one made
     with the keys of its own direction completes.
     """
 
     def reflected(of: Genuine) -> bytes:
-        reveal = subject.replies(0, TARGET).messages(Kind.REVEAL_SIGNATURE)[-1]
+        reveal = target.replies(0, TARGET).messages(Kind.REVEAL_SIGNATURE)[-1]
         changed = of.message.with_value("encrypted_signature", reveal.data("encrypted_signature"))
         return wire.build(changed.with_value("mac", reveal.data("mac")))
 
@@ -172,15 +172,15 @@ def signature_of_the_other_direction(stage: Stage) -> None:
         block = crypto.signature_block(wire.parse(signed.signing(signed.m(identity=of.identity), of.identity)), c)
         return wire.build(crypto.with_signature_block(of.message, block, c, m2))
 
-    subject = stage.subject()
-    insider = subject.insider()
-    genuine = signature_of(insider, *reveal_for(subject, insider))
-    refused(subject.give(reflected(genuine)), "the target's own encrypted signature")
-    commit = commit_for_query(subject)
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    target = context.target_session()
+    insider = target.insider()
+    genuine = signature_of(insider, *reveal_for(target, insider))
+    refused(target.receive(reflected(genuine)), "the target's own encrypted signature")
+    commit = commit_for_query(target)
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
-    refused(subject.give(turned(genuine)), "an encrypted signature made as for a Reveal Signature")
-    if subject.give(genuine.raw).of(Established):
-        subject.still_talks(insider)
+    refused(target.receive(turned(genuine)), "an encrypted signature made as for a Reveal Signature")
+    if target.receive(genuine.raw).of(Established):
+        target.assert_session_alive(insider)
     else:
-        anew(subject, insider, target_begins=True)
+        anew(target, insider, target_begins=True)

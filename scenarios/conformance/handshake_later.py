@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import wire
-from harness.insider import Insider, mpi, public_key
-from harness.scenario import scenario
-from harness.stage import ALLOW, TARGET, Stage, Subject, check
-from harness.wire import Kind, Message
-from implementations.contract import Established, Policy, TextReceived
-from scenarios.conformance.handshake_play import (
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.numbers import mpi, public_key
+from otterproof.implementations.contract import Established, Policy, TextReceived
+from otterproof.scenarios.conformance.handshake_play import (
     Genuine,
     commit_for_query,
     dh_key_for,
@@ -23,15 +24,15 @@ from scenarios.conformance.handshake_play import (
 )
 
 
-def _completes(subject: Subject, insider: Insider, genuine: Genuine) -> None:
+def _completes(target: TargetSession, insider: Insider, genuine: Genuine) -> None:
     """The genuine message completes the handshake, and texts arrive."""
-    subject.give(genuine.raw).one(Established)
-    subject.still_talks(insider)
+    target.receive(genuine.raw).one(Established)
+    target.assert_session_alive(insider)
 
 
-def _others(subject: Subject, version: int) -> dict[Kind, bytes]:
+def _others(target: TargetSession, version: int) -> dict[Kind, bytes]:
     """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake that the target has no part in."""
-    stranger = Insider(subject.insider().key, subject.insider().target_tag, version=version, seed=b"elsewhere")
+    stranger = Insider(target.insider().key, target.insider().target_tag, version=version, seed=b"elsewhere")
     far = Insider(stranger.key, 0, version=version, seed=b"far away")
     dh_key = far.dh_key()
     return {
@@ -41,11 +42,11 @@ def _others(subject: Subject, version: int) -> dict[Kind, bytes]:
     }
 
 
-def _ignores(subject: Subject, state: str, *kinds: Kind) -> None:
+def _ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
     """Demand that messages of these kinds, of some other handshake, are ignored in the state that the target is in."""
-    messages = _others(subject, subject.version)
+    messages = _others(target, target.version)
     for kind in kinds:
-        subject.give(messages[kind]).ignored(f"a {kind} in {state}")
+        target.receive(messages[kind]).assert_ignored(f"a {kind} in {state}")
 
 
 @scenario(
@@ -60,37 +61,37 @@ def _ignores(subject: Subject, state: str, *kinds: Kind) -> None:
         "!INSTANCE-REPLY-2",
     )
 )
-def messages_in_none(stage: Stage) -> None:
+def messages_in_none(context: Context) -> None:
     """In NONE a D-H Key, a Reveal Signature and a Signature Message are ignored, with a session and without: a
     handshake begins as ever, and a session is as good as before.
     """
     later = (Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
-    if stage.version == 3 and not insider.target_tag:
-        dh_key_for(subject, insider)  # the target does not tell its tag: learn it from a message
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    if context.version == 3 and not insider.target_tag:
+        dh_key_for(target, insider)  # the target does not tell its tag: learn it from a message
     else:
-        _ignores(subject, "NONE", *later)
-    subject.establish(insider)
-    _ignores(subject, "NONE, after a handshake", *later)
-    subject.still_talks(insider)
+        _ignores(target, "NONE", *later)
+    target.establish(insider)
+    _ignores(target, "NONE, after a handshake", *later)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("REVEAL-DHKEY-1", "!REVEAL-DHKEY-1", "SIG-DHKEY-1", "!SIG-DHKEY-1", "!DHKEY-DHKEY-1"))
-def messages_while_a_dh_key_is_awaited(stage: Stage) -> None:
+def messages_while_a_dh_key_is_awaited(context: Context) -> None:
     """In AWAITING_DHKEY a Reveal Signature and a Signature Message are ignored, and so is a D-H Key that is cut short;
     the D-H Key completes the handshake.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = commit_for_query(subject)
-    _ignores(subject, "AWAITING_DHKEY", Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
+    target = context.target_session()
+    insider = target.insider()
+    commit = commit_for_query(target)
+    _ignores(target, "AWAITING_DHKEY", Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
     body = wire.parse(insider.dh_key()).body
     for size in (len(body) - 1, len(body) - 150, len(body) - 192, len(body) - 194, len(body) - 196):
-        refused(subject.give(wire.armour(body[:size])), f"a D-H Key of {size} bytes")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    _completes(subject, insider, signature_of(insider, commit, reveal))
+        refused(target.receive(wire.armour(body[:size])), f"a D-H Key of {size} bytes")
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    _completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(
@@ -103,13 +104,13 @@ def messages_while_a_dh_key_is_awaited(stage: Stage) -> None:
         "!REVEAL-ACCEPT-2",
     )
 )
-def messages_while_a_reveal_signature_is_awaited(stage: Stage) -> None:
+def messages_while_a_reveal_signature_is_awaited(context: Context) -> None:
     """In AWAITING_REVEALSIG a D-H Key and a Signature Message are ignored, and the Reveal Signature completes."""
-    subject = stage.subject()
-    insider = subject.insider()
-    dh_key = dh_key_for(subject, insider)
-    _ignores(subject, "AWAITING_REVEALSIG", Kind.DH_KEY, Kind.SIGNATURE)
-    _completes(subject, insider, reveal_of(insider, dh_key))
+    target = context.target_session()
+    insider = target.insider()
+    dh_key = dh_key_for(target, insider)
+    _ignores(target, "AWAITING_REVEALSIG", Kind.DH_KEY, Kind.SIGNATURE)
+    _completes(target, insider, reveal_of(insider, dh_key))
 
 
 @scenario(
@@ -123,18 +124,18 @@ def messages_while_a_reveal_signature_is_awaited(stage: Stage) -> None:
         "!REVEAL-AWAITSIG-1",
     )
 )
-def messages_while_a_signature_is_awaited(stage: Stage) -> None:
+def messages_while_a_signature_is_awaited(context: Context) -> None:
     """In AWAITING_SIG the same D-H Key is answered with the same Reveal Signature each time; another one, and a Reveal
     Signature, are ignored; the Signature Message completes.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    commit, reveal = reveal_for(subject, insider)
+    target = context.target_session()
+    insider = target.insider()
+    commit, reveal = reveal_for(target, insider)
     for _ in range(2):
-        (again,) = subject.give(insider.dh_key()).sends(Kind.REVEAL_SIGNATURE)
+        (again,) = target.receive(insider.dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
         check(again.body == reveal.body, "the same D-H Key is answered with the very same Reveal Signature")
-        _ignores(subject, "AWAITING_SIG", Kind.DH_KEY, Kind.REVEAL_SIGNATURE)
-    _completes(subject, insider, signature_of(insider, commit, reveal))
+        _ignores(target, "AWAITING_SIG", Kind.DH_KEY, Kind.REVEAL_SIGNATURE)
+    _completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(
@@ -147,47 +148,47 @@ def messages_while_a_signature_is_awaited(stage: Stage) -> None:
         "SIG-NONE-1",
     )
 )
-def messages_once_more_after_the_handshake(stage: Stage) -> None:
+def messages_once_more_after_the_handshake(context: Context) -> None:
     """When a handshake has completed the state is NONE: its messages once more are ignored, and the session goes on."""
-    subject = stage.subject()
-    insider = subject.insider()
-    genuine = reveal_of(insider, dh_key_for(subject, insider))
-    subject.give(genuine.raw).one(Established)
+    target = context.target_session()
+    insider = target.insider()
+    genuine = reveal_of(insider, dh_key_for(target, insider))
+    target.receive(genuine.raw).one(Established)
     for _ in range(2):
-        subject.give(genuine.raw).ignored("the Reveal Signature once more")
-        subject.give(insider.dh_key()).ignored("a D-H Key after the handshake")
-    subject.still_talks(insider)
+        target.receive(genuine.raw).assert_ignored("the Reveal Signature once more")
+        target.receive(insider.dh_key()).assert_ignored("a D-H Key after the handshake")
+    target.assert_session_alive(insider)
 
-    subject = stage.subject()
-    insider = subject.insider()
-    genuine = signature_of(insider, *reveal_for(subject, insider))
-    subject.give(genuine.raw).one(Established)
+    target = context.target_session()
+    insider = target.insider()
+    genuine = signature_of(insider, *reveal_for(target, insider))
+    target.receive(genuine.raw).one(Established)
     for _ in range(2):
-        subject.give(genuine.raw).ignored("the Signature Message once more")
-        subject.give(insider.dh_key()).ignored("the D-H Key once more, after the handshake")
-    subject.still_talks(insider)
+        target.receive(genuine.raw).assert_ignored("the Signature Message once more")
+        target.receive(insider.dh_key()).assert_ignored("the D-H Key once more, after the handshake")
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-4", "!SIG-ACCEPT-3", "AKE-HIDE-1", "!AKE-HIDE-1", "AKE-VERIFY-6"))
-def no_session_before_all_is_verified(stage: Stage) -> None:
+def no_session_before_all_is_verified(context: Context) -> None:
     """Until the last message has been verified nobody is reported, data messages are not accepted, and the user's texts
     do not go out as if there were a session.
     """
     for target_begins in (True, False):
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         if target_begins:
-            genuine = signature_of(insider, *reveal_for(subject, insider))
+            genuine = signature_of(insider, *reveal_for(target, insider))
         else:
-            genuine = reveal_of(insider, dh_key_for(subject, insider))
+            genuine = reveal_of(insider, dh_key_for(target, insider))
         forged = genuine.with_mac(bytes(20))
-        refused(subject.give(forged), "a message with a wrong MAC")
-        subject.give(insider.data(b"too early")).accepts_nothing("a data message before the handshake is complete")
-        sent = subject.user("send", text=b"to whom?").kinds
+        refused(target.receive(forged), "a message with a wrong MAC")
+        target.receive(insider.data(b"too early")).assert_rejected("a data message before the handshake is complete")
+        sent = target.user("send", text=b"to whom?").kinds
         check(Kind.DATA not in sent, "no data message goes out before the handshake is complete")
-        early = subject.replies(0, TARGET).of(Established)
+        early = target.replies(0, TARGET).of(Established)
         check(not early, f"no session is reported before all is verified, and there was {early}")
-        shown = getattr(subject.world.parties[TARGET], "inspect", None)
+        shown = getattr(target.world.parties[TARGET], "inspect", None)
         if shown is not None:
             told = [(session.ssid, session.fingerprint) for session in shown().sessions]
             check(not any(map(any, told)), "no ssid and no fingerprint is kept before all is verified")
@@ -202,19 +203,19 @@ BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
     needs=("policy", "v2", "v3"),
     requirements=("COMMIT-POLICY-1", "!COMMIT-POLICY-1", "COMMIT-POLICY-2", "!COMMIT-POLICY-2"),
 )
-def commit_of_a_version_not_allowed(stage: Stage) -> None:
+def commit_of_a_version_not_allowed(context: Context) -> None:
     """A commit is ignored while its version is not allowed, and answered once it is."""
-    subject = stage.subject(policy=BOTH & ~ALLOW[stage.version])
-    insider = subject.insider()
-    subject.user("start")
-    subject.give(insider.commit()).ignored("a commit of a version that is not allowed")
-    _policy_changes(subject, BOTH)
-    subject.establish(insider)
-    subject.still_talks(insider)
+    target = context.target_session(policy=BOTH & ~ALLOW[context.version])
+    insider = target.insider()
+    target.user("start")
+    target.receive(insider.commit()).assert_ignored("a commit of a version that is not allowed")
+    _policy_changes(target, BOTH)
+    target.establish(insider)
+    target.assert_session_alive(insider)
 
 
-def _policy_changes(subject: Subject, policy: Policy) -> None:
-    subject.world.user(TARGET, "set_policy", policy=policy)
+def _policy_changes(target: TargetSession, policy: Policy) -> None:
+    target.world.user(TARGET, "set_policy", policy=policy)
 
 
 @scenario(
@@ -234,54 +235,54 @@ def _policy_changes(subject: Subject, policy: Policy) -> None:
         "!REVEAL-POLICY-2",
     ),
 )
-def version_disallowed_in_the_middle(stage: Stage) -> None:
+def version_disallowed_in_the_middle(context: Context) -> None:
     """When the version of a handshake under way is no longer allowed its next message is ignored, whichever it is, and
     completes it when the version is allowed again.
     """
-    only_other = BOTH & ~ALLOW[stage.version]
+    only_other = BOTH & ~ALLOW[context.version]
     # Of the last two messages the text of version 3 names ALLOW_V2 alone. [reading POLICY-AKE-FLAG]
-    last = Policy.NONE if stage.version == 3 else only_other
+    last = Policy.NONE if context.version == 3 else only_other
 
-    subject = stage.subject(policy=BOTH)
-    insider = subject.insider()
-    commit = commit_for_query(subject)
-    _policy_changes(subject, only_other)
-    subject.give(insider.dh_key()).ignored("a D-H Key of a version that is not allowed any more")
-    _policy_changes(subject, BOTH)
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    target = context.target_session(policy=BOTH)
+    insider = target.insider()
+    commit = commit_for_query(target)
+    _policy_changes(target, only_other)
+    target.receive(insider.dh_key()).assert_ignored("a D-H Key of a version that is not allowed any more")
+    _policy_changes(target, BOTH)
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
-    _policy_changes(subject, last)
-    _no_session(subject, genuine, "a Signature Message")
-    _policy_changes(subject, BOTH)
-    _completes(subject, insider, genuine)
+    _policy_changes(target, last)
+    _no_session(target, genuine, "a Signature Message")
+    _policy_changes(target, BOTH)
+    _completes(target, insider, genuine)
 
-    subject = stage.subject(policy=BOTH)
-    insider = subject.insider()
-    genuine = reveal_of(insider, dh_key_for(subject, insider))
-    _policy_changes(subject, last)
-    _no_session(subject, genuine, "a Reveal Signature")
-    _policy_changes(subject, BOTH)
-    _completes(subject, insider, genuine)
+    target = context.target_session(policy=BOTH)
+    insider = target.insider()
+    genuine = reveal_of(insider, dh_key_for(target, insider))
+    _policy_changes(target, last)
+    _no_session(target, genuine, "a Reveal Signature")
+    _policy_changes(target, BOTH)
+    _completes(target, insider, genuine)
 
 
-def _no_session(subject: Subject, genuine: Genuine, what: str) -> None:
+def _no_session(target: TargetSession, genuine: Genuine, what: str) -> None:
     """Where no version is allowed everything is text, so the message may be shown; nothing else may come of it."""
-    reply = subject.give(genuine.raw)
+    reply = target.receive(genuine.raw)
     refused(reply, f"{what} of a version that is not allowed any more")
     shown = [event.text for event in reply.of(TextReceived)]
     check(shown in ([], [genuine.raw]), f"{what} is ignored, or is text like any other, and there was {reply}")
 
 
 @scenario(versions=(3,), needs=("policy", "v2"), requirements=("DHKEY-VERSION-1", "!DHKEY-VERSION-1"))
-def dh_key_of_another_version(stage: Stage) -> None:
+def dh_key_of_another_version(context: Context) -> None:
     """A D-H Key of version 2 is no answer to a commit of version 3, though both are allowed; the right one is."""
-    subject = stage.subject(policy=BOTH)
-    insider = subject.insider()
-    commit = commit_for_query(subject)
+    target = context.target_session(policy=BOTH)
+    insider = target.insider()
+    commit = commit_for_query(target)
     other = Insider(insider.key, 0, version=2, seed=b"older")
-    subject.give(other.dh_key()).ignored("a D-H Key of version 2")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    _completes(subject, insider, signature_of(insider, commit, reveal))
+    target.receive(other.dh_key()).assert_ignored("a D-H Key of version 2")
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    _completes(target, insider, signature_of(insider, commit, reveal))
 
 
 def _key_exchange_1(insider: Insider) -> bytes:
@@ -292,16 +293,16 @@ def _key_exchange_1(insider: Insider) -> bytes:
 
 
 @scenario(versions=(2,), requirements=("AKE-V1-1", "!AKE-V1-1"))
-def key_exchange_message_of_version_1(stage: Stage) -> None:
+def key_exchange_message_of_version_1(context: Context) -> None:
     """A Key Exchange Message of version 1 makes no session and gets no answer of that version, and a handshake that is
     under way completes.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    refused(subject.give(_key_exchange_1(insider)), "a Key Exchange Message of version 1")
-    commit, reveal = reveal_for(subject, insider)
-    refused(subject.give(_key_exchange_1(insider)), "a Key Exchange Message of version 1 in AWAITING_SIG")
-    _completes(subject, insider, signature_of(insider, commit, reveal))
+    target = context.target_session()
+    insider = target.insider()
+    refused(target.receive(_key_exchange_1(insider)), "a Key Exchange Message of version 1")
+    commit, reveal = reveal_for(target, insider)
+    refused(target.receive(_key_exchange_1(insider)), "a Key Exchange Message of version 1 in AWAITING_SIG")
+    _completes(target, insider, signature_of(insider, commit, reveal))
 
 
 WRONG_HEADERS: dict[str, Callable[[Message], Message]] = {
@@ -335,33 +336,33 @@ def _misheaded(message: bytes) -> dict[str, bytes]:
         "!SIG-FORM-3",
     )
 )
-def wrong_version_or_type(stage: Stage) -> None:
+def wrong_version_or_type(context: Context) -> None:
     """A handshake message whose version or type field is none, or is another message's, is not acted upon; the same
     with the right ones is.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
     for why, message in _misheaded(insider.commit(receiver=insider.target_tag)).items():
-        refused(subject.give(message), f"a D-H Commit with {why}")
-    dh_key = subject.give(insider.commit()).message(Kind.DH_KEY)
+        refused(target.receive(message), f"a D-H Commit with {why}")
+    dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
     genuine = reveal_of(insider, dh_key)
     for why, message in _misheaded(genuine.raw).items():
-        refused(subject.give(message), f"a Reveal Signature with {why}")
-    refused(subject.give(_as_type(genuine.message, 0x12)), "a Reveal Signature with the type of a Signature Message")
-    _completes(subject, insider, genuine)
+        refused(target.receive(message), f"a Reveal Signature with {why}")
+    refused(target.receive(_as_type(genuine.message, 0x12)), "a Reveal Signature with the type of a Signature Message")
+    _completes(target, insider, genuine)
 
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    commit = commit_for_query(target)
     for why, message in _misheaded(insider.dh_key()).items():
-        refused(subject.give(message), f"a D-H Key with {why}")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+        refused(target.receive(message), f"a D-H Key with {why}")
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
     for why, message in _misheaded(genuine.raw).items():
-        refused(subject.give(message), f"a Signature Message with {why}")
-    refused(subject.give(_as_type(genuine.message, 0x11)), "a Signature Message with the type of a Reveal Signature")
-    _completes(subject, insider, genuine)
+        refused(target.receive(message), f"a Signature Message with {why}")
+    refused(target.receive(_as_type(genuine.message, 0x11)), "a Signature Message with the type of a Reveal Signature")
+    _completes(target, insider, genuine)
 
 
 def _as_type(message: Message, code: int) -> bytes:
@@ -375,53 +376,53 @@ def _as_type(message: Message, code: int) -> bytes:
     needs=("stored_messages", "policy"),
     requirements=("REVEAL-ACCEPT-5", "SIG-ACCEPT-4", "REVEAL-ACCEPT-4", "SIG-ACCEPT-3"),
 )
-def stored_text_goes_out_when_the_session_is_there(stage: Stage) -> None:
+def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
     """A text typed under REQUIRE_ENCRYPTION a moment ago goes out, encrypted, when the handshake completes: after the
     Signature Message in the one role, at once in the other.
     """
     for target_begins in (True, False):
-        subject = stage.subject(policy=ALLOW[stage.version] | Policy.REQUIRE_ENCRYPTION)
-        insider = subject.insider()
-        subject.user("send", text=b"hold this for me").sends(Kind.QUERY)
+        target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
+        insider = target.insider()
+        target.user("send", text=b"hold this for me").assert_sent(Kind.QUERY)
         if target_begins:
-            commit = subject.query().message(Kind.DH_COMMIT)
-            reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-            reply = subject.give(signature_of(insider, commit, reveal).raw)
-            reply.sends(Kind.DATA)
+            commit = target.query().message(Kind.DH_COMMIT)
+            reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+            reply = target.receive(signature_of(insider, commit, reveal).raw)
+            reply.assert_sent(Kind.DATA)
         else:
-            dh_key = subject.give(insider.commit()).message(Kind.DH_KEY)
-            reply = subject.give(reveal_of(insider, dh_key).raw)
-            reply.sends(Kind.SIGNATURE, Kind.DATA)
+            dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
+            reply = target.receive(reveal_of(insider, dh_key).raw)
+            reply.assert_sent(Kind.SIGNATURE, Kind.DATA)
         reply.one(Established)
-        text = subject.read(insider, reply.message(Kind.DATA)).text
+        text = target.read(insider, reply.message(Kind.DATA)).text
         check(text == b"hold this for me", f"the stored text arrives, and {text!r} did")
-        subject.still_talks(insider)
+        target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-5", "!SIG-ACCEPT-4", "REVEAL-ACCEPT-2", "SIG-ACCEPT-3"))
-def nothing_goes_out_that_was_not_stored(stage: Stage) -> None:
+def nothing_goes_out_that_was_not_stored(context: Context) -> None:
     """When nothing was typed, the handshake ends with the Signature Message, in the other role with no message."""
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.give(reveal_of(insider, dh_key_for(subject, insider)).raw).sends(Kind.SIGNATURE)
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.give(signature_of(insider, *reveal_for(subject, insider)).raw).sends()
+    target = context.target_session()
+    insider = target.insider()
+    target.receive(reveal_of(insider, dh_key_for(target, insider)).raw).assert_sent(Kind.SIGNATURE)
+    target = context.target_session()
+    insider = target.insider()
+    target.receive(signature_of(insider, *reveal_for(target, insider)).raw).assert_sent()
 
 
 @scenario(requirements=("AKE-BOTH-1", "!AKE-BOTH-1", "!KEYS-FPR-3", "STATE-ENCRYPTED-4"))
-def session_refreshed_under_another_key(stage: Stage) -> None:
+def session_refreshed_under_another_key(context: Context) -> None:
     """A handshake in a running session with somebody who has another long-term key reports that key, not the one
     before, and is not told as a session with the same key; from then on only the new keys are used.
     """
     for target_begins in (True, False):
-        subject, first = stage.encrypted()
-        subject.still_talks(first)
-        second = subject.insider("carol", seed=b"second")
-        subject.tick(300)
-        established = subject.establish(second, target_begins=target_begins)
-        untold = getattr(subject.world.parties[TARGET], "untold", ())
+        target, first = context.encrypted()
+        target.assert_session_alive(first)
+        second = target.insider("carol", seed=b"second")
+        target.tick(300)
+        established = target.establish(second, target_begins=target_begins)
+        untold = getattr(target.world.parties[TARGET], "untold", ())
         if ("established", "same_key") not in untold:
             check(not established.same_key, "the user is not told that the key is the same as before")
-        subject.still_talks(second)
-        subject.give(first.data(b"from the first")).accepts_nothing("a message under the keys of the session before")
+        target.assert_session_alive(second)
+        target.receive(first.data(b"from the first")).assert_rejected("a message under the keys of the session before")

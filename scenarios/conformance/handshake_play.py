@@ -13,46 +13,47 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness import wire
-from harness.insider import Insider, dsa_sign, mpi, power, public_key
-from harness.keys import test_key
-from harness.stage import Reply, Stage, Subject, check
-from harness.wire import DH_GENERATOR, Kind, Message, crypto
-from harness.wire.fields import Type, encode
-from implementations.contract import DsaPrivateKey, Established
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
+from otterproof.harness.wire.fields import Type, encode
+from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.implementations.contract import DsaPrivateKey, Established
 
 #: Seconds after which no client takes a query for a repetition of the one before.
 LATER = 300
 
 
-def dh_key_for(subject: Subject, insider: Insider, commit: bytes | None = None) -> Message:
+def dh_key_for(target: TargetSession, insider: Insider, commit: bytes | None = None) -> Message:
     """The target's user asks, the insider commits: the D-H Key with which the target answers."""
-    subject.user("start")
-    return subject.give(insider.commit() if commit is None else commit).message(Kind.DH_KEY)
+    target.user("start")
+    return target.receive(insider.commit() if commit is None else commit).message(Kind.DH_KEY)
 
 
-def commit_for_query(subject: Subject) -> Message:
+def commit_for_query(target: TargetSession) -> Message:
     """The D-H Commit with which the target answers a query."""
-    subject.tick(LATER)
-    return subject.query().message(Kind.DH_COMMIT)
+    target.tick(LATER)
+    return target.query().message(Kind.DH_COMMIT)
 
 
-def reveal_for(subject: Subject, insider: Insider) -> tuple[Message, Message]:
+def reveal_for(target: TargetSession, insider: Insider) -> tuple[Message, Message]:
     """The target is asked to begin, and the insider answers: its D-H Commit and its Reveal Signature."""
-    commit = commit_for_query(subject)
-    return commit, subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    commit = commit_for_query(target)
+    return commit, target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
 
 def refused(reply: Reply, why: str) -> None:
     """Demand that something had no effect and drew no encoded message; an Error Message may tell of it."""
-    reply.accepts_nothing(why)
+    reply.assert_rejected(why)
     answers = [kind for kind in reply.kinds if kind in wire.ENCODED]
     check(not answers, f"nothing is made of {why}, and {', '.join(answers)} went out")
 
 
 def ignored(reply: Reply, why: str) -> None:
     """Demand what the text calls to ignore: no effect, no text, no message of any kind."""
-    reply.ignored(why)
+    reply.assert_ignored(why)
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -136,7 +137,7 @@ def reveal_of(insider: Insider, dh_key: Message) -> Genuine:
 
 def signature_of(insider: Insider, commit: Message, reveal: Message) -> Genuine:
     """The insider's genuine Signature Message for the target's Reveal Signature."""
-    gx = insider.opened(wire.build(commit), wire.build(reveal))
+    gx = insider.decommit(wire.build(commit), wire.build(reveal))
     message = wire.parse(insider.signature(gx))
     keys = crypto.handshake_keys(power(gx, insider.x))
     return Genuine(message, keys, True, power(DH_GENERATOR, insider.x), gx, insider.key)
@@ -146,7 +147,7 @@ Lie: TypeAlias = Callable[[Genuine], bytes]
 Lies: TypeAlias = Mapping[str, Lie]
 
 
-def tells_lies(stage: Stage, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
+def tells_lies(context: Context, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
     """In place of a genuine Reveal Signature (or, primed, Signature Message) each lie is told; nothing may come of it.
 
     The genuine message then completes the handshake. Where it does not, each lie is told again in a handshake of its
@@ -154,43 +155,43 @@ def tells_lies(stage: Stage, lies: Lies, *, primed: bool, strictly: bool = False
     genuine message fails only where the handshake was given up as a whole.
     """
     demand = ignored if strictly else refused
-    subject = stage.subject()
-    insider = subject.insider()
-    genuine = _moment(subject, insider, primed)
+    target = context.target_session()
+    insider = target.insider()
+    genuine = _moment(target, insider, primed)
     for why, lie in lies.items():
-        demand(subject.give(lie(genuine)), why)
-    if subject.give(genuine.raw).of(Established):
-        subject.still_talks(insider)
+        demand(target.receive(lie(genuine)), why)
+    if target.receive(genuine.raw).of(Established):
+        target.assert_session_alive(insider)
         return
     for why, lie in lies.items():
         if strictly:
-            _given_up(subject, insider, primed, genuine)
-        genuine = _moment(subject, insider, primed)
-        demand(subject.give(lie(genuine)), why)
-    anew(subject, insider, target_begins=primed)
+            _given_up(target, insider, primed, genuine)
+        genuine = _moment(target, insider, primed)
+        demand(target.receive(lie(genuine)), why)
+    anew(target, insider, target_begins=primed)
 
 
-def anew(subject: Subject, insider: Insider, *, target_begins: bool = False) -> None:
+def anew(target: TargetSession, insider: Insider, *, target_begins: bool = False) -> None:
     """Whatever went before, a whole new handshake leads to a session."""
-    subject.tick(LATER)
-    subject.establish(insider, target_begins=target_begins)
-    subject.still_talks(insider)
+    target.tick(LATER)
+    target.establish(insider, target_begins=target_begins)
+    target.assert_session_alive(insider)
 
 
-def _given_up(subject: Subject, insider: Insider, primed: bool, genuine: Genuine) -> None:
+def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: Genuine) -> None:
     """Demand that the authentication state is NONE: the handshake was not merely spoilt."""
     if primed:
-        subject.give(insider.dh_key()).ignored("a D-H Key after a handshake that failed")
+        target.receive(insider.dh_key()).assert_ignored("a D-H Key after a handshake that failed")
     else:
-        again = dh_key_for(subject, insider)
+        again = dh_key_for(target, insider)
         check(again.number("gy") != genuine.theirs, "after a failure the genuine message completes, or all begins anew")
-        subject.give(genuine.raw).accepts_nothing("a Reveal Signature for another D-H Key")
+        target.receive(genuine.raw).assert_rejected("a Reveal Signature for another D-H Key")
 
 
-def _moment(subject: Subject, insider: Insider, primed: bool) -> Genuine:
+def _moment(target: TargetSession, insider: Insider, primed: bool) -> Genuine:
     if primed:
-        return signature_of(insider, *reveal_for(subject, insider))
-    return reveal_of(insider, dh_key_for(subject, insider))
+        return signature_of(insider, *reveal_for(target, insider))
+    return reveal_of(insider, dh_key_for(target, insider))
 
 
 # ---- lies -----------------------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ WRONG_MACS: Lies = {
 
 #: Signatures that are not the signer's of M, in an X with the right MAC.
 WRONG_SIGNATURES: Lies = {
-    "a signature with another key than the one shown": lambda of: of.signing(of.m(), signer=test_key("bob")),
+    "a signature with another key than the one shown": lambda of: of.signing(of.m(), signer=published_key("bob")),
     "another's public key with one's own signature": lambda of: _as_bob(of),
     "a signature with one bit inverted": lambda of: of.with_block(flipped(of.block, 0)),
     "a signature of zeros": lambda of: of.with_block(of.identity + bytes(40)),
@@ -296,5 +297,5 @@ def _renumbered(of: Genuine, keyid: int) -> bytes:
 
 
 def _as_bob(of: Genuine) -> bytes:
-    identity = public_key(test_key("bob").public) + of.identity[-4:]
+    identity = public_key(published_key("bob").public) + of.identity[-4:]
     return of.signing(of.m(identity=identity), identity=identity)

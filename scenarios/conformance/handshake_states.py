@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from harness import wire
-from harness.insider import Insider, mpi, power
-from harness.scenario import scenario
-from harness.stage import PEER, TARGET, Pair, Stage, Subject, check
-from harness.wire import DH_GENERATOR, Kind, Message
-from implementations.contract import Established
-from scenarios.conformance.handshake_play import (
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import DH_GENERATOR, Kind, Message
+from otterproof.harness.wire.numbers import mpi, power
+from otterproof.implementations.contract import Established
+from otterproof.scenarios.conformance.handshake_play import (
     commit_for_query,
     dh_key_for,
     refused,
@@ -23,10 +24,10 @@ from scenarios.conformance.handshake_play import (
 )
 
 
-def _reveal(subject: Subject, insider: Insider, dh_key: Message) -> None:
+def _reveal(target: TargetSession, insider: Insider, dh_key: Message) -> None:
     """The insider's Reveal Signature completes the handshake, and texts arrive."""
-    subject.give(insider.reveal_signature(wire.build(dh_key))).one(Established)
-    subject.still_talks(insider)
+    target.receive(insider.reveal_signature(wire.build(dh_key))).one(Established)
+    target.assert_session_alive(insider)
 
 
 def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
@@ -38,23 +39,23 @@ def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
 
 
 @scenario(requirements=("COMMIT-NONE-1", "COMMIT-NONE-2", "!COMMIT-NONE-2", "!AKE-OUTLINE-1"))
-def commit_in_none(stage: Stage) -> None:
+def commit_in_none(context: Context) -> None:
     """In NONE a commit, asked for or not, is answered with a D-H Key, and the Reveal Signature that follows completes;
     without the commit it does not.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    (dh_key,) = subject.give(insider.commit()).sends(Kind.DH_KEY)
+    target = context.target_session()
+    insider = target.insider()
+    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
     reveal = insider.reveal_signature(wire.build(dh_key))
-    other = stage.subject()
+    other = context.target_session()
     other.user("start")
-    refused(other.give(reveal), "a Reveal Signature without a commit")
-    subject = stage.subject()
-    insider = subject.insider()
-    (dh_key,) = subject.give(insider.commit()).sends(Kind.DH_KEY)
-    _reveal(subject, insider, dh_key)
-    (dh_key,) = subject.give(insider.commit()).sends(Kind.DH_KEY)
-    _reveal(subject, insider, dh_key)
+    refused(other.receive(reveal), "a Reveal Signature without a commit")
+    target = context.target_session()
+    insider = target.insider()
+    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    _reveal(target, insider, dh_key)
+    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    _reveal(target, insider, dh_key)
 
 
 def _edges(hashed: bytes) -> dict[bytes, bool]:
@@ -71,32 +72,32 @@ def _edges(hashed: bytes) -> dict[bytes, bool]:
 
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "COMMIT-DHKEY-2", "COMMIT-DHKEY-5", "!COMMIT-DHKEY-5"))
-def commits_that_cross_are_compared(stage: Stage) -> None:
+def commits_that_cross_are_compared(context: Context) -> None:
     """In AWAITING_DHKEY the hashes are compared as unsigned big-endian numbers of 32 bytes: next to its own, at both
     ends, and where only sign or byte order would tell otherwise, the target yields to the higher one and no other.
     """
     for number in range(7):
-        subject = stage.subject()
-        insider = subject.insider()
-        edges = list(_edges(commit_for_query(subject).data("hashed_gx")).items())
+        target = context.target_session()
+        insider = target.insider()
+        edges = list(_edges(commit_for_query(target).data("hashed_gx")).items())
         if number >= len(edges):
             break
         hashed, higher = edges[number]
         expected = Kind.DH_KEY if higher else Kind.DH_COMMIT
-        subject.give(insider.commit(hashed=hashed)).sends(expected)
+        target.receive(insider.commit(hashed=hashed)).assert_sent(expected)
 
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-2", "!COMMIT-DHKEY-3"))
-def commit_with_the_same_hash(stage: Stage) -> None:
+def commit_with_the_same_hash(context: Context) -> None:
     """The target's own commit sent back has no lower hash, so that the target yields and answers with a D-H Key."""
-    subject = stage.subject()
-    insider = subject.insider()
-    own = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    own = commit_for_query(target)
     insider.r = bytes(16)
     commit = wire.parse(insider.commit())
     for name in ("encrypted_gx", "hashed_gx"):
         commit = commit.with_value(name, own.data(name))
-    subject.give(wire.build(commit)).sends(Kind.DH_KEY)
+    target.receive(wire.build(commit)).assert_sent(Kind.DH_KEY)
 
 
 @scenario(
@@ -111,38 +112,38 @@ def commit_with_the_same_hash(stage: Stage) -> None:
         "INSTANCE-ZERO-1",
     )
 )
-def commit_with_a_lower_hash(stage: Stage) -> None:
+def commit_with_a_lower_hash(context: Context) -> None:
     """A commit with a lower hash than the target's own is ignored, as often as it comes: its own is sent again, and a
     D-H Key still completes the handshake that began with that one.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    own = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    own = commit_for_query(target)
     _with_hash(insider, lambda hashed: hashed < own.data("hashed_gx"))
     for _ in range(2):
-        (again,) = subject.give(insider.commit()).sends(Kind.DH_COMMIT)
+        (again,) = target.receive(insider.commit()).assert_sent(Kind.DH_COMMIT)
         same = all(again.data(name) == own.data(name) for name in ("encrypted_gx", "hashed_gx"))
         check(same, "the commit that is sent again is the same")
-        if stage.version == 3:
+        if context.version == 3:
             receiver = again.number("receiver_tag")
             check(receiver in (0, insider.tag), f"it is addressed to 0 or to who sent the commit, not to {receiver:#x}")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    subject.give(signature_of(insider, own, reveal).raw).one(Established)
-    subject.still_talks(insider)
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    target.receive(signature_of(insider, own, reveal).raw).one(Established)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-5", "COMMIT-DHKEY-6", "DHKEY-REVEALSIG-1"))
-def commit_with_a_higher_hash(stage: Stage) -> None:
+def commit_with_a_higher_hash(context: Context) -> None:
     """To a commit with a higher hash the target yields: it forgets its own g^x, so that a D-H Key for that is ignored,
     and the Reveal Signature completes the other side's handshake.
     """
-    subject = stage.subject()
-    insider = subject.insider()
-    own = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    own = commit_for_query(target)
     _with_hash(insider, lambda hashed: hashed > own.data("hashed_gx"))
-    (dh_key,) = subject.give(insider.commit()).sends(Kind.DH_KEY)
-    subject.give(insider.dh_key()).ignored("a D-H Key for a commit that was given up")
-    _reveal(subject, insider, dh_key)
+    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    target.receive(insider.dh_key()).assert_ignored("a D-H Key for a commit that was given up")
+    _reveal(target, insider, dh_key)
 
 
 def _both_begin(pair: Pair) -> None:
@@ -150,7 +151,7 @@ def _both_begin(pair: Pair) -> None:
     for name in pair.names:
         pair.do(name, "start", {})
     for name in pair.names:
-        pair.pass_on(name)
+        pair.deliver_next(name)
 
 
 def _one_session(pair: Pair) -> None:
@@ -164,30 +165,30 @@ def _one_session(pair: Pair) -> None:
 
 
 @scenario(requirements=("COMMIT-DHKEY-7",))
-def both_begin_at_once(stage: Stage) -> None:
+def both_begin_at_once(context: Context) -> None:
     """Two sides that send commits at the same time end up in one session, whoever has the higher hash."""
     for number in range(3):
-        stage.seed += b"%d" % number
-        pair = stage.pair()
+        context.seed += b"%d" % number
+        pair = context.pair()
         _both_begin(pair)
         pair.world.settle()
         _one_session(pair)
 
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
-def both_begin_and_messages_linger(stage: Stage) -> None:
+def both_begin_and_messages_linger(context: Context) -> None:
     """The same holds when all that one side sends arrives late, after the other side has sent everything it can."""
     for number in range(2):
         for late in (TARGET, PEER):
-            stage.seed += b"%d" % number
-            pair = stage.pair()
+            context.seed += b"%d" % number
+            pair = context.pair()
             _both_begin(pair)
             other = pair.other(late)
             for _ in range(8):
                 while pair.world.network.queues[other]:
-                    pair.pass_on(other)
+                    pair.deliver_next(other)
                 if pair.world.network.queues[late]:
-                    pair.pass_on(late)
+                    pair.deliver_next(late)
             _one_session(pair)
 
 
@@ -201,62 +202,62 @@ def both_begin_and_messages_linger(stage: Stage) -> None:
         "!COMMIT-REVEALSIG-3",
     )
 )
-def commit_while_a_reveal_signature_is_awaited(stage: Stage) -> None:
+def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
     """In AWAITING_REVEALSIG another commit gets the very same D-H Key and takes the place of the one before: the Reveal
     Signature for the new one completes, that for the old one does not.
     """
     for which in ("old", "new"):
-        subject = stage.subject()
-        insider, other = subject.insider(), subject.insider(seed=b"another x")
-        dh_key = dh_key_for(subject, insider)
+        target = context.target_session()
+        insider, other = target.insider(), target.insider(seed=b"another x")
+        dh_key = dh_key_for(target, insider)
         for commit in (insider.commit(), other.commit(), other.commit()):
-            (again,) = subject.give(commit).sends(Kind.DH_KEY)
+            (again,) = target.receive(commit).assert_sent(Kind.DH_KEY)
             check(again.body == dh_key.body, "another commit is answered with the same D-H Key")
         if which == "new":
-            _reveal(subject, other, dh_key)
+            _reveal(target, other, dh_key)
         else:
             reveal = insider.reveal_signature(wire.build(dh_key))
-            refused(subject.give(reveal), "the Reveal Signature for a commit that was replaced")
+            refused(target.receive(reveal), "the Reveal Signature for a commit that was replaced")
 
 
 @scenario(requirements=("COMMIT-SIG-1", "!COMMIT-SIG-1", "COMMIT-SIG-2", "!COMMIT-SIG-2", "SIG-REVEALSIG-1"))
-def commit_while_a_signature_is_awaited(stage: Stage) -> None:
+def commit_while_a_signature_is_awaited(context: Context) -> None:
     """In AWAITING_SIG a commit is answered with a D-H Key that is new each time; the Signature Message for the old
     handshake is ignored then, and the Reveal Signature completes the new one.
     """
     seen = set()
     for _ in range(2):
-        subject = stage.subject()
-        insider, other = subject.insider(), subject.insider(seed=b"another x")
-        commit, reveal = reveal_for(subject, insider)
+        target = context.target_session()
+        insider, other = target.insider(), target.insider(seed=b"another x")
+        commit, reveal = reveal_for(target, insider)
         genuine = signature_of(insider, commit, reveal)
-        (dh_key,) = subject.give(other.commit()).sends(Kind.DH_KEY)
+        (dh_key,) = target.receive(other.commit()).assert_sent(Kind.DH_KEY)
         gx = genuine.theirs
         check(dh_key.number("gy") != gx, "the D-H Key is a new one, not the g^x of the handshake given up")
         seen.add(dh_key.number("gy"))
-        subject.give(genuine.raw).ignored("a Signature Message for a handshake that was given up")
-        _reveal(subject, other, dh_key)
-        commit, reveal = reveal_for(subject, insider)
-        (dh_key,) = subject.give(other.commit()).sends(Kind.DH_KEY)
+        target.receive(genuine.raw).assert_ignored("a Signature Message for a handshake that was given up")
+        _reveal(target, other, dh_key)
+        commit, reveal = reveal_for(target, insider)
+        (dh_key,) = target.receive(other.commit()).assert_sent(Kind.DH_KEY)
         check(dh_key.number("gy") not in seen, "the D-H Key is a new one each time")
-        _reveal(subject, other, dh_key)
-        stage.seed += b"again"
+        _reveal(target, other, dh_key)
+        context.seed += b"again"
 
 
 @scenario(requirements=("COMMIT-LIVE-1", "!COMMIT-LIVE-1"))
-def commit_in_a_session(stage: Stage) -> None:
+def commit_in_a_session(context: Context) -> None:
     """A commit in ENCRYPTED, from anybody, is answered, and the session stays usable until a handshake completes; then
     it is the new one that is used.
     """
     for target_begins in (False, True):
-        subject, insider = stage.encrypted(target_begins=target_begins)
-        other = subject.insider(seed=b"another x")
-        dh_key = dh_key_for(subject, other)
-        subject.still_talks(insider)
-        subject.give(wire.build(wire.parse(other.reveal_signature(wire.build(dh_key))).with_value("mac", bytes(20))))
-        subject.still_talks(insider)
-        again = dh_key_for(subject, other)
-        _reveal(subject, other, again)
+        target, insider = context.encrypted(target_begins=target_begins)
+        other = target.insider(seed=b"another x")
+        dh_key = dh_key_for(target, other)
+        target.assert_session_alive(insider)
+        target.receive(wire.build(wire.parse(other.reveal_signature(wire.build(dh_key))).with_value("mac", bytes(20))))
+        target.assert_session_alive(insider)
+        again = dh_key_for(target, other)
+        _reveal(target, other, again)
 
 
 def _malformed(insider: Insider) -> dict[str, bytes]:
@@ -274,49 +275,49 @@ def _malformed(insider: Insider) -> dict[str, bytes]:
 
 
 @scenario(requirements=("COMMIT-BAD-1", "!COMMIT-BAD-1", "!COMMIT-NONE-1", "!COMMIT-FORM-6", "!COMMIT-SIG-1"))
-def malformed_commit_in_each_state(stage: Stage) -> None:
+def malformed_commit_in_each_state(context: Context) -> None:
     """A commit that is cut short, or whose lengths are wrong, is not answered and changes nothing in any state: each
     handshake under way completes.
     """
-    subject = stage.subject()
-    insider, other = subject.insider(), subject.insider(seed=b"another x")
+    target = context.target_session()
+    insider, other = target.insider(), target.insider(seed=b"another x")
     lies = _malformed(other)
     for why, lie in lies.items():
-        refused(subject.give(lie), f"{why} in NONE")
-    dh_key = dh_key_for(subject, insider)
+        refused(target.receive(lie), f"{why} in NONE")
+    dh_key = dh_key_for(target, insider)
     for why, lie in lies.items():
-        refused(subject.give(lie), f"{why} in AWAITING_REVEALSIG")
-    _reveal(subject, insider, dh_key)
+        refused(target.receive(lie), f"{why} in AWAITING_REVEALSIG")
+    _reveal(target, insider, dh_key)
 
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    commit = commit_for_query(target)
     for why, lie in lies.items():
-        refused(subject.give(lie), f"{why} in AWAITING_DHKEY")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+        refused(target.receive(lie), f"{why} in AWAITING_DHKEY")
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     for why, lie in lies.items():
-        refused(subject.give(lie), f"{why} in AWAITING_SIG")
-    subject.give(signature_of(insider, commit, reveal).raw).one(Established)
-    subject.still_talks(insider)
+        refused(target.receive(lie), f"{why} in AWAITING_SIG")
+    target.receive(signature_of(insider, commit, reveal).raw).one(Established)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("AKE-REFLECT-1", "!AKE-REFLECT-1"))
-def own_messages_come_back(stage: Stage) -> None:
+def own_messages_come_back(context: Context) -> None:
     """All that the target sends, handed back to it as it is or under another client's tag, makes no session with
     itself, whichever side its user takes.
     """
     for under in (None, 0x2B2B):
         for asked in (True, False):
-            subject = stage.subject()
-            insider = subject.insider()
-            waiting = [commit_for_query(subject)] if asked else [dh_key_for(subject, insider)]
+            target = context.target_session()
+            insider = target.insider()
+            waiting = [commit_for_query(target)] if asked else [dh_key_for(target, insider)]
             for _ in range(12):
                 if not waiting:
                     break
                 message = waiting.pop(0)
-                if stage.version == 3 and under is not None:
+                if context.version == 3 and under is not None:
                     receiver = message.number("sender_tag")
                     message = message.with_value("sender_tag", under).with_value("receiver_tag", receiver)
-                reply = subject.give(wire.build(message))
-                reply.accepts_nothing("the target's own message")
+                reply = target.receive(wire.build(message))
+                reply.assert_rejected("the target's own message")
                 waiting += [sent for sent in reply.sent if sent.kind in wire.ENCODED]

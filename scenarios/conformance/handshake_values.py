@@ -10,13 +10,14 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
-from harness import wire
-from harness.insider import Insider, Signed, mpi, power
-from harness.scenario import scenario
-from harness.stage import Stage, Subject, check
-from harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
-from implementations.contract import Established
-from scenarios.conformance.handshake_play import anew, commit_for_query, dh_key_for, flipped, refused
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
+from otterproof.harness.wire.numbers import mpi, power
+from otterproof.implementations.contract import Established
+from otterproof.scenarios.conformance.handshake_play import anew, commit_for_query, dh_key_for, flipped, refused
 
 #: Values outside [2, p-2], and the secrets that they lead to whatever the other side's exponent is.
 OUTSIDE: dict[int, tuple[int, ...]] = {
@@ -34,76 +35,76 @@ def _secrets(public: int, theirs: int) -> tuple[int, ...]:
     return OUTSIDE[public] if public in OUTSIDE else (theirs, DH_PRIME - theirs)  # 2 (or p + 2), and p - 2
 
 
-def _begin_with(subject: Subject, insider: Insider, public: int) -> list[Established]:
+def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[Established]:
     """A whole handshake in which the insider's g^x is `public`: the sessions that came of it."""
-    dh_key = dh_key_for(subject, insider, insider.commit(public))
+    dh_key = dh_key_for(target, insider, insider.commit(public))
     made = []
     for secret in _secrets(public, dh_key.number("gy")):
-        signed = Signed(secret=secret)
-        made += subject.give(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(Established)
+        signed = SignatureOptions(secret=secret)
+        made += target.receive(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(Established)
     return made
 
 
-def _completes(subject: Subject, insider: Insider, values: Iterable[int]) -> bool:
+def _completes(target: TargetSession, insider: Insider, values: Iterable[int]) -> bool:
     """Whether a handshake with one of the values as g^x leads to a session; some need several tries."""
-    return any(_begin_with(subject, insider, public) for public in values)
+    return any(_begin_with(target, insider, public) for public in values)
 
 
 @scenario(requirements=("!AKE-VALID-2", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-2"))
-def gx_out_of_range(stage: Stage) -> None:
+def gx_out_of_range(context: Context) -> None:
     """A g^x below 2 or above p - 2 makes no session though all else is right; a handshake with a genuine one does."""
-    subject = stage.subject()
-    insider = subject.insider()
+    target = context.target_session()
+    insider = target.insider()
     for public in (*OUTSIDE, DH_PRIME + 2):
-        made = _begin_with(subject, insider, public)
+        made = _begin_with(target, insider, public)
         check(not made, f"a g^x of {_named(public)} makes no session, and made {made}")
-    anew(subject, insider)
+    anew(target, insider)
 
 
 @scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-1", "DHKEY-DHKEY-2"))
-def gy_out_of_range(stage: Stage) -> None:
+def gy_out_of_range(context: Context) -> None:
     """A g^y below 2 or above p - 2 is not answered, and the genuine D-H Key that follows completes the handshake."""
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = commit_for_query(subject)
+    target = context.target_session()
+    insider = target.insider()
+    commit = commit_for_query(target)
     for public in (*OUTSIDE, DH_PRIME + 2):
-        refused(subject.give(insider.dh_key(public)), f"a g^y of {_named(public)}")
-    reveal = subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    gx = insider.opened(wire.build(commit), wire.build(reveal))
-    subject.give(insider.signature(gx)).one(Established)
-    subject.still_talks(insider)
+        refused(target.receive(insider.dh_key(public)), f"a g^y of {_named(public)}")
+    reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+    gx = insider.decommit(wire.build(commit), wire.build(reveal))
+    target.receive(insider.signature(gx)).one(Established)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("AKE-VALID-2", "AKE-VALID-3", "COMMIT-GX-6"))
-def gx_at_the_limits(stage: Stage) -> None:
+def gx_at_the_limits(context: Context) -> None:
     """A g^x of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
     for exponent in (1, 100, 1000):
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         insider.x = exponent
-        anew(subject, insider)
-    subject = stage.subject()
+        anew(target, insider)
+    target = context.target_session()
     # The secret is one of two numbers; where a wrong guess ends the handshake, another one may be luckier.
-    check(_completes(subject, subject.insider(), [DH_PRIME - 2] * 16), "a g^x of p - 2 makes a session")
+    check(_completes(target, target.insider(), [DH_PRIME - 2] * 16), "a g^x of p - 2 makes a session")
 
 
 @scenario(requirements=("AKE-VALID-1", "AKE-VALID-3"))
-def gy_at_the_limits(stage: Stage) -> None:
+def gy_at_the_limits(context: Context) -> None:
     """A g^y of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
     for exponent in (1, 100):
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         insider.x = exponent
-        anew(subject, insider, target_begins=True)
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = commit_for_query(subject)
-    reveal = subject.give(insider.dh_key(DH_PRIME - 2)).message(Kind.REVEAL_SIGNATURE)
-    gx = insider.opened(wire.build(commit), wire.build(reveal))
+        anew(target, insider, target_begins=True)
+    target = context.target_session()
+    insider = target.insider()
+    commit = commit_for_query(target)
+    reveal = target.receive(insider.dh_key(DH_PRIME - 2)).message(Kind.REVEAL_SIGNATURE)
+    gx = insider.decommit(wire.build(commit), wire.build(reveal))
     right = [secret for secret in (gx, DH_PRIME - gx) if _mac_is_right(reveal, secret)]
     check(len(right) == 1, "the Reveal Signature is made with the secret of g^y = p - 2")
-    signature = insider.signature(gx, Signed(secret=right[0]), public=DH_PRIME - 2)
-    subject.give(signature).one(Established)
+    signature = insider.signature(gx, SignatureOptions(secret=right[0]), public=DH_PRIME - 2)
+    target.receive(signature).one(Established)
 
 
 def _mac_is_right(reveal: Message, secret: int) -> bool:
@@ -116,20 +117,22 @@ def _named(public: int) -> str:
     return f"{multiple if multiple > 1 else ''}p{rest - 5:+d}" if multiple else str(public)
 
 
-def _no_session(subject: Subject, insider: Insider, commit: bytes, why: str, revealed: bytes | None = None) -> None:
+def _no_session(
+    target: TargetSession, insider: Insider, commit: bytes, why: str, revealed: bytes | None = None
+) -> None:
     """Demand that no session comes of a commit, answered or not, and of the Reveal Signature that goes with it."""
-    subject.user("start")
-    answer = subject.give(commit)
+    target.user("start")
+    answer = target.receive(commit)
     for dh_key in answer.messages(Kind.DH_KEY):
         reveal = insider.reveal_signature(wire.build(dh_key), revealed=revealed)
-        refused(subject.give(reveal), f"a Reveal Signature for {why}")
+        refused(target.receive(reveal), f"a Reveal Signature for {why}")
 
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
-def commit_to_another_hash(stage: Stage) -> None:
+def commit_to_another_hash(context: Context) -> None:
     """The hash in a commit must be the SHA-256 of the MPI that it encrypts, all 32 bytes of it."""
-    subject = stage.subject()
-    insider = subject.insider()
+    target = context.target_session()
+    insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
     right = hashlib.sha256(content).digest()
     lies = {
@@ -144,17 +147,17 @@ def commit_to_another_hash(stage: Stage) -> None:
         "a hash with a byte too many": right + b"\0",
     }
     for why, hashed in lies.items():
-        _no_session(subject, insider, insider.commit(hashed=hashed), f"a commit with {why}")
-    anew(subject, insider)
+        _no_session(target, insider, insider.commit(hashed=hashed), f"a commit with {why}")
+    anew(target, insider)
 
 
 @scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
-def commit_to_what_is_no_mpi(stage: Stage) -> None:
+def commit_to_what_is_no_mpi(context: Context) -> None:
     """What a commit encrypts must be one MPI, as long as it says: bytes without length, or with a wrong one, are
     refused although the hash is right.
     """
-    subject = stage.subject()
-    insider = subject.insider()
+    target = context.target_session()
+    insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
     lies = {
         "g^x without its length": content[4:],
@@ -167,17 +170,17 @@ def commit_to_what_is_no_mpi(stage: Stage) -> None:
         "half a length": content[:2],
     }
     for why, gxmpi in lies.items():
-        _no_session(subject, insider, insider.commit(gxmpi=gxmpi), f"a commit to {why}")
-    anew(subject, insider)
+        _no_session(target, insider, insider.commit(gxmpi=gxmpi), f"a commit to {why}")
+    anew(target, insider)
 
 
 @scenario(requirements=("!COMMIT-GX-1", "!COMMIT-GX-4", "REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6"))
-def revealed_key_of_another_length(stage: Stage) -> None:
+def revealed_key_of_another_length(context: Context) -> None:
     """A revealed key that has not 16 bytes is refused, even one that opens the commit, or would if it were padded; so
     is a commit encrypted from another counter on, and another key than the one that was used.
     """
-    subject = stage.subject()
-    insider = subject.insider()
+    target = context.target_session()
+    insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
     r = insider.r
     for why, revealed in {
@@ -188,26 +191,26 @@ def revealed_key_of_another_length(stage: Stage) -> None:
         "another key": flipped(r, 0),
         "a key of zeros": bytes(16),
     }.items():
-        _no_session(subject, insider, insider.commit(), why, revealed)
+        _no_session(target, insider, insider.commit(), why, revealed)
     for size in (24, 32):
         insider.r = r + bytes(range(size - 16))
-        _no_session(subject, insider, insider.commit(), f"a key of {size} bytes that opens the commit", insider.r)
+        _no_session(target, insider, insider.commit(), f"a key of {size} bytes that opens the commit", insider.r)
     insider.r = bytes(15) + b"\x17"
-    _no_session(subject, insider, insider.commit(), "a key without its leading zeros", b"\x17")
+    _no_session(target, insider, insider.commit(), "a key without its leading zeros", b"\x17")
     insider.r = r
     commit = wire.parse(insider.commit())
     for counter in (1, 1 << 63):
         encrypted = crypto.aes_ctr(r, counter.to_bytes(8), content)
         commit = commit.with_value("encrypted_gx", encrypted)
-        _no_session(subject, insider, wire.build(commit), f"a commit encrypted from counter {counter} on")
-    anew(subject, insider)
+        _no_session(target, insider, wire.build(commit), f"a commit encrypted from counter {counter} on")
+    anew(target, insider)
 
 
 @scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
-def revealed_key_with_leading_zeros(stage: Stage) -> None:
+def revealed_key_with_leading_zeros(context: Context) -> None:
     """A revealed key of 16 bytes is as good as any other when it begins with zeros, or ends with them."""
     for r in (bytes(15) + b"\x17", b"\x17" + bytes(15), b"\0" + bytes(range(1, 16))):
-        subject = stage.subject()
-        insider = subject.insider()
+        target = context.target_session()
+        insider = target.insider()
         insider.r = r
-        anew(subject, insider)
+        anew(target, insider)

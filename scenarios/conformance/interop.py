@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from harness.scenario import scenario
-from harness.stage import PEER, TARGET, Stage
-from implementations.contract import Outgoing
+from otterproof.harness.testkit.context import PEER, TARGET, Context
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.implementations.contract import Outgoing
 
 
 @scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "DERIVE-SSID-2"))
-def handshake_asked_by_target(stage: Stage) -> None:
+def handshake_asked_by_target(context: Context) -> None:
     """The target sends a query, the peer begins the handshake, both end up in the same session."""
-    stage.pair().establish(TARGET)
+    context.pair().establish(TARGET)
 
 
 @scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "QUERY-ANSWER-1"))
-def handshake_asked_by_peer(stage: Stage) -> None:
+def handshake_asked_by_peer(context: Context) -> None:
     """The peer sends a query, the target begins the handshake, both end up in the same session."""
-    stage.pair().establish(PEER)
+    context.pair().establish(PEER)
 
 
 @scenario(requirements=("KEYMGMT-ROTATE-1", "DATA-RECV-2", "DATA-RECV-3", "DERIVE-DATA-3"))
-def alternating_data_messages(stage: Stage) -> None:
+def alternating_data_messages(context: Context) -> None:
     """A hundred data messages, each side in turn, so that every one of them changes keys."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     for number in range(50):
         pair.say(TARGET, b"message %d from the target" % number)
@@ -30,9 +30,9 @@ def alternating_data_messages(stage: Stage) -> None:
 
 
 @scenario(requirements=("KEYMGMT-SEND-4", "DATA-CTR-1"))
-def one_sided_data_messages(stage: Stage) -> None:
+def one_sided_data_messages(context: Context) -> None:
     """Many data messages in one direction go under one key pair, with counters that rise."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(PEER)
     for name in (TARGET, PEER):
         for number in range(20):
@@ -40,9 +40,9 @@ def one_sided_data_messages(stage: Stage) -> None:
 
 
 @scenario(requirements=("DATA-TEXT-1", "DATA-TEXT-2"))
-def texts_of_all_sizes(stage: Stage) -> None:
+def texts_of_all_sizes(context: Context) -> None:
     """One byte, text that is not ASCII, and a long text arrive as they were sent."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     for text in (
         b"x",
@@ -56,18 +56,18 @@ def texts_of_all_sizes(stage: Stage) -> None:
 
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("SMPMATH-TEST-1", "SMPMATH-TEST-2", "SMP-BEGIN-1"))
-def smp_equal(stage: Stage) -> None:
+def smp_equal(context: Context) -> None:
     """SMP begun by either side with equal secrets succeeds on both."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     pair.smp(TARGET, b"the same secret", b"the same secret")
     pair.smp(PEER, "geheimnis \u00fc".encode(), "geheimnis \u00fc".encode())
 
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
-def smp_unequal(stage: Stage) -> None:
+def smp_unequal(context: Context) -> None:
     """SMP begun by either side with unequal secrets fails on both, and can be tried again."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(PEER)
     pair.smp(TARGET, b"one secret", b"another")
     pair.smp(PEER, b"one secret", b"another")
@@ -75,9 +75,9 @@ def smp_unequal(stage: Stage) -> None:
 
 
 @scenario(needs=("smp", "smp_question"), peer_needs=("smp", "smp_question"), requirements=("TLV-SMP-5", "SMP-BEGIN-1"))
-def smp_with_question(stage: Stage) -> None:
+def smp_with_question(context: Context) -> None:
     """SMP with a question: the question arrives as asked, and the outcome is the same on both sides."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     pair.smp(TARGET, b"blue", b"blue", "What colour is the sky \u2014 today?".encode())
     pair.smp(PEER, b"blue", b"grey", b"And now?")
@@ -89,9 +89,9 @@ def smp_with_question(stage: Stage) -> None:
     peer_needs=("extra_key",),
     requirements=("EXTRA-KEY-1", "TLV-EXTRA-1", "TLV-EXTRA-2"),
 )
-def extra_symmetric_key(stage: Stage) -> None:
+def extra_symmetric_key(context: Context) -> None:
     """The extra symmetric key is the same on both sides, and another one after the keys have changed."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     pair.extra_key(TARGET, 1, b"a file")
     pair.say(PEER, b"in between")
@@ -99,36 +99,36 @@ def extra_symmetric_key(stage: Stage) -> None:
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-8", "FRAGMENT-SEND-9", "FRAGMENT-SEND-5"))
-def fragments_from_target(stage: Stage) -> None:
+def fragments_from_target(context: Context) -> None:
     """With small message sizes the target's messages arrive in fragments, in the handshake too."""
     for size in (150, 600):
-        pair = stage.pair(max_message_size=size)
+        pair = context.pair(max_message_size=size)
         pair.establish(TARGET)
         pair.say(TARGET, b"from the target " * 20)
         pair.say(PEER, b"from the peer " * 20)
         encoded = [e.message for e in pair.events(0, TARGET, Outgoing) if not e.message.startswith(b"?OTRv")]
         longest = max(map(len, encoded))
-        stage.check(
+        context.check(
             longest <= size, f"no encoded message of the target exceeds {size} bytes, the longest has {longest}"
         )
         pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
-        stage.check(bool(pieces), f"messages of the target of more than {size} bytes come in fragments")
+        context.check(bool(pieces), f"messages of the target of more than {size} bytes come in fragments")
 
 
 @scenario(peer_needs=("fragmentation_out",), requirements=("FRAGMENT-RECV-1", "FRAGMENT-RECV-13"))
-def fragments_to_target(stage: Stage) -> None:
+def fragments_to_target(context: Context) -> None:
     """The target puts together fragments of many sizes."""
     for size in (64, 100, 333, 1000):
-        pair = stage.pair(peer_max_message_size=size)
+        pair = context.pair(peer_max_message_size=size)
         pair.establish(PEER)
         pair.say(PEER, b"from the peer " * 20)
         pair.say(TARGET, b"from the target " * 20)
 
 
 @scenario(requirements=("USER-END-3", "TLV-END-2", "AKE-FRESH-1"))
-def disconnect_and_again(stage: Stage) -> None:
+def disconnect_and_again(context: Context) -> None:
     """Each side ends the conversation in turn, the other is told, and a new handshake makes a new session."""
-    pair = stage.pair()
+    pair = context.pair()
     seen = set()
     for ends in (TARGET, PEER):
         sessions = pair.establish(TARGET)
@@ -136,19 +136,19 @@ def disconnect_and_again(stage: Stage) -> None:
         pair.say(TARGET, b"before the end")
         pair.say(PEER, b"before the end, too")
         pair.end(ends)
-        pair.act(pair.other(ends), "end")
-    stage.check(len(seen) == 2, "each handshake makes a session with an ssid of its own")
+        pair.act_and_settle(pair.other(ends), "end")
+    context.check(len(seen) == 2, "each handshake makes a session with an ssid of its own")
     pair.establish(PEER)
     pair.say(TARGET, b"and again")
 
 
 @scenario(requirements=("QUERY-ANSWER-7", "STATE-ENCRYPTED-4"))
-def handshake_while_encrypted(stage: Stage) -> None:
+def handshake_while_encrypted(context: Context) -> None:
     """A query in a running conversation refreshes it; texts before and after arrive."""
-    pair = stage.pair()
+    pair = context.pair()
     first = pair.establish(TARGET)
     pair.say(TARGET, b"before")
     second = pair.establish(PEER)
-    stage.check(first[TARGET].ssid != second[TARGET].ssid, "the new session has another ssid")
+    context.check(first[TARGET].ssid != second[TARGET].ssid, "the new session has another ssid")
     pair.say(PEER, b"after")
     pair.say(TARGET, b"after, too")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from harness import wire
-from harness.insider import Insider
-from harness.scenario import scenario
-from harness.stage import Reply, Stage, Subject, check
-from harness.wire import Kind, Message, crypto
-from harness.wire.layers import tlv
-from implementations.contract import Ended, Finished
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, Message, crypto
+from otterproof.harness.wire.layers import tlv
+from otterproof.implementations.contract import Ended, Finished
 
 #: (insider's key id, target's key id)
 PairIds = tuple[int, int]
@@ -25,8 +25,8 @@ PairIds = tuple[int, int]
 class Ledger:
     """A session with an insider, and which MAC keys the target owes. exact: none but these, in the contract's order."""
 
-    def __init__(self, subject: Subject, insider: Insider, exact: bool = False) -> None:
-        self.subject = subject
+    def __init__(self, target: TargetSession, insider: Insider, exact: bool = False) -> None:
+        self.subject = target
         self.insider = insider
         self.exact = exact
         self.theirs, self.ours = insider.their_keyid + 1, insider.our_keyid - 1  # the latest that the target has
@@ -50,7 +50,7 @@ class Ledger:
         """The target is given a message under a pair of keys; what it does with them is noted."""
         mine, yours = pair or (self.insider.our_keyid - 1, self.insider.their_keyid)
         self.insider.exponents.setdefault(mine + 1, self.insider.draw(40))
-        reply = self.subject.give(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
+        reply = self.subject.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
         if reply.accepted or not text:
             self.accepted(mine, yours)
         elif "mac" not in data:
@@ -78,7 +78,7 @@ class Ledger:
 
     def says(self, text: bytes = b"text") -> Message:
         """The target's user sends a text, which must reveal what is due."""
-        message = self.subject.says(self.insider, text)
+        message = self.subject.assert_sends_text(self.insider, text)
         self.judge(message)
         return message
 
@@ -106,8 +106,8 @@ def revealed(message: Message) -> list[bytes]:
     return [keys[at : at + 20] for at in range(0, len(keys), 20)]
 
 
-def _ledger(stage: Stage) -> Ledger:
-    return Ledger(*stage.encrypted())
+def _ledger(context: Context) -> Ledger:
+    return Ledger(*context.encrypted())
 
 
 @scenario(
@@ -122,11 +122,11 @@ def _ledger(stage: Stage) -> Ledger:
         "MACREVEAL-WHAT-4",
     )
 )
-def revealed_when_own_keys_are_dropped(stage: Stage) -> None:
+def revealed_when_own_keys_are_dropped(context: Context) -> None:
     """In a conversation in turns each message reveals the receiving MAC key of the pair that was just dropped, once,
     and none before that.
     """
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     check(not revealed(ledger.says(b"nothing was received")), "before anything is dropped nothing is revealed")
     for turn in range(5):
         ledger.hears()
@@ -137,18 +137,18 @@ def revealed_when_own_keys_are_dropped(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-2", "!MACREVEAL-WHEN-2", "MACREVEAL-WHEN-4", "!MACREVEAL-WHEN-4"))
-def revealed_when_their_keys_are_dropped(stage: Stage) -> None:
+def revealed_when_their_keys_are_dropped(context: Context) -> None:
     """When the correspondent's keys change and the target's do not, the MAC keys of his dropped keys are revealed, and
     those of his live ones are not.
     """
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     for number in range(1, 6):
         ledger.hears((number, 1))
         check(ledger.due == ([(number - 1, 1)] if number > 1 else []), "the pair with the dropped key is due")
         ledger.says()
         late = ledger.insider.data(b"too late", under=(number - 1, 1), ctr=100) if number > 1 else None
         if late:
-            ledger.subject.give(late).accepts_nothing("a message under a MAC key that was revealed")
+            ledger.subject.receive(late).assert_rejected("a message under a MAC key that was revealed")
         ledger.hears((number, 1), b"live")
         check(not revealed(ledger.says(b"more")), "no MAC key is revealed that can still verify something")
 
@@ -164,13 +164,13 @@ def revealed_when_their_keys_are_dropped(stage: Stage) -> None:
         "!MACREVEAL-WHAT-3",
     )
 )
-def all_are_revealed_in_the_end(stage: Stage) -> None:
+def all_are_revealed_in_the_end(context: Context) -> None:
     """Whatever order messages come in under live pairs of keys, every MAC key that verified something is revealed in
     the first message after its pair was dropped; beside these, only keys of dropped pairs that verified nothing.
     """
-    choose = random.Random(stage.seed)
+    choose = random.Random(context.seed)
     for _ in range(3):
-        ledger = _ledger(stage)
+        ledger = _ledger(context)
         for _ in range(24):
             if choose.random() < 0.4:
                 ledger.says()
@@ -182,12 +182,12 @@ def all_are_revealed_in_the_end(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-2"))
-def keys_of_refused_messages_are_revealed(stage: Stage) -> None:
+def keys_of_refused_messages_are_revealed(context: Context) -> None:
     """A MAC key that verified nothing but a message refused for its counter or its next key counts as used, so that
     both pairings of a dropped key can be due at once.
     """
     for odd in ({"ctr": 0}, {"next_dh": 1}):
-        ledger = _ledger(stage)
+        ledger = _ledger(context)
         ledger.hears((1, 1))
         ledger.says()
         if any(ledger.hears(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
@@ -199,18 +199,18 @@ def keys_of_refused_messages_are_revealed(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
-def every_kind_of_message_reveals(stage: Stage) -> None:
+def every_kind_of_message_reveals(context: Context) -> None:
     """What is due is revealed in the next data message of any kind, and by no other message."""
-    able = stage.target.capabilities
+    able = context.target.capabilities
     actions: list[tuple[str, dict[str, object]]] = [("send", {"text": b"text"}), ("end", {})]
     actions += [("smp_start", {"secret": b"secret"})] if "smp" in able else []
-    actions += [("extra_key", {"use": 1, "data": b"a file"})] if "extra_key" in able and stage.version == 3 else []
+    actions += [("extra_key", {"use": 1, "data": b"a file"})] if "extra_key" in able and context.version == 3 else []
     for action, args in actions:
-        ledger = _ledger(stage)
+        ledger = _ledger(context)
         ledger.hears()
         ledger.says()
         ledger.hears()
-        ledger.subject.give(b"?OTR Error: no data message comes of this")
+        ledger.subject.receive(b"?OTR Error: no data message comes of this")
         messages = ledger.subject.user(action, **args).messages(Kind.DATA)
         check(bool(messages), f"a data message goes out for {action}")
         found = revealed(messages[0])
@@ -221,9 +221,9 @@ def every_kind_of_message_reveals(stage: Stage) -> None:
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
-def heartbeats_reveal(stage: Stage) -> None:
+def heartbeats_reveal(context: Context) -> None:
     """A heartbeat is a data message, and reveals what is due, the keys dropped by the message that it answers too."""
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     ledger.hears()
     ledger.says()
     ledger.subject.tick(120)
@@ -231,9 +231,9 @@ def heartbeats_reveal(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHAT-4", "!MACREVEAL-WHAT-4"))
-def keys_with_leading_zeros(stage: Stage) -> None:
+def keys_with_leading_zeros(context: Context) -> None:
     """A MAC key that begins with a zero byte is revealed whole."""
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     insider, theirs = ledger.insider, ledger.insider.theirs[1]
 
     def begins_with_zero(public: int, secret: int) -> bool:
@@ -249,16 +249,16 @@ def keys_with_leading_zeros(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHAT-5", "!MACREVEAL-WHAT-5", "MACREVEAL-WHAT-6", "!MACREVEAL-WHAT-6"))
-def revealed_keys_make_forgeries(stage: Stage) -> None:
+def revealed_keys_make_forgeries(context: Context) -> None:
     """With a revealed key anybody can check and change the message that it was for, but the target does not take it,
     under the old key ids or the live ones.
     """
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     messages = []
     for _ in range(4):
         mine, yours = ledger.insider.our_keyid - 1, ledger.insider.their_keyid
         genuine = ledger.insider.data(b"genuine")
-        ledger.subject.give(genuine).shows(b"genuine")
+        ledger.subject.receive(genuine).assert_shown(b"genuine")
         ledger.accepted(mine, yours)
         messages.append(wire.parse(genuine))
         ledger.says()
@@ -274,13 +274,13 @@ def revealed_keys_make_forgeries(stage: Stage) -> None:
             if sender is not None and recipient is not None:
                 forged = changed.with_value("sender_keyid", sender).with_value("recipient_keyid", recipient)
                 forged = crypto.mac_data(forged, keys[0])
-            ledger.subject.give(wire.build(forged)).accepts_nothing("a message forged with a revealed key")
-    ledger.subject.hears(ledger.insider, b"genuine", ctr=1 << 51)
+            ledger.subject.receive(wire.build(forged)).assert_rejected("a message forged with a revealed key")
+    ledger.subject.assert_receives_text(ledger.insider, b"genuine", ctr=1 << 51)
 
 
-def _used(stage: Stage, pending: bool) -> tuple[Ledger, list[bytes]]:
+def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
     """A session with used keys, some of them waiting to be revealed if `pending`; all that must be revealed yet."""
-    ledger = _ledger(stage)
+    ledger = _ledger(context)
     ledger.hears()
     ledger.says()
     ledger.hears()
@@ -297,39 +297,39 @@ def _follow_up(ledger: Ledger, owed: list[bytes], what: str) -> None:
     """After a new handshake the target's first text must reveal what is owed."""
     ledger.insider.x = ledger.insider.draw(40)
     ledger.subject.establish(ledger.insider)
-    found = revealed(ledger.subject.says(ledger.insider, b"in the new session"))
+    found = revealed(ledger.subject.assert_sends_text(ledger.insider, b"in the new session"))
     missing = [key for key in owed if key not in found]
     check(not missing, f"{what} the next data message reveals the MAC keys used before; {len(missing)} are lost")
-    again = revealed(ledger.subject.says(ledger.insider, b"and once more"))
+    again = revealed(ledger.subject.assert_sends_text(ledger.insider, b"and once more"))
     check(not set(again) & set(found), "they are revealed once")
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
-def a_new_handshake_loses_no_keys(stage: Stage) -> None:
+def a_new_handshake_loses_no_keys(context: Context) -> None:
     """MAC keys of a session that a new handshake replaces, used or already waiting, are revealed in the first message
     of the new one.
     """
     for pending in (True, False):
-        _follow_up(*_used(stage, pending), "after a new handshake")
+        _follow_up(*_used(context, pending), "after a new handshake")
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
-def the_correspondents_end_loses_no_keys(stage: Stage) -> None:
+def the_correspondents_end_loses_no_keys(context: Context) -> None:
     """MAC keys of a session that the correspondent ends are revealed in the first message of the next one."""
     for pending in (True, False):
-        ledger, owed = _used(stage, pending)
+        ledger, owed = _used(context, pending)
         last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
-        ledger.subject.give(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
+        ledger.subject.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
         _follow_up(ledger, [*owed, ledger.key(last)], "after the correspondent's end")
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "!MACREVEAL-WHEN-6"))
-def the_users_end_loses_no_keys(stage: Stage) -> None:
+def the_users_end_loses_no_keys(context: Context) -> None:
     """The message that ends a session reveals all MAC keys that were used, or else those of live keys are revealed in
     the first message of the next one.
     """
     for pending in (True, False):
-        ledger, owed = _used(stage, pending)
+        ledger, owed = _used(context, pending)
         reply = ledger.subject.user("end")
         reply.one(Ended)
         found = revealed(reply.message(Kind.DATA))

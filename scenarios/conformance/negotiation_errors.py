@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 
-from harness.course import Reply
-from harness.insider import Insider, fingerprint
-from harness.keys import test_key
-from harness.scenario import scenario
-from harness.stage import ALLOW, Stage, Subject, check
-from harness.wire import Kind, build
-from harness.wire.layers import parse_plaintext
-from implementations.contract import ErrorReceived, Established, Policy, TextReceived
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import Reply
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind, build
+from otterproof.harness.wire.layers import parse_plaintext
+from otterproof.harness.wire.numbers import fingerprint
+from otterproof.implementations.contract import ErrorReceived, Established, Policy, TextReceived
 
 ERROR = b"?OTR Error: "
 
@@ -26,88 +27,88 @@ def _told(reply: Reply) -> list[bytes]:
 
 
 @scenario(needs=("policy",), requirements=("ERROR-FORM-1", "!ERROR-FORM-1", "ERROR-START-1", "!ERROR-FORM-3"))
-def errors_are_known_by_their_mark(stage: Stage) -> None:
+def errors_are_known_by_their_mark(context: Context) -> None:
     """A message with the mark anywhere in it is an Error Message and brings a query; without the colon it is text."""
-    subject = stage.subject(policy=ALLOW[stage.version] | Policy.ERROR_START_AKE)
+    target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     for message in (b"?OTR Error: no", b"?OTR Error:", b"hello ?OTR Error: no", b"<b>?OTR Error:no</b>"):
-        reply = subject.give(message)
-        reply.sends(Kind.QUERY)
+        reply = target.receive(message)
+        reply.assert_sent(Kind.QUERY)
     for text in (b"?OTR Error no", b"? OTR Error: no", b"?OTR error: no"):
-        subject.give(text).sends()
+        target.receive(text).assert_sent()
 
 
 @scenario(needs=("policy",), requirements=("ERROR-START-2", "!ERROR-START-1", "!ERROR-START-2"))
-def errors_start_something_only_by_policy(stage: Stage) -> None:
+def errors_start_something_only_by_policy(context: Context) -> None:
     """An Error Message is answered with a query if ERROR_START_AKE is set, and else with nothing."""
     for flag in (Policy.NONE, Policy.ERROR_START_AKE):
-        for _, subject, _ in stage.each_state(ALLOW[stage.version] | flag):
-            subject.give(ERROR + b"no").sends(*[Kind.QUERY] * bool(flag))
+        for _, target, _ in context.each_state(ALLOW[context.version] | flag):
+            target.receive(ERROR + b"no").assert_sent(*[Kind.QUERY] * bool(flag))
 
 
 @scenario(requirements=("ERROR-SHOW-1", "!ERROR-SHOW-1"))
-def errors_are_shown_in_every_message_state(stage: Stage) -> None:
+def errors_are_shown_in_every_message_state(context: Context) -> None:
     """The user sees an Error Message whatever the message state, and plain text is not taken for one."""
-    for state, subject, _ in stage.each_state():
-        told = _told(subject.give(ERROR + b"it went wrong"))
+    for state, target, _ in context.each_state():
+        told = _told(target.receive(ERROR + b"it went wrong"))
         seen = len(told) == 1 and b"it went wrong" in told[0]
         check(seen, f"when {state} the user is shown the error once, and was shown {told}")
-        errors = subject.give(b"it went wrong").of(ErrorReceived)
+        errors = target.receive(b"it went wrong").of(ErrorReceived)
         check(not errors, f"text without the mark is no error, and was shown as {errors}")
 
 
 @scenario(requirements=("ERROR-STATE-1", "!ERROR-STATE-1"))
-def errors_change_no_state(stage: Stage) -> None:
+def errors_change_no_state(context: Context) -> None:
     """An Error Message between any two steps of a handshake, or in a session, disturbs neither."""
-    subject = stage.subject()
-    begins = subject.insider()
-    subject.user("start")
-    dh_key = build(subject.give(begins.commit()).message(Kind.DH_KEY))
-    subject.give(ERROR + b"in AWAITING_REVEALSIG")
-    subject.give(begins.reveal_signature(dh_key)).one(Established)
-    subject.give(ERROR + b"in ENCRYPTED")
-    subject.still_talks(begins)
-    subject = stage.subject()
-    answers = subject.insider()
-    commit = build(subject.query().message(Kind.DH_COMMIT))
-    subject.give(ERROR + b"in AWAITING_DHKEY")
-    reveal = build(subject.give(answers.dh_key()).message(Kind.REVEAL_SIGNATURE))
-    subject.give(ERROR + b"in AWAITING_SIG")
-    subject.give(answers.signature(answers.opened(commit, reveal))).one(Established)
-    subject.still_talks(answers)
+    target = context.target_session()
+    begins = target.insider()
+    target.user("start")
+    dh_key = build(target.receive(begins.commit()).message(Kind.DH_KEY))
+    target.receive(ERROR + b"in AWAITING_REVEALSIG")
+    target.receive(begins.reveal_signature(dh_key)).one(Established)
+    target.receive(ERROR + b"in ENCRYPTED")
+    target.assert_session_alive(begins)
+    target = context.target_session()
+    answers = target.insider()
+    commit = build(target.query().message(Kind.DH_COMMIT))
+    target.receive(ERROR + b"in AWAITING_DHKEY")
+    reveal = build(target.receive(answers.dh_key()).message(Kind.REVEAL_SIGNATURE))
+    target.receive(ERROR + b"in AWAITING_SIG")
+    target.receive(answers.signature(answers.decommit(commit, reveal))).one(Established)
+    target.assert_session_alive(answers)
 
 
 @scenario(requirements=("ERROR-LOOP-1", "!ERROR-LOOP-1"))
-def errors_are_never_answered_with_errors(stage: Stage) -> None:
+def errors_are_never_answered_with_errors(context: Context) -> None:
     """Neither an Error Message, nor several, nor one with nothing in it, brings back an Error Message."""
-    for state, subject, _ in stage.each_state():
+    for state, target, _ in context.each_state():
         for text in (ERROR + b"no", ERROR + b"no", b"?OTR Error:", ERROR + ERROR, ERROR + b"?OTRv4?"):
-            kinds = subject.give(text).kinds
+            kinds = target.receive(text).kinds
             check(Kind.ERROR not in kinds, f"when {state} the error {text!r} is not answered with an error")
 
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
-def the_text_of_an_error_is_data(stage: Stage) -> None:
+def the_text_of_an_error_is_data(context: Context) -> None:
     """Format characters and markup in an error are shown as they are; an error without a text does no harm."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
-        told = _told(subject.give(ERROR + text))
+        told = _told(target.receive(ERROR + text))
         check(any(text in one for one in told), f"the error's text {text!r} is shown as it is, and there was {told}")
-    subject.give(b"?OTR Error:").accepts_nothing("an error without a text")
-    subject.still_talks(insider)
+    target.receive(b"?OTR Error:").assert_rejected("an error without a text")
+    target.assert_session_alive(insider)
 
 
-def _unread(subject: Subject, insider: Insider, text: bytes) -> list[Reply]:
+def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]:
     """What comes of a text that the target can't read: for its authenticator, and for a key id."""
     return [
-        subject.give(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))
+        target.receive(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))
     ]
 
 
 @scenario(requirements=("ERROR-FORM-2", "ERROR-FORM-3"))
-def the_own_errors_speak_to_people(stage: Stage) -> None:
+def the_own_errors_speak_to_people(context: Context) -> None:
     """An Error Message begins with its exact mark, and what follows are words for people."""
-    subject, insider = stage.encrypted()
-    for reply in _unread(subject, insider, b"hello"):
+    target, insider = context.encrypted()
+    for reply in _unread(target, insider, b"hello"):
         message = build(reply.message(Kind.ERROR))
         words = message.partition(b"?OTR Error:")[2]
         readable = words.decode("utf-8", "replace").strip()
@@ -115,42 +116,42 @@ def the_own_errors_speak_to_people(stage: Stage) -> None:
 
 
 @scenario(requirements=("ERROR-TEXT-1", "!ERROR-TEXT-1", "ROBUST-LEAK-1", "!ROBUST-LEAK-1"))
-def the_own_errors_give_nothing_away(stage: Stage) -> None:
+def the_own_errors_give_nothing_away(context: Context) -> None:
     """What is sent in the clear about an unreadable message names no key, no text, no account and no client."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     text = b"the secret in the message"
     keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
     values = [keys.sending_aes, keys.sending_mac, keys.receiving_aes, keys.receiving_mac, insider.ssid]
-    values += [fingerprint(test_key("alice").public), fingerprint(insider.key.public)]
+    values += [fingerprint(published_key("alice").public), fingerprint(insider.key.public)]
     secrets = [text, hashlib.sha1(text).digest(), b"target@", b"peer@", b"alice", b"example.org"]
     for value in values:
         secrets += [value, value.hex().encode(), value.hex().upper().encode(), b64encode(value)]
-    own = subject.world.parties["target"].instance_tag
+    own = target.world.parties["target"].instance_tag
     if own:
         secrets += [b"%x" % own, b"%X" % own, b"%d" % own]
-    for message in [raw for reply in _unread(subject, insider, text) for raw in reply.raw]:
+    for message in [raw for reply in _unread(target, insider, text) for raw in reply.raw]:
         found = [secret for secret in secrets if secret in message]
         check(not found, f"{message!r} gives nothing away, and has {found}")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("ERROR-RESEND-1", "!ERROR-RESEND-1"))
-def errors_send_no_text_to_another_key(stage: Stage) -> None:
+def errors_send_no_text_to_another_key(context: Context) -> None:
     """After an error and a new handshake, a text written for one key comes at most to that key, and never in the clear.
 
     Whether it is sent again to the same key is left to the client.
     """
     for key in ("mallory", "carol"):
-        subject, _ = stage.encrypted()
-        begun = len(subject.log)
-        subject.user("send", text=b"for mallory alone")
-        subject.give(ERROR + b"An encrypted message could not be read.")
-        again = subject.insider(key, seed=b"again")
-        replies = [subject.begin(again), subject.user("send", text=b"for whoever is there")]
+        target, _ = context.encrypted()
+        begun = len(target.log)
+        target.user("send", text=b"for mallory alone")
+        target.receive(ERROR + b"An encrypted message could not be read.")
+        again = target.insider(key, seed=b"again")
+        replies = [target.handshake_by_insider(again), target.user("send", text=b"for whoever is there")]
         sent = [message for reply in replies for message in reply.messages(Kind.DATA)]
         texts = [parse_plaintext(again.read(build(message))).text for message in sent]
         check(texts[-1:] == [b"for whoever is there"], f"the new text arrives, and there was {texts}")
         mine = [one for one in texts if b"for mallory alone" in one]
         check(key == "mallory" or not mine, f"the text for mallory is not sent to {key}, and was: {mine}")
-        clear = [raw for raw in subject.replies(begun, "target").raw if b"for mallory" in raw]
+        clear = [raw for raw in target.replies(begun, "target").raw if b"for mallory" in raw]
         check(not clear, f"the text does not go out in the clear, and did: {clear}")

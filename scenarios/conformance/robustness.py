@@ -9,15 +9,15 @@ import random
 from base64 import b64encode
 from collections.abc import Iterator
 
-from harness import wire
-from harness.insider import power
-from harness.pair import Pair
-from harness.scenario import scenario
-from harness.smp_talk import ABORT, MESSAGE_3, SmpTalk
-from harness.stage import PEER, TARGET, Stage, check
-from harness.wire import DH_GENERATOR, Kind, build
-from harness.wire.layers import tlv
-from implementations.contract import Established
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import PEER, TARGET, Context, check
+from otterproof.harness.testkit.pair import Pair
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_3, SmpSession
+from otterproof.harness.wire import DH_GENERATOR, Kind, build
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import power
+from otterproof.implementations.contract import Established
 
 #: A number below this has a leading zero byte where numbers modulo the prime have 192 bytes.
 SHORT = 1 << 1528
@@ -46,37 +46,37 @@ def junk(seed: bytes, message: bytes) -> Iterator[bytes]:
 
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-LOOP-1"))
-def any_bytes_do_no_harm(stage: Stage) -> None:
+def any_bytes_do_no_harm(context: Context) -> None:
     """Whatever bytes arrive, before, within and after a handshake, the target lives on, says little, and can talk."""
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
-    for one in junk(stage.seed, insider.commit()):
-        reply = subject.give(one)
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    for one in junk(context.seed, insider.commit()):
+        reply = target.receive(one)
         check(len(reply.raw) <= MOST_REPLIES, f"{one[:40]!r} is answered with little, and was with {len(reply.raw)}")
-    subject = stage.subject()
-    insider = subject.insider()
-    commit = build(subject.query().message(Kind.DH_COMMIT))
-    for one in junk(stage.seed, insider.dh_key()):
+    target = context.target_session()
+    insider = target.insider()
+    commit = build(target.query().message(Kind.DH_COMMIT))
+    for one in junk(context.seed, insider.dh_key()):
         if wire.parse(one).kind is not Kind.DH_KEY:  # which could be one, with a number of nobody's
-            subject.give(one)
-    reveal = build(subject.give(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
-    signature = insider.signature(insider.opened(commit, reveal))
-    for one in junk(stage.seed, signature):
-        subject.give(one).accepts_nothing("junk")
-    subject, insider = stage.encrypted()
-    for one in junk(stage.seed, insider.data(b"spoilt", mac=bytes(20))):
-        reply = subject.give(one)
-        reply.accepts_nothing("junk")
+            target.receive(one)
+    reveal = build(target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
+    signature = insider.signature(insider.decommit(commit, reveal))
+    for one in junk(context.seed, signature):
+        target.receive(one).assert_rejected("junk")
+    target, insider = context.encrypted()
+    for one in junk(context.seed, insider.data(b"spoilt", mac=bytes(20))):
+        reply = target.receive(one)
+        reply.assert_rejected("junk")
         check(len(reply.raw) <= MOST_REPLIES, f"{one[:40]!r} is answered with little, and was with {len(reply.raw)}")
-    subject.still_talks(insider)
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("ROBUST-INPUT-2", "!ROBUST-INPUT-2"))
-def forged_messages_change_nothing(stage: Stage) -> None:
+def forged_messages_change_nothing(context: Context) -> None:
     """A Data Message with anything in it but a right MAC ends nothing, uses up no counter and changes no key."""
-    subject, insider = stage.encrypted()
-    subject.turn(insider)
+    target, insider = context.encrypted()
+    target.exchange_texts(insider)
     newest = (insider.our_keyid, insider.their_keyid)
     forged = [
         insider.data(tlvs=[tlv(1)], mac=bytes(20), ctr=50),
@@ -86,48 +86,48 @@ def forged_messages_change_nothing(stage: Stage) -> None:
         insider.data(tlvs=[tlv(6)], mac=bytes(20), ctr=50),
     ]
     for message in forged:
-        subject.give(message).accepts_nothing("a forged message")
+        target.receive(message).assert_rejected("a forged message")
         genuine = wire.parse(insider.data(b"genuine"))
         for name in ("flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
             value = genuine.value(name)
             lie = value ^ 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
-            subject.give(build(genuine.with_value(name, lie))).accepts_nothing(f"a message with {name} changed")
-        subject.give(build(genuine)).shows(b"genuine")
-    subject.still_talks(insider)
+            target.receive(build(genuine.with_value(name, lie))).assert_rejected(f"a message with {name} changed")
+        target.receive(build(genuine)).assert_shown(b"genuine")
+    target.assert_session_alive(insider)
 
 
 @scenario(needs=("smp",), requirements=("!ROBUST-INPUT-2",))
-def forged_messages_do_not_end_smp(stage: Stage) -> None:
+def forged_messages_do_not_end_smp(context: Context) -> None:
     """A forged abort in a run of SMP is nothing: the run ends as it would have."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar()
-    numbers = talk.expect3(run)
-    forged = talk.insider.data(tlvs=[tlv(ABORT)], mac=bytes(20), ctr=50)
-    talk.subject.give(forged).accepts_nothing("a forged abort")
-    talk.tell(MESSAGE_3, run.message_3(numbers)).tells(True)
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar()
+    numbers = smp_session.expect3(run)
+    forged = smp_session.insider.data(tlvs=[tlv(ABORT)], mac=bytes(20), ctr=50)
+    smp_session.subject.receive(forged).assert_rejected("a forged abort")
+    smp_session.tell(MESSAGE_3, run.message_3(numbers)).tells(True)
 
 
 @scenario(requirements=("ROBUST-INPUT-3", "!ROBUST-INPUT-3"))
-def after_forgeries_a_query_helps(stage: Stage) -> None:
+def after_forgeries_a_query_helps(context: Context) -> None:
     """Handshake messages of somebody without keys leave nothing that one new query would not mend."""
-    subject, insider = stage.encrypted()
-    stranger = subject.insider("bob", tag=insider.tag, seed=b"stranger")
+    target, insider = context.encrypted()
+    stranger = target.insider("bob", tag=insider.tag, seed=b"stranger")
     for forged in (
         stranger.commit(),
         stranger.dh_key(),
         insider.commit(hashed=bytes(32)),
         wire.armour(wire.parse(stranger.commit()).body[:-1]),
     ):
-        subject.give(forged).accepts_nothing("a forged message")
-    again = subject.insider(seed=b"again")
-    subject.answer(again).one(Established)
-    subject.still_talks(again)
+        target.receive(forged).assert_rejected("a forged message")
+    again = target.insider(seed=b"again")
+    target.handshake_by_target(again).one(Established)
+    target.assert_session_alive(again)
 
 
 @scenario(requirements=("ROBUST-LOOP-1",))
-def two_clients_leave_each_other_in_peace(stage: Stage) -> None:
+def two_clients_leave_each_other_in_peace(context: Context) -> None:
     """Whatever is slipped between two clients, the network falls silent again, and texts arrive."""
-    pair = stage.pair()
+    pair = context.pair()
     pair.establish(TARGET)
     unreadable = wire.parse(pair.replies(0, PEER).raw[-1])
     for one in (
@@ -135,11 +135,11 @@ def two_clients_leave_each_other_in_peace(stage: Stage) -> None:
         b"?OTRv4?",
         b"hello",
         b"?OTR:AAMD.",
-        b"?OTRv%d?" % stage.version,
+        b"?OTRv%d?" % context.version,
         build(unreadable.with_body(unreadable.body[:-2])),
     ):
         for name in (TARGET, PEER):
-            pair.hand(name, one)
+            pair.deliver(name, one)
         pair.world.settle(60)
     pair.establish(PEER)
     pair.say(TARGET, b"in peace")
@@ -147,17 +147,17 @@ def two_clients_leave_each_other_in_peace(stage: Stage) -> None:
 
 
 @scenario(requirements=("ROBUST-LOOP-2", "!ROBUST-LOOP-2"))
-def one_mishap_in_a_handshake_can_be_mended(stage: Stage) -> None:
+def one_mishap_in_a_handshake_can_be_mended(context: Context) -> None:
     """A message of a handshake that is lost or comes twice leads to no state that a new query does not lead out of."""
     for spoil in (_lose, _repeat):
         for number in range(4):
-            pair = stage.pair()
+            pair = context.pair()
             pair.do(TARGET, "start", {})
             for _ in range(number):
                 _deliver(pair)
             spoil(pair)
             pair.world.settle(60)
-            pair.act(PEER if number % 2 else TARGET, "start")
+            pair.act_and_settle(PEER if number % 2 else TARGET, "start")
             pair.say(TARGET, b"all is well")
             pair.say(PEER, b"all is well")
 
@@ -169,66 +169,66 @@ def _waiting(pair: Pair) -> str | None:
 
 def _deliver(pair: Pair) -> None:
     if name := _waiting(pair):
-        pair.pass_on(name)
+        pair.deliver_next(name)
 
 
 def _lose(pair: Pair) -> None:
     if name := _waiting(pair):
-        pair.take(name)
+        pair.pop(name)
 
 
 def _repeat(pair: Pair) -> None:
     if name := _waiting(pair):
-        message = pair.take(name)
-        pair.hand(name, message)
-        pair.hand(name, message)
+        message = pair.pop(name)
+        pair.deliver(name, message)
+        pair.deliver(name, message)
 
 
 @scenario(requirements=("ROBUST-GROW-1", "!ROBUST-GROW-1"))
-def long_sessions_do_not_grow(stage: Stage) -> None:
+def long_sessions_do_not_grow(context: Context) -> None:
     """Messages are no longer after many changes of keys than after a few, nor after many texts that were received."""
-    subject, insider = stage.encrypted()
-    lengths = [len(build(subject.turn(insider))) for _ in range(24)]
+    target, insider = context.encrypted()
+    lengths = [len(build(target.exchange_texts(insider))) for _ in range(24)]
     early, late = max(lengths[4:12]), max(lengths[12:])
     check(late <= early + 8, f"messages do not grow, and the longest had {early} bytes at first and {late} later")
     for number in range(30):
-        subject.hears(insider, b"number %d" % number)
-    message = subject.says(insider, b"from the target")
+        target.assert_receives_text(insider, b"number %d" % number)
+    message = target.assert_sends_text(insider, b"from the target")
     check(len(build(message)) <= late + 200, f"many texts received do not make a message long: {len(build(message))}")
-    if "lockstep" in stage.target.capabilities:
-        secrets = [len(_secrets(stage, turns)) for turns in (6, 12)]
+    if "lockstep" in context.target.capabilities:
+        secrets = [len(_secrets(context, turns)) for turns in (6, 12)]
         check(secrets[0] == secrets[1], f"no more is kept after twelve changes of keys than after six: {secrets}")
 
 
-def _secrets(stage: Stage, turns: int) -> dict[str, bytes]:
+def _secrets(context: Context, turns: int) -> dict[str, bytes]:
     """What an engine of this project keeps after so many changes of keys."""
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     for _ in range(turns):
-        subject.turn(insider)
-    return dict(getattr(subject.world.parties[TARGET], "secrets")())  # noqa: B009 (a party need not have it)
+        target.exchange_texts(insider)
+    return dict(getattr(target.world.parties[TARGET], "secrets")())  # noqa: B009 (a party need not have it)
 
 
 @scenario(requirements=("ROBUST-AGREE-1", "!ROBUST-AGREE-1"))
-def numbers_with_leading_zeros_make_no_difference(stage: Stage) -> None:
+def numbers_with_leading_zeros_make_no_difference(context: Context) -> None:
     """Public keys and shared secrets that are a byte shorter than others, one in 256, serve like any other."""
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.user("start")
-    first = subject.give(insider.commit()).message(Kind.DH_KEY)
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    first = target.receive(insider.commit()).message(Kind.DH_KEY)
     gy = first.number("gy")
     insider.x = insider.exponent(gy, lambda _, secret: secret < SHORT)
-    dh_key = subject.give(insider.commit()).message(Kind.DH_KEY)
-    subject.give(insider.reveal_signature(build(dh_key))).one(Established)
-    subject.still_talks(insider)
-    subject = stage.subject()
-    insider = subject.insider()
+    dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
+    target.receive(insider.reveal_signature(build(dh_key))).one(Established)
+    target.assert_session_alive(insider)
+    target = context.target_session()
+    insider = target.insider()
     insider.x = insider.exponent(DH_GENERATOR, lambda public, _: public < SHORT)
-    subject.establish(insider, target_begins=True)
+    target.establish(insider, target_begins=True)
     for wanted in (lambda _, secret: secret < SHORT, lambda public, _: public < SHORT):
         newest = insider.theirs[insider.their_keyid]
         insider.exponents[insider.our_keyid] = insider.exponent(newest, wanted)
-        subject.turn(insider)
-        subject.turn(insider)
+        target.exchange_texts(insider)
+        target.exchange_texts(insider)
     for number in range(4):
-        subject = stage.subject()
-        subject.establish(subject.insider(seed=b"by chance %d" % number), target_begins=bool(number % 2))
+        target = context.target_session()
+        target.establish(target.insider(seed=b"by chance %d" % number), target_begins=bool(number % 2))

@@ -7,14 +7,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from harness.insider import fingerprint
-from harness.keys import test_key
-from harness.scenario import scenario
-from harness.smp import SmpLiar
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk
-from harness.stage import Stage
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import SmpPeer
+from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
+from otterproof.harness.wire.numbers import fingerprint
 
-ALICE, MALLORY = fingerprint(test_key("alice").public), fingerprint(test_key("mallory").public)
+ALICE, MALLORY = fingerprint(published_key("alice").public), fingerprint(published_key("mallory").public)
 
 #: What is hashed to a secret, from the initiator's and the responder's fingerprint and the ssid, with one thing wrong.
 WRONG_SECRETS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
@@ -29,12 +29,14 @@ WRONG_SECRETS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
 }
 
 
-def run_to_end(talk: SmpTalk, run: SmpLiar, text: bytes = SECRET, *, target_asks: bool, equal: bool = True) -> None:
+def run_to_end(
+    smp_session: SmpSession, run: SmpPeer, text: bytes = SECRET, *, target_asks: bool, equal: bool = True
+) -> None:
     """A whole run; the target must tell its user the outcome, once. What else follows a failure is of no matter."""
-    reply = talk.asks(run, text) if target_asks else talk.asked(run, text)
+    reply = smp_session.asks(run, text) if target_asks else smp_session.asked(run, text)
     reply.tells(equal)
     if not equal:
-        talk.give(ABORT)
+        smp_session.give(ABORT)
 
 
 @scenario(
@@ -63,18 +65,20 @@ def run_to_end(talk: SmpTalk, run: SmpLiar, text: bytes = SECRET, *, target_asks
         "SMPMATH-STORE-1",
     ),
 )
-def run_that_the_other_side_begins(stage: Stage) -> None:
+def run_that_the_other_side_begins(context: Context) -> None:
     """The user who is asked gives the same secret: messages 2 and 4 go out, and both sides find the secrets equal."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar()
-    second = talk.expect3(run)
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar()
+    second = smp_session.expect3(run)
     third = run.message_3(second)
-    reply = talk.tell(MESSAGE_3, third)
+    reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(True)
     lifted = reply.numbers(MESSAGE_4)["Rb"]
-    stage.check(run.finds_equal(lifted, third["Pa"], second["Pb"]), "the side that began finds the secrets equal, too")
-    talk.is_in_expect1()
-    talk.subject.still_talks(talk.insider)
+    context.check(
+        run.finds_equal(lifted, third["Pa"], second["Pb"]), "the side that began finds the secrets equal, too"
+    )
+    smp_session.is_in_expect1()
+    smp_session.subject.assert_session_alive(smp_session.insider)
 
 
 @scenario(
@@ -101,21 +105,23 @@ def run_that_the_other_side_begins(stage: Stage) -> None:
         "SMPMATH-STORE-3",
     ),
 )
-def run_that_the_user_begins(stage: Stage) -> None:
+def run_that_the_user_begins(context: Context) -> None:
     """The user begins: message 1 goes out, then message 3, and both sides find the secrets equal."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar(target_asks=True)
-    second = run.message_2(talk.expect2())
-    reply = talk.tell(MESSAGE_2, second)
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar(target_asks=True)
+    second = run.message_2(smp_session.expect2())
+    reply = smp_session.tell(MESSAGE_2, second)
     reply.tells()
     third = reply.numbers(MESSAGE_3)
     fourth = run.message_4(third)
-    stage.check(run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "the side that answers finds them equal, too")
-    reply = talk.tell(MESSAGE_4, fourth)
+    context.check(
+        run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "the side that answers finds them equal, too"
+    )
+    reply = smp_session.tell(MESSAGE_4, fourth)
     reply.tells(True)
     reply.sends()
-    talk.is_in_expect1()
-    talk.subject.still_talks(talk.insider)
+    smp_session.is_in_expect1()
+    smp_session.subject.assert_session_alive(smp_session.insider)
 
 
 @scenario(
@@ -130,28 +136,30 @@ def run_that_the_user_begins(stage: Stage) -> None:
         "!SMPMATH-TEST-2",
     ),
 )
-def different_secrets_are_told_to_both_sides(stage: Stage) -> None:
+def different_secrets_are_told_to_both_sides(context: Context) -> None:
     """With different secrets neither side finds them equal, and message 4 comes all the same."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar(b"another")
-    second = talk.expect3(run)
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar(b"another")
+    second = smp_session.expect3(run)
     third = run.message_3(second)
-    reply = talk.tell(MESSAGE_3, third)
+    reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(False)
     lifted = reply.numbers(MESSAGE_4)["Rb"]
-    stage.check(not run.finds_equal(lifted, third["Pa"], second["Pb"]), "the other side finds them unequal, too")
-    talk.give(ABORT)
-    talk.asks(talk.liar(b"another", target_asks=True)).tells(False)
+    context.check(not run.finds_equal(lifted, third["Pa"], second["Pb"]), "the other side finds them unequal, too")
+    smp_session.give(ABORT)
+    smp_session.asks(smp_session.liar(b"another", target_asks=True)).tells(False)
 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-9", "!SMP-EXPECT-9"))
-def failed_run_can_be_tried_again(stage: Stage) -> None:
+def failed_run_can_be_tried_again(context: Context) -> None:
     """After a run that found different secrets either side can begin another, which succeeds."""
     for target_asks in (False, True):
-        talk = SmpTalk(*stage.encrypted())
-        talk.asks(talk.liar(b"another", target_asks=True)) if target_asks else talk.asked(talk.liar(b"another"))
-        talk.asked(talk.liar()).tells(True)
-        talk.asks(talk.liar(target_asks=True)).tells(True)
+        smp_session = SmpSession(*context.encrypted())
+        smp_session.asks(smp_session.liar(b"another", target_asks=True)) if target_asks else smp_session.asked(
+            smp_session.liar(b"another")
+        )
+        smp_session.asked(smp_session.liar()).tells(True)
+        smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
 
 
 @scenario(
@@ -165,36 +173,38 @@ def failed_run_can_be_tried_again(stage: Stage) -> None:
         "!SMP-SECRET-6",
     ),
 )
-def secret_hashed_otherwise_is_another_one(stage: Stage) -> None:
+def secret_hashed_otherwise_is_another_one(context: Context) -> None:
     """The same words do not succeed when the other side hashes them with one thing wrong, whoever begins."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for why, hashed in WRONG_SECRETS.items():
-        number = hashlib.sha256(hashed(MALLORY, ALICE, talk.insider.ssid)).digest()
-        reply = talk.asked(SmpLiar(int.from_bytes(number)))
-        stage.check(True not in reply.outcomes, f"a secret {why} is another one: {reply.reply}")
-        talk.give(ABORT)
+        number = hashlib.sha256(hashed(MALLORY, ALICE, smp_session.insider.ssid)).digest()
+        reply = smp_session.asked(SmpPeer(int.from_bytes(number)))
+        context.check(True not in reply.outcomes, f"a secret {why} is another one: {reply.reply}")
+        smp_session.give(ABORT)
     for why in ("with the fingerprints in the other order", "with another ssid"):
-        number = hashlib.sha256(WRONG_SECRETS[why](ALICE, MALLORY, talk.insider.ssid)).digest()
-        reply = talk.asks(SmpLiar(int.from_bytes(number)))
-        stage.check(True not in reply.outcomes, f"as initiator, a secret {why} is another one: {reply.reply}")
-        talk.give(ABORT)
+        number = hashlib.sha256(WRONG_SECRETS[why](ALICE, MALLORY, smp_session.insider.ssid)).digest()
+        reply = smp_session.asks(SmpPeer(int.from_bytes(number)))
+        context.check(True not in reply.outcomes, f"as initiator, a secret {why} is another one: {reply.reply}")
+        smp_session.give(ABORT)
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
-def initiator_is_who_sent_message_1(stage: Stage) -> None:
+def initiator_is_who_sent_message_1(context: Context) -> None:
     """The secret has the fingerprint of who began SMP first, also when it was the other who began the handshake."""
     for target_begins in (False, True):
-        talk = SmpTalk(*stage.encrypted(target_begins=target_begins))
+        smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
         for target_asks in (False, True):
             if target_asks != target_begins:
-                run_to_end(talk, talk.liar(target_asks=target_asks), target_asks=target_asks)
-                run_to_end(talk, talk.liar(target_asks=not target_asks), target_asks=target_asks, equal=False)
+                run_to_end(smp_session, smp_session.liar(target_asks=target_asks), target_asks=target_asks)
+                run_to_end(
+                    smp_session, smp_session.liar(target_asks=not target_asks), target_asks=target_asks, equal=False
+                )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
-def any_words_are_a_secret(stage: Stage) -> None:
+def any_words_are_a_secret(context: Context) -> None:
     """Empty, long, and not ASCII: what was typed counts to the last byte, and nothing stands for something else."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
     for asks, typed, theirs in (
         (False, long, long),
@@ -204,26 +214,28 @@ def any_words_are_a_secret(stage: Stage) -> None:
         (False, b" secret", b"secret"),
         (False, b"secret", b"Secret"),
     ):
-        run_to_end(talk, talk.liar(theirs, target_asks=asks), typed, target_asks=asks, equal=typed == theirs)
+        run_to_end(
+            smp_session, smp_session.liar(theirs, target_asks=asks), typed, target_asks=asks, equal=typed == theirs
+        )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))
-def empty_secret_is_a_secret(stage: Stage) -> None:
+def empty_secret_is_a_secret(context: Context) -> None:
     """Nothing typed equals nothing typed, and neither a word nor a blank."""
-    talk = SmpTalk(*stage.encrypted())
-    run_to_end(talk, talk.liar(b""), b"", target_asks=False)
-    run_to_end(talk, talk.liar(b"secret"), b"", target_asks=False, equal=False)
-    run_to_end(talk, talk.liar(b" ", target_asks=True), b"", target_asks=True, equal=False)
+    smp_session = SmpSession(*context.encrypted())
+    run_to_end(smp_session, smp_session.liar(b""), b"", target_asks=False)
+    run_to_end(smp_session, smp_session.liar(b"secret"), b"", target_asks=False, equal=False)
+    run_to_end(smp_session, smp_session.liar(b" ", target_asks=True), b"", target_asks=True, equal=False)
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
-def man_in_the_middle_can_not_pass_smp_on(stage: Stage) -> None:
+def man_in_the_middle_can_not_pass_smp_on(context: Context) -> None:
     """Somebody who talks to each of two users passes their SMP messages on: the same words do not succeed."""
-    first, second = (SmpTalk(one, one.insider()) for one in stage.two_subjects())
-    for talk in (first, second):
-        talk.subject.establish(talk.insider)
+    first, second = (SmpSession(one, one.insider()) for one in context.target_twice())
+    for smp_session in (first, second):
+        smp_session.subject.establish(smp_session.insider)
     numbers = first.expect2()
-    stage.check(len(second.tell(MESSAGE_1, numbers).requests) == 1, "the second user is asked")
+    context.check(len(second.tell(MESSAGE_1, numbers).requests) == 1, "the second user is asked")
     numbers = second.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
     numbers = first.tell(MESSAGE_2, numbers).numbers(MESSAGE_3)
     reply = second.tell(MESSAGE_3, numbers)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.insider import power
-from harness.smp import Numbers, SmpLiar, knows_degenerate, smp_hash
-from harness.smp_talk import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, Making, made
-from harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, smp_hash
+from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, Making, made
+from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
+from otterproof.harness.wire.numbers import power
 
 #: Lies about messages of one type, with what is wrong.
 Lies = dict[str, Making]
 
 
 def _changed(kind: int, name: str, change: Callable[[int], int]) -> Making:
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         numbers = made(kind, run, heard)
         return {**numbers, name: change(numbers[name])}
 
@@ -60,7 +60,7 @@ def _degenerate_half(name: str, byte: int, element: int) -> Making:
     """A half of g2 or g3 in message 1 that is 0, 1 or -1 modulo p, and the proof of it."""
     index = name[1]
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         c, d = knows_degenerate(byte, element)
         return {**run.message_1(), name: element, f"c{index}": c, f"D{index}": d}
 
@@ -70,20 +70,20 @@ def _degenerate_half(name: str, byte: int, element: int) -> Making:
 def _half_of_1(kind: int, exponent: str) -> Making:
     """A half of g2 or g3 that is 1, for its exponent is 0; the whole message is made with it."""
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         setattr(run, exponent, 0)
         return made(kind, run, heard)
 
     return making
 
 
-def _p_of_1(kind: int, run: SmpLiar, heard: Numbers) -> Numbers:
+def _p_of_1(kind: int, run: SmpPeer, heard: Numbers) -> Numbers:
     """P is 1, for r4 is 0."""
     run.r[4] = 0
     return made(kind, run, heard)
 
 
-def _p_of_minus_1(kind: int, run: SmpLiar, heard: Numbers) -> Numbers:
+def _p_of_minus_1(kind: int, run: SmpPeer, heard: Numbers) -> Numbers:
     """P is -1, under a proof whose hash is even."""
     run.r[4] = 0
     while (numbers := made(kind, run, heard))["cP"] % 2:
@@ -94,7 +94,7 @@ def _p_of_minus_1(kind: int, run: SmpLiar, heard: Numbers) -> Numbers:
 def _zero(kind: int, name: str) -> Making:
     """P, Q or R is 0, and the proof is hashed with the 0 that the other side will compute."""
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         def hashed(byte: int, *numbers: int) -> int:
             left, right = numbers if len(numbers) == 2 else (numbers[0], 0)
             if name[0] == "P" and byte in (5, 6):
@@ -132,7 +132,7 @@ def out_of_range(kind: int) -> Lies:
 def with_hash(kind: int, hashed: Callable[..., int]) -> Making:
     """A whole message with another way of hashing."""
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         run.hashed = hashed
         return made(kind, run, heard)
 
@@ -163,7 +163,7 @@ def of_another_place(kind: int) -> Lies:
 def made_otherwise(kind: int) -> Lies:
     """Numbers that are not what they must be to each other, each under a proof that fits by itself."""
 
-    def other_generators(run: SmpLiar, heard: Numbers) -> Numbers:
+    def other_generators(run: SmpPeer, heard: Numbers) -> Numbers:
         """P and Q for a g2 that is none of this run's."""
         numbers = made(kind, run, heard)
         run.g2 = power(run.g2, 2)
@@ -171,7 +171,7 @@ def made_otherwise(kind: int) -> Lies:
         p, q, proof = run.blind(prefix)
         return {**numbers, f"P{side}": p, f"Q{side}": q, **proof}
 
-    def other_exponent(run: SmpLiar, heard: Numbers) -> Numbers:
+    def other_exponent(run: SmpPeer, heard: Numbers) -> Numbers:
         """R to the power of an exponent that is not that of our half of g3."""
         numbers = made(kind, run, heard)
         prefix, name = (7, "Ra") if kind == MESSAGE_3 else (8, "Rb")
@@ -188,7 +188,7 @@ def made_otherwise(kind: int) -> Lies:
 def swapped(kind: int, one: str, other: str) -> Making:
     """Two numbers in each other's place."""
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         numbers = made(kind, run, heard)
         return {**numbers, one: numbers[other], other: numbers[one]}
 

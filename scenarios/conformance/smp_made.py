@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from harness.insider import power
-from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, commitment, over, smp_hash
-from harness.smp_talk import MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpTalk
-from harness.stage import Stage, check
-from harness.wire import DH_GENERATOR as G1
-from harness.wire import DH_PRIME, SMP_ORDER
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, commitment, over, smp_hash
+from otterproof.harness.testkit.smp_session import MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpSession
+from otterproof.harness.wire import DH_GENERATOR as G1
+from otterproof.harness.wire import DH_PRIME, SMP_ORDER
+from otterproof.harness.wire.numbers import power
 
 #: Random exponents by name, as g1 to the power of each.
 Random = dict[str, int]
@@ -42,7 +42,7 @@ def _halves(numbers: Numbers, side: str, first_byte: int) -> Random:
     return found
 
 
-def _blinded(numbers: Numbers, side: str, byte: int, run: SmpLiar, g2: int, g3: int) -> Random:
+def _blinded(numbers: Numbers, side: str, byte: int, run: SmpPeer, g2: int, g3: int) -> Random:
     """P and Q with their proof; what is random in it, if the secret is that of the run."""
     c, d5, d6 = numbers["cP"], numbers["D5"], numbers["D6"]
     p, q = numbers[f"P{side}"], numbers[f"Q{side}"]
@@ -63,28 +63,28 @@ def _lifted(numbers: Numbers, name: str, byte: int, half: int, quotient: int) ->
     return {"r7": r7}
 
 
-def _as_initiator(talk: SmpTalk) -> Random:
+def _as_initiator(smp_session: SmpSession) -> Random:
     """A run that the target begins; its random exponents."""
-    run = talk.liar(target_asks=True)
-    first = talk.expect2()
+    run = smp_session.liar(target_asks=True)
+    first = smp_session.expect2()
     second = run.message_2(first)
-    third = talk.tell(MESSAGE_2, second).numbers(MESSAGE_3)
+    third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
     for numbers in (first, third):
         _in_order(numbers)
     found = _halves(first, "a", 1)
     found |= _blinded(third, "a", 6, run, run.g2, run.g3)
     found |= _lifted(third, "Ra", 7, first["g3a"], over(third["Qa"], second["Qb"]))
     check(run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "Ra is (Qa / Qb)^a3")
-    talk.tell(MESSAGE_4, run.message_4(third)).tells(True)
+    smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
     return found
 
 
-def _as_responder(talk: SmpTalk) -> Random:
+def _as_responder(smp_session: SmpSession) -> Random:
     """A run that the insider begins; the target's random exponents."""
-    run = talk.liar()
-    second = talk.expect3(run)
+    run = smp_session.liar()
+    second = smp_session.expect3(run)
     third = run.message_3(second)
-    reply = talk.tell(MESSAGE_3, third)
+    reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(True)
     fourth = reply.numbers(MESSAGE_4)
     for numbers in (second, fourth):
@@ -123,9 +123,9 @@ def _all_different(found: Random) -> None:
         "SMPMATH-MODQ-2",
     ),
 )
-def messages_1_and_3(stage: Stage) -> None:
+def messages_1_and_3(context: Context) -> None:
     """The initiator's numbers: powers of g1, the secret blinded, Qa / Qb raised, each with the proof that fits it."""
-    _all_different(_as_initiator(SmpTalk(*stage.encrypted())))
+    _all_different(_as_initiator(SmpSession(*context.encrypted())))
 
 
 @scenario(
@@ -151,16 +151,16 @@ def messages_1_and_3(stage: Stage) -> None:
         "SMPMATH-MODQ-2",
     ),
 )
-def messages_2_and_4(stage: Stage) -> None:
+def messages_2_and_4(context: Context) -> None:
     """The responder's numbers: powers of g1, the secret blinded, Qa / Qb raised, each with the proof that fits it."""
-    _all_different(_as_responder(SmpTalk(*stage.encrypted())))
+    _all_different(_as_responder(SmpSession(*context.encrypted())))
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EXP-3", "!SMPMATH-EXP-3", "SMPMATH-EXP-5", "!SMPMATH-EXP-5"))
-def nothing_is_drawn_twice(stage: Stage) -> None:
+def nothing_is_drawn_twice(context: Context) -> None:
     """In four runs of one session, two in each role, every random exponent is another one."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     found: Random = {}
     for number, run in enumerate((_as_initiator, _as_responder, _as_responder, _as_initiator), start=1):
-        found |= {f"{name} of run {number}": value for name, value in run(talk).items()}
+        found |= {f"{name} of run {number}": value for name, value in run(smp_session).items()}
     _all_different(found)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.insider import power
-from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, knows_degenerate, smp_hash
-from harness.smp_talk import (
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, smp_hash
+from otterproof.harness.testkit.smp_session import (
     ABORT,
     MESSAGE_1,
     MESSAGE_2,
@@ -21,12 +21,12 @@ from harness.smp_talk import (
     SECRET,
     Making,
     SmpReply,
-    SmpTalk,
+    SmpSession,
 )
-from harness.stage import Stage, check
-from harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
-from scenarios.conformance.smp_lies import Lies, one_p_more, one_q_more, out_of_range
-from scenarios.conformance.smp_wrong import refuse_all
+from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
+from otterproof.harness.wire.numbers import power
+from otterproof.scenarios.conformance.smp_lies import Lies, one_p_more, one_q_more, out_of_range
+from otterproof.scenarios.conformance.smp_wrong import refuse_all
 
 KINDS = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4)
 
@@ -36,9 +36,9 @@ KINDS = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4)
     needs=("smp",),
     requirements=("SMPMATH-RANGE-1", "!SMPMATH-RANGE-1", "SMPMATH-RANGE-2", "!SMPMATH-RANGE-2", "!SMPMATH-RANGE-15"),
 )
-def message_1_with_an_element_out_of_range(stage: Stage) -> None:
+def message_1_with_an_element_out_of_range(context: Context) -> None:
     """g2a and g3a of 0, 1, p - 1, p and above are refused."""
-    refuse_all(stage, MESSAGE_1, out_of_range(MESSAGE_1))
+    refuse_all(context, MESSAGE_1, out_of_range(MESSAGE_1))
 
 
 @scenario(
@@ -55,9 +55,9 @@ def message_1_with_an_element_out_of_range(stage: Stage) -> None:
         "!SMPMATH-RANGE-6",
     ),
 )
-def message_2_with_an_element_out_of_range(stage: Stage) -> None:
+def message_2_with_an_element_out_of_range(context: Context) -> None:
     """g2b, g3b, Pb and Qb below 2 or above p - 2 are refused."""
-    refuse_all(stage, MESSAGE_2, out_of_range(MESSAGE_2))
+    refuse_all(context, MESSAGE_2, out_of_range(MESSAGE_2))
 
 
 @scenario(
@@ -72,35 +72,35 @@ def message_2_with_an_element_out_of_range(stage: Stage) -> None:
         "!SMPMATH-RANGE-9",
     ),
 )
-def message_3_with_an_element_out_of_range(stage: Stage) -> None:
+def message_3_with_an_element_out_of_range(context: Context) -> None:
     """Pa, Qa and Ra below 2 or above p - 2 are refused."""
-    refuse_all(stage, MESSAGE_3, out_of_range(MESSAGE_3))
+    refuse_all(context, MESSAGE_3, out_of_range(MESSAGE_3))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-10", "!SMPMATH-RANGE-10"))
-def message_4_with_an_element_out_of_range(stage: Stage) -> None:
+def message_4_with_an_element_out_of_range(context: Context) -> None:
     """Rb below 2 or above p - 2 is refused."""
-    refuse_all(stage, MESSAGE_4, out_of_range(MESSAGE_4))
+    refuse_all(context, MESSAGE_4, out_of_range(MESSAGE_4))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-15",))
-def elements_at_the_limits_are_in_range(stage: Stage) -> None:
+def elements_at_the_limits_are_in_range(context: Context) -> None:
     """2, which is g1 itself, goes through a whole run as a half of g2 and g3; p - 2 is not refused for its size."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
-        run = talk.liar(target_asks=target_asks)
+        run = smp_session.liar(target_asks=target_asks)
         run.e2 = run.e3 = 1
-        (talk.asks(run) if target_asks else talk.asked(run)).tells(True)
+        (smp_session.asks(run) if target_asks else smp_session.asked(run)).tells(True)
     for name, byte in (("g2a", 1), ("g3a", 2)):
-        reply = talk.offer(MESSAGE_1, _minus_2(name, byte))
-        stage.check(len(reply.requests) == 1, f"{name} of p - 2 is in range, and the user is asked: {reply.reply}")
-        talk.give(ABORT)
+        reply = smp_session.offer(MESSAGE_1, _minus_2(name, byte))
+        context.check(len(reply.requests) == 1, f"{name} of p - 2 is in range, and the user is asked: {reply.reply}")
+        smp_session.give(ABORT)
 
 
 def _minus_2(name: str, byte: int) -> Making:
     """A half of p - 2, under a proof that verifies because its hash is even."""
 
-    def making(run: SmpLiar, heard: Numbers) -> Numbers:
+    def making(run: SmpPeer, heard: Numbers) -> Numbers:
         c, r = knows_degenerate(byte, DH_PRIME - 1)
         return {**run.message_1(), name: DH_PRIME - 2, f"c{name[1]}": c, f"D{name[1]}": (r - c) % SMP_ORDER}
 
@@ -111,37 +111,41 @@ def _minus_2(name: str, byte: int) -> Making:
     needs=("smp",),
     requirements=("!SMP-RESULT-1", "!SMPMATH-RANGE-1", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-11", "!SMPMATH-RANGE-12"),
 )
-def element_of_1_does_not_take_the_place_of_the_secret(stage: Stage) -> None:
+def element_of_1_does_not_take_the_place_of_the_secret(context: Context) -> None:
     """Somebody who does not know the secret takes 0 for an exponent, so that it cancels out: it is no success."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
         for exponent in ("e2", "e3"):
-            run = SmpLiar(12345)
+            run = SmpPeer(12345)
             setattr(run, exponent, 0)
-            reply = talk.tell(MESSAGE_2, run.message_2(talk.expect2())) if target_asks else _asked(talk, run)
+            reply = (
+                smp_session.tell(MESSAGE_2, run.message_2(smp_session.expect2()))
+                if target_asks
+                else _asked(smp_session, run)
+            )
             kind, follows = (MESSAGE_3, run.message_4) if target_asks else (MESSAGE_2, run.message_3)
             if reply.types == [kind]:
-                reply = talk.tell(kind + 1, follows(reply.numbers(kind)))
-            talk.give(ABORT)
-            stage.check(True not in reply.outcomes, f"an exponent of 0 ({exponent}) is no success: {reply.reply}")
+                reply = smp_session.tell(kind + 1, follows(reply.numbers(kind)))
+            smp_session.give(ABORT)
+            context.check(True not in reply.outcomes, f"an exponent of 0 ({exponent}) is no success: {reply.reply}")
 
 
-def _asked(talk: SmpTalk, run: SmpLiar) -> SmpReply:
-    reply = talk.tell(MESSAGE_1, run.message_1())
-    return talk.user("smp_answer", secret=SECRET) if reply.requests else reply
+def _asked(smp_session: SmpSession, run: SmpPeer) -> SmpReply:
+    reply = smp_session.tell(MESSAGE_1, run.message_1())
+    return smp_session.user("smp_answer", secret=SECRET) if reply.requests else reply
 
 
-def _alike(talk: SmpTalk, lies: Callable[[int], Lies], what: str) -> None:
+def _alike(smp_session: SmpSession, lies: Callable[[int], Lies], what: str) -> None:
     """All of these lies, in all messages, must be refused, or all be taken."""
     taken: list[str] = []
     refused: list[str] = []
     for kind in KINDS:
         for lie, making in lies(kind).items():
-            reply = talk.offer(kind, making)
+            reply = smp_session.offer(kind, making)
             if reply.requests and kind == MESSAGE_1:
-                reply = talk.user("smp_answer", secret=SECRET)
+                reply = smp_session.user("smp_answer", secret=SECRET)
             (taken if reply.goes_on else refused).append(f"{lie} (TLV {kind})")
-            talk.give(ABORT)
+            smp_session.give(ABORT)
     check(not taken or not refused, f"{what} are checked in all places or in none; taken: {taken}, refused: {refused}")
 
 
@@ -159,32 +163,32 @@ def _alike(talk: SmpTalk, lies: Callable[[int], Lies], what: str) -> None:
         "!SMPMATH-RANGE-14",
     ),
 )
-def ranges_are_checked_alike_in_version_2(stage: Stage) -> None:
+def ranges_are_checked_alike_in_version_2(context: Context) -> None:
     """In version 2 group elements of p and above are refused everywhere or, where they are not checked, nowhere."""
-    _alike(SmpTalk(*stage.encrypted()), one_p_more, "the ranges of group elements")
+    _alike(SmpSession(*context.encrypted()), one_p_more, "the ranges of group elements")
 
 
 @scenario(
     needs=("smp",),
     requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1", "!SMPMATH-MODQ-1", "!SMPMATH-MODQ-2"),
 )
-def d_values_are_checked_alike(stage: Stage) -> None:
+def d_values_are_checked_alike(context: Context) -> None:
     """D values of q and above are refused in all places or, where they are not checked, in none."""
-    _alike(SmpTalk(*stage.encrypted()), one_q_more, "D values")
+    _alike(SmpSession(*context.encrypted()), one_q_more, "D values")
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1"))
-def engines_refuse_d_values_that_are_not_reduced(stage: Stage) -> None:
+def engines_refuse_d_values_that_are_not_reduced(context: Context) -> None:
     """This project's engines refuse each D value of q and above, q itself included."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind in KINDS:
         for what, making in one_q_more(kind).items():
-            talk.refuses(kind, making, f"{what} in SMP TLV {kind}")
-    talk.refuses(MESSAGE_1, _d_of_q, "a D2 of q")
-    talk.is_in_expect1()
+            smp_session.refuses(kind, making, f"{what} in SMP TLV {kind}")
+    smp_session.refuses(MESSAGE_1, _d_of_q, "a D2 of q")
+    smp_session.is_in_expect1()
 
 
-def _d_of_q(run: SmpLiar, heard: Numbers) -> Numbers:
+def _d_of_q(run: SmpPeer, heard: Numbers) -> Numbers:
     """D2 is q, where 0 would be right: the exponent was made so."""
     c = smp_hash(1, power(DH_GENERATOR, run.r[2]))
     run.e2 = run.r[2] * pow(c, -1, SMP_ORDER) % SMP_ORDER

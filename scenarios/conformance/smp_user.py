@@ -2,73 +2,82 @@
 
 from __future__ import annotations
 
-from harness.scenario import scenario
-from harness.smp import smp_value
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, QUESTION, SECRET, SmpTalk
-from harness.stage import Stage
-from harness.wire.layers import parse_smp, tlv
-from implementations.contract import Finished, SmpRequested
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import smp_value
+from otterproof.harness.testkit.smp_session import (
+    ABORT,
+    MESSAGE_1,
+    MESSAGE_2,
+    MESSAGE_3,
+    MESSAGE_4,
+    QUESTION,
+    SECRET,
+    SmpSession,
+)
+from otterproof.harness.wire.layers import parse_smp, tlv
+from otterproof.implementations.contract import Finished, SmpRequested
 
 
 @scenario(
     needs=("smp", "smp_abort"),
     requirements=("SMP-ABORT-2", "SMP-ABORT-3", "!SMP-ABORT-3", "SMP-ACTION-1", "TLV-SMP-3"),
 )
-def user_aborts_a_run(stage: Stage) -> None:
+def user_aborts_a_run(context: Context) -> None:
     """A user who aborts sends an empty type 6 TLV in each state, and the run is over: SMP begins from the start."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for state in (2, 3, 4):
-        fitting = talk.bring(state)
-        reply = talk.user("smp_abort")
+        fitting = smp_session.bring(state)
+        reply = smp_session.user("smp_abort")
         reply.sends(ABORT)
-        stage.check(reply.tlvs[0].length == 0, f"the abort has length 0, and has {reply.tlvs[0].length}")
-        talk.has_dropped(fitting, f"the user's abort in EXPECT{state}")
-    talk.is_in_expect1()
+        context.check(reply.tlvs[0].length == 0, f"the abort has length 0, and has {reply.tlvs[0].length}")
+        smp_session.has_dropped(fitting, f"the user's abort in EXPECT{state}")
+    smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp", "smp_abort"), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
-def user_aborts_where_nothing_is_under_way(stage: Stage) -> None:
+def user_aborts_where_nothing_is_under_way(context: Context) -> None:
     """In EXPECT1, too, an abort is sent: with nothing under way, and in place of an answer, which is then too late."""
-    talk = SmpTalk(*stage.encrypted())
-    talk.user("smp_abort").sends(ABORT)
-    talk.request(talk.liar())
-    talk.user("smp_abort").sends(ABORT)
-    talk.user("smp_answer", secret=SECRET).sends()
-    talk.is_in_expect1()
+    smp_session = SmpSession(*context.encrypted())
+    smp_session.user("smp_abort").sends(ABORT)
+    smp_session.request(smp_session.liar())
+    smp_session.user("smp_abort").sends(ABORT)
+    smp_session.user("smp_answer", secret=SECRET).sends()
+    smp_session.is_in_expect1()
 
 
 @scenario(
     needs=("smp",),
     requirements=("SMP-BEGIN-3", "!SMP-BEGIN-3", "SMP-BEGIN-4", "!SMP-BEGIN-4", "!SMP-BEGIN-1"),
 )
-def user_begins_while_a_run_is_under_way(stage: Stage) -> None:
+def user_begins_while_a_run_is_under_way(context: Context) -> None:
     """A user who begins again sends an abort and a new message 1, or goes on with the run; both can succeed."""
     for state in (2, 3, 4):
-        talk = SmpTalk(*stage.encrypted())
-        fitting = talk.bring(state)
-        reply = talk.user("smp_start", secret=SECRET)
+        smp_session = SmpSession(*context.encrypted())
+        fitting = smp_session.bring(state)
+        reply = smp_session.user("smp_start", secret=SECRET)
         if reply.types == [ABORT, MESSAGE_1]:
-            run = talk.liar(target_asks=True)
+            run = smp_session.liar(target_asks=True)
             first = parse_smp(MESSAGE_1, reply.tlvs[1].value).layer
             second = run.message_2({name: int(first.value(name)) for name in ("g2a", "g3a")})
-            third = talk.tell(MESSAGE_2, second).numbers(MESSAGE_3)
-            talk.tell(MESSAGE_4, run.message_4(third)).tells(True)
+            third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
+            smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
             continue
         reply.sends()
-        reply = talk.tell(*fitting)
+        reply = smp_session.tell(*fitting)
         reply.sends(*{2: (MESSAGE_3,), 3: (MESSAGE_4,), 4: ()}[state])
         reply.tells(*{2: (), 3: (True,), 4: (True,)}[state])
 
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-5", "!SMP-BEGIN-5", "!SMP-MSG1-2"))
-def both_begin_at_the_same_time(stage: Stage) -> None:
+def both_begin_at_the_same_time(context: Context) -> None:
     """Two messages 1 that cross are answered with aborts, nobody succeeds, and a later run of either side works."""
-    talk = SmpTalk(*stage.encrypted())
-    talk.expect2()
-    talk.tell(MESSAGE_1, talk.liar().message_1()).aborts("message 1 while the own one is on its way")
-    talk.give(ABORT).sends()
-    talk.asks(talk.liar(target_asks=True)).tells(True)
-    talk.asked(talk.liar()).tells(True)
+    smp_session = SmpSession(*context.encrypted())
+    smp_session.expect2()
+    smp_session.tell(MESSAGE_1, smp_session.liar().message_1()).aborts("message 1 while the own one is on its way")
+    smp_session.give(ABORT).sends()
+    smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
+    smp_session.asked(smp_session.liar()).tells(True)
 
 
 @scenario(
@@ -76,16 +85,16 @@ def both_begin_at_the_same_time(stage: Stage) -> None:
     needs=("smp", "smp_question"),
     requirements=("SMP-MSG1-4", "!SMP-MSG1-4", "SMP-EXPECT-3", "TLV-SMP-5"),
 )
-def question_is_shown_as_it_was_sent(stage: Stage) -> None:
+def question_is_shown_as_it_was_sent(context: Context) -> None:
     """The bytes before the first NUL of a type 7 TLV are shown to the user; a type 2 TLV shows no question."""
-    talk = SmpTalk(*stage.encrypted())
-    first = smp_value(MESSAGE_1, talk.liar().message_1())
+    smp_session = SmpSession(*context.encrypted())
+    first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in (b"why?", "Wo schwimmt er \u2014 \u6c34?".encode(), b" two  blanks ", b"long " * 300):
-        request = talk.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested)
-        stage.check(request.question == question, f"the question shown is {question!r:.60}: {request}")
-        talk.give(ABORT)
-    request = talk.request(talk.liar()).requests[0]
-    stage.check(not request.question, f"there is no question: {request}")
+        request = smp_session.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested)
+        context.check(request.question == question, f"the question shown is {question!r:.60}: {request}")
+        smp_session.give(ABORT)
+    request = smp_session.request(smp_session.liar()).requests[0]
+    context.check(not request.question, f"there is no question: {request}")
 
 
 @scenario(
@@ -93,59 +102,59 @@ def question_is_shown_as_it_was_sent(stage: Stage) -> None:
     needs=("smp", "smp_question"),
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3"),
 )
-def run_with_a_question(stage: Stage) -> None:
+def run_with_a_question(context: Context) -> None:
     """A question of the user's goes out before message 1, with a NUL, in a type 7 TLV; the run goes on as others do."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     question = "Was schwimmt \u2014 \u6c34?".encode()
-    reply = talk.user("smp_start", secret=SECRET, question=question)
+    reply = smp_session.user("smp_start", secret=SECRET, question=question)
     first = reply.numbers(QUESTION)
-    stage.check(not reply.requests, "the user's own question is not put to the user as the other side's")
-    stage.check(parse_smp(QUESTION, reply.tlvs[0].value).question == question, f"{question!r} is the question sent")
-    run = talk.liar(target_asks=True)
-    third = talk.tell(MESSAGE_2, run.message_2(first)).numbers(MESSAGE_3)
-    talk.tell(MESSAGE_4, run.message_4(third)).tells(True)
-    run = talk.liar()
+    context.check(not reply.requests, "the user's own question is not put to the user as the other side's")
+    context.check(parse_smp(QUESTION, reply.tlvs[0].value).question == question, f"{question!r} is the question sent")
+    run = smp_session.liar(target_asks=True)
+    third = smp_session.tell(MESSAGE_2, run.message_2(first)).numbers(MESSAGE_3)
+    smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
+    run = smp_session.liar()
     value = question + b"\0" + smp_value(MESSAGE_1, run.message_1())
-    stage.check(len(talk.give(QUESTION, value).requests) == 1, "the user is asked")
-    second = talk.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
-    talk.tell(MESSAGE_3, run.message_3(second)).tells(True)
+    context.check(len(smp_session.give(QUESTION, value).requests) == 1, "the user is asked")
+    second = smp_session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
+    smp_session.tell(MESSAGE_3, run.message_3(second)).tells(True)
 
 
 @scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("!SMP-EXPECT-3", "!SMP-MSG1-1", "SMP-MSG1-1"))
-def question_out_of_turn(stage: Stage) -> None:
+def question_out_of_turn(context: Context) -> None:
     """A type 7 TLV while a run is under way is answered with an abort, and the run is dropped."""
-    talk = SmpTalk(*stage.encrypted())
-    value = b"why?\0" + smp_value(MESSAGE_1, talk.liar().message_1())
+    smp_session = SmpSession(*context.encrypted())
+    value = b"why?\0" + smp_value(MESSAGE_1, smp_session.liar().message_1())
     for state in (2, 3, 4):
-        fitting = talk.bring(state)
-        talk.give(QUESTION, value).aborts(f"a type 7 TLV in EXPECT{state}")
-        talk.has_dropped(fitting, f"a type 7 TLV in EXPECT{state}")
-    talk.is_in_expect1()
+        fitting = smp_session.bring(state)
+        smp_session.give(QUESTION, value).aborts(f"a type 7 TLV in EXPECT{state}")
+        smp_session.has_dropped(fitting, f"a type 7 TLV in EXPECT{state}")
+    smp_session.is_in_expect1()
 
 
 @scenario(versions=(3,), needs=("smp", "smp_question"), requirements=("TLV-SMP-6", "!TLV-SMP-6", "SMP-ABORT-1"))
-def question_without_a_message_is_refused(stage: Stage) -> None:
+def question_without_a_message_is_refused(context: Context) -> None:
     """A type 7 TLV without NUL, or with nothing or not all of message 1 after it, is refused, without harm."""
-    talk = SmpTalk(*stage.encrypted())
-    first = smp_value(MESSAGE_1, talk.liar().message_1())
+    smp_session = SmpSession(*context.encrypted())
+    first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for value in (b"", b"why?", b"why?\0", b"\0", b"why?\0" + first[:100], b"why?\0" + first[:-1]):
-        talk.give(QUESTION, value).refuses(f"type 7 TLV {value!r:.20}")
+        smp_session.give(QUESTION, value).refuses(f"type 7 TLV {value!r:.20}")
     value = b"why\0not?\0" + first
-    talk.give(QUESTION, value).refuses("a second NUL in the question")
-    talk.is_in_expect1()
-    talk.subject.still_talks(talk.insider)
+    smp_session.give(QUESTION, value).refuses("a second NUL in the question")
+    smp_session.is_in_expect1()
+    smp_session.subject.assert_session_alive(smp_session.insider)
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-1", "!SMP-STATE-1", "!SMP-ABORT-2", "!SMP-ACTION-1"))
-def no_smp_outside_encrypted(stage: Stage) -> None:
+def no_smp_outside_encrypted(context: Context) -> None:
     """In FINISHED the user's wish to begin sends nothing, and an SMP message of the old session comes to nothing."""
-    subject, insider = stage.encrypted()
-    talk = SmpTalk(subject, insider)
-    late = insider.data(tlvs=[tlv(MESSAGE_1, smp_value(MESSAGE_1, talk.liar().message_1()))])
-    subject.give(insider.data(tlvs=[tlv(1)])).one(Finished)
-    subject.user("smp_start", secret=SECRET).sends()
-    talk.heard(subject.give(late)).refuses("SMP message 1 after the end of the session")
-    subject.user("end")
-    talk.insider = subject.insider(seed=b"again")
-    subject.establish(talk.insider)
-    talk.asked(talk.liar()).tells(True)
+    target, insider = context.encrypted()
+    smp_session = SmpSession(target, insider)
+    late = insider.data(tlvs=[tlv(MESSAGE_1, smp_value(MESSAGE_1, smp_session.liar().message_1()))])
+    target.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+    target.user("smp_start", secret=SECRET).assert_sent()
+    smp_session.heard(target.receive(late)).refuses("SMP message 1 after the end of the session")
+    target.user("end")
+    smp_session.insider = target.insider(seed=b"again")
+    target.establish(smp_session.insider)
+    smp_session.asked(smp_session.liar()).tells(True)

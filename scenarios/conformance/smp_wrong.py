@@ -9,23 +9,39 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from harness.insider import power
-from harness.scenario import scenario
-from harness.smp import Numbers, SmpLiar, smp_hash, smp_value
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpTalk, made
-from harness.stage import Stage
-from scenarios.conformance.smp_lies import Lies, made_otherwise, of_another_place, swapped, tampered, with_hash
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, smp_hash, smp_value
+from otterproof.harness.testkit.smp_session import (
+    ABORT,
+    MESSAGE_1,
+    MESSAGE_2,
+    MESSAGE_3,
+    MESSAGE_4,
+    SECRET,
+    SmpSession,
+    made,
+)
+from otterproof.harness.wire.numbers import power
+from otterproof.scenarios.conformance.smp_lies import (
+    Lies,
+    made_otherwise,
+    of_another_place,
+    swapped,
+    tampered,
+    with_hash,
+)
 
 
-def refuse_all(stage: Stage, kind: int, lies: Lies) -> SmpTalk:
+def refuse_all(context: Context, kind: int, lies: Lies) -> SmpSession:
     """In one session each of these lies must come to nothing; then the truth succeeds."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for what, making in lies.items():
-        talk.refuses(kind, making, f"SMP TLV {kind} with {what}")
-    stage.check(
-        talk.offer(kind, lambda run, heard: made(kind, run, heard)).goes_on, "the message as it must be is taken"
+        smp_session.refuses(kind, making, f"SMP TLV {kind} with {what}")
+    context.check(
+        smp_session.offer(kind, lambda run, heard: made(kind, run, heard)).goes_on, "the message as it must be is taken"
     )
-    return talk
+    return smp_session
 
 
 @scenario(
@@ -42,12 +58,12 @@ def refuse_all(stage: Stage, kind: int, lies: Lies) -> SmpTalk:
         "!SMPMATH-PROOF-1",
     ),
 )
-def message_1_with_a_wrong_number(stage: Stage) -> None:
+def message_1_with_a_wrong_number(context: Context) -> None:
     """Another number in any place of SMP message 1: nobody is asked, or the answer is not sent."""
-    refuse_all(stage, MESSAGE_1, tampered(MESSAGE_1) | {"proofs of zeros": _zeros})
+    refuse_all(context, MESSAGE_1, tampered(MESSAGE_1) | {"proofs of zeros": _zeros})
 
 
-def _zeros(run: SmpLiar, heard: object) -> dict[str, int]:
+def _zeros(run: SmpPeer, heard: object) -> dict[str, int]:
     return {**run.message_1(), "c2": 0, "D2": 0}
 
 
@@ -71,11 +87,11 @@ def _zeros(run: SmpLiar, heard: object) -> dict[str, int]:
         "!SMPMATH-PROOF-1",
     ),
 )
-def message_2_with_a_wrong_number(stage: Stage) -> None:
+def message_2_with_a_wrong_number(context: Context) -> None:
     """Another number in any place of SMP message 2: no message 3, and no success."""
     lies = tampered(MESSAGE_2) | made_otherwise(MESSAGE_2)
     lies["D6 of 0"] = lambda run, heard: {**run.message_2(heard), "D6": 0}
-    refuse_all(stage, MESSAGE_2, lies)
+    refuse_all(context, MESSAGE_2, lies)
 
 
 @scenario(
@@ -94,9 +110,9 @@ def message_2_with_a_wrong_number(stage: Stage) -> None:
         "!SMPMATH-PROOF-1",
     ),
 )
-def message_3_with_a_wrong_number(stage: Stage) -> None:
+def message_3_with_a_wrong_number(context: Context) -> None:
     """Another number in any place of SMP message 3: no message 4, and no success."""
-    refuse_all(stage, MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
+    refuse_all(context, MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
 
 
 @scenario(
@@ -110,53 +126,53 @@ def message_3_with_a_wrong_number(stage: Stage) -> None:
         "!SMPMATH-PROOF-1",
     ),
 )
-def message_4_with_a_wrong_number(stage: Stage) -> None:
+def message_4_with_a_wrong_number(context: Context) -> None:
     """Another number in any place of SMP message 4: no success."""
-    refuse_all(stage, MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
+    refuse_all(context, MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
 
 
 @scenario(
     needs=("smp",),
     requirements=("SMP-MSG2-4", "SMP-MSG3-5", "SMP-MSG4-4", "SMP-EXPECT-5", "!SMP-EXPECT-5", "SMP-EXPECT-9"),
 )
-def wrong_message_ends_the_run(stage: Stage) -> None:
+def wrong_message_ends_the_run(context: Context) -> None:
     """After a message that does not verify the right one comes too late, and another run can begin."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind, number in ((MESSAGE_2, "c2"), (MESSAGE_3, "D5"), (MESSAGE_4, "cR")):
-        kind, right = talk.bring(kind - 1)
-        talk.tell(kind, {**right, number: right[number] ^ 1}).refuses(f"SMP TLV {kind} with another {number}")
-        talk.tell(kind, right).refuses(f"the right SMP TLV {kind} after a wrong one")
-    talk.is_in_expect1()
+        kind, right = smp_session.bring(kind - 1)
+        smp_session.tell(kind, {**right, number: right[number] ^ 1}).refuses(f"SMP TLV {kind} with another {number}")
+        smp_session.tell(kind, right).refuses(f"the right SMP TLV {kind} after a wrong one")
+    smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
-def wrong_proof_is_answered_with_an_abort(stage: Stage) -> None:
+def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
     """A message whose proof is wrong is answered with one type 6 TLV, so that the other side need not wait."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind, number in ((MESSAGE_1, "c2"), (MESSAGE_2, "cP"), (MESSAGE_3, "cR"), (MESSAGE_4, "cR")):
-        reply = talk.offer(kind, tampered(kind)[f"another {number}"])
+        reply = smp_session.offer(kind, tampered(kind)[f"another {number}"])
         if reply.requests and kind == MESSAGE_1:
-            reply = talk.user("smp_answer", secret=SECRET)
+            reply = smp_session.user("smp_answer", secret=SECRET)
         reply.aborts(f"SMP TLV {kind} with another {number}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
-def malformed_message_is_answered_with_an_abort(stage: Stage) -> None:
+def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     """A message that ends too early is answered with one type 6 TLV, and the right one then comes too late."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
-        kind, numbers = talk.bring(kind - 1)
-        talk.give(kind, smp_value(kind, numbers)[:-100]).aborts(f"SMP TLV {kind} that ends too early")
-        talk.has_dropped((kind, numbers), "a malformed message")
+        kind, numbers = smp_session.bring(kind - 1)
+        smp_session.give(kind, smp_value(kind, numbers)[:-100]).aborts(f"SMP TLV {kind} that ends too early")
+        smp_session.has_dropped((kind, numbers), "a malformed message")
 
 
 @scenario(
     needs=("smp",),
     requirements=("!SMPMATH-ORDER-1", "!SMPMATH-ORDER-2", "!SMPMATH-ORDER-3", "!SMPMATH-ORDER-4"),
 )
-def numbers_in_another_order_are_refused(stage: Stage) -> None:
+def numbers_in_another_order_are_refused(context: Context) -> None:
     """Two numbers of a message that have changed places are not put right."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind, one, other in (
         (MESSAGE_1, "g2a", "g3a"),
         (MESSAGE_1, "c2", "D2"),
@@ -166,18 +182,18 @@ def numbers_in_another_order_are_refused(stage: Stage) -> None:
         (MESSAGE_3, "Ra", "D7"),
         (MESSAGE_4, "cR", "D7"),
     ):
-        talk.refuses(kind, swapped(kind, one, other), f"SMP TLV {kind} with {one} and {other} swapped")
-    talk.is_in_expect1()
+        smp_session.refuses(kind, swapped(kind, one, other), f"SMP TLV {kind} with {one} and {other} swapped")
+    smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-2",))
-def proof_of_another_place_is_refused(stage: Stage) -> None:
+def proof_of_another_place_is_refused(context: Context) -> None:
     """Each of the eight proofs, right but for the version byte of another place of the protocol, is refused."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         for what, making in of_another_place(kind).items():
-            talk.refuses(kind, making, what)
-    talk.is_in_expect1()
+            smp_session.refuses(kind, making, what)
+    smp_session.is_in_expect1()
 
 
 def _mpi(number: int, zeros: int = 0) -> bytes:
@@ -198,9 +214,9 @@ WRONG_HASHES: dict[str, Callable[..., bytes]] = {
 
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-1", "!SMPMATH-HASH-3", "!SMPMATH-HASH-4"))
-def proof_that_is_hashed_otherwise_is_refused(stage: Stage) -> None:
+def proof_that_is_hashed_otherwise_is_refused(context: Context) -> None:
     """A proof over one number (message 1) or two (message 2) is refused if anything else is in its hash."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for what, content in WRONG_HASHES.items():
         for kind, byte, count in ((MESSAGE_1, 1, 1), (MESSAGE_2, 5, 2)):
 
@@ -210,51 +226,51 @@ def proof_that_is_hashed_otherwise_is_refused(stage: Stage) -> None:
                 return int.from_bytes(hashlib.sha256(wrong(prefix, *numbers)).digest())
 
             if smp_hash(byte, *range(3, 3 + count)) != hashed(byte, *range(3, 3 + count)):
-                talk.refuses(kind, with_hash(kind, hashed), f"SMP TLV {kind} whose hash has {what}")
-    talk.is_in_expect1()
+                smp_session.refuses(kind, with_hash(kind, hashed), f"SMP TLV {kind} whose hash has {what}")
+    smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-HASH-4", "SMPMATH-HASH-1", "SMPMATH-HASH-3"))
-def short_numbers_have_no_leading_zeros(stage: Stage) -> None:
+def short_numbers_have_no_leading_zeros(context: Context) -> None:
     """Numbers that happen to be a byte shorter are shorter MPIs, in messages and in hashes: such runs succeed."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     short = [exponent for exponent in range(2000, 6000) if power(2, exponent) < 1 << 1528]
     small = next(r for r in range(7000, 9999) if smp_hash(2, power(2, r)) < 1 << 248)
     for target_asks in (False, True):
-        run = talk.liar(target_asks=target_asks)
+        run = smp_session.liar(target_asks=target_asks)
         run.e2, run.e3, run.r[2], run.r[3], run.r[7] = short[0], short[1], short[2], small, short[3]
-        (talk.asks(run) if target_asks else talk.asked(run)).tells(True)
+        (smp_session.asks(run) if target_asks else smp_session.asked(run)).tells(True)
 
 
 @scenario(
     needs=("smp",),
     requirements=("!SMPMATH-STORE-1", "!SMPMATH-STORE-2", "!SMPMATH-STORE-3", "!SMPMATH-EXP-3", "!SMP-MSG3-3"),
 )
-def messages_of_an_earlier_run_are_refused(stage: Stage) -> None:
+def messages_of_an_earlier_run_are_refused(context: Context) -> None:
     """What fitted in one run does not fit in the next, for the target's numbers are others."""
-    talk = SmpTalk(*stage.encrypted())
+    smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_2, MESSAGE_3, MESSAGE_4):
         earlier: list[Numbers] = []
 
-        def recorded(run: SmpLiar, heard: Numbers, kind: int = kind, earlier: list[Numbers] = earlier) -> Numbers:
+        def recorded(run: SmpPeer, heard: Numbers, kind: int = kind, earlier: list[Numbers] = earlier) -> Numbers:
             earlier.append(made(kind, run, heard))
             return earlier[0]
 
-        stage.check(talk.offer(kind, recorded).goes_on, f"SMP TLV {kind} is taken in its own run")
-        talk.give(ABORT)
-        talk.refuses(kind, recorded, f"SMP TLV {kind} of an earlier run")
-    talk.is_in_expect1()
+        context.check(smp_session.offer(kind, recorded).goes_on, f"SMP TLV {kind} is taken in its own run")
+        smp_session.give(ABORT)
+        smp_session.refuses(kind, recorded, f"SMP TLV {kind} of an earlier run")
+    smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EQUAL-1", "!SMPMATH-EQUAL-1", "!SMPMATH-HASH-2"))
-def target_s_own_numbers_are_refused(stage: Stage) -> None:
+def target_s_own_numbers_are_refused(context: Context) -> None:
     """Numbers and proofs of the target's own, sent back to it, are no success: Pa is not Pb, and Qa is not Qb."""
-    talk = SmpTalk(*stage.encrypted())
-    run = talk.liar()
-    second = talk.expect3(run)
+    smp_session = SmpSession(*context.encrypted())
+    run = smp_session.liar()
+    second = smp_session.expect3(run)
     same = {"Pa": second["Pb"], "Qa": second["Qb"], **{name: second[name] for name in ("cP", "D5", "D6")}}
     run.quotient = 1
-    talk.tell(MESSAGE_3, {**same, **run.lift(7, "Ra", run.e3)}).refuses("P and Q of the target's own")
+    smp_session.tell(MESSAGE_3, {**same, **run.lift(7, "Ra", run.e3)}).refuses("P and Q of the target's own")
     halves = {"g2a": second["g2b"], "g3a": second["g3b"], **{name: second[name] for name in ("c2", "D2", "c3", "D3")}}
-    talk.refuses(MESSAGE_1, lambda run, heard: halves, "message 1 with the halves that the target sent")
-    talk.is_in_expect1()
+    smp_session.refuses(MESSAGE_1, lambda run, heard: halves, "message 1 with the halves that the target sent")
+    smp_session.is_in_expect1()

@@ -9,46 +9,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from harness import wire
-from harness.course import TARGET
-from harness.drivers.party import DriverParty
-from harness.insider import Insider, fingerprint, power
-from harness.keys import test_key
-from harness.scenario import scenario
-from harness.smp import SmpLiar, secret_number
-from harness.stage import ALLOW, Stage, Subject, check
-from harness.wire import DH_GENERATOR, Kind, crypto
-from harness.wire.layers import Tlv, build_smp, tlv
-from implementations.contract import Engine, Policy, SmpFinished
+from otterproof.harness import wire
+from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import TARGET
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number
+from otterproof.harness.wire import DH_GENERATOR, Kind, crypto
+from otterproof.harness.wire.layers import Tlv, build_smp, tlv
+from otterproof.harness.wire.numbers import fingerprint, power
+from otterproof.implementations.contract import Engine, Policy, SmpFinished
 
 
-def held(subject: Subject) -> Mapping[str, bytes]:
+def held(target: TargetSession) -> Mapping[str, bytes]:
     """Every secret in the target's memory, by a name that says where."""
-    party = subject.world.parties[TARGET]
+    party = target.world.parties[TARGET]
     return party.dump().secrets if isinstance(party, DriverParty) else cast(Engine, party).secrets()
 
 
-def absent(subject: Subject, secret: bytes, what: str) -> None:
+def absent(target: TargetSession, secret: bytes, what: str) -> None:
     """Demand that a secret is nowhere in the target's memory."""
-    places = [name for name, value in held(subject).items() if secret.lstrip(b"\0") in value]
+    places = [name for name, value in held(target).items() if secret.lstrip(b"\0") in value]
     check(not places, f"{what} is forgotten, and it is in {', '.join(places)}")
 
 
-def no_exponent_of(subject: Subject, public: int, what: str) -> None:
+def no_exponent_of(target: TargetSession, public: int, what: str) -> None:
     """Demand that the exponent of a public key, or of an element made for SMP, is nowhere in the target's memory."""
-    places = [name for name, value in held(subject).items() if power(DH_GENERATOR, int.from_bytes(value)) == public]
+    places = [name for name, value in held(target).items() if power(DH_GENERATOR, int.from_bytes(value)) == public]
     check(not places, f"the exponent of {what} is forgotten, and it is in {', '.join(places)}")
 
 
-def ssids(subject: Subject) -> list[bytes]:
+def ssids(target: TargetSession) -> list[bytes]:
     """The session ids that the target shows."""
-    party = subject.world.parties[TARGET]
+    party = target.world.parties[TARGET]
     if isinstance(party, DriverParty):
         return [bytes.fromhex(session.get("ssid") or "") for session in party.dump().shown.get("sessions") or ()]
     return [session.ssid for session in cast(Engine, party).inspect().sessions]
 
 
-def nothing_of_pair(subject: Subject, insider: Insider, ours: int, theirs: int) -> None:
+def nothing_of_pair(target: TargetSession, insider: Insider, ours: int, theirs: int) -> None:
     """Demand that nothing with which a message under a pair of keys can be read is in memory.
 
     ours, theirs: key ids from the insider's side. His sending MAC key may wait to be revealed.
@@ -56,103 +57,103 @@ def nothing_of_pair(subject: Subject, insider: Insider, ours: int, theirs: int) 
     keys = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
     pair = f"of the insider's key {ours} and the target's key {theirs}"
-    absent(subject, secret.to_bytes((secret.bit_length() + 7) // 8), f"the shared secret {pair}")
-    absent(subject, keys.sending_aes, f"the AES key {pair}")
-    absent(subject, keys.receiving_aes, f"the AES key {pair}")
-    absent(subject, keys.receiving_mac, f"the target's sending MAC key {pair}")
+    absent(target, secret.to_bytes((secret.bit_length() + 7) // 8), f"the shared secret {pair}")
+    absent(target, keys.sending_aes, f"the AES key {pair}")
+    absent(target, keys.receiving_aes, f"the AES key {pair}")
+    absent(target, keys.receiving_mac, f"the target's sending MAC key {pair}")
 
 
 @scenario(needs=("dump",), requirements=("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8", "KEYMGMT-KEEP-1", "!KEYMGMT-ROTATE-8"))
-def keys_that_rotate_out_are_forgotten(stage: Stage) -> None:
+def keys_that_rotate_out_are_forgotten(context: Context) -> None:
     """After keys have changed, neither the exponents of the target's old keys nor anything derived from them is in
     memory, so that what was recorded earlier can't be read by whoever gets hold of the machine.
     """
     for target_begins in (False, True):
-        subject, insider = stage.encrypted(target_begins=target_begins)
+        target, insider = context.encrypted(target_begins=target_begins)
         for number in range(4):
-            subject.says(insider, b"from the target %d" % number)
-            subject.hears(insider, b"from the insider %d" % number)
+            target.assert_sends_text(insider, b"from the target %d" % number)
+            target.assert_receives_text(insider, b"from the insider %d" % number)
         acknowledged = insider.their_keyid  # the target holds this one and the next, which it has not announced yet
         for old in range(1, acknowledged):
-            no_exponent_of(subject, insider.theirs[old], f"the target's key {old}")
-            nothing_of_pair(subject, insider, old, old)
-        live = [power(DH_GENERATOR, int.from_bytes(value)) for value in held(subject).values()]
+            no_exponent_of(target, insider.theirs[old], f"the target's key {old}")
+            nothing_of_pair(target, insider, old, old)
+        live = [power(DH_GENERATOR, int.from_bytes(value)) for value in held(target).values()]
         check(insider.theirs[acknowledged] in live, "the exponents that are still needed are among those shown")
 
 
 @scenario(needs=("dump",), requirements=("USER-END-5", "STATE-ENDED-1", "!USER-END-5", "!STATE-ENDED-1"))
-def keys_are_forgotten_at_the_end(stage: Stage) -> None:
+def keys_are_forgotten_at_the_end(context: Context) -> None:
     """When either side ends the session, nothing is left in memory with which any of it could be read."""
     for target_begins in (False, True):
         for own_end in (True, False):
-            subject, insider = stage.encrypted(target_begins=target_begins)
-            subject.hears(insider, b"hello")
-            subject.says(insider, b"hello to you")
-            subject.hears(insider, b"bye")
+            target, insider = context.encrypted(target_begins=target_begins)
+            target.assert_receives_text(insider, b"hello")
+            target.assert_sends_text(insider, b"hello to you")
+            target.assert_receives_text(insider, b"bye")
             if own_end:
-                subject.user("end")
+                target.user("end")
             else:
-                subject.give(insider.data(tlvs=[tlv(1)]))
+                target.receive(insider.data(tlvs=[tlv(1)]))
             for keyid, public in insider.theirs.items():
-                no_exponent_of(subject, public, f"the target's key {keyid}")
+                no_exponent_of(target, public, f"the target's key {keyid}")
             for ours, theirs in ((1, 1), (1, 2), (2, 2)):
-                nothing_of_pair(subject, insider, ours, theirs)
-            check(insider.ssid not in ssids(subject), "the session id is forgotten")
+                nothing_of_pair(target, insider, ours, theirs)
+            check(insider.ssid not in ssids(target), "the session id is forgotten")
 
 
 @scenario(
     needs=("dump", "instance_tags"), versions=(3,), requirements=("KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2", "USER-END-5")
 )
-def a_key_that_several_clients_know_is_forgotten(stage: Stage) -> None:
+def a_key_that_several_clients_know_is_forgotten(context: Context) -> None:
     """A D-H key that was announced to every client of the correspondent is forgotten everywhere when the session that
     it led to has moved on, ended, or been replaced.
     """
 
-    def moved_on(subject: Subject, insider: Insider) -> None:
+    def moved_on(target: TargetSession, insider: Insider) -> None:
         for number in range(3):
-            subject.says(insider, b"from the target %d" % number)
-            subject.hears(insider, b"from the insider %d" % number)
+            target.assert_sends_text(insider, b"from the target %d" % number)
+            target.assert_receives_text(insider, b"from the insider %d" % number)
 
-    def ended(subject: Subject, insider: Insider) -> None:
-        subject.user("end", instance=insider.tag)
+    def ended(target: TargetSession, insider: Insider) -> None:
+        target.user("end", instance=insider.tag)
 
-    def replaced(subject: Subject, insider: Insider) -> None:
-        again = subject.insider("mallory", seed=b"again")
-        subject.establish(again)
+    def replaced(target: TargetSession, insider: Insider) -> None:
+        again = target.insider("mallory", seed=b"again")
+        target.establish(again)
 
     for leave in (moved_on, ended, replaced):
-        subject = stage.subject()
-        other = subject.insider("carol", tag=0x3C3C, seed=b"other")
-        subject.give(other.commit())  # a second client, with which a handshake is under way
-        insider = subject.insider()
-        subject.establish(insider, target_begins=True)
+        target = context.target_session()
+        other = target.insider("carol", tag=0x3C3C, seed=b"other")
+        target.receive(other.commit())  # a second client, with which a handshake is under way
+        insider = target.insider()
+        target.establish(insider, target_begins=True)
         gx = insider.theirs[1]
-        leave(subject, insider)
-        no_exponent_of(subject, gx, "the key of the commit")
+        leave(target, insider)
+        no_exponent_of(target, gx, "the key of the commit")
 
 
 @scenario(needs=("dump", "smp", "smp_abort", "lockstep"), requirements=("SMP-MSG4-3",))
-def smp_secrets_are_forgotten(stage: Stage) -> None:
+def smp_secrets_are_forgotten(context: Context) -> None:
     """When an SMP run has ended, the target holds neither its exponents nor the number that the secret became.
 
     The texts ask for the state alone, so this is demanded of the project's engines only.
     """
-    subject, insider = stage.encrypted()
-    mine, theirs = (fingerprint(test_key(name).public) for name in ("mallory", "alice"))
-    subject.user("smp_start", secret=b"a secret")
+    target, insider = context.encrypted()
+    mine, theirs = (fingerprint(published_key(name).public) for name in ("mallory", "alice"))
+    target.user("smp_start", secret=b"a secret")
     number = secret_number(theirs, mine, insider.ssid, b"a secret")
     absent_later = number.to_bytes((number.bit_length() + 7) // 8)
-    liar = SmpLiar(number)
-    subject.user("smp_abort")
-    request = subject.user("smp_start", secret=b"a secret").messages(Kind.DATA)[-1]
+    smp_peer = SmpPeer(number)
+    target.user("smp_abort")
+    request = target.user("smp_start", secret=b"a secret").messages(Kind.DATA)[-1]
     first = insider.smp_numbers(wire.build(request), 2)
-    second = subject.give(insider.data(tlvs=[_smp(3, liar.message_2(first))])).message(Kind.DATA)
+    second = target.receive(insider.data(tlvs=[_smp(3, smp_peer.message_2(first))])).message(Kind.DATA)
     third = insider.smp_numbers(wire.build(second), 4)
-    done = subject.give(insider.data(tlvs=[_smp(5, liar.message_4(third))]))
+    done = target.receive(insider.data(tlvs=[_smp(5, smp_peer.message_4(third))]))
     check(done.one(SmpFinished).equal, "the secrets are found equal")
-    absent(subject, absent_later, "the number that the secret became")
+    absent(target, absent_later, "the number that the secret became")
     for name in ("g2a", "g3a"):
-        no_exponent_of(subject, first[name], name)
+        no_exponent_of(target, first[name], name)
 
 
 def _smp(kind: int, numbers: Mapping[str, int]) -> Tlv:
@@ -160,49 +161,49 @@ def _smp(kind: int, numbers: Mapping[str, int]) -> Tlv:
 
 
 @scenario(needs=("dump", "smp"), requirements=("SMP-STATE-2",))
-def an_smp_run_ends_with_its_session(stage: Stage) -> None:
+def an_smp_run_ends_with_its_session(context: Context) -> None:
     """A run that is under way when the session ends is dropped with its exponents, and none goes on in the next one."""
-    subject, insider = stage.encrypted()
-    request = subject.user("smp_start", secret=b"a secret").message(Kind.DATA)
+    target, insider = context.encrypted()
+    request = target.user("smp_start", secret=b"a secret").message(Kind.DATA)
     first = insider.smp_numbers(wire.build(request), 2)
-    subject.user("end")
+    target.user("end")
     for name in ("g2a", "g3a"):
-        no_exponent_of(subject, first[name], name)
+        no_exponent_of(target, first[name], name)
 
 
 @scenario(
     needs=("dump", "policy", "stored_messages"), requirements=("USER-STORED-1", "!USER-STORED-1", "!USER-STORED-2")
 )
-def a_stored_text_is_forgotten_once_it_is_sent(stage: Stage) -> None:
+def a_stored_text_is_forgotten_once_it_is_sent(context: Context) -> None:
     """A text that waited for a session is sent in it once, and is not in memory any more once another text was sent.
 
     (Until then it may be kept, so that it can be sent again when it did not arrive.)
     """
-    subject = stage.subject(policy=ALLOW[stage.version] | Policy.REQUIRE_ENCRYPTION)
-    subject.user("send", text=b"it waits for a session")
-    insider = subject.insider()
-    reply = subject.begin(insider)
-    text = subject.read(insider, reply.message(Kind.DATA)).text
+    target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
+    target.user("send", text=b"it waits for a session")
+    insider = target.insider()
+    reply = target.handshake_by_insider(insider)
+    text = target.read(insider, reply.message(Kind.DATA)).text
     check(text == b"it waits for a session", f"the text is sent in the session, and what was sent is {text!r}")
-    subject.hears(insider, b"noted")
-    subject.says(insider, b"another one")
-    absent(subject, b"it waits for a session", "the text")
+    target.assert_receives_text(insider, b"noted")
+    target.assert_sends_text(insider, b"another one")
+    absent(target, b"it waits for a session", "the text")
 
 
 @scenario(needs=("dump",), requirements=("!KEYMGMT-KEEP-1",))
-def recorded_messages_cannot_be_read_later(stage: Stage) -> None:
+def recorded_messages_cannot_be_read_later(context: Context) -> None:
     """With all that is in memory after keys have changed, no earlier message can be decrypted: every value is tried as
     the key of every message.
     """
-    subject, insider = stage.encrypted()
+    target, insider = context.encrypted()
     recorded: list[tuple[bytes, bytes]] = []
     for number in range(4):
         text = b"a text that nobody will read again, %d" % number
-        recorded.append((text, wire.build(subject.says(insider, text))))
-        subject.hears(insider, b"noted %d" % number)
+        recorded.append((text, wire.build(target.assert_sends_text(insider, text))))
+        target.assert_receives_text(insider, b"noted %d" % number)
     for text, raw in recorded[:-1]:
         message = wire.parse(raw)
-        for name, value in held(subject).items():
+        for name, value in held(target).items():
             for key in {value[:16], value[-16:]} if len(value) >= 16 else ():
                 opened = crypto.decrypt_data(message, key)
                 check(text not in opened, f"no value in memory opens {text[-1:]!r}, and {name} does")

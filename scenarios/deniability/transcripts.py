@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness import wire
-from harness.course import NotAsked
-from harness.insider import Insider
-from harness.scenario import scenario
-from harness.stage import Stage, Subject, check
-from harness.wire import Message, crypto
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.reply import Unsupported
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Message, crypto
 
 SAID, FORGED = b"I will pay on Monday", b"I never owed a thing"
 
@@ -33,26 +33,26 @@ def forge(message: Message, said: bytes, words: bytes, key: bytes) -> Message:
     return crypto.mac_data(changed, key)
 
 
-def conversation(subject: Subject, insider: Insider) -> tuple[list[Message], list[Message]]:
+def conversation(target: TargetSession, insider: Insider) -> tuple[list[Message], list[Message]]:
     """Both sides talk until the keys of the first message are revealed; what the insider and the target sent."""
     said = [wire.parse(insider.data(SAID))]
-    subject.give(wire.build(said[0])).shows(SAID)
+    target.receive(wire.build(said[0])).assert_shown(SAID)
     answers = []
     for number in range(3):
-        answers.append(subject.says(insider, b"answer %d" % number))
+        answers.append(target.assert_sends_text(insider, b"answer %d" % number))
         said.append(wire.parse(insider.data(b"text %d" % number)))
-        subject.give(wire.build(said[-1])).shows(b"text %d" % number)
-    answers.append(subject.says(insider, b"the last answer"))
+        target.receive(wire.build(said[-1])).assert_shown(b"text %d" % number)
+    answers.append(target.assert_sends_text(insider, b"the last answer"))
     return said, answers
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3", "MACREVEAL-WHAT-4", "DATA-OLDMACS-1"))
-def a_forger_rewrites_a_message(stage: Stage) -> None:
+def a_forger_rewrites_a_message(context: Context) -> None:
     """The MAC key of a message is revealed once the conversation has gone on, and with it somebody without any other
     key makes the message say something else, under a MAC that is right.
     """
-    subject, insider = stage.encrypted()
-    said, answers = conversation(subject, insider)
+    target, insider = context.encrypted()
+    said, answers = conversation(target, insider)
     keys = [key for key in revealed(answers) if crypto.verifies(said[0], key)]
     check(len(keys) == 1, f"the target reveals the MAC key of the first message once, and did {len(keys)} times")
     forged = forge(said[0], SAID, FORGED, keys[0])
@@ -62,45 +62,45 @@ def a_forger_rewrites_a_message(stage: Stage) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "DATA-MAC-1"))
-def the_target_would_have_taken_the_forgery(stage: Stage) -> None:
+def the_target_would_have_taken_the_forgery(context: Context) -> None:
     """In the same conversation from the start, with the forged message in the place of the genuine one, the target
     shows the forged words as those of its correspondent: so what it shows proves nothing.
     """
-    if stage.target.randomness == "none":
-        raise NotAsked("its randomness can't be repeated, so the same conversation can't be had twice")
-    subject, insider = stage.encrypted()
-    said, answers = conversation(subject, insider)
+    if context.target.randomness == "none":
+        raise Unsupported("its randomness can't be repeated, so the same conversation can't be had twice")
+    target, insider = context.encrypted()
+    said, answers = conversation(target, insider)
     keys = [key for key in revealed(answers) if crypto.verifies(said[0], key)]
     check(bool(keys), "the MAC key of the first message is revealed")
-    again, same = stage.encrypted()
+    again, same = context.encrypted()
     check(same.ssid == insider.ssid, "the conversation is the same")
-    again.give(wire.build(forge(said[0], SAID, FORGED, keys[0]))).shows(FORGED)
+    again.receive(wire.build(forge(said[0], SAID, FORGED, keys[0]))).assert_shown(FORGED)
 
 
 @scenario(requirements=("!MACREVEAL-WHAT-6", "!MACREVEAL-WHEN-4", "DATA-RECV-13"))
-def no_forgery_is_taken_after_the_fact(stage: Stage) -> None:
+def no_forgery_is_taken_after_the_fact(context: Context) -> None:
     """At the time when a MAC key is revealed nothing is accepted under it any more: neither the message itself again
     nor one forged with it, whatever its counter.
     """
-    subject, insider = stage.encrypted()
-    said, answers = conversation(subject, insider)
+    target, insider = context.encrypted()
+    said, answers = conversation(target, insider)
     for key in revealed(answers):
         for message in said:
             if not crypto.verifies(message, key):
                 continue
             later = message.with_value("ctr", (1 << 40).to_bytes(8))
             for forged in (message, crypto.mac_data(later, key), forge(later, b"", b"", key)):
-                subject.give(wire.build(forged)).accepts_nothing("a message under a MAC key that was revealed")
-    subject.still_talks(insider)
+                target.receive(wire.build(forged)).assert_rejected("a message under a MAC key that was revealed")
+    target.assert_session_alive(insider)
 
 
 @scenario(requirements=("KEYS-PUBKEY-1", "AKE-OUTLINE-3"))
-def messages_are_not_signed(stage: Stage) -> None:
+def messages_are_not_signed(context: Context) -> None:
     """Long-term keys sign the handshake and nothing else: a data message has no signature, and each side has all that
     is needed to make the other's messages.
     """
-    subject, insider = stage.encrypted()
-    message = subject.says(insider, SAID)
+    target, insider = context.encrypted()
+    message = target.assert_sends_text(insider, SAID)
     check(not message.problems, "the fields are those of a Data Message, and nothing more")
     keys = insider.keys(1, 1)
     forged = crypto.mac_data(crypto.encrypt_data(message, keys.receiving_aes, FORGED), keys.receiving_mac)

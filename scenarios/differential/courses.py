@@ -1,19 +1,19 @@
-"""Courses that any target takes beside the reference engine (harness.side_by_side)."""
+"""Courses that any target takes beside the reference engine (otterproof.harness.testkit.side_by_side)."""
 
 from __future__ import annotations
 
-from harness import wire
-from harness.network import flip_bit
-from harness.scenario import scenario
-from harness.side_by_side import Side, compare
-from harness.smp_talk import MESSAGE_4, SmpTalk
-from harness.stage import Stage
-from harness.wire import Kind
-from harness.wire.layers import tlv
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.side_by_side import Side, compare
+from otterproof.harness.testkit.smp_session import MESSAGE_4, SmpSession
+from otterproof.harness.wire import Kind
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.mutate import flip_bit
 
 
 @scenario(requirements=("AKE-OUTLINE-1", "!COMMIT-REVEALSIG-1", "!DHKEY-SIG-1", "!SIG-NONE-1", "!REVEAL-IGNORED-1"))
-def handshakes_side_by_side(stage: Stage) -> None:
+def handshakes_side_by_side(context: Context) -> None:
     """Every message of the handshake in both roles, each of them once too often and out of turn."""
 
     def begun_by_the_insider(side: Side) -> None:
@@ -29,17 +29,17 @@ def handshakes_side_by_side(stage: Stage) -> None:
 
     def begun_by_the_target(side: Side) -> None:
         insider = side.insider()
-        commit = side.give("query", b"?OTRv%d?" % stage.version).message(Kind.DH_COMMIT)
+        commit = side.give("query", b"?OTRv%d?" % context.version).message(Kind.DH_COMMIT)
         dh_key = insider.dh_key()
         reveal = side.give("D-H key", dh_key).message(Kind.REVEAL_SIGNATURE)
         side.give("D-H key again", dh_key)
-        gx = insider.opened(wire.build(commit), wire.build(reveal))
+        gx = insider.decommit(wire.build(commit), wire.build(reveal))
         signature = insider.signature(gx)
         side.give("signature", signature)
         side.give("signature again", signature)
 
-    compare(stage, begun_by_the_insider)
-    compare(stage, begun_by_the_target)
+    compare(context, begun_by_the_insider)
+    compare(context, begun_by_the_target)
 
 
 def damaged(message: bytes) -> bytes:
@@ -49,7 +49,7 @@ def damaged(message: bytes) -> bytes:
 
 
 @scenario(requirements=("KEYMGMT-SEND-1", "DATA-CTR-1", "KEYMGMT-ROTATE-1", "!DATA-RECV-12", "!DATA-RECV-13"))
-def sessions_side_by_side(stage: Stage) -> None:
+def sessions_side_by_side(context: Context) -> None:
     """Texts in turn and in a row, repeated, damaged, late, without text, with TLVs, and the end."""
 
     def course(side: Side) -> None:
@@ -72,18 +72,18 @@ def sessions_side_by_side(stage: Stage) -> None:
         side.give("the end", insider.data(b"bye", tlvs=[tlv(1)]))
         side.user("typed after the end", "send", text=b"are you there?")
 
-    compare(stage, course)
+    compare(context, course)
 
 
 @scenario(requirements=("!ROBUST-INPUT-2", "!ARMOUR-PARSE-5", "!QUERY-PARSE-2", "!ERROR-STATE-1"))
-def odd_input_side_by_side(stage: Stage) -> None:
+def odd_input_side_by_side(context: Context) -> None:
     """Text, marks and messages that are not of the form, before and in a session: what is shown and what goes out."""
     odd = (
         ("plain text", b"hello", ()),
         ("a query for version 1", b"?OTR?", ()),
         ("a query that offers nothing", b"?OTRv?", ("QUERY-CLOSING",)),
         ("an error", b"?OTR Error: x", ()),
-        ("an unknown type", wire.armour(stage.version.to_bytes(2) + b"\x77"), ("ARMOUR-UNKNOWN",)),
+        ("an unknown type", wire.armour(context.version.to_bytes(2) + b"\x77"), ("ARMOUR-UNKNOWN",)),
         ("an empty armour", b"?OTR:.", ("ARMOUR-UNKNOWN",)),
         ("no base64", b"?OTR:!!!!.", ("ARMOUR-UNKNOWN", "ARMOUR-BASE64")),
     )
@@ -99,21 +99,25 @@ def odd_input_side_by_side(stage: Stage) -> None:
             side.give(label, message, *readings)
         side.give("a text", insider.data(b"a text"))
 
-    compare(stage, before)
-    compare(stage, within)
+    compare(context, before)
+    compare(context, within)
 
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-1", "!SMP-ABORT-1", "SMPMATH-TEST-1"))
-def smp_side_by_side(stage: Stage) -> None:
+def smp_side_by_side(context: Context) -> None:
     """SMP begun by either side, with equal and with other secrets, and a message that nobody waits for."""
 
     def course(side: Side) -> None:
         insider = side.insider()
         side.subject.establish(insider)
-        talk = SmpTalk(side.subject, insider)
+        smp_session = SmpSession(side.subject, insider)
         for secret in (b"the otter swims", b"another"):
-            side.smp(f"the insider asks with {secret!r}", talk.asked(talk.liar(secret)), "SMP-UNEQUAL")
-            side.smp(f"the target asks, {secret!r}", talk.asks(talk.liar(secret, target_asks=True)), "SMP-UNEQUAL")
-        side.smp("message 4 at once", talk.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6}), "SMP-UNEXPECTED")
+            side.smp(f"the insider asks with {secret!r}", smp_session.asked(smp_session.liar(secret)), "SMP-UNEQUAL")
+            side.smp(
+                f"the target asks, {secret!r}",
+                smp_session.asks(smp_session.liar(secret, target_asks=True)),
+                "SMP-UNEQUAL",
+            )
+        side.smp("message 4 at once", smp_session.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6}), "SMP-UNEXPECTED")
 
-    compare(stage, course)
+    compare(context, course)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness import wire
-from harness.network import fragment
-from harness.stage import ALLOW
-from implementations.contract import Policy
-from scenarios.differential.room import BOTH, Duel, Room, differential
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import ALLOW
+from otterproof.harness.wire.mutate import fragment
+from otterproof.implementations.contract import Policy
+from otterproof.scenarios.differential.room import BOTH, Duel, Room, differential
 
 EVERYTHING = BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 

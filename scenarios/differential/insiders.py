@@ -6,39 +6,33 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness import wire
-from harness.insider import (
-    Insider,
-    Signed,
-    dsa_sign,
-    mpi,
-    power,
-    public_key,
-)
-from harness.keys import test_key
-from harness.lockstep import LockstepParty
-from harness.stage import PEER_TAG
-from harness.wire import DH_PRIME, crypto
-from harness.wire.layers import tlv
-from implementations.contract import DsaPublicKey, Policy
-from scenarios.differential.room import BOTH, Room, differential, outgoing
+from otterproof.harness import wire
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.testkit.context import PEER_TAG
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME, crypto
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.implementations.contract import DsaPublicKey, Policy
+from otterproof.scenarios.differential.room import BOTH, Room, differential, outgoing
 
 #: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 LIMITS = (2, DH_PRIME - 2)
 
 
-def begin(target: LockstepParty, liar: Insider, signed: Signed | None = None) -> list[bytes]:
+def begin(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> list[bytes]:
     """The insider begins and completes a handshake; what the target sent last."""
-    dh_key = outgoing(target.receive(liar.commit()))[0]
-    return outgoing(target.receive(liar.reveal_signature(dh_key, signed or Signed())))
+    dh_key = outgoing(target.receive(smp_peer.commit()))[0]
+    return outgoing(target.receive(smp_peer.reveal_signature(dh_key, signed or SignatureOptions())))
 
 
-def answer(target: LockstepParty, liar: Insider, signed: Signed | None = None) -> None:
+def answer(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> None:
     """The target begins a handshake, and the insider completes it."""
-    commit = outgoing(target.receive(b"?OTRv%d?" % liar.version))[0]
-    reveal = outgoing(target.receive(liar.dh_key()))[0]
-    target.receive(liar.signature(liar.opened(commit, reveal), signed or Signed()))
+    commit = outgoing(target.receive(b"?OTRv%d?" % smp_peer.version))[0]
+    reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
+    target.receive(smp_peer.signature(smp_peer.decommit(commit, reveal), signed or SignatureOptions()))
 
 
 def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") -> None:
@@ -59,22 +53,25 @@ def secret_of(public: int) -> int | None:
 @differential("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-3", "!AKE-VERIFY-1", "!COMMIT-REVEALSIG-2", "!REVEAL-SIG-10")
 def bad_gx(room: Room) -> None:
     """g^x out of range, at its limits, of no structure, and not the one committed to."""
-    target, liar = room.insider()
-    dh_key = outgoing(target.receive(liar.commit()))[0]
-    reveal = liar.reveal_signature(dh_key)
-    each(target, [liar.reveal_signature(dh_key, revealed=bytes(16)), liar.reveal_signature(dh_key, revealed=b"x")])
-    gx = power(2, liar.x)
+    target, smp_peer = room.insider()
+    dh_key = outgoing(target.receive(smp_peer.commit()))[0]
+    reveal = smp_peer.reveal_signature(dh_key)
+    each(
+        target,
+        [smp_peer.reveal_signature(dh_key, revealed=bytes(16)), smp_peer.reveal_signature(dh_key, revealed=b"x")],
+    )
+    gx = power(2, smp_peer.x)
     contents = [mpi(gx) + b"\0", b"\0" + mpi(gx), mpi(gx)[4:], mpi(gx)[:-1], (300).to_bytes(4) + mpi(gx)[4:], b""]
     contents += [mpi(number) for number in (*DEGENERATE, *LIMITS)]
     for content in contents:
         moment = target.snapshot()
-        target.receive(liar.commit(gxmpi=content))
+        target.receive(smp_peer.commit(gxmpi=content))
         target.receive(reveal)
         target.restore(moment)
     for public in DEGENERATE:
         moment = target.snapshot()
-        target.receive(liar.commit(public))
-        target.receive(liar.reveal_signature(dh_key, Signed(secret=secret_of(public)), public=public))
+        target.receive(smp_peer.commit(public))
+        target.receive(smp_peer.reveal_signature(dh_key, SignatureOptions(secret=secret_of(public)), public=public))
         target.restore(moment)
     for exponent, public in ((1, 2),):
         other = room.liar(seed=b"limit")
@@ -83,7 +80,7 @@ def bad_gx(room: Room) -> None:
         key = outgoing(fresh.receive(other.commit(public)))[0]
         fresh.receive(other.reveal_signature(key))
     moment = target.snapshot()
-    target.receive(liar.commit(hashed=bytes(32)))
+    target.receive(smp_peer.commit(hashed=bytes(32)))
     target.receive(reveal)
     target.restore(moment)
     target.receive(reveal)
@@ -92,17 +89,17 @@ def bad_gx(room: Room) -> None:
 @differential("!AKE-VALID-1")
 def bad_gy(room: Room) -> None:
     """g^y out of range, and at its limits."""
-    target, liar = room.insider()
+    target, smp_peer = room.insider()
     target.receive(b"?OTRv%d?" % room.version)
-    each(target, [liar.dh_key(public) for public in (*DEGENERATE, *LIMITS)], liar.dh_key())
-    target.receive(liar.dh_key())
-    target.receive(liar.dh_key(12345))
-    target.receive(liar.dh_key())
+    each(target, [smp_peer.dh_key(public) for public in (*DEGENERATE, *LIMITS)], smp_peer.dh_key())
+    target.receive(smp_peer.dh_key())
+    target.receive(smp_peer.dh_key(12345))
+    target.receive(smp_peer.dh_key())
 
 
-def signed_lies(target: LockstepParty) -> list[Signed]:
+def signed_lies(target: LockstepParty) -> list[SignatureOptions]:
     """Signature blocks that are wrong in one way each."""
-    mallory, bob = test_key("mallory").public, test_key("bob").public
+    mallory, bob = published_key("mallory").public, published_key("bob").public
     q, p = mallory.q, mallory.p
     pairs = ((0, 0), (1, 0), (0, 1), (q, 1), (1, q), (1, 1), ((1 << 160) - 1, 1))
     keys = (
@@ -120,17 +117,17 @@ def signed_lies(target: LockstepParty) -> list[Signed]:
         bob,
     )
     return [
-        *(Signed(shown=key) for key in keys),
-        *(Signed(pair=pair) for pair in pairs),
-        *(Signed(keyid=keyid) for keyid in (0, 2, 5, 0x80000001, 0xFFFFFFFE)),
-        *(Signed(kind=kind) for kind in (1, 0xFFFF)),
-        Signed(swapped=True),
-        Signed(high_r=True),
-        Signed(tail=b"\0"),
-        Signed(mac=bytes(20)),
-        Signed(block=b""),
-        Signed(block=public_key(mallory)[:-1]),
-        Signed(block=public_key(mallory) + bytes(43)),
+        *(SignatureOptions(advertised_key=key) for key in keys),
+        *(SignatureOptions(signature=pair) for pair in pairs),
+        *(SignatureOptions(keyid=keyid) for keyid in (0, 2, 5, 0x80000001, 0xFFFFFFFE)),
+        *(SignatureOptions(kind=kind) for kind in (1, 0xFFFF)),
+        SignatureOptions(swap_dh=True),
+        SignatureOptions(high_r=True),
+        SignatureOptions(trailing=b"\0"),
+        SignatureOptions(mac=bytes(20)),
+        SignatureOptions(block=b""),
+        SignatureOptions(block=public_key(mallory)[:-1]),
+        SignatureOptions(block=public_key(mallory) + bytes(43)),
     ]
 
 
@@ -148,22 +145,22 @@ def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
 @differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
 def bad_reveal_signatures(room: Room) -> None:
     """Reveal Signatures that are wrong in one way each, and then the right one."""
-    target, liar = room.insider()
-    dh_key = outgoing(target.receive(liar.commit()))[0]
+    target, smp_peer = room.insider()
+    dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     for signed in signed_lies(target):
-        try_wrong_first(target, liar.reveal_signature(dh_key, signed), liar.reveal_signature(dh_key))
+        try_wrong_first(target, smp_peer.reveal_signature(dh_key, signed), smp_peer.reveal_signature(dh_key))
 
 
 @differential("!AKE-VERIFY-5", "!REVEAL-SIG-3", "!REVEAL-SIG-4", "!REVEAL-SIG-5")
 def bad_signatures(room: Room) -> None:
     """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
-    target, liar = room.insider()
+    target, smp_peer = room.insider()
     commit = outgoing(target.receive(b"?OTRv%d?" % room.version))[0]
-    reveal = outgoing(target.receive(liar.dh_key()))[0]
+    reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
     target.receive(b"?OTR Error: no")
-    gx = liar.opened(commit, reveal)
+    gx = smp_peer.decommit(commit, reveal)
     for signed in signed_lies(target):
-        try_wrong_first(target, liar.signature(gx, signed), liar.signature(gx))
+        try_wrong_first(target, smp_peer.signature(gx, signed), smp_peer.signature(gx))
 
 
 @differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")
@@ -171,40 +168,40 @@ def another_identity(room: Room) -> None:
     """A session that is refreshed under another long-term key, and one with the same D-H key again."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
     for key in ("mallory", "bob"):
-        target, liar = room.insider(policy)
-        begin(target, liar)
-        target.receive(liar.data(tlvs=[tlv(1)]))
+        target, smp_peer = room.insider(policy)
+        begin(target, smp_peer)
+        target.receive(smp_peer.data(tlvs=[tlv(1)]))
         target.send(text=b"for mallory")
         begin(target, room.liar(key, b"second"))
         begin(target, room.liar("carol", b"third"))
-    target, liar = room.insider()
-    begin(target, liar)
-    target.receive(liar.data(b"one"))
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
+    target.receive(smp_peer.data(b"one"))
     again = room.liar()
     begin(target, again)
     target.send(text=b"two")
     target.receive(again.data(b"three"))
     again = room.liar()
-    begin(target, again, Signed(keyid=2))
+    begin(target, again, SignatureOptions(keyid=2))
     target.send(text=b"four")
     # Keys in another group with the same y.
-    liar = room.liar(seed=b"group")
-    carol, mallory = test_key("carol").public, test_key("mallory").public
-    begin(target, liar, Signed(shown=replace(carol, y=mallory.y)))
+    smp_peer = room.liar(seed=b"group")
+    carol, mallory = published_key("carol").public, published_key("mallory").public
+    begin(target, smp_peer, SignatureOptions(advertised_key=replace(carol, y=mallory.y)))
 
 
 @differential("!KEYS-SIG-1")
 def short_signature(room: Room) -> None:
     """A DSA nonce of the target's that gives an s with a leading zero."""
-    probe, liar = room.insider()
-    dh_key = outgoing(probe.receive(liar.commit()))[0]
-    gy, gx = wire.parse(dh_key).number("gy"), power(2, liar.x)
-    m1 = crypto.handshake_keys(power(gy, liar.x)).m1_primed
-    alice = test_key("alice")
+    probe, smp_peer = room.insider()
+    dh_key = outgoing(probe.receive(smp_peer.commit()))[0]
+    gy, gx = wire.parse(dh_key).number("gy"), power(2, smp_peer.x)
+    m1 = crypto.handshake_keys(power(gy, smp_peer.x)).m1_primed
+    alice = published_key("alice")
     value = hmac.digest(m1, mpi(gy) + mpi(gx) + public_key(alice.public) + (1).to_bytes(4), "sha256")
     nonce = next(k for k in range(1 << 150, 1 << 151) if dsa_sign(alice, value, k)[1] < 1 << 152)
     target = room.target(tape={("dsa.k", 0): (nonce - 1).to_bytes(28)})
-    begin(target, liar)
+    begin(target, smp_peer)
 
 
 @differential(
@@ -223,48 +220,48 @@ def short_signature(room: Room) -> None:
 def data_fields(room: Room) -> None:
     """Data messages with every field wrong in turn, under a right MAC."""
     for keyid in (1, 5):
-        target, liar = room.insider()
-        begin(target, liar, Signed(keyid=keyid))
+        target, smp_peer = room.insider()
+        begin(target, smp_peer, SignatureOptions(keyid=keyid))
         first = target.snapshot()
         for round_ in range(3):
-            newest = (liar.our_keyid - 1, liar.their_keyid)
-            wrong = [liar.data(b"next", next_dh=public, ctr=5) for public in (*DEGENERATE, *LIMITS)]
-            wrong += [liar.data(b"flags", flags=flags, ctr=5) for flags in (1, 2, 0x80, 0xFF)]
-            wrong += [liar.data(b"ctr", ctr=ctr) for ctr in (0, 1, 1 << 32, 1 << 63, (1 << 64) - 1)]
-            wrong += [liar.data(b"old", old_mac_keys=keys, ctr=5) for keys in (bytes(20), bytes(400))]
-            wrong += [liar.data(b"mac", mac=mac, ctr=5) for mac in (bytes(20), b"x" * 20)]
-            known = sorted(liar.theirs)
-            for under in [(ours, theirs) for ours in list(liar.exponents)[:-1] for theirs in known]:
+            newest = (smp_peer.our_keyid - 1, smp_peer.their_keyid)
+            wrong = [smp_peer.data(b"next", next_dh=public, ctr=5) for public in (*DEGENERATE, *LIMITS)]
+            wrong += [smp_peer.data(b"flags", flags=flags, ctr=5) for flags in (1, 2, 0x80, 0xFF)]
+            wrong += [smp_peer.data(b"ctr", ctr=ctr) for ctr in (0, 1, 1 << 32, 1 << 63, (1 << 64) - 1)]
+            wrong += [smp_peer.data(b"old", old_mac_keys=keys, ctr=5) for keys in (bytes(20), bytes(400))]
+            wrong += [smp_peer.data(b"mac", mac=mac, ctr=5) for mac in (bytes(20), b"x" * 20)]
+            known = sorted(smp_peer.theirs)
+            for under in [(ours, theirs) for ours in list(smp_peer.exponents)[:-1] for theirs in known]:
                 for distance in (-2, -1, 0, 1, 2):
                     at, of = under[0] + distance, under[1] + distance
                     if at >= 0:
-                        wrong.append(liar.data(b"id", under=under, sender_keyid=at, ctr=6))
+                        wrong.append(smp_peer.data(b"id", under=under, sender_keyid=at, ctr=6))
                     if of >= 0:
-                        wrong.append(liar.data(b"id", under=under, recipient_keyid=of, ctr=6))
-            wrong.append(liar.data(b"id", sender_keyid=0, recipient_keyid=0, ctr=6))
-            each(target, wrong, liar.data(b"after", ctr=9))
+                        wrong.append(smp_peer.data(b"id", under=under, recipient_keyid=of, ctr=6))
+            wrong.append(smp_peer.data(b"id", sender_keyid=0, recipient_keyid=0, ctr=6))
+            each(target, wrong, smp_peer.data(b"after", ctr=9))
             bad = target.snapshot()
-            target.receive(liar.data(b"refused", next_dh=1, ctr=5))
+            target.receive(smp_peer.data(b"refused", next_dh=1, ctr=5))
             for sent in outgoing(target.send(text=b"a")):
-                liar.read(sent)
-            target.receive(liar.data(b"b", ctr=6))
+                smp_peer.read(sent)
+            target.receive(smp_peer.data(b"b", ctr=6))
             target.send(text=b"c")
             target.restore(bad)
             for counters in ((1 << 53, (1 << 53) + 1), (1, 1 << 32, (1 << 32) + 1), ((1 << 63) - 1, 1 << 63)):
                 moment = target.snapshot()
                 for ctr in counters:
-                    target.receive(liar.data(b"c", ctr=ctr))
+                    target.receive(smp_peer.data(b"c", ctr=ctr))
                 target.restore(moment)
-            target.receive(liar.data(b"round %d" % round_, under=newest, ctr=1))
+            target.receive(smp_peer.data(b"round %d" % round_, under=newest, ctr=1))
             for sent in outgoing(target.send(text=b"reply")):
-                liar.read(sent)
+                smp_peer.read(sent)
         target.restore(first)
-    target, liar = room.insider()
-    begin(target, liar, Signed(keyid=0xFFFFFFFE))
-    target.receive(liar.data(b"last but one"))
+    target, smp_peer = room.insider()
+    begin(target, smp_peer, SignatureOptions(keyid=0xFFFFFFFE))
+    target.receive(smp_peer.data(b"last but one"))
     target.send(text=b"x")
-    last = Insider(liar.key, liar.target_tag, version=room.version, seed=b"last")
-    begin(target, last, Signed(keyid=0xFFFFFFFF))
+    last = Insider(smp_peer.key, smp_peer.target_tag, version=room.version, seed=b"last")
+    begin(target, last, SignatureOptions(keyid=0xFFFFFFFF))
     target.receive(last.data(b"last"))
     target.send(text=b"x")
 
@@ -272,18 +269,18 @@ def data_fields(room: Room) -> None:
 @differential("MACREVEAL-WHAT-4")
 def mac_keys_with_zeros(room: Room) -> None:
     """A MAC key that begins with a zero byte is revealed."""
-    target, liar = room.insider()
-    begin(target, liar)
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
     for number in range(3):
-        newest = liar.theirs[liar.their_keyid]
+        newest = smp_peer.theirs[smp_peer.their_keyid]
         exponent = next(
             e for e in range(5, 5000) if crypto.session_keys(power(2, e), newest, power(newest, e)).sending_mac[0] == 0
         )
-        liar.exponents[liar.our_keyid] = exponent
-        target.receive(liar.data(b"change %d" % number))
+        smp_peer.exponents[smp_peer.our_keyid] = exponent
+        target.receive(smp_peer.data(b"change %d" % number))
         for sent in outgoing(target.send(text=b"reply")):
-            liar.read(sent)
-        newest = liar.theirs[liar.their_keyid]
+            smp_peer.read(sent)
+        newest = smp_peer.theirs[smp_peer.their_keyid]
 
 
 @differential(
@@ -302,8 +299,8 @@ def mac_keys_with_zeros(room: Room) -> None:
 )
 def tlvs(room: Room) -> None:
     """TLVs of all types and lengths, cut short, several at once, with texts and without."""
-    target, liar = room.insider()
-    begin(target, liar)
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
     contents = [
         b"text\0",
         b"\0",
@@ -330,38 +327,38 @@ def tlvs(room: Room) -> None:
         b"\0\xff\xff\xff\xff",
         b"\0\0\0\x90\0" + bytes(0x9000),
     ]
-    each(target, [liar.data(content, ctr=5) for content in contents], liar.data(b"after", ctr=9))
-    target.receive(liar.data(b"late", ctr=4))
-    target.receive(liar.data(tlvs=[tlv(8, bytes(4))], ctr=5))
+    each(target, [smp_peer.data(content, ctr=5) for content in contents], smp_peer.data(b"after", ctr=9))
+    target.receive(smp_peer.data(b"late", ctr=4))
+    target.receive(smp_peer.data(tlvs=[tlv(8, bytes(4))], ctr=5))
 
 
 @differential("!INSTANCE-LEARN-2")
 def wrong_tags_of_insider(room: Room) -> None:
     """An insider whose instance tag is the target's own, or one of the largest."""
     for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
-        target, liar = room.insider()
-        liar.tag = tag
-        begin(target, liar)
-        target.receive(liar.data(b"text"))
-        answer(target, liar)
+        target, smp_peer = room.insider()
+        smp_peer.tag = tag
+        begin(target, smp_peer)
+        target.receive(smp_peer.data(b"text"))
+        answer(target, smp_peer)
         target.send(text=b"text")
 
 
 @differential("!MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-4", "!MACREVEAL-WHEN-1")
 def keys_marked_by_refused_messages(room: Room) -> None:
     """All four pairs of keys verify something, some of it in messages that are refused, before keys change."""
-    target, liar = room.insider()
-    begin(target, liar)
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
     for number in range(2):
-        target.receive(liar.data(b"change theirs %d" % number))
+        target.receive(smp_peer.data(b"change theirs %d" % number))
         for sent in outgoing(target.send(text=b"answer")):
-            liar.read(sent)
-    target.receive(liar.data(b"change both"))
+            smp_peer.read(sent)
+    target.receive(smp_peer.data(b"change both"))
     target.send(text=b"first")
     later = outgoing(target.send(text=b"second"))
-    ours, theirs = liar.our_keyid, liar.their_keyid
-    liar.read(later[0])
+    ours, theirs = smp_peer.our_keyid, smp_peer.their_keyid
+    smp_peer.read(later[0])
     for under in ((ours - 1, theirs), (ours, theirs), (ours - 1, theirs + 1)):
-        target.receive(liar.data(b"refused", under=under, next_dh=1, ctr=500))
-    target.receive(liar.data(b"read", under=(ours, theirs + 1)))
+        target.receive(smp_peer.data(b"refused", under=under, next_dh=1, ctr=500))
+    target.receive(smp_peer.data(b"read", under=(ours, theirs + 1)))
     target.send(text=b"reveals")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from harness.insider import Insider, fingerprint
-from harness.lockstep import LockstepParty
-from harness.smp import SmpLiar, knows_degenerate, secret_number, smp_value
-from harness.wire import DH_PRIME, SMP_ORDER
-from harness.wire.layers import Tlv, tlv
-from scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
-from scenarios.differential.room import Room, differential, outgoing
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.smp_peer import SmpPeer, knows_degenerate, secret_number, smp_value
+from otterproof.harness.wire import DH_PRIME, SMP_ORDER
+from otterproof.harness.wire.layers import Tlv, tlv
+from otterproof.harness.wire.numbers import fingerprint
+from otterproof.scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
+from otterproof.scenarios.differential.room import Room, differential, outgoing
 
 
-def _smp(target: LockstepParty, liar: Insider, kind: int, value: bytes) -> list[bytes]:
-    return outgoing(target.receive(liar.data(tlvs=[tlv(kind, value)])))
+def _smp(target: LockstepParty, smp_peer: Insider, kind: int, value: bytes) -> list[bytes]:
+    return outgoing(target.receive(smp_peer.data(tlvs=[tlv(kind, value)])))
 
 
 def _lies(kind: int, right: dict[str, int]) -> list[Tlv]:
@@ -48,24 +49,24 @@ def _out_of_turn(numbers: dict[int, dict[str, int]]) -> list[Tlv]:
     return [*found, tlv(7, smp_value(2, numbers[2])), tlv(7, b"why?"), tlv(7, b""), tlv(6), tlv(6, b"x"), tlv(0)]
 
 
-def _each_smp(target: LockstepParty, liar: Insider, wrong: list[Tlv]) -> None:
-    messages = [liar.data(tlvs=[lie], ctr=1000) for lie in wrong]
-    each(target, messages, liar.data(tlvs=[tlv(6)], ctr=1001))
+def _each_smp(target: LockstepParty, smp_peer: Insider, wrong: list[Tlv]) -> None:
+    messages = [smp_peer.data(tlvs=[lie], ctr=1000) for lie in wrong]
+    each(target, messages, smp_peer.data(tlvs=[tlv(6)], ctr=1001))
 
 
 def _any_numbers() -> dict[int, dict[str, int]]:
-    run = SmpLiar(7)
+    run = SmpPeer(7)
     first = run.message_1()
-    other = SmpLiar(8)
+    other = SmpPeer(8)
     second = other.message_2(first)
     third = run.message_3(second)
     return {2: first, 3: second, 4: third, 5: other.message_4(third)}
 
 
-def _secret(target: LockstepParty, liar: Insider, begins: bool) -> int:
-    ours, theirs = fingerprint(liar.key.public), target.fingerprint
+def _secret(target: LockstepParty, smp_peer: Insider, begins: bool) -> int:
+    ours, theirs = fingerprint(smp_peer.key.public), target.fingerprint
     pair = (ours, theirs) if begins else (theirs, ours)
-    return secret_number(*pair, liar.ssid, b"secret")
+    return secret_number(*pair, smp_peer.ssid, b"secret")
 
 
 @differential(
@@ -89,19 +90,19 @@ def _secret(target: LockstepParty, liar: Insider, begins: bool) -> int:
 )
 def smp_lies_to_responder(room: Room) -> None:
     """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
-    target, liar = room.insider()
-    begin(target, liar)
-    run = SmpLiar(_secret(target, liar, True))
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
+    run = SmpPeer(_secret(target, smp_peer, True))
     first = run.message_1()
     numbers = _any_numbers()
-    _each_smp(target, liar, _lies(2, first) + _out_of_turn(numbers))
-    _smp(target, liar, 2, smp_value(2, first))
-    _each_smp(target, liar, _out_of_turn(numbers))
+    _each_smp(target, smp_peer, _lies(2, first) + _out_of_turn(numbers))
+    _smp(target, smp_peer, 2, smp_value(2, first))
+    _each_smp(target, smp_peer, _out_of_turn(numbers))
     sent = outgoing(target.smp_answer(secret=b"secret"))
-    third = run.message_3(liar.smp_numbers(sent[0], 3))
-    _each_smp(target, liar, _lies(4, third) + _out_of_turn(numbers))
-    _smp(target, liar, 4, smp_value(4, third))
-    _each_smp(target, liar, _out_of_turn(numbers))
+    third = run.message_3(smp_peer.smp_numbers(sent[0], 3))
+    _each_smp(target, smp_peer, _lies(4, third) + _out_of_turn(numbers))
+    _smp(target, smp_peer, 4, smp_value(4, third))
+    _each_smp(target, smp_peer, _out_of_turn(numbers))
 
 
 @differential(
@@ -117,15 +118,15 @@ def smp_lies_to_responder(room: Room) -> None:
 )
 def smp_lies_to_initiator(room: Room) -> None:
     """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
-    target, liar = room.insider()
-    begin(target, liar)
-    run = SmpLiar(_secret(target, liar, False))
+    target, smp_peer = room.insider()
+    begin(target, smp_peer)
+    run = SmpPeer(_secret(target, smp_peer, False))
     numbers = _any_numbers()
     sent = outgoing(target.smp_start(secret=b"secret"))
-    second = run.message_2(liar.smp_numbers(sent[0], 2))
-    _each_smp(target, liar, _lies(3, second) + _out_of_turn(numbers))
-    sent = _smp(target, liar, 3, smp_value(3, second))
-    fourth = run.message_4(liar.smp_numbers(sent[0], 4))
-    _each_smp(target, liar, _lies(5, fourth) + _out_of_turn(numbers))
-    _smp(target, liar, 5, smp_value(5, fourth))
-    _each_smp(target, liar, _out_of_turn(numbers))
+    second = run.message_2(smp_peer.smp_numbers(sent[0], 2))
+    _each_smp(target, smp_peer, _lies(3, second) + _out_of_turn(numbers))
+    sent = _smp(target, smp_peer, 3, smp_value(3, second))
+    fourth = run.message_4(smp_peer.smp_numbers(sent[0], 4))
+    _each_smp(target, smp_peer, _lies(5, fourth) + _out_of_turn(numbers))
+    _smp(target, smp_peer, 5, smp_value(5, fourth))
+    _each_smp(target, smp_peer, _out_of_turn(numbers))

@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.keys import test_key
-from harness.stage import TARGET_TAG, check
-from harness.wire import SMP_ORDER
-from implementations.contract import (
+from otterproof.harness.testkit.context import TARGET_TAG, check
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import SMP_ORDER
+from otterproof.implementations.contract import (
     MAX_EXTRA_KEY_DATA,
     MAX_INSTANCES,
     MAX_PADDING,
@@ -29,10 +29,10 @@ from implementations.contract import (
     PartyConfig,
     Policy,
 )
-from implementations.entropy import SeededEntropy
-from scenarios.differential.room import BOTH, Room, differential
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.scenarios.differential.room import BOTH, Room, differential
 
-_KEY = test_key("alice")
+_KEY = published_key("alice")
 _P, _Q, _G, _Y = (getattr(_KEY.public, name) for name in "pqgy")
 
 

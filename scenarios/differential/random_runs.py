@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 
-from harness.network import flip_bit, truncate
-from implementations.contract import Policy
-from scenarios.differential.room import BOTH, Room, differential
+from otterproof.harness.wire.mutate import flip_bit, truncate
+from otterproof.implementations.contract import Policy
+from otterproof.scenarios.differential.room import BOTH, Room, differential
 
 #: How many conversations there are.
 RUNS = 4
@@ -21,7 +21,7 @@ MOVES = 150
 @differential("ROBUST-INPUT-1")
 def random_conversations(room: Room) -> None:
     """Random conversations are the same for both, whoever does what to them."""
-    for number in room.stage.examples(RUNS):
+    for number in room.context.examples(RUNS):
         _conversation(room, number)
 
 

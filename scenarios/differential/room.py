@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 
-from harness.insider import Insider
-from harness.keys import test_key
-from harness.lockstep import EngineFactory, LockstepParty
-from harness.record import Record, Recorded
-from harness.scenario import scenario
-from harness.stage import ALLOW, PEER_TAG, TARGET, TARGET_TAG, Stage
-from harness.targets import InProcess
-from harness.transcript import PartyInfo
-from implementations.contract import Engine, Event, Outgoing, PartyConfig, Policy
-from implementations.entropy import Tape
-from implementations.reference import ReferenceEngine
+from otterproof.harness.simulation.record import Record, Recorded
+from otterproof.harness.simulation.transcript import PartyInfo
+from otterproof.harness.targets.engines import InProcess
+from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
+from otterproof.harness.testkit.context import ALLOW, PEER_TAG, TARGET, TARGET_TAG, Context
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.implementations.contract import Engine, Event, Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import Tape
+from otterproof.implementations.reference import ReferenceEngine
 
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
@@ -40,11 +40,11 @@ class Compared(LockstepParty):
 
 
 class Room:
-    """Where a course of events happens, in the protocol version of a stage."""
+    """Where a course of events happens, in the protocol version of a context."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.version = stage.version
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.version = context.version
 
     def target(
         self,
@@ -55,18 +55,18 @@ class Room:
         tape: Tape | None = None,
     ) -> Compared:
         """A target. tape: values for some of its draws."""
-        config = PartyConfig(test_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
+        config = PartyConfig(published_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
         record = self.record(config, tape)
         engines = {name: make(config, record.header.entropy(TARGET)) for name, make in self.engines().items()}
         return Compared(record, engines | {TARGET: Recorded(record, TARGET, engines[TARGET])})
 
     def record(self, config: PartyConfig, tape: Tape | None = None) -> Record:
         """The record of a run that now begins, of a target made from a configuration."""
-        return self.stage.record({TARGET: PartyInfo(self.stage.target.name, config, tape or {})}, SEED)
+        return self.context.record({TARGET: PartyInfo(self.context.target.name, config, tape or {})}, SEED)
 
     def engines(self) -> dict[str, EngineFactory]:
         """What the target is made by, and what it is compared with."""
-        judged = self.stage.target
+        judged = self.context.target
         if not isinstance(judged, InProcess):
             raise TypeError(f"{judged.name} claims lockstep and is no engine")
         return {TARGET: judged.engine, "reference": ReferenceEngine}
@@ -80,7 +80,7 @@ class Room:
         return self.target(policy), self.liar()
 
     def liar(self, key: str = "mallory", seed: bytes = b"insider") -> Insider:
-        return Insider(test_key(key), TARGET_TAG, version=self.version, tag=PEER_TAG, seed=seed)
+        return Insider(published_key(key), TARGET_TAG, version=self.version, tag=PEER_TAG, seed=seed)
 
 
 class Duel:
@@ -95,7 +95,7 @@ class Duel:
 
     def join(self, name: str, tag: int, *, key: str = "bob", size: int | None = None, tape: Tape | None = None) -> None:
         """One more client of the correspondent: it receives all that the target sends."""
-        config = PartyConfig(test_key(key), BOTH, tag, size)
+        config = PartyConfig(published_key(key), BOTH, tag, size)
         record = self.target.record
         record.join(name, PartyInfo("reference", config, tape or {}))
         self.parties[name] = Recorded(record, name, ReferenceEngine(config, record.header.entropy(name)))
@@ -156,17 +156,19 @@ class Duel:
             queue.clear()
 
 
-Course = Callable[[Room], None]
+RecordedSession = Callable[[Room], None]
 
 
-def differential(*requirements: str, versions: tuple[int, ...] = (2, 3)) -> Callable[[Course], Course]:
+def differential(
+    *requirements: str, versions: tuple[int, ...] = (2, 3)
+) -> Callable[[RecordedSession], RecordedSession]:
     """Make a function a differential scenario."""
 
-    def register(run: Course) -> Course:
+    def register(run: RecordedSession) -> RecordedSession:
         @scenario(versions=versions, needs=("lockstep",), requirements=requirements)
         @wraps(run)
-        def judged(stage: Stage) -> None:
-            run(Room(stage))
+        def judged(context: Context) -> None:
+            run(Room(context))
 
         return run
 

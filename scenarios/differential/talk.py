@@ -3,11 +3,11 @@ messages, ends, stored texts, SMP, the extra key."""
 
 from __future__ import annotations
 
-from harness import wire
-from harness.network import flip_bit, truncate
-from harness.stage import ALLOW
-from implementations.contract import Policy
-from scenarios.differential.room import BOTH, Duel, Room, differential
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import ALLOW
+from otterproof.harness.wire.mutate import flip_bit, truncate
+from otterproof.implementations.contract import Policy
+from otterproof.scenarios.differential.room import BOTH, Duel, Room, differential
 
 #: Exponents of 302 and 142 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
 _SHORT_POWER = (3 << 300) + 0x506

@@ -2,7 +2,7 @@
 
 One has a client on each side, the other two clients of one account against one. Under pytest they look for a run in
 which an oracle does not hold, and shorten it. A run that fails prints the moves it was made of as a program that can be
-pasted and run (harness/fuzz/case.py).
+pasted and run (harness/runs/fuzz/case.py).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, ClassVar, cast
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from harness.fuzz.case import CLIENTS, POLICIES, Case, both_engines
-from harness.fuzz.moves import FIELDS, TABLE, Blob, Change, Choice, Domain, Numbers, Row
-from harness.lockstep import EngineFactory
-from implementations.contract import MIN_MESSAGE_SIZE
+from otterproof.harness.runs.fuzz.actions import FIELDS, TABLE, Blob, Change, Choice, Domain, Numbers, Row
+from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Case, both_engines
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 
 
 def strategy(domain: Domain) -> st.SearchStrategy[Any]:

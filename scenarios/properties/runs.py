@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from harness.drivers import TargetError
-from harness.fuzz.attempt import attempt, chain
-from harness.fuzz.programs import Program, program
-from harness.fuzz.reproduce import header_of
-from harness.oracles import ORACLES
-from harness.scenario import scenario
-from harness.stage import Stage
-from harness.world import Step
+from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.runs.fuzz.execute import attempt, chain
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.reproduce import header_of
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.targets.driver import TargetError
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.scenario import scenario
 
 #: How many runs each oracle judges in each version.
 EXAMPLES = 8
@@ -46,12 +46,12 @@ BREAKDOWNS = "I14"
         "FRAGMENT-BOUND-1",
     ),
 )
-def two_clients(stage: Stage) -> None:
+def two_clients(context: Context) -> None:
     """Random runs of two parties, their users and the adversary, in both versions, judged by all oracles and the model.
 
     Most begin in an encrypted session, the others from scratch.
     """
-    _judge(stage, _programs(stage, 60, "pair"))
+    _judge(context, _programs(context, 60, "pair"))
 
 
 @scenario(
@@ -59,12 +59,12 @@ def two_clients(stage: Stage) -> None:
     needs=("lockstep",),
     requirements=("INSTANCE-MULTI-1", "INSTANCE-MULTI-2", "!INSTANCE-DISCARD-4", "ROBUST-INPUT-3", "!STATE-SECRECY-2"),
 )
-def three_clients(stage: Stage) -> None:
+def three_clients(context: Context) -> None:
     """Random runs in which two clients of one account talk to one, with the adversary between them."""
-    _judge(stage, _programs(stage, 40, "three"))
+    _judge(context, _programs(context, 40, "three"))
 
 
-#: What each oracle judges, and what it needs of a target. What it demands it says itself. [harness.oracles]
+#: What each oracle judges, and what it needs of a target. Its own docstring says what it demands.
 CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "I1": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
     "I2": (("!DATA-RECV-10", "!ROBUST-INPUT-2"), ()),
@@ -88,8 +88,8 @@ def _register(oracle: str) -> None:
     kind = ORACLES[oracle]
     versions = (3,) if oracle == "I11" else (2, 3)
 
-    def judged(stage: Stage) -> None:
-        _judge(stage, _of_version(stage, oracle), crashes=oracle == BREAKDOWNS)
+    def judged(context: Context) -> None:
+        _judge(context, _of_version(context, oracle), crashes=oracle == BREAKDOWNS)
 
     judged.__name__ = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)[1:]
     demand = " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
@@ -101,19 +101,19 @@ for _oracle in ORACLES:
     _register(_oracle)
 
 
-def _programs(stage: Stage, examples: int, network: str) -> Iterator[Program]:
-    """The first programs of the stage's seed."""
-    return (program(stage.seed.hex(), number, stage.target, network) for number in stage.examples(examples))
+def _programs(context: Context, examples: int, network: str) -> Iterator[Program]:
+    """The first programs of the context's seed."""
+    return (program(context.seed.hex(), number, context.target, network) for number in context.examples(examples))
 
 
-def _of_version(stage: Stage, oracle: str) -> Iterator[Program]:
-    """Programs for one oracle; those that start in a session start in one of the stage's version."""
-    for drawn in _programs(stage, EXAMPLES, "pair"):
-        start = drawn.setup.start if drawn.setup.start == "scratch" else str(stage.version)
+def _of_version(context: Context, oracle: str) -> Iterator[Program]:
+    """Programs for one oracle; those that start in a session start in one of the context's version."""
+    for drawn in _programs(context, EXAMPLES, "pair"):
+        start = drawn.setup.start if drawn.setup.start == "scratch" else str(context.version)
         yield replace(drawn, setup=replace(drawn.setup, start=start, oracles=(oracle,)))
 
 
-def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -> None:
+def _judge(context: Context, programs: Iterable[Program], *, crashes: bool = True) -> None:
     """Run programs. crashes: whether they fail it; if all runs end in one they do anyway.
 
     A failing run is reported as it was found, so that a verdict comes soon; `otterproof fuzz` shortens it.
@@ -125,7 +125,7 @@ def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -
         try:
             case = drawn.setup.case()
         except Exception:
-            _record(stage, drawn, steps)
+            _record(context, drawn, steps)
             raise
         case.world.watchers.insert(0, steps.append)
         try:
@@ -136,23 +136,23 @@ def _judge(stage: Stage, programs: Iterable[Program], *, crashes: bool = True) -
             error.add_note(f"the run as a program:\n\n{case}")
             broke_down = next((one for one in chain(error) if isinstance(one, TargetError)), None)
             if crashes or broke_down is None:
-                _record(stage, drawn, steps)
+                _record(context, drawn, steps)
                 raise
             broken = broke_down, drawn, steps
         finally:
             case.world.watchers.remove(steps.append)
-            stage.count(len(case.program))
+            context.count(len(case.program))
     if broken is not None and not judged:
         breakdown, drawn, steps = broken
-        _record(stage, drawn, steps)
+        _record(context, drawn, steps)
         raise breakdown
 
 
-def _record(stage: Stage, drawn: Program, steps: list[Step]) -> None:
+def _record(context: Context, drawn: Program, steps: list[Step]) -> None:
     """Record a run that failed, as a campaign does: with its program, and from the first step on."""
     if drawn.setup.in_process:  # its first steps may have been made once for all runs that begin alike
         steps = []
         attempt(drawn, fresh=True, watch=steps.append)
     header = header_of(drawn)
-    record = stage.record(header.parties, header.seed, judged=header.judged, program=header.program)
+    record = context.record(header.parties, header.seed, judged=header.judged, program=header.program)
     record.log.extend(steps)

@@ -7,37 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness import wire
-from harness.course import Reply
-from harness.insider import Insider, Signed, dsa_sign
-from harness.keys import test_key
-from harness.reading import reading
-from harness.stage import ALLOW, Stage, Subject, check
-from harness.wire import Kind, Message
-from harness.wire.layers import tlv
-from implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Policy
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.reply import Reply
+from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import dsa_sign
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Policy
 
 
 @reading("TYPES-MPI-ZEROS")
-def numbers_with_leading_zeros(stage: Stage) -> str:
-    subject = stage.subject()
-    insider = subject.insider()
-    subject.query()
+def numbers_with_leading_zeros(context: Context) -> str:
+    target = context.target_session()
+    insider = target.insider()
+    target.query()
     dh_key = wire.parse(insider.dh_key())
     length, digits = dh_key.raw("gy")[:4], dh_key.raw("gy")[4:]
     padded = (int.from_bytes(length) + 1).to_bytes(4) + b"\0" + digits
-    reply = subject.give(wire.build(dh_key.with_raw("gy", padded)))
+    reply = target.receive(wire.build(dh_key.with_raw("gy", padded)))
     return "normalise" if reply.messages(Kind.REVEAL_SIGNATURE) else "reject"
 
 
 @reading("KEYS-DSA-CHECK")
-def keys_with_absurd_parameters(stage: Stage) -> str:
+def keys_with_absurd_parameters(context: Context) -> str:
     """g = 1 or y = 1 make any signature verify for which r is 1, as everybody can compute."""
-    key = test_key("mallory").public
+    key = published_key("mallory").public
 
     def accepted(shown: DsaPublicKey, pair: tuple[int, int]) -> bool:
-        subject = stage.subject()
-        return bool(subject.begin(subject.insider(), Signed(shown=shown, pair=pair)).of(Established))
+        target = context.target_session()
+        return bool(
+            target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=shown, signature=pair)).of(
+                Established
+            )
+        )
 
     degenerate = accepted(DsaPublicKey(key.p, key.q, 1, 1), (1, 1))
     if degenerate:
@@ -53,13 +58,13 @@ def old_keys(messages: list[Message]) -> list[bytes]:
     return [block[at : at + 20] for block in blocks for at in range(0, len(block), 20)]
 
 
-def talked(subject: Subject, insider: Insider, rounds: int = 4) -> tuple[list[Message], set[tuple[int, int]]]:
+def talked(target: TargetSession, insider: Insider, rounds: int = 4) -> tuple[list[Message], set[tuple[int, int]]]:
     """Texts in turn; the target's messages, and the pairs of keys (ours, theirs) with which it verified ours."""
     sent, used = [], set()
     for number in range(rounds):
-        sent.append(subject.says(insider, b"from the target %d" % number))
+        sent.append(target.assert_sends_text(insider, b"from the target %d" % number))
         used.add((insider.our_keyid - 1, insider.their_keyid))
-        subject.hears(insider, b"from the insider %d" % number)
+        target.assert_receives_text(insider, b"from the insider %d" % number)
     return sent, used
 
 
@@ -69,10 +74,10 @@ def known_keys(insider: Insider, pairs: Iterator[tuple[int, int]] | set[tuple[in
 
 
 @reading("MACREVEAL-UNUSED")
-def which_mac_keys_are_revealed(stage: Stage) -> str:
-    subject, insider = stage.encrypted()
-    sent, used = talked(subject, insider)
-    sent.append(subject.says(insider, b"the last one"))
+def which_mac_keys_are_revealed(context: Context) -> str:
+    target, insider = context.encrypted()
+    sent, used = talked(target, insider)
+    sent.append(target.assert_sends_text(insider, b"the last one"))
     revealed = set(old_keys(sent))
     check(bool(revealed), "MAC keys are revealed as keys change")
     if revealed <= known_keys(insider, used):
@@ -83,98 +88,98 @@ def which_mac_keys_are_revealed(stage: Stage) -> str:
 
 
 @reading("MACREVEAL-REFUSED")
-def the_key_of_a_message_that_was_refused(stage: Stage) -> str:
-    subject, insider = stage.encrypted()
-    if subject.give(insider.data(b"counter 0", ctr=0)).secure:
+def the_key_of_a_message_that_was_refused(context: Context) -> str:
+    target, insider = context.encrypted()
+    if target.receive(insider.data(b"counter 0", ctr=0)).secure:
         return "counts"  # it was taken, so its key did verify a message
     key = insider.keys(insider.our_keyid - 1, insider.their_keyid).sending_mac
-    sent, _ = talked(subject, insider)
-    sent.append(subject.says(insider, b"the last one"))
+    sent, _ = talked(target, insider)
+    sent.append(target.assert_sends_text(insider, b"the last one"))
     return "counts" if key in old_keys(sent) else "not"
 
 
 @reading("MACREVEAL-END")
-def mac_keys_at_the_end(stage: Stage) -> str:
-    subject, insider = stage.encrypted()
-    talked(subject, insider)
+def mac_keys_at_the_end(context: Context) -> str:
+    target, insider = context.encrypted()
+    talked(target, insider)
     live = insider.keys(insider.our_keyid - 1, insider.their_keyid).sending_mac
-    last = subject.user("end").message(Kind.DATA)
+    last = target.user("end").message(Kind.DATA)
     if live in old_keys([last]):
         return "last"
-    again = subject.insider(seed=b"again")
-    subject.establish(again)
-    return "pending" if live in old_keys([subject.says(again, b"a text")]) else "dropped"
+    again = target.insider(seed=b"again")
+    target.establish(again)
+    return "pending" if live in old_keys([target.assert_sends_text(again, b"a text")]) else "dropped"
 
 
 @reading("MACREVEAL-REKEY")
-def mac_keys_over_a_handshake(stage: Stage) -> str:
+def mac_keys_over_a_handshake(context: Context) -> str:
     answers = []
     for ended in (False, True):
-        subject, insider = stage.encrypted()
-        talked(subject, insider)
+        target, insider = context.encrypted()
+        talked(target, insider)
         live = insider.keys(insider.our_keyid - 1, insider.their_keyid).sending_mac
         if ended:
-            subject.give(insider.data(tlvs=[tlv(1)]))
-        again = subject.insider(seed=b"again")
-        subject.establish(again)
-        answers.append("carried" if live in old_keys([subject.says(again, b"a text")]) else "dropped")
+            target.receive(insider.data(tlvs=[tlv(1)]))
+        again = target.insider(seed=b"again")
+        target.establish(again)
+        answers.append("carried" if live in old_keys([target.assert_sends_text(again, b"a text")]) else "dropped")
     check(len(set(answers)) == 1, f"it is the same after the peer's end: {answers}")
     return answers[0]
 
 
-def texts(subject: Subject, insider: Insider, reply: Reply) -> list[bytes]:
+def texts(target: TargetSession, insider: Insider, reply: Reply) -> list[bytes]:
     """The texts in the data messages of a reply."""
-    return [subject.read(insider, message).text for message in reply.messages(Kind.DATA)]
+    return [target.read(insider, message).text for message in reply.messages(Kind.DATA)]
 
 
 @reading("USER-RESEND")
-def a_text_that_did_not_arrive(stage: Stage) -> str:
-    subject, _ = stage.encrypted()
-    subject.user("send", text=b"one")
-    subject.give(b"?OTR Error: An encrypted message could not be read.")
-    again = subject.insider(seed=b"again")
-    found = [text for text in texts(subject, again, subject.begin(again)) if b"one" in text]
+def a_text_that_did_not_arrive(context: Context) -> str:
+    target, _ = context.encrypted()
+    target.user("send", text=b"one")
+    target.receive(b"?OTR Error: An encrypted message could not be read.")
+    again = target.insider(seed=b"again")
+    found = [text for text in texts(target, again, target.handshake_by_insider(again)) if b"one" in text]
     if not found:
         return "drop"
     return "resend" if b"one" in found else "marked"
 
 
-def waiting(stage: Stage, *typed: bytes) -> tuple[Subject, Insider]:
+def waiting(context: Context, *typed: bytes) -> tuple[TargetSession, Insider]:
     """A target that requires encryption, with texts that wait for it."""
-    subject = stage.subject(policy=ALLOW[stage.version] | Policy.REQUIRE_ENCRYPTION)
+    target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in typed:
-        subject.user("send", text=text)
-    return subject, subject.insider()
+        target.user("send", text=text)
+    return target, target.insider()
 
 
 @reading("USER-RECENT", needs=("time", "stored_messages", "policy"))
-def how_long_a_text_waits(stage: Stage) -> str:
+def how_long_a_text_waits(context: Context) -> str:
     came = {}
     for seconds in (10, 70, 3600):
-        subject, insider = waiting(stage, b"one")
-        subject.tick(seconds)
-        came[seconds] = b"one" in texts(subject, insider, subject.begin(insider))
+        target, insider = waiting(context, b"one")
+        target.tick(seconds)
+        came[seconds] = b"one" in texts(target, insider, target.handshake_by_insider(insider))
     check(came[10], "a text of ten seconds ago is sent")
     check(came[70] or not came[3600], "a text that waited longer is not sent where one that waited less is not")
     return "any" if came[3600] else "window"
 
 
 @reading("USER-STORED-KEY", needs=("stored_messages",))
-def a_text_for_another_key(stage: Stage) -> str:
+def a_text_for_another_key(context: Context) -> str:
     came = []
     for key in ("mallory", "carol"):
-        subject, insider = stage.encrypted()
-        subject.give(insider.data(tlvs=[tlv(1)]))
-        subject.user("send", text=b"one")
-        again = subject.insider(key, insider.tag, b"again")
-        came.append(b"one" in texts(subject, again, subject.begin(again)))
+        target, insider = context.encrypted()
+        target.receive(insider.data(tlvs=[tlv(1)]))
+        target.user("send", text=b"one")
+        again = target.insider(key, insider.tag, b"again")
+        came.append(b"one" in texts(target, again, target.handshake_by_insider(again)))
     check(came[0], "a text that was typed in FINISHED is sent when the same peer is back")
     return "any" if came[1] else "same"
 
 
 @reading("USER-STORED-COUNT", needs=("stored_messages", "policy"))
-def several_texts_that_wait(stage: Stage) -> str:
-    subject, insider = waiting(stage, b"one", b"two")
-    found = texts(subject, insider, subject.begin(insider))
+def several_texts_that_wait(context: Context) -> str:
+    target, insider = waiting(context, b"one", b"two")
+    found = texts(target, insider, target.handshake_by_insider(insider))
     check(b"two" in found, f"the last text that waits is sent, and what is sent is {found}")
     return "all" if found == [b"one", b"two"] else "last"

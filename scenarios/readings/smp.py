@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import hashlib
 
-from harness.insider import mpi, power
-from harness.reading import reading
-from harness.smp import knows_degenerate, smp_value
-from harness.smp_talk import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, QUESTION, SECRET, SmpReply, SmpTalk
-from harness.stage import Stage, check
-from harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
-from implementations.contract import Refused
+from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.smp_peer import knows_degenerate, smp_value
+from otterproof.harness.testkit.smp_session import (
+    ABORT,
+    MESSAGE_1,
+    MESSAGE_2,
+    MESSAGE_3,
+    MESSAGE_4,
+    QUESTION,
+    SECRET,
+    SmpReply,
+    SmpSession,
+)
+from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
+from otterproof.harness.wire.numbers import mpi, power
+from otterproof.implementations.contract import Refused
 
 
-def talk(stage: Stage) -> SmpTalk:
-    return SmpTalk(*stage.encrypted())
+def talk(context: Context) -> SmpSession:
+    return SmpSession(*context.encrypted())
 
 
 def goes_on(reply: SmpReply) -> bool:
@@ -23,23 +33,23 @@ def goes_on(reply: SmpReply) -> bool:
 
 
 @reading("SMP-UNEXPECTED", needs=("smp",))
-def a_message_that_nobody_waits_for(stage: Stage) -> str:
-    session = talk(stage)
+def a_message_that_nobody_waits_for(context: Context) -> str:
+    session = talk(context)
     reply = session.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6})
     return "library" if reply.types == [ABORT] else "application"
 
 
 @reading("SMP-UNEQUAL", needs=("smp",))
-def the_answer_when_secrets_differ(stage: Stage) -> str:
-    session = talk(stage)
+def the_answer_when_secrets_differ(context: Context) -> str:
+    session = talk(context)
     reply = session.asked(session.liar(b"another secret"))
     check(True not in reply.outcomes, "secrets that differ are not found equal")
     return "abort" if ABORT in reply.types else "message"
 
 
 @reading("SMP-PENDING", needs=("smp",))
-def a_second_request(stage: Stage) -> str:
-    session = talk(stage)
+def a_second_request(context: Context) -> str:
+    session = talk(context)
     first, second = session.liar(), session.liar()
     second.e2, second.e3 = 0x7654321, 0x1FCDBA98
     session.request(first)
@@ -51,16 +61,16 @@ def a_second_request(stage: Stage) -> str:
 
 
 @reading("SMP-TRAILING", needs=("smp",))
-def more_than_an_smp_message_has(stage: Stage) -> str:
-    session = talk(stage)
+def more_than_an_smp_message_has(context: Context) -> str:
+    session = talk(context)
     numbers = session.liar().message_1()
     more = (smp_value(MESSAGE_1, numbers, count=7, tail=mpi(5)), smp_value(MESSAGE_1, numbers, tail=b"\0"))
     return "ignore" if any(goes_on(session.give(MESSAGE_1, value)) for value in more) else "reject"
 
 
 @reading("SMP-RESTART", needs=("smp",))
-def a_second_beginning(stage: Stage) -> str:
-    session = talk(stage)
+def a_second_beginning(context: Context) -> str:
+    session = talk(context)
     session.expect2()
     reply = session.user("smp_start", secret=SECRET)
     if reply.types == [ABORT, MESSAGE_1]:
@@ -70,13 +80,13 @@ def a_second_beginning(stage: Stage) -> str:
 
 
 @reading("SMP-REHANDSHAKE", needs=("smp",))
-def a_run_over_a_handshake(stage: Stage) -> str:
-    session = talk(stage)
+def a_run_over_a_handshake(context: Context) -> str:
+    session = talk(context)
     run = session.liar()
     third = run.message_3(session.expect3(run))
     again = session.subject.insider(seed=b"again")
     session.subject.establish(again)
-    later = SmpTalk(session.subject, again)
+    later = SmpSession(session.subject, again)
     answer = later.tell(MESSAGE_3, third)
     later.give(ABORT)
     later.asked(later.liar()).tells(True)
@@ -84,15 +94,15 @@ def a_run_over_a_handshake(stage: Stage) -> str:
 
 
 @reading("SMP-V2-QUESTION", needs=("smp",))
-def a_question_in_version_2(stage: Stage) -> str:
-    session = talk(stage)
+def a_question_in_version_2(context: Context) -> str:
+    session = talk(context)
     value = b"who?\0" + smp_value(MESSAGE_1, session.liar().message_1())
     return "use" if goes_on(session.give(QUESTION, value)) else "ignore"
 
 
 @reading("SMP-V2-RANGES", needs=("smp",))
-def elements_out_of_range_in_version_2(stage: Stage) -> str:
-    session = talk(stage)
+def elements_out_of_range_in_version_2(context: Context) -> str:
+    session = talk(context)
     answers = []
     for element in (1, DH_PRIME - 1):
         c2, d2 = knows_degenerate(1, element)
@@ -104,8 +114,8 @@ def elements_out_of_range_in_version_2(stage: Stage) -> str:
 
 
 @reading("SMPMATH-D-RANGE", needs=("smp",))
-def d_values_out_of_range(stage: Stage) -> str:
-    session = talk(stage)
+def d_values_out_of_range(context: Context) -> str:
+    session = talk(context)
     numbers = session.liar().message_1()
     if goes_on(session.tell(MESSAGE_1, numbers | {"D2": numbers["D2"] + SMP_ORDER})):
         return "any"

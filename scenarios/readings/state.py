@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from harness import wire
-from harness.reading import reading
-from harness.stage import Stage
-from harness.wire import Kind
+from otterproof.harness import wire
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.probe import reading
+from otterproof.harness.wire import Kind
 
 
 @reading("END-HANDSHAKE")
-def a_handshake_when_the_session_ends(stage: Stage) -> str:
-    subject, _ = stage.encrypted()
-    new = subject.insider(seed=b"again")
-    subject.user("start")
-    dh_key = wire.build(subject.give(new.commit()).message(Kind.DH_KEY))
-    subject.user("end")
-    reply = subject.give(new.reveal_signature(dh_key))
+def a_handshake_when_the_session_ends(context: Context) -> str:
+    target, _ = context.encrypted()
+    new = target.insider(seed=b"again")
+    target.user("start")
+    dh_key = wire.build(target.receive(new.commit()).message(Kind.DH_KEY))
+    target.user("end")
+    reply = target.receive(new.reveal_signature(dh_key))
     if reply.messages(Kind.SIGNATURE):
         return "keep"
-    reply.accepts_nothing("a Reveal Signature for a handshake that was given up")
+    reply.assert_rejected("a Reveal Signature for a handshake that was given up")
     return "drop"

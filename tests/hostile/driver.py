@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from implementations.drivers.engine.driver import Driver
-from implementations.jsonform import EVENTS
+from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.jsonform import EVENTS
 
 #: Where the text is, as a JSON string in ASCII: the environment can't hold all of it as it is.
 VARIABLE = "OTTERPROOF_HOSTILE_TEXT"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 
-from harness.insider import HONEST, Signed
-from harness.keys import test_key
-from harness.smp import SmpLiar, smp_value
-from harness.wire.layers import tlv
-from implementations.contract import MIN_MESSAGE_SIZE, DsaPublicKey, Policy
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
+from otterproof.harness.wire.layers import tlv
+from otterproof.implementations.contract import MIN_MESSAGE_SIZE, DsaPublicKey, Policy
 from tests.hostile.growth import MESSAGES, PLAINTEXTS, SMP_PLAINTEXTS, TEXTS, all_linear, data, encoded, fragments
 from tests.hostile.growth_parties import BOTH, MakeEngine, Scene, encrypted, insider, party, scenes, sent
 
@@ -97,14 +97,16 @@ def handshakes_of_insiders(make: MakeEngine) -> None:
     """Long values behind the commitment and behind the MAC of the handshake."""
     start = _scenes(make)["plaintext"]
 
-    def meeting(gxmpi: bytes | None, signed: Signed) -> list[bytes]:
+    def meeting(gxmpi: bytes | None, signed: SignatureOptions) -> list[bytes]:
         peer = insider(3)
         commit = peer.commit(gxmpi=gxmpi)
         return [commit, peer.reveal_signature(sent(start.receive(commit)), signed)]
 
-    def long_key(**numbers: int) -> Signed:
-        known = test_key("bob").public
-        return Signed(shown=DsaPublicKey(**{"p": known.p, "q": known.q, "g": known.g, "y": known.y, **numbers}))
+    def long_key(**numbers: int) -> SignatureOptions:
+        known = published_key("bob").public
+        return SignatureOptions(
+            advertised_key=DsaPublicKey(**{"p": known.p, "q": known.q, "g": known.g, "y": known.y, **numbers})
+        )
 
     def number(size: int) -> int:
         return (1 << 8 * size + 8) - 1
@@ -112,10 +114,10 @@ def handshakes_of_insiders(make: MakeEngine) -> None:
     all_linear(
         start.receive_all,
         {
-            "a long gx": lambda size: meeting((size + 1).to_bytes(4) + b"\xff" * (size + 1), HONEST),
-            "bytes after gx": lambda size: meeting(b"\0\0\0\1\2" + bytes(size), HONEST),
-            "a block of zeros": lambda size: meeting(None, Signed(block=bytes(size))),
-            "bytes after the signature": lambda size: meeting(None, Signed(tail=bytes(size))),
+            "a long gx": lambda size: meeting((size + 1).to_bytes(4) + b"\xff" * (size + 1), HONEST_SIGNATURE),
+            "bytes after gx": lambda size: meeting(b"\0\0\0\1\2" + bytes(size), HONEST_SIGNATURE),
+            "a block of zeros": lambda size: meeting(None, SignatureOptions(block=bytes(size))),
+            "bytes after the signature": lambda size: meeting(None, SignatureOptions(trailing=bytes(size))),
             "a long p": lambda size: meeting(None, long_key(p=number(size))),
             "a long q": lambda size: meeting(None, long_key(q=number(size))),
             "a long g": lambda size: meeting(None, long_key(g=number(size))),
@@ -151,7 +153,7 @@ def actions_in_the_clear(make: MakeEngine) -> None:
 def actions_in_a_session(make: MakeEngine) -> None:
     cut = encrypted(make, size=MIN_MESSAGE_SIZE)
     for scene in (_scenes(make)["encrypted, version 2"], _scenes(make)["encrypted, version 3"], cut):
-        scene.receive(scene.insider.data(tlvs=[tlv(2, smp_value(2, SmpLiar(1).message_1()))]))
+        scene.receive(scene.insider.data(tlvs=[tlv(2, smp_value(2, SmpPeer(1).message_1()))]))
         asked = Scene.of(scene.engine, scene.insider)
         entries: Mapping[str, Callable[[bytes], object]] = {
             "send": partial(scene.ask, "send"),

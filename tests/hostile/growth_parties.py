@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.insider import Insider
-from harness.keys import test_key
-from harness.wire import parse, reassemble
-from implementations.contract import Engine, Entropy, Event, MessageState, Outgoing, PartyConfig, Policy
-from implementations.entropy import SeededEntropy
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import parse, reassemble
+from otterproof.implementations.contract import Engine, Entropy, Event, MessageState, Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
 from tests.hostile.growth import OWN_TAG, THEIR_TAG
 
 MakeEngine = Callable[[PartyConfig, Entropy], Engine]
@@ -60,19 +60,19 @@ def sent(events: Sequence[Event]) -> bytes:
 
 def party(make: MakeEngine, *, policy: Policy = _STARTS, size: int | None = None) -> Engine:
     """A party before its first message. size: the longest message that it sends whole."""
-    return make(PartyConfig(test_key("alice"), policy, OWN_TAG, size), SeededEntropy(b"growth"))
+    return make(PartyConfig(published_key("alice"), policy, OWN_TAG, size), SeededEntropy(b"growth"))
 
 
 def insider(version: int) -> Insider:
     """A correspondent who makes the same messages each time."""
-    return Insider(test_key("bob"), OWN_TAG, version=version, tag=THEIR_TAG, seed=b"growth")
+    return Insider(published_key("bob"), OWN_TAG, version=version, tag=THEIR_TAG, seed=b"growth")
 
 
 def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> Scene:
     """After a handshake that the insider began. size: the longest message that the party sends whole."""
     engine, peer = party(make, size=size), insider(version)
     dh_key = sent(engine.receive(peer.commit()))
-    peer.meet(parse(sent(engine.receive(peer.reveal_signature(dh_key)))))
+    peer.learn_peer_keyid(parse(sent(engine.receive(peer.reveal_signature(dh_key)))))
     if not any(session.message_state is MessageState.ENCRYPTED for session in engine.inspect().sessions):
         raise RuntimeError("the handshake with the insider has failed")
     return Scene.of(engine, peer)

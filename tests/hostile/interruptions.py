@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.fuzz.attempt import Failure
-from harness.fuzz.campaign import Campaign, opened
-from harness.fuzz.folder import remove
-from harness.fuzz.programs import Program
-from harness.fuzz.state import State
-from harness.network import Move
-from harness.oracles import ORACLES
-from harness.outputs import BEING_WRITTEN, write_whole
-from harness.transcript import Verdict
-from harness.world import Step
+from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.runs.fuzz.campaign import Campaign, opened
+from otterproof.harness.runs.fuzz.execute import Failure
+from otterproof.harness.runs.fuzz.folder import remove
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.state import State
+from otterproof.harness.simulation.moves import Move
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.outputs import BEING_WRITTEN, write_whole
 
 #: The target that is named. It is never asked anything.
 TARGET, SEED = "reference", "34"
@@ -65,7 +65,7 @@ WRONG = {"I1": ("Deliver", ("send", "Drop", "Settle", "Tick", "FlipBit")), "I6":
 
 
 def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
-    """As harness.fuzz.attempt.attempt, of a target with the faults of WRONG. What fails follows from the moves."""
+    """As `attempt` of the fuzz room, of a target with the faults of WRONG. What fails follows from the moves."""
     for oracle in program.setup.oracles or ORACLES:
         last, before = WRONG.get(oracle, ("", ()))
         for made, move in enumerate(program.moves, start=1):
@@ -111,13 +111,13 @@ class Workshop:
             if there:
                 self.trouble.boundary(f"after removing {path.suffix}")
 
-        for module in ("attempt", "campaign", "reproduce"):
-            self.patch.setattr(f"harness.fuzz.{module}.attempt", attempted)
-        self.patch.setattr("harness.fuzz.folder.write_whole", written)
+        for module in ("execute", "campaign", "reproduce"):
+            self.patch.setattr(f"otterproof.harness.runs.fuzz.{module}.attempt", attempted)
+        self.patch.setattr("otterproof.harness.runs.fuzz.folder.write_whole", written)
         for module in ("campaign", "folder"):
-            self.patch.setattr(f"harness.fuzz.{module}.remove", removed)
-        self.patch.setattr("harness.fuzz.campaign.SHRUNK", 2)
-        self.patch.setattr("harness.outputs.os.fsync", lambda _: None)
+            self.patch.setattr(f"otterproof.harness.runs.fuzz.{module}.remove", removed)
+        self.patch.setattr("otterproof.harness.runs.fuzz.campaign.SHRUNK", 2)
+        self.patch.setattr("otterproof.harness.support.outputs.os.fsync", lambda _: None)
 
     def run(self, folder: Path, upto: int, trouble: Trouble | None = None, attempts: int = 12) -> State:
         """Go on with a campaign until so many programs have been run; its state. KeyboardInterrupt, Killed."""

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.judge import Job, judge
-from harness.report import as_json
-from harness.scenario import load, scenarios
-from harness.targets import ENGINES
+from otterproof.harness.runs.runner import Job, judge
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui.terminal import as_json
 
 ROOT = Path(__file__).parents[2]
 

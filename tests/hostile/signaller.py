@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from implementations.drivers.engine.driver import Driver
-from implementations.drivers.linejson import Method, serve
+from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.drivers.linejson import Method, serve
 
 MARK, SPARED, WHOM, SIGNAL = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], signal.Signals[sys.argv[4]]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import DriverTarget, TargetDesync
-from harness.drivers import answer as border
-from harness.drivers.answer import MAX_VALUES, result_of
-from harness.drivers.party import MAX_EVENTS
-from harness.keys import test_key
-from implementations import jsonform
-from implementations.contract import Outgoing, PartyConfig
+from otterproof.harness.targets.driver import DriverTarget, TargetDesync
+from otterproof.harness.targets.driver import answer as border
+from otterproof.harness.targets.driver.answer import MAX_VALUES, result_of
+from otterproof.harness.targets.driver.party import MAX_EVENTS
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations import jsonform
+from otterproof.implementations.contract import Outgoing, PartyConfig
 
 SABOTEUR = Path(__file__).with_name("saboteur.py")
-CONFIG = PartyConfig(test_key("alice"))
+CONFIG = PartyConfig(published_key("alice"))
 
 #: An answer around what is in it.
 HEAD, FOOT = b'{"jsonrpc":"2.0","id":1,"result":', b"}\n"
@@ -76,7 +76,7 @@ def test_too_many_events_are_refused_before_they_are_made(monkeypatch: pytest.Mo
     target = made(events(MAX_EVENTS + 1))
     try:
         party = target.party("alice", CONFIG, b"")
-        monkeypatch.setattr("harness.drivers.party.event_from_json", None)
+        monkeypatch.setattr("otterproof.harness.targets.driver.party.event_from_json", None)
         sentence = f"start answers with {MAX_EVENTS + 1} events, and an answer has at most {MAX_EVENTS}"
         with pytest.raises(TargetDesync, match=sentence) as caught:
             party.start()
@@ -102,7 +102,9 @@ def test_the_longest_event_fits_as_often_as_there_may_be_events() -> None:
 
 
 def _fields() -> dict[str, list[str]]:
-    schema = json.loads((Path(jsonform.__file__).parents[1] / "harness/drivers/protocol.schema.json").read_text())
+    schema = json.loads(
+        (Path(jsonform.__file__).parents[1] / "harness/targets/driver/protocol.schema.json").read_text()
+    )
     found = {}
 
     def walk(node: object) -> None:

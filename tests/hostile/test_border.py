@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import cli, matrix
-from harness.drivers import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
-from harness.drivers.answer import result_of
-from harness.fuzz.campaign import opened
-from harness.fuzz.report import campaign_summary, show_campaign
-from harness.fuzz.state import STATE
-from harness.roster import file_name
-from harness.targets import Target
-from harness.transcript import Verdict
-from harness.transcript_reading import read_transcript
+from otterproof.harness.runs import matrix
+from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.state import STATE
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
+from otterproof.harness.targets.driver.answer import result_of
+from otterproof.harness.targets.engines import Target
+from otterproof.harness.targets.registry import file_name
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
 from tests.hostile.driver import VARIABLE
 
 DRIVER = Path(__file__).with_name("driver.py")

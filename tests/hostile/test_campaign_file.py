@@ -12,13 +12,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.fuzz.attempt import Failure
-from harness.fuzz.case import Setup
-from harness.fuzz.programs import Program
-from harness.fuzz.state import STATE, CampaignError, Finding, Stage, State, as_json, read_state
-from harness.network import Deliver, Settle, User
-from harness.roster import make
-from harness.transcript import Verdict
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import Failure
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.state import STATE, CampaignError, Finding, FindingStage, State, as_json, read_state
+from otterproof.harness.simulation.moves import Deliver, Settle, User
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.registry import make
 from tests.hostile.mutations import mutated_bytes, mutated_json
 
 
@@ -38,9 +38,9 @@ def good() -> Any:
             False,
             number,
             program,
-            confirmed=3 if stage is Stage.CONFIRMED else 0,
+            confirmed=3 if stage is FindingStage.CONFIRMED else 0,
         )
-        for number, stage in enumerate(Stage, 1)
+        for number, stage in enumerate(FindingStage, 1)
     )
     waiting = (Failure("I1", Verdict.FAIL, "demand", "detail", False, 2),)
     return json.loads(as_json(State(9, waiting, findings), "reference", "1", "s"))
@@ -48,7 +48,7 @@ def good() -> Any:
 
 def test_the_good_one_is_read(tmp_path: Path) -> None:
     (tmp_path / STATE).write_text(json.dumps(good()))
-    assert len(read_state(tmp_path, "reference", "s").findings) == len(Stage)
+    assert len(read_state(tmp_path, "reference", "s").findings) == len(FindingStage)
 
 
 @given(st.data())

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness import cli
-from harness.fuzz.campaign import opened
-from harness.fuzz.folder import LOCK
-from harness.fuzz.shrink import Budget
-from harness.fuzz.state import STATE, CampaignError, State, read_state
-from harness.inputs import InputError
+from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.folder import LOCK
+from otterproof.harness.runs.fuzz.shrink import Budget
+from otterproof.harness.runs.fuzz.state import STATE, CampaignError, State, read_state
+from otterproof.harness.support.inputs import InputError
+from otterproof.harness.ui import cli
 from tests.hostile.interruptions import SEED, TARGET, Workshop, content
 
 
@@ -234,7 +234,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 ) -> None:
     """It is full from the first, the third, ... write on; when there is room again the campaign goes on."""
     workshop.run(tmp_path / "whole", 1)
-    monkeypatch.setattr("harness.fuzz.campaign.Budget", lambda *_: Budget(attempts=12))
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=12))
     written = [0]
     room = [0]
 
@@ -243,7 +243,7 @@ def test_a_disk_that_fills_up_loses_nothing(
         if written[0] > room[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("harness.outputs.os.fsync", sync)
+    monkeypatch.setattr("otterproof.harness.support.outputs.os.fsync", sync)
     for room[0] in (0, 1, 2, 4, 7):
         folder = tmp_path / f"full-{room[0]}"
         written[0] = 0

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.fuzz.attempt import DETAIL, Failure, attempt
-from harness.fuzz.campaign import CONFIRM, MOST, SAVE_EVERY, Campaign, opened
-from harness.fuzz.programs import Program
-from harness.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
-from harness.fuzz.state import STATE, Stage, read_state
-from harness.inputs import LIMITS
-from harness.oracles import OracleFailure
-from harness.transcript import Verdict
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, SAVE_EVERY, Campaign, opened
+from otterproof.harness.runs.fuzz.execute import DETAIL, Failure, attempt
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
+from otterproof.harness.runs.fuzz.state import STATE, FindingStage, read_state
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.inputs import LIMITS
+from otterproof.harness.ui import cli
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Watch, Workshop, content, fake_attempt, finish
 
 
@@ -64,7 +64,7 @@ def test_shrinking_a_hang_is_bounded_by_the_attempts_that_hang(workshop: Worksho
     slow = Slow(0.0, Verdict.HANG)
     with opened(TARGET, "long", tmp_path) as campaign:
         (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
-    assert finding.stage is Stage.CONFIRMED
+    assert finding.stage is FindingStage.CONFIRMED
     assert slow.attempts <= 2 + HANGS + CONFIRM
     assert HANGS < ATTEMPTS
 
@@ -73,7 +73,7 @@ def test_shrinking_with_a_slow_target_is_bounded_in_seconds(workshop: Workshop, 
     slow = Slow(100.0, Verdict.CRASH)
     with opened(TARGET, "long", tmp_path) as campaign:
         (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
-    assert finding.stage is Stage.CONFIRMED
+    assert finding.stage is FindingStage.CONFIRMED
     assert slow.attempts <= 2 + 1 + SECONDS // 100 + 1 + CONFIRM
 
 
@@ -160,16 +160,16 @@ def test_failures_that_do_not_come_again_suppress_nothing(workshop: Workshop, tm
     workshop.attempt = attempt
     state = workshop.run(tmp_path, 8)
     stages = [finding.stage for finding in state.findings]
-    assert stages.count(Stage.ONCE) <= 2, "one of each oracle"
-    assert Stage.CONFIRMED in stages
-    once = [finding for finding in state.findings if finding.stage is Stage.ONCE]
+    assert stages.count(FindingStage.ONCE) <= 2, "one of each oracle"
+    assert FindingStage.CONFIRMED in stages
+    once = [finding for finding in state.findings if finding.stage is FindingStage.ONCE]
     assert sum(finding.examples for finding in once) == 5
 
 
 def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.fuzz.campaign.MOST", 5)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.MOST", 5)
 
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
         return Failure("I14", Verdict.CRASH, repr(program.moves)[:200], "in other words each time", False, 1)
@@ -194,8 +194,8 @@ def test_what_a_target_says_at_length_is_cut(
         raise OracleFailure("I14", "it is short", None, words, words)
 
     workshop.attempt = attempt
-    monkeypatch.setattr("harness.fuzz.attempt.attempt", attempt)
-    monkeypatch.setattr("harness.fuzz.case.Case.begin", fail)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.execute.attempt", attempt)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.case.Case.begin", fail)
     state = workshop.run(tmp_path, 1)
     assert state.findings
     assert all(len(finding.detail) <= DETAIL and len(finding.demand) <= 200 for finding in state.findings)
@@ -209,8 +209,8 @@ def test_what_a_target_says_at_length_is_cut(
 #: The command with little shrinking.
 QUICK = """
 import sys
-from harness import entry
-from harness.fuzz import campaign, shrink
+from otterproof.harness.ui import entry
+from otterproof.harness.runs.fuzz import campaign, shrink
 campaign.Budget = lambda *_: shrink.Budget(attempts=10)
 sys.exit(entry.main())
 """
@@ -240,7 +240,7 @@ def _progress(path: Path) -> object:
 
 def test_signals_in_a_real_process_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SIGTERM, then SIGKILL, wherever they strike. Two processes have to be started, so it takes seconds."""
-    monkeypatch.setattr("harness.fuzz.campaign.Budget", lambda *_: Budget(attempts=10))
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=10))
     torn = tmp_path / "torn"
     codes = [_stop_when_it_advances(torn, one) for one in (signal.SIGTERM, signal.SIGKILL)]
     assert codes == [130, -signal.SIGKILL]

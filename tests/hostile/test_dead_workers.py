@@ -15,21 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.faults.judging import Lost, results
-from harness.faults.score import Scorer
-from harness.fuzz.attempt import Failure
-from harness.fuzz.campaign import opened
-from harness.fuzz.programs import program
-from harness.fuzz.state import Stage
-from harness.fuzz.workers import ALIVE
-from harness.judge import Job, Result
-from harness.pool import WorkersDied, pool
-from harness.progress import Ending
-from harness.scenario import Scenario
-from harness.targets import EngineTarget
-from harness.transcript import Verdict
-from harness.transcript_reading import read_transcript
+from otterproof.harness.runs.faults.detect import Lost, results
+from otterproof.harness.runs.faults.score import Scorer
+from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.execute import Failure
+from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.fuzz.state import FindingStage
+from otterproof.harness.runs.fuzz.workers import ALIVE
+from otterproof.harness.runs.runner import Job, Result
+from otterproof.harness.runs.workers import WorkersDied, pool
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.testkit.scenario import Scenario
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.progress import Ending
 from tests.commands import ROOT, finished
 
 #: The tasks of this module are numbers; a negative one kills its worker with that signal.
@@ -101,7 +101,7 @@ def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
 
 
 def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
+    monkeypatch.setattr("otterproof.harness.runs.workers.MAX_DEATHS", 2)
     found: list[int] = []
     with pool(1, nothing) as workers, pytest.raises(WorkersDied, match=r"2 worker processes died.*SIGKILL.*--jobs 1"):
         found.extend(workers.unordered(square, [DEADLY] * 100, Losses()))
@@ -115,7 +115,7 @@ def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.Mo
 def test_workers_that_cannot_begin_end_the_command(
     begin: Callable[[], None], error: type[Exception], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.pool.MAX_DEATHS", 2)
+    monkeypatch.setattr("otterproof.harness.runs.workers.MAX_DEATHS", 2)
     with pool(1, begin) as workers, pytest.raises(error, match=says):
         list(workers.ordered(square, [1], Losses()))
 
@@ -173,13 +173,13 @@ def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
 
 def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failure = Failure("I14", Verdict.INFRA, ALIVE, "the worker process that ran this died", False, 0)
-    monkeypatch.setattr("harness.fuzz.campaign.results", lambda *_: iter([(0, [failure])]))
-    for module in ("attempt", "campaign", "reproduce"):
-        monkeypatch.setattr(f"harness.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_: iter([(0, [failure])]))
+    for module in ("execute", "campaign", "reproduce"):
+        monkeypatch.setattr(f"otterproof.harness.runs.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))
     with opened("reference", "s", tmp_path) as campaign:
         list(campaign.run(1, 1))
     (finding,) = campaign.findings
-    assert finding.stage is Stage.ONCE
+    assert finding.stage is FindingStage.ONCE
     transcript = read_transcript(tmp_path / finding.transcript)
     assert (transcript.verdict, transcript.detail) == (Verdict.INFRA, failure.detail)
     assert transcript.header.program is not None
@@ -204,8 +204,8 @@ def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
     def never(_: object) -> None:
         raise AssertionError("it was written")
 
-    monkeypatch.setattr("harness.report.collect_score", losing)
-    monkeypatch.setattr("harness.faults.pairs.write", never)
+    monkeypatch.setattr("otterproof.harness.ui.terminal.collect_score", losing)
+    monkeypatch.setattr("otterproof.harness.runs.faults.trips.write", never)
     assert cli.main(["faults", "--gaps", "--write", "--only", "counter-constant", "--jobs", "1"]) == 3
     told = capsys.readouterr().err
     assert "some-fault: the worker process that ran this died: killed by SIGKILL" in told
@@ -232,7 +232,7 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
         raise WorkersDied("10 worker processes died")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.checking.judge", dying)
+    monkeypatch.setattr("otterproof.harness.ui.commands.check.judge", dying)
     words = ["check", "reference", "--only", "conformance.interop.handshake_asked", "--json", "out.json"]
     assert cli.main(words) == 3
     told = capsys.readouterr()
@@ -244,7 +244,9 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux ends workers with the main process")
 def test_workers_end_with_the_main_process() -> None:
     """It is killed while a worker is in the middle of a task."""
-    code = "from harness.pool import pool\nfrom tests.hostile.test_dead_workers import nothing, rest\n"
+    code = (
+        "from otterproof.harness.runs.workers import pool\nfrom tests.hostile.test_dead_workers import nothing, rest\n"
+    )
     code += "with pool(1, nothing) as workers:\n    list(workers.ordered(rest, [300], None))"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as main:
         assert main.stdout is not None

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.again import again
-from harness.casting import Casting
-from harness.fuzz.case import Setup
-from harness.fuzz.forms import program_to_json
-from harness.fuzz.programs import Program
-from harness.keys import test_key
-from harness.network import User
-from harness.roster import make
-from harness.transcript import Header, PartyInfo, TranscriptWriter, Verdict
-from harness.transcript_reading import read_transcript
-from implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.harness.runs.casting import Casting
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.serialize import program_to_json
+from otterproof.harness.runs.rerun import again
+from otterproof.harness.simulation.moves import User
+from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.ui import cli
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
 
-CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A)
+CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A)
 SCENARIO = "conformance.interop.alternating_data_messages[v3]"
 
 

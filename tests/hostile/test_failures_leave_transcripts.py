@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.again import Fate, again
-from harness.casting import Casting
-from harness.course import check
-from harness.faults.pairs import tripped_by_hint, trips
-from harness.judge import Result, run
-from harness.roster import make
-from harness.scenario import Scenario, load, scenarios
-from harness.stage import PEER, TARGET, Stage
-from harness.targets import EngineTarget
-from harness.transcript import Transcript, Verdict
-from harness.transcript_reading import read_transcript
+from otterproof.harness.runs.casting import Casting
+from otterproof.harness.runs.faults.trips import tripped_by_hint, trips
+from otterproof.harness.runs.rerun import RerunStatus, again
+from otterproof.harness.runs.runner import Result, run
+from otterproof.harness.simulation.transcript import Transcript, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.context import PEER, TARGET, Context
+from otterproof.harness.testkit.reply import check
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from tests.hostile.driver import VARIABLE
 
 #: Of each module of scenarios one that is quick, to be tripped by the fault that the catalogue has for it.
@@ -131,9 +131,9 @@ def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -
     transcript = only_transcript(run(known()[name], make(f"fault:{fault}"), b"otterproof", tmp_path))
     assert transcript.header.parties[transcript.header.judged].target == f"fault:{fault}"
     failed, fixed = again(transcript, Casting()), again(transcript, Casting(target="reference"))
-    assert failed.fate is Fate.FAILED, failed
+    assert failed.fate is RerunStatus.FAILED, failed
     assert failed.drift == "", "each step comes out as recorded"
-    assert fixed.fate is Fate.FIXED, fixed
+    assert fixed.fate is RerunStatus.FIXED, fixed
 
 
 @pytest.mark.parametrize(
@@ -154,34 +154,34 @@ def test_a_failure_of_a_driver_leaves_a_transcript(name: str, tmp_path: Path, mo
         transcript = only_transcript(run(known()[name], target, b"otterproof", tmp_path))
     finally:
         target.close()
-    assert again(transcript, Casting(allow_exec=True)).fate is Fate.FAILED
-    assert again(transcript, Casting(target="reference")).fate is Fate.FIXED
+    assert again(transcript, Casting(allow_exec=True)).fate is RerunStatus.FAILED
+    assert again(transcript, Casting(target="reference")).fate is RerunStatus.FIXED
 
 
-def made_up(act: Callable[[Stage], None]) -> Scenario:
+def made_up(act: Callable[[Context], None]) -> Scenario:
     """A scenario that is in no table."""
     return Scenario("made.up[v3]", "made", "A made-up one.", 3, (), frozenset(), frozenset(), act)
 
 
-def fails_at_once(stage: Stage) -> None:
+def fails_at_once(context: Context) -> None:
     """It fails before anything happens."""
     check(False, "something happens")
 
 
-def fails_in_the_making(stage: Stage) -> None:
+def fails_in_the_making(context: Context) -> None:
     """A party of the second run can't be made."""
-    stage.pair().establish(PEER)
-    stage.target = EngineTarget("reference")
-    stage.target.party = lambda *made_from: check(False, "it can be made")  # type: ignore[method-assign, assignment]
-    stage.subject()
+    context.pair().establish(PEER)
+    context.target = EngineTarget("reference")
+    context.target.party = lambda *made_from: check(False, "it can be made")  # type: ignore[method-assign, assignment]
+    context.target_session()
 
 
-def fails_in_an_earlier_run(stage: Stage) -> None:
+def fails_in_an_earlier_run(context: Context) -> None:
     """It is found out only after another run that the earlier one was wrong."""
-    earlier = stage.pair()
+    earlier = context.pair()
     earlier.establish(PEER)
-    stage.subject().query()
-    stage.blame(earlier.record)
+    context.target_session().query()
+    context.blame(earlier.record)
     check(False, "the earlier run is right")
 
 
@@ -190,7 +190,7 @@ def fails_in_an_earlier_run(stage: Stage) -> None:
     [(fails_at_once, {TARGET}, 0), (fails_in_the_making, {TARGET}, 0), (fails_in_an_earlier_run, {TARGET, PEER}, 6)],
 )
 def test_what_fails_is_what_is_written_down(
-    act: Callable[[Stage], None], parties: set[str], steps: int, tmp_path: Path
+    act: Callable[[Context], None], parties: set[str], steps: int, tmp_path: Path
 ) -> None:
     transcript = only_transcript(run(made_up(act), EngineTarget("reference"), b"seed", tmp_path))
     assert transcript.header.parties.keys() == parties
@@ -200,12 +200,12 @@ def test_what_fails_is_what_is_written_down(
 def test_a_run_with_a_seed_of_its_own_is_repeated_with_the_seed_of_its_scenario(tmp_path: Path) -> None:
     seen = []
 
-    def act(stage: Stage) -> None:
-        seen.append(stage.seed)
-        stage.seed += b", another"
-        stage.subject()
+    def act(context: Context) -> None:
+        seen.append(context.seed)
+        context.seed += b", another"
+        context.target_session()
         check(False, "it holds")
 
     transcript = only_transcript(run(made_up(act), EngineTarget("reference"), b"seed", tmp_path))
-    assert transcript.header.stage == seen[0]
+    assert transcript.header.scenario_seed == seen[0]
     assert transcript.header.seed == seen[0] + b", another"

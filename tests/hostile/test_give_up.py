@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.drivers import (
+from otterproof.harness.runs.runner import Job, judge, run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import (
     DriverTarget,
     GivingUp,
     Limits,
@@ -19,14 +20,13 @@ from harness.drivers import (
     TargetHang,
     TargetMissing,
 )
-from harness.judge import Job, judge, run
-from harness.progress import SECONDS, Log
-from harness.roster import make
-from harness.scenario import load, scenarios
-from harness.targets import SoloTarget
-from harness.transcript import Verdict
-from implementations.contract import Event
-from implementations.reference import ReferenceEngine
+from otterproof.harness.targets.engines import SingleEngineTarget
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.progress import SECONDS, Log
+from otterproof.implementations.contract import Event
+from otterproof.implementations.reference import ReferenceEngine
 from tests.test_driver_supervisor import CONFIG
 
 load()
@@ -113,8 +113,8 @@ class Asleep(ReferenceEngine):
 
 
 def test_an_engine_in_this_process_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.solo.PATIENCE", 0.01)
-    target = SoloTarget("asleep", Asleep)
+    monkeypatch.setattr("otterproof.harness.targets.guarded.PATIENCE", 0.01)
+    target = SingleEngineTarget("asleep", Asleep)
     target.giving_up.limit = 2
     chosen = list(scenarios("conformance.interop.handshake_asked"))[:3]
     verdicts = [run(one, target, b"seed").verdict for one in chosen]
@@ -124,15 +124,15 @@ def test_an_engine_in_this_process_is_given_up_too(monkeypatch: pytest.MonkeyPat
 def test_a_check_gives_up_what_always_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def asleep(_: str, limits: Limits) -> SoloTarget:
-        target = SoloTarget("asleep", Asleep)
+    def asleep(_: str, limits: Limits) -> SingleEngineTarget:
+        target = SingleEngineTarget("asleep", Asleep)
         target.giving_up.limit = limits.give_up_after
         return target
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.solo.PATIENCE", 0.01)
-    for module in ("checking", "judge"):
-        monkeypatch.setattr(f"harness.{module}.make", asleep)
+    monkeypatch.setattr("otterproof.harness.targets.guarded.PATIENCE", 0.01)
+    for module in ("ui.commands.check", "runs.runner"):
+        monkeypatch.setattr(f"otterproof.harness.{module}.make", asleep)
     words = ["asleep", "--only", "conformance.negotiation", "--without", "[v2]", "--jobs", "1", "--json", "out.json"]
     assert cli.main(["check", *words, "--give-up-after", "3"]) == 1
     content = json.loads(Path("out.json").read_text())
@@ -148,7 +148,7 @@ def test_a_check_gives_up_what_always_hangs(
 
 def test_limits_reach_drivers_and_engines() -> None:
     target = make("fault:counter-constant", Limits(1.5, 4))
-    assert isinstance(target, SoloTarget)
+    assert isinstance(target, SingleEngineTarget)
     assert target.giving_up.limit == 4
 
 
@@ -172,9 +172,9 @@ def test_the_time_limit_of_calls_is_an_option(
         raise TargetMissing("it is not there")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.roster.DriverTarget", driver)
+    monkeypatch.setattr("otterproof.harness.targets.registry.DriverTarget", driver)
     (chosen,) = scenarios("conformance.interop.handshake_asked_by_target[v3]")
-    result = run(chosen, SoloTarget("reference", ReferenceEngine), b"seed", tmp_path, keep=True)
+    result = run(chosen, SingleEngineTarget("reference", ReferenceEngine), b"seed", tmp_path, keep=True)
     Path(result.transcripts[0]).rename("transcript.jsonl")
     assert cli.main([*words, "--timeout", "1.5"]) == 3
     assert asked == [1.5]

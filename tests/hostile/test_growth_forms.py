@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from harness.keys import test_key
-from implementations import actions, jsonform, keyfile
-from implementations.contract import Outgoing, PartyConfig
-from implementations.reference import ReferenceEngine
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations import actions, jsonform, keyfile
+from otterproof.implementations.contract import Outgoing, PartyConfig
+from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth import OWN_TAG, Family, all_linear
 
 
@@ -28,7 +28,9 @@ def _refused(entry: Callable[[object], object]) -> Callable[[object], object]:
     return try_it
 
 
-_SNAPSHOT = jsonform.snapshot_to_json(ReferenceEngine(PartyConfig(test_key("alice"), instance_tag=OWN_TAG)).inspect())
+_SNAPSHOT = jsonform.snapshot_to_json(
+    ReferenceEngine(PartyConfig(published_key("alice"), instance_tag=OWN_TAG)).inspect()
+)
 _SESSION = _SNAPSHOT["sessions"][0]
 
 _EVENTS: dict[str, Callable[[int], object]] = {
@@ -135,7 +137,7 @@ def test_key_files() -> None:
 
 
 def test_many_keys() -> None:
-    key = test_key("alice")
+    key = published_key("alice")
     accounts = [keyfile.Account(f"account {n}", "protocol", key) for n in range(128)]
     all_linear(
         lambda some: keyfile.parse_keys(keyfile.format_keys(some)),

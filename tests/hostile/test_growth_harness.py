@@ -12,14 +12,14 @@ from itertools import pairwise
 
 import pytest
 
-from harness import network, wire
-from harness.keys import test_key
-from harness.model import Book, PartyModel
-from harness.oracles.reading import Reader
-from harness.wire import crypto, layers
-from harness.world import Step, World
-from implementations.contract import MIN_MESSAGE_SIZE, Event, Outgoing, PartyConfig, Policy
-from implementations.reference import ReferenceEngine
+from otterproof.harness import wire
+from otterproof.harness.judges.model import NameTable, PartyModel
+from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import crypto, layers, mutate
+from otterproof.implementations.contract import MIN_MESSAGE_SIZE, Event, Outgoing, PartyConfig, Policy
+from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth import (
     MESSAGES,
     OWN_TAG,
@@ -50,10 +50,10 @@ CODEC: Mapping[str, Callable[[bytes], object]] = {
     "parse and build": lambda raw: wire.build(wire.parse(raw)),
     "dissect": wire.dissect,
     "offered versions": lambda raw: wire.offered_versions(wire.parse(raw)),
-    "a bit flipped": lambda raw: network.flip_bit(raw, 1 << 20),
-    "cut short": lambda raw: network.truncate(raw, 1 << 19),
-    "a field changed": lambda raw: network.change_field(raw, "mac", bytes(20)),
-    "in fragments": lambda raw: network.fragment(raw, 64),
+    "a bit flipped": lambda raw: mutate.flip_bit(raw, 1 << 20),
+    "cut short": lambda raw: mutate.truncate(raw, 1 << 19),
+    "a field changed": lambda raw: mutate.change_field(raw, "mac", bytes(20)),
+    "in fragments": lambda raw: mutate.fragment(raw, 64),
 }
 
 
@@ -83,7 +83,7 @@ def test_fragments() -> None:
 def test_forgery_with_many_keys() -> None:
     """Every data message may reveal keys without end, and each of them might fit each message."""
     all_linear(
-        network.forgery,
+        mutate.forgery,
         {
             "many messages": lambda size: [_data_message(40)] * size,
             "many keys": lambda size: [_data_message(20 * size)] * 4,
@@ -127,16 +127,16 @@ def test_what_keys_do_to_a_message() -> None:
 
 
 def _config(policy: Policy = Policy.ALLOW_V2 | Policy.ALLOW_V3) -> PartyConfig:
-    return PartyConfig(test_key("alice"), policy | Policy.WHITESPACE_START_AKE, OWN_TAG)
+    return PartyConfig(published_key("alice"), policy | Policy.WHITESPACE_START_AKE, OWN_TAG)
 
 
 def test_the_model_on_any_message() -> None:
-    model = PartyModel("alice", _config(), Book())
+    model = PartyModel("alice", _config(), NameTable())
     all_linear(lambda raw: model.predict("receive", {"message": raw}), MESSAGES, large=1 << 17)
 
 
 def test_the_model_on_fragments() -> None:
-    model = PartyModel("alice", _config(), Book())
+    model = PartyModel("alice", _config(), NameTable())
     fresh = model.state
 
     def receive_all(messages: Sequence[bytes]) -> None:
@@ -152,7 +152,7 @@ def test_the_model_on_fragments() -> None:
 
 def test_the_model_copies_no_fragment_that_came_before() -> None:
     """The most that is kept of a message is too little for copies of it to show in the time that it takes."""
-    model = PartyModel("alice", _config(), Book())
+    model = PartyModel("alice", _config(), NameTable())
     contents = []
     for message in fragments(3):
         model.state = model.predict("receive", {"message": message}).state
@@ -164,7 +164,7 @@ def test_the_model_copies_no_fragment_that_came_before() -> None:
 def _pair(**names: int | None) -> tuple[Pair, object, bytes]:
     """Alice and Bob after a handshake, and a data message of Bob's that has not arrived."""
     configs = {
-        name: PartyConfig(test_key(name), Policy.ALLOW_V2 | Policy.ALLOW_V3, tag, names.get(name), None)
+        name: PartyConfig(published_key(name), Policy.ALLOW_V2 | Policy.ALLOW_V3, tag, names.get(name), None)
         for name, tag in (("alice", OWN_TAG), ("bob", 0x2B2B))
     }
     pair = Pair(configs, "growth", ("reference",))

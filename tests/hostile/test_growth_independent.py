@@ -13,12 +13,13 @@ from functools import cache, lru_cache, partial
 
 import pytest
 
-from harness.insider import Signed, mpi
-from harness.keys import test_key
-from harness.smp import SmpLiar, smp_value
-from harness.wire.layers import tlv
-from implementations.contract import DsaPrivateKey, OtrError, PartyConfig, Policy, SmpState
-from implementations.independent import IndependentEngine, derive, dsa, primitives, smp
+from otterproof.harness.testkit.insider import SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
+from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.numbers import mpi
+from otterproof.implementations.contract import DsaPrivateKey, OtrError, PartyConfig, Policy, SmpState
+from otterproof.implementations.independent import IndependentEngine, derive, dsa, primitives, smp
 from tests.hostile.growth import all_linear, data, encoded
 from tests.hostile.growth_engine import CASES
 from tests.hostile.growth_parties import BOTH, Scene, encrypted, party, scenes, sent
@@ -72,7 +73,7 @@ _LONG_NUMBER = 1 << 15
 def expecting(version: int, kind: int) -> Scene:
     """An encrypted session in which the SMP message of this TLV type is expected."""
     found = encrypted(IndependentEngine, version)
-    engine, peer, run = found.engine, found.insider, SmpLiar(1)
+    engine, peer, run = found.engine, found.insider, SmpPeer(1)
     if kind == 4:
         engine.receive(peer.data(tlvs=[tlv(2, smp_value(2, run.message_1()))]))
         peer.read(sent(engine.smp_answer(b"secret")))
@@ -106,11 +107,11 @@ def test_each_number_of_an_smp_message(version: int, kind: int) -> None:
 def test_long_keys_in_a_signature_message(version: int) -> None:
     scene = scenes(IndependentEngine)[f"awaiting Signature, version {version}"]
     again = party(IndependentEngine)
-    gx = scene.insider.opened(sent(again.receive(b"?OTRv%d?" % version)), sent(scene.receive(scene.insider.dh_key())))
-    public = test_key("bob").public
+    gx = scene.insider.decommit(sent(again.receive(b"?OTRv%d?" % version)), sent(scene.receive(scene.insider.dh_key())))
+    public = published_key("bob").public
 
     def message(name: str, size: int) -> bytes:
-        return scene.insider.signature(gx, Signed(shown=replace(public, **{name: 1 << 8 * size})))
+        return scene.insider.signature(gx, SignatureOptions(advertised_key=replace(public, **{name: 1 << 8 * size})))
 
     all_linear(scene.receive, {name: partial(message, name) for name in ("p", "q", "g", "y")})
 
@@ -144,7 +145,7 @@ def test_numbers_that_users_give() -> None:
 @pytest.mark.parametrize("name", ["instance_tag", "max_message_size", "heartbeat_interval"])
 def test_numbers_in_a_configuration(name: str) -> None:
     def make(number: int) -> None:
-        config = PartyConfig(test_key("alice"), **{name: number})  # type: ignore[arg-type]
+        config = PartyConfig(published_key("alice"), **{name: number})  # type: ignore[arg-type]
         if number > 0 and name != "instance_tag":
             IndependentEngine(config)
         else:
@@ -156,7 +157,7 @@ def test_numbers_in_a_configuration(name: str) -> None:
 
 def odd_keys(number: int) -> Sequence[DsaPrivateKey]:
     """A right key, but for one of its numbers at a time."""
-    key = test_key("alice")
+    key = published_key("alice")
     odd = [replace(key, public=replace(key.public, **{name: number})) for name in ("p", "q", "g", "y")]
     return [*odd, replace(key, x=number)]
 

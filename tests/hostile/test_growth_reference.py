@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth_engine import CASES
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.deviations.entries import shipped
-from harness.inputs import InputError, parse_json, read_input
-from implementations import inputs
+from otterproof.harness.runs.deviations.entries import shipped
+from otterproof.harness.support.inputs import InputError, parse_json, read_input
+from otterproof.harness.ui import cli
+from otterproof.implementations import inputs
 
 GIGABYTES = 8 << 30
 

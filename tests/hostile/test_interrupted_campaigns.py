@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.fuzz.state import STATE, Stage, read_state
-from harness.transcript_reading import read_transcript
+from otterproof.harness.runs.fuzz.state import STATE, FindingStage, read_state
+from otterproof.harness.simulation.transcript_reading import read_transcript
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Workshop, content
 
 #: Programs of the campaigns with fake attempts. Few, but their failures are of all kinds: new ones, several in one
@@ -40,7 +40,7 @@ def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_pat
     """The other tests would be worth little if there were nothing to lose."""
     state = workshop.run(tmp_path, PROGRAMS)
     kinds = [finding.kind for finding in state.findings]
-    assert {finding.stage for finding in state.findings} == {Stage.CONFIRMED}
+    assert {finding.stage for finding in state.findings} == {FindingStage.CONFIRMED}
     assert max(map(kinds.count, kinds)) == 2, "so many are shrunk here"
     assert len(set(kinds)) == 2
     assert len({finding.first for finding in state.findings}) < len(state.findings), "two in one program"

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import cli, entry
-from harness.outputs import OutputError, write_whole
+from otterproof.harness.support.outputs import OutputError, write_whole
+from otterproof.harness.ui import cli, entry
 
 ADVICE = "see to that, or choose another place for it\n"
 
@@ -74,7 +74,7 @@ def test_a_full_disk_takes_no_transcript_and_no_verdict(
 
     monkeypatch.chdir(tmp_path)
     words = ["--only", "conformance.interop.handshake_asked", "--jobs", "1", "--transcripts", "all"]
-    monkeypatch.setattr("harness.outputs._replace", full)
+    monkeypatch.setattr("otterproof.harness.support.outputs._replace", full)
     assert cli.main(["check", "reference", *words]) == 3
     told = " ".join(capsys.readouterr().out.split())
     assert "transcripts: those of 4 scenarios could not be written: all: No space left on device" in told
@@ -91,7 +91,8 @@ def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> Non
     (tmp_path / "out.json").write_text("old\n")
     words = ["check", "reference", "--only", "conformance.data.key_id_0", "--jobs", "1", "--json", "out.json"]
     code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); from harness.entry import main; sys.exit(main())"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); "
+    code += "from otterproof.harness.ui.entry import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
@@ -145,7 +146,7 @@ def test_standard_error_changes_no_exit_code(
         print("a message", file=sys.stderr, flush=True)
         return 0
 
-    monkeypatch.setattr("harness.cli", SimpleNamespace(main=say_and_conform))
+    monkeypatch.setattr("otterproof.harness.ui.cli", SimpleNamespace(main=say_and_conform))
     with open("/dev/full", "w") as full, redirect_stderr(full):
         assert entry.main() == 0
     monkeypatch.setattr("sys.stderr", None)
@@ -156,7 +157,7 @@ def test_standard_error_changes_no_exit_code(
 @pytest.mark.parametrize(("streams", "code", "lines"), [(">/dev/full", 3, 1), ("2>&-", 0, 0), (">&- 2>&-", 3, 0)])
 def test_streams_of_a_process(streams: str, code: int, lines: int) -> None:
     """Python itself flushes its streams when it ends, and would complain and end with 120."""
-    command = f"{sys.executable} -m harness.entry --help {streams}"
+    command = f"{sys.executable} -m otterproof.harness.ui.entry --help {streams}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code
     assert done.stderr.count("\n") == lines
@@ -169,7 +170,7 @@ def test_a_full_disk_anywhere_is_one_sentence(
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/driver.c")
 
-    monkeypatch.setattr("harness.cli.listing", full)
+    monkeypatch.setattr("otterproof.harness.ui.commands.targets.listing", full)
     assert cli.main(["targets"]) == 3
     told = capsys.readouterr().err
     assert told == "otterproof: /cache/driver.c: No space left on device; see to that, and run this again\n"
@@ -179,7 +180,7 @@ def test_a_defect_of_our_own_is_no_verdict(monkeypatch: pytest.MonkeyPatch, caps
     def defective() -> int:
         raise LookupError("no such \x1b[2J thing")
 
-    monkeypatch.setattr("harness.cli", SimpleNamespace(main=defective))
+    monkeypatch.setattr("otterproof.harness.ui.cli", SimpleNamespace(main=defective))
     assert entry.main() == 3
     told = capsys.readouterr().err
     assert "in defective\n" in told

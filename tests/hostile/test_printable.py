@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.printable import printable
+from otterproof.harness.support.printable import printable
 
 #: Any text, lone surrogates too, with more of what is not printable than chance would bring.
 TEXTS = st.text(

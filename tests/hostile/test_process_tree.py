@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import DriverTarget, TargetCrash, guard, guarded
-from harness.drivers.process import MEMORY_VARIABLE
-from harness.keys import test_key
-from implementations.contract import PartyConfig
+from otterproof.harness.targets.driver import DriverTarget, TargetCrash, guard, guarded
+from otterproof.harness.targets.driver.process import MEMORY_VARIABLE
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import PartyConfig
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can do this")
 
@@ -109,9 +109,9 @@ def saboteur() -> Iterator[Make]:
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_nothing_survives_the_end_of_a_driver(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.drivers.target._GRACE", 0.0)  # it would not end by itself
+    monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)  # it would not end by itself
     target = driver(staying(tmp_path / "pids", way))
-    target.party("alice", PartyConfig(test_key("alice")), b"").start()
+    target.party("alice", PartyConfig(published_key("alice")), b"").start()
     there = pids(tmp_path / "pids")
     assert len(there) >= 2
     assert all(map(runs, there))
@@ -121,7 +121,7 @@ def test_nothing_survives_the_end_of_a_driver(way: str, tmp_path: Path, monkeypa
 
 def test_nothing_survives_a_driver_that_dies(saboteur: Make, tmp_path: Path) -> None:
     target = saboteur(staying(tmp_path / "pids", WAYS["a daemon"]).removesuffix("forever()") + "os._exit(5)")
-    target.party("alice", PartyConfig(test_key("alice")), b"").start()
+    target.party("alice", PartyConfig(published_key("alice")), b"").start()
     with pytest.raises(TargetCrash, match="exit code 5"):
         target.finish()
     assert not any(map(runs, pids(tmp_path / "pids")))
@@ -129,10 +129,10 @@ def test_nothing_survives_a_driver_that_dies(saboteur: Make, tmp_path: Path) -> 
 
 def test_who_forks_all_the_time_is_caught(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain in which each process ends when it has a child: none of them is there for long."""
-    monkeypatch.setattr("harness.drivers.target._GRACE", 0.0)
+    monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)
     hop = "import os\nif os.fork() == 0:\n    while True:\n        if os.fork():\n            os._exit(0)\ngood()"
     target = saboteur(hop)
-    target.party("alice", PartyConfig(test_key("alice")), b"").start()
+    target.party("alice", PartyConfig(published_key("alice")), b"").start()
     guarding = target._process._process._guard.pid
     target.close()
     assert not runs(guarding), "the guard ends when nothing is left"
@@ -140,11 +140,11 @@ def test_who_forks_all_the_time_is_caught(saboteur: Make, monkeypatch: pytest.Mo
 
 HARNESS = """
 import sys
-from harness.drivers import DriverTarget
-from harness.keys import test_key
-from implementations.contract import PartyConfig
+from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import PartyConfig
 target = DriverTarget("saboteur", sys.argv[1:], 60.0)
-target.party("alice", PartyConfig(test_key("alice")), b"").start()
+target.party("alice", PartyConfig(published_key("alice")), b"").start()
 print("there", flush=True)
 sys.stdin.read()
 """
@@ -169,15 +169,15 @@ def test_a_driver_that_kills_its_guard_dies_and_has_crashed(saboteur: Make) -> N
     target = saboteur("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(300)")
     pid = target.pid
     with pytest.raises(TargetCrash, match="killed together with the process that guards it"):
-        target.party("alice", PartyConfig(test_key("alice")), b"").start()
+        target.party("alice", PartyConfig(published_key("alice")), b"").start()
     wait_for_the_end_of(pid)
 
 
 def test_a_driver_that_stops_its_guard_ends_too(saboteur: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "_END_LIMIT", 0.1)
-    monkeypatch.setattr("harness.drivers.target._GRACE", 0.0)
+    monkeypatch.setattr("otterproof.harness.targets.driver.target._GRACE", 0.0)
     target = saboteur("import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\ngood()")
-    target.party("alice", PartyConfig(test_key("alice")), b"").start()
+    target.party("alice", PartyConfig(published_key("alice")), b"").start()
     target.close()
     wait_for_the_end_of(target.pid)
 
@@ -185,7 +185,7 @@ def test_a_driver_that_stops_its_guard_ends_too(saboteur: Make, monkeypatch: pyt
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_guard_is_not_ended_by_a_signal_to_it(saboteur: Make, number: signal.Signals) -> None:
     target = saboteur(f"import os\nos.kill(os.getppid(), {int(number)})\ngood()")
-    party = target.party("alice", PartyConfig(test_key("alice")), b"")
+    party = target.party("alice", PartyConfig(published_key("alice")), b"")
     assert party.start() == []
     assert party.send(b"hi") == []
     target.leave()
@@ -234,7 +234,7 @@ def test_memory_of_all_that_was_started_is_limited(
     monkeypatch.setenv(MEMORY_VARIABLE, str(LIMIT))
     target = saboteur(statement + "import time\ntime.sleep(300)")
     with pytest.raises(TargetCrash, match=f"start: uses more than {LIMIT} MiB of memory, together with what it has"):
-        target.party("alice", PartyConfig(test_key("alice")), b"").start()
+        target.party("alice", PartyConfig(published_key("alice")), b"").start()
 
 
 def test_memory_that_several_share_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

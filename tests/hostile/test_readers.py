@@ -16,28 +16,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import deviations
-from harness.deviations.entries import DeviationError
-from harness.fuzz.case import Setup
-from harness.fuzz.forms import program_from_json, program_to_json
-from harness.fuzz.programs import Program, program
-from harness.keys import TEST_KEYS, test_key
-from harness.network import ChangeField, Deliver, Fragment, Inject, Settle, Shuffle, Tick, User
-from harness.roster import make
-from harness.transcript import Header, PartyInfo, TranscriptError, TranscriptWriter, Verdict
-from harness.transcript_reading import MAX_LINE, parse_transcript
-from harness.vectors.found import FOLDER as FOUND
-from harness.vectors.found import Found
-from harness.vectors.plays import ClaimError
-from implementations.contract import Outgoing, PartyConfig, Policy, Reason, Rejected
-from implementations.keyfile import KeyFileError, parse_keys
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.deviations.entries import DeviationError
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Fragment, Inject, Settle, Shuffle, Tick, User
+from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptError, TranscriptWriter, Verdict
+from otterproof.harness.simulation.transcript_reading import MAX_LINE, parse_transcript
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.keys import KEY_FILE, published_key
+from otterproof.harness.vectorgen.found import FOLDER as FOUND
+from otterproof.harness.vectorgen.found import Found
+from otterproof.harness.vectorgen.play_builder import ClaimError
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy, Reason, Rejected
+from otterproof.implementations.keyfile import KeyFileError, parse_keys
+from otterproof.vectors import FOLDER as VECTORS
+from otterproof.vectors import VectorError, load
 from tests.hostile.mutations import mutated_bytes, mutated_json, mutated_toml
-from vectors import FOLDER as VECTORS
-from vectors import VectorError, load
 
 REFERENCE = make("reference")
 
-CONFIG = PartyConfig(test_key("alice"), Policy.ALLOW_V3, 0x1A1A, 300, 60)
+CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A, 300, 60)
 
 MOVES = (
     User("alice", "send", {"text": b"hi \xff", "padding": 3}),
@@ -160,7 +160,7 @@ ATOMS = (
 @settings(max_examples=settings().max_examples * 2)
 @given(st.data())
 def test_key_files(data: st.DataObject) -> None:
-    good = TEST_KEYS.read_bytes()
+    good = KEY_FILE.read_bytes()
     words = good.split(b" ")
     if data.draw(st.booleans()):
         changed = data.draw(mutated_bytes(good))
@@ -179,7 +179,7 @@ def test_what_campaigns_draw_is_within_the_bounds_of_the_reader() -> None:
 
 
 #: Numbers that no DSA key has, each of which an engine would choke on: they raise, or signing never succeeds.
-_GOOD_KEY = test_key("alice").public
+_GOOD_KEY = published_key("alice").public
 NO_KEYS = {
     "p is 1": {"p": 1},
     "q is 0": {"q": 0},
@@ -188,7 +188,7 @@ NO_KEYS = {
     "p and g share the factor q": {"p": _GOOD_KEY.q * (1 << 864), "g": _GOOD_KEY.q},
     "g is 1": {"g": 1},
     "g has another order": {"g": 2},
-    "y is another key's": {"y": test_key("bob").public.y},
+    "y is another key's": {"y": published_key("bob").public.y},
     "x is 0": {"x": 0},
     "x is q": {"x": _GOOD_KEY.q},
     "p is huge": {"p": 1 << 4000},
@@ -248,7 +248,7 @@ def test_reading_takes_memory_in_proportion_to_the_file(name: str) -> None:
 
 def test_lists_and_objects_are_counted_over_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes 60 bytes or more, which in JSON are two."""
-    monkeypatch.setattr("harness.transcript_reading.MAX_CONTAINERS", 300)
+    monkeypatch.setattr("otterproof.harness.simulation.transcript_reading.MAX_CONTAINERS", 300)
     header, *_ = transcript()
     moves = tuple({"step": n, "time": 0, "move": {"move": "x", "deep": [[], [], []]}} for n in range(1, 100))
     with pytest.raises(TranscriptError, match="more than 300 lists and objects, which is the limit"):
@@ -256,7 +256,7 @@ def test_lists_and_objects_are_counted_over_all_lines(monkeypatch: pytest.Monkey
 
 
 def test_steps_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.transcript_reading.MAX_ENTRIES", 3)
+    monkeypatch.setattr("otterproof.harness.simulation.transcript_reading.MAX_ENTRIES", 3)
     header, *_ = transcript()
     moves = tuple({"step": n, "time": 0, "move": {"move": "x"}} for n in range(1, 6))
     assert len(parse_transcript(written((header, *moves[:3]))).entries) == 3

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from harness.fuzz.attempt import attempt
-from harness.fuzz.case import Case, forget_worlds
-from harness.fuzz.programs import Program, program
-from harness.oracles import ORACLES, Oracles, Reader, View
-from harness.oracles.base import Oracle
-from harness.oracles.memory import Forgetting
-from harness.oracles.remembering import Remembering
-from harness.roster import make
-from harness.targets import ENGINES
-from harness.world import Step
+from otterproof.harness.judges.oracles import ORACLES, Observation, Oracles, Reader
+from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.memory import Forgetting
+from otterproof.harness.judges.oracles.remembering import Remembering
+from otterproof.harness.runs.fuzz.case import Case, forget_worlds
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.targets.registry import make
 from tests.hostile.repetition import TRANSCRIPTS, VERDICTS, differences, judge_apart
 
 #: Scenarios of every kind, of those that are quick; among them are ones that draw at random and that look into sets.
@@ -139,7 +139,7 @@ class Forgetful(Oracle):
         self.last: bytes | None = None
         self.seen: list[str] = []
 
-    def observe(self, view: View) -> None:
+    def observe(self, view: Observation) -> None:
         self.count += 1
         self.last = b"last"
         self.seen.append(view.party)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import cli
+from otterproof.harness.ui import cli
 from tests.hostile.mutations import mutated_bytes, mutated_json
 from tests.hostile.test_readers import NO_KEYS, transcript, written
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.options import UsageError
-from harness.run_folder import FAILURES, run_folder
+from otterproof.harness.runs.run_folder import FAILURES, run_folder
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.ui import cli
 
 #: A scenario, and a fault that trips it in either engine.
 ONE = ("--only", "conformance.negotiation_queries.a_query_ends_with_its_question_mark[v3]", "--jobs", "1")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers import THIRD_PARTIES, DriverTarget, TargetMissing
-from harness.drivers.guarded import Guarded
-from harness.drivers.registry import ENGINE_DRIVERS
-from harness.judge import ENDS, run
-from harness.scenario import load, scenarios
-from harness.transcript import Verdict
+from otterproof.harness.runs.runner import ENDS, run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing
+from otterproof.harness.targets.driver.guarded import Guarded
+from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
+from otterproof.harness.testkit.scenario import load, scenarios
 
 load()
 TEMPLATE = Path(__file__).parents[2] / "implementations" / "drivers" / "template" / "driver.py"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, entry
-from harness.signals import Interrupted, interruptible
+from otterproof.harness.support.signals import Interrupted, interruptible
+from otterproof.harness.ui import cli, entry
 from tests.commands import finished
 
 SIGNALLER = Path(__file__).parent / "signaller.py"

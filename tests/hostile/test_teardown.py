@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.drivers import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
-from harness.drivers import target as driver_target
-from harness.fuzz.attempt import attempt
-from harness.fuzz.case import Setup
-from harness.fuzz.programs import Program
-from harness.judge import ENDS, Job, Result, and_the_end, judge, run
-from harness.keys import test_key
-from harness.scenario import Scenario, load, scenarios
-from harness.stage import TARGET, Stage
-from harness.transcript import Verdict
-from implementations.contract import PartyConfig
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.runner import ENDS, Job, Result, and_the_end, judge, run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import DriverTarget, TargetCrash, TargetDesync, TargetError, TargetHang
+from otterproof.harness.targets.driver import target as driver_target
+from otterproof.harness.testkit.context import TARGET, Context
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.ui import cli
+from otterproof.implementations.contract import PartyConfig
 from tests.driver_clock import AFTER_AN_ANSWER, AFTER_THE_FIRST_WORDS, AT_ONCE, Clock, clock
 
 __all__ = ["clock"]
@@ -56,8 +56,8 @@ def saboteur() -> Iterator[Make]:
         target.close()
 
 
-def _asks(stage: Stage) -> None:
-    stage.subject().world.user(TARGET, "start")
+def _asks(context: Context) -> None:
+    context.target_session().world.user(TARGET, "start")
 
 
 #: A scenario that passes whatever the target says; it is in no table.
@@ -95,8 +95,8 @@ def test_who_can_not_forget_fails_the_scenario(
 def test_who_does_not_forget_in_time_hangs(saboteur: Make, clock: Clock) -> None:
     target = saboteur("reset", "import os, time; os.write(2, b'what now?'); time.sleep(300)")
 
-    def asks(stage: Stage) -> None:
-        _asks(stage)
+    def asks(context: Context) -> None:
+        _asks(context)
         clock.jump(AFTER_THE_FIRST_WORDS)
 
     result = run(replace(ASKS, run=asks), target, b"seed")
@@ -154,7 +154,7 @@ def test_how_a_driver_ends_is_seen(
 def test_a_death_between_cases_is_told_at_the_end(saboteur: Make) -> None:
     target = saboteur("hello", "import os, threading; good(); threading.Timer(0.1, os._exit, (6,)).start()")
     pid = target.pid
-    config = PartyConfig(test_key("alice"))
+    config = PartyConfig(published_key("alice"))
     while target.pid == pid:
         target.reset()
     target.party("alice", config, b"")
@@ -165,7 +165,7 @@ def test_a_death_between_cases_is_told_at_the_end(saboteur: Make) -> None:
 def test_an_answer_that_comes_between_cases_is_told_at_the_end(saboteur: Make) -> None:
     late = "import threading\ngood()\nif count == 2: threading.Timer(0.02, good).start()"
     target = saboteur("reset", late)
-    config = PartyConfig(test_key("alice"))
+    config = PartyConfig(published_key("alice"))
     target.party("alice", config, b"")
     pid = target.pid
     target.finish()
@@ -241,8 +241,8 @@ def test_the_command_shows_it(
     driver = tmp_path / "driver.py"
     driver.write_text(
         "import os, signal\n"
-        "from implementations.drivers.engine.driver import Driver\n"
-        "from implementations.drivers.linejson import serve\n"
+        "from otterproof.implementations.drivers.engine.driver import Driver\n"
+        "from otterproof.implementations.drivers.linejson import serve\n"
         "serve(Driver('reference').methods())\n"
         "os.write(2, b'double free or corruption')\n"
         "os.abort()\n"

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import cli
+from otterproof.harness.ui import cli
+from otterproof.vectors import FOLDER
 from tests.hostile.mutations import mutated_bytes, mutated_json
 from tests.hostile.test_readers import NO_KEYS, transcript, written
-from vectors import FOLDER
 
 ADD = ("--name", "x", "--comment", "x", "--requirement", "ARMOUR-PARSE-1")
 

@@ -1,4 +1,6 @@
-"""The project's own engines behind the driver protocol: `python -m implementations.drivers.engine.driver reference`.
+"""The project's own engines behind the driver protocol.
+
+Usage: `python -m otterproof.implementations.drivers.engine.driver reference`.
 
 Known good implementations on the far side of the protocol show whether the protocol itself loses or changes anything.
 """
@@ -10,20 +12,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from implementations.actions import ACTIONS, perform
-from implementations.contract import Engine, Entropy, OtrError, PartyConfig
-from implementations.drivers.adapter import Parties, arguments
-from implementations.drivers.linejson import CAPABILITIES, PROTOCOL, InvalidParams, Method, serve
-from implementations.entropy import SeededEntropy, TapeEntropy
-from implementations.independent import IndependentEngine
-from implementations.jsonform import (
+from otterproof.implementations.actions import ACTIONS, perform
+from otterproof.implementations.contract import Engine, Entropy, OtrError, PartyConfig
+from otterproof.implementations.drivers.adapter import Parties, arguments
+from otterproof.implementations.drivers.linejson import CAPABILITIES, PROTOCOL, InvalidParams, Method, serve
+from otterproof.implementations.entropy import SeededEntropy, TapeEntropy
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.jsonform import (
     JsonFormError,
     dsa_key_from_json,
     event_to_json,
     policy_from_json,
     snapshot_to_json,
 )
-from implementations.reference import ReferenceEngine
+from otterproof.implementations.reference import ReferenceEngine
 
 ENGINES: dict[str, Callable[[PartyConfig, Entropy | None], Engine]] = {
     "reference": ReferenceEngine,
@@ -103,5 +105,5 @@ def _entropy(params: dict[str, Any]) -> Entropy | None:
 
 if __name__ == "__main__":
     if sys.argv[1:] not in (["reference"], ["independent"]):
-        sys.exit("usage: python -m implementations.drivers.engine.driver reference|independent")
+        sys.exit("usage: python -m otterproof.implementations.drivers.engine.driver reference|independent")
     serve(Driver(sys.argv[1]).methods())

@@ -1,4 +1,6 @@
-"""The driver of python-potr 1.0.2: `python -m implementations.drivers.potr.driver [FOLDER WITH THE PACKAGE]`.
+"""The driver of python-potr 1.0.2.
+
+Usage: `python -m otterproof.implementations.drivers.potr.driver [FOLDER WITH THE PACKAGE]`.
 
 The library speaks version 2 only and was written for PyCrypto, which does not build any more. All that it takes from
 there goes through one of its modules, potr.compatcrypto.pycrypto. The driver puts what PyCrypto did in place of three
@@ -28,9 +30,9 @@ from typing import Any
 
 from Crypto.Cipher import AES
 
-from implementations.contract import Policy
-from implementations.drivers.adapter import About, Adapted, Adapter, Settings
-from implementations.drivers.linejson import Unsupported, serve
+from otterproof.implementations.contract import Policy
+from otterproof.implementations.drivers.adapter import About, Adapted, Adapter, Settings
+from otterproof.implementations.drivers.linejson import Unsupported, serve
 
 sys.path += sys.argv[1:]
 

@@ -1,4 +1,6 @@
-"""The driver of python-otr 1.2.2 by AG Projects: `python -m implementations.drivers.python_otr.driver [FOLDER]`.
+"""The driver of python-otr 1.2.2 by AG Projects.
+
+Usage: `python -m otterproof.implementations.drivers.python_otr.driver [FOLDER]`.
 
 The library speaks versions 2 and 3. It is Python 2; `python2.py` loads it and says what that takes. The library has
 no policies but the versions, no fragments to send, no padding, no heartbeats and nothing to do with the extra key; it
@@ -15,10 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from implementations.contract import Policy
-from implementations.drivers.adapter import About, Adapted, Adapter, Settings
-from implementations.drivers.linejson import Unsupported, serve
-from implementations.drivers.python_otr.python2 import Library, PrivateKey, to_bytes, to_text
+from otterproof.implementations.contract import Policy
+from otterproof.implementations.drivers.adapter import About, Adapted, Adapter, Settings
+from otterproof.implementations.drivers.linejson import Unsupported, serve
+from otterproof.implementations.drivers.python_otr.python2 import Library, PrivateKey, to_bytes, to_text
 
 CONTENT_TYPE = "text/plain"
 

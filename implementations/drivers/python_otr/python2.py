@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from implementations.contract import DsaPrivateKey
+from otterproof.implementations.contract import DsaPrivateKey
 
 
 class Random(Protocol):

@@ -1,0 +1,73 @@
+"""The state that the model predicts, compared with the state that an engine shows.
+
+Values for which the model has names are bound in the book on the way: public keys, ssids, fingerprints, MAC keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from otterproof.harness.judges.model.book import NameTable
+from otterproof.harness.judges.model.expect import Mismatch, bind, check_mac_keys, same
+from otterproof.harness.judges.model.names import Dh, Name
+from otterproof.harness.judges.model.state import Ratchet, Session, State
+from otterproof.implementations.contract import PartySnapshot, RatchetSnapshot, SessionSnapshot
+
+
+def match_snapshot(state: State, snapshot: PartySnapshot, names: NameTable) -> None:
+    """Mismatch at the first place where the two differ, named by its path in the snapshot."""
+    same("snapshot.instance_tag", state.instance_tag, snapshot.instance_tag)
+    same("snapshot.focus", state.focus, snapshot.focus)
+    same("snapshot.announced", state.announced is not None, snapshot.announced)
+    same("snapshot.heard_plaintext", state.heard_plaintext, snapshot.heard_plaintext)
+    same("snapshot.stored", tuple(one.text for one in state.stored), snapshot.stored)
+    fragments = {sender: (pieces.k, pieces.n) for sender, pieces in state.fragments.items()}
+    same("snapshot.fragments", fragments, dict(snapshot.fragments))
+    same("snapshot.sessions", sorted(state.sessions), [session.instance for session in snapshot.sessions])
+    for session in snapshot.sessions:
+        _match_session(f"snapshot.sessions[{session.instance}]", state.sessions[session.instance], session, names)
+
+
+def _match_session(place: str, session: Session, shown: SessionSnapshot, names: NameTable) -> None:
+    same(f"{place}.version", session.version, shown.version)
+    same(f"{place}.message_state", session.message_state, shown.message_state)
+    same(f"{place}.auth_state", session.auth.state, shown.auth_state)
+    same(f"{place}.smp_state", session.smp.state, shown.smp_state)
+    same(f"{place}.smp_question_waiting", session.smp.question is not None, shown.smp_question_waiting)
+    _match_name(f"{place}.ssid", session.ssid, shown.ssid, names)
+    _match_name(f"{place}.fingerprint", session.identity, shown.fingerprint, names)
+    check_mac_keys(f"{place}.pending_mac_keys", session.pending, shown.pending_mac_keys, names)
+    if session.ratchet is None or shown.ratchet is None:
+        same(f"{place}.ratchet", session.ratchet, shown.ratchet)
+    else:
+        _match_ratchet(f"{place}.ratchet", session.ratchet, shown.ratchet, names)
+
+
+def _match_name(place: str, name: Name | None, shown: bytes, names: NameTable) -> None:
+    """Compare a value that must be empty when there is no name."""
+    if name is None:
+        same(place, b"", shown)
+    elif not shown:
+        raise Mismatch(place, name, shown)
+    else:
+        bind(names, place, name, shown)
+
+
+def _match_ratchet(place: str, ratchet: Ratchet, shown: RatchetSnapshot, names: NameTable) -> None:
+    same(f"{place}.our_keyid", ratchet.our_keyid, shown.our_keyid)
+    same(f"{place}.their_keyid", ratchet.their_keyid, shown.their_keyid)
+    _match_keys(f"{place}.our_keys", ratchet.ours, shown.our_keys, names)
+    _match_keys(f"{place}.their_keys", ratchet.theirs, shown.their_keys, names)
+    same(f"{place}.sent", ratchet.sent, dict(shown.sent))
+    same(f"{place}.received", ratchet.received, dict(shown.received))
+    same(f"{place}.verified", ratchet.verified, shown.verified)
+
+
+def _match_keys(place: str, names: Mapping[int, Dh], shown: Mapping[int, int], book: NameTable) -> None:
+    same(f"{place} (ids)", _ids(names), _ids(shown))
+    for keyid, name in names.items():
+        bind(book, f"{place}[{keyid}]", name, shown[keyid])
+
+
+def _ids(keys: Mapping[int, object]) -> Sequence[int]:
+    return sorted(keys)

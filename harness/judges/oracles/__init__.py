@@ -1,0 +1,116 @@
+"""Oracles: what must hold in every run, whatever the users do and whatever the adversary does.
+
+An oracle is a watcher on a world. It judges by the bytes on the wire, by the events, and by the snapshots of parties
+that show them, but never by the internals of an engine. `Oracles` bundles those that look at one world (I15, that two
+engines agree, is otterproof.harness.targets.lockstep). All of them share one reader, which works out what a step means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+from otterproof.harness.judges.oracles.agreement import Agreement, Smp
+from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
+from otterproof.harness.judges.oracles.delivery import Authenticity, Rejection
+from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
+from otterproof.harness.judges.oracles.healing import Healing
+from otterproof.harness.judges.oracles.memory import Drawn, Forgetting
+from otterproof.harness.judges.oracles.ratchet import Counters, KeyIds, Revelation
+from otterproof.harness.judges.oracles.reading import Observation, Reader
+from otterproof.harness.judges.oracles.remembering import State
+from otterproof.harness.judges.oracles.states import States
+from otterproof.harness.simulation.world import Step, World
+from otterproof.implementations.contract import PartyConfig
+
+__all__ = ["ORACLES", "Drawn", "Observation", "Oracle", "OracleFailure", "Oracles", "Reader", "State"]
+
+#: Every oracle by its id.
+ORACLES: Mapping[str, type[Oracle]] = {
+    oracle.id: oracle
+    for oracle in (
+        Authenticity,
+        Rejection,
+        Healing,
+        Agreement,
+        KeyIds,
+        Counters,
+        Revelation,
+        Forgetting,
+        Smp,
+        States,
+        InstanceTags,
+        Fragments,
+        Leaks,
+        Bounds,
+    )
+}
+
+
+class Oracles:
+    """A watcher that consists of oracles: all of them, or those whose ids are given.
+
+    configs: those of the parties; without them nothing is judged by policy or message size. drawn: for each party, the
+    randomness that its source has given so far (RecordingEntropy.drawn); without it I8 can't search for it. foreign:
+    parties that are not engines of this project, with their capabilities. They are judged by the protocol text alone,
+    not by the choices of our contract, and only by what they tell; the rest is never guessed.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *ids: str,
+        configs: Mapping[str, PartyConfig] | None = None,
+        drawn: Mapping[str, Drawn] | None = None,
+        foreign: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        unknown = set(ids) - set(ORACLES)
+        if unknown:
+            raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
+        self._world = world
+        self.reader = Reader(world, configs, foreign)
+        self._oracles: dict[str, Oracle] = {}
+        for oracle_id in ids or ORACLES:
+            kind = ORACLES[oracle_id]
+            if issubclass(kind, Forgetting):
+                self._oracles[oracle_id] = kind(self.reader, drawn)
+            elif issubclass(kind, Fragments):
+                self._oracles[oracle_id] = kind(self.reader, configs)
+            else:
+                self._oracles[oracle_id] = kind(self.reader)
+
+    def __call__(self, step: Step) -> None:
+        """Show a step to every oracle; raises OracleFailure."""
+        view = self.reader.view(step)
+        for oracle in self._oracles.values():
+            if step.failure is None or isinstance(oracle, Bounds):  # a failed step has nothing else to judge
+                oracle.observe(view)
+
+    def check_healing(self, *pairs: tuple[str, str]) -> None:
+        """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
+        healing = self._oracles.get(Healing.id)
+        if not isinstance(healing, Healing):
+            raise ValueError(f"{Healing.id} is not among these oracles: {', '.join(self._oracles)}")
+        routes = self._world.network.routes
+        connected = [(a, b) for a, b in combinations(self._world.parties, 2) if b in routes[a] and a in routes[b]]
+        for first, second in pairs or connected:
+            healing.check(first, second)
+
+    def snapshot(self) -> State:
+        """What all of them and the reader remember."""
+        return {"reader": self.reader.snapshot(), **{name: one.snapshot() for name, one in self._oracles.items()}}
+
+    def restore(self, state: State) -> None:
+        """Go back to a `snapshot`, which can be used again."""
+        parts: dict[str, Reader | Oracle] = {"reader": self.reader, **self._oracles}
+        for name, one in parts.items():
+            part = state[name]
+            if isinstance(part, Mapping):
+                one.restore(part)
+
+
+def descriptions() -> dict[str, list[str]]:
+    """The published description of every oracle by its id: paragraphs."""
+    return {
+        name: [" ".join(part.split()) for part in (one.__doc__ or "").split("\n\n")] for name, one in ORACLES.items()
+    }

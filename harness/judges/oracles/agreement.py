@@ -1,0 +1,238 @@
+"""What two sides must agree on, after a handshake and after SMP (I4, I9)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.delivery import authenticated
+from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent
+from otterproof.harness.wire import Kind, Message
+from otterproof.implementations.contract import (
+    Ended,
+    Established,
+    Finished,
+    MessageState,
+    Refused,
+    SmpAborted,
+    SmpFinished,
+    SmpRequested,
+    SmpState,
+)
+
+#: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
+_LAST = {True: Kind.SIGNATURE, False: Kind.REVEAL_SIGNATURE}
+
+
+def _proof(message: Message) -> bytes | None:
+    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
+    if message.kind not in _LAST.values() or not message.has("mac"):
+        return None
+    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
+    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a completed handshake."""
+
+    party: str
+    version: int
+    fingerprint: bytes
+    sent_reveal_signature: bool
+
+
+class Agreement(Oracle):
+    """Both sides agree on version, ssid, fingerprints and who sent the Reveal Signature, or neither is encrypted.
+
+    A handshake completes only by a Reveal Signature or Signature Message that the other side really sent, and with the
+    fingerprint of that side's key. The side that sent the Reveal Signature is the second to complete it: by then the
+    other side has completed it with the same ssid and version, this side's fingerprint, and the opposite role. No third
+    side ever has that ssid. The state shows what the events said.
+    """
+
+    id = "I4"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._proofs: dict[bytes, str] = {}
+        self._sides: dict[bytes, tuple[Side, ...]] = {}
+
+    def observe(self, view: Observation) -> None:
+        for one in view.happenings:
+            if isinstance(one, Established):
+                self._judge(view, one)
+            elif isinstance(one, Sent) and (name := _proof(one.message)) is not None:
+                self._proofs[name] = view.party
+        self._judge_state(view)
+
+    def _judge(self, view: Observation, event: Established) -> None:
+        message = view.message
+        if message is not None and self._reader.untold(view.party, "established", "sent_reveal_signature"):
+            event = replace(event, sent_reveal_signature=message.kind is Kind.SIGNATURE)
+        kind = _LAST[event.sent_reveal_signature]
+        name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
+        if message is None or name is None:
+            # [AKE-OUTLINE-1]
+            self.fail(view, "a handshake is reported complete", f"only a {kind} message that is in order completes it")
+        peer = self._proofs.get(name)
+        if peer is None:
+            # [AKE-VERIFY-6, STATE-SECRECY-2]
+            self.fail(view, f"a {kind} message that nobody sent completes the handshake", "it is refused")
+        identity = self._reader.world.parties[peer].fingerprint
+        if event.fingerprint != identity:
+            # [AKE-OUTLINE-2, KEYS-FPR-3]
+            self.fail(view, f"fingerprint {event.fingerprint.hex()}", f"{peer}'s, {identity.hex()}")
+        told = (event.version, event.instance)
+        if told != (message.version, view.instance):
+            self.fail(view, f"version and instance {told}", f"those of the message, {message.version, view.instance}")
+        side = Side(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
+        known = self._sides.get(event.ssid, ())
+        own = self._reader.world.parties[view.party].fingerprint
+        first = Side(peer, event.version, own, not event.sent_reveal_signature)
+        expected = (first,) if event.sent_reveal_signature else ()
+        # [AKE-BOTH-1, DERIVE-AKE-2]
+        if known != expected or len(event.ssid) != 8:
+            self.fail(view, f"sides with ssid {event.ssid.hex()} before this one: {known}", f"{expected}")
+        self._sides[event.ssid] = (*known, side)
+
+    def _judge_state(self, view: Observation) -> None:
+        party = view.step.after
+        if party is None:
+            return
+        for session in party.sessions:
+            link = self._reader.link(view.party, session.instance)
+            seen = (session.message_state, session.ssid, session.fingerprint)
+            told = (link.state, link.ssid, b"" if link.state is MessageState.PLAINTEXT else link.fingerprint)
+            # [AKE-HIDE-1, STATE-ENCRYPTED-4]
+            if seen != told or (link.encrypted and session.version != link.version):
+                self.fail(view, f"the state of session {session.instance:08x} shows {seen}", f"as reported, {told}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One party's part in an SMP run."""
+
+    initiator: bool
+    secret: bytes
+    question: bytes | None = None
+
+
+#: SMP state before and after a message received, if the run neither finishes nor is given up. [SMP-MSG2-3]
+_PROGRESS = frozenset({(state, state) for state in SmpState} | {(SmpState.EXPECT2, SmpState.EXPECT4)})
+
+#: The SMP states in which a user's action is possible if it is not refused, and the state after it.
+_ACTIONS = {
+    "smp_start": (frozenset(SmpState), SmpState.EXPECT2),  # [SMP-BEGIN-2]
+    "smp_answer": (frozenset({SmpState.EXPECT1}), SmpState.EXPECT3),  # [SMP-MSG1-3]
+    "smp_abort": (frozenset(SmpState), SmpState.EXPECT1),  # [SMP-ABORT-3]
+}
+
+
+class Smp(Oracle):
+    """SMP tells both users that their secrets are equal if and only if they are, and nothing else can do so.
+
+    A run finishes only by a message that the peer sent in the same session, in the other role of a run. Its result is
+    whether the secrets typed for these two runs are the same. A question is shown as it was asked. Each run finishes
+    once, and never after it was given up. The SMP state changes as the protocol text's tables say.
+    """
+
+    id = "I9"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._runs: dict[tuple[str, int], Run] = {}
+        self._asked: set[tuple[str, int]] = set()
+        self._letters: dict[bytes, Run] = {}
+
+    def observe(self, view: Observation) -> None:
+        self._begin(view)
+        for one in view.happenings:
+            if isinstance(one, Sent):
+                name, run = authenticated(one.message), self._runs.get((view.party, one.instance))
+                if name is not None and run is not None:
+                    self._letters[name] = run
+            elif isinstance(one, SmpRequested):
+                self._judge_request(view, one)
+                self._asked.add((view.party, one.instance))
+            elif isinstance(one, SmpFinished):
+                self._judge_result(view, one)
+                self._runs.pop((view.party, one.instance), None)
+            elif isinstance(one, Established) and view.foreign:
+                pass  # the text does not say that a new handshake ends a run
+            elif isinstance(one, SmpAborted | Established | Finished | Ended):
+                self._runs.pop((view.party, one.instance), None)
+                self._asked.discard((view.party, one.instance))
+        self._judge_states(view)
+
+    def _where(self, view: Observation) -> tuple[str, int] | None:
+        """The session that a user's action is about; None if that can't be told."""
+        instance = view.meant
+        return (view.party, instance) if instance is not None else None
+
+    def _begin(self, view: Observation) -> None:
+        where = self._where(view) if view.step.action in _ACTIONS else None
+        if where is None or any(isinstance(one, Refused) for one in view.happenings):
+            return
+        if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
+            return  # it does not say so, but did nothing
+        secret, question = view.step.args.get("secret"), view.step.args.get("question")
+        if view.step.action == "smp_answer":
+            # [SMP-TRUST-2]
+            self.demand(where in self._asked, view, "an answer is sent", "it is refused, since nobody asked")
+        self._asked.discard(where)
+        self._runs.pop(where, None)
+        if isinstance(secret, bytes):
+            asked = question if isinstance(question, bytes) else None
+            self._runs[where] = Run(view.step.action == "smp_start", secret, asked)
+
+    def _peer(self, view: Observation) -> Run | None:
+        """The run for which the message just received was sent."""
+        name = authenticated(view.message) if view.message is not None and view.accepted else None
+        return self._letters.get(name) if name is not None else None
+
+    def _judge_request(self, view: Observation, event: SmpRequested) -> None:
+        peer = self._peer(view)
+        right = peer is not None and peer.initiator and peer.question == event.question
+        if view.foreign and peer is not None and not peer.question:
+            right = peer.initiator and not event.question  # not all tell an empty question from none
+        if not right:
+            # [SMP-MSG1-4]
+            self.fail(view, f"the user is asked for a secret, question {event.question!r}", f"the peer began {peer}")
+
+    def _judge_result(self, view: Observation, event: SmpFinished) -> None:
+        own, peer = self._runs.get((view.party, event.instance)), self._peer(view)
+        if own is None or peer is None or own.initiator == peer.initiator:
+            # [SMP-SECRET-9]
+            self.fail(view, f"a run finishes, equal={event.equal}", "both sides have a run, in different roles")
+        if event.equal != (own.secret == peer.secret):
+            # [SMP-RESULT-1, SMP-SECRET-8]
+            self.fail(view, f"equal={event.equal}", f"equal={own.secret == peer.secret}, by what the users typed")
+
+    def _judge_states(self, view: Observation) -> None:
+        if view.step.after is None or view.step.before is None:
+            return
+        closed = {
+            event.instance
+            for event in view.happenings
+            if isinstance(event, SmpAborted | SmpFinished | Established | Finished | Ended)
+        }
+        where = self._where(view)
+        for session in view.step.after.sessions:
+            earlier = view.session(session.instance, after=False)
+            before = earlier.smp_state if earlier else SmpState.EXPECT1
+            moved = (before, session.smp_state)
+            if session.instance in closed:
+                # [SMP-EXPECT-5, SMP-MSG3-4, SMP-MSG4-3, SMP-STATE-2]
+                right = session.smp_state is SmpState.EXPECT1
+            elif view.step.action in _ACTIONS and where == (view.party, session.instance):
+                refused = any(isinstance(one, Refused) for one in view.happenings)
+                possible, then = _ACTIONS[view.step.action]
+                right = before is session.smp_state if refused else before in possible and session.smp_state is then
+            else:
+                # [SMP-EXPECT-1, SMP-STATE-3]
+                right = moved in _PROGRESS if view.accepted else before is session.smp_state
+            if not right:
+                names = " to ".join(state.name for state in moved)
+                self.fail(view, f"SMP goes from {names} on {view.step.action}", "a transition of the text's table")

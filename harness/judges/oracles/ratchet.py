@@ -1,0 +1,368 @@
+"""Key ids, counters and the revealing of MAC keys, from the wire and the snapshots (I5, I6, I7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from otterproof.harness import wire
+from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
+from otterproof.harness.wire import Kind, Message
+from otterproof.implementations.contract import Ended, Established, Finished, RatchetSnapshot
+
+#: (our key id, their key id)
+Pair = tuple[int, int]
+
+MAC_KEY_SIZE = 20
+
+
+def _pair(message: Message) -> Pair:
+    """The pair of keys of a received data message."""
+    return (message.number("recipient_keyid"), message.number("sender_keyid"))
+
+
+def _data_messages(view: Observation) -> list[Sent]:
+    return [one for one in view.sent if one.message.kind is Kind.DATA]
+
+
+class KeyIds(Oracle):
+    """Key ids start above 0 and rise by one; the next D-H key is the announced one; old keys are dropped at once.
+
+    On the wire: no key id is 0, and each id is the same as in the message before or one higher. All messages with one
+    sender key id announce the same next_dh, which is in [2, p-2] and is announced for no other id. In the snapshots:
+    our two latest keys live and no others, and of theirs the latest and at most the one before. An id rises exactly
+    when an accepted data message names our latest key, or comes under their latest key. The new key of theirs is the
+    one announced in that message, and the other side holds it under the same id.
+    """
+
+    id = "I5"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        # (party, ssid, key id) -> public value, for the party's own keys
+        self._announced: dict[tuple[str, bytes, int], int] = {}
+        self._values: dict[tuple[bytes, int], tuple[str, int]] = {}
+        self._latest: dict[tuple[str, bytes], Pair] = {}
+
+    def observe(self, view: Observation) -> None:
+        for one in _data_messages(view):
+            self._wire(view, one)
+        after, before = view.step.after, view.step.before
+        if after is None or before is None:
+            return
+        for session in after.sessions:
+            if session.ratchet is not None:
+                earlier = view.session(session.instance, after=False)
+                same = earlier is not None and earlier.ssid == session.ssid
+                old = earlier.ratchet if earlier is not None and same else None
+                self._live(view, session.ssid, session.ratchet)
+                self._rotation(view, session.instance, old, session.ratchet)
+
+    def _wire(self, view: Observation, one: Sent) -> None:
+        message, ssid = one.message, one.link.ssid
+        ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
+        if 0 in ids:
+            # [DATA-KEYID-1, DATA-KEYID-3]
+            self.fail(view, f"key ids {ids} go out", "both are above 0")
+        last = self._latest.get((view.party, ssid), ids)
+        if ids[0] - last[0] not in (0, 1) or ids[1] - last[1] not in (0, 1):
+            # [DATA-KEYID-2]
+            self.fail(view, f"key ids {ids} after {last}", "they stay or rise by one")
+        self._latest[view.party, ssid] = ids
+        self._announce(view, ssid, ids[0] + 1, message.number("next_dh"))
+        ratchet = next(
+            (
+                s.ratchet
+                for s in (view.session(one.instance), view.session(one.instance, after=False))
+                if s and s.ratchet
+            ),
+            None,
+        )
+        if ratchet is not None and ids != (ratchet.our_keyid - 1, ratchet.their_keyid):
+            # [KEYMGMT-PICK-1, KEYMGMT-PICK-2, KEYMGMT-SEND-1]
+            self.fail(view, f"key ids {ids} go out", f"our {ratchet.our_keyid - 1} and their {ratchet.their_keyid}")
+
+    def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
+        """Judge a key that a party shows to be its own."""
+        if not 2 <= value <= wire.DH_PRIME - 2:
+            self.fail(view, f"public value {value:#x} for key id {keyid}", "it is in [2, p-2]")
+        known = self._announced.setdefault((view.party, ssid, keyid), value)
+        if known != value:
+            # [DATA-NEXT-1]
+            self.fail(view, f"key id {keyid} has another key than before", "one key id, one key")
+        owner = self._values.setdefault((ssid, value), (view.party, keyid))
+        if owner != (view.party, keyid):
+            # [AKE-FRESH-1, KEYMGMT-ROTATE-1]
+            self.fail(view, f"the key of {owner} is used again for {view.party, keyid}", "every key is new")
+
+    def _live(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
+        ours, theirs = set(ratchet.our_keys), set(ratchet.their_keys)
+        current = ratchet.their_keyid
+        if ours != {ratchet.our_keyid, ratchet.our_keyid - 1} or 0 in ours:
+            # [KEYMGMT-KEEP-1, KEYMGMT-START-1]
+            self.fail(view, f"our keys {sorted(ours)} live", f"{ratchet.our_keyid} and the one before")
+        if not {current} <= theirs <= {current, current - 1} or 0 in theirs:
+            # [KEYMGMT-KEEP-1]
+            self.fail(view, f"their keys {sorted(theirs)} live", f"{current}, and at most the one before")
+        for keyid, value in ratchet.our_keys.items():
+            self._announce(view, ssid, keyid, value)
+        for keyid, value in ratchet.their_keys.items():
+            owner = self._values.get((ssid, value))
+            if owner is not None and owner[1] != keyid:
+                self.fail(view, f"their key {keyid} is {owner[0]}'s key {owner[1]}", "the ids agree")
+        pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}
+        if any(pair[0] not in ours or pair[1] not in theirs for pair in pairs):
+            # [KEYMGMT-RECV-10]
+            self.fail(view, f"something is remembered of pairs {sorted(pairs)}", "of live pairs only")
+
+    def _rotation(self, view: Observation, instance: int, old: RatchetSnapshot | None, new: RatchetSnapshot) -> None:
+        if old is None:
+            return
+        message = view.message
+        ours = theirs = False
+        if message is not None and view.accepted and view.instance == instance:
+            pair = _pair(message)
+            ours, theirs = pair[0] == old.our_keyid, pair[1] == old.their_keyid
+        expected = (old.our_keyid + ours, old.their_keyid + theirs)
+        if (new.our_keyid, new.their_keyid) != expected:
+            # [KEYMGMT-ROTATE-1, KEYMGMT-ROTATE-3, KEYMGMT-ROTATE-4, KEYMGMT-ROTATE-5]
+            self.fail(view, f"key ids {new.our_keyid, new.their_keyid}", f"{expected}, by the message's key ids")
+        # [KEYMGMT-ROTATE-3]
+        if theirs and message is not None and new.their_keys[new.their_keyid] != message.number("next_dh"):
+            self.fail(view, f"their new key {new.their_keyid} is not next_dh of the message", "it is")
+        pairs = ((old.our_keys, new.our_keys), (old.their_keys, new.their_keys))
+        if any(now[keyid] != key for was, now in pairs for keyid, key in was.items() if keyid in now):
+            self.fail(view, "a live key has changed", "a key id keeps its key for as long as it lives")
+
+
+class Counters(Oracle):
+    """The top half of the counter is never 0 and rises with every message under the same two key ids.
+
+    Judged on the wire, for each session and direction. The snapshots show the last one sent, and the last accepted.
+    """
+
+    id = "I6"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._sent: dict[tuple[str, bytes, Pair], int] = {}
+        self._received: dict[tuple[str, bytes, Pair], int] = {}
+
+    def observe(self, view: Observation) -> None:
+        for one in _data_messages(view):
+            pair = (one.message.number("sender_keyid"), one.message.number("recipient_keyid"))
+            counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.ssid, pair)
+            last = self._sent.get(where, 0)
+            if counter <= last:
+                # [DATA-CTR-1, DATA-CTR-2, DATA-CTR-3]
+                self.fail(view, f"counter {counter} after {last} under key ids {pair}", "never 0, and higher each time")
+            self._sent[where] = counter
+        if view.accepted and view.message is not None:
+            where = (view.party, view.link.ssid, _pair(view.message))
+            self._received[where] = int.from_bytes(view.message.data("ctr"))
+        for session in view.step.after.sessions if view.step.after else ():
+            if session.ratchet is not None:
+                self._remembered(view, session.ssid, session.ratchet.sent, self._sent, "sent")
+                # [KEYMGMT-RECV-9]
+                self._remembered(view, session.ssid, session.ratchet.received, self._received, "accepted")
+
+    def _remembered(
+        self,
+        view: Observation,
+        ssid: bytes,
+        shown: Mapping[Pair, int],
+        seen: Mapping[tuple[str, bytes, Pair], int],
+        what: str,
+    ) -> None:
+        for pair, counter in shown.items():
+            if seen.get((view.party, ssid, pair)) != counter:
+                last = seen.get((view.party, ssid, pair))
+                self.fail(view, f"the state shows {counter} as the last counter {what} under {pair}", f"it was {last}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The MAC keys of a session, each by a message that it verified: those of live pairs, and those owed."""
+
+    our_keyid: int = 0
+    their_keyid: int = 0
+    live: Mapping[Pair, Message] = field(default_factory=dict)
+    owed: tuple[Message, ...] = ()
+
+    def verified(self, message: Message) -> Ledger:
+        return replace(self, live={_pair(message): message, **self.live})
+
+    def accepted(self, message: Message) -> Ledger:
+        """Rotate our key, then theirs. [Key Management]"""
+        ours, theirs = _pair(message)
+        after = self
+        if ours == self.our_keyid:
+            after = replace(after._drop(0, self.our_keyid - 1), our_keyid=self.our_keyid + 1)
+        if theirs == self.their_keyid:
+            after = replace(after._drop(1, self.their_keyid - 1), their_keyid=self.their_keyid + 1)
+        return after
+
+    def _drop(self, side: int, keyid: int) -> Ledger:
+        gone = tuple(
+            message for pair, message in sorted(self.live.items(), key=lambda one: one[0]) if pair[side] == keyid
+        )
+        live = {pair: message for pair, message in self.live.items() if pair[side] != keyid}
+        return replace(self, live=live, owed=self.owed + gone)
+
+    def dropped(self) -> Ledger:
+        """All keys of the session are dropped."""
+        return replace(
+            self,
+            live={},
+            owed=self.owed + tuple(message for _, message in sorted(self.live.items(), key=lambda one: one[0])),
+        )
+
+
+class Revelation(Oracle):
+    """A receiving MAC key that verified something is revealed exactly once, in the next data message after its key
+    pair is dropped, and never while it could still verify anything.
+
+    The received messages determine which pairs verified one, and when their keys were dropped, by rotation, by a new
+    handshake or at an end. A data message reveals exactly the keys owed at that moment, and each key revealed really
+    verifies a message that was received under its pair. Keys that verified nothing stay secret. The message that ends a
+    session reveals all remaining keys. The snapshots show as many keys pending as are owed.
+    """
+
+    id = "I7"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._ledgers: dict[tuple[str, int], Ledger] = {}
+        self._revealed: set[tuple[str, bytes]] = set()
+        # For foreign parties: all data messages received, with the number of the session and whether it was accepted.
+        self._received: dict[tuple[str, int], tuple[tuple[int, bool, Message], ...]] = {}
+
+    def observe(self, view: Observation) -> None:
+        where = (view.party, view.instance)
+        message = view.message
+        if view.foreign:
+            self._foreign(view)
+            return
+        if message is not None and view.is_data and view.link.encrypted:
+            ledger = self._ledgers.get(where, Ledger())
+            if view.accepted or view.refusal in MAC_WAS_RIGHT:
+                ledger = ledger.verified(message)
+            self._ledgers[where] = ledger.accepted(message) if view.accepted else ledger
+        for one in view.happenings:
+            if isinstance(one, Established):
+                owed = self._ledgers.get((view.party, one.instance), Ledger()).dropped().owed
+                self._ledgers[view.party, one.instance] = self._begin(view, one.instance, owed)
+            elif isinstance(one, Finished | Ended):
+                ledger = self._ledgers.get((view.party, one.instance), Ledger())
+                self._ledgers[view.party, one.instance] = ledger.dropped()
+            elif isinstance(one, Sent) and one.message.kind is Kind.DATA:
+                self._judge(view, one)
+        self._judge_state(view)
+
+    # Parties that show nothing of their state
+
+    def _foreign(self, view: Observation) -> None:
+        """Judge by the wire: the key ids sent tell which key pairs live, and the texts shown which MACs were verified.
+
+        Keys that verified nothing may be revealed; the text only says that they need not be.
+        """
+        message = view.message
+        if message is not None and view.is_data and view.link.encrypted and not message.problems:
+            where = (view.party, view.instance)
+            self._received[where] = (*self._received.get(where, ()), (view.link.number, view.accepted, message))
+        for one in view.sent:
+            if one.message.kind is Kind.DATA and not one.message.problems:
+                self._judge_foreign(view, one)
+
+    def _judge_foreign(self, view: Observation, one: Sent) -> None:
+        where, ending = (view.party, one.instance), view.step.action == "end"
+        block = one.message.data("old_mac_keys")
+        keys = [block[at : at + MAC_KEY_SIZE] for at in range(0, len(block), MAC_KEY_SIZE)]
+        ours, theirs = one.message.number("sender_keyid"), one.message.number("recipient_keyid")
+        left: list[tuple[int, bool, Message]] = []
+        known = {key for party, key in self._revealed if party == view.party}
+        for number, accepted, message in self._received.get(where, ()):
+            pair = _pair(message)
+            live = number == one.link.number and pair[0] >= ours and pair[1] >= theirs - 1 and not ending
+            proof = next((key for key in keys if wire.crypto.verifies(message, key)), None)
+            if proof is not None and live:
+                # [MACREVEAL-WHEN-4]
+                self.fail(
+                    view, f"MAC key {proof.hex()} is revealed, which is of a live pair", "only keys of dropped pairs"
+                )
+            if proof is not None or any(wire.crypto.verifies(message, key) for key in known):
+                continue
+            if live or ending or not accepted:
+                left.append((number, accepted, message))
+                continue
+            # [MACREVEAL-END-1, MACREVEAL-WHEN-1, MACREVEAL-WHEN-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
+            when = "rotation" if number == one.link.number else "a new handshake or an end"
+            self.fail(
+                view, f"the MAC key of pair {pair} is not revealed", f"the next data message after {when} reveals it"
+            )
+        for key in keys:
+            if (view.party, key) in self._revealed:
+                # [MACREVEAL-WHEN-5]
+                self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
+            self._revealed.add((view.party, key))
+        self._received[where] = tuple(left)
+
+    def _begin(self, view: Observation, instance: int, owed: tuple[Message, ...]) -> Ledger:
+        # The handshake carries their key id encrypted. It is 1 unless keys were kept, which only a snapshot shows.
+        session = view.session(instance)
+        ratchet = session.ratchet if session else None
+        ids = (ratchet.our_keyid, ratchet.their_keyid) if ratchet else (2, 1)
+        return Ledger(*ids, owed=owed)
+
+    def _judge(self, view: Observation, one: Sent) -> None:
+        where = (view.party, one.instance)
+        ledger = self._ledgers.get(where, Ledger())
+        if view.step.action == "end":
+            ledger = ledger.dropped()
+        block = one.message.data("old_mac_keys")
+        keys = [block[at : at + MAC_KEY_SIZE] for at in range(0, len(block), MAC_KEY_SIZE)]
+        owed = list(ledger.owed)
+        for key in keys:
+            if (view.party, key) in self._revealed:
+                # [MACREVEAL-WHEN-5]
+                self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
+            self._revealed.add((view.party, key))
+            proof = next(
+                (message for message in owed if len(key) == MAC_KEY_SIZE and wire.crypto.verifies(message, key)), None
+            )
+            if proof is None:
+                # [MACREVEAL-WHAT-1, MACREVEAL-WHAT-4, MACREVEAL-WHAT-5, MACREVEAL-WHEN-4]
+                what = "is of a live pair" if self._verifies_live(ledger, key) else "verifies nothing that is owed"
+                self.fail(
+                    view,
+                    f"MAC key {key.hex()} is revealed, which {what}",
+                    "only keys of dropped pairs that verified a message",
+                )
+            owed.remove(proof)
+        if owed:
+            # [MACREVEAL-END-1, MACREVEAL-WHAT-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
+            pairs = [_pair(message) for message in owed]
+            self.fail(
+                view, f"{len(owed)} MAC keys, of pairs {pairs}, are not revealed", "the next data message reveals them"
+            )
+        self._ledgers[where] = replace(ledger, owed=())
+
+    def _verifies_live(self, ledger: Ledger, key: bytes) -> bool:
+        return len(key) == MAC_KEY_SIZE and any(wire.crypto.verifies(message, key) for message in ledger.live.values())
+
+    def _judge_state(self, view: Observation) -> None:
+        party = view.step.after
+        if party is None:
+            return
+        known = {session.instance for session in party.sessions}
+        for instance in [number for name, number in self._ledgers if name == view.party and number not in known]:
+            del self._ledgers[view.party, instance]  # the session was forgotten to make room for another
+        for session in party.sessions:
+            ledger = self._ledgers.get((view.party, session.instance), Ledger())
+            if len(session.pending_mac_keys) != len(ledger.owed):
+                # [MACREVEAL-WHEN-1, MACREVEAL-WHEN-2]
+                self.fail(view, f"{len(session.pending_mac_keys)} MAC keys are pending", f"{len(ledger.owed)} are owed")
+            if session.ratchet is not None and session.ratchet.verified != set(ledger.live):
+                shown, seen = sorted(session.ratchet.verified), sorted(ledger.live)
+                self.fail(view, f"the state shows that pairs {shown} verified something", f"pairs {seen} did")

@@ -1,0 +1,441 @@
+"""What a step means, worked out once for all oracles: whole messages, parsed, with the session they belong to.
+
+The reader follows each party by its inputs and events alone: the fragments it has received, and the state of each of
+its sessions. Snapshots are left to the oracles, so a party that shows none is read just as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from otterproof.harness import wire
+from otterproof.harness.judges.oracles.remembering import Remembering
+from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.wire import Kind, Message
+from otterproof.implementations.contract import (
+    MAX_INSTANCES,
+    MAX_REASSEMBLY,
+    MIN_INSTANCE_TAG,
+    Ended,
+    Established,
+    Event,
+    ExtraKey,
+    Finished,
+    MessageState,
+    Outgoing,
+    PartyConfig,
+    Policy,
+    Reason,
+    Rejected,
+    SessionSnapshot,
+    SmpFinished,
+    SmpRequested,
+    TextReceived,
+    Unreadable,
+)
+
+#: The policy flag that allows a version.
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+
+#: The messages of the handshake.
+HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
+
+#: Text: messages that are neither encoded nor a fragment.
+TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
+
+FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
+
+#: Reasons given after a message was accepted: something in it is wrong, not the message as such.
+AFTER_ACCEPTANCE = frozenset({Reason.BAD_TLV})
+
+#: Reasons for refusing a data message although its MAC is right.
+MAC_WAS_RIGHT = frozenset({Reason.BAD_COUNTER, Reason.BAD_GROUP_ELEMENT})
+
+_parse = lru_cache(4096)(wire.parse)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as the events of its party show it. `number` counts completed handshakes in the whole world."""
+
+    state: MessageState = MessageState.PLAINTEXT
+    version: int = 0
+    ssid: bytes = b""
+    fingerprint: bytes = b""
+    sent_reveal_signature: bool = False
+    number: int = 0
+
+    @property
+    def encrypted(self) -> bool:
+        return self.state is MessageState.ENCRYPTED
+
+
+NO_LINK = SessionView()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole message that a party sent. instance, link: for an encoded one, its session as it was when it was sent."""
+
+    raw: bytes
+    message: Message
+    pieces: tuple[bytes, ...]
+    instance: int
+    link: SessionView
+
+
+#: Events in their order, with each whole message sent in place of its Outgoing events.
+ObservedEvent: TypeAlias = Event | Sent
+
+
+#: The pieces of a message so far, the last one first: (those before it, the last one). Adding to it copies nothing.
+Chain: TypeAlias = "tuple[Chain, bytes] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Fragments that wait for more: k of n, with `size` bytes in all."""
+
+    k: int
+    n: int
+    pieces: Chain
+    size: int
+
+    def joined(self) -> bytes:
+        found, chain = [], self.pieces
+        while chain is not None:
+            chain, piece = chain
+            found.append(piece)
+        return b"".join(reversed(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The meaning of a step.
+
+    message: the whole message that the party has received by this step; None if there is none (user actions, fragments
+    that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
+    header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
+    message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
+    is not an engine of this project, and its events are only what it chooses to tell.
+    """
+
+    step: Step
+    happenings: tuple[ObservedEvent, ...]
+    policy: Policy | None
+    own_tag: int
+    message: Message | None = None
+    is_fragment: bool = False
+    fragment: Reason | None = None
+    stores: Mapping[int, Store] = field(default_factory=dict)
+    header: Reason | None = None
+    instance: int = 0
+    link: SessionView = NO_LINK
+    links: Mapping[int, SessionView] = field(default_factory=dict)
+    foreign: bool = False
+
+    @property
+    def party(self) -> str:
+        return self.step.party
+
+    @property
+    def sent(self) -> Iterator[Sent]:
+        return (one for one in self.happenings if isinstance(one, Sent))
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why the received message was refused; None if it was not."""
+        for event in self.happenings:
+            if isinstance(event, Unreadable | Rejected) and event.reason not in AFTER_ACCEPTANCE:
+                return event.reason
+        return None
+
+    @property
+    def acted_upon(self) -> bool:
+        """Whether the received message had visible consequences in the protocol, as only a genuine one may have.
+
+        Sending an Error Message and showing a text that came in the clear do not count.
+        """
+        answers = HANDSHAKE | {Kind.DATA}
+        return any(
+            _shows_acceptance(one)
+            or isinstance(one, Established)
+            or (isinstance(one, Sent) and one.message.kind in answers)
+            for one in self.happenings
+        )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the policy allows any version; True if the policy is not known."""
+        return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+
+    @property
+    def is_data(self) -> bool:
+        """Whether a data message for this party was received, valid or not."""
+        return self.message is not None and self.message.kind is Kind.DATA and self.header is None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a data message was received and acted upon; for a foreign party, visibly so."""
+        if self.foreign:
+            return self.is_data and any(map(_shows_acceptance, self.happenings))
+        return self.is_data and self.refusal is None
+
+    @property
+    def meant(self) -> int | None:
+        """The session that a user's action is about; None if that can't be told.
+
+        If the action names none, an engine uses its focus. Another party chooses by itself, which the messages sent
+        show; with only one session it has no choice.
+        """
+        instance = self.step.args.get("instance")
+        if isinstance(instance, int):
+            return instance
+        if self.step.before is not None:
+            return self.step.before.focus
+        if not self.foreign or len(self.links) < 2:
+            return max(self.links, key=lambda one: self.links[one].number, default=0)
+        return next((one.instance for one in self.sent if one.message.kind is Kind.DATA), None)
+
+    def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
+        """The snapshot of a session after the step, or before it; None if there is none."""
+        party = self.step.after if after else self.step.before
+        if party is None:
+            return None
+        return next((one for one in party.sessions if one.instance == instance), None)
+
+
+def _shows_acceptance(happening: ObservedEvent) -> bool:
+    """Whether only a data message that was accepted can have caused this."""
+    if isinstance(happening, TextReceived):
+        return happening.secure
+    if isinstance(happening, ExtraKey):
+        return happening.received
+    return isinstance(happening, Finished | SmpRequested | SmpFinished)
+
+
+class Reader(Remembering):
+    """Reads the steps of a world.
+
+    configs: those of the parties, for their initial policies; a policy that is not known is never judged by. foreign:
+    parties that are not engines of this project, with their capabilities.
+    """
+
+    fixed = frozenset({"world", "_foreign", "_unruly"})
+
+    def __init__(
+        self,
+        world: World,
+        configs: Mapping[str, PartyConfig] | None = None,
+        foreign: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        self.world = world
+        self._foreign = dict(foreign or {})
+        # Parties that must not be judged by their policy.
+        self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
+        self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
+        self._stores: dict[str, Mapping[int, Store]] = {}
+        self._links: dict[tuple[str, int], SessionView] = {}
+        # The instance tags that parties use, for those that don't tell them.
+        self._tags: dict[str, int] = {}
+        self._handshakes = 0
+
+    def is_foreign(self, party: str) -> bool:
+        """Whether a party is not an engine of this project."""
+        return party in self._foreign
+
+    def can_choose(self, party: str) -> bool:
+        """Whether an action of this party can name one of its sessions."""
+        return "instance_tags" in self._foreign.get(party, {"instance_tags"})
+
+    def untold(self, party: str, event: str, field: str) -> bool:
+        """Whether a foreign party is known to leave a field of an event untold."""
+        return (event, field) in getattr(self.world.parties[party], "untold", ())
+
+    def policy(self, party: str) -> Policy | None:
+        """The policy of a party, if it is known."""
+        return self._policies.get(party)
+
+    def link(self, party: str, instance: int) -> SessionView:
+        """A session as it is now."""
+        return self._links.get((party, instance), NO_LINK)
+
+    def links(self, party: str) -> dict[int, SessionView]:
+        """All sessions of a party that ever had a handshake."""
+        return {instance: link for (name, instance), link in self._links.items() if name == party}
+
+    def parties(self, fingerprint: bytes) -> list[str]:
+        """The parties whose long-term key has that fingerprint."""
+        return [name for name, party in self.world.parties.items() if party.fingerprint == fingerprint]
+
+    def view(self, step: Step) -> Observation:
+        """Read a step. Each step must be read once, in order."""
+        own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
+        policy = self._policies.get(step.party)
+        links = self.links(step.party)
+        stores, foreign = self._stores.get(step.party, {}), step.party in self._foreign
+        view = Observation(step, (), policy, own, stores=stores, links=links, foreign=foreign)
+        if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
+            # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
+            view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
+            self._stores[step.party] = view.stores
+        view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
+        changed = step.args.get("policy") if step.action == "set_policy" else None
+        if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
+            self._policies[step.party] = changed
+        return view
+
+    # What comes in
+
+    def _received(self, view: Observation, raw: bytes, own: int) -> Observation:
+        message = _parse(raw)
+        if message.kind in FRAGMENTS:
+            reason, stores, whole = _take_fragment(message, view.stores, own)
+            view = replace(view, is_fragment=True, fragment=reason, stores=stores)
+            if whole is None:
+                return view
+            message = _parse(whole)
+            if message.kind in FRAGMENTS:
+                return replace(view, fragment=Reason.NESTED_FRAGMENT)
+        header, instance = _judge_header(message, own)
+        stores = dict(view.stores)
+        if header in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION) or message.kind in TEXT:
+            stores = {}
+        elif header is None or header is Reason.UNKNOWN_TYPE:
+            stores.pop(instance, None)
+        return replace(view, message=message, header=header, instance=instance, stores=stores)
+
+    # What a step leads to
+
+    def _happenings(self, step: Step) -> Iterator[ObservedEvent]:
+        pieces: list[bytes] = []
+        foreign = step.party in self._foreign
+        if foreign:
+            # Some report a session only after the messages that they send in it.
+            for event in step.events:
+                if isinstance(event, Established):
+                    self._follow(step.party, event)
+        typed = step.args.get("text") if step.action == "send" else None
+        clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
+        for event in step.events:
+            if isinstance(event, Outgoing):
+                if event.message in clear:
+                    # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
+                    field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
+                    text = Message(Kind.PLAINTEXT, None, (field,))
+                    yield Sent(event.message, text, (event.message,), 0, NO_LINK)
+                    continue
+                part = _parse(event.message)
+                if part.kind in FRAGMENTS and part.has("k"):
+                    pieces.append(event.message)
+                    if int(part.data("k")) < int(part.data("n")):
+                        continue
+                    raw = wire.reassemble(pieces)
+                else:
+                    raw, pieces = event.message, [event.message]
+                yield self._sent(step.party, raw, tuple(pieces))
+                pieces = []
+                continue
+            if not (foreign and isinstance(event, Established)):
+                self._follow(step.party, event)
+            yield event
+
+    def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
+        message = _parse(raw)
+        instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
+        if message.has("sender_tag") and not self.world.parties[party].instance_tag:
+            self._tags[party] = message.number("sender_tag")
+        return Sent(raw, message, pieces, instance, self.link(party, instance))
+
+    def _follow(self, party: str, event: Event) -> None:
+        if isinstance(event, Established):
+            self._handshakes += 1
+            self._links[party, event.instance] = SessionView(
+                MessageState.ENCRYPTED,
+                event.version,
+                event.ssid,
+                event.fingerprint,
+                event.sent_reveal_signature,
+                self._handshakes,
+            )
+        elif isinstance(event, Finished | Ended):
+            state = MessageState.FINISHED if isinstance(event, Finished) else MessageState.PLAINTEXT
+            link = self.link(party, event.instance)
+            self._links[party, event.instance] = replace(link, state=state, ssid=b"")
+
+
+def _in_the_clear(text: bytes) -> tuple[bytes, ...]:
+    """All the forms in which a text may go out unencrypted."""
+    groups = [wire.TAG_VERSIONS[version] for version in (2, 3)]
+    return (text, *(text + wire.TAG_BASE + tag for tag in (*groups, b"".join(groups))))
+
+
+def _judge_tags(sender: int, receiver: int, own: int) -> Reason | None:
+    if sender < MIN_INSTANCE_TAG:
+        return Reason.BAD_SENDER_TAG
+    if 0 < receiver < MIN_INSTANCE_TAG:
+        return Reason.BAD_RECEIVER_TAG
+    return None if receiver in (0, own or receiver) else Reason.OTHER_INSTANCE
+
+
+def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:
+    """Why an encoded message is discarded before its body is read, or None, and the session it belongs to."""
+    if message.kind in TEXT:
+        return None, 0
+    if message.kind is Kind.BAD_ARMOUR:
+        return Reason.BAD_ARMOUR, 0
+    if message.version not in (2, 3):
+        return (Reason.MALFORMED if message.version is None else Reason.UNKNOWN_VERSION), 0
+    if not message.has("type"):
+        return Reason.MALFORMED, 0
+    sender = 0
+    if message.version == 3:
+        if not message.has("sender_tag"):
+            return Reason.MALFORMED, 0
+        sender = message.number("sender_tag")
+        receiver = message.number("receiver_tag") if message.has("receiver_tag") else None
+        reason = _judge_tags(sender, receiver or 0, own)
+        if receiver is None:
+            return reason or Reason.MALFORMED, sender
+        if reason is None and receiver == 0 and message.kind is not Kind.DH_COMMIT:
+            reason = Reason.OTHER_INSTANCE
+        if reason is not None:
+            return reason, sender
+    return (Reason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
+
+
+def _take_fragment(
+    message: Message, stores: Mapping[int, Store], own: int
+) -> tuple[Reason | None, Mapping[int, Store], bytes | None]:
+    """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]"""
+    if not message.has("k"):
+        return Reason.BAD_FRAGMENT, stores, None
+    sender = 0
+    if message.kind is Kind.FRAGMENT_V3:
+        sender = int(message.data("sender_tag"), 16)
+        if reason := _judge_tags(sender, int(message.data("receiver_tag"), 16), own):
+            return reason, stores, None
+    k, n, piece = int(message.data("k")), int(message.data("n")), message.data("piece")
+    if not 1 <= k <= n <= 0xFFFF:
+        return Reason.BAD_FRAGMENT, stores, None
+    others = {tag: store for tag, store in stores.items() if tag != sender}
+    old = stores.get(sender)
+    if k == 1:
+        kept = others
+        store = Store(1, n, (None, piece), len(piece))
+    elif old is not None and (old.n, old.k + 1) == (n, k):
+        kept = dict(stores)  # keeps its place in the order of beginning
+        store = Store(k, n, (old.pieces, piece), old.size + len(piece))
+    else:
+        return Reason.FRAGMENT_OUT_OF_ORDER, others, None
+    if store.size > MAX_REASSEMBLY:
+        return Reason.TOO_LARGE, others, None
+    if k == n:
+        return None, others, store.joined()
+    kept[sender] = store
+    if len(kept) > MAX_INSTANCES:
+        del kept[next(iter(kept))]
+    return None, kept, None

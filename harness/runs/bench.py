@@ -1,0 +1,218 @@
+"""How fast the engines are, as ratios: against the bare cryptography that the protocol makes them do, and against
+others.
+
+Both sides of a ratio are measured in turns in the same run, many short rounds each, and the ratio is that of the
+medians: a machine that is slow for a while is slow for both. The bare cryptography is not estimated: the primitives
+that a message or handshake needs are counted below and timed through the same libraries that the reference engine uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import dsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.utils import CryptographyDeprecationWarning
+
+from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing
+from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import DH_PRIME
+from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
+
+with warnings.catch_warnings():  # looking the names up warns of their removal in a later release
+    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+    from cryptography.hazmat.primitives.asymmetric.dh import DHParameterNumbers, DHPrivateNumbers, DHPublicNumbers
+
+TEXT = b"A message of ordinary length, as people write them."
+
+
+@dataclass(frozen=True, slots=True)
+class Primitives:
+    """How many of each primitive something needs, over both parties.
+
+    dh: exponentiations, each of another base, as the library takes it: a public key made from a number, and the
+    exchange. dh_keys: how many of the exponents are new, so that the library's private key has to be made.
+    """
+
+    dh: int = 0
+    dh_keys: int = 0
+    aes: int = 0
+    hmac: int = 0
+    hashes: int = 0
+    dsa_sign: int = 0
+    dsa_verify: int = 0
+
+
+#: One data message that changes keys, from `send` to the end of `receive`: the secret of the new key pair on each
+#: side and one new D-H key; encryption and decryption; MAC and its check; per side two h1 and two hashes for MAC keys.
+RATCHETING_MESSAGE = Primitives(dh=3, dh_keys=1, aes=2, hmac=2, hashes=8)
+
+#: A handshake: g^x, g^y, the secret twice, and each side's next D-H key; gx, X_B and X_A encrypted and decrypted; M_B
+#: and M_A and their MACs, each made and checked; SHA-256 of gx twice, six h2 and the first session keys on each side; a
+#: signature made and checked on each side; the fingerprint of the other's key.
+HANDSHAKE = Primitives(dh=6, dh_keys=4, aes=6, hmac=8, hashes=24, dsa_sign=2, dsa_verify=2)
+
+
+def _once(count: int, call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - began) / count
+
+
+def bare(needs: Primitives) -> Callable[[], None]:
+    """A function that does the cryptography of `needs` and nothing else."""
+    group = DHParameterNumbers(DH_PRIME, 2)
+    generator = DHPublicNumbers(2, group)
+    private = DHPrivateNumbers(int.from_bytes(os.urandom(40)), generator).private_key()
+    exponent, base = int.from_bytes(os.urandom(40)), int.from_bytes(private.exchange(generator.public_key()))
+    key = published_key("alice")
+    p, q, g = key.public.p, key.public.q, key.public.g
+    verifier = dsa.DSAPublicNumbers(key.public.y, dsa.DSAParameterNumbers(p, q, g)).public_key()
+    nonce = int.from_bytes(os.urandom(20)) % q
+    r = pow(g, nonce, p) % q
+    signature = encode_dss_signature(r, pow(nonce, -1, q) * (key.x * r) % q)
+    digest, message = bytes(20), bytes(300)
+
+    def run() -> None:
+        for _ in range(needs.dh_keys):
+            DHPrivateNumbers(exponent, generator).private_key()
+        for _ in range(needs.dh):
+            private.exchange(DHPublicNumbers(base, group).public_key())
+        for _ in range(needs.aes):
+            Cipher(AES(bytes(16)), CTR(bytes(16))).encryptor().update(TEXT)
+        for _ in range(needs.hmac):
+            hmac.digest(bytes(20), message, "sha1")
+        for _ in range(needs.hashes):
+            hashlib.sha1(message).digest()
+        for _ in range(needs.dsa_sign):
+            pow(g, nonce, p)
+        for _ in range(needs.dsa_verify):
+            verifier.verify(signature, digest, Prehashed(SHA1()))
+
+    return run
+
+
+def _engines(seed: bytes) -> tuple[ReferenceEngine, ReferenceEngine]:
+    alice, bob = (
+        ReferenceEngine(PartyConfig(published_key(name), Policy.ALLOW_V3), SeededEntropy(seed).child(name))
+        for name in ("alice", "bob")
+    )
+    return alice, bob
+
+
+def _shake_hands(alice: ReferenceEngine, bob: ReferenceEngine) -> None:
+    waiting = [(bob, alice, event) for event in alice.start()]
+    while waiting:
+        receiver, sender, event = waiting.pop(0)
+        if isinstance(event, Outgoing):
+            waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
+
+
+def ratcheting(rounds: int, batch: int) -> tuple[list[float], list[float]]:
+    """Seconds a ratcheting message: (bare cryptography, reference engine), one pair a round."""
+    alice, bob = _engines(b"bench")
+    _shake_hands(alice, bob)
+    crypto = bare(RATCHETING_MESSAGE)
+
+    def round_trip() -> None:
+        for sender, receiver in ((alice, bob), (bob, alice)):
+            (event,) = sender.send(TEXT)
+            if isinstance(event, Outgoing):
+                receiver.receive(event.message)
+
+    pairs = [(_once(batch, crypto), _once(batch // 2, round_trip) / 2) for _ in range(rounds)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def handshakes(rounds: int, batch: int) -> tuple[list[float], list[float]]:
+    """Seconds a handshake: (bare cryptography, reference engine), one pair a round."""
+    crypto = bare(HANDSHAKE)
+    pairs = []
+    for number in range(rounds):
+        engines = [_engines(b"bench %d %d" % (number, index)) for index in range(batch)]
+        parties = iter(engines)
+        pairs.append((_once(batch, crypto), _once(batch, lambda: _shake_hands(*next(parties)))))  # noqa: B023
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def snapshots(rounds: int) -> list[float]:
+    """Seconds for a snapshot of an encrypted engine and its restoring."""
+    alice, bob = _engines(b"bench")
+    _shake_hands(alice, bob)
+    return [_once(100, lambda: alice.restore(alice.snapshot())) for _ in range(rounds)]
+
+
+def driver_calls(name: str, rounds: int) -> list[float]:
+    """Seconds for a call that does nothing (a time that has not changed) to the driver of an engine."""
+    target = DriverTarget(name, ENGINE_DRIVERS[name])
+    try:
+        party = target.party("bench", PartyConfig(published_key("alice")), b"bench")
+        return [_once(100, lambda: party.set_time(0)) for _ in range(rounds)]
+    finally:
+        target.close()
+
+
+def libotr_messages(rounds: int, batch: int) -> list[float]:
+    """Seconds a ratcheting message of libotr, both sides within its own process. TargetMissing."""
+    target = DriverTarget("libotr", THIRD_PARTIES["libotr"].ready())
+    try:
+        parties = {
+            name: target.party(name, PartyConfig(published_key(name), Policy.ALLOW_V3), b"bench")
+            for name in ("alice", "bob")
+        }
+        waiting = [("bob", event) for event in parties["alice"].start()]
+        while waiting:
+            receiver, event = waiting.pop(0)
+            if isinstance(event, Outgoing):
+                other = "alice" if receiver == "bob" else "bob"
+                waiting += [(other, answer) for answer in parties[receiver].receive(event.message)]
+        told = {"party": "alice", "other": "bob", "text": TEXT.decode(), "messages": batch}
+        return [float(target.call("bench", told)["seconds"]) / batch for _ in range(rounds)]
+    finally:
+        target.close()
+
+
+def ratio(pairs: tuple[list[float], list[float]]) -> float:
+    """The median of the second figures over that of the first."""
+    return statistics.median(pairs[1]) / statistics.median(pairs[0])
+
+
+def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
+    """ "ratios" as the README promises them, and the "raw" figures (medians) that they come from."""
+    ratchet, ake, snapshot = ratcheting(rounds, 40), handshakes(rounds, 8), snapshots(rounds)
+    figures: dict[str, dict[str, float]] = {
+        "ratios": {
+            "ratchet_vs_crypto": ratio(ratchet),
+            "ake_vs_crypto": ratio(ake),
+            "snapshot_ms": statistics.median(snapshot) * 1000,
+            "driver_call_us": max(statistics.median(driver_calls(name, rounds)) for name in ENGINE_DRIVERS) * 1e6,
+        },
+        "raw": {
+            "ratcheting_message_ms": statistics.median(ratchet[1]) * 1000,
+            "ratcheting_message_crypto_ms": statistics.median(ratchet[0]) * 1000,
+            "handshake_ms": statistics.median(ake[1]) * 1000,
+            "handshake_crypto_ms": statistics.median(ake[0]) * 1000,
+        },
+    }
+    try:
+        libotr = statistics.median(libotr_messages(rounds, 20))
+    except TargetMissing:
+        return figures
+    figures["raw"]["libotr_ratcheting_message_ms"] = libotr * 1000
+    figures["ratios"]["ratchet_vs_libotr"] = libotr / statistics.median(ratchet[1])
+    return figures

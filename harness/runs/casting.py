@@ -1,0 +1,101 @@
+"""Who plays the parties of a transcript when it is run again, given that anybody may have written the file.
+
+A transcript names the targets that played its parties. Engines, third-party targets and faults are names of programs
+that Otterproof itself starts. `exec:` is a command, and a file must not choose the commands that run on the reader's
+machine: such a target is made only if the user has given the same command, or has allowed the file to name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+
+from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptError
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver import USUAL, Limits
+from otterproof.harness.targets.engines import InProcess, Target
+from otterproof.harness.targets.party import Party
+from otterproof.harness.targets.registry import EXEC, UnknownTarget, make
+from otterproof.implementations.contract import OtrError
+from otterproof.implementations.entropy import EntropyError
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """What the user says about it. target: who plays the judged party; peer: who plays all others; None: as recorded.
+
+    allow_exec: whether commands that the file names may be run. limits: how long targets are waited for.
+    """
+
+    target: str | None = None
+    peer: str | None = None
+    allow_exec: bool = False
+    limits: Limits = USUAL
+
+    def check(self, header: Header, parties: Iterable[str]) -> None:
+        """UsageError if one of these parties would be played by a command that only the file names."""
+        for party in parties:
+            name = self.name(header, party)
+            if name.startswith(EXEC) and not self.allow_exec and name not in (self.target, self.peer):
+                option = "--target" if party == header.judged else "--peer"
+                raise UsageError(
+                    f"the transcript asks to run a command as party {printable(party)}: {printable(name)}\n"
+                    "A file does not choose what is run. If you trust this command, allow it with --allow-exec; "
+                    f"or name what plays the party with {option}."
+                )
+
+    def name(self, header: Header, party: str) -> str:
+        """The target that plays a party. TranscriptError if nobody is named."""
+        given = self.target if party == header.judged else self.peer
+        if given is not None:
+            return given
+        if party not in header.parties:
+            raise TranscriptError(f"the judged party {party!r} is not in the header; name a target with --target")
+        return header.parties[party].target
+
+    def make(self, header: Header, party: str) -> Target:
+        """The target that plays a party, started. UsageError, TargetError; UnknownTarget for a name of the user's,
+        TranscriptError for one of the file's.
+        """
+        self.check(header, [party])
+        name = self.name(header, party)
+        try:
+            return make(name, self.limits)
+        except UnknownTarget as error:
+            if name in (self.target, self.peer):
+                raise
+            raise TranscriptError(
+                f"parties.{party}.target: {error}; name another one with --target or --peer"
+            ) from None
+
+
+class ReplayParties:
+    """Makes the parties of a transcript, and ends them on leaving: a context manager, and a PartyFactory of replay.py.
+
+    Errors as in Casting.make, and TranscriptError when a target can't be made from its configuration.
+    """
+
+    def __init__(self, casting: Casting) -> None:
+        self._casting = casting
+        self._made: list[Target] = []
+
+    def __enter__(self) -> ReplayParties:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for target in self._made:
+            target.close()
+
+    def __call__(self, name: str, info: PartyInfo, header: Header) -> Party:
+        target = self._casting.make(header, name)
+        self._made.append(target)
+        try:
+            if info.tape and isinstance(target, InProcess):
+                return target.engine(info.config, header.entropy(name))
+            return target.party(name, info.config, header.seed)
+        except OtrError as error:
+            raise TranscriptError(f"parties.{name}.config: {target.name} refuses it: {error}") from error
+        except EntropyError as error:
+            raise TranscriptError(f"parties.{name}.tape: {error}") from error

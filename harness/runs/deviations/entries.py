@@ -1,0 +1,158 @@
+"""The entries of a file of known deviations: reading them, with every mistake located."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.exits import USAGE
+from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
+from otterproof.harness.support.printable import printable
+
+#: Where the files of the third-party targets are: NAME.toml.
+FOLDER = Path(__file__).parent
+
+#: Verdicts that can be known.
+VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
+
+#: What a file is called when it can't be read.
+WHAT = "a file of known deviations"
+
+_FIELDS = ("scenario", "requirement", "message", "reason", "verdict", "expires")
+
+
+class DeviationError(CommandError, ValueError):
+    """A file of known deviations can't be used. The message lists every problem, and how to mend it."""
+
+    exit_code = USAGE
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """An entry. name: of a scenario, with or without version, or of a requirement, which `about` says.
+
+    message: how the text of the failure begins. number: its place in the file, from 1.
+    """
+
+    about: str
+    name: str
+    message: str
+    reason: str
+    verdict: Verdict
+    expires: date | None
+    number: int
+
+    def covers(self, result: Result) -> bool:
+        """Whether it speaks of this scenario, whatever came of that."""
+        if self.about == "requirement":
+            return self.name in {claim.removeprefix("!") for claim in result.requirements}
+        return self.name in (result.scenario, result.scenario.partition("[")[0])
+
+    def explains(self, result: Result) -> bool:
+        """Whether the scenario failed as the entry says."""
+        return self.covers(result) and result.verdict is self.verdict and result.detail.startswith(self.message)
+
+    def __str__(self) -> str:
+        return f"entry {self.number} ({self.about} {printable(self.name)})"
+
+
+def shipped(target: str) -> Path | None:
+    """The file of a third-party target; None for a target without one."""
+    # Not by asking for the file: the name may be a command line, too long for a file's name, or with dots in it.
+    return next((path for path in FOLDER.glob("*.toml") if path.stem == target), None)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What is in a file. DeviationError when it is not TOML, InputError when it can't be read."""
+    try:
+        return parse_toml(read_input(path, limit=LIMITS["known deviations"], what=WHAT))
+    except ValueError as error:
+        raise DeviationError([f"{path} is not TOML: {error}"]) from error
+
+
+def load(
+    path: Path, scenarios: Sequence[str], requirements: Sequence[str], today: date | None = None
+) -> list[Deviation]:
+    """The entries of a file; DeviationError with everything that is wrong with it, InputError if it can't be read.
+
+    scenarios, requirements: the ids that there are. today: what expiry is judged by; None: it is not.
+    """
+    content = read_toml(path)
+    problems = [
+        f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
+    ]
+    entries: list[Deviation] = []
+    tables = content.get("deviation", [])
+    if not isinstance(tables, list):
+        raise DeviationError([f"{path}: 'deviation' is {tables!r:.60}; entries begin with [[deviation]]"])
+    for number, fields in enumerate(tables, start=1):
+        entry = read_entry(fields, number, str(path), problems)
+        if entry is not None:
+            entries.append(entry)
+    problems += check(entries, scenarios, requirements, today, str(path))
+    if problems:
+        raise DeviationError(problems)
+    return entries
+
+
+def check(
+    entries: Sequence[Deviation],
+    scenarios: Sequence[str],
+    requirements: Sequence[str],
+    today: date | None,
+    where: str,
+) -> Iterator[str]:
+    """Entries that are unknown, there twice, or expired."""
+    known = {"scenario": {name for one in scenarios for name in (one, one.partition("[")[0])}}
+    known["requirement"] = set(requirements)
+    seen: dict[str, Deviation] = {}
+    for entry in entries:
+        if entry.name not in known[entry.about]:
+            near = get_close_matches(entry.name, known[entry.about], n=3)
+            advice = f"near to it: {', '.join(near)}" if near else "remove it, or run with --fix"
+            yield f"{where}: {entry}: there is no such {entry.about} ({advice})"
+        same = [entry.name, entry.name.partition("[")[0]]
+        other = next((seen[name] for name in same if name in seen), None)
+        if other is not None:
+            yield f"{where}: {entry}: {other} says it already; remove one of them, or run with --fix"
+        seen.setdefault(entry.name, entry)
+        if today is not None and entry.expires is not None and entry.expires < today:
+            advice = "mend the target, or decide anew and change the date"
+            yield f"{where}: {entry}: it expired on {entry.expires}; {advice}"
+
+
+def read_entry(fields: object, number: int, where: str, problems: list[str]) -> Deviation | None:
+    """An entry, or None with a problem more."""
+    here = f"{where}: entry {number}"
+    if not isinstance(fields, Mapping):
+        problems.append(f"{here} is no table; entries begin with [[deviation]]")
+        return None
+    found = [f"{here}: unknown field {key!r}; there are {', '.join(_FIELDS)}" for key in fields if key not in _FIELDS]
+    if ("scenario" in fields) == ("requirement" in fields):
+        found.append(f"{here}: it must have either scenario or requirement")
+    about = "scenario" if "scenario" in fields else "requirement"
+    for key in (about, "message", "reason"):
+        if not isinstance(fields.get(key), str) or not fields[key].strip():
+            found.append(f"{here}: {key} must be a text that is not empty")
+    names = [verdict.value for verdict in VERDICTS]
+    if fields.get("verdict", "fail") not in names:
+        found.append(f"{here}: verdict is {fields['verdict']!r}; it is one of {', '.join(names)}")
+    expires = fields.get("expires")
+    if expires is not None and type(expires) is not date:
+        found.append(f"{here}: expires is {expires!r}; write a date without quotes: 2027-06-30")
+    problems += found
+    if found:
+        return None
+    verdict = Verdict(fields.get("verdict", "fail"))
+    return Deviation(about, fields[about], fields["message"], fields["reason"], verdict, expires, number)

@@ -1,0 +1,106 @@
+"""Rewriting a file of known deviations so that it fits what came out: `otterproof check TARGET --fix`.
+
+Reasons, dates and comments of the entries that stay are kept. What is new gets a reason that says that nobody has
+looked at it yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from otterproof.harness.runs.deviations.entries import VERDICTS, WHAT, DeviationError, read_entry
+from otterproof.harness.runs.deviations.known import Known
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
+from otterproof.harness.support.outputs import write_whole
+
+#: The reason of an entry that was made by --fix.
+NOT_LOOKED_AT = "Not looked at yet."
+
+#: The most that is taken of a failure's text.
+_LONGEST = 100
+
+
+def beginning(detail: str) -> str:
+    """What of a failure's text is the same in every run: what was demanded, without what came instead."""
+    first = detail.partition("\n")[0]
+    return re.split(r", and |: \[", first, maxsplit=1)[0][:_LONGEST].rstrip()
+
+
+def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
+    """Make a file fit a whole run's results; how many entries were taken out, and how many put in.
+
+    Entries that can't be read, are unknown or there twice go; an entry for several versions that fits in some of them
+    only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the
+    file is not TOML, InputError when it can't be read.
+    """
+    document = _document(path) if path.exists() else tomlkit.document()
+    old = document.get("deviation", tomlkit.aot())
+    tables = list(old) if isinstance(old, AoT) else []
+    kept: list[Table] = []
+    explained: set[str] = set()
+    seen: set[str] = set()
+    for table in tables:
+        entry = read_entry(table.unwrap(), 0, str(path), [])
+        if entry is None or entry.name in seen or Known([entry]).stale(results):
+            continue
+        covered = [result.scenario for result in results if entry.explains(result)]
+        if not covered or explained.issuperset(covered):
+            continue
+        seen.add(entry.name)
+        explained.update(covered)
+        kept.append(table)
+    reasons = {_base(str(table.get("scenario", ""))): str(table.get("reason", "")) for table in tables}
+    failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
+    new = [_table(name, result, reasons) for name, result in _groups(failed, results)]
+    if new or len(kept) < len(tables) or not path.exists():
+        entries = tomlkit.aot()
+        for table in [*kept, *new]:
+            entries.append(table)
+        document.pop("deviation", None)
+        if entries:
+            document["deviation"] = entries
+        write_whole(path, tomlkit.dumps(document))
+    return len(tables) - len(kept), len(new)
+
+
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    data = read_input(path, limit=LIMITS["known deviations"], what=WHAT)
+    try:
+        parse_toml(data)  # the other parser is slow, so it gets nothing that is not TOML
+        return tomlkit.parse(data)
+    except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError) as error:
+        raise DeviationError([f"{path} can't be rewritten: {error}; correct it by hand"]) from error
+
+
+def _groups(failed: Sequence[Result], results: Sequence[Result]) -> list[tuple[str, Result]]:
+    """Names for new entries, each with a result that it explains: one for all versions where they all fail alike."""
+    groups: dict[tuple[str, Verdict, str], list[Result]] = {}
+    for result in sorted(failed, key=lambda result: result.scenario):
+        groups.setdefault((_base(result.scenario), result.verdict, beginning(result.detail)), []).append(result)
+    named: list[tuple[str, Result]] = []
+    for (base, _, _), alike in groups.items():
+        asked = [one for one in results if _base(one.scenario) == base and one.verdict is not Verdict.UNSUPPORTED]
+        named += [(base, alike[0])] if len(alike) == len(asked) else [(one.scenario, one) for one in alike]
+    return named
+
+
+def _base(scenario: str) -> str:
+    """Without the version."""
+    return scenario.partition("[")[0]
+
+
+def _table(name: str, result: Result, reasons: Mapping[str, str]) -> Table:
+    table = tomlkit.table()
+    table["scenario"] = name
+    if result.verdict is not Verdict.FAIL:
+        table["verdict"] = result.verdict.value
+    table["message"] = beginning(result.detail)
+    table["reason"] = reasons.get(_base(name)) or NOT_LOOKED_AT
+    return table

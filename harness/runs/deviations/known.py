@@ -1,0 +1,70 @@
+"""What is known, held against what came out: which failures are known, and which entries no longer fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from otterproof.harness.runs.deviations.entries import VERDICTS, Deviation
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An entry that does not fit what came out. passes: it is not needed any more; else it fails in another way."""
+
+    entry: Deviation
+    passes: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.text}"
+
+
+class Known:
+    """The entries of a file, for one run."""
+
+    def __init__(self, entries: Sequence[Deviation] = ()) -> None:
+        self.entries = tuple(entries)
+
+    def mark(self, results: Iterable[Result]) -> Iterator[Result]:
+        """The results, each known failure with the reason of its entry."""
+        for result in results:
+            entry = next((entry for entry in self.entries if entry.explains(result)), None)
+            yield result if entry is None else replace(result, known=entry.reason)
+
+    def stale(self, results: Sequence[Result]) -> list[Stale]:
+        """The entries that do not fit these results. One that speaks of no scenario among them is not judged."""
+        return [stale for entry in self.entries if (stale := _stale(entry, results)) is not None]
+
+    def stale_for(self, result: Result) -> str:
+        """What is wrong with an entry for this scenario, judged by this result alone; "" if nothing is.
+
+        An entry for a requirement is fine while any of its scenarios fails, which one result can't tell.
+        """
+        of_scenarios = [entry for entry in self.entries if entry.about == "scenario"]
+        return "\n".join(str(stale) for entry in of_scenarios if (stale := _stale(entry, [result])) is not None)
+
+
+def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
+    covered = [result for result in results if entry.covers(result)]
+    failed = [result for result in covered if result.verdict in VERDICTS]
+    explained = [result for result in failed if entry.explains(result)]
+    if not covered or Verdict.INFRA in {result.verdict for result in covered}:
+        return None
+    if not failed:
+        fate = "is not asked of this target" if {r.verdict for r in covered} == {Verdict.UNSUPPORTED} else "passes"
+        return Stale(entry, True, f"it {fate}; remove the entry, or run with --fix")
+    if entry.about == "requirement":  # some scenarios may pass
+        others = [] if explained else failed
+    else:
+        others = [result for result in covered if result not in explained and result.verdict is not Verdict.UNSUPPORTED]
+    for result in others:
+        if result.verdict is Verdict.PASS:
+            text = f"{result.scenario} passes; name the version that fails in the entry, or run with --fix"
+            return Stale(entry, False, text)
+        came = f"{result.verdict.value}: {result.detail.partition(chr(10))[0][:160]}"
+        text = f"{result.scenario} fails in another way ({came}); correct the entry, or run with --fix"
+        return Stale(entry, False, text)
+    return None

@@ -1,0 +1,205 @@
+"""Judging engines that are wrong by single scenarios, in a process that does nothing else.
+
+A scenario is first surveyed with a genuine engine: which lines it reaches, and what it costs. It then judges any number
+of engines that differ in some of these lines. Powers are remembered, since the seeds are the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.faults.reach import Line, Lines, Trace
+from otterproof.harness.runs.fuzz.case import forget_worlds
+from otterproof.harness.runs.runner import seed_of, verdict_of
+from otterproof.harness.runs.workers import Pool, pool
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.engines import SingleEngineTarget
+from otterproof.harness.targets.faults.loader import PREFIX, Original, copy_engine
+from otterproof.harness.targets.faults.target import PREFIX as PREFIX_OF_TARGETS
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.implementations.reference import ReferenceEngine
+
+N = TypeVar("N", bound=tuple[Any, ...])
+R = TypeVar("R")
+
+SEED = b"otterproof"
+
+#: Verdicts by which a scenario notices a fault; INFRA is an error of the scenario's own.
+NOTICED = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a scenario does with the genuine engine: it must pass, and it reaches these lines, in `seconds` of work.
+
+    examples: of a property, the lines that each of the random runs reaches.
+    """
+
+    scenario: str
+    passed: bool
+    detail: str
+    seconds: float
+    reached: frozenset[Line]
+    examples: Mapping[int, frozenset[Line]]
+
+    def task(self, lines: Lines) -> ScenarioTask | None:
+        """How to judge by this scenario what is wrong in some lines; None if that can't be noticed."""
+        if not self.passed or not (lines is None or lines & self.reached):
+            return None
+        able = [number for number, reached in self.examples.items() if lines is None or lines & reached]
+        if self.examples and not able:
+            return None
+        if not self.examples:
+            return ScenarioTask(self.scenario, self.seconds)
+        return ScenarioTask(self.scenario, self.seconds * len(able) / len(self.examples), frozenset(able))
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioTask:
+    """A scenario to be run, and which of its random runs if not all. seconds: what it costs."""
+
+    scenario: str
+    seconds: float = 0
+    examples: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A scenario that noticed a fault (or, with `error`, stumbled over it). examples: as in judge.Result."""
+
+    scenario: str
+    fault: str
+    detail: str
+    examples: int
+    error: bool
+
+
+class _Observed(Context):
+    """A context in which random runs are told apart by the lines they reach."""
+
+    def __init__(self, scenario: Scenario, target: SingleEngineTarget, trace: Trace) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._trace = trace
+        self.reached: dict[int, frozenset[Line]] = {}
+
+    def examples(self, count: int) -> Iterator[int]:
+        for number in super().examples(count):
+            forget_worlds()  # or only the first of several runs that begin alike would reach the lines of a handshake
+            yield number
+            self.reached[number] = self._trace.take()
+
+
+class _Selected(Context):
+    """A context in which only some of the random runs are made."""
+
+    def __init__(self, scenario: Scenario, target: SingleEngineTarget, wanted: frozenset[int] | None) -> None:
+        super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
+        self._wanted = wanted
+
+    def examples(self, count: int) -> Iterator[int]:
+        return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
+
+
+def workers(processes: int) -> AbstractContextManager[Pool]:
+    """A pool of processes that judge."""
+    return pool(processes, _start_worker)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task of which nothing is known, because its worker died: what it was about, and how it died."""
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
+
+
+def results(workers: Pool, function: Callable[[N], R], tasks: Iterable[N], lost: list[Lost]) -> Iterator[R]:
+    """The results of tasks as they come. A task's first member says what it is about; what is lost goes to `lost`."""
+    found: Iterator[R | Lost] = workers.unordered(function, tasks, lambda task, why: Lost(str(task[0]), why))
+    for one in found:
+        if isinstance(one, Lost):
+            lost.append(one)
+        else:
+            yield one
+
+
+def _start_worker() -> None:
+    load()
+    remember_powers()
+
+
+@cache
+def scenario_of(name: str) -> Scenario:
+    """The scenario of that id."""
+    (found,) = (one for one in scenarios(name) if one.id == name)
+    return found
+
+
+_peer = SingleEngineTarget("reference", ReferenceEngine)
+
+
+def survey(task: tuple[str, Original]) -> Reach:
+    """Run a scenario with a genuine engine."""
+    name, original = task
+    target = _genuine_copy(original)
+    began = time.process_time()
+    with Trace(PREFIX + target.name) as trace:
+        context = _Observed(scenario_of(name), target, trace)
+        verdict, detail = verdict_of(scenario_of(name), context)
+    reached = trace.take().union(*context.reached.values())
+    return Reach(name, verdict is Verdict.PASS, detail, time.process_time() - began, reached, context.reached)
+
+
+@cache
+def _genuine_copy(original: Original) -> SingleEngineTarget:
+    """Of a genuine engine a copy, for the peer is one as well and its lines are not to be counted."""
+    name = f"genuine_{original.engine}"
+    return SingleEngineTarget(name, copy_engine(name, {}, original))
+
+
+def budgeted(tasks: Iterable[ScenarioTask], seconds: float) -> Iterator[ScenarioTask]:
+    """The first tasks, up to so many seconds; of the last one only some of the random runs, if it has such."""
+    for task in tasks:
+        if task.seconds > seconds:
+            if task.examples:
+                some = sorted(task.examples)[: int(len(task.examples) * seconds / task.seconds)]
+                yield ScenarioTask(task.scenario, seconds, frozenset(some))
+            return
+        seconds -= task.seconds
+        yield task
+
+
+def until_noticed(tasks: Iterable[ScenarioTask], target: SingleEngineTarget) -> list[Detection]:
+    """Judge an engine by one scenario after the other until one notices; what there was on the way, errors too."""
+    found: list[Detection] = []
+    for task in tasks:
+        found += notices(task, target)
+        if detections(found):
+            break
+    return found
+
+
+def detections(notices: Iterable[Detection]) -> list[Detection]:
+    """Without the errors."""
+    return [notice for notice in notices if not notice.error]
+
+
+def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
+    """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
+    scenario = scenario_of(task.scenario)
+    context = _Selected(scenario, target, task.examples)
+    verdict, detail = verdict_of(scenario, context)
+    if verdict not in NOTICED and verdict is not Verdict.INFRA:
+        return []
+    name, error = target.name.removeprefix(PREFIX_OF_TARGETS), verdict is Verdict.INFRA
+    return [Detection(scenario.id, name, detail.partition("\n")[0], context.tried, error)]

@@ -1,0 +1,41 @@
+"""Remembering powers in a process that runs the same scenarios with many engines.
+
+Seeds are the same, so nearly all exponentiations come again with every engine. Each engine has one place that
+exponentiates, and copies of an engine share it unless they are wrong just there. For processes that do nothing else: an
+engine that remembers its exponents for ever is no engine to be judged for what it forgets, but for speed it is right.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+from Crypto.Math.Numbers import Integer
+
+from otterproof.implementations.independent import primitives
+from otterproof.implementations.reference import numbers
+
+#: How many results are kept for each engine; with their keys they take some 100 MB.
+_KEPT = 1 << 17
+
+
+@cache
+def remember_powers() -> None:
+    """From now on the genuine engines of this process compute no power twice."""
+    applied_to = numbers.Exponent.applied_to
+
+    @lru_cache(maxsize=_KEPT)
+    def power(exponent: int, base: int) -> int:
+        return applied_to(numbers.Exponent(exponent), base)
+
+    @lru_cache(maxsize=_KEPT)
+    def integer_power(base: int, exponent: int, modulus: int) -> int:
+        return int(pow(Integer(base), exponent, modulus))
+
+    def remembered(self: numbers.Exponent, base: int) -> int:
+        return power(self.number, base)
+
+    setattr(numbers.Exponent, "applied_to", remembered)  # noqa: B010 (a plain assignment is not typed)
+    # A name of the module comes before the builtin one, in this module alone.
+    setattr(  # noqa: B010
+        primitives, "pow", lambda base, exponent, modulus: integer_power(int(base), exponent, modulus)
+    )

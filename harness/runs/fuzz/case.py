@@ -1,0 +1,352 @@
+"""A case: a world with oracles, from a setup, in which a program of moves is made; every step is judged.
+
+The same program on the same setup gives the same run, so a case that fails is a test: printed, it is a Python program
+that can be pasted into a file and fails again. One party is played by a target, which need not be an engine, and the
+others by the reference engine; or all are engines. Where all of them have snapshots, a case starts in a session that
+was brought about once, and pays for no handshake.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from types import TracebackType
+
+from otterproof.harness.judges.model import NameTable, PartyModel
+from otterproof.harness.judges.oracles import ORACLES, Oracles
+from otterproof.harness.judges.oracles.memory import Forgetting
+from otterproof.harness.simulation.moves import Move, Settle, User
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.driver import TargetUnsupported
+from otterproof.harness.targets.engines import EngineTarget, InProcess, Target
+from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
+from otterproof.harness.targets.party import Party
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import MAX_PADDING, Event, PartyConfig, Policy
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
+
+#: Both versions, and nothing else.
+BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
+#: What all randomness of parties follows from. Programs differ, and that is enough.
+SEED = b"machine"
+
+#: The two engines of the project in lockstep, so that every case also asks whether they agree (I15).
+both_engines = EngineTarget("reference").engine
+
+#: The policies that cases are made with; every flag is in one of them.
+POLICIES = {
+    "both": BOTH,
+    "v2": Policy.ALLOW_V2,
+    "v3": Policy.ALLOW_V3,
+    "private": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE,
+    "eager": BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE,
+}
+
+#: The clients of each kind of network: name -> (key, instance tag).
+CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
+    "pair": {"alice": ("alice", 0x1A1A), "bob": ("bob", 0x2B2B)},
+    "three": {"alice": ("alice", 0x1A1A), "bob1": ("bob", 0x2B01), "bob2": ("bob", 0xFEED2B02)},
+}
+
+#: Whom an action asks too much of: the capability that it needs of a target.
+_NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp_abort", "extra_key": "extra_key"}
+
+
+#: The largest numbers that fields of TLVs hold, by the argument that goes there.
+_LARGEST = {"padding": MAX_PADDING, "use": 0xFFFFFFFF}
+
+
+def _number(argument: object) -> int:
+    return argument if isinstance(argument, int) else 0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a case starts from, and who judges it.
+
+    start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
+    oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
+    """
+
+    network: str = "pair"
+    start: str = "3"
+    policy: str = "both"
+    size: int | None = None
+    engine: EngineFactory = both_engines
+    oracles: tuple[str, ...] = ()
+    target: Target | None = None
+    role: str = "alice"
+
+    def case(self, *, fresh: bool = False) -> Case:
+        """A case of this setup."""
+        return Case(**{one.name: getattr(self, one.name) for one in fields(self)}, fresh=fresh)
+
+    def configs(self) -> dict[str, PartyConfig]:
+        """What the parties are made from; of the target nothing is asked that it does not claim."""
+        made = {}
+        for name, (key, tag) in CLIENTS[self.network].items():
+            policy, size = self.allowed(name, POLICIES[self.policy]), self.size if name == "alice" else None
+            if self._plays(name) and "fragmentation_out" not in self.capabilities:
+                size = None
+            made[name] = PartyConfig(published_key(key), policy, tag, size, heartbeat_interval=60)
+        return made
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Those of the target; none without one."""
+        return self.target.capabilities if self.target is not None else frozenset()
+
+    @property
+    def in_process(self) -> bool:
+        """Whether all parties are engines in this process, which can be taken back to an earlier state."""
+        return isinstance(self.target, InProcess | None)
+
+    def _plays(self, name: str) -> bool:
+        return self.target is not None and name == self.role
+
+    def allowed(self, name: str, policy: Policy) -> Policy:
+        """A policy as far as a party can have it: the versions that it speaks, and other flags if it obeys them."""
+        if self._plays(name):
+            if "policy" not in self.capabilities:
+                policy &= BOTH
+            for version, flag in (("v2", Policy.ALLOW_V2), ("v3", Policy.ALLOW_V3)):
+                if version not in self.capabilities:
+                    policy &= ~flag
+        return policy
+
+    def fitted(self, move: Move) -> Move | None:
+        """A move as it can be made here: None for an action that the target does not claim to know."""
+        if not isinstance(move, User) or not self._plays(move.party):
+            return move
+        asks_question = move.args.get("question") is not None
+        if _NEEDS.get(move.action, "smp") not in self.capabilities and move.action in _NEEDS:
+            return None
+        if asks_question and "smp_question" not in self.capabilities:
+            return None
+        if not self.in_process and any(_number(move.args.get(name)) > most for name, most in _LARGEST.items()):
+            return None  # there is no way to say it in the protocol, and engines alone have to refuse it
+        if isinstance(policy := move.args.get("policy"), Policy):
+            policy = self.allowed(move.party, policy)
+            if "policy" not in self.capabilities and not policy:
+                return None  # whether it then switches OTR off is not known
+            return User(move.party, move.action, {"policy": policy})
+        return move
+
+
+class Case:
+    """A world with oracles, from a setup: `Case(start="2").run([Deliver("bob"), ...])`, then `finish()`.
+
+    target: a target, or the name of one, which the case then starts, and ends when it is left as a context manager.
+    fresh: begin with parties that have done nothing yet, also where a snapshot would do, to have the whole run.
+    """
+
+    def __init__(
+        self,
+        network: str = "pair",
+        start: str = "3",
+        policy: str = "both",
+        size: int | None = None,
+        engine: EngineFactory = both_engines,
+        oracles: tuple[str, ...] = (),
+        target: Target | str | None = None,
+        role: str = "alice",
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._owned = make(target) if isinstance(target, str) else None
+        player = self._owned if isinstance(target, str) else target
+        self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
+        self.program: list[Move] = []
+        if self.setup.in_process and not fresh:
+            prepared = _prepared(self.setup)
+            prepared.go_back()
+            self.world, self.oracles = prepared.world, prepared.oracles
+            self._opening: list[Move] = []
+        else:
+            if player is not None:
+                player.reset()
+            self.world, self.oracles, _ = _world(self.setup)
+            self._opening = opening(self.setup)
+
+    def __enter__(self) -> Case:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._owned is not None:
+            self._owned.close()
+
+    def begin(self) -> None:
+        """Bring about the sessions in which the case starts, unless that has been done. `run` and `finish` do so."""
+        while self._opening:
+            self._make(self._opening.pop(0))
+
+    def run(self, moves: Iterable[Move]) -> list[Event]:
+        """Make moves, each judged; all events. What the target says that it can't do is passed over."""
+        self.begin()
+        events: list[Event] = []
+        for move in moves:
+            self.program.append(move)
+            events.extend(self._make(move))
+        return events
+
+    def settle(self) -> None:
+        """Deliver what is under way, as a move of the program."""
+        self.run([Settle()])
+
+    def _make(self, move: Move) -> Iterable[Event]:
+        fitted = self.setup.fitted(move)
+        if fitted is None:
+            return ()
+        try:
+            return self.world.apply(fitted)
+        except TargetUnsupported:
+            return ()
+
+    def finish(self) -> None:
+        """The end of the run: all policies are as they were at first, and the parties can talk again."""
+        self.begin()
+        for name, config in self.setup.configs().items():
+            self.world.user(name, "set_policy", policy=config.policy)
+        if not self.setup.oracles or "I3" in self.setup.oracles:
+            self.oracles.check_healing()
+
+    def __str__(self) -> str:
+        """The run as a program, with all that it needs to be pasted into a file and run."""
+        setup = self.setup
+        # In a file, a target is opened by its name; an engine of the reader's own must be there under its name.
+        maker = getattr(setup.engine, "__self__", None)
+        opened = ""
+        if setup.target is not None:
+            chosen = f"target={setup.target.name!r}, role={setup.role!r}"
+        elif setup.engine is both_engines:
+            chosen = ""
+        elif isinstance(maker, InProcess):
+            chosen, opened = f"engine=open_target({maker.name!r}).engine", "open_target"
+        else:
+            chosen = f"engine={getattr(setup.engine, '__name__', '...')}"
+        source = Source(case_source(setup, chosen), tuple(self.program))
+        return source.imports(opened) + "\n" + source.body()
+
+
+def case_source(setup: Setup, chosen: str) -> str:
+    """The call that makes a case, as Python. chosen: the arguments that say who plays."""
+    names = [f"{name}={getattr(setup, name)!r}" for name in ("network", "start", "policy", "size")]
+    oracles = [f"oracles={setup.oracles!r}"] if setup.oracles else []
+    return f"Case({', '.join([*names, *([chosen] if chosen else []), *oracles])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Moves in a case, as Python that imports from `otterproof` alone. case: the call that makes the case."""
+
+    case: str
+    program: tuple[Move, ...]
+
+    def imports(self, also: str = "") -> str:
+        """All that the body needs. also: another public name that the call needs."""
+        names = ["Case", *(["Policy"] if "Policy." in self.body() else []), *(["moves"] if self.program else [])]
+        return f"from otterproof import {', '.join([*names, *([also] if also else [])])}\n"
+
+    def body(self, indent: str = "") -> str:
+        """The run."""
+        lines = "".join(f"            {as_source(move)},\n" for move in self.program)
+        program = f"    case.run(\n        [\n{lines}        ]\n    )\n" if lines else ""
+        return textwrap.indent(f"with {self.case} as case:\n{program}    case.finish()\n", indent)
+
+
+def as_source(move: Move) -> str:
+    """A move as Python source, with the names of its fields."""
+    arguments = ", ".join(f"{one.name}={getattr(move, one.name)!r}" for one in fields(move))
+    return f"moves.{type(move).__name__}({arguments})"
+
+
+def opening(setup: Setup) -> list[Move]:
+    """The moves that bring the sessions about in which a case starts."""
+    if setup.start == "scratch":
+        return []
+    only = Policy.ALLOW_V2 if setup.start == "2" else Policy.ALLOW_V3
+    configs = setup.configs()
+    return [
+        *(User(name, "set_policy", {"policy": only}) for name in configs),
+        User("alice", "start", {}),
+        Settle(1000),
+        *(User(name, "set_policy", {"policy": config.policy}) for name, config in configs.items()),
+    ]
+
+
+def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]]:
+    configs = setup.configs()
+    entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
+    parties = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
+    engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
+    names = NameTable()
+    for name, party in engines.items():
+        party.name = name
+        if len(engines) == len(parties):  # the model follows all of them or none
+            party.follower = PartyModel(name, configs[name], names)
+    others = {
+        "alice": [name for name in configs if name != "alice"],
+        **{name: ["alice"] for name in configs if name != "alice"},
+    }
+    world = World(parties, others)
+    foreign = {} if setup.in_process else {setup.role: setup.capabilities}
+    drawn = {name: _tape(source) for name, source in entropy.items() if name not in foreign}
+    # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
+    ids = setup.oracles or [one for one in ORACLES if not foreign or one != Forgetting.id]
+    oracles = Oracles(world, *ids, configs=configs, drawn=drawn, foreign=foreign)
+    world.watchers.append(oracles)
+    return world, oracles, entropy
+
+
+def _party(setup: Setup, name: str, config: PartyConfig, entropy: RecordingEntropy) -> Party:
+    if setup.target is None:
+        return setup.engine(config, entropy)
+    if name != setup.role:
+        return LockstepParty(name, {"reference": ReferenceEngine(config, entropy)})
+    if isinstance(setup.target, InProcess):
+        return setup.target.engine(config, entropy)
+    return setup.target.party(name, config, SEED)
+
+
+def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
+    return lambda: source.drawn
+
+
+class _Prepared:
+    """The world of a setup, which can be taken back to where a case starts. It is used by one case at a time.
+
+    All that a case can change is taken back: what the parties are, what is under way and what was sent, time, the count
+    of steps, what was drawn, and what the oracles remember.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.world, self.oracles, self._entropy = _world(setup)
+        self.world.run(opening(setup))
+        self._moment, self._steps = self.world.snapshot(), self.world.steps
+        self._watchers = list(self.world.watchers)
+        self._drawn = {name: source.snapshot() for name, source in self._entropy.items()}
+        self._judged = self.oracles.snapshot()
+
+    def go_back(self) -> None:
+        """The next case starts."""
+        self.world.restore(self._moment)
+        self.world.steps = self._steps
+        self.world.watchers[:] = self._watchers
+        for name, source in self._entropy.items():
+            source.restore(self._drawn[name])
+        self.oracles.restore(self._judged)
+
+
+@lru_cache(maxsize=128)  # no more, for one process may judge many targets
+def _prepared(setup: Setup) -> _Prepared:
+    return _Prepared(setup)
+
+
+def forget_worlds() -> None:
+    """Let the next case of each setup bring its sessions about anew."""
+    _prepared.cache_clear()

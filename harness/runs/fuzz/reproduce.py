@@ -1,0 +1,96 @@
+"""What is kept of a failure: the transcript of a run in which it happened, and a test that fails until it is mended."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from otterproof.harness.runs.fuzz.case import SEED, Source, case_source
+from otterproof.harness.runs.fuzz.execute import AGREE, ANSWERS, Failure, attempt
+from otterproof.harness.runs.fuzz.folder import write_here
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.serialize import program_to_json
+from otterproof.harness.runs.fuzz.shrink import Budget
+from otterproof.harness.simulation.record import write_step
+from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.printable import printable
+
+#: Who plays the parties that are not judged.
+PEER = "reference"
+
+#: The profile of a campaign's transcripts.
+PROFILE = "fuzz"
+
+#: The detail of a run that passed, in a transcript.
+NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
+
+
+def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
+    """The program, judged by the oracle that objected alone: what else may be wrong with the target stays out of it."""
+    oracle = ANSWERS if objecting == AGREE else objecting
+    oracles = tuple(dict.fromkeys([oracle, "I3"] if at_end else [oracle]))
+    return replace(program, setup=replace(program.setup, oracles=oracles))
+
+
+def header_of(program: Program) -> Header:
+    """The header of a transcript of a program's run."""
+    setup = program.setup
+    target = setup.target.name if setup.target is not None else PEER
+    parties = {
+        name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
+    }
+    return Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
+
+
+def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
+    """Write one run of a program, with what came of it, whole or not at all. OutputError."""
+    content = io.StringIO()
+    writer = TranscriptWriter(content, header_of(program))
+    for step in steps:
+        write_step(writer, step)
+    writer.verdict(verdict, detail)
+    write_here(path, content.getvalue())
+
+
+def run_and_write(path: Path, program: Program) -> Failure | None:
+    """Run a program from the very beginning, and write the transcript; what failed."""
+    steps: list[Step] = []
+    failure = attempt(program, fresh=True, watch=steps.append)
+    if failure is None:
+        write_transcript(path, program, Verdict.PASS, NOT_AGAIN, steps)
+    else:
+        write_transcript(path, program, failure.verdict, failure.detail, steps)
+    return failure
+
+
+def as_test(name: str, program: Program, failure: Failure, found: str) -> str:
+    """A file for pytest, which needs an installed otterproof and nothing else. found: where it comes from."""
+    setup = program.setup
+    target = setup.target.name if setup.target is not None else PEER
+    source = Source(case_source(setup, f"target={target!r}, role={setup.role!r}"), program.moves)
+    words = docstring(f"{found} Fails for as long as the target does this:\n\n{failure.detail}")
+    return f"{words}\n\n{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"
+
+
+def docstring(text: str) -> str:
+    """The literal of a docstring that has this text, made printable. The target, and so anybody, may have written it.
+
+    It ends nowhere but at its end: every backslash is doubled, and of three quotes in a row each has one before it.
+    """
+    inside = printable(text, lines=True).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""{inside}\n"""'
+
+
+def same(kind: tuple[str, str, str], at_end: bool, budget: Budget) -> Callable[[Program], bool]:
+    """Whether a program fails in a way of this kind, and no later. Attempts that hang are charged to the budget."""
+
+    def fails(program: Program) -> bool:
+        again = attempt(program)
+        if again is not None and again.verdict is Verdict.HANG:
+            budget.hangs -= 1
+        return again is not None and again.kind == kind and again.at_end <= at_end
+
+    return fails

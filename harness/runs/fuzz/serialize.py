@@ -1,0 +1,128 @@
+"""Programs as JSON, for the header of a transcript: with them a run can be repeated against any target.
+
+A file can come from anybody, so every field is checked for its type, and what could cost without end is bounded: how
+much is delivered, how long the texts are, how far time moves.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any, cast
+
+from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Setup
+from otterproof.harness.runs.fuzz.generate import STARTS, Program
+from otterproof.harness.simulation.moves import Fragment, Move, Settle, Tick, User
+from otterproof.harness.simulation.transcript import TranscriptError, move_to_json
+from otterproof.harness.targets.engines import Target
+from otterproof.implementations.actions import args_from_json, args_to_json
+from otterproof.implementations.contract import MIN_MESSAGE_SIZE
+from otterproof.implementations.jsonform import JsonFormError, event_name
+
+#: The fields of a setup that are written down; the target is named elsewhere.
+_SETUP = ("network", "start", "policy", "size", "role")
+
+#: What a program from a file can ask for: many times what campaigns draw, and little enough to be run. The number of
+#: moves is bounded by the schema of transcripts.
+MAX_DELIVERIES = 20_000
+MAX_BYTES = 1 << 16
+MAX_BITS = 4096
+
+#: Ranges of the numbers that cost time or memory, or are told to drivers; from the least to the most.
+_RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
+    Settle: {"limit": (0, 1000)},
+    Tick: {"seconds": (0, 1 << 40)},
+    Fragment: {"size": (1, 1 << 31)},
+}
+
+
+def program_to_json(program: Program) -> dict[str, Any]:
+    """{"network", "start", "policy", "size", "role", "oracles": [ids], "moves": [{"move": name, ...}]}"""
+    setup = {name: getattr(program.setup, name) for name in _SETUP}
+    return setup | {"oracles": list(program.setup.oracles), "moves": [_move_to_json(move) for move in program.moves]}
+
+
+def _move_to_json(move: Move) -> dict[str, Any]:
+    written = move_to_json(move)
+    return written | {"args": args_to_json(move.action, move.args)} if isinstance(move, User) else written
+
+
+@cache
+def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
+    """The moves by their names in JSON, each with the types of its fields."""
+    return {event_name(kind): (kind, typing.get_type_hints(kind)) for kind in typing.get_args(Move)}
+
+
+def program_from_json(written: Mapping[str, Any], target: Target | None) -> Program:
+    """The program, with a target for its role. TranscriptError when it is not one, or more than a campaign would run.
+
+    written: the program in a header that the schema of transcripts has let through. target: None for a program that is
+    not to be run until it is given one.
+    """
+    known: dict[str, Collection[str]] = {"network": CLIENTS, "start": dict(STARTS), "policy": POLICIES}
+    for name, values in known.items():
+        if written[name] not in values:
+            raise TranscriptError(f"program.{name}: {written[name]!a:.80} is not one of {', '.join(values)}")
+    parties, size = CLIENTS[written["network"]], written["size"]
+    if written["role"] not in parties:
+        raise TranscriptError(f"program.role: {written['role']!a:.80} is not one of {', '.join(parties)}")
+    unknown = [one for one in written["oracles"] if one not in ORACLES]
+    if unknown:
+        raise TranscriptError(f"program.oracles: {unknown[0]!a:.80} is not one of {', '.join(ORACLES)}")
+    if size is not None and size < MIN_MESSAGE_SIZE:
+        raise TranscriptError(f"program.size: {size} is too small; the least is {MIN_MESSAGE_SIZE}")
+    setup = Setup(**{name: written[name] for name in _SETUP}, oracles=tuple(written["oracles"]), target=target)
+    moves = tuple(_move_from_json(move, parties, f"program.moves[{at}]") for at, move in enumerate(written["moves"]))
+    deliveries = sum(move.limit for move in moves if isinstance(move, Settle))
+    if deliveries > MAX_DELIVERIES:
+        raise TranscriptError(f"program.moves: they settle {deliveries} messages, and the limit is {MAX_DELIVERIES}")
+    return Program(setup, moves)
+
+
+def _move_from_json(written: Mapping[str, Any], parties: Mapping[str, object], where: str) -> Move:
+    if written["move"] not in _kinds():
+        raise TranscriptError(f"{where}.move: {written['move']!a:.80} is not one of {', '.join(_kinds())}")
+    kind, hints = _kinds()[written["move"]]
+    given = {name: value for name, value in written.items() if name != "move"}
+    if given.keys() != hints.keys():
+        raise TranscriptError(f"{where}: the fields of {written['move']} are {', '.join(hints)}, and nothing else")
+    for name in given.keys() - {"args"}:
+        given[name] = _value(hints[name], given[name], f"{where}.{name}")
+    if given.get("to", given.get("party", "alice")) not in parties:
+        raise TranscriptError(f"{where}: {written['move']} is for none of {', '.join(parties)}")
+    if "args" in given:
+        try:
+            given["args"] = args_from_json(given["action"], given["args"], f"{where}.args")
+        except JsonFormError as error:
+            raise TranscriptError(str(error)) from error
+        for name, value in given["args"].items():
+            if isinstance(value, bytes):
+                _bounded(len(value), MAX_BYTES, f"{where}.args.{name}: its length")
+    for name, (least, most) in _RANGES.get(kind, {}).items():
+        if not least <= given[name] <= most:
+            raise TranscriptError(f"{where}.{name}: it must be from {least} to {most}")
+    return cast(Move, kind(**given))
+
+
+def _value(hint: Any, value: object, where: str) -> int | str | bytes:
+    """The value of a field with this type."""
+    kinds = typing.get_args(hint) or (hint,)
+    if type(value) is int and int in kinds:
+        _bounded(value.bit_length(), MAX_BITS, f"{where}: its length in bits")
+        return value
+    if isinstance(value, str) and str in kinds:
+        return value
+    if isinstance(value, str) and bytes in kinds:
+        _bounded(len(value), MAX_BYTES, f"{where}: its length")
+        try:
+            return value.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise TranscriptError(f"{where}: character {error.start} is not a byte (U+0000 to U+00FF)") from error
+    raise TranscriptError(f"{where}: {value!a:.80} is not of type {' or '.join(one.__name__ for one in kinds)}")
+
+
+def _bounded(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise TranscriptError(f"{what} is {number}, and the limit is {most}")

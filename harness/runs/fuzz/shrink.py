@@ -1,0 +1,170 @@
+"""Shrinking: from a program that fails to a small one that fails in the same way.
+
+First moves are left out, half of them, a quarter, ... one (delta debugging); then what is left is made simpler, and so
+is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a program.
+
+Shrinking is bounded; what has been reached by then is the result. The bounds that matter are counts, so that they give
+the same result on every machine: of attempts, and of attempts that hang, for each of those takes the whole time limit
+of a call. The bound in seconds is for targets that are slow in every call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast
+
+from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.simulation.moves import Move, User
+
+#: Attempts that shrinking one failure may take.
+ATTEMPTS = 300
+
+#: How many of them may hang; with the time limit of a call, 10 seconds, they take three minutes and a half.
+HANGS = 20
+
+#: Seconds after which no further attempt begins.
+SECONDS = 600.0
+
+#: The simplest text that is one.
+_TEXT = b"text"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be spent on shrinking one failure. seconds: from when the budget is made, by `clock`."""
+
+    attempts: int = ATTEMPTS
+    hangs: int = HANGS
+    seconds: float = SECONDS
+    clock: Callable[[], float] = time.monotonic
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = self.clock() + self.seconds
+
+    @property
+    def left(self) -> bool:
+        """Whether another attempt may begin."""
+        return self.attempts > 0 and self.hangs > 0 and self.clock() < self._until
+
+
+class Shrinker:
+    """Makes a program smaller for as long as `fails` says that it fails in the same way, within a budget."""
+
+    def __init__(self, fails: Callable[[Program], bool], budget: Budget) -> None:
+        self._fails = fails
+        self._budget = budget
+        self._tried: set[str] = set()
+
+    def shrink(self, program: Program) -> Program:
+        """The smallest one found. The program given must be one that fails."""
+        while self._budget.left:
+            before = program
+            program = self._fewer(program)
+            program = self._simpler(program)
+            if program == before:
+                break
+        return program
+
+    def _still(self, program: Program) -> bool:
+        """Whether it is worth a step, and fails. Nothing is tried twice."""
+        setup, shown = program.setup, repr(program.moves)
+        name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {shown}"
+        if name in self._tried or not self._budget.left:
+            return False
+        self._tried.add(name)
+        self._budget.attempts -= 1
+        return self._fails(program)
+
+    def _fewer(self, program: Program) -> Program:
+        size = len(program.moves)
+        while size:
+            at = 0
+            while at < len(program.moves):
+                shorter = replace(program, moves=program.moves[:at] + program.moves[at + size :])
+                if self._still(shorter):
+                    program = shorter
+                else:
+                    at += size
+            size //= 2
+        return program
+
+    def _simpler(self, program: Program) -> Program:
+        for plain in _plainer(program):
+            if self._still(plain):
+                program = plain
+                break
+        at = 0
+        while at < len(program.moves):
+            for move in simpler(program.moves[at]):
+                changed = replace(program, moves=(*program.moves[:at], move, *program.moves[at + 1 :]))
+                if self._still(changed):
+                    program = changed
+                    break
+            else:
+                at += 1
+        return program
+
+
+def _plainer(program: Program) -> Iterator[Program]:
+    """The program with a simpler setup, the simplest first."""
+    setup = program.setup
+    if setup.network != "pair":
+        names = dict(zip(CLIENTS[setup.network], [*CLIENTS["pair"], "bob"], strict=True))
+        moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
+        yield Program(replace(setup, network="pair", role=names[setup.role]), moves)
+    for changes in ({"size": None}, {"policy": "both"}, {"start": "3"}):
+        plain: Setup = replace(setup, **cast(Any, changes))
+        if plain != setup and f"v{plain.start}" in plain.capabilities:
+            yield replace(program, setup=plain)
+    if setup.network == "pair" and setup.role != "alice":
+        names = {"alice": "bob", "bob": "alice"}
+        moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
+        yield Program(replace(setup, role="alice"), moves)
+
+
+def _changed(move: Move, name: Callable[[Any], Any]) -> Move:
+    """A move with its party called otherwise."""
+    changes = {one.name: name(getattr(move, one.name)) for one in fields(move) if one.name in ("party", "to")}
+    return cast(Move, replace(cast(Any, move), **changes))
+
+
+def simpler(move: Move) -> Iterator[Move]:
+    """Moves that say less, the simplest first."""
+    for one in fields(move):
+        value = getattr(move, one.name)
+        if isinstance(move, User) and isinstance(value, Mapping):
+            for name, argument in value.items():
+                for plain in _simpler_argument(name, argument):
+                    yield replace(move, args={**value, name: plain})
+        elif one.name not in ("party", "to", "action", "name", "limit"):
+            for plain in _simpler_value(value):
+                yield cast(Move, replace(cast(Any, move), **{one.name: plain}))
+
+
+def _simpler_argument(name: str, value: object) -> Iterator[object]:
+    if name in ("padding", "question") and value is not None:
+        yield None
+    elif name == "text" and isinstance(value, bytes) and len(value) > len(_TEXT) and not value.startswith(b"?OTR"):
+        yield _TEXT
+    elif name == "use" and value:
+        yield 0
+
+
+def _simpler_value(value: object) -> Sequence[object]:
+    match value:
+        case bool() | None:
+            return []
+        case int() if value > 1:
+            return [0, value // 2, value - 1]
+        case int() if value < -1:
+            return [-1, value // 2, value + 1]
+        case 1:
+            return [0]
+        case bytes() if value:
+            return [b"", value[: len(value) // 2]]
+        case _:
+            return []

@@ -1,0 +1,50 @@
+"""Running the programs of a campaign, in one process or in several; the results come in the order of the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, failures
+from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.workers import pool
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import Limits
+from otterproof.harness.targets.engines import Target
+from otterproof.harness.targets.registry import make
+
+#: What is demanded when the worker that ran a program has died. Such a program is not run in the main process.
+ALIVE = "a worker process must not die"
+
+_target: Target | None = None
+_seed = ""
+
+
+def results(
+    name: str, seed: str, numbers: range, processes: int, target: Target, limits: Limits
+) -> Iterator[tuple[int, list[Failure]]]:
+    """The number of each program, and what failed. target: the one of that name, for this process.
+
+    limits: how long the targets of other processes are waited for.
+    """
+    if processes <= 1:
+        yield from ((number, failures(program(seed, number, target))) for number in numbers)
+        return
+    with pool(processes, _start_worker, name, seed, limits) as workers:
+        yield from workers.ordered(_run_number, numbers, _lost)
+
+
+def _start_worker(target: str, seed: str, limits: Limits) -> Callable[[], None]:
+    global _target, _seed
+    _target, _seed = make(target, limits), seed
+    return _target.close
+
+
+def _run_number(number: int) -> tuple[int, list[Failure]]:
+    if _target is None:
+        raise RuntimeError("a worker process was not started by a campaign")
+    return number, failures(program(_seed, number, _target))
+
+
+def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
+    """What is known of a program whose worker died: not how many moves it had made."""
+    return number, [Failure(ANSWERS, Verdict.INFRA, ALIVE, why, False, 0)]

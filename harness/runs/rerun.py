@@ -1,0 +1,147 @@
+"""What has become of a failure that a transcript records: it happens again, it does not, or that can't be found out.
+
+A transcript says what it was part of. One of a random run, from a campaign or a check, holds the program of moves,
+which is run again and judged by the same oracles. Any other one of a check names its scenario, which is run again with
+the same seed. Both work against any target. What was given to the parties, byte by byte, is played to them as well: the
+first step that comes out differently is the place to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from otterproof.harness.runs.casting import Casting, ReplayParties
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.serialize import program_from_json
+from otterproof.harness.runs.runner import verdict_of
+from otterproof.harness.simulation.replay import replay
+from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError, Verdict
+from otterproof.harness.simulation.world import Step as WorldStep
+from otterproof.harness.targets.driver import TargetError
+from otterproof.harness.testkit.context import PEER, Context
+from otterproof.harness.testkit.scenario import load, scenarios
+
+#: Verdicts that record a failure of the target.
+FAILURES = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
+
+
+class RerunStatus(Enum):
+    """What a transcript's second run says."""
+
+    SAME = "SAME"  # no failure is recorded, and all came out as recorded
+    DRIFTED = "DRIFTED"  # no failure is recorded, and something came out differently
+    FAILED = "FAILED"
+    FIXED = "FIXED"
+    ERROR = "ERROR"  # it can't be found out
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """fate, and why; drift: the first step that came out differently, "" if none did."""
+
+    fate: RerunStatus
+    detail: str
+    drift: str = ""
+
+
+def again(transcript: Transcript, casting: Casting) -> Outcome:
+    """Run a transcript again, with the players that the casting gives.
+
+    UsageError when the file names a command that the user has not allowed; nothing has run then. UnknownTarget for a
+    name of the user's. TranscriptError for what turns out to be wrong with the file when it is run.
+    """
+    header = transcript.header
+    failed = transcript.verdict in FAILURES
+    try:
+        if failed and header.program is not None:
+            casting.check(header, [header.judged])  # the others are always the reference engine
+            return _program(transcript, casting)
+        casting.check(header, {*header.parties, *([header.judged] if failed else [])})
+        return _scenario(transcript, casting) if failed else _without_failure(transcript, casting)
+    except TranscriptError as error:
+        raise TranscriptError(error.problem, transcript.source, 1) from error
+    except TargetError as error:
+        return Outcome(RerunStatus.ERROR, str(error))
+
+
+def _drift(transcript: Transcript, casting: Casting) -> str:
+    """The first step that comes out differently when the same bytes are given to fresh parties; "" if none does.
+
+    Whatever a party raises is what came out: inputs from a file may be such that no run ever gave them to an engine.
+    """
+    with ReplayParties(casting) as players:
+        divergence = replay(transcript, players, (Exception,)).divergence
+    return "" if divergence is None else str(divergence)
+
+
+def _without_failure(transcript: Transcript, casting: Casting) -> Outcome:
+    drift = _drift(transcript, casting)
+    steps = len(list(transcript.steps()))
+    if drift:
+        return Outcome(RerunStatus.DRIFTED, f"of {steps} steps, one comes out differently", drift)
+    return Outcome(RerunStatus.SAME, f"all {steps} steps came out as recorded")
+
+
+def _program(transcript: Transcript, casting: Casting) -> Outcome:
+    """Make the moves of a campaign's program again."""
+    target = casting.make(transcript.header, transcript.header.judged)
+    try:
+        steps: list[WorldStep] = []
+        program = program_from_json(transcript.header.program or {}, target)
+        failure = attempt(program, fresh=True, watch=steps.append)
+    finally:
+        target.close()
+    drift = _first_drift(list(transcript.steps()), steps)
+    if failure is None:
+        return Outcome(RerunStatus.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
+    if failure.verdict is Verdict.INFRA:
+        return Outcome(RerunStatus.ERROR, failure.detail, drift)
+    return Outcome(RerunStatus.FAILED, failure.detail, drift)
+
+
+def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
+    """The first step of two runs of one program that is not the same in both."""
+    for old, new in zip(recorded, steps, strict=False):
+        was = (old.party, old.action, dict(old.args), tuple(old.events), old.failure is None)
+        now = (new.party, new.action, dict(new.args), tuple(new.events), new.failure is None)
+        if was != now:
+            pairs = zip(("party", "action", "input", "events", "answer"), was, now, strict=True)
+            what, before, after = next(one for one in pairs if one[1] != one[2])
+            where = f"step {old.number} ({old.party}, {old.action}, time {old.time}) comes out differently: {what}"
+            return f"{where}\n  recorded: {before!r:.400}\n  now:      {after!r:.400}"
+    if len(recorded) != len(steps):
+        return f"step {min(len(recorded), len(steps)) + 1} is there in one run only: {len(recorded)} and {len(steps)}"
+    return ""
+
+
+def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
+    """Run the scenario again that the transcript was part of."""
+    header = transcript.header
+    load()
+    scenario = next((one for one in scenarios(header.profile) if one.id == header.profile), None)
+    drift = _drift(transcript, casting)
+    if scenario is None:
+        if not drift:
+            return Outcome(RerunStatus.FAILED, f"all came out as recorded, which is a failure: {transcript.detail}")
+        return Outcome(
+            RerunStatus.ERROR, f"whether it still fails can't be told: no scenario {header.profile!r}", drift
+        )
+    player, facing = casting.make(header, header.judged), None
+    try:
+        missing = scenario.needs - player.capabilities
+        if missing:
+            return Outcome(RerunStatus.ERROR, f"{player.name} does not claim {', '.join(sorted(missing))}", drift)
+        facing = casting.make(header, PEER) if PEER in header.parties else None
+        seed = header.seed if header.scenario_seed is None else header.scenario_seed
+        verdict, detail = verdict_of(scenario, Context(player, scenario.version, seed, facing))
+    finally:
+        player.close()
+        if facing is not None:
+            facing.close()
+    if verdict in FAILURES:
+        return Outcome(RerunStatus.FAILED, detail, drift)
+    if verdict is Verdict.PASS:
+        return Outcome(RerunStatus.FIXED, f"{scenario.id} passes", drift)
+    return Outcome(RerunStatus.ERROR, detail, drift)

@@ -1,0 +1,266 @@
+"""Judging a target by scenarios: each run has a verdict, and the results come as a stream that reports consume.
+
+Scenarios are independent of each other, so they are spread over processes; each process has the target once. A
+scenario's randomness comes from the seed and its id alone: it runs the same alone, in any order and in any process.
+
+A target that breaks down while it forgets the parties of a scenario breaks down in that scenario. What goes wrong when
+its process ends, after all of them or between two, is the result of one scenario that is about just that (ENDS),
+however many processes there were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+
+from otterproof.harness.judges.model import ModelDivergence
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.workers import pool
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.world import NotQuiescent
+from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver import (
+    USUAL,
+    Limits,
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetGivenUp,
+    TargetHang,
+    TargetUnsupported,
+)
+from otterproof.harness.targets.engines import Target
+from otterproof.harness.targets.lockstep import Divergence
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.reply import CheckFailed, Unsupported
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+
+#: The scenario of how a target's process ends, without its version.
+ENDS = "conformance.process.it_ends_when_it_is_asked_to"
+
+#: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
+VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
+    (CheckFailed, Verdict.FAIL),
+    (Unsupported, Verdict.UNSUPPORTED),
+    (Divergence, Verdict.FAIL),
+    (ModelDivergence, Verdict.FAIL),
+    (OracleFailure, Verdict.FAIL),
+    (NotQuiescent, Verdict.FAIL),
+    (TargetUnsupported, Verdict.FAIL),  # a scenario asks only for what is claimed
+    (TargetGivenUp, Verdict.GIVEN_UP),
+    (TargetHang, Verdict.HANG),
+    (TargetDesync, Verdict.DESYNC),
+    (TargetCrash, Verdict.CRASH),
+    (TargetFailed, Verdict.CRASH),
+)
+
+
+#: Verdicts of runs of which no transcript is written, unless all are.
+_WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
+
+    known: why a failure is put up with, "" if it is not (otterproof.harness.runs.deviations).
+    readings: what a probe measured, by the id of the reading.
+    examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
+    visited: the cells of the state tables that it visited (otterproof.harness.spec.states), sorted.
+    unwritten: why its transcripts could not be written, "" if they were.
+    """
+
+    scenario: str
+    requirements: tuple[str, ...]
+    verdict: Verdict
+    detail: str
+    steps: int
+    seconds: float
+    transcripts: tuple[str, ...] = ()
+    known: str = ""
+    examples: int = 0
+    readings: Mapping[str, str] = field(default_factory=dict)
+    visited: tuple[str, ...] = ()
+    unwritten: str = ""
+
+
+def run(
+    scenario: Scenario,
+    target: Target,
+    seed: bytes,
+    folder: Path | None = None,
+    keep: bool = False,
+    peer: Target | None = None,
+) -> Result:
+    """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one.
+
+    peer: who plays the other side, the reference engine unless given.
+    """
+    began = time.perf_counter()
+    missing = scenario.needs - target.capabilities
+    if missing:
+        detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
+        return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
+    context = Context(target, scenario.version, seed_of(scenario, seed), peer)
+    verdict, detail = verdict_of(scenario, context)
+    paths: list[Path] = []
+    unwritten = ""
+    if folder is not None and (keep or verdict not in _WITHOUT_TRANSCRIPT):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths = context.write_transcripts(folder, scenario.id, verdict, detail)
+        except OSError as error:  # the disk is full, say: the verdict stands all the same
+            unwritten = f"{folder}: {error.strerror or error}"
+        except OutputError as error:
+            unwritten = f"{folder}: {error.reason}"
+    return Result(
+        scenario.id,
+        scenario.requirements,
+        verdict,
+        detail,
+        context.steps,
+        time.perf_counter() - began,
+        tuple(map(str, paths)),
+        readings=context.readings,
+        visited=tuple(sorted(context.visited)),
+        examples=context.tried,
+        unwritten=unwritten,
+    )
+
+
+def seed_of(scenario: Scenario, seed: bytes) -> bytes:
+    """What a scenario's randomness follows from."""
+    return hashlib.sha256(seed + b"/" + scenario.id.encode()).digest()
+
+
+def verdict_of(scenario: Scenario, context: Context) -> tuple[Verdict, str]:
+    """Run a scenario in a context, and have its parties forgotten: the verdict, and why unless it passed."""
+    verdict, detail = Verdict.PASS, ""
+    try:
+        scenario.run(context)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
+        verdict, detail = named(error)
+        if isinstance(error, TargetUnsupported):
+            detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
+    try:
+        context.finish()
+    except TargetError as error:
+        late, what = named(error)
+        if verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            return late, f"the scenario itself went well; then its parties were to be forgotten: {what}"
+        detail += f"\nafterwards its parties were to be forgotten: {what}"
+    return verdict, detail
+
+
+def named(error: Exception) -> tuple[Verdict, str]:
+    """What an exception says about the target, and its text, fit to be shown."""
+    verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
+    detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
+    return verdict, printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a process needs to know. folder, keep: as in `run`."""
+
+    target: str
+    seed: bytes
+    folder: Path | None
+    keep: bool
+    limits: Limits = USUAL
+
+
+_target: Target | None = None
+_job: Job | None = None
+
+
+def _start_worker(job: Job) -> Callable[[], None]:
+    global _target, _job
+    load()
+    _target, _job = make(job.target, job.limits), job
+    return _target.close
+
+
+def _run_by_id(scenario_id: str) -> Result:
+    if _target is None or _job is None:
+        raise RuntimeError("a worker process was not started by judge()")
+    (scenario,) = (one for one in scenarios(scenario_id) if one.id == scenario_id)
+    return _run(scenario, _target, _job)
+
+
+def _run(scenario: Scenario, target: Target, job: Job) -> Result:
+    """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
+    try:
+        return run(scenario, target, job.seed, job.folder, job.keep)
+    except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
+        return _infra(scenario, f"{type(error).__name__}: {error}")
+
+
+def _infra(scenario: Scenario, why: str) -> Result:
+    return Result(scenario.id, scenario.requirements, Verdict.INFRA, printable(why, lines=True), 0, 0.0)
+
+
+def _leave(_: object = None) -> Result | None:
+    """The end of a worker's target, as a result of its own when something went wrong."""
+    return None if _target is None else ending(_target)
+
+
+def ending(target: Target) -> Result | None:
+    """End a target. What went wrong then or between scenarios, as a result of ENDS; None if nothing did."""
+    try:
+        target.leave()
+    except TargetError as error:
+        verdict, detail = named(error)
+        lowest = min(f"v{version}" for version in (2, 3) if f"v{version}" in target.capabilities)
+        return Result(f"{ENDS}[{lowest}]", (), verdict, f"between scenarios, or after all of them: {detail}", 0, 0.0)
+    return None
+
+
+def judge(
+    job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
+) -> Iterator[Result]:
+    """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running.
+
+    A result of ENDS may come though that was not chosen, for what went wrong when processes ended. in_time: asked
+    before each scenario; once it says no, none is begun any more. WorkersDied.
+    """
+    begun = takewhile(lambda _: in_time(), chosen)
+    results: Iterator[Result]
+    if processes <= 1:
+        target = make(job.target, job.limits)
+        try:
+            results = (_run(scenario, target, job) for scenario in begun)
+            yield from and_the_end(results, lambda: [ending(target)])
+        finally:
+            target.close()
+        return
+    by_id = {scenario.id: scenario for scenario in chosen}
+    with pool(processes, _start_worker, job) as workers:
+        results = workers.unordered(
+            _run_by_id, (scenario.id for scenario in begun), lambda scenario_id, why: _infra(by_id[scenario_id], why)
+        )
+        yield from and_the_end(results, lambda: workers.each(_leave, lambda _: None))
+
+
+def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:
+    """Results, and that of the end of the processes: it takes the place of the scenario's own if that has passed."""
+    passed: dict[str, Result] = {}
+    failed = False
+    for result in results:
+        if result.scenario.startswith(ENDS) and result.verdict is Verdict.PASS:
+            passed[result.scenario] = result
+        else:
+            failed |= result.scenario.startswith(ENDS) and result.verdict is not Verdict.UNSUPPORTED
+            yield result
+    ends = sorted((one for one in end() if one is not None), key=lambda one: (one.verdict.value, one.detail))
+    if ends and not failed:
+        own = passed.get(ends[0].scenario, ends[0])
+        passed[own.scenario] = replace(own, verdict=ends[0].verdict, detail=ends[0].detail)
+    yield from passed.values()

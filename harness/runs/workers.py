@@ -1,0 +1,322 @@
+"""Processes that share the work of a command, and what happens when one of them dies.
+
+Each worker has a pipe of its own and one task at a time, so it is always known what a worker was doing when it died.
+That task is lost, and whoever handed it out says what its result is then; a new worker takes the place of the dead one,
+and the other tasks go on. (The executors of the standard library give up all tasks that are running when one worker
+dies, and multiprocessing.Pool waits for ever.)
+
+Ctrl-C and the other signals that end a command are for the main process alone, though a terminal or a time limit sends
+them to the workers as well. The main process ends the workers when it is done with them, and Linux when it is gone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any, TypeVar
+
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.signals import ENDING, end_with_parent, name_of
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Called first in each worker. What it returns, if anything, is called when the worker ends: it ends what was started.
+Begin = Callable[..., Callable[[], object] | None]
+
+#: So many deaths of workers end the command. One may be an accident; of ten there is a cause that will not go away.
+MAX_DEATHS = 10
+
+#: Seconds in which workers end what they have started, drivers above all, before they are killed.
+_GRACE = 3.0
+
+#: Asks a worker to end what it has started, and itself. Nothing else sends it.
+_LEAVE = signal.SIGUSR1
+
+#: What the main process alone takes notice of.
+_FOR_MAIN = (signal.SIGINT, *ENDING)
+
+# What a worker tells; _DIED is said by nobody.
+_READY, _BEGUN, _DONE, _RAISED, _DIED = range(5)
+
+
+class WorkersDied(CommandError):
+    """So many workers have died, or none could be started, that the work can't go on. The message says how."""
+
+
+class _WorkerTraceback(Exception):
+    """Shows, as the cause of an exception that a worker sent, where it was raised there."""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A worker as the main process knows it. task: its number and itself, while it is being worked on."""
+
+    process: BaseProcess
+    connection: Connection
+    ready: bool = False
+    task: tuple[int, Any] | None = None
+    begun: bool = False
+
+    def give(self, task: tuple[int, Any], function: Callable[[Any], object]) -> None:
+        self.task, self.begun = task, False
+        with suppress(OSError):  # it is dead, which is noticed when it is listened to
+            self.connection.send((function, task[1]))
+
+    def heard(self) -> tuple[int, Any]:
+        """What it has told."""
+        try:
+            if not self.connection.poll():
+                return _DIED, None
+            kind, value = self.connection.recv()
+        except (EOFError, OSError):
+            return _DIED, None
+        self.ready = True
+        self.begun = kind == _BEGUN
+        return kind, value
+
+    def kill(self) -> None:
+        """End it at once, and forget it."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.connection.close()
+
+
+class Pool:
+    """Workers that are started when the first tasks come. Not for use from several threads."""
+
+    def __init__(self, processes: int, begin: Begin, arguments: tuple[object, ...]) -> None:
+        self._processes = processes
+        self._begin = begin, arguments
+        self._workers: list[_Worker] = []
+        self._deaths = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes at present."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+
+    def unordered(self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+        """The results of tasks, each when it is there. A task is taken from `tasks` when a worker is free for it.
+
+        lost: the result of a task whose worker died, given the task and a sentence that says how. WorkersDied; what
+        `function` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
+        """
+        return (result for _, result in self._run(function, tasks, lost))
+
+    def ordered(self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+        """The same, in the order of the tasks."""
+        early: dict[int, R] = {}
+        following = 0
+        for number, result in self._run(function, tasks, lost):
+            early[number] = result
+            while following in early:
+                yield early.pop(following)
+                following += 1
+
+    def each(self, function: Callable[[None], R], lost: Callable[[str], R]) -> list[R]:
+        """Call a function once in each worker that has begun its work, when no task is left; the results.
+
+        lost: the result for a worker that dies of it, given a sentence that says how. Raises as `unordered` does.
+        """
+        asked = [worker for worker in self._workers if worker.ready]
+        answers: list[R] = []
+        for worker in asked:
+            worker.give((0, None), function)
+        while any(worker.task is not None for worker in asked):
+            for worker in self._those_that_tell():
+                task = worker.task
+                kind, value = worker.heard()
+                if kind == _DIED:
+                    how = self._bury(worker)
+                    worker.task = None
+                    if task is not None:
+                        answers.append(lost(f"the worker process died: {how}"))
+                elif kind == _RAISED:
+                    error, place = value
+                    raise error from _WorkerTraceback(f"in a worker process:\n{place}")
+                elif kind == _DONE and task is not None:
+                    worker.task = None
+                    answers.append(value)
+        return answers
+
+    def _run(
+        self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]
+    ) -> Iterator[tuple[int, R]]:
+        waiting = enumerate(tasks)
+        again: list[tuple[int, T]] = []  # tasks whose worker died before it had begun them
+        try:
+            while self._hand_out(function, waiting, again):
+                for worker in self._those_that_tell():
+                    task = worker.task
+                    kind, value = worker.heard()
+                    if kind == _DIED:
+                        how = self._bury(worker)
+                        if task is not None and worker.begun:
+                            yield task[0], lost(task[1], f"the worker process that ran this died: {how}")
+                        elif task is not None:
+                            again.append(task)
+                        self._stop_if_hopeless(how)
+                    elif kind == _RAISED:
+                        error, place = value
+                        raise error from _WorkerTraceback(f"in a worker process:\n{place}")
+                    elif kind == _DONE and task is not None:
+                        worker.task = None
+                        yield task[0], value
+        finally:
+            self._end([worker for worker in self._workers if worker.task is not None])
+
+    def _hand_out(
+        self, function: Callable[[T], R], waiting: Iterator[tuple[int, T]], again: list[tuple[int, T]]
+    ) -> bool:
+        """Give tasks to the workers that are free; whether there is anything to wait for."""
+        while len(self._workers) < self._processes:
+            self._workers.append(_started(*self._begin))
+        more = True
+        for worker in self._workers:
+            if more and worker.ready and worker.task is None:
+                task = again.pop() if again else next(waiting, None)
+                if task is None:
+                    more = False
+                else:
+                    worker.give(task, function)
+        return more or any(worker.task is not None for worker in self._workers)
+
+    def _those_that_tell(self) -> list[_Worker]:
+        """Wait until workers have something to tell, or are dead; these workers."""
+        signs: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
+        signs |= {worker.process.sentinel: worker for worker in self._workers}
+        return list(dict.fromkeys(signs[sign] for sign in wait(list(signs))))
+
+    def _bury(self, worker: _Worker) -> str:
+        """Forget a worker that is dead; how it ended."""
+        self._workers.remove(worker)
+        self._deaths += 1
+        worker.process.join(_GRACE)
+        code = worker.process.exitcode
+        worker.kill()
+        if code is None:
+            return "it closed its pipe, but did not end"
+        return f"killed by {name_of(-code)}" if code < 0 else f"it ended with exit code {code}"
+
+    def _stop_if_hopeless(self, how: str) -> None:
+        if self._deaths >= MAX_DEATHS:
+            raise WorkersDied(
+                f"{self._deaths} worker processes died, the last one: {how}; no more are started. "
+                "Find out what ends them (is memory short?), or run with --jobs 1"
+            )
+
+    def end(self) -> None:
+        """End all workers, and what they have started."""
+        self._end(list(self._workers))
+
+    def _end(self, workers: list[_Worker]) -> None:
+        try:
+            for worker in workers:
+                if worker.process.is_alive() and worker.process.pid is not None:
+                    os.kill(worker.process.pid, _LEAVE)
+            deadline = time.monotonic() + _GRACE
+            for worker in workers:
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+        finally:
+            for worker in workers:
+                self._workers.remove(worker)
+                worker.kill()
+
+
+@contextmanager
+def pool(processes: int, begin: Begin, *arguments: object) -> Iterator[Pool]:
+    """Workers that each call begin(*arguments) first. Leaving the block ends them, whatever they are doing."""
+    made = Pool(processes, begin, arguments)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def _started(begin: Begin, arguments: tuple[object, ...]) -> _Worker:
+    """A new worker. WorkersDied when the system does not allow one more process."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, begin, arguments), daemon=True)
+    # Signals are blocked until the worker has said what it does with them. Starting the resource tracker would unblock
+    # them again, so that is done before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_MAIN)
+    try:
+        process.start()
+    except OSError as error:
+        ours.close()
+        raise WorkersDied(f"no worker process can be started: {error.strerror}; try fewer with --jobs") from error
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _Worker(process, ours)
+
+
+# ---- in the workers --------------------------------------------------------------------------------------------------
+
+
+class _Leave(SystemExit):
+    """The main process wants this worker to end. A SystemExit, which nobody takes for an error of a target."""
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    signal.signal(number, _disregard)  # once is enough
+    raise _Leave
+
+
+def _disregard(_: int, __: FrameType | None) -> None:
+    """Unlike SIG_IGN, a handler is not handed on to drivers."""
+
+
+def _work(connection: Connection, begin: Begin, arguments: tuple[Any, ...]) -> None:
+    """What a worker does: one task after the other, until the main process ends it or is gone."""
+    signal.signal(_LEAVE, _leave)
+    for number in _FOR_MAIN:
+        signal.signal(number, _disregard)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_MAIN)
+    end_with_parent(_LEAVE)
+    finish: Callable[[], object] | None = None
+    try:
+        try:
+            finish = begin(*arguments)
+        except Exception as error:  # noqa: BLE001 (raised again where the results are taken)
+            connection.send((_RAISED, _portable(error)))
+            return
+        connection.send((_READY, None))
+        while True:
+            function, task = connection.recv()
+            connection.send((_BEGUN, None))
+            try:
+                answer = pickle.dumps((_DONE, function(task)))
+            except Exception as error:  # noqa: BLE001 (as above)
+                answer = pickle.dumps((_RAISED, _portable(error)))
+            connection.send_bytes(answer)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the main process is gone
+    finally:
+        if finish is not None:
+            finish()
+
+
+def _portable(error: Exception) -> tuple[Exception, str]:
+    """An exception as the main process can be sent it, and the traceback."""
+    place = "".join(traceback.format_exception(error))
+    try:
+        copy = pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 (its class may do anything)
+        copy = None
+    return error if type(copy) is type(error) else RuntimeError(f"{type(error).__name__}: {error}"), place

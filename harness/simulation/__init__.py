@@ -1,0 +1,5 @@
+"""A conversation under an adversary: moves, the network, the world that carries moves out, and its transcript.
+
+Nothing happens here by itself and nothing is random, so the same moves on the same parties give the same run. The room
+imports `targets` and what is below it.
+"""

@@ -1,0 +1,101 @@
+"""The network between the parties, under an adversary who sees everything and holds only revealed MAC keys.
+
+Messages wait in one queue for each receiver until a move delivers, changes or drops them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Delay,
+    Deliver,
+    Drop,
+    Duplicate,
+    FlipBit,
+    Forge,
+    Fragment,
+    Inject,
+    NetworkMove,
+    Replay,
+    Shuffle,
+    Truncate,
+)
+from otterproof.harness.wire.mutate import change_field, flip_bit, forgery, fragment, truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message as a party gave it to the network."""
+
+    sender: str
+    message: bytes
+
+
+@dataclass(slots=True)
+class Network:
+    """Queues and history. `routes`: who receives what a party sends; several receivers are clients of one account."""
+
+    routes: Mapping[str, Sequence[str]]
+    queues: dict[str, list[bytes]] = field(default_factory=dict)
+    history: list[Sent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for receivers in self.routes.values():
+            for receiver in receivers:
+                self.queues.setdefault(receiver, [])
+
+    def send(self, sender: str, message: bytes) -> None:
+        """A party transmits a message."""
+        self.history.append(Sent(sender, message))
+        for receiver in self.routes[sender]:
+            self.queues[receiver].append(message)
+
+    def apply(self, move: NetworkMove) -> bytes | None:
+        """Make a move; the message that is now to be handed to `move.to`, if the move is a delivery."""
+        if isinstance(move, Inject):
+            return move.message
+        if isinstance(move, Replay):
+            return self.history[move.index % len(self.history)].message if self.history else None
+        if isinstance(move, Forge):
+            return forgery([sent.message for sent in self.history])
+        queue = self.queues[move.to]
+        if not queue:
+            return None
+        if isinstance(move, Shuffle):
+            random.Random(move.seed).shuffle(queue)
+            return None
+        at = move.position % len(queue)
+        match move:
+            case Deliver():
+                return queue.pop(at)
+            case Drop():
+                del queue[at]
+            case Duplicate():
+                queue.insert(at, queue[at])
+            case Delay():
+                queue.append(queue.pop(at))
+            case FlipBit(bit=bit):
+                queue[at] = flip_bit(queue[at], bit)
+            case ChangeField(name=name, value=value):
+                queue[at] = change_field(queue[at], name, value)
+            case Truncate(length=length):
+                queue[at] = truncate(queue[at], length)
+            case Fragment(size=size):
+                queue[at : at + 1] = fragment(queue[at], size)
+        return None
+
+    def waiting(self) -> int:
+        """How many messages are under way."""
+        return sum(map(len, self.queues.values()))
+
+    def snapshot(self) -> tuple[dict[str, list[bytes]], int]:
+        return {receiver: list(queue) for receiver, queue in self.queues.items()}, len(self.history)
+
+    def restore(self, state: tuple[dict[str, list[bytes]], int]) -> None:
+        queues, sent = state
+        self.queues = {receiver: list(queue) for receiver, queue in queues.items()}
+        del self.history[sent:]

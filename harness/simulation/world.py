@@ -1,0 +1,154 @@
+"""A world: some parties, the network between them, and watchers that look at every step.
+
+A step is one input to one party (a message or a user's action) and what came of it. The world makes moves, hands what
+parties transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript,
+progress). It does not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from otterproof.harness.simulation.moves import Move, Settle, Tick, User
+from otterproof.harness.simulation.network import Network
+from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.targets.party import Copyable, Party
+from otterproof.implementations.contract import Event, Outgoing, PartySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One input to one party and what came of it.
+
+    action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
+    state, None for a party that can't be looked into. `genuine`: for a message, whether some party transmitted these
+    very bytes.
+    """
+
+    number: int
+    now: int
+    party: str
+    action: str
+    args: Mapping[str, object]
+    events: Sequence[Event]
+    before: PartySnapshot | None
+    after: PartySnapshot | None
+    move: Move | None
+    failure: str | None = None
+
+
+Watcher = Callable[[Step], None]
+
+
+class World:
+    """Parties by name; `routes` as in Network."""
+
+    def __init__(
+        self, parties: Mapping[str, Party], routes: Mapping[str, Sequence[str]], watchers: Iterable[Watcher] = ()
+    ) -> None:
+        self.parties = dict(parties)
+        self.network = Network(routes)
+        self.watchers = list(watchers)
+        self.now = 0
+        self.steps = 0
+
+    def run(self, moves: Iterable[Move]) -> list[Event]:
+        """Make moves one after the other; all events."""
+        return [event for move in moves for event in self.apply(move)]
+
+    def apply(self, move: Move) -> Sequence[Event]:
+        """Make one move; the events of the steps that it causes, for most moves one or none."""
+        if isinstance(move, Settle):
+            return self._settle(move.limit, move)[0]
+        if isinstance(move, Tick):
+            self.now += move.seconds
+            for party in self.parties.values():
+                party.set_time(self.now)
+            return ()
+        if isinstance(move, User):
+            return self.step(move.party, move.action, move.args, move)
+        message = self.network.apply(move)
+        return () if message is None else self.step(move.to, "receive", {"message": message}, move)
+
+    def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:
+        """Give one input to one party, transmit what it sends, show the step to the watchers."""
+        party = self.parties[name]
+        inspect = getattr(party, "inspect", None)
+        before = inspect() if inspect else None
+        self.steps += 1
+        try:
+            events = cast(Sequence[Event] | None, getattr(party, action)(**args)) or ()
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))
+            raise
+        after = inspect() if inspect else None
+        for event in events:
+            if isinstance(event, Outgoing):
+                self.network.send(name, event.message)
+        self._show(Step(self.steps, self.now, name, action, args, events, before, after, move))
+        return events
+
+    def _show(self, step: Step) -> None:
+        for watch in self.watchers:
+            watch(step)
+
+    def user(self, party: str, action: str, **args: object) -> Sequence[Event]:
+        """A user acts."""
+        return self.apply(User(party, action, args))
+
+    def snapshot(self) -> Checkpoint:
+        """The state of all parties, of the network and of time. Only for parties that have snapshots: engines."""
+        states = {name: _copyable(party).snapshot() for name, party in self.parties.items()}
+        return Checkpoint(states, self.network.snapshot(), self.now)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a moment; watchers are not told."""
+        for name, party in self.parties.items():
+            _copyable(party).restore(checkpoint.parties[name])
+        self.network.restore(checkpoint.network)
+        self.now = checkpoint.now
+
+    def settle(self, limit: int = 1000) -> list[Event]:
+        """Deliver everything under way, in order, until the network is quiet; the events.
+
+        Raises NotQuiescent when `limit` deliveries do not suffice, as with two clients that answer each other for ever.
+        """
+        events, quiet = self._settle(limit, None)
+        if not quiet:
+            raise NotQuiescent(
+                f"the network is not quiet after {limit} deliveries; the parties answer each other for ever"
+            )
+        return events
+
+    def _settle(self, limit: int, move: Move | None) -> tuple[list[Event], bool]:
+        """Deliver at most so many messages; the events, and whether nothing is under way any more."""
+        events: list[Event] = []
+        for _ in range(limit):
+            receiver = next((name for name, queue in self.network.queues.items() if queue), None)
+            if receiver is None:
+                return events, True
+            message = self.network.queues[receiver].pop(0)
+            events.extend(self.step(receiver, "receive", {"message": message}, move))
+        return events, self.network.waiting() == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A world at one moment, for `World.restore`."""
+
+    parties: Mapping[str, object]
+    network: tuple[dict[str, list[bytes]], int]
+    now: int
+
+
+class NotQuiescent(OtterproofError):
+    """Messages beget messages without end."""
+
+
+def _copyable(party: Party) -> Copyable:
+    if not isinstance(party, Copyable):
+        raise TypeError(f"{type(party).__name__} has no snapshots; only engines can be taken back to an earlier state")
+    return party

@@ -1,0 +1,251 @@
+"""The choices of the contract: what both engines do where the protocol texts leave room, as data with ids.
+
+Two engines written apart can only be compared byte by byte if they agree on everything that the texts leave open. Each
+such choice is an entry in a file of `implementations/choices/`, and code and scenarios cite it by its id, such as
+[choice handshake.failed-check]. This module reads the files (`load`), checks them (`lint`) and renders the page
+docs/choices.md (`render`).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from otterproof import implementations
+from otterproof.harness.spec import pages, requirements
+from otterproof.harness.spec.requirements import Problem, Table, TableError
+from otterproof.harness.spec.requirements.table import hint
+
+#: Where the files are, one for each area.
+FOLDER = Path(implementations.__file__).parent / "choices"
+
+#: The fields of an entry; True for those that it must have.
+FIELDS: Mapping[str, bool] = {"id": True, "section": True, "text": True, "readings": False, "requirements": False}
+
+#: AREA.WORDS, such as data.check-order.
+CHOICE_ID = re.compile(r"[a-z]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
+
+#: How a text, a docstring or a comment refers to a choice: [choice data.check-order].
+CITATION = re.compile(rf"\bchoice ({CHOICE_ID.pattern})")
+
+#: The most sentences that a choice may take; one that needs more is several choices.
+MAX_SENTENCES = 4
+
+INTRODUCTION = """\
+# Choices
+
+The protocol texts leave much open: the order of checks, what is stored and for how long, what an implementation
+reports. This page lists what both engines of the project do there, so that they give the same bytes and the same
+events for the same seed. They are the engines' answers, not demands on other implementations, which are judged by
+the [requirements](requirements.md) and the [readings](requirements.md#readings).
+
+The names in code type are those of `implementations/contract.py`. The id of a choice never changes; code refers to
+it as `[choice data.check-order]`. The page is made from the files in `implementations/choices/`; do not edit it.
+`otterproof docs` writes it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision that both engines share.
+
+    section: of the protocol texts, as the table of requirements names it. readings: questions of the register that
+    this answers. requirements: those that it makes precise.
+    """
+
+    id: str
+    section: str
+    text: str
+    readings: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+
+
+class _Entry:
+    """One entry of a file. The methods take a field out of it and add what is wrong to `problems`."""
+
+    def __init__(self, file: str, number: int, fields: object, problems: list[Problem]) -> None:
+        self._fields: Mapping[str, object] = fields if isinstance(fields, dict) else {}
+        self._problems = problems
+        name = self._fields.get("id")
+        self.where = f"{file}, choice {name}" if isinstance(name, str) and name else f"{file}, choice number {number}"
+        for key in self._fields:
+            if key not in FIELDS:
+                self.problem(f"unknown field {key!r}{hint(key, FIELDS)}", f"A choice has {', '.join(FIELDS)}")
+        for key, needed in FIELDS.items():
+            if needed and key not in self._fields:
+                self.problem(f"the field {key!r} is missing", "Add it")
+
+    def problem(self, what: str, remedy: str) -> None:
+        self._problems.append(Problem(self.where, what, remedy))
+
+    def string(self, key: str) -> str:
+        value = self._fields.get(key, "")
+        if not isinstance(value, str):
+            self.problem(f"{key} is not a string", "Put it in quotes")
+            return ""
+        if key in self._fields and not value.strip():
+            self.problem(f"{key} is empty", f"Fill in the {key}")
+        return value.strip()
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        value = self._fields.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.problem(f"{key} is not a list of strings", f'Write {key} = ["...", "..."]')
+            return ()
+        for item in sorted({item for item in value if value.count(item) > 1}):
+            self.problem(f"{key} has {item} twice", "Remove one of them")
+        return tuple(value)
+
+    def choice(self) -> Choice:
+        return Choice(
+            self.string("id"),
+            self.string("section"),
+            self.string("text"),
+            self.strings("readings"),
+            self.strings("requirements"),
+        )
+
+
+def _file(path: Path, problems: list[Problem]) -> Iterator[tuple[_Entry, Choice]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(Problem(path.name, f"not a TOML file: {error}", "Correct the syntax"))
+        return
+    for kind, items in content.items():
+        if kind != "choice" or not isinstance(items, list):
+            problems.append(Problem(path.name, f"unknown kind of entry {kind!r}", "Begin each entry with [[choice]]"))
+            continue
+        for number, item in enumerate(items, 1):
+            entry = _Entry(path.name, number, item, problems)
+            yield entry, entry.choice()
+
+
+def read(folder: Path = FOLDER) -> tuple[dict[str, Choice], list[Problem]]:
+    """The choices in the files of a folder by id, in their order, and what is wrong with single entries."""
+    problems: list[Problem] = []
+    choices: dict[str, Choice] = {}
+    places: dict[str, str] = {}
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        problems.append(Problem(str(folder), "it has no TOML file", "Name the folder that has the choices"))
+    for path in files:
+        for entry, choice in _file(path, problems):
+            if choice.id in choices:
+                entry.problem(f"duplicate id; the other one is in {places[choice.id]}", "Give the later one a new id")
+            elif choice.id:
+                choices[choice.id], places[choice.id] = choice, path.name
+    return choices, problems
+
+
+@cache
+def load(folder: Path = FOLDER) -> Mapping[str, Choice]:
+    """The choices by id, read once; raises TableError, which lists every problem with an entry."""
+    choices, problems = read(folder)
+    if problems:
+        raise TableError(problems)
+    return choices
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Lint
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _form(choice: Choice) -> Iterator[Problem]:
+    """The id has its form, and the text is short."""
+    where = f"choice {choice.id}"
+    if not CHOICE_ID.fullmatch(choice.id):
+        yield Problem(where, "the id does not have the form", "Write an area and words: data.check-order")
+    sentences = len(re.findall(r"[.!?](?=\s|$)", choice.text))
+    if choice.text and not 1 <= sentences <= MAX_SENTENCES:
+        remedy = f"Write 1 to {MAX_SENTENCES}, each with a full stop, or split the choice"
+        yield Problem(where, f"the text has {sentences} sentences", remedy)
+
+
+def _links(choice: Choice, choices: Mapping[str, Choice], table: Table) -> Iterator[Problem]:
+    """Everything that a choice names exists."""
+    where = f"choice {choice.id}"
+    sections = [section.name for section in table.sections]
+    if choice.section and choice.section not in sections:
+        what = f"unknown section {choice.section!r}{hint(choice.section, sections)}"
+        yield Problem(where, what, "Name one as harness/spec/requirements/sections.toml has it")
+    for name in choice.readings:
+        if name not in table.readings:
+            what = f"unknown reading {name}{hint(name, table.readings)}"
+            yield Problem(where, what, "Correct it, or add the reading to readings.toml")
+    for name in choice.requirements:
+        if name not in table.requirements:
+            what = f"unknown requirement {name}{hint(name, table.requirements)}"
+            yield Problem(where, what, "Correct it, or remove it")
+    for name in CITATION.findall(choice.text):
+        if name not in choices:
+            yield Problem(where, f"its text refers to the unknown choice {name}{hint(name, choices)}", "Correct the id")
+
+
+def check(choices: Mapping[str, Choice], table: Table) -> list[Problem]:
+    """What is wrong with the choices as a whole, and with their links into the table of requirements."""
+    problems = []
+    for choice in choices.values():
+        problems += [*_form(choice), *_links(choice, choices, table)]
+    answered = {name for choice in choices.values() for name in choice.readings}
+    for reading in table.readings.values():
+        if reading.ours and reading.id not in answered:
+            remedy = f'Add readings = ["{reading.id}"] to the choice that makes the engines take it'
+            what = f"no choice answers it, although the engines take {reading.ours!r}"
+            problems.append(Problem(f"reading {reading.id}", what, remedy))
+    return problems
+
+
+def lint(folder: Path = FOLDER, table: Table | None = None) -> list[Problem]:
+    """Everything that is wrong: with the entries, and with the choices as a whole."""
+    choices, problems = read(folder)
+    return problems + check(choices, table or requirements.load())
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The page
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _markdown(text: str) -> str:
+    """The text of a choice: HTML escaped outside of code, citations as links."""
+    parts = text.split("`")
+    for at in range(0, len(parts), 2):
+        plain = re.sub(r"[\\<]", lambda found: f"\\{found[0]}", parts[at])
+        parts[at] = re.sub(r"\[choice ([^]]+)\]", lambda found: f"(see [{found[1]}](#{found[1]}))", plain)
+    return "`".join(parts)
+
+
+def _entry(choice: Choice) -> Iterator[str]:
+    yield f'<a id="{choice.id}"></a>**{choice.id}**. {_markdown(choice.text)}'
+    links = []
+    if choice.readings:
+        names = ", ".join(f"[{name}](requirements.md#{name.lower()})" for name in choice.readings)
+        links.append(f"Readings: {names}.")
+    if choice.requirements:
+        links.append(f"Requirements: {', '.join(choice.requirements)}.")
+    if links:
+        yield ""
+        yield f"<sub>{' '.join(links)}</sub>"
+    yield ""
+
+
+def render() -> str:
+    """The page as Markdown: the choices by section, in the order of the protocol texts."""
+    choices = load()
+    lines = [INTRODUCTION]
+    for section in requirements.load().sections:
+        own = [choice for choice in choices.values() if choice.section == section.name]
+        if own:
+            lines += [f"## {section.name.replace('>', '/')}", ""]
+        for choice in own:
+            lines += _entry(choice)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+pages.register("choices.md", render)

@@ -1,0 +1,51 @@
+"""The generated pages of the documentation: a register of what makes each of them.
+
+Every page that is made from a table or from a run is registered here under its file name. `otterproof docs` writes
+them all, and `otterproof docs --check` says which ones are out of date, so there is one command to remember and one
+test that keeps `docs/` true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.exits import USAGE
+
+#: Where the documentation is in a checkout. An installed package has none.
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+#: Makes the text of a page.
+Maker = Callable[[], str]
+
+_MAKERS: dict[str, Maker] = {}
+
+
+class DocsMissing(CommandError, LookupError):
+    """There is no checkout, and so no documentation to write."""
+
+    exit_code = USAGE
+
+
+def register(name: str, make: Maker) -> None:
+    """Say what makes the page `docs/NAME`. ValueError when another maker is registered for it."""
+    if _MAKERS.get(name, make) is not make:
+        raise ValueError(f"two makers are registered for docs/{name}; give one of the pages another name")
+    _MAKERS[name] = make
+
+
+def made() -> dict[str, str]:
+    """Every registered page, made now: file name -> text. DocsMissing outside a checkout."""
+    if not DOCS.is_dir():
+        raise DocsMissing(f"there is no folder {DOCS}; run this in a checkout of the project")
+    return {name: make() for name, make in sorted(_MAKERS.items())}
+
+
+def outdated(pages: dict[str, str]) -> list[str]:
+    """The names of those pages whose file is missing or has another text."""
+    return [
+        name
+        for name, text in pages.items()
+        if not (DOCS / name).is_file() or (DOCS / name).read_text(encoding="utf-8") != text
+    ]

@@ -1,0 +1,185 @@
+"""Whether the table is complete and agrees with itself, and whether the scenarios agree with it.
+
+A rule is a function from the table to its problems; `RULES` lists them. The rules on scenarios are in `coverage`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from otterproof.harness.spec.requirements.coverage import check_coverage
+from otterproof.harness.spec.requirements.loader import FOLDER, read
+from otterproof.harness.spec.requirements.table import (
+    OPTION,
+    READING_ID,
+    REQUIREMENT_ID,
+    VERSIONS,
+    Level,
+    Problem,
+    Requirement,
+    RequirementClass,
+    Table,
+    hint,
+)
+
+Rule = Callable[[Table], Iterator[Problem]]
+
+
+def _ids(table: Table) -> Iterator[Problem]:
+    """Ids have their form."""
+    for requirement in table:
+        if not REQUIREMENT_ID.fullmatch(requirement.id):
+            yield Problem(f"requirement {requirement.id}", "the id has not the form", "Write AREA-TOPIC-N: DATA-CTR-2")
+    for reading in table.readings.values():
+        if not READING_ID.fullmatch(reading.id):
+            mend = "Write words in capitals, the last one not a number: AKE-FAIL-STATE"
+            yield Problem(f"reading {reading.id}", "the id has not the form", mend)
+
+
+def _classes(table: Table) -> Iterator[Problem]:
+    """What is not covered has a reason, and only that."""
+    for requirement in table:
+        where = f"requirement {requirement.id}"
+        if requirement.kind is RequirementClass.COVERED:
+            if requirement.reason:
+                what, mend = (
+                    "it is covered and has a reason",
+                    'Remove the reason, or say "untestable" or "out-of-scope"',
+                )
+                yield Problem(where, what, mend)
+        elif not requirement.reason:
+            yield Problem(where, f"it is {requirement.kind} without a reason", "Add reason = ... that says why")
+        if requirement.level is Level.ADVICE and requirement.implied:
+            mend = "Keep level advice for what does not follow from the text, else name the level that follows"
+            yield Problem(where, "it is advice and yet implied by the text", mend)
+
+
+def _requirement_sections(table: Table) -> Iterator[Problem]:
+    """Requirements name sections that exist, in the texts that they are of."""
+    names = {section.name: section for section in table.sections}
+    for requirement in table:
+        where = f"requirement {requirement.id}"
+        unknown = [name for name in requirement.sections if name and name not in names]
+        for name in unknown:
+            mend = "Correct it, or add the section to sections.toml"
+            yield Problem(where, f"unknown section {name!r}{hint(name, names)}", mend)
+        if len(set(requirement.sections)) < len(requirement.sections):
+            yield Problem(where, "`also` repeats the section", "Remove it from `also`")
+        if unknown or not requirement.stated:
+            continue
+        for version in requirement.versions:
+            if not any(version in names[name].sentences for name in requirement.sections if name):
+                what = f"none of its sections is in the text of version {version}"
+                mend = f"Take {version} out of versions, name a section of that text, or say by what it is implied"
+                yield Problem(where, what, mend)
+
+
+def _sections(table: Table) -> Iterator[Problem]:
+    """Every section of each text is classified: requirements that cover it, or a reason why there are none."""
+    for section in table.sections:
+        where = f"section {section.name}"
+        if not section.sentences:
+            yield Problem(where, "it is in none of the texts", "Add sentences = { v2 = N, v3 = N }")
+        named = False
+        for version, count in section.sentences.items():
+            stated = [requirement for requirement in table.covering(section.name, version) if requirement.stated]
+            named = named or bool(stated)
+            if count and not stated:
+                what = f"unclassified: no requirement covers its {count} normative sentences of version {version}"
+                yield Problem(
+                    where, what, "Add the requirements, or name the section in `also` of those that say the same"
+                )
+            if stated and not count:
+                what = f"it has no normative sentences in version {version}, yet {stated[0].id} is taken from it"
+                yield Problem(where, what, "Count the sentences again, or correct the section of the requirement")
+        if not any(section.sentences.values()) and not section.reason:
+            yield Problem(where, "unclassified: no normative sentences and no reason", "Add reason = ... that says why")
+        if section.reason and named:
+            yield Problem(where, "it has a reason for having no requirements, and has some", "Remove the reason")
+
+
+def _texts(table: Table) -> Iterator[Problem]:
+    """There is one text of each version, known by its hash."""
+    versions = [text.version for text in table.texts]
+    for version in VERSIONS:
+        if versions.count(version) != 1:
+            what = f"{versions.count(version)} texts of version {version}"
+            yield Problem("texts", what, "Have one [[text]] for each version in sections.toml")
+    for text in table.texts:
+        if text.version not in VERSIONS:
+            yield Problem(f"text {text.title}", f"unknown version {text.version}", f"The versions are {VERSIONS}")
+        if not re.fullmatch("[0-9a-f]{64}", text.sha256):
+            mend = "Write the 64 hexadecimal digits that sha256sum prints for the file"
+            yield Problem(f"text {text.title}", "sha256 is no SHA-256", mend)
+
+
+def _readings(table: Table) -> Iterator[Problem]:
+    """A reading has options to choose from, and what it says of them names them."""
+    for reading in table.readings.values():
+        where = f"reading {reading.id}"
+        if not reading.probe:
+            yield Problem(where, "it has no probe", "Say what is sent, and what is seen for each option")
+        if len(reading.options) < 2:
+            yield Problem(where, "it has fewer than two options", "A reading is a choice; list what can be chosen")
+        for option in reading.options:
+            if not OPTION.fullmatch(option):
+                yield Problem(where, f"the option {option!r} has not the form", "Write one word in small letters")
+        named = [("ours", reading.ours), *(("supported", option) for option in reading.supported)]
+        named += [(f"known.{target}", option) for target, option in reading.known.items()]
+        for field, option in named:
+            if option and option not in reading.options:
+                mend = f"Its options are {', '.join(reading.options)}"
+                yield Problem(where, f"{field} names the unknown option {option!r}", mend)
+        if not reading.supported:
+            yield Problem(where, "no option is supported by the text", "List those that the words of the text bear")
+        if not reading.requirements:
+            yield Problem(where, "it concerns no requirement", "List the ids of those that depend on it")
+
+
+def _links(table: Table) -> Iterator[Problem]:
+    """Requirements and readings name each other."""
+    for requirement in table:
+        where = f"requirement {requirement.id}"
+        for name in requirement.readings:
+            reading = table.readings.get(name)
+            if reading is None:
+                mend = "Correct it, or add the reading to readings.toml"
+                yield Problem(where, f"unknown reading {name}{hint(name, table.readings)}", mend)
+            elif requirement.id not in reading.requirements:
+                mend = f"Add {requirement.id} to the requirements of {name}, or remove {name} here"
+                yield Problem(where, f"the reading {name} does not name it", mend)
+    for reading in table.readings.values():
+        where = f"reading {reading.id}"
+        for name in reading.requirements:
+            found: Requirement | None = table.requirements.get(name)
+            if found is None:
+                yield Problem(where, f"unknown requirement {name}{hint(name, table.requirements)}", "Correct the id")
+                continue
+            if reading.id not in found.readings:
+                mend = f"Add {reading.id} to the readings of {name}, or remove {name} here"
+                yield Problem(where, f"the requirement {name} does not name it", mend)
+            if not set(found.versions) & set(reading.versions):
+                yield Problem(where, f"it has no version in common with {name}", "Correct the versions of one of them")
+
+
+RULES: tuple[Rule, ...] = (_ids, _classes, _requirement_sections, _sections, _texts, _readings, _links)
+
+
+def check(table: Table) -> list[Problem]:
+    """What is wrong with a table as a whole."""
+    return [problem for rule in RULES for problem in rule(table)]
+
+
+def lint(folder: Path = FOLDER, scenarios: Mapping[str, Collection[str]] | None = None) -> list[Problem]:
+    """Everything that is wrong: with the entries, with the table, and, if given, with what the scenarios claim.
+
+    scenarios: the id of each scenario with its claims, as in `coverage.Claim`: "DATA-CTR-2" for a scenario in which the
+    requirement is met and found to be met, "!DATA-CTR-2" for one in which somebody breaks it.
+    """
+    table, problems = read(folder)
+    problems += check(table)
+    if scenarios is not None:
+        problems += check_coverage(table, scenarios)
+    return problems

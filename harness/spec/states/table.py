@@ -1,0 +1,151 @@
+"""The form of the state tables: inputs, settings of the policy, rows, and the cells that they fill.
+
+A cell is one version, message state, authentication state, input and setting. The cells of the table are all
+combinations; of the 64 policies only those count that the text makes matter for an input, which each input names. A
+row fills many cells: it says what goes out, what the user sees, and the states that follow, or why its cells can't be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product as combinations
+
+from otterproof.implementations.contract import VERSIONS, AuthState, MessageState
+
+
+class Setting(StrEnum):
+    """The policy under which an input comes. All but OFF allow one version alone, and set no other flag than named."""
+
+    USUAL = "usual"
+    REQUIRE = "require"
+    SEND_TAG = "send_tag"
+    TAG_STARTS = "tag_starts"
+    ERROR_STARTS = "error_starts"
+    OTHER_VERSION = "other_version"
+    OFF = "off"
+
+
+#: What each setting is, for people.
+SETTINGS = {
+    Setting.USUAL: "the version is allowed, no other flag is set",
+    Setting.REQUIRE: "REQUIRE_ENCRYPTION",
+    Setting.SEND_TAG: "SEND_WHITESPACE_TAG, and no plaintext has come",
+    Setting.TAG_STARTS: "WHITESPACE_START_AKE",
+    Setting.ERROR_STARTS: "ERROR_START_AKE",
+    Setting.OTHER_VERSION: "only the other version is allowed (by now)",
+    Setting.OFF: "no version is allowed",
+}
+
+
+class Sent(StrEnum):
+    """What goes out; the value is for people."""
+
+    QUERY = "query"
+    TEXT = "the text as typed"
+    TAGGED = "the text with a tag"
+    COMMIT = "D-H Commit, new"
+    COMMIT_AGAIN = "the same D-H Commit"
+    DH_KEY = "D-H Key, new"
+    DH_KEY_AGAIN = "the same D-H Key"
+    REVEAL = "Reveal Signature"
+    REVEAL_AGAIN = "the same Reveal Signature"
+    SIGNATURE = "Signature"
+    DATA = "Data Message with the text"
+    DATA_END = "Data Message with a type 1 TLV"
+    ERROR = "Error Message"
+
+
+class Shown(StrEnum):
+    """What the user is shown or told, as far as every driver tells it; the value is for people."""
+
+    NOTHING = ""
+    ANY = "(left open)"
+    CLEAR = "the text, without warning"
+    WARNED = "the text, with a warning"
+    SECURE = "the text, as secure"
+    AS_IT_CAME = "the message, as it came"
+    ERROR = "the error"
+    UNREADABLE = "that a message can't be read"
+    REFUSED = "that the text can't be sent"
+    ESTABLISHED = "that the session is encrypted"
+    FINISHED = "that the correspondent has ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Something that happens to a client. section: of the texts, that says what follows."""
+
+    name: str
+    title: str
+    section: str
+    settings: tuple[Setting, ...] = (Setting.USUAL,)
+    versions: tuple[int, ...] = VERSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What some inputs do in some states.
+
+    message, auth: the states that follow, None for the same as before. or_sends, or_auth: what the reading named allows
+    in their place. impossible: why there are no such cells, "" if there are; then nothing else is said.
+    """
+
+    inputs: tuple[str, ...]
+    messages: frozenset[MessageState]
+    auths: frozenset[AuthState]
+    settings: frozenset[Setting]
+    sends: tuple[Sent, ...] = ()
+    shows: Shown = Shown.NOTHING
+    message: MessageState | None = None
+    auth: AuthState | None = None
+    claims: tuple[str, ...] = ()
+    reading: str = ""
+    or_sends: tuple[Sent, ...] | None = None
+    or_auth: AuthState | None = None
+    impossible: str = ""
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing that matters for what may follow is changed, in no reading."""
+        return (
+            self.message is None and self.auth is None and self.or_auth is None and Sent.DH_KEY_AGAIN not in self.sends
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the state tables."""
+
+    version: int
+    message: MessageState
+    auth: AuthState
+    input: str
+    setting: Setting
+
+    def __str__(self) -> str:
+        setting = "" if self.setting is Setting.USUAL else f" ({self.setting})"
+        return f"v{self.version} {self.message.value}/{self.auth.value}: {self.input}{setting}"
+
+
+def product(inputs: Sequence[Input]) -> Iterator[Cell]:
+    """All cells, those that can't be included."""
+    for one in inputs:
+        for version, message, auth, setting in combinations(one.versions, MessageState, AuthState, one.settings):
+            yield Cell(version, message, auth, one.name, setting)
+
+
+def find(rows: Sequence[Row], cell: Cell) -> Row:
+    """The row that fills a cell. LookupError unless there is exactly one."""
+    found = [
+        row
+        for row in rows
+        if cell.input in row.inputs
+        and cell.message in row.messages
+        and cell.auth in row.auths
+        and cell.setting in row.settings
+    ]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} rows of the state tables fill the cell {cell}; there must be exactly one")
+    return found[0]

@@ -1,0 +1,45 @@
+"""The root of the errors that Otterproof raises on purpose.
+
+Each says what happened, where, and what to do about it. Some have a second base of Python's own, for callers that do
+not know Otterproof:
+
+    OtterproofError
+    +-- CommandError                ends a command with a message and the exit code that the class declares
+    |   +-- UsageError              the command line asks for something that does not exist or can't be done
+    |   +-- UnknownTarget           no target of that name
+    |   +-- TranscriptError, CampaignError, DeviationError    a file is not what it should be
+    |   +-- DocsMissing             there is no checkout whose documentation could be written
+    |   +-- TargetError             a target behind the driver protocol; one subclass for each verdict
+    |   +-- FaultError              the catalogue of faults is wrong
+    |   +-- OutputError             a file could not be written
+    |   +-- WorkersDied             too many worker processes died
+    +-- CheckFailed                 a scenario's demand did not hold
+    +-- Unsupported                 a scenario can't be asked of this target
+    +-- OracleFailure, Divergence, ModelDivergence, NotQuiescent    what a judge found
+    +-- ScenarioError, TableError, UnknownId, UnknownFault, MutationMissing
+
+Outside this tree are the errors of packages that do not depend on the harness: `InputError` (a file that can't be
+read), `OtrError` (an engine's caller made a mistake), and `VectorError`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from otterproof.harness.support.exits import NOT_RUN, USAGE
+
+
+class OtterproofError(Exception):
+    """The base of all errors that the harness raises on purpose."""
+
+
+class CommandError(OtterproofError):
+    """An error that ends a command: its text is shown, and `exit_code` is what the command ends with."""
+
+    exit_code: ClassVar[int] = NOT_RUN
+
+
+class UsageError(CommandError):
+    """The command line asks for something that does not exist or can't be done."""
+
+    exit_code = USAGE

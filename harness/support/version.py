@@ -1,0 +1,13 @@
+"""The version of Otterproof, as it is shown and written down."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+
+def tool_version() -> str:
+    """ "otterproof 1.2.3"; without the number when the package is not installed."""
+    try:
+        return f"otterproof {importlib.metadata.version('otterproof')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "otterproof"

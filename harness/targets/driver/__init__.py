@@ -1,0 +1,39 @@
+"""Third-party implementations as targets: processes behind the driver protocol, and what outlives them."""
+
+from otterproof.harness.targets.driver.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetGivenUp,
+    TargetHang,
+    TargetMissing,
+    TargetUnsupported,
+)
+from otterproof.harness.targets.driver.giving_up import GIVE_UP_AFTER, USUAL, GivingUp, Limits
+from otterproof.harness.targets.driver.party import DriverParty, StateDump
+from otterproof.harness.targets.driver.process import DriverProcess
+from otterproof.harness.targets.driver.target import CAPABILITIES, DriverTarget
+from otterproof.harness.targets.driver.third_party import THIRD_PARTIES, ThirdParty
+
+__all__ = [
+    "CAPABILITIES",
+    "GIVE_UP_AFTER",
+    "THIRD_PARTIES",
+    "USUAL",
+    "DriverParty",
+    "DriverProcess",
+    "DriverTarget",
+    "GivingUp",
+    "Limits",
+    "StateDump",
+    "TargetCrash",
+    "TargetDesync",
+    "TargetError",
+    "TargetFailed",
+    "TargetGivenUp",
+    "TargetHang",
+    "TargetMissing",
+    "TargetUnsupported",
+    "ThirdParty",
+]

@@ -1,0 +1,147 @@
+"""A driver's answer: one line of JSON-RPC, checked to the letter before anything in it is believed.
+
+The driver is not trusted: bytes that are not UTF-8, escapes that are half of a character, JSON that only looks like it
+(NaN, a second "id"), numbers without end, nesting that would exhaust the stack and fields too many are
+all told apart from an answer. Everything that later works with an answer can rely on that. [docs/driver-protocol.md]
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver.errors import TargetDesync, TargetFailed, TargetUnsupported
+
+#: Codes of errors that have a meaning of their own. All others say that driver and harness misunderstand each other.
+UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
+
+#: Characters of an error's message that are shown.
+_MESSAGE = 2000
+
+#: Characters of a number: more than 64 bits hold, with a sign, or a fraction in full.
+_NUMBER = 30
+
+
+#: Values of any kind that an answer may have, counted by what separates and opens them. It has at most 10,000 events of
+#: nine members, and is counted before any value is made: 16 MiB of "[]," would take seconds.
+MAX_VALUES = 250_000
+
+#: A string in a line, closed or not. Possessive, so that no line takes more than one pass.
+_STRING = re.compile(rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)')
+
+
+class _Refused(ValueError):
+    """Something that Python's reader takes and the protocol does not have."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _Refused("a name is there twice in one object")
+    return result
+
+
+def _constant(word: str) -> NoReturn:
+    raise _Refused(f"{word} is not JSON")
+
+
+def _whole(digits: str) -> int:
+    return int(_short(digits))
+
+
+def _fraction(digits: str) -> float:
+    number = float(_short(digits))
+    if not math.isfinite(number):
+        raise _Refused(f"{digits} is too large for a number")
+    return number
+
+
+def _short(digits: str) -> str:
+    if len(digits) > _NUMBER:
+        raise _Refused(f"a number of {len(digits)} characters, where {_NUMBER} are the most")
+    return digits
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_whole, parse_float=_fraction
+).decode
+
+#: How a line spells the half of a character; whether it is alone is found out after decoding.
+_HALF = (b"\\ud", b"\\uD")
+
+
+def _check_unicode(value: Any) -> None:
+    """Refuse a lone surrogate in any text: it can't be written to a file or a terminal."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        lone = ord(error.object[error.start])
+        raise _Refused(f"U+{lone:04X} stands alone, so the text is not valid Unicode") from None
+
+
+def shown_words(text: str, most: int = _MESSAGE) -> str:
+    """Words of a driver that are for a person, on one line and fit for a terminal: at most so many characters."""
+    whole = printable(text[: most + 1])
+    return whole if len(whole) <= most else f"{whole[: most - 3]}..."
+
+
+def result_of(line: bytes, request_id: int, what: str) -> Any:
+    """The result in the answer to a request. `what` begins every message.
+
+    TargetUnsupported and TargetFailed when the target answers so, TargetDesync when this is no answer to that request.
+    """
+    answer = _parsed(line, what)
+    number = answer.get("id")
+    if type(number) is not int or number != request_id:
+        raise TargetDesync(f"{what}: not an answer to request {request_id}: {shown(line)}")
+    if answer.get("jsonrpc") != "2.0" or not answer.keys() <= {"jsonrpc", "id", "result", "error"}:
+        raise TargetDesync(f"{what}: not an answer as JSON-RPC 2.0 has it: {shown(line)}")
+    if ("result" in answer) == ("error" in answer):
+        raise TargetDesync(f"{what}: an answer has either result or error: {shown(line)}")
+    if "result" in answer:
+        return answer["result"]
+    error = answer["error"]
+    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
+    if type(code) is not int or not isinstance(message, str):
+        raise TargetDesync(f"{what}: an error has a code and a message: {shown(line)}")
+    if code in (UNSUPPORTED, METHOD_NOT_FOUND):
+        raise TargetUnsupported(f"{what}: {shown_words(message)}")
+    if code == LIBRARY_FAILED:
+        raise TargetFailed(f"{what}: {shown_words(message)}")
+    raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
+
+
+def _check_count(line: bytes) -> None:
+    """Refuse a line with too many values, without making them."""
+    if _marks(line) > MAX_VALUES and _marks(_STRING.sub(b"", line)) > MAX_VALUES:
+        raise _Refused(f"more than {MAX_VALUES} values")
+
+
+def _marks(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _parsed(line: bytes, what: str) -> dict[str, Any]:
+    try:
+        _check_count(line)
+        answer = _decode(line.decode())
+        if any(half in line for half in _HALF):
+            _check_unicode(answer)
+    except RecursionError:
+        raise TargetDesync(f"{what}: the answer is nested too deeply: {shown(line)}") from None
+    except _Refused as error:
+        raise TargetDesync(f"{what}: the answer is refused ({error}): {shown(line)}") from None
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise TargetDesync(f"{what}: the answer is not JSON ({error}): {shown(line)}") from None
+    if not isinstance(answer, dict):
+        raise TargetDesync(f"{what}: the answer is not an object: {shown(line)}")
+    return answer
+
+
+def shown(data: bytes | bytearray) -> str:
+    """The beginning of some bytes, fit for a message."""
+    text = ascii(bytes(data[:200]).decode(errors="replace"))
+    return text if len(data) <= 200 else f"{text}... ({len(data)} bytes)"

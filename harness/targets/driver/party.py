@@ -1,0 +1,212 @@
+"""A party of a target behind the driver protocol, with the methods of contract.Engine.
+
+What a driver answers is checked here: an event that is none, or a field of the wrong type, is a TargetDesync and ends
+the process. Fields that the implementation does not tell are empty in the events; `told` has the answer as it came, so
+that what was not told is never mistaken for something that was. [docs/driver-protocol.md]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+from otterproof.harness.targets.party import ActionDispatcher
+from otterproof.implementations.actions import ACTIONS, args_to_json
+from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot, Policy
+from otterproof.implementations.entropy import Tape
+from otterproof.implementations.jsonform import (
+    JsonFormError,
+    dsa_key_to_json,
+    event_from_json,
+    policy_to_json,
+    snapshot_from_json,
+    snapshot_to_json,
+    unknown_fields,
+)
+
+#: What hexadecimal digits look like: a fingerprint, and a secret of any length.
+_FINGERPRINT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
+
+#: Fields of events that are never null: an event without them would say nothing.
+MUST_TELL: Mapping[str, tuple[str, ...]] = {
+    "outgoing": ("message",),
+    "text_received": ("text", "secure"),
+    "established": ("version",),
+    "refused": ("action",),
+    "stored_dropped": ("text",),
+    "smp_finished": ("equal",),
+    "extra_key": ("received", "key"),
+}
+
+
+#: What fields of events are, beyond their types: what else they were, somebody would stumble over later.
+_WITHIN: Mapping[str, Container[object]] = {
+    "instance": range(1 << 32),
+    "use": range(1 << 32),
+    "offset": range(1 << 63),
+    "version": (2, 3),
+    "action": ACTIONS.keys() - {"receive", "set_policy"},
+}
+
+
+#: Events that an answer may have. Nothing that is asked for needs more than some thousands: a padding of 64 KiB, in
+#: fragments of 64 bytes. Making and judging this many takes less than a second.
+MAX_EVENTS = 10_000
+
+
+class Caller(Protocol):
+    """What a party needs of its target."""
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of the driver. TargetError."""
+        ...
+
+    def desync(self, what: str) -> NoReturn:
+        """End the process, for it has answered with something that is no answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateDump:
+    """What a target shows of its state.
+
+    shown: the form of a PartySnapshot (implementations/jsonform.py) with null, or nothing at all, wherever the target
+    does not tell. secrets: what it holds in memory, by names of its own; big-endian.
+    """
+
+    shown: Mapping[str, Any]
+    secrets: Mapping[str, bytes]
+
+    def snapshot(self) -> PartySnapshot | None:
+        """The whole state; None if something in it is not told."""
+        try:
+            return snapshot_from_json(self.shown)
+        except JsonFormError:
+            return None
+
+    def differences(self, expected: PartySnapshot) -> list[str]:
+        """Where what is told is not what is expected, a line each. What is not told does not differ."""
+        return list(_differences(self.shown, snapshot_to_json(expected), ""))
+
+
+def _differences(shown: Any, expected: Any, where: str) -> list[str]:
+    if shown is None:
+        return []
+    if isinstance(shown, Mapping) and isinstance(expected, Mapping):
+        found = [f"{where}.{name}: not expected" for name in shown.keys() - expected.keys()]
+        for name in sorted(expected.keys() & shown.keys()):
+            found += _differences(shown[name], expected[name], f"{where}.{name}".lstrip("."))
+        return sorted(found)
+    if isinstance(shown, list) and isinstance(expected, list) and len(shown) == len(expected):
+        pairs = enumerate(zip(shown, expected, strict=True))
+        return [line for index, pair in pairs for line in _differences(*pair, f"{where}[{index}]")]
+    return [] if shown == expected else [f"{where}: {shown!r:.80}, expected {expected!r:.80}"]
+
+
+class DriverParty(ActionDispatcher):
+    """A party of a target. Create it with DriverTarget.party."""
+
+    def __init__(
+        self,
+        target: Caller,
+        name: str,
+        config: PartyConfig,
+        seed: bytes,
+        capabilities: frozenset[str],
+        tape: Tape | None = None,
+    ) -> None:
+        self._target = target
+        self._name = name
+        self._tells_time = "time" in capabilities
+        #: The events of the last action as they came, null where the implementation does not tell.
+        self.told: Sequence[Mapping[str, Any]] = ()
+        #: (event, field) of all that the implementation did not tell when it could have.
+        self.untold: set[tuple[str, str]] = set()
+        self._late: list[Event] = []
+        request: dict[str, Any] = {
+            "party": name,
+            "account": f"{name}@example.org",
+            "peer": "peer@example.org",
+            "key": dsa_key_to_json(config.key),
+            "instance_tag": config.instance_tag,
+            "policy": policy_to_json(config.policy),
+            "max_message_size": config.max_message_size,
+            "heartbeat_interval": config.heartbeat_interval,
+            "seed": hashlib.sha256(len(name).to_bytes(8) + name.encode() + seed).hexdigest(),
+        }
+        if tape is not None:
+            request["tape"] = [
+                {"label": label, "index": index, "value": value.hex()} for (label, index), value in tape.items()
+            ]
+        told = target.call("create", request)
+        surplus = told.keys() - {"instance_tag", "fingerprint"} if isinstance(told, dict) else ()
+        if surplus:
+            target.desync(f"{name}: create answers with unknown {', '.join(map(ascii, sorted(surplus)))}")
+        given = (told.get("instance_tag", ""), told.get("fingerprint")) if isinstance(told, dict) else ("", None)
+        tag, fingerprint = given
+        if not (tag is None or (type(tag) is int and 0 <= tag < 1 << 32)):
+            target.desync(f"{name}: create answers {told!r:.200}, without an instance_tag")
+        if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
+            target.desync(f"{name}: create answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint")
+        self.instance_tag: int = tag or 0
+        self.fingerprint = bytes.fromhex(fingerprint)
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        given = {key: value for key, value in args.items() if value is not None}
+        late, self._late = self._late, []
+        return [*late, *self._events(action, args_to_json(action, given))]
+
+    def _events(self, action: str, args: Mapping[str, Any]) -> list[Event]:
+        answer = self._target.call(action, {"party": self._name, **args})
+        told = answer["events"] if isinstance(answer, dict) and answer.keys() == {"events"} else None
+        if not isinstance(told, list):
+            self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events alone")
+        if len(told) > MAX_EVENTS:
+            what = f"{len(told)} events, and an answer has at most {MAX_EVENTS}"
+            self._target.desync(f"{self._name}: {action} answers with {what}")
+        try:
+            events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
+        except JsonFormError as error:
+            self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
+        for event in told:
+            for field, value in event.items():
+                if value is None and field in MUST_TELL.get(event["event"], ()):
+                    self._target.desync(f"{self._name}: {action} answers with {event['event']}, whose {field} is null")
+                if value is not None and value not in _WITHIN.get(field, (value,)):
+                    what = f"{event['event']}, whose {field} can't be {value!r:.80}"
+                    self._target.desync(f"{self._name}: {action} answers with {what}")
+        self.told = told
+        self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
+        return events
+
+    def set_policy(self, policy: Policy) -> None:
+        self._late += self._events("set_policy", {"policy": policy_to_json(policy)})
+
+    def set_time(self, now: int) -> None:
+        """Tell the time to a target that asks for it; the others have clocks of their own.
+
+        What happens because time has passed comes before the events of the next action, for the contract knows no
+        events here.
+        """
+        if self._tells_time:
+            self._late += self._events("set_time", {"now": now})
+
+    def dump(self) -> StateDump:
+        """What the target shows of its state. TargetUnsupported if it shows nothing."""
+        answer = self._target.call("dump", {"party": self._name})
+        whole = isinstance(answer, dict) and answer.keys() == {"snapshot", "secrets"}
+        shown, secrets = (answer["snapshot"], answer["secrets"]) if whole else (None, None)
+        if not isinstance(shown, dict) or not isinstance(secrets, dict):
+            self._target.desync(f"{self._name}: dump answers {answer!r:.200}, not a snapshot and secrets alone")
+        wrong = [name for name, value in secrets.items() if not isinstance(value, str) or not _HEX.fullmatch(value)]
+        if wrong:
+            self._target.desync(f"{self._name}: dump: secret {wrong[0]!r:.80} is not in hexadecimal digits")
+        return StateDump(shown, {name: bytes.fromhex(value) for name, value in secrets.items()})
+
+    def close(self) -> None:
+        """Have the target forget this party. The name can then be given to another one."""
+        self._target.call("close", {"party": self._name})

@@ -1,0 +1,332 @@
+"""One driver as a process: requests go in, answers come out, and nothing that the driver does can harm the harness.
+
+Every call has a time limit. What comes out is bounded and must be exactly one line that answers the request; everything
+else ends the process, with all that it has started. The end of standard error is kept, for it often says why. After a
+failure the process is dead and a new one has to be started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from otterproof.harness.support.printable import printable
+from otterproof.harness.support.signals import name_of
+from otterproof.harness.targets.driver.answer import result_of, shown
+from otterproof.harness.targets.driver.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetHang,
+    TargetMissing,
+    TargetUnsupported,
+)
+from otterproof.harness.targets.driver.guarded import Guarded
+
+#: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
+TIME_LIMIT = 10.0
+
+#: Bytes of memory that a driver may have together with all that it has started. MEMORY_VARIABLE in the environment says
+#: otherwise, in MiB; 0 is no limit, which a driver built with AddressSanitizer needs.
+MEMORY_LIMIT = 2 << 30
+MEMORY_VARIABLE = "OTTERPROOF_DRIVER_MEMORY"
+
+#: Longest answer, in bytes; a text of a megabyte in fragments takes less.
+MAX_ANSWER = 16 << 20
+
+#: Bytes of standard error that are kept.
+STDERR_TAIL = 4096
+
+#: What time limits are measured with, in seconds. Tests have a clock of their own.
+clock: Callable[[], float] = time.monotonic
+
+#: Seconds that a driver is given to end by itself when it has closed its output.
+_GRACE = 3.0
+
+#: Seconds in which a driver that has answered nonsense may die of what made it do so.
+_AGONY = 0.5
+
+_CHUNK = 1 << 16
+
+#: Shows every line that crosses, requests (">") and answers ("<").
+Trace = Callable[[str, bytes], None]
+
+
+def memory_limit() -> int | None:
+    """Bytes a driver may have, None for any. TargetMissing when the environment asks for something that is no limit."""
+    told = os.environ.get(MEMORY_VARIABLE)
+    if told is None:
+        return MEMORY_LIMIT
+    if not told.isascii() or not told.isdecimal() or len(told) > 9:
+        raise TargetMissing(f"{MEMORY_VARIABLE}={told!r}: set it to a number of MiB, 0 for no limit, or unset it")
+    return int(told) << 20 or None
+
+
+class DriverProcess:
+    """A running driver. `call` is the whole interface; not for use from several threads."""
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+    ) -> None:
+        self.name = name
+        self.time_limit = time_limit
+        self._trace = trace
+        self._next_id = 0
+        self._stderr = bytearray()
+        self._limit = memory_limit()
+        self._last = ""
+        self._leaving = False
+        try:
+            self._process = Guarded([str(word) for word in command], self._limit)
+        except (OSError, ValueError) as error:  # ValueError: NUL or a lone surrogate in a word
+            why = error.strerror if isinstance(error, OSError) else error
+            raise TargetMissing(f"{name}: {command[0]} can't be started: {why}") from error
+        self.closed = False
+        self._in, self._out, self._err = self._process.stdin, self._process.stdout, self._process.stderr
+        self._poll = select.poll()
+        for pipe in (self._in, self._out, self._err):
+            os.set_blocking(pipe, False)
+        for pipe in (self._out, self._err, self._process.told):
+            self._poll.register(pipe, select.POLLIN)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return not self.closed and not self._process.ended
+
+    @property
+    def idle(self) -> bool:
+        """Whether the process runs and has said nothing since its last answer."""
+        return self.alive and not any(pipe == self._out for pipe, _ in self._poll.poll(0))
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
+        """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
+        if self.closed:
+            raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended")
+        self._next_id += 1
+        request: dict[str, Any] = {"jsonrpc": "2.0", "id": self._next_id, "method": method}
+        if params is not None:
+            request["params"] = params
+        line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit)
+        self._last = method
+        if self._trace is not None:
+            self._trace(">", line)
+            self._trace("<", answer)
+        try:
+            return result_of(answer, self._next_id, f"{self.name}: {method}")
+        except TargetDesync as error:
+            raise self.end(TargetDesync, str(error)) from None
+
+    def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
+        """Send a line and take the one that comes back."""
+        deadline = clock() + seconds
+        self._nothing_unasked(method)
+        answer, waiting = bytearray(), self._write(method, memoryview(request))
+        if waiting:
+            self._poll.register(self._in, select.POLLOUT)
+        try:
+            while not answer.endswith(b"\n"):
+                left = deadline - clock()
+                if left <= 0:
+                    raise self._too_late(method, seconds, answer)
+                ready = [pipe for pipe, _ in self._poll.poll(left * 1000)]
+                if self._out not in ready and self._process.told in ready and self._is_over():
+                    raise self._dead(method, answer)
+                for pipe in ready:
+                    if pipe == self._in:
+                        waiting = self._write(method, waiting)
+                        if not waiting:
+                            self._poll.unregister(self._in)
+                    elif pipe == self._err:
+                        self._hear()
+                    elif pipe == self._out:
+                        self._read(method, answer)
+        finally:
+            if waiting and not self.closed:
+                self._poll.unregister(self._in)
+        if waiting:
+            raise self.end(TargetDesync, f"{self.name}: {method}: an answer before the request was read")
+        return bytes(answer)
+
+    def _nothing_unasked(self, method: str) -> None:
+        """Nothing may be there before something was asked."""
+        for pipe, event in self._poll.poll(0):
+            if pipe == self._err:
+                self._hear()
+            elif pipe == self._out and event & select.POLLIN:
+                raise self._unasked()
+            elif pipe == self._out or self._process.ended:
+                raise self._dead(method, b"")
+
+    def _unasked(self) -> TargetError:
+        """The error for output that is there without a request."""
+        output = os.read(self._out, _CHUNK)
+        after = f"after its answer to {self._last}" if self._last else "before the first request"
+        return self.end(TargetDesync, f"{self.name}: output that nobody asked for, {after}: {shown(output)}")
+
+    def _is_over(self) -> bool:
+        """Whether it has ended and left no output. It need not be closed: children may hold it open."""
+        return self._process.ended and not any(
+            pipe == self._out and event & select.POLLIN for pipe, event in self._poll.poll(0)
+        )
+
+    def _write(self, method: str, waiting: memoryview) -> memoryview:
+        """Write what can be written; what is left."""
+        try:
+            return waiting[os.write(self._in, waiting) :]
+        except BlockingIOError:
+            return waiting  # its pipe is full
+        except BrokenPipeError:
+            raise self._dead(method, b"") from None
+
+    def _read(self, method: str, answer: bytearray) -> None:
+        """Take what has come; not more than one line, and that not too long."""
+        chunk = os.read(self._out, _CHUNK)
+        if not chunk:
+            raise self._dead(method, answer)
+        answer += chunk
+        end = chunk.find(b"\n")
+        if 0 <= end < len(chunk) - 1:
+            what = f"output after the answer: {shown(chunk[end + 1 :])}"
+            raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
+        if len(answer) > MAX_ANSWER:
+            what = f"an answer of more than {MAX_ANSWER} bytes: {shown(answer)}"
+            raise self.end(TargetDesync, f"{self.name}: {method}: {what}")
+
+    def _hear(self) -> None:
+        """Take what has come on standard error."""
+        try:
+            chunk = os.read(self._err, _CHUNK)
+        except BlockingIOError:
+            return
+        self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
+        if not chunk:
+            self._poll.unregister(self._err)
+
+    # ---- ends --------------------------------------------------------------------------------------------------------
+
+    def _too_late(self, method: str, seconds: float, answer: bytearray) -> TargetError:
+        if self._process.ended:
+            return self._dead(method, answer)
+        if answer:
+            what = f"half a line, and no more within {seconds:g} s: {shown(answer)}"
+            return self.end(TargetDesync, f"{self.name}: {method}: {what}")
+        return self.end(TargetHang, f"{self.name}: {method}: no answer within {seconds:g} s")
+
+    def _dead(self, method: str, answer: bytes | bytearray) -> TargetError:
+        """The error for a process that has closed one of its pipes, or ended."""
+        if not self._ends_within(_GRACE):
+            return self.end(TargetDesync, f"{self.name}: {method}: it has closed its pipes, but lives on")
+        return self._crash(f"{self.name}: {method}: ", f", after half a line: {shown(answer)}" if answer else "")
+
+    def _crash(self, before: str, after: str = "") -> TargetCrash:
+        """The error for a process that has ended."""
+        self.close()
+        code = self._process.code
+        if self._process.excess and self._limit is not None:
+            how = f"uses more than {self._limit >> 20} MiB of memory, together with what it has started, and was ended"
+        elif code is None:
+            how = "killed together with the process that guards it"
+        else:
+            how = f"ended with exit code {code}" if code >= 0 else f"killed by {name_of(-code)}"
+        error = TargetCrash(f"{before}{how}{after}{self._tail()}")
+        error.code = code
+        return error
+
+    def end(self, kind: type[TargetError], what: str) -> TargetError:
+        """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
+        if kind is TargetDesync and self._ends_within(_AGONY):
+            as_asked = self._leaving and self._process.code == 0
+            if not as_asked:
+                return self._crash(f"{what}; then ")
+        self.close()
+        return kind(what + self._tail())
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether the process ends by itself, given that time."""
+        deadline = clock() + seconds
+        while not self._process.ended:
+            if clock() > deadline:
+                return False
+            self._last_words()  # it may have more to say than a pipe holds
+            time.sleep(0.002)
+        return True
+
+    def _tail(self) -> str:
+        """The end of standard error, indented, so that none of its lines can be taken for one of the harness's."""
+        text = self._stderr.decode(errors="replace").strip().replace("\r\n", "\n").expandtabs(4)
+        return f"\nstandard error ends with:\n{indent(printable(text, lines=True), '  ')}" if text else ""
+
+    def shutdown(self, seconds: float) -> None:
+        """Ask the process to end, so that it can write what it writes on exit (a profile, say), and see that it does.
+
+        seconds: within which it must answer, and must then end. TargetError when it does not, dies of it, ends with
+        another exit code than 0, or has anything more to say. Afterwards it is dead in any case.
+        """
+        if self.closed:
+            return
+        self._leaving = True
+        try:
+            try:
+                self.call("shutdown", time_limit=seconds)
+            except (TargetUnsupported, TargetFailed) as error:
+                raise self.end(TargetDesync, f"it must answer shutdown, and did so with an error: {error}") from None
+            self._process.close_stdin()
+            self._ends(seconds)
+        finally:
+            self.close()
+
+    def _ends(self, seconds: float) -> None:
+        """Watch it end, as it has been asked to."""
+        deadline = clock() + seconds
+        over = False
+        while not over:
+            left = deadline - clock()
+            if left <= 0:
+                what = f"shutdown: it has answered, and has not ended within {seconds:g} s"
+                raise self.end(TargetHang, f"{self.name}: {what}")
+            for pipe, event in self._poll.poll(left * 1000):
+                if pipe == self._err:
+                    self._hear()
+                elif pipe == self._out and event & select.POLLIN:
+                    raise self._unasked()
+                elif pipe == self._out:
+                    self._poll.unregister(pipe)  # it has closed it
+                else:
+                    over = self._is_over()
+        if self._process.code != 0 or self._process.excess:
+            raise self._crash(f"{self.name}: shutdown: ")
+
+    def close(self) -> None:
+        """End the process and all that it has started, whatever they are doing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._process.close()
+        self._last_words()
+        self._process.close_pipes()
+
+    def _last_words(self) -> None:
+        """What is there on standard error. Bounded, for a child may go on writing."""
+        for _ in range(16):
+            try:
+                chunk = os.read(self._err, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                return
+            self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]

@@ -1,0 +1,229 @@
+"""A target behind the driver protocol: one process at a time, used for case after case.
+
+A conversation thus costs no start of a process. When the process has died or was killed, the next case gets a new one.
+Whoever works with several at once (a matrix, processes that share the work) makes several targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from otterproof.harness.targets.driver.answer import shown_words
+from otterproof.harness.targets.driver.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetGivenUp,
+    TargetHang,
+    TargetMissing,
+    TargetUnsupported,
+)
+from otterproof.harness.targets.driver.giving_up import GivingUp
+from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.targets.driver.process import TIME_LIMIT, DriverProcess, Trace
+from otterproof.implementations.contract import PartyConfig
+from otterproof.implementations.drivers import linejson
+from otterproof.implementations.entropy import Tape
+
+#: What a driver can say that its target can do, for looking up.
+CAPABILITIES = frozenset(linejson.CAPABILITIES)
+
+RANDOMNESS = ("tape", "seed", "none")
+
+#: What an answer to `hello` has.
+_HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
+
+#: Characters of a version that are kept.
+_VERSION = 100
+
+#: Cases for which one process is used. Implementations leak (libotr about 16 KB a case), and a campaign is long: what
+#: dies at its memory limit after a hundred thousand cases must not be called the crash of the last one.
+CASES_PER_PROCESS = 1000
+
+#: Seconds that a process has to end by itself when nobody wants to know how that goes.
+_GRACE = 1.0
+
+#: With these codes a program ends that can't be run at all: by the loader that misses a library, or by a shell.
+_CANNOT_RUN = (126, 127)
+
+
+class DriverTarget:
+    """A target of a name, run by a command.
+
+    version, otr_versions, capabilities and randomness are what the driver answers to `hello`. TargetError in the
+    constructor when the driver does not start or answers with something else.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._time_limit = time_limit
+        self._trace = trace
+        self.version = ""
+        self.otr_versions: tuple[int, ...] = ()
+        self.capabilities: frozenset[str] = frozenset()
+        self.randomness = "none"
+        self.giving_up = GivingUp()
+        self._method = ""  # that was called last, in this process
+        self._broken = False
+        self._unclaimed: list[TargetError] = []
+        self._process = self._start()
+        self._fresh = True
+        self._cases = 0
+
+    def _start(self) -> DriverProcess:
+        """A new process, which has said hello."""
+        self._method, self._broken = "", False
+        process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
+        self._process = process
+        try:
+            told = process.call("hello", {"protocol": linejson.PROTOCOL})
+        except TargetCrash as crash:
+            if crash.code in _CANNOT_RUN:
+                raise TargetMissing(f"{self.name} can't be run here: {crash}") from crash
+            raise
+        except (TargetUnsupported, TargetFailed) as error:
+            self.desync(f"it must answer hello, and did so with an error: {error}")
+        self._listen(told)
+        self._cases = 0
+        return process
+
+    def _restart(self) -> None:
+        """A new process in place of the last one, of which nothing is left: no pipe, no child."""
+        self._process.close()
+        with self.giving_up.watching(self.name, "hello"):
+            self._process = self._start()
+
+    def _listen(self, told: Any) -> None:
+        """Take the answer to `hello`, or end the process over it."""
+        if not isinstance(told, dict) or type(told.get("protocol")) is not int:
+            self.desync(f"hello: {told!r:.200} names no protocol")
+        if told["protocol"] != linejson.PROTOCOL:
+            self.desync(f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {linejson.PROTOCOL}")
+        for field in ("name", "version"):
+            if not isinstance(told.get(field), str):
+                self.desync(f"hello: no {field} in {told!r:.200}")
+        versions, capabilities, randomness = (told.get(f) for f in ("otr_versions", "capabilities", "randomness"))
+        if not isinstance(versions, list) or versions not in ([2], [3], [2, 3], [3, 2]) or float in map(type, versions):
+            self.desync(f"hello: otr_versions is {versions!r:.80}; it must be a list of 2, 3 or both")
+        if not isinstance(capabilities, list) or not all(isinstance(one, str) for one in capabilities):
+            self.desync(f"hello: capabilities is {capabilities!r:.80}; it must be a list of names")
+        unknown = sorted(set(capabilities) - CAPABILITIES)
+        if unknown:
+            known = ", ".join(sorted(CAPABILITIES))
+            self.desync(f"hello: it claims the unknown capability {unknown[0]!r:.40}; there are {known}")
+        if len(set(capabilities)) != len(capabilities):
+            self.desync(f"hello: a capability is there twice in {sorted(capabilities)}")
+        silent = [one for one in (2, 3) if f"v{one}" in capabilities and one not in versions]
+        if silent:
+            self.desync(f"hello: it claims v{silent[0]}, and its otr_versions are {versions}")
+        if randomness not in RANDOMNESS:
+            self.desync(f"hello: randomness is {randomness!r:.40}; it must be {', '.join(RANDOMNESS)}")
+        surplus = sorted(told.keys() - _HELLO)
+        if surplus:
+            self.desync(f"hello: unknown member {surplus[0]!r:.40}; there are {', '.join(sorted(_HELLO))}")
+        self.version = shown_words(str(told["version"]), _VERSION)
+        self.otr_versions = tuple(sorted(versions))
+        self.capabilities = frozenset(capabilities)
+        self.randomness = str(randomness)
+
+    @property
+    def pid(self) -> int:
+        """The process at present, for messages and for tools that attach to it."""
+        return self._process.pid
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of the driver. TargetError."""
+        self._fresh, self._method = False, method
+        if self._broken:
+            return self._process.call(method, params)  # which says that it has ended
+        try:
+            with self.giving_up.watching(self.name, method):
+                return self._process.call(method, params)
+        except (TargetCrash, TargetDesync, TargetHang):
+            self._broken = True
+            raise
+
+    def desync(self, what: str) -> NoReturn:
+        """End the process, for it has answered with something that is no answer: TargetDesync."""
+        error = self._process.end(TargetDesync, f"{self.name}: {what}")
+        if self._method:
+            self.giving_up.failed(self._method, error)
+        self._broken = True
+        raise error
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
+        """A new party of the target. TargetError.
+
+        tape: values that are drawn in place of those that follow from the seed; only for a target whose randomness is
+        "tape".
+        """
+        if self._fresh and not self._process.idle:
+            self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
+        return DriverParty(self, name, config, seed, self.capabilities, tape)
+
+    def finish(self) -> None:
+        """The case is over: all parties are forgotten. TargetError when that goes wrong; the case is to blame for it.
+
+        It is asked for twice: a process that dies or says more after its first answer is found out by the second.
+        """
+        if self._fresh or self._process.closed:
+            return
+        try:
+            for _ in range(2):
+                self.call("reset")
+        except TargetGivenUp:
+            self._process.close()  # the case is to blame for nothing; the next one gets a new process
+        except TargetUnsupported as error:
+            self.desync(f"it must answer reset, and did so with an error: {error}")
+        except TargetFailed:
+            self._process.close()  # what is left in it is not for the next case
+            raise
+        self._fresh = True
+
+    def reset(self) -> None:
+        """Begin a case without parties; in a new process if the last one is dead or old. TargetError, as `finish`."""
+        self._cases += 1
+        self.finish()
+        self.giving_up.next_case()
+        if not self._process.idle or self._cases >= CASES_PER_PROCESS:
+            self._renew()
+        self._fresh = True
+
+    def _renew(self) -> None:
+        """A new process between two cases. What went wrong with the old one is told by `leave`."""
+        self._shut_down()
+        self._restart()
+
+    def _shut_down(self) -> None:
+        try:
+            self._process.shutdown(self._time_limit)
+        except TargetError as error:
+            self._unclaimed.append(error)
+
+    def end(self) -> None:
+        """Have all parties forgotten and the process end, in a case that is about that. TargetError. The next case gets
+        a new process.
+        """
+        self.finish()
+        self._process.shutdown(self._time_limit)
+
+    def leave(self) -> None:
+        """End the process as a driver wants to be ended, when all cases are over.
+
+        TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
+        """
+        self._shut_down()
+        if self._unclaimed:
+            raise self._unclaimed.pop(0)
+
+    def close(self) -> None:
+        """End the process without asking how that went."""
+        with suppress(TargetError):
+            self._process.shutdown(_GRACE)

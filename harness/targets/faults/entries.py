@@ -1,0 +1,187 @@
+"""The entries of the catalogue: reading catalogue/*.toml into values, and refusing what is not as it must be.
+
+Every entry names places in the reference engine's source by their text. When that source changes, an entry whose text
+is gone, or stands there twice, makes the catalogue unreadable: a fault that no longer applies would prove nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from otterproof import implementations
+from otterproof.harness.support.errors import CommandError
+
+#: Where the entries are; a file is an area, and its name the area's.
+CATALOGUE = Path(__file__).parent / "catalogue"
+
+#: The package that faults are made from.
+ENGINE = "otterproof.implementations.reference"
+
+#: The areas in the order in which they are listed, and what each is about.
+AREAS: Mapping[str, str] = MappingProxyType(
+    {
+        "negotiation": "queries, whitespace tags and error messages",
+        "envelope": "armour, headers and data types",
+        "instances": "instance tags, and sessions with several clients of one account",
+        "handshake": "the authenticated key exchange",
+        "data": "data messages: fields, MAC, counter, heartbeat",
+        "ratchet": "key ids, rotation of keys, and what is derived from them",
+        "mac_reveal": "revealing MAC keys",
+        "tlv": "TLVs",
+        "fragments": "fragments, sent and received",
+        "smp": "the Socialist Millionaires' Protocol",
+        "extra_key": "the extra symmetric key",
+        "policy": "policy, message state, texts in the clear and stored texts",
+        "memory": "what stays in memory",
+    }
+)
+
+#: Who can see a fault: anybody in an honest run (with loss or reordering), an attacker on the network, a peer with
+#: valid keys who lies, or somebody who counts over many runs.
+OBSERVERS = ("honest", "network", "insider", "statistical")
+
+ORACLES = tuple(f"I{number}" for number in range(1, 16))
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_TEXTS = ("name", "summary", "source", "oracle", "requirement", "observer", "hint")
+_KEYS = frozenset({*_TEXTS, "versions", "edits"})
+
+
+class FaultError(CommandError, ValueError):
+    """An entry of the catalogue is not as it must be. Says which one, what is wrong, and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """In `file` of the reference engine, `find`, which stands there once, becomes `replace`."""
+
+    file: str
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An entry. source: where the like was seen. hint: a scenario that notices it, without version."""
+
+    name: str
+    area: str
+    summary: str
+    source: str
+    oracle: str
+    requirement: str
+    observer: str
+    versions: tuple[int, ...]
+    hint: str
+    edits: tuple[Edit, ...]
+
+
+@cache
+def engine_sources(package: str = ENGINE) -> Mapping[str, str]:
+    """The source of a genuine engine: file name -> text."""
+    folder = Path(implementations.__path__[0]) / package.rpartition(".")[2]
+    return MappingProxyType({path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))})
+
+
+@cache
+def faults() -> Mapping[str, Fault]:
+    """The catalogue, by name. FaultError for the first entry that is wrong."""
+    files = {path.stem: path for path in CATALOGUE.glob("*.toml")}
+    for area in files:
+        if area not in AREAS:
+            raise FaultError(f"{files[area]}: no area {area!r}; there are {', '.join(AREAS)} (AREAS in {__file__})")
+    found: dict[str, Fault] = {}
+    for area in AREAS:
+        if area not in files:
+            raise FaultError(f"{CATALOGUE / area}.toml is missing; write it, or take the area out of AREAS")
+        for fault in parse(files[area].read_text(encoding="utf-8"), area, engine_sources()):
+            if fault.name in found:
+                other = found[fault.name].area
+                raise FaultError(f"two faults are called {fault.name}, in {other} and in {area}; rename one")
+            found[fault.name] = fault
+    return MappingProxyType(found)
+
+
+def parse(text: str, area: str, sources: Mapping[str, str]) -> Iterator[Fault]:
+    """Read the entries of one area. Each edit must fit the engine's `sources`."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FaultError(f"{area}.toml is not TOML: {error}") from error
+    if unknown := sorted(set(content) - {"fault"}):
+        raise FaultError(f"{area}.toml: unknown key {unknown[0]!r}; each entry begins with [[fault]]")
+    entries = content.get("fault", [])
+    if not isinstance(entries, list) or not entries:
+        raise FaultError(f"{area}.toml has no entries; each begins with [[fault]]")
+    for number, entry in enumerate(entries, start=1):
+        yield _fault(entry, area, number, sources)
+
+
+def _fault(entry: Mapping[str, object], area: str, number: int, sources: Mapping[str, str]) -> Fault:
+    where = f"{area}.toml, entry {number} ({entry.get('name', 'without a name')})"
+    if missing := sorted(_KEYS - set(entry)):
+        raise FaultError(f"{where}: {missing[0]!r} is missing; an entry has {', '.join(sorted(_KEYS))}")
+    if unknown := sorted(set(entry) - _KEYS):
+        raise FaultError(f"{where}: unknown key {unknown[0]!r}; an entry has {', '.join(sorted(_KEYS))}")
+    texts: dict[str, str] = {}
+    for key in _TEXTS:
+        value = entry[key]
+        if not isinstance(value, str) or not value.strip():
+            raise FaultError(f"{where}: {key} is {value!r}; give a text that is not empty")
+        texts[key] = value.strip()
+    if not _NAME.fullmatch(texts["name"]):
+        raise FaultError(f"{where}: a name has lower-case words and digits with hyphens between them")
+    if texts["oracle"] not in ORACLES:
+        raise FaultError(f"{where}: no oracle {texts['oracle']!r}; there are {ORACLES[0]} to {ORACLES[-1]}")
+    if texts["observer"] not in OBSERVERS:
+        raise FaultError(f"{where}: no observer {texts['observer']!r}; there are {', '.join(OBSERVERS)}")
+    versions = entry["versions"]
+    if versions not in ([2], [3], [2, 3]):
+        raise FaultError(f"{where}: versions is {versions!r}; give [2], [3] or [2, 3]")
+    edits = entry["edits"]
+    if not isinstance(edits, list) or not edits:
+        raise FaultError(f'{where}: edits is {edits!r}; give a list of {{ file = "", find = "", replace = "" }}')
+    checked = tuple(_edit(edit, where, sources) for edit in edits)
+    for file in {edit.file for edit in checked}:
+        edited(sources[file], [edit for edit in checked if edit.file == file], where)
+    return Fault(area=area, versions=tuple(versions), edits=checked, **texts)
+
+
+def _edit(entry: object, where: str, sources: Mapping[str, str]) -> Edit:
+    if not isinstance(entry, dict) or set(entry) != {"file", "find", "replace"}:
+        raise FaultError(f"{where}: an edit has file, find and replace, and nothing else; this one is {entry!r}")
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            raise FaultError(f"{where}: {key} of an edit is {value!r}; give a text")
+    edit = Edit(**entry)
+    if edit.file not in sources:
+        raise FaultError(f"{where}: the engine has no file {edit.file!r}; it has {', '.join(sources)}")
+    if edit.find == edit.replace:
+        raise FaultError(f"{where}: an edit in {edit.file} replaces {edit.find!r} by itself; make it change something")
+    count = sources[edit.file].count(edit.find) if edit.find else 0
+    if count != 1:
+        advice = (
+            "the engine's source has changed, or a blank is wrong: copy the text from there anew"
+            if count == 0
+            else "take in more of what stands around the place that is meant"
+        )
+        raise FaultError(f"{where}: {edit.find!r} stands {count} times in {edit.file}, and must stand once: {advice}")
+    return edit
+
+
+def edited(source: str, edits: Sequence[Edit], where: str) -> str:
+    """A file's text with edits made. Each `find` is looked for in the genuine text; FaultError when two overlap."""
+    parts: list[str] = []
+    at = 0
+    for start, edit in sorted(((source.index(edit.find), edit) for edit in edits), key=lambda place: place[0]):
+        if start < at:
+            raise FaultError(f"{where}: two edits of {edit.file} overlap at {edit.find!r}; make them one")
+        parts += [source[at:start], edit.replace]
+        at = start + len(edit.find)
+    return "".join([*parts, source[at:]])

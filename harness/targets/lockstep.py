@@ -1,0 +1,144 @@
+"""Two engines on the same inputs: their events and snapshots must be the same, and the model must have predicted them.
+
+A `LockstepParty` looks like one engine. Inside, each input goes to all engines, which draw from equal seeds; their
+outgoing bytes, events and snapshots are compared with the first engine's, and then shown to the symbolic model. The
+first difference raises Divergence, which says what was done, and shows both sides, messages dissected field by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Protocol
+
+from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.targets.party import ActionDispatcher
+from otterproof.harness.wire import dissect
+from otterproof.implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy
+
+#: Makes an engine; the class of one will do.
+EngineFactory = Callable[[PartyConfig, Entropy], Engine]
+
+
+class Follower(Protocol):
+    """Looks at every step of a party. The symbolic model is one; raises when a step is not as it predicted."""
+
+    def follow(
+        self, action: str, args: Mapping[str, object], events: Sequence[Event], after: PartySnapshot
+    ) -> None: ...
+    def snapshot(self) -> object: ...
+    def restore(self, state: object) -> None: ...
+
+
+class Divergence(OtterproofError):
+    """Two engines that should be the same were not."""
+
+    def __init__(self, party: str, action: str, args: Mapping[str, object], differences: str) -> None:
+        shown = ", ".join(f"{name}={_short(value)}" for name, value in args.items())
+        super().__init__(f"{party}.{action}({shown}):\n{differences}")
+        self.party = party
+        self.action = action
+
+
+def _short(value: object, limit: int = 160) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+
+
+class LockstepParty(ActionDispatcher):
+    """One party made of several engines, the first of which is compared with each of the others.
+
+    engines: name -> engine, all made with the same config and equal entropy.
+    """
+
+    def __init__(self, name: str, engines: Mapping[str, Engine], follower: Follower | None = None) -> None:
+        self.name = name
+        self.engines = dict(engines)
+        self._names = list(engines)
+        self._first = engines[self._names[0]]
+        self.follower = follower
+
+    @property
+    def instance_tag(self) -> int:
+        return self._first.instance_tag
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self._first.fingerprint
+
+    def set_time(self, now: int) -> None:
+        self._do("set_time", now=now)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._do("set_policy", policy=policy)
+
+    def inspect(self) -> PartySnapshot:
+        return self._first.inspect()
+
+    def secrets(self) -> Mapping[str, bytes]:
+        """The secrets of all engines, each name led by its engine's."""
+        return {
+            f"{name}: {key}": secret
+            for name, engine in self.engines.items()
+            for key, secret in engine.secrets().items()
+        }
+
+    def snapshot(self) -> object:
+        followed = self.follower.snapshot() if self.follower is not None else None
+        return [followed, *(engine.snapshot() for engine in self.engines.values())]
+
+    def restore(self, state: object) -> None:
+        if not isinstance(state, list) or len(state) != len(self.engines) + 1:
+            raise TypeError("not a snapshot of this party; pass what snapshot() returned")
+        if self.follower is not None:
+            self.follower.restore(state[0])
+        for engine, part in zip(self.engines.values(), state[1:], strict=True):
+            engine.restore(part)
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        outcomes: dict[str, Sequence[Event]] = {
+            name: getattr(engine, action)(**args) or () for name, engine in self.engines.items()
+        }
+        first = outcomes[self._names[0]]
+        after = self._first.inspect()
+        for name in self._names[1:]:
+            other = outcomes[name]
+            if list(first) != list(other):
+                raise Divergence(self.name, action, args, _events_differ(self._names[0], first, name, other))
+            snapshot = self.engines[name].inspect()
+            if snapshot != after:
+                lines = "\n".join(differences(after, snapshot, self._names[0], name))
+                raise Divergence(self.name, action, args, f"the states afterwards differ:\n{lines}")
+        if self.follower is not None:
+            self.follower.follow(action, args, first, after)
+        return first
+
+
+def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequence[Event]) -> str:
+    """The first place at which two lists of events part, with both sides."""
+    common = min(len(first), len(second))
+    at = next((index for index in range(common) if first[index] != second[index]), common)
+    lines = [f"event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
+    for name, events in ((left, first), (right, second)):
+        event = events[at] if at < len(events) else None
+        if isinstance(event, Outgoing):
+            lines += [f"{name}: Outgoing", dissect(event.message)]
+        else:
+            lines.append(f"{name}: {_short(event, 600)}")
+    return "\n".join(lines)
+
+
+def differences(left: object, right: object, left_name: str, right_name: str, path: str = "") -> list[str]:
+    """Where two values part, a line for each place: dataclasses, mappings and sequences are gone into."""
+    if left == right:
+        return []
+    if type(left) is type(right) and is_dataclass(left):
+        names = [field.name for field in fields(left)]
+        pairs = [(f".{name}", getattr(left, name), getattr(right, name)) for name in names]
+    elif isinstance(left, Mapping) and isinstance(right, Mapping):
+        pairs = [(f"[{key!r}]", left.get(key), right.get(key)) for key in {**left, **right}]
+    elif isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
+        pairs = [(f"[{index}]", a, b) for index, (a, b) in enumerate(zip(left, right, strict=True))]
+    else:
+        return [f"  {path or 'value'}: {left_name} {_short(left)}, {right_name} {_short(right)}"]
+    return [line for step, a, b in pairs for line in differences(a, b, left_name, right_name, path + step)]

@@ -1,0 +1,100 @@
+"""What a party is: one side of a conversation, whoever plays it.
+
+An engine, two engines in lockstep and a program behind the driver protocol are all parties. What a party can do beyond
+the minimum is declared as a protocol of its own: some can be copied, some can be looked into, some show their secrets,
+and some say which fields of events they leave out. Parties that treat all actions alike derive from
+`ActionDispatcher`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from otterproof.implementations.contract import Event, PartySnapshot
+
+
+class Party(Protocol):
+    """What every party has; contract.Engine has it all."""
+
+    @property
+    def instance_tag(self) -> int: ...
+    @property
+    def fingerprint(self) -> bytes: ...
+    def receive(self, message: bytes) -> Sequence[Event]: ...
+    def set_time(self, now: int) -> None: ...
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """A party that can be taken back to an earlier state."""
+
+    def snapshot(self) -> object: ...
+    def restore(self, state: object) -> None: ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A party that shows its state."""
+
+    def inspect(self) -> PartySnapshot: ...
+
+
+@runtime_checkable
+class ShowsSecrets(Protocol):
+    """A party that shows the secrets it holds in memory, by names of its own."""
+
+    def secrets(self) -> Mapping[str, bytes]: ...
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A party that notes the fields of events that it has left out, as (event, field)."""
+
+    @property
+    def untold(self) -> Collection[tuple[str, str]]: ...
+
+
+def state_of(party: object) -> PartySnapshot | None:
+    """What a party shows of its state; None if it shows nothing."""
+    return party.inspect() if isinstance(party, Inspectable) else None
+
+
+def leaves_out(party: object, event: str, field: str) -> bool:
+    """Whether a party has been seen to leave a field of an event out."""
+    return isinstance(party, LeavesOut) and (event, field) in party.untold
+
+
+class ActionDispatcher(ABC):
+    """The actions that give events, with the arguments that contract.Engine has for them."""
+
+    @abstractmethod
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        """Take an action; arguments that were left out are None."""
+
+    def receive(self, message: bytes) -> Sequence[Event]:
+        return self._do("receive", message=message)
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
+        return self._do("send", text=text, padding=padding, instance=instance)
+
+    def start(self) -> Sequence[Event]:
+        return self._do("start")
+
+    def end(self, *, instance: int | None = None) -> Sequence[Event]:
+        return self._do("end", instance=instance)
+
+    def smp_start(
+        self, secret: bytes, *, question: bytes | None = None, instance: int | None = None
+    ) -> Sequence[Event]:
+        return self._do("smp_start", secret=secret, question=question, instance=instance)
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
+        return self._do("smp_answer", secret=secret, instance=instance)
+
+    def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
+        return self._do("smp_abort", instance=instance)
+
+    def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
+        return self._do("extra_key", use=use, data=data, instance=instance)

@@ -1,0 +1,119 @@
+"""All targets by their names on the command line: engines, third parties, drivers of the user's own, faults."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.exits import USAGE
+from otterproof.harness.targets.driver import (
+    THIRD_PARTIES,
+    USUAL,
+    DriverTarget,
+    Limits,
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetHang,
+)
+from otterproof.harness.targets.engines import ENGINES, EngineTarget, Target
+from otterproof.harness.targets.faults import FaultTarget, UnknownFault
+from otterproof.harness.targets.faults.target import PREFIX
+
+
+class UnknownTarget(CommandError, LookupError):
+    """There is no target of that name."""
+
+    exit_code = USAGE
+
+
+#: A command line of the user's own that speaks the driver protocol.
+EXEC = "exec:"
+
+
+def make(name: str, limits: Limits = USUAL) -> Target:
+    """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
+
+    limits: how long it is waited for; each driver's call as usual, and never given up, if not given.
+    """
+    if name in ENGINES:
+        return EngineTarget(name)
+    if name.startswith(PREFIX):
+        try:
+            fault = FaultTarget(name)
+        except UnknownFault as error:
+            raise UnknownTarget(str(error)) from error
+        fault.giving_up.limit = limits.give_up_after
+        return fault
+    driver = _driver(name, limits)
+    driver.giving_up.limit = limits.give_up_after
+    return driver
+
+
+def _driver(name: str, limits: Limits) -> DriverTarget:
+    """A target behind the driver protocol; errors as those of `make`."""
+    if name in THIRD_PARTIES:
+        return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds)
+    if name.startswith(EXEC):
+        try:
+            return DriverTarget(name, _words(name.removeprefix(EXEC)), limits.seconds)
+        except (TargetCrash, TargetDesync, TargetHang) as error:
+            error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
+            raise
+    known = ", ".join([*ENGINES, *THIRD_PARTIES])
+    raise UnknownTarget(
+        f"no target {name!r:.200}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "
+        "engine with a fault (`otterproof faults` lists them)"
+    )
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UnknownTarget(f"the command after {EXEC!r} can't be read: {error}; mind the quotes") from error
+    if not words:
+        raise UnknownTarget(f"no command after {EXEC!r}; give one, as in 'exec:python3 my_driver.py'")
+    return words
+
+
+def file_name(target: str) -> str:
+    """A target's name as a file or folder can have it; `exec:` has a command line, with slashes and without end.
+
+    Two targets never have the same one: where something is lost, a hash makes up for it.
+    """
+    if re.fullmatch(r"[a-z0-9-]{1,20}(:[a-z0-9-]{1,80})?", target):
+        return target.replace(":", "-")
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", target)
+    return f"{plain[:60]}-{hashlib.sha256(target.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A target as `otterproof targets` shows it. install: what would make it available, "" if it is."""
+
+    name: str
+    version: str
+    available: bool
+    capabilities: tuple[str, ...]
+    install: str
+
+
+def listing() -> Iterator[Listing]:
+    """All targets by name. Drivers that can be built without fetching anything are built on the way."""
+    for name in [*ENGINES, *THIRD_PARTIES]:
+        third_party = THIRD_PARTIES.get(name)
+        if third_party and third_party.downloads and not third_party.is_built():
+            yield Listing(name, "", False, (), f"otterproof targets install {name}")
+            continue
+        try:
+            target = make(name)
+        except TargetError:
+            yield Listing(name, "", False, (), third_party.install if third_party else "")
+            continue
+        yield Listing(name, target.version, True, tuple(sorted(target.capabilities)), "")
+        target.close()

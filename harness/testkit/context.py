@@ -1,0 +1,236 @@
+"""The context of one scenario: where the target is set up together with whatever it is to face.
+
+A `Pair` has an honest peer on the other side; with a `TargetSession` the scenario itself plays the other side, as an
+attacker on the network or as an insider. Every run has a record, from before its parties are made, so that it can be
+written down whatever fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Any, TypeVar
+
+from otterproof.harness.judges.model import NameTable, PartyModel
+from otterproof.harness.simulation.record import Record
+from otterproof.harness.simulation.transcript import Header, PartyInfo, Verdict
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.engines import EngineTarget, Target
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.targets.party import Party
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.pair import Pair, PairCheckpoint
+from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check
+from otterproof.harness.testkit.target_session import TargetSession
+from otterproof.implementations.contract import PartyConfig, Policy
+
+__all__ = [
+    "ALLOW",
+    "PEER",
+    "PEER_TAG",
+    "TARGET",
+    "TARGET_TAG",
+    "CheckFailed",
+    "Context",
+    "Pair",
+    "PairCheckpoint",
+    "Reply",
+    "TargetSession",
+    "check",
+]
+
+V = TypeVar("V")
+
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+
+#: The instance tags of the two sides, for targets that can be told theirs.
+TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
+
+
+class Context:
+    """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
+
+    peer: what plays the other side of pairs, the reference engine unless given. tried: in how many random runs a
+    property has been tried so far.
+    """
+
+    def __init__(self, target: Target, version: int, seed: bytes, peer: Target | None = None) -> None:
+        self.target = target
+        self.peer = peer or EngineTarget("reference")
+        self.version = version
+        self.seed = seed
+        #: The seed that this context was made from; a scenario may change `seed`.
+        self.origin = seed
+        #: The runs so far, in their order.
+        self.records: list[Record] = []
+        #: What probes have measured: id of the reading -> option.
+        self.readings: dict[str, str] = {}
+        #: Names of the cells of the state tables that were visited, whatever happened there. [harness/spec/states]
+        self.visited: set[str] = set()
+        self.tried = 0
+        self._counted = 0
+
+    def pair(
+        self,
+        *,
+        policy: Policy | None = None,
+        peer_policy: Policy | None = None,
+        max_message_size: int | None = None,
+        peer_max_message_size: int | None = None,
+        heartbeat_interval: int | None = 60,
+        peer_heartbeat_interval: int | None = 60,
+    ) -> Pair:
+        """The target and the peer, connected. Policies are those of the version alone if not given."""
+        self.target.reset()
+        self.peer.reset()
+        config = self._config(policy, max_message_size, heartbeat_interval)
+        own = ALLOW[self.version] if peer_policy is None else peer_policy
+        facing = PartyConfig(published_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
+        peer = self.peer
+        record = self.record({TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
+        parties = {
+            TARGET: self.target.party(TARGET, config, self.seed),
+            PEER: peer.party(PEER, facing, self.seed),
+        }
+        _let_model_follow(parties, {TARGET: config, PEER: facing})
+        return Pair(World(parties, {TARGET: [PEER], PEER: [TARGET]}), self.version, record)
+
+    def target_session(
+        self,
+        *,
+        policy: Policy | None = None,
+        max_message_size: int | None = None,
+        heartbeat_interval: int | None = 60,
+        instance_tag: int | None = TARGET_TAG,
+    ) -> TargetSession:
+        """The target alone: what it receives is what the scenario hands to it. instance_tag: None has it draw one."""
+        self.target.reset()
+        config = self._config(policy, max_message_size, heartbeat_interval)
+        config = replace(config, instance_tag=instance_tag)
+        record = self.record({TARGET: PartyInfo(self.target.name, config)})
+        world = World({TARGET: self.target.party(TARGET, config, self.seed)}, {TARGET: []})
+        return TargetSession(world, self.version, record)
+
+    def target_twice(self) -> tuple[TargetSession, TargetSession]:
+        """Two parties of the target, alice and bob, who do not hear each other but through the scenario."""
+        self.target.reset()
+        config = self._config(None, None, 60)
+        configs = {TARGET: config, PEER: replace(config, key=published_key("bob"), instance_tag=PEER_TAG)}
+        record = self.record({name: PartyInfo(self.target.name, own) for name, own in configs.items()})
+        parties = {name: self.target.party(name, own, self.seed) for name, own in configs.items()}
+        world = World(parties, {TARGET: [], PEER: []})
+        first, second = (TargetSession(world, self.version, record, name) for name in configs)
+        return first, second
+
+    def record(self, parties: Mapping[str, PartyInfo], seed: bytes | None = None, **more: Any) -> Record:
+        """A new run begins: its record. seed: what its parties draw from, the context's unless given; more: as Header.
+
+        Where the scenario fails, it is taken to fail in the run that began last.
+        """
+        record = Record(Header(self.seed if seed is None else seed, parties, scenario_seed=self.origin, **more))
+        self.records.append(record)
+        return record
+
+    def blame(self, record: Record) -> None:
+        """Say in which run the scenario fails, if it is not the last one."""
+        self.records.remove(record)
+        self.records.append(record)
+
+    def encrypted(
+        self, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE, policy: Policy | None = None
+    ) -> tuple[TargetSession, Insider]:
+        """A target in an encrypted session with an insider. target_begins: it sent the commit, as asked by a query."""
+        target = self.target_session(policy=policy)
+        insider = target.insider()
+        target.establish(insider, target_begins=target_begins, signed=signed)
+        return target, insider
+
+    def each(self, values: Iterable[V], *, target_begins: bool = False) -> Iterator[tuple[TargetSession, Insider, V]]:
+        """For each value an encrypted session of its own: what one does to it the next does not feel."""
+        for value in values:
+            yield (*self.encrypted(target_begins=target_begins), value)
+
+    def each_state(self, policy: Policy | None = None) -> Iterator[tuple[str, TargetSession, Insider]]:
+        """The target in each message state (plaintext, encrypted, finished), with the insider of its session."""
+        target = self.target_session(policy=policy)
+        yield "plaintext", target, target.insider()
+        yield "encrypted", *self.encrypted(policy=policy)
+        target, insider = self.encrypted(policy=policy)
+        target.end_by_peer(insider)
+        yield "finished", target, insider
+
+    @property
+    def all_versions(self) -> Policy:
+        """The versions that the target speaks, all of them allowed."""
+        spoken = [flag for version, flag in ALLOW.items() if f"v{version}" in self.target.capabilities]
+        return reduce(or_, spoken, Policy.NONE)
+
+    def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
+        allowed = ALLOW[self.version] if policy is None else policy
+        return PartyConfig(published_key("alice"), allowed, TARGET_TAG, size, heartbeat)
+
+    def finish(self) -> None:
+        """The scenario is over: both sides forget their parties. TargetError when that goes wrong."""
+        try:
+            self.target.finish()
+        finally:
+            self.peer.finish()
+
+    def reseeded(self, salt: bytes) -> Context:
+        """The same context with other randomness; what happens there is written down here."""
+        other = Context(self.target, self.version, self.seed + salt, self.peer)
+        other.origin, other.records = self.origin, self.records
+        return other
+
+    def examples(self, count: int) -> Iterator[int]:
+        """The numbers of the random runs in which a property is to be tried; for a loop, since `tried` counts along."""
+        for number in range(count):
+            self.tried = number + 1
+            yield number
+
+    def for_target(self, target: Target) -> Context:
+        """The same context for another target; what happens there is not written down here."""
+        return Context(target, self.version, self.seed, self.peer)
+
+    def count(self, steps: int) -> None:
+        """Steps that were made in runs without a record."""
+        self._counted += steps
+
+    @property
+    def steps(self) -> int:
+        """Inputs given to parties so far."""
+        return self._counted + sum(record.taken for record in self.records)
+
+    def check(self, holds: bool, what: str) -> None:
+        """Demand that something holds; `what` says what, as a sentence in the present."""
+        check(holds, what)
+
+    def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
+        """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
+
+        A run that led to a failure is the last one; of a failure only that is written down. There is always one: what
+        fails before a run begins leaves a run without steps. OutputError.
+        """
+        failed = verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
+        if failed and not self.records:
+            self.record({TARGET: PartyInfo(self.target.name, self._config(None, None, 60))})
+        paths = []
+        for number, record in enumerate(self.records[-1:] if failed else self.records, start=1):
+            path = folder / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
+            last = record is self.records[-1]
+            record.write(path, name, verdict if last else Verdict.PASS, detail if last else "")
+            paths.append(path)
+        return paths
+
+
+def _let_model_follow(parties: Mapping[str, Party], configs: Mapping[str, PartyConfig]) -> None:
+    """Have the model follow all parties of a world, which it can only if all of them run in lockstep."""
+    engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
+    if len(engines) == len(parties):
+        names = NameTable()
+        for name, party in engines.items():
+            party.follower = PartyModel(name, configs[name], names)

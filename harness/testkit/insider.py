@@ -1,0 +1,284 @@
+"""The insider: a peer with valid keys who says whatever he likes, right or wrong.
+
+He speaks the protocol by himself, with the harness's own codec and arithmetic and none of an engine's code, so he can
+face any target. Every message that he makes is right unless it is asked to be wrong in some way, and then the rest of
+it is still right: MACs, encryption and proofs fit what is sent. Most checks of a client can be reached by nobody else.
+His part in SMP is in harness/testkit/smp_peer.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from otterproof.harness import wire
+from otterproof.harness.testkit.reply import CheckFailed
+from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
+from otterproof.harness.wire.fields import encode, write
+from otterproof.harness.wire.layers import Layer, Tlv, parse_plaintext, parse_signature_block, parse_smp, with_tlvs
+from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureOptions:
+    """How the block X of a Reveal Signature or Signature Message is made; each value but the default is a lie.
+
+    shown: another public key than the one that signs. swapped: the two D-H keys change places in what is signed.
+    pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. wanted: how r and s must
+    be, for which nonces are tried. altered: what becomes of the value before it is signed. tail: bytes after the
+    signature. block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own
+    D-H key is one whose exponent nobody has. derive: how the keys of the handshake are derived from the shared secret.
+    """
+
+    keyid: int = 1
+    kind: int = 0
+    advertised_key: DsaPublicKey | None = None
+    swap_dh: bool = False
+    signature: tuple[int, int] | None = None
+    high_r: bool = False
+    accept_if: Callable[[int, int], bool] | None = None
+    transform: Callable[[bytes], bytes] | None = None
+    trailing: bytes = b""
+    block: bytes | None = None
+    mac: bytes | None = None
+    secret: int | None = None
+    derive: Callable[[int], crypto.HandshakeKeys] = crypto.handshake_keys
+
+
+#: An honest signature.
+HONEST_SIGNATURE = SignatureOptions()
+
+
+class Keys(dict[int, int]):
+    """Keys by their ids. To go on with one that was not told is to find that the target named a wrong one."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__()
+        self._whose = whose
+
+    def __missing__(self, keyid: int) -> int:
+        raise CheckFailed(f"the key id named is one of {self._whose}, {sorted(self)}, and it is {keyid}")
+
+
+class Insider:
+    """One client of a correspondent. Numbers that he draws follow from `seed`."""
+
+    def __init__(
+        self, key: DsaPrivateKey, target_tag: int, *, version: int = 3, tag: int = 0x2B2B, seed: bytes = b"insider"
+    ) -> None:
+        self.key = key
+        self.version = version
+        self.tag = tag
+        self.target_tag = target_tag
+        self._seed = seed
+        self._draws = 0
+        self.r = self.draw(16).to_bytes(16)
+        #: Our exponents and the target's public keys, by key id; all of them, forgotten ones too.
+        self.exponents: dict[int, int] = Keys("the insider's")
+        self.theirs: dict[int, int] = Keys("the target's")
+        self.our_keyid = self.their_keyid = 0
+        self.counters: dict[tuple[int, int], int] = {}
+        self.ssid = b""
+        self._handshake: crypto.HandshakeKeys | None = None
+        #: The block X that he signed last, decrypted.
+        self.block = b""
+        self.x = self.draw(40)
+
+    def draw(self, size: int) -> int:
+        self._draws += 1
+        return int.from_bytes(hashlib.shake_256(self._seed + self._draws.to_bytes(4)).digest(size))
+
+    def exponent(self, theirs: int, wanted: Callable[[int, int], bool]) -> int:
+        """An exponent whose public value, and secret shared with theirs, are as wanted; one in a thousand is quick."""
+        exponent = self.draw(40)
+        public, secret = pow(DH_GENERATOR, exponent, DH_PRIME), pow(theirs, exponent, DH_PRIME)
+        while not wanted(public, secret):
+            exponent += 1
+            public, secret = public * DH_GENERATOR % DH_PRIME, secret * theirs % DH_PRIME
+        return exponent
+
+    # ---- the handshake ------------------------------------------------------------------------------------------
+
+    def _message(self, kind: str, *values: int | bytes, receiver: int | None = None) -> bytes:
+        tags = (self.tag, self.target_tag if receiver is None else receiver) if self.version == 3 else ()
+        code = next(code for code, name in wire.TYPES.items() if name == kind)
+        return wire.armour(write(wire.layout(self.version, kind), (self.version, code, *tags, *values)))
+
+    def commit(
+        self, public: int | None = None, *, gxmpi: bytes | None = None, hashed: bytes | None = None, receiver: int = 0
+    ) -> bytes:
+        """A D-H Commit to g^x, or to another value, or to bytes that are no MPI; or with a wrong hash."""
+        content = mpi(power(DH_GENERATOR, self.x) if public is None else public) if gxmpi is None else gxmpi
+        encrypted = crypto.aes_ctr(self.r, bytes(8), content)
+        commitment = hashlib.sha256(content).digest() if hashed is None else hashed
+        return self._message("dh_commit", encrypted, commitment, receiver=receiver)
+
+    def dh_key(self, public: int | None = None) -> bytes:
+        return self._message("dh_key", power(DH_GENERATOR, self.x) if public is None else public)
+
+    def reveal_signature(
+        self,
+        dh_key: bytes,
+        signed: SignatureOptions = HONEST_SIGNATURE,
+        *,
+        public: int | None = None,
+        revealed: bytes | None = None,
+    ) -> bytes:
+        """The answer to the target's D-H Key."""
+        gy = wire.parse(dh_key).number("gy")
+        return self._message(
+            "reveal_signature", self.r if revealed is None else revealed, *self._sign(gy, signed, public, False)
+        )
+
+    def signature(self, gx: int, signed: SignatureOptions = HONEST_SIGNATURE, *, public: int | None = None) -> bytes:
+        """The answer to the target's Reveal Signature; gx is what `opened` made of its commit."""
+        return self._message("signature", *self._sign(gx, signed, public, True))
+
+    @staticmethod
+    def decommit(commit: bytes, reveal: bytes) -> int:
+        """g^x of the target, from its D-H Commit and the key revealed."""
+        gxmpi = crypto.committed_gxmpi(wire.parse(commit), wire.parse(reveal).data("revealed_key"))
+        return int.from_bytes(gxmpi[4:])
+
+    def _sign(self, theirs: int, signed: SignatureOptions, public: int | None, primed: bool) -> tuple[bytes, bytes]:
+        ours = power(DH_GENERATOR, self.x) if public is None else public
+        secret = power(theirs, self.x) if signed.secret is None else signed.secret
+        keys = signed.derive(secret)
+        c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
+        identity = public_key(signed.advertised_key or self.key.public, signed.kind) + signed.keyid.to_bytes(4)
+        pair = (theirs, ours) if signed.swap_dh else (ours, theirs)
+        value = hmac.digest(m1, mpi(pair[0]) + mpi(pair[1]) + identity, "sha256")
+        r, s = signed.signature or self._signature(signed.transform(value) if signed.transform else value, signed)
+        block = identity + r.to_bytes(20) + s.to_bytes(20) + signed.trailing if signed.block is None else signed.block
+        self.block = block
+        encrypted = crypto.aes_ctr(c, bytes(8), block)
+        mac = hmac.digest(m2, encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
+        self.ssid, self._handshake = keys.ssid, keys
+        self.exponents[signed.keyid] = self.x
+        self.exponents[signed.keyid + 1] = self.draw(40)
+        self.our_keyid = signed.keyid + 1
+        self.theirs[1], self.their_keyid = theirs, 1
+        return encrypted, mac if signed.mac is None else signed.mac
+
+    @property
+    def handshake(self) -> crypto.HandshakeKeys:
+        """The keys of the handshake in which he signed last."""
+        if self._handshake is None:
+            raise ValueError("the insider has no keys of a handshake yet; let him sign first")
+        return self._handshake
+
+    def identity(self, message: Message) -> Layer:
+        """The block X of the target's Reveal Signature or Signature Message, once we have signed in this handshake."""
+        keys, primed = self.handshake, message.kind is wire.Kind.SIGNATURE
+        return parse_signature_block(crypto.signature_block(message, keys.c_primed if primed else keys.c))
+
+    def learn_peer_keyid(self, message: Message) -> None:
+        """Take note of the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
+        if not message.has("encrypted_signature"):
+            return
+        block = self.identity(message)
+        keyid = next((field.value for field in block.fields if field.name == "keyid"), None)
+        if isinstance(keyid, int) and keyid != self.their_keyid:
+            self.theirs[keyid] = self.theirs.pop(self.their_keyid)
+            self.their_keyid = keyid
+
+    def _signature(self, value: bytes, signed: SignatureOptions) -> tuple[int, int]:
+        q = self.key.public.q
+        while True:
+            r, s = dsa_sign(self.key, value, self.draw(28) % (q - 1) + 1)
+            if signed.high_r and r + q < 1 << 160:
+                return r + q, s
+            if not signed.high_r and (signed.accept_if is None or signed.accept_if(r, s)):
+                return r, s
+
+    def assume_session(self) -> None:
+        """Take a session for established that never was: with keys of which the target knows nothing."""
+        self.exponents |= {1: self.x, 2: self.draw(40)}
+        self.theirs |= {1: power(DH_GENERATOR, self.draw(40))}
+        self.our_keyid, self.their_keyid = 2, 1
+
+    # ---- data messages ------------------------------------------------------------------------------------------
+
+    def keys(self, ours: int, theirs: int) -> crypto.SessionKeys:
+        """The session keys of a pair of key ids, live ones or not."""
+        exponent, public = self.exponents[ours], self.theirs[theirs]
+        return crypto.session_keys(power(DH_GENERATOR, exponent), public, power(public, exponent))
+
+    def data(
+        self,
+        plaintext: bytes = b"",
+        *,
+        tlvs: Iterable[Tlv] = (),
+        under: tuple[int, int] | None = None,
+        keys: crypto.SessionKeys | None = None,
+        flags: int = 0,
+        sender_keyid: int | None = None,
+        recipient_keyid: int | None = None,
+        next_dh: int | None = None,
+        ctr: int | None = None,
+        mac: bytes | None = None,
+        old_mac_keys: bytes = b"",
+    ) -> bytes:
+        """A data message. under: (our key id, theirs) whose session keys it is made with, whatever its fields say.
+
+        keys: other session keys to make it with; fields are then those of `under`.
+        """
+        records = list(tlvs)
+        ours, theirs = under or (self.our_keyid - 1, self.their_keyid)
+        keys = keys or self.keys(ours, theirs)
+        if ctr is None:
+            ctr = self.counters[ours, theirs] = self.counters.get((ours, theirs), 0) + 1
+        announced = power(DH_GENERATOR, self.exponents[ours + 1]) if next_dh is None else next_dh
+        message = wire.parse(
+            self._message(
+                "data",
+                flags,
+                ours if sender_keyid is None else sender_keyid,
+                theirs if recipient_keyid is None else recipient_keyid,
+                announced,
+                ctr.to_bytes(8),
+                b"",
+                bytes(20),
+                old_mac_keys,
+            )
+        )
+        message = crypto.encrypt_data(
+            message, keys.sending_aes, with_tlvs(plaintext, records) if records else plaintext
+        )
+        message = crypto.mac_data(message, keys.sending_mac)
+        return wire.build(message if mac is None else message.with_value("mac", mac))
+
+    def seal(self, head: bytes, under: tuple[int, int] | None = None, old_mac_keys: bytes = b"") -> bytes:
+        """A data message of these bytes, whatever they are, and the right MAC under a pair of keys."""
+        keys = self.keys(*(under or (self.our_keyid - 1, self.their_keyid)))
+        return wire.armour(head + hmac.digest(keys.sending_mac, head, "sha1") + encode(Type.DATA, old_mac_keys, "keys"))
+
+    def peek(self, raw: bytes) -> bytes:
+        """The plaintext of the target's data message. No keys change, which is quicker on both sides."""
+        message: Message = wire.parse(raw)
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
+        return crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
+
+    def read(self, raw: bytes) -> bytes:
+        """The plaintext of the target's data message; keys are taken note of, and own ones changed."""
+        plaintext = self.peek(raw)
+        message: Message = wire.parse(raw)
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
+        self.theirs[theirs + 1] = message.number("next_dh")
+        self.their_keyid = max(self.their_keyid, theirs + 1)
+        if ours == self.our_keyid:
+            self.our_keyid += 1
+            self.exponents[self.our_keyid] = self.draw(40)
+        return plaintext
+
+    def smp_numbers(self, raw: bytes, kind: int) -> dict[str, int]:
+        """The numbers of the SMP TLV of that type in the target's data message."""
+        tlvs = parse_plaintext(self.read(raw)).tlvs
+        found = next((tlv for tlv in tlvs if tlv.type == kind), None)
+        if found is None:
+            raise CheckFailed(f"a TLV of type {kind} goes out, and there are {[tlv.type for tlv in tlvs] or 'none'}")
+        layer = parse_smp(kind, found.value).layer
+        return {name: int(layer.value(name)) for name in SMP_NUMBERS[2 if kind == 7 else kind]}

@@ -1,0 +1,140 @@
+"""The target alone with the scenario, which plays everybody else: attackers on the network, and insiders.
+
+Everything is judged by what the target sends and by its events, so any target can be a subject. What an insider needs
+to know of it (its instance tag) he learns from its messages, as a correspondent would.
+"""
+
+from __future__ import annotations
+
+from otterproof.harness import wire
+from otterproof.harness.simulation.record import Record
+from otterproof.harness.simulation.world import World
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check
+from otterproof.harness.wire import Kind, Message, crypto
+from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
+from otterproof.harness.wire.numbers import fingerprint
+from otterproof.implementations.contract import Established, Finished
+
+
+class TargetSession(RecordedSession):
+    """The target in a world of its own. name: which party of the world it is."""
+
+    def __init__(self, world: World, version: int, record: Record, name: str = TARGET) -> None:
+        super().__init__(world, version, record)
+        self.name = name
+        self._insiders: list[Insider] = []
+
+    def receive(self, message: bytes) -> Reply:
+        """The target receives a message."""
+        return self._heard(self.deliver(self.name, message))
+
+    def user(self, action: str, **args: object) -> Reply:
+        """The target's user acts."""
+        return self._heard(self.do(self.name, action, args))
+
+    def query(self) -> Reply:
+        """The target receives a query for the version of this run."""
+        return self.receive(b"?OTRv%d?" % self.version)
+
+    def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
+        """Somebody with valid keys who is not bound to anything; see otterproof.harness.testkit.insider."""
+        target_tag = self.world.parties[self.name].instance_tag
+        insider = Insider(published_key(key), target_tag, version=self.version, tag=tag, seed=seed)
+        self._insiders.append(insider)
+        return insider
+
+    def handshake_by_insider(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
+        """The target asks, the insider commits, the target answers, the insider reveals: what comes of the whole."""
+        self.user("start")
+        answer = self.receive(insider.commit())
+        dh_key = wire.build(answer.message(Kind.DH_KEY))
+        reply = self.receive(insider.reveal_signature(dh_key, signed))
+        for signature in reply.messages(Kind.SIGNATURE):
+            insider.learn_peer_keyid(signature)
+        return reply
+
+    def handshake_by_target(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
+        """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
+        commit = wire.build(self.query().message(Kind.DH_COMMIT))
+        reveal = self.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+        signature = insider.signature(insider.decommit(commit, wire.build(reveal)), signed)
+        insider.learn_peer_keyid(reveal)
+        return self.receive(signature)
+
+    def establish(
+        self, insider: Insider, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE
+    ) -> Established:
+        """A handshake that must succeed, with the insider's key and the ssid that he has computed."""
+        reply = (
+            self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
+        )
+        established = reply.one(Established)
+        check(established.version == self.version, f"the session has version {self.version}: {established}")
+        if self.tells("established", "ssid"):
+            check(established.ssid == insider.ssid, "both sides compute the same ssid")
+        if self.tells("established", "fingerprint"):
+            expected = fingerprint(signed.advertised_key or insider.key.public)
+            check(established.fingerprint == expected, "the fingerprint reported is that of the key that signed")
+        return established
+
+    def tells(self, event: str, field: str) -> bool:
+        """Whether the target tells a field of an event; False only once it has left it out."""
+        return (event, field) not in getattr(self.world.parties[self.name], "untold", ())
+
+    def assert_receives_text(self, insider: Insider, text: bytes, **data: object) -> Reply:
+        """The insider sends a text in his session, which the target must show, once and as secure."""
+        reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]
+        reply.assert_shown(text)
+        return reply
+
+    def assert_sends_text(self, insider: Insider, text: bytes) -> Message:
+        """The target's user sends a text, which must arrive in one data message that the insider can read."""
+        message = self.user("send", text=text).message(Kind.DATA)
+        found = self.read(insider, message)
+        check(found.text == text, f"the text arrives as {text[:40]!r}, and arrived as {found.text[:40]!r}")
+        return message
+
+    def read(self, insider: Insider, message: Message) -> Plaintext:
+        """A data message of the target's as the insider reads it: under keys that he knows, with the right MAC."""
+        ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
+        known = ours in insider.exponents and theirs in insider.theirs
+        check(known, f"the target uses keys that both sides have, and used {theirs} of its own with {ours} of ours")
+        right = crypto.verifies(message, insider.keys(ours, theirs).receiving_mac)
+        check(right, f"the MAC of the target's message is right for its keys {theirs} and ours {ours}")
+        return parse_plaintext(insider.read(wire.build(message)))
+
+    def assert_session_alive(self, insider: Insider) -> None:
+        """The session is as good as before: texts arrive in both directions, over a change of keys."""
+        self.assert_receives_text(insider, b"can you hear me?")
+        self.assert_sends_text(insider, b"yes")
+        self.assert_receives_text(insider, b"good")
+
+    def exchange_texts(self, insider: Insider) -> Message:
+        """A text each way, which changes the keys of both sides; the target's message."""
+        self.assert_receives_text(insider, b"from the insider")
+        return self.assert_sends_text(insider, b"from the target")
+
+    def assert_sent_in_clear(self, text: bytes) -> None:
+        """The target's user sends a text, which must go out as it is: PLAINTEXT."""
+        raw = self.user("send", text=text).raw
+        check(raw == [text], f"{text[:40]!r} goes out in the clear, and what went out is {raw!r:.200}")
+
+    def assert_not_sent(self, text: bytes) -> Reply:
+        """The target's user types a text, of which nothing may go out: FINISHED."""
+        reply = self.user("send", text=text)
+        check(not reply.raw, f"nothing goes out for {text[:40]!r}, and what went out is {reply.raw!r:.200}")
+        return reply
+
+    def end_by_peer(self, insider: Insider) -> None:
+        """The insider ends his session, of which the target must tell."""
+        self.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+
+    def _heard(self, reply: Reply) -> Reply:
+        """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
+        for message in reply.sent:
+            if message.has("sender_tag") and message.kind in wire.ENCODED:
+                for insider in self._insiders:
+                    insider.target_tag = insider.target_tag or message.number("sender_tag")
+        return reply

@@ -1,0 +1,156 @@
+"""`otterproof check`: its options, what it does in which order, and what it ends with.
+
+Whatever can be wrong with the request is said before the first scenario is run; once scenarios have been run, each
+result is written and shown, whatever else goes wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.run_folder import run_folder
+from otterproof.harness.runs.runner import Job, Result, judge
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
+from otterproof.harness.support.outputs import OutputError, write_whole
+from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui.messages import complain, say
+from otterproof.harness.ui.options import add_timeout, check_file, from_zero, positive, seconds
+from otterproof.harness.ui.progress import Ending
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `check`."""
+    parser.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="no scenarios whose id contains TEXT; may be repeated",
+    )
+    parser.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    add_timeout(parser)
+    parser.add_argument(
+        "--give-up-after",
+        type=from_zero,
+        default=GIVE_UP_AFTER,
+        metavar="N",
+        help="do not call a method again that hung or crashed N times in a row; 0: go on (default: %(default)s)",
+    )
+    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="begin no scenario after SECONDS")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
+    parser.add_argument(
+        "--transcripts",
+        type=Path,
+        metavar="DIR",
+        help="write every run's transcript to DIR, or to a new folder in it if it is not empty (without it, those of "
+        "failed runs to a new folder in otterproof-failures)",
+    )
+    parser.add_argument(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="known deviations of the target as TOML (default: the file shipped for it, if there is one; none: 'none')",
+    )
+    parser.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to fit what came out")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
+    load()
+    limits = Limits(options.timeout, options.give_up_after)
+    probe = make(options.target, limits)
+    version, capabilities = probe.version, probe.capabilities
+    probe.close()
+    chosen = _chosen(options, capabilities)
+    file = _known_file(options)
+    known = deviations.Known(_entries(file) if file and not options.fix else ())
+    if options.json:
+        check_file(options.json, "--json")
+    seed = options.seed.encode(errors="surrogatepass")
+    began = time.monotonic()
+
+    def in_time() -> bool:
+        return options.max_time is None or time.monotonic() - began < options.max_time
+
+    with run_folder(options.transcripts, options.target, date.today()) as folder:
+        job = Job(options.target, seed, folder, options.transcripts is not None, limits)
+        stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
+        results, ending = report.collect(stream, len(chosen), options.target)
+    if ending is Ending.COMPLETE and len(results) < len(chosen):
+        ending = Ending.OUT_OF_TIME
+    if options.fix and file and ending is Ending.COMPLETE:
+        removed, added = deviations.fix(file, results)
+        complain(f"{file}: {removed} entries taken out, {added} put in")
+        known = deviations.Known(_entries(file))
+        results = list(known.mark(results))
+    stale = known.stale(results) if ending is Ending.COMPLETE else []
+    failure: OutputError | None = None
+    if options.json:
+        content = report.as_json(results, options.target, version, options.seed, stale, chosen)
+        try:
+            write_whole(options.json, json.dumps(content, indent=1) + "\n")
+        except OutputError as error:
+            failure = error  # the summary is worth all the more
+    report.summary(results, chosen, options.target, time.monotonic() - began, stale, ending)
+    if any(result.transcripts for result in results):
+        say(f"transcripts: {folder}")
+    if failure is not None:
+        raise failure
+    return _code(results, stale, ending)
+
+
+def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending) -> int:
+    if ending is Ending.INTERRUPTED:
+        return INTERRUPTED
+    if stale or any(result.verdict in report.BAD and not result.known for result in results):
+        return DEVIATES
+    verdicts = {result.verdict for result in results}
+    unwritten = any(result.unwritten for result in results)
+    if ending is not Ending.COMPLETE or unwritten or Verdict.INFRA in verdicts or verdicts <= {Verdict.UNSUPPORTED}:
+        return NOT_RUN
+    return CONFORMS
+
+
+def _chosen(options: argparse.Namespace, capabilities: frozenset[str]) -> list[Scenario]:
+    chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
+    if not chosen:
+        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
+    chosen = [one for one in chosen if not any(text in one.id for text in options.without)]
+    if not chosen:
+        raise UsageError(
+            f"--without {' '.join(options.without)} leaves no scenario; choose a text that fewer ids contain"
+        )
+    return chosen
+
+
+def _known_file(options: argparse.Namespace) -> Path | None:
+    """The file of known deviations that counts; None if there is none."""
+    file: Path | None = options.known or deviations.shipped(options.target)
+    if options.known == Path("none"):
+        file = None
+    if options.fix and file is None:
+        raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
+    if options.fix and (options.only or options.without):
+        raise UsageError("--fix needs the results of all scenarios; leave --only and --without out")
+    return file
+
+
+def _entries(file: Path) -> list[deviations.Deviation]:
+    names = [scenario.id for scenario in scenarios()]
+    return deviations.load(file, names, list(requirements.load().requirements), date.today())

@@ -1,0 +1,37 @@
+"""`otterproof docs`: write the generated pages of the documentation, or say which ones are out of date."""
+
+from __future__ import annotations
+
+import argparse
+
+from otterproof.harness.spec import choices, defects, pages, requirements
+from otterproof.harness.spec.states import page as states_page
+from otterproof.harness.support.exits import CONFORMS, DEVIATES
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui import rooms_page
+from otterproof.harness.ui.messages import complain, say
+from otterproof.vectors import page as vectors_page
+
+#: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
+_REGISTERED = (choices, defects, requirements, rooms_page, states_page)
+
+pages.register("vectors-operations.md", vectors_page.render)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
+
+
+def run(options: argparse.Namespace) -> int:
+    load()
+    made = pages.made()
+    stale = pages.outdated(made)
+    if options.check:
+        for name in stale:
+            complain(f"docs/{name} is out of date; run `otterproof docs`")
+        return DEVIATES if stale else CONFORMS
+    for name in stale:
+        write_whole(pages.DOCS / name, made[name])
+    say(f"{len(made)} pages are up to date; written: {', '.join(stale) or 'none'}")
+    return CONFORMS

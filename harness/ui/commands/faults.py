@@ -1,0 +1,120 @@
+"""`otterproof faults`: list the faults, score the scenarios by them, or judge mutants of the engines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from otterproof.harness.runs.faults import score
+from otterproof.harness.runs.faults import trips as pairs
+from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
+from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui.messages import complain, fail
+from otterproof.harness.ui.options import positive
+from otterproof.harness.ui.progress import Ending
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `faults`."""
+    parser.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
+    parser.add_argument("--gaps", action="store_true", help="the same, but list only what is not as it must be")
+    parser.add_argument(
+        "--write", action="store_true", help="with --score or --gaps: note in the catalogue which scenarios notice what"
+    )
+    parser.add_argument(
+        "--mutants", type=positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
+    )
+    parser.add_argument("--seed", default="1", help="which mutants are drawn (default: %(default)s)")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only scenarios whose id contains TEXT, and faults that these are about or whose name or area has TEXT",
+    )
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--json", action="store_true", help="print the list, or the score, as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.mutants:
+        return _mutants(options)
+    if options.score or options.gaps:
+        return _score(options)
+    if options.write:
+        raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
+    catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
+    if not catalogue:
+        raise _no_fault(options.only)
+    if options.json:
+        print(json.dumps({"faults": [asdict(fault) for fault in catalogue]}, indent=1))
+    else:
+        report.faults(catalogue)
+    return CONFORMS
+
+
+def _no_fault(only: str) -> UsageError:
+    return UsageError(f"{only!r} is in no id of a scenario and in no fault's name or area; leave --only out for all")
+
+
+def _score(options: argparse.Namespace) -> int:
+    card = score.choose(options.only)
+    if not card.faults:
+        raise _no_fault(options.only)
+    with workers(options.jobs) as pool:
+        ending = report.collect_score(score.Scorer(card, pool))
+    if options.write and (ending is not Ending.COMPLETE or card.lost):
+        complain("nothing was noted in the catalogue, for the score is not complete")
+    elif options.write:
+        pairs.write(card)
+    if options.json:
+        print(json.dumps(card.as_json(), indent=1))
+    elif options.gaps:
+        report.gaps(card)
+    else:
+        report.score(card)
+    if ending.code is not None:
+        return ending.code
+    if card.lost:
+        return _lost(card.lost)
+    return DEVIATES if any(card.gaps().values()) else CONFORMS
+
+
+def _lost(lost: Sequence[object]) -> int:
+    """Say what nothing is known of, because workers died: without it nothing can be said about the rest either."""
+    for one in lost:
+        fail(one, NOT_RUN)
+    return NOT_RUN
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    if options.write:
+        raise UsageError("--write notes what a score of faults has found; mutants are not noted")
+    load()
+    chosen = {one.id: one for one in scenarios(options.only)}
+    if not chosen:
+        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out for all")
+    try:
+        drawn = [one for engine in ORIGINALS for one in mutants(engine, options.mutants, options.seed)]
+    except MutationMissing as missing:
+        return fail(missing, NOT_RUN)
+    result = MutationScore(drawn, equivalent())
+    with workers(options.jobs) as pool:
+        ending = report.collect_mutants(Mutation(result, chosen, pool))
+    if options.json:
+        print(json.dumps(result.as_json(), indent=1))
+    else:
+        report.mutants(result)
+    if ending.code is not None:
+        return ending.code
+    if result.lost:
+        return _lost(result.lost)
+    return DEVIATES if result.mistaken or any(result.survivors(engine) for engine in ORIGINALS) else CONFORMS

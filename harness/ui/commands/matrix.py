@@ -1,0 +1,57 @@
+"""`otterproof matrix`: let every pair of targets talk to each other."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from otterproof.harness.runs import matrix
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.driver import GIVE_UP_AFTER, THIRD_PARTIES, Limits
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui.messages import complain, say
+from otterproof.harness.ui.options import add_timeout, check_folder, positive
+from otterproof.harness.ui.progress import Ending
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `matrix`."""
+    parser.add_argument("targets", nargs="*", help="which ones (default: all that run here)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("otterproof-matrix"), help="folder for matrix.json, matrix.html"
+    )
+    parser.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    add_timeout(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    load()
+    check_folder(options.out, "--out")
+    limits = Limits(options.timeout, GIVE_UP_AFTER)
+    found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES], limits)
+    for name, why in missing.items():
+        complain(f"{name} is left out: {why}")
+    if not found or (options.targets and missing):
+        return NOT_RUN
+    names = list(found)
+    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out, limits)
+    cells, ending = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
+    write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))
+    report.matrix(cells, names)
+    say(f"{options.out / 'matrix.html'} has every conversation with its transcript")
+    if ending is Ending.INTERRUPTED:
+        return INTERRUPTED
+    results = [result for cell in cells for result in cell.results]
+    if any(result.verdict in report.BAD for result in results):
+        return DEVIATES
+    unsure = any(result.verdict is Verdict.INFRA or result.unwritten for result in results)
+    return NOT_RUN if unsure or ending is not Ending.COMPLETE else CONFORMS

@@ -1,0 +1,47 @@
+"""`otterproof replay`: run a transcript again, and say whether it still fails."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from otterproof.harness.runs.casting import Casting
+from otterproof.harness.runs.rerun import RerunStatus, again
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver import Limits
+from otterproof.harness.ui.messages import say
+from otterproof.harness.ui.options import add_timeout
+
+#: What `replay` ends with.
+FATES = {
+    RerunStatus.SAME: CONFORMS,
+    RerunStatus.FIXED: CONFORMS,
+    RerunStatus.FAILED: DEVIATES,
+    RerunStatus.DRIFTED: DEVIATES,
+    RerunStatus.ERROR: NOT_RUN,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `replay`."""
+    parser.add_argument("transcript", type=Path, help="the file; failed runs of check and fuzz leave one")
+    parser.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
+    parser.add_argument("--peer", help="what plays all other parties (default: what played them in the transcript)")
+    parser.add_argument(
+        "--allow-exec",
+        action="store_true",
+        help="run the commands that the transcript names as targets (exec:COMMAND); only for files that you trust. "
+        "Without it, such a command runs only if you give the same one with --target or --peer",
+    )
+    add_timeout(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    casting = Casting(options.target, options.peer, options.allow_exec, Limits(options.timeout))
+    outcome = again(read_transcript(options.transcript), casting)
+    say(f"{outcome.fate.value} {printable(str(options.transcript))}: {outcome.detail}")
+    if outcome.drift:
+        say(outcome.drift)
+    return FATES[outcome.fate]

@@ -1,0 +1,184 @@
+"""`otterproof vectors`: generate, verify, lint, add, examples."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.driver import Limits
+from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.targets.registry import make
+from otterproof.harness.ui.messages import complain, fail, say
+from otterproof.harness.ui.options import add_timeout, check_folder, positive
+from otterproof.harness.vectorgen import consumers
+from otterproof.harness.vectorgen import generate as making
+from otterproof.harness.vectorgen.found import FOLDER as FOUND
+from otterproof.harness.vectorgen.found import AddError, add
+from otterproof.harness.vectorgen.kinds import AUTHORS
+from otterproof.harness.vectorgen.lint import lint
+from otterproof.harness.vectorgen.play_builder import ClaimError
+from otterproof.harness.vectorgen.verify import Report, verify, verify_target, verify_toolkit
+from otterproof.vectors import FOLDER, KINDS, VectorError, load_all
+
+#: As many failures of a subject as are shown.
+_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands of `vectors`."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="subcommand")
+
+    making_all = commands.add_parser("generate", help="make all vectors and schemas from the seed")
+    making_all.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="where to (default: %(default)s)")
+    making_all.add_argument("--engine", choices=sorted(ENGINES), default="reference", help="default: %(default)s")
+    making_all.add_argument("--kind", choices=sorted(AUTHORS), action="append", help="only this kind; can be repeated")
+    making_all.add_argument("--check", action="store_true", help="write nothing; fail when what is in DIR is not this")
+
+    checking = commands.add_parser("verify", help="let both engines, the harness and a target answer the vectors")
+    checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
+    checking.add_argument("--target", help="a target as well, by its name (`otterproof targets` lists them)")
+    checking.add_argument(
+        "--toolkit", action="store_true", help="the OTR toolkit as well (apt-get install libotr5-bin)"
+    )
+    checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
+    add_timeout(checking)
+
+    adding = commands.add_parser("add", help="make a vector of a transcript, such as one that fuzzing has written")
+    adding.add_argument("transcript", type=Path, help="the file")
+    adding.add_argument("--name", required=True, help="what the case is called: small letters, digits and hyphens")
+    adding.add_argument("--comment", required=True, help="what is special about it, in a sentence")
+    adding.add_argument(
+        "--requirement", action="append", required=True, metavar="ID", help="what it shows; can be repeated"
+    )
+    adding.add_argument("--party", help="whose inputs (default: the party that was judged)")
+    adding.add_argument(
+        "--steps", type=positive, metavar="N", help="only the first N of its inputs; the last is judged"
+    )
+    adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="where the source is written")
+
+    consuming = commands.add_parser("examples", help="run the examples of consumers in other languages")
+    consuming.add_argument(
+        "--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where the vectors are"
+    )
+    consuming.add_argument("--only", choices=consumers.NAMES, help="only this example")
+
+    linting = commands.add_parser("lint", help="check the vectors' form, ids, counts, requirements")
+    linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
+
+
+def run(options: argparse.Namespace) -> int:
+    subcommands = {"generate": _generate, "verify": _verify, "add": _add, "examples": _examples, "lint": _lint}
+    return subcommands[options.subcommand](options)
+
+
+def _nothing_in(folder: Path) -> UsageError:
+    return UsageError(f"no vectors are in {folder}; run `otterproof vectors generate`, or name their folder with --in")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    kinds = options.kind or list(AUTHORS)
+    if not options.check:
+        check_folder(options.out, "--out")
+    try:
+        if options.check:
+            stale = making.stale(options.engine, kinds, options.out)
+            for kind in stale:
+                complain(
+                    f"{kind}.json is not what the {options.engine} engine generates; run `otterproof vectors generate`"
+                )
+            if not stale:
+                say(f"all {len(kinds)} files are what the {options.engine} engine generates")
+            return DEVIATES if stale else CONFORMS
+        paths = making.write(options.out, options.engine, kinds)
+    except (ClaimError, VectorError) as error:
+        return fail(error, DEVIATES)
+    making.write_schemas(options.out / "schemas")
+    say(f"{len(paths)} files are in {options.out}, with their schemas")
+    return CONFORMS
+
+
+def _lint(options: argparse.Namespace) -> int:
+    if not options.folder.is_dir():
+        raise _nothing_in(options.folder)
+    problems = lint(options.folder)
+    for problem in problems:
+        complain(problem)
+    if not problems:
+        say("nothing is wrong with the form of the vectors")
+    return DEVIATES if problems else CONFORMS
+
+
+def _examples(options: argparse.Namespace) -> int:
+    if not options.folder.is_dir():
+        raise _nothing_in(options.folder)
+    codes = []
+    for name in [options.only] if options.only else consumers.NAMES:
+        code, printed = consumers.consume(name, options.folder)
+        say(f"{name}:\n{printed.rstrip()}")
+        codes.append(code)
+    return DEVIATES if any(codes) else CONFORMS
+
+
+def _verify(options: argparse.Namespace) -> int:
+    try:
+        files = load_all(options.folder)
+    except VectorError as error:
+        return fail(error, USAGE)
+    if not files:
+        raise _nothing_in(options.folder)
+    missing = set(options.kind or ()) - {file.kind for file in files}
+    if missing:
+        there = ", ".join(file.kind for file in files)
+        raise UsageError(f"no {', '.join(sorted(missing))} in {options.folder}; what is there: {there}")
+    files = tuple(file for file in files if not options.kind or file.kind in options.kind)
+    reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
+    if options.target:
+        target = make(options.target, Limits(options.timeout))
+        try:
+            reports.append(verify_target(files, target))
+        finally:
+            target.close()
+    for report in reports:
+        _show(report)
+    return DEVIATES if any(report.failures for report in reports) else CONFORMS
+
+
+def _add(options: argparse.Namespace) -> int:
+    transcript = read_transcript(options.transcript)
+    check_folder(options.to, "--to")
+    try:
+        case = add(
+            transcript, options.name, options.comment, options.requirement, party=options.party, last=options.steps
+        )
+    except AddError as error:
+        return fail(error, USAGE)
+    path = options.to / f"{options.name}.json"
+    if path.exists():
+        return fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
+    options.to.mkdir(parents=True, exist_ok=True)
+    write_whole(path, case.to_json())
+    say(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
+    if options.to == FOUND:
+        making.write(FOLDER, "reference", ["found"])
+        say("found.json has it; see that it is right, and commit both")
+    return CONFORMS
+
+
+def _show(report: Report) -> None:
+    failures = report.failures
+    say(f"{report.name} ({report.what}): {report.checked} cases checked, {len(failures)} failures")
+    for kind, tally in report.kinds.items():
+        say(f"  {kind:18} {tally.checked:5} checked, {len(tally.failures)} failures")
+        for reason, count in tally.skipped.most_common():
+            say(f"  {'':18} {count:5} skipped: {reason}")
+    for reading, options in sorted(report.readings.items()):
+        say(f"  reading {reading}: " + ", ".join(f"{option} ({len(cases)})" for option, cases in options.items()))
+    for number, (case, what) in enumerate(failures.items()):
+        if number == _SHOWN:
+            say(f"  ... and {len(failures) - _SHOWN} more")
+            break
+        say(f"  FAILED {case}: {what}")

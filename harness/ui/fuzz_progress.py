@@ -1,0 +1,80 @@
+"""What a person sees of a campaign: progress while it runs, each finding as it is made, and all of them at the end.
+
+On a terminal a bar moves; elsewhere, in a log, a line now and then says how far it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, Campaign
+from otterproof.harness.runs.fuzz.state import Finding
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.screen import block, console, line, progress
+
+#: Lines that tell the progress of a campaign where there is no terminal.
+LINES = 10
+
+
+def show_campaign(campaign: Campaign, examples: int, processes: int, max_time: float | None) -> bool:
+    """Run a campaign and show how it goes; whether it was interrupted with Ctrl-C, or by another signal.
+
+    The exceptions are those of Campaign.run.
+    """
+    title = f"fuzzing {printable(campaign.target)}"
+    with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task(title, total=examples)
+        began, shown = campaign.done, 0
+        try:
+            with closing(campaign.run(examples, processes, max_time)) as run:
+                for new in run:
+                    count, found = campaign.done - began, len(campaign.findings)
+                    bar.update(task, completed=count, description=f"{title}: {found} found")
+                    for finding in new:
+                        bar.console.print(line((finding.verdict.value, "red"), " ", _line(finding)))
+                    if not bar.console.is_terminal and count * LINES // examples > shown:
+                        shown = count * LINES // examples
+                        bar.console.print(f"{count} of {examples} programs, {found} found")
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _line(finding: Finding) -> str:
+    return f"{finding.name} ({len(finding.shape)} moves): must hold: {printable(finding.demand[:100])}"
+
+
+def campaign_summary(campaign: Campaign) -> None:
+    """Print what was found, with the files that have it."""
+    out = console()
+    if campaign.findings:
+        headings = ("finding", "verdict", "programs", "moves", "again", "must hold")
+        table = Table(*headings, title=line(campaign.target))
+        for one in campaign.findings:
+            moves = str(len(one.shape)) if one.test else "-"
+            cells = (one.name, one.verdict.value, str(one.examples), moves, _again(one), one.demand[:200])
+            table.add_row(*map(line, cells))
+        out.print(table)
+        for one in campaign.findings:
+            files = " ".join(str(campaign.folder / file) for file in (one.transcript, one.test) if file)
+            out.print()
+            out.print(line((one.name, "red")))
+            out.print(block(one.detail[:600]))
+            out.print(line("  ", files), soft_wrap=True)
+    found = f"{len(campaign.findings)} found" if campaign.findings else "nothing found"
+    if campaign.state.waiting:
+        found += f", {len(campaign.state.waiting)} failures of the last program not looked into yet"
+    if campaign.state.not_kept:
+        found += f", {campaign.state.not_kept} more failures of other kinds not kept (a campaign keeps {MOST} findings)"
+    out.print(line(f"{campaign.target}: {campaign.done} programs, {found}; {campaign.folder}"))
+
+
+def _again(finding: Finding) -> str:
+    """How often the finding happened again when it was tried."""
+    if not finding.finished:
+        return "not tried yet"
+    return f"{finding.confirmed} of {CONFIRM}" if finding.verdict is not Verdict.INFRA else "-"

@@ -1,0 +1,270 @@
+"""The scene of a play: one client, made from a configuration and a seed, and an insider who faces it.
+
+A scene writes down every step. The acts of a play are functions of a scene, so that they can be done again with another
+client in the place of the engine: the insider makes his messages anew, for whatever keys that client has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from otterproof.harness import wire
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.wire import Kind
+from otterproof.harness.wire.layers import tlv
+from otterproof.implementations.actions import args_to_json, perform
+from otterproof.implementations.contract import (
+    Event,
+    MessageState,
+    Outgoing,
+    PartyConfig,
+    PartySnapshot,
+    Policy,
+    Reason,
+    Refused,
+    Rejected,
+    SessionSnapshot,
+    SmpAborted,
+    TextReceived,
+    Unreadable,
+)
+from otterproof.implementations.jsonform import config_to_json, event_to_json
+
+#: The tags of the client and of the insider.
+TAG, PEER_TAG = 0x1A1A, 0x2B2B
+
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
+#: The sets of versions that a policy can allow, by name.
+POLICIES = {"v2": (2,), "v3": (3,), "v23": (2, 3)}
+
+
+def policy_of(versions: tuple[int, ...], more: Policy = Policy.NONE) -> Policy:
+    """The policy that allows some versions, with further flags."""
+    policy = more
+    for version in versions:
+        policy |= ALLOW[version]
+    return policy
+
+
+class Client(Protocol):
+    """What a scene needs of a client."""
+
+    @property
+    def instance_tag(self) -> int: ...
+    def receive(self, message: bytes) -> Sequence[Event]: ...
+    def set_time(self, now: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One input, and what came of it. time: None when it is that of the step before."""
+
+    time: int | None
+    action: str
+    args: Mapping[str, Any]
+    events: tuple[Event, ...]
+
+    def fields(self) -> dict[str, Any]:
+        """The step as a vector has it."""
+        written = {
+            "action": self.action,
+            "args": args_to_json(self.action, self.args),
+            "events": tuple(event_to_json(event) for event in self.events),
+        }
+        return written if self.time is None else {"time": self.time, **written}
+
+
+@dataclass
+class Scene:
+    """A client and an insider. memory: whatever acts want to keep for later acts."""
+
+    client: Client
+    version: int
+    insider: Insider
+    steps: list[Step] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
+    _time: int | None = None
+
+    def time(self, now: int) -> None:
+        """The next step happens then."""
+        self._time = now
+
+    def do(self, action: str, **args: Any) -> list[Event]:
+        """One step."""
+        time, self._time = self._time, None
+        if time is not None:
+            self.client.set_time(time)
+        events = perform(self.client, action, args)
+        self.steps.append(Step(time, action, args, events))
+        return list(events)
+
+    def give(self, message: bytes) -> list[Event]:
+        """The client receives a message."""
+        return self.do("receive", message=message)
+
+    def sent(self) -> bytes:
+        """The only message that the last step sent."""
+        messages = outgoing(self.steps[-1].events)
+        if len(messages) != 1:
+            raise SceneError(f"the last step sent {len(messages)} messages: {messages!r:.200}; one was to come")
+        return messages[0]
+
+    # ---- what many scenes begin with ----------------------------------------------------------------------------
+
+    def query(self) -> bytes:
+        """The client is asked for this version, and commits."""
+        self.give(b"?OTRv%d?" % self.version)
+        self.memory["commit"] = self.sent()
+        return self.sent()
+
+    def reveal(self) -> bytes:
+        """The client is asked, commits, and gets a D-H Key: its Reveal Signature."""
+        self.query()
+        self.give(self.insider.dh_key())
+        self.memory["reveal"] = self.sent()
+        return self.sent()
+
+    def answer(self, signed: SignatureOptions = HONEST_SIGNATURE) -> list[Event]:
+        """The client begins a handshake, and the insider completes it."""
+        self.reveal()
+        return self.give(self.signature(signed))
+
+    def signature(self, signed: SignatureOptions = HONEST_SIGNATURE) -> bytes:
+        """The insider's Signature Message, which answers the client's Reveal Signature."""
+        opened = self.insider.decommit(self.memory["commit"], self.memory["reveal"])
+        return self.insider.signature(opened, signed)
+
+    def commit(self) -> bytes:
+        """The insider commits: the client's D-H Key."""
+        self.give(self.insider.commit())
+        self.memory["dh_key"] = self.sent()
+        return self.sent()
+
+    def begin(self, signed: SignatureOptions = HONEST_SIGNATURE) -> list[Event]:
+        """The insider begins and completes a handshake."""
+        self.commit()
+        return self.give(self.insider.reveal_signature(self.memory["dh_key"], signed))
+
+    def hear(self, text: bytes = b"hello", **data: Any) -> list[Event]:
+        """The insider sends a data message."""
+        return self.give(self.insider.data(text, **data))
+
+    def say(self, text: bytes = b"hi") -> bytes:
+        """The client's user sends a text, which the insider reads; the message."""
+        self.do("send", text=text)
+        message = self.sent()
+        self.insider.read(message)
+        return message
+
+
+class SceneError(Exception):
+    """A scene can't go on: the client did not do what the act builds on."""
+
+
+def ended(scene: Scene) -> None:
+    """A session that the insider has ended: FINISHED."""
+    scene.begin()
+    scene.hear(b"", tlvs=[tlv(1)])
+
+
+def outgoing(events: Sequence[Event]) -> list[bytes]:
+    return [event.message for event in events if isinstance(event, Outgoing)]
+
+
+def config(version: int | None, policy: Policy | None = None, **more: Any) -> PartyConfig:
+    """The configuration of a client. version: the only one that it allows, if no policy is given."""
+    allowed = BOTH if version is None else ALLOW[version]
+    given = {"key": published_key("alice"), "instance_tag": TAG, **more}
+    return PartyConfig(policy=allowed if policy is None else policy, **given)
+
+
+def party_fields(made: PartyConfig) -> dict[str, Any]:
+    """A configuration as a vector has it."""
+    key = made.key
+    written = config_to_json(made)
+    written["key"] = {"p": key.public.p, "q": key.public.q, "g": key.public.g, "y": key.public.y, "x": key.x}
+    written["policy"] = tuple(written["policy"])
+    return written
+
+
+# ---- what is seen ----------------------------------------------------------------------------------------------------
+
+
+def seen(events: Sequence[Event]) -> dict[str, Any]:
+    """The kinds of messages that are sent, and the texts that are shown."""
+    kinds = []
+    for message in outgoing(events):
+        kind = wire.parse(message).kind
+        kinds.append("fragment" if kind in (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3) else str(kind))
+    return {
+        "sends": tuple(kinds),
+        "shows": tuple(event.text for event in events if isinstance(event, TextReceived)),
+    }
+
+
+#: Reasons for which an earlier message is sent again.
+_RESENT = frozenset({Reason.COLLISION_WON})
+
+
+def reaction(events: Sequence[Event]) -> tuple[str, str]:
+    """How the events of a step say that something is invalid, and why; two empty strings if they do not."""
+    texts = any(isinstance(event, TextReceived) for event in events)
+    for event in events:
+        match event:
+            case Unreadable(reason=reason):
+                return "error_message", reason.value
+            case SmpAborted(reason=reason) if reason.value.startswith("smp_"):
+                return "smp_abort", reason.value
+            case Rejected(reason=reason):
+                if reason in _RESENT:
+                    return "resent", reason.value
+                return ("accepted" if texts or reason is Reason.BAD_TLV else "ignored"), reason.value
+            case Refused(reason=reason):
+                return "refused", reason.value
+    return "", ""
+
+
+# ---- the state -------------------------------------------------------------------------------------------------------
+
+
+def _session(session: SessionSnapshot) -> dict[str, Any]:
+    ratchet = session.ratchet
+
+    def counters(table: Mapping[tuple[int, int], int]) -> dict[str, int]:
+        return {f"{ours},{theirs}": table[ours, theirs] for ours, theirs in sorted(table)}
+
+    return {
+        "instance": session.instance,
+        "version": session.version,
+        "message_state": session.message_state.value,
+        "auth_state": session.auth_state.value,
+        "smp_state": session.smp_state.value,
+        "smp_question_waiting": session.smp_question_waiting,
+        "ssid": session.ssid,
+        "fingerprint": session.fingerprint,
+        "our_keyid": ratchet.our_keyid if ratchet else 0,
+        "their_keyid": ratchet.their_keyid if ratchet else 0,
+        "sent": counters(ratchet.sent) if ratchet else {},
+        "received": counters(ratchet.received) if ratchet else {},
+        "pending_mac_keys": session.pending_mac_keys,
+    }
+
+
+def state(snapshot: PartySnapshot) -> dict[str, Any]:
+    """A state as a vector has it. Sessions that nothing has happened in are left out."""
+    sessions = tuple(_session(session) for session in snapshot.sessions)
+    fresh = {**_session(snapshot.sessions[0]), "instance": 0, "version": 0, "ssid": b"", "fingerprint": b""}
+    fresh |= {"message_state": MessageState.PLAINTEXT.value, "auth_state": "none", "smp_state": "expect1"}
+    fresh |= {"our_keyid": 0, "their_keyid": 0, "sent": {}, "received": {}, "pending_mac_keys": ()}
+    fresh |= {"smp_question_waiting": False}
+    return {
+        "heard_plaintext": snapshot.heard_plaintext,
+        "sessions": tuple(one for one in sessions if {**one, "instance": 0} != fresh),
+        "stored": snapshot.stored,
+        "fragments": {str(tag): f"{k},{n}" for tag, (k, n) in sorted(snapshot.fragments.items())},
+    }

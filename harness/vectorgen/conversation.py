@@ -1,0 +1,149 @@
+"""Conversations between two clients of the engine that generates, written down from each side's point of view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.vectorgen.builder import SEED, FileBuilder
+from otterproof.harness.vectorgen.client_scene import PEER_TAG, TAG, Step, config, outgoing, party_fields, seen, state
+from otterproof.harness.vectorgen.play_builder import ClaimError, steps_fields, tape_fields
+from otterproof.harness.vectorgen.values import Watcher
+from otterproof.implementations.actions import perform
+from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy, Unreadable
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.vectors import Case, Fields, Group, Outcome
+
+ALICE, BOB = "alice", "bob"
+
+
+class Side:
+    """One party: its engine, what it drew, its steps, and the messages that are under way to it."""
+
+    def __init__(self, file: FileBuilder, name: str, made: PartyConfig, seed: str, deep: bool) -> None:
+        self.made = made
+        self.entropy = RecordingEntropy(SeededEntropy(SEED.encode()).child(seed).child(name))
+        self.engine: Engine = file.engine(made, self.entropy)
+        self.steps: list[Step] = []
+        self.queue: list[bytes] = []
+        tools = file.subject.tools
+        self.watcher = Watcher(tools, self.entropy, self.engine.fingerprint) if tools is not None and deep else None
+
+
+class Talk:
+    """A conversation of alice and bob. deep: with all intermediate values."""
+
+    def __init__(
+        self,
+        file: FileBuilder,
+        name: str,
+        version: int | None = 3,
+        *,
+        deep: bool = False,
+        policy: Policy | None = None,
+        **more: Any,
+    ) -> None:
+        self._file = file
+        self.name = name
+        self.now = 0
+        configs = {
+            ALICE: config(version, policy, key=published_key(ALICE), instance_tag=TAG, **more),
+            BOB: config(version, policy, key=published_key(BOB), instance_tag=PEER_TAG, **more),
+        }
+        seed = f"{file.kind}.{name}"
+        self.sides = {side: Side(file, side, made, seed, deep) for side, made in configs.items()}
+        self._told = dict.fromkeys(configs, 0)
+
+    def other(self, name: str) -> str:
+        return BOB if name == ALICE else ALICE
+
+    def act(self, name: str, action: str, **args: Any) -> list[bytes]:
+        """One step of one party; what it sends is under way, and returned."""
+        side = self.sides[name]
+        time = None
+        if self._told[name] != self.now:
+            time = self._told[name] = self.now
+            side.engine.set_time(self.now)
+        before = side.engine.inspect()
+        events = perform(side.engine, action, args)
+        side.steps.append(Step(time, action, args, events))
+        if side.watcher is not None:
+            side.watcher.look(action, args, events, before, side.engine.inspect())
+        messages = outgoing(events)
+        self.sides[self.other(name)].queue += messages
+        return messages
+
+    def deliver(self, name: str, at: int = 0) -> tuple[Event, ...]:
+        """The next message for somebody arrives (or the one at a place in the queue)."""
+        side = self.sides[name]
+        self.act(name, "receive", message=side.queue.pop(at))
+        return side.steps[-1].events
+
+    def lose(self, name: str, at: int = 0) -> bytes:
+        """The next message for somebody is lost."""
+        return self.sides[name].queue.pop(at)
+
+    def repeat(self, name: str) -> None:
+        """The next message for somebody arrives twice; the second time at once."""
+        queue = self.sides[name].queue
+        queue.insert(1, queue[0])
+        self.deliver(name)
+        self.deliver(name)
+
+    def settle(self) -> None:
+        """Everything under way arrives, in order."""
+        for _ in range(200):
+            name = next((name for name, side in self.sides.items() if side.queue), None)
+            if name is None:
+                return
+            self.deliver(name)
+        raise ClaimError(f"{self.name}: the two answer each other without end")
+
+    def do(self, name: str, action: str, **args: Any) -> None:
+        """A user acts, and everything that follows arrives."""
+        self.act(name, action, **args)
+        self.settle()
+
+    def start(self, asks: str = ALICE) -> None:
+        self.do(asks, "start")
+
+    def say(self, name: str, text: bytes) -> None:
+        self.do(name, "send", text=text)
+
+    def rounds(self, count: int) -> None:
+        """Texts to and fro, which change keys."""
+        for number in range(count):
+            self.say(ALICE, b"alice %d" % number)
+            self.say(BOB, b"bob %d" % number)
+
+    def unreadable(self) -> int:
+        """How many messages could not be read."""
+        steps: Sequence[Step] = [step for side in self.sides.values() for step in side.steps]
+        return sum(isinstance(event, Unreadable) for step in steps for event in step.events)
+
+    def write(self, comment: str, requirements: str, *, flags: str = "", unreadable: int = 0) -> None:
+        """Write the conversation down: a group for each side. unreadable: as many messages must not be readable."""
+        if self.unreadable() != unreadable:
+            raise ClaimError(
+                f"{self.name}: {self.unreadable()} messages could not be read, and {unreadable} must be so"
+            )
+        for name, side in self.sides.items():
+            group = f"{self._file.kind}.{self.name}-{name}"
+            expect: dict[str, Any] = {
+                **seen(side.steps[-1].events),
+                "unchanged": False,
+                "state": state(side.engine.inspect()),
+            }
+            if side.watcher is not None:
+                expect["values"] = side.watcher.values
+            case = Case(
+                f"{group}.whole",
+                comment,
+                tuple(requirements.split()),
+                tuple(flags.split()),
+                Fields({"steps": steps_fields(side.steps)}),
+                {"": Outcome(True, "", Fields(expect))},
+            )
+            fields = {"party": party_fields(side.made), "entropy": tape_fields(side.entropy), "prefix": ()}
+            self._file.written(Group(group, f"{comment}: the point of view of {name}", "play", Fields(fields), (case,)))

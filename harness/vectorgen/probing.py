@@ -1,0 +1,200 @@
+"""Vectors for a target whose randomness can't be given: the authors' acts, done once more with the target as client.
+
+An insider reaches the state and makes each message anew, for the keys that the target has drawn; what the target then
+sends and shows is compared with what the committed case expects, by kind and text. So it is the case's meaning that is
+checked, and not its bytes.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from otterproof.harness.targets.driver import TargetError
+from otterproof.harness.targets.driver.errors import TargetUnsupported
+from otterproof.harness.targets.engines import ENGINES, Target
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.vectorgen.answers import Answer, Party, Subject, Unanswerable, answer
+from otterproof.harness.vectorgen.builder import SEED, FileBuilder, GroupBuilder
+from otterproof.harness.vectorgen.client_scene import PEER_TAG, Scene, SceneError, config, seen
+from otterproof.harness.vectorgen.kinds import AUTHORS
+from otterproof.harness.vectorgen.notes import NOTES
+from otterproof.harness.vectorgen.play_builder import Act, Plays, nothing
+from otterproof.harness.wire import FieldError
+from otterproof.implementations.contract import PartyConfig, Policy
+from otterproof.vectors import Fields, Group, Outcome
+
+#: Flags of a policy that not every target knows.
+_FLAGS = Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
+
+#: What a target must be able to do for a kind to be about anything.
+_KIND_NEEDS: Mapping[str, frozenset[str]] = {
+    "smp_messages": frozenset({"smp"}),
+    "extra_key": frozenset({"extra_key"}),
+}
+
+_NO_TAPE = 'it is one conversation with given randomness, which takes a target with randomness "tape"'
+
+
+class Sink(Protocol):
+    """Takes what became of the cases."""
+
+    @abstractmethod
+    def answered(self, case: str, found: Answer) -> None: ...
+    @abstractmethod
+    def skipped(self, case: str, reason: str) -> None: ...
+    @abstractmethod
+    def failed(self, case: str, what: str) -> None: ...
+
+
+def _needs(made: PartyConfig) -> set[str]:
+    """The capabilities that a configuration asks for."""
+    needs = {f"v{version}" for version, flag in ((2, Policy.ALLOW_V2), (3, Policy.ALLOW_V3)) if flag in made.policy}
+    if made.max_message_size is not None:
+        needs.add("fragmentation_out")
+    if made.policy & _FLAGS or not needs:
+        needs.add("policy")
+    return needs
+
+
+def _can(target: Target, needs: set[str] | frozenset[str]) -> None:
+    """Unanswerable when the target lacks something."""
+    missing = sorted(needs - target.capabilities)
+    if missing:
+        raise Unanswerable(f"it does not claim {', '.join(missing)}")
+
+
+class ProbeScene(Scene):
+    """A scene with a target, which may have no time of its own."""
+
+    tells_time = True
+
+    def time(self, now: int) -> None:
+        if not self.tells_time:
+            raise Unanswerable("it has a clock of its own")
+        super().time(now)
+
+
+class ProbePlays(Plays):
+    """A group of plays that are done with a target."""
+
+    def __init__(self, name: str, reach: Act, made: PartyConfig, version: int, insider: str, probe: Probe) -> None:
+        self.id = name
+        self._reach = reach
+        self._config = made
+        self._version = version
+        self._insider = insider
+        self._probe = probe
+
+    def play(self, name: str, comment: str, requirements: str, act: Act, **claims: Any) -> None:
+        case, sink = f"{self.id}.{name}", self._probe.sink
+        try:
+            scene = self._reached()
+            act(scene)
+            self._probe.target.finish()
+        except Unanswerable as reason:
+            sink.skipped(case, str(reason))
+        except TargetUnsupported:
+            sink.skipped(case, "it can't do what the user is to do")
+        except (SceneError, FieldError, StopIteration, KeyError):
+            sink.skipped(case, "the act builds on something that the client did not do")
+        except TargetError as error:
+            sink.failed(case, f"{type(error).__name__}: {error}")
+        else:
+            sink.answered(case, Answer(True, seen(scene.steps[-1].events)))
+
+    def _reached(self) -> ProbeScene:
+        """A new client of the target in the group's state."""
+        target = self._probe.target
+        _can(target, _needs(self._config) | _KIND_NEEDS.get(self._probe.kind, frozenset()))
+        target.reset()
+        client = target.party("target", self._config, SEED.encode())
+        tag = self._config.instance_tag
+        if self._version == 3 and tag is not None and client.instance_tag not in (0, tag):
+            raise Unanswerable("it takes no instance tag from outside")
+        key, seed = published_key(self._insider), self.id.encode()
+        smp_peer = Insider(key, tag or client.instance_tag, version=self._version, tag=PEER_TAG, seed=seed)
+        scene = ProbeScene(client, self._version, smp_peer)
+        scene.tells_time = "time" in target.capabilities
+        try:
+            self._reach(scene)
+        except (SceneError, FieldError, TargetError, StopIteration, KeyError) as error:
+            raise Unanswerable(f"the state of the group can't be reached ({type(error).__name__})") from error
+        scene.steps.clear()
+        return scene
+
+
+class ProbeFunctions(GroupBuilder):
+    """A group of functions; those that a fresh client can answer are asked of the target."""
+
+    def __init__(self, probe: Probe, name: str, comment: str, operation: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(probe, name, comment, operation, fields)
+        self._probe = probe
+
+    def case(self, name: str, comment: str, requirements: str, **claims: Any) -> None:
+        given = {
+            field: value for field, value in claims.items() if field not in ("reaction", "flags", "ours", "others")
+        }
+        case, sink = f"{self.id}.{name}", self._probe.sink
+        try:
+            found = answer(self._probe.subject, self.operation, self.fields, Fields(given))
+            self._probe.target.finish()
+        except Unanswerable as reason:
+            sink.skipped(case, str(reason))
+        except (TargetError, ValueError) as error:
+            sink.failed(case, f"{type(error).__name__}: {error}")
+        else:
+            sink.answered(case, found)
+
+
+class Probe(FileBuilder):
+    """A file whose cases are done with a target."""
+
+    def __init__(self, kind: str, target: Target, sink: Sink) -> None:
+        def party(made: PartyConfig) -> Party:
+            _can(target, _needs(made))
+            target.reset()
+            return target.party("target", made, SEED.encode())
+
+        super().__init__(kind, Subject(target.name, None, party), ENGINES["reference"], NOTES)
+        self.target = target
+        self.sink = sink
+
+    def group(self, name: str, comment: str, operation: str, **fields: Any) -> GroupBuilder:
+        return ProbeFunctions(self, name, comment, operation, fields)
+
+    def plays(
+        self,
+        name: str,
+        comment: str,
+        reach: Act = nothing,
+        *,
+        version: int = 3,
+        policy: Policy | None = None,
+        sequel: Act | None = None,
+        insider: str = "mallory",
+        **more: Any,
+    ) -> Plays:
+        made = config(version, policy, **more)
+        return ProbePlays(f"{self.kind}.{name}", reach, made, version, insider, self)
+
+    def written(self, group: Group) -> None:
+        for case in group.cases:
+            self.sink.skipped(case.id, _NO_TAPE)
+
+
+def probe(target: Target, kind: str, sink: Sink) -> None:
+    """Do all cases of a kind with a target."""
+    AUTHORS[kind](Probe(kind, target, sink))
+
+
+def fits(found: Answer, outcome: Outcome, play: bool) -> str:
+    """In what a target's answer is not an outcome; "" if it is. Of a play, what is sent and shown is compared."""
+    if not play and found.valid != outcome.valid:
+        return f"it finds it {'valid' if found.valid else 'invalid'}, and it is {'valid' if outcome.valid else 'not'}"
+    for name, right in outcome.expect.items():
+        if name in found.expect and found.expect[name] != right:
+            return f"{name}: {found.expect[name]!r:.120}, and must be {right!r:.120}"
+    return ""

@@ -1,0 +1,165 @@
+"""Plays from the committed files: run again with the randomness of the file, and looked through by the harness's codec.
+
+Whoever draws from a tape (engines, and targets that say so) must give the very same events. The codec is no client; it
+checks that every message can be read and is given back byte by byte, that what clients send has nothing wrong with it,
+and, where a case has intermediate values, that every Data Message verifies under the keys that they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from otterproof.harness import wire
+from otterproof.harness.vectorgen.answers import private_key
+from otterproof.harness.vectorgen.client_scene import reaction, seen, state
+from otterproof.harness.wire import ENCODED, Kind, crypto
+from otterproof.implementations.actions import args_from_json, perform
+from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot
+from otterproof.implementations.entropy import Tape, TapeEntropy
+from otterproof.implementations.jsonform import event_from_json, policy_from_json
+from otterproof.vectors import Case, Fields, Group
+
+#: What is wrong with a case by reading; one empty string and nothing is wrong in that reading.
+Problems = Mapping[str, str]
+
+StepFields = Mapping[str, Any]
+
+
+class Replayer(Protocol):
+    """A party that is run again."""
+
+    def receive(self, message: bytes) -> Sequence[Event]: ...
+    def set_time(self, now: int) -> None: ...
+
+
+#: Makes a party from its configuration and its tape.
+Maker = Callable[[PartyConfig, Tape], Replayer]
+
+
+def config_of(group: Fields) -> PartyConfig:
+    """The configuration in a group of plays. KeyFileError when its key is not a DSA key."""
+    party = group.table("party")
+    return PartyConfig(
+        private_key(party["key"]),
+        policy_from_json(list(party["policy"])),
+        party["instance_tag"],
+        party["max_message_size"],
+        party["heartbeat_interval"],
+    )
+
+
+def tape_of(group: Fields) -> Tape:
+    """The randomness in a group of plays."""
+    named = (name.rpartition(" ") for name in group.table("entropy"))
+    return {(label, int(index)): group.table("entropy")[f"{label} {index}"] for label, _, index in named}
+
+
+def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[str, tuple[Event, ...]]:
+    """Make steps; the first difference ("" if there is none), and the events of the last step."""
+    events: tuple[Event, ...] = ()
+    for number, step in enumerate(steps, 1):
+        if "time" in step:
+            party.set_time(step["time"])
+        args = args_from_json(step["action"], step["args"])
+        events = perform(party, step["action"], args)
+        expected = tuple(event_from_json(event) for event in step["events"])
+        if events != expected:
+            at = next((n for n, pair in enumerate(zip(events, expected, strict=False)) if pair[0] != pair[1]), None)
+            if at is None:
+                return f"step {number} ({step['action']}) gives {len(events)} events, not {len(expected)}", events
+            return f"step {number} ({step['action']}) gives {events[at]!r:.200}, not {expected[at]!r:.200}", events
+    return "", events
+
+
+def _snapshot(party: Replayer) -> PartySnapshot | None:
+    inspect: Callable[[], PartySnapshot] | None = getattr(party, "inspect", None)
+    return inspect() if inspect is not None else None
+
+
+def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
+    """A checker for plays. Engines reach the state of a group once; others do so for each case."""
+    reached: dict[str, tuple[Replayer, object, str]] = {}
+
+    def start(group: Group) -> tuple[Replayer, str]:
+        party, moment, problem = reached.get(group.id, (None, None, ""))
+        if party is not None:
+            party.restore(moment)  # type: ignore[attr-defined]
+            return party, problem
+        fresh = make(config_of(group.fields), tape_of(group.fields))
+        problem, _ = run(fresh, group.fields.items_of("prefix"))
+        if hasattr(fresh, "snapshot"):
+            reached.clear()
+            reached[group.id] = fresh, fresh.snapshot(), problem
+        return fresh, problem
+
+    def ask(group: Group, case: Case) -> Problems:
+        first = next(iter(case.outcomes))
+        party, problem = start(group)
+        return {first: f"in the prefix, {problem}" if problem else _judge(party, group, case)}
+
+    return ask
+
+
+def _judge(party: Replayer, group: Group, case: Case) -> str:
+    outcome = case.outcome()
+    before = _snapshot(party)
+    problem, events = run(party, case.fields.items_of("steps"))
+    if problem:
+        return problem
+    found: dict[str, Any] = {**seen(events), "reason": reaction(events)[1]}
+    after = _snapshot(party)
+    if before is not None and after is not None:
+        found["unchanged"] = before == after
+        found["state"] = state(after)
+    for name, right in outcome.expect.items():
+        if name in found and found[name] != right:
+            return f"{name} is {found[name]!r:.200}, and must be {right!r:.200}"
+    told = reaction(events)[0]
+    if told and outcome.reaction not in (told, "accepted"):
+        return f"the reaction is {told}, and must be {outcome.reaction or 'that of something valid'}"
+    if "sequel" in group.fields and outcome.expect.get("unchanged"):
+        problem, _ = run(party, group.fields.items_of("sequel"))
+        return f"in the sequel, {problem}" if problem else ""
+    return ""
+
+
+def engine_maker(engine: Callable[[PartyConfig, TapeEntropy], Replayer]) -> Maker:
+    """Parties of an engine that draw from a tape and from nothing else."""
+    return lambda config, tape: engine(config, TapeEntropy(tape))
+
+
+# ---- the codec -------------------------------------------------------------------------------------------------------
+
+
+def messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
+    """All messages, and whether the client made it. What a user typed, and went out as it was, nobody has made."""
+    for step in steps:
+        if step["action"] == "receive":
+            yield step["args"]["message"].encode("latin-1"), False
+        for event in step["events"]:
+            if event["event"] == "outgoing":
+                yield event["message"].encode("latin-1"), event["message"] != step["args"].get("text")
+
+
+def read_through(group: Group, case: Case) -> Problems:
+    """What the harness's own codec finds in a play."""
+    first = next(iter(case.outcomes))
+    for number, (message, sent) in enumerate(messages(case.fields.items_of("steps")), 1):
+        parsed = wire.parse(message)
+        if wire.build(parsed) != message:
+            return {first: f"message {number} is not given back byte by byte"}
+        if sent and parsed.problems:
+            return {first: f"message {number}, which is sent, has a problem: {parsed.problems[0]}"}
+        values = case.outcome().expect.get("values")
+        if values and parsed.kind in ENCODED and parsed.kind is Kind.DATA and not _verifies(parsed, sent, values):
+            return {first: f"message {number} does not verify under the keys in values"}
+    return {first: ""}
+
+
+def _verifies(message: wire.Message, sent: bool, values: Mapping[str, bytes]) -> bool:
+    """Whether a Data Message verifies under the keys that its ids name, of any of the handshakes."""
+    ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
+    ours, theirs = ids if sent else ids[::-1]
+    name = f":{ours},{theirs} {'sending' if sent else 'receiving'}_mac"
+    return any(crypto.verifies(message, key) for label, key in values.items() if label.endswith(name))

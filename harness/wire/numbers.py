@@ -1,0 +1,51 @@
+"""Numbers as the protocol writes and uses them: powers in the D-H group, MPIs, public keys and DSA signatures.
+
+The harness computes with code of its own, so that an insider can face any target and an oracle can judge any engine
+without leaning on what it judges. ["Data types", "D-H Commit Message"]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from otterproof.harness.wire.fields import Type, encode, write
+from otterproof.harness.wire.layouts import DH_PRIME, PUBLIC_KEY
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+
+
+@lru_cache(maxsize=1 << 15)
+def power(base: int, exponent: int) -> int:
+    """base ** exponent modulo p; remembered, since he sends many variants of one message."""
+    return pow(base, exponent, DH_PRIME)
+
+
+def mpi(number: int) -> bytes:
+    return encode(Type.MPI, number, "MPI")
+
+
+def public_key(key: DsaPublicKey, kind: int = 0) -> bytes:
+    """PUBKEY, with any type."""
+    return write(PUBLIC_KEY, (kind, key.p, key.q, key.g, key.y))
+
+
+def fingerprint(key: DsaPublicKey) -> bytes:
+    return hashlib.sha1(public_key(key)[2:]).digest()
+
+
+@lru_cache(maxsize=4096)
+def dsa_sign(key: DsaPrivateKey, value: bytes, nonce: int) -> tuple[int, int]:
+    """(r, s) for a value taken as a number modulo q."""
+    p, q = key.public.p, key.public.q
+    r = pow(key.public.g, nonce, p) % q
+    return r, pow(nonce, -1, q) * (int.from_bytes(value) + key.x * r) % q
+
+
+def dsa_verifies(key: DsaPublicKey, value: bytes, signature: bytes) -> bool:
+    """Whether r and s, 20 bytes each, are a key's signature of a value taken as a number modulo q."""
+    r, s = int.from_bytes(signature[:20]), int.from_bytes(signature[20:])
+    if not (0 < r < key.q and 0 < s < key.q):
+        return False
+    w = pow(s, -1, key.q)
+    u1, u2 = int.from_bytes(value) * w % key.q, r * w % key.q
+    return pow(key.g, u1, key.p) * pow(key.y, u2, key.p) % key.p % key.q == r

@@ -1,0 +1,14 @@
+"""The machines of properties under pytest, with as many examples as the Hypothesis profile asks for."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+from otterproof.scenarios.properties.machines import Clients, Conversation
+
+# One failure at a time: shortening takes a while, and the first is what somebody will mend.
+TestConversation = Conversation.TestCase
+TestConversation.settings = settings(settings(), stateful_step_count=40, report_multiple_bugs=False)
+
+TestClients = Clients.TestCase
+TestClients.settings = settings(settings(), stateful_step_count=30, report_multiple_bugs=False)

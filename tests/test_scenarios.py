@@ -1,0 +1,95 @@
+"""Every scenario as a pytest test, against the target named with --target (several are allowed).
+
+The verdicts are those of `otterproof check`: both run scenarios through `runs.runner`. A target that can't be run here
+is skipped with the line that installs it, and so is a scenario that needs what the target does not claim. A failure
+that is a known deviation of the target (the file shipped for it, or --known FILE) is expected, and has to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.runs.deviations import Deviation, Known, shipped
+from otterproof.harness.runs.deviations import load as load_deviations
+from otterproof.harness.runs.runner import run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.requirements import load as load_requirements
+from otterproof.harness.targets.driver import TargetMissing
+from otterproof.harness.targets.engines import Target
+from otterproof.harness.targets.registry import make
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+
+load()
+SEED = b"otterproof"
+
+
+@cache
+def known(target: str, path: Path | None) -> Known:
+    """The known deviations of a target."""
+    file = path or shipped(target)
+    ids = [scenario.id for scenario in scenarios()]
+    return Known(load_deviations(file, ids, list(load_requirements().requirements), date.today()) if file else ())
+
+
+@pytest.fixture(scope="module")
+def targets() -> Iterator[dict[str, Target]]:
+    """The targets that were started, by name."""
+    started: dict[str, Target] = {}
+    yield started
+    for target in started.values():
+        target.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names = metafunc.config.getoption("--target") or ["independent", "libotr"]
+    if "entry" in metafunc.fixturenames:
+        path = metafunc.config.getoption("--known")
+        entries = [(name, one) for name in names for one in known(name, path).entries if one.about == "requirement"]
+        metafunc.parametrize(("name", "entry"), entries, ids=[f"{name}-{one.name}" for name, one in entries])
+        return
+    cases = [
+        pytest.param(name, scenario, id=f"{name}-{scenario.id}")
+        for name in names
+        for scenario in scenarios()
+        if name in ("reference", "independent") or name.startswith("fault:") or not scenario.internal
+    ]
+    metafunc.parametrize(("name", "scenario"), cases)
+
+
+def started(targets: dict[str, Target], name: str) -> Target:
+    """The target of that name; the test is skipped where it can't be run."""
+    if name not in targets:
+        try:
+            targets[name] = make(name)
+        except TargetMissing as missing:
+            pytest.skip(str(missing))
+    return targets[name]
+
+
+def test_scenario(
+    name: str, scenario: Scenario, targets: dict[str, Target], tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    target = started(targets, name)
+    deviations = known(name, pytestconfig.getoption("--known"))
+    (result,) = deviations.mark([run(scenario, target, SEED, tmp_path)])
+    if stale := deviations.stale_for(result):
+        pytest.fail(f"known deviations: {stale}", pytrace=False)
+    if result.known:
+        pytest.xfail(result.known)
+    if result.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(result.detail)
+    if result.verdict is not Verdict.PASS:
+        transcripts = "\n".join(f"transcript: {path}" for path in result.transcripts)
+        pytest.fail(f"{result.verdict.value}: {scenario.description}\n{result.detail}\n{transcripts}", pytrace=False)
+
+
+def test_a_requirement_that_is_known_not_to_be_met(name: str, entry: Deviation, targets: dict[str, Target]) -> None:
+    """Some scenario that claims it fails as the entry says; once none does, the entry is out of date."""
+    target = started(targets, name)
+    claiming = [one for one in scenarios() if {entry.name, f"!{entry.name}"} & set(one.requirements)]
+    assert any(entry.explains(run(one, target, SEED)) for one in claiming), f"{entry} is out of date: remove it"
