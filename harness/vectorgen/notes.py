@@ -152,7 +152,7 @@ NOTES = {
         "keys of another time are used, or a session gets stuck",
         "protocol text, Key Management",
     ),
-    "SignatureOptions": Note(
+    "Signed": Note(
         "what is signed is not what the two sides agreed on, or is not compared in all its parts",
         "somebody in the middle passes a proof on as his own",
         "protocol text, Reveal Signature and Signature Messages",

@@ -43,14 +43,14 @@ def lies() -> Iterator[Lie]:
         "the two D-H keys change places in what is signed",
         SignatureOptions(swap_dh=True),
         "SIG-5",
-        "SignatureOptions",
+        "Signed",
     )
     yield Lie(
         "other-key",
         "another public key than the one that signs",
         SignatureOptions(advertised_key=published_key("bob").public),
         "SIG-5",
-        "SignatureOptions",
+        "Signed",
     )
     for name, pair in {
         "0-0": (0, 0),
@@ -407,7 +407,7 @@ def _replays(group: Plays) -> None:
         "SIG-REPLAY-1 SIG-REJECT-1",
         of_another,
         reaction="ignored",
-        flags="SignatureOptions",
+        flags="Signed",
     )
 
     def of_reveal(scene: Scene) -> None:
@@ -422,7 +422,7 @@ def _replays(group: Plays) -> None:
         "SIG-REPLAY-2 AKE-REFLECT-1",
         of_reveal,
         reaction="ignored",
-        flags="SignatureOptions",
+        flags="Signed",
     )
 
     def reflected(scene: Scene) -> None:
@@ -434,5 +434,5 @@ def _replays(group: Plays) -> None:
         "AKE-REFLECT-1",
         reflected,
         reaction="ignored",
-        flags="SignatureOptions",
+        flags="Signed",
     )

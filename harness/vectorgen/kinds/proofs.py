@@ -128,14 +128,14 @@ def functions(group: GroupBuilder, prover: Prover, prefix: str) -> None:
             f"what is signed: {comment}",
             prover.seal(prover.block(identity, value)),
             "SIG-5 SIG-7",
-            "SignatureOptions",
+            "Signed",
         )
     bad(
         "other-signer",
         "signed by another key than the one shown",
         prover.seal(prover.block(identity, prover.value(identity), "bob")),
         "SIG-6",
-        "SignatureOptions",
+        "Signed",
     )
     whole = prover.honest()
     for at in (0, 3, 80, 400, len(whole) - 42, len(whole) - 40, len(whole) - 1):
@@ -145,7 +145,7 @@ def functions(group: GroupBuilder, prover: Prover, prefix: str) -> None:
             f"a bit of X at {at} inverted, under a right MAC",
             prover.seal(flipped),
             "SIG-6",
-            "SignatureOptions",
+            "Signed",
         )
     for size in (0, 1, 2, 6, len(whole) - 44, len(whole) - 40, len(whole) - 20, len(whole) - 1):
         bad(f"cut-{size}", f"X cut short after {size} bytes", prover.seal(whole[:size]), "SIG-9", "CutShort")
@@ -187,7 +187,7 @@ def functions(group: GroupBuilder, prover: Prover, prefix: str) -> None:
         "encrypted with the AES key of the other message",
         prover.seal(whole, c=prover.others[0]),
         "SIG-8",
-        "SignatureOptions",
+        "Signed",
     )
     bad(
         "other-message",
@@ -196,7 +196,7 @@ def functions(group: GroupBuilder, prover: Prover, prefix: str) -> None:
             prover.block(identity, prover.value(identity, prover.others[1])), c=prover.others[0], m2=prover.others[2]
         ),
         "SIG-8 MAC-1",
-        "SignatureOptions",
+        "Signed",
     )
 
 
