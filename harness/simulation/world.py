@@ -23,8 +23,7 @@ class Step:
     """One input to one party and what came of it.
 
     action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
-    state, None for a party that can't be looked into. `genuine`: for a message, whether some party transmitted these
-    very bytes.
+    state, None for a party that can't be looked into.
     """
 
     number: int
