@@ -152,8 +152,7 @@ def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.show("Alice", wire.build(signature))
     _signed(signature, keys, gx, gy, story)
     established = reply.one(Established)
-    untold = getattr(alice.world.parties[TARGET], "untold", ())
-    same = established.ssid == keys.ssid or ("established", "ssid") in untold
+    same = established.ssid == keys.ssid or not alice.tells("established", "ssid")
     check(same, "Alice shows the session id that Bob computed")
     bare = public_key(bob.key.public)[2:]
     check(bare not in b"".join(bytes(m) for m in (commit, reveal)), "Bob's long-term key is not on the wire as it is")

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from otterproof.harness.simulation.transcript import Header, Party, PartyInfo, Step, Transcript, inspect_party
+from otterproof.harness.simulation.transcript import Header, Party, PartyInfo, Step, Transcript
+from otterproof.harness.targets.party import state_of
 from otterproof.implementations.actions import perform
 from otterproof.implementations.contract import Event, OtrError, PartySnapshot
 
@@ -100,7 +101,7 @@ def _run(party: Party, step: Step, failures: tuple[type[Exception], ...]) -> Rep
     try:
         events = perform(party, step.action, step.args)
         if step.snapshot is not None:
-            snapshot = inspect_party(party)
+            snapshot = state_of(party)
     except failures as error:
         failure = f"{type(error).__name__}: {error}"
     failed_alike = failure is not None and step.failure is not None

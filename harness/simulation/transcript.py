@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any, Protocol, TextIO, TypeAlias
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.version import tool_version
+from otterproof.harness.targets.party import state_of
 from otterproof.implementations.actions import args_to_json, perform
 from otterproof.implementations.contract import Entropy, Event, PartyConfig, PartySnapshot
 from otterproof.implementations.entropy import SeededEntropy, Tape, TapeEntropy
@@ -278,7 +279,7 @@ class TranscriptWriter:
         except BaseException as error:
             self.step(time, party, action, args, (), failure=_describe(error))
             raise
-        self.step(time, party, action, args, events, snapshot=inspect_party(engine) if inspect else None)
+        self.step(time, party, action, args, events, snapshot=state_of(engine) if inspect else None)
         return events
 
     def verdict(self, verdict: Verdict, detail: str = "") -> None:
@@ -290,9 +291,3 @@ class TranscriptWriter:
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def inspect_party(party: Party) -> PartySnapshot | None:
-    """What a party shows of its state; None if it can't."""
-    inspect: Callable[[], PartySnapshot] | None = getattr(party, "inspect", None)
-    return inspect() if inspect else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
+from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check
 from otterproof.implementations.contract import (
     Ended,
@@ -92,7 +93,7 @@ class Pair(RecordedSession):
             identity = self.world.parties[self.other(name)].fingerprint
             check(session.fingerprint == identity, f"{name} sees the fingerprint of the other side's key")
         for name in self.names:
-            if ("established", "sent_reveal_signature") in getattr(self.world.parties[name], "untold", ()):
+            if leaves_out(self.world.parties[name], "established", "sent_reveal_signature"):
                 continue
             revealed = sessions[name].sent_reveal_signature
             check(revealed == (name != asks), f"{self.other(asks)} sent the Reveal Signature Message, {name} agrees")

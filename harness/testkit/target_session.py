@@ -9,6 +9,7 @@ from __future__ import annotations
 from otterproof.harness import wire
 from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check
@@ -81,7 +82,7 @@ class TargetSession(RecordedSession):
 
     def tells(self, event: str, field: str) -> bool:
         """Whether the target tells a field of an event; False only once it has left it out."""
-        return (event, field) not in getattr(self.world.parties[self.name], "untold", ())
+        return not leaves_out(self.world.parties[self.name], event, field)
 
     def assert_receives_text(self, insider: Insider, text: bytes, **data: object) -> Reply:
         """The insider sends a text in his session, which the target must show, once and as secure."""

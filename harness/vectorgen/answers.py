@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from otterproof.harness import wire
+from otterproof.harness.targets.party import state_of
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.answerers.base import Refusal, Tools
 from otterproof.implementations.contract import (
@@ -192,9 +193,9 @@ def _assembly(make: PartyMaker, group: Fields, case: Fields) -> Answer:
             raise ValueError(f"several Error Messages came of one message: {found!r:.200}")
         yields.append(found[0] if found else None)
     expect: dict[str, Any] = {"yields": tuple(yields)}
-    inspect = getattr(party, "inspect", None)
-    if inspect is not None:
-        expect["stored"] = {str(tag): f"{k},{n}" for tag, (k, n) in sorted(inspect().fragments.items())}
+    state = state_of(party)
+    if state is not None:
+        expect["stored"] = {str(tag): f"{k},{n}" for tag, (k, n) in sorted(state.fragments.items())}
     whole = any(text is not None for text in yields)
     return Answer(whole, expect if whole else {name: value for name, value in expect.items() if name != "yields"})
 

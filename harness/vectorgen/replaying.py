@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from otterproof.harness import wire
+from otterproof.harness.targets.party import state_of
 from otterproof.harness.vectorgen.answers import private_key
 from otterproof.harness.vectorgen.client_scene import reaction, seen, state
 from otterproof.harness.wire import ENCODED, Kind, crypto
 from otterproof.implementations.actions import args_from_json, perform
-from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot
+from otterproof.implementations.contract import Event, PartyConfig
 from otterproof.implementations.entropy import Tape, TapeEntropy
 from otterproof.implementations.jsonform import event_from_json, policy_from_json
 from otterproof.vectors import Case, Fields, Group
@@ -72,11 +73,6 @@ def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[str, tuple[Event,
     return "", events
 
 
-def _snapshot(party: Replayer) -> PartySnapshot | None:
-    inspect: Callable[[], PartySnapshot] | None = getattr(party, "inspect", None)
-    return inspect() if inspect is not None else None
-
-
 def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
     """A checker for plays. Engines reach the state of a group once; others do so for each case."""
     reached: dict[str, tuple[Replayer, object, str]] = {}
@@ -103,12 +99,12 @@ def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
 
 def _judge(party: Replayer, group: Group, case: Case) -> str:
     outcome = case.outcome()
-    before = _snapshot(party)
+    before = state_of(party)
     problem, events = run(party, case.fields.items_of("steps"))
     if problem:
         return problem
     found: dict[str, Any] = {**seen(events), "reason": reaction(events)[1]}
-    after = _snapshot(party)
+    after = state_of(party)
     if before is not None and after is not None:
         found["unchanged"] = before == after
         found["state"] = state(after)

@@ -249,7 +249,7 @@ def four_messages_make_a_session(context: Context) -> None:
         established = target.establish(insider, target_begins=target_begins)
         sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
         check(sent == kinds, f"the target sends {', '.join(kinds)}, and sent {', '.join(sent)}")
-        if ("established", "sent_reveal_signature") not in getattr(target.world.parties[TARGET], "untold", ()):
+        if target.tells("established", "sent_reveal_signature"):
             role = established.sent_reveal_signature
             check(role == target_begins, "who committed is known to have sent the Reveal Signature")
         target.assert_session_alive(insider)
@@ -302,6 +302,6 @@ def own_key_is_not_a_stranger(context: Context) -> None:
             reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
             found = reply.of(Established)
             check(key == "alice" or len(found) == 1, f"a stranger's handshake completes: {reply}")
-            if found and ("established", "fingerprint") not in getattr(target.world.parties[TARGET], "untold", ()):
+            if found and target.tells("established", "fingerprint"):
                 own = found[0].fingerprint == target.world.parties[TARGET].fingerprint
                 check(own == (key == "alice"), f"the fingerprint is that of the key that signed, {key}'s")

@@ -8,6 +8,7 @@ from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.delivery import authenticated
 from otterproof.harness.judges.oracles.reading import ALLOW, NO_LINK, Observation, Reader, SessionView
 from otterproof.harness.simulation.world import NotQuiescent, Step, World
+from otterproof.harness.targets.party import Inspectable, state_of
 from otterproof.implementations.contract import (
     ErrorReceived,
     Event,
@@ -186,8 +187,8 @@ class Healing(Oracle):
             self.fail(None, f"a fresh text from {sender} to {receiver} is lost in silence", "somebody is told")
 
     def _stored(self, party: str) -> Sequence[bytes]:
-        inspect = getattr(self._world.parties[party], "inspect", None)
-        return inspect().stored if inspect else ()
+        state = state_of(self._world.parties[party])
+        return state.stored if state is not None else ()
 
     def _usable(self, first: str, second: str, version: int) -> bool:
         """Whether both accept data messages of a version.
@@ -199,7 +200,7 @@ class Healing(Oracle):
 
     def _may_store(self, party: str) -> bool:
         """Whether a party that shows no state may be keeping a text until a handshake completes."""
-        if hasattr(self._world.parties[party], "inspect"):
+        if isinstance(self._world.parties[party], Inspectable):
             return False
         policy = self._reader.policy(party)
         return policy is None or Policy.REQUIRE_ENCRYPTION in policy

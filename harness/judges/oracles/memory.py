@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import Observation, Reader
+from otterproof.harness.targets.party import ShowsSecrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState
 
@@ -69,10 +70,10 @@ class Forgetting(Oracle):
 
     def observe(self, view: Observation) -> None:
         before, after = view.step.before, view.step.after
-        reveal = getattr(self._reader.world.parties[view.party], "secrets", None)
-        if reveal is None or before is None or after is None or before == after:
+        party = self._reader.world.parties[view.party]
+        if not isinstance(party, ShowsSecrets) or before is None or after is None or before == after:
             return
-        secrets: Mapping[str, bytes] = reveal()
+        secrets = party.secrets()
         for value in secrets.values():
             if len(value) in _EXPONENT:
                 self._exponents[view.party, public_value(value)] = value

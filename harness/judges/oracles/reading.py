@@ -14,6 +14,7 @@ from typing import TypeAlias
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
@@ -253,7 +254,7 @@ class Reader(Remembering):
 
     def untold(self, party: str, event: str, field: str) -> bool:
         """Whether a foreign party is known to leave a field of an event untold."""
-        return (event, field) in getattr(self.world.parties[party], "untold", ())
+        return leaves_out(self.world.parties[party], event, field)
 
     def policy(self, party: str) -> Policy | None:
         """The policy of a party, if it is known."""
