@@ -13,9 +13,12 @@ not know Otterproof:
     |   +-- FaultError              the catalogue of faults is wrong
     |   +-- OutputError             a file could not be written
     |   +-- WorkersDied             too many worker processes died
-    +-- CheckFailed                 a scenario's demand did not hold
+    +-- DemandFailed                a judge found that a target does not do what it must; has the id of the check
+    |   +-- CheckFailed             a scenario's demand did not hold
+    |   +-- OracleFailure           something that must hold in every run did not
+    |   +-- Divergence, ModelDivergence    two engines differ, or an engine and the model
+    |   +-- NotQuiescent            parties answer each other without end
     +-- Unsupported                 a scenario can't be asked of this target
-    +-- OracleFailure, Divergence, ModelDivergence, NotQuiescent    what a judge found
     +-- ScenarioError, TableError, UnknownId, UnknownFault, MutationMissing
 
 Outside this tree are the errors of packages that do not depend on the harness: `InputError` (a file that can't be
@@ -43,3 +46,9 @@ class UsageError(CommandError):
     """The command line asks for something that does not exist or can't be done."""
 
     exit_code = USAGE
+
+
+class DemandFailed(OtterproofError):
+    """A target does not do what it must. check: the id of the demand that did not hold. [harness/spec/checks]"""
+
+    check: str = ""

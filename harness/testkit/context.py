@@ -205,10 +205,6 @@ class Context:
         """Inputs given to parties so far."""
         return self._counted + sum(record.taken for record in self.records)
 
-    def check(self, holds: bool, what: str) -> None:
-        """Demand that something holds; `what` says what, as a sentence in the present."""
-        check(holds, what)
-
     def write_transcripts(self, folder: Path, name: str, verdict: Verdict, detail: str) -> list[Path]:
         """Write down every run as FOLDER/NAME.jsonl (NAME-2.jsonl ...), as part of NAME; the verdict is the last one's.
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
 from otterproof.harness.targets.party import leaves_out
-from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check
+from otterproof.harness.testkit.reply import EVENT_CHECKS, PEER, TARGET, E, RecordedSession, Reply, check
+from otterproof.harness.testkit.shown import shown
 from otterproof.implementations.contract import (
     Ended,
     Established,
@@ -49,7 +50,7 @@ class Pair(RecordedSession):
     def pop(self, name: str) -> bytes:
         """The next message that waits for somebody, out of the queue. CheckFailed when none is there."""
         queue = self.world.network.queues[name]
-        check(bool(queue), f"a message for {name} is on its way")
+        check("run.nothing-on-the-way", bool(queue), case=f"for the {name}")
         return queue.pop(0)
 
     def deliver_next(self, name: str) -> Reply:
@@ -76,10 +77,11 @@ class Pair(RecordedSession):
         self.world.restore(moment.world)
         self.log[:] = moment.log
 
-    def one(self, since: int, name: str, kind: type[E]) -> E:
+    def one(self, since: int, name: str, kind: type[E], check_id: str = "") -> E:
         """The only event of a kind that a party gave since; it is an error when there is none or more."""
         found = self.events(since, name, kind)
-        check(len(found) == 1, f"{name} gives exactly one {kind.__name__}, and gave {len(found)}: {found}")
+        wanted = f"one {kind.__name__} of the {name}"
+        check(check_id or EVENT_CHECKS[kind], len(found) == 1, expected=wanted, got=self.replies(since, name))
         return found[0]
 
     def establish(self, asks: str) -> dict[str, Established]:
@@ -88,49 +90,74 @@ class Pair(RecordedSession):
         sessions = {name: self.one(since, name, Established) for name in self.names}
         for name, session in sessions.items():
             facing = sessions[self.other(name)]
-            check(session.version == self.version, f"{name} speaks version {self.version}, not {session.version}")
-            check(session.ssid == facing.ssid, "both sides have the same ssid")
+            check(
+                "session.wrong-version",
+                session.version == self.version,
+                expected=self.version,
+                got=session.version,
+                case=f"the {name}",
+            )
+            same = session.ssid == facing.ssid
+            check("session.ssid-differs", same, expected=facing.ssid, got=session.ssid, case=f"the {name}")
             identity = self.world.parties[self.other(name)].fingerprint
-            check(session.fingerprint == identity, f"{name} sees the fingerprint of the other side's key")
+            same = session.fingerprint == identity
+            check("session.wrong-fingerprint", same, expected=identity, got=session.fingerprint, case=f"the {name}")
         for name in self.names:
             if leaves_out(self.world.parties[name], "established", "sent_reveal_signature"):
                 continue
             revealed = sessions[name].sent_reveal_signature
-            check(revealed == (name != asks), f"{self.other(asks)} sent the Reveal Signature Message, {name} agrees")
+            check(
+                "session.wrong-initiator",
+                revealed == (name != asks),
+                expected=f"the {self.other(asks)} sent the Reveal Signature Message",
+                got=f"the {name} says that {'it' if revealed else 'the other side'} did",
+            )
         return sessions
 
-    def say(self, name: str, text: bytes, **args: object) -> None:
+    def say(self, name: str, text: bytes, *, check_id: str = "", **args: object) -> None:
         """`name` sends a text; the other side must show it once, unchanged, as secure."""
         since = self.act_and_settle(name, "send", text=text, **args)
-        shown = self.events(since, self.other(name), TextReceived)
-        seen = [(event.text, event.secure) for event in shown]
-        check(seen == [(text, True)], f"{self.other(name)} shows {text[:40]!r} once, as secure, and showed {seen}")
+        seen = [(event.text, event.secure) for event in self.events(since, self.other(name), TextReceived)]
+        shows = self.replies(since, self.other(name))
+        check(
+            check_id or "text.not-delivered",
+            seen == [(text, True)],
+            expected=f"the {self.other(name)} shows {shown(text)} once, as secure",
+            got=shows,
+        )
         self.sent_encrypted(since, text)
 
     def sent_encrypted(self, since: int, text: bytes) -> None:
         """The text must not have been on the wire since as it is."""
         for name in self.names:
             for event in self.events(since, name, Outgoing):
-                check(len(text) < 4 or text not in event.message, f"{text[:40]!r} does not go out in the clear")
+                check("text.sent-in-clear", len(text) < 4 or text not in event.message, got=event.message, case=text)
 
     def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
         """A whole SMP run; both sides must find that the secrets are equal, or that they are not."""
         answers = self.other(asks)
         since = self.act_and_settle(asks, "smp_start", secret=secret, question=question)
         request = self.one(since, answers, SmpRequested)
-        check(request.question == question, f"{answers} is asked {question!r}, and was asked {request.question!r}")
+        check("smp.question-changed", request.question == question, expected=question, got=request.question)
         since = self.act_and_settle(answers, "smp_answer", secret=answer)
         for name in self.names:
             equal = self.one(since, name, SmpFinished).equal
-            check(equal == (secret == answer), f"{name} finds the secrets {'equal' if secret == answer else 'unequal'}")
+            check(
+                "smp.wrong-result",
+                equal == (secret == answer),
+                expected=secret == answer,
+                got=equal,
+                case=f"the {name}",
+            )
 
     def extra_key(self, name: str, use: int, data: bytes) -> None:
         """`name` asks for the extra symmetric key; both sides must get the same."""
         since = self.act_and_settle(name, "extra_key", use=use, data=data)
         own, theirs = self.one(since, name, ExtraKey), self.one(since, self.other(name), ExtraKey)
-        check(len(own.key) == 32, "the extra symmetric key has 32 bytes")
-        check(own.key == theirs.key, "both sides have the same extra symmetric key")
-        check((theirs.use, theirs.data) == (use, data), "use and data of the extra symmetric key arrive unchanged")
+        check("extra-key.wrong-size", len(own.key) == 32, expected=32, got=len(own.key))
+        check("extra-key.differs", own.key == theirs.key, expected=own.key, got=theirs.key)
+        arrived = (theirs.use, theirs.data)
+        check("extra-key.data-changed", arrived == (use, data), expected=(use, data), got=arrived)
 
     def end(self, name: str) -> None:
         """`name` ends the conversation; the other side must be told."""

@@ -2,31 +2,39 @@
 
 `RecordedSession` is what a `Pair` (the target and an honest peer) and a `TargetSession` (the target and the scenario)
 have in common. An input gives a `Reply`: the events, and the messages among them, parsed, fragments put together. Its
-methods that demand something raise CheckFailed with a sentence that says what was demanded and what came instead.
+methods that demand something take the id of the check and raise CheckFailed, with what was expected and what came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.moves import Tick, User
 from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.transcript import Header
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed, OtterproofError
+from otterproof.harness.testkit.shown import TITLES, shown
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
+    Ended,
+    ErrorReceived,
     Established,
     Event,
     ExtraKey,
     Finished,
     Outgoing,
+    Refused,
+    Rejected,
+    SmpAborted,
     SmpFinished,
     SmpRequested,
+    StoredDropped,
     TextReceived,
     Unreadable,
 )
@@ -39,21 +47,107 @@ TARGET, PEER = "target", "peer"
 #: Events that show that a party took something for genuine, in so far as they need a session or make one.
 ACCEPTED = (Established, Finished, SmpRequested, SmpFinished, ExtraKey)
 
+#: What it means that an event did not come, or not once.
+EVENT_CHECKS: Mapping[type[Event], str] = {
+    Established: "session.not-established",
+    Finished: "session.end-not-reported",
+    Ended: "session.not-ended",
+    ErrorReceived: "error.not-reported",
+    ExtraKey: "extra-key.not-reported",
+    SmpRequested: "smp.not-requested",
+    SmpFinished: "smp.not-finished",
+    SmpAborted: "smp.not-aborted",
+    TextReceived: "text.not-shown",
+    Unreadable: "data.unreadable-not-reported",
+    Rejected: "message.rejection-not-reported",
+    Refused: "user.refusal-not-reported",
+    StoredDropped: "text.drop-not-reported",
+}
+
+#: What it means that a message did not go out, or not once.
+MESSAGE_CHECKS: Mapping[Kind, str] = {
+    Kind.PLAINTEXT: "message.plain-text-not-sent",
+    Kind.TAGGED_PLAINTEXT: "message.tagged-text-not-sent",
+    Kind.QUERY: "message.query-not-sent",
+    Kind.ERROR: "message.error-not-sent",
+    Kind.DH_COMMIT: "message.dh-commit-not-sent",
+    Kind.DH_KEY: "message.dh-key-not-sent",
+    Kind.REVEAL_SIGNATURE: "message.reveal-signature-not-sent",
+    Kind.SIGNATURE: "message.signature-not-sent",
+    Kind.DATA: "message.data-not-sent",
+}
+
 FRAGMENTS = (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3)
 
 
-class CheckFailed(OtterproofError, AssertionError):
-    """Something that a scenario demands did not hold."""
+#: Stands for a value that a demand does not give.
+_LEFT_OUT = object()
+
+
+class CheckFailed(DemandFailed, AssertionError):
+    """Something that a scenario demands did not hold.
+
+    check: the id of the demand, and `rule` its sentence. case: which of several inputs it was about. expected, got: the
+    values that should have been there and that were, in words; "" where the demand does not tell.
+    """
+
+    def __init__(self, check_id: str, rule: str, *, case: str = "", expected: str = "", got: str = "") -> None:
+        parts = (("case", case), ("expected", expected), ("got", got))
+        super().__init__("\n".join([rule or check_id, *(f"  {name:8}  {text}" for name, text in parts if text)]))
+        self.check = check_id
+        self.rule = rule
+        self.case = case
+        self.expected = expected
+        self.got = got
 
 
 class Unsupported(OtterproofError):
     """A scenario can't be asked of this target, for a reason that no capability tells. The verdict is "unsupported"."""
 
 
-def check(holds: bool, what: str) -> None:
-    """Demand that something holds; `what` says what, as a sentence in the present. Raises CheckFailed."""
+def check(
+    check_id: str,
+    holds: bool,
+    *,
+    expected: object = _LEFT_OUT,
+    got: object = _LEFT_OUT,
+    case: object = "",
+    rule: str = "",
+) -> None:
+    """Demand that something holds. Raises CheckFailed.
+
+    check_id: the id of the demand. [harness/spec/checks] expected, got: the values that should be there and that are;
+    any value that `shown` can put in words. case: which of several inputs this is about. rule: the sentence that says
+    what is demanded, for checks that the project's table does not have.
+    """
+    if isinstance(check_id, bool):  # until every demand has an id
+        raise_legacy(check_id, str(holds))
+        return
     if not holds:
-        raise CheckFailed(what)
+        fail(check_id, expected=expected, got=got, case=case, rule=rule)
+
+
+def raise_legacy(holds: bool, what: str) -> None:
+    if not holds:
+        raise CheckFailed("", what)
+
+
+def fail(
+    check_id: str,
+    *,
+    expected: object = _LEFT_OUT,
+    got: object = _LEFT_OUT,
+    case: object = "",
+    rule: str = "",
+) -> NoReturn:
+    """A demand does not hold, with the same arguments as `check`. Raises CheckFailed."""
+    raise CheckFailed(
+        check_id,
+        rule or checks.rule(check_id),
+        case=shown(case),
+        expected="" if expected is _LEFT_OUT else shown(expected),
+        got="" if got is _LEFT_OUT else shown(got),
+    )
 
 
 def whole(messages: Sequence[bytes]) -> list[Message]:
@@ -125,44 +219,62 @@ class Reply:
         """Whether anybody heard of an unreadable message: the user, or the other side by an Error Message."""
         return bool(self.of(Unreadable) or self.messages(Kind.ERROR))
 
-    def one(self, kind: type[E]) -> E:
+    def one(self, kind: type[E], check_id: str = "", *, case: object = "") -> E:
         """Demand exactly one event of a kind."""
         found = self.of(kind)
-        check(len(found) == 1, f"there is exactly one {kind.__name__}, and there were {len(found)}: {self}")
+        check(check_id or EVENT_CHECKS[kind], len(found) == 1, expected=f"one {kind.__name__}", got=self, case=case)
         return found[0]
 
-    def message(self, kind: Kind) -> Message:
+    def message(self, kind: Kind, check_id: str = "", *, case: object = "") -> Message:
         """Demand exactly one message of a kind, with all its fields, whatever else was sent."""
         found = self.messages(kind)
-        check(len(found) == 1, f"exactly one {kind} message goes out, and there were {len(found)}: {self}")
+        check(check_id or MESSAGE_CHECKS[kind], len(found) == 1, expected=kind, got=self, case=case)
         unreadable = [str(problem) for problem in found[0].problems if problem.code in ("short", "missing")]
-        check(not unreadable, f"the {kind} message has all its fields: {', '.join(unreadable)}")
+        check("message.cut-short", not unreadable, expected=f"{shown(kind)} with all its fields", got=unreadable)
         return found[0]
 
-    def assert_sent(self, *kinds: Kind) -> list[Message]:
+    def assert_sent(self, check_id: str = "", *kinds: Kind, case: object = "") -> list[Message]:
         """Demand that messages of these kinds went out, in this order, and no others; none: that nothing did."""
-        wanted, found = (", ".join(some) or "nothing" for some in (kinds, self.kinds))
-        check(self.kinds == list(kinds), f"{wanted} goes out, and there was {found}: {self}")
+        if isinstance(check_id, Kind):  # until every demand has an id
+            kinds, check_id = (check_id, *kinds), ""
+        check(check_id, self.kinds == list(kinds), expected=kinds, got=self, case=case)
         return self.sent
 
-    def assert_shown(self, *texts: bytes, secure: bool = True) -> None:
+    def assert_shown(self, check_id: str = "", *texts: bytes, secure: bool = True, case: object = "") -> None:
         """Demand that these texts are shown, all of them secure or all in the clear, and no others."""
-        shown = [(event.text, event.secure) for event in self.of(TextReceived)]
+        if isinstance(check_id, bytes):  # until every demand has an id
+            texts, check_id = (check_id, *texts), ""
+        told = [(event.text, event.secure) for event in self.of(TextReceived)]
         wanted = [(text, secure) for text in texts]
-        check(shown == wanted, f"the texts shown are {wanted}, and there were {shown}: {self}")
+        check(check_id, told == wanted, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
 
-    def assert_rejected(self, why: str) -> None:
-        """Demand that nothing was taken for genuine. why: what was wrong with the input, as part of a sentence."""
-        check(not self.accepted, f"nothing comes of {why}, and there was {self.accepted}")
+    def assert_rejected(self, check_id: str, why: object = None) -> None:
+        """Demand that nothing was taken for genuine. why: the input, and what was wrong with it."""
+        if why is None:  # until every demand has an id
+            check_id, why = "", check_id
+        check(check_id, not self.accepted, expected="nothing is taken for genuine", got=self.accepted, case=why)
 
-    def assert_ignored(self, why: str) -> None:
+    def assert_ignored(self, check_id: str, why: object = None) -> None:
         """Demand that nothing was taken for genuine, nothing shown, and nothing sent."""
-        self.assert_rejected(why)
-        check(not self.of(TextReceived), f"{why} shows no text, and there was {self.of(TextReceived)}")
-        check(not self.raw, f"{why} is not answered, and was, with {', '.join(self.kinds)}")
+        if why is None:  # until every demand has an id
+            check_id, why = "", check_id
+        quiet = not (self.accepted or self.of(TextReceived) or self.raw)
+        check(check_id, quiet, expected="no text, no answer, and nothing taken for genuine", got=self, case=why)
 
     def __str__(self) -> str:
-        return "[" + ", ".join(f"{event!r:.120}" for event in self.events) + "]"
+        return ", ".join(map(_event, self.events)) or "nothing"
+
+
+def _texts(texts: Iterable[tuple[bytes, bool]]) -> str:
+    """Texts that were shown, each with whether it came as secure."""
+    return ", ".join(f"{shown(text)} {'as secure' if secure else 'in the clear'}" for text, secure in texts)
+
+
+def _event(event: Event) -> str:
+    """An event in words; of a message, what it is and how long."""
+    if isinstance(event, Outgoing):
+        return f"{TITLES[wire.parse(event.message).kind]} goes out ({len(event.message)} bytes)"
+    return shown(event)
 
 
 class RecordedSession:

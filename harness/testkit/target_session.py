@@ -13,6 +13,7 @@ from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check
+from otterproof.harness.testkit.shown import shown
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -72,60 +73,73 @@ class TargetSession(RecordedSession):
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
         established = reply.one(Established)
-        check(established.version == self.version, f"the session has version {self.version}: {established}")
+        check(
+            "session.wrong-version",
+            established.version == self.version,
+            expected=self.version,
+            got=established.version,
+        )
         if self.tells("established", "ssid"):
-            check(established.ssid == insider.ssid, "both sides compute the same ssid")
+            same = established.ssid == insider.ssid
+            check("session.ssid-differs", same, expected=insider.ssid, got=established.ssid)
         if self.tells("established", "fingerprint"):
             expected = fingerprint(signed.advertised_key or insider.key.public)
-            check(established.fingerprint == expected, "the fingerprint reported is that of the key that signed")
+            same = established.fingerprint == expected
+            check("session.wrong-fingerprint", same, expected=expected, got=established.fingerprint)
         return established
 
     def tells(self, event: str, field: str) -> bool:
         """Whether the target tells a field of an event; False only once it has left it out."""
         return not leaves_out(self.world.parties[self.name], event, field)
 
-    def assert_receives_text(self, insider: Insider, text: bytes, **data: object) -> Reply:
+    def assert_receives_text(self, insider: Insider, text: bytes, *, check_id: str = "", **data: object) -> Reply:
         """The insider sends a text in his session, which the target must show, once and as secure."""
         reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]
-        reply.assert_shown(text)
+        reply.assert_shown(check_id or "text.not-delivered", text)
         return reply
 
-    def assert_sends_text(self, insider: Insider, text: bytes) -> Message:
+    def assert_sends_text(self, insider: Insider, text: bytes, *, check_id: str = "") -> Message:
         """The target's user sends a text, which must arrive in one data message that the insider can read."""
-        message = self.user("send", text=text).message(Kind.DATA)
+        message = self.user("send", text=text).message(Kind.DATA, check_id)
         found = self.read(insider, message)
-        check(found.text == text, f"the text arrives as {text[:40]!r}, and arrived as {found.text[:40]!r}")
+        check(check_id or "text.changed-on-the-way", found.text == text, expected=text, got=found.text)
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
         """A data message of the target's as the insider reads it: under keys that he knows, with the right MAC."""
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         known = ours in insider.exponents and theirs in insider.theirs
-        check(known, f"the target uses keys that both sides have, and used {theirs} of its own with {ours} of ours")
+        own, other = sorted(insider.theirs), sorted(insider.exponents)
+        check(
+            "data.key-id-unknown",
+            known,
+            expected=f"a sender key id of {shown(own)}, a recipient key id of {shown(other)}",
+            got=f"sender key id {theirs}, recipient key id {ours}",
+        )
         right = crypto.verifies(message, insider.keys(ours, theirs).receiving_mac)
-        check(right, f"the MAC of the target's message is right for its keys {theirs} and ours {ours}")
+        check("data.mac-wrong", right, got=message.data("mac"), case=f"sender key id {theirs}, recipient key id {ours}")
         return parse_plaintext(insider.read(wire.build(message)))
 
-    def assert_session_alive(self, insider: Insider) -> None:
+    def assert_session_alive(self, insider: Insider, check_id: str = "") -> None:
         """The session is as good as before: texts arrive in both directions, over a change of keys."""
-        self.assert_receives_text(insider, b"can you hear me?")
-        self.assert_sends_text(insider, b"yes")
-        self.assert_receives_text(insider, b"good")
+        self.assert_receives_text(insider, b"can you hear me?", check_id=check_id)
+        self.assert_sends_text(insider, b"yes", check_id=check_id)
+        self.assert_receives_text(insider, b"good", check_id=check_id)
 
     def exchange_texts(self, insider: Insider) -> Message:
         """A text each way, which changes the keys of both sides; the target's message."""
         self.assert_receives_text(insider, b"from the insider")
         return self.assert_sends_text(insider, b"from the target")
 
-    def assert_sent_in_clear(self, text: bytes) -> None:
+    def assert_sent_in_clear(self, text: bytes, check_id: str = "") -> None:
         """The target's user sends a text, which must go out as it is: PLAINTEXT."""
         raw = self.user("send", text=text).raw
-        check(raw == [text], f"{text[:40]!r} goes out in the clear, and what went out is {raw!r:.200}")
+        check(check_id or "text.not-sent-in-clear", raw == [text], expected=text, got=raw)
 
-    def assert_not_sent(self, text: bytes) -> Reply:
+    def assert_not_sent(self, text: bytes, check_id: str = "") -> Reply:
         """The target's user types a text, of which nothing may go out: FINISHED."""
         reply = self.user("send", text=text)
-        check(not reply.raw, f"nothing goes out for {text[:40]!r}, and what went out is {reply.raw!r:.200}")
+        check(check_id or "text.sent-after-end", not reply.raw, expected="nothing goes out", got=reply, case=text)
         return reply
 
     def end_by_peer(self, insider: Insider) -> None:

@@ -1,0 +1,14 @@
+"""The checks: every demand that a scenario, an oracle or the comparison of engines makes, by an id that never changes.
+
+An id is AREA.WORDS and names what is wrong when the demand fails, such as `data.counter-not-higher`. The files of this
+folder say for each the rule that was broken, in one sentence, and the requirements that it follows from. Known
+deviations, reports, fuzz buckets and pages use the id; the sentence may be reworded at any time.
+
+    [data.counter-not-higher]
+    rule = "A counter is higher than every earlier one under the same pair of keys."
+    requirements = ["DATA-CTR-2"]
+"""
+
+from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, lint, read, rule
+
+__all__ = ["CHECK_ID", "Check", "checks", "lint", "read", "rule"]

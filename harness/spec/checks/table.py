@@ -1,0 +1,99 @@
+"""The table of checks: reading its files, and looking for mistakes in them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from otterproof.harness.spec.requirements.table import Problem, TableError
+
+#: Where the files are. Their names only group the checks; an id says nothing about the file that it is in.
+FOLDER = Path(__file__).parent
+
+#: AREA.WORDS, such as data.counter-not-higher.
+CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
+
+_FIELDS = ("rule", "requirements")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () for a demand
+    that helpers make in many scenarios, whose requirements then count.
+    """
+
+    id: str
+    rule: str
+    requirements: tuple[str, ...] = ()
+
+
+def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
+    """The checks by id, and what is wrong with the files."""
+    found: dict[str, Check] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            problems.append(Problem(path.name, f"not a TOML file: {error}", "Correct the syntax"))
+            continue
+        for area, entries in content.items():
+            if not isinstance(entries, dict):
+                problems.append(Problem(path.name, f"{area!r} stands outside a check", "Write it below [area.words]"))
+                continue
+            for name, fields in entries.items():
+                check = _entry(f"{area}.{name}", fields, path.name, problems)
+                if check.id in found:
+                    problems.append(Problem(path.name, f"{check.id} is in another file too", "Remove one of them"))
+                found.setdefault(check.id, check)
+    return found, problems
+
+
+def _entry(name: str, fields: object, file: str, problems: list[Problem]) -> Check:
+    where = f"{file}, {name}"
+    if not CHECK_ID.fullmatch(name):
+        problems.append(Problem(where, "this is no id of a check", "Write it as area.words, in small letters"))
+    table = fields if isinstance(fields, dict) else {}
+    for key in table:
+        if key not in _FIELDS:
+            problems.append(Problem(where, f"unknown field {key!r}", f"A check has {', '.join(_FIELDS)}"))
+    rule_text = table.get("rule")
+    if not isinstance(rule_text, str) or not rule_text.strip().endswith("."):
+        problems.append(Problem(where, "rule is not a sentence", 'Write rule = "..." with a full stop at the end'))
+        rule_text = ""
+    names = table.get("requirements", [])
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        problems.append(Problem(where, "requirements is not a list of ids", 'Write requirements = ["DATA-CTR-2"]'))
+        names = []
+    return Check(name, rule_text.strip(), tuple(names))
+
+
+def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:
+    """Checks that name requirements that do not exist, and rules that are written twice."""
+    rules: dict[str, str] = {}
+    for check in known.values():
+        for name in check.requirements:
+            if name not in requirements:
+                yield Problem(check.id, f"there is no requirement {name}", "Correct the id")
+        if check.rule in rules:
+            yield Problem(check.id, f"{rules[check.rule]} has the same rule", "Use one id, or tell them apart")
+        rules.setdefault(check.rule, check.id)
+
+
+@cache
+def checks() -> Mapping[str, Check]:
+    """The project's checks by id. TableError when the files are wrong."""
+    found, problems = read()
+    if problems:
+        raise TableError(problems)
+    return found
+
+
+def rule(name: str) -> str:
+    """The rule of a check; "" for one that the project does not have, such as a user's own."""
+    check = checks().get(name)
+    return check.rule if check is not None else ""

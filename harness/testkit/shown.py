@@ -1,0 +1,89 @@
+"""Values as people read them in a failure: what was expected, and what came instead.
+
+Everything of foreign origin is made printable here, and everything is cut to a length, so a failure never floods a
+terminal. Bytes that read as text are shown in quotes, others in hexadecimal with their length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum, Flag
+
+from otterproof.harness.support.printable import printable
+from otterproof.harness.wire import Kind, Message
+
+#: What messages are called in the protocol texts.
+TITLES: Mapping[Kind, str] = {
+    Kind.PLAINTEXT: "plain text",
+    Kind.TAGGED_PLAINTEXT: "plain text with a whitespace tag",
+    Kind.QUERY: "an OTR Query Message",
+    Kind.ERROR: "an OTR Error Message",
+    Kind.FRAGMENT_V2: "a version 2 fragment",
+    Kind.FRAGMENT_V3: "a version 3 fragment",
+    Kind.DH_COMMIT: "a D-H Commit Message",
+    Kind.DH_KEY: "a D-H Key Message",
+    Kind.REVEAL_SIGNATURE: "a Reveal Signature Message",
+    Kind.SIGNATURE: "a Signature Message",
+    Kind.DATA: "a Data Message",
+    Kind.UNKNOWN_ENCODED: "an encoded message of an unknown version or type",
+    Kind.BAD_ARMOUR: "a message whose base64 is damaged",
+}
+
+#: The most characters of a text and bytes of a value that are shown.
+_TEXT, _BYTES = 160, 40
+
+#: The most items of a sequence that are shown.
+_ITEMS = 12
+
+
+def shown(value: object) -> str:
+    """A value in words, on one line: numbers, bytes, texts, messages, events, and sequences of them."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case Kind():
+            return TITLES[value]
+        case str():
+            return _cut(printable(value), _TEXT * 2)
+        case Flag():
+            return value.name or "no flag"
+        case Enum():
+            return str(value.name).lower().replace("_", " ")
+        case int():
+            return str(value) if -(1 << 64) < value < 1 << 64 else _cut(f"{value:#x}", _TEXT)
+        case bytes() | bytearray():
+            return _bytes(bytes(value))
+        case Message():
+            return f"{TITLES[value.kind]} ({len(value.body)} bytes)"
+        case Mapping():
+            return _list(f"{shown(key)}: {shown(item)}" for key, item in value.items())
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            told = [(field.name, getattr(value, field.name)) for field in fields(value)]
+            inner = ", ".join(f"{name} {shown(item)}" for name, item in told)
+            return f"{type(value).__name__}({inner})" if inner else type(value).__name__
+        case Iterable():
+            return _list(map(shown, value))
+        case _:
+            return _cut(printable(str(value)), _TEXT)
+
+
+def _list(items: Iterable[str]) -> str:
+    every = list(items)
+    rest = f", and {len(every) - _ITEMS} more" if len(every) > _ITEMS else ""
+    return ", ".join(every[:_ITEMS]) + rest or "nothing"
+
+
+def _bytes(value: bytes) -> str:
+    if not value:
+        return "no bytes"
+    if value.isascii() and value.decode("ascii").isprintable():
+        return '"' + _cut(value.decode("ascii"), _TEXT) + '"'
+    dots = "..." if len(value) > _BYTES else ""
+    return f"{value[:_BYTES].hex()}{dots} ({len(value)} byte{'s' if len(value) != 1 else ''})"
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[:size]}... ({len(text)} characters)"
