@@ -15,7 +15,7 @@ from enum import Enum
 from otterproof.harness.runs.casting import Casting, ReplayParties
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.serialize import program_from_json
-from otterproof.harness.runs.runner import verdict_of
+from otterproof.harness.runs.runner import judge_scenario
 from otterproof.harness.simulation.replay import replay
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError, Verdict
 from otterproof.harness.simulation.world import Step as WorldStep
@@ -135,13 +135,13 @@ def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
             return Outcome(RerunStatus.ERROR, f"{player.name} does not claim {', '.join(sorted(missing))}", drift)
         facing = casting.make(header, PEER) if PEER in header.parties else None
         seed = header.seed if header.scenario_seed is None else header.scenario_seed
-        verdict, detail = verdict_of(scenario, Context(player, scenario.version, seed, facing))
+        judged = judge_scenario(scenario, Context(player, scenario.version, seed, facing))
     finally:
         player.close()
         if facing is not None:
             facing.close()
-    if verdict in FAILURES:
-        return Outcome(RerunStatus.FAILED, detail, drift)
-    if verdict is Verdict.PASS:
+    if judged.verdict in FAILURES:
+        return Outcome(RerunStatus.FAILED, judged.detail, drift)
+    if judged.verdict is Verdict.PASS:
         return Outcome(RerunStatus.FIXED, f"{scenario.id} passes", drift)
-    return Outcome(RerunStatus.ERROR, detail, drift)
+    return Outcome(RerunStatus.ERROR, judged.detail, drift)

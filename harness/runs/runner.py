@@ -19,6 +19,7 @@ from pathlib import Path
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.signature import check_of
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import NotQuiescent
@@ -68,9 +69,10 @@ _WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
+    """The result of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
 
-    known: why a failure is put up with, "" if it is not (otterproof.harness.runs.deviations).
+    check: the id of the failure, "" where nothing failed. [otterproof.harness.runs.signature]
+    known: why a failure is accepted, "" if it is not. [otterproof.harness.runs.deviations]
     readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     visited: the cells of the state tables that it visited (otterproof.harness.spec.states), sorted.
@@ -83,6 +85,7 @@ class Result:
     detail: str
     steps: int
     seconds: float
+    check: str = ""
     transcripts: tuple[str, ...] = ()
     known: str = ""
     examples: int = 0
@@ -109,7 +112,8 @@ def run(
         detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
         return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
     context = Context(target, scenario.version, seed_of(scenario, seed), peer)
-    verdict, detail = verdict_of(scenario, context)
+    judgement = judge_scenario(scenario, context)
+    verdict, detail = judgement.verdict, judgement.detail
     paths: list[Path] = []
     unwritten = ""
     if folder is not None and (keep or verdict not in _WITHOUT_TRANSCRIPT):
@@ -127,6 +131,7 @@ def run(
         detail,
         context.steps,
         time.perf_counter() - began,
+        judgement.check,
         tuple(map(str, paths)),
         readings=context.readings,
         visited=tuple(sorted(context.visited)),
@@ -140,30 +145,41 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
     return hashlib.sha256(seed + b"/" + scenario.id.encode()).digest()
 
 
-def verdict_of(scenario: Scenario, context: Context) -> tuple[Verdict, str]:
-    """Run a scenario in a context, and have its parties forgotten: the verdict, and why unless it passed."""
-    verdict, detail = Verdict.PASS, ""
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one."""
+
+    verdict: Verdict
+    detail: str = ""
+    check: str = ""
+
+
+def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
+    """Run a scenario in a context, and have its parties forgotten."""
+    judged = Judgement(Verdict.PASS)
     try:
         scenario.run(context)
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        verdict, detail = named(error)
+        judged = judgement_of(error)
         if isinstance(error, TargetUnsupported):
-            detail = f"it claims {', '.join(sorted(scenario.needs))}, and says that it can't: {detail}"
+            claims = ", ".join(sorted(scenario.needs))
+            judged = replace(judged, detail=f"it claims {claims}, and says that it can't: {judged.detail}")
     try:
         context.finish()
     except TargetError as error:
-        late, what = named(error)
-        if verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
-            return late, f"the scenario itself went well; then its parties were to be forgotten: {what}"
-        detail += f"\nafterwards its parties were to be forgotten: {what}"
-    return verdict, detail
+        late = judgement_of(error)
+        if judged.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
+            return replace(late, detail=f"the scenario passed; then, when its parties were forgotten: {late.detail}")
+        judged = replace(judged, detail=f"{judged.detail}\nafterwards, when its parties were forgotten: {late.detail}")
+    return judged
 
 
-def named(error: Exception) -> tuple[Verdict, str]:
-    """What an exception says about the target, and its text, fit to be shown."""
+def judgement_of(error: Exception) -> Judgement:
+    """What an exception says about the target; its text is made fit to be shown."""
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
-    return verdict, printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
+    text = printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
+    return Judgement(verdict, text, check_of(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +233,10 @@ def ending(target: Target) -> Result | None:
     try:
         target.leave()
     except TargetError as error:
-        verdict, detail = named(error)
+        judged = judgement_of(error)
         lowest = min(f"v{version}" for version in (2, 3) if f"v{version}" in target.capabilities)
-        return Result(f"{ENDS}[{lowest}]", (), verdict, f"between scenarios, or after all of them: {detail}", 0, 0.0)
+        detail = f"between scenarios, or after all of them: {judged.detail}"
+        return Result(f"{ENDS}[{lowest}]", (), judged.verdict, detail, 0, 0.0, judged.check)
     return None
 
 
@@ -262,5 +279,5 @@ def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | N
     ends = sorted((one for one in end() if one is not None), key=lambda one: (one.verdict.value, one.detail))
     if ends and not failed:
         own = passed.get(ends[0].scenario, ends[0])
-        passed[own.scenario] = replace(own, verdict=ends[0].verdict, detail=ends[0].detail)
+        passed[own.scenario] = replace(own, verdict=ends[0].verdict, detail=ends[0].detail, check=ends[0].check)
     yield from passed.values()

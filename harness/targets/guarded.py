@@ -85,7 +85,9 @@ class GuardedEngine(ActionDispatcher):
         try:
             return self._call(action, function)
         except _OutOfPatience:
-            raise TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s") from None
+            hang = TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s")
+            hang.method = action
+            raise hang from None
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
@@ -95,7 +97,9 @@ class GuardedEngine(ActionDispatcher):
         except (OtrError, KeyboardInterrupt, SystemExit, _OutOfPatience):
             raise
         except BaseException as error:  # a library in Rust that panics raises what is no Exception
-            raise TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}") from error
+            crash = TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}")
+            crash.method, crash.how = action, type(error).__name__
+            raise crash from error
 
 
 class _OutOfPatience(BaseException):

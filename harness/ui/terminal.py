@@ -46,7 +46,7 @@ def collect(results: Iterable[Result], total: int, target: str) -> tuple[list[Re
     def tell(result: Result) -> Text | None:
         if result.known or not (result.verdict in BAD or result.verdict is Verdict.INFRA):
             return None
-        return line(_coloured(result.verdict, result.verdict.value), " ", result.scenario)
+        return line(_coloured(result.verdict, result.verdict.value), " ", result.scenario, _check(result))
 
     def title(result: Result | None) -> str:
         return f"judging {target}" + (f": {result.scenario[:40]:40}" if result else "")
@@ -74,7 +74,7 @@ def summary(
         if result.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) or result.known:
             continue
         out.print()
-        out.print(line(_coloured(result.verdict, result.verdict.value), " ", (result.scenario, "bold")))
+        out.print(line(_coloured(result.verdict, result.verdict.value), " ", (result.scenario, "bold"), _check(result)))
         out.print(block(summaries[result.scenario]))
         out.print(block(result.detail))
         for path in result.transcripts:
@@ -147,10 +147,15 @@ def _cells(results: Sequence[Result]) -> dict[str, int]:
     return {"visited": len(visited & possible), "possible": len(there)} if visited else {}
 
 
+def _check(result: Result) -> str:
+    """The id of the failure, as the end of a line."""
+    return f": {result.check}" if result.check else ""
+
+
 def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for result in sorted(known, key=lambda result: result.scenario):
-        found.setdefault(result.known, []).append(f"{result.verdict.value} {result.scenario}")
+        found.setdefault(result.known, []).append(f"{result.scenario}{_check(result)}")
     return found
 
 

@@ -19,17 +19,20 @@ from otterproof.harness.support.printable import printable
 #: Where the files of the third-party targets are: NAME.toml.
 FOLDER = Path(__file__).parent
 
-#: Verdicts that can be known.
+#: Verdicts of failures that can be known.
 VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 
 #: What a file is called when it can't be read.
 WHAT = "a file of known deviations"
 
-_FIELDS = ("scenario", "requirement", "message", "reason", "verdict", "expires")
+_FIELDS = ("scenario", "requirement", "check", "reason", "expires")
+
+#: Fields that entries had when a failure was known by the beginning of its text.
+_EARLIER = frozenset({"message", "verdict"})
 
 
 class DeviationError(CommandError, ValueError):
-    """A file of known deviations can't be used. The message lists every problem, and how to mend it."""
+    """A file of known deviations can't be used. The message lists every problem, and what to do about it."""
 
     exit_code = USAGE
 
@@ -42,26 +45,25 @@ class DeviationError(CommandError, ValueError):
 class Deviation:
     """An entry. name: of a scenario, with or without version, or of a requirement, which `about` says.
 
-    message: how the text of the failure begins. number: its place in the file, from 1.
+    check: the id of the failure. number: its place in the file, from 1.
     """
 
     about: str
     name: str
-    message: str
+    check: str
     reason: str
-    verdict: Verdict
     expires: date | None
     number: int
 
     def covers(self, result: Result) -> bool:
-        """Whether it speaks of this scenario, whatever came of that."""
+        """Whether it speaks of this scenario, whatever its result."""
         if self.about == "requirement":
             return self.name in {claim.removeprefix("!") for claim in result.requirements}
         return self.name in (result.scenario, result.scenario.partition("[")[0])
 
     def explains(self, result: Result) -> bool:
         """Whether the scenario failed as the entry says."""
-        return self.covers(result) and result.verdict is self.verdict and result.detail.startswith(self.message)
+        return self.covers(result) and result.verdict in VERDICTS and result.check == self.check
 
     def __str__(self) -> str:
         return f"entry {self.number} ({self.about} {printable(self.name)})"
@@ -113,7 +115,7 @@ def check(
     today: date | None,
     where: str,
 ) -> Iterator[str]:
-    """Entries that are unknown, there twice, or expired."""
+    """Entries that are unknown, duplicated, or expired."""
     known = {"scenario": {name for one in scenarios for name in (one, one.partition("[")[0])}}
     known["requirement"] = set(requirements)
     seen: dict[str, Deviation] = {}
@@ -128,31 +130,31 @@ def check(
             yield f"{where}: {entry}: {other} says it already; remove one of them, or run with --fix"
         seen.setdefault(entry.name, entry)
         if today is not None and entry.expires is not None and entry.expires < today:
-            advice = "mend the target, or decide anew and change the date"
+            advice = "fix the target, or decide again and change the date"
             yield f"{where}: {entry}: it expired on {entry.expires}; {advice}"
 
 
 def read_entry(fields: object, number: int, where: str, problems: list[str]) -> Deviation | None:
-    """An entry, or None with a problem more."""
+    """An entry, or None with one more problem."""
     here = f"{where}: entry {number}"
     if not isinstance(fields, Mapping):
-        problems.append(f"{here} is no table; entries begin with [[deviation]]")
+        problems.append(f"{here} is not a table; entries begin with [[deviation]]")
+        return None
+    if _EARLIER & fields.keys():
+        earlier = ", ".join(sorted(_EARLIER & fields.keys()))
+        problems.append(f"{here} has {earlier}, as earlier versions did; run with --fix, which keeps the reasons")
         return None
     found = [f"{here}: unknown field {key!r}; there are {', '.join(_FIELDS)}" for key in fields if key not in _FIELDS]
     if ("scenario" in fields) == ("requirement" in fields):
         found.append(f"{here}: it must have either scenario or requirement")
     about = "scenario" if "scenario" in fields else "requirement"
-    for key in (about, "message", "reason"):
+    for key in (about, "check", "reason"):
         if not isinstance(fields.get(key), str) or not fields[key].strip():
             found.append(f"{here}: {key} must be a text that is not empty")
-    names = [verdict.value for verdict in VERDICTS]
-    if fields.get("verdict", "fail") not in names:
-        found.append(f"{here}: verdict is {fields['verdict']!r}; it is one of {', '.join(names)}")
     expires = fields.get("expires")
     if expires is not None and type(expires) is not date:
         found.append(f"{here}: expires is {expires!r}; write a date without quotes: 2027-06-30")
     problems += found
     if found:
         return None
-    verdict = Verdict(fields.get("verdict", "fail"))
-    return Deviation(about, fields[about], fields["message"], fields["reason"], verdict, expires, number)
+    return Deviation(about, fields[about], fields["check"], fields["reason"], expires, number)

@@ -1,12 +1,11 @@
 """Rewriting a file of known deviations so that it fits what came out: `otterproof check TARGET --fix`.
 
-Reasons, dates and comments of the entries that stay are kept. What is new gets a reason that says that nobody has
-looked at it yet.
+Reasons, dates and comments of the entries that stay are kept. A new entry takes over the reason of an old one for the
+same scenario; without one, its reason says that nobody has looked at it yet.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,15 +21,6 @@ from otterproof.harness.support.outputs import write_whole
 
 #: The reason of an entry that was made by --fix.
 NOT_LOOKED_AT = "Not looked at yet."
-
-#: The most that is taken of a failure's text.
-_LONGEST = 100
-
-
-def beginning(detail: str) -> str:
-    """What of a failure's text is the same in every run: what was demanded, without what came instead."""
-    first = detail.partition("\n")[0]
-    return re.split(r", and |: \[", first, maxsplit=1)[0][:_LONGEST].rstrip()
 
 
 def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
@@ -56,7 +46,11 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         seen.add(entry.name)
         explained.update(covered)
         kept.append(table)
-    reasons = {_base(str(table.get("scenario", ""))): str(table.get("reason", "")) for table in tables}
+    reasons: dict[str, str] = {}
+    for table in tables:
+        name, reason = _base(str(table.get("scenario", ""))), str(table.get("reason", ""))
+        reasons[f"{name} {table.get('check', '')}"] = reason
+        reasons.setdefault(name, reason)
     failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
     new = [_table(name, result, reasons) for name, result in _groups(failed, results)]
     if new or len(kept) < len(tables) or not path.exists():
@@ -81,11 +75,11 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 
 def _groups(failed: Sequence[Result], results: Sequence[Result]) -> list[tuple[str, Result]]:
     """Names for new entries, each with a result that it explains: one for all versions where they all fail alike."""
-    groups: dict[tuple[str, Verdict, str], list[Result]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in sorted(failed, key=lambda result: result.scenario):
-        groups.setdefault((_base(result.scenario), result.verdict, beginning(result.detail)), []).append(result)
+        groups.setdefault((_base(result.scenario), result.check), []).append(result)
     named: list[tuple[str, Result]] = []
-    for (base, _, _), alike in groups.items():
+    for (base, _), alike in groups.items():
         asked = [one for one in results if _base(one.scenario) == base and one.verdict is not Verdict.UNSUPPORTED]
         named += [(base, alike[0])] if len(alike) == len(asked) else [(one.scenario, one) for one in alike]
     return named
@@ -99,8 +93,6 @@ def _base(scenario: str) -> str:
 def _table(name: str, result: Result, reasons: Mapping[str, str]) -> Table:
     table = tomlkit.table()
     table["scenario"] = name
-    if result.verdict is not Verdict.FAIL:
-        table["verdict"] = result.verdict.value
-    table["message"] = beginning(result.detail)
-    table["reason"] = reasons.get(_base(name)) or NOT_LOOKED_AT
+    table["check"] = result.check
+    table["reason"] = reasons.get(f"{_base(name)} {result.check}") or reasons.get(_base(name)) or NOT_LOOKED_AT
     return table

@@ -64,7 +64,7 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
         if result.verdict is Verdict.PASS:
             text = f"{result.scenario} passes; name the version that fails in the entry, or run with --fix"
             return Stale(entry, False, text)
-        came = f"{result.verdict.value}: {result.detail.partition(chr(10))[0][:160]}"
-        text = f"{result.scenario} fails in another way ({came}); correct the entry, or run with --fix"
+        came = f"{result.check}: {result.detail.partition(chr(10))[0][:160]}"
+        text = f"{result.scenario} fails by another check ({came}); correct the entry, or run with --fix"
         return Stale(entry, False, text)
     return None

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.reach import Line, Lines, Trace
 from otterproof.harness.runs.fuzz.case import forget_worlds
-from otterproof.harness.runs.runner import seed_of, verdict_of
+from otterproof.harness.runs.runner import judge_scenario, seed_of
 from otterproof.harness.runs.workers import Pool, pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.engines import SingleEngineTarget
@@ -72,13 +72,14 @@ class ScenarioTask:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A scenario that noticed a fault (or, with `error`, stumbled over it). examples: as in judge.Result."""
+    """A scenario that noticed a fault, by a check, or broke down over it (`error`). examples, check: as in Result."""
 
     scenario: str
     fault: str
     detail: str
     examples: int
     error: bool
+    check: str = ""
 
 
 class _Observed(Context):
@@ -155,9 +156,11 @@ def survey(task: tuple[str, Original]) -> Reach:
     began = time.process_time()
     with Trace(PREFIX + target.name) as trace:
         context = _Observed(scenario_of(name), target, trace)
-        verdict, detail = verdict_of(scenario_of(name), context)
+        judged = judge_scenario(scenario_of(name), context)
     reached = trace.take().union(*context.reached.values())
-    return Reach(name, verdict is Verdict.PASS, detail, time.process_time() - began, reached, context.reached)
+    return Reach(
+        name, judged.verdict is Verdict.PASS, judged.detail, time.process_time() - began, reached, context.reached
+    )
 
 
 @cache
@@ -198,8 +201,8 @@ def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
     """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
     scenario = scenario_of(task.scenario)
     context = _Selected(scenario, target, task.examples)
-    verdict, detail = verdict_of(scenario, context)
-    if verdict not in NOTICED and verdict is not Verdict.INFRA:
+    judged = judge_scenario(scenario, context)
+    if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
-    name, error = target.name.removeprefix(PREFIX_OF_TARGETS), verdict is Verdict.INFRA
-    return [Detection(scenario.id, name, detail.partition("\n")[0], context.tried, error)]
+    name, error = target.name.removeprefix(PREFIX_OF_TARGETS), judged.verdict is Verdict.INFRA
+    return [Detection(scenario.id, name, judged.detail.partition("\n")[0], context.tried, error, judged.check)]

@@ -57,8 +57,10 @@ class GivingUp:
             )
         try:
             yield
-        except (TargetHang, TargetDesync, TargetCrash) as error:
-            self.failed(method, error)
+        except TargetError as error:
+            error.method = method
+            if isinstance(error, TargetHang | TargetDesync | TargetCrash):
+                self.failed(method, error)
             raise
         self._crashes[method] = 0
         self._answered.add(method)

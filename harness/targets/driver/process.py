@@ -239,12 +239,15 @@ class DriverProcess:
         code = self._process.code
         if self._process.excess and self._limit is not None:
             how = f"uses more than {self._limit >> 20} MiB of memory, together with what it has started, and was ended"
+            word = "memory"
         elif code is None:
-            how = "killed together with the process that guards it"
+            how, word = "killed together with the process that guards it", "killed"
+        elif code >= 0:
+            how, word = f"ended with exit code {code}", f"exit-{code}"
         else:
-            how = f"ended with exit code {code}" if code >= 0 else f"killed by {name_of(-code)}"
+            how, word = f"killed by {name_of(-code)}", name_of(-code).lower().replace(" ", "-")
         error = TargetCrash(f"{before}{how}{after}{self._tail()}")
-        error.code = code
+        error.code, error.how = code, word
         return error
 
     def end(self, kind: type[TargetError], what: str) -> TargetError:

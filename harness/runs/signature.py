@@ -1,0 +1,19 @@
+"""The id by which a failure is known: that of the check that did not hold, or a signature of how a target broke down.
+
+Two failures with one id are taken to have one cause. Known deviations name it, and fuzzing puts its findings together
+by it. A text may say the same of two failures in different words; the id does not change.
+"""
+
+from __future__ import annotations
+
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.targets.driver.errors import TargetError
+
+
+def check_of(error: BaseException) -> str:
+    """The id of a failure by its exception; "" for one that says nothing about a target.
+
+    data.counter-not-higher for a demand; crash.receive.sigsegv, hang.smp_answer, desync.hello or error.send for a
+    target that broke down over a method of the driver protocol.
+    """
+    return error.check if isinstance(error, DemandFailed | TargetError) else ""
