@@ -49,6 +49,20 @@ class UsageError(CommandError):
 
 
 class DemandFailed(OtterproofError):
-    """A target does not do what it must. check: the id of the demand that did not hold. [harness/spec/checks]"""
+    """A target does not do what it must.
 
-    check: str = ""
+    check: the id of the demand that did not hold, and `rule` its sentence. [harness/spec/checks] where: the place in
+    the run. case: which of several inputs it was about. expected, got: the values that should have been there and that
+    were, in words. All but the id may be "".
+    """
+
+    def __init__(
+        self, check_id: str, rule: str, *, where: str = "", case: str = "", expected: str = "", got: str = ""
+    ) -> None:
+        parts = (("where", where), ("case", case), ("expected", expected), ("got", got))
+        super().__init__("\n".join([rule or check_id, *(f"  {name:8}  {text}" for name, text in parts if text)]))
+        self.check = check_id
+        self.rule = rule
+        self.case = case
+        self.expected = expected
+        self.got = got

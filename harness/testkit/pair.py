@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from otterproof.harness.simulation.world import Checkpoint, Step
 from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.reply import EVENT_CHECKS, PEER, TARGET, E, RecordedSession, Reply, check
-from otterproof.harness.testkit.shown import shown
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     Ended,
     Established,

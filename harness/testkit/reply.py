@@ -19,8 +19,8 @@ from otterproof.harness.simulation.transcript import Header
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed, OtterproofError
-from otterproof.harness.testkit.shown import TITLES, shown
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     Ended,
     ErrorReceived,
@@ -85,20 +85,7 @@ _LEFT_OUT = object()
 
 
 class CheckFailed(DemandFailed, AssertionError):
-    """Something that a scenario demands did not hold.
-
-    check: the id of the demand, and `rule` its sentence. case: which of several inputs it was about. expected, got: the
-    values that should have been there and that were, in words; "" where the demand does not tell.
-    """
-
-    def __init__(self, check_id: str, rule: str, *, case: str = "", expected: str = "", got: str = "") -> None:
-        parts = (("case", case), ("expected", expected), ("got", got))
-        super().__init__("\n".join([rule or check_id, *(f"  {name:8}  {text}" for name, text in parts if text)]))
-        self.check = check_id
-        self.rule = rule
-        self.case = case
-        self.expected = expected
-        self.got = got
+    """Something that a scenario demands did not hold."""
 
 
 class Unsupported(OtterproofError):
@@ -262,19 +249,12 @@ class Reply:
         check(check_id, quiet, expected="no text, no answer, and nothing taken for genuine", got=self, case=why)
 
     def __str__(self) -> str:
-        return ", ".join(map(_event, self.events)) or "nothing"
+        return ", ".join(map(shown, self.events)) or "nothing"
 
 
 def _texts(texts: Iterable[tuple[bytes, bool]]) -> str:
     """Texts that were shown, each with whether it came as secure."""
     return ", ".join(f"{shown(text)} {'as secure' if secure else 'in the clear'}" for text, secure in texts)
-
-
-def _event(event: Event) -> str:
-    """An event in words; of a message, what it is and how long."""
-    if isinstance(event, Outgoing):
-        return f"{TITLES[wire.parse(event.message).kind]} goes out ({len(event.message)} bytes)"
-    return shown(event)
 
 
 class RecordedSession:

@@ -13,10 +13,10 @@ from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check
-from otterproof.harness.testkit.shown import shown
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Established, Finished
 
 

@@ -11,7 +11,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum, Flag
 
 from otterproof.harness.support.printable import printable
-from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.message import Kind, Message, parse
+from otterproof.implementations.contract import Outgoing
 
 #: What messages are called in the protocol texts.
 TITLES: Mapping[Kind, str] = {
@@ -58,6 +59,8 @@ def shown(value: object) -> str:
             return _bytes(bytes(value))
         case Message():
             return f"{TITLES[value.kind]} ({len(value.body)} bytes)"
+        case Outgoing():
+            return f"{TITLES[parse(value.message).kind]} goes out ({len(value.message)} bytes)"
         case Mapping():
             return _list(f"{shown(key)}: {shown(item)}" for key, item in value.items())
         case _ if is_dataclass(value) and not isinstance(value, type):
