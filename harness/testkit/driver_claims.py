@@ -1,12 +1,14 @@
 """Whether a driver's claims hold, asked of the driver alone: `probe` has two of its parties talk to each other.
 
-It asks once for everything that is claimed, so that a claim which no scenario happens to touch is not just believed,
-and a driver's author learns of all of them at once. What comes of it is not judged here: that is for scenarios.
+It asks once for everything that is claimed, so that no claim is just believed because no scenario happens to touch it,
+and a driver's author learns of all broken claims at once. What the target does is not judged here: that is for
+scenarios.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
@@ -40,12 +42,22 @@ _REQUESTS: Sequence[tuple[str, str, Callable[[DriverParty], object]]] = (
 _ONLY_V3 = frozenset({"extra_key", "instance_tags"})
 
 
-def probe(target: DriverTarget) -> list[str]:
-    """What does not hold of that which the target claims, a sentence each.
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something that does not hold. check: its id in the table of checks; claim: what the driver says of its target."""
+
+    check: str
+    claim: str
+    expected: object
+    got: object
+
+
+def probe(target: DriverTarget) -> list[Complaint]:
+    """Everything that the target claims and that does not hold.
 
     TargetError when it crashes, hangs or answers with nonsense, which is a finding of its own.
     """
-    complaints: list[str] = []
+    complaints: list[Complaint] = []
     for version in (2, 3):
         if f"v{version}" in target.capabilities:
             complaints += _requests(target, version)
@@ -60,18 +72,23 @@ def _party(target: DriverTarget, name: str, version: int) -> DriverParty:
     return target.party(name, PartyConfig(published_key(name), _ALLOW[version], tag, size), b"probe")
 
 
-def _requests(target: DriverTarget, version: int) -> Iterator[str]:
+def _unsupported(claim: str, error: TargetUnsupported) -> Complaint:
+    return Complaint("driver.claim-not-kept", claim, "the request is carried out", str(error))
+
+
+def _requests(target: DriverTarget, version: int) -> Iterator[Complaint]:
     """Ask for everything."""
     target.reset()
     try:
         parties = {name: _party(target, name, version) for name in _TAGS}
     except TargetUnsupported as error:
-        yield f"it claims v{version}, and says that it can't: {error}"
+        yield _unsupported(f"v{version}", error)
         return
     if version == 3 and "instance_tags" in target.capabilities:
         for name, tag in _TAGS.items():
-            if parties[name].instance_tag != tag:
-                yield f"it claims instance_tags, and takes {parties[name].instance_tag} where {tag} was given"
+            used = parties[name].instance_tag
+            if used != tag:
+                yield Complaint("driver.instance-tag-not-used", "instance_tags", tag, used)
     for needed, who, request in _REQUESTS:
         claim = needed or f"v{version}"
         if claim not in target.capabilities or (version == 2 and claim in _ONLY_V3):
@@ -79,11 +96,11 @@ def _requests(target: DriverTarget, version: int) -> Iterator[str]:
         try:
             _deliver(parties, who, request(parties[who]))
         except TargetUnsupported as error:
-            yield f"it claims {claim}, and says that it can't: {error}"
+            yield _unsupported(claim, error)
 
 
 def _deliver(parties: dict[str, DriverParty], who: str, events: object) -> None:
-    """Take what a request gave to the other party, and what comes of it back, until there is silence."""
+    """Deliver what a request sends to the other party, and the answers back, until both are silent."""
     under_way = [(who, message) for message in _messages(events)]
     for _ in range(_MESSAGES):
         if not under_way:
@@ -94,20 +111,21 @@ def _deliver(parties: dict[str, DriverParty], who: str, events: object) -> None:
 
 
 def _messages(events: object) -> list[bytes]:
-    """What is to be transmitted; nothing, where a request gives no events."""
+    """What is to be sent; nothing where a request gives no events."""
     return [event.message for event in events if isinstance(event, Outgoing)] if isinstance(events, list) else []
 
 
-def _repetition(target: DriverTarget, version: int) -> Iterator[str]:
+def _repetition(target: DriverTarget, version: int) -> Iterator[Complaint]:
     """Have it begin the same handshake twice, from the same seed."""
     if target.randomness == "none":
         return
-    seen = []
+    sent = []
     for _ in range(2):
         target.reset()
         try:
-            seen.append(_messages(_party(target, "alice", version).receive(b"?OTRv%d?" % version)))
+            sent.append(_messages(_party(target, "alice", version).receive(b"?OTRv%d?" % version)))
         except TargetUnsupported:
-            return  # which was complained of above
-    if seen[0] != seen[1]:
-        yield f'its randomness is "{target.randomness}", and the same seed gives other bytes the second time'
+            return  # `_requests` complains of it
+    if sent[0] != sent[1]:
+        claim = f'randomness "{target.randomness}"'
+        yield Complaint("driver.not-repeatable", claim, "the same bytes from the same seed", "other bytes")

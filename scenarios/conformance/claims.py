@@ -1,10 +1,11 @@
-"""What a target says of itself, put to the test: randomness that follows from a seed, and that is used."""
+"""What a driver says of its target, put to the test: its capabilities, and randomness that follows from a seed."""
 
 from __future__ import annotations
 
 from otterproof.harness.targets.driver import DriverTarget
-from otterproof.harness.testkit.context import TARGET, Context, Pair
+from otterproof.harness.testkit.context import TARGET, Context, Pair, check
 from otterproof.harness.testkit.driver_claims import probe
+from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.implementations.contract import Outgoing
 
@@ -17,22 +18,26 @@ def _transmitted(pair: Pair) -> list[bytes]:
 
 @scenario(requirements=("AKE-BOTH-1", "DATA-RECV-2"))
 def the_same_seed_gives_the_same_bytes(context: Context) -> None:
-    """A target that says it draws from a seed or tape transmits the same bytes when a conversation is repeated."""
+    """A target that draws from a seed or tape sends the same bytes when a conversation is repeated."""
     first, again = _transmitted(context.pair()), _transmitted(context.pair())
-    context.check(
+    changed = [one for one, other in zip(first, again, strict=False) if one != other]
+    check(
+        "driver.not-repeatable",
         context.target.randomness == "none" or first == again,
-        f"with its randomness ({context.target.randomness}) given, the target repeats itself to the byte",
+        expected=f"the same {len(first)} messages in both conversations",
+        got=f"{len(again)} messages in the second conversation, {len(changed)} of them with other bytes",
+        case=f'randomness "{context.target.randomness}"',
     )
 
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
 def another_seed_gives_other_bytes(context: Context) -> None:
-    """Randomness is used: two conversations with different seeds have no handshake message in common."""
+    """Randomness is used: two conversations with different seeds have no encoded message in common."""
     first = _transmitted(context.pair())
     context.seed += b", another"
     again = _transmitted(context.pair())
     common = {message for message in first if message in again and message.startswith(b"?OTR:")}
-    context.check(not common, f"nothing is the same under another seed, and {len(common)} messages were")
+    check("driver.seed-not-used", not common, expected="no message in common", got=sorted(common))
 
 
 @scenario(requirements=("STATE-ACTIONS-1",))
@@ -43,6 +48,10 @@ def what_is_claimed_can_be_done(context: Context) -> None:
     """
     target = context.target
     versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]
-    if isinstance(target, DriverTarget) and context.version == versions[0]:
-        complaints = probe(target)
-        context.check(not complaints, "\n".join(["all claims hold", *complaints]))
+    if not isinstance(target, DriverTarget) or context.version != versions[0]:
+        return
+    complaints = probe(target)
+    if complaints:
+        first, others = complaints[0], [complaint.claim for complaint in complaints[1:]]
+        more = f"; these do not hold either: {', '.join(others)}" if others else ""
+        fail(first.check, expected=first.expected, got=first.got, case=f"the claim {first.claim}{more}")
