@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 import otterproof.harness.targets.driver
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
@@ -21,7 +22,15 @@ from otterproof.implementations.contract import Event, Outgoing, PartyConfig, Po
 
 E = TypeVar("E", bound=Event)
 
-SCHEMA = Path(otterproof.harness.targets.driver.__file__).with_name("protocol.schema.json")
+#: The two files of the schema, each by its `$id`; they refer to each other.
+SCHEMAS: dict[str, Any] = {
+    content["$id"]: content
+    for path in sorted(Path(otterproof.harness.targets.driver.__file__).parent.glob("protocol*.schema.json"))
+    for content in [json.loads(path.read_text())]
+}
+REGISTRY: Registry[Any] = Registry().with_resources(
+    (name, Resource.from_contents(content)) for name, content in SCHEMAS.items()
+)
 
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
@@ -49,16 +58,16 @@ def end_started() -> None:
         _started.popitem()[1].close()
 
 
-@cache
-def schema() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(SCHEMA.read_text())
-    return content
+def definitions() -> dict[str, Any]:
+    """The definitions of both files by name."""
+    return {name: definition for content in SCHEMAS.values() for name, definition in content["$defs"].items()}
 
 
 @cache
 def validator(where: str) -> Draft202012Validator:
     """For the part of the schema at a JSON pointer below "#/$defs/"."""
-    return Draft202012Validator({"$ref": f"#/$defs/{where}", "$defs": schema()["$defs"]})
+    file = next(name for name, content in SCHEMAS.items() if where.partition("/")[0] in content["$defs"])
+    return Draft202012Validator({"$ref": f"{file}#/$defs/{where}"}, registry=REGISTRY)
 
 
 class Traffic:

@@ -43,7 +43,7 @@ from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.jsonform import EVENTS, event_to_json, policy_to_json
 from otterproof.implementations.reference import ReferenceEngine
-from tests.driver_pair import Conversation, Traffic, check_line, config, schema, validator
+from tests.driver_pair import REGISTRY, SCHEMAS, Conversation, Traffic, check_line, config, definitions, validator
 
 PAGE = Path(__file__).parents[1] / "docs" / "driver-protocol.md"
 ENGINES: dict[str, Callable[[PartyConfig, Entropy], Engine]] = {
@@ -55,7 +55,7 @@ ENGINES: dict[str, Callable[[PartyConfig, Entropy], Engine]] = {
 def variants(name: str) -> dict[str, dict[str, object]]:
     """The alternatives of a part of the schema, by the constant that tells them apart."""
     found = {}
-    for one in schema()["$defs"][name]["oneOf"]:
+    for one in definitions()[name]["oneOf"]:
         (key,) = (one["properties"][field]["const"] for field in ("method", "event") if field in one["properties"])
         found[key] = one
     return found
@@ -72,14 +72,15 @@ def rows(heading: str) -> dict[str, str]:
 # ---- page, schema and code -------------------------------------------------------------------------------------------
 
 
-def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(schema())
+def test_both_files_are_schemas() -> None:
+    for content in SCHEMAS.values():
+        Draft202012Validator.check_schema(content)
 
 
 def test_methods() -> None:
     others = {"hello", "create", "set_time", "dump", "close", "reset", "shutdown"}
     assert set(variants("request")) == set(ACTIONS) | others == set(rows("method"))
-    assert set(schema()["$defs"]["results"]["$defs"]) == set(variants("request"))
+    assert set(definitions()["results"]["$defs"]) == set(variants("request"))
     for name, one in variants("request").items():
         params = one["properties"].get("params", {"properties": {}})["properties"]  # type: ignore[attr-defined]
         if name in ACTIONS:
@@ -89,12 +90,12 @@ def test_methods() -> None:
 
 
 def test_capabilities() -> None:
-    assert set(schema()["$defs"]["capability"]["enum"]) == set(CAPABILITIES) == set(rows("capability"))
+    assert set(definitions()["capability"]["enum"]) == set(CAPABILITIES) == set(rows("capability"))
     assert ALL_CAPABILITIES - {"lockstep"} == CAPABILITIES
 
 
 def test_policies() -> None:
-    assert schema()["$defs"]["policy"]["items"]["enum"] == policy_to_json(~Policy.NONE)
+    assert definitions()["policy"]["items"]["enum"] == policy_to_json(~Policy.NONE)
     for name in policy_to_json(~Policy.NONE):
         assert f"`{name}`" in PAGE.read_text()
 
@@ -106,7 +107,7 @@ def test_events() -> None:
         assert set(fields) == {field.name for field in dataclasses.fields(EVENTS[name])}
         for field, form in fields.items():
             assert f"`{field}`" in rows("event")[name], f"{name}: the page does not tell of {field}"
-            nullable = Draft202012Validator({**form, "$defs": schema()["$defs"]}).is_valid(None)
+            nullable = Draft202012Validator(form, registry=REGISTRY).is_valid(None)
             assert nullable == (field not in MUST_TELL.get(name, ())), f"{name}.{field}: null in the schema"
 
 

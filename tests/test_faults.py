@@ -54,9 +54,9 @@ def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monk
     load()
     scored, other, old = "conformance.data.key_id_0[v2]", "conformance.other[v2]", "conformance.old[v2]"
     one = next(one for one in scenarios("conformance.data"))
-    monkeypatch.setattr(pairs, "TRIPS", tmp_path / "trips.toml")
-    monkeypatch.setattr(pairs, "CATALOGUE", tmp_path)
-    pairs.TRIPS.write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
+    monkeypatch.setattr(pairs, "TRIPS", tmp_path)
+    monkeypatch.setattr(pairs, "catalogue_files", list)
+    (tmp_path / "conformance.toml").write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
     with pytest.raises(FaultError, match="--score --write"):
         trips()
     notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False)
@@ -140,7 +140,7 @@ def test_an_edit_that_is_no_python_is_told() -> None:
 
 
 def test_the_entry_of_these_tests_is_good() -> None:
-    (fault,) = parse(ENTRY, "data", SOURCES)
+    (fault,) = parse(ENTRY, "data.toml", SOURCES)
     assert (fault.area, fault.versions, fault.edits) == ("data", (2, 3), (Edit("a.py", "one", "1"),))
     assert edited("one\ntwo\n", fault.edits, "here") == "1\ntwo\n"
 
@@ -174,12 +174,12 @@ def test_the_entry_of_these_tests_is_good() -> None:
 def test_a_damaged_entry_is_told(find: str, replace: str, message: str) -> None:
     assert ENTRY.count(find) == 1
     with pytest.raises(FaultError, match=message):
-        list(parse(ENTRY.replace(find, replace), "data", SOURCES))
+        list(parse(ENTRY.replace(find, replace), "data.toml", SOURCES))
 
 
 def test_an_empty_file_is_told() -> None:
     with pytest.raises(FaultError, match="no entries"):
-        list(parse("", "data", SOURCES))
+        list(parse("", "data.toml", SOURCES))
 
 
 @pytest.mark.parametrize("area", AREAS)
@@ -218,7 +218,7 @@ def test_every_scenario_is_named_by_a_fault_or_has_one_that_trips_it() -> None:
 
 @pytest.mark.parametrize("part", range(8))
 def test_every_other_scenario_is_tripped(part: int) -> None:
-    """By the fault that trips.toml has for it."""
+    """By the fault that the file of its kind in `tripping` has for it."""
     remember_powers()
     load()
     missed = [

@@ -177,7 +177,7 @@ def _links(choice: Choice, choices: Mapping[str, Choice], table: Table) -> Itera
     for name in choice.readings:
         if name not in table.readings:
             what = f"unknown reading {name}{hint(name, table.readings)}"
-            yield Problem(where, what, "Correct it, or add the reading to readings.toml")
+            yield Problem(where, what, "Correct it, or add the reading to the register")
     for name in choice.requirements:
         if name not in table.requirements:
             what = f"unknown requirement {name}{hint(name, table.requirements)}"

@@ -1,7 +1,7 @@
 """Readings measured: a probe finds out which answer a target gives to a question that the protocol texts leave open.
 
 A probe is a decorated function, and as such a scenario of the kind "readings": it brings about the situation that the
-question is about, and returns the option that the target takes (harness/spec/requirements/readings.toml). It is asked
+question is about, and returns the option that the target takes (harness/spec/requirements/readings_*.toml). It is asked
 twice, with different randomness, and must come to the same answer; an answer that the texts do not support fails. What
 was measured is in the result, so that a report can show it.
 """

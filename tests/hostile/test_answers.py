@@ -103,7 +103,7 @@ def test_the_longest_event_fits_as_often_as_there_may_be_events() -> None:
 
 def _fields() -> dict[str, list[str]]:
     schema = json.loads(
-        (Path(jsonform.__file__).parents[1] / "harness/targets/driver/protocol.schema.json").read_text()
+        (Path(jsonform.__file__).parents[1] / "harness/targets/driver/protocol-events.schema.json").read_text()
     )
     found = {}
 

@@ -1,8 +1,8 @@
 """Mutants: engines with one small change made by cosmic-ray's operators, drawn at random from all that there are.
 
 The catalogue has the faults that somebody thought of; mutants are those that nobody did. The scenarios judge them as
-they judge faults. A mutant that survives is either equivalent, which equivalent.toml says with a reason, or a scenario
-is missing. (Needs the extra "mutation".)
+they judge faults. A mutant that survives is either equivalent, which a file in `equivalent/` says with a reason,
+or a scenario is missing. (Needs the extra "mutation".)
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from otterproof.harness.targets.faults.loader import INDEPENDENT, REFERENCE, Ori
 #: The engines that mutants are made of.
 ORIGINALS: Mapping[str, Original] = {"reference": REFERENCE, "independent": INDEPENDENT}
 
-#: Survivors that can't be told from the genuine engine, each with the reason.
-EQUIVALENT = Path(__file__).parent / "equivalent.toml"
+#: The folder with the survivors that can't be told from the genuine engine, each with the reason: one file an engine.
+EQUIVALENT = Path(__file__).parent / "equivalent"
 
 #: Operators that are left out. Powers of numbers as long as ours take for ever; and for None and the members of enums,
 #: which is all that the engines apply "is" to, it is the same as "==".
@@ -198,8 +198,7 @@ def equivalent() -> Mapping[Key, str]:
     """The mutants that are known to be equivalent, each with the reason. FaultError for an entry that does not fit."""
     fields = tuple(Key.__dataclass_fields__)
     found: dict[Key, str] = {}
-    for number, entry in enumerate(tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", []), start=1):
-        where = f"{EQUIVALENT.name}, entry {number}"
+    for where, entry in _equivalent_entries():
         if set(entry) != {*fields, "reason"} or not all(isinstance(value, str) for value in entry.values()):
             raise FaultError(f"{where}: an entry has {', '.join(fields)} and reason, all of them texts")
         key = Key(*(entry[name] for name in fields))
@@ -213,3 +212,10 @@ def equivalent() -> Mapping[Key, str]:
             raise FaultError(f"{where}: {key.before!r} is not in {key.file} any more; remove the entry, or mend it")
         found[key] = entry["reason"].strip()
     return found
+
+
+def _equivalent_entries() -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The entries of all files, with where each stands."""
+    for path in sorted(EQUIVALENT.glob("*.toml")):
+        for number, entry in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", []), start=1):
+            yield f"{EQUIVALENT.name}/{path.name}, entry {number}", entry

@@ -1,7 +1,8 @@
 """Which fault trips which scenario: what a score has found, kept so that tests need not search again.
 
-A fault names the scenario that notices it (`hint` in the catalogue). trips.toml has a fault for each scenario that no
-fault names. `otterproof faults --score --write` brings both up to date.
+A fault names the scenario that notices it (`hint` in the catalogue). The files in `tripping/` have a fault for each
+scenario that no fault names; a scenario's file is that of its kind, such as tripping/attacks.toml.
+`otterproof faults --score --write` brings both up to date.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from otterproof.harness.runs.faults.score import ScoreCard
 from otterproof.harness.support.outputs import write_whole
-from otterproof.harness.targets.faults.entries import CATALOGUE, Fault, FaultError, faults
+from otterproof.harness.targets.faults.entries import Fault, FaultError, catalogue_files, faults
 
-#: Scenario with version -> a fault that trips it.
-TRIPS = Path(__file__).parent / "trips.toml"
+#: The folder of the files: scenario with version -> a fault that trips it.
+TRIPS = Path(__file__).parent / "tripping"
 
 _HEAD = """\
 # For each scenario that no fault of the catalogue names in its `hint`: a fault that trips it.
@@ -26,7 +27,7 @@ _HEAD = """\
 
 
 def trips() -> Mapping[str, str]:
-    """The pairs of trips.toml. FaultError for an unknown fault."""
+    """The pairs of all files. FaultError for an unknown fault."""
     found = _written()
     if unknown := sorted(set(found.values()) - set(faults())):
         raise FaultError(f"{TRIPS}: no fault {unknown[0]!r}; run `otterproof faults --score --write`")
@@ -34,8 +35,11 @@ def trips() -> Mapping[str, str]:
 
 
 def _written() -> dict[str, str]:
-    found: dict[str, str] = tomllib.loads(TRIPS.read_text(encoding="utf-8"))
-    return found
+    return {
+        scenario: fault
+        for path in sorted(TRIPS.glob("*.toml"))
+        for scenario, fault in tomllib.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def tripped_by_hint() -> Mapping[str, str]:
@@ -44,9 +48,9 @@ def tripped_by_hint() -> Mapping[str, str]:
 
 
 def write(card: ScoreCard) -> None:
-    """Write what a card has found into the catalogue and trips.toml. OutputError."""
+    """Write what a card has found into the catalogue and the files in `tripping`. OutputError."""
     hints = {name: better for name, fault in card.faults.items() if (better := _better(card, fault)) is not None}
-    for path in sorted(CATALOGUE.glob("*.toml")):
+    for path in catalogue_files():
         text = path.read_text(encoding="utf-8")
         entries = re.split(r"(?m)^(?=\[\[fault\]\])", text)
         write_whole(path, "".join(_with_hint(entry, hints) for entry in entries))
@@ -62,8 +66,10 @@ def write(card: ScoreCard) -> None:
         tripping = [one.fault for one in card.notices if one.scenario == scenario and not one.error]
         if scenario not in named and tripping:
             found[scenario] = min(tripping, key=lambda name: not card.claims(scenario, name))
-    lines = [f'"{scenario}" = "{fault}"\n' for scenario, fault in sorted(found.items())]
-    write_whole(TRIPS, _HEAD + "".join(lines))
+    kinds = {path.stem for path in TRIPS.glob("*.toml")} | {scenario.partition(".")[0] for scenario in found}
+    for kind in sorted(kinds):
+        own = sorted((scenario, fault) for scenario, fault in found.items() if scenario.partition(".")[0] == kind)
+        write_whole(TRIPS / f"{kind}.toml", _HEAD + "".join(f'"{scenario}" = "{fault}"\n' for scenario, fault in own))
 
 
 def _better(card: ScoreCard, fault: Fault) -> str | None:

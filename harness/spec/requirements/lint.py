@@ -145,7 +145,7 @@ def _links(table: Table) -> Iterator[Problem]:
         for name in requirement.readings:
             reading = table.readings.get(name)
             if reading is None:
-                mend = "Correct it, or add the reading to readings.toml"
+                mend = "Correct it, or add the reading to the register"
                 yield Problem(where, f"unknown reading {name}{hint(name, table.readings)}", mend)
             elif requirement.id not in reading.requirements:
                 mend = f"Add {requirement.id} to the requirements of {name}, or remove {name} here"

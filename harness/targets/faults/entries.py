@@ -17,7 +17,7 @@ from types import MappingProxyType
 from otterproof import implementations
 from otterproof.harness.support.errors import CommandError
 
-#: Where the entries are; a file is an area, and its name the area's.
+#: Where the entries are: those of an area in the file AREA.toml, or in several files of the folder AREA.
 CATALOGUE = Path(__file__).parent / "catalogue"
 
 #: The package that faults are made from.
@@ -92,39 +92,49 @@ def engine_sources(package: str = ENGINE) -> Mapping[str, str]:
 @cache
 def faults() -> Mapping[str, Fault]:
     """The catalogue, by name. FaultError for the first entry that is wrong."""
-    files = {path.stem: path for path in CATALOGUE.glob("*.toml")}
-    for area in files:
+    files: dict[str, list[Path]] = {area: [] for area in AREAS}
+    for path in catalogue_files():
+        area = path.relative_to(CATALOGUE).parts[0].removesuffix(".toml")
         if area not in AREAS:
-            raise FaultError(f"{files[area]}: no area {area!r}; there are {', '.join(AREAS)} (AREAS in {__file__})")
+            raise FaultError(f"{path}: no area {area!r}; there are {', '.join(AREAS)} (AREAS in {__file__})")
+        files[area].append(path)
     found: dict[str, Fault] = {}
-    for area in AREAS:
-        if area not in files:
+    for area, paths in files.items():
+        if not paths:
             raise FaultError(f"{CATALOGUE / area}.toml is missing; write it, or take the area out of AREAS")
-        for fault in parse(files[area].read_text(encoding="utf-8"), area, engine_sources()):
-            if fault.name in found:
-                other = found[fault.name].area
-                raise FaultError(f"two faults are called {fault.name}, in {other} and in {area}; rename one")
-            found[fault.name] = fault
+        for path in paths:
+            file = path.relative_to(CATALOGUE).as_posix()
+            for fault in parse(path.read_text(encoding="utf-8"), file, engine_sources()):
+                if fault.name in found:
+                    other = found[fault.name].area
+                    raise FaultError(f"two faults are called {fault.name}, in {other} and in {area}; rename one")
+                found[fault.name] = fault
     return MappingProxyType(found)
 
 
-def parse(text: str, area: str, sources: Mapping[str, str]) -> Iterator[Fault]:
-    """Read the entries of one area. Each edit must fit the engine's `sources`."""
+def catalogue_files() -> list[Path]:
+    """The files of the catalogue, those of an area together."""
+    return sorted(CATALOGUE.rglob("*.toml"))
+
+
+def parse(text: str, file: str, sources: Mapping[str, str]) -> Iterator[Fault]:
+    """Read the entries of one file, AREA.toml or AREA/WORD.toml. Each edit must fit the engine's `sources`."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise FaultError(f"{area}.toml is not TOML: {error}") from error
+        raise FaultError(f"{file} is not TOML: {error}") from error
     if unknown := sorted(set(content) - {"fault"}):
-        raise FaultError(f"{area}.toml: unknown key {unknown[0]!r}; each entry begins with [[fault]]")
+        raise FaultError(f"{file}: unknown key {unknown[0]!r}; each entry begins with [[fault]]")
     entries = content.get("fault", [])
     if not isinstance(entries, list) or not entries:
-        raise FaultError(f"{area}.toml has no entries; each begins with [[fault]]")
+        raise FaultError(f"{file} has no entries; each begins with [[fault]]")
     for number, entry in enumerate(entries, start=1):
-        yield _fault(entry, area, number, sources)
+        yield _fault(entry, file, number, sources)
 
 
-def _fault(entry: Mapping[str, object], area: str, number: int, sources: Mapping[str, str]) -> Fault:
-    where = f"{area}.toml, entry {number} ({entry.get('name', 'without a name')})"
+def _fault(entry: Mapping[str, object], file: str, number: int, sources: Mapping[str, str]) -> Fault:
+    area = file.partition("/")[0].removesuffix(".toml")
+    where = f"{file}, entry {number} ({entry.get('name', 'without a name')})"
     if missing := sorted(_KEYS - set(entry)):
         raise FaultError(f"{where}: {missing[0]!r} is missing; an entry has {', '.join(sorted(_KEYS))}")
     if unknown := sorted(set(entry) - _KEYS):

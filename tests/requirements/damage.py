@@ -1,0 +1,21 @@
+"""What the tests of the table share: how a test damages a copy of it, and how it looks for the problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from otterproof.harness.spec.requirements import Problem
+
+#: Replaces the first occurrence of a text in a file of the copy, and lints: (file, old, new).
+Damage = Callable[[str, str, str], list[Problem]]
+
+#: Adds a requirement with some of its lines replaced, and lints.
+Add = Callable[..., list[Problem]]
+
+
+def finds(problems: list[Problem], where: str, what: str) -> Problem:
+    """The one problem there is at `where` with `what`; every problem must say how to mend it."""
+    assert all(problem.where and problem.what and problem.mend for problem in problems)
+    found = [problem for problem in problems if where in problem.where and what in problem.what]
+    assert len(found) == 1, "\n".join(map(str, problems)) or "no problems"
+    return found[0]
