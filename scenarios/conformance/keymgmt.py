@@ -1,4 +1,8 @@
-"""Which D-H keys a client has at the start of a conversation, and after a new handshake. [Key Management]"""
+"""Which D-H keys a client has at the start of a conversation, and after a new handshake. [Key Management]
+
+The key ids that a message names show which keys the target uses; which keys it has is found out with messages under
+them, made by an insider who keeps all keys.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ def _ids(message: Message) -> tuple[int, int]:
 
 @scenario(requirements=("KEYMGMT-START-1", "!KEYMGMT-START-1", "KEYMGMT-AKE-1"))
 def keys_at_the_start(context: Context) -> None:
-    """A client begins with two keys: that of the handshake, with the id told there, which it uses, and the next one,
-    which it announces; it has no third.
+    """A client begins with two keys: the one of the handshake, which it uses, and the next one, which it announces.
+
+    The first message names the key id of the handshake. Messages to a third key are rejected.
     """
     for target_begins in (False, True):
         target = context.target_session()
@@ -26,36 +31,51 @@ def keys_at_the_start(context: Context) -> None:
         signed = replies.message(Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE)
         keyid = int(insider.identity(signed).value("keyid"))
         message = target.assert_sends_text(insider, b"first")
-        check(message.number("sender_keyid") == keyid, f"the first message has the handshake's key id, {keyid}")
+        used = message.number("sender_keyid")
+        check("keys.handshake-key-not-used", used == keyid, expected=f"key id {keyid}", got=f"key id {used}")
+        announced = message.number("next_dh")
+        is_new = announced != insider.theirs[keyid]
+        check("keys.next-key-not-new", is_new, got="the key of the handshake", case="the first message")
         first, second = insider.their_keyid - 1, insider.their_keyid
-        check(first == keyid, "the key announced is the one after that of the handshake")
         for recipient in (0, first - 1, second + 1, second + 2):
             for used in (first, second):
                 third = insider.data(b"no such key", under=(1, used), recipient_keyid=recipient)
-                target.receive(third).assert_rejected(f"a message to key {recipient} of {first} and {second}")
-        target.assert_receives_text(insider, b"to the handshake's key", under=(1, first))
-        target.assert_receives_text(insider, b"to the key announced", under=(1, second))
+                case = f"a message to key id {recipient}, when the keys have ids {first} and {second}"
+                target.receive(third).assert_rejected("keys.unknown-recipient-key-accepted", case)
+        for used in (first, second):
+            text = b"to the handshake's key" if used == first else b"to the key announced"
+            target.assert_receives_text(insider, text, under=(1, used), check_id="keys.live-key-not-accepted")
 
 
 @scenario(requirements=("!KEYMGMT-AKE-1", "KEYMGMT-AKE-3", "!KEYMGMT-AKE-3", "KEYMGMT-RECV-4", "!KEYMGMT-RECV-4"))
 def the_handshake_names_the_key(context: Context) -> None:
-    """After a first handshake the correspondent's only key is that of the handshake under the id given there: it is the
-    one that is used, and there is no previous one.
+    """After a first handshake the target knows one key of the correspondent: that of the handshake, under its key id.
+
+    The target sends to this key, and reads messages under it. There is no previous key yet.
     """
     for keyid in (1, 2, 7, 0x80000001):
         target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
-        for previous in (keyid - 1, keyid + 1):
-            unknown = insider.data(b"no such key", sender_keyid=previous)
-            target.receive(unknown).assert_rejected(f"a message under key {previous} when the only one is {keyid}")
-        message = target.assert_sends_text(insider, b"to your key")
-        check(_ids(message)[1] == keyid, f"the target sends to the key id of the handshake, {keyid}")
-        target.assert_receives_text(insider, b"from that key, which announces the next", ctr=10)
-        message = target.assert_sends_text(insider, b"to the next one")
-        check(_ids(message)[1] == keyid + 1, f"the target sends to the key announced, {keyid + 1}")
+        case = f"a message under key id %d, when the only key has id {keyid}"
+        unknown = insider.data(b"no such key", sender_keyid=keyid - 1)
+        target.receive(unknown).assert_rejected("keys.missing-previous-key-accepted", case % (keyid - 1))
+        unknown = insider.data(b"no such key", sender_keyid=keyid + 1)
+        target.receive(unknown).assert_rejected("keys.unknown-sender-key-accepted", case % (keyid + 1))
+        used = _ids(target.assert_sends_text(insider, b"to your key"))[1]
+        check("keys.handshake-key-not-addressed", used == keyid, expected=f"key id {keyid}", got=f"key id {used}")
+        announcing = b"from that key, which announces the next"
+        target.assert_receives_text(insider, announcing, ctr=10, check_id="keys.handshake-key-not-accepted")
+        used = _ids(target.assert_sends_text(insider, b"to the next one"))[1]
+        check(
+            "keys.wrong-recipient-key",
+            used == keyid + 1,
+            expected=f"key id {keyid + 1}",
+            got=f"key id {used}",
+            case="a key was announced",
+        )
 
 
-def _again(target: TargetSession, insider: Insider, keyid: int, exponent: int) -> None:
-    """A second handshake, in which the insider shows a key with an id, and forgets none."""
+def _new_handshake(target: TargetSession, insider: Insider, keyid: int, exponent: int) -> None:
+    """A second handshake, in which the insider shows a key with an id, and forgets no key."""
     kept = dict(insider.exponents)
     insider.x = exponent
     target.establish(insider, signed=SignatureOptions(keyid=keyid))
@@ -64,25 +84,25 @@ def _again(target: TargetSession, insider: Insider, keyid: int, exponent: int) -
 
 @scenario(requirements=("KEYMGMT-AKE-2",))
 def known_keys_are_kept(context: Context) -> None:
-    """A new handshake under the correspondent's current or previous key and its id leaves his keys as they are: the
-    current one is used, the previous one can be.
+    """A new handshake under a known key and its key id leaves the correspondent's keys as they are.
+
+    Afterwards the target sends to the current key, and reads messages under the previous one.
     """
     for keyid in (2, 1):
         target, insider = context.encrypted()
         target.exchange_texts(insider)
-        _again(target, insider, keyid, insider.exponents[keyid])
-        message = target.assert_sends_text(insider, b"to the latest key")
-        check(_ids(message)[1] == 2, f"the target sends to the latest key, 2, after a handshake under {keyid}")
+        _new_handshake(target, insider, keyid, insider.exponents[keyid])
+        used = _ids(target.assert_sends_text(insider, b"to the latest key"))[1]
+        case = f"a text after a handshake under key id {keyid}"
+        check("keys.known-key-not-kept", used == 2, expected="key id 2", got=f"key id {used}", case=case)
         ours = insider.their_keyid - 1
-        target.assert_receives_text(insider, b"late, under the previous key", under=(1, ours))
-        target.assert_receives_text(insider, b"under the current key", under=(2, ours))
+        for mine, text in ((1, b"late, under the previous key"), (2, b"under the current key")):
+            target.assert_receives_text(insider, text, under=(mine, ours), check_id="keys.known-key-not-kept")
 
 
 @scenario(requirements=("!KEYMGMT-AKE-2", "KEYMGMT-AKE-4", "!KEYMGMT-AKE-4", "KEYMGMT-AKE-3"))
 def other_keys_replace_those_known(context: Context) -> None:
-    """A new handshake under a known key id with another key, or under a known key with another id, leaves no earlier
-    key of the correspondent's.
-    """
+    """A new handshake with another key, or with a known key under another key id, replaces all keys known before."""
     for turns, keyid, same in (
         (1, 1, False),
         (1, 2, False),
@@ -97,13 +117,24 @@ def other_keys_replace_those_known(context: Context) -> None:
         for _ in range(turns):
             target.exchange_texts(insider)
         old = insider.exponents[turns + 1]
-        _again(target, insider, keyid, old if same else insider.draw(40))
+        _new_handshake(target, insider, keyid, old if same else insider.draw(40))
         insider.exponents[99], insider.exponents[keyid + 1] = old, insider.draw(40)
         insider.our_keyid = keyid + 1
         ours = insider.their_keyid
-        message = target.assert_sends_text(insider, b"to the new key")
-        check(_ids(message)[1] == keyid, f"the target sends to the handshake's key id, {keyid}, not {_ids(message)[1]}")
+        used = _ids(target.assert_sends_text(insider, b"to the new key"))[1]
+        case = f"key ids {turns} and {turns + 1} were known before"
+        check(
+            "keys.handshake-key-not-addressed",
+            used == keyid,
+            expected=f"key id {keyid}",
+            got=f"key id {used}",
+            case=case,
+        )
         for label in () if same else (turns, turns + 1):
             late = insider.data(b"late", under=(99, ours), sender_keyid=label, next_dh=4, ctr=50)
-            target.receive(late).assert_rejected(f"a message under a key from before the handshake, as {label}")
-        target.assert_receives_text(insider, b"under the new key", under=(keyid, ours), ctr=1 << 20)
+            case = f"a message under a key from before the handshake, with key id {label}"
+            target.receive(late).assert_rejected("keys.replaced-key-accepted", case)
+        new = b"under the new key"
+        target.assert_receives_text(
+            insider, new, under=(keyid, ours), ctr=1 << 20, check_id="keys.handshake-key-not-accepted"
+        )
