@@ -83,7 +83,7 @@ def test_choices_lint_clean(folder: Path, add: Callable[[str], list[Problem]]) -
 )
 def test_mistakes_are_located(add: Callable[[str], list[Problem]], content: str, where: str, what: str) -> None:
     problems = add(content)
-    assert all(problem.where and problem.what and problem.mend for problem in problems)
+    assert all(problem.where and problem.what and problem.remedy for problem in problems)
     found = [problem for problem in problems if where in problem.where and what in problem.what]
     assert len(found) == 1, "\n".join(map(str, problems)) or "no problems"
 

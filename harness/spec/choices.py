@@ -9,7 +9,6 @@ docs/choices.md (`render`).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +16,14 @@ from pathlib import Path
 
 from otterproof import implementations
 from otterproof.harness.spec import pages, requirements
-from otterproof.harness.spec.requirements import Problem, Table, TableError
-from otterproof.harness.spec.requirements.table import hint
+from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, entries, hint
+from otterproof.harness.spec.requirements import Table
 
 #: Where the files are, one for each area.
 FOLDER = Path(implementations.__file__).parent / "choices"
 
 #: The fields of an entry; True for those that it must have.
-FIELDS: Mapping[str, bool] = {"id": True, "section": True, "text": True, "readings": False, "requirements": False}
+FIELDS: Fields = {"id": True, "section": True, "text": True, "readings": False, "requirements": False}
 
 #: AREA.WORDS, such as data.check-order.
 CHOICE_ID = re.compile(r"[a-z]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -64,82 +63,22 @@ class Choice:
     requirements: tuple[str, ...] = ()
 
 
-class _Entry:
-    """One entry of a file. The methods take a field out of it and add what is wrong to `problems`."""
-
-    def __init__(self, file: str, number: int, fields: object, problems: list[Problem]) -> None:
-        self._fields: Mapping[str, object] = fields if isinstance(fields, dict) else {}
-        self._problems = problems
-        name = self._fields.get("id")
-        self.where = f"{file}, choice {name}" if isinstance(name, str) and name else f"{file}, choice number {number}"
-        for key in self._fields:
-            if key not in FIELDS:
-                self.problem(f"unknown field {key!r}{hint(key, FIELDS)}", f"A choice has {', '.join(FIELDS)}")
-        for key, needed in FIELDS.items():
-            if needed and key not in self._fields:
-                self.problem(f"the field {key!r} is missing", "Add it")
-
-    def problem(self, what: str, remedy: str) -> None:
-        self._problems.append(Problem(self.where, what, remedy))
-
-    def string(self, key: str) -> str:
-        value = self._fields.get(key, "")
-        if not isinstance(value, str):
-            self.problem(f"{key} is not a string", "Put it in quotes")
-            return ""
-        if key in self._fields and not value.strip():
-            self.problem(f"{key} is empty", f"Fill in the {key}")
-        return value.strip()
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        value = self._fields.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.problem(f"{key} is not a list of strings", f'Write {key} = ["...", "..."]')
-            return ()
-        for item in sorted({item for item in value if value.count(item) > 1}):
-            self.problem(f"{key} has {item} twice", "Remove one of them")
-        return tuple(value)
-
-    def choice(self) -> Choice:
-        return Choice(
-            self.string("id"),
-            self.string("section"),
-            self.string("text"),
-            self.strings("readings"),
-            self.strings("requirements"),
-        )
-
-
-def _file(path: Path, problems: list[Problem]) -> Iterator[tuple[_Entry, Choice]]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(Problem(path.name, f"not a TOML file: {error}", "Correct the syntax"))
-        return
-    for kind, items in content.items():
-        if kind != "choice" or not isinstance(items, list):
-            problems.append(Problem(path.name, f"unknown kind of entry {kind!r}", "Begin each entry with [[choice]]"))
-            continue
-        for number, item in enumerate(items, 1):
-            entry = _Entry(path.name, number, item, problems)
-            yield entry, entry.choice()
+def _choice(entry: Entry) -> Choice:
+    return Choice(
+        entry.string("id"),
+        entry.string("section"),
+        entry.string("text"),
+        entry.strings("readings"),
+        entry.strings("requirements"),
+    )
 
 
 def read(folder: Path = FOLDER) -> tuple[dict[str, Choice], list[Problem]]:
     """The choices in the files of a folder by id, in their order, and what is wrong with single entries."""
     problems: list[Problem] = []
-    choices: dict[str, Choice] = {}
-    places: dict[str, str] = {}
-    files = sorted(folder.glob("*.toml"))
-    if not files:
-        problems.append(Problem(str(folder), "it has no TOML file", "Name the folder that has the choices"))
-    for path in files:
-        for entry, choice in _file(path, problems):
-            if choice.id in choices:
-                entry.problem(f"duplicate id; the other one is in {places[choice.id]}", "Give the later one a new id")
-            elif choice.id:
-                choices[choice.id], places[choice.id] = choice, path.name
-    return choices, problems
+    found = entries(folder, {"choice": FIELDS}, {"choice": "id"}, problems)["choice"]
+    read = [_choice(entry) for entry in found]
+    return {choice.id: choice for choice in read if choice.id}, problems
 
 
 @cache
@@ -221,7 +160,7 @@ def _markdown(text: str) -> str:
     return "`".join(parts)
 
 
-def _entry(choice: Choice) -> Iterator[str]:
+def _paragraphs(choice: Choice) -> Iterator[str]:
     yield f'<a id="{choice.id}"></a>**{choice.id}**. {_markdown(choice.text)}'
     links = []
     if choice.readings:
@@ -244,7 +183,7 @@ def render() -> str:
         if own:
             lines += [f"## {section.name.replace('>', '/')}", ""]
         for choice in own:
-            lines += _entry(choice)
+            lines += _paragraphs(choice)
     return "\n".join(lines).rstrip() + "\n"
 
 

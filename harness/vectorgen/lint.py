@@ -13,9 +13,9 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from otterproof.harness.spec.entries import hint
 from otterproof.harness.spec.requirements import RequirementClass, Table
 from otterproof.harness.spec.requirements import load as load_requirements
-from otterproof.harness.spec.requirements.table import hint
 from otterproof.harness.support.inputs import LIMITS, InputError, parse_json, parse_toml, read_input
 from otterproof.vectors import FOLDER, KINDS, VectorError, VectorFile, load, schema
 from otterproof.vectors.forms import typed

@@ -14,8 +14,8 @@ Add = Callable[..., list[Problem]]
 
 
 def finds(problems: list[Problem], where: str, what: str) -> Problem:
-    """The one problem there is at `where` with `what`; every problem must say how to mend it."""
-    assert all(problem.where and problem.what and problem.mend for problem in problems)
+    """The one problem there is at `where` with `what`; every problem must say how to correct it."""
+    assert all(problem.where and problem.what and problem.remedy for problem in problems)
     found = [problem for problem in problems if where in problem.where and what in problem.what]
     assert len(found) == 1, "\n".join(map(str, problems)) or "no problems"
     return found[0]

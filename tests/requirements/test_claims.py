@@ -78,8 +78,8 @@ def test_share_of_both_sides() -> None:
     for name in names[spare : spare + 25]:
         scenarios[name] = scenarios[name][1:]
     problem = finds(check_coverage(table, scenarios), "scenarios", "both a positive and a negative scenario")
-    assert "(no negative)" in problem.mend
-    assert "more" in problem.mend
+    assert "(no negative)" in problem.remedy
+    assert "more" in problem.remedy
 
 
 def test_the_scenarios_cover_the_table() -> None:

@@ -56,8 +56,8 @@ def test_missing_field(add: Add, field: str) -> None:
 
 
 def test_unknown_level_and_class(add: Add) -> None:
-    assert "must, should" in finds(add(level='"shall"'), "ROBUST-TEST-1", "unknown level 'shall'").mend
-    assert "covered" in finds(add(**{"class": '"tested"'}), "ROBUST-TEST-1", "unknown class 'tested'").mend
+    assert "must, should" in finds(add(level='"shall"'), "ROBUST-TEST-1", "unknown level 'shall'").remedy
+    assert "covered" in finds(add(**{"class": '"tested"'}), "ROBUST-TEST-1", "unknown class 'tested'").remedy
 
 
 @pytest.mark.parametrize("versions", ["[]", "[1]", "[3, 2]", "[2, 2]", "3", '["3"]'])

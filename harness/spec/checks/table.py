@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from otterproof.harness.spec.requirements.table import Problem, TableError
+from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, documents
 
 #: Where the files are. Their names only group the checks; an id says nothing about the file that it is in.
 FOLDER = Path(__file__).parent
@@ -17,7 +16,8 @@ FOLDER = Path(__file__).parent
 #: AREA.WORDS, such as data.counter-not-higher.
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
-_FIELDS = ("rule", "requirements")
+#: The fields of a check; True for the one that it must have.
+FIELDS: Fields = {"rule": True, "requirements": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +35,27 @@ def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
     """The checks by id, and what is wrong with the files."""
     found: dict[str, Check] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            problems.append(Problem(path.name, f"not a TOML file: {error}", "Correct the syntax"))
-            continue
+    for file, content in documents(folder, problems):
         for area, entries in content.items():
             if not isinstance(entries, dict):
-                problems.append(Problem(path.name, f"{area!r} stands outside a check", "Write it below [area.words]"))
+                problems.append(Problem(file, f"{area!r} stands outside a check", "Write it below [area.words]"))
                 continue
             for name, fields in entries.items():
-                check = _entry(f"{area}.{name}", fields, path.name, problems)
+                check = _check(f"{area}.{name}", fields, file, problems)
                 if check.id in found:
-                    problems.append(Problem(path.name, f"{check.id} is in another file too", "Remove one of them"))
+                    problems.append(Problem(file, f"{check.id} is in another file too", "Remove one of them"))
                 found.setdefault(check.id, check)
     return found, problems
 
 
-def _entry(name: str, fields: object, file: str, problems: list[Problem]) -> Check:
-    where = f"{file}, {name}"
+def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Check:
+    entry = Entry(f"{file}, {name}", "check", name, fields, FIELDS, problems)
     if not CHECK_ID.fullmatch(name):
-        problems.append(Problem(where, "this is no id of a check", "Write it as area.words, in small letters"))
-    table = fields if isinstance(fields, dict) else {}
-    for key in table:
-        if key not in _FIELDS:
-            problems.append(Problem(where, f"unknown field {key!r}", f"A check has {', '.join(_FIELDS)}"))
-    rule_text = table.get("rule")
-    if not isinstance(rule_text, str) or not rule_text.strip().endswith("."):
-        problems.append(Problem(where, "rule is not a sentence", 'Write rule = "..." with a full stop at the end'))
-        rule_text = ""
-    names = table.get("requirements", [])
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        problems.append(Problem(where, "requirements is not a list of ids", 'Write requirements = ["DATA-CTR-2"]'))
-        names = []
-    return Check(name, rule_text.strip(), tuple(names))
+        entry.problem("this is no id of a check", "Write it as area.words, in small letters")
+    rule = entry.string("rule")
+    if rule and not rule.endswith("."):
+        entry.problem("rule is not a sentence", "Put a full stop at the end")
+    return Check(name, rule, entry.strings("requirements"))
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ judge (`Claim`), verdicts and known deviations name them too, so all of them spe
 
 from __future__ import annotations
 
+from otterproof.harness.spec.entries import Problem, TableError
 from otterproof.harness.spec.requirements.coverage import (
     MIN_BOTH_SIDES,
     Claim,
@@ -22,13 +23,11 @@ from otterproof.harness.spec.requirements.loader import FOLDER, load, read
 from otterproof.harness.spec.requirements.page import render
 from otterproof.harness.spec.requirements.table import (
     Level,
-    Problem,
     Reading,
     Requirement,
     RequirementClass,
     Section,
     Table,
-    TableError,
     Text,
     UnknownId,
 )

@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from otterproof.harness.spec.requirements.table import REQUIREMENT_ID, Problem, RequirementClass, Table, hint
+from otterproof.harness.spec.entries import Problem, hint
+from otterproof.harness.spec.requirements.table import REQUIREMENT_ID, RequirementClass, Table
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -148,8 +149,8 @@ def check_ids(table: Table, found: Sequence[Citation]) -> list[Problem]:
             what = f"unknown requirement {citation.requirement}{hint(citation.requirement, table.requirements)}"
             problems.append(Problem(citation.where, what, "Correct the id"))
         elif not citation.alone:
-            mend = f"Write [{citation.requirement}], with commas or semicolons between several ids"
-            problems.append(Problem(citation.where, f"{citation.requirement} is not a citation in brackets", mend))
+            remedy = f"Write [{citation.requirement}], with commas or semicolons between several ids"
+            problems.append(Problem(citation.where, f"{citation.requirement} is not a citation in brackets", remedy))
     return problems
 
 
@@ -176,8 +177,10 @@ def check_citations(table: Table, place: str, found: Sequence[Citation], uncited
     for requirement in table.of_kind(RequirementClass.COVERED):
         if requirement.id not in cited and requirement.id not in listed:
             what = f"{requirement.id} is covered, but not cited ({requirement.text})"
-            mend = f"Write [{requirement.id}] where it is carried out, or say in uncited/{place}.toml why that can't be"
-            problems.append(Problem(PLACES[place], what, mend))
+            remedy = (
+                f"Write [{requirement.id}] where it is carried out, or say in uncited/{place}.toml why that can't be"
+            )
+            problems.append(Problem(PLACES[place], what, remedy))
     return problems
 
 

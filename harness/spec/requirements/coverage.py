@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from otterproof.harness.spec.requirements.table import Problem, RequirementClass, Table, hint
+from otterproof.harness.spec.entries import Problem, hint
+from otterproof.harness.spec.requirements.table import RequirementClass, Table
 
 #: The least share of covered requirements that has claims of both sides.
 MIN_BOTH_SIDES = 0.95
@@ -99,16 +100,18 @@ def check_coverage(table: Table, scenarios: Mapping[str, Collection[str]]) -> li
     problems = list(_claims(table, scenarios))
     coverage = measure(table, scenarios)
     for name in coverage.missing:
-        mend = f"Write a scenario that claims it, or class it otherwise with a reason ({table.requirements[name].text})"
-        problems.append(Problem(f"requirement {name}", "it is covered, but no scenario claims it", mend))
+        remedy = (
+            f"Write a scenario that claims it, or class it otherwise with a reason ({table.requirements[name].text})"
+        )
+        problems.append(Problem(f"requirement {name}", "it is covered, but no scenario claims it", remedy))
     if coverage.share < MIN_BOTH_SIDES:
         ids = [f"{name} (no {'negative' if coverage.positive[name] else 'positive'})" for name in coverage.one_sided]
         listed = ", ".join(ids[:_LISTED]) + (f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else "")
         what = f"{coverage.share:.1%} of the covered requirements have both a positive and a negative scenario"
-        mend = (
+        remedy = (
             f"At least {MIN_BOTH_SIDES:.0%} are needed; one-sided: {listed or 'none, but some have no scenario at all'}"
         )
-        problems.append(Problem("scenarios", what, mend))
+        problems.append(Problem("scenarios", what, remedy))
     return problems
 
 
@@ -129,5 +132,5 @@ def _claims(table: Table, scenarios: Mapping[str, Collection[str]]) -> Iterator[
                 what = f"unknown requirement {claim.requirement}{hint(claim.requirement, table.requirements)}"
                 yield Problem(where, what, "Correct the id")
             elif found.kind is not RequirementClass.COVERED:
-                mend = "Remove the claim, or class the requirement as covered"
-                yield Problem(where, f"it claims {claim.requirement}, which is {found.kind}: {found.reason}", mend)
+                remedy = "Remove the claim, or class the requirement as covered"
+                yield Problem(where, f"it claims {claim.requirement}, which is {found.kind}: {found.reason}", remedy)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+from otterproof.harness.spec.entries import Problem, hint
 from otterproof.harness.spec.requirements.coverage import check_coverage
 from otterproof.harness.spec.requirements.loader import FOLDER, read
 from otterproof.harness.spec.requirements.table import (
@@ -17,11 +18,9 @@ from otterproof.harness.spec.requirements.table import (
     REQUIREMENT_ID,
     VERSIONS,
     Level,
-    Problem,
     Requirement,
     RequirementClass,
     Table,
-    hint,
 )
 
 Rule = Callable[[Table], Iterator[Problem]]
@@ -34,8 +33,8 @@ def _ids(table: Table) -> Iterator[Problem]:
             yield Problem(f"requirement {requirement.id}", "the id has not the form", "Write AREA-TOPIC-N: DATA-CTR-2")
     for reading in table.readings.values():
         if not READING_ID.fullmatch(reading.id):
-            mend = "Write words in capitals, the last one not a number: AKE-FAIL-STATE"
-            yield Problem(f"reading {reading.id}", "the id has not the form", mend)
+            remedy = "Write words in capitals, the last one not a number: AKE-FAIL-STATE"
+            yield Problem(f"reading {reading.id}", "the id has not the form", remedy)
 
 
 def _classes(table: Table) -> Iterator[Problem]:
@@ -44,16 +43,16 @@ def _classes(table: Table) -> Iterator[Problem]:
         where = f"requirement {requirement.id}"
         if requirement.kind is RequirementClass.COVERED:
             if requirement.reason:
-                what, mend = (
+                what, remedy = (
                     "it is covered and has a reason",
                     'Remove the reason, or say "untestable" or "out-of-scope"',
                 )
-                yield Problem(where, what, mend)
+                yield Problem(where, what, remedy)
         elif not requirement.reason:
             yield Problem(where, f"it is {requirement.kind} without a reason", "Add reason = ... that says why")
         if requirement.level is Level.ADVICE and requirement.implied:
-            mend = "Keep level advice for what does not follow from the text, else name the level that follows"
-            yield Problem(where, "it is advice and yet implied by the text", mend)
+            remedy = "Keep level advice for what does not follow from the text, else name the level that follows"
+            yield Problem(where, "it is advice and yet implied by the text", remedy)
 
 
 def _requirement_sections(table: Table) -> Iterator[Problem]:
@@ -63,8 +62,8 @@ def _requirement_sections(table: Table) -> Iterator[Problem]:
         where = f"requirement {requirement.id}"
         unknown = [name for name in requirement.sections if name and name not in names]
         for name in unknown:
-            mend = "Correct it, or add the section to sections.toml"
-            yield Problem(where, f"unknown section {name!r}{hint(name, names)}", mend)
+            remedy = "Correct it, or add the section to sections.toml"
+            yield Problem(where, f"unknown section {name!r}{hint(name, names)}", remedy)
         if len(set(requirement.sections)) < len(requirement.sections):
             yield Problem(where, "`also` repeats the section", "Remove it from `also`")
         if unknown or not requirement.stated:
@@ -72,8 +71,8 @@ def _requirement_sections(table: Table) -> Iterator[Problem]:
         for version in requirement.versions:
             if not any(version in names[name].sentences for name in requirement.sections if name):
                 what = f"none of its sections is in the text of version {version}"
-                mend = f"Take {version} out of versions, name a section of that text, or say by what it is implied"
-                yield Problem(where, what, mend)
+                remedy = f"Take {version} out of versions, name a section of that text, or say by what it is implied"
+                yield Problem(where, what, remedy)
 
 
 def _sections(table: Table) -> Iterator[Problem]:
@@ -111,8 +110,8 @@ def _texts(table: Table) -> Iterator[Problem]:
         if text.version not in VERSIONS:
             yield Problem(f"text {text.title}", f"unknown version {text.version}", f"The versions are {VERSIONS}")
         if not re.fullmatch("[0-9a-f]{64}", text.sha256):
-            mend = "Write the 64 hexadecimal digits that sha256sum prints for the file"
-            yield Problem(f"text {text.title}", "sha256 is no SHA-256", mend)
+            remedy = "Write the 64 hexadecimal digits that sha256sum prints for the file"
+            yield Problem(f"text {text.title}", "sha256 is no SHA-256", remedy)
 
 
 def _readings(table: Table) -> Iterator[Problem]:
@@ -130,8 +129,8 @@ def _readings(table: Table) -> Iterator[Problem]:
         named += [(f"known.{target}", option) for target, option in reading.known.items()]
         for field, option in named:
             if option and option not in reading.options:
-                mend = f"Its options are {', '.join(reading.options)}"
-                yield Problem(where, f"{field} names the unknown option {option!r}", mend)
+                remedy = f"Its options are {', '.join(reading.options)}"
+                yield Problem(where, f"{field} names the unknown option {option!r}", remedy)
         if not reading.supported:
             yield Problem(where, "no option is supported by the text", "List those that the words of the text bear")
         if not reading.requirements:
@@ -145,11 +144,11 @@ def _links(table: Table) -> Iterator[Problem]:
         for name in requirement.readings:
             reading = table.readings.get(name)
             if reading is None:
-                mend = "Correct it, or add the reading to the register"
-                yield Problem(where, f"unknown reading {name}{hint(name, table.readings)}", mend)
+                remedy = "Correct it, or add the reading to the register"
+                yield Problem(where, f"unknown reading {name}{hint(name, table.readings)}", remedy)
             elif requirement.id not in reading.requirements:
-                mend = f"Add {requirement.id} to the requirements of {name}, or remove {name} here"
-                yield Problem(where, f"the reading {name} does not name it", mend)
+                remedy = f"Add {requirement.id} to the requirements of {name}, or remove {name} here"
+                yield Problem(where, f"the reading {name} does not name it", remedy)
     for reading in table.readings.values():
         where = f"reading {reading.id}"
         for name in reading.requirements:
@@ -158,8 +157,8 @@ def _links(table: Table) -> Iterator[Problem]:
                 yield Problem(where, f"unknown requirement {name}{hint(name, table.requirements)}", "Correct the id")
                 continue
             if reading.id not in found.readings:
-                mend = f"Add {reading.id} to the readings of {name}, or remove {name} here"
-                yield Problem(where, f"the requirement {name} does not name it", mend)
+                remedy = f"Add {reading.id} to the readings of {name}, or remove {name} here"
+                yield Problem(where, f"the requirement {name} does not name it", remedy)
             if not set(found.versions) & set(reading.versions):
                 yield Problem(where, f"it has no version in common with {name}", "Correct the versions of one of them")
 

@@ -6,12 +6,12 @@ with each other is judged by `lint`. A lookup of an id that does not exist says 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from otterproof.harness.spec.entries import hint
 from otterproof.harness.support.errors import OtterproofError
 
 #: The protocol versions that have a text.
@@ -44,37 +44,11 @@ class RequirementClass(StrEnum):
     OUT_OF_SCOPE = "out-of-scope"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with the table or with what refers to it: where, what, and how to mend it."""
-
-    where: str
-    what: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.mend}."
-
-
-class TableError(OtterproofError):
-    """The table can't be used; the message lists every problem found."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
 class UnknownId(OtterproofError, LookupError):
     """No requirement or reading has this id."""
 
     def __init__(self, what: str, wanted: str, known: Iterable[str]) -> None:
         super().__init__(f"there is no {what} {wanted}{hint(wanted, known)}")
-
-
-def hint(wanted: str, known: Iterable[str]) -> str:
-    """The ids that may have been meant, for the end of a message."""
-    near = difflib.get_close_matches(wanted, list(known), n=3)
-    return f" (near to it: {', '.join(near)})" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import hashlib
 from html.parser import HTMLParser
 from pathlib import Path
 
-from otterproof.harness.spec.requirements.table import Problem, Table
+from otterproof.harness.spec.entries import Problem
+from otterproof.harness.spec.requirements.table import Table
 
 
 class _Headings(HTMLParser):
@@ -56,8 +57,8 @@ def check_texts(table: Table, folder: Path) -> list[Problem]:
             )
             continue
         if (found := hashlib.sha256(content).hexdigest()) != text.sha256:
-            mend = "Get the text that the table was taken from, or go through the new one and note its hash"
-            problems.append(Problem(str(path), f"another text: its SHA-256 is {found}, not {text.sha256}", mend))
+            remedy = "Get the text that the table was taken from, or go through the new one and note its hash"
+            problems.append(Problem(str(path), f"another text: its SHA-256 is {found}, not {text.sha256}", remedy))
         there = headings(content.decode("utf-8", "replace"))
         listed = [section.heading_in(text.version) for section in table.sections if text.version in section.sentences]
         for heading in sorted(set(there) | set(listed)):
@@ -65,6 +66,6 @@ def check_texts(table: Table, folder: Path) -> list[Problem]:
                 what = f"the heading {heading!r} is {in_text} times in the text and {in_table} times in the table"
                 problems.append(Problem(str(path), what, "Add the section to sections.toml, or remove it there"))
         if there != listed and sorted(there) == sorted(listed):
-            mend = "Put the sections into the order of the text"
-            problems.append(Problem(str(path), "the sections of the table are in another order", mend))
+            remedy = "Put the sections into the order of the text"
+            problems.append(Problem(str(path), "the sections of the table are in another order", remedy))
     return problems
