@@ -12,6 +12,8 @@ from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import (
+    AuthState,
+    Established,
     Event,
     Outgoing,
     PartySnapshot,
@@ -20,6 +22,7 @@ from otterproof.implementations.contract import (
     Refused,
     Rejected,
     SessionSnapshot,
+    TextReceived,
     Unreadable,
 )
 from otterproof.implementations.reference import ReferenceEngine
@@ -33,7 +36,7 @@ Change: TypeAlias = Callable[[Step], Step | None]
 def record(program: str, setup: int) -> tuple[Step, ...]:
     """The steps of a genuine conversation."""
     steps: list[Step] = []
-    case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=("I14",))
+    case = Case(**PROGRAMS[program].setups[setup], engine=ReferenceEngine, oracles=("bounds",))
     watchers = case.world.watchers
     before = list(watchers)
     watchers[:] = [steps.append]
@@ -210,3 +213,90 @@ def handshake_out_of_place() -> Change:
 
 def plus_one(message: wire.Message, name: str, more: int = 1) -> wire.Message:
     return message.with_value(name, message.number(name) + more)
+
+
+# ---- changes of one kind of step ---------------------------------------------------------------------------------
+
+
+def their_key_set(ratchet: RatchetSnapshot, keyid: int, value: int) -> RatchetSnapshot:
+    return replace(ratchet, their_keys={**ratchet.their_keys, keyid: value})
+
+
+def typed_otherwise(step: Step) -> Step | None:
+    """A stored text was never typed."""
+    return (
+        replace(step, args={"text": b"something else"})
+        if step.action == "send" and step.after and step.after.stored
+        else None
+    )
+
+
+def quietly(step: Step) -> Step | None:
+    if not has(Unreadable, reason=Reason.BAD_MAC)(step):
+        return None
+    return replace(step, events=[Rejected(Reason.BAD_MAC)])
+
+
+def established(step: Step) -> Step | None:
+    """A handshake that is reported complete by a message that was changed."""
+    if not got(Kind.REVEAL_SIGNATURE, Reason.BAD_MAC)(step):
+        return None
+    return replace(step, events=[Established(0x2B2B, 3, bytes(8), bytes(20), False, False, False)])
+
+
+def key_again(ratchet: RatchetSnapshot) -> RatchetSnapshot:
+    """Our new key is the one before once more."""
+    old = ratchet.our_keys[ratchet.our_keyid - 1]
+    return replace(ratchet, our_keys={**ratchet.our_keys, ratchet.our_keyid: old})
+
+
+def keys_shifted(ratchet: RatchetSnapshot) -> RatchetSnapshot:
+    return their_key_set(ratchet, ratchet.their_keyid, ratchet.their_keys[ratchet.their_keyid - 1])
+
+
+def one_further(ratchet: RatchetSnapshot) -> RatchetSnapshot:
+    keyid = ratchet.our_keyid
+    live = {keyid: ratchet.our_keys[keyid], keyid + 1: 5}
+    return replace(ratchet, our_keyid=keyid + 1, our_keys=live, sent={}, received={}, verified=frozenset())
+
+
+def nothing_revealed(message: wire.Message) -> wire.Message | None:
+    return message.with_value("old_mac_keys", b"") if message.data("old_mac_keys") else None
+
+
+def in_smp_state(session: SessionSnapshot, number: int) -> SessionSnapshot:
+    return replace(session, smp_state=type(session.smp_state)(f"expect{number}"))
+
+
+def moved(step: Step, kind: Kind | None = None) -> Step | None:
+    """The session of a handshake message shows another authentication state than it should."""
+    message = step.args.get("message")
+    parsed = wire.parse(message) if isinstance(message, bytes) else None
+    if parsed is None or not (
+        parsed.kind is kind or (kind is None and got(Kind.REVEAL_SIGNATURE, Reason.BAD_MAC)(step))
+    ):
+        return None
+    tag = parsed.number("sender_tag")
+    return session(lambda one: one.instance == tag, lambda one: replace(one, auth_state=AuthState.AWAITING_SIG))(step)
+
+
+def not_waiting(step: Step) -> Step | None:
+    if not has(Outgoing)(step) or not got(Kind.QUERY)(step):
+        return None
+    waits: Callable[[SessionSnapshot], bool] = lambda one: one.auth_state is AuthState.AWAITING_DHKEY  # noqa: E731
+    return session(waits, lambda one: replace(one, auth_state=AuthState.AWAITING_SIG))(step)
+
+
+def other_session_changed(step: Step) -> Step | None:
+    texts = [one for one in step.events if isinstance(one, TextReceived) and one.secure]
+    if not texts:
+        return None
+    other: Callable[[SessionSnapshot], bool] = lambda one: one.instance not in (0, texts[0].instance)  # noqa: E731
+    return session(other, lambda one: replace(one, smp_question_waiting=True))(step)
+
+
+def text_leaks(step: Step) -> Step | None:
+    text = step.args.get("text")
+    if not isinstance(text, bytes) or not does("send")(step):
+        return None
+    return sent(Kind.DATA, lambda one: one.with_value("old_mac_keys", text))(step)

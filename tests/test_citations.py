@@ -34,7 +34,7 @@ def test_every_covered_requirement_is_cited_or_has_a_reason(place: str) -> None:
 
 @pytest.mark.parametrize("place", PARTIAL)
 def test_every_requirement_cited_by_a_judge_exists(place: str) -> None:
-    assert len(citations(place)) > 100
+    assert citations(place)
     assert "\n".join(map(str, lint_citations(TABLE, place))) == ""
 
 

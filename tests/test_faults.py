@@ -40,7 +40,7 @@ ENTRY = """\
 name = "a-fault"
 summary = "What is wrong."
 source = "unknown"
-oracle = "I1"
+oracle = "authenticity"
 requirement = "DATA-CTR-1"
 observer = "honest"
 versions = [2, 3]
@@ -152,7 +152,7 @@ def test_the_entry_of_these_tests_is_good() -> None:
         ('name = "a-fault"\n', "", "'name' is missing"),
         ('name = "a-fault"', "name = 7", "name is 7; give a text"),
         ('"What is wrong."', '" "', "summary is ' '; give a text that is not empty"),
-        ('oracle = "I1"', 'oracle = "I16"', "no oracle 'I16'; there are I1 to I15"),
+        ('oracle = "authenticity"', 'oracle = "I16"', "no oracle 'I16'; there are authenticity, "),
         ('"honest"', '"nobody"', "no observer 'nobody'; there are honest"),
         ("[2, 3]", "[3, 2]", r"versions is \[3, 2\]; give"),
         ("[2, 3]", "2", "versions is 2; give"),

@@ -290,7 +290,7 @@ def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: 
 def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:
     target = make(rogue("unsupported"))
     try:
-        setup = Setup(start="scratch", target=target, oracles=("I14",))
+        setup = Setup(start="scratch", target=target, oracles=("bounds",))
         assert attempt(Program(setup, (User("alice", "start", {}), Settle()))) is None
     finally:
         target.close()
@@ -301,7 +301,7 @@ def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
 
 
 def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    once = Failure("I1", Verdict.FAIL, "once only", "seen in the campaign", False, 1)
+    once = Failure("authenticity", Verdict.FAIL, "once only", "seen in the campaign", False, 1)
     replies = iter([once])
     genuine: Callable[..., Failure | None] = attempt
 

@@ -14,6 +14,7 @@ from otterproof.harness.judges.oracles import ORACLES, OracleFailure, Oracles, d
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.moves import Deliver, Duplicate, Inject, User
 from otterproof.harness.simulation.world import World
+from otterproof.harness.spec import checks
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.implementations.contract import Engine, Entropy, PartyConfig
@@ -22,38 +23,38 @@ from tests.oracle_programs import PROGRAMS
 
 #: Oracle -> fault -> the program in which it shows.
 FAULTS: dict[str, dict[str, str]] = {
-    "I1": {
+    "authenticity": {
         "counter-not-checked": "replays",
         "text-stripped": "talk",
         "text-shown-twice": "talk",
         "mac-not-checked": "tampering",
         "stored-text-sent-twice": "in_the_clear",
     },
-    "I2": {
+    "rejection": {
         "unreadable-answered-in-spite-of-flag": "tampering",
         "unreadable-not-reported": "tampering",
         "counter-stored-before-mac": "tampering",
         "unreadable-ends-the-session": "tampering",
     },
-    "I3": {
+    "healing": {
         "counter-must-be-next": "losses",
         "previous-peer-key-not-kept": "losses",
         "announces-current-key": "talk",
     },
-    "I4": {
+    "agreement": {
         "roles-reported-the-wrong-way": "handshakes",
         "fingerprint-of-own-key-reported": "handshakes",
         "reveal-signature-mac-not-checked": "tampering",
         "ssid-of-all-zeros": "handshakes",
     },
-    "I5": {
+    "key-ids": {
         "announces-current-key": "talk",
         "next-key-constant": "talk",
         "rotates-with-every-message": "losses",
         "sends-under-unacknowledged-key": "talk",
     },
-    "I6": {"counter-constant": "talk", "counter-starts-at-0": "talk", "counter-little-endian": "losses"},
-    "I7": {
+    "counters": {"counter-constant": "talk", "counter-starts-at-0": "talk", "counter-little-endian": "losses"},
+    "mac-revelation": {
         "mac-keys-never-revealed": "talk",
         "sending-mac-keys-revealed": "talk",
         "live-mac-key-revealed": "talk",
@@ -62,19 +63,19 @@ FAULTS: dict[str, dict[str, str]] = {
         "mac-keys-lost-on-handshake": "handshakes",
         "mac-keys-lost-at-own-end": "talk",
     },
-    "I8": {
+    "forgetting": {
         "rotated-key-not-forgotten": "talk",
         "session-keys-never-forgotten": "talk",
         "smp-values-kept": "smp",
     },
-    "I9": {
+    "smp": {
         "smp-responder-always-equal": "smp",
         "smp-initiator-always-equal": "smp",
         "smp-question-lost": "smp",
         "smp-run-survives-end": "smp",
         "smp-run-survives-handshake": "smp",
     },
-    "I10": {
+    "states": {
         "lower-version-preferred": "negotiation",
         "error-starts-handshake-always": "negotiation",
         "query-offers-all-versions": "negotiation",
@@ -85,26 +86,26 @@ FAULTS: dict[str, dict[str, str]] = {
         "handshake-not-closed": "handshakes",
         "disconnect-leads-to-plaintext": "talk",
     },
-    "I11": {
+    "instance-tags": {
         "small-sender-tag-accepted": "tampering",
         "one-session-for-all-tags": "clients",
         "tags-swapped-in-header": "handshakes",
         "focus-follows-every-message": "clients",
     },
-    "I12": {
+    "fragments": {
         "fragments-in-any-order": "fragments",
         "fragments-too-long": "fragments",
         "fragments-without-sender-limit": "fragments",
         "last-fragment-alone-processed": "fragments",
     },
-    "I13": {
+    "leaks": {
         "require-encryption-ignored": "in_the_clear",
         "plaintext-in-encrypted-without-warning": "in_the_clear",
         "text-in-clear-when-finished": "in_the_clear",
         "text-in-clear-during-handshake": "handshakes",
         "tag-sent-after-plaintext": "in_the_clear",
     },
-    "I14": {
+    "bounds": {
         "unknown-type-crashes": "garbage",
         "trailing-bytes-accepted": "garbage",
         "sessions-without-limit": "crowd",
@@ -153,9 +154,10 @@ def test_it_objects_to_a_fault(oracle: str, fault: str, program: str) -> None:
             break
     assert failure is not None, f"{oracle} does not see {fault} in {program}"
     assert failure.oracle == oracle
-    assert failure.seen
+    assert failure.check.partition(".")[0] == oracle
+    assert failure.rule == checks.rule(failure.check) != ""
     assert failure.expected
-    assert failure.requirement == descriptions()[oracle][0]
+    assert failure.got
 
 
 def test_a_failure_says_where_and_what() -> None:
@@ -163,10 +165,11 @@ def test_a_failure_says_where_and_what() -> None:
     case.run([User("bob", "send", {"text": b"hello, hello"}), Duplicate("alice"), Deliver("alice")])
     with pytest.raises(OracleFailure) as caught:
         case.run([Deliver("alice")])
-    assert caught.value.oracle == "I1"
+    assert caught.value.oracle == "authenticity"
     assert caught.value.step is not None
     assert caught.value.step.party == "alice"
-    for part in ("I1, step ", "alice.receive", "must hold: ", "seen: "):
+    assert caught.value.check == "authenticity.accepted-twice"
+    for part in (checks.rule(caught.value.check), "alice.receive", "expected ", "got "):
         assert part in str(caught.value)
 
 
@@ -183,20 +186,21 @@ def test_snapshots_take_oracles_back() -> None:
         case.oracles.restore(judged)
         case.run([Inject("alice", message)])
     party.restore(saved)
-    with pytest.raises(OracleFailure, match=r"^I1, "):
+    with pytest.raises(OracleFailure) as caught:
         case.run([Inject("alice", message)])
+    assert caught.value.check == "authenticity.accepted-twice"
 
 
 def test_only_the_oracles_asked_for_judge() -> None:
-    case = Case(engine=half("counter-not-checked"), oracles=("I12",))
+    case = Case(engine=half("counter-not-checked"), oracles=("fragments",))
     case.run([User("bob", "send", {"text": b"hello, hello"}), Duplicate("alice"), Deliver("alice"), Deliver("alice")])
-    with pytest.raises(ValueError, match="I3 is not among these oracles: I12"):
+    with pytest.raises(ValueError, match="healing is not among these oracles: fragments"):
         case.oracles.check_healing()
 
 
 def test_unknown_oracles_are_refused() -> None:
-    with pytest.raises(ValueError, match="no oracle I99; there are I1, "):
-        Oracles(World({}, {}), "I99")
+    with pytest.raises(ValueError, match="no oracle I1; there are authenticity, "):
+        Oracles(World({}, {}), "I1")
 
 
 def test_descriptions_are_whole_sentences() -> None:

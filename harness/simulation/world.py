@@ -13,7 +13,8 @@ from typing import cast
 
 from otterproof.harness.simulation.moves import Move, Settle, Tick, User
 from otterproof.harness.simulation.network import Network
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.party import Copyable, Party
 from otterproof.implementations.contract import Event, Outgoing, PartySnapshot
 
@@ -113,13 +114,12 @@ class World:
     def settle(self, limit: int = 1000) -> list[Event]:
         """Deliver everything under way, in order, until the network is quiet; the events.
 
-        Raises NotQuiescent when `limit` deliveries do not suffice, as with two clients that answer each other for ever.
+        Raises NotQuiescent when `limit` deliveries do not suffice, as with two clients that answer each other without
+        end.
         """
         events, quiet = self._settle(limit, None)
         if not quiet:
-            raise NotQuiescent(
-                f"the network is not quiet after {limit} deliveries; the parties answer each other for ever"
-            )
+            raise NotQuiescent(limit, self.network.waiting())
         return events
 
     def _settle(self, limit: int, move: Move | None) -> tuple[list[Event], bool]:
@@ -143,8 +143,13 @@ class Checkpoint:
     now: int
 
 
-class NotQuiescent(OtterproofError):
-    """Messages beget messages without end."""
+class NotQuiescent(DemandFailed):
+    """Parties answer each other without end. limit: how many messages were delivered; `waiting` are still under way."""
+
+    def __init__(self, limit: int, waiting: int) -> None:
+        check_id = "run.never-settles"
+        expected = f"no message is under way after {limit} deliveries"
+        super().__init__(check_id, checks.rule(check_id), expected=expected, got=f"{waiting} are")
 
 
 def _copyable(party: Party) -> Copyable:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Protocol
 
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.party import ActionDispatcher
 from otterproof.harness.wire import dissect
+from otterproof.harness.wire.shown import call, shown
 from otterproof.implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy
 
 #: Makes an engine; the class of one will do.
@@ -30,19 +32,14 @@ class Follower(Protocol):
     def restore(self, state: object) -> None: ...
 
 
-class Divergence(OtterproofError):
-    """Two engines that should be the same were not."""
+class Divergence(DemandFailed):
+    """Two engines that should be the same were not. differences: the places, below what they have in common."""
 
-    def __init__(self, party: str, action: str, args: Mapping[str, object], differences: str) -> None:
-        shown = ", ".join(f"{name}={_short(value)}" for name, value in args.items())
-        super().__init__(f"{party}.{action}({shown}):\n{differences}")
+    def __init__(self, check_id: str, party: str, action: str, args: Mapping[str, object], differences: str) -> None:
+        super().__init__(check_id, checks.rule(check_id), where=call(party, action, args))
+        self.args = (f"{self}\n{differences}",)
         self.party = party
         self.action = action
-
-
-def _short(value: object, limit: int = 160) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
 
 
 class LockstepParty(ActionDispatcher):
@@ -104,11 +101,12 @@ class LockstepParty(ActionDispatcher):
         for name in self._names[1:]:
             other = outcomes[name]
             if list(first) != list(other):
-                raise Divergence(self.name, action, args, _events_differ(self._names[0], first, name, other))
+                found = _events_differ(self._names[0], first, name, other)
+                raise Divergence("engines-agree.events-differ", self.name, action, args, found)
             snapshot = self.engines[name].inspect()
             if snapshot != after:
                 lines = "\n".join(differences(after, snapshot, self._names[0], name))
-                raise Divergence(self.name, action, args, f"the states afterwards differ:\n{lines}")
+                raise Divergence("engines-agree.states-differ", self.name, action, args, lines)
         if self.follower is not None:
             self.follower.follow(action, args, first, after)
         return first
@@ -118,13 +116,13 @@ def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequen
     """The first place at which two lists of events part, with both sides."""
     common = min(len(first), len(second))
     at = next((index for index in range(common) if first[index] != second[index]), common)
-    lines = [f"event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
+    lines = [f"  event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
     for name, events in ((left, first), (right, second)):
         event = events[at] if at < len(events) else None
         if isinstance(event, Outgoing):
-            lines += [f"{name}: Outgoing", dissect(event.message)]
+            lines += [f"  {name}: {shown(event)}", dissect(event.message)]
         else:
-            lines.append(f"{name}: {_short(event, 600)}")
+            lines.append(f"  {name}: {shown(event)}")
     return "\n".join(lines)
 
 
@@ -136,9 +134,9 @@ def differences(left: object, right: object, left_name: str, right_name: str, pa
         names = [field.name for field in fields(left)]
         pairs = [(f".{name}", getattr(left, name), getattr(right, name)) for name in names]
     elif isinstance(left, Mapping) and isinstance(right, Mapping):
-        pairs = [(f"[{key!r}]", left.get(key), right.get(key)) for key in {**left, **right}]
+        pairs = [(f"[{shown(key)}]", left.get(key), right.get(key)) for key in {**left, **right}]
     elif isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
         pairs = [(f"[{index}]", a, b) for index, (a, b) in enumerate(zip(left, right, strict=True))]
     else:
-        return [f"  {path or 'value'}: {left_name} {_short(left)}, {right_name} {_short(right)}"]
+        return [f"  {path or 'value'}: {left_name} {shown(left)}, {right_name} {shown(right)}"]
     return [line for step, a, b in pairs for line in differences(a, b, left_name, right_name, path + step)]

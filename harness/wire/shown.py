@@ -54,7 +54,7 @@ def shown(value: object) -> str:
         case Enum():
             return str(value.name).lower().replace("_", " ")
         case int():
-            return str(value) if -(1 << 64) < value < 1 << 64 else _cut(f"{value:#x}", _TEXT)
+            return str(value) if -(1 << 64) < value < 1 << 64 else _middle(f"{value:#x}")
         case bytes() | bytearray():
             return _bytes(bytes(value))
         case Message():
@@ -63,14 +63,28 @@ def shown(value: object) -> str:
             return f"{TITLES[parse(value.message).kind]} goes out ({len(value.message)} bytes)"
         case Mapping():
             return _list(f"{shown(key)}: {shown(item)}" for key, item in value.items())
+        case _ if is_dataclass(value) and type(value).__str__ is not object.__str__:
+            return _cut(printable(str(value)), _TEXT * 2)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            told = [(field.name, getattr(value, field.name)) for field in fields(value)]
-            inner = ", ".join(f"{name} {shown(item)}" for name, item in told)
+            inner = ", ".join(filter(None, (_field(field.name, getattr(value, field.name)) for field in fields(value))))
             return f"{type(value).__name__}({inner})" if inner else type(value).__name__
         case Iterable():
             return _list(map(shown, value))
         case _:
             return _cut(printable(str(value)), _TEXT)
+
+
+def call(party: str, action: str, args: Mapping[str, object]) -> str:
+    """What was done, as a call: alice.send(text "hi")."""
+    return f"{party}.{action}({', '.join(f'{name} {shown(value)}' for name, value in args.items())})"
+
+
+def _field(name: str, value: object) -> str:
+    """A field of an event or a snapshot; "" for a text that is empty. Instance tags are hexadecimal everywhere."""
+    if value == "":
+        return ""
+    is_tag = name == "instance" or name.endswith("_tag")
+    return f"{name} {value:08x}" if is_tag and isinstance(value, int) else f"{name} {shown(value)}"
 
 
 def _list(items: Iterable[str]) -> str:
@@ -86,6 +100,11 @@ def _bytes(value: bytes) -> str:
         return '"' + _cut(value.decode("ascii"), _TEXT) + '"'
     dots = "..." if len(value) > _BYTES else ""
     return f"{value[:_BYTES].hex()}{dots} ({len(value)} byte{'s' if len(value) != 1 else ''})"
+
+
+def _middle(number: str) -> str:
+    """A large number without what is in its middle: two that differ mostly differ at an end."""
+    return number if len(number) <= _TEXT else f"{number[:_BYTES]}...{number[-_BYTES:]} ({len(number)} characters)"
 
 
 def _cut(text: str, size: int) -> str:

@@ -21,7 +21,7 @@ from otterproof.harness.testkit.scenario import scenario
 EXAMPLES = 8
 
 #: The oracle that is about targets that break down. By the others such a run is judged as far as it goes.
-BREAKDOWNS = "I14"
+BREAKDOWNS = "bounds"
 
 
 @scenario(
@@ -66,27 +66,27 @@ def three_clients(context: Context) -> None:
 
 #: What each oracle judges, and what it needs of a target. Its own docstring says what it demands.
 CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "I1": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
-    "I2": (("!DATA-RECV-10", "!ROBUST-INPUT-2"), ()),
-    "I3": (("ROBUST-INPUT-3", "ROBUST-LOOP-2"), ()),
-    "I4": (("AKE-BOTH-1",), ()),
-    "I5": (("KEYMGMT-SEND-1", "KEYMGMT-SEND-2", "!KEYMGMT-RECV-3", "KEYMGMT-ROTATE-1"), ()),
-    "I6": (("DATA-CTR-1", "DATA-CTR-2", "!DATA-CTR-3"), ()),
-    "I7": (("MACREVEAL-WHEN-4", "MACREVEAL-WHEN-5", "MACREVEAL-WHEN-6", "MACREVEAL-WHAT-2"), ()),
-    "I8": (("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8"), ("dump",)),
-    "I9": (("SMP-RESULT-1", "!SMP-RESULT-1"), ("smp",)),
-    "I10": (("STATE-ENCRYPTED-1", "TLV-END-2", "!TLV-END-2"), ()),
-    "I11": (("INSTANCE-OWN-5", "INSTANCE-REPLY-1", "!INSTANCE-DISCARD-4"), ("instance_tags",)),
-    "I12": (("FRAGMENT-RECV-12", "!FRAGMENT-RECV-12", "FRAGMENT-BOUND-1"), ()),
-    "I13": (("!STATE-SECRECY-1", "STATE-CLEAR-5", "STATE-ENCRYPTED-3"), ()),
-    "I14": (("!ROBUST-INPUT-1",), ()),
+    "authenticity": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
+    "rejection": (("!DATA-RECV-10", "!ROBUST-INPUT-2"), ()),
+    "healing": (("ROBUST-INPUT-3", "ROBUST-LOOP-2"), ()),
+    "agreement": (("AKE-BOTH-1",), ()),
+    "key-ids": (("KEYMGMT-SEND-1", "KEYMGMT-SEND-2", "!KEYMGMT-RECV-3", "KEYMGMT-ROTATE-1"), ()),
+    "counters": (("DATA-CTR-1", "DATA-CTR-2", "!DATA-CTR-3"), ()),
+    "mac-revelation": (("MACREVEAL-WHEN-4", "MACREVEAL-WHEN-5", "MACREVEAL-WHEN-6", "MACREVEAL-WHAT-2"), ()),
+    "forgetting": (("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8"), ("dump",)),
+    "smp": (("SMP-RESULT-1", "!SMP-RESULT-1"), ("smp",)),
+    "states": (("STATE-ENCRYPTED-1", "TLV-END-2", "!TLV-END-2"), ()),
+    "instance-tags": (("INSTANCE-OWN-5", "INSTANCE-REPLY-1", "!INSTANCE-DISCARD-4"), ("instance_tags",)),
+    "fragments": (("FRAGMENT-RECV-12", "!FRAGMENT-RECV-12", "FRAGMENT-BOUND-1"), ()),
+    "leaks": (("!STATE-SECRECY-1", "STATE-CLEAR-5", "STATE-ENCRYPTED-3"), ()),
+    "bounds": (("!ROBUST-INPUT-1",), ()),
 }
 
 
 def _register(oracle: str) -> None:
     claims, needs = CLAIMS[oracle]
     kind = ORACLES[oracle]
-    versions = (3,) if oracle == "I11" else (2, 3)
+    versions = (3,) if oracle == "instance-tags" else (2, 3)
 
     def judged(context: Context) -> None:
         _judge(context, _of_version(context, oracle), crashes=oracle == BREAKDOWNS)

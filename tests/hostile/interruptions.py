@@ -61,7 +61,10 @@ def _is(move: Move, name: str) -> bool:
 
 #: What is wrong with the target that the fake attempts know: an oracle objects to a move of a name when one of another
 #: name was made before, which is part of the demand.
-WRONG = {"I1": ("Deliver", ("send", "Drop", "Settle", "Tick", "FlipBit")), "I6": ("Settle", ("send", "Deliver"))}
+WRONG = {
+    "authenticity": ("Deliver", ("send", "Drop", "Settle", "Tick", "FlipBit")),
+    "counters": ("Settle", ("send", "Deliver")),
+}
 
 
 def fake_attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:

@@ -140,7 +140,7 @@ def test_a_docstring_holds_any_text(text: str) -> None:
 
 @each
 def test_a_generated_test_is_the_program_and_nothing_else(text: str) -> None:
-    failure = Failure("I14", Verdict.FAIL, text, text, False, 1)
+    failure = Failure("bounds", Verdict.FAIL, text, text, False, 1)
     sent = User("alice", "send", {"text": text.encode("latin-1", "replace"), "padding": None})
     named = EngineTarget("reference")
     named.name = text

@@ -26,12 +26,12 @@ from tests.hostile.mutations import mutated_bytes, mutated_json
 def good() -> Any:
     """A campaign with a finding in each stage, and a failure that nothing has been done about."""
     moves = (User("alice", "send", {"text": b"x"}), Deliver("bob"), Settle())
-    program = Program(Setup(start="scratch", target=make("reference"), oracles=("I1",)), moves)
+    program = Program(Setup(start="scratch", target=make("reference"), oracles=("authenticity",)), moves)
     findings = tuple(
         Finding(
             f"i1-{number}",
             stage,
-            "I1",
+            "authenticity",
             Verdict.FAIL,
             f"demand {number}",
             "detail",
@@ -42,7 +42,7 @@ def good() -> Any:
         )
         for number, stage in enumerate(FindingStage, 1)
     )
-    waiting = (Failure("I1", Verdict.FAIL, "demand", "detail", False, 2),)
+    waiting = (Failure("authenticity", Verdict.FAIL, "demand", "detail", False, 2),)
     return json.loads(as_json(State(9, waiting, findings), "reference", "1", "s"))
 
 

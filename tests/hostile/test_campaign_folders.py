@@ -182,7 +182,7 @@ def test_every_value_of_the_file_is_checked(folder: Path) -> None:
     stored["findings"][0]["program"]["moves"] = stored["findings"][0]["program"]["moves"][:1]
     stored["findings"][0]["shape"] = stored["findings"][0]["shape"][:1]
     stored["waiting"] = [
-        {"oracle": "I1", "verdict": "fail", "demand": "d", "detail": "d", "at_end": False, "made": 1},
+        {"oracle": "authenticity", "verdict": "fail", "demand": "d", "detail": "d", "at_end": False, "made": 1},
     ]
     assert _read(folder, json.dumps(stored)) is not None
     places = list(_places(stored))

@@ -42,7 +42,7 @@ class Slow:
         self.attempts += 1
         if self._verdict is None or not program.moves:
             return None
-        return Failure("I14", self._verdict, "an answer", "none", False, len(program.moves))
+        return Failure("bounds", self._verdict, "an answer", "none", False, len(program.moves))
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.MOST", 5)
 
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
-        return Failure("I14", Verdict.CRASH, repr(program.moves)[:200], "in other words each time", False, 1)
+        return Failure("bounds", Verdict.CRASH, repr(program.moves)[:200], "in other words each time", False, 1)
 
     workshop.attempt = attempt
     command = ["fuzz", TARGET, "--jobs", "1", "--out", str(tmp_path), "--examples", "40"]
@@ -191,7 +191,7 @@ def test_what_a_target_says_at_length_is_cut(
     words = "\U0001f9a6" * 1_000_000
 
     def fail(*_: object) -> None:
-        raise OracleFailure("I14", "it is short", None, words, words)
+        raise OracleFailure("bounds", "it is short", None, words, words)
 
     workshop.attempt = attempt
     monkeypatch.setattr("otterproof.harness.runs.fuzz.execute.attempt", attempt)

@@ -7,7 +7,8 @@ everything except such values; once a message fits it, the book learns what the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -32,19 +33,33 @@ from otterproof.implementations.contract import DsaPublicKey, Established, Event
 
 
 class Mismatch(Exception):
-    """A prediction failed: the place, what was predicted there, and what was observed."""
+    """A prediction failed: the place, what was predicted there, and what was observed.
 
-    def __init__(self, place: str, predicted: object, observed: object) -> None:
-        super().__init__(f"{place}: predicted {predicted!s:.600}, observed {observed!r:.600}")
+    check: the id of the check that did not hold. [harness/spec/checks/oracles.toml]
+    """
+
+    def __init__(self, place: str, predicted: object, observed: object, check: str = "") -> None:
+        super().__init__(place)
         self.place = place
         self.predicted = predicted
         self.observed = observed
+        self.check = check
 
 
-def same(place: str, predicted: object, observed: object) -> None:
+@contextmanager
+def judged_by(check: str) -> Iterator[None]:
+    """Gives a Mismatch the id of a check, unless it has one that is more exact."""
+    try:
+        yield
+    except Mismatch as mismatch:
+        mismatch.check = mismatch.check or check
+        raise
+
+
+def expect_equal(place: str, predicted: object, observed: object) -> None:
     """Mismatch unless the two are equal."""
     if predicted != observed:
-        raise Mismatch(place, repr(predicted), observed)
+        raise Mismatch(place, predicted, observed)
 
 
 def bind(names: NameTable, place: str, name: Name, observed: bytes | int) -> None:
@@ -52,7 +67,7 @@ def bind(names: NameTable, place: str, name: Name, observed: bytes | int) -> Non
     try:
         names.bind(name, observed)
     except BookConflict as conflict:
-        raise Mismatch(place, f"{name} ({conflict})", observed) from conflict
+        raise Mismatch(place, f"{name} ({conflict})", observed, "model.values-conflict") from conflict
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -75,7 +90,7 @@ class Verbatim:
     message: bytes
 
     def check(self, message: bytes, names: NameTable, place: str) -> None:
-        same(place, self.message, message)
+        expect_equal(place, self.message, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Again:
     name: MessageName
 
     def check(self, message: bytes, names: NameTable, place: str) -> None:
-        same(f"{place} (resent {self.name.kind})", names.message(self.name), message)
+        expect_equal(f"{place} (resent {self.name.kind})", names.message(self.name), message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,8 @@ class SealedMessage:
         kind = Kind.SIGNATURE if self.commit is None else Kind.REVEAL_SIGNATURE
         parsed = _parse(message, kind, self.header, place)
         encrypted = parsed.data("encrypted_signature")
-        same(f"{place}.encrypted_signature (length)", _encrypted_signature_size(self.seal.signer), len(encrypted))
+        size = _encrypted_signature_size(self.seal.signer)
+        expect_equal(f"{place}.encrypted_signature (length)", size, len(encrypted))
         if self.commit is not None:
             revealed = parsed.data("revealed_key")
             bind(names, f"{place}.revealed_key", RevealedKey(self.commit), revealed)
@@ -185,11 +201,11 @@ class DataMessage:
 
     def check(self, message: bytes, names: NameTable, place: str) -> None:
         parsed = _parse(message, Kind.DATA, self.header, place)
-        same(f"{place}.flags", self.flags, parsed.number("flags"))
-        same(f"{place}.sender_keyid", self.sender_keyid, parsed.number("sender_keyid"))
-        same(f"{place}.recipient_keyid", self.recipient_keyid, parsed.number("recipient_keyid"))
+        expect_equal(f"{place}.flags", self.flags, parsed.number("flags"))
+        expect_equal(f"{place}.sender_keyid", self.sender_keyid, parsed.number("sender_keyid"))
+        expect_equal(f"{place}.recipient_keyid", self.recipient_keyid, parsed.number("recipient_keyid"))
         bind(names, f"{place}.next_dh", self.next_dh, parsed.number("next_dh"))
-        same(f"{place}.ctr", self.counter, int.from_bytes(parsed.data("ctr"), "big"))
+        expect_equal(f"{place}.ctr", self.counter, int.from_bytes(parsed.data("ctr"), "big"))
         least, most = self.plain.sizes
         length = len(parsed.data("encrypted_message"))
         if not least <= length <= most:
@@ -214,13 +230,13 @@ def check_mac_keys(place: str, names: Sequence[MacKey], observed: Sequence[bytes
 def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Message:
     """An encoded message of that kind: well formed, canonically armoured, with that version and those tags."""
     parsed = wire.parse(message)
-    same(f"{place}.kind", kind, parsed.kind)
-    same(f"{place}.version", header.version, parsed.version)
-    same(f"{place}.problems", (), parsed.problems)  # [TYPES-MPI-2, TYPES-MPI-4]
-    same(f"{place} (armour)", wire.armour(parsed.body), message)  # [ARMOUR-FORM-1, ARMOUR-FORM-2]
+    expect_equal(f"{place}.kind", kind, parsed.kind)
+    expect_equal(f"{place}.version", header.version, parsed.version)
+    expect_equal(f"{place}.problems", (), parsed.problems)  # [TYPES-MPI-2, TYPES-MPI-4]
+    expect_equal(f"{place} (armour)", wire.armour(parsed.body), message)  # [ARMOUR-FORM-1, ARMOUR-FORM-2]
     if header.version == 3:  # [INSTANCE-HEADER-1]
-        same(f"{place}.sender_tag", header.sender_tag, parsed.number("sender_tag"))
-        same(f"{place}.receiver_tag", header.receiver_tag, parsed.number("receiver_tag"))
+        expect_equal(f"{place}.sender_tag", header.sender_tag, parsed.number("sender_tag"))
+        expect_equal(f"{place}.receiver_tag", header.receiver_tag, parsed.number("receiver_tag"))
     return parsed
 
 
@@ -277,10 +293,12 @@ def match_events(expected: Sequence[Expected], events: Sequence[Event], max_size
     for one in expected:
         place = f"event {at}"
         if at >= len(events):
-            raise Mismatch(place, one, None)
+            raise Mismatch(place, one, "no more events")
         if isinstance(one, Sends):
-            message, count = _take_message(events, at, max_size)
-            one.template.check(message, names, f"{place}.message")
+            with judged_by("model.wrong-fragments"):
+                message, count = _take_message(events, at, max_size)
+            with judged_by("model.wrong-message"):
+                one.template.check(message, names, f"{place}.message")
             at += count
         else:
             _match_event(one, events[at], place, names)
@@ -306,19 +324,19 @@ def _match_event(one: Event | OneOf | Establishes | GivesExtraKey, event: Event,
             _same_fields(place, one, event, "instance received use data")
             bind(names, f"{place}.key", one.key, event.key)
         case _:
-            same(place, one, event)
+            expect_equal(place, one, event)
 
 
 def _same_fields(place: str, one: object, event: Event, names: str) -> None:
     for name in names.split():
-        same(f"{place}.{name}", getattr(one, name), getattr(event, name))
+        expect_equal(f"{place}.{name}", getattr(one, name), getattr(event, name))
 
 
 def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tuple[bytes, int]:
     """The message that starts with event `at`, reassembled if it was fragmented, and how many events it took."""
     first = events[at]
     if not isinstance(first, Outgoing):
-        raise Mismatch(f"event {at}", "an outgoing message", first)
+        raise Mismatch(f"event {at}", "an outgoing message", first, "model.wrong-events")
     parsed = wire.parse(first.message)
     if parsed.kind not in (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3) or not parsed.has("n") or max_size is None:
         if max_size is not None and first.message.startswith(b"?OTR:") and len(first.message) > max_size:
@@ -328,8 +346,8 @@ def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tup
     group = [event.message for event in events[at : at + count] if isinstance(event, Outgoing)]
     message = b"".join(one.data("piece") for one in map(wire.parse, group) if one.has("piece"))
     for index, (piece, right) in enumerate(zip(group, split(message, max_size), strict=False)):
-        same(f"event {at + index} (fragment)", right, piece)
-    same(f"event {at} (fragments)", len(split(message, max_size)), len(group))
+        expect_equal(f"event {at + index} (fragment)", right, piece)
+    expect_equal(f"event {at} (fragments)", len(split(message, max_size)), len(group))
     return message, count
 
 

@@ -16,15 +16,17 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.model.actions import ACTIONS
 from otterproof.harness.judges.model.book import BookConflict, NameTable
-from otterproof.harness.judges.model.expect import Expected, Mismatch, match_events
+from otterproof.harness.judges.model.expect import Expected, Mismatch, judged_by, match_events
 from otterproof.harness.judges.model.snapshots import match_snapshot
 from otterproof.harness.judges.model.state import State
 from otterproof.harness.judges.model.step import Step
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.wire.shown import call, shown
 from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot
 
 
-class ModelDivergence(OtterproofError):
+class ModelDivergence(DemandFailed):
     """An engine did not do what the model predicted.
 
     place: the event and field, or the path in the snapshot. predicted, observed: what should have been there, and what
@@ -32,8 +34,13 @@ class ModelDivergence(OtterproofError):
     """
 
     def __init__(self, party: str, action: str, args: Mapping[str, object], mismatch: Mismatch) -> None:
-        shown = ", ".join(f"{name}={value!r:.120}" for name, value in args.items())
-        super().__init__(f"{party}.{action}({shown}): {mismatch}")
+        super().__init__(
+            mismatch.check,
+            checks.rule(mismatch.check),
+            where=f"{call(party, action, args)}, {mismatch.place}",
+            expected=shown(mismatch.predicted),
+            got=shown(mismatch.observed),
+        )
         self.party = party
         self.action = action
         self.place = mismatch.place
@@ -76,12 +83,15 @@ class PartyModel:
             self.state = replace(self.state, instance_tag=after.instance_tag)
         try:
             prediction = self.predict(action, args)
-            match_events(prediction.expected, events, self.config.max_message_size, self.book)
-            match_snapshot(prediction.state, after, self.book)
+            with judged_by("model.wrong-events"):
+                match_events(prediction.expected, events, self.config.max_message_size, self.book)
+            with judged_by("model.wrong-state"):
+                match_snapshot(prediction.state, after, self.book)
         except Mismatch as mismatch:
             raise ModelDivergence(self.name, action, args, mismatch) from mismatch
         except BookConflict as conflict:
-            raise ModelDivergence(self.name, action, args, Mismatch("book", conflict, events)) from conflict
+            mismatch = Mismatch("the names of values", conflict, events, "model.values-conflict")
+            raise ModelDivergence(self.name, action, args, mismatch) from conflict
         self.state = prediction.state
 
     def snapshot(self) -> object:

@@ -1,8 +1,9 @@
 """Oracles: what must hold in every run, whatever the users do and whatever the adversary does.
 
 An oracle is a watcher on a world. It judges by the bytes on the wire, by the events, and by the snapshots of parties
-that show them, but never by the internals of an engine. `Oracles` bundles those that look at one world (I15, that two
-engines agree, is otterproof.harness.targets.lockstep). All of them share one reader, which works out what a step means.
+that show them, but never by the internals of an engine. `Oracles` bundles those that look at one world. All of them
+share one reader, which works out what a step means. That two engines agree is judged by
+otterproof.harness.targets.lockstep.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ class Oracles:
     """A watcher that consists of oracles: all of them, or those whose ids are given.
 
     configs: those of the parties; without them nothing is judged by policy or message size. drawn: for each party, the
-    randomness that its source has given so far (RecordingEntropy.drawn); without it I8 can't search for it. foreign:
+    randomness that its source has given so far (RecordingEntropy.drawn), for which `forgetting` then searches. foreign:
     parties that are not engines of this project, with their capabilities. They are judged by the protocol text alone,
-    not by the choices of our contract, and only by what they tell; the rest is never guessed.
+    not by the choices of our contract, and only by what they report; the rest is never guessed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What two sides must agree on, after a handshake and after SMP (I4, I9)."""
+"""What two sides must agree on, after a handshake and after SMP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.delivery import authenticated
 from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     Ended,
     Established,
@@ -52,7 +53,7 @@ class Agreement(Oracle):
     side ever has that ssid. The state shows what the events said.
     """
 
-    id = "I4"
+    id = "agreement"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -74,27 +75,30 @@ class Agreement(Oracle):
         kind = _LAST[event.sent_reveal_signature]
         name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
-            # [AKE-OUTLINE-1]
-            self.fail(view, "a handshake is reported complete", f"only a {kind} message that is in order completes it")
+            got = "no message" if message is None else message
+            self.fail("agreement.completed-without-handshake", view, expected=kind, got=got)
         peer = self._proofs.get(name)
         if peer is None:
-            # [AKE-VERIFY-6, STATE-SECRECY-2]
-            self.fail(view, f"a {kind} message that nobody sent completes the handshake", "it is refused")
+            expected = f"{shown(kind)} that nobody sent is refused"
+            self.fail("agreement.completed-by-forgery", view, expected=expected, got=view.step.events)
         identity = self._reader.world.parties[peer].fingerprint
         if event.fingerprint != identity:
-            # [AKE-OUTLINE-2, KEYS-FPR-3]
-            self.fail(view, f"fingerprint {event.fingerprint.hex()}", f"{peer}'s, {identity.hex()}")
-        told = (event.version, event.instance)
-        if told != (message.version, view.instance):
-            self.fail(view, f"version and instance {told}", f"those of the message, {message.version, view.instance}")
+            self.fail("agreement.wrong-fingerprint", view, expected=identity, got=event.fingerprint)
+        if event.version != message.version:
+            self.fail("agreement.wrong-version", view, expected=message.version, got=event.version)
+        if event.instance != view.instance:
+            expected = f"{view.instance:08x}"
+            self.fail("agreement.wrong-instance", view, expected=expected, got=f"{event.instance:08x}")
         side = Side(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
         first = Side(peer, event.version, own, not event.sent_reveal_signature)
         expected = (first,) if event.sent_reveal_signature else ()
-        # [AKE-BOTH-1, DERIVE-AKE-2]
-        if known != expected or len(event.ssid) != 8:
-            self.fail(view, f"sides with ssid {event.ssid.hex()} before this one: {known}", f"{expected}")
+        if len(event.ssid) != 8:
+            self.fail("agreement.ssid-wrong-size", view, expected="8 bytes", got=event.ssid)
+        if known != expected:
+            who = f"those that completed it before with the ssid {event.ssid.hex()}: "
+            self.fail("agreement.sides-differ", view, expected=who + shown(expected), got=known)
         self._sides[event.ssid] = (*known, side)
 
     def _judge_state(self, view: Observation) -> None:
@@ -105,9 +109,9 @@ class Agreement(Oracle):
             link = self._reader.link(view.party, session.instance)
             seen = (session.message_state, session.ssid, session.fingerprint)
             told = (link.state, link.ssid, b"" if link.state is MessageState.PLAINTEXT else link.fingerprint)
-            # [AKE-HIDE-1, STATE-ENCRYPTED-4]
             if seen != told or (link.encrypted and session.version != link.version):
-                self.fail(view, f"the state of session {session.instance:08x} shows {seen}", f"as reported, {told}")
+                expected = f"{shown((*told, link.version))}, as the events said of session {session.instance:08x}"
+                self.fail("agreement.state-not-as-reported", view, expected=expected, got=(*seen, session.version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +142,13 @@ class Smp(Oracle):
     once, and never after it was given up. The SMP state changes as the protocol text's tables say.
     """
 
-    id = "I9"
+    id = "smp"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
         self._runs: dict[tuple[str, int], Run] = {}
         self._asked: set[tuple[str, int]] = set()
-        self._letters: dict[bytes, Run] = {}
+        self._messages: dict[bytes, Run] = {}
 
     def observe(self, view: Observation) -> None:
         self._begin(view)
@@ -152,7 +156,7 @@ class Smp(Oracle):
             if isinstance(one, Sent):
                 name, run = authenticated(one.message), self._runs.get((view.party, one.instance))
                 if name is not None and run is not None:
-                    self._letters[name] = run
+                    self._messages[name] = run
             elif isinstance(one, SmpRequested):
                 self._judge_request(view, one)
                 self._asked.add((view.party, one.instance))
@@ -179,8 +183,8 @@ class Smp(Oracle):
             return  # it does not say so, but did nothing
         secret, question = view.step.args.get("secret"), view.step.args.get("question")
         if view.step.action == "smp_answer":
-            # [SMP-TRUST-2]
-            self.demand(where in self._asked, view, "an answer is sent", "it is refused, since nobody asked")
+            expected = "the answer is refused, as the peer has not asked"
+            self.demand("smp.answered-unasked", where in self._asked, view, expected=expected, got=view.step.events)
         self._asked.discard(where)
         self._runs.pop(where, None)
         if isinstance(secret, bytes):
@@ -190,25 +194,27 @@ class Smp(Oracle):
     def _peer(self, view: Observation) -> Run | None:
         """The run for which the message just received was sent."""
         name = authenticated(view.message) if view.message is not None and view.accepted else None
-        return self._letters.get(name) if name is not None else None
+        return self._messages.get(name) if name is not None else None
 
     def _judge_request(self, view: Observation, event: SmpRequested) -> None:
         peer = self._peer(view)
-        right = peer is not None and peer.initiator and peer.question == event.question
-        if view.foreign and peer is not None and not peer.question:
-            right = peer.initiator and not event.question  # not all tell an empty question from none
-        if not right:
-            # [SMP-MSG1-4]
-            self.fail(view, f"the user is asked for a secret, question {event.question!r}", f"the peer began {peer}")
+        if peer is None or not peer.initiator:
+            self.fail("smp.asked-without-run", view, expected="no request, as the peer has begun no run", got=event)
+        # Not all foreign parties tell an empty question from none.
+        alike = not event.question if view.foreign and not peer.question else event.question == peer.question
+        if not alike:
+            self.fail("smp.question-changed", view, expected=peer.question, got=event.question)
 
     def _judge_result(self, view: Observation, event: SmpFinished) -> None:
         own, peer = self._runs.get((view.party, event.instance)), self._peer(view)
         if own is None or peer is None or own.initiator == peer.initiator:
-            # [SMP-SECRET-9]
-            self.fail(view, f"a run finishes, equal={event.equal}", "both sides have a run, in different roles")
-        if event.equal != (own.secret == peer.secret):
-            # [SMP-RESULT-1, SMP-SECRET-8]
-            self.fail(view, f"equal={event.equal}", f"equal={own.secret == peer.secret}, by what the users typed")
+            roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
+            got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"
+            self.fail("smp.finished-without-peer", view, expected="no result", got=got)
+        equal = own.secret == peer.secret
+        if event.equal != equal:
+            expected, got = ("equal" if one else "not equal" for one in (equal, event.equal))
+            self.fail("smp.wrong-result", view, expected=f"{expected}, as the users typed", got=got)
 
     def _judge_states(self, view: Observation) -> None:
         if view.step.after is None or view.step.before is None:
@@ -222,17 +228,19 @@ class Smp(Oracle):
         for session in view.step.after.sessions:
             earlier = view.session(session.instance, after=False)
             before = earlier.smp_state if earlier else SmpState.EXPECT1
-            moved = (before, session.smp_state)
+            now = session.smp_state
             if session.instance in closed:
-                # [SMP-EXPECT-5, SMP-MSG3-4, SMP-MSG4-3, SMP-STATE-2]
-                right = session.smp_state is SmpState.EXPECT1
+                rule, right, expected = "smp.not-reset", now is SmpState.EXPECT1, SmpState.EXPECT1.name
             elif view.step.action in _ACTIONS and where == (view.party, session.instance):
-                refused = any(isinstance(one, Refused) for one in view.happenings)
+                rule = "smp.wrong-state-after-action"
                 possible, then = _ACTIONS[view.step.action]
-                right = before is session.smp_state if refused else before in possible and session.smp_state is then
+                if any(isinstance(one, Refused) for one in view.happenings):
+                    right, expected = before is now, f"{before.name}, as the action is refused"
+                else:
+                    right, expected = before in possible and now is then, f"{then.name}, or the action is refused"
             else:
-                # [SMP-EXPECT-1, SMP-STATE-3]
-                right = moved in _PROGRESS if view.accepted else before is session.smp_state
+                rule = "smp.wrong-state-after-message"
+                right = (before, now) in _PROGRESS if view.accepted else before is now
+                expected = f"{before.name}, or a step on" if view.accepted else before.name
             if not right:
-                names = " to ".join(state.name for state in moved)
-                self.fail(view, f"SMP goes from {names} on {view.step.action}", "a transition of the text's table")
+                self.fail(rule, view, expected=expected, got=f"{now.name}, and before that {before.name}")

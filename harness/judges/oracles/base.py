@@ -1,6 +1,7 @@
 """What all oracles share: their interface, and the failure that they raise.
 
 An oracle looks at one step after another and remembers what it needs. [otterproof.harness.judges.oracles.remembering]
+Each of its rules is a check, with an id that begins with the oracle's name. [harness/spec/checks/oracles.toml]
 """
 
 from __future__ import annotations
@@ -10,24 +11,27 @@ from typing import ClassVar, NoReturn
 from otterproof.harness.judges.oracles.reading import Observation, Reader
 from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.wire.shown import shown
 
 
-class OracleFailure(OtterproofError, AssertionError):
+class OracleFailure(DemandFailed, AssertionError):
     """Something that must always hold did not.
 
-    oracle: its id. requirement: what it demands, in a sentence. step: where it failed, None for the end of a run. seen:
-    what was there instead. expected: what must hold at this place.
+    oracle: its id. step: where it failed, None for the end of a run.
     """
 
-    def __init__(self, oracle: str, requirement: str, step: Step | None, seen: str, expected: str) -> None:
-        where = "at the end of the run" if step is None else f"step {step.number}, {step.party}.{step.action}"
-        super().__init__(f"{oracle}, {where}: {requirement}\n  must hold: {expected}\n  seen:      {seen}")
+    def __init__(self, oracle: str, check_id: str, step: Step | None, expected: object, got: object) -> None:
+        super().__init__(
+            check_id,
+            checks.rule(check_id),
+            where="the end of the run" if step is None else f"step {step.number}, {step.party}.{step.action}",
+            expected=shown(expected),
+            got=shown(got),
+        )
         self.oracle = oracle
-        self.requirement = requirement
         self.step = step
-        self.seen = seen
-        self.expected = expected
 
 
 class Oracle(Remembering):
@@ -39,19 +43,15 @@ class Oracle(Remembering):
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    @property
-    def requirement(self) -> str:
-        """The first sentence of the description."""
-        return " ".join((self.__doc__ or "").partition("\n\n")[0].split())
-
     def observe(self, view: Observation) -> None:
         """Judge a step; raises OracleFailure."""
         raise NotImplementedError
 
-    def fail(self, view: Observation | None, seen: str, expected: str) -> NoReturn:
-        raise OracleFailure(self.id, self.requirement, view.step if view else None, seen, expected)
+    def fail(self, check_id: str, view: Observation | None, *, expected: object, got: object) -> NoReturn:
+        """A rule does not hold in a step, or at the end of the run (None). expected, got: any that `shown` takes."""
+        raise OracleFailure(self.id, check_id, view.step if view else None, expected, got)
 
-    def demand(self, holds: bool, view: Observation, seen: str, expected: str) -> None:
-        """Fail unless it holds. Only where the texts cost nothing to make; otherwise test first and call `fail`."""
+    def demand(self, check_id: str, holds: bool, view: Observation, *, expected: object, got: object) -> None:
+        """Fail unless it holds. Only where the values cost nothing to make; otherwise test first and call `fail`."""
         if not holds:
-            self.fail(view, seen, expected)
+            self.fail(check_id, view, expected=expected, got=got)

@@ -1,4 +1,4 @@
-"""Authenticity and rejection: what is delivered was sent, and what is refused leaves no trace (I1, I2)."""
+"""Authenticity and rejection: what is delivered was sent, and what is refused leaves no trace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
+from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     Established,
     PartySnapshot,
@@ -47,11 +49,11 @@ class Authenticity(Oracle):
     is sent more often than it was typed.
     """
 
-    id = "I1"
+    id = "authenticity"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._letters: dict[bytes, SentMessage] = {}
+        self._messages: dict[bytes, SentMessage] = {}
         # How often each text was typed, and how often it went out in a data message.
         self._typed: dict[tuple[str, bytes], int] = {}
         self._sent: dict[tuple[str, bytes], int] = {}
@@ -64,48 +66,44 @@ class Authenticity(Oracle):
         self._write_down(view)
 
     def _judge(self, view: Observation) -> None:
-        shown = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]
+        secure = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]
         if not view.accepted:
-            if shown:
-                # [DATA-RECV-12]
-                self.fail(view, f"{shown[0].text[:60]!r} is shown as secure", "only an accepted data message shows it")
+            if secure:
+                expected = "no text is shown as secure"
+                self.fail("authenticity.shown-unauthenticated", view, expected=expected, got=secure[0].text)
             return
         message = view.message
         if message is None or not view.link.encrypted:
-            # [STATE-ENDED-3, USER-END-5]
-            self.fail(view, "a data message is acted upon outside ENCRYPTED", "it is refused with NOT_ENCRYPTED")
+            expected = "the message is refused, as the session is not ENCRYPTED"
+            self.fail("authenticity.accepted-without-session", view, expected=expected, got=view.step.events)
         name = authenticated(message)
-        letter = self._letters.get(name) if name is not None else None
-        if name is None or letter is None or letter.ssid != view.link.ssid:
-            # [DATA-MAC-2, STATE-SECRECY-2]
-            self.fail(view, "a data message that nobody sent in this session is acted upon", "it is refused")
-        # [DATA-RECV-13]
-        self.demand((view.party, name) not in self._delivered, view, "it is acted upon again", "a copy is refused")
+        sent = self._messages.get(name) if name is not None else None
+        if name is None or sent is None or sent.ssid != view.link.ssid:
+            expected = "the message is refused, as nobody sent it in this session"
+            self.fail("authenticity.forgery-accepted", view, expected=expected, got=view.step.events)
+        if (view.party, name) in self._delivered:
+            expected = "the copy is refused"
+            self.fail("authenticity.accepted-twice", view, expected=expected, got=view.step.events)
         self._delivered.add((view.party, name))
         self._judge_counter(view, message)
-        texts = [event.text for event in shown]
-        if letter.text is None:
-            genuine = all((letter.sender, text) in self._typed for text in texts) and len(texts) < 2
+        texts = [event.text for event in secure]
+        if sent.text is None:
+            genuine = all((sent.sender, text) in self._typed for text in texts) and len(texts) < 2
         else:
-            genuine = texts == ([letter.text] if letter.text else [])
+            genuine = texts == ([sent.text] if sent.text else [])
         if not genuine:
-            # [DATA-TEXT-1, DATA-TEXT-3]
-            self.fail(view, f"shown as secure: {texts!r:.200}", f"{letter.sender} sent {letter.text!r:.200}")
-        # [INSTANCE-MULTI-1]
-        self.demand(
-            all(event.instance == view.instance for event in shown),
-            view,
-            "the text is shown for another session",
-            "it is shown for the session that it came in",
-        )
+            typed = "any one text that was typed" if sent.text is None else sent.text or "no text"
+            self.fail("authenticity.text-changed", view, expected=typed, got=texts)
+        instances = [f"{event.instance:08x}" for event in secure if event.instance != view.instance]
+        self.demand("authenticity.wrong-instance", not instances, view, expected=f"{view.instance:08x}", got=instances)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
         pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
         counter, where = int.from_bytes(message.data("ctr")), (view.party, view.link.ssid, *pair)
         last = self._counters.get(where, 0)
         if counter <= last:
-            # [KEYMGMT-RECV-6]
-            self.fail(view, f"counter {counter} accepted after {last} for key ids {pair}", "counters rise")
+            expected = f"above {last}, under key ids {pair[0]} and {pair[1]}"
+            self.fail("authenticity.old-counter-accepted", view, expected=expected, got=counter)
         self._counters[where] = counter
 
     def _write_down(self, view: Observation) -> None:
@@ -126,7 +124,7 @@ class Authenticity(Oracle):
                     text = typed
                 elif established:
                     text = stored.pop(0) if stored else (None if stored is None else b"")
-                self._letters[name] = SentMessage(view.party, one.link.ssid, text)
+                self._messages[name] = SentMessage(view.party, one.link.ssid, text)
                 if text:
                     self._count(view, text)
 
@@ -134,9 +132,10 @@ class Authenticity(Oracle):
         where = (view.party, text)
         self._sent[where] = self._sent.get(where, 0) + 1
         if self._sent[where] > self._typed.get(where, 0):
-            # [USER-STORED-5]
-            times = f"{self._sent[where]} times, typed {self._typed.get(where, 0)} times"
-            self.fail(view, f"{text[:60]!r} is sent {times}", "what was typed once is sent once")
+            typed = f"sent {self._typed.get(where, 0)} times, as often as it was typed"
+            self.fail(
+                "authenticity.sent-twice", view, expected=typed, got=f"sent {self._sent[where]} times: {shown(text)}"
+            )
 
 
 class Rejection(Oracle):
@@ -149,7 +148,7 @@ class Rejection(Oracle):
     with our own.
     """
 
-    id = "I2"
+    id = "rejection"
 
     def observe(self, view: Observation) -> None:
         reason = view.refusal
@@ -160,17 +159,19 @@ class Rejection(Oracle):
             return
         for one in view.happenings:
             if not isinstance(one, Rejected | Unreadable | Sent):
-                # [DATA-RECV-12, REVEAL-REJECT-1, SIG-REJECT-1]
-                self.fail(view, f"{reason.value} together with {one!r:.200}", "a refusal is the only outcome")
+                expected = f"nothing beside the refusal ({reason.value})"
+                self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         kinds = [one.message.kind for one in view.sent]
         allowed = self._answer(view, reason)
         if kinds != allowed:
-            # [COMMIT-DHKEY-3, DATA-RECV-7, DATA-RECV-9, INSTANCE-DISCARD-4]
-            self.fail(view, f"{reason.value} answered with {list(map(str, kinds))}", f"{list(map(str, allowed))}")
+            self.fail("rejection.wrong-answer", view, expected=allowed, got=kinds)
         before, after = view.step.before, view.step.after
-        # [COMMIT-BAD-1, COMMIT-DHKEY-2, DATA-RECV-10, INSTANCE-DISCARD-4, REVEAL-IGNORED-1, ROBUST-INPUT-2]
-        if before is not None and after is not None and self._expected(view, reason, before, after) != after:
-            self.fail(view, f"{reason.value} changed the state", "the snapshot is the same as before")
+        expected_state = (
+            self._expected(view, reason, before, after) if before is not None and after is not None else after
+        )
+        if expected_state != after:
+            changed = differences(expected_state, after, "before", "afterwards")
+            self.fail("rejection.state-changed", view, expected="the state of before", got=changed)
 
     def _foreign(self, view: Observation, reason: Reason) -> None:
         """Judge by the protocol text a data message that its receiver reports as unreadable."""
@@ -178,17 +179,14 @@ class Rejection(Oracle):
         if not view.is_data or message is None or message.problems:
             return
         if view.acted_upon:
-            # [DATA-RECV-12]
-            self.fail(view, f"{reason.value} together with {view.happenings!r:.200}", "what is refused has no effect")
+            expected = f"nothing beside the refusal ({reason.value})"
+            self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
         told = any(isinstance(one, Unreadable) for one in view.happenings)
         if quiet and (told or kinds):
-            # [DATA-FLAGS-4]
-            seen = f"the user is {'' if told else 'not '}told, and {list(map(str, kinds))} goes out"
-            self.fail(view, seen, "what has the flag IGNORE_UNREADABLE is ignored when it can't be read")
+            self.fail("rejection.flag-ignored", view, expected="no event, and no answer", got=view.step.events)
         if told and not quiet and kinds != [Kind.ERROR]:
-            # [DATA-RECV-7, DATA-RECV-9]
-            self.fail(view, f"answered with {list(map(str, kinds))}", "it is answered with an Error Message")
+            self.fail("rejection.wrong-answer", view, expected=Kind.ERROR, got=kinds)
 
     def _answer(self, view: Observation, reason: Reason) -> list[Kind]:
         if reason is Reason.COLLISION_WON:
@@ -198,12 +196,9 @@ class Rejection(Oracle):
         quiet = view.message.has("flags") and view.message.number("flags") & 1
         told = any(isinstance(one, Unreadable) for one in view.happenings)
         if told == bool(quiet):
-            # [DATA-FLAGS-4, DATA-RECV-6, DATA-RECV-8]
-            self.fail(
-                view,
-                f"IGNORE_UNREADABLE is {'set' if quiet else 'clear'}, the user is {'' if told else 'not '}told",
-                "the user is told unless the flag is set",
-            )
+            if quiet:
+                self.fail("rejection.flag-ignored", view, expected="the user is not told", got=view.step.events)
+            self.fail("rejection.not-reported", view, expected="the user is told", got=view.step.events)
         return [] if quiet else [Kind.ERROR]
 
     def _expected(

@@ -1,4 +1,4 @@
-"""What passes between a party and the network, regardless of content: tags, fragments, leaks, bounds (I11 to I14)."""
+"""What passes between a party and the network, regardless of content: tags, fragments, leaks, bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import ALLOW, Observation, Reader, Sent
 from otterproof.harness.targets.driver import TargetUnsupported
+from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MIN_INSTANCE_TAG,
@@ -37,15 +39,15 @@ class InstanceTags(Oracle):
     a handshake waiting with a D-H key that has just been dropped may go back to NONE.
     """
 
-    id = "I11"
+    id = "instance-tags"
 
     def observe(self, view: Observation) -> None:
         for one in view.sent:
             self._outgoing(view, one)
         discarded = (Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, Reason.OTHER_INSTANCE)
-        # [INSTANCE-DISCARD-1, INSTANCE-DISCARD-2, INSTANCE-DISCARD-3, INSTANCE-DISCARD-5, INSTANCE-ZERO-3]
         if view.header in discarded and (view.acted_upon if view.foreign else view.refusal is not view.header):
-            self.fail(view, f"refusal {view.refusal} for a message whose tags are {view.header}", "it is discarded")
+            expected = f"the message is discarded: {view.header.value}"
+            self.fail("instance-tags.not-discarded", view, expected=expected, got=view.step.events)
         touched = self._touched(view)
         if touched is not None:
             self._isolation(view, touched)
@@ -57,14 +59,14 @@ class InstanceTags(Oracle):
         sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
         told = self._reader.world.parties[view.party].instance_tag  # 0 if not told; then it need not stay the same
         if sender != (told or sender) or sender < MIN_INSTANCE_TAG:
-            # [INSTANCE-HEADER-1, INSTANCE-OWN-2, INSTANCE-OWN-5]
-            self.fail(view, f"sender tag {sender:#x} goes out", f"our own, {view.own_tag:#x}")
+            own = f"{view.own_tag:08x}, the party's own"
+            self.fail("instance-tags.wrong-sender-tag", view, expected=own, got=f"{sender:08x}")
         if receiver < MIN_INSTANCE_TAG and (receiver or message.kind is not Kind.DH_COMMIT):
-            # [INSTANCE-ZERO-1]
-            self.fail(view, f"receiver tag {receiver:#x} on a {message.kind} message", "the tag of the session")
+            expected, got = "the tag of the session's peer", f"{receiver:08x} on {shown(message.kind)}"
+            self.fail("instance-tags.no-receiver-tag", view, expected=expected, got=got)
         if view.step.action == "receive" and receiver not in (0, view.instance):
-            # [INSTANCE-REPLY-1, INSTANCE-REPLY-2]
-            self.fail(view, f"an answer to {view.instance:#x} goes to {receiver:#x}", "it goes to whom it answers")
+            expected = f"receiver tag {view.instance:08x}, the sender tag of the message that is answered"
+            self.fail("instance-tags.answer-to-another", view, expected=expected, got=f"{receiver:08x}")
 
     def _touched(self, view: Observation) -> set[int] | None:
         """The sessions that the step may change; None for all."""
@@ -89,11 +91,13 @@ class InstanceTags(Oracle):
         now = {session.instance: session for session in after.sessions}
         for instance in {*was, *now} - touched:
             if not self._unchanged(was.get(instance), now.get(instance), len(was)):
-                # [INSTANCE-MULTI-1]
-                self.fail(view, f"session {instance:08x} is changed", f"only {sorted(touched)} may change")
+                allowed = ", ".join(f"{one:08x}" for one in sorted(touched)) or "no session"
+                expected, got = f"only these sessions may change: {allowed}", f"session {instance:08x} changes"
+                self.fail("instance-tags.other-session-changed", view, expected=expected, got=got)
         moved = {event.instance for event in view.happenings if isinstance(event, Established)}
         if after.focus != before.focus and after.focus not in moved & touched:
-            self.fail(view, f"the focus moves to {after.focus:08x}", "it moves to a session that becomes ENCRYPTED")
+            expected = f"{before.focus:08x}, or a session that has just been established"
+            self.fail("instance-tags.focus-moved", view, expected=expected, got=f"{after.focus:08x}")
 
     def _unchanged(self, was: SessionSnapshot | None, now: SessionSnapshot | None, count: int) -> bool:
         if was is None or now is None:
@@ -104,6 +108,11 @@ class InstanceTags(Oracle):
         return was == now
 
 
+def _stored(fragments: Mapping[int, tuple[int, int]]) -> str:
+    """What is kept of fragments, in words."""
+    return ", ".join(f"{k} of {n} from {sender:08x}" for sender, (k, n) in fragments.items()) or "nothing"
+
+
 class Fragments(Oracle):
     """Only fragments 1 to n in their order assemble; anything else resets or is ignored as written; memory is bounded.
 
@@ -112,7 +121,7 @@ class Fragments(Oracle):
     and these are complete, in order, not empty, within the size agreed, and carry the tags of the message itself.
     """
 
-    id = "I12"
+    id = "fragments"
     fixed = frozenset({"_reader", "_sizes"})
 
     def __init__(self, reader: Reader, configs: Mapping[str, PartyConfig] | None = None) -> None:
@@ -126,43 +135,44 @@ class Fragments(Oracle):
             expected = [] if view.fragment is None else [Rejected(view.fragment)]
             wrong = view.acted_upon if view.foreign else list(view.happenings) != expected
             if (view.message is None or view.fragment) and wrong:
-                # [FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9, FRAGMENT-RECV-20]
-                self.fail(view, f"{list(view.happenings)!r:.200} for a fragment", f"{expected}")
+                if view.foreign:
+                    expected_events = "nothing is taken for genuine before the message is whole"
+                    self.fail("fragments.not-inert", view, expected=expected_events, got=view.step.events)
+                self.fail("fragments.not-inert", view, expected=expected, got=view.step.events)
         party = view.step.after
         if party is None:
             return
         if view.step.action == "receive":
             stored = {sender: (store.k, store.n) for sender, store in view.stores.items()}
             if dict(party.fragments) != stored:
-                # [FRAGMENT-RECV-10, FRAGMENT-RECV-11, FRAGMENT-RECV-12, FRAGMENT-RECV-15, FRAGMENT-RECV-16,
-                # FRAGMENT-RECV-21, FRAGMENT-RECV-22]
-                self.fail(view, f"the state shows fragments {dict(party.fragments)}", f"{stored} by the rules")
+                self.fail("fragments.wrong-store", view, expected=_stored(stored), got=_stored(party.fragments))
         if len(party.fragments) > MAX_INSTANCES:
-            # [FRAGMENT-BOUND-1]
-            self.fail(view, f"fragments of {len(party.fragments)} senders are kept", f"{MAX_INSTANCES} at most")
+            expected, got = f"fragments of at most {MAX_INSTANCES} senders", f"of {len(party.fragments)}"
+            self.fail("fragments.too-many-senders", view, expected=expected, got=got)
 
     def _outgoing(self, view: Observation, one: Sent) -> None:
         size = self._sizes.get(view.party)
         encoded = one.message.armour is not None
         if size is not None and encoded and any(len(piece) > size for piece in one.pieces):
-            # [FRAGMENT-SEND-8]
-            self.fail(view, f"{max(map(len, one.pieces))} bytes go out at once", f"{size} at most")
+            got = f"{max(map(len, one.pieces))} bytes"
+            self.fail("fragments.over-maximum-size", view, expected=f"at most {size} bytes", got=got)
         if len(one.pieces) == 1:
             return
         parts = [wire.parse(piece) for piece in one.pieces]
         numbers = [(int(part.data("k")), int(part.data("n"))) for part in parts]
         if not encoded or numbers != [(k, len(parts)) for k in range(1, len(parts) + 1)]:
-            # [FRAGMENT-SEND-1, FRAGMENT-SEND-4]
-            self.fail(view, f"fragments {numbers} of a {one.message.kind} message", "1 to n of an encoded message")
-        if {part.version for part in parts} != {one.message.version}:
-            # [FRAGMENT-SEND-10]
-            self.fail(view, "fragments of another version than their message", "the version of the message")
+            what = f"of {shown(one.message.kind)}: {', '.join(f'{k} of {n}' for k, n in numbers)}"
+            expected = f"fragments 1 to {len(parts)} of an encoded message"
+            self.fail("fragments.wrong-sequence", view, expected=expected, got=what)
+        versions = {part.version for part in parts}
+        if versions != {one.message.version}:
+            self.fail("fragments.wrong-version", view, expected=one.message.version, got=versions)
         for part in parts if one.message.version == 3 else ():
             tags = (int(part.data("sender_tag"), 16), int(part.data("receiver_tag"), 16))
             own = (one.message.number("sender_tag"), one.message.number("receiver_tag"))
             if tags != own:
-                # [FRAGMENT-SEND-11, INSTANCE-HEADER-2]
-                self.fail(view, f"a fragment with tags {tags}", f"those of its message, {own}")
+                expected, got = (f"{sender:08x} and {receiver:08x}" for sender, receiver in (own, tags))
+                self.fail("fragments.wrong-tags", view, expected=expected, got=got)
 
 
 #: Texts shorter than this may occur in a message by chance.
@@ -182,7 +192,7 @@ class Leaks(Oracle):
     REQUIRE_ENCRYPTION.
     """
 
-    id = "I13"
+    id = "leaks"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -217,21 +227,19 @@ class Leaks(Oracle):
             return True  # OTR is off, about which the text says no more, or the state is unknown
         if refused or not isinstance(text, bytes):
             if kinds:
-                # [USER-SEND-10]
-                self.fail(view, f"{list(map(str, kinds))} goes out although refused", "nothing")
+                self.fail("leaks.sent-although-refused", view, expected="nothing goes out", got=kinds)
             return False
         if state is not MessageState.PLAINTEXT:
             expected = [Kind.DATA] if state is MessageState.ENCRYPTED else []
             if kinds != expected:
-                # [STATE-ENCRYPTED-1, STATE-ENCRYPTED-3, STATE-FINISHED-1, USER-SEND-6, USER-SEND-10]
-                self.fail(view, f"{list(map(str, kinds))} goes out in {state.name}", f"{list(map(str, expected))}")
+                check_id = "leaks.sent-unencrypted" if state is MessageState.ENCRYPTED else "leaks.sent-after-end"
+                self.fail(check_id, view, expected=expected, got=kinds)
             return False
         if view.policy is None:
             return True
         if Policy.REQUIRE_ENCRYPTION in view.policy and view.enabled:
-            # [POLICY-REQUIRE-1, USER-SEND-1]
             if [wire.parse(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # also where the text is one
-                self.fail(view, f"{list(map(str, kinds))} goes out under REQUIRE_ENCRYPTION", "a query")
+                self.fail("leaks.sent-despite-policy", view, expected=Kind.QUERY, got=kinds)
             return False
         self._in_the_clear(view, text, view.policy)
         return True
@@ -242,29 +250,30 @@ class Leaks(Oracle):
         groups = b"".join(wire.TAG_VERSIONS[version] for version, flag in sorted(ALLOW.items()) if flag in policy)
         tagged = text + wire.TAG_BASE + groups
         if out != text and not (may and out == tagged):
-            # [POLICY-TAG-1, TAG-FORM-8, USER-SEND-2]
-            self.fail(view, f"{out[:80]!r} goes out", f"the text as it was typed{', or with the tag' if may else ''}")
-        # [TAG-STOP-1, USER-SEND-3, USER-SEND-4]
+            expected = f"{shown(text)}{', or that with the whitespace tag' if may else ''}"
+            self.fail("leaks.clear-text-changed", view, expected=expected, got=out)
         if may and view.step.before is not None and (out == tagged) is view.step.before.heard_plaintext:
-            self.fail(view, "the tag is sent, or not", "it is sent until the peer is heard in plain text")
+            got, expected = ("a tag", "no tag") if out == tagged else ("no tag", "a tag")
+            self.fail("leaks.wrong-tag", view, expected=expected, got=got)
 
     def _shown(self, view: Observation, event: TextReceived) -> None:
         if event.secure:
-            # [STATE-SECRECY-2]
-            self.demand(view.is_data, view, "text that came in the clear is called secure", "it is not")
+            expected = "text that came in the clear is not shown as secure"
+            self.demand("leaks.clear-text-shown-secure", view.is_data, view, expected=expected, got=event)
             return
-        self.demand(event.instance == 0, view, f"instance {event.instance:#x} for plain text", "instance 0")
+        instance = event.instance
+        self.demand("leaks.clear-text-in-session", instance == 0, view, expected="instance 0", got=instance)
         if view.is_data:
-            # [ARMOUR-PARSE-3]
-            self.fail(view, "a data message is shown as plain text", "it is never")
+            expected = "nothing of a Data Message is shown as plain text"
+            self.fail("leaks.data-message-shown-in-clear", view, expected=expected, got=event)
         before = view.step.before
         if view.policy is None or (before is None and len(view.links) > 1):
             return
         focus = view.links.get(before.focus) if before is not None else next(iter(view.links.values()), None)
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy
-        # [STATE-CLEAR-2, STATE-CLEAR-3, STATE-CLEAR-5, TAG-SHOW-2, TAG-SHOW-4]
-        self.demand(event.warn is warn, view, f"warn={event.warn} for plain text", f"warn={warn}")
+        expected, got = ("with a warning" if one else "without a warning" for one in (warn, event.warn))
+        self.demand("leaks.wrong-warning", event.warn is warn, view, expected=expected, got=got)
 
     def _remember(self, view: Observation) -> None:
         for name in ("text", "secret", "question", "data"):
@@ -280,9 +289,9 @@ class Leaks(Oracle):
         for party, text in self._private:
             if party != view.party:
                 continue
-            # [STATE-SECRECY-1, USER-STORED-2]
             if text in body or text in one.raw or b64encode(text)[: len(text) // 3 * 4] in one.raw:
-                self.fail(view, f"{text[:60]!r} is found in a {one.message.kind} message", "it leaves only encrypted")
+                got = f"in {shown(one.message.kind)}: {shown(text)}"
+                self.fail("leaks.private-text-in-message", view, expected="it is in no message", got=got)
 
 
 #: How many whole messages one received message can lead to, apart from texts that waited for the handshake: after a
@@ -302,38 +311,38 @@ class Bounds(Oracle):
     a bounded number of sessions.
     """
 
-    id = "I14"
+    id = "bounds"
 
     def observe(self, view: Observation) -> None:
         step = view.step
         if step.failure is not None:
-            # A target may declare that it does not support an action. [ROBUST-INPUT-1]
+            # A target may declare that it does not support an action.
             if not step.failure.startswith(TargetUnsupported.__name__):
-                self.fail(view, f"it raises {step.failure}", "no input raises")
+                self.fail("bounds.breaks-down", view, expected="events, or none", got=step.failure)
             return
         if step.action == "receive":
             self._received(view)
         else:
             self._acted(view)
         if step.after is not None and len(step.after.sessions) > MAX_INSTANCES + 1:
-            # [INSTANCE-LEARN-2]
-            self.fail(view, f"{len(step.after.sessions)} sessions", f"{MAX_INSTANCES} and session 0 at most")
+            expected, got = f"at most {MAX_INSTANCES}, and session 0", len(step.after.sessions)
+            self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
         refusals = [one for one in view.happenings if isinstance(one, Rejected | Unreadable)]
         if any(isinstance(one, Refused) for one in view.happenings):
-            self.fail(view, "a message received is refused as an action", "Rejected or Unreadable")
+            expected = "a message is refused by Rejected or Unreadable"
+            self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         if any(one.reason is Reason.UNSPECIFIED for one in refusals) and not view.foreign:
-            self.fail(view, "a refusal without a reason", "one of the documented reasons")
+            self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
         taken = view.acted_upon if view.foreign else view.refusal is None
         if message is not None and view.header is not None and taken:
-            # [ARMOUR-PARSE-1, ARMOUR-PARSE-2, ARMOUR-PARSE-4, ARMOUR-PARSE-5]
-            self.fail(view, f"a message is acted upon whose header is {view.header.value}", "it is refused")
+            expected = f"the message is refused for its header: {view.header.value}"
+            self.fail("bounds.bad-header-accepted", view, expected=expected, got=view.step.events)
         if message is not None and self._broken(message) and taken:
-            # [ARMOUR-PARSE-6]
-            problem = message.problems[0]
-            self.fail(view, f"a malformed message is acted upon: {problem}", "it is refused")
+            expected = f"the message is refused: {message.problems[0]}"
+            self.fail("bounds.malformed-message-accepted", view, expected=expected, got=view.step.events)
         stored = len(view.step.before.stored) if view.step.before is not None else None
         sent = list(view.sent)
         most = _ANSWERS.get(message.kind, 1) if message is not None else 0
@@ -343,10 +352,11 @@ class Bounds(Oracle):
             most += stored
             sent = sent[:1]
         if len(list(view.sent)) > most:
-            # [ROBUST-LOOP-1]
-            self.fail(view, f"{len(list(view.sent))} answers", f"{most} at most")
+            expected, got = f"at most {most} answers", [one.message.kind for one in view.sent]
+            self.fail("bounds.too-many-answers", view, expected=expected, got=got)
         if any(len(one.raw) > _ANSWER_SIZE for one in sent):
-            self.fail(view, f"an answer of {max(len(one.raw) for one in sent)} bytes", f"{_ANSWER_SIZE} at most")
+            expected, size = f"at most {_ANSWER_SIZE} bytes", max(len(one.raw) for one in sent)
+            self.fail("bounds.answer-too-large", view, expected=expected, got=f"{size} bytes")
 
     @staticmethod
     def _broken(message: Message) -> bool:
@@ -354,13 +364,15 @@ class Bounds(Oracle):
 
     def _acted(self, view: Observation) -> None:
         if any(isinstance(one, Rejected | Unreadable) for one in view.happenings):
-            self.fail(view, "a user's action gives a refusal of received messages", "Refused")
+            expected = "an action is refused by Refused"
+            self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         refused = next((one for one in view.happenings if isinstance(one, Refused)), None)
         if refused is None:
             return
         before, after = view.step.before, view.step.after
         if len(view.happenings) > 1 or refused.action != view.step.action:
-            self.fail(view, f"{list(view.happenings)!r:.200}", "a refusal of this action alone")
+            expected = f"the refusal of {view.step.action} alone"
+            self.fail("bounds.refused-action-has-effects", view, expected=expected, got=view.step.events)
         if before is None or after is None:
             return
         if (
@@ -372,4 +384,6 @@ class Bounds(Oracle):
             if after == kept:
                 return
         if after != before:
-            self.fail(view, f"an action refused with {refused.reason.value} changes the state", "nothing changes")
+            expected = f"the state of before, as the action is refused: {refused.reason.value}"
+            got = differences(before, after, "before", "afterwards")
+            self.fail("bounds.refused-action-changes-state", view, expected=expected, got=got)

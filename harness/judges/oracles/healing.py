@@ -1,4 +1,4 @@
-"""What must hold at the end of a run: whatever the adversary did, the two sides can talk again (I3)."""
+"""What must hold at the end of a run: whatever the adversary did, the two sides can talk again."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Healing(Oracle):
     need as many handshakes, as they can get in each other's way), and a fresh text must arrive in each direction.
     """
 
-    id = "I3"
+    id = "healing"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._letters: dict[bytes, tuple[str, bytes]] = {}
+        self._messages: dict[bytes, tuple[str, bytes]] = {}
         self._probes = 0
 
     @property
@@ -50,19 +50,19 @@ class Healing(Oracle):
 
     def observe(self, view: Observation) -> None:
         if view.is_data and not view.accepted and self._fresh(view):
-            # [KEYMGMT-RECV-8, KEYMGMT-ROTATE-6]
-            self.fail(view, f"a fresh message is refused, {view.refusal}", "it is accepted")
+            refusal = f"refused: {view.refusal.value}" if view.refusal is not None else view.step.events
+            self.fail("healing.fresh-message-refused", view, expected="the message is accepted", got=refusal)
         for one in view.sent:
             name = authenticated(one.message)
             if name is not None:
-                self._letters[name] = (view.party, one.link.ssid)
+                self._messages[name] = (view.party, one.link.ssid)
 
     def _fresh(self, view: Observation) -> bool:
         message, session = view.message, view.session(view.instance, after=False)
         name = authenticated(message) if message is not None and not message.problems else None
         if message is None or name is None or session is None or session.ratchet is None:
             return False
-        sender, ssid = self._letters.get(name, (view.party, b""))
+        sender, ssid = self._messages.get(name, (view.party, b""))
         pair = (message.number("recipient_keyid"), message.number("sender_keyid"))
         live = pair[0] in session.ratchet.our_keys and pair[1] in session.ratchet.their_keys
         counter = int.from_bytes(message.data("ctr"))
@@ -76,8 +76,8 @@ class Healing(Oracle):
         if self._same(one, other) and self._usable(first, second, one.version):
             for sender, receiver in ((first, second), (second, first)):
                 if not self._arrives(sender, receiver):
-                    # [KEYMGMT-ROTATE-6, ROBUST-LOOP-2]
-                    self.fail(None, f"a fresh text from {sender} does not reach {receiver}", "it arrives, as secure")
+                    expected = f"a text from {sender} is shown to {receiver} once, as secure"
+                    self.fail("healing.text-not-delivered", None, expected=expected, got="it is not")
             return
         for sender, receiver in ((first, second), (second, first)):
             self._told(sender, receiver)
@@ -92,20 +92,19 @@ class Healing(Oracle):
             if self._same(one, other):
                 break
         else:
-            # [COMMIT-DHKEY-7, INSTANCE-MULTI-2, ROBUST-INPUT-3]
-            seen = f"after a query of {first}: {self._shown(first, one)}; {self._shown(second, other)}"
-            self.fail(None, seen, "both sides are ENCRYPTED in the same session")
+            expected = f"{first} and {second} are ENCRYPTED with the same ssid after {first} sent a query"
+            got = f"{self._shown(first, one)}; {self._shown(second, other)}"
+            self.fail("healing.no-common-session", None, expected=expected, got=got)
         for sender, receiver in ((first, second), (second, first)):
             if not self._arrives(sender, receiver):
-                # [ROBUST-INPUT-3]
-                self.fail(None, f"after a new handshake a text from {sender} does not reach {receiver}", "it arrives")
+                expected = f"after a new handshake a text from {sender} is shown to {receiver} once, as secure"
+                self.fail("healing.new-session-unusable", None, expected=expected, got="it is not")
 
     def _quiet(self) -> None:
         try:
             self._world.settle(LIMIT)
         except NotQuiescent as error:
-            # [DATA-RECV-11, ROBUST-LOOP-1]
-            self.fail(None, str(error), "honest parties come to rest")
+            self.fail("healing.never-settles", None, expected=error.expected, got=error.got)
 
     def _act(self, party: str, action: str, **args: object) -> list[Step]:
         """Let a user act, deliver everything, and return the steps."""
@@ -183,8 +182,8 @@ class Healing(Oracle):
         told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
         waits = text in self._stored(sender) or self._may_store(sender)
         if not (arrived or told or waits):
-            # [DATA-RECV-6, DATA-RECV-8, USER-SEND-8]
-            self.fail(None, f"a fresh text from {sender} to {receiver} is lost in silence", "somebody is told")
+            expected = f"a text from {sender} arrives, or {sender} or {receiver} is told that it is lost"
+            self.fail("healing.text-lost-silently", None, expected=expected, got="neither")
 
     def _stored(self, party: str) -> Sequence[bytes]:
         state = state_of(self._world.parties[party])

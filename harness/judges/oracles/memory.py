@@ -1,4 +1,4 @@
-"""Searching what a party has in memory for secrets that it must have forgotten (I8)."""
+"""Searching what a party has in memory for secrets that it must have forgotten."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Forgetting(Oracle):
     if the randomness drawn is not known.
     """
 
-    id = "I8"
+    id = "forgetting"
     fixed = frozenset({"_reader", "_drawn"})
 
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
@@ -114,8 +114,8 @@ class Forgetting(Oracle):
         for keyid, public in old.our_keys.items():
             exponent = self._exponents.get((view.party, public))
             if keyid not in ours and public not in live | waiting and exponent is not None:
-                # [KEYMGMT-ROTATE-2]
-                self._absent(view, memory, exponent, f"the exponent of our dropped key {keyid}")
+                what = f"the exponent of the party's key {keyid}, which is dropped"
+                self._absent("forgetting.own-key-kept", view, memory, exponent, what)
         for pair in {*old.sent, *old.received, *old.verified}:
             if pair[0] in ours and pair[1] in theirs:
                 continue
@@ -131,9 +131,9 @@ class Forgetting(Oracle):
                 "sending MAC key": keys.sending_mac,
                 "extra symmetric key": keys.extra_key,
             }
-            # [KEYMGMT-ROTATE-8, STATE-ENDED-1, USER-END-5]
             for name, value in gone.items():
-                self._absent(view, memory, value, f"the {name} of the dropped pair {pair}")
+                what = f"the {name} of key ids {pair[0]} and {pair[1]}, a pair that is dropped"
+                self._absent("forgetting.session-keys-kept", view, memory, value, what)
 
     def _search_drawn(self, view: Observation, memory: list[tuple[str, bytes]], after: PartySnapshot) -> None:
         source = self._drawn.get(view.party)
@@ -147,9 +147,12 @@ class Forgetting(Oracle):
         held = {value.lstrip(b"\0") for _, value in memory}
         for (label, index), value in source().items():
             if label in labels and value.lstrip(b"\0") in held:
-                self.fail(view, f"{label} {index} is in memory", "it is forgotten when what it was drawn for has ended")
+                check_id = "forgetting.smp-exponent-kept" if label in _SMP_SECRETS else "forgetting.commit-key-kept"
+                self.fail(check_id, view, expected="it is not in memory", got=f"value {index} drawn for {label}")
 
-    def _absent(self, view: Observation, memory: Iterable[tuple[str, bytes]], secret: bytes, what: str) -> None:
+    def _absent(
+        self, check_id: str, view: Observation, memory: Iterable[tuple[str, bytes]], secret: bytes, what: str
+    ) -> None:
         for name, value in memory:
             if secret in value:
-                self.fail(view, f"{what} is in memory, in {name!r}", "it is forgotten")
+                self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {name}")

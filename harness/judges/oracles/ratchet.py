@@ -1,8 +1,8 @@
-"""Key ids, counters and the revealing of MAC keys, from the wire and the snapshots (I5, I6, I7)."""
+"""Key ids, counters and the revealing of MAC keys, from the wire and the snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from otterproof.harness import wire
@@ -22,6 +22,14 @@ def _pair(message: Message) -> Pair:
     return (message.number("recipient_keyid"), message.number("sender_keyid"))
 
 
+def _ids(pair: Pair) -> str:
+    return f"key ids {pair[0]} and {pair[1]}"
+
+
+def _pairs(pairs: Iterable[Pair]) -> str:
+    return "; ".join(map(_ids, sorted(pairs))) or "no pair of keys"
+
+
 def _data_messages(view: Observation) -> list[Sent]:
     return [one for one in view.sent if one.message.kind is Kind.DATA]
 
@@ -36,7 +44,7 @@ class KeyIds(Oracle):
     one announced in that message, and the other side holds it under the same id.
     """
 
-    id = "I5"
+    id = "key-ids"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -63,12 +71,11 @@ class KeyIds(Oracle):
         message, ssid = one.message, one.link.ssid
         ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
         if 0 in ids:
-            # [DATA-KEYID-1, DATA-KEYID-3]
-            self.fail(view, f"key ids {ids} go out", "both are above 0")
+            self.fail("key-ids.zero", view, expected="key ids above 0", got=_ids(ids))
         last = self._latest.get((view.party, ssid), ids)
         if ids[0] - last[0] not in (0, 1) or ids[1] - last[1] not in (0, 1):
-            # [DATA-KEYID-2]
-            self.fail(view, f"key ids {ids} after {last}", "they stay or rise by one")
+            expected = f"{_ids(last)} as in the message before, or one more"
+            self.fail("key-ids.not-rising-by-one", view, expected=expected, got=_ids(ids))
         self._latest[view.party, ssid] = ids
         self._announce(view, ssid, ids[0] + 1, message.number("next_dh"))
         ratchet = next(
@@ -80,41 +87,44 @@ class KeyIds(Oracle):
             None,
         )
         if ratchet is not None and ids != (ratchet.our_keyid - 1, ratchet.their_keyid):
-            # [KEYMGMT-PICK-1, KEYMGMT-PICK-2, KEYMGMT-SEND-1]
-            self.fail(view, f"key ids {ids} go out", f"our {ratchet.our_keyid - 1} and their {ratchet.their_keyid}")
+            expected = _ids((ratchet.our_keyid - 1, ratchet.their_keyid))
+            self.fail("key-ids.wrong-sending-pair", view, expected=expected, got=_ids(ids))
 
     def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
         """Judge a key that a party shows to be its own."""
         if not 2 <= value <= wire.DH_PRIME - 2:
-            self.fail(view, f"public value {value:#x} for key id {keyid}", "it is in [2, p-2]")
+            expected = f"a public value from 2 to p-2 for key id {keyid}"
+            self.fail("key-ids.public-value-out-of-range", view, expected=expected, got=f"{value:#x}")
         known = self._announced.setdefault((view.party, ssid, keyid), value)
         if known != value:
-            # [DATA-NEXT-1]
-            self.fail(view, f"key id {keyid} has another key than before", "one key id, one key")
+            expected = f"{known:#x} for key id {keyid}, as before"
+            self.fail("key-ids.announced-key-changed", view, expected=expected, got=f"{value:#x}")
         owner = self._values.setdefault((ssid, value), (view.party, keyid))
         if owner != (view.party, keyid):
-            # [AKE-FRESH-1, KEYMGMT-ROTATE-1]
-            self.fail(view, f"the key of {owner} is used again for {view.party, keyid}", "every key is new")
+            got = f"key {owner[1]} of {owner[0]} again"
+            self.fail("key-ids.key-reused", view, expected=f"a new key {keyid} of {view.party}", got=got)
 
     def _live(self, view: Observation, ssid: bytes, ratchet: RatchetSnapshot) -> None:
         ours, theirs = set(ratchet.our_keys), set(ratchet.their_keys)
         current = ratchet.their_keyid
         if ours != {ratchet.our_keyid, ratchet.our_keyid - 1} or 0 in ours:
-            # [KEYMGMT-KEEP-1, KEYMGMT-START-1]
-            self.fail(view, f"our keys {sorted(ours)} live", f"{ratchet.our_keyid} and the one before")
+            expected = f"{ratchet.our_keyid - 1} and {ratchet.our_keyid}"
+            self.fail("key-ids.wrong-own-keys-held", view, expected=expected, got=sorted(ours))
         if not {current} <= theirs <= {current, current - 1} or 0 in theirs:
-            # [KEYMGMT-KEEP-1]
-            self.fail(view, f"their keys {sorted(theirs)} live", f"{current}, and at most the one before")
+            expected = f"{current}, and at most the one before"
+            self.fail("key-ids.wrong-peer-keys-held", view, expected=expected, got=sorted(theirs))
         for keyid, value in ratchet.our_keys.items():
             self._announce(view, ssid, keyid, value)
         for keyid, value in ratchet.their_keys.items():
             owner = self._values.get((ssid, value))
             if owner is not None and owner[1] != keyid:
-                self.fail(view, f"their key {keyid} is {owner[0]}'s key {owner[1]}", "the ids agree")
+                expected = f"key id {owner[1]}, under which {owner[0]} holds it"
+                self.fail("key-ids.sides-differ", view, expected=expected, got=f"key id {keyid}")
         pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}
         if any(pair[0] not in ours or pair[1] not in theirs for pair in pairs):
-            # [KEYMGMT-RECV-10]
-            self.fail(view, f"something is remembered of pairs {sorted(pairs)}", "of live pairs only")
+            dead = sorted(pair for pair in pairs if pair[0] not in ours or pair[1] not in theirs)
+            expected = "nothing is kept of pairs whose keys are dropped"
+            self.fail("key-ids.dead-pair-kept", view, expected=expected, got=_pairs(dead))
 
     def _rotation(self, view: Observation, instance: int, old: RatchetSnapshot | None, new: RatchetSnapshot) -> None:
         if old is None:
@@ -126,14 +136,19 @@ class KeyIds(Oracle):
             ours, theirs = pair[0] == old.our_keyid, pair[1] == old.their_keyid
         expected = (old.our_keyid + ours, old.their_keyid + theirs)
         if (new.our_keyid, new.their_keyid) != expected:
-            # [KEYMGMT-ROTATE-1, KEYMGMT-ROTATE-3, KEYMGMT-ROTATE-4, KEYMGMT-ROTATE-5]
-            self.fail(view, f"key ids {new.our_keyid, new.their_keyid}", f"{expected}, by the message's key ids")
-        # [KEYMGMT-ROTATE-3]
+            got = f"our_keyid {new.our_keyid} and their_keyid {new.their_keyid}"
+            right = f"our_keyid {expected[0]} and their_keyid {expected[1]}"
+            self.fail("key-ids.wrong-rotation", view, expected=right, got=got)
         if theirs and message is not None and new.their_keys[new.their_keyid] != message.number("next_dh"):
-            self.fail(view, f"their new key {new.their_keyid} is not next_dh of the message", "it is")
+            right = f"next_dh of the message, {message.number('next_dh'):#x}"
+            got = f"{new.their_keys[new.their_keyid]:#x}"
+            self.fail("key-ids.announced-key-not-stored", view, expected=right, got=got)
         pairs = ((old.our_keys, new.our_keys), (old.their_keys, new.their_keys))
-        if any(now[keyid] != key for was, now in pairs for keyid, key in was.items() if keyid in now):
-            self.fail(view, "a live key has changed", "a key id keeps its key for as long as it lives")
+        for was, now in pairs:
+            for keyid, key in was.items():
+                if now.get(keyid, key) != key:
+                    expected_key, got = f"{key:#x} for key id {keyid}, as before", f"{now[keyid]:#x}"
+                    self.fail("key-ids.held-key-changed", view, expected=expected_key, got=got)
 
 
 class Counters(Oracle):
@@ -142,7 +157,7 @@ class Counters(Oracle):
     Judged on the wire, for each session and direction. The snapshots show the last one sent, and the last accepted.
     """
 
-    id = "I6"
+    id = "counters"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -155,30 +170,31 @@ class Counters(Oracle):
             counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.ssid, pair)
             last = self._sent.get(where, 0)
             if counter <= last:
-                # [DATA-CTR-1, DATA-CTR-2, DATA-CTR-3]
-                self.fail(view, f"counter {counter} after {last} under key ids {pair}", "never 0, and higher each time")
+                check_id = "counters.not-higher" if counter else "counters.zero"
+                self.fail(check_id, view, expected=f"above {last}, under {_ids(pair)}", got=counter)
             self._sent[where] = counter
         if view.accepted and view.message is not None:
             where = (view.party, view.link.ssid, _pair(view.message))
             self._received[where] = int.from_bytes(view.message.data("ctr"))
         for session in view.step.after.sessions if view.step.after else ():
             if session.ratchet is not None:
-                self._remembered(view, session.ssid, session.ratchet.sent, self._sent, "sent")
-                # [KEYMGMT-RECV-9]
-                self._remembered(view, session.ssid, session.ratchet.received, self._received, "accepted")
+                ssid, ratchet = session.ssid, session.ratchet
+                self._remembered("counters.wrong-last-sent", view, ssid, ratchet.sent, self._sent)
+                self._remembered("counters.wrong-last-received", view, ssid, ratchet.received, self._received)
 
     def _remembered(
         self,
+        check_id: str,
         view: Observation,
         ssid: bytes,
-        shown: Mapping[Pair, int],
+        kept: Mapping[Pair, int],
         seen: Mapping[tuple[str, bytes, Pair], int],
-        what: str,
     ) -> None:
-        for pair, counter in shown.items():
-            if seen.get((view.party, ssid, pair)) != counter:
-                last = seen.get((view.party, ssid, pair))
-                self.fail(view, f"the state shows {counter} as the last counter {what} under {pair}", f"it was {last}")
+        for pair, counter in kept.items():
+            last = seen.get((view.party, ssid, pair))
+            if last != counter:
+                expected = f"{'none' if last is None else last} under {_ids(pair)}"
+                self.fail(check_id, view, expected=expected, got=counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +245,7 @@ class Revelation(Oracle):
     session reveals all remaining keys. The snapshots show as many keys pending as are owed.
     """
 
-    id = "I7"
+    id = "mac-revelation"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -287,24 +303,19 @@ class Revelation(Oracle):
             live = number == one.link.number and pair[0] >= ours and pair[1] >= theirs - 1 and not ending
             proof = next((key for key in keys if wire.crypto.verifies(message, key)), None)
             if proof is not None and live:
-                # [MACREVEAL-WHEN-4]
-                self.fail(
-                    view, f"MAC key {proof.hex()} is revealed, which is of a live pair", "only keys of dropped pairs"
-                )
+                expected = f"not the MAC key of {_ids(pair)}, which still verifies messages"
+                self.fail("mac-revelation.key-still-in-use", view, expected=expected, got=proof)
             if proof is not None or any(wire.crypto.verifies(message, key) for key in known):
                 continue
             if live or ending or not accepted:
                 left.append((number, accepted, message))
                 continue
-            # [MACREVEAL-END-1, MACREVEAL-WHEN-1, MACREVEAL-WHEN-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
-            when = "rotation" if number == one.link.number else "a new handshake or an end"
-            self.fail(
-                view, f"the MAC key of pair {pair} is not revealed", f"the next data message after {when} reveals it"
-            )
+            when = "by rotation" if number == one.link.number else "by a new handshake or an end"
+            expected = f"the MAC key of {_ids(pair)}, which are dropped {when}"
+            self.fail("mac-revelation.not-revealed", view, expected=expected, got=keys)
         for key in keys:
             if (view.party, key) in self._revealed:
-                # [MACREVEAL-WHEN-5]
-                self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
+                self.fail("mac-revelation.revealed-twice", view, expected="only keys not revealed before", got=key)
             self._revealed.add((view.party, key))
         self._received[where] = tuple(left)
 
@@ -325,27 +336,21 @@ class Revelation(Oracle):
         owed = list(ledger.owed)
         for key in keys:
             if (view.party, key) in self._revealed:
-                # [MACREVEAL-WHEN-5]
-                self.fail(view, f"MAC key {key.hex()} is revealed again", "each is revealed once")
+                self.fail("mac-revelation.revealed-twice", view, expected="only keys not revealed before", got=key)
             self._revealed.add((view.party, key))
             proof = next(
                 (message for message in owed if len(key) == MAC_KEY_SIZE and wire.crypto.verifies(message, key)), None
             )
             if proof is None:
-                # [MACREVEAL-WHAT-1, MACREVEAL-WHAT-4, MACREVEAL-WHAT-5, MACREVEAL-WHEN-4]
-                what = "is of a live pair" if self._verifies_live(ledger, key) else "verifies nothing that is owed"
-                self.fail(
-                    view,
-                    f"MAC key {key.hex()} is revealed, which {what}",
-                    "only keys of dropped pairs that verified a message",
-                )
+                if self._verifies_live(ledger, key):
+                    expected = "no MAC key that still verifies messages"
+                    self.fail("mac-revelation.key-still-in-use", view, expected=expected, got=key)
+                expected = "only MAC keys that verified a message and are to be revealed"
+                self.fail("mac-revelation.wrong-key-revealed", view, expected=expected, got=key)
             owed.remove(proof)
         if owed:
-            # [MACREVEAL-END-1, MACREVEAL-WHAT-2, MACREVEAL-WHEN-3, MACREVEAL-WHEN-6]
-            pairs = [_pair(message) for message in owed]
-            self.fail(
-                view, f"{len(owed)} MAC keys, of pairs {pairs}, are not revealed", "the next data message reveals them"
-            )
+            expected = f"the MAC keys of {_pairs([_pair(message) for message in owed])}"
+            self.fail("mac-revelation.not-revealed", view, expected=expected, got=keys)
         self._ledgers[where] = replace(ledger, owed=())
 
     def _verifies_live(self, ledger: Ledger, key: bytes) -> bool:
@@ -361,8 +366,8 @@ class Revelation(Oracle):
         for session in party.sessions:
             ledger = self._ledgers.get((view.party, session.instance), Ledger())
             if len(session.pending_mac_keys) != len(ledger.owed):
-                # [MACREVEAL-WHEN-1, MACREVEAL-WHEN-2]
-                self.fail(view, f"{len(session.pending_mac_keys)} MAC keys are pending", f"{len(ledger.owed)} are owed")
+                expected, got = (f"{count} MAC keys" for count in (len(ledger.owed), len(session.pending_mac_keys)))
+                self.fail("mac-revelation.wrong-keys-collected", view, expected=expected, got=got)
             if session.ratchet is not None and session.ratchet.verified != set(ledger.live):
-                shown, seen = sorted(session.ratchet.verified), sorted(ledger.live)
-                self.fail(view, f"the state shows that pairs {shown} verified something", f"pairs {seen} did")
+                expected, got = _pairs(ledger.live), _pairs(session.ratchet.verified)
+                self.fail("mac-revelation.wrong-pairs-noted", view, expected=expected, got=got)

@@ -1,7 +1,8 @@
-"""Message state, authentication state and policy: every step is a transition of the protocol text's tables (I10)."""
+"""Message state, authentication state and policy: every step is a transition of the protocol text's tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,6 +10,7 @@ from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import ALLOW, HANDSHAKE, Observation, Reader, Sent
 from otterproof.harness.wire import Kind
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     AuthState,
@@ -21,6 +23,11 @@ from otterproof.implementations.contract import (
     Reason,
     TextReceived,
 )
+
+
+def _versions(messages: Sequence[tuple[Kind, int | None]]) -> str:
+    """Messages in words, with the version of each."""
+    return ", ".join(f"{shown(kind)} of version {version}" for kind, version in messages) or "nothing"
 
 
 class Reply(Enum):
@@ -81,7 +88,7 @@ class States(Oracle):
     says, and nothing is sent in a version that the policy does not allow.
     """
 
-    id = "I10"
+    id = "states"
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -116,24 +123,26 @@ class States(Oracle):
         reached: dict[int, MessageState] = {}
         for one in view.happenings:
             if isinstance(one, Established):
-                # [STATE-ENCRYPTED-2]
-                self.demand(completes, view, "ENCRYPTED is entered", "only the end of a handshake enters it")
+                expected = "Established only after a Reveal Signature or Signature Message"
+                self.demand("states.encrypted-without-handshake", completes, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.ENCRYPTED
             elif isinstance(one, Finished):
                 right = view.accepted and view.link.encrypted and one.instance == view.instance
-                # [STATE-FINISHED-2]
-                self.demand(right, view, "FINISHED is entered", "only an accepted data message enters it")
+                expected = "Finished only after a Data Message of the session that is accepted"
+                self.demand("states.finished-without-message", right, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.FINISHED
             elif isinstance(one, Ended):
-                # [STATE-PLAINTEXT-3]
-                self.demand(view.step.action == "end", view, "PLAINTEXT is entered", "only its user enters it")
+                ended = view.step.action == "end"
+                expected = "Ended only after the user's action end"
+                self.demand("states.plaintext-without-user", ended, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.PLAINTEXT
         for session in view.step.after.sessions if view.step.after else ():
             before = view.session(session.instance, after=False)
             was = before.message_state if before else MessageState.PLAINTEXT
-            if session.message_state is not reached.get(session.instance, was):
-                moved = f"from {was.name} to {session.message_state.name}"
-                self.fail(view, f"session {session.instance:08x} goes {moved} without a word", "an event says so")
+            then = reached.get(session.instance, was)
+            if session.message_state is not then:
+                expected = f"{then.name}, as the events of session {session.instance:08x} say"
+                self.fail("states.state-not-as-reported", view, expected=expected, got=session.message_state.name)
 
     # Authentication state
 
@@ -152,44 +161,46 @@ class States(Oracle):
         allowed = view.policy is None or message.version is None or ALLOW[message.version] in view.policy
         handshakes = [one for one in view.sent if one.message.kind in HANDSHAKE]
         if view.foreign:
-            # For the other two messages, the text of version 3 names the flag of version 2. [COMMIT-POLICY-1,
-            # COMMIT-POLICY-2, DHKEY-POLICY-1, DHKEY-POLICY-2]
+            # For the other two messages, the text of version 3 names the flag of version 2.
             if not allowed and message.kind in (Kind.DH_COMMIT, Kind.DH_KEY) and view.acted_upon:
-                self.fail(view, f"a {message.kind} message is acted upon", "a version that is not allowed is ignored")
+                expected = f"{shown(message.kind)} of version {message.version} is ignored"
+                self.fail("states.forbidden-version-accepted", view, expected=expected, got=view.step.events)
             return
         if not allowed:
-            # [POLICY-V2-1, POLICY-V3-1, REVEAL-POLICY-1, REVEAL-POLICY-2, SIG-POLICY-1, SIG-POLICY-2]
             right = reason in (Reason.VERSION_NOT_ALLOWED, Reason.MALFORMED)
-            self.demand(right, view, f"refusal {reason}", "a version that is not allowed is refused")
+            expected = f"{shown(message.kind)} of version {message.version} is refused, as the policy forbids it"
+            self.demand("states.forbidden-version-accepted", right, view, expected=expected, got=view.step.events)
         if before is None:
             return
         transition = TRANSITIONS.get((before, message.kind))
         if message.kind is Kind.DH_COMMIT and before is AuthState.AWAITING_DHKEY and self._own_hash_wins(view, message):
             transition = COLLISION
-            # [COMMIT-DHKEY-1]
             self.demand(
+                "states.lower-hash-not-ignored",
                 reason is Reason.COLLISION_WON or not allowed or bool(message.problems),
                 view,
-                f"refusal {reason}",
-                "a commit with a lower hash than our own is ignored",
+                expected="the commit is ignored, as its hash is lower than that of the party's own",
+                got=view.step.events,
             )
         elif reason is Reason.COLLISION_WON:
-            self.fail(view, "a commit is ignored for its hash", "our own commit is out, and has the higher hash")
+            expected = "no collision: no commit of the party's own with a higher hash waits for an answer"
+            self.fail("states.commit-ignored-for-hash", view, expected=expected, got=view.step.events)
         if reason is not None and reason is not Reason.COLLISION_WON:
             if allowed and message.kind is Kind.DH_COMMIT and not message.problems and not self._full(view):
-                self.fail(view, f"a D-H Commit in order is refused, {reason.value}", "it is answered in every state")
+                expected = f"a well-formed commit is answered in {before.name}"
+                self.fail("states.commit-refused", view, expected=expected, got=f"refused: {reason.value}")
             self._refused(view, handshakes, before)
             return
         if transition is not None and message.kind is Kind.DH_KEY:
-            # In AWAITING_SIG only the D-H Key that led there is answered. [DHKEY-SIG-2]
+            # In AWAITING_SIG only the D-H Key that led there is answered.
             gy = message.raw("gy")
             if before is AuthState.AWAITING_SIG and gy != self._answered.get((view.party, view.instance), gy):
-                self.fail(view, "another D-H Key is answered in AWAITING_SIG", "it is ignored")
+                expected = "another D-H Key than the one before is ignored in AWAITING_SIG"
+                self.fail("states.other-dh-key-answered", view, expected=expected, got=view.step.events)
             self._answered[view.party, view.instance] = gy
         if transition is None:
-            # [DHKEY-NONE-1, DHKEY-REVEALSIG-1, REVEAL-AWAITSIG-1, REVEAL-DHKEY-1, REVEAL-NONE-1, SIG-DHKEY-1,
-            # SIG-NONE-1, SIG-REVEALSIG-1]
-            self.fail(view, f"a {message.kind} message is acted upon in {before.name}", "it is ignored in this state")
+            expected = f"{shown(message.kind)} is ignored in {before.name}"
+            self.fail("states.unexpected-message-accepted", view, expected=expected, got=view.step.events)
         self._taken(view, handshakes, transition)
 
     def _full(self, view: Observation) -> bool:
@@ -204,46 +215,46 @@ class States(Oracle):
         session = view.session(view.instance)
         after = session.auth_state if session else before
         if after is not before or handshakes:
-            # [AKE-VALID-4, AKE-VERIFY-6, REVEAL-IGNORED-1]
-            self.fail(
-                view,
-                f"a refused message moves {before.name} to {after.name}, with {len(handshakes)} answers",
-                "a refused message moves nothing and is not answered",
-            )
+            got = f"{after.name}, answered with {shown([one.message.kind for one in handshakes])}"
+            expected = f"{before.name}, and no answer to a message that is refused"
+            self.fail("states.refused-message-has-effects", view, expected=expected, got=got)
 
     def _taken(self, view: Observation, handshakes: list[Sent], transition: Transition) -> None:
         session = view.session(view.instance)
         after = session.auth_state if session else None
         # A commit that loses against an announced one creates no session.
         if after is not transition.then and (session or transition is not COLLISION):
-            self.fail(view, f"the state is {after}", f"it is {transition.then}")
+            got = after.name if after is not None else "no session"
+            self.fail("states.wrong-auth-state", view, expected=transition.then.name, got=got)
         expected = [] if transition.kind is None else [transition.kind]
         kinds = [one.message.kind for one in handshakes]
         if kinds != expected:
-            self.fail(view, f"answered with {kinds}", f"answered with {expected}")
+            self.fail("states.wrong-handshake-answer", view, expected=expected, got=kinds)
         if any(isinstance(one, Established) for one in view.happenings) is not transition.completes:
-            self.fail(view, "the handshake completes, or does not", f"completes={transition.completes}")
+            completes = "the handshake completes" if transition.completes else "the handshake does not complete"
+            self.fail("states.wrong-completion", view, expected=completes, got=view.step.events)
         for one in handshakes:
             last = self._last.get((view.party, one.instance, one.message.kind))
             if (one.message.body == last) is not (transition.reply is Reply.SAME):
-                self.fail(
-                    view, f"the answer is {'the same' if one.message.body == last else 'new'}", transition.reply.value
-                )
+                check_id = "states.answer-not-repeated" if transition.reply is Reply.SAME else "states.answer-not-new"
+                seen = Reply.SAME if one.message.body == last else Reply.NEW
+                self.fail(check_id, view, expected=transition.reply.value, got=seen.value)
 
     def _no_handshake(self, view: Observation) -> None:
         """Nothing else changes an authentication state, except that a forgotten D-H key ends a handshake."""
         for one in view.sent:
             if one.message.kind in HANDSHAKE:
-                self.fail(view, f"a {one.message.kind} message goes out", "nothing here calls for it")
+                expected = "no handshake message goes out"
+                self.fail("states.stray-handshake-message", view, expected=expected, got=one.message.kind)
         for session in view.step.after.sessions if view.step.after else ():
             before = view.session(session.instance, after=False)
             if before is None:
-                self.fail(view, f"session {session.instance:08x} comes into being", "only a handshake makes one")
-            moved = (before.auth_state, session.auth_state)
-            forgotten = moved == (AuthState.AWAITING_DHKEY, AuthState.NONE)
+                got = f"session {session.instance:08x} is new"
+                self.fail("states.session-without-handshake", view, expected="no new session", got=got)
+            forgotten = (before.auth_state, session.auth_state) == (AuthState.AWAITING_DHKEY, AuthState.NONE)
             if before.auth_state is not session.auth_state and not forgotten:
-                # [ERROR-STATE-1, STATE-CLEAR-6]
-                self.fail(view, f"the state of session {session.instance:08x} goes {moved}", "it stays")
+                expected = f"{before.auth_state.name} in session {session.instance:08x}, as before"
+                self.fail("states.auth-state-changed", view, expected=expected, got=session.auth_state.name)
 
     # Queries, tags, errors
 
@@ -258,9 +269,8 @@ class States(Oracle):
         sent = [(one.message.kind, one.message.version) for one in view.sent]
         expected = [] if version is None else [(Kind.DH_COMMIT, version)]
         if sent != expected:
-            # [POLICY-START-1, QUERY-ANSWER-1, QUERY-ANSWER-2, QUERY-ANSWER-3, QUERY-ANSWER-4, QUERY-ANSWER-6,
-            # QUERY-FLOOD-1, TAG-START-1, TAG-START-2, TAG-START-3, TAG-START-5, TAG-START-7]
-            self.fail(view, f"answered with {sent}", f"{expected}: the best version offered and allowed")
+            check_id = "states.wrong-answer-to-tag" if tagged else "states.wrong-answer-to-query"
+            self.fail(check_id, view, expected=_versions(expected), got=_versions(sent))
         if version is None:
             self._no_handshake(view)
             return
@@ -268,23 +278,23 @@ class States(Oracle):
             waits = (session.instance == 0) == (version == 2)
             then = AuthState.AWAITING_DHKEY if waits else AuthState.NONE
             if session.auth_state is not then:
-                # [QUERY-ANSWER-5, QUERY-ANSWER-8, TAG-START-4]
-                self.fail(view, f"session {session.instance:08x} is in {session.auth_state.name}", then.name)
+                expected_state = f"{then.name} in session {session.instance:08x}"
+                got = session.auth_state.name
+                self.fail("states.wrong-state-after-commit", view, expected=expected_state, got=got)
 
     def _error(self, view: Observation) -> None:
         shown = ErrorReceived | TextReceived if view.foreign else ErrorReceived
         told = any(isinstance(one, shown) for one in view.happenings)
-        # [ERROR-SHOW-1]
-        self.demand(told, view, "an Error Message is kept from the user", "it is displayed")
+        expected_event = "the user is shown the Error Message"
+        self.demand("states.error-not-shown", told, view, expected=expected_event, got=view.step.events)
         self._no_handshake(view)
         if view.policy is None:
             return
         sent = [one.message for one in view.sent]
         expected = [Kind.QUERY] if Policy.ERROR_START_AKE in view.policy else []
         if [one.kind for one in sent] != expected:
-            # [ERROR-LOOP-1, ERROR-START-1, ERROR-START-2, POLICY-ERROR-1]
-            self.fail(view, f"answered with {[str(one.kind) for one in sent]}", f"{expected}, as ERROR_START_AKE says")
+            self.fail("states.wrong-answer-to-error", view, expected=expected, got=[one.kind for one in sent])
         allowed = {version for version, flag in ALLOW.items() if flag in view.policy}
         if any(wire.offered_versions(one) != allowed for one in sent):
-            # [QUERY-FORM-7]
-            self.fail(view, f"the query {sent[0].body!r}", f"it offers versions {sorted(allowed)} and no others")
+            offered = sorted(wire.offered_versions(sent[0]))
+            self.fail("states.wrong-versions-offered", view, expected=sorted(allowed), got=offered)

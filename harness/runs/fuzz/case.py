@@ -35,7 +35,7 @@ BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 #: What all randomness of parties follows from. Programs differ, and that is enough.
 SEED = b"machine"
 
-#: The two engines of the project in lockstep, so that every case also asks whether they agree (I15).
+#: The two engines of the project in lockstep, so that every case also asks whether they agree.
 both_engines = EngineTarget("reference").engine
 
 #: The policies that cases are made with; every flag is in one of them.
@@ -212,7 +212,7 @@ class Case:
         self.begin()
         for name, config in self.setup.configs().items():
             self.world.user(name, "set_policy", policy=config.policy)
-        if not self.setup.oracles or "I3" in self.setup.oracles:
+        if not self.setup.oracles or "healing" in self.setup.oracles:
             self.oracles.check_healing()
 
     def __str__(self) -> str:

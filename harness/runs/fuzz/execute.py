@@ -24,10 +24,10 @@ _VARIABLE = re.compile(r"b?'[^']*'|\b(?:alice|bob\d?)\b|b?\"[^\"]*\"|\b0x[0-9a-f
 DETAIL = 4000
 
 #: Two engines, or an engine and the model, were not of one mind.
-AGREE = "I15"
+AGREE = "engines-agree"
 
 #: The oracle that is about programs that break down.
-ANSWERS = "I14"
+ANSWERS = "bounds"
 
 
 @dataclass(frozen=True, slots=True)

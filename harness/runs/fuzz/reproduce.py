@@ -31,7 +31,7 @@ NOT_AGAIN = "it failed in the campaign, and did not when it was run again"
 def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
     """The program, judged by the oracle that objected alone: what else may be wrong with the target stays out of it."""
     oracle = ANSWERS if objecting == AGREE else objecting
-    oracles = tuple(dict.fromkeys([oracle, "I3"] if at_end else [oracle]))
+    oracles = tuple(dict.fromkeys([oracle, "healing"] if at_end else [oracle]))
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
 

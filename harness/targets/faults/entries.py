@@ -46,7 +46,24 @@ AREAS: Mapping[str, str] = MappingProxyType(
 #: valid keys who lies, or somebody who counts over many runs.
 OBSERVERS = ("honest", "network", "insider", "statistical")
 
-ORACLES = tuple(f"I{number}" for number in range(1, 16))
+#: What must hold in every run: the oracle that a fault is made for. [otterproof.harness.judges.oracles, lockstep]
+ORACLES = (
+    "authenticity",
+    "rejection",
+    "healing",
+    "agreement",
+    "key-ids",
+    "counters",
+    "mac-revelation",
+    "forgetting",
+    "smp",
+    "states",
+    "instance-tags",
+    "fragments",
+    "leaks",
+    "bounds",
+    "engines-agree",
+)
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TEXTS = ("name", "summary", "source", "oracle", "requirement", "observer", "hint")
@@ -148,7 +165,7 @@ def _fault(entry: Mapping[str, object], file: str, number: int, sources: Mapping
     if not _NAME.fullmatch(texts["name"]):
         raise FaultError(f"{where}: a name has lower-case words and digits with hyphens between them")
     if texts["oracle"] not in ORACLES:
-        raise FaultError(f"{where}: no oracle {texts['oracle']!r}; there are {ORACLES[0]} to {ORACLES[-1]}")
+        raise FaultError(f"{where}: no oracle {texts['oracle']!r}; there are {', '.join(ORACLES)}")
     if texts["observer"] not in OBSERVERS:
         raise FaultError(f"{where}: no observer {texts['observer']!r}; there are {', '.join(OBSERVERS)}")
     versions = entry["versions"]
