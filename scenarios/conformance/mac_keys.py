@@ -1,18 +1,19 @@
 """Old MAC keys: which are revealed, when, and what for. [Revealing MAC keys]
 
-What the target has to reveal follows from the messages that it was given, so a `Ledger` keeps account of them: the live
-keys of both sides and which pairs of them verified a message. Whether unused keys are revealed too is the target's
-choice; that none is revealed that still verifies, and none twice, is not.
+What the target has to reveal follows from the messages that it was given. A `Ledger` keeps account of them: the live
+keys of both sides, and the pairs of keys that verified a message. The target may reveal unused keys too, but no key
+that can still verify a message, and no key twice.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import tlv
@@ -23,7 +24,7 @@ PairIds = tuple[int, int]
 
 
 class Ledger:
-    """A session with an insider, and which MAC keys the target owes. exact: none but these, in the contract's order."""
+    """A session with an insider, and the MAC keys that the target owes. exact: those alone, as they were dropped."""
 
     def __init__(self, target: TargetSession, insider: Insider, exact: bool = False) -> None:
         self.subject = target
@@ -40,14 +41,14 @@ class Ledger:
         return self.insider.keys(*pair).sending_mac
 
     def live(self) -> list[PairIds]:
-        """The pairs under which the target would read a message of ours now, and we know both keys."""
+        """The pairs under which the target would now read a message of the insider's, who knows both keys."""
         ours = [keyid for keyid in (self.ours - 1, self.ours) if keyid > 0]
         return [
             (mine, yours) for mine in ours for yours in (self.theirs - 1, self.theirs) if yours in self.insider.theirs
         ]
 
     def hears(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
-        """The target is given a message under a pair of keys; what it does with them is noted."""
+        """The target receives a message under a pair of keys, and the ledger notes what it did with them."""
         mine, yours = pair or (self.insider.our_keyid - 1, self.insider.their_keyid)
         self.insider.exponents.setdefault(mine + 1, self.insider.draw(40))
         reply = self.subject.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
@@ -86,23 +87,55 @@ class Ledger:
         """Demand that a message of the target's reveals all that is due, and nothing that is not; what it reveals."""
         found = revealed(message)
         owed = {self.key(pair) for pair in self.due}
-        allowed = owed | {self.key(pair) for pair in self.unused}
-        check(owed <= set(found), f"{len(owed)} MAC keys are revealed when they are due, not {len(owed & set(found))}")
-        check(set(found) <= allowed, "nothing but receiving MAC keys of dropped pairs is revealed")
-        check(
-            not self.exact or found == [self.key(pair) for pair in self.due], "keys are revealed as they were dropped"
-        )
-        check(not set(found) & set(self.revealed), "no key is revealed again")
+        self.demand_all(found, owed)
+        self._demand_nothing_else(found, owed | {self.key(pair) for pair in self.unused})
+        in_order = not self.exact or found == [self.key(pair) for pair in self.due]
+        if not in_order:
+            fail("mac-reveal.not-in-order", expected=self._names(map(self.key, self.due)), got=self._names(found))
         self.revealed += found
         self.due.clear()
         self.unused.clear()
         return found
 
+    def demand_all(self, found: list[bytes], owed: set[bytes], case: str = "") -> None:
+        """Demand that the keys that are due are among those revealed. case: the kind of message that reveals them."""
+        if not owed <= {*found}:
+            expected, got = self._names(owed), self._names(found)
+            fail("mac-reveal.used-key-not-revealed", expected=expected, got=got, case=case)
+
+    def _demand_nothing_else(self, found: list[bytes], allowed: set[bytes]) -> None:
+        """Demand that only receiving MAC keys of dropped pairs are revealed, and each once."""
+        other = [key for key in found if key not in allowed]
+        live = {self.key(pair) for pair in self.live()}
+        if live & {*other}:
+            fail("mac-reveal.live-key-revealed", got=self._names(key for key in other if key in live))
+        if {*other} & {*self.revealed}:
+            fail("mac-reveal.revealed-twice", got=self._names(key for key in other if key in self.revealed))
+        if other:
+            fail("mac-reveal.wrong-key-revealed", expected=self._names(allowed), got=self._names(found))
+
+    def _names(self, keys: Iterable[bytes]) -> list[str]:
+        """MAC keys as the pairs of keys that they belong to, where they belong to any."""
+        pairs = [(mine, yours) for mine in self.insider.exponents for yours in self.insider.theirs]
+        known = {self.key((mine, yours)): f"the receiving MAC key of ids {mine} and {yours}" for mine, yours in pairs}
+        for mine, yours in pairs:
+            known[self.insider.keys(mine, yours).receiving_mac] = f"the sending MAC key of ids {mine} and {yours}"
+        return [known.get(key) or f"20 other bytes, {key.hex()}" for key in keys]
+
+    def demand_dropped(self, *pairs: PairIds, case: str = "") -> None:
+        """Demand that these pairs, which have verified messages, are those that were dropped since the last text."""
+        dropped = self.due == [*pairs]
+        check("keys.pair-not-dropped", dropped, expected=_ids(pairs), got=_ids(self.due), case=case)
+
+
+def _ids(pairs: Iterable[PairIds]) -> list[str]:
+    return [f"sender key id {mine} with recipient key id {yours}" for mine, yours in pairs]
+
 
 def revealed(message: Message) -> list[bytes]:
     """The old MAC keys in a message of the target's, which must be whole ones."""
     keys = message.data("old_mac_keys")
-    check(len(keys) % 20 == 0, f"old MAC keys are values of 20 bytes each, and there are {len(keys)} bytes of them")
+    check("mac-reveal.not-whole-keys", len(keys) % 20 == 0, expected="a multiple of 20 bytes", got=f"{len(keys)} bytes")
     return [keys[at : at + 20] for at in range(0, len(keys), 20)]
 
 
@@ -123,34 +156,38 @@ def _ledger(context: Context) -> Ledger:
     )
 )
 def revealed_when_own_keys_are_dropped(context: Context) -> None:
-    """In a conversation in turns each message reveals the receiving MAC key of the pair that was just dropped, once,
-    and none before that.
+    """In a conversation in turns, each message reveals the receiving MAC key of the pair that was just dropped, once.
+
+    Before a pair is dropped, nothing is revealed.
     """
     ledger = _ledger(context)
-    check(not revealed(ledger.says(b"nothing was received")), "before anything is dropped nothing is revealed")
+    ledger.says(b"nothing was received")
     for turn in range(5):
         ledger.hears()
-        check(len(ledger.due) == min(turn, 1), "from the second turn on a used pair of keys is dropped")
+        dropped, expected = len(ledger.due), min(turn, 1)
+        check("keys.pair-not-dropped", dropped == expected, expected=expected, got=dropped, case=f"turn {turn + 1}")
         found = revealed(ledger.says())
-        check(len(set(found)) == len(found), "no key is revealed twice in a message")
-        check(not revealed(ledger.says(b"more")), "the next message of a run reveals nothing again")
+        once = len(set(found)) == len(found)
+        check("mac-reveal.revealed-twice", once, got=found, case="the keys in one message")
+        ledger.says(b"more")
 
 
 @scenario(requirements=("MACREVEAL-WHEN-2", "!MACREVEAL-WHEN-2", "MACREVEAL-WHEN-4", "!MACREVEAL-WHEN-4"))
 def revealed_when_their_keys_are_dropped(context: Context) -> None:
-    """When the correspondent's keys change and the target's do not, the MAC keys of his dropped keys are revealed, and
-    those of his live ones are not.
+    """When the correspondent's keys change and the target's do not, the MAC keys of the dropped keys are revealed.
+
+    Those of live keys are not.
     """
     ledger = _ledger(context)
     for number in range(1, 6):
         ledger.hears((number, 1))
-        check(ledger.due == ([(number - 1, 1)] if number > 1 else []), "the pair with the dropped key is due")
+        ledger.demand_dropped(*[(number - 1, 1)] if number > 1 else [], case=f"a message under key {number}")
         ledger.says()
         late = ledger.insider.data(b"too late", under=(number - 1, 1), ctr=100) if number > 1 else None
         if late:
-            ledger.subject.receive(late).assert_rejected("a message under a MAC key that was revealed")
+            ledger.subject.receive(late).assert_rejected("mac-reveal.revealed-key-accepted", "a new message")
         ledger.hears((number, 1), b"live")
-        check(not revealed(ledger.says(b"more")), "no MAC key is revealed that can still verify something")
+        ledger.says(b"more")
 
 
 @scenario(
@@ -165,8 +202,9 @@ def revealed_when_their_keys_are_dropped(context: Context) -> None:
     )
 )
 def all_are_revealed_in_the_end(context: Context) -> None:
-    """Whatever order messages come in under live pairs of keys, every MAC key that verified something is revealed in
-    the first message after its pair was dropped; beside these, only keys of dropped pairs that verified nothing.
+    """In whatever order live pairs of keys are used, each used MAC key is revealed right after its pair was dropped.
+
+    The only other keys that may be revealed are those of dropped pairs that verified nothing.
     """
     choose = random.Random(context.seed)
     for _ in range(3):
@@ -178,29 +216,31 @@ def all_are_revealed_in_the_end(context: Context) -> None:
                 forged = {"mac": bytes(range(20))} if choose.random() < 0.2 else {}
                 ledger.hears(choose.choice(ledger.live()), ctr=1000 + len(ledger.subject.log), **forged)
         ledger.says()
-        check(bool(ledger.revealed), "some keys were revealed on the way")
+        dropped = bool(ledger.revealed)
+        check("keys.pair-not-dropped", dropped, expected="pairs of keys are dropped on the way", got="none was")
 
 
 @scenario(requirements=("MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-2"))
 def keys_of_refused_messages_are_revealed(context: Context) -> None:
-    """A MAC key that verified nothing but a message refused for its counter or its next key counts as used, so that
-    both pairings of a dropped key can be due at once.
+    """A MAC key counts as used even if the only message it verified was refused for its counter or its next key.
+
+    So both pairings of a dropped key can be due at once.
     """
     for odd in ({"ctr": 0}, {"next_dh": 1}):
         ledger = _ledger(context)
         ledger.hears((1, 1))
         ledger.says()
         if any(ledger.hears(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
-            continue  # the target takes such messages, and they are like others
+            continue  # the target accepts such messages, so they are no different from others
         ledger.hears((1, 2), ctr=9)
         ledger.hears((2, 2), ctr=9)
-        check(ledger.due == [(1, 1), (2, 1), (1, 2)], "all pairs that are dropped have verified something")
+        ledger.demand_dropped((1, 1), (2, 1), (1, 2), case=f"refused for their {', '.join(odd)}")
         ledger.says()
 
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
 def every_kind_of_message_reveals(context: Context) -> None:
-    """What is due is revealed in the next data message of any kind, and by no other message."""
+    """What is due is revealed in the next Data Message, whatever kind it is, and in no other message."""
     able = context.target.capabilities
     actions: list[tuple[str, dict[str, object]]] = [("send", {"text": b"text"}), ("end", {})]
     actions += [("smp_start", {"secret": b"secret"})] if "smp" in able else []
@@ -212,17 +252,17 @@ def every_kind_of_message_reveals(context: Context) -> None:
         ledger.hears()
         ledger.subject.receive(b"?OTR Error: no data message comes of this")
         messages = ledger.subject.user(action, **args).messages(Kind.DATA)
-        check(bool(messages), f"a data message goes out for {action}")
+        case = f"the message for {action.replace('_', ' ')}"
+        check("message.data-not-sent", bool(messages), expected=Kind.DATA, got="no Data Message", case=case)
         found = revealed(messages[0])
-        owed = {ledger.key(pair) for pair in ledger.due}
-        check(owed <= set(found), f"what comes of {action} reveals the keys that are due")
-        live = {ledger.key(pair) for pair in ledger.live()}
-        check(action == "end" or not live & set(found), "nothing is revealed that can still verify")
+        ledger.demand_all(found, {ledger.key(pair) for pair in ledger.due}, case)
+        live = {ledger.key(pair) for pair in ledger.live()} & {*found}
+        check("mac-reveal.live-key-revealed", action == "end" or not live, got=live, case=case)
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
 def heartbeats_reveal(context: Context) -> None:
-    """A heartbeat is a data message, and reveals what is due, the keys dropped by the message that it answers too."""
+    """A heartbeat reveals what is due, including the keys that were dropped by the message that it answers."""
     ledger = _ledger(context)
     ledger.hears()
     ledger.says()
@@ -244,42 +284,46 @@ def keys_with_leading_zeros(context: Context) -> None:
     ledger.hears((2, 1))
     ledger.says()
     ledger.hears((2, 2))
-    check((2, 1) in ledger.due, "the pair is dropped")
+    check("keys.pair-not-dropped", (2, 1) in ledger.due, expected=_ids([(2, 1)]), got=_ids(ledger.due))
     ledger.says()
 
 
 @scenario(requirements=("MACREVEAL-WHAT-5", "!MACREVEAL-WHAT-5", "MACREVEAL-WHAT-6", "!MACREVEAL-WHAT-6"))
 def revealed_keys_make_forgeries(context: Context) -> None:
-    """With a revealed key anybody can check and change the message that it was for, but the target does not take it,
-    under the old key ids or the live ones.
+    """A revealed key verifies the earlier message, so anybody can forge one; the target does not accept forgeries.
+
+    They are rejected under the old key ids and under the live ones.
     """
     ledger = _ledger(context)
     messages = []
     for _ in range(4):
         mine, yours = ledger.insider.our_keyid - 1, ledger.insider.their_keyid
         genuine = ledger.insider.data(b"genuine")
-        ledger.subject.receive(genuine).assert_shown(b"genuine")
+        ledger.subject.receive(genuine).assert_shown("text.not-delivered", b"genuine")
         ledger.accepted(mine, yours)
         messages.append(wire.parse(genuine))
         ledger.says()
-    check(len(ledger.revealed) >= 3, "the keys of the first messages have been revealed")
+    count = len(ledger.revealed)
+    check("keys.pair-not-dropped", count >= 3, expected="3 MAC keys revealed in 4 turns", got=f"{count}")
     for number, message in enumerate(messages[:3]):
         keys = [key for key in ledger.revealed if crypto.verifies(message, key)]
-        check(len(keys) == 1, f"one revealed key verifies message {number}")
+        fitting = f"{len(keys)} of the {count} keys revealed"
+        one = "one revealed key verifies the message"
+        check("mac-reveal.wrong-key-revealed", len(keys) == 1, expected=one, got=fitting, case=f"message {number + 1}")
         changed = message.with_value("encrypted_message", b"another").with_value("ctr", (1 << 50).to_bytes(8))
         forged = crypto.mac_data(changed, keys[0])
-        check(crypto.verifies(forged, keys[0]), "the forged message verifies")
         ids = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
         for sender, recipient in ((None, None), ids, (ids[0] - 1, ids[1] - 1)):
             if sender is not None and recipient is not None:
                 forged = changed.with_value("sender_keyid", sender).with_value("recipient_keyid", recipient)
                 forged = crypto.mac_data(forged, keys[0])
-            ledger.subject.receive(wire.build(forged)).assert_rejected("a message forged with a revealed key")
+            case = "a message forged with a revealed key"
+            ledger.subject.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
     ledger.subject.assert_receives_text(ledger.insider, b"genuine", ctr=1 << 51)
 
 
 def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
-    """A session with used keys, some of them waiting to be revealed if `pending`; all that must be revealed yet."""
+    """A session with used keys, some of which await revealing if `pending`; all keys that must still be revealed."""
     ledger = _ledger(context)
     ledger.hears()
     ledger.says()
@@ -293,41 +337,38 @@ def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
     return ledger, [ledger.key(pair) for pair in ledger.due]
 
 
-def _follow_up(ledger: Ledger, owed: list[bytes], what: str) -> None:
-    """After a new handshake the target's first text must reveal what is owed."""
+def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
+    """After a new handshake, the target's first text must reveal what is owed. case: how the last session ended."""
     ledger.insider.x = ledger.insider.draw(40)
     ledger.subject.establish(ledger.insider)
     found = revealed(ledger.subject.assert_sends_text(ledger.insider, b"in the new session"))
     missing = [key for key in owed if key not in found]
-    check(not missing, f"{what} the next data message reveals the MAC keys used before; {len(missing)} are lost")
-    again = revealed(ledger.subject.assert_sends_text(ledger.insider, b"and once more"))
-    check(not set(again) & set(found), "they are revealed once")
+    got = f"{len(owed) - len(missing)} of them"
+    check("mac-reveal.lost-with-session", not missing, expected=f"{len(owed)} MAC keys", got=got, case=case)
+    again = {*revealed(ledger.subject.assert_sends_text(ledger.insider, b"and once more"))} & {*found}
+    check("mac-reveal.revealed-twice", not again, got=again, case=case)
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
 def a_new_handshake_loses_no_keys(context: Context) -> None:
-    """MAC keys of a session that a new handshake replaces, used or already waiting, are revealed in the first message
-    of the new one.
-    """
+    """When a new handshake replaces a session, its used MAC keys are revealed in the first message of the new one."""
     for pending in (True, False):
-        _follow_up(*_used(context, pending), "after a new handshake")
+        _follow_up(*_used(context, pending), "a new handshake replaced the session")
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
 def the_correspondents_end_loses_no_keys(context: Context) -> None:
-    """MAC keys of a session that the correspondent ends are revealed in the first message of the next one."""
+    """When the peer ends a session, its used MAC keys are revealed in the first message of the next one."""
     for pending in (True, False):
         ledger, owed = _used(context, pending)
         last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
         ledger.subject.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
-        _follow_up(ledger, [*owed, ledger.key(last)], "after the correspondent's end")
+        _follow_up(ledger, [*owed, ledger.key(last)], "the peer ended the session")
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "!MACREVEAL-WHEN-6"))
 def the_users_end_loses_no_keys(context: Context) -> None:
-    """The message that ends a session reveals all MAC keys that were used, or else those of live keys are revealed in
-    the first message of the next one.
-    """
+    """When the user ends a session, its used MAC keys are revealed in its last message or the first of the next one."""
     for pending in (True, False):
         ledger, owed = _used(context, pending)
         reply = ledger.subject.user("end")
@@ -335,4 +376,4 @@ def the_users_end_loses_no_keys(context: Context) -> None:
         found = revealed(reply.message(Kind.DATA))
         left = [key for key in owed if key not in found]
         if left:
-            _follow_up(ledger, left, "after the user's end")
+            _follow_up(ledger, left, "the user ended the session")
