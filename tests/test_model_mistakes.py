@@ -346,7 +346,7 @@ def _erring(mistake: Mistake) -> Pair:
     duo = pair(engines=["independent"])
     for name, party in duo.parties.items():
         duo.parties[name] = LockstepParty(name, party.engines, Erring(duo.models[name], mistake))
-    duo.world.parties.update(duo.parties)
+        duo.world.put(name, duo.parties[name])
     return duo
 
 

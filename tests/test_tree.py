@@ -1,8 +1,11 @@
-"""How the tree is kept: no file is longer than a reader wants to open."""
+"""How the tree is kept: no file is longer than a reader wants to open, and the rooms are named alike everywhere."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+
+from otterproof.harness.ui.rooms_page import FOLDER, ROOMS
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,3 +47,13 @@ def test_no_file_is_too_long() -> None:
 def test_exceptions_are_needed() -> None:
     found = lengths()
     assert not [file for file in LONGER if found.get(file, 0) <= MAX_LINES], "remove these from LONGER"
+
+
+def test_rooms_are_those_of_import_linter() -> None:
+    """The page of the architecture lists them in the order of the layers in pyproject.toml."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = [contract["layers"] for contract in contracts if "otterproof.harness" in contract.get("containers", ())]
+    assert [room for layer in layers for room in layer.split(" | ")] == list(ROOMS)
+    assert sorted(ROOMS) == sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))

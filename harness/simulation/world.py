@@ -1,6 +1,6 @@
 """A world: some parties, the network between them, and watchers that look at every step.
 
-A step is one input to one party (a message or a user's action) and what came of it. The world makes moves, hands what
+A step is one input to one party (a message or a user's action) and its result. The world makes moves, hands what
 parties transmit to the network, and shows every step to its watchers (oracles, the recorder of the transcript,
 progress). It does not know what a party is made of: an engine, two of them in lockstep, or a driver to another program.
 """
@@ -15,13 +15,13 @@ from otterproof.harness.simulation.moves import Move, Settle, Tick, User
 from otterproof.harness.simulation.network import Network
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
-from otterproof.harness.targets.party import Copyable, Party
+from otterproof.harness.targets.party import Copyable, Inspectable, Party
 from otterproof.implementations.contract import Event, Outgoing, PartySnapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One input to one party and what came of it.
+    """One input to one party and its result.
 
     action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
     state, None for a party that can't be looked into.
@@ -48,11 +48,21 @@ class World:
     def __init__(
         self, parties: Mapping[str, Party], routes: Mapping[str, Sequence[str]], watchers: Iterable[Watcher] = ()
     ) -> None:
-        self.parties = dict(parties)
+        self.parties: dict[str, Party] = {}
+        self._inspectable: dict[str, Inspectable] = {}  # those of the parties that show their state
+        for name, party in parties.items():
+            self.put(name, party)
         self.network = Network(routes)
         self.watchers = list(watchers)
         self.now = 0
         self.steps = 0
+
+    def put(self, name: str, party: Party) -> None:
+        """Let a party act under a name, in place of the one that has had it."""
+        self.parties[name] = party
+        self._inspectable.pop(name, None)
+        if isinstance(party, Inspectable):
+            self._inspectable[name] = party
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
         """Make moves one after the other; all events."""
@@ -75,8 +85,8 @@ class World:
     def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:
         """Give one input to one party, transmit what it sends, show the step to the watchers."""
         party = self.parties[name]
-        inspect = getattr(party, "inspect", None)
-        before = inspect() if inspect else None
+        inspectable = self._inspectable.get(name)
+        before = inspectable.inspect() if inspectable is not None else None
         self.steps += 1
         try:
             events = cast(Sequence[Event] | None, getattr(party, action)(**args)) or ()
@@ -84,7 +94,7 @@ class World:
             failure = f"{type(error).__name__}: {error}"
             self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))
             raise
-        after = inspect() if inspect else None
+        after = inspectable.inspect() if inspectable is not None else None
         for event in events:
             if isinstance(event, Outgoing):
                 self.network.send(name, event.message)

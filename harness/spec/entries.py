@@ -162,13 +162,9 @@ def entries(
                 where = f"{file}, {kind} {name or f'number {number}'}"
                 entry = Entry(where, kind, name, fields, kinds[kind], problems)
                 if name and (kind, name) in places:
-                    other = places[kind, name]
-                    entry.problem(
-                        f"duplicate {names[kind]}; the other one is in {other}", "Give the later one a new one"
-                    )
-                elif name:
-                    places[kind, name] = file
-                    found[kind].append(entry)
-                else:
-                    found[kind].append(entry)
+                    what = f"duplicate {names[kind]}; the other one is in {places[kind, name]}"
+                    entry.problem(what, f"Give the later one another {names[kind]}")
+                    continue
+                places[kind, name] = file
+                found[kind].append(entry)
     return found
