@@ -189,7 +189,7 @@ def test_his_messages_are_well_formed() -> None:
 @VERSIONS
 def test_he_reads_who_the_target_says_it_is(version: int) -> None:
     target, insider = facing(ReferenceEngine, version)
-    with pytest.raises(ValueError, match="let him sign first"):
+    with pytest.raises(ValueError, match="let it sign first"):
         insider.identity(wire.parse(insider.dh_key()))
     signature = begun(target, insider)[0]
     assert isinstance(signature, Outgoing)

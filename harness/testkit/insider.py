@@ -1,9 +1,9 @@
-"""The insider: a peer with valid keys who says whatever he likes, right or wrong.
+"""The insider: a peer with valid keys that sends any message, right or wrong.
 
-He speaks the protocol by himself, with the harness's own codec and arithmetic and none of an engine's code, so he can
-face any target. Every message that he makes is right unless it is asked to be wrong in some way, and then the rest of
-it is still right: MACs, encryption and proofs fit what is sent. Most checks of a client can be reached by nobody else.
-His part in SMP is in harness/testkit/smp_peer.py.
+It speaks the protocol with the harness's own codec and arithmetic and no engine's code, so it can face any target.
+Every message that it makes is right unless the scenario asks for one thing to be wrong, and then the rest of it is
+still right: MACs, encryption and proofs fit what is sent. Only an insider reaches most of a client's checks.
+Its part in SMP is in harness/testkit/smp_peer.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.reply import CheckFailed
+from otterproof.harness.testkit.reply import fail
+from otterproof.harness.testkit.smp_peer import SMP_MESSAGE_CHECKS
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from otterproof.harness.wire.fields import encode, write
 from otterproof.harness.wire.layers import Layer, Tlv, parse_plaintext, parse_signature_block, parse_smp, with_tlvs
@@ -24,13 +25,14 @@ from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 @dataclass(frozen=True, slots=True)
 class SignatureOptions:
-    """How the block X of a Reveal Signature or Signature Message is made; each value but the default is a lie.
+    """How the block X of a Reveal Signature or Signature Message is made; only the defaults make a right one.
 
-    shown: another public key than the one that signs. swapped: the two D-H keys change places in what is signed.
-    pair: r and s; `high_r`: r + q in place of r, with a nonce for which it still fits. wanted: how r and s must
-    be, for which nonces are tried. altered: what becomes of the value before it is signed. tail: bytes after the
-    signature. block: in place of the whole block. mac: in place of the MAC. secret: the shared secret, where the own
-    D-H key is one whose exponent nobody has. derive: how the keys of the handshake are derived from the shared secret.
+    keyid, kind: the key id, and the type of the public key. advertised_key: a public key other than the one that signs.
+    swap_dh: the two D-H keys are signed in the wrong order. signature: r and s. high_r: r + q in place of r, with a
+    nonce for which it still fits. accept_if: a condition on r and s; nonces are tried until it holds. transform:
+    changes the value before it is signed. trailing: bytes after the signature. block: replaces the whole block. mac:
+    replaces the MAC. secret: the shared secret, where nobody has the exponent of the own D-H key. derive: how the keys
+    of the handshake are derived from the shared secret.
     """
 
     keyid: int = 1
@@ -53,18 +55,18 @@ HONEST_SIGNATURE = SignatureOptions()
 
 
 class Keys(dict[int, int]):
-    """Keys by their ids. To go on with one that was not told is to find that the target named a wrong one."""
+    """Keys by their ids. Looking up an unknown id fails the scenario: the target has named a key that nobody has."""
 
     def __init__(self, whose: str) -> None:
         super().__init__()
         self._whose = whose
 
     def __missing__(self, keyid: int) -> int:
-        raise CheckFailed(f"the key id named is one of {self._whose}, {sorted(self)}, and it is {keyid}")
+        fail("data.key-id-unknown", expected=sorted(self), got=keyid, case=f"a key id of {self._whose}")
 
 
 class Insider:
-    """One client of a correspondent. Numbers that he draws follow from `seed`."""
+    """One client of a correspondent. The numbers that it draws follow from `seed`."""
 
     def __init__(
         self, key: DsaPrivateKey, target_tag: int, *, version: int = 3, tag: int = 0x2B2B, seed: bytes = b"insider"
@@ -83,7 +85,7 @@ class Insider:
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
         self._handshake: crypto.HandshakeKeys | None = None
-        #: The block X that he signed last, decrypted.
+        #: The block X that it signed last, decrypted.
         self.block = b""
         self.x = self.draw(40)
 
@@ -92,7 +94,7 @@ class Insider:
         return int.from_bytes(hashlib.shake_256(self._seed + self._draws.to_bytes(4)).digest(size))
 
     def exponent(self, theirs: int, wanted: Callable[[int, int], bool]) -> int:
-        """An exponent whose public value, and secret shared with theirs, are as wanted; one in a thousand is quick."""
+        """An exponent for whose public value and shared secret `wanted` holds; one in a thousand is found quickly."""
         exponent = self.draw(40)
         public, secret = pow(DH_GENERATOR, exponent, DH_PRIME), pow(theirs, exponent, DH_PRIME)
         while not wanted(public, secret):
@@ -110,7 +112,7 @@ class Insider:
     def commit(
         self, public: int | None = None, *, gxmpi: bytes | None = None, hashed: bytes | None = None, receiver: int = 0
     ) -> bytes:
-        """A D-H Commit to g^x, or to another value, or to bytes that are no MPI; or with a wrong hash."""
+        """A D-H Commit to g^x, to another value, or to bytes that are not an MPI; or with a wrong hash."""
         content = mpi(power(DH_GENERATOR, self.x) if public is None else public) if gxmpi is None else gxmpi
         encrypted = crypto.aes_ctr(self.r, bytes(8), content)
         commitment = hashlib.sha256(content).digest() if hashed is None else hashed
@@ -134,7 +136,7 @@ class Insider:
         )
 
     def signature(self, gx: int, signed: SignatureOptions = HONEST_SIGNATURE, *, public: int | None = None) -> bytes:
-        """The answer to the target's Reveal Signature; gx is what `opened` made of its commit."""
+        """The answer to the target's Reveal Signature; gx is what `decommit` made of its commit."""
         return self._message("signature", *self._sign(gx, signed, public, True))
 
     @staticmethod
@@ -165,9 +167,9 @@ class Insider:
 
     @property
     def handshake(self) -> crypto.HandshakeKeys:
-        """The keys of the handshake in which he signed last."""
+        """The keys of the handshake in which it signed last."""
         if self._handshake is None:
-            raise ValueError("the insider has no keys of a handshake yet; let him sign first")
+            raise ValueError("the insider has no keys of a handshake yet; let it sign first")
         return self._handshake
 
     def identity(self, message: Message) -> Layer:
@@ -176,7 +178,7 @@ class Insider:
         return parse_signature_block(crypto.signature_block(message, keys.c_primed if primed else keys.c))
 
     def learn_peer_keyid(self, message: Message) -> None:
-        """Take note of the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
+        """Note the key id that the target gives its D-H key in its Reveal Signature or Signature Message."""
         if not message.has("encrypted_signature"):
             return
         block = self.identity(message)
@@ -195,7 +197,7 @@ class Insider:
                 return r, s
 
     def assume_session(self) -> None:
-        """Take a session for established that never was: with keys of which the target knows nothing."""
+        """Act as in a session that was never established, with keys that the target does not have."""
         self.exponents |= {1: self.x, 2: self.draw(40)}
         self.theirs |= {1: power(DH_GENERATOR, self.draw(40))}
         self.our_keyid, self.their_keyid = 2, 1
@@ -222,9 +224,9 @@ class Insider:
         mac: bytes | None = None,
         old_mac_keys: bytes = b"",
     ) -> bytes:
-        """A data message. under: (our key id, theirs) whose session keys it is made with, whatever its fields say.
+        """A data message. under: (our key id, theirs) whose session keys protect it, whatever its fields say.
 
-        keys: other session keys to make it with; fields are then those of `under`.
+        keys: other session keys to protect it with; its fields are still those of `under`.
         """
         records = list(tlvs)
         ours, theirs = under or (self.our_keyid - 1, self.their_keyid)
@@ -252,18 +254,18 @@ class Insider:
         return wire.build(message if mac is None else message.with_value("mac", mac))
 
     def seal(self, head: bytes, under: tuple[int, int] | None = None, old_mac_keys: bytes = b"") -> bytes:
-        """A data message of these bytes, whatever they are, and the right MAC under a pair of keys."""
+        """A data message of any bytes, with the right MAC under a pair of keys."""
         keys = self.keys(*(under or (self.our_keyid - 1, self.their_keyid)))
         return wire.armour(head + hmac.digest(keys.sending_mac, head, "sha1") + encode(Type.DATA, old_mac_keys, "keys"))
 
     def peek(self, raw: bytes) -> bytes:
-        """The plaintext of the target's data message. No keys change, which is quicker on both sides."""
+        """The plaintext of the target's data message, read without changing keys, which is quicker on both sides."""
         message: Message = wire.parse(raw)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         return crypto.decrypt_data(message, self.keys(ours, theirs).receiving_aes)
 
     def read(self, raw: bytes) -> bytes:
-        """The plaintext of the target's data message; keys are taken note of, and own ones changed."""
+        """The plaintext of the target's data message, read as an honest peer does: with a change of keys."""
         plaintext = self.peek(raw)
         message: Message = wire.parse(raw)
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
@@ -279,6 +281,7 @@ class Insider:
         tlvs = parse_plaintext(self.read(raw)).tlvs
         found = next((tlv for tlv in tlvs if tlv.type == kind), None)
         if found is None:
-            raise CheckFailed(f"a TLV of type {kind} goes out, and there are {[tlv.type for tlv in tlvs] or 'none'}")
+            types = [tlv.type for tlv in tlvs]
+            fail(SMP_MESSAGE_CHECKS[kind], expected=f"a TLV of type {kind}", got=f"TLVs of types {types}")
         layer = parse_smp(kind, found.value).layer
         return {name: int(layer.value(name)) for name in SMP_NUMBERS[2 if kind == 7 else kind]}

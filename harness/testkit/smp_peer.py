@@ -1,8 +1,9 @@
 """The insider's part in SMP: both sides of a run, with numbers that are right or wrong under proofs that still fit.
 
-A `SmpPeer` computes a run as the protocol text has it, with short exponents, which nobody can tell and which are quick.
-What he is made of can be changed before he makes a message (an exponent, the way of hashing), and then the rest still
-fits; a number of a finished message can be changed, and then it does not. [The SMP state machine]
+An `SmpPeer` computes a run as the protocol text says, with short exponents, which the target can't tell from long ones
+and which are quick. Its parts (an exponent, the way of hashing) can be changed before it makes a message, and the rest
+of the message still fits; a number of a finished message can be changed, and then the proofs no longer fit.
+[The SMP state machine]
 """
 
 from __future__ import annotations
@@ -20,6 +21,41 @@ Numbers = Mapping[str, int]
 #: A way of hashing: version byte and numbers to a number. [SMP Hash function]
 Hash = Callable[..., int]
 
+#: What it means that an SMP message does not go out when it is due, by TLV type. 7 is message 1 with a question.
+SMP_MESSAGE_CHECKS: Mapping[int, str] = {
+    2: "smp.message-1-not-sent",
+    3: "smp.message-2-not-sent",
+    4: "smp.message-3-not-sent",
+    5: "smp.message-4-not-sent",
+    6: "smp.abort-not-sent",
+    7: "smp.question-not-sent",
+}
+
+#: What it means that a message is accepted although a proof in it does not verify.
+PROOF_CHECKS: Mapping[int, str] = {
+    2: "smp.message-1-proof-not-verified",
+    3: "smp.message-2-proof-not-verified",
+    4: "smp.message-3-proof-not-verified",
+    5: "smp.message-4-proof-not-verified",
+}
+
+#: What it means that a message is accepted although a group element in it is out of range.
+RANGE_CHECKS: Mapping[int, str] = {
+    2: "smp.message-1-range-not-checked",
+    3: "smp.message-2-range-not-checked",
+    4: "smp.message-3-range-not-checked",
+    5: "smp.message-4-range-not-checked",
+}
+
+#: What it means that a message in a state that does not expect it is accepted, or does not end the run with an abort.
+OUT_OF_TURN_CHECKS: Mapping[int, str] = {
+    2: "smp.message-1-out-of-turn",
+    3: "smp.message-2-out-of-turn",
+    4: "smp.message-3-out-of-turn",
+    5: "smp.message-4-out-of-turn",
+    7: "smp.message-1-out-of-turn",
+}
+
 
 def smp_value(kind: int, numbers: Numbers, *, count: int | None = None, tail: bytes = b"") -> bytes:
     """The value of an SMP TLV, with a wrong count or more bytes if asked."""
@@ -32,7 +68,7 @@ def smp_hash(prefix: int, *numbers: int) -> int:
 
 
 def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash) -> tuple[int, int]:
-    """(c, D): the proof that we know an exponent."""
+    """(c, D): the proof of knowledge of an exponent."""
     c = hashed(prefix, power(DH_GENERATOR, r))
     return c, (r - exponent * c) % SMP_ORDER
 
@@ -69,7 +105,7 @@ def commitment(base: int, d: int, element: int, c: int) -> int:
 
 
 class SmpPeer:
-    """Both parts of an SMP run. e2, e3: his exponents; r: the others, as r2 to r7; hashed: how he hashes."""
+    """Both parts of an SMP run. e2, e3: its exponents; r: the others, as r2 to r7; hashed: its hash function."""
 
     def __init__(self, secret: int) -> None:
         self.secret = secret
@@ -104,7 +140,7 @@ class SmpPeer:
         return self.lift(8, "Rb", self.e3)
 
     def finds_equal(self, lifted: int, pa: int, pb: int) -> bool:
-        """His own test, on the R that he received."""
+        """Its own test, on the R that it received."""
         return power(lifted, self.e3) == over(pa, pb)
 
     def blind(self, prefix: int) -> tuple[int, int, dict[str, int]]:
@@ -115,7 +151,7 @@ class SmpPeer:
         return power(self.g3, r4), times(power(DH_GENERATOR, r4), power(self.g2, self.secret)), proof
 
     def lift(self, prefix: int, name: str, exponent: int) -> dict[str, int]:
-        """R, the quotient to an exponent, and the proof that this is the exponent of our half of g3."""
+        """R, the quotient to the power of an exponent, and the proof that our half of g3 has the same exponent."""
         r7 = self.r[7]
         c = self.hashed(prefix, power(DH_GENERATOR, r7), power(self.quotient, r7))
         return {name: power(self.quotient, exponent), "cR": c, "D7": (r7 - exponent * c) % SMP_ORDER}

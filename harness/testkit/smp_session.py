@@ -1,20 +1,20 @@
 """SMP between a target and an insider in a session of theirs: the moves that scenarios on SMP are made of.
 
-The insider sends one TLV in each data message and reads what comes back without changing keys, so that a step costs no
-more than SMP itself. Each move that brings the target into a state checks on the way what must hold there: the
-user is asked, the message that is due comes, alone, with as many numbers as it has. [The SMP state machine]
+The insider sends one TLV in each data message and reads the answers without changing keys, so that a step costs no more
+than SMP itself. Each move that brings the target into a state also checks what must hold there: the user is asked; the
+message that is due goes out, alone and with as many numbers as it must have. [The SMP state machine]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import Reply, check
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, secret_number, smp_value
+from otterproof.harness.testkit.smp_peer import SMP_MESSAGE_CHECKS, Numbers, SmpPeer, secret_number, smp_value
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire import SMP_NUMBERS, Kind
 from otterproof.harness.wire.layers import Tlv, parse_plaintext, parse_smp, tlv
@@ -28,14 +28,14 @@ Making = Callable[[SmpPeer, Numbers], Numbers]
 MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION = 2, 3, 4, 5, 6, 7
 SMP_TYPES = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION)
 
-#: What message of SMP answers which.
+#: Which message of SMP answers which.
 FOLLOWS = {MESSAGE_1: MESSAGE_2, MESSAGE_2: MESSAGE_3, MESSAGE_3: MESSAGE_4}
 
 SECRET = b"the otter swims"
 
 
 def made(kind: int, run: SmpPeer, heard: Numbers) -> dict[str, int]:
-    """The message of that type as it must be."""
+    """The right message of that type."""
     if kind == MESSAGE_1:
         return run.message_1()
     return {MESSAGE_2: run.message_2, MESSAGE_3: run.message_3, MESSAGE_4: run.message_4}[kind](heard)
@@ -43,7 +43,7 @@ def made(kind: int, run: SmpPeer, heard: Numbers) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class SmpReply:
-    """What came of a step: all of it, and the SMP TLVs among it, decrypted, in their order."""
+    """The answer to a step: all of it, and the SMP TLVs in it, decrypted, in their order."""
 
     reply: Reply
     tlvs: tuple[Tlv, ...]
@@ -58,7 +58,7 @@ class SmpReply:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the message was taken: the user is asked, the next message comes, or the secrets are equal."""
+        """Whether the message was accepted: the user is asked, the next message comes, or the secrets are equal."""
         return bool(self.requests) or True in self.outcomes or any(kind in FOLLOWS.values() for kind in self.types)
 
     @property
@@ -66,39 +66,61 @@ class SmpReply:
         """What the user was told: that the secrets are equal, or that they are not."""
         return [event.equal for event in self.reply.of(SmpFinished)]
 
-    def sends(self, *types: int) -> None:
-        """Demand that SMP TLVs of these types came, in this order, and no others."""
-        wanted, found = (", ".join(map(str, some)) or "none" for some in (types, self.types))
-        check(self.types == list(types), f"the SMP TLVs that go out are {wanted}, and there was {found}: {self.reply}")
+    def __str__(self) -> str:
+        return f"{_tlvs(self.types)}; {self.reply}" if self.types else str(self.reply)
 
-    def numbers(self, kind: int) -> dict[str, int]:
-        """Demand that the one SMP TLV is of this type and of the form; its numbers by name."""
-        self.sends(kind)
+    def sends(self, check_id: str, *types: int, case: object = "") -> None:
+        """Demand that SMP TLVs of these types went out, in this order, and no others."""
+        check(check_id, self.types == list(types), expected=_tlvs(types), got=self, case=case)
+
+    def numbers(self, kind: int, check_id: str = "", *, case: object = "") -> dict[str, int]:
+        """Demand that exactly one SMP TLV went out, of this type and well formed; its numbers by name."""
+        self.sends(check_id or SMP_MESSAGE_CHECKS[kind], kind, case=case)
         layer = parse_smp(kind, self.tlvs[0].value).layer
         names = SMP_NUMBERS[MESSAGE_1 if kind == QUESTION else kind]
         right = not layer.problems and layer.value("count") == len(names)
-        check(right, f"SMP TLV {kind} has a count of {len(names)} and so many MPIs: {layer.problems}")
+        check(
+            "smp.message-malformed",
+            right,
+            expected=f"a count of {len(names)} and so many MPIs",
+            got=[str(problem) for problem in layer.problems] or layer.value("count"),
+            case=f"the TLV of type {kind}",
+        )
         return {name: int(layer.value(name)) for name in names}
 
-    def tells(self, *outcomes: bool) -> None:
+    def tells(self, *outcomes: bool, check_id: str = "", case: object = "") -> None:
         """Demand that the user is told of these outcomes: True for equal."""
-        check(self.outcomes == list(outcomes), f"the outcomes told are {list(outcomes)}: {self.reply}")
+        if not check_id:
+            check_id = "smp.wrong-result" if self.outcomes and outcomes else "smp.not-finished"
+            if not outcomes:
+                check_id = "smp.outcome-too-early"
+        wanted = [_outcome(equal) for equal in outcomes] or "no outcome yet"
+        check(check_id, self.outcomes == list(outcomes), expected=wanted, got=self, case=case)
 
-    def refuses(self, why: str) -> None:
-        """Demand that nothing came of it but an abort or a failure. why: what was wrong, as part of a sentence."""
-        check(True not in self.outcomes, f"{why} is no success: {self.reply}")
-        check(not self.requests, f"{why} asks the user for nothing: {self.reply}")
+    def refuses(self, check_id: str, case: object = "") -> None:
+        """Demand that the answer is at most an abort or a failure. case: the input, and what is wrong with it."""
         answers = [kind for kind in self.types if kind != ABORT]
-        check(not answers, f"{why} is not answered with SMP messages, and was, with TLV {answers}")
+        refused = True not in self.outcomes and not self.requests and not answers
+        check(check_id, refused, expected="an abort, a failure, or no answer", got=self, case=case)
 
-    def aborts(self, why: str) -> None:
-        """Demand that it was refused with one type 6 TLV."""
-        self.refuses(why)
-        check(self.types == [ABORT], f"{why} is answered with a type 6 TLV, and the SMP TLVs were {self.types}")
+    def aborts(self, check_id: str, case: object = "") -> None:
+        """Demand that the input was refused with one type 6 TLV."""
+        self.refuses(check_id, case)
+        self.sends(check_id, ABORT, case=case)
+
+
+def _tlvs(types: Iterable[int]) -> str:
+    """SMP TLVs in words."""
+    words = ", ".join(map(str, types))
+    return f"SMP TLVs of type {words}" if words else "no SMP TLV"
+
+
+def _outcome(equal: bool) -> str:
+    return "the secrets are equal" if equal else "the secrets differ"
 
 
 class SmpSession:
-    """SMP in a session that is there."""
+    """SMP in an established session."""
 
     def __init__(self, target: TargetSession, insider: Insider) -> None:
         self.subject = target
@@ -134,11 +156,11 @@ class SmpSession:
         pair = (fingerprint(self.insider.key.public), fingerprint(published_key("alice").public))
         return SmpPeer(secret_number(*(pair[::-1] if target_asks else pair), self.insider.ssid, text))
 
-    def request(self, run: SmpPeer) -> SmpReply:
+    def request(self, run: SmpPeer, check_id: str = "") -> SmpReply:
         """SMP message 1, which must make the target ask its user."""
         reply = self.tell(MESSAGE_1, run.message_1())
-        check(len(reply.requests) == 1, f"SMP message 1 in EXPECT1 makes the user be asked: {reply.reply}")
-        reply.sends()
+        reply.reply.one(SmpRequested, check_id, case="SMP message 1 in EXPECT1")
+        reply.sends("smp.answered-before-user")
         return reply
 
     def expect2(self, text: bytes = SECRET) -> dict[str, int]:
@@ -155,15 +177,15 @@ class SmpSession:
         return self.tell(MESSAGE_2, run.message_2(self.expect2(text))).numbers(MESSAGE_3)
 
     def asked(self, run: SmpPeer, text: bytes = SECRET) -> SmpReply:
-        """A whole run that the insider begins; what comes of his message 3."""
+        """A whole run that the insider begins; the target's answer to message 3."""
         return self.tell(MESSAGE_3, run.message_3(self.expect3(run, text)))
 
     def asks(self, run: SmpPeer, text: bytes = SECRET) -> SmpReply:
-        """A whole run that the target's user begins; what comes of the insider's message 4."""
+        """A whole run that the target's user begins; the target's answer to message 4."""
         return self.tell(MESSAGE_4, run.message_4(self.expect4(run, text)))
 
     def offer(self, kind: int, making: Making) -> SmpReply:
-        """Bring the target from EXPECT1 to where it waits for a message of that type; it receives the one made."""
+        """Bring the target from EXPECT1 to the state that expects a message of that type, and give it the one made."""
         run = self.liar(target_asks=kind in (MESSAGE_2, MESSAGE_4))
         heard: Numbers = {}
         if kind == MESSAGE_2:
@@ -187,23 +209,23 @@ class SmpSession:
 
     # ---- checks ---------------------------------------------------------------------------------------------------
 
-    def is_in_expect1(self) -> None:
-        """The target is where SMP begins: a message 1 makes it ask its user. The insider then takes it back."""
-        self.request(self.liar())
+    def is_in_expect1(self, check_id: str = "smp.not-back-in-expect1") -> None:
+        """Demand that SMP can begin: a message 1 makes the target ask its user. The insider then aborts."""
+        self.request(self.liar(), check_id)
         self.give(ABORT)
 
-    def has_dropped(self, fitting: tuple[int, Numbers], why: str) -> None:
-        """The run under way was dropped: the message that would have fitted is refused, as in EXPECT1."""
+    def has_dropped(self, check_id: str, fitting: tuple[int, Numbers], case: object) -> None:
+        """Demand that the run under way was dropped: the message that would have fitted is refused, as in EXPECT1."""
         if fitting[0] != MESSAGE_1:
-            self.tell(*fitting).aborts(f"the next message of a run that was dropped for {why}")
+            self.tell(*fitting).aborts(check_id, f"the next message of the run, after {case}")
 
-    def refuses(self, kind: int, making: Making, why: str) -> None:
-        """Demand that a wrong message comes to nothing. An abort from the insider then makes sure that the run is over.
+    def refuses(self, check_id: str, kind: int, making: Making, case: object) -> None:
+        """Demand that a wrong message is refused. The insider then aborts, so that the run is over in any case.
 
-        A target may ask its user first and look at message 1 when he has answered.
+        A target may ask its user first, and look at message 1 when the user has answered.
         """
         reply = self.offer(kind, making)
         if reply.requests and kind == MESSAGE_1:
             reply = self.user("smp_answer", secret=SECRET)
-        reply.refuses(why)
+        reply.refuses(check_id, case)
         self.give(ABORT)

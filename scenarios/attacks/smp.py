@@ -10,7 +10,14 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import PEER, TARGET, Context
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, secret_number
+from otterproof.harness.testkit.smp_peer import (
+    OUT_OF_TURN_CHECKS,
+    RANGE_CHECKS,
+    Numbers,
+    SmpPeer,
+    knows_degenerate,
+    secret_number,
+)
 from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.numbers import fingerprint
@@ -43,7 +50,7 @@ def elements_of_small_order(context: Context) -> None:
             def lying(run: SmpPeer, heard: Numbers, lie: Numbers = lie) -> Numbers:
                 return {**(run.message_2(heard) if heard else run.message_1()), **lie}
 
-            smp_session.refuses(kind, lying, f"{name} of small order")
+            smp_session.refuses(RANGE_CHECKS[kind], kind, lying, f"{name} of {'p - 1' if small > 1 else small}")
     target.assert_session_alive(insider)
 
 
@@ -74,14 +81,14 @@ def messages_out_of_turn(context: Context) -> None:
     third = run.message_3(second)
     fourth = other.message_4(third)
     for kind, numbers in ((MESSAGE_2, second), (MESSAGE_3, third), (MESSAGE_4, fourth)):
-        smp_session.tell(kind, numbers).refuses("an SMP message that nobody waits for")
+        smp_session.tell(kind, numbers).refuses(OUT_OF_TURN_CHECKS[kind], f"SMP TLV {kind} in EXPECT1")
     for kind, numbers in ((MESSAGE_4, fourth), (MESSAGE_2, second)):
         smp_session.request(smp_session.liar())
-        smp_session.tell(kind, numbers).refuses("an SMP message out of turn")
+        smp_session.tell(kind, numbers).refuses(OUT_OF_TURN_CHECKS[kind], f"SMP TLV {kind} while the user is asked")
     run = smp_session.liar()
     third = run.message_3(smp_session.expect3(run))
     smp_session.tell(MESSAGE_3, third).tells(True)
-    smp_session.tell(MESSAGE_3, third).refuses("the last message once more")
+    smp_session.tell(MESSAGE_3, third).refuses("smp.last-message-counts-twice", "SMP message 3 a second time")
 
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMP-BEGIN-5", "!DATA-RECV-12"))

@@ -1,5 +1,6 @@
-"""SMP: whole runs, what is compared, and who learns the outcome. [Socialist Millionaires' Protocol, Secret
-information]
+"""SMP: whole runs, what is compared, and who learns the outcome.
+
+[Socialist Millionaires' Protocol, Secret information]
 """
 
 from __future__ import annotations
@@ -7,12 +8,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
-from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
+from otterproof.harness.testkit.smp_session import (
+    ABORT,
+    MESSAGE_1,
+    MESSAGE_2,
+    MESSAGE_3,
+    MESSAGE_4,
+    SECRET,
+    SmpReply,
+    SmpSession,
+)
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.implementations.contract import SmpRequested
 
 ALICE, MALLORY = fingerprint(published_key("alice").public), fingerprint(published_key("mallory").public)
 
@@ -30,13 +41,27 @@ WRONG_SECRETS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
 
 
 def run_to_end(
-    smp_session: SmpSession, run: SmpPeer, text: bytes = SECRET, *, target_asks: bool, equal: bool = True
+    smp_session: SmpSession,
+    check_id: str,
+    run: SmpPeer,
+    text: bytes = SECRET,
+    *,
+    target_asks: bool,
+    equal: bool = True,
+    case: str = "",
 ) -> None:
-    """A whole run; the target must tell its user the outcome, once. What else follows a failure is of no matter."""
+    """A whole run; the target must tell its user the outcome, once. Anything else that follows a failure is ignored."""
     reply = smp_session.asks(run, text) if target_asks else smp_session.asked(run, text)
-    reply.tells(equal)
+    begins = "the target begins" if target_asks else "the peer begins"
+    reply.tells(equal, check_id=check_id, case=f"{case}; {begins}" if case else begins)
     if not equal:
         smp_session.give(ABORT)
+
+
+def _peer_finds(wanted: bool, found: bool, case: str) -> None:
+    """Demand what the peer's own test of the target's last value comes to."""
+    words = {True: "the peer finds the secrets equal", False: "the peer finds the secrets different"}
+    check("smp.peer-result-differs", found == wanted, expected=words[wanted], got=words[found], case=case)
 
 
 @scenario(
@@ -74,9 +99,7 @@ def run_that_the_other_side_begins(context: Context) -> None:
     reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(True)
     lifted = reply.numbers(MESSAGE_4)["Rb"]
-    context.check(
-        run.finds_equal(lifted, third["Pa"], second["Pb"]), "the side that began finds the secrets equal, too"
-    )
+    _peer_finds(True, run.finds_equal(lifted, third["Pa"], second["Pb"]), "the peer began")
     smp_session.is_in_expect1()
     smp_session.subject.assert_session_alive(smp_session.insider)
 
@@ -114,12 +137,10 @@ def run_that_the_user_begins(context: Context) -> None:
     reply.tells()
     third = reply.numbers(MESSAGE_3)
     fourth = run.message_4(third)
-    context.check(
-        run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "the side that answers finds them equal, too"
-    )
+    _peer_finds(True, run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "the target began")
     reply = smp_session.tell(MESSAGE_4, fourth)
     reply.tells(True)
-    reply.sends()
+    reply.sends("smp.answered-after-the-end")
     smp_session.is_in_expect1()
     smp_session.subject.assert_session_alive(smp_session.insider)
 
@@ -137,7 +158,7 @@ def run_that_the_user_begins(context: Context) -> None:
     ),
 )
 def different_secrets_are_told_to_both_sides(context: Context) -> None:
-    """With different secrets neither side finds them equal, and message 4 comes all the same."""
+    """With different secrets neither side finds them equal, and message 4 goes out all the same."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(b"another")
     second = smp_session.expect3(run)
@@ -145,7 +166,7 @@ def different_secrets_are_told_to_both_sides(context: Context) -> None:
     reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(False)
     lifted = reply.numbers(MESSAGE_4)["Rb"]
-    context.check(not run.finds_equal(lifted, third["Pa"], second["Pb"]), "the other side finds them unequal, too")
+    _peer_finds(False, run.finds_equal(lifted, third["Pa"], second["Pb"]), "different secrets; the peer began")
     smp_session.give(ABORT)
     smp_session.asks(smp_session.liar(b"another", target_asks=True)).tells(False)
 
@@ -158,8 +179,9 @@ def failed_run_can_be_tried_again(context: Context) -> None:
         smp_session.asks(smp_session.liar(b"another", target_asks=True)) if target_asks else smp_session.asked(
             smp_session.liar(b"another")
         )
-        smp_session.asked(smp_session.liar()).tells(True)
-        smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
+        case = f"after a failed run that the {'target' if target_asks else 'peer'} began"
+        smp_session.asked(smp_session.liar()).tells(True, check_id="smp.later-run-fails", case=case)
+        smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id="smp.later-run-fails", case=case)
 
 
 @scenario(
@@ -174,36 +196,45 @@ def failed_run_can_be_tried_again(context: Context) -> None:
     ),
 )
 def secret_hashed_otherwise_is_another_one(context: Context) -> None:
-    """The same words do not succeed when the other side hashes them with one thing wrong, whoever begins."""
+    """The same words do not succeed when the other side hashes them with one thing wrong, whichever side begins."""
     smp_session = SmpSession(*context.encrypted())
     for why, hashed in WRONG_SECRETS.items():
         number = hashlib.sha256(hashed(MALLORY, ALICE, smp_session.insider.ssid)).digest()
         reply = smp_session.asked(SmpPeer(int.from_bytes(number)))
-        context.check(True not in reply.outcomes, f"a secret {why} is another one: {reply.reply}")
+        _no_success(reply, f"the peer begins, with a secret {why}")
         smp_session.give(ABORT)
     for why in ("with the fingerprints in the other order", "with another ssid"):
         number = hashlib.sha256(WRONG_SECRETS[why](ALICE, MALLORY, smp_session.insider.ssid)).digest()
         reply = smp_session.asks(SmpPeer(int.from_bytes(number)))
-        context.check(True not in reply.outcomes, f"as initiator, a secret {why} is another one: {reply.reply}")
+        _no_success(reply, f"the target begins, and the peer has a secret {why}")
         smp_session.give(ABORT)
+
+
+def _no_success(reply: SmpReply, case: str) -> None:
+    success = True in reply.outcomes
+    check("smp.secret-hashed-otherwise", not success, expected="no success", got=reply, case=case)
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
 def initiator_is_who_sent_message_1(context: Context) -> None:
-    """The secret has the fingerprint of who began SMP first, also when it was the other who began the handshake."""
+    """The fingerprint of the side that began SMP comes first in the secret, also when the other began the handshake."""
     for target_begins in (False, True):
         smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
-        for target_asks in (False, True):
-            if target_asks != target_begins:
-                run_to_end(smp_session, smp_session.liar(target_asks=target_asks), target_asks=target_asks)
-                run_to_end(
-                    smp_session, smp_session.liar(target_asks=not target_asks), target_asks=target_asks, equal=False
-                )
+        target_asks = not target_begins
+        for swapped in (False, True):
+            run_to_end(
+                smp_session,
+                "smp.initiator-mistaken",
+                smp_session.liar(target_asks=target_asks != swapped),
+                target_asks=target_asks,
+                equal=not swapped,
+                case="the responder's fingerprint first" if swapped else "the initiator's fingerprint first",
+            )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
 def any_words_are_a_secret(context: Context) -> None:
-    """Empty, long, and not ASCII: what was typed counts to the last byte, and nothing stands for something else."""
+    """Long, not ASCII, with blanks or capitals: what was typed counts to the last byte, exactly as it is."""
     smp_session = SmpSession(*context.encrypted())
     long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
     for asks, typed, theirs in (
@@ -215,30 +246,44 @@ def any_words_are_a_secret(context: Context) -> None:
         (False, b"secret", b"Secret"),
     ):
         run_to_end(
-            smp_session, smp_session.liar(theirs, target_asks=asks), typed, target_asks=asks, equal=typed == theirs
+            smp_session,
+            "smp.secret-bytes-changed",
+            smp_session.liar(theirs, target_asks=asks),
+            typed,
+            target_asks=asks,
+            equal=typed == theirs,
+            case=f"secrets of {len(typed)} and {len(theirs)} bytes",
         )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))
 def empty_secret_is_a_secret(context: Context) -> None:
-    """Nothing typed equals nothing typed, and neither a word nor a blank."""
+    """An empty secret equals an empty one, and neither a word nor a blank."""
     smp_session = SmpSession(*context.encrypted())
-    run_to_end(smp_session, smp_session.liar(b""), b"", target_asks=False)
-    run_to_end(smp_session, smp_session.liar(b"secret"), b"", target_asks=False, equal=False)
-    run_to_end(smp_session, smp_session.liar(b" ", target_asks=True), b"", target_asks=True, equal=False)
+    for theirs, asks in ((b"", False), (b"secret", False), (b" ", True)):
+        run_to_end(
+            smp_session,
+            "smp.secret-bytes-changed",
+            smp_session.liar(theirs, target_asks=asks),
+            b"",
+            target_asks=asks,
+            equal=not theirs,
+            case=f"an empty secret, and one of {len(theirs)} bytes",
+        )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
 def man_in_the_middle_can_not_pass_smp_on(context: Context) -> None:
-    """Somebody who talks to each of two users passes their SMP messages on: the same words do not succeed."""
+    """A man in the middle passes SMP messages on between two users: the same words do not succeed."""
     first, second = (SmpSession(one, one.insider()) for one in context.target_twice())
     for smp_session in (first, second):
         smp_session.subject.establish(smp_session.insider)
     numbers = first.expect2()
-    context.check(len(second.tell(MESSAGE_1, numbers).requests) == 1, "the second user is asked")
+    second.tell(MESSAGE_1, numbers).reply.one(SmpRequested)
     numbers = second.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
     numbers = first.tell(MESSAGE_2, numbers).numbers(MESSAGE_3)
     reply = second.tell(MESSAGE_3, numbers)
-    reply.tells(False)
+    reply.tells(False, check_id="smp.man-in-the-middle-not-detected", case="the user who was asked")
     if reply.types == [MESSAGE_4]:
-        first.tell(MESSAGE_4, reply.numbers(MESSAGE_4)).tells(False)
+        reply = first.tell(MESSAGE_4, reply.numbers(MESSAGE_4))
+        reply.tells(False, check_id="smp.man-in-the-middle-not-detected", case="the user who began")

@@ -1,7 +1,7 @@
-"""SMP messages that an insider makes wrong in one thing each: the tables that scenarios go through.
+"""SMP messages that an insider makes wrong in one thing each, as tables for the scenarios to go through.
 
-A lie is a way to make a message, from a run and what the target sent last. Whatever can be made to fit in spite of
-the lie does fit: of a number out of range the proofs verify, so that nothing but the check of the range can find it.
+A lie makes a message from a run and the target's last message. Everything else about the message fits: the proofs of a
+number out of range verify, for example, so that only a check of the range can find it.
 [Receiving a type 2 TLV (SMP message 1) to Receiving a type 5 TLV (SMP message 4)]
 """
 
@@ -27,7 +27,7 @@ def _changed(kind: int, name: str, change: Callable[[int], int]) -> Making:
 
 
 def tampered(kind: int) -> Lies:
-    """Each number of a message another one of its sort: in range, but no proof fits it any more."""
+    """Each number of a message replaced by another of its kind: in range, but no proof fits it any more."""
     changes: dict[str, Callable[[int], int]] = {
         "c": lambda number: number ^ 1,
         "D": lambda number: (number + 1) % SMP_ORDER,
@@ -68,7 +68,7 @@ def _degenerate_half(name: str, byte: int, element: int) -> Making:
 
 
 def _half_of_1(kind: int, exponent: str) -> Making:
-    """A half of g2 or g3 that is 1, for its exponent is 0; the whole message is made with it."""
+    """A half of g2 or g3 that is 1 because its exponent is 0; the whole message is made with it."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         setattr(run, exponent, 0)
@@ -78,7 +78,7 @@ def _half_of_1(kind: int, exponent: str) -> Making:
 
 
 def _p_of_1(kind: int, run: SmpPeer, heard: Numbers) -> Numbers:
-    """P is 1, for r4 is 0."""
+    """P is 1 because r4 is 0."""
     run.r[4] = 0
     return made(kind, run, heard)
 
@@ -110,7 +110,7 @@ def _zero(kind: int, name: str) -> Making:
 
 
 def out_of_range(kind: int) -> Lies:
-    """Group elements out of range: 0, 1, p - 1, p and above, as far as a proof can be made to fit."""
+    """Group elements out of range (0, 1, p - 1, p and above) for which a proof can be made to fit."""
     lies = one_p_more(kind)
     if kind == MESSAGE_1:
         for name, byte in (("g2a", 1), ("g3a", 2)):
@@ -139,7 +139,7 @@ def with_hash(kind: int, hashed: Callable[..., int]) -> Making:
     return making
 
 
-#: The version byte of each proof by message, with that of the proof that looks like it.
+#: The version byte of each proof by message, and that of the proof that resembles it.
 _BYTES = {
     MESSAGE_1: {1: 2, 2: 1},
     MESSAGE_2: {3: 1, 4: 2, 5: 6},
@@ -161,10 +161,10 @@ def of_another_place(kind: int) -> Lies:
 
 
 def made_otherwise(kind: int) -> Lies:
-    """Numbers that are not what they must be to each other, each under a proof that fits by itself."""
+    """Numbers that do not belong together, each under a proof that fits by itself."""
 
     def other_generators(run: SmpPeer, heard: Numbers) -> Numbers:
-        """P and Q for a g2 that is none of this run's."""
+        """P and Q for a g2 of no run."""
         numbers = made(kind, run, heard)
         run.g2 = power(run.g2, 2)
         prefix, side = (5, "b") if kind == MESSAGE_2 else (6, "a")
@@ -172,7 +172,7 @@ def made_otherwise(kind: int) -> Lies:
         return {**numbers, f"P{side}": p, f"Q{side}": q, **proof}
 
     def other_exponent(run: SmpPeer, heard: Numbers) -> Numbers:
-        """R to the power of an exponent that is not that of our half of g3."""
+        """R made with an exponent other than that of our half of g3."""
         numbers = made(kind, run, heard)
         prefix, name = (7, "Ra") if kind == MESSAGE_3 else (8, "Rb")
         return {**numbers, **run.lift(prefix, name, run.e3 + 1)}
@@ -186,7 +186,7 @@ def made_otherwise(kind: int) -> Lies:
 
 
 def swapped(kind: int, one: str, other: str) -> Making:
-    """Two numbers in each other's place."""
+    """Two numbers exchanged."""
 
     def making(run: SmpPeer, heard: Numbers) -> Numbers:
         numbers = made(kind, run, heard)

@@ -1,7 +1,7 @@
 """SMP: the numbers of the target's own messages are those of the protocol text, and their proofs verify.
 
-The insider knows his own exponents and the secret, so what the target proves can be taken apart down to g1 to the power
-of each of its random exponents. [Receiving a type 2 TLV (SMP message 1) to User requests to begin SMP]
+The insider knows its own exponents and the secret, so it can work out g1 to the power of each of the target's random
+exponents. [Receiving a type 2 TLV (SMP message 1) to User requests to begin SMP]
 """
 
 from __future__ import annotations
@@ -24,42 +24,46 @@ def _in_order(numbers: Numbers) -> None:
     """Elements are in the subgroup, hashes have 256 bits at most, D values are below q."""
     for name, number in numbers.items():
         if name[0] == "D":
-            check(number < SMP_ORDER, f"{name} is reduced modulo q")
+            check("smp.d-not-reduced", number < SMP_ORDER, expected="a number below q", got=number, case=name)
         elif name[0] == "c":
-            check(number < 1 << 256, f"{name} is a SHA256 hash")
+            check("smp.hash-too-long", number < 1 << 256, expected="256 bits at most", got=number, case=name)
         else:
-            check(2 <= number <= DH_PRIME - 2 and power(number, SMP_ORDER) == 1, f"{name} is a power of g1")
+            belongs = 2 <= number <= DH_PRIME - 2 and power(number, SMP_ORDER) == 1
+            check("smp.element-outside-group", belongs, expected="a power of g1", got=number, case=name)
 
 
-def _halves(numbers: Numbers, side: str, first_byte: int) -> Random:
-    """g2 and g3, our half or theirs, with their proofs."""
+def _halves(check_id: str, numbers: Numbers, side: str, first_byte: int) -> Random:
+    """The target's halves of g2 and g3, with their proofs."""
     found = {}
     for byte, index in ((first_byte, "2"), (first_byte + 1, "3")):
         half, c = numbers[f"g{index}{side}"], numbers[f"c{index}"]
         found[f"{side}{index}"] = half
         found[f"r{index}"] = commitment(G1, numbers[f"D{index}"], half, c)
-        check(c == smp_hash(byte, found[f"r{index}"]), f"c{index} is SHA256({byte}, g1^r{index})")
+        hashed = smp_hash(byte, found[f"r{index}"])
+        check(check_id, c == hashed, expected=hashed, got=c, case=f"c{index} is SHA256({byte}, g1^r{index})")
     return found
 
 
-def _blinded(numbers: Numbers, side: str, byte: int, run: SmpPeer, g2: int, g3: int) -> Random:
-    """P and Q with their proof; what is random in it, if the secret is that of the run."""
+def _blinded(check_id: str, numbers: Numbers, side: str, byte: int, run: SmpPeer) -> Random:
+    """P and Q with their proof; the random exponents in it, provided that the secret is that of the run."""
+    g2, g3 = run.g2, run.g3
     c, d5, d6 = numbers["cP"], numbers["D5"], numbers["D6"]
     p, q = numbers[f"P{side}"], numbers[f"Q{side}"]
     left = commitment(g3, d5, p, c)
     right = power(G1, d5) * power(g2, d6) * power(q, c) % DH_PRIME
-    check(c == smp_hash(byte, left, right), f"cP is SHA256({byte}, g3^r5, g1^r5 g2^r6)")
+    hashed = smp_hash(byte, left, right)
+    check(check_id, c == hashed, expected=hashed, got=c, case=f"cP is SHA256({byte}, g3^r5, g1^r5 g2^r6)")
     r4 = over(q, power(g2, run.secret))
     r5, r6 = commitment(G1, d5, r4, c), power(G1, (d6 + run.secret * c) % SMP_ORDER)
     return {"r4": r4, "r5": r5, "r6": r6}
 
 
-def _lifted(numbers: Numbers, name: str, byte: int, half: int, quotient: int) -> Random:
+def _lifted(check_id: str, numbers: Numbers, name: str, byte: int, half: int, quotient: int) -> Random:
     """R with its proof."""
     c, d7 = numbers["cR"], numbers["D7"]
     r7 = commitment(G1, d7, half, c)
-    both = r7, commitment(quotient, d7, numbers[name], c)
-    check(c == smp_hash(byte, *both), f"cR is SHA256({byte}, g1^r7, (Qa / Qb)^r7)")
+    hashed = smp_hash(byte, r7, commitment(quotient, d7, numbers[name], c))
+    check(check_id, c == hashed, expected=hashed, got=c, case=f"cR is SHA256({byte}, g1^r7, (Qa / Qb)^r7)")
     return {"r7": r7}
 
 
@@ -71,10 +75,12 @@ def _as_initiator(smp_session: SmpSession) -> Random:
     third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
     for numbers in (first, third):
         _in_order(numbers)
-    found = _halves(first, "a", 1)
-    found |= _blinded(third, "a", 6, run, run.g2, run.g3)
-    found |= _lifted(third, "Ra", 7, first["g3a"], over(third["Qa"], second["Qb"]))
-    check(run.finds_equal(third["Ra"], third["Pa"], second["Pb"]), "Ra is (Qa / Qb)^a3")
+    found = _halves("smp.message-1-half-proof-wrong", first, "a", 1)
+    found |= _blinded("smp.message-3-blinding-proof-wrong", third, "a", 6, run)
+    quotient = over(third["Qa"], second["Qb"])
+    found |= _lifted("smp.message-3-final-proof-wrong", third, "Ra", 7, first["g3a"], quotient)
+    right = run.finds_equal(third["Ra"], third["Pa"], second["Pb"])
+    check("smp.message-3-final-value-wrong", right, expected="Ra^b3 = Pa / Pb", got=third["Ra"])
     smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
     return found
 
@@ -89,16 +95,19 @@ def _as_responder(smp_session: SmpSession) -> Random:
     fourth = reply.numbers(MESSAGE_4)
     for numbers in (second, fourth):
         _in_order(numbers)
-    found = _halves(second, "b", 3)
-    found |= _blinded(second, "b", 5, run, run.g2, run.g3)
-    found |= _lifted(fourth, "Rb", 8, second["g3b"], run.quotient)
-    check(run.finds_equal(fourth["Rb"], third["Pa"], second["Pb"]), "Rb is (Qa / Qb)^b3")
+    found = _halves("smp.message-2-half-proof-wrong", second, "b", 3)
+    found |= _blinded("smp.message-2-blinding-proof-wrong", second, "b", 5, run)
+    found |= _lifted("smp.message-4-final-proof-wrong", fourth, "Rb", 8, second["g3b"], run.quotient)
+    right = run.finds_equal(fourth["Rb"], third["Pa"], second["Pb"])
+    check("smp.message-4-final-value-wrong", right, expected="Rb^a3 = Pa / Pb", got=fourth["Rb"])
     return found
 
 
 def _all_different(found: Random) -> None:
     for (one, first), (other, second) in combinations(found.items(), 2):
-        check(first != second, f"{one} and {other} are drawn apart from each other")
+        check(
+            "smp.exponent-reused", first != second, expected="different exponents", got=f"{one} and {other} are equal"
+        )
 
 
 @scenario(
@@ -158,7 +167,7 @@ def messages_2_and_4(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EXP-3", "!SMPMATH-EXP-3", "SMPMATH-EXP-5", "!SMPMATH-EXP-5"))
 def nothing_is_drawn_twice(context: Context) -> None:
-    """In four runs of one session, two in each role, every random exponent is another one."""
+    """In four runs of one session, two in each role, no random exponent occurs twice."""
     smp_session = SmpSession(*context.encrypted())
     found: Random = {}
     for number, run in enumerate((_as_initiator, _as_responder, _as_responder, _as_initiator), start=1):

@@ -1,7 +1,7 @@
 """SMP: group elements and D values in and out of range, under proofs that fit all the same.
 
-The version 3 text demands the ranges of group elements; that of version 2 does not name them, but what an element of
-small order would bring about, a success without the secret, is no success in it either. [Receiving a type 2 TLV (SMP
+The version 3 text demands the ranges of group elements. The version 2 text does not name them, but in it, too, an
+element of small order must not bring success without the secret. [Receiving a type 2 TLV (SMP
 message 1) to Receiving a type 5 TLV (SMP message 4)]
 """
 
@@ -25,6 +25,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import power
+from otterproof.implementations.contract import SmpRequested
 from otterproof.scenarios.conformance.smp_lies import Lies, one_p_more, one_q_more, out_of_range
 from otterproof.scenarios.conformance.smp_wrong import refuse_all
 
@@ -38,7 +39,7 @@ KINDS = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4)
 )
 def message_1_with_an_element_out_of_range(context: Context) -> None:
     """g2a and g3a of 0, 1, p - 1, p and above are refused."""
-    refuse_all(context, MESSAGE_1, out_of_range(MESSAGE_1))
+    refuse_all(context, "smp.message-1-range-not-checked", MESSAGE_1, out_of_range(MESSAGE_1))
 
 
 @scenario(
@@ -57,7 +58,7 @@ def message_1_with_an_element_out_of_range(context: Context) -> None:
 )
 def message_2_with_an_element_out_of_range(context: Context) -> None:
     """g2b, g3b, Pb and Qb below 2 or above p - 2 are refused."""
-    refuse_all(context, MESSAGE_2, out_of_range(MESSAGE_2))
+    refuse_all(context, "smp.message-2-range-not-checked", MESSAGE_2, out_of_range(MESSAGE_2))
 
 
 @scenario(
@@ -74,13 +75,13 @@ def message_2_with_an_element_out_of_range(context: Context) -> None:
 )
 def message_3_with_an_element_out_of_range(context: Context) -> None:
     """Pa, Qa and Ra below 2 or above p - 2 are refused."""
-    refuse_all(context, MESSAGE_3, out_of_range(MESSAGE_3))
+    refuse_all(context, "smp.message-3-range-not-checked", MESSAGE_3, out_of_range(MESSAGE_3))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-10", "!SMPMATH-RANGE-10"))
 def message_4_with_an_element_out_of_range(context: Context) -> None:
     """Rb below 2 or above p - 2 is refused."""
-    refuse_all(context, MESSAGE_4, out_of_range(MESSAGE_4))
+    refuse_all(context, "smp.message-4-range-not-checked", MESSAGE_4, out_of_range(MESSAGE_4))
 
 
 @scenario(versions=(3,), needs=("smp",), requirements=("SMPMATH-RANGE-15",))
@@ -90,10 +91,11 @@ def elements_at_the_limits_are_in_range(context: Context) -> None:
     for target_asks in (False, True):
         run = smp_session.liar(target_asks=target_asks)
         run.e2 = run.e3 = 1
-        (smp_session.asks(run) if target_asks else smp_session.asked(run)).tells(True)
+        reply = smp_session.asks(run) if target_asks else smp_session.asked(run)
+        reply.tells(True, check_id="smp.range-limit-refused", case="the peer's halves of g2 and g3 are 2")
     for name, byte in (("g2a", 1), ("g3a", 2)):
         reply = smp_session.offer(MESSAGE_1, _minus_2(name, byte))
-        context.check(len(reply.requests) == 1, f"{name} of p - 2 is in range, and the user is asked: {reply.reply}")
+        reply.reply.one(SmpRequested, "smp.range-limit-refused", case=f"{name} of p - 2")
         smp_session.give(ABORT)
 
 
@@ -112,7 +114,7 @@ def _minus_2(name: str, byte: int) -> Making:
     requirements=("!SMP-RESULT-1", "!SMPMATH-RANGE-1", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-11", "!SMPMATH-RANGE-12"),
 )
 def element_of_1_does_not_take_the_place_of_the_secret(context: Context) -> None:
-    """Somebody who does not know the secret takes 0 for an exponent, so that it cancels out: it is no success."""
+    """A peer that does not know the secret takes 0 for an exponent, so that the secret cancels out: no success."""
     smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
         for exponent in ("e2", "e3"):
@@ -127,7 +129,9 @@ def element_of_1_does_not_take_the_place_of_the_secret(context: Context) -> None
             if reply.types == [kind]:
                 reply = smp_session.tell(kind + 1, follows(reply.numbers(kind)))
             smp_session.give(ABORT)
-            context.check(True not in reply.outcomes, f"an exponent of 0 ({exponent}) is no success: {reply.reply}")
+            case = f"{exponent} of the peer is 0, and the {'target' if target_asks else 'peer'} begins"
+            success = True in reply.outcomes
+            check("smp.degenerate-element-succeeds", not success, expected="no success", got=reply, case=case)
 
 
 def _asked(smp_session: SmpSession, run: SmpPeer) -> SmpReply:
@@ -135,8 +139,8 @@ def _asked(smp_session: SmpSession, run: SmpPeer) -> SmpReply:
     return smp_session.user("smp_answer", secret=SECRET) if reply.requests else reply
 
 
-def _alike(smp_session: SmpSession, lies: Callable[[int], Lies], what: str) -> None:
-    """All of these lies, in all messages, must be refused, or all be taken."""
+def _alike(smp_session: SmpSession, check_id: str, lies: Callable[[int], Lies]) -> None:
+    """Demand that these lies are refused in all messages, or accepted in all."""
     taken: list[str] = []
     refused: list[str] = []
     for kind in KINDS:
@@ -146,7 +150,8 @@ def _alike(smp_session: SmpSession, lies: Callable[[int], Lies], what: str) -> N
                 reply = smp_session.user("smp_answer", secret=SECRET)
             (taken if reply.goes_on else refused).append(f"{lie} (TLV {kind})")
             smp_session.give(ABORT)
-    check(not taken or not refused, f"{what} are checked in all places or in none; taken: {taken}, refused: {refused}")
+    got = f"accepted: {', '.join(taken)}; refused: {', '.join(refused)}"
+    check(check_id, not taken or not refused, expected="all are accepted, or all are refused", got=got)
 
 
 @scenario(
@@ -165,7 +170,7 @@ def _alike(smp_session: SmpSession, lies: Callable[[int], Lies], what: str) -> N
 )
 def ranges_are_checked_alike_in_version_2(context: Context) -> None:
     """In version 2 group elements of p and above are refused everywhere or, where they are not checked, nowhere."""
-    _alike(SmpSession(*context.encrypted()), one_p_more, "the ranges of group elements")
+    _alike(SmpSession(*context.encrypted()), "smp.ranges-checked-unevenly", one_p_more)
 
 
 @scenario(
@@ -174,7 +179,7 @@ def ranges_are_checked_alike_in_version_2(context: Context) -> None:
 )
 def d_values_are_checked_alike(context: Context) -> None:
     """D values of q and above are refused in all places or, where they are not checked, in none."""
-    _alike(SmpSession(*context.encrypted()), one_q_more, "D values")
+    _alike(SmpSession(*context.encrypted()), "smp.d-values-checked-unevenly", one_q_more)
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1"))
@@ -183,13 +188,13 @@ def engines_refuse_d_values_that_are_not_reduced(context: Context) -> None:
     smp_session = SmpSession(*context.encrypted())
     for kind in KINDS:
         for what, making in one_q_more(kind).items():
-            smp_session.refuses(kind, making, f"{what} in SMP TLV {kind}")
-    smp_session.refuses(MESSAGE_1, _d_of_q, "a D2 of q")
+            smp_session.refuses("smp.d-value-not-below-q", kind, making, f"{what} in SMP TLV {kind}")
+    smp_session.refuses("smp.d-value-not-below-q", MESSAGE_1, _d_of_q, "D2 of q in SMP TLV 2")
     smp_session.is_in_expect1()
 
 
 def _d_of_q(run: SmpPeer, heard: Numbers) -> Numbers:
-    """D2 is q, where 0 would be right: the exponent was made so."""
+    """D2 is q where 0 would be right; the exponent is chosen for it."""
     c = smp_hash(1, power(DH_GENERATOR, run.r[2]))
     run.e2 = run.r[2] * pow(c, -1, SMP_ORDER) % SMP_ORDER
     return {**run.message_1(), "D2": SMP_ORDER}

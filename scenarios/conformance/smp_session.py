@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.reply import TARGET, Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
@@ -22,13 +22,15 @@ def texts_and_new_keys_do_not_disturb_a_run(context: Context) -> None:
     target.assert_session_alive(insider)
     second = smp_session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
     target.assert_session_alive(insider)
-    smp_session.tell(MESSAGE_3, run.message_3(second)).tells(True)
+    reply = smp_session.tell(MESSAGE_3, run.message_3(second))
+    reply.tells(True, check_id="smp.disturbed-by-traffic", case="the peer begins")
     run = smp_session.liar(target_asks=True)
     second = run.message_2(smp_session.expect2())
     target.assert_session_alive(insider)
     third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
     target.assert_session_alive(insider)
-    smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
+    reply = smp_session.tell(MESSAGE_4, run.message_4(third))
+    reply.tells(True, check_id="smp.disturbed-by-traffic", case="the target begins")
 
 
 @scenario(needs=("smp",), requirements=("!SMP-STATE-3", "SMP-STATE-1"))
@@ -41,13 +43,17 @@ def forgeries_do_not_disturb_a_run(context: Context) -> None:
     for state in (3, 4):
         kind, numbers = smp_session.bring(state)
         wrong = smp_session.insider.data(tlvs=[tlv(kind, smp_value(kind, numbers))], mac=bytes(20), ctr=99)
-        for message in (forged[state - 3], wrong, aborted):
-            smp_session.subject.receive(message).assert_rejected("a forged or replayed SMP message")
-        smp_session.tell(kind, numbers).tells(True)
+        for message, case in (
+            (forged[state - 3], "an abort with a wrong MAC"),
+            (wrong, f"SMP TLV {kind} with a wrong MAC"),
+            (aborted, "an abort that is replayed"),
+        ):
+            smp_session.subject.receive(message).assert_rejected("smp.forgery-accepted", case)
+        smp_session.tell(kind, numbers).tells(True, check_id="smp.disturbed-by-forgery", case=f"EXPECT{state}")
 
 
 def _new_session(smp_session: SmpSession, key: str = "mallory") -> Reply:
-    """A new handshake with the target, as whoever has the key; all that the target told meanwhile."""
+    """A new handshake with the target, under any key; everything that the target told meanwhile."""
     since = len(smp_session.subject.log)
     smp_session.insider = smp_session.subject.insider(key, seed=b"again")
     smp_session.subject.establish(smp_session.insider)
@@ -64,12 +70,20 @@ def new_handshake_in_the_middle_of_a_run(context: Context) -> None:
         _new_session(smp_session)
         reply = smp_session.tell(*fitting)
         goes_on = {MESSAGE_2: [MESSAGE_3], MESSAGE_3: [MESSAGE_4], MESSAGE_4: []}[fitting[0]]
-        context.check(reply.types in ([ABORT], goes_on), f"a run that is not dropped goes on: {reply.types}")
+        check(
+            "smp.run-spoilt-by-handshake",
+            reply.types in ([ABORT], goes_on),
+            expected=f"an abort, or TLVs of types {goes_on}" if goes_on else "an abort, or no SMP TLV",
+            got=reply,
+            case=f"the message that fits in EXPECT{state}, after a new handshake",
+        )
         smp_session.give(ABORT)
         if state == 3:
-            smp_session.asked(stale).tells(False)
+            case = "the peer's secret has the old ssid"
+            smp_session.asked(stale).tells(False, check_id="smp.secret-has-old-ssid", case=case)
             smp_session.give(ABORT)
-        smp_session.asked(smp_session.liar()).tells(True)
+        case = "the peer's secret has the new ssid"
+        smp_session.asked(smp_session.liar()).tells(True, check_id="smp.secret-has-old-ssid", case=case)
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-4", "!SMP-STATE-4"))
@@ -80,21 +94,22 @@ def run_does_not_pass_to_another_key(context: Context) -> None:
         fitting = smp_session.bring(state)
         _new_session(smp_session, "bob")
         reply = smp_session.tell(*fitting)
-        context.check(True not in reply.outcomes, f"a run of another correspondent's is no success: {reply.reply}")
+        success = True in reply.outcomes
+        check("smp.run-passes-to-another-key", not success, expected="no success", got=reply, case=f"EXPECT{state}")
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-2", "SMP-STATE-4", "SMP-MSG2-4", "TLV-SMP-4"))
 def user_is_told_that_a_run_has_ended(context: Context) -> None:
-    """This project's engines tell their user of each run that comes to no end."""
+    """This project's engines tell their user of each run that is aborted or dropped."""
     for state in (2, 3, 4):
         smp_session = SmpSession(*context.encrypted())
         kind, numbers = smp_session.bring(state)
-        smp_session.tell(kind, {name: number ^ 1 for name, number in numbers.items()}).reply.one(SmpAborted)
+        wrong = {name: number ^ 1 for name, number in numbers.items()}
+        smp_session.tell(kind, wrong).reply.one(SmpAborted, case=f"a message that does not verify, in EXPECT{state}")
         smp_session.bring(state)
-        smp_session.give(ABORT).reply.one(SmpAborted)
+        smp_session.give(ABORT).reply.one(SmpAborted, case=f"an abort in EXPECT{state}")
         smp_session.bring(state)
-        context.check(
-            len(_new_session(smp_session).of(SmpAborted)) == 1, "a run that ends with a new handshake is told of"
-        )
+        _new_session(smp_session).one(SmpAborted, case=f"a new handshake in EXPECT{state}")
         smp_session.bring(state)
-        smp_session.subject.receive(smp_session.insider.data(tlvs=[tlv(1)])).one(SmpAborted)
+        reply = smp_session.subject.receive(smp_session.insider.data(tlvs=[tlv(1)]))
+        reply.one(SmpAborted, case=f"the end of the session in EXPECT{state}")

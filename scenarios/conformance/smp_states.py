@@ -6,7 +6,7 @@ from functools import cache
 
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer
+from otterproof.harness.testkit.smp_peer import OUT_OF_TURN_CHECKS, Numbers, SmpPeer
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import Finished
@@ -16,7 +16,7 @@ STATES = (1, 2, 3, 4)
 
 @cache
 def some_run() -> dict[int, Numbers]:
-    """The four messages of a run between two others, by TLV type: right in themselves, and of no use to the target."""
+    """The four messages of a run between two other parties, by TLV type: right in themselves, but of no use here."""
     asks, answers = SmpPeer(7), SmpPeer(8)
     answers.e2, answers.e3 = 0x2345671, 0x9ABCDF13
     first = asks.message_1()
@@ -30,9 +30,9 @@ def _out_of_turn(context: Context, kind: int, states: tuple[int, ...]) -> None:
     smp_session = SmpSession(*context.encrypted())
     for state in states:
         fitting = smp_session.bring(state) if state != 1 else (MESSAGE_1, {})
-        why = f"SMP TLV {kind} in EXPECT{state}"
-        smp_session.tell(kind, some_run()[kind]).aborts(why)
-        smp_session.has_dropped(fitting, why)
+        case = f"SMP TLV {kind} in EXPECT{state}"
+        smp_session.tell(kind, some_run()[kind]).aborts(OUT_OF_TURN_CHECKS[kind], case)
+        smp_session.has_dropped(OUT_OF_TURN_CHECKS[kind], fitting, case)
     smp_session.is_in_expect1()
     smp_session.subject.assert_session_alive(smp_session.insider)
 
@@ -51,7 +51,7 @@ def message_1_out_of_turn(context: Context) -> None:
     requirements=("SMP-MSG2-1", "!SMP-EXPECT-2", "!SMP-EXPECT-3", "!SMP-EXPECT-7", "!SMP-EXPECT-8", "!SMP-MSG2-3"),
 )
 def message_2_out_of_turn(context: Context) -> None:
-    """SMP message 2 that is not waited for is answered with an abort, and the run under way is dropped."""
+    """SMP message 2 in a state that does not expect it is answered with an abort, and the run under way is dropped."""
     _out_of_turn(context, MESSAGE_2, (1, 3, 4))
 
 
@@ -60,7 +60,7 @@ def message_2_out_of_turn(context: Context) -> None:
     requirements=("SMP-MSG3-1", "!SMP-EXPECT-2", "!SMP-EXPECT-3", "!SMP-EXPECT-6", "!SMP-EXPECT-8", "!SMP-EXPECT-4"),
 )
 def message_3_out_of_turn(context: Context) -> None:
-    """SMP message 3 that is not waited for is answered with an abort, and the run under way is dropped."""
+    """SMP message 3 in a state that does not expect it is answered with an abort, and the run under way is dropped."""
     _out_of_turn(context, MESSAGE_3, (1, 2, 4))
 
 
@@ -69,18 +69,18 @@ def message_3_out_of_turn(context: Context) -> None:
     requirements=("SMP-MSG4-1", "!SMP-EXPECT-2", "!SMP-EXPECT-3", "!SMP-EXPECT-6", "!SMP-EXPECT-7", "!SMP-MSG1-3"),
 )
 def message_4_out_of_turn(context: Context) -> None:
-    """SMP message 4 that is not waited for is answered with an abort, and the run under way is dropped."""
+    """SMP message 4 in a state that does not expect it is answered with an abort, and the run under way is dropped."""
     _out_of_turn(context, MESSAGE_4, (1, 2, 3))
 
 
 @scenario(needs=("smp",), requirements=("!SMP-MSG3-4", "!SMP-MSG4-3"))
 def last_message_counts_once(context: Context) -> None:
-    """SMP message 3 or 4 that comes again after the run has ended is answered with an abort, and is no success."""
+    """SMP message 3 or 4 that arrives again after the run has ended is answered with an abort, and is no success."""
     smp_session = SmpSession(*context.encrypted())
     for state in (3, 4):
         fitting = smp_session.bring(state)
         smp_session.tell(*fitting).tells(True)
-        smp_session.tell(*fitting).aborts(f"SMP TLV {fitting[0]} a second time")
+        smp_session.tell(*fitting).aborts("smp.last-message-counts-twice", f"SMP TLV {fitting[0]} a second time")
     smp_session.is_in_expect1()
 
 
@@ -89,79 +89,84 @@ def last_message_counts_once(context: Context) -> None:
     requirements=("SMP-ACTION-2", "!SMP-ACTION-2", "TLV-SMP-4", "!TLV-SMP-4", "SMP-EXPECT-5", "!SMP-EXPECT-5"),
 )
 def abort_ends_a_run_and_is_not_answered(context: Context) -> None:
-    """A type 6 TLV is answered in no state, also when it comes twice; the run is dropped, and another can begin."""
+    """A type 6 TLV is not answered in any state, even the second time; the run is dropped, and another can begin."""
     smp_session = SmpSession(*context.encrypted())
     for state in STATES:
         fitting = smp_session.bring(state)
         for _ in range(2):
             reply = smp_session.give(ABORT)
-            reply.sends()
-            reply.refuses("an abort")
-        smp_session.has_dropped(fitting, f"an abort in EXPECT{state}")
+            reply.sends("smp.abort-answered", case=f"EXPECT{state}")
+            reply.refuses("smp.abort-answered", f"EXPECT{state}")
+        smp_session.has_dropped("smp.run-survives-abort", fitting, f"an abort in EXPECT{state}")
     smp_session.is_in_expect1()
     smp_session.subject.assert_session_alive(smp_session.insider)
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-ACTION-2", "SMP-EXPECT-9"))
 def question_taken_back_can_be_asked_again(context: Context) -> None:
-    """The other side aborts before the user has answered, and begins again: the user is asked again."""
+    """The peer aborts before the user has answered, and begins again: the user is asked again."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
-    smp_session.give(ABORT).sends()
+    smp_session.give(ABORT).sends("smp.abort-answered", case="while the user is asked")
     smp_session.asked(smp_session.liar()).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def late_answer_to_a_question_taken_back(context: Context) -> None:
-    """The other side aborts before the user has answered: the answer that comes too late sends nothing."""
+    """The peer aborts before the user has answered: the late answer sends nothing."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
-    smp_session.give(ABORT).sends()
-    smp_session.user("smp_answer", secret=SECRET).sends()
+    smp_session.give(ABORT).sends("smp.abort-answered", case="while the user is asked")
+    case = "an answer after the peer's abort"
+    smp_session.user("smp_answer", secret=SECRET).sends("smp.answer-without-question", case=case)
 
 
 @scenario(needs=("smp",), requirements=("SMP-TRUST-2", "!SMP-TRUST-2"))
 def answer_to_no_question_is_refused(context: Context) -> None:
-    """A user who answers twice, or without having been asked, sends nothing, and disturbs nothing."""
+    """A user who answers twice, or without having been asked, sends nothing and disturbs no run."""
+    check_id = "smp.answer-without-question"
     smp_session = SmpSession(*context.encrypted())
-    smp_session.user("smp_answer", secret=SECRET).sends()
+    smp_session.user("smp_answer", secret=SECRET).sends(check_id, case="an answer before any request")
     run = smp_session.liar()
     second = smp_session.expect3(run)
-    smp_session.user("smp_answer", secret=b"another").sends()
-    smp_session.tell(MESSAGE_3, run.message_3(second)).tells(True)
-    smp_session.user("smp_answer", secret=SECRET).sends()
+    smp_session.user("smp_answer", secret=b"another").sends(check_id, case="a second answer")
+    reply = smp_session.tell(MESSAGE_3, run.message_3(second))
+    reply.tells(True, check_id=check_id, case="SMP message 3 after a second answer, with another secret")
+    smp_session.user("smp_answer", secret=SECRET).sends(check_id, case="an answer after the run")
 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-1",))
 def padding_does_not_disturb_a_run(context: Context) -> None:
-    """A type 0 TLV in the middle of a run changes nothing: the run goes on, and succeeds."""
+    """A type 0 TLV in the middle of a run changes nothing: the run goes on and succeeds."""
     smp_session = SmpSession(*context.encrypted())
     for state in (3, 4):
         fitting = smp_session.bring(state)
-        smp_session.give(0, b"padding").sends()
-        smp_session.tell(*fitting).tells(True)
+        smp_session.give(0, b"padding").sends("smp.disturbed-by-padding", case=f"a type 0 TLV in EXPECT{state}")
+        case = f"the message that fits, after a type 0 TLV in EXPECT{state}"
+        smp_session.tell(*fitting).tells(True, check_id="smp.disturbed-by-padding", case=case)
     kind, numbers = smp_session.bring(2)
-    smp_session.give(0).sends()
-    smp_session.tell(kind, numbers).sends(MESSAGE_3)
+    smp_session.give(0).sends("smp.disturbed-by-padding", case="an empty type 0 TLV in EXPECT2")
+    case = "SMP message 2 after a type 0 TLV"
+    smp_session.tell(kind, numbers).sends("smp.disturbed-by-padding", MESSAGE_3, case=case)
 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-1", "!SMP-EXPECT-1", "SMP-STATE-2", "!SMP-STATE-2"))
 def end_of_the_session_ends_a_run(context: Context) -> None:
-    """A type 1 TLV is obeyed in each SMP state; in the session that follows nothing is left of the run."""
+    """A type 1 TLV ends the session in each SMP state; nothing of the run is left in the session that follows."""
     for state in STATES:
         target, insider = context.encrypted()
         smp_session = SmpSession(target, insider)
         fitting = smp_session.bring(state)
         if state == 1:
             smp_session.request(smp_session.liar())
-        target.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+        target.receive(insider.data(tlvs=[tlv(1)])).one(Finished, "smp.end-not-obeyed", case=f"EXPECT{state}")
         target.user("end")
         _again(smp_session, fitting, f"the end of its session in EXPECT{state}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-2", "!SMP-STATE-2"))
 def user_who_ends_the_session_ends_a_run(context: Context) -> None:
-    """The user ends the session in the middle of a run: in the session that follows nothing is left of it."""
+    """The user ends the session in the middle of a run: nothing of the run is left in the session that follows."""
     for state in (2, 3):
         smp_session = SmpSession(*context.encrypted())
         fitting = smp_session.bring(state)
@@ -169,12 +174,12 @@ def user_who_ends_the_session_ends_a_run(context: Context) -> None:
         _again(smp_session, fitting, f"the user's end in EXPECT{state}")
 
 
-def _again(smp_session: SmpSession, fitting: tuple[int, Numbers], why: str) -> None:
-    """A session with the same correspondent, in which the run of the last one is not known."""
+def _again(smp_session: SmpSession, fitting: tuple[int, Numbers], case: str) -> None:
+    """A new session with the same peer, in which the run of the last one must be forgotten."""
     smp_session.insider = smp_session.subject.insider(seed=b"again")
     smp_session.subject.establish(smp_session.insider)
-    smp_session.has_dropped(fitting, why)
-    smp_session.is_in_expect1()
+    smp_session.has_dropped("smp.run-survives-session", fitting, case)
+    smp_session.is_in_expect1("smp.run-survives-session")
 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-2", "SMP-EXPECT-3", "SMP-MSG1-2"))
@@ -186,10 +191,12 @@ def second_message_1_while_the_user_is_asked(context: Context) -> None:
     newer.e2, newer.e3 = 0x76543211, 0x1FDBA985
     reply = smp_session.tell(MESSAGE_1, newer.message_1())
     if reply.types == [ABORT]:
-        reply.refuses("a second message 1 where both are given up")
-        smp_session.user("smp_answer", secret=SECRET).sends()
+        reply.refuses("smp.second-request-mishandled", "a second SMP message 1, answered with an abort")
+        case = "an answer after both requests were given up"
+        smp_session.user("smp_answer", secret=SECRET).sends("smp.second-request-mishandled", case=case)
         smp_session.is_in_expect1()
         return
-    reply.sends()
+    reply.sends("smp.second-request-mishandled", case="a second SMP message 1")
     second = smp_session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
-    smp_session.tell(MESSAGE_3, newer.message_3(second)).tells(True)
+    reply = smp_session.tell(MESSAGE_3, newer.message_3(second))
+    reply.tells(True, check_id="smp.second-request-mishandled", case="SMP message 3 of the second run")

@@ -1,8 +1,8 @@
-"""SMP: what the user asks for, and what he is asked. [User requests to begin SMP, User requests to abort SMP]"""
+"""SMP: what the user asks for, and what the user is asked. [User requests to begin SMP, User requests to abort SMP]"""
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import (
@@ -29,20 +29,22 @@ def user_aborts_a_run(context: Context) -> None:
     for state in (2, 3, 4):
         fitting = smp_session.bring(state)
         reply = smp_session.user("smp_abort")
-        reply.sends(ABORT)
-        context.check(reply.tlvs[0].length == 0, f"the abort has length 0, and has {reply.tlvs[0].length}")
-        smp_session.has_dropped(fitting, f"the user's abort in EXPECT{state}")
+        reply.sends("smp.user-abort-not-sent", ABORT, case=f"EXPECT{state}")
+        length = reply.tlvs[0].length
+        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"EXPECT{state}")
+        smp_session.has_dropped("smp.run-survives-user-abort", fitting, f"the user's abort in EXPECT{state}")
     smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp", "smp_abort"), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
 def user_aborts_where_nothing_is_under_way(context: Context) -> None:
-    """In EXPECT1, too, an abort is sent: with nothing under way, and in place of an answer, which is then too late."""
+    """In EXPECT1, too, an abort is sent: with nothing under way, and instead of an answer, which is then too late."""
     smp_session = SmpSession(*context.encrypted())
-    smp_session.user("smp_abort").sends(ABORT)
+    smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, with nothing under way")
     smp_session.request(smp_session.liar())
-    smp_session.user("smp_abort").sends(ABORT)
-    smp_session.user("smp_answer", secret=SECRET).sends()
+    smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, instead of an answer")
+    case = "an answer after the user's own abort"
+    smp_session.user("smp_answer", secret=SECRET).sends("smp.answer-without-question", case=case)
     smp_session.is_in_expect1()
 
 
@@ -60,24 +62,28 @@ def user_begins_while_a_run_is_under_way(context: Context) -> None:
             run = smp_session.liar(target_asks=True)
             first = parse_smp(MESSAGE_1, reply.tlvs[1].value).layer
             second = run.message_2({name: int(first.value(name)) for name in ("g2a", "g3a")})
-            third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
-            smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
+            third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3, "smp.restarted-run-fails")
+            reply = smp_session.tell(MESSAGE_4, run.message_4(third))
+            reply.tells(True, check_id="smp.restarted-run-fails", case=f"restarted in EXPECT{state}")
             continue
-        reply.sends()
+        reply.sends("smp.restart-without-abort", case=f"EXPECT{state}")
         reply = smp_session.tell(*fitting)
-        reply.sends(*{2: (MESSAGE_3,), 3: (MESSAGE_4,), 4: ()}[state])
-        reply.tells(*{2: (), 3: (True,), 4: (True,)}[state])
+        follows, outcomes = {2: ((MESSAGE_3,), ()), 3: ((MESSAGE_4,), (True,)), 4: ((), (True,))}[state]
+        reply.sends("smp.run-lost-by-restart", *follows, case=f"EXPECT{state}")
+        reply.tells(*outcomes, check_id="smp.run-lost-by-restart", case=f"EXPECT{state}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-5", "!SMP-BEGIN-5", "!SMP-MSG1-2"))
 def both_begin_at_the_same_time(context: Context) -> None:
-    """Two messages 1 that cross are answered with aborts, nobody succeeds, and a later run of either side works."""
+    """Two messages 1 that cross are answered with aborts, neither run succeeds, and later runs of either side work."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.expect2()
-    smp_session.tell(MESSAGE_1, smp_session.liar().message_1()).aborts("message 1 while the own one is on its way")
-    smp_session.give(ABORT).sends()
-    smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
-    smp_session.asked(smp_session.liar()).tells(True)
+    check_id = "smp.simultaneous-start-mishandled"
+    reply = smp_session.tell(MESSAGE_1, smp_session.liar().message_1())
+    reply.aborts(check_id, "SMP message 1 after the target has sent its own")
+    smp_session.give(ABORT).sends(check_id, case="the peer's abort")
+    smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id=check_id, case="a later run")
+    smp_session.asked(smp_session.liar()).tells(True, check_id=check_id, case="a later run")
 
 
 @scenario(
@@ -91,10 +97,10 @@ def question_is_shown_as_it_was_sent(context: Context) -> None:
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in (b"why?", "Wo schwimmt er \u2014 \u6c34?".encode(), b" two  blanks ", b"long " * 300):
         request = smp_session.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested)
-        context.check(request.question == question, f"the question shown is {question!r:.60}: {request}")
+        check("smp.question-changed", request.question == question, expected=question, got=request.question)
         smp_session.give(ABORT)
     request = smp_session.request(smp_session.liar()).requests[0]
-    context.check(not request.question, f"there is no question: {request}")
+    check("smp.question-invented", not request.question, expected="no question", got=request.question)
 
 
 @scenario(
@@ -103,19 +109,20 @@ def question_is_shown_as_it_was_sent(context: Context) -> None:
     requirements=("TLV-SMP-5", "!TLV-SMP-5", "SMP-EXPECT-3"),
 )
 def run_with_a_question(context: Context) -> None:
-    """A question of the user's goes out before message 1, with a NUL, in a type 7 TLV; the run goes on as others do."""
+    """The user's question goes out in a type 7 TLV, before a NUL and message 1; the run then goes on as others do."""
     smp_session = SmpSession(*context.encrypted())
     question = "Was schwimmt \u2014 \u6c34?".encode()
     reply = smp_session.user("smp_start", secret=SECRET, question=question)
     first = reply.numbers(QUESTION)
-    context.check(not reply.requests, "the user's own question is not put to the user as the other side's")
-    context.check(parse_smp(QUESTION, reply.tlvs[0].value).question == question, f"{question!r} is the question sent")
+    check("smp.own-question-asked", not reply.requests, expected="the user is not asked", got=reply.requests)
+    sent = parse_smp(QUESTION, reply.tlvs[0].value).question
+    check("smp.question-sent-changed", sent == question, expected=question, got=sent)
     run = smp_session.liar(target_asks=True)
     third = smp_session.tell(MESSAGE_2, run.message_2(first)).numbers(MESSAGE_3)
     smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)
     run = smp_session.liar()
     value = question + b"\0" + smp_value(MESSAGE_1, run.message_1())
-    context.check(len(smp_session.give(QUESTION, value).requests) == 1, "the user is asked")
+    smp_session.give(QUESTION, value).reply.one(SmpRequested)
     second = smp_session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
     smp_session.tell(MESSAGE_3, run.message_3(second)).tells(True)
 
@@ -127,8 +134,9 @@ def question_out_of_turn(context: Context) -> None:
     value = b"why?\0" + smp_value(MESSAGE_1, smp_session.liar().message_1())
     for state in (2, 3, 4):
         fitting = smp_session.bring(state)
-        smp_session.give(QUESTION, value).aborts(f"a type 7 TLV in EXPECT{state}")
-        smp_session.has_dropped(fitting, f"a type 7 TLV in EXPECT{state}")
+        case = f"a type 7 TLV in EXPECT{state}"
+        smp_session.give(QUESTION, value).aborts("smp.message-1-out-of-turn", case)
+        smp_session.has_dropped("smp.message-1-out-of-turn", fitting, case)
     smp_session.is_in_expect1()
 
 
@@ -137,23 +145,30 @@ def question_without_a_message_is_refused(context: Context) -> None:
     """A type 7 TLV without NUL, or with nothing or not all of message 1 after it, is refused, without harm."""
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
-    for value in (b"", b"why?", b"why?\0", b"\0", b"why?\0" + first[:100], b"why?\0" + first[:-1]):
-        smp_session.give(QUESTION, value).refuses(f"type 7 TLV {value!r:.20}")
-    value = b"why\0not?\0" + first
-    smp_session.give(QUESTION, value).refuses("a second NUL in the question")
+    for value, case in (
+        (b"", "an empty type 7 TLV"),
+        (b"why?", "a question without a NUL"),
+        (b"why?\0", "a question without message 1"),
+        (b"\0", "a NUL alone"),
+        (b"why?\0" + first[:100], "a question and the first 100 bytes of message 1"),
+        (b"why?\0" + first[:-1], "a question and message 1 without its last byte"),
+        (b"why\0not?\0" + first, "a question with a NUL in it"),
+    ):
+        smp_session.give(QUESTION, value).refuses("smp.question-without-message-accepted", case)
     smp_session.is_in_expect1()
     smp_session.subject.assert_session_alive(smp_session.insider)
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-1", "!SMP-STATE-1", "!SMP-ABORT-2", "!SMP-ACTION-1"))
 def no_smp_outside_encrypted(context: Context) -> None:
-    """In FINISHED the user's wish to begin sends nothing, and an SMP message of the old session comes to nothing."""
+    """In FINISHED a user who begins SMP sends nothing, and an SMP message of the old session is refused."""
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     late = insider.data(tlvs=[tlv(MESSAGE_1, smp_value(MESSAGE_1, smp_session.liar().message_1()))])
     target.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
-    target.user("smp_start", secret=SECRET).assert_sent()
-    smp_session.heard(target.receive(late)).refuses("SMP message 1 after the end of the session")
+    target.user("smp_start", secret=SECRET).assert_sent("smp.outside-encrypted", case="the user begins SMP in FINISHED")
+    reply = smp_session.heard(target.receive(late))
+    reply.refuses("smp.outside-encrypted", "SMP message 1 of the old session in FINISHED")
     target.user("end")
     smp_session.insider = target.insider(seed=b"again")
     target.establish(smp_session.insider)

@@ -1,6 +1,6 @@
-"""SMP messages that do not verify: each number of each message wrong, and nothing comes of it.
+"""SMP messages that do not verify: each number of each message wrong in turn, and each such message refused.
 
-Every proof is put to the test by each number that it depends on. [Receiving a type 2 TLV (SMP message 1) to Receiving a
+Every proof is tested with every number that it depends on. [Receiving a type 2 TLV (SMP message 1) to Receiving a
 type 5 TLV (SMP message 4)]
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, smp_hash, smp_value
+from otterproof.harness.testkit.smp_peer import PROOF_CHECKS, Numbers, SmpPeer, smp_hash, smp_value
 from otterproof.harness.testkit.smp_session import (
     ABORT,
     MESSAGE_1,
@@ -19,6 +19,7 @@ from otterproof.harness.testkit.smp_session import (
     MESSAGE_3,
     MESSAGE_4,
     SECRET,
+    Making,
     SmpSession,
     made,
 )
@@ -33,15 +34,20 @@ from otterproof.scenarios.conformance.smp_lies import (
 )
 
 
-def refuse_all(context: Context, kind: int, lies: Lies) -> SmpSession:
-    """In one session each of these lies must come to nothing; then the truth succeeds."""
+def refuse_all(context: Context, check_id: str, kind: int, lies: Lies) -> SmpSession:
+    """In one session each of these lies must be refused; then the right message must be accepted."""
     smp_session = SmpSession(*context.encrypted())
     for what, making in lies.items():
-        smp_session.refuses(kind, making, f"SMP TLV {kind} with {what}")
-    context.check(
-        smp_session.offer(kind, lambda run, heard: made(kind, run, heard)).goes_on, "the message as it must be is taken"
-    )
+        smp_session.refuses(check_id, kind, making, f"SMP TLV {kind} with {what}")
+    _accepts(smp_session, kind, lambda run, heard: made(kind, run, heard))
     return smp_session
+
+
+def _accepts(smp_session: SmpSession, kind: int, making: Making) -> None:
+    """Demand that a right message is accepted."""
+    reply = smp_session.offer(kind, making)
+    expected = "a request, the next message, or success"
+    check("smp.genuine-message-refused", reply.goes_on, expected=expected, got=reply, case=f"a right SMP TLV {kind}")
 
 
 @scenario(
@@ -59,8 +65,8 @@ def refuse_all(context: Context, kind: int, lies: Lies) -> SmpSession:
     ),
 )
 def message_1_with_a_wrong_number(context: Context) -> None:
-    """Another number in any place of SMP message 1: nobody is asked, or the answer is not sent."""
-    refuse_all(context, MESSAGE_1, tampered(MESSAGE_1) | {"proofs of zeros": _zeros})
+    """SMP message 1 with any one number replaced: the user is not asked, or the user's answer is not sent."""
+    refuse_all(context, PROOF_CHECKS[MESSAGE_1], MESSAGE_1, tampered(MESSAGE_1) | {"c2 and D2 of 0": _zeros})
 
 
 def _zeros(run: SmpPeer, heard: object) -> dict[str, int]:
@@ -88,10 +94,10 @@ def _zeros(run: SmpPeer, heard: object) -> dict[str, int]:
     ),
 )
 def message_2_with_a_wrong_number(context: Context) -> None:
-    """Another number in any place of SMP message 2: no message 3, and no success."""
+    """SMP message 2 with any one number replaced: no message 3, and no success."""
     lies = tampered(MESSAGE_2) | made_otherwise(MESSAGE_2)
     lies["D6 of 0"] = lambda run, heard: {**run.message_2(heard), "D6": 0}
-    refuse_all(context, MESSAGE_2, lies)
+    refuse_all(context, PROOF_CHECKS[MESSAGE_2], MESSAGE_2, lies)
 
 
 @scenario(
@@ -111,8 +117,8 @@ def message_2_with_a_wrong_number(context: Context) -> None:
     ),
 )
 def message_3_with_a_wrong_number(context: Context) -> None:
-    """Another number in any place of SMP message 3: no message 4, and no success."""
-    refuse_all(context, MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
+    """SMP message 3 with any one number replaced: no message 4, and no success."""
+    refuse_all(context, PROOF_CHECKS[MESSAGE_3], MESSAGE_3, tampered(MESSAGE_3) | made_otherwise(MESSAGE_3))
 
 
 @scenario(
@@ -127,8 +133,8 @@ def message_3_with_a_wrong_number(context: Context) -> None:
     ),
 )
 def message_4_with_a_wrong_number(context: Context) -> None:
-    """Another number in any place of SMP message 4: no success."""
-    refuse_all(context, MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
+    """SMP message 4 with any one number replaced: no success."""
+    refuse_all(context, PROOF_CHECKS[MESSAGE_4], MESSAGE_4, tampered(MESSAGE_4) | made_otherwise(MESSAGE_4))
 
 
 @scenario(
@@ -136,12 +142,14 @@ def message_4_with_a_wrong_number(context: Context) -> None:
     requirements=("SMP-MSG2-4", "SMP-MSG3-5", "SMP-MSG4-4", "SMP-EXPECT-5", "!SMP-EXPECT-5", "SMP-EXPECT-9"),
 )
 def wrong_message_ends_the_run(context: Context) -> None:
-    """After a message that does not verify the right one comes too late, and another run can begin."""
+    """After a message that does not verify the right one is too late, and another run can begin."""
     smp_session = SmpSession(*context.encrypted())
     for kind, number in ((MESSAGE_2, "c2"), (MESSAGE_3, "D5"), (MESSAGE_4, "cR")):
         kind, right = smp_session.bring(kind - 1)
-        smp_session.tell(kind, {**right, number: right[number] ^ 1}).refuses(f"SMP TLV {kind} with another {number}")
-        smp_session.tell(kind, right).refuses(f"the right SMP TLV {kind} after a wrong one")
+        reply = smp_session.tell(kind, {**right, number: right[number] ^ 1})
+        reply.refuses(PROOF_CHECKS[kind], f"SMP TLV {kind} with another {number}")
+        reply = smp_session.tell(kind, right)
+        reply.refuses("smp.run-survives-failure", f"the right SMP TLV {kind} after a wrong one")
     smp_session.is_in_expect1()
 
 
@@ -153,17 +161,18 @@ def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
         reply = smp_session.offer(kind, tampered(kind)[f"another {number}"])
         if reply.requests and kind == MESSAGE_1:
             reply = smp_session.user("smp_answer", secret=SECRET)
-        reply.aborts(f"SMP TLV {kind} with another {number}")
+        reply.aborts("smp.failure-not-aborted", f"SMP TLV {kind} with another {number}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
 def malformed_message_is_answered_with_an_abort(context: Context) -> None:
-    """A message that ends too early is answered with one type 6 TLV, and the right one then comes too late."""
+    """A message that ends too early is answered with one type 6 TLV, and the right one is then too late."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         kind, numbers = smp_session.bring(kind - 1)
-        smp_session.give(kind, smp_value(kind, numbers)[:-100]).aborts(f"SMP TLV {kind} that ends too early")
-        smp_session.has_dropped((kind, numbers), "a malformed message")
+        reply = smp_session.give(kind, smp_value(kind, numbers)[:-100])
+        reply.aborts("smp.failure-not-aborted", f"SMP TLV {kind} that ends too early")
+        smp_session.has_dropped("smp.run-survives-failure", (kind, numbers), f"SMP TLV {kind} that ends too early")
 
 
 @scenario(
@@ -171,7 +180,7 @@ def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     requirements=("!SMPMATH-ORDER-1", "!SMPMATH-ORDER-2", "!SMPMATH-ORDER-3", "!SMPMATH-ORDER-4"),
 )
 def numbers_in_another_order_are_refused(context: Context) -> None:
-    """Two numbers of a message that have changed places are not put right."""
+    """A message in which two numbers are exchanged is refused."""
     smp_session = SmpSession(*context.encrypted())
     for kind, one, other in (
         (MESSAGE_1, "g2a", "g3a"),
@@ -182,17 +191,18 @@ def numbers_in_another_order_are_refused(context: Context) -> None:
         (MESSAGE_3, "Ra", "D7"),
         (MESSAGE_4, "cR", "D7"),
     ):
-        smp_session.refuses(kind, swapped(kind, one, other), f"SMP TLV {kind} with {one} and {other} swapped")
+        case = f"SMP TLV {kind} with {one} and {other} exchanged"
+        smp_session.refuses("smp.number-order-not-checked", kind, swapped(kind, one, other), case)
     smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-2",))
 def proof_of_another_place_is_refused(context: Context) -> None:
-    """Each of the eight proofs, right but for the version byte of another place of the protocol, is refused."""
+    """Each of the eight proofs, made with the version byte of another place of the protocol, is refused."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         for what, making in of_another_place(kind).items():
-            smp_session.refuses(kind, making, what)
+            smp_session.refuses("smp.proof-version-byte-not-checked", kind, making, what)
     smp_session.is_in_expect1()
 
 
@@ -201,7 +211,7 @@ def _mpi(number: int, zeros: int = 0) -> bytes:
     return len(raw).to_bytes(4) + raw
 
 
-#: What is hashed, from the version byte and the numbers; each but for one thing.
+#: What is hashed, made from the version byte and the numbers; each is wrong in one thing.
 WRONG_HASHES: dict[str, Callable[..., bytes]] = {
     "no version byte": lambda byte, *numbers: b"".join(map(_mpi, numbers)),
     "a version of four bytes": lambda byte, *numbers: byte.to_bytes(4) + b"".join(map(_mpi, numbers)),
@@ -226,7 +236,8 @@ def proof_that_is_hashed_otherwise_is_refused(context: Context) -> None:
                 return int.from_bytes(hashlib.sha256(wrong(prefix, *numbers)).digest())
 
             if smp_hash(byte, *range(3, 3 + count)) != hashed(byte, *range(3, 3 + count)):
-                smp_session.refuses(kind, with_hash(kind, hashed), f"SMP TLV {kind} whose hash has {what}")
+                case = f"SMP TLV {kind} whose hash has {what}"
+                smp_session.refuses("smp.proof-hashed-otherwise", kind, with_hash(kind, hashed), case)
     smp_session.is_in_expect1()
 
 
@@ -239,7 +250,9 @@ def short_numbers_have_no_leading_zeros(context: Context) -> None:
     for target_asks in (False, True):
         run = smp_session.liar(target_asks=target_asks)
         run.e2, run.e3, run.r[2], run.r[3], run.r[7] = short[0], short[1], short[2], small, short[3]
-        (smp_session.asks(run) if target_asks else smp_session.asked(run)).tells(True)
+        reply = smp_session.asks(run) if target_asks else smp_session.asked(run)
+        case = f"numbers of the peer that are a byte shorter; the {'target' if target_asks else 'peer'} begins"
+        reply.tells(True, check_id="smp.short-numbers-padded", case=case)
 
 
 @scenario(
@@ -247,7 +260,7 @@ def short_numbers_have_no_leading_zeros(context: Context) -> None:
     requirements=("!SMPMATH-STORE-1", "!SMPMATH-STORE-2", "!SMPMATH-STORE-3", "!SMPMATH-EXP-3", "!SMP-MSG3-3"),
 )
 def messages_of_an_earlier_run_are_refused(context: Context) -> None:
-    """What fitted in one run does not fit in the next, for the target's numbers are others."""
+    """A message that fitted in one run does not fit in the next, because the target's numbers are different."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_2, MESSAGE_3, MESSAGE_4):
         earlier: list[Numbers] = []
@@ -256,21 +269,23 @@ def messages_of_an_earlier_run_are_refused(context: Context) -> None:
             earlier.append(made(kind, run, heard))
             return earlier[0]
 
-        context.check(smp_session.offer(kind, recorded).goes_on, f"SMP TLV {kind} is taken in its own run")
+        _accepts(smp_session, kind, recorded)
         smp_session.give(ABORT)
-        smp_session.refuses(kind, recorded, f"SMP TLV {kind} of an earlier run")
+        smp_session.refuses("smp.earlier-run-accepted", kind, recorded, f"SMP TLV {kind} of an earlier run")
     smp_session.is_in_expect1()
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EQUAL-1", "!SMPMATH-EQUAL-1", "!SMPMATH-HASH-2"))
 def target_s_own_numbers_are_refused(context: Context) -> None:
-    """Numbers and proofs of the target's own, sent back to it, are no success: Pa is not Pb, and Qa is not Qb."""
+    """The target's own numbers and proofs, sent back to it, are refused: Pa must not be Pb, nor Qa Qb."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     second = smp_session.expect3(run)
     same = {"Pa": second["Pb"], "Qa": second["Qb"], **{name: second[name] for name in ("cP", "D5", "D6")}}
     run.quotient = 1
-    smp_session.tell(MESSAGE_3, {**same, **run.lift(7, "Ra", run.e3)}).refuses("P and Q of the target's own")
+    reply = smp_session.tell(MESSAGE_3, {**same, **run.lift(7, "Ra", run.e3)})
+    reply.refuses("smp.own-numbers-accepted", "SMP message 3 with P and Q of the target's message 2")
     halves = {"g2a": second["g2b"], "g3a": second["g3b"], **{name: second[name] for name in ("c2", "D2", "c3", "D3")}}
-    smp_session.refuses(MESSAGE_1, lambda run, heard: halves, "message 1 with the halves that the target sent")
+    case = "SMP message 1 with the halves of g2 and g3 from the target's message 2"
+    smp_session.refuses("smp.own-numbers-accepted", MESSAGE_1, lambda run, heard: halves, case)
     smp_session.is_in_expect1()

@@ -10,75 +10,82 @@ from otterproof.harness.wire import SMP_NUMBERS
 from otterproof.harness.wire.layers import build_smp
 
 
-def _talk(context: Context) -> SmpSession:
-    return SmpSession(*context.encrypted())
-
-
 @scenario(needs=("smp",), requirements=("TLV-SMP-1", "TLV-SMP-7", "TLV-SMP-9", "!TLV-SMP-2"))
 def types_2_to_5_carry_smp(context: Context) -> None:
-    """In whole runs begun by either side the four messages go in TLVs of types 2 to 5, each a count and so many MPIs,
-    and no abort goes with them.
+    """In whole runs begun by either side the four messages go out in TLVs of types 2 to 5, without an abort.
+
+    Each has a count and so many MPIs.
     """
-    smp_session = _talk(context)
+    smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(target_asks=True)
-    smp_session.asks(run).tells(True)  # types 2 and 4 of the target's; the moves check form and number
+    smp_session.asks(run).tells(True)  # the target's types 2 and 4; the moves check their form and count
     run = smp_session.liar()
-    reply = smp_session.asked(run)  # types 3 and 5
+    reply = smp_session.asked(run)  # the target's types 3 and 5
     reply.numbers(MESSAGE_4)
     reply.tells(True)
 
 
 @scenario(needs=("smp",), requirements=("!TLV-SMP-1", "!TLV-FORM-4"))
 def other_types_carry_no_smp(context: Context) -> None:
-    """What would be the next SMP message is none under an unknown type, and has no effect there; under the type of
-    another message it is refused.
-    """
-    smp_session = _talk(context)
+    """The next SMP message under an unknown type has no effect, and under the type of another message is refused."""
+    smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
         value = smp_value(kind, numbers)
         for other in (0, 9, 0x0100 + kind, kind << 8):
             reply = smp_session.give(other, value)
-            reply.sends()
-            reply.tells()
-            check(not reply.requests, f"type {other:#x} is no SMP message")
-        smp_session.give(kind % 4 + 2, value).refuses(f"SMP message {kind - 1} under another type")
+            case = f"SMP message {kind - 1} in a TLV of type {other:#x}"
+            reply.sends("tlv.smp-under-another-type", case=case)
+            reply.tells(check_id="tlv.smp-under-another-type", case=case)
+            asked = bool(reply.requests)
+            check("tlv.smp-under-another-type", not asked, expected="the user is not asked", got=reply, case=case)
+        case = f"SMP message {kind - 1} in a TLV of type {kind % 4 + 2}"
+        smp_session.give(kind % 4 + 2, value).refuses("tlv.smp-under-another-type", case)
         smp_session.give(ABORT)
     smp_session.asked(smp_session.liar()).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-8", "!TLV-SMP-8", "!TLV-SMP-7", "!TLV-SMP-9"))
 def values_with_too_little(context: Context) -> None:
-    """An SMP message with fewer MPIs than it has, or that its count says, with an MPI cut short or no count at all, is
-    refused.
-    """
-    smp_session = _talk(context)
+    """An SMP message with too few MPIs, fewer than its count, an MPI that is cut short, or no count is refused."""
+    smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
-        whole, last = smp_value(kind, numbers), numbers[SMP_NUMBERS[kind][-1]]
+        whole = smp_value(kind, numbers)
         short = build_smp(kind, [numbers[name] for name in SMP_NUMBERS[kind][:-1]])
         count = len(SMP_NUMBERS[kind])
-        values = [short, count.to_bytes(4) + short[4:], whole[:-1], b"", whole[:3], whole[4:]]
-        values.append(count.to_bytes(4, "little") + whole[4:])
-        check(len(whole) > len(short) + 4 and last > 0, "the last number is there to be left out")
-        for value in values if state == 1 else values[1:2]:
-            smp_session.give(kind, value).refuses(f"SMP message {kind - 1} of {len(value)} bytes")
+        values = [
+            (short, "without its last MPI"),
+            (count.to_bytes(4) + short[4:], "with a right count and without its last MPI"),
+            (whole[:-1], "without its last byte"),
+            (b"", "with an empty value"),
+            (whole[:3], "with a part of its count alone"),
+            (whole[4:], "without its count"),
+            (count.to_bytes(4, "little") + whole[4:], "with its count in the wrong byte order"),
+        ]
+        for value, what in values if state == 1 else values[1:2]:
+            reply = smp_session.give(kind, value)
+            reply.refuses("tlv.smp-value-too-short", f"SMP message {kind - 1} {what}")
             smp_session.give(ABORT)
     smp_session.asked(smp_session.liar()).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-9", "!TLV-SMP-9"))
 def values_with_too_much(context: Context) -> None:
-    """An SMP message with more MPIs than it has, or than its count says, or bytes behind the last one, is refused."""
-    smp_session = _talk(context)
+    """An SMP message with too many MPIs, more than its count, or with bytes after the last one is refused."""
+    smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
         kind, numbers = smp_session.bring(state)
         values = [numbers[name] for name in SMP_NUMBERS[kind]]
-        lies = [build_smp(kind, [*values, 5]), smp_value(kind, numbers, count=len(values) - 1)]
+        lies = [
+            (build_smp(kind, [*values, 5]), "with an MPI more, and counted"),
+            (smp_value(kind, numbers, count=len(values) - 1), "with a count that is 1 too low"),
+        ]
         if state == 1:
-            lies += [smp_value(kind, numbers, tail=tail) for tail in (b"\0\0\0\1\5", b"x")]
-        for value in lies:
-            smp_session.give(kind, value).refuses(f"SMP message {kind - 1} with more than it has")
+            lies.append((smp_value(kind, numbers, tail=b"\0\0\0\1\5"), "with an MPI more than its count"))
+            lies.append((smp_value(kind, numbers, tail=b"x"), "with a byte after its last MPI"))
+        for value, what in lies:
+            smp_session.give(kind, value).refuses("tlv.smp-value-too-long", f"SMP message {kind - 1} {what}")
             smp_session.give(ABORT)
     smp_session.asked(smp_session.liar()).tells(True)
 
@@ -86,24 +93,27 @@ def values_with_too_much(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("TLV-SMP-10", "!TLV-SMP-10"))
 def huge_counts_do_no_harm(context: Context) -> None:
     """A huge count, or a huge length of an MPI, is refused at once, and SMP works afterwards."""
-    smp_session = _talk(context)
+    smp_session = SmpSession(*context.encrypted())
     rest = smp_value(MESSAGE_1, smp_session.liar().message_1())[4:]
     for count in (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x01000000, 0x10000, 100):
         for value in (count.to_bytes(4), count.to_bytes(4) + rest, b"\0\0\0\6" + count.to_bytes(4) + rest):
             for kind in (2, 3, 4, 5):
-                smp_session.give(kind, value).refuses(f"an SMP message with {count} of something")
+                smp_session.give(kind, value).refuses(
+                    "tlv.huge-count-accepted", f"SMP TLV {kind} with {count:#x} in it"
+                )
                 smp_session.give(ABORT)
     smp_session.asked(smp_session.liar()).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-2", "TLV-SMP-3", "!TLV-SMP-3"))
 def aborts_are_empty(context: Context) -> None:
-    """A client that can't go on sends a type 6 TLV, of length 0 whatever was wrong; a received one may have a value."""
-    smp_session = _talk(context)
+    """A client that can't continue sends a type 6 TLV of length 0; one that is received may have a value."""
+    smp_session = SmpSession(*context.encrypted())
     _, numbers = smp_session.bring(4)
     smp_session.give(ABORT, b"with a value")
     for kind, value in ((MESSAGE_4, smp_value(MESSAGE_4, numbers)), (3, bytes(4)), (5, b"")):
         reply = smp_session.give(kind, value)
-        reply.sends(ABORT)
-        check(reply.tlvs[0].length == 0, f"the abort has length 0, and has {reply.tlvs[0].length}")
+        reply.sends("smp.failure-not-aborted", ABORT, case=f"SMP TLV {kind} in EXPECT1")
+        length = reply.tlvs[0].length
+        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"SMP TLV {kind} in EXPECT1")
     smp_session.is_in_expect1()
