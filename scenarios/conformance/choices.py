@@ -1,16 +1,16 @@
-"""What the engines of this project do where the text leaves a choice; docs/choices.md lists what they chose.
+"""What the engines of this project do where the specification leaves a choice; docs/choices.md lists what they chose.
 
-Others are not asked: each choice has readings that the text bears as well, which the other modules accept.
+Other targets are not judged by these: the specification permits other readings too, and the other modules accept them.
 """
 
 from __future__ import annotations
 
 import random
 
-from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Ended, ExtraKey, Outgoing, Refused
 from otterproof.scenarios.conformance.mac_keys import Ledger, revealed
 
@@ -19,37 +19,39 @@ from otterproof.scenarios.conformance.mac_keys import Ledger, revealed
 def counter_0_is_refused(context: Context) -> None:
     """A first message with counter 0 is not shown, and the session goes on with one that has a counter above 0."""
     target, insider = context.encrypted()
-    target.receive(insider.data(b"counter 0", ctr=0)).assert_rejected("a message with counter 0")
+    target.receive(insider.data(b"counter 0", ctr=0)).assert_rejected(
+        "data.counter-0-accepted", "a message with counter 0"
+    )
     target.assert_session_alive(insider)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-6", "!DATA-FLAGS-6"))
 def flags_without_a_meaning_have_none(context: Context) -> None:
-    """A message is read whatever flags without a meaning it has."""
+    """A message is read whatever undefined flags it has."""
     target, insider = context.encrypted()
     for flags in (0x02, 0x40, 0x80, 0xFE):
-        target.assert_receives_text(insider, b"with flags", flags=flags)
+        target.assert_receives_text(insider, b"with flags", check_id="data.undefined-flags-refused", flags=flags)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-4", "USER-END-2"))
 def ends_that_cross_raise_no_error(context: Context) -> None:
-    """When both users end the session at once, neither side answers the other's last message with an error."""
+    """When both users end the session at once, neither client answers the other's last message with an error."""
     pair = context.pair()
     pair.establish("target")
     for name in pair.names:
         pair.do(name, "end", {}).one(Ended)
     for name in pair.names:
-        check(not pair.deliver_next(name).of(Outgoing), f"{name} is silent about the other side's end")
+        reply = pair.deliver_next(name)
+        check("data.crossing-end-answered", not reply.of(Outgoing), expected="no answer", got=reply, case=name)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
 def a_part_of_an_old_mac_key_is_refused(context: Context) -> None:
-    """A message whose old MAC keys are no whole number of keys is malformed."""
+    """A message whose old MAC keys are not a whole number of keys is malformed."""
     target, insider = context.encrypted()
     for size in (1, 19, 21, 39):
-        target.receive(insider.data(b"not whole", old_mac_keys=bytes(size))).assert_rejected(
-            f"{size} bytes of old keys"
-        )
+        lie = insider.data(b"not whole", old_mac_keys=bytes(size))
+        target.receive(lie).assert_rejected("data.partial-old-key-accepted", f"{size} bytes of old MAC keys")
     for size in (0, 20, 40):
         target.assert_receives_text(insider, b"whole", old_mac_keys=bytes(size))
 
@@ -59,8 +61,10 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
     """A message whose next D-H key is outside 2 to p - 2 is refused and changes nothing."""
     target, insider = context.encrypted()
     for value in (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, (1 << 1544) - 1):
-        target.receive(insider.data(b"an odd key", next_dh=value)).assert_rejected("a next key out of range")
-    check(target.assert_sends_text(insider, b"as before").number("recipient_keyid") == 1, "no key was taken")
+        lie = insider.data(b"an odd key", next_dh=value)
+        target.receive(lie).assert_rejected("keys.next-key-out-of-range", f"a next key of {shown(value)}")
+    found = target.assert_sends_text(insider, b"as before").number("recipient_keyid")
+    check("keys.changed-by-refused-message", found == 1, expected=1, got=found, case="recipient key id")
     target.assert_session_alive(insider)
 
 
@@ -69,8 +73,9 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
     requirements=("MACREVEAL-WHAT-2", "MACREVEAL-WHAT-3", "!MACREVEAL-WHAT-3", "MACREVEAL-WHAT-4", "MACREVEAL-WHEN-1"),
 )
 def only_used_keys_are_revealed_in_order(context: Context) -> None:
-    """Just the MAC keys that verified something are revealed, in the order in which they were dropped: no forgery makes
-    a key a used one, and the right MAC of a refused message does.
+    """Only MAC keys that verified a message are revealed, in the order in which they were dropped.
+
+    A forgery does not make a key a used one; a refused message whose MAC is right does.
     """
     choose = random.Random(context.seed)
     for _ in range(3):
@@ -91,7 +96,7 @@ def only_used_keys_are_revealed_in_order(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))
 def the_last_message_reveals_all(context: Context) -> None:
-    """The message with which a user ends the session reveals the used MAC keys of live keys, too."""
+    """The message with which a user ends the session also reveals the used MAC keys of live keys."""
     ledger = Ledger(*context.encrypted(), exact=True)
     for _ in range(2):
         ledger.hears()
@@ -99,14 +104,16 @@ def the_last_message_reveals_all(context: Context) -> None:
     ledger.hears()
     ledger.end()
     found = revealed(ledger.subject.user("end").message(Kind.DATA))
-    check(found == [ledger.key(pair) for pair in ledger.due], "the last message reveals all that was used")
+    wanted = [ledger.key(pair) for pair in ledger.due]
+    check("mac-reveal.not-all-at-end", found == wanted, expected=wanted, got=found)
 
 
 @scenario(versions=(2,), needs=("lockstep",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
 def version_2_has_no_extra_key_to_ask_for(context: Context) -> None:
-    """In version 2 the user's wish for the extra symmetric key is refused, and nothing goes out."""
+    """In version 2 the user's request for the extra symmetric key is refused, and nothing goes out."""
     target, insider = context.encrypted()
     reply = target.user("extra_key", use=1, data=b"a file")
-    reply.one(Refused)
-    check(not reply.of(ExtraKey) and not reply.sent, f"nothing comes of it: {list(map(wire.build, reply.sent))}")
+    reply.one(Refused, "extra-key.granted-where-undefined")
+    refused = not reply.of(ExtraKey) and not reply.sent
+    check("extra-key.granted-where-undefined", refused, expected="a refusal alone", got=reply)
     target.assert_session_alive(insider)

@@ -1,17 +1,17 @@
-"""Data messages: their fields, their flags, and the text in them. [Data Message]"""
+"""Data Messages: their fields, their flags, their key ids, and the text in them. [Data Message]"""
 
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.wire import BODIES, Kind
+from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv, with_tlvs
 
 IGNORE_UNREADABLE = 0x01
 
-#: Texts that a client may be tempted to touch, or to take for something else.
+#: Texts that a client may be tempted to change, or to mistake for something else.
 TEXTS = (
     b"plain",
     "Otter \u00fc\u4e2d \U0001f9a6".encode(),
@@ -24,38 +24,41 @@ TEXTS = (
     b"a tag \x20\x09\x20\x20\x09\x09\x09\x09\x20\x09\x20\x09\x20\x09\x20\x20\x20\x20\x09\x09\x20\x20\x09\x09 of spaces",
 )
 
+#: What a target that accepts a wrong value in a header field does not check.
+NOT_CHECKED = {
+    "version": "data.version-not-checked",
+    "type": "data.type-not-checked",
+    "sender_tag": "data.tags-not-checked",
+    "receiver_tag": "data.tags-not-checked",
+}
+
 
 @scenario(
     requirements=("DATA-FORM-1", "DATA-FORM-2", "DATA-FORM-3", "DATA-FORM-4", "DATA-FORM-5", "DATA-FORM-6"),
 )
 def fields_of_a_data_message(context: Context) -> None:
-    """A data message has version, type, in version 3 both instance tags, and then its eight fields in order."""
+    """A Data Message has a version, a type, in version 3 both instance tags, and then its eight fields in order."""
     target, insider = context.encrypted()
     for message in (
         target.assert_sends_text(insider, b"first"),
         target.exchange_texts(insider),
         target.exchange_texts(insider),
     ):
-        check(not message.problems, f"the message is well formed, and has: {', '.join(map(str, message.problems))}")
-        check(message.number("version") == context.version, f"the version is {context.version}")
-        check(message.number("type") == 3, "the type is 3")
-        names = [field.name for field in message.fields]
-        expected = ["version", "type", *(["sender_tag", "receiver_tag"] if context.version == 3 else [])]
-        expected += [part.name for part in BODIES["data"]]
-        check(names == expected, f"the fields are {expected}, and were {names}")
+        # A message with another type, or without one of its fields, has failed already: it is no Data Message.
+        check("data.fields-malformed", not message.problems, got=message.problems)
+        version = message.number("version")
+        check("data.wrong-version", version == context.version, expected=context.version, got=version)
         if context.version == 3:
-            tags = message.number("sender_tag"), message.number("receiver_tag")
-            check(tags[0] == insider.target_tag, f"the sender tag is the one of the handshake, and was {tags[0]:#x}")
-            check(tags[1] == insider.tag, f"the receiver tag is the correspondent's, and was {tags[1]:#x}")
+            sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
+            check("data.wrong-sender-tag", sender == insider.target_tag, expected=insider.target_tag, got=sender)
+            check("data.wrong-receiver-tag", receiver == insider.tag, expected=insider.tag, got=receiver)
 
 
 @scenario(
     requirements=("!DATA-FORM-1", "!DATA-FORM-2", "!DATA-FORM-3", "!DATA-FORM-4", "!DATA-FORM-5"),
 )
 def another_header_is_not_read(context: Context) -> None:
-    """A message of another version or type, or in version 3 between other clients, is not read even if its MAC is
-    right.
-    """
+    """A message of another version or type, or in version 3 between other clients, is not read."""
     target, insider = context.encrypted()
     changes = [("version", 0), ("version", 1), ("version", 4), ("version", 0x0300), ("version", 5 - context.version)]
     changes += [("type", 0), ("type", 4), ("type", 0x13), ("type", 0x83)]
@@ -68,7 +71,7 @@ def another_header_is_not_read(context: Context) -> None:
             (value.to_bytes(len(field.raw)) if field.name == name else field.raw)
             for field in genuine.fields[: genuine.fields.index(genuine.field("mac"))]
         )
-        target.receive(insider.seal(header)).assert_rejected(f"a message with {name} {value:#x}")
+        target.receive(insider.seal(header)).assert_rejected(NOT_CHECKED[name], f"a message with {name} {value:#x}")
     target.assert_session_alive(insider)
 
 
@@ -92,44 +95,53 @@ def fields_in_another_order_are_not_read(context: Context) -> None:
         genuine = wire.parse(insider.data(b"with other fields"))
         names = ["version", "type", *(["sender_tag", "receiver_tag"] if context.version == 3 else []), *change.split()]
         sealed = insider.seal(b"".join(genuine.raw(name) for name in names))
-        target.receive(sealed).assert_rejected(f"a message with the fields {change}")
+        target.receive(sealed).assert_rejected("data.wrong-fields-accepted", f"a message with the fields {change}")
     for cut in ("encrypted_message", "mac", "old_mac_keys"):
         genuine = wire.parse(insider.data(b"cut short"))
         short = wire.armour(genuine.body[: genuine.field(cut).offset])
-        target.receive(short).assert_rejected(f"a message that ends before {cut}")
-    target.assert_receives_text(insider, b"under other keys", under=(1, 2))  # those above may have got odd counters
+        target.receive(short).assert_rejected("data.wrong-fields-accepted", f"a message that ends before {cut}")
+    # The target may have seen odd counters under the old pair of keys.
+    target.assert_receives_text(insider, b"under other keys", under=(1, 2))
     target.assert_sends_text(insider, b"for new keys")
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-TEXT-1", "!DATA-TEXT-1", "DATA-RECV-2"))
 def texts_pass_unchanged(context: Context) -> None:
-    """Text passes as it is: not ASCII, with markup, with white space around it, and if it looks like OTR itself."""
+    """Text passes unchanged: with markup, not ASCII, with white space around it, or with what looks like OTR."""
     target, insider = context.encrypted()
     for text in TEXTS:
-        reply = target.assert_receives_text(insider, text)
-        check(set(reply.kinds) <= {Kind.DATA}, f"{text!r} is no protocol message, and is not answered as one: {reply}")
+        reply = target.assert_receives_text(insider, text, check_id="data.text-changed")
+        quiet = set(reply.kinds) <= {Kind.DATA}
+        check("data.text-taken-for-protocol", quiet, expected="no answer but a heartbeat", got=reply, case=text)
     for text in TEXTS[:4]:
-        target.assert_sends_text(insider, text)
+        target.assert_sends_text(insider, text, check_id="data.text-changed-when-sent")
 
 
-@scenario(requirements=("DATA-TEXT-2", "!DATA-TEXT-2", "DATA-ENC-3", "!DATA-ENC-3"))
+@scenario(
+    requirements=("DATA-TEXT-2", "!DATA-TEXT-2", "DATA-ENC-3", "!DATA-ENC-3", "!TYPES-DATA-2"),
+)
 def texts_of_any_length(context: Context) -> None:
-    """Text of any length arrives whole, and nothing but text and TLVs is encrypted; a message that announces more than
-    there is is not read.
+    """Text of any length arrives whole, and only text and TLVs are encrypted.
+
+    A message that announces more encrypted bytes than it has is not read.
     """
     target, insider = context.encrypted()
     for length in (1, 15, 16, 17, 0xFF, 0x100, 0xFFFF, 0x10000, 100_001):
+        case = f"a text of {length} bytes"
         text = (b"long, long text. " * (length // 17 + 1))[:length]
-        target.assert_receives_text(insider, text)
+        target.assert_receives_text(insider, text, check_id="data.long-text-lost")
         sent = target.read(insider, target.user("send", text=text).message(Kind.DATA))
-        whole = all(len(record.value) == record.length for record in sent.tlvs) and not sent.rest
-        check(sent.text == text and whole, f"{length} bytes of text are encrypted, TLVs behind them, and nothing more")
+        check("data.long-text-not-sent", sent.text == text, expected=text, got=sent.text, case=case)
+        stray = sent.rest + b"".join(record.value for record in sent.tlvs if len(record.value) != record.length)
+        whole = not sent.rest and all(len(record.value) == record.length for record in sent.tlvs)
+        check("data.stray-bytes-encrypted", whole, expected="text, and whole TLVs behind it", got=stray, case=case)
     genuine = wire.parse(insider.data(b"shorter than it says"))
     raw = genuine.raw("encrypted_message")
     for more in (1, 24, 0x7FFFFFFF):
         head = genuine.mac_input()[: -len(raw)] + (len(raw) - 4 + more).to_bytes(4) + raw[4:]
-        target.receive(insider.seal(head)).assert_rejected(f"text that lacks {more} of the bytes announced")
+        reply = target.receive(insider.seal(head))
+        reply.assert_rejected("encoding.length-beyond-message", f"encrypted text that announces {more} bytes too many")
     target.assert_session_alive(insider)
 
 
@@ -137,10 +149,10 @@ def texts_of_any_length(context: Context) -> None:
     requirements=("DATA-TEXT-3", "!DATA-TEXT-3", "DATA-HEARTBEAT-1", "!DATA-HEARTBEAT-1", "!DATA-RECV-2", "DATA-RECV-3")
 )
 def only_text_is_shown(context: Context) -> None:
-    """Text is shown if there is some, with TLVs behind it or not; without, nothing is shown, and keys change still."""
+    """Text is shown if there is any, with or without TLVs behind it; a message without text also changes keys."""
     target, insider = context.encrypted()
     padding = with_tlvs(b"", [tlv(0, b"\0" * 20)])
-    for plaintext, shown in (
+    for plaintext, texts in (
         (b"text", [b"text"]),
         (b"text" + padding, [b"text"]),
         (b"text\0", [b"text"]),
@@ -148,9 +160,16 @@ def only_text_is_shown(context: Context) -> None:
         (b"\0", []),
         (padding, []),
     ):
-        target.receive(insider.data(plaintext)).assert_shown(*shown)
+        check_id = "data.text-not-shown" if texts else "data.empty-text-shown"
+        target.receive(insider.data(plaintext)).assert_shown(check_id, *texts, case=plaintext)
         message = target.assert_sends_text(insider, b"an answer")
-        check(message.number("recipient_keyid") == insider.our_keyid - 1, "the answer is to the latest key announced")
+        assert_newest_key_used(message, insider.our_keyid - 1)
+
+
+def assert_newest_key_used(message: Message, keyid: int) -> None:
+    """Demand that a message of the target's goes to the insider's key with this id, the newest that the target has."""
+    found = message.number("recipient_keyid")
+    check("keys.newest-key-not-used", found == keyid, expected=f"recipient key id {keyid}", got=found)
 
 
 def _damaged(insider: Insider, flags: int) -> bytes:
@@ -162,20 +181,22 @@ def _damaged(insider: Insider, flags: int) -> bytes:
 
 @scenario(requirements=("DATA-FLAGS-1", "DATA-FLAGS-2", "!DATA-FLAGS-2", "DATA-FLAGS-3"))
 def flags_of_what_is_sent(context: Context) -> None:
-    """Ordinary messages have no flags, in answer to flagged ones too; the end has no other than IGNORE_UNREADABLE."""
+    """Ordinary messages have no flags, even in answer to flagged ones; the last may have IGNORE_UNREADABLE only."""
     target, insider = context.encrypted()
     for flags in (0, IGNORE_UNREADABLE):
         target.assert_receives_text(insider, b"with flags %d" % flags, flags=flags)
         found = target.assert_sends_text(insider, b"an ordinary message").number("flags")
-        check(found == 0, f"an ordinary message has flags 0, and not {found:#04x}")
-    end = target.user("end").message(Kind.DATA)
-    check(end.number("flags") in (0, IGNORE_UNREADABLE), f"only defined flags are set, not {end.number('flags'):#04x}")
+        check("data.flags-not-zero", found == 0, expected=0, got=found, case=f"after a message with flags {flags}")
+    found = target.user("end").message(Kind.DATA).number("flags")
+    defined = (0, IGNORE_UNREADABLE)
+    check("data.undefined-flags-sent", found in defined, expected="0 or 1", got=found, case="the message that ends")
 
 
 @scenario(requirements=("DATA-FLAGS-4", "!DATA-FLAGS-4", "DATA-FLAGS-5", "!DATA-FLAGS-5"))
 def ignore_unreadable(context: Context) -> None:
-    """With IGNORE_UNREADABLE a message with a wrong MAC or an unknown key is passed over in silence; without, it is
-    not; and one that can be read is read.
+    """A message with IGNORE_UNREADABLE is passed over in silence if its MAC is wrong or its keys are unknown.
+
+    Without the flag it is not, and a readable message is read with the flag and without.
     """
     target, insider = context.encrypted()
     for flags in (0, IGNORE_UNREADABLE):
@@ -185,31 +206,40 @@ def ignore_unreadable(context: Context) -> None:
             "an unknown recipient key": insider.data(b"unknown", flags=flags, recipient_keyid=77),
         }
         for what, message in wrong.items():
+            case = f"a message with flags {flags} and {what}"
             reply = target.receive(message)
-            reply.assert_rejected(what)
-            check(
-                reply.noticed == (not flags), f"{what} with flags {flags} is {'' if flags else 'not '}silent: {reply}"
-            )
-        target.assert_receives_text(insider, b"readable", flags=flags)
+            reply.assert_rejected("data.unreadable-accepted", case)
+            if flags:
+                check(
+                    "data.ignore-unreadable-not-honoured", not reply.noticed, expected="silence", got=reply, case=case
+                )
+            else:
+                wanted = "a notice to the user, or an OTR Error Message"
+                check("data.unreadable-passed-over", reply.noticed, expected=wanted, got=reply, case=case)
+        check_id = "data.flagged-message-not-read" if flags else ""
+        target.assert_receives_text(insider, b"readable", check_id=check_id, flags=flags)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-FLAGS-6", "!DATA-FLAGS-3", "!DATA-FLAGS-1"))
 def flags_without_a_meaning(context: Context) -> None:
-    """All flags that are not defined are treated alike, they do not mean IGNORE_UNREADABLE, nor hide it."""
+    """Undefined flags are all treated alike, do not count as IGNORE_UNREADABLE, and do not hide it."""
     target, insider = context.encrypted()
     read = set()
     for flags in (0x02, 0x10, 0x80, 0xFE, 0xFF):
         reply = target.receive(insider.data(b"flags %#04x" % flags, flags=flags))
         read.add(tuple(reply.secure) == (b"flags %#04x" % flags,))
         if read != {True}:
-            reply.assert_rejected("a message that is refused for its flags")
-    check(len(read) == 1, "messages with unknown flags are all read or all refused")
-    check(target.receive(_damaged(insider, 0xFE)).noticed, "other flags than IGNORE_UNREADABLE do not make for silence")
+            reply.assert_rejected("data.undefined-flags-inconsistent", f"flags {flags:#04x}, after others were refused")
+    check("data.undefined-flags-inconsistent", len(read) == 1, got="some messages are read, and others refused")
+    reply = target.receive(_damaged(insider, 0xFE))
+    case = "a message with flags 0xfe and a wrong MAC"
+    check("data.undefined-flags-silence", reply.noticed, expected="a notice or an error", got=reply, case=case)
     if read == {True}:
         for flags in (0x81, 0xFF):
             reply = target.receive(_damaged(insider, flags))
-            check(not reply.noticed, f"IGNORE_UNREADABLE counts beside other flags, {flags:#04x}: {reply}")
+            case = f"a message with flags {flags:#04x} and a wrong MAC"
+            check("data.ignore-unreadable-not-honoured", not reply.noticed, expected="silence", got=reply, case=case)
     target.assert_session_alive(insider)
 
 
@@ -220,9 +250,22 @@ def key_id_0_is_refused(context: Context) -> None:
     for _ in range(3):
         for sender, recipient in ((0, None), (None, 0), (0, 0)):
             message = insider.data(b"id 0", sender_keyid=sender, recipient_keyid=recipient)
-            target.receive(message).assert_rejected("a message with a key id of 0")
+            named = " and ".join(
+                f"{name} key id 0" for name, keyid in (("sender", sender), ("recipient", recipient)) if keyid == 0
+            )
+            target.receive(message).assert_rejected("data.key-id-0-accepted", f"a message with {named}")
         target.assert_receives_text(insider, b"the same with its ids")
         target.assert_sends_text(insider, b"an answer")
+
+
+def _sent(target: TargetSession, insider: Insider, text: bytes) -> Message:
+    """The message with a text of the target's user, looked at for key ids of 0 before the insider reads it."""
+    message = target.user("send", text=text).message(Kind.DATA)
+    ids = message.number("sender_keyid"), message.number("recipient_keyid")
+    check("data.key-id-0-sent", all(ids), got=f"sender key id {ids[0]}, recipient key id {ids[1]}", case=text)
+    found = target.read(insider, message).text
+    check("text.changed-on-the-way", found == text, expected=text, got=found)
+    return message
 
 
 @scenario(
@@ -237,26 +280,30 @@ def key_id_0_is_refused(context: Context) -> None:
     )
 )
 def key_ids_of_what_is_sent(context: Context) -> None:
-    """Key ids are above 0; the sender's rises by one with each change of key, and only then; each key was announced
-    before it is used.
+    """Key ids are above 0, the sender's rises by one with each change of its key, and only then.
+
+    Each key was announced in an earlier message before it is used.
     """
     target, insider = context.encrypted()
     announced = dict(insider.theirs)
     for turn in range(1, 6):
         target.assert_receives_text(insider, b"go on")
         for _ in range(2):
-            message = target.assert_sends_text(insider, b"turn %d" % turn)
-            ours, theirs = message.number("sender_keyid"), message.number("recipient_keyid")
-            check(ours > 0 and theirs > 0, f"key ids are above 0, and were {ours} and {theirs}")
-            check(ours == turn, f"with each turn the sender's key id rises by one, to {turn}, and was {ours}")
-            known = announced.setdefault(ours + 1, message.number("next_dh"))
-            check(known == message.number("next_dh"), f"the key with id {ours + 1} is always the same")
-    check(len(set(announced.values())) == len(announced), "each key is another one")
+            message = _sent(target, insider, b"turn %d" % turn)
+            ours, next_dh = message.number("sender_keyid"), message.number("next_dh")
+            case = f"after {turn} changes of keys" if turn > 1 else "after the first change of keys"
+            check("keys.own-key-id-not-in-step", ours == turn, expected=turn, got=ours, case=case)
+            known = announced.setdefault(ours + 1, next_dh)
+            check(
+                "keys.announced-key-changed", known == next_dh, expected=known, got=next_dh, case=f"key id {ours + 1}"
+            )
+    distinct = len(set(announced.values()))
+    check("keys.own-key-repeated", distinct == len(announced), expected=len(announced), got=distinct)
 
 
 @scenario(requirements=("!DATA-NEXT-1", "DATA-KEYID-4", "!DATA-KEYID-4", "KEYMGMT-RECV-1", "!KEYMGMT-RECV-1"))
 def key_ids_must_fit_the_keys(context: Context) -> None:
-    """A message is read under the keys that its ids name, and under no other ones, be they live ones too."""
+    """A message is read under the keys that its ids name, and under no others, even if these are live."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     target.assert_receives_text(insider, b"now there are two keys of each side")
@@ -268,9 +315,10 @@ def key_ids_must_fit_the_keys(context: Context) -> None:
                 message = insider.data(
                     b"other keys", under=used, ctr=10, sender_keyid=named[0], recipient_keyid=named[1]
                 )
-                target.receive(message).assert_rejected(f"a message under keys {used} that names {named}")
+                case = f"a message that names key ids {named[0]} and {named[1]}, made with {used[0]} and {used[1]}"
+                target.receive(message).assert_rejected("data.key-ids-not-followed", case)
     insider.exponents[99] = insider.draw(40)
     never = insider.data(b"never announced", under=(99, 2), sender_keyid=3, next_dh=insider.theirs[1], ctr=50)
-    target.receive(never).assert_rejected("a message under a key that was not announced")
+    target.receive(never).assert_rejected("data.key-ids-not-followed", "a message under a key that was never announced")
     for pair in ((2, 2), (3, 2), (3, 3)):
-        target.assert_receives_text(insider, b"the right keys", under=pair, ctr=100)
+        target.assert_receives_text(insider, b"the right keys", check_id="keys.live-pair-not-read", under=pair, ctr=100)

@@ -1,4 +1,4 @@
-"""How data messages are encrypted and authenticated. [Data Message, Exchanging data]"""
+"""How Data Messages are encrypted and authenticated. [Data Message, Exchanging data]"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.wire import Message, crypto
+from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import tlv
 
 #: Eight blocks of AES.
@@ -17,7 +17,7 @@ LONG = b"0123456789abcdef" * 8
 
 def _blocks(target: TargetSession, insider: Insider, text: bytes) -> list[bytes]:
     """The keystream of a message of the target's, in blocks of 16 bytes."""
-    message = target.assert_sends_text(insider, text)
+    message = target.assert_sends_text(insider, text, check_id="data.encrypted-wrongly")
     content = message.data("encrypted_message")[: len(text)]
     stream = bytes(a ^ b for a, b in zip(content, text, strict=True))
     return [stream[at : at + 16] for at in range(0, len(stream), 16)]
@@ -25,20 +25,21 @@ def _blocks(target: TargetSession, insider: Insider, text: bytes) -> list[bytes]
 
 @scenario(requirements=("DATA-ENC-1", "DATA-ENC-2", "!DATA-ENC-2", "DATA-ENC-3", "KEYMGMT-SEND-3", "KEYMGMT-RECV-7"))
 def encryption_of_data_messages(context: Context) -> None:
-    """Texts of many blocks are encrypted with AES in counter mode, each from its own counter on: no block of keystream
-    comes twice.
+    """Texts of many blocks are encrypted with AES in counter mode, each from its own counter on.
+
+    No block of the keystream is used twice.
     """
     target, insider = context.encrypted()
     seen: list[bytes] = []
     for ctr in (1, 2, 0x0102030405060708):
-        target.assert_receives_text(insider, LONG + b"and a part of one", ctr=ctr)
+        target.assert_receives_text(insider, LONG + b"and a part of one", check_id="data.decrypted-wrongly", ctr=ctr)
         for _ in range(3):
             seen += _blocks(target, insider, LONG)
-    check(len(set(seen)) == len(seen), "each block of the keystream is used once")
+    check("data.keystream-reused", len(set(seen)) == len(seen), expected=len(seen), got=len(set(seen)))
 
 
 def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, bytes]:
-    """A counter from `first` on, and "text" encrypted with a wrong key or counter 0, which makes it another text."""
+    """A counter from `first` on, and "text" under a wrong key or counter 0, so that it decrypts to other text."""
     for ctr in range(first, first + 100_000):
         encrypted = crypto.aes_ctr(aes, bytes(8) if zero else ctr.to_bytes(8), b"text")
         if all(0x20 < byte < 0x7F for byte in crypto.aes_ctr(real, ctr.to_bytes(8), encrypted)):
@@ -48,8 +49,9 @@ def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, by
 
 @scenario(requirements=("!DATA-ENC-1", "!KEYMGMT-RECV-7", "!KEYMGMT-SEND-3"))
 def nothing_else_decrypts(context: Context) -> None:
-    """Text that was encrypted with another key or counter than named is not found out, and neither side's keys serve
-    for the other direction.
+    """Text that was encrypted with another key or counter than the message names is not recovered.
+
+    The keys of one direction do not serve for the other.
     """
     target, insider = context.encrypted()
     target.exchange_texts(insider)
@@ -63,20 +65,22 @@ def nothing_else_decrypts(context: Context) -> None:
     ):
         ctr, encrypted = _printable(aes, keys.sending_aes, ctr + 1, what == "a counter of 0")
         message = wire.parse(insider.data(ctr=ctr)).with_value("encrypted_message", encrypted)
-        shown = target.receive(wire.build(crypto.mac_data(message, keys.sending_mac))).secure
-        check(b"text" not in shown, f"text that is encrypted with {what} is not decrypted")
-    reply = target.assert_sends_text(insider, LONG)
-    keys = insider.keys(reply.number("recipient_keyid"), reply.number("sender_keyid"))
-    check(crypto.decrypt_data(reply, keys.sending_aes) != LONG, "the target does not encrypt with the receiving key")
-    check(not crypto.verifies(reply, keys.sending_mac), "the target's MAC is not made with the receiving key")
+        texts = target.receive(wire.build(crypto.mac_data(message, keys.sending_mac))).secure
+        wanted = "other text than was encrypted"
+        check("data.decrypted-wrongly", b"text" not in texts, expected=wanted, got=texts, case=what)
+    answer = target.user("send", text=LONG).message(Kind.DATA)
+    keys = insider.keys(answer.number("recipient_keyid"), answer.number("sender_keyid"))
+    swapped = "data.sent-under-receiving-keys"
+    check(swapped, crypto.decrypt_data(answer, keys.sending_aes) != LONG, case="encryption")
+    check(swapped, not crypto.verifies(answer, keys.sending_mac), case="MAC")
+    found = target.read(insider, answer).text
+    check("data.encrypted-wrongly", found == LONG, expected=LONG, got=found)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-MAC-1", "!DATA-MAC-1", "!KEYMGMT-RECV-5", "KEYMGMT-RECV-5", "DATA-RECV-12"))
 def the_mac_must_be_right(context: Context) -> None:
-    """Any other MAC than SHA1-HMAC with the pair's sending key is refused, however near it comes, and nothing of the
-    message is shown.
-    """
+    """Any MAC but SHA1-HMAC with the pair's sending key is refused, however close it is, and the text is not shown."""
     target, insider = context.encrypted()
     for text in (b"first", b"second"):
         genuine = wire.parse(insider.data(text))
@@ -96,18 +100,19 @@ def the_mac_must_be_right(context: Context) -> None:
             "without a key": hmac.digest(b"", covered, "sha1"),
         }.items():
             reply = target.receive(wire.build(genuine.with_value("mac", mac)))
-            reply.assert_rejected(f"a message with a MAC {what}")
+            reply.assert_rejected("data.mac-not-verified", f"a message with a MAC {what}")
         target.assert_receives_text(insider, text)
         target.assert_sends_text(insider, b"an answer")
 
 
 def _ids(message: Message) -> tuple[int, int]:
+    """The sender's and the recipient's key id."""
     return message.number("sender_keyid"), message.number("recipient_keyid")
 
 
 @scenario(requirements=("DATA-MAC-2", "!DATA-MAC-2", "DATA-RECV-1"))
 def the_mac_covers_all_before_it(context: Context) -> None:
-    """A change of the first or the last bit of any field before the MAC makes a message unreadable, the header too."""
+    """A change in the first or last bit of any field before the MAC makes a message unreadable."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     genuine = wire.parse(insider.data(b"every field counts", ctr=1 << 63))
@@ -116,10 +121,14 @@ def the_mac_covers_all_before_it(context: Context) -> None:
             raw = bytearray(field.raw)
             raw[byte] ^= bit
             changed = genuine.with_raw(field.name, bytes(raw))
-            target.receive(wire.build(changed)).assert_rejected(f"a message whose {field.name} was changed")
+            target.receive(wire.build(changed)).assert_rejected(
+                "data.mac-covers-too-little", f"a message whose {field.name} was changed"
+            )
     for name, value in (("flags", 1), ("ctr", (9).to_bytes(8)), ("next_dh", insider.theirs[1])):
         changed = genuine.with_value(name, value)
-        target.receive(wire.build(changed)).assert_rejected(f"a message with another {name} put in")
+        target.receive(wire.build(changed)).assert_rejected(
+            "data.mac-covers-too-little", f"a message with another {name}"
+        )
     target.assert_receives_text(insider, b"every field counts", ctr=(1 << 63) + (1 << 40))
     target.assert_sends_text(insider, b"for new keys")
     target.assert_session_alive(insider)
@@ -127,43 +136,52 @@ def the_mac_covers_all_before_it(context: Context) -> None:
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
 def the_mac_covers_no_less(context: Context) -> None:
-    """A MAC over a part of what it must cover, or over more, is wrong."""
+    """A MAC over only some of the fields before it is refused."""
     target, insider = context.encrypted()
     for name in ("version", "type", "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
         genuine = wire.parse(insider.data(b"under a MAC that leaves something out"))
         part = b"".join(field.raw for field in genuine.fields if field.name not in (name, "mac", "old_mac_keys"))
         mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, part, "sha1")
-        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(f"a MAC that leaves out {name}")
+        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
+            "data.mac-covers-too-little", f"a MAC that leaves out {name}"
+        )
     genuine = wire.parse(insider.data(b"under a MAC that skips the header"))
     mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, genuine.mac_input()[3:], "sha1")
-    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected("a MAC that leaves out version and type")
+    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
+        "data.mac-covers-too-little", "a MAC that leaves out version and type"
+    )
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("DATA-MAC-3", "!DATA-MAC-3", "DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
 def the_mac_does_not_cover_old_keys(context: Context) -> None:
-    """Old MAC keys can be put in, changed and taken out without harm; a MAC over them is wrong; if their number is not
-    whole, that is always or never a reason to refuse.
+    """Old MAC keys can be inserted, changed and removed without harm, and a MAC that covers them is refused.
+
+    Messages whose old MAC keys are not a whole number of keys are either all read or all refused.
     """
     target, insider = context.encrypted()
     for before, after in ((b"", bytes(20)), (bytes(40), b""), (bytes(60), b"\xff" * 60)):
         genuine = wire.parse(insider.data(b"with old keys", old_mac_keys=before))
-        target.receive(wire.build(genuine.with_value("old_mac_keys", after))).assert_shown(b"with old keys")
+        reply = target.receive(wire.build(genuine.with_value("old_mac_keys", after)))
+        case = f"{len(before)} bytes of old MAC keys become {len(after)}"
+        reply.assert_shown("data.mac-covers-old-keys", b"with old keys", case=case)
     genuine = wire.parse(insider.data(b"a MAC over all", old_mac_keys=bytes(20)))
     covered = genuine.mac_input() + genuine.raw("old_mac_keys")
     mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, covered, "sha1")
-    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected("a MAC that covers the old MAC keys")
+    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
+        "data.mac-covers-old-keys", "a MAC that covers the old MAC keys"
+    )
     read = set()
     for size in (1, 19, 21, 39):
         reply = target.receive(insider.data(b"not whole", old_mac_keys=bytes(size)))
         read.add(tuple(reply.secure) == (b"not whole",))
-    check(len(read) == 1, "messages with a part of an old MAC key are always or never read")
+    check("data.partial-old-key-inconsistent", len(read) == 1, got="some messages are read, and others refused")
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!DATA-RECV-12", "DATA-ORDER-1", "!DATA-ORDER-1", "!TLV-FORM-7", "TLV-FORM-7"))
 def nothing_happens_before_the_mac(context: Context) -> None:
-    """Neither keys nor TLVs nor counters of a message without the right MAC have any effect; with it they have."""
+    """Neither keys nor TLVs nor the counter of a message without the right MAC have any effect; with it they do."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     bad = bytes(range(20))
@@ -175,26 +193,27 @@ def nothing_happens_before_the_mac(context: Context) -> None:
         "an SMP message": insider.data(tlvs=[tlv(2, bytes(4))], mac=bad),
         "another key": insider.data(next_dh=insider.theirs[1], mac=bad),
     }.items():
-        target.receive(message).assert_rejected(f"{what} in a message with a wrong MAC")
-    target.receive(b"\0\0\1\0\0").assert_rejected("the TLV of the end in the clear")
-    target.receive(b"in the clear\0\0\1\0\0").assert_rejected("the TLV of the end behind a text in the clear")
+        target.receive(message).assert_rejected("data.used-before-mac", f"{what} in a message with a wrong MAC")
+    target.receive(b"\0\0\1\0\0").assert_rejected("tlv.acted-on-in-clear", "a type 1 TLV in the clear")
+    target.receive(b"in the clear\0\0\1\0\0").assert_rejected(
+        "tlv.acted-on-in-clear", "a type 1 TLV behind a text in the clear"
+    )
     said = target.assert_sends_text(insider, b"the session goes on")
-    check(_ids(said) == (1, 2), f"the keys are as before, and {_ids(said)} are named")
+    check("keys.changed-by-refused-message", _ids(said) == (1, 2), expected="key ids 1 and 2", got=_ids(said))
     target.exchange_texts(insider)
-    check(len(target.receive(insider.data(tlvs=[tlv(1)])).accepted) == 1, "the end counts under the right MAC")
+    reply = target.receive(insider.data(tlvs=[tlv(1)]))
+    check("session.end-not-reported", len(reply.accepted) == 1, expected="one Finished", got=reply)
 
 
 @scenario(requirements=("DATA-ORDER-2", "!DATA-ORDER-2"))
 def both_sides_derive_the_same_keys(context: Context) -> None:
-    """Texts pass both ways under every pair of keys, one after another, in runs and in turns, and under pairs that are
-    a step behind.
-    """
+    """Texts pass both ways under each pair of keys, in runs and alternately, and under pairs one step behind."""
     target, insider = context.encrypted()
     for turn in range(4):
         for _ in range(turn):
-            target.assert_sends_text(insider, b"from the target")
+            target.assert_sends_text(insider, b"from the target", check_id="derivation.session-keys-differ")
         for _ in range(3 - turn):
-            target.assert_receives_text(insider, b"from the insider")
+            target.assert_receives_text(insider, b"from the insider", check_id="derivation.session-keys-differ")
         late = insider.data(b"late", ctr=1000)
         target.exchange_texts(insider)
-        target.receive(late).assert_shown(b"late")
+        target.receive(late).assert_shown("keys.live-pair-not-read", b"late", case="a message under the previous keys")

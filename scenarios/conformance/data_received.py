@@ -1,4 +1,7 @@
-"""What is done with a data message in each message state: unreadable ones, heartbeats. [Receiving a Data Message]"""
+"""What a client does with a Data Message, readable or not, in each message state; heartbeats.
+
+[Receiving a Data Message]
+"""
 
 from __future__ import annotations
 
@@ -11,67 +14,70 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import Ended, Finished, Unreadable
+from otterproof.scenarios.conformance.data import assert_newest_key_used
 
 IGNORE_UNREADABLE = 0x01
 
 
 def _unreadable(insider: Insider) -> dict[str, bytes]:
-    """Messages that can't be read in an encrypted session that has just begun, and why."""
+    """Messages that can't be read in an encrypted session that has just begun, by what is wrong with them."""
     genuine = wire.parse(insider.data(b"text"))
     return {
         "a wrong MAC": insider.data(b"text", mac=bytes(range(20))),
-        "another text put in": wire.build(genuine.with_value("encrypted_message", b"other")),
+        "another text inserted": wire.build(genuine.with_value("encrypted_message", b"other")),
         "an unknown sender key": insider.data(b"text", sender_keyid=9),
         "an unknown recipient key": insider.data(b"text", recipient_keyid=9),
-        "a previous key that is not there": insider.data(b"text", sender_keyid=0),
+        "a previous key that does not exist": insider.data(b"text", sender_keyid=0),
     }
 
 
 @scenario(requirements=("DATA-RECV-6", "!DATA-RECV-6"))
 def the_user_is_told_of_unreadable_messages(context: Context) -> None:
-    """The user is told of each message that can't be verified, a replayed one too, and not of readable ones."""
+    """The user is told of each message that can't be verified, replayed ones included, and not of readable ones."""
     target, insider = context.encrypted()
     for what, message in _unreadable(insider).items():
         reply = target.receive(message)
-        check(len(reply.of(Unreadable)) == 1, f"the user is told of a message with {what}: {reply}")
+        reply.one(Unreadable, "data.unreadable-not-told", case=f"a message with {what}")
     message = insider.data(b"readable")
-    check(not target.receive(message).of(Unreadable), "nobody is told that a readable message can't be read")
-    check(bool(target.receive(message).of(Unreadable)), "the user is told of a message that comes again")
+    reply = target.receive(message)
+    check("data.readable-called-unreadable", not reply.of(Unreadable), got=reply)
+    reply, case = target.receive(message), "a message that comes again"
+    check("data.unreadable-not-told", bool(reply.of(Unreadable)), expected="Unreadable", got=reply, case=case)
 
 
 @scenario(requirements=("DATA-RECV-7", "!DATA-RECV-7"))
 def unreadable_messages_are_answered(context: Context) -> None:
-    """Each message that can't be verified is answered with an Error Message, a replayed one too, and readable ones are
-    not.
-    """
+    """Each message that can't be verified, replayed ones included, gets an Error Message; readable ones do not."""
     target, insider = context.encrypted()
     for what, message in _unreadable(insider).items():
         reply = target.receive(message)
-        check(reply.kinds == [Kind.ERROR], f"a message with {what} is answered with an error: {reply}")
+        reply.assert_sent("data.unreadable-not-answered", Kind.ERROR, case=f"a message with {what}")
     message = insider.data(b"readable")
-    check(Kind.ERROR not in target.receive(message).kinds, "no error comes of a readable message")
-    check(target.receive(message).kinds == [Kind.ERROR], "a message that comes again is answered with an error")
+    reply = target.receive(message)
+    check("data.readable-answered-with-error", Kind.ERROR not in reply.kinds, got=reply)
+    reply = target.receive(message)
+    reply.assert_sent("data.unreadable-not-answered", Kind.ERROR, case="a message that comes again")
 
 
 @scenario(requirements=("DATA-RECV-10", "!DATA-RECV-10", "!DATA-RECV-3", "KEYMGMT-ROTATE-5", "!KEYMGMT-ROTATE-5"))
 def unreadable_messages_change_nothing(context: Context) -> None:
-    """After messages that can't be read the session, its keys and what is read under them are as before."""
+    """Messages that can't be read leave the session and its keys as they were."""
     target, insider = context.encrypted()
     for _ in range(3):
         before = target.assert_sends_text(insider, b"before")
         for what, message in _unreadable(insider).items():
-            target.receive(message).assert_rejected(f"a message with {what}")
+            target.receive(message).assert_rejected("data.unreadable-accepted", f"a message with {what}")
         after = target.assert_sends_text(insider, b"after")
         for name in ("sender_keyid", "recipient_keyid", "next_dh"):
-            check(before.number(name) == after.number(name), f"{name} is the same as before unreadable messages")
+            wanted, found = before.number(name), after.number(name)
+            check("keys.changed-by-refused-message", found == wanted, expected=wanted, got=found, case=name)
         target.assert_receives_text(insider, b"and now the keys change", ctr=100)
         changed = target.assert_sends_text(insider, b"they did")
-        ids = before.number("recipient_keyid") + 1, changed.number("recipient_keyid")
-        check(ids[0] == ids[1], f"a readable message makes {ids[0]} the key in use, and not {ids[1]}")
+        assert_newest_key_used(changed, before.number("recipient_keyid") + 1)
 
 
 def _outside(context: Context) -> Iterator[tuple[str, TargetSession, Insider]]:
-    """The target in PLAINTEXT from the start and after its own end, and in FINISHED; the insider has the old keys."""
+    """The target in PLAINTEXT after its user's end, and in FINISHED; the insider still has the keys of the session."""
     target, insider = context.encrypted()
     target.user("end").one(Ended)
     yield "PLAINTEXT, after the user's end", target, insider
@@ -82,88 +88,104 @@ def _outside(context: Context) -> Iterator[tuple[str, TargetSession, Insider]]:
 
 @scenario(requirements=("DATA-RECV-8", "!DATA-RECV-8"))
 def the_user_is_told_outside_a_session(context: Context) -> None:
-    """In PLAINTEXT and FINISHED the user is told of a data message, which would have been readable before; it is not
-    shown.
+    """In PLAINTEXT and FINISHED the user is told of a Data Message that the ended session could have read.
+
+    Its text is not shown.
     """
     for state, target, insider in _outside(context):
         for text in (b"good before", b""):
             reply = target.receive(insider.data(text))
-            reply.assert_rejected(f"a data message in {state}")
-            check(len(reply.of(Unreadable)) == 1, f"the user is told of a data message in {state}: {reply}")
+            case = f"{'a text' if text else 'an empty message'} in {state}"
+            reply.assert_rejected("data.read-outside-session", case)
+            reply.one(Unreadable, "data.outside-session-not-told", case=case)
         plain = target.receive(b"in the clear")
-        check(not plain.of(Unreadable) and plain.clear == [b"in the clear"], f"other messages are shown in {state}")
+        check("text.clear-text-called-unreadable", not plain.of(Unreadable), got=plain, case=state)
+        shown_in_clear = plain.clear == [b"in the clear"]
+        check("text.not-shown-as-clear", shown_in_clear, expected=b"in the clear", got=plain, case=state)
 
 
 @scenario(requirements=("DATA-RECV-9", "!DATA-RECV-9"))
 def data_outside_a_session_is_answered(context: Context) -> None:
-    """In PLAINTEXT and FINISHED a data message is answered with an Error Message; text in the clear is not."""
+    """In PLAINTEXT and FINISHED a Data Message is answered with an Error Message; text in the clear is not answered."""
     for state, target, insider in _outside(context):
         for text in (b"good before", b""):
             reply = target.receive(insider.data(text))
-            check(reply.kinds == [Kind.ERROR], f"a data message in {state} is answered with an error: {reply}")
-        target.receive(b"in the clear").assert_sent()
+            case = f"{'a text' if text else 'an empty message'} in {state}"
+            reply.assert_sent("data.outside-session-not-answered", Kind.ERROR, case=case)
+        target.receive(b"in the clear").assert_sent("text.answered", case=f"text in the clear in {state}")
 
 
 @scenario(requirements=("DATA-HEARTBEAT-2", "!DATA-HEARTBEAT-2"))
 def messages_without_text_change_keys(context: Context) -> None:
-    """An empty message acknowledges and announces keys like any other; one under older keys changes none."""
+    """A message without text acknowledges and announces keys like any other; one under older keys changes none."""
     target, insider = context.encrypted()
     for turn, plaintext in enumerate((b"", b"\0", b"", b"\0\0\0\0\0"), start=1):
-        target.receive(insider.data(plaintext)).assert_shown()
+        target.receive(insider.data(plaintext)).assert_shown("data.empty-text-shown", case=plaintext)
         message = target.assert_sends_text(insider, b"an answer")
-        ids = message.number("sender_keyid"), message.number("recipient_keyid")
-        check(ids == (turn, turn + 1), f"empty messages change keys to {(turn, turn + 1)}, and they were {ids}")
+        ids, wanted = (message.number("sender_keyid"), message.number("recipient_keyid")), (turn, turn + 1)
+        check("keys.not-changed-by-empty-message", ids == wanted, expected=wanted, got=ids, case=plaintext)
     late = insider.data(b"", under=(insider.our_keyid - 2, insider.their_keyid - 1), ctr=50)
-    target.receive(late).assert_shown()
-    again = target.assert_sends_text(insider, b"nothing has changed")
-    check(again.number("recipient_keyid") == message.number("recipient_keyid"), "a late empty message changes no keys")
+    target.receive(late).assert_shown("data.empty-text-shown", case="a late message")
+    again = target.assert_sends_text(insider, b"nothing has changed").number("recipient_keyid")
+    wanted_id = message.number("recipient_keyid")
+    check("keys.changed-by-late-message", again == wanted_id, expected=wanted_id, got=again)
 
 
-#: Seconds between heartbeats, which all targets that can be told the time can have.
+#: Seconds between heartbeats: an interval that every target with a clock can have.
 INTERVAL = 60
 
 
 def _heartbeats(target: TargetSession, insider: Insider, reply: Reply) -> list[Message]:
-    """The data messages without text among what was sent, all of which must be such."""
+    """The Data Messages that were sent, none of which may have text."""
     messages = reply.messages(Kind.DATA)
     for message in messages:
-        check(not target.read(insider, message).text, "what is sent by itself has no text")
+        text = target.read(insider, message).text
+        check("data.heartbeat-with-text", not text, expected="no text", got=text)
     return messages
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-4", "!DATA-RECV-4", "DATA-RECV-5", "!DATA-RECV-5"))
 def heartbeats(context: Context) -> None:
-    """When nothing was sent for the interval, a readable message is answered with a heartbeat, flagged
-    IGNORE_UNREADABLE; an unreadable one is not, nor is anything before.
+    """When nothing was sent for the interval, a readable message is answered with a heartbeat.
+
+    The heartbeat has the flag IGNORE_UNREADABLE. None goes out early, nor for an unreadable message.
     """
     target, insider = context.encrypted()
     for _ in range(3):
         target.assert_sends_text(insider, b"something is sent")
         target.tick(INTERVAL // 2)
         early = target.assert_receives_text(insider, b"before it is due")
-        check(not _heartbeats(target, insider, early), "no heartbeat is sent before the interval is over")
+        beats = _heartbeats(target, insider, early)
+        check("data.heartbeat-too-early", not beats, expected="no heartbeat", got=early, case="half an interval later")
         target.tick(INTERVAL)
         unreadable = target.receive(insider.data(b"forged", mac=bytes(20)))
-        check(not unreadable.messages(Kind.DATA), "an unreadable message is not answered with a heartbeat")
-        beats = _heartbeats(target, insider, target.assert_receives_text(insider, b"now it is due"))
-        check(len(beats) == 1, f"one heartbeat is sent when it is due, and there were {len(beats)}")
-        check(beats[0].number("flags") == IGNORE_UNREADABLE, "a heartbeat has the flag IGNORE_UNREADABLE")
-        message = target.assert_sends_text(insider, b"something is said")
-        check(message.number("flags") == 0, "a message of the user's has no flag, after a heartbeat neither")
+        silent = not unreadable.messages(Kind.DATA)
+        check("data.heartbeat-for-unreadable", silent, expected="no heartbeat", got=unreadable)
+        due = target.assert_receives_text(insider, b"now it is due")
+        beats = _heartbeats(target, insider, due)
+        check("data.heartbeat-not-sent", len(beats) == 1, expected="one heartbeat", got=due)
+        flags = beats[0].number("flags")
+        check("data.heartbeat-not-flagged", flags == IGNORE_UNREADABLE, expected=IGNORE_UNREADABLE, got=flags)
+        flags = target.assert_sends_text(insider, b"something is said").number("flags")
+        check("data.flags-not-zero", flags == 0, expected=0, got=flags, case="a message after a heartbeat")
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-11", "!DATA-RECV-11", "!DATA-RECV-4"))
 def heartbeats_come_to_rest(context: Context) -> None:
-    """Heartbeats do not go to and fro without end, answered or not; what the user sends counts as well as one."""
+    """Heartbeats do not answer each other endlessly, and a text of the user's resets the interval like one."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"something is sent")
     target.tick(2 * INTERVAL)
-    beats = _heartbeats(target, insider, target.receive(insider.data(b"", flags=IGNORE_UNREADABLE)))
-    check(len(beats) <= 1, f"a heartbeat that comes when one is due is answered once at most, not {len(beats)} times")
+    first = target.receive(insider.data(b"", flags=IGNORE_UNREADABLE))
+    at_most_once = len(_heartbeats(target, insider, first)) <= 1
+    case = "a heartbeat that arrives when one is due"
+    check("data.heartbeats-endless", at_most_once, expected="one heartbeat at most", got=first, case=case)
     for _ in range(4):
         again = target.receive(insider.data(b"", flags=IGNORE_UNREADABLE))
-        check(not again.messages(Kind.DATA), f"the answer to a heartbeat is not answered: {again}")
+        case = "a heartbeat that arrives right after one was sent"
+        check("data.heartbeats-endless", not again.messages(Kind.DATA), expected="no answer", got=again, case=case)
     target.tick(2 * INTERVAL)
     target.assert_sends_text(insider, b"the user says something")
     again = target.receive(insider.data(b""))
-    check(not again.messages(Kind.DATA), f"no heartbeat is due after a message of the user's: {again}")
+    case = "right after a message of the user's"
+    check("data.heartbeat-too-early", not again.messages(Kind.DATA), expected="no heartbeat", got=again, case=case)
