@@ -33,8 +33,9 @@ from otterproof.scenarios.conformance.encoding_keys import check_signature
     )
 )
 def keys_of_the_handshake(context: Context) -> None:
-    """In either role the target understands what is made with the seven values of the handshake, and makes its own
-    signature block with them; both sides have the same ssid.
+    """In either role the target reads and makes signed blocks with the seven values derived from the shared secret.
+
+    Both sides have the same ssid.
     """
     for target_begins in (False, True):
         target = context.target_session()
@@ -44,11 +45,14 @@ def keys_of_the_handshake(context: Context) -> None:
         kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
         message = target.replies(since, target.name).message(kind)
         theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
-        check_signature(insider, message, theirs)  # it can be read with c and verifies with m1, or with c' and m1'
+        check_signature(
+            insider, message, theirs
+        )  # which decrypts it with c and verifies it with m1, or with c' and m1'
         keys = insider.handshake
         m2 = keys.m2 if target_begins else keys.m2_primed
         mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
-        check(message.data("mac") == mac, "the MAC of the block is made with m2, or m2' in the Signature Message")
+        found = message.data("mac")
+        check("derivation.signature-mac-wrong", found == mac, expected=mac, got=found, case=kind)
         target.assert_session_alive(insider)
 
 
@@ -57,32 +61,56 @@ def _changed(change: Callable[[HandshakeKeys], HandshakeKeys]) -> Callable[[int]
 
 
 def _unprefixed(secret: int) -> HandshakeKeys:
-    """Derived from s without its length."""
+    """Keys derived from s without its length."""
     number = secret.to_bytes(192).lstrip(b"\0")
     hashed = [hashlib.sha256(bytes([byte]) + number).digest() for byte in range(6)]
     return HandshakeKeys(hashed[0][:8], hashed[1][:16], hashed[1][16:], *hashed[2:])
 
 
 def _sha1(secret: int) -> HandshakeKeys:
-    """Derived with SHA-1."""
+    """Keys derived with SHA-1."""
     hashed = [h1(byte, secret) + h1(byte, secret)[:12] for byte in range(6)]
     return HandshakeKeys(hashed[0][:8], hashed[1][:16], hashed[1][16:], *hashed[2:])
 
 
-#: Wrong ways to derive the keys of a handshake.
-WRONG_HANDSHAKES: dict[str, Callable[[int], HandshakeKeys]] = {
-    "c and c' exchanged": _changed(lambda keys: replace(keys, c=keys.c_primed, c_primed=keys.c)),
-    "m1 and m1' exchanged": _changed(lambda keys: replace(keys, m1=keys.m1_primed, m1_primed=keys.m1)),
-    "m2 and m2' exchanged": _changed(lambda keys: replace(keys, m2=keys.m2_primed, m2_primed=keys.m2)),
-    "m1 and m2 exchanged": _changed(
-        lambda keys: replace(keys, m1=keys.m2, m2=keys.m1, m1_primed=keys.m2_primed, m2_primed=keys.m1_primed)
+#: Wrong ways to derive the keys of a handshake: the check that fails, what is wrong, and the derivation.
+WRONG_HANDSHAKES: tuple[tuple[str, str, Callable[[int], HandshakeKeys]], ...] = (
+    (
+        "derivation.wrong-c-accepted",
+        "c and c' exchanged",
+        _changed(lambda keys: replace(keys, c=keys.c_primed, c_primed=keys.c)),
     ),
-    "m1 of 128 bits": _changed(lambda keys: replace(keys, m1=keys.m1[:16], m1_primed=keys.m1_primed[:16])),
-    "m2 of 160 bits": _changed(lambda keys: replace(keys, m2=keys.m2[:20], m2_primed=keys.m2_primed[:20])),
-    "s hashed without its length": _unprefixed,
-    "SHA-1 for SHA256": _sha1,
-    "another secret": lambda secret: handshake_keys(secret ^ 1),
-}
+    (
+        "derivation.wrong-m1-accepted",
+        "m1 and m1' exchanged",
+        _changed(lambda keys: replace(keys, m1=keys.m1_primed, m1_primed=keys.m1)),
+    ),
+    (
+        "derivation.wrong-m2-accepted",
+        "m2 and m2' exchanged",
+        _changed(lambda keys: replace(keys, m2=keys.m2_primed, m2_primed=keys.m2)),
+    ),
+    (
+        "derivation.wrong-m1-accepted",
+        "m1 and m2 exchanged",
+        _changed(
+            lambda keys: replace(keys, m1=keys.m2, m2=keys.m1, m1_primed=keys.m2_primed, m2_primed=keys.m1_primed)
+        ),
+    ),
+    (
+        "derivation.wrong-m1-accepted",
+        "m1 of 128 bits",
+        _changed(lambda keys: replace(keys, m1=keys.m1[:16], m1_primed=keys.m1_primed[:16])),
+    ),
+    (
+        "derivation.wrong-m2-accepted",
+        "m2 of 160 bits",
+        _changed(lambda keys: replace(keys, m2=keys.m2[:20], m2_primed=keys.m2_primed[:20])),
+    ),
+    ("derivation.wrong-hash-accepted", "s hashed without its length", _unprefixed),
+    ("derivation.wrong-hash-accepted", "SHA-1 in place of SHA256", _sha1),
+    ("derivation.wrong-secret-accepted", "another secret", lambda secret: handshake_keys(secret ^ 1)),
+)
 
 
 @scenario(
@@ -98,10 +126,8 @@ WRONG_HANDSHAKES: dict[str, Callable[[int], HandshakeKeys]] = {
     )
 )
 def no_other_handshake_keys(context: Context) -> None:
-    """A signature that is encrypted, made or authenticated with other keys than those of its message ends in no
-    session, in either role.
-    """
-    for what, derive in WRONG_HANDSHAKES.items():
+    """A signature that is encrypted, made or authenticated with other keys leads to no session, in either role."""
+    for check_id, what, derive in WRONG_HANDSHAKES:
         for target_begins in (False, True):
             target = context.target_session()
             insider = target.insider()
@@ -111,28 +137,29 @@ def no_other_handshake_keys(context: Context) -> None:
                 if target_begins
                 else target.handshake_by_insider(insider, signed)
             )
-            reply.assert_rejected(f"a handshake with {what}")
+            reply.assert_rejected(check_id, f"a handshake with {what}")
 
 
 @scenario(requirements=("!DERIVE-AKE-2",))
 def each_handshake_has_its_own_ssid(context: Context) -> None:
-    """The ssid is another one after each handshake, be it with the same people, and is told nowhere on the wire."""
+    """Each handshake gives another ssid, even between the same people, and the ssid is never transmitted."""
     seen = set()
     for seed in (b"first", b"second"):
         target = context.target_session()
         established = target.establish(target.insider(seed=seed))
         if target.tells("established", "ssid"):
-            check(len(established.ssid) == 8, "the ssid has 64 bits")
+            check("derivation.ssid-wrong-size", len(established.ssid) == 8, expected=8, got=len(established.ssid))
             seen.add(established.ssid)
-            wire = b"".join(message.body for message in target.replies(0, target.name).sent)
-            check(established.ssid not in wire, "the ssid is not transmitted")
-    check(len(seen) in (0, 2), "two handshakes have two ssids")
+            transmitted = b"".join(message.body for message in target.replies(0, target.name).sent)
+            check("derivation.ssid-transmitted", established.ssid not in transmitted, got=established.ssid)
+    check("session.ssid-repeated", len(seen) in (0, 2), expected="two ssids", got=seen)
 
 
 @scenario(requirements=("DERIVE-SSID-2", "!DERIVE-SSID-2"))
 def who_sent_the_reveal_signature(context: Context) -> None:
-    """Each side knows which half of the ssid is its own: whether it sent the Reveal Signature Message, in this
-    handshake, not in one before.
+    """Each client knows which half of the ssid is its own: whether it sent the Reveal Signature Message.
+
+    What counts is the handshake of this session, not an earlier one.
     """
     for target_begins in (False, True):
         target = context.target_session()
@@ -140,19 +167,25 @@ def who_sent_the_reveal_signature(context: Context) -> None:
         established = target.establish(insider, target_begins=target_begins)
         if not target.tells("established", "sent_reveal_signature"):
             raise Unsupported("the target does not tell who sent the Reveal Signature Message")
-        check(established.sent_reveal_signature == target_begins, "who committed has sent the Reveal Signature Message")
+        _assert_role(established, target_begins, "the first handshake")
     insider.x = insider.draw(40)
     again = target.handshake_by_insider(insider).one(Established)
-    check(not again.sent_reveal_signature, "the second handshake decides, in which the other side committed")
+    _assert_role(again, False, "a second handshake, in which the other side committed")
+
+
+def _assert_role(established: Established, revealed: bool, case: str) -> None:
+    """Demand that the target says truly whether it sent the Reveal Signature Message."""
+    told = established.sent_reveal_signature
+    check("derivation.ssid-half-wrong", told == revealed, expected=revealed, got=told, case=case)
 
 
 def _short(public: int, secret: int) -> bool:
-    """That the secret has a leading zero byte."""
+    """Whether the secret has a leading zero byte."""
     return secret.bit_length() <= 1528
 
 
 def _padded(keys: SessionKeys, high: bool, secret: int) -> SessionKeys:
-    """Session keys from a secret of 192 bytes, leading zeros and all."""
+    """Session keys from a secret of 192 bytes, leading zeros included."""
     secbytes = (192).to_bytes(4) + secret.to_bytes(192)
     send, receive = (b"\1", b"\2") if high else (b"\2", b"\1")
     sending, receiving = (hashlib.sha1(byte + secbytes).digest()[:16] for byte in (send, receive))
@@ -161,7 +194,7 @@ def _padded(keys: SessionKeys, high: bool, secret: int) -> SessionKeys:
 
 @scenario(requirements=("DERIVE-SECRET-2", "!DERIVE-SECRET-2"))
 def secrets_with_leading_zeros(context: Context) -> None:
-    """A shared secret that begins with zero bytes is hashed without them, in data messages of both directions."""
+    """A shared secret that begins with zero bytes is hashed without them, in Data Messages of both directions."""
     target, insider = context.encrypted()
     theirs = insider.theirs[1]
     insider.exponents[2] = exponent = insider.exponent(theirs, _short)
@@ -169,16 +202,19 @@ def secrets_with_leading_zeros(context: Context) -> None:
     target.assert_receives_text(insider, b"which announces the key")
     public, secret = power(DH_GENERATOR, exponent), power(theirs, exponent)
     wrong = _padded(insider.keys(2, 1), public > theirs, secret)
-    target.receive(insider.data(b"padded", under=(2, 1), keys=wrong)).assert_rejected("a secret hashed with zeros")
-    target.assert_sends_text(insider, b"under it")
-    target.assert_receives_text(insider, b"under it", under=(2, 1), ctr=10)
+    target.receive(insider.data(b"padded", under=(2, 1), keys=wrong)).assert_rejected(
+        "derivation.leading-zeros-hashed", "a secret hashed with its zeros"
+    )
+    zeros = "derivation.leading-zeros-hashed"
+    target.assert_sends_text(insider, b"under it", check_id=zeros)
+    target.assert_receives_text(insider, b"under it", check_id=zeros, under=(2, 1), ctr=10)
 
 
 @scenario(requirements=("DERIVE-SECRET-2",))
 def handshake_secrets_with_leading_zeros(context: Context) -> None:
     """A handshake whose shared secret begins with zero bytes succeeds.
 
-    The insider commits again, once he has seen the target's key, which the target then repeats.
+    The insider commits a second time once it has seen the target's key, which the target then repeats.
     """
     target = context.target_session()
     insider = target.insider()
@@ -186,22 +222,23 @@ def handshake_secrets_with_leading_zeros(context: Context) -> None:
     gy = target.receive(insider.commit()).message(Kind.DH_KEY).number("gy")
     insider.x = insider.exponent(gy, _short)
     repeated = target.receive(insider.commit()).message(Kind.DH_KEY)
-    check(repeated.number("gy") == gy, "a second commit is answered with the same D-H Key")
-    target.receive(insider.reveal_signature(build(repeated))).one(Established)
+    check("handshake.dh-key-not-repeated", repeated.number("gy") == gy, expected=gy, got=repeated.number("gy"))
+    target.receive(insider.reveal_signature(build(repeated))).one(Established, "derivation.leading-zeros-hashed")
     insider.exponents[2] = insider.draw(40)
     target.assert_session_alive(insider)
 
 
 def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: int) -> bool:
-    """Whether our public value is the greater one, as wanted, and the lower half of it too."""
+    """Whether our public value is the greater one, as `high` says, and its low 64 bits are, as `high_below` says."""
     below = 1 << 64
     return (public > theirs) == high and (public % below > theirs % below) == high_below
 
 
 @scenario(requirements=("DERIVE-DATA-2", "DERIVE-DATA-3", "DERIVE-DATA-4", "!DERIVE-DATA-2", "!DERIVE-DATA-3"))
 def high_and_low_end(context: Context) -> None:
-    """For each pair of keys anew, the side with the greater public key is the high end, whichever of them is greater in
-    its lower half, and texts pass both ways.
+    """For each pair of keys, the side with the numerically greater public key is the high end.
+
+    Texts pass both ways, whichever key is greater in its low 64 bits.
     """
     for first in (False, True):
         target, insider = context.encrypted()
@@ -212,15 +249,14 @@ def high_and_low_end(context: Context) -> None:
             fits = partial(_ordered, theirs, wanted, wanted != (turn % 2 == 0))
             insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
             target.exchange_texts(insider)
-            target.assert_receives_text(
-                insider, b"and under it", under=(insider.our_keyid - 1, insider.their_keyid - 1), ctr=70
-            )
+            under = (insider.our_keyid - 1, insider.their_keyid - 1)
+            target.assert_receives_text(insider, b"and under it", check_id="derivation.wrong-end", under=under, ctr=70)
             insider.exponents.setdefault(insider.our_keyid, insider.draw(40))
-            target.assert_sends_text(insider, b"from the target")
+            target.assert_sends_text(insider, b"from the target", check_id="derivation.wrong-end")
 
 
 def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:
-    """Session keys that were derived in wrong ways, for a pair of key ids."""
+    """Session keys for a pair of key ids, derived in wrong ways, by what is wrong."""
     right = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
     public = power(DH_GENERATOR, insider.exponents[ours])
@@ -245,42 +281,51 @@ def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKe
 
 @scenario(requirements=("!DERIVE-DATA-4", "!DERIVE-DATA-5", "!DERIVE-DATA-6", "!DERIVE-DATA-7"))
 def no_other_session_keys(context: Context) -> None:
-    """A message under keys that were derived otherwise is not read: for the other direction, from other bytes, with
-    other hashes; nor is a message of the target's own that comes back.
+    """A message under wrongly derived keys is not read: of the other direction, from other bytes, with other hashes.
+
+    Nor is a message of the target's own that is sent back to it.
     """
     target, insider = context.encrypted()
     for _ in range(2):
         pair = (insider.our_keyid - 1, insider.their_keyid)
         for what, keys in _wrong_keys(insider, *pair).items():
-            target.receive(insider.data(b"wrong keys", keys=keys)).assert_rejected(f"a message under {what}")
+            lie = insider.data(b"wrong keys", keys=keys)
+            target.receive(lie).assert_rejected("derivation.wrong-session-keys-accepted", f"session keys: {what}")
         reflected = target.assert_sends_text(insider, b"from the target")
-        target.receive(build(reflected)).assert_rejected("a message of the target's own")
+        target.receive(build(reflected)).assert_rejected("data.own-message-accepted", "a message of the target's own")
         swapped = reflected
         if context.version == 3:
             swapped = swapped.with_value("sender_tag", insider.tag).with_value("receiver_tag", insider.target_tag)
-        target.receive(build(swapped)).assert_rejected("a message of the target's own, between exchanged clients")
+        target.receive(build(swapped)).assert_rejected(
+            "data.own-message-accepted", "a message of the target's own, with the instance tags exchanged"
+        )
         target.assert_receives_text(insider, b"the right keys", ctr=100)
 
 
 @scenario(requirements=("DERIVE-DATA-1", "!DERIVE-DATA-1", "DERIVE-DATA-5", "DERIVE-DATA-6", "DERIVE-DATA-7"))
 def keys_of_each_pair(context: Context) -> None:
-    """Each pair of keys has session keys of its own, from its own secret; those of the handshake or of the pair before
-    do not serve.
-    """
+    """Each pair of keys has its own session keys; those of the handshake or of the pair before do not serve."""
     target, insider = context.encrypted()
     before = insider.keys(1, 1)
     for _ in range(3):
         _in_both_directions(target, insider)
         ours, theirs = insider.our_keyid - 1, insider.their_keyid
         stale = insider.data(b"under the keys before", keys=before)
-        target.receive(stale).assert_rejected(f"a message under keys {ours} and {theirs} with the session keys before")
+        case = f"key ids {ours} and {theirs} with the session keys of the pair before"
+        target.receive(stale).assert_rejected("derivation.stale-session-keys-accepted", case)
         before = insider.keys(ours, theirs)
 
 
 def _in_both_directions(target: TargetSession, insider: Insider) -> None:
-    keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
-    target.assert_receives_text(insider, b"to the target")
-    message = target.assert_sends_text(insider, b"from the target")
+    """Demand that a text passes each way, and that the target's message has the MAC key of the pair that it names."""
+    before = insider.keys(insider.our_keyid - 1, insider.their_keyid)
+    target.assert_receives_text(insider, b"to the target", check_id="derivation.session-keys-differ")
+    message = target.user("send", text=b"from the target").message(Kind.DATA)
     pair = message.number("recipient_keyid"), message.number("sender_keyid")
-    check(crypto.verifies(message, insider.keys(*pair).receiving_mac), "the MAC key is that of the pair named")
-    check(not crypto.verifies(message, keys.receiving_mac) or pair == (1, 1), "each pair has a MAC key of its own")
+    case = f"recipient key id {pair[0]}, sender key id {pair[1]}"
+    stale = pair != (1, 1) and crypto.verifies(message, before.receiving_mac)
+    check("derivation.stale-session-keys-used", not stale, got=message.data("mac"), case=case)
+    found = target.read(insider, message).text
+    check(
+        "derivation.session-keys-differ", found == b"from the target", expected=b"from the target", got=found, case=case
+    )

@@ -1,4 +1,4 @@
-"""Long-term keys: how they and their signatures are written, what is refused, and fingerprints.
+"""Long-term keys: how they and their signatures are encoded, which ones are refused, and fingerprints.
 
 [Public keys, signatures, and fingerprints]
 """
@@ -64,20 +64,21 @@ def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -
 
 
 def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
-    """Demand that the block in a message of the target's has its key and a good signature; the signature."""
+    """Demand that the block in a message of the target's has its key and a right signature; the signature."""
     keys, block = insider.handshake, insider.identity(message)
-    check(not block.problems, f"the signed block is a PUBKEY, a key id and 40 bytes: {list(map(str, block.problems))}")
-    check(block.value("pubkey_type") == 0, f"the key has type 0x0000, and has {block.value('pubkey_type')!r}")
+    check("encoding.signed-block-malformed", not block.problems, got=block.problems, case=message)
+    kind = block.value("pubkey_type")
+    check("encoding.key-type-wrong", kind == 0, expected=0, got=kind, case=message)
     expected = published_key("alice").public
     found = DsaPublicKey(*(int(block.value(name)) for name in ("p", "q", "g", "y")))
-    check(found == expected, "the key is p, q, g and y of the target's")
+    check("encoding.own-key-wrong", found == expected, expected=expected, got=found, case=message)
     signature = block.value("signature")
     if not isinstance(signature, bytes):
         raise TypeError("a signature is bytes")
     primed = message.kind is Kind.SIGNATURE
     content = mpi(theirs) + mpi(power(2, insider.x)) + block.body[: -len(signature)]
     value = hmac.digest(keys.m1_primed if primed else keys.m1, content, "sha256")
-    check(dsa_verifies(expected, value, signature), "the signature, 20 bytes of r and 20 of s, verifies")
+    check("encoding.signature-wrong", dsa_verifies(expected, value, signature), got=signature, case=message)
     return signature
 
 
@@ -93,9 +94,9 @@ def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
     )
 )
 def the_own_key_and_signature_have_the_form(context: Context) -> None:
-    """The target shows the same DSA key in every handshake, with a signature of r and s in 20 bytes each.
+    """The target sends the same DSA key in every handshake, with a signature of r and s in 20 bytes each.
 
-    With the seeds used, r or s of this project's engines is short; of other targets it is by chance.
+    With these seeds r or s of this project's engines is short; for other targets that is left to chance.
     """
     for seed in (SHORT_R_SEED, SHORT_S_SEED):
         context.seed = seed
@@ -107,7 +108,7 @@ def the_own_key_and_signature_have_the_form(context: Context) -> None:
 
 @scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
 def signatures_have_nonces_of_their_own(context: Context) -> None:
-    """Signatures of one client, with the same peer and with others, never have the same r: no nonce is used twice."""
+    """Signatures of one client, for the same peer or others, never have the same r, so no nonce is used twice."""
     found: list[bytes] = []
     target = context.target_session()
     for number in range(4):
@@ -116,12 +117,13 @@ def signatures_have_nonces_of_their_own(context: Context) -> None:
         found.append(check_signature(insider, message, theirs)[:20])
         target.end_by_peer(insider)
         target.user("end")
-    check(len(set(found)) == len(found), f"every signature has an r of its own, and there were {found}")
+    distinct = len(set(found))
+    check("encoding.nonce-reused", distinct == len(found), expected=f"{len(found)} values of r", got=distinct)
 
 
 @scenario(requirements=("!KEYS-PUBKEY-1", "!KEYS-FPR-1", "!KEYS-FPR-5", "KEYS-FPR-5"))
 def a_key_is_known_by_its_fingerprint(context: Context) -> None:
-    """The same key has the same fingerprint in every session, another one another, if only its g is different."""
+    """A key has the same fingerprint in every session, and a key that differs only in g has another one."""
     keys = (
         published_key("mallory"),
         published_key("carol"),
@@ -136,24 +138,30 @@ def a_key_is_known_by_its_fingerprint(context: Context) -> None:
         established = target.handshake_by_insider(insider).one(Established)
         found.append(established.fingerprint)
         if target.tells("established", "fingerprint"):
-            check(established.fingerprint == fingerprint(key.public), "the fingerprint is that of the key that signed")
-            check(len(set(found)) == min(len(found), 3), "keys that differ have fingerprints that do")
+            distinct, wanted = len(set(found)), min(len(found), 3)
+            check("encoding.fingerprints-collide", distinct == wanted, expected=f"{wanted} fingerprints", got=found)
+            _assert_fingerprint(established.fingerprint, fingerprint(key.public), "the key of the other side")
+
+
+def _assert_fingerprint(found: bytes, expected: bytes, whose: str) -> None:
+    """Demand that a fingerprint is the right one."""
+    check("encoding.fingerprint-wrong", found == expected, expected=expected, got=found, case=whose)
 
 
 @scenario(requirements=("KEYS-FPR-1", "KEYS-FPR-2", "!KEYS-FPR-2"))
 def fingerprints_leave_out_the_type(context: Context) -> None:
-    """A fingerprint is SHA-1 of the key without its type: of the target's own key, and of the peer's."""
+    """A fingerprint is SHA-1 of the key without its type, for the target's own key and for the peer's."""
     target = context.target_session()
     own = target.world.parties["target"].fingerprint
     expected = hashlib.sha1(public_key(published_key("alice").public)[2:]).digest()
-    check(own == expected, f"the own fingerprint is {expected.hex()}, and is {own.hex()}")
+    _assert_fingerprint(own, expected, "the target's own key")
     insider = target.insider()
     target.establish(insider)
 
 
 @scenario(needs=("smp",), requirements=("KEYS-FPR-3", "!KEYS-FPR-3"))
 def smp_uses_the_same_fingerprints(context: Context) -> None:
-    """SMP succeeds with the fingerprints that are shown, and not with ones in which the type is hashed as well."""
+    """SMP succeeds with the fingerprints that are shown, and fails with ones for which the type is hashed, too."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.asked(smp_session.liar()).tells(True)
     smp_session = SmpSession(*context.encrypted())
@@ -161,60 +169,66 @@ def smp_uses_the_same_fingerprints(context: Context) -> None:
     smp_session.asked(SmpPeer(secret_number(with_type[0], with_type[1], smp_session.insider.ssid, SECRET))).tells(False)
 
 
-def _refused(context: Context, signed: SignatureOptions, why: str) -> None:
-    """Demand that a signed block leads to no session, whoever began."""
+def _refused(context: Context, check_id: str, signed: SignatureOptions, case: str) -> None:
+    """Demand that a signed block leads to no session, in either role. case: what is wrong with it."""
     for begins in (False, True):
         target = context.target_session()
         insider = target.insider()
         reply = target.handshake_by_target(insider, signed) if begins else target.handshake_by_insider(insider, signed)
-        reply.assert_rejected(why)
+        reply.assert_rejected(check_id, case)
 
 
 @scenario(requirements=("!KEYS-PUBKEY-2", "!KEYS-PUBKEY-3", "KEYS-PUBKEY-4", "!KEYS-PUBKEY-4"))
 def other_kinds_of_keys_are_refused(context: Context) -> None:
-    """A key of another type is refused, though it would verify as DSA, and so is one with its numbers amiss."""
+    """A key of another type is refused even if it would verify as DSA, and so is one with wrong or missing numbers."""
     mallory = published_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
-        _refused(context, SignatureOptions(kind=kind), f"a key of type {kind:#06x}")
+        other = "encoding.other-key-type-accepted"
+        _refused(context, other, SignatureOptions(kind=kind), f"a key of type {kind:#06x}")
         target = context.target_session()
         insider = target.insider()
         target.user("start")
         dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
         insider.reveal_signature(dh_key)
         lie = insider.reveal_signature(dh_key, SignatureOptions(block=kind.to_bytes(2) + insider.block[2:]))
-        target.receive(lie).assert_rejected(f"a key of type {kind:#06x} that has signed as one of type 0")
-    turned = replace(mallory, g=mallory.y, y=mallory.g)
-    _refused(context, SignatureOptions(advertised_key=turned), "a key with g and y in the other order")
+        target.receive(lie).assert_rejected(other, f"a key of type {kind:#06x} with the signature of one of type 0")
+    turned = SignatureOptions(advertised_key=replace(mallory, g=mallory.y, y=mallory.g))
+    _refused(context, "encoding.malformed-key-accepted", turned, "a key with g and y in the other order")
     for missing in (public_key(mallory)[: -len(mpi(mallory.y))], public_key(mallory)[:-1]):
-        _refused(context, SignatureOptions(block=missing + bytes(44)), "a key that lacks some of y")
+        cut = SignatureOptions(block=missing + bytes(44))
+        _refused(context, "encoding.malformed-key-accepted", cut, "a key without all of y")
 
 
 @scenario(requirements=("!KEYS-SIG-1", "!KEYS-SIG-2", "!KEYS-SIG-4", "KEYS-SIG-5", "!KEYS-SIG-5"))
 def other_signatures_are_refused(context: Context) -> None:
-    """r or s of 0 or not below q, a value that is hashed again or cut, and halves of another length: all refused."""
+    """Signatures with r or s out of range, of another value than the right one, or of another length are refused."""
     q = published_key("mallory").public.q
-    for pair in ((0, 0), (0, 1), (1, 0), (q, 1), (1, q)):
-        _refused(context, SignatureOptions(signature=pair), "r or s out of range")
-    _refused(context, SignatureOptions(high_r=True), "r with q added")
-    _refused(
-        context, SignatureOptions(transform=lambda value: value[:20]), "a signature of the first 160 bits of the value"
-    )
-    _refused(
-        context, SignatureOptions(transform=lambda value: value[-20:]), "a signature of the last 160 bits of the value"
-    )
-    _refused(
-        context,
-        SignatureOptions(transform=lambda value: hashlib.sha1(value).digest()),
-        "a signature of the value, hashed again",
-    )
+    out_of_range = "encoding.signature-out-of-range-accepted"
+    for pair, case in (
+        ((0, 0), "r and s of 0"),
+        ((0, 1), "r of 0"),
+        ((1, 0), "s of 0"),
+        ((q, 1), "r equal to q"),
+        ((1, q), "s equal to q"),
+    ):
+        _refused(context, out_of_range, SignatureOptions(signature=pair), f"a signature with {case}")
+    _refused(context, out_of_range, SignatureOptions(high_r=True), "a signature with q added to r")
+    for transform, case in (
+        (lambda value: value[:20], "the first 160 bits of the value"),
+        (lambda value: value[-20:], "the last 160 bits of the value"),
+        (lambda value: hashlib.sha1(value).digest(), "the SHA-1 hash of the value"),
+    ):
+        signed = SignatureOptions(transform=transform)
+        _refused(context, "encoding.signature-of-other-value-accepted", signed, f"a signature of {case}")
     mallory = public_key(published_key("mallory").public) + (1).to_bytes(4)
     for size in (0, 20, 39):
-        _refused(context, SignatureOptions(block=mallory + bytes([1]) * size), f"a signature of {size} bytes")
+        cut = SignatureOptions(block=mallory + bytes([1]) * size)
+        _refused(context, "encoding.signature-wrong-size-accepted", cut, f"a signature of {size} bytes")
 
 
 @scenario(requirements=("KEYS-SIG-3", "!KEYS-SIG-3", "KEYS-SIG-4"))
 def signatures_with_leading_zeros_verify(context: Context) -> None:
-    """A signature whose r or s begins with a zero byte counts, and does not without that byte."""
+    """A signature whose r or s begins with a zero byte is accepted, and refused without that byte."""
     top = 1 << 152
     for wanted in (lambda r, s: r < top, lambda r, s: s < top):
         for begins in (False, True):
@@ -228,25 +242,27 @@ def signatures_with_leading_zeros_verify(context: Context) -> None:
         identity, r, s = insider.block[:-40], insider.block[-40:-20], insider.block[-20:]
         short = r.lstrip(b"\0") + s.lstrip(b"\0")
         lie = insider.reveal_signature(dh_key, SignatureOptions(block=identity + short))
-        target.receive(lie).assert_rejected("a signature without its zero byte")
+        target.receive(lie).assert_rejected(
+            "encoding.signature-wrong-size-accepted", "a signature without its zero byte"
+        )
 
 
 @scenario(requirements=("KEYS-PARAMS-2", "!KEYS-PARAMS-2"))
 def long_keys_are_accepted(context: Context) -> None:
-    """A key with a p of 2048 bits is as good as one of 1024; one whose q has other than 20 bytes is not."""
+    """A key with a p of 2048 bits is accepted like one of 1024 bits; a key with a q of 256 bits is refused."""
     for begins in (False, True):
         target = context.target_session()
         insider = target.insider()
         insider.key = long_key()
         target.establish(insider, target_begins=begins)
         target.assert_session_alive(insider)
-    long_q = replace(published_key("mallory").public, q=(1 << 255) + 95)
-    _refused(context, SignatureOptions(advertised_key=long_q), "a key with a q of 256 bits")
+    long_q = SignatureOptions(advertised_key=replace(published_key("mallory").public, q=(1 << 255) + 95))
+    _refused(context, "encoding.long-q-accepted", long_q, "a key with a q of 256 bits")
 
 
 @scenario(needs=("lockstep",), requirements=("KEYS-PARAMS-1", "!KEYS-PARAMS-1"))
 def our_engines_refuse_absurd_keys(context: Context) -> None:
-    """The engines of this project refuse keys under which anybody can sign, and ones of unusual sizes."""
+    """The engines of this project refuse keys under which anybody can sign, and keys of unusual sizes."""
     mallory = published_key("mallory").public
     p, q = mallory.p, mallory.q
     absurd = [replace(mallory, y=y) for y in (0, 1, p, p + 1)] + [replace(mallory, g=g) for g in (0, 1, p)]
@@ -255,8 +271,11 @@ def our_engines_refuse_absurd_keys(context: Context) -> None:
         target = context.target_session()
         reply = target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=key, signature=(1, 1)))
         reasons = [event.reason for event in reply.of(Rejected)]
-        check(reasons == [Reason.BAD_PUBLIC_KEY], f"the key is what is refused, and there was {reasons}: {key!r:.80}")
+        blamed = reasons == [Reason.BAD_PUBLIC_KEY]
+        check("encoding.absurd-key-accepted", blamed, expected=Reason.BAD_PUBLIC_KEY, got=reasons, case=key)
     nobody = target.insider()
     nobody.key = DsaPrivateKey(replace(mallory, y=1), 0)
     target = context.target_session()
-    target.handshake_by_insider(nobody).assert_rejected("a key without a secret")
+    target.handshake_by_insider(nobody).assert_rejected(
+        "encoding.absurd-key-accepted", "a key with y = 1, under which anybody can sign"
+    )

@@ -1,4 +1,4 @@
-"""Data types: numbers, MPIs, opaque data, counters and MACs, and the group that is computed in. [Data types]"""
+"""Data types: integers, MPIs, opaque data, counters and MACs, and the Diffie-Hellman group. [Data types]"""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from otterproof.harness.wire import DH_PRIME, Kind, Message, Type, build
 from otterproof.harness.wire.fields import Field
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Established, Finished, Rejected, Unreadable
-from otterproof.scenarios.conformance.encoding_armour import has_its_effect, refused, steps
+from otterproof.scenarios.conformance.encoding_armour import assert_field_named, has_its_effect, refused, steps
 
-#: Lengths that are more than any message holds, some of them negative when taken for signed.
+#: Lengths that are longer than any message, some of them negative when read as signed.
 TOO_LONG = (0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFFC, 0xFFFFFFFF)
 
-#: With this seed the first D-H Key of this project's engines has a leading zero byte, if written with 192 bytes.
+#: With this seed the first D-H key of this project's engines, written with 192 bytes, has a leading zero byte.
 LEADING_ZERO_SEED = b"leading zero 320"
 
 
@@ -42,101 +43,107 @@ def fields_with_length(message: Message) -> Iterator[Field]:
     )
 )
 def lengths_beyond_the_message_are_refused(context: Context) -> None:
-    """A length that is larger than the rest of the message, by one or by 2^32, makes it malformed and does no harm."""
+    """A length that is larger than the rest of the message, by 1 or by 2^32, makes it malformed and does no harm."""
     for target, insider, message in steps(context):
         genuine = wire.parse(message)
         for field in fields_with_length(genuine):
             rest = len(genuine.body) - field.offset - 4
             for length in (rest + 1, *TOO_LONG):
                 lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
-                reply = refused(target, wire.armour(lie.body), f"{field.name} with a length of {length:#x}")
+                case = f"{field.name} with a length of {length:#x}"
+                reply = refused(target, "encoding.length-beyond-message", wire.armour(lie.body), case)
                 if "lockstep" in context.target.capabilities:
-                    names = [event.field for event in reply.events if isinstance(event, (Rejected, Unreadable))]
-                    check(names == [field.name], f"{field.name} is what is found malformed, and was {names}")
-        has_its_effect(target, insider, message)
+                    assert_field_named((*reply.of(Rejected), *reply.of(Unreadable)), field.name)
+        has_its_effect(target, "encoding.bad-length-changes-state", insider, message)
 
 
 @scenario(requirements=("TYPES-DATA-1", "TYPES-MPI-1"))
 def long_data_arrives_whole(context: Context) -> None:
-    """The length of DATA counts with all of its four bytes: texts of more than 65535 bytes arrive, both ways."""
+    """All four bytes of the length of DATA count: texts of more than 65535 bytes arrive, in both directions."""
     target, insider = context.encrypted()
-    text = b"".join(b"%d " % number for number in range(13_000))
-    check(len(text) > 0xFFFF, "the text is longer than two bytes can say")
-    target.assert_receives_text(insider, text)
-    target.assert_sends_text(insider, text)
+    text = b"".join(b"%d " % number for number in range(13_000))  # 66,890 bytes
+    target.assert_receives_text(insider, text, check_id="encoding.data-length-cut")
+    target.assert_sends_text(insider, text, check_id="encoding.data-length-cut")
 
 
 @scenario(requirements=("TYPES-INT-1", "!TYPES-INT-1"))
 def key_ids_are_unsigned_and_big_endian(context: Context) -> None:
-    """Key ids of 2^31 and more are as good as small ones, and one with its bytes in the other order is another one."""
+    """Key ids of 2^31 and more work like small ones, and a key id with its bytes reversed is a different one."""
     for keyid in (0x7FFFFFFF, 0x80000001, 0xFFFFFF00):
         target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
         swapped = int.from_bytes(keyid.to_bytes(4), "little")
         lie = insider.data(b"bytes in the other order", sender_keyid=swapped)
-        target.receive(lie).assert_rejected("a key id with its bytes in the other order")
-        target.assert_session_alive(insider)
+        case = f"sender key id {swapped:#x} in place of {keyid:#x}"
+        target.receive(lie).assert_rejected("encoding.int-byte-order-ignored", case)
+        target.assert_session_alive(insider, "encoding.int-misread")
 
 
 @scenario(versions=(3,), requirements=("TYPES-INT-1",))
 def instance_tags_are_unsigned(context: Context) -> None:
-    """Instance tags of 2^31 and more are as good as small ones."""
+    """Instance tags of 2^31 and more work like small ones."""
     for tag in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
         target = context.target_session()
         insider = target.insider(tag=tag)
         target.establish(insider)
         message = target.assert_sends_text(insider, b"hello")
-        check(message.number("receiver_tag") == tag, f"the answer is for {tag:#x}")
+        found = message.number("receiver_tag")
+        check("encoding.int-misread", found == tag, expected=tag, got=found, case="receiver tag")
 
 
 @scenario(requirements=("TYPES-SHORT-1", "!TYPES-SHORT-1"))
 def shorts_are_unsigned_and_big_endian(context: Context) -> None:
-    """TLVs of more than 32767 bytes are passed over as they must be, and another version is not taken for the own."""
+    """TLVs of more than 32767 bytes are skipped correctly, and a version with its bytes swapped is not accepted."""
     target, insider = context.encrypted()
     lie = wire.parse(insider.data(b"swapped version"))
     for version in (context.version << 8, 0x0100 | context.version, 0xFF00 | context.version):
         changed = lie.with_value("version", version).body
-        refused(target, insider.seal(changed[: lie.field("mac").offset]), f"a version of {version:#06x}")
+        sealed = insider.seal(changed[: lie.field("mac").offset])
+        refused(target, "encoding.short-byte-order-ignored", sealed, f"version {version:#06x}")
     target.assert_session_alive(insider)
-    target.receive(insider.data(tlvs=[tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00)), tlv(1)])).one(Finished)
+    long_ones = [tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00))]
+    reply = target.receive(insider.data(tlvs=[*long_ones, tlv(1)]))
+    reply.one(Finished, "encoding.short-misread", case="a type 1 TLV behind TLVs of 0x8001 and 0xff00 bytes")
 
 
 @scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
 def a_byte_is_one_unsigned_byte(context: Context) -> None:
-    """Type and flags have one byte each: with another one before or after them a message does not count."""
+    """Type and flags have one byte each: a message in which they have none or two is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     for name in ("type", "flags"):
         for raw in (b"", b"\0" + genuine.raw(name), genuine.raw(name) + b"\0"):
             body = b"".join(raw if field.name == name else field.raw for field in genuine.fields)
             at = len(body) - len(genuine.body) + genuine.field("mac").offset
-            refused(target, insider.seal(body[:at]), f"{name} of {len(raw)} bytes")
+            refused(target, "encoding.byte-wrong-size-accepted", insider.seal(body[:at]), f"{name} of {len(raw)} bytes")
     target.assert_receives_text(insider, b"a text")
 
 
 @scenario(requirements=("TYPES-CTR-1", "!TYPES-CTR-1"))
 def a_counter_is_eight_bytes(context: Context) -> None:
-    """All eight bytes of a counter go into the decryption, both ways; with fewer or more a message does not count."""
+    """All eight bytes of a counter count in decryption, both ways; a message with fewer or more bytes is refused."""
     target, insider = context.encrypted()
     first = wire.parse(insider.data(b"a text", ctr=0x0102030405060708))
     for raw in (first.raw("ctr")[:4], first.raw("ctr")[:7], first.raw("ctr") + b"\0", bytes(8) + first.raw("ctr")):
         body = b"".join(raw if field.name == "ctr" else field.raw for field in first.fields)
         at = len(body) - len(first.body) + first.field("mac").offset
-        refused(target, insider.seal(body[:at]), f"a counter of {len(raw)} bytes")
-    target.assert_receives_text(insider, b"a text", ctr=0x0102030405060709)
-    target.receive(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).assert_shown(b"a high one")
-    message = target.assert_sends_text(insider, b"hello")
-    check(len(message.raw("ctr")) == 8, "the target's counter has eight bytes")
+        case = f"a counter of {len(raw)} bytes"
+        refused(target, "encoding.counter-wrong-size-accepted", insider.seal(body[:at]), case)
+    cut = "encoding.counter-cut"
+    target.assert_receives_text(insider, b"a text", check_id=cut, ctr=0x0102030405060709)
+    target.receive(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).assert_shown(cut, b"a high one")
+    target.assert_sends_text(insider, b"hello", check_id=cut)
 
 
 @scenario(requirements=("TYPES-MAC-1", "!TYPES-MAC-1"))
 def a_mac_is_twenty_bytes(context: Context) -> None:
-    """A MAC counts with all of its twenty bytes: a part of it, or another part of the hash it is cut from, does not."""
+    """All twenty bytes of a MAC count: a part of it, or another part of the hash it is cut from, is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
     mac = genuine.raw("mac")
     for raw in (b"", mac[:4], mac[:10], mac[:19], mac[:19] + bytes([mac[19] ^ 1])):
         body = b"".join(raw if field.name == "mac" else field.raw for field in genuine.fields)
-        refused(target, wire.armour(body), f"a MAC of {len(raw)} bytes that is not the right one")
+        case = f"a Data Message with a wrong MAC of {len(raw)} bytes"
+        refused(target, "encoding.mac-cut-accepted", wire.armour(body), case)
     target.assert_receives_text(insider, b"a text")
     target = context.target_session()
     insider = target.insider()
@@ -146,12 +153,13 @@ def a_mac_is_twenty_bytes(context: Context) -> None:
     whole = hmac.digest(insider.handshake.m2, reveal.raw("encrypted_signature"), "sha256")
     for raw in (whole[12:], whole[:19]):
         body = b"".join(raw if field.name == "mac" else field.raw for field in reveal.fields)
-        target.receive(wire.armour(body)).assert_rejected(f"a MAC of {len(raw)} bytes")
+        case = f"a Reveal Signature Message with a wrong MAC of {len(raw)} bytes"
+        refused(target, "encoding.mac-cut-accepted", wire.armour(body), case)
 
 
 @scenario(requirements=("TYPES-MPI-2", "TYPES-MPI-4"))
 def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
-    """No MPI that is sent, in the open or encrypted, has a leading zero byte, whatever its value."""
+    """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
     numbers: list[bytes] = []
     for begins in (False, True):
@@ -162,14 +170,14 @@ def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
             numbers += [field.raw for field in message.fields if field.type is Type.MPI]
             if message.has("encrypted_signature"):
                 numbers += [field.raw for field in insider.identity(message).fields if field.type is Type.MPI]
-    check(any(raw[4:5] >= b"\x80" for raw in numbers), "there are numbers whose highest bit is set")
-    for raw in numbers:
-        check(raw[4:5] != b"\0", f"a number has no leading zero byte, and there was {raw[:16].hex()}...")
+    for raw in numbers:  # p and q of the target's key among them, whose highest bits are always set
+        check_id = "encoding.mpi-sign-byte" if raw[5:6] >= b"\x80" else "encoding.mpi-leading-zero"
+        check(check_id, raw[4:5] != b"\0", got=raw)
 
 
 @scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))
 def leading_zeros_make_no_other_number(context: Context) -> None:
-    """A D-H key with a leading zero byte is refused, or counts as the same number without it."""
+    """A D-H key with a leading zero byte is refused, or read as the same number without it."""
     target = context.target_session()
     insider = target.insider()
     commit = build(target.query().message(Kind.DH_COMMIT))
@@ -178,46 +186,50 @@ def leading_zeros_make_no_other_number(context: Context) -> None:
     lie = wire.parse(insider.dh_key()).with_raw("gy", padded)
     answer = target.receive(build(lie))
     if "lockstep" in context.target.capabilities:
-        answer.assert_sent()
+        answer.assert_sent("encoding.leading-zeros-accepted", case="a D-H key with a leading zero byte")
     if not answer.raw:
         answer = target.receive(insider.dh_key())
     reveal = build(answer.message(Kind.REVEAL_SIGNATURE))
-    established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(Established)
+    check_id = "encoding.leading-zeros-make-another-number"
+    established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(Established, check_id)
     if target.tells("established", "ssid"):
-        check(established.ssid == insider.ssid, "the session is that of the number without leading zeros")
+        check(check_id, established.ssid == insider.ssid, expected=insider.ssid, got=established.ssid, case="ssid")
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("TYPES-GROUP-1", "!TYPES-GROUP-1"))
 def secrets_are_shared_in_the_group_of_1536_bits(context: Context) -> None:
-    """Both sides come to the same secret modulo the prime, and a key that is not below it is no key."""
+    """Both sides compute the same secret modulo the prime, and a D-H key that is not below the prime is refused."""
     for begins in (False, True):
         target, insider = context.encrypted(target_begins=begins)
-        target.assert_session_alive(insider)
+        target.assert_session_alive(insider, "encoding.other-group")
     target = context.target_session()
     insider = target.insider()
     target.query()
     for public in (DH_PRIME, DH_PRIME + power(2, insider.x), DH_PRIME + 2, (1 << 2047) + 12345):
         reply = target.receive(insider.dh_key(public))
-        check(not reply.messages(Kind.REVEAL_SIGNATURE), f"a D-H key above the prime is refused, and there was {reply}")
-    target.receive(insider.dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
+        ignored = not reply.messages(Kind.REVEAL_SIGNATURE)
+        case = f"a D-H key of {shown(public)}"
+        check("encoding.number-above-prime-accepted", ignored, expected="no answer", got=reply, case=case)
+    target.receive(insider.dh_key()).assert_sent("message.reveal-signature-not-sent", Kind.REVEAL_SIGNATURE)
 
 
 @scenario(needs=("smp",), requirements=("TYPES-GROUP-2", "!TYPES-GROUP-2", "TYPES-GROUP-3", "!TYPES-GROUP-3"))
 def smp_is_computed_in_the_same_group(context: Context) -> None:
-    """SMP takes powers of 2 modulo the same prime: proofs made with 3, or with another modulus, are refused."""
+    """SMP uses powers of 2 modulo the same prime: proofs made with another generator or modulus are refused."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     for generator, modulus in ((3, DH_PRIME), (5, DH_PRIME), (2, DH_PRIME - 2)):
         wrong = _first_message(run, generator, modulus)
         requests = smp_session.tell(MESSAGE_1, wrong).requests
-        check(not requests, f"a proof with generator {generator} is refused, and there was {requests}")
+        case = f"SMP message 1 with generator {generator} and modulus {'p' if modulus == DH_PRIME else 'p - 2'}"
+        check("smp.other-group-accepted", not requests, expected="no request to the user", got=requests, case=case)
     smp_session.asked(smp_session.liar()).tells(True)
     smp_session.asks(smp_session.liar(target_asks=True)).tells(True)
 
 
 def _first_message(run: SmpPeer, generator: int, modulus: int) -> dict[str, int]:
-    """SMP message 1 of somebody whose group is another one; his proofs are right in it."""
+    """SMP message 1 of a peer that uses another group, with proofs that are right in that group."""
     numbers = run.message_1()
     order = (DH_PRIME - 1) // 2
     for element, challenge, proof, prefix, exponent, r in (
