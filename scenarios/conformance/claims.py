@@ -1,4 +1,4 @@
-"""What a driver says of its target, put to the test: its capabilities, and randomness that follows from a seed."""
+"""What a driver claims about its target: its capabilities, and randomness that follows from a seed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def another_seed_gives_other_bytes(context: Context) -> None:
 
 @scenario(requirements=("STATE-ACTIONS-1",))
 def what_is_claimed_can_be_done(context: Context) -> None:
-    """A driver's claims hold: what it says that its target can do is not answered with "unsupported".
+    """A driver's claims hold: what it says its target can do is not answered with "unsupported".
 
-    The claims do not depend on the version, so they are put to the test once, in the lowest one that is claimed.
+    The claims do not depend on the version, so they are tested once, in the lowest version that is claimed.
     """
     target = context.target
     versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]

@@ -1,8 +1,8 @@
-"""Conversations as honest users have them: the target and the reference engine get along in everything OTR can do."""
+"""Conversations of honest users: the target and the reference engine interoperate in everything that OTR can do."""
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import PEER, TARGET, Context
+from otterproof.harness.testkit.context import PEER, TARGET, Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.implementations.contract import Outgoing
 
@@ -21,7 +21,7 @@ def handshake_asked_by_peer(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-ROTATE-1", "DATA-RECV-2", "DATA-RECV-3", "DERIVE-DATA-3"))
 def alternating_data_messages(context: Context) -> None:
-    """A hundred data messages, each side in turn, so that every one of them changes keys."""
+    """A hundred Data Messages, sent in turn, so that each of them changes keys."""
     pair = context.pair()
     pair.establish(TARGET)
     for number in range(50):
@@ -31,7 +31,7 @@ def alternating_data_messages(context: Context) -> None:
 
 @scenario(requirements=("KEYMGMT-SEND-4", "DATA-CTR-1"))
 def one_sided_data_messages(context: Context) -> None:
-    """Many data messages in one direction go under one key pair, with counters that rise."""
+    """Many Data Messages in one direction arrive, all of them under one pair of keys."""
     pair = context.pair()
     pair.establish(PEER)
     for name in (TARGET, PEER):
@@ -41,7 +41,7 @@ def one_sided_data_messages(context: Context) -> None:
 
 @scenario(requirements=("DATA-TEXT-1", "DATA-TEXT-2"))
 def texts_of_all_sizes(context: Context) -> None:
-    """One byte, text that is not ASCII, and a long text arrive as they were sent."""
+    """One byte, text that is not ASCII, and long text arrive unchanged."""
     pair = context.pair()
     pair.establish(TARGET)
     for text in (
@@ -90,7 +90,7 @@ def smp_with_question(context: Context) -> None:
     requirements=("EXTRA-KEY-1", "TLV-EXTRA-1", "TLV-EXTRA-2"),
 )
 def extra_symmetric_key(context: Context) -> None:
-    """The extra symmetric key is the same on both sides, and another one after the keys have changed."""
+    """The extra symmetric key is the same on both sides, before and after a change of keys."""
     pair = context.pair()
     pair.establish(TARGET)
     pair.extra_key(TARGET, 1, b"a file")
@@ -100,7 +100,7 @@ def extra_symmetric_key(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-8", "FRAGMENT-SEND-9", "FRAGMENT-SEND-5"))
 def fragments_from_target(context: Context) -> None:
-    """With small message sizes the target's messages arrive in fragments, in the handshake too."""
+    """With small message sizes the target's messages arrive in fragments, those of the handshake included."""
     for size in (150, 600):
         pair = context.pair(max_message_size=size)
         pair.establish(TARGET)
@@ -108,16 +108,16 @@ def fragments_from_target(context: Context) -> None:
         pair.say(PEER, b"from the peer " * 20)
         encoded = [e.message for e in pair.events(0, TARGET, Outgoing) if not e.message.startswith(b"?OTRv")]
         longest = max(map(len, encoded))
-        context.check(
-            longest <= size, f"no encoded message of the target exceeds {size} bytes, the longest has {longest}"
-        )
+        check("fragment.too-long", longest <= size, expected=f"at most {size} bytes", got=longest)
         pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
-        context.check(bool(pieces), f"messages of the target of more than {size} bytes come in fragments")
+        check(
+            "fragment.not-used", bool(pieces), got=f"{len(encoded)} messages, all of them whole", case=f"{size} bytes"
+        )
 
 
 @scenario(peer_needs=("fragmentation_out",), requirements=("FRAGMENT-RECV-1", "FRAGMENT-RECV-13"))
 def fragments_to_target(context: Context) -> None:
-    """The target puts together fragments of many sizes."""
+    """The target reassembles fragments of several sizes."""
     for size in (64, 100, 333, 1000):
         pair = context.pair(peer_max_message_size=size)
         pair.establish(PEER)
@@ -137,18 +137,19 @@ def disconnect_and_again(context: Context) -> None:
         pair.say(PEER, b"before the end, too")
         pair.end(ends)
         pair.act_and_settle(pair.other(ends), "end")
-    context.check(len(seen) == 2, "each handshake makes a session with an ssid of its own")
+    check("session.ssid-repeated", len(seen) == 2, expected="two ssids", got=seen)
     pair.establish(PEER)
     pair.say(TARGET, b"and again")
 
 
 @scenario(requirements=("QUERY-ANSWER-7", "STATE-ENCRYPTED-4"))
 def handshake_while_encrypted(context: Context) -> None:
-    """A query in a running conversation refreshes it; texts before and after arrive."""
+    """A query in an encrypted conversation leads to a new session; texts before and after arrive."""
     pair = context.pair()
     first = pair.establish(TARGET)
     pair.say(TARGET, b"before")
     second = pair.establish(PEER)
-    context.check(first[TARGET].ssid != second[TARGET].ssid, "the new session has another ssid")
+    ssids = first[TARGET].ssid, second[TARGET].ssid
+    check("session.ssid-repeated", ssids[0] != ssids[1], expected="two ssids", got=ssids)
     pair.say(PEER, b"after")
     pair.say(TARGET, b"after, too")

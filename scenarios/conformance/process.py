@@ -1,4 +1,4 @@
-"""The process of a target behind the driver protocol: it ends when it is asked to, and nothing goes wrong then."""
+"""The process of a target behind the driver protocol: it ends when asked to, and without an error."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from otterproof.harness.testkit.scenario import scenario
 def it_ends_when_it_is_asked_to(context: Context) -> None:
     """After a conversation a driver forgets its parties, answers `shutdown`, and exits with code 0.
 
-    What was said is not judged here. An engine in the harness's own process has no process that could end, and passes.
-    The result is also that of all that goes wrong when processes end in the course of a check, whatever ran in them.
+    The conversation is not judged here. An engine runs in the harness's own process and passes. The result also covers
+    everything that goes wrong when processes end in the course of a check, whatever ran in them.
     """
     pair = context.pair()
     pair.act_and_settle(PEER, "start")

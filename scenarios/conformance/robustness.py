@@ -1,4 +1,4 @@
-"""What the texts leave unsaid and the aims of the protocol ask for: no harm from any input, no loops, no growth.
+"""What the aims of the protocol demand beyond its letter: no harm from any input, no loops, no growth.
 
 [State transitions]
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import PEER, TARGET, Context, check
 from otterproof.harness.testkit.pair import Pair
+from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_3, SmpSession
 from otterproof.harness.wire import DH_GENERATOR, Kind, build
@@ -22,12 +23,12 @@ from otterproof.implementations.contract import Established
 #: A number below this has a leading zero byte where numbers modulo the prime have 192 bytes.
 SHORT = 1 << 1528
 
-#: So many messages at most may answer one: an abort or a heartbeat beside what is asked for, and a new query.
+#: The most messages that may answer one: the answer itself, an abort or a heartbeat beside it, and a new query.
 MOST_REPLIES = 3
 
 
 def junk(seed: bytes, message: bytes) -> Iterator[bytes]:
-    """Inputs of all kinds that mean nothing: random bytes, marks with nonsense after them, and spoilt copies."""
+    """Meaningless inputs of all kinds: random bytes, marks followed by nonsense, and damaged copies of a message."""
     choose = random.Random(seed)
     yield from (b"", b"\0", b"?", b"?OTR", b"?OTR:", b"?OTR:.", b"?OTR|", b"?OTR,", b"?OTR,,,,", b"?OTR|||,,,,")
     yield from (b"?OTR:" * 500, b"?OTR|" * 500, b"?OTR" * 500, b"?OTRv" + b"4" * 3000 + b"?", b" \t" * 4000)
@@ -47,86 +48,95 @@ def junk(seed: bytes, message: bytes) -> Iterator[bytes]:
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-LOOP-1"))
 def any_bytes_do_no_harm(context: Context) -> None:
-    """Whatever bytes arrive, before, within and after a handshake, the target lives on, says little, and can talk."""
+    """Whatever bytes arrive, before, during or after a handshake, the target keeps working and answers little."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
     for one in junk(context.seed, insider.commit()):
-        reply = target.receive(one)
-        check(len(reply.raw) <= MOST_REPLIES, f"{one[:40]!r} is answered with little, and was with {len(reply.raw)}")
+        _assert_few_answers(target.receive(one), one)
     target = context.target_session()
     insider = target.insider()
     commit = build(target.query().message(Kind.DH_COMMIT))
     for one in junk(context.seed, insider.dh_key()):
-        if wire.parse(one).kind is not Kind.DH_KEY:  # which could be one, with a number of nobody's
+        if wire.parse(one).kind is not Kind.DH_KEY:  # which may be valid, with a number whose exponent nobody has
             target.receive(one)
     reveal = build(target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
     signature = insider.signature(insider.decommit(commit, reveal))
     for one in junk(context.seed, signature):
-        target.receive(one).assert_rejected("junk")
+        target.receive(one).assert_rejected("robustness.junk-accepted", one)
     target, insider = context.encrypted()
     for one in junk(context.seed, insider.data(b"spoilt", mac=bytes(20))):
         reply = target.receive(one)
-        reply.assert_rejected("junk")
-        check(len(reply.raw) <= MOST_REPLIES, f"{one[:40]!r} is answered with little, and was with {len(reply.raw)}")
-    target.assert_session_alive(insider)
+        reply.assert_rejected("robustness.junk-accepted", one)
+        _assert_few_answers(reply, one)
+    target.assert_session_alive(insider, "robustness.junk-breaks-session")
+
+
+def _assert_few_answers(reply: Reply, message: bytes) -> None:
+    """Demand that a message is answered with no more messages than any can need."""
+    few, wanted = len(reply.raw) <= MOST_REPLIES, f"at most {MOST_REPLIES} messages"
+    check("robustness.too-many-answers", few, expected=wanted, got=reply, case=message)
 
 
 @scenario(requirements=("ROBUST-INPUT-2", "!ROBUST-INPUT-2"))
 def forged_messages_change_nothing(context: Context) -> None:
-    """A Data Message with anything in it but a right MAC ends nothing, uses up no counter and changes no key."""
+    """A Data Message without a right MAC ends nothing, uses up no counter and changes no key, whatever is in it."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
     newest = (insider.our_keyid, insider.their_keyid)
-    forged = [
-        insider.data(tlvs=[tlv(1)], mac=bytes(20), ctr=50),
-        insider.data(b"with a high counter", mac=bytes(20), ctr=(1 << 64) - 1),
-        insider.data(b"with another key", mac=bytes(20), ctr=50, next_dh=power(2, 12345)),
-        insider.data(b"under the next key", under=newest, mac=bytes(20), ctr=50, next_dh=power(2, 54321)),
-        insider.data(tlvs=[tlv(6)], mac=bytes(20), ctr=50),
-    ]
-    for message in forged:
-        target.receive(message).assert_rejected("a forged message")
+    forged = {
+        "the end of the session": insider.data(tlvs=[tlv(1)], mac=bytes(20), ctr=50),
+        "a high counter": insider.data(b"with a high counter", mac=bytes(20), ctr=(1 << 64) - 1),
+        "another next key": insider.data(b"with another key", mac=bytes(20), ctr=50, next_dh=power(2, 12345)),
+        "the key ids of the next keys": insider.data(
+            b"under the next key", under=newest, mac=bytes(20), ctr=50, next_dh=power(2, 54321)
+        ),
+        "an SMP abort": insider.data(tlvs=[tlv(6)], mac=bytes(20), ctr=50),
+    }
+    for what, message in forged.items():
+        target.receive(message).assert_rejected("data.mac-not-verified", f"a forged message with {what}")
         genuine = wire.parse(insider.data(b"genuine"))
         for name in ("flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
             value = genuine.value(name)
             lie = value ^ 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
-            target.receive(build(genuine.with_value(name, lie))).assert_rejected(f"a message with {name} changed")
-        target.receive(build(genuine)).assert_shown(b"genuine")
-    target.assert_session_alive(insider)
+            changed = target.receive(build(genuine.with_value(name, lie)))
+            changed.assert_rejected("data.mac-covers-too-little", f"a message whose {name} was changed")
+        reply = target.receive(build(genuine))
+        reply.assert_shown("robustness.forgery-changes-session", b"genuine", case=f"after a forgery with {what}")
+    target.assert_session_alive(insider, "robustness.forgery-changes-session")
 
 
 @scenario(needs=("smp",), requirements=("!ROBUST-INPUT-2",))
 def forged_messages_do_not_end_smp(context: Context) -> None:
-    """A forged abort in a run of SMP is nothing: the run ends as it would have."""
+    """A forged abort during an SMP run has no effect: the run succeeds."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
     numbers = smp_session.expect3(run)
     forged = smp_session.insider.data(tlvs=[tlv(ABORT)], mac=bytes(20), ctr=50)
-    smp_session.subject.receive(forged).assert_rejected("a forged abort")
+    smp_session.subject.receive(forged).assert_rejected("data.mac-not-verified", "a forged SMP abort")
     smp_session.tell(MESSAGE_3, run.message_3(numbers)).tells(True)
 
 
 @scenario(requirements=("ROBUST-INPUT-3", "!ROBUST-INPUT-3"))
 def after_forgeries_a_query_helps(context: Context) -> None:
-    """Handshake messages of somebody without keys leave nothing that one new query would not mend."""
+    """After forged handshake messages, one new query leads to a working session."""
     target, insider = context.encrypted()
     stranger = target.insider("bob", tag=insider.tag, seed=b"stranger")
-    for forged in (
-        stranger.commit(),
-        stranger.dh_key(),
-        insider.commit(hashed=bytes(32)),
-        wire.armour(wire.parse(stranger.commit()).body[:-1]),
+    for what, forged in (
+        ("a D-H Commit Message", stranger.commit()),
+        ("a D-H Key Message", stranger.dh_key()),
+        ("a D-H Commit Message with a wrong hash", insider.commit(hashed=bytes(32))),
+        ("a D-H Commit Message cut short", wire.armour(wire.parse(stranger.commit()).body[:-1])),
     ):
-        target.receive(forged).assert_rejected("a forged message")
+        target.receive(forged).assert_rejected("robustness.forged-handshake-accepted", what)
     again = target.insider(seed=b"again")
-    target.handshake_by_target(again).one(Established)
-    target.assert_session_alive(again)
+    target.handshake_by_target(again).one(Established, "robustness.query-does-not-help")
+    target.assert_session_alive(again, "robustness.query-does-not-help")
 
 
 @scenario(requirements=("ROBUST-LOOP-1",))
 def two_clients_leave_each_other_in_peace(context: Context) -> None:
-    """Whatever is slipped between two clients, the network falls silent again, and texts arrive."""
+    """Whatever an attacker inserts between two clients, the network falls silent again, and texts arrive."""
     pair = context.pair()
     pair.establish(TARGET)
     unreadable = wire.parse(pair.replies(0, PEER).raw[-1])
@@ -148,7 +158,7 @@ def two_clients_leave_each_other_in_peace(context: Context) -> None:
 
 @scenario(requirements=("ROBUST-LOOP-2", "!ROBUST-LOOP-2"))
 def one_mishap_in_a_handshake_can_be_mended(context: Context) -> None:
-    """A message of a handshake that is lost or comes twice leads to no state that a new query does not lead out of."""
+    """When a message of a handshake is lost or arrives twice, a new query leads to a working session."""
     for spoil in (_lose, _repeat):
         for number in range(4):
             pair = context.pair()
@@ -158,12 +168,12 @@ def one_mishap_in_a_handshake_can_be_mended(context: Context) -> None:
             spoil(pair)
             pair.world.settle(60)
             pair.act_and_settle(PEER if number % 2 else TARGET, "start")
-            pair.say(TARGET, b"all is well")
-            pair.say(PEER, b"all is well")
+            pair.say(TARGET, b"all is well", check_id="robustness.query-does-not-help")
+            pair.say(PEER, b"all is well", check_id="robustness.query-does-not-help")
 
 
 def _waiting(pair: Pair) -> str | None:
-    """Somebody for whom a message waits."""
+    """The name of a party for which a message waits."""
     return next((name for name in pair.names if pair.world.network.queues[name]), None)
 
 
@@ -186,22 +196,26 @@ def _repeat(pair: Pair) -> None:
 
 @scenario(requirements=("ROBUST-GROW-1", "!ROBUST-GROW-1"))
 def long_sessions_do_not_grow(context: Context) -> None:
-    """Messages are no longer after many changes of keys than after a few, nor after many texts that were received."""
+    """Messages do not get longer after many changes of keys, nor after many texts that were received."""
     target, insider = context.encrypted()
     lengths = [len(build(target.exchange_texts(insider))) for _ in range(24)]
     early, late = max(lengths[4:12]), max(lengths[12:])
-    check(late <= early + 8, f"messages do not grow, and the longest had {early} bytes at first and {late} later")
+    wanted = f"at most {early + 8} bytes"
+    check("robustness.messages-grow", late <= early + 8, expected=wanted, got=late, case="after 24 changes of keys")
     for number in range(30):
         target.assert_receives_text(insider, b"number %d" % number)
-    message = target.assert_sends_text(insider, b"from the target")
-    check(len(build(message)) <= late + 200, f"many texts received do not make a message long: {len(build(message))}")
+    size = len(build(target.assert_sends_text(insider, b"from the target")))
+    wanted = f"at most {late + 200} bytes"
+    check("robustness.messages-grow", size <= late + 200, expected=wanted, got=size, case="after 30 texts received")
     if "lockstep" in context.target.capabilities:
-        secrets = [len(_secrets(context, turns)) for turns in (6, 12)]
-        check(secrets[0] == secrets[1], f"no more is kept after twelve changes of keys than after six: {secrets}")
+        few, many = (len(_secrets(context, turns)) for turns in (6, 12))
+        check(
+            "robustness.memory-grows", few == many, expected=f"{few} secrets", got=many, case="after 12 changes of keys"
+        )
 
 
 def _secrets(context: Context, turns: int) -> dict[str, bytes]:
-    """What an engine of this project keeps after so many changes of keys."""
+    """The secrets that an engine of this project keeps after so many changes of keys."""
     target, insider = context.encrypted()
     for _ in range(turns):
         target.exchange_texts(insider)
@@ -210,7 +224,7 @@ def _secrets(context: Context, turns: int) -> dict[str, bytes]:
 
 @scenario(requirements=("ROBUST-AGREE-1", "!ROBUST-AGREE-1"))
 def numbers_with_leading_zeros_make_no_difference(context: Context) -> None:
-    """Public keys and shared secrets that are a byte shorter than others, one in 256, serve like any other."""
+    """Public keys and shared secrets that are a byte shorter than most, as one in 256 is, work like any other."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -218,8 +232,9 @@ def numbers_with_leading_zeros_make_no_difference(context: Context) -> None:
     gy = first.number("gy")
     insider.x = insider.exponent(gy, lambda _, secret: secret < SHORT)
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
-    target.receive(insider.reveal_signature(build(dh_key))).one(Established)
-    target.assert_session_alive(insider)
+    short = "robustness.short-number-fails"
+    target.receive(insider.reveal_signature(build(dh_key))).one(Established, short, case="a short shared secret")
+    target.assert_session_alive(insider, short)
     target = context.target_session()
     insider = target.insider()
     insider.x = insider.exponent(DH_GENERATOR, lambda public, _: public < SHORT)
