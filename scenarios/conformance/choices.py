@@ -64,7 +64,7 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
         lie = insider.data(b"an odd key", next_dh=value)
         target.receive(lie).assert_rejected("keys.next-key-out-of-range", f"a next key of {shown(value)}")
     found = target.assert_sends_text(insider, b"as before").number("recipient_keyid")
-    check("keys.changed-by-refused-message", found == 1, expected=1, got=found, case="recipient key id")
+    check("keys.changed-by-forgery", found == 1, expected=1, got=found, case="recipient key id")
     target.assert_session_alive(insider)
 
 

@@ -169,7 +169,7 @@ def only_text_is_shown(context: Context) -> None:
 def assert_newest_key_used(message: Message, keyid: int) -> None:
     """Demand that a message of the target's goes to the insider's key with this id, the newest that the target has."""
     found = message.number("recipient_keyid")
-    check("keys.newest-key-not-used", found == keyid, expected=f"recipient key id {keyid}", got=found)
+    check("keys.wrong-recipient-key", found == keyid, expected=f"recipient key id {keyid}", got=found)
 
 
 def _damaged(insider: Insider, flags: int) -> bytes:
@@ -298,7 +298,7 @@ def key_ids_of_what_is_sent(context: Context) -> None:
                 "keys.announced-key-changed", known == next_dh, expected=known, got=next_dh, case=f"key id {ours + 1}"
             )
     distinct = len(set(announced.values()))
-    check("keys.own-key-repeated", distinct == len(announced), expected=len(announced), got=distinct)
+    check("keys.next-key-not-new", distinct == len(announced), expected=len(announced), got=distinct)
 
 
 @scenario(requirements=("!DATA-NEXT-1", "DATA-KEYID-4", "!DATA-KEYID-4", "KEYMGMT-RECV-1", "!KEYMGMT-RECV-1"))
@@ -321,4 +321,6 @@ def key_ids_must_fit_the_keys(context: Context) -> None:
     never = insider.data(b"never announced", under=(99, 2), sender_keyid=3, next_dh=insider.theirs[1], ctr=50)
     target.receive(never).assert_rejected("data.key-ids-not-followed", "a message under a key that was never announced")
     for pair in ((2, 2), (3, 2), (3, 3)):
-        target.assert_receives_text(insider, b"the right keys", check_id="keys.live-pair-not-read", under=pair, ctr=100)
+        target.assert_receives_text(
+            insider, b"the right keys", check_id="keys.live-key-not-accepted", under=pair, ctr=100
+        )

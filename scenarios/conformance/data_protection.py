@@ -199,7 +199,7 @@ def nothing_happens_before_the_mac(context: Context) -> None:
         "tlv.acted-on-in-clear", "a type 1 TLV behind a text in the clear"
     )
     said = target.assert_sends_text(insider, b"the session goes on")
-    check("keys.changed-by-refused-message", _ids(said) == (1, 2), expected="key ids 1 and 2", got=_ids(said))
+    check("keys.changed-by-forgery", _ids(said) == (1, 2), expected="key ids 1 and 2", got=_ids(said))
     target.exchange_texts(insider)
     reply = target.receive(insider.data(tlvs=[tlv(1)]))
     check("session.end-not-reported", len(reply.accepted) == 1, expected="one Finished", got=reply)
@@ -216,4 +216,6 @@ def both_sides_derive_the_same_keys(context: Context) -> None:
             target.assert_receives_text(insider, b"from the insider", check_id="derivation.session-keys-differ")
         late = insider.data(b"late", ctr=1000)
         target.exchange_texts(insider)
-        target.receive(late).assert_shown("keys.live-pair-not-read", b"late", case="a message under the previous keys")
+        target.receive(late).assert_shown(
+            "keys.live-key-not-accepted", b"late", case="a message under the previous keys"
+        )

@@ -70,7 +70,7 @@ def unreadable_messages_change_nothing(context: Context) -> None:
         after = target.assert_sends_text(insider, b"after")
         for name in ("sender_keyid", "recipient_keyid", "next_dh"):
             wanted, found = before.number(name), after.number(name)
-            check("keys.changed-by-refused-message", found == wanted, expected=wanted, got=found, case=name)
+            check("keys.changed-by-forgery", found == wanted, expected=wanted, got=found, case=name)
         target.assert_receives_text(insider, b"and now the keys change", ctr=100)
         changed = target.assert_sends_text(insider, b"they did")
         assert_newest_key_used(changed, before.number("recipient_keyid") + 1)
@@ -128,7 +128,7 @@ def messages_without_text_change_keys(context: Context) -> None:
     target.receive(late).assert_shown("data.empty-text-shown", case="a late message")
     again = target.assert_sends_text(insider, b"nothing has changed").number("recipient_keyid")
     wanted_id = message.number("recipient_keyid")
-    check("keys.changed-by-late-message", again == wanted_id, expected=wanted_id, got=again)
+    check("keys.changed-by-old-message", again == wanted_id, expected=wanted_id, got=again)
 
 
 #: Seconds between heartbeats: an interval that every target with a clock can have.
