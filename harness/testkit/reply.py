@@ -48,7 +48,7 @@ TARGET, PEER = "target", "peer"
 ACCEPTED = (Established, Finished, SmpRequested, SmpFinished, ExtraKey)
 
 #: What it means that an event did not come, or not once.
-EVENT_CHECKS: Mapping[type[Event], str] = {
+EVENT_CHECKS: Mapping[type[object], str] = {
     Established: "session.not-established",
     Finished: "session.end-not-reported",
     Ended: "session.not-ended",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from otterproof.harness.spec import choices, defects, pages, requirements
+from otterproof.harness.spec.checks import page as checks_page
 from otterproof.harness.spec.states import page as states_page
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.support.outputs import write_whole
@@ -14,7 +15,7 @@ from otterproof.harness.ui.messages import complain, say
 from otterproof.vectors import page as vectors_page
 
 #: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
-_REGISTERED = (choices, defects, requirements, rooms_page, states_page)
+_REGISTERED = (checks_page, choices, defects, requirements, rooms_page, states_page)
 
 pages.register("vectors-operations.md", vectors_page.render)
 

@@ -1,0 +1,133 @@
+"""The table of checks: it can be read, code and table know the same ids, and some fault trips every check."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otterproof import harness
+from otterproof.harness.runs.faults.detect import ScenarioTask, notices
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.faults.trips import tripped_checks, untripped_checks
+from otterproof.harness.spec import requirements
+from otterproof.harness.spec.checks import CHECK_ID, checks, lint, read
+from otterproof.harness.targets.faults import FaultTarget
+from otterproof.harness.testkit import reply
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.wire import Kind
+from otterproof.harness.wire.shown import shown
+
+#: Where demands are made.
+FOLDERS = [Path(str(harness.__file__)).parents[1] / name for name in ("harness", "scenarios")]
+
+#: Functions whose first argument, or the one after a reply, is the id of a check.
+DEMANDS = {"check", "fail", "demand", "refused", "ignored", "assert_sent", "assert_shown", "assert_rejected"} | {
+    "assert_ignored"
+}
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for folder in FOLDERS:
+        for path in sorted(folder.rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def texts() -> Iterator[str]:
+    """Every string in the code that has the form of an id."""
+    for _, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHECK_ID.fullmatch(node.value):
+                yield node.value
+
+
+def test_the_files_can_be_read_and_name_requirements_that_exist() -> None:
+    found, problems = read()
+    assert [str(one) for one in (*problems, *lint(found, requirements.load().requirements))] == []
+
+
+def test_every_check_is_used() -> None:
+    used = set(texts())
+    assert [name for name in checks() if name not in used] == []
+
+
+def test_every_demand_has_an_id_of_the_table() -> None:
+    wrong = []
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name not in DEMANDS:
+                continue
+            ids = [one.value for one in node.args[:2] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            wrong += [f"{path.name}:{node.lineno}: {one}" for one in ids[:1] if one and one not in checks()]
+    assert wrong == []
+
+
+def test_every_check_has_a_fault_that_trips_it_or_a_reason() -> None:
+    load()
+    tripped, reasons = tripped_checks(), untripped_checks()
+    known = {one.id for one in scenarios()}
+    assert [name for name in checks() if name not in tripped and name not in reasons] == []
+    assert [name for name in (*tripped, *reasons) if name not in checks()] == []
+    assert [name for name in tripped if name in reasons] == []
+    assert [scenario for _, scenario in tripped.values() if scenario not in known] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(8))
+def test_every_check_is_tripped(part: int) -> None:
+    """By the fault that its area's file names, in the scenario that is named there."""
+    remember_powers()
+    load()
+    missed = []
+    for name, (fault, scenario) in sorted(tripped_checks().items())[part::8]:
+        seen = [one.check for one in notices(ScenarioTask(scenario), FaultTarget(fault)) if not one.error]
+        if seen != [name]:
+            missed.append(f"{name}: {scenario} with fault:{fault} gives {seen}")
+    assert missed == []
+
+
+def test_a_demand_that_does_not_hold() -> None:
+    with pytest.raises(CheckFailed) as failed:
+        check("data.mac-wrong", False, expected=b"\x01\xff", got=3, case="the third")
+    assert failed.value.check == "data.mac-wrong"
+    assert str(failed.value).splitlines() == [
+        checks()["data.mac-wrong"].rule,
+        "  case      the third",
+        "  expected  01ff (2 bytes)",
+        "  got       3",
+    ]
+
+
+def test_a_demand_of_a_users_own() -> None:
+    with pytest.raises(CheckFailed, match=r"^Mine holds\.\n  got       no$"):
+        check("mine.does-not-hold", False, got=False, rule="Mine holds.")
+    check("mine.does-not-hold", True)
+
+
+def test_every_default_of_the_testkit_is_in_the_table() -> None:
+    assert {*reply.EVENT_CHECKS.values(), *reply.MESSAGE_CHECKS.values()} <= set(checks())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "nothing"),
+        (True, "yes"),
+        ([], "nothing"),
+        ([1, b"ab"], '1, "ab"'),
+        (b"", "no bytes"),
+        (b"\x00" * 50, "00" * 40 + "... (50 bytes)"),
+        ("\x1b[2J", r"\x1b[2J"),
+        (Kind.DH_KEY, "a D-H Key Message"),
+        (Reply(()), "nothing"),
+        (1 << 70, "0x400000000000000000"),
+    ],
+)
+def test_values_in_words(value: object, words: str) -> None:
+    assert shown(value) == words
