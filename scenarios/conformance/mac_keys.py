@@ -100,7 +100,7 @@ class Ledger:
     def demand_all(self, found: list[bytes], owed: set[bytes], case: str = "") -> None:
         """Demand that the keys that are due are among those revealed. case: the kind of message that reveals them."""
         if not owed <= {*found}:
-            expected, got = self._names(owed), self._names(found)
+            expected, got = sorted(self._names(owed)), self._names(found)
             fail("mac-reveal.used-key-not-revealed", expected=expected, got=got, case=case)
 
     def _demand_nothing_else(self, found: list[bytes], allowed: set[bytes]) -> None:
@@ -112,7 +112,7 @@ class Ledger:
         if {*other} & {*self.revealed}:
             fail("mac-reveal.revealed-twice", got=self._names(key for key in other if key in self.revealed))
         if other:
-            fail("mac-reveal.wrong-key-revealed", expected=self._names(allowed), got=self._names(found))
+            fail("mac-reveal.wrong-key-revealed", expected=sorted(self._names(allowed)), got=self._names(found))
 
     def _names(self, keys: Iterable[bytes]) -> list[str]:
         """MAC keys as the pairs of keys that they belong to, where they belong to any."""
@@ -257,7 +257,7 @@ def every_kind_of_message_reveals(context: Context) -> None:
         found = revealed(messages[0])
         ledger.demand_all(found, {ledger.key(pair) for pair in ledger.due}, case)
         live = {ledger.key(pair) for pair in ledger.live()} & {*found}
-        check("mac-reveal.live-key-revealed", action == "end" or not live, got=live, case=case)
+        check("mac-reveal.live-key-revealed", action == "end" or not live, got=sorted(live), case=case)
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
@@ -346,7 +346,7 @@ def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
     got = f"{len(owed) - len(missing)} of them"
     check("mac-reveal.lost-with-session", not missing, expected=f"{len(owed)} MAC keys", got=got, case=case)
     again = {*revealed(ledger.subject.assert_sends_text(ledger.insider, b"and once more"))} & {*found}
-    check("mac-reveal.revealed-twice", not again, got=again, case=case)
+    check("mac-reveal.revealed-twice", not again, got=sorted(again), case=case)
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))

@@ -1,4 +1,4 @@
-"""Error Messages: what is one, what comes of it, and what the target's own ones say.
+"""Error Messages: what counts as one, what the target does with one, and what it says in its own.
 
 [OTR Error Messages, Receiving an Error Message]
 """
@@ -22,68 +22,75 @@ ERROR = b"?OTR Error: "
 
 
 def _told(reply: Reply) -> list[bytes]:
-    """What the user was shown: of errors, and of texts in the clear."""
+    """The texts that the user was shown: of errors, and those that came in the clear."""
     return [event.text for event in reply.events if isinstance(event, (ErrorReceived, TextReceived))]
 
 
 @scenario(needs=("policy",), requirements=("ERROR-FORM-1", "!ERROR-FORM-1", "ERROR-START-1", "!ERROR-FORM-3"))
 def errors_are_known_by_their_mark(context: Context) -> None:
-    """A message with the mark anywhere in it is an Error Message and brings a query; without the colon it is text."""
+    """A message is an Error Message if "?OTR Error:" is anywhere in it; with any other spelling it is text."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     for message in (b"?OTR Error: no", b"?OTR Error:", b"hello ?OTR Error: no", b"<b>?OTR Error:no</b>"):
-        reply = target.receive(message)
-        reply.assert_sent(Kind.QUERY)
+        target.receive(message).assert_sent("error.not-recognised", Kind.QUERY, case=message)
     for text in (b"?OTR Error no", b"? OTR Error: no", b"?OTR error: no"):
-        target.receive(text).assert_sent()
+        target.receive(text).assert_sent("error.text-taken-for-error", case=text)
 
 
 @scenario(needs=("policy",), requirements=("ERROR-START-2", "!ERROR-START-1", "!ERROR-START-2"))
 def errors_start_something_only_by_policy(context: Context) -> None:
-    """An Error Message is answered with a query if ERROR_START_AKE is set, and else with nothing."""
+    """An Error Message is answered with a query if ERROR_START_AKE is set, and with nothing otherwise."""
     for flag in (Policy.NONE, Policy.ERROR_START_AKE):
-        for _, target, _ in context.each_state(ALLOW[context.version] | flag):
-            target.receive(ERROR + b"no").assert_sent(*[Kind.QUERY] * bool(flag))
+        for state, target, _ in context.each_state(ALLOW[context.version] | flag):
+            reply = target.receive(ERROR + b"no")
+            if flag:
+                reply.assert_sent("error.not-answered", Kind.QUERY, case=state.upper())
+            else:
+                reply.assert_sent("error.answered-without-flag", case=state.upper())
 
 
 @scenario(requirements=("ERROR-SHOW-1", "!ERROR-SHOW-1"))
 def errors_are_shown_in_every_message_state(context: Context) -> None:
-    """The user sees an Error Message whatever the message state, and plain text is not taken for one."""
+    """The user sees an Error Message in every message state, and plain text is not taken for one."""
     for state, target, _ in context.each_state():
         told = _told(target.receive(ERROR + b"it went wrong"))
         seen = len(told) == 1 and b"it went wrong" in told[0]
-        check(seen, f"when {state} the user is shown the error once, and was shown {told}")
+        check("error.not-shown", seen, expected="the error, once", got=told, case=state.upper())
         errors = target.receive(b"it went wrong").of(ErrorReceived)
-        check(not errors, f"text without the mark is no error, and was shown as {errors}")
+        case = "a text without the mark"
+        check("error.text-taken-for-error", not errors, expected="no error is shown", got=errors, case=case)
 
 
 @scenario(requirements=("ERROR-STATE-1", "!ERROR-STATE-1"))
 def errors_change_no_state(context: Context) -> None:
-    """An Error Message between any two steps of a handshake, or in a session, disturbs neither."""
+    """An Error Message disturbs neither a handshake, whatever its next step is, nor a session."""
     target = context.target_session()
     begins = target.insider()
     target.user("start")
     dh_key = build(target.receive(begins.commit()).message(Kind.DH_KEY))
     target.receive(ERROR + b"in AWAITING_REVEALSIG")
-    target.receive(begins.reveal_signature(dh_key)).one(Established)
+    target.receive(begins.reveal_signature(dh_key)).one(Established, "error.state-changed", case="AWAITING_REVEALSIG")
     target.receive(ERROR + b"in ENCRYPTED")
-    target.assert_session_alive(begins)
+    target.assert_session_alive(begins, "error.state-changed")
     target = context.target_session()
     answers = target.insider()
     commit = build(target.query().message(Kind.DH_COMMIT))
     target.receive(ERROR + b"in AWAITING_DHKEY")
-    reveal = build(target.receive(answers.dh_key()).message(Kind.REVEAL_SIGNATURE))
+    reply = target.receive(answers.dh_key())
+    reveal = build(reply.message(Kind.REVEAL_SIGNATURE, "error.state-changed", case="AWAITING_DHKEY"))
     target.receive(ERROR + b"in AWAITING_SIG")
-    target.receive(answers.signature(answers.decommit(commit, reveal))).one(Established)
-    target.assert_session_alive(answers)
+    signature = answers.signature(answers.decommit(commit, reveal))
+    target.receive(signature).one(Established, "error.state-changed", case="AWAITING_SIG")
+    target.assert_session_alive(answers, "error.state-changed")
 
 
 @scenario(requirements=("ERROR-LOOP-1", "!ERROR-LOOP-1"))
 def errors_are_never_answered_with_errors(context: Context) -> None:
-    """Neither an Error Message, nor several, nor one with nothing in it, brings back an Error Message."""
+    """No Error Message is answered with an Error Message: not the first one, not a repeated one, not an empty one."""
     for state, target, _ in context.each_state():
         for text in (ERROR + b"no", ERROR + b"no", b"?OTR Error:", ERROR + ERROR, ERROR + b"?OTRv4?"):
-            kinds = target.receive(text).kinds
-            check(Kind.ERROR not in kinds, f"when {state} the error {text!r} is not answered with an error")
+            answers = target.receive(text).messages(Kind.ERROR)
+            case = f"{text.decode()} in {state.upper()}"
+            check("error.answered-with-error", not answers, expected="no Error Message", got=answers, case=case)
 
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
@@ -92,13 +99,13 @@ def the_text_of_an_error_is_data(context: Context) -> None:
     target, insider = context.encrypted()
     for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
         told = _told(target.receive(ERROR + text))
-        check(any(text in one for one in told), f"the error's text {text!r} is shown as it is, and there was {told}")
-    target.receive(b"?OTR Error:").assert_rejected("an error without a text")
-    target.assert_session_alive(insider)
+        check("error.text-interpreted", any(text in one for one in told), expected=text, got=told)
+    target.receive(b"?OTR Error:").assert_rejected("error.state-changed", "an Error Message without a text")
+    target.assert_session_alive(insider, "error.state-changed")
 
 
 def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]:
-    """What comes of a text that the target can't read: for its authenticator, and for a key id."""
+    """The replies to a text that the target can't read: because of its MAC, and because of a key id."""
     return [
         target.receive(message) for message in (insider.data(text, mac=bytes(20)), insider.data(text, sender_keyid=77))
     ]
@@ -106,18 +113,19 @@ def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]
 
 @scenario(requirements=("ERROR-FORM-2", "ERROR-FORM-3"))
 def the_own_errors_speak_to_people(context: Context) -> None:
-    """An Error Message begins with its exact mark, and what follows are words for people."""
+    """An Error Message has the exact mark "?OTR Error:", and the rest is words for people."""
     target, insider = context.encrypted()
     for reply in _unread(target, insider, b"hello"):
-        message = build(reply.message(Kind.ERROR))
+        message = build(reply.message(Kind.ERROR, "error.not-sent-with-mark"))
         words = message.partition(b"?OTR Error:")[2]
         readable = words.decode("utf-8", "replace").strip()
-        check(len(readable.split()) >= 2 and readable.isprintable(), f"{message!r} tells in words what went wrong")
+        in_words = len(readable.split()) >= 2 and readable.isprintable()
+        check("error.not-in-words", in_words, expected="two words at least, all of them printable", got=message)
 
 
 @scenario(requirements=("ERROR-TEXT-1", "!ERROR-TEXT-1", "ROBUST-LEAK-1", "!ROBUST-LEAK-1"))
 def the_own_errors_give_nothing_away(context: Context) -> None:
-    """What is sent in the clear about an unreadable message names no key, no text, no account and no client."""
+    """What is sent in the clear about an unreadable message reveals no key, text, account or instance tag."""
     target, insider = context.encrypted()
     text = b"the secret in the message"
     keys = insider.keys(insider.our_keyid - 1, insider.their_keyid)
@@ -131,15 +139,15 @@ def the_own_errors_give_nothing_away(context: Context) -> None:
         secrets += [b"%x" % own, b"%X" % own, b"%d" % own]
     for message in [raw for reply in _unread(target, insider, text) for raw in reply.raw]:
         found = [secret for secret in secrets if secret in message]
-        check(not found, f"{message!r} gives nothing away, and has {found}")
+        check("error.secret-revealed", not found, expected="nothing secret", got=found, case=message)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("ERROR-RESEND-1", "!ERROR-RESEND-1"))
 def errors_send_no_text_to_another_key(context: Context) -> None:
-    """After an error and a new handshake, a text written for one key comes at most to that key, and never in the clear.
+    """After an error and a new handshake, a text typed for one key is sent to no other, and never in the clear.
 
-    Whether it is sent again to the same key is left to the client.
+    The client may send it again to the same key, or not.
     """
     for key in ("mallory", "carol"):
         target, _ = context.encrypted()
@@ -150,8 +158,9 @@ def errors_send_no_text_to_another_key(context: Context) -> None:
         replies = [target.handshake_by_insider(again), target.user("send", text=b"for whoever is there")]
         sent = [message for reply in replies for message in reply.messages(Kind.DATA)]
         texts = [parse_plaintext(again.read(build(message))).text for message in sent]
-        check(texts[-1:] == [b"for whoever is there"], f"the new text arrives, and there was {texts}")
+        new = b"for whoever is there"
+        check("text.not-delivered", texts[-1:] == [new], expected=new, got=texts, case="the text typed last")
         mine = [one for one in texts if b"for mallory alone" in one]
-        check(key == "mallory" or not mine, f"the text for mallory is not sent to {key}, and was: {mine}")
+        check("user.text-sent-to-another-key", key == "mallory" or not mine, got=mine, case=f"sent to {key}")
         clear = [raw for raw in target.replies(begun, "target").raw if b"for mallory" in raw]
-        check(not clear, f"the text does not go out in the clear, and did: {clear}")
+        check("text.sent-in-clear", not clear, expected="no text in the clear", got=clear)
