@@ -111,8 +111,8 @@ class SmpReply:
 
 def _tlvs(types: Iterable[int]) -> str:
     """SMP TLVs in words."""
-    words = ", ".join(map(str, types))
-    return f"SMP TLVs of type {words}" if words else "no SMP TLV"
+    words = " and ".join(map(str, types))
+    return f"SMP TLV {words}" if words else "no SMP TLV"
 
 
 def _outcome(equal: bool) -> str:

@@ -161,7 +161,9 @@ def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
         reply = smp_session.offer(kind, tampered(kind)[f"another {number}"])
         if reply.requests and kind == MESSAGE_1:
             reply = smp_session.user("smp_answer", secret=SECRET)
-        reply.aborts("smp.failure-not-aborted", f"SMP TLV {kind} with another {number}")
+        case = f"SMP TLV {kind} with another {number}"
+        reply.refuses(PROOF_CHECKS[kind], case)
+        reply.sends("smp.failure-not-aborted", ABORT, case=case)
 
 
 @scenario(needs=("smp",), requirements=("SMP-ABORT-1", "!SMP-ABORT-1"))
@@ -171,8 +173,10 @@ def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         kind, numbers = smp_session.bring(kind - 1)
         reply = smp_session.give(kind, smp_value(kind, numbers)[:-100])
-        reply.aborts("smp.failure-not-aborted", f"SMP TLV {kind} that ends too early")
-        smp_session.has_dropped("smp.run-survives-failure", (kind, numbers), f"SMP TLV {kind} that ends too early")
+        case = f"SMP TLV {kind} that ends too early"
+        reply.refuses("tlv.smp-value-too-short", case)
+        reply.sends("smp.failure-not-aborted", ABORT, case=case)
+        smp_session.has_dropped("smp.run-survives-failure", (kind, numbers), case)
 
 
 @scenario(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
 from otterproof.harness.wire import Kind
@@ -17,19 +17,16 @@ UNKNOWN = (9, 0x0A, 0x80, 0xFF, 0x0101, 0x0106, 0x0108, 0x8001, 0xFFFF)
 END = tlv(DISCONNECTED)
 
 
-def _finishes(reply: Reply, why: str) -> None:
-    check(len(reply.of(Finished)) == 1, f"{why} ends the session: {reply}")
-
-
 @scenario(
     requirements=("TLV-FORM-1", "TLV-FORM-2", "TLV-FORM-3", "TLV-SAMPLE-1", "!TLV-FORM-1", "TLV-END-4", "TLV-END-2")
 )
 def tlvs_follow_a_nul(context: Context) -> None:
-    """Text ends at the first NUL, and records stand behind it without gaps; the worked examples are such. Without a NUL
-    they would be text.
+    """Text ends at the first NUL, and TLVs follow it without gaps, as in the worked examples.
+
+    Without a NUL everything is text.
     """
     examples = b"\x00\x00\x00\x05hello", b"\x00\x01\x00\x00"
-    for plaintext, shown in (
+    for plaintext, texts in (
         (b"\0" + examples[1], []),
         (b"bye\0" + examples[1], [b"bye"]),
         (b"bye\0" + examples[0] + examples[1], [b"bye"]),
@@ -38,62 +35,67 @@ def tlvs_follow_a_nul(context: Context) -> None:
     ):
         target, insider = context.encrypted()
         reply = target.receive(insider.data(plaintext))
-        reply.assert_shown(*shown)
-        _finishes(reply, f"the TLV in {plaintext!r}")
+        reply.assert_shown("tlv.text-not-cut-at-nul", *texts, case=plaintext)
+        reply.one(Finished, "tlv.record-not-found", case=plaintext)
     target, insider = context.encrypted()
-    target.assert_receives_text(insider, b"\x01 and \x02 are text here")
-    target.receive(insider.data(b"text\0\0\0\0\4" + examples[1])).assert_shown(b"text")
-    target.assert_session_alive(insider)
+    target.assert_receives_text(insider, b"\x01 and \x02 are text here", check_id="tlv.text-taken-for-records")
+    inside = b"text\0\0\0\0\4" + examples[1]
+    target.receive(insider.data(inside)).assert_shown("tlv.text-not-cut-at-nul", b"text", case=inside)
+    target.assert_session_alive(insider, "tlv.value-taken-for-records")
 
 
 @scenario(requirements=("!TLV-FORM-2", "!TLV-FORM-3", "TLV-FORM-5"))
 def lengths_and_types_have_two_bytes(context: Context) -> None:
-    """Type and length are big-endian numbers of two bytes: long records are passed over whole, what looks like the end
-    inside of one is not it, and the one behind it is.
+    """Type and length are big-endian numbers of two bytes: a long TLV is skipped whole, and the next one is found.
+
+    Bytes inside its value that look like the end of the session have no effect.
     """
     for length in (0, 1, 0x00FF, 0x0100, 0x0101, 0x7FFF, 0x8000, 0xFFFF):
         target, insider = context.encrypted()
         inside = (b"\0\1\0\0" * (length // 4 + 1))[:length]
-        target.receive(insider.data(b"a record", tlvs=[tlv(PADDING, inside)])).assert_shown(b"a record")
-        target.assert_sends_text(insider, b"still here")
+        case = f"a TLV with a value of {length} bytes"
+        reply = target.receive(insider.data(b"a record", tlvs=[tlv(PADDING, inside)]))
+        reply.assert_shown("tlv.text-not-cut-at-nul", b"a record", case=case)
+        target.assert_sends_text(insider, b"still here", check_id="tlv.value-taken-for-records")
         reply = target.receive(insider.data(b"two records", tlvs=[tlv(PADDING, inside), END]))
-        reply.assert_shown(b"two records")
-        _finishes(reply, f"a TLV behind one of {length} bytes")
+        reply.assert_shown("tlv.text-not-cut-at-nul", b"two records", case=case)
+        reply.one(Finished, "tlv.record-not-found", case=f"a type 1 TLV after {case}")
 
 
 @scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
 def unknown_types_are_passed_over(context: Context) -> None:
-    """TLVs of unknown type have no effect, and take none from the text or from the TLVs before and behind them."""
+    """TLVs of unknown type have no effect, and neither the text nor the TLVs before and after them are lost."""
     target, insider = context.encrypted()
     for kind in UNKNOWN:
         for value in (b"", b"value", bytes(4)):
             reply = target.receive(insider.data(b"text", tlvs=[tlv(kind, value)]))
-            reply.assert_shown(b"text")
-            check(not reply.of(Finished), f"type {kind:#x} does not end the session")
-    target.receive(insider.data(tlvs=[tlv(kind) for kind in UNKNOWN])).assert_rejected("TLVs of unknown types")
-    target.assert_sends_text(insider, b"still here")
-    _finishes(
-        target.receive(insider.data(tlvs=[*(tlv(kind, b"x") for kind in UNKNOWN), END])), "a TLV behind unknown ones"
-    )
+            case = f"a TLV of type {kind:#x} with a value of {len(value)} bytes"
+            reply.assert_shown("tlv.unknown-type-hides-text", b"text", case=case)
+            ended = reply.of(Finished)
+            check("tlv.unknown-type-acted-on", not ended, expected="the session goes on", got=ended, case=case)
+    reply = target.receive(insider.data(tlvs=[tlv(kind) for kind in UNKNOWN]))
+    reply.assert_rejected("tlv.unknown-type-acted-on", "TLVs of unknown types and no text")
+    target.assert_sends_text(insider, b"still here", check_id="tlv.unknown-type-acted-on")
+    reply = target.receive(insider.data(tlvs=[*(tlv(kind, b"x") for kind in UNKNOWN), END]))
+    reply.one(Finished, "tlv.unknown-type-hides-records", case="a type 1 TLV after TLVs of unknown types")
 
 
 @scenario(requirements=("TLV-FORM-6", "!TLV-FORM-6"))
 def a_nul_alone_is_no_tlv(context: Context) -> None:
-    """A NUL with nothing behind it is a message without TLVs: the text is shown, nobody is told of an error."""
+    """A NUL with nothing after it is a message without TLVs: the text is shown, and no error is reported."""
     target, insider = context.encrypted()
     for text in (b"text", b""):
+        case = "a text and a NUL" if text else "a NUL alone"
         reply = target.receive(insider.data(text + b"\0"))
-        reply.assert_shown(*[text] if text else [])
-        check(not reply.noticed, f"an empty list of TLVs is no mistake: {reply}")
-        check(not reply.of(Rejected), f"nothing is ignored: {reply}")
+        reply.assert_shown("tlv.empty-list-refused", *[text] if text else [], case=case)
+        refused = reply.noticed or bool(reply.of(Rejected))
+        check("tlv.empty-list-refused", not refused, expected="no error is reported", got=reply, case=case)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("TLV-FORM-8", "!TLV-FORM-8", "!TLV-SAMPLE-1"))
 def records_that_are_cut_short(context: Context) -> None:
-    """A TLV that is cut short, or stray bytes behind the last one, have no effect, end no session, and what comes later
-    is as ever.
-    """
+    """A TLV that is cut short, or stray bytes after the last one, have no effect, and the session goes on."""
     target, insider = context.encrypted()
     for records in (
         b"\0",
@@ -111,21 +113,23 @@ def records_that_are_cut_short(context: Context) -> None:
         b"\0\0\0\0\0\1\0",
     ):
         reply = target.receive(insider.data(b"text\0" + records))
-        check(not reply.of(Finished), f"{records[:12]!r} does not end the session: {reply}")
-        check(reply.secure in ([b"text"], []), f"nothing is shown but the text: {reply}")
-        check(len(reply.accepted) == len(reply.secure), f"nothing comes of {records[:12]!r}: {reply}")
-        target.assert_receives_text(insider, b"the next message")
+        quiet = len(reply.accepted) == len(reply.secure)  # an end counts as accepted
+        check("tlv.cut-short-acted-on", quiet, expected="no event but the text", got=reply, case=records)
+        shown_alone = reply.secure in ([b"text"], [])
+        check("tlv.cut-short-shown", shown_alone, expected="the text, or nothing", got=reply.secure, case=records)
+        target.assert_receives_text(insider, b"the next message", check_id="tlv.cut-short-ends-session")
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!TLV-FORM-1", "!TLV-END-1"))
 def typed_text_makes_no_tlvs(context: Context) -> None:
-    """A text in which the user has typed a NUL is refused, or sent without making what follows a TLV."""
+    """A text in which the user typed a NUL is refused, or sent in such a way that what follows is not a TLV."""
     target, insider = context.encrypted()
     for text in (b"text\0\0\1\0\0", b"\0\0\1\0\0", b"text\0\0\0\0\0\0\1\0\0"):
         for message in target.user("send", text=text).messages(Kind.DATA):
             found = target.read(insider, message)
-            check(all(one.type != DISCONNECTED for one in found.tlvs), f"what is typed ends no session: {found}")
+            ends = any(one.type == DISCONNECTED for one in found.tlvs)
+            check("tlv.typed-text-becomes-record", not ends, expected="no type 1 TLV", got=found, case=text)
     target.assert_session_alive(insider)
 
 
@@ -136,75 +140,91 @@ def padding_is_ignored(context: Context) -> None:
     for value in (b"", b"hello", bytes(1000), b"\0\1\0\0", b"?OTR:", b"\xff" * 0xFFFF):
         for text in (b"text", b""):
             reply = target.receive(insider.data(text, tlvs=[tlv(PADDING, value)] * 2))
-            reply.assert_shown(*[text] if text else [])
-            check(len(reply.accepted) == len(reply.secure), f"nothing comes of padding: {reply}")
+            case = f"two type 0 TLVs with values of {len(value)} bytes"
+            reply.assert_shown("tlv.padding-not-ignored", *[text] if text else [], case=case)
+            quiet = len(reply.accepted) == len(reply.secure)
+            check("tlv.padding-not-ignored", quiet, expected="no event but the text", got=reply, case=case)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("TLV-PADDING-1", "!TLV-PADDING-1"))
 def padding_that_is_sent(context: Context) -> None:
-    """What the target adds to a text is whole TLVs; asked for padding, if it can add some, it adds a type 0 TLV of that
-    length, and else none of it.
+    """The TLVs that the target adds to a text are whole; an engine adds padding when asked, and only then.
+
+    The padding is one type 0 TLV of the length that was asked for.
     """
     target, insider = context.encrypted()
     for length in (0, 1, 255, 5000):
         plain = target.read(insider, target.user("send", text=b"text").message(Kind.DATA))
         _whole(plain, b"text")
         if "lockstep" in context.target.capabilities:
-            check(not plain.tlvs, f"without the wish there is no padding, and there was {plain.tlvs}")
+            check("tlv.padding-not-requested", not plain.tlvs, expected="no TLV", got=plain.tlvs)
             padded = target.read(insider, target.user("send", text=b"text", padding=length).message(Kind.DATA))
             _whole(padded, b"text")
-            check([found.length for found in padded.tlvs] == [length], f"there are {length} bytes of padding")
+            lengths = [found.length for found in padded.tlvs]
+            check(
+                "tlv.padding-wrong-length", lengths == [length], expected=f"one TLV of {length} bytes", got=padded.tlvs
+            )
 
 
 def _whole(plain: Plaintext, text: bytes) -> None:
-    check(plain.text == text, f"the text is {text!r}, and was {plain.text!r}")
+    check("text.changed-on-the-way", plain.text == text, expected=text, got=plain.text)
     cut = [found for found in plain.tlvs if len(found.value) != found.length]
-    check(not plain.rest and not cut, "TLVs that are sent are whole")
+    check("tlv.sent-cut-short", not plain.rest and not cut, expected="whole TLVs", got=plain.rest or cut)
 
 
 @scenario(requirements=("TLV-END-1", "!TLV-END-1"))
 def the_users_end(context: Context) -> None:
-    """When the user ends the session the correspondent gets a type 1 TLV, under the keys of the session, which is gone
-    then; there is no such TLV before, and none outside a session.
+    """When the user ends the session the peer gets one type 1 TLV, under the keys of the session, which is then over.
+
+    No type 1 TLV goes out before that, and none outside a session.
     """
     target, insider = context.encrypted()
     before = target.read(insider, target.user("send", text=b"before").message(Kind.DATA))
-    check(all(found.type != DISCONNECTED for found in before.tlvs), "ordinary messages do not end the session")
+    ends = any(found.type == DISCONNECTED for found in before.tlvs)
+    check("tlv.end-not-requested", not ends, expected="no type 1 TLV", got=before.tlvs, case="a text in a session")
     reply = target.user("end")
     reply.one(Ended)
     tlvs = target.read(insider, reply.message(Kind.DATA)).tlvs
-    check([found.type for found in tlvs].count(DISCONNECTED) == 1, f"the end says so with a type 1 TLV, not {tlvs}")
-    target.receive(insider.data(b"too late")).assert_rejected("a data message after the user's end")
-    check(not target.user("end").messages(Kind.DATA), "without a session there is nothing to end")
-
-
-def _unlocked(target: TargetSession, text: bytes) -> bool:
-    """Whether a text of the user's goes out in the clear."""
-    return any(text in raw for raw in target.user("send", text=text).raw)
+    told = [found.type for found in tlvs].count(DISCONNECTED) == 1
+    check("tlv.end-not-sent", told, expected="one type 1 TLV", got=tlvs)
+    reply = target.receive(insider.data(b"too late"))
+    reply.assert_rejected("session.read-after-end", "a Data Message after the user's end")
+    reply = target.user("end")
+    quiet = not reply.messages(Kind.DATA)
+    check("tlv.end-not-requested", quiet, expected="no Data Message", got=reply, case="an end outside a session")
 
 
 @scenario(requirements=("TLV-END-2", "!TLV-END-2", "TLV-END-3", "!TLV-END-3", "TLV-END-4", "!TLV-END-4"))
 def the_correspondents_end(context: Context) -> None:
-    """A type 1 TLV, whatever its value, leads to FINISHED: the user is told, the text beside it is shown, nothing more
-    is read or sent in the clear until he ends the session as well. Nothing else does.
+    """A type 1 TLV, whatever its value, leads to FINISHED: the user is told, and the text beside it is shown.
+
+    Nothing more is read, or sent in the clear, until the user ends the session as well. A text does not end a session.
     """
     for text, value in ((b"", b""), (b"good bye", b""), (b"", b"with a value"), (b"both", bytes(300))):
         target, insider = context.encrypted()
-        check(not target.assert_receives_text(insider, b"before").of(Finished), "a text does not end the session")
+        case = f"a type 1 TLV with a value of {len(value)} bytes, {'beside a text' if text else 'alone'}"
+        reply = target.assert_receives_text(insider, b"before")
+        ended = reply.of(Finished)
+        check("tlv.session-ends-without-record", not ended, expected="the session goes on", got=reply, case="a text")
         reply = target.receive(insider.data(text, tlvs=[tlv(DISCONNECTED, value)]))
-        reply.one(Finished)
-        reply.assert_shown(*[text] if text else [])
-        target.receive(insider.data(b"too late")).assert_rejected("a data message after the end")
-        check(not _unlocked(target, b"not in the clear"), "in FINISHED a text does not go out in the clear")
+        reply.one(Finished, "tlv.end-not-obeyed", case=case)
+        reply.assert_shown("tlv.end-hides-text", *[text] if text else [], case=case)
+        reply = target.receive(insider.data(b"too late"))
+        reply.assert_rejected("session.read-after-end", f"a Data Message after {case}")
+        raw = target.user("send", text=b"not in the clear").raw
+        leaks = any(b"not in the clear" in message for message in raw)
+        check("text.sent-after-end", not leaks, expected="the text does not go out", got=raw, case="FINISHED")
         target.user("end").one(Ended)
-        check(_unlocked(target, b"in the clear"), "after the user's own end texts go out in the clear")
+        raw = target.user("send", text=b"in the clear").raw
+        sent = any(b"in the clear" in message for message in raw)
+        check("text.not-sent-in-clear", sent, expected=b"in the clear", got=raw, case="after the user's own end")
 
 
 @scenario(requirements=("!TLV-FORM-5", "!TLV-END-2"))
 def what_follows_the_end(context: Context) -> None:
-    """What stands behind a type 1 TLV in its message does no harm: the session is over, and its keys are not used."""
-    for behind in (
+    """TLVs after a type 1 TLV in the same message do no harm: the session is over, and its keys are not used."""
+    for others in (
         [END],
         [tlv(SMP_ABORT)],
         [tlv(EXTRA_KEY, bytes(4))],
@@ -212,8 +232,12 @@ def what_follows_the_end(context: Context) -> None:
         [tlv(PADDING, bytes(10)), tlv(0xFFFF), END],
     ):
         target, insider = context.encrypted()
-        reply = target.receive(insider.data(b"good bye", tlvs=[END, *behind]))
-        reply.assert_shown(b"good bye")
-        check(bool(reply.of(Finished)), "the session is over")
-        target.receive(insider.data(b"too late")).assert_rejected("a data message after the end")
-        check(not target.user("send", text=b"too late").messages(Kind.DATA), "no data message is sent after the end")
+        reply = target.receive(insider.data(b"good bye", tlvs=[END, *others]))
+        case = f"a type 1 TLV, then TLVs of types {', '.join(str(one.type) for one in others)}"
+        reply.assert_shown("tlv.end-hides-text", b"good bye", case=case)
+        check("tlv.end-not-obeyed", bool(reply.of(Finished)), expected="the session is over", got=reply, case=case)
+        reply = target.receive(insider.data(b"too late"))
+        reply.assert_rejected("session.read-after-end", f"a Data Message after {case}")
+        reply = target.user("send", text=b"too late")
+        quiet = not reply.messages(Kind.DATA)
+        check("text.sent-after-end", quiet, expected="no Data Message", got=reply, case=case)
