@@ -1,14 +1,14 @@
 """Readings measured: a probe finds out which answer a target gives to a question that the protocol texts leave open.
 
-A probe is a decorated function, and as such a scenario of the kind "readings": it brings about the situation that the
-question is about, and returns the option that the target takes (harness/spec/requirements/readings_*.toml). It is asked
-twice, with different randomness, and must come to the same answer; an answer that the texts do not support fails. What
-was measured is in the result, so that a report can show it.
+A probe is a decorated function, which makes it a scenario of the kind "readings": it brings about the situation that
+the question is about, and returns the option that the target takes (harness/spec/requirements/readings_*.toml). It
+runs twice, with different randomness, and must return the same answer both times; an answer that the texts do not
+support fails. The answer is in the result, so that a report can show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from otterproof.harness.spec.requirements import load
 from otterproof.harness.targets.engines import ENGINES
@@ -22,6 +22,16 @@ Probe = Callable[[Context], str]
 PROBES: dict[str, Probe] = {}
 
 
+def _one_of(options: Iterable[str]) -> str:
+    return " or ".join(options)
+
+
+def same_answer(answers: Sequence[str], case: str) -> str:
+    """Demand that inputs which raise the same question are treated alike; their one answer."""
+    check("reading.inconsistent", len(set(answers)) == 1, expected="one answer", got=answers, case=case)
+    return answers[0]
+
+
 def reading(name: str, *, needs: tuple[str, ...] = (), peer_needs: tuple[str, ...] = ()) -> Callable[[Probe], Probe]:
     """Make a function the probe of a reading. UnknownId for a reading that is not in the register."""
     question = load().reading(name)
@@ -31,13 +41,14 @@ def reading(name: str, *, needs: tuple[str, ...] = (), peer_needs: tuple[str, ..
 
         def measure(context: Context) -> None:
             first, again = probe(context), probe(context.reseeded(b"again"))
-            check(first in question.options, f"the answer to {name} is one of {', '.join(question.options)}: {first}")
-            check(first == again, f"the answer to {name} is the same each time, and was {first}, then {again}")
+            options, supported = question.options, question.supported
+            check("reading.unknown-option", first in options, expected=_one_of(options), got=first, case=name)
+            check("reading.not-repeatable", first == again, expected=f"{first} again", got=again, case=name)
             context.readings[name] = first
-            supported = ", ".join(question.supported)
-            check(first in question.supported, f"the texts bear {supported} as the answer to {name}, and it is {first}")
+            check("reading.not-supported", first in supported, expected=_one_of(supported), got=first, case=name)
             if context.target.name in ENGINES:
-                check(first == question.ours, f"the project's engines answer {name} with {question.ours}: {first}")
+                ours = question.ours
+                check("reading.engine-answers-otherwise", first == ours, expected=ours, got=first, case=name)
 
         measure.__name__, measure.__module__, measure.__qualname__ = (
             probe.__name__,

@@ -1,11 +1,11 @@
 """Two implementations side by side: a target and the reference engine are given the same inputs, step by step.
 
-A course is a list of steps that a scenario takes with one implementation; it is taken with each of the two, with
-insiders of its own, for each has drawn its own keys. What comes of a step is compared as far as it does not depend on
-randomness: which kinds of messages go out, under which keys, what is shown to the user, and what he is told. The order
-of messages and of what the user is told does not count, nor do heartbeats, which depend on clocks. A difference where a
-reading is declared, of which the target's own answer is measured to be another than the reference engine's, is none;
-the rest of that course then says nothing and is left out.
+A course is a list of steps that a scenario takes with one implementation. It is taken with each of the two, with
+insiders of its own, because each has drawn its own keys. The answers to a step are compared in everything that does not
+depend on randomness: which kinds of messages go out, under which keys, and what the user is shown and told. Heartbeats
+are left out, because they depend on clocks. A step may name readings. Where the answers to it differ and the target is
+measured to answer one of these questions otherwise than the reference engine, the difference is allowed, and the rest
+of that course is not compared.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.probe import PROBES
-from otterproof.harness.testkit.reply import Reply, check
+from otterproof.harness.testkit.reply import Reply, check, fail
 from otterproof.harness.testkit.smp_session import SmpReply
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.shown import TITLES, shown
 from otterproof.implementations.contract import (
     Ended,
     Established,
@@ -36,7 +37,7 @@ from otterproof.implementations.contract import (
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A step that was taken. readings: the questions on which it depends what comes of it."""
+    """A step that was taken. readings: the questions that decide what the answer to it is."""
 
     label: str
     seen: tuple[str, ...]
@@ -55,16 +56,16 @@ class Side:
         return self.subject.insider(key, tag, seed)
 
     def step(self, label: str, reply: Reply, *readings: str) -> Reply:
-        """Note what came of a step."""
+        """Note the answer to a step."""
         told = [_event(event) for event in reply.events if isinstance(event, _COMPARED)]
         sent = [_message(message) for message in reply.sent if not _is_heartbeat(message)]
         self.taken.append(Taken(label, (*sent, *told), readings))
         return reply
 
     def smp(self, label: str, reply: SmpReply, *readings: str) -> SmpReply:
-        """Note what came of a step of SMP: its TLVs count, not the messages that bear them.
+        """Note the answer to a step of SMP: its TLVs count, not the messages that carry them.
 
-        An abort in a message of its own would pass for a heartbeat.
+        An abort in a message of its own would be taken for a heartbeat.
         """
         told = [_event(event) for event in reply.reply.events if isinstance(event, _COMPARED)]
         others = [_message(message) for message in reply.reply.sent if message.kind is not Kind.DATA]
@@ -84,7 +85,7 @@ Plan = Callable[[Side], None]
 
 
 def compare(context: Context, plan: Plan) -> None:
-    """Take a course with both, and demand that the same came of each step, but for declared readings."""
+    """Take a course with both, and demand the same answer to each step, except where a declared reading differs."""
     judged, reference = Side(context), Side(context.for_target(EngineTarget("reference")))
     plan(reference)
     try:
@@ -95,18 +96,17 @@ def compare(context: Context, plan: Plan) -> None:
 
 def _compare(context: Context, judged: Side, reference: Side) -> None:
     for one, other in zip(judged.taken, reference.taken, strict=False):
-        check(one.label == other.label, f"both are at the same step, and are at {one.label!r} and {other.label!r}")
+        check("differential.other-step", one.label == other.label, expected=other.label, got=one.label)
         if one.seen == other.seen:
             continue
         if any(_declared(context, name) for name in one.readings):
             return
         context.blame(judged.subject.record)
-        shown = [", ".join(seen) or "nothing" for seen in (one.seen, other.seen)]
-        check(False, f"{one.label}: the same comes of it as with the reference engine ({shown[1]}), and was {shown[0]}")
+        fail("differential.other-answer", expected=other.seen, got=one.seen, case=one.label)
 
 
 def _declared(context: Context, name: str) -> bool:
-    """Whether the target's own answer to the question is another one than the reference engine's."""
+    """Whether the target's answer to the question differs from the reference engine's."""
     question = load().reading(name)
     return context.version in question.versions and PROBES[name](context.reseeded(name.encode())) != question.ours
 
@@ -116,18 +116,18 @@ _COMPARED = (TextReceived, Established, Finished, Ended, SmpRequested, SmpFinish
 
 
 def _event(event: Event) -> str:
-    """An event without what is random or told differently."""
+    """An event, without what is random or what drivers tell differently."""
     match event:
         case TextReceived(text=text, secure=secure):
-            return f"{'secure' if secure else 'clear'} text {text[:60]!r}"
+            return f"{'secure' if secure else 'clear'} text {shown(text[:60])}"
         case Established(version=version):
             return f"established in version {version}"
         case SmpRequested(question=question):
-            return f"SMP request {question!r}"
+            return f"SMP request with {'no question' if question is None else shown(question)}"
         case SmpFinished(equal=equal):
             return f"SMP {'equal' if equal else 'unequal'}"
         case ExtraKey(received=received, use=use, data=data):
-            return f"extra key {'received' if received else 'made'} for {use} {data!r}"
+            return f"extra key {'received' if received else 'made'} for use {use} with {shown(data)}"
         case _:
             return type(event).__name__.lower()
 
@@ -137,7 +137,7 @@ def _message(message: Message) -> str:
     if message.kind is Kind.DATA and not message.problems:
         ours, theirs = message.number("sender_keyid"), message.number("recipient_keyid")
         return f"data message under the keys {ours} and {theirs}"
-    return str(message.kind)
+    return TITLES[message.kind]
 
 
 #: A message of this many bytes may be empty but for padding; any SMP message has more.
@@ -145,7 +145,7 @@ _PADDED = 300
 
 
 def _is_heartbeat(message: Message) -> bool:
-    """Whether it may be one. What is in it only the correspondent can tell, but it is short, and may be ignored."""
+    """Whether a message may be a heartbeat: short, and with IGNORE_UNREADABLE set. Only the peer can read more."""
     if message.kind is not Kind.DATA or message.problems:
         return False
     return message.number("flags") == 1 and len(message.data("encrypted_message")) <= _PADDED

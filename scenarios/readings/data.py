@@ -5,7 +5,7 @@ from __future__ import annotations
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
-from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.layers import Tlv, tlv, with_tlvs
@@ -14,18 +14,12 @@ from otterproof.implementations.contract import ExtraKey, Finished, Policy, SmpA
 IGNORE_UNREADABLE = 1
 
 
-def all_alike(answers: list[str], what: str) -> str:
-    """The one answer that several situations gave; CheckFailed if they gave different ones."""
-    check(len(set(answers)) == 1, f"{what} are treated alike, and were {answers}")
-    return answers[0]
-
-
 def is_shown(target: TargetSession, message: bytes, text: bytes) -> bool:
     return text in target.receive(message).secure
 
 
 def is_reported(reply: Reply) -> bool:
-    """Whether a message that can't be read has made the target say so, to either side."""
+    """Whether the target has told its user or the peer that it can't read a message."""
     return bool(reply.messages(Kind.ERROR) or reply.of(Unreadable))
 
 
@@ -37,8 +31,8 @@ def next_keys_out_of_range(context: Context) -> str:
         answers.append("none" if is_shown(target, insider.data(b"text", next_dh=value), b"text") else "check")
     for value in (2, DH_PRIME - 2):
         target, insider = context.encrypted()
-        target.assert_receives_text(insider, b"text", next_dh=value)
-    return all_alike(answers, "next keys out of range")
+        target.assert_receives_text(insider, b"text", check_id="keys.good-next-key-refused", next_dh=value)
+    return same_answer(answers, "next keys out of range")
 
 
 @reading("KEYMGMT-CTR-ZERO")
@@ -57,7 +51,7 @@ def answers_to_unreadable_messages(context: Context) -> str:
     finished = target.receive(old)
     fresh = context.target_session().receive(old)
     answers = ["reply" if reply.messages(Kind.ERROR) else "notice" for reply in (finished, fresh)]
-    return all_alike(answers, "data messages in PLAINTEXT and in FINISHED")
+    return same_answer(answers, "Data Messages in PLAINTEXT and in FINISHED")
 
 
 @reading("DATA-IGNORE-FLAG")
@@ -68,7 +62,7 @@ def unreadable_messages_that_may_be_ignored(context: Context) -> str:
     if is_reported(wrong_mac) or is_reported(unknown_key):
         return "none"
     repeated = insider.data(b"text", flags=IGNORE_UNREADABLE)
-    target.receive(repeated).assert_shown(b"text")
+    target.receive(repeated).assert_shown("text.not-delivered", b"text")
     others = [target.receive(repeated)]
     late = insider.data(b"text", flags=IGNORE_UNREADABLE)
     target.receive(insider.data(tlvs=[tlv(1)]))
@@ -80,7 +74,7 @@ def unreadable_messages_that_may_be_ignored(context: Context) -> str:
 def flags_without_a_meaning(context: Context) -> str:
     target, insider = context.encrypted()
     shown = [is_shown(target, insider.data(b"text", flags=flags), b"text") for flags in (0x02, 0x80, 0xFE)]
-    return all_alike(["ignore" if one else "reject" for one in shown], "flags without a meaning")
+    return same_answer(["ignore" if one else "reject" for one in shown], "flags without a meaning")
 
 
 @reading("DATA-OLDMACS-LENGTH")
@@ -89,7 +83,7 @@ def old_mac_keys_of_other_lengths(context: Context) -> str:
     for length in (20, 40):
         target.assert_receives_text(insider, b"whole keys", old_mac_keys=bytes(length))
     shown = [is_shown(target, insider.data(b"text", old_mac_keys=bytes(length)), b"text") for length in (19, 21)]
-    return all_alike(["accept" if one else "reject" for one in shown], "parts of keys")
+    return same_answer(["accept" if one else "reject" for one in shown], "parts of keys")
 
 
 @reading("ARMOUR-TRAILING")
@@ -101,7 +95,8 @@ def bytes_after_the_last_field(context: Context) -> str:
     fresh.user("start")
     commit = wire.parse(fresh.insider().commit())
     taken.append(bool(fresh.receive(wire.build(commit.with_body(commit.body + b"\0"))).messages(Kind.DH_KEY)))
-    return all_alike(["accept" if one else "reject" for one in taken], "a commit and a data message with a byte more")
+    answers = ["accept" if one else "reject" for one in taken]
+    return same_answer(answers, "a D-H Commit and a Data Message with a byte more")
 
 
 def _heartbeats(context: Context, seconds: int) -> tuple[TargetSession, Insider]:
@@ -120,8 +115,9 @@ def heartbeats(context: Context) -> str:
         target.tick(10)
         answers = target.receive(insider.data(b"text %d" % number)).messages(Kind.DATA)
         for answer in answers:
-            check(answer.number("flags") == IGNORE_UNREADABLE, "a heartbeat has IGNORE_UNREADABLE set")
-            check(not target.read(insider, answer).text, "a heartbeat has no text")
+            flags, text = answer.number("flags"), target.read(insider, answer).text
+            check("data.heartbeat-not-flagged", flags == IGNORE_UNREADABLE, expected=IGNORE_UNREADABLE, got=flags)
+            check("data.heartbeat-with-text", not text, expected="no text", got=text)
         if answers:
             return "interval"
     return "none"
@@ -132,8 +128,8 @@ def a_heartbeat_in_answer_to_one(context: Context) -> str:
     target, insider = _heartbeats(context, 120)
     if target.receive(insider.data(b"", flags=IGNORE_UNREADABLE)).messages(Kind.DATA):
         return "sent"
-    answer = target.receive(insider.data(b"a text")).messages(Kind.DATA)
-    check(bool(answer), "a text is answered with a heartbeat where a message without one is not")
+    reply = target.receive(insider.data(b"a text"))
+    check("data.heartbeat-not-sent", bool(reply.messages(Kind.DATA)), expected=Kind.DATA, got=reply, case="a text")
     return "none"
 
 
@@ -153,7 +149,7 @@ def tlvs_that_are_cut_short(context: Context) -> str:
         reply = target.receive(insider.data(plaintext))
         shown = "drop" if b"hello" in reply.secure else "message"
         answers.append("error" if reply.messages(Kind.ERROR) else shown)
-    return all_alike(answers, "TLVs that are cut short")
+    return same_answer(answers, "TLVs that are cut short")
 
 
 def _cut_end(context: Context) -> Reply:
@@ -173,7 +169,7 @@ def tlvs_after_the_end(context: Context) -> str:
 def the_extra_key_in_version_2(context: Context) -> str:
     target, insider = context.encrypted()
     reply = target.receive(insider.data(b"text", tlvs=[tlv(8, b"\0\0\0\1")]))
-    reply.assert_shown(b"text")
+    reply.assert_shown("text.not-delivered", b"text", case="a text beside a type 8 TLV")
     return "use" if reply.of(ExtraKey) else "ignore"
 
 

@@ -5,30 +5,32 @@ from __future__ import annotations
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import PEER_TAG, Context, TargetSession, check
 from otterproof.harness.testkit.insider import SignatureOptions
-from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import Established
 
 
 @reading("AKE-FAIL-STATE")
 def state_after_a_message_that_fails(context: Context) -> str:
-    answers = set()
+    answers = []
     for lie in (SignatureOptions(mac=bytes(20)), SignatureOptions(signature=(1, 1))):
         target = context.target_session()
         insider = target.insider()
         target.user("start")
         dh_key = wire.build(target.receive(insider.commit()).message(Kind.DH_KEY))
-        target.receive(insider.reveal_signature(dh_key, lie)).assert_rejected("a message that fails")
-        answers.add(bool(target.receive(insider.reveal_signature(dh_key)).of(Established)))
+        reply = target.receive(insider.reveal_signature(dh_key, lie))
+        reply.assert_rejected("handshake.wrong-signature-accepted", "a Reveal Signature Message that does not verify")
+        reply = target.receive(insider.reveal_signature(dh_key))
+        answers.append("keep" if reply.of(Established) else "none")
         target = context.target_session()
         insider = target.insider()
         commit = wire.build(target.query().message(Kind.DH_COMMIT))
         reveal = wire.build(target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
         gx = insider.decommit(commit, reveal)
-        target.receive(insider.signature(gx, lie)).assert_rejected("a message that fails")
-        answers.add(bool(target.receive(insider.signature(gx)).of(Established)))
-    check(len(answers) == 1, "the state afterwards is the same in both roles, and for each thing that can fail")
-    return "keep" if answers == {True} else "none"
+        reply = target.receive(insider.signature(gx, lie))
+        reply.assert_rejected("handshake.wrong-signature-accepted", "a Signature Message that does not verify")
+        answers.append("keep" if target.receive(insider.signature(gx)).of(Established) else "none")
+    return same_answer(answers, "a wrong MAC and a wrong signature, in either role")
 
 
 @reading("COMMIT-EQUAL")
@@ -39,7 +41,8 @@ def a_commit_with_the_same_hash(context: Context) -> str:
     reply = target.receive(wire.build(theirs))
     if reply.messages(Kind.DH_KEY):
         return "yield"
-    check(bool(reply.messages(Kind.DH_COMMIT)), f"the target yields or sends its commit again: {reply}")
+    again = bool(reply.messages(Kind.DH_COMMIT))
+    check("handshake.equal-commit-unanswered", again, expected="a D-H Key Message, or the commit again", got=reply)
     return "resend"
 
 
@@ -50,7 +53,8 @@ def a_commit_that_is_sent_again(context: Context) -> str:
     lower = wire.build(own.with_value("hashed_gx", bytes(32)).with_value("sender_tag", PEER_TAG))
     again = target.receive(lower).message(Kind.DH_COMMIT)
     for field in ("encrypted_gx", "hashed_gx", "sender_tag"):
-        check(again.value(field) == own.value(field), f"the commit that is sent again has the same {field}")
+        before, now = own.value(field), again.value(field)
+        check("handshake.resent-commit-changed", now == before, expected=before, got=now, case=field)
     return "same" if again.body == own.body else "filled"
 
 
@@ -60,7 +64,7 @@ def several_answers_to_one_commit(context: Context) -> str:
     commit = wire.build(target.query().message(Kind.DH_COMMIT))
     first, second = target.insider(), target.insider("carol", tag=0x3C3C, seed=b"second")
     reveals = [target.receive(insider.dh_key()).messages(Kind.REVEAL_SIGNATURE) for insider in (first, second)]
-    check(bool(reveals[0]), "the first answer gets a Reveal Signature Message")
+    check("handshake.first-dh-key-unanswered", bool(reveals[0]), expected=Kind.REVEAL_SIGNATURE, got=reveals[0])
     if not reveals[1]:
         return "first"
     for insider, reveal in zip((first, second), reveals, strict=True):
@@ -106,14 +110,13 @@ def a_commit_without_its_last_byte(context: Context) -> str:
 
 @reading("POLICY-AKE-FLAG", needs=("policy",))
 def the_flag_that_counts_in_the_handshake(context: Context) -> str:
-    done = []
+    answers = []
     for target_begins in (False, True):
         target = context.target_session()
         insider = target.insider()
         reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-        done.append(bool(reply.of(Established)))
-    check(len(set(done)) == 1, "it is the same flag in both roles")
-    return "own" if done[0] else "v2"
+        answers.append("own" if reply.of(Established) else "v2")
+    return same_answer(answers, "a handshake in either role")
 
 
 @reading("INSTANCE-RECEIVER-ZERO")

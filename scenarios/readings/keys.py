@@ -11,7 +11,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv
@@ -33,21 +33,18 @@ def numbers_with_leading_zeros(context: Context) -> str:
 
 @reading("KEYS-DSA-CHECK")
 def keys_with_absurd_parameters(context: Context) -> str:
-    """g = 1 or y = 1 make any signature verify for which r is 1, as everybody can compute."""
+    """With g = 1 and y = 1 every signature with r = 1 verifies, and anyone can make one."""
     key = published_key("mallory").public
 
-    def accepted(shown: DsaPublicKey, pair: tuple[int, int]) -> bool:
+    def accepted(advertised: DsaPublicKey, pair: tuple[int, int]) -> bool:
         target = context.target_session()
-        return bool(
-            target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=shown, signature=pair)).of(
-                Established
-            )
-        )
+        signed = SignatureOptions(advertised_key=advertised, signature=pair)
+        return bool(target.handshake_by_insider(target.insider(), signed).of(Established))
 
     degenerate = accepted(DsaPublicKey(key.p, key.q, 1, 1), (1, 1))
     if degenerate:
         return "none"
-    short = (1 << 511) | 0x2F  # a p of 512 bits, which nobody looks at closely
+    short = (1 << 511) | 0x2F  # a p of 512 bits, good enough to test the size
     own = DsaPrivateKey(DsaPublicKey(short, key.q, key.g % short, 4), 1)
     return "size" if accepted(own.public, dsa_sign(own, bytes(32), 5)) else "ranges"
 
@@ -79,11 +76,12 @@ def which_mac_keys_are_revealed(context: Context) -> str:
     sent, used = talked(target, insider)
     sent.append(target.assert_sends_text(insider, b"the last one"))
     revealed = set(old_keys(sent))
-    check(bool(revealed), "MAC keys are revealed as keys change")
+    check("mac-reveal.used-key-not-revealed", bool(revealed), expected="MAC keys, as keys change", got=revealed)
     if revealed <= known_keys(insider, used):
         return "used"
     every = {(ours, theirs) for ours in insider.exponents for theirs in insider.theirs if ours < insider.our_keyid}
-    check(revealed <= known_keys(insider, every), "only receiving MAC keys are revealed")
+    unknown = revealed - known_keys(insider, every)
+    check("mac-reveal.wrong-key-revealed", not unknown, expected="receiving MAC keys only", got=sorted(unknown))
     return "all"
 
 
@@ -91,7 +89,7 @@ def which_mac_keys_are_revealed(context: Context) -> str:
 def the_key_of_a_message_that_was_refused(context: Context) -> str:
     target, insider = context.encrypted()
     if target.receive(insider.data(b"counter 0", ctr=0)).secure:
-        return "counts"  # it was taken, so its key did verify a message
+        return "counts"  # it was accepted, so its key did verify a message
     key = insider.keys(insider.our_keyid - 1, insider.their_keyid).sending_mac
     sent, _ = talked(target, insider)
     sent.append(target.assert_sends_text(insider, b"the last one"))
@@ -123,8 +121,7 @@ def mac_keys_over_a_handshake(context: Context) -> str:
         again = target.insider(seed=b"again")
         target.establish(again)
         answers.append("carried" if live in old_keys([target.assert_sends_text(again, b"a text")]) else "dropped")
-    check(len(set(answers)) == 1, f"it is the same after the peer's end: {answers}")
-    return answers[0]
+    return same_answer(answers, "a new handshake in ENCRYPTED, and one after the peer's end")
 
 
 def texts(target: TargetSession, insider: Insider, reply: Reply) -> list[bytes]:
@@ -159,8 +156,10 @@ def how_long_a_text_waits(context: Context) -> str:
         target, insider = waiting(context, b"one")
         target.tick(seconds)
         came[seconds] = b"one" in texts(target, insider, target.handshake_by_insider(insider))
-    check(came[10], "a text of ten seconds ago is sent")
-    check(came[70] or not came[3600], "a text that waited longer is not sent where one that waited less is not")
+    check("text.stored-not-sent", came[10], expected=b"one", got="no such text", case="a text of ten seconds ago")
+    consistent = came[70] or not came[3600]
+    case = "a text of an hour ago is sent, and one of 70 seconds ago is not"
+    check("reading.inconsistent", consistent, expected="a longer wait is no advantage", case=case)
     return "any" if came[3600] else "window"
 
 
@@ -173,7 +172,8 @@ def a_text_for_another_key(context: Context) -> str:
         target.user("send", text=b"one")
         again = target.insider(key, insider.tag, b"again")
         came.append(b"one" in texts(target, again, target.handshake_by_insider(again)))
-    check(came[0], "a text that was typed in FINISHED is sent when the same peer is back")
+    case = "a text that was typed in FINISHED, after a new handshake with the same peer"
+    check("text.stored-not-sent", came[0], expected=b"one", got="no such text", case=case)
     return "any" if came[1] else "same"
 
 
@@ -181,5 +181,5 @@ def a_text_for_another_key(context: Context) -> str:
 def several_texts_that_wait(context: Context) -> str:
     target, insider = waiting(context, b"one", b"two")
     found = texts(target, insider, target.handshake_by_insider(insider))
-    check(b"two" in found, f"the last text that waits is sent, and what is sent is {found}")
+    check("text.stored-not-sent", b"two" in found, expected=b"two", got=found, case="the last of two texts that wait")
     return "all" if found == [b"one", b"two"] else "last"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from otterproof.harness.testkit.context import Context, check
-from otterproof.harness.testkit.probe import reading
+from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.testkit.smp_peer import knows_degenerate, smp_value
 from otterproof.harness.testkit.smp_session import (
     ABORT,
@@ -28,7 +28,7 @@ def talk(context: Context) -> SmpSession:
 
 
 def goes_on(reply: SmpReply) -> bool:
-    """Whether the target took SMP message 1: it asks its user."""
+    """Whether the target accepted SMP message 1: it asks its user."""
     return bool(reply.requests)
 
 
@@ -43,7 +43,7 @@ def a_message_that_nobody_waits_for(context: Context) -> str:
 def the_answer_when_secrets_differ(context: Context) -> str:
     session = talk(context)
     reply = session.asked(session.liar(b"another secret"))
-    check(True not in reply.outcomes, "secrets that differ are not found equal")
+    check("smp.wrong-result", True not in reply.outcomes, expected="no success", got=reply, case="different secrets")
     return "abort" if ABORT in reply.types else "message"
 
 
@@ -56,7 +56,8 @@ def a_second_request(context: Context) -> str:
     if ABORT in session.tell(MESSAGE_1, second.message_1()).types:
         return "abort"
     answer = session.user("smp_answer", secret=SECRET).numbers(MESSAGE_2)
-    session.tell(MESSAGE_3, second.message_3(answer)).tells(True)
+    reply = session.tell(MESSAGE_3, second.message_3(answer))
+    reply.tells(True, check_id="smp.second-request-mishandled", case="SMP message 3 of the second run")
     return "replace"
 
 
@@ -75,7 +76,7 @@ def a_second_beginning(context: Context) -> str:
     reply = session.user("smp_start", secret=SECRET)
     if reply.types == [ABORT, MESSAGE_1]:
         return "restart"
-    check(not reply.types, f"a run that begins anew is announced by a type 6 TLV, and what went out is {reply.types}")
+    reply.sends("smp.restart-without-abort", case="EXPECT2")
     return "refuse" if reply.reply.of(Refused) else "continue"
 
 
@@ -89,7 +90,7 @@ def a_run_over_a_handshake(context: Context) -> str:
     later = SmpSession(session.subject, again)
     answer = later.tell(MESSAGE_3, third)
     later.give(ABORT)
-    later.asked(later.liar()).tells(True)
+    later.asked(later.liar()).tells(True, check_id="smp.later-run-fails", case="a run after a new handshake")
     return "keep" if MESSAGE_4 in answer.types else "drop"
 
 
@@ -109,8 +110,7 @@ def elements_out_of_range_in_version_2(context: Context) -> str:
         reply = session.tell(MESSAGE_1, session.liar().message_1() | {"g2a": element, "c2": c2, "D2": d2})
         answers.append("none" if goes_on(reply) else "check")
         session.give(ABORT)
-    check(len(set(answers)) == 1, f"elements out of range are treated alike: {answers}")
-    return answers[0]
+    return same_answer(answers, "g2a of 1 and of p - 1")
 
 
 @reading("SMPMATH-D-RANGE", needs=("smp",))

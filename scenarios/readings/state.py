@@ -18,5 +18,5 @@ def a_handshake_when_the_session_ends(context: Context) -> str:
     reply = target.receive(new.reveal_signature(dh_key))
     if reply.messages(Kind.SIGNATURE):
         return "keep"
-    reply.assert_rejected("a Reveal Signature for a handshake that was given up")
+    reply.assert_rejected("handshake.given-up-goes-on", "a Reveal Signature Message for a handshake that was given up")
     return "drop"
