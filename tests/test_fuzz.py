@@ -173,7 +173,7 @@ def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str
     with small_campaign(target, "test", tmp_path) as campaign, closing(campaign.run(200, 1)) as run:
         finding = next(new[0] for new in run if new)
     assert finding.confirmed == CONFIRM
-    assert len(finding.shape) <= FOUND[fault]
+    assert len(finding.program.moves) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is finding.verdict
     assert again(transcript, Casting()).fate is RerunStatus.FAILED
@@ -301,7 +301,7 @@ def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
 
 
 def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    once = Failure("authenticity", Verdict.FAIL, "once only", "seen in the campaign", False, 1)
+    once = Failure("authenticity", Verdict.FAIL, "authenticity.once-only", "seen in the campaign", False, 1)
     replies = iter([once])
     genuine: Callable[..., Failure | None] = attempt
 

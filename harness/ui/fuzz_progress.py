@@ -13,6 +13,7 @@ from rich.table import Table
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, Campaign
 from otterproof.harness.runs.fuzz.state import Finding
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import checks
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.screen import block, console, line, progress
 
@@ -45,31 +46,36 @@ def show_campaign(campaign: Campaign, examples: int, processes: int, max_time: f
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.name} ({len(finding.shape)} moves): must hold: {printable(finding.demand[:100])}"
+    return f"{finding.check} ({len(finding.program.moves)} moves): {_rule(finding)[:100]}"
+
+
+def _rule(finding: Finding) -> str:
+    """The rule that was broken; for a target that broke down, what it did."""
+    return checks.rule(finding.check) or finding.detail.partition("\n")[0]
 
 
 def campaign_summary(campaign: Campaign) -> None:
     """Print what was found, with the files that have it."""
     out = console()
     if campaign.findings:
-        headings = ("finding", "verdict", "programs", "moves", "again", "must hold")
+        headings = ("check", "verdict", "programs", "moves", "confirmed", "rule")
         table = Table(*headings, title=line(campaign.target))
         for one in campaign.findings:
-            moves = str(len(one.shape)) if one.test else "-"
-            cells = (one.name, one.verdict.value, str(one.examples), moves, _again(one), one.demand[:200])
+            moves = str(len(one.program.moves)) if one.test else "-"
+            cells = (one.check, one.verdict.value, str(one.examples), moves, _again(one), _rule(one)[:200])
             table.add_row(*map(line, cells))
         out.print(table)
         for one in campaign.findings:
             files = " ".join(str(campaign.folder / file) for file in (one.transcript, one.test) if file)
             out.print()
-            out.print(line((one.name, "red")))
+            out.print(line((one.check, "red")))
             out.print(block(one.detail[:600]))
             out.print(line("  ", files), soft_wrap=True)
     found = f"{len(campaign.findings)} found" if campaign.findings else "nothing found"
     if campaign.state.waiting:
-        found += f", {len(campaign.state.waiting)} failures of the last program not looked into yet"
+        found += f", {len(campaign.state.waiting)} failures of the last program not examined yet"
     if campaign.state.not_kept:
-        found += f", {campaign.state.not_kept} more failures of other kinds not kept (a campaign keeps {MOST} findings)"
+        found += f", {campaign.state.not_kept} more failures not kept (a campaign keeps {MOST} findings)"
     out.print(line(f"{campaign.target}: {campaign.done} programs, {found}; {campaign.folder}"))
 
 

@@ -145,7 +145,9 @@ def test_a_generated_test_is_the_program_and_nothing_else(text: str) -> None:
     named = EngineTarget("reference")
     named.name = text
     program = Program(Setup(target=named, oracles=(text,)), (sent, Deliver("bob")))
-    written = as_test("i14-1", program, failure, f"Found by `otterproof fuzz` in {text} {text}, seed {text!r}.")
+    written = as_test(
+        "bounds-breaks-down", program, failure, f"Found by `otterproof fuzz` in {text} {text}, seed {text!r}."
+    )
     assert printable(text, lines=True) in check_python(written)
 
 

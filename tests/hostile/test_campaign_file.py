@@ -29,11 +29,11 @@ def good() -> Any:
     program = Program(Setup(start="scratch", target=make("reference"), oracles=("authenticity",)), moves)
     findings = tuple(
         Finding(
-            f"i1-{number}",
+            f"authenticity-{number}",
             stage,
             "authenticity",
             Verdict.FAIL,
-            f"demand {number}",
+            f"authenticity.{number}",
             "detail",
             False,
             number,
@@ -42,7 +42,7 @@ def good() -> Any:
         )
         for number, stage in enumerate(FindingStage, 1)
     )
-    waiting = (Failure("authenticity", Verdict.FAIL, "demand", "detail", False, 2),)
+    waiting = (Failure("authenticity", Verdict.FAIL, "authenticity.accepted-twice", "detail", False, 2),)
     return json.loads(as_json(State(9, waiting, findings), "reference", "1", "s"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, SAVE_EVERY, Campaign, opened
 from otterproof.harness.runs.fuzz.execute import DETAIL, Failure, attempt
 from otterproof.harness.runs.fuzz.generate import Program
@@ -21,6 +21,7 @@ from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
 from otterproof.harness.runs.fuzz.state import STATE, FindingStage, read_state
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import LIMITS
+from otterproof.harness.targets.driver import TargetCrash
 from otterproof.harness.ui import cli
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Watch, Workshop, content, fake_attempt, finish
 
@@ -42,7 +43,7 @@ class Slow:
         self.attempts += 1
         if self._verdict is None or not program.moves:
             return None
-        return Failure("bounds", self._verdict, "an answer", "none", False, len(program.moves))
+        return Failure("bounds", self._verdict, "bounds.an-answer", "none", False, len(program.moves))
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_failures_that_do_not_come_again_suppress_nothing(workshop: Workshop, tm
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
         fresh_runs[0] += fresh
         failure = fake_attempt(program, fresh=fresh, watch=watch)
-        return None if failure is None or (fresh and fresh_runs[0] <= 5) else replace(failure, demand="an answer")
+        return None if failure is None or (fresh and fresh_runs[0] <= 5) else replace(failure, check="bounds.an-answer")
 
     workshop.attempt = attempt
     state = workshop.run(tmp_path, 8)
@@ -172,7 +173,8 @@ def test_a_target_with_a_new_failure_each_time_does_not_fill_the_disk(
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.MOST", 5)
 
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
-        return Failure("bounds", Verdict.CRASH, repr(program.moves)[:200], "in other words each time", False, 1)
+        how = hashlib.sha256(repr(program.moves).encode()).hexdigest()
+        return Failure("bounds", Verdict.CRASH, f"crash.receive.{how}", "in other words each time", False, 1)
 
     workshop.attempt = attempt
     command = ["fuzz", TARGET, "--jobs", "1", "--out", str(tmp_path), "--examples", "40"]
@@ -191,14 +193,14 @@ def test_what_a_target_says_at_length_is_cut(
     words = "\U0001f9a6" * 1_000_000
 
     def fail(*_: object) -> None:
-        raise OracleFailure("bounds", "it is short", None, words, words)
+        raise TargetCrash(words)
 
     workshop.attempt = attempt
     monkeypatch.setattr("otterproof.harness.runs.fuzz.execute.attempt", attempt)
     monkeypatch.setattr("otterproof.harness.runs.fuzz.case.Case.begin", fail)
     state = workshop.run(tmp_path, 1)
     assert state.findings
-    assert all(len(finding.detail) <= DETAIL and len(finding.demand) <= 200 for finding in state.findings)
+    assert all(len(finding.detail) <= DETAIL and len(finding.check) <= 100 for finding in state.findings)
     # Each character takes 12 bytes in JSON. The rest is a program, 30 kB at the most.
     assert LIMITS["campaign"] > MOST * (12 * (DETAIL + 200) + 30_000)
 

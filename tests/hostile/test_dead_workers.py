@@ -21,7 +21,7 @@ from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.execute import Failure
 from otterproof.harness.runs.fuzz.generate import program
 from otterproof.harness.runs.fuzz.state import FindingStage
-from otterproof.harness.runs.fuzz.workers import ALIVE
+from otterproof.harness.runs.fuzz.workers import DIED
 from otterproof.harness.runs.runner import Job, Result
 from otterproof.harness.runs.workers import WorkersDied, pool
 from otterproof.harness.simulation.transcript import Verdict
@@ -172,7 +172,7 @@ def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
 
 
 def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failure = Failure("bounds", Verdict.INFRA, ALIVE, "the worker process that ran this died", False, 0)
+    failure = Failure("bounds", Verdict.INFRA, DIED, "the worker process that ran this died", False, 0)
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_: iter([(0, [failure])]))
     for module in ("execute", "campaign", "reproduce"):
         monkeypatch.setattr(f"otterproof.harness.runs.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))

@@ -1,4 +1,4 @@
-"""A campaign: many random programs against one target; each new failure is made small, confirmed and stored.
+"""A campaign: many random programs against one target; each new failure is shrunk, confirmed and stored.
 
 Processes run the programs, whose results come in the order of their numbers, so that a campaign is the same whatever
 their count. This process shrinks and writes.
@@ -21,10 +21,10 @@ from typing import TypeAlias
 from otterproof.harness.runs.fuzz.execute import Failure, attempt
 from otterproof.harness.runs.fuzz.folder import clean, locked, remove, write_here
 from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.reproduce import as_test, narrowed, run_and_write, same, write_transcript
+from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike, narrowed, run_and_write, write_transcript
 from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget, Shrinker
 from otterproof.harness.runs.fuzz.state import STATE, Finding, FindingStage, State, as_json, read_state, test_name
-from otterproof.harness.runs.fuzz.workers import ALIVE, results
+from otterproof.harness.runs.fuzz.workers import DIED, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
@@ -33,10 +33,7 @@ from otterproof.harness.targets.registry import make
 #: How often a shrunk failure is run again before it is called confirmed.
 CONFIRM = 3
 
-#: Failures of one kind that are shrunk: they may have several causes, but not many. Others are only counted.
-SHRUNK = 3
-
-#: Findings that are kept. A target that words each of its errors differently would otherwise fill the disk.
+#: Findings that are kept. A target that breaks down in ever new ways would otherwise fill the disk.
 MOST = 200
 
 #: Seconds after which progress is saved, at the latest with the next program that ends.
@@ -145,30 +142,33 @@ class Campaign:
             yield from self._take(self.state.waiting[0], target)
 
     def _take(self, failure: Failure, target: Target) -> Found:
-        """Make a finding of a failure, or count it as one more example of a kind that is known well enough."""
-        alike = [one for one in self.findings if one.kind == failure.kind]
+        """Make a finding of a failure, or count it as one more example of a check that is known to fail.
+
+        A failure that did not come again the first time gets another chance.
+        """
+        alike = [one for one in self.findings if one.check == failure.check]
         shrunk = [one for one in alike if one.shrunk]
-        known = len(shrunk) >= SHRUNK or bool(alike and failure.verdict is Verdict.INFRA)
-        if known or len(self.findings) >= MOST:
+        if shrunk or (alike and failure.verdict is Verdict.INFRA) or len(self.findings) >= MOST:
             self._note(self.state.counted(next(iter([*shrunk, *alike]), None)))
             return
         number = self.done - 1
         drawn = program(self.seed, number, target)
-        if failure.demand != ALIVE:
+        if failure.check != DIED:
             drawn = replace(drawn, moves=drawn.moves[: failure.made])
         drawn = narrowed(drawn, failure.oracle, failure.at_end)
-        name = self.state.next_name(failure.oracle)
+        name = self.state.next_name(failure.check)
         finding = Finding(
             name,
             FindingStage.FOUND,
             failure.oracle,
             failure.verdict,
-            failure.demand,
+            failure.check,
             failure.detail,
             failure.at_end,
             number,
             _played(drawn, None),
         )
+        self._save()  # that the failure waits, so that files of the finding are known to be its own [folder.clean]
         yield from self._finish(finding, target)
 
     def _finish(self, finding: Finding, target: Target) -> Found:
@@ -180,27 +180,26 @@ class Campaign:
             yield [small]
 
     def _shrunk(self, finding: Finding, target: Target) -> Finding | None:
-        """A finding whose program has been made small, or that can't be; None if it is the same as a known one."""
+        """A finding whose program has been shrunk, or that can't be; None if it is one more example of a known one."""
         found = _played(finding.program, target)
         path = self.folder / finding.transcript
-        if finding.demand == ALIVE:
+        if finding.check == DIED:
             seen = None
             write_transcript(path, found, finding.verdict, finding.detail)  # what kills one process may kill another
         else:
             seen = run_and_write(path, found)
         self._keep(finding)
-        alike = [one for one in self.findings if one.kind == finding.kind and one.name != finding.name]
-        if finding.verdict is Verdict.INFRA or seen is None or seen.kind != finding.kind:
-            result = replace(finding, stage=FindingStage.ONCE)
+        if finding.verdict is Verdict.INFRA or seen is None or seen.check != finding.check:
+            alike = [one for one in self.findings if one.check == finding.check and one.name != finding.name]
             known = next((one for one in alike if one.stage is FindingStage.ONCE), None)
+            if known is not None:
+                self._drop(finding, known)
+                return None
+            result = replace(finding, stage=FindingStage.ONCE)
         else:
             budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
-            small = Shrinker(same(finding.kind, finding.at_end, budget), budget).shrink(found)
+            small = Shrinker(fails_alike(finding.check, finding.at_end, budget), budget).shrink(found)
             result = replace(finding, stage=FindingStage.SHRUNK, program=_played(small, None))
-            known = next((one for one in alike if one.shrunk and one.shape == result.shape), None)
-        if known is not None:
-            self._drop(finding, known)
-            return None
         self._keep(result)
         return result
 
@@ -214,7 +213,7 @@ class Campaign:
                 seen = run_and_write(self.folder / finding.transcript, small)
             else:
                 seen = attempt(small, fresh=True)
-            if seen is not None and seen.kind == finding.kind:
+            if seen is not None and seen.check == finding.check:
                 confirmed += 1
                 first = first or seen
         if first is None:

@@ -1,8 +1,7 @@
-"""One attempt: a program is run, and what failed is named in such a way that it can be told from other failures."""
+"""One attempt: a program is run, and a failure is known by the id of its check, which tells it from other failures."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,19 +10,18 @@ from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import VERDICTS
+from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import TargetError, TargetMissing
 from otterproof.harness.targets.lockstep import Divergence
 
-#: What differs between two runs into the same defect: names, numbers, keys, texts.
-_VARIABLE = re.compile(r"b?'[^']*'|\b(?:alice|bob\d?)\b|b?\"[^\"]*\"|\b0x[0-9a-f]+\b|\b[0-9a-f]{6,}\b|\d+")
-
 #: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
 DETAIL = 4000
 
-#: Two engines, or an engine and the model, were not of one mind.
+#: Two engines, or an engine and the model, differ.
 AGREE = "engines-agree"
 
 #: The oracle that is about programs that break down.
@@ -32,21 +30,19 @@ ANSWERS = "bounds"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What did not hold. oracle: its id. demand: what must hold, without what varies. at_end: not in the moves but in
-    what follows them, when the conversation is mended. made: how many moves had been made, the failing one included.
+    """What did not hold.
+
+    oracle: the id of the oracle that objected. check: the id of the check; failures with one id are taken to have one
+    cause. [otterproof.harness.runs.signature] at_end: it failed after the moves, when the conversation is restored.
+    made: how many moves had been made, the failing one included.
     """
 
     oracle: str
     verdict: Verdict
-    demand: str
+    check: str
     detail: str
     at_end: bool
     made: int
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        """By this, failures with the same cause are taken for the same."""
-        return self.oracle, self.verdict.value, self.demand
 
 
 def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], None] | None = None) -> Failure | None:
@@ -110,17 +106,17 @@ def _named(error: Exception) -> Failure:
     error = next((one for one in chain(error) if isinstance(one, causes)), error)
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     if isinstance(error, OracleFailure):
-        oracle, demand, detail = error.oracle, error.expected, str(error)
+        oracle = error.oracle
     else:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
-        detail = f"{type(error).__name__}: {error}"
-        demand = detail.partition("\n")[0].partition("(")[0]
+    detail = str(error) if isinstance(error, DemandFailed) else f"{type(error).__name__}: {error}"
     shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
-    return Failure(oracle, verdict, _VARIABLE.sub("*", printable(demand[:DETAIL]))[:200], shown, False, 0)
+    check = check_of(error) or f"internal.{type(error).__name__.lower()}"
+    return Failure(oracle, verdict, check, shown, False, 0)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:
-    """An exception, and those that it came of."""
+    """An exception, and those that caused it."""
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__

@@ -17,6 +17,9 @@ from otterproof.harness.support.printable import printable
 #: The file that is locked while a campaign runs. It is removed afterwards, and being there means nothing.
 LOCK = "campaign.lock"
 
+#: What the ids of checks begin with that findings can be of.
+AREAS = (*ORACLES, AGREE, "model", "run", "driver", "crash", "hang", "desync", "error", "internal", "worker")
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -71,23 +74,37 @@ def clean(folder: Path, state: State) -> None:
     """Remove what a campaign that was killed has left in its folder. The folder must be locked. OutputError.
 
     These are files that were being written, files of findings that the campaign's file does not list yet or any more,
-    and tests of findings that are not confirmed. CampaignError when there are such files, but no campaign's file that
-    they could belong to: it is not known whose they are.
+    and tests of findings that are not confirmed. CampaignError when there are files with names that findings can have,
+    but no campaign's file that they could belong to: it is not known whose they are.
     """
     for path in folder.glob(BEING_WRITTEN):
         remove(path)
-    names = [state.next_name(oracle) for oracle in (*ORACLES, AGREE)]
-    unlisted = [folder / file for name in names for file in (f"{name}.jsonl", test_name(name))]
-    unlisted += [folder / test_name(finding.name) for finding in state.findings if not finding.test]
     if not (folder / STATE).exists():
-        for path in unlisted:
-            if path.is_symlink() or path.exists():
+        for path in sorted(folder.iterdir()):
+            if _could_be_of_finding(path.name):
                 raise CampaignError(
-                    f"{printable(str(path))} would be replaced, and there is no {STATE} beside it to say what it is; "
+                    f"{printable(str(path))} might be replaced, and there is no {STATE} beside it to say what it is; "
                     "name another folder with --out"
                 )
+        return
+    # Before a finding's first file is written, the campaign's file has the failure that it is made of among those that
+    # wait. A finding that was dropped is of a check that another finding is of.
+    checks = {one.check for one in state.findings} | {one.check for one in state.waiting}
+    names = {state.next_name(check) for check in checks}
+    unlisted = [folder / file for name in sorted(names) for file in (f"{name}.jsonl", test_name(name))]
+    unlisted += [folder / test_name(finding.name) for finding in state.findings if not finding.test]
     for path in unlisted:
         remove(path)
+
+
+def _could_be_of_finding(file: str) -> bool:
+    """Whether a finding's transcript or test can have this name."""
+    name, _, ending = file.rpartition(".")
+    if ending == "py" and name.startswith("test_"):
+        name = name.removeprefix("test_").replace("_", "-")
+    elif ending != "jsonl":
+        return False
+    return name.startswith(tuple(f"{area}-" for area in AREAS))
 
 
 def remove(path: Path) -> None:

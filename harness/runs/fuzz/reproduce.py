@@ -1,4 +1,4 @@
-"""What is kept of a failure: the transcript of a run in which it happened, and a test that fails until it is mended."""
+"""What is kept of a failure: the transcript of a run in which it happened, and a test that fails until it is fixed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def header_of(program: Program) -> Header:
 
 
 def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
-    """Write one run of a program, with what came of it, whole or not at all. OutputError."""
+    """Write one run of a program, with its verdict, whole or not at all. OutputError."""
     content = io.StringIO()
     writer = TranscriptWriter(content, header_of(program))
     for step in steps:
@@ -84,13 +84,13 @@ def docstring(text: str) -> str:
     return f'"""{inside}\n"""'
 
 
-def same(kind: tuple[str, str, str], at_end: bool, budget: Budget) -> Callable[[Program], bool]:
-    """Whether a program fails in a way of this kind, and no later. Attempts that hang are charged to the budget."""
+def fails_alike(check: str, at_end: bool, budget: Budget) -> Callable[[Program], bool]:
+    """Whether a program fails the same check, and no later. Attempts that hang are charged to the budget."""
 
     def fails(program: Program) -> bool:
         again = attempt(program)
         if again is not None and again.verdict is Verdict.HANG:
             budget.hangs -= 1
-        return again is not None and again.kind == kind and again.at_end <= at_end
+        return again is not None and again.check == check and again.at_end <= at_end
 
     return fails

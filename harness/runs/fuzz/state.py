@@ -12,11 +12,12 @@ outside the campaign's folder is ever written or removed.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from otterproof.harness.support.printable import printable
 STATE = "campaign.json"
 
 FORMAT = "otterproof-campaign"
-VERSION = 1
+VERSION = 2
 SCHEMA = Path(__file__).parent / "campaign.schema.json"
 
 
@@ -70,26 +71,21 @@ UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
 class Finding:
     """A failure that was found. first: the number of the first program that ran into it; examples: how many did.
 
-    program: the one that shows it, as small as it is known so far; it has no target. at_end: see Failure.
-    confirmed: how many runs of the shrunk program failed in the same way.
+    oracle, check, at_end: see Failure. program: the smallest one known that shows it; it has no target. confirmed: how
+    many runs of the shrunk program failed in the same way.
     """
 
     name: str
     stage: FindingStage
     oracle: str
     verdict: Verdict
-    demand: str
+    check: str
     detail: str
     at_end: bool
     first: int
     program: Program
     examples: int = 1
     confirmed: int = 0
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        """As Failure.kind."""
-        return self.oracle, self.verdict.value, self.demand
 
     @property
     def finished(self) -> bool:
@@ -99,11 +95,6 @@ class Finding:
     def shrunk(self) -> bool:
         """Whether the program is the result of shrinking."""
         return self.stage not in (FindingStage.FOUND, FindingStage.ONCE)
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The moves of the shrunk program by name; empty while it has not been shrunk."""
-        return shape(self.program) if self.shrunk else ()
 
     @property
     def transcript(self) -> str:
@@ -119,11 +110,6 @@ class Finding:
 def test_name(name: str) -> str:
     """The name of the test file of a finding of that name."""
     return f"test_{name.replace('-', '_')}.py"
-
-
-def shape(program: Program) -> tuple[str, ...]:
-    """What a program does, by the names of its moves alone."""
-    return tuple(getattr(move, "action", type(move).__name__.lower()) for move in program.moves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +146,16 @@ class State:
             return replace(later, not_kept=self.not_kept + 1)
         return replace(later, findings=self._with(replace(known, examples=known.examples + 1)))
 
-    def next_name(self, oracle: str) -> str:
-        """The name of the next finding of an oracle."""
-        return f"{oracle}-{1 + sum(one.oracle == oracle for one in self.findings)}".lower()
+    def next_name(self, check: str) -> str:
+        """The name of the next finding of a check: counters-not-higher, and counters-not-higher-2 if that is taken."""
+        return next_name(check, {one.name for one in self.findings})
+
+
+def next_name(check: str, taken: Collection[str]) -> str:
+    """A name that is not taken, made of the id of a check; it is a name for a file, and no other character is in it."""
+    first = re.sub(r"[^a-z0-9]+", "-", check).strip("-")
+    names = chain([first], (f"{first}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
@@ -178,16 +171,15 @@ def as_json(state: State, target: str, version: str, seed: str) -> str:
 
 
 def _failure_to_json(failure: Failure) -> dict[str, Any]:
-    written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value, "demand": failure.demand}
+    written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value, "check": failure.check}
     return written | {"detail": failure.detail, "at_end": failure.at_end, "made": failure.made}
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Any]:
     written: dict[str, Any] = {"name": finding.name, "state": finding.stage.value, "oracle": finding.oracle}
-    written |= {"verdict": finding.verdict.value, "demand": finding.demand, "detail": finding.detail}
+    written |= {"verdict": finding.verdict.value, "check": finding.check, "detail": finding.detail}
     written |= {"at_end": finding.at_end, "first": finding.first, "examples": finding.examples}
-    written |= {"confirmed": finding.confirmed, "shape": list(finding.shape)}
-    written |= {"transcript": finding.transcript, "test": finding.test}
+    written |= {"confirmed": finding.confirmed, "transcript": finding.transcript, "test": finding.test}
     return written | {"program": program_to_json(finding.program)}
 
 
@@ -220,6 +212,11 @@ def _check_format(written: object) -> None:
         raise ValueError(
             f'it has no "format": "{FORMAT}", so it is not a campaign file, or one of an earlier version of Otterproof'
         )
+    if written.get("version") == 1:
+        raise ValueError(
+            "it was written by an earlier version of Otterproof, in which failures had no ids, and that campaign can't "
+            "be resumed; begin a new one"
+        )
     if type(written.get("version")) is not int or written["version"] != VERSION:
         raise ValueError(
             f"it has version {written.get('version')!r:.40} of the format, and this version of Otterproof knows only "
@@ -238,6 +235,7 @@ def _validator() -> Draft202012Validator:
         **known,
         "program": known["header"]["properties"]["program"],
         "oracle": {"enum": [*ORACLES, AGREE]},
+        "check": {"type": "string", "pattern": "^[a-z][a-z0-9_.-]*$", "maxLength": 100},
         "judgement": {"enum": [one.value for one in Verdict]},
     }
     return Draft202012Validator(schema)
@@ -249,11 +247,11 @@ def _state(written: Mapping[str, Any]) -> State:
     findings = tuple(_finding(one, written["done"]) for one in written["findings"])
     if waiting and not written["done"]:
         raise ValueError("waiting: there are failures, but no program has been run")
-    numbers: Counter[str] = Counter()
+    taken: set[str] = set()
     for one in findings:
-        numbers[one.oracle] += 1
-        if one.name != f"{one.oracle}-{numbers[one.oracle]}".lower():
-            raise ValueError(f"findings: {one.name} is number {numbers[one.oracle]} of {one.oracle}")
+        if one.name != (right := next_name(one.check, taken)):
+            raise ValueError(f"findings: {one.name} is a finding of {one.check}, and must have the name {right}")
+        taken.add(one.name)
     return State(written["done"], waiting, findings, written["not_kept"])
 
 
@@ -267,7 +265,7 @@ def _finding(written: Mapping[str, Any], done: int) -> Finding:
         FindingStage(written["state"]),
         written["oracle"],
         Verdict(written["verdict"]),
-        written["demand"],
+        written["check"],
         written["detail"],
         written["at_end"],
         written["first"],
@@ -275,9 +273,9 @@ def _finding(written: Mapping[str, Any], done: int) -> Finding:
         written["examples"],
         written["confirmed"],
     )
-    for name in ("transcript", "test", "shape"):
+    for name in ("transcript", "test"):
         derived = getattr(finding, name)
-        if written[name] != (list(derived) if name == "shape" else derived):
+        if written[name] != derived:
             raise ValueError(f"{finding.name}: {name} is {written[name]!r:.80}, and must be {derived!r:.80}")
     if finding.first >= done:
         raise ValueError(f"{finding.name}: first is {finding.first}, and only {done} programs have been run")

@@ -12,8 +12,8 @@ from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import make
 
-#: What is demanded when the worker that ran a program has died. Such a program is not run in the main process.
-ALIVE = "a worker process must not die"
+#: The check of a failure for which the worker that ran the program died. Such a program is not run in the main process.
+DIED = "worker.died"
 
 _target: Target | None = None
 _seed = ""
@@ -47,4 +47,4 @@ def _run_number(number: int) -> tuple[int, list[Failure]]:
 
 def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
     """What is known of a program whose worker died: not how many moves it had made."""
-    return number, [Failure(ANSWERS, Verdict.INFRA, ALIVE, why, False, 0)]
+    return number, [Failure(ANSWERS, Verdict.INFRA, DIED, why, False, 0)]
