@@ -90,8 +90,8 @@ class PartyModel:
         except Mismatch as mismatch:
             raise ModelDivergence(self.name, action, args, mismatch) from mismatch
         except BookConflict as conflict:
-            mismatch = Mismatch("the names of values", conflict, events, "model.values-conflict")
-            raise ModelDivergence(self.name, action, args, mismatch) from conflict
+            found = Mismatch("the names of values", conflict, events, "model.values-conflict")
+            raise ModelDivergence(self.name, action, args, found) from conflict
         self.state = prediction.state
 
     def snapshot(self) -> object:

@@ -87,18 +87,18 @@ class Agreement(Oracle):
         if event.version != message.version:
             self.fail("agreement.wrong-version", view, expected=message.version, got=event.version)
         if event.instance != view.instance:
-            expected = f"{view.instance:08x}"
-            self.fail("agreement.wrong-instance", view, expected=expected, got=f"{event.instance:08x}")
+            instances = (f"{view.instance:08x}", f"{event.instance:08x}")
+            self.fail("agreement.wrong-instance", view, expected=instances[0], got=instances[1])
         side = Side(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
         first = Side(peer, event.version, own, not event.sent_reveal_signature)
-        expected = (first,) if event.sent_reveal_signature else ()
+        before = (first,) if event.sent_reveal_signature else ()
         if len(event.ssid) != 8:
             self.fail("agreement.ssid-wrong-size", view, expected="8 bytes", got=event.ssid)
-        if known != expected:
+        if known != before:
             who = f"those that completed it before with the ssid {event.ssid.hex()}: "
-            self.fail("agreement.sides-differ", view, expected=who + shown(expected), got=known)
+            self.fail("agreement.sides-differ", view, expected=who + shown(before), got=known)
         self._sides[event.ssid] = (*known, side)
 
     def _judge_state(self, view: Observation) -> None:

@@ -132,13 +132,11 @@ class Fragments(Oracle):
         for one in view.sent:
             self._outgoing(view, one)
         if view.step.action == "receive" and view.is_fragment:
-            expected = [] if view.fragment is None else [Rejected(view.fragment)]
-            wrong = view.acted_upon if view.foreign else list(view.happenings) != expected
+            right = [] if view.fragment is None else [Rejected(view.fragment)]
+            wrong = view.acted_upon if view.foreign else list(view.happenings) != right
             if (view.message is None or view.fragment) and wrong:
-                if view.foreign:
-                    expected_events = "nothing is taken for genuine before the message is whole"
-                    self.fail("fragments.not-inert", view, expected=expected_events, got=view.step.events)
-                self.fail("fragments.not-inert", view, expected=expected, got=view.step.events)
+                whole = "nothing is taken for genuine before the message is whole"
+                self.fail("fragments.not-inert", view, expected=whole if view.foreign else right, got=view.step.events)
         party = view.step.after
         if party is None:
             return
