@@ -258,11 +258,12 @@ def key_id_0_is_refused(context: Context) -> None:
         target.assert_sends_text(insider, b"an answer")
 
 
-def _sent(target: TargetSession, insider: Insider, text: bytes) -> Message:
-    """The message with a text of the target's user, looked at for key ids of 0 before the insider reads it."""
+def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) -> Message:
+    """The message with a text of the target's user, whose key ids are judged before the insider reads it."""
     message = target.user("send", text=text).message(Kind.DATA)
     ids = message.number("sender_keyid"), message.number("recipient_keyid")
     check("data.key-id-0-sent", all(ids), got=f"sender key id {ids[0]}, recipient key id {ids[1]}", case=text)
+    check("keys.own-key-id-not-in-step", ids[0] == own_keyid, expected=own_keyid, got=ids[0], case=text)
     found = target.read(insider, message).text
     check("text.changed-on-the-way", found == text, expected=text, got=found)
     return message
@@ -289,10 +290,8 @@ def key_ids_of_what_is_sent(context: Context) -> None:
     for turn in range(1, 6):
         target.assert_receives_text(insider, b"go on")
         for _ in range(2):
-            message = _sent(target, insider, b"turn %d" % turn)
+            message = _sent(target, insider, b"turn %d" % turn, own_keyid=turn)
             ours, next_dh = message.number("sender_keyid"), message.number("next_dh")
-            case = f"after {turn} changes of keys" if turn > 1 else "after the first change of keys"
-            check("keys.own-key-id-not-in-step", ours == turn, expected=turn, got=ours, case=case)
             known = announced.setdefault(ours + 1, next_dh)
             check(
                 "keys.announced-key-changed", known == next_dh, expected=known, got=next_dh, case=f"key id {ours + 1}"

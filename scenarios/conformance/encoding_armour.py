@@ -36,10 +36,10 @@ def assert_answered_with_error_at_most(reply: Reply, case: str) -> None:
     check("encoding.malformed-answered", quiet, expected="no answer but an OTR Error Message", got=reply, case=case)
 
 
-def assert_field_named(events: Iterable[Event], name: str) -> None:
+def assert_field_named(events: Iterable[Event], name: str, case: str) -> None:
     """Demand that the one event about a malformed message names this field. Engines of this project only."""
     names = [getattr(event, "field", "no field") for event in events]
-    check("encoding.wrong-field-reported", names == [name], expected=name, got=names)
+    check("encoding.wrong-field-reported", names == [name], expected=name, got=names, case=case)
 
 
 def steps(context: Context) -> Iterator[tuple[TargetSession, Insider, bytes]]:
@@ -224,7 +224,8 @@ def headers_cut_short_are_refused(context: Context) -> None:
         reply = refused(target, "encoding.cut-short-accepted", wire.armour(whole.body[:size]), case)
         assert_answered_with_error_at_most(reply, case)
     if "lockstep" in context.target.capabilities:
-        assert_field_named(target.receive(wire.armour(whole.body[:9])).events, "receiver_tag")
+        reply = target.receive(wire.armour(whole.body[:9]))
+        assert_field_named(reply.events, "receiver_tag", "the first 9 bytes of a D-H Commit Message")
 
 
 @scenario(requirements=("ARMOUR-PARSE-7", "!ARMOUR-PARSE-7"))

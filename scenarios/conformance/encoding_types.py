@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.world import Step
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
@@ -16,8 +17,8 @@ from otterproof.harness.wire import DH_PRIME, Kind, Message, Type, build
 from otterproof.harness.wire.fields import Field
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power
-from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established, Finished, Rejected, Unreadable
+from otterproof.harness.wire.shown import TITLES, shown
+from otterproof.implementations.contract import Established, Finished, Outgoing, Rejected, Unreadable
 from otterproof.scenarios.conformance.encoding_armour import assert_field_named, has_its_effect, refused, steps
 
 #: Lengths that are longer than any message, some of them negative when read as signed.
@@ -53,7 +54,7 @@ def lengths_beyond_the_message_are_refused(context: Context) -> None:
                 case = f"{field.name} with a length of {length:#x}"
                 reply = refused(target, "encoding.length-beyond-message", wire.armour(lie.body), case)
                 if "lockstep" in context.target.capabilities:
-                    assert_field_named((*reply.of(Rejected), *reply.of(Unreadable)), field.name)
+                    assert_field_named((*reply.of(Rejected), *reply.of(Unreadable)), field.name, case)
         has_its_effect(target, "encoding.bad-length-changes-state", insider, message)
 
 
@@ -161,18 +162,33 @@ def a_mac_is_twenty_bytes(context: Context) -> None:
 def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
     """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
-    numbers: list[bytes] = []
     for begins in (False, True):
-        target, insider = context.encrypted(target_begins=begins)
+        target = context.target_session()
+        target.world.watchers.append(_assert_shortest_in_step)  # before the handshake, which a wrong MPI would end
+        insider = target.insider()
+        target.establish(insider, target_begins=begins)
         for _ in range(4):
             target.exchange_texts(insider)
         for message in target.replies(0, "target").sent:
-            numbers += [field.raw for field in message.fields if field.type is Type.MPI]
             if message.has("encrypted_signature"):
-                numbers += [field.raw for field in insider.identity(message).fields if field.type is Type.MPI]
-    for raw in numbers:  # p and q of the target's key among them, whose highest bits are always set
-        check_id = "encoding.mpi-sign-byte" if raw[5:6] >= b"\x80" else "encoding.mpi-leading-zero"
-        check(check_id, raw[4:5] != b"\0", got=raw)
+                # Here are p and q of the target's key, whose highest bits are always set.
+                _assert_shortest(insider.identity(message).fields, "the encrypted signature")
+
+
+def _assert_shortest_in_step(step: Step) -> None:
+    """Demand that the messages that go out in a step have MPIs in their shortest form."""
+    for event in step.events:
+        if isinstance(event, Outgoing):
+            message = wire.parse(event.message)
+            _assert_shortest(message.fields, TITLES[message.kind])
+
+
+def _assert_shortest(fields: Iterable[Field], where: str) -> None:
+    """Demand that the MPIs among some fields have no leading zero byte, be it a sign byte or padding."""
+    for field in fields:
+        if field.type is Type.MPI:
+            check_id = "encoding.mpi-sign-byte" if field.raw[5:6] >= b"\x80" else "encoding.mpi-leading-zero"
+            check(check_id, field.raw[4:5] != b"\0", got=field.raw, case=f"{field.name} of {where}")
 
 
 @scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))

@@ -1,4 +1,4 @@
-"""Policies: what each flag allows, demands or starts, and what happens without it; and how plaintext is shown.
+"""Policies: what each flag allows, demands or starts, what happens without it, and how plaintext is shown.
 
 [Policies, State transitions, Receiving plaintext without the whitespace tag]
 """
@@ -14,13 +14,14 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Established, Policy, TextReceived
 from otterproof.scenarios.conformance.handshake_play import LATER, dh_key_for
 from otterproof.scenarios.conformance.state_user import never_shown
 
 ERROR = b"?OTR Error: no"
 
-#: Texts that are none of OTR's, though some look like it.
+#: Texts that are not OTR messages, though some look like it.
 PLAIN = (
     b"hello",
     b"",
@@ -37,12 +38,13 @@ def tag(version: int) -> bytes:
 
 
 def shown_clear(target: TargetSession, text: bytes, *, warn: bool) -> Reply:
-    """Hand over plaintext: it must be shown, once and as it is, with a warning that it came in the clear or without."""
+    """Deliver plaintext, which must be shown once, as it is; warn: with a warning that it came in the clear, or without."""
     reply = target.receive(text)
-    reply.assert_shown(text, secure=False)
+    reply.assert_shown("text.not-shown-as-clear", text, secure=False)
     event = reply.one(TextReceived)
     if target.tells("text_received", "warn"):
-        check(event.warn == warn, f"{text[:40]!r} is shown with{'' if warn else 'out'} a warning: {event!r:.200}")
+        check_id = "text.warning-missing" if warn else "text.warning-needless"
+        check(check_id, event.warn == warn, expected="a warning" if warn else "no warning", got=event, case=text)
     return reply
 
 
@@ -56,7 +58,7 @@ def _other(insider: Insider, version: int) -> Insider:
 
 @scenario(needs=("policy", "whitespace_tag"), requirements=("POLICY-SET-1", "!POLICY-SET-1", "POLICY-TAG-1"))
 def flags_work_in_any_combination(context: Context) -> None:
-    """In each of the sixteen combinations of the four flags each of them does what it does alone."""
+    """In each of the sixteen combinations of the four flags, each flag does what it does alone."""
     version = context.version
     names = (
         Policy.REQUIRE_ENCRYPTION,
@@ -70,29 +72,31 @@ def flags_work_in_any_combination(context: Context) -> None:
         for flag in flags:
             policy |= flag
         target = context.target_session(policy=policy)
-        kinds = target.user("send", text=b"hello").kinds
+        reply = target.user("send", text=b"hello")
         wanted = Kind.TAGGED_PLAINTEXT if Policy.SEND_WHITESPACE_TAG in flags else Kind.PLAINTEXT
         if Policy.REQUIRE_ENCRYPTION in flags:
             wanted = Kind.QUERY
-        check(kinds == [wanted], f"with {policy!r} a text goes out as {wanted}, and did as {kinds}")
-        kinds = target.receive(ERROR).kinds
-        queries = [Kind.QUERY] if Policy.ERROR_START_AKE in flags else []
-        check(kinds == queries, f"with {policy!r} an Error Message is answered with {queries}, and was with {kinds}")
-        kinds = target.receive(b"tagged" + tag(version)).kinds
+        reply.assert_sent("policy.flags-interfere", wanted, case=f"a text, with {shown(policy)}")
+        reply, queries = target.receive(ERROR), [Kind.QUERY] if Policy.ERROR_START_AKE in flags else []
+        reply.assert_sent("policy.flags-interfere", *queries, case=f"an Error Message, with {shown(policy)}")
+        reply = target.receive(b"tagged" + tag(version))
         commits = [Kind.DH_COMMIT] if Policy.WHITESPACE_START_AKE in flags else []
-        check(kinds == commits, f"with {policy!r} a tag is answered with {commits}, and was with {kinds}")
+        reply.assert_sent("policy.flags-interfere", *commits, case=f"a whitespace tag, with {shown(policy)}")
 
 
 @scenario(requirements=("POLICY-V2-1", "!POLICY-V2-1", "POLICY-V3-1", "!POLICY-V3-1"))
 def only_the_allowed_version_is_used(context: Context) -> None:
-    """With one version allowed, queries and commits of the other one are not answered; its own are, to the end."""
+    """With one version allowed, queries and commits of the other one are not answered, and its own handshakes complete."""
     other = 5 - context.version
     target = context.target_session()
     insider = target.insider()
-    target.receive(b"?OTRv%d?" % other).assert_sent()
+    query = b"?OTRv%d?" % other
+    target.receive(query).assert_sent("query.answered-without-common-version", case=query)
     target.user("start")
-    target.receive(_other(insider, other).commit()).assert_rejected("a commit of a version that is not allowed")
-    check(target.replies(0, target.name).messages(Kind.DH_KEY) == [], "it is not answered")
+    forbidden = "handshake.disallowed-commit-not-ignored"
+    target.receive(_other(insider, other).commit()).assert_rejected(forbidden, f"a commit of version {other}")
+    answers = target.replies(0, target.name).messages(Kind.DH_KEY)
+    check(forbidden, not answers, expected="no answer", got=answers, case=f"a commit of version {other}")
     target.tick(LATER)
     for target_begins in (False, True):
         target.establish(insider, target_begins=target_begins)
@@ -103,13 +107,14 @@ def only_the_allowed_version_is_used(context: Context) -> None:
 
 @scenario(needs=("policy",), requirements=("!POLICY-V2-1", "!POLICY-V3-1", "POLICY-V2-1", "POLICY-V3-1"))
 def sessions_are_not_renewed_against_the_policy(context: Context) -> None:
-    """When the version of a session is no longer allowed no new handshake begins in it; when it is again, one does."""
+    """While the version of a session is not allowed, no new handshake begins; when it is allowed again, one does."""
     target, _ = context.encrypted()
     new = target.insider(seed=b"again")
     target.world.step(target.name, "set_policy", {"policy": ALLOW[5 - context.version]})
-    target.query().assert_sent()
+    target.query().assert_sent("query.answered-without-common-version", case="a query in a session")
     reply = target.receive(new.commit())
-    check(Kind.DH_KEY not in reply.kinds, f"a commit of a version that is not allowed is not answered: {reply}")
+    answers, forbidden = reply.messages(Kind.DH_KEY), "handshake.disallowed-commit-not-ignored"
+    check(forbidden, not answers, expected="no answer", got=reply, case="a commit in a session")
     target.world.step(target.name, "set_policy", {"policy": ALLOW[context.version]})
     target.tick(LATER)
     target.establish(new, target_begins=True)
@@ -118,10 +123,10 @@ def sessions_are_not_renewed_against_the_policy(context: Context) -> None:
 
 @scenario(needs=("lockstep",), requirements=("POLICY-V2-1", "POLICY-V3-1"))
 def engines_keep_sessions_when_the_policy_changes(context: Context) -> None:
-    """In the project's engines a session goes on when its version is no longer allowed."""
+    """In the project's engines, a session goes on when its version is no longer allowed."""
     target, insider = context.encrypted()
     target.world.step(target.name, "set_policy", {"policy": ALLOW[5 - context.version]})
-    target.assert_session_alive(insider)
+    target.assert_session_alive(insider, "policy.change-ends-session")
 
 
 @scenario(
@@ -140,39 +145,41 @@ def engines_keep_sessions_when_the_policy_changes(context: Context) -> None:
     ),
 )
 def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
-    """Each handshake message of a version that has become forbidden is ignored, and taken once it is allowed again."""
-    other, own = ALLOW[5 - context.version], ALLOW[context.version]
+    """A handshake message is ignored while its version is not allowed, and accepted once it is allowed again."""
+    other, own, resumed = ALLOW[5 - context.version], ALLOW[context.version], "policy.handshake-not-resumed"
 
     def forbidden(target: TargetSession, message: bytes, name: str) -> Reply:
         target.world.step(target.name, "set_policy", {"policy": other})
-        target.receive(message).assert_ignored(f"a {name} of a version that is not allowed")
+        check_id = f"handshake.disallowed-{name}-not-ignored"
+        target.receive(message).assert_ignored(check_id, f"a message of version {context.version}")
         target.world.step(target.name, "set_policy", {"policy": own})
         return target.receive(message)
 
     target = context.target_session()
     insider = target.insider()
     target.user("start")
-    dh_key = wire.build(forbidden(target, insider.commit(), "D-H Commit").message(Kind.DH_KEY))
-    forbidden(target, insider.reveal_signature(dh_key), "Reveal Signature").one(Established)
+    dh_key = wire.build(forbidden(target, insider.commit(), "commit").message(Kind.DH_KEY, resumed))
+    forbidden(target, insider.reveal_signature(dh_key), "reveal-signature").one(Established, resumed)
     target.assert_session_alive(insider)
     target = context.target_session()
     insider = target.insider()
     commit = wire.build(target.query().message(Kind.DH_COMMIT))
-    reveal = wire.build(forbidden(target, insider.dh_key(), "D-H Key").message(Kind.REVEAL_SIGNATURE))
-    forbidden(target, insider.signature(insider.decommit(commit, reveal)), "Signature").one(Established)
+    reveal = wire.build(forbidden(target, insider.dh_key(), "dh-key").message(Kind.REVEAL_SIGNATURE, resumed))
+    signature = insider.signature(insider.decommit(commit, reveal))
+    forbidden(target, signature, "signature-message").one(Established, resumed)
     target.assert_session_alive(insider)
 
 
 @scenario(needs=("policy",), requirements=("POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "!STATE-PLAINTEXT-2"))
 def required_encryption_holds_in_every_state(context: Context) -> None:
-    """With REQUIRE_ENCRYPTION no text leaves in the clear in any message state, nor when a session has been left."""
+    """With REQUIRE_ENCRYPTION, no text leaves in the clear in any message state, nor after a session."""
     for number, (_, target, _) in enumerate(context.each_state(ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)):
         target.user("send", text=b"a private text %d" % number)
         target.user("end")
         target.user("send", text=b"a private text, again")
         target.receive(b"hello")
         target.user("send", text=b"a private text, and again")
-        never_shown(target, b"a private text")
+        never_shown(target, "policy.text-sent-in-clear", b"a private text")
     target = context.target_session()
     target.assert_sent_in_clear(b"without the flag")
 
@@ -182,35 +189,43 @@ def required_encryption_holds_in_every_state(context: Context) -> None:
     requirements=("POLICY-START-1", "!POLICY-START-1", "POLICY-TAG-1", "!POLICY-TAG-1"),
 )
 def tags_work_by_their_flags(context: Context) -> None:
-    """WHITESPACE_START_AKE makes a tag start a handshake, SEND_WHITESPACE_TAG sends one; neither does both."""
+    """WHITESPACE_START_AKE makes a tag start a handshake, SEND_WHITESPACE_TAG makes tags go out; neither does both."""
     allowed, text = ALLOW[context.version], b"hello" + tag(context.version)
     for flag in (Policy.NONE, Policy.SEND_WHITESPACE_TAG, Policy.WHITESPACE_START_AKE):
         target = context.target_session(policy=allowed | flag)
         sends, starts = flag is Policy.SEND_WHITESPACE_TAG, flag is Policy.WHITESPACE_START_AKE
-        target.user("send", text=b"hi").assert_sent(Kind.TAGGED_PLAINTEXT if sends else Kind.PLAINTEXT)
+        reply = target.user("send", text=b"hi")
+        if sends:
+            reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
+        else:
+            reply.assert_sent("tag.sent-without-flag", Kind.PLAINTEXT, case=flag)
         reply = target.receive(text)
-        reply.assert_sent(*[Kind.DH_COMMIT] * starts)
         if starts:
-            target.receive(target.insider().dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
+            reply.assert_sent("tag.not-answered", Kind.DH_COMMIT)
+            reply = target.receive(target.insider().dh_key())
+            reply.assert_sent("tag.dh-key-not-awaited", Kind.REVEAL_SIGNATURE)
+        else:
+            reply.assert_sent("tag.answered-without-flag", case=flag)
 
 
 @scenario(needs=("policy",), requirements=("POLICY-ERROR-1", "!POLICY-ERROR-1"))
 def errors_ask_by_their_flag(context: Context) -> None:
-    """With ERROR_START_AKE an Error Message brings a query, which leads to a session; without, it brings nothing."""
+    """With ERROR_START_AKE, an Error Message is answered with a query, which leads to a session; without, it is not."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
-    (query,) = target.receive(ERROR).assert_sent(Kind.QUERY)
-    check(context.version in wire.offered_versions(query), f"the query offers version {context.version}")
+    (query,) = target.receive(ERROR).assert_sent("error.not-answered", Kind.QUERY)
+    offered, wanted = wire.offered_versions(query), context.version
+    check("query.wrong-versions-offered", wanted in offered, expected=wanted, got=sorted(offered))
     insider = target.insider()
     dh_key = wire.build(target.receive(insider.commit()).message(Kind.DH_KEY))
     target.receive(insider.reveal_signature(dh_key)).one(Established)
     target.assert_session_alive(insider)
-    for _, silent, _ in context.each_state():
-        silent.receive(ERROR).assert_sent()
+    for state, silent, _ in context.each_state():
+        silent.receive(ERROR).assert_sent("error.answered-without-flag", case=state.upper())
 
 
 @scenario(needs=("policy",), requirements=("POLICY-OFF-1", "!POLICY-OFF-1"))
 def without_a_version_otr_is_off(context: Context) -> None:
-    """With no version allowed whatever comes is shown as it is and answered by nothing, and texts go out as typed."""
+    """With no version allowed, every message is shown as it is and not answered, and texts go out as typed."""
     flags = Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG
     flags |= Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
     for policy in (Policy.NONE, flags):
@@ -225,32 +240,33 @@ def without_a_version_otr_is_off(context: Context) -> None:
             b"?OTR:AAMC.",
         ):
             reply = target.receive(message)
-            reply.assert_shown(message, secure=False)
-            reply.assert_sent()
-        target.assert_sent_in_clear(b"hello")
+            reply.assert_shown("policy.message-treated-when-off", message, secure=False)
+            reply.assert_sent("policy.message-treated-when-off", case=message)
+        target.assert_sent_in_clear(b"hello", "policy.text-changed-when-off")
         reply = target.user("start")
-        check(Kind.QUERY not in reply.kinds, f"no query goes out when OTR is off, and there was {reply}")
+        sent = Kind.QUERY in reply.kinds
+        check("policy.query-sent-when-off", not sent, expected="no query", got=reply)
     target = context.target_session(policy=ALLOW[context.version])
-    target.query().assert_sent(Kind.DH_COMMIT)
+    target.query().assert_sent("query.not-answered", Kind.DH_COMMIT)
 
 
-# ---- plaintext that comes -------------------------------------------------------------------------------------------
+# ---- plaintext that arrives -----------------------------------------------------------------------------------------
 
 
 @scenario(requirements=("STATE-CLEAR-1", "!STATE-CLEAR-1", "STATE-CLEAR-3", "!STATE-CLEAR-2"))
 def plaintext_is_shown_as_it_came(context: Context) -> None:
-    """In PLAINTEXT each text in the clear is shown byte for byte, without a warning; what belongs to OTR is not."""
+    """In PLAINTEXT, each text in the clear is shown byte for byte, without a warning; OTR messages are not shown."""
     target = context.target_session()
     for text in PLAIN:
         shown_clear(target, text, warn=False)
     target.user("start")
     reply = target.receive(target.insider().commit())
-    check(not reply.of(TextReceived), f"a D-H Commit is not shown as a text: {reply}")
+    check("text.otr-message-shown", not reply.of(TextReceived), expected="no text", got=reply)
 
 
 @scenario(needs=("policy",), requirements=("STATE-CLEAR-2", "!STATE-CLEAR-3", "STATE-CLEAR-1"))
 def plaintext_is_warned_of_where_encryption_is_required(context: Context) -> None:
-    """In PLAINTEXT with REQUIRE_ENCRYPTION each text in the clear is shown with a warning."""
+    """In PLAINTEXT with REQUIRE_ENCRYPTION, each text in the clear is shown with a warning."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in PLAIN:
         shown_clear(target, text, warn=True)
@@ -261,13 +277,14 @@ def plaintext_is_warned_of_where_encryption_is_required(context: Context) -> Non
 
 @scenario(requirements=("STATE-CLEAR-4", "!STATE-CLEAR-4", "STATE-CLEAR-5", "!STATE-CLEAR-5"))
 def plaintext_is_warned_of_in_a_session(context: Context) -> None:
-    """In ENCRYPTED and FINISHED each text in the clear is shown with a warning; what came encrypted, without one."""
+    """In ENCRYPTED and FINISHED, each text in the clear is shown with a warning, and encrypted text without one."""
     target, insider = context.encrypted()
     for text in PLAIN:
         shown_clear(target, text, warn=True)
     event = target.assert_receives_text(insider, b"a private text").one(TextReceived)
-    check(not event.warn, f"a text that came encrypted is shown without a warning: {event}")
-    target.receive(insider.data(b"")).assert_shown()
+    case = "a text that came encrypted"
+    check("text.warning-needless", not event.warn, expected="no warning", got=event, case=case)
+    target.receive(insider.data(b"")).assert_shown("data.empty-text-shown")
     target.end_by_peer(insider)
     for text in PLAIN:
         shown_clear(target, text, warn=True)
@@ -277,22 +294,25 @@ def plaintext_is_warned_of_in_a_session(context: Context) -> None:
 
 @scenario(requirements=("STATE-CLEAR-6", "!STATE-CLEAR-6"))
 def plaintext_changes_no_state(context: Context) -> None:
-    """Plaintext that comes during a handshake, in ENCRYPTED or in FINISHED leaves it as it was."""
+    """Plaintext that arrives during a handshake, in ENCRYPTED or in FINISHED changes nothing there."""
+    changed = "state.changed-by-plaintext"
     target = context.target_session()
     begins = target.insider()
     dh_key = wire.build(dh_key_for(target, begins))
     target.receive(b"in AWAITING_REVEALSIG")
-    target.receive(begins.reveal_signature(dh_key)).one(Established)
+    target.receive(begins.reveal_signature(dh_key)).one(Established, changed, case="AWAITING_REVEALSIG")
     target.receive(b"in ENCRYPTED")
-    target.assert_session_alive(begins)
+    target.assert_session_alive(begins, changed)
     target.end_by_peer(begins)
     target.receive(b"in FINISHED")
-    target.assert_not_sent(b"not sent")
+    target.assert_not_sent(b"not sent", changed)
     target = context.target_session()
     answers = target.insider()
     commit = wire.build(target.query().message(Kind.DH_COMMIT))
     target.receive(b"in AWAITING_DHKEY")
-    reveal = wire.build(target.receive(answers.dh_key()).message(Kind.REVEAL_SIGNATURE))
+    reply = target.receive(answers.dh_key())
+    reveal = wire.build(reply.message(Kind.REVEAL_SIGNATURE, changed, case="AWAITING_DHKEY"))
     target.receive(b"in AWAITING_SIG")
-    target.receive(answers.signature(answers.decommit(commit, reveal))).one(Established)
-    target.assert_session_alive(answers)
+    signature = answers.signature(answers.decommit(commit, reveal))
+    target.receive(signature).one(Established, changed, case="AWAITING_SIG")
+    target.assert_session_alive(answers, changed)

@@ -1,4 +1,4 @@
-"""What the user asks for: to start, to send, to end; and what becomes of texts that could not be sent.
+"""What the user asks for: to start, to send, to end; and what happens to texts that could not be sent.
 
 [User requests to start an OTR conversation, User types a message to be sent, User requests to end an OTR conversation]
 """
@@ -12,6 +12,7 @@ from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, offered_versions
 from otterproof.harness.wire.layers import tlv
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import RECENT, Ended, Established, Policy, Refused, StoredDropped
 from otterproof.scenarios.conformance.handshake_play import LATER, commit_for_query, reveal_for
 from otterproof.scenarios.conformance.state import BAD, handshake_steps
@@ -33,14 +34,14 @@ def required(context: Context) -> Policy:
 
 
 def arrived(target: TargetSession, insider: Insider, reply: Reply) -> list[bytes]:
-    """The texts that come in Data Messages, decrypted in the order in which they went out."""
+    """The texts in the Data Messages of a reply, decrypted, in the order in which they went out."""
     return [target.read(insider, message).text for message in reply.messages(Kind.DATA)]
 
 
-def never_shown(target: TargetSession, text: bytes) -> None:
-    """Demand that a text has not been on the wire as it is, whatever was sent so far."""
-    everything = target.replies(0, target.name).raw
-    check(not any(text in message for message in everything), f"{text!r} never goes out in the clear")
+def never_shown(target: TargetSession, check_id: str, text: bytes) -> None:
+    """Demand that a text has not been on the wire in the clear, in anything that was sent so far."""
+    found = [message for message in target.replies(0, target.name).raw if text in message]
+    check(check_id, not found, expected="nothing in the clear", got=found, case=text)
 
 
 # ---- start ----------------------------------------------------------------------------------------------------------
@@ -48,27 +49,29 @@ def never_shown(target: TargetSession, text: bytes) -> None:
 
 @scenario(requirements=("USER-START-1", "!USER-START-1", "USER-START-2"))
 def queries_go_out_when_asked_for(context: Context) -> None:
-    """In every message state a query goes out at the user's wish, offering what is allowed, and never without."""
+    """In every message state, a query for the allowed version goes out when the user asks for one, and only then."""
     for state, target, _ in context.each_state():
-        (query,) = target.user("start").assert_sent(Kind.QUERY)
-        offered = offered_versions(query)
-        check(context.version in offered, f"when {state} the query offers version {context.version}, not {offered}")
+        (query,) = target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case=state.upper())
+        offered, wanted = offered_versions(query), context.version
+        check("query.wrong-versions-offered", wanted in offered, expected=wanted, got=sorted(offered))
         kinds = [*target.receive(b"hello").kinds, *target.user("end").kinds, *target.receive(b"bye").kinds]
-        check(Kind.QUERY not in kinds, f"when {state} no query goes out that nobody asked for, and there was {kinds}")
+        unasked = Kind.QUERY in kinds
+        check("user.query-sent-unasked", not unasked, expected="no query", got=kinds, case=state.upper())
 
 
 @scenario(requirements=("USER-START-2", "!USER-START-2", "!STATE-SECRECY-1"))
 def queries_leave_the_session_alone(context: Context) -> None:
-    """A query that the target sends while ENCRYPTED or FINISHED changes nothing; texts are encrypted, or not sent."""
+    """A query that goes out in ENCRYPTED or FINISHED changes nothing: texts are still encrypted, or not sent."""
+    disturbs = "user.query-disturbs-session"
     for target_begins in (False, True):
         target, insider = context.encrypted(target_begins=target_begins)
         for number in range(2):
-            target.user("start").assert_sent(Kind.QUERY)
-            target.assert_sends_text(insider, b"encrypted %d" % number)
-        target.assert_session_alive(insider)
+            target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="ENCRYPTED")
+            target.assert_sends_text(insider, b"encrypted %d" % number, check_id=disturbs)
+        target.assert_session_alive(insider, disturbs)
         target.end_by_peer(insider)
-        target.user("start").assert_sent(Kind.QUERY)
-        target.assert_not_sent(b"not sent")
+        target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="FINISHED")
+        target.assert_not_sent(b"not sent", disturbs)
 
 
 # ---- send -----------------------------------------------------------------------------------------------------------
@@ -76,43 +79,48 @@ def queries_leave_the_session_alone(context: Context) -> None:
 
 @scenario(requirements=("USER-SEND-2", "!USER-SEND-2", "!USER-SEND-5", "!USER-SEND-8", "!POLICY-TAG-1"))
 def texts_go_out_unchanged_in_plaintext(context: Context) -> None:
-    """In PLAINTEXT each text goes out byte for byte, with nothing added that the policy does not ask for."""
+    """In PLAINTEXT, each text goes out byte for byte, with nothing added that the policy does not ask for."""
     target = context.target_session()
     for text in TEXTS:
         target.assert_sent_in_clear(text)
     insider = target.insider()
     target.establish(insider)
     for text in TEXTS[:-1]:
-        found = target.user("send", text=text)
-        check(not found.of(Refused), "a text that can be sent is not refused")
-        check(arrived(target, insider, found) == [text], f"{text!r} arrives encrypted, and not in the clear")
-        never_shown(target, b"\1" + text)
+        reply = target.user("send", text=text)
+        check("user.text-refused", not reply.of(Refused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
+        came = arrived(target, insider, reply)
+        check("user.text-not-encrypted", came == [text], expected=text, got=came)
+        check("text.sent-in-clear", text not in reply.raw, expected=Kind.DATA, got=reply)
 
 
 @scenario(requirements=("USER-SEND-6", "!USER-SEND-6", "STATE-ENCRYPTED-1", "!STATE-PLAINTEXT-2"))
 def texts_go_out_encrypted_in_a_session(context: Context) -> None:
-    """In ENCRYPTED each text goes out in one Data Message that decrypts to it; once that is over, in the clear."""
+    """In ENCRYPTED, each text goes out in one Data Message that decrypts to it; after the user's end, in the clear."""
     target, insider = context.encrypted(target_begins=True)
     for text in TEXTS:
         reply = target.user("send", text=text)
-        reply.assert_sent(Kind.DATA)
-        check(arrived(target, insider, reply) == [text], f"the Data Message decrypts to {text[:40]!r}")
+        reply.assert_sent("user.text-not-encrypted", Kind.DATA)
+        came = arrived(target, insider, reply)
+        check("user.text-not-encrypted", came == [text], expected=text, got=came)
     target.user("end")
-    target.assert_sent_in_clear(TEXTS[0])
+    target.assert_sent_in_clear(TEXTS[0], "user.end-not-to-plaintext")
 
 
 @scenario(requirements=("USER-SEND-8", "!USER-SEND-8", "USER-SEND-10", "!USER-SEND-10"))
 def texts_are_refused_when_finished(context: Context) -> None:
-    """In FINISHED the user is told that a text can't be sent, and nothing goes out; before and after, it does."""
+    """In FINISHED, the user is told that a text can't be sent, and nothing goes out; before and after, texts are sent."""
     target, insider = context.encrypted()
-    check(not target.user("send", text=b"one").of(Refused), "in ENCRYPTED a text is not refused")
+    reply = target.user("send", text=b"one")
+    check("user.text-refused", not reply.of(Refused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
     target.end_by_peer(insider)
     for text in TEXTS:
-        refused = target.assert_not_sent(text).one(Refused)
-        check(refused.action == "send", f"it is sending that is refused, not {refused.action}")
+        refused = target.assert_not_sent(text).one(Refused, "user.text-refusal-not-reported")
+        action = refused.action
+        check("user.wrong-action-refused", action == "send", expected="send", got=action)
     target.user("end")
     reply = target.user("send", text=b"two")
-    check(not reply.of(Refused) and reply.raw == [b"two"], f"in PLAINTEXT a text is sent, and there was {reply}")
+    check("user.text-refused", not reply.of(Refused), expected=b"two", got=reply, case="PLAINTEXT")
+    check("user.end-not-to-plaintext", reply.raw == [b"two"], expected=b"two", got=reply)
 
 
 @scenario(
@@ -120,23 +128,27 @@ def texts_are_refused_when_finished(context: Context) -> None:
     requirements=("USER-SEND-3", "!USER-SEND-3", "USER-SEND-4", "!USER-SEND-4", "!POLICY-TAG-1", "POLICY-TAG-1"),
 )
 def tags_are_sent_until_plaintext_comes(context: Context) -> None:
-    """With SEND_WHITESPACE_TAG texts bear a tag until plaintext comes, and again when PLAINTEXT is entered anew."""
+    """With SEND_WHITESPACE_TAG, texts carry a tag until plaintext arrives, and again after PLAINTEXT is re-entered."""
 
     def tagged(target: TargetSession, text: bytes, wanted: bool, when: str) -> None:
-        (message,) = target.user("send", text=text).assert_sent(Kind.TAGGED_PLAINTEXT if wanted else Kind.PLAINTEXT)
+        reply = target.user("send", text=text)
         if wanted:
-            offered = offered_versions(message)
-            check(offered == {context.version}, f"{when} the tag offers version {context.version}, not {offered}")
+            (message,) = reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT, case=when)
+            offered, version = offered_versions(message), context.version
+            right = offered == {version}
+            check("tag.wrong-versions-offered", right, expected=version, got=sorted(offered), case=when)
         else:
-            check(wire.build(message) == text, f"{when} {text!r} goes out unchanged")
+            (message,) = reply.assert_sent("tag.sent-after-plaintext", Kind.PLAINTEXT, case=when)
+            raw = wire.build(message)
+            check("text.not-sent-in-clear", raw == text, expected=text, got=raw, case=when)
 
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     target = context.target_session(policy=policy)
     tagged(target, b"one", True, "at first")
-    tagged(target, b"two", True, "as long as nothing came")
+    tagged(target, b"two", True, "while nothing has arrived")
     target.receive(b"hello")
-    tagged(target, b"three", False, "after plaintext came")
-    tagged(target, b"four", False, "after plaintext came")
+    tagged(target, b"three", False, "after plaintext arrived")
+    tagged(target, b"four", False, "after plaintext arrived")
     for by_user in (False, True):
         insider = target.insider(seed=b"session %d" % by_user)
         target.tick(LATER)
@@ -144,32 +156,34 @@ def tags_are_sent_until_plaintext_comes(context: Context) -> None:
         if not by_user:
             target.end_by_peer(insider)
         target.user("end")
-        tagged(target, b"five", True, "when PLAINTEXT was entered anew")
+        tagged(target, b"five", True, "after PLAINTEXT was entered again")
         target.receive(b"hello")
-        tagged(target, b"six", False, "after plaintext came again")
+        tagged(target, b"six", False, "after plaintext arrived again")
 
 
 @scenario(needs=("policy", "whitespace_tag"), requirements=("USER-SEND-5", "!USER-SEND-5"))
 def nothing_but_plaintext_is_tagged(context: Context) -> None:
-    """With SEND_WHITESPACE_TAG the tag goes with plaintext, and with no query, Data Message, or text in FINISHED."""
+    """With SEND_WHITESPACE_TAG, only text in PLAINTEXT carries a tag: no query and no Data Message does."""
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     for state, target, insider in context.each_state(policy):
         query = target.user("start").raw
-        check(not any(wire.TAG_BASE in raw for raw in query), f"a query has no tag, and was {query}")
+        tagged = any(wire.TAG_BASE in raw for raw in query)
+        check("tag.on-other-message", not tagged, expected="no tag", got=query, case="a query")
         reply = target.user("send", text=b"hello")
         if state == "plaintext":
-            reply.assert_sent(Kind.TAGGED_PLAINTEXT)
+            reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
         elif state == "encrypted":
-            check(arrived(target, insider, reply) == [b"hello"], f"a text that is encrypted has no tag: {reply}")
+            came = arrived(target, insider, reply)
+            check("tag.on-other-message", came == [b"hello"], expected=b"hello", got=came, case="a Data Message")
         else:
-            reply.assert_sent()
+            reply.assert_sent("text.sent-after-end")
 
 
 @scenario(requirements=("USER-SEND-7", "!USER-SEND-7", "USER-STORED-5", "!USER-STORED-5"))
 def a_text_that_was_sent_comes_once(context: Context) -> None:
-    """After a new handshake a text that was lost may come again, once and encrypted; one that arrived does not.
+    """After a new handshake, a text that was lost may be sent again, once and encrypted; a text that arrived may not.
 
-    Whether it comes again, and whether it is marked then, is left open. [reading USER-RESEND]
+    It is open whether it is sent again, and whether it is marked then. [reading USER-RESEND]
     """
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"arrived")
@@ -177,19 +191,21 @@ def a_text_that_was_sent_comes_once(context: Context) -> None:
     target.tick(LATER)
     new = target.insider(seed=b"second")
     again = arrived(target, new, target.handshake_by_insider(new))
-    check(not any(b"arrived" in text for text in again), f"what has arrived does not come again, and {again} came")
+    repeated = [text for text in again if b"arrived" in text]
+    check("user.delivered-text-sent-again", not repeated, expected="no such text", got=again)
     target.user("send", text=b"lost on the way")
     target.receive(b"?OTR Error: An encrypted message could not be read.")
     third = target.insider(seed=b"third")
     again = arrived(target, third, target.handshake_by_insider(third))
-    check(len(again) <= 1 and all(b"lost on the way" in text for text in again), f"{again} is no repetition of it")
-    never_shown(target, b"lost on the way")
+    fits = len(again) <= 1 and all(b"lost on the way" in text for text in again)
+    check("user.lost-text-sent-wrongly", fits, expected=b"lost on the way", got=again)
+    never_shown(target, "text.sent-in-clear", b"lost on the way")
     target.assert_session_alive(third)
 
 
 @scenario(requirements=("USER-STORED-4", "!USER-STORED-4", "!USER-SEND-7"))
 def texts_are_not_sent_to_another_key(context: Context) -> None:
-    """What was typed in one correspondent's session is not sent to whoever comes next."""
+    """A text that was typed in a session is not sent in a later session with another key."""
     text = b"for mallory alone"
     for finished in (False, True):
         target, insider = context.encrypted()
@@ -199,20 +215,22 @@ def texts_are_not_sent_to_another_key(context: Context) -> None:
         target.receive(b"?OTR Error: An encrypted message could not be read.")
         other = target.insider("carol", seed=b"other")
         came = arrived(target, other, target.handshake_by_insider(other))
-        # What waits since FINISHED may go to any key, by the reading USER-STORED-KEY.
-        check(not came or (finished and came == [text]), f"nothing is sent to another key, and {came} was")
+        # A text that was typed in FINISHED may be sent to any key, by the reading USER-STORED-KEY.
+        kept = not came or (finished and came == [text])
+        check("user.text-sent-to-another-key", kept, expected="no text", got=came)
         target.assert_session_alive(other)
 
 
 @scenario(needs=("lockstep",), requirements=("!USER-STORED-4",))
 def engines_keep_texts_for_the_key_they_were_typed_for(context: Context) -> None:
-    """A text typed after the correspondent's end waits for the same long-term key, and is sent to no other."""
+    """A text typed after the peer's end waits for the same long-term key, and is sent to no other."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target.user("send", text=b"for mallory alone")
     other = target.insider("carol", seed=b"other")
     came = arrived(target, other, target.handshake_by_insider(other))
-    check(not came, f"nothing is sent to another key, and {came} was")
+    case = "a text that was typed in FINISHED"
+    check("user.text-sent-to-another-key", not came, expected="no text", got=came, case=case)
 
 
 # ---- texts that wait ------------------------------------------------------------------------------------------------
@@ -223,19 +241,23 @@ def engines_keep_texts_for_the_key_they_were_typed_for(context: Context) -> None
     requirements=("USER-SEND-1", "!USER-SEND-1", "POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "!USER-SEND-2"),
 )
 def a_query_goes_out_in_place_of_the_text(context: Context) -> None:
-    """Under REQUIRE_ENCRYPTION each text typed in PLAINTEXT sends one query, in every authentication state."""
+    """With REQUIRE_ENCRYPTION, each text typed in PLAINTEXT sends one query, in every authentication state."""
+
+    def asks(text: bytes, when: str) -> None:
+        target.user("send", text=text).assert_sent("user.query-not-sent-for-text", Kind.QUERY, case=when)
+
     target = context.target_session(policy=required(context))
     insider = target.insider()
-    target.user("send", text=b"first text").assert_sent(Kind.QUERY)
-    target.user("send", text=b"second text").assert_sent(Kind.QUERY)
+    asks(b"first text", "the first text")
+    asks(b"second text", "another text")
     target.receive(b"hello")
-    target.user("send", text=b"third text").assert_sent(Kind.QUERY)
+    asks(b"third text", "a text after plaintext arrived")
     reveal_for(target, insider)
-    target.user("send", text=b"fourth text").assert_sent(Kind.QUERY)
+    asks(b"fourth text", "a text in AWAITING_SIG")
     commit_for_query(target)
-    target.user("send", text=b"fifth text").assert_sent(Kind.QUERY)
+    asks(b"fifth text", "a text in AWAITING_DHKEY")
     for text in (b"first", b"second", b"third", b"fourth", b"fifth"):
-        never_shown(target, text)
+        never_shown(target, "policy.text-sent-in-clear", text)
     target = context.target_session(policy=required(context) ^ Policy.REQUIRE_ENCRYPTION)
     target.assert_sent_in_clear(b"without the flag")
 
@@ -245,14 +267,16 @@ def a_query_goes_out_in_place_of_the_text(context: Context) -> None:
     requirements=("USER-STORED-1", "!USER-STORED-1", "USER-STORED-2", "USER-SEND-1", "!USER-STORED-5"),
 )
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
-    """Texts stored under REQUIRE_ENCRYPTION come when a handshake completes, in order and once; none when it fails."""
+    """Texts stored with REQUIRE_ENCRYPTION are sent when a handshake completes, in order and once; not when it fails."""
     for target_begins in (False, True):
         target = context.target_session(policy=required(context))
         insider = target.insider()
         for text in (b"first text", b"second text"):
             target.user("send", text=text)
         *_, last = handshake_steps(target, insider, target_begins=target_begins)
-        check(not target.receive(last(BAD)).messages(Kind.DATA), "nothing is sent when the handshake fails")
+        reply = target.receive(last(BAD))
+        failed = not reply.messages(Kind.DATA)
+        check("user.stored-text-sent-after-failure", failed, expected="no Data Message", got=reply)
         target = context.target_session(policy=required(context))
         insider = target.insider()
         for text in (b"first text", b"second text"):
@@ -260,20 +284,24 @@ def stored_texts_are_sent_once_encrypted(context: Context) -> None:
         reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
         reply.one(Established)
         if not target_begins:
-            check(reply.kinds[:1] == [Kind.SIGNATURE], f"the Signature goes before stored texts: {reply.kinds}")
-        came = arrived(target, insider, reply)
-        check(came in ([b"first text", b"second text"], [b"second text"]), f"the stored texts come, not {came}")
+            first = reply.kinds[:1]
+            before = first == [Kind.SIGNATURE]
+            check("user.stored-text-before-signature", before, expected=Kind.SIGNATURE, got=first)
+        came, texts = arrived(target, insider, reply), [b"first text", b"second text"]
+        check("user.stored-text-not-sent", came in (texts, texts[1:]), expected=texts, got=came)
         target.assert_receives_text(insider, b"thank you")
         target.assert_sends_text(insider, b"third text")
         new = target.insider(seed=b"again")
         again = arrived(target, new, target.handshake_by_insider(new))
-        check(not {b"first text", b"second text"} & set(again), f"stored texts come once, and {again} came again")
-        never_shown(target, b"t text")
+        once = not {*texts} & {*again}
+        check("user.stored-text-sent-wrongly", once, expected="no text a second time", got=again)
+        for text in texts:
+            never_shown(target, "policy.text-sent-in-clear", text)
 
 
 @scenario(needs=("stored_messages",), requirements=("USER-SEND-9", "!USER-SEND-9"))
 def texts_typed_when_finished_are_kept(context: Context) -> None:
-    """A text typed in FINISHED comes once, encrypted, when a handshake with the same key follows; others do not."""
+    """A text typed in FINISHED is sent once, encrypted, when a handshake with the same key follows; no others are."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"before")
     target.assert_receives_text(insider, b"yes")
@@ -281,14 +309,15 @@ def texts_typed_when_finished_are_kept(context: Context) -> None:
     target.assert_not_sent(b"after the end")
     new = target.insider(seed=b"again")
     came = arrived(target, new, target.handshake_by_insider(new))
-    check(came == [b"after the end"], f"the text typed in FINISHED comes, alone, and {came} came")
+    text = b"after the end"
+    check("user.text-typed-when-finished-lost", came == [text], expected=text, got=came)
     target.assert_session_alive(new)
-    never_shown(target, b"after the end")
+    never_shown(target, "user.stored-text-sent-in-clear", text)
 
 
 @scenario(needs=("policy", "stored_messages"), requirements=("USER-STORED-2", "!USER-STORED-2", "!POLICY-REQUIRE-1"))
 def stored_texts_never_go_out_in_the_clear(context: Context) -> None:
-    """Nothing that comes, no failure and no change of policy brings out a stored text, only a handshake does."""
+    """No message, failure or change of policy makes a stored text go out; only a handshake that completes does."""
     target = context.target_session(policy=required(context))
     target.user("send", text=b"stored text")
     insider = target.insider()
@@ -303,12 +332,12 @@ def stored_texts_never_go_out_in_the_clear(context: Context) -> None:
     target.world.step(target.name, "set_policy", {"policy": ALLOW[context.version]})
     target.user("send", text=b"open words")
     target.receive(b"hello again")
-    never_shown(target, b"stored text")
+    never_shown(target, "user.stored-text-sent-in-clear", b"stored text")
 
 
 @scenario(needs=("policy", "stored_messages", "time"), requirements=("USER-STORED-3", "!USER-STORED-3"))
 def old_stored_texts_stay_unsent(context: Context) -> None:
-    """A stored text comes if it is recent; there is one age above which it does not, if any. [reading USER-RECENT]"""
+    """A stored text is sent if it is recent; there may be an age above which it is not. [reading USER-RECENT]"""
     sent = {}
     for age in (0, 10, 70, 3600, 86400):
         target = context.target_session(policy=required(context))
@@ -316,12 +345,15 @@ def old_stored_texts_stay_unsent(context: Context) -> None:
         target.user("send", text=b"stored text")
         target.tick(age)
         sent[age] = arrived(target, insider, target.handshake_by_insider(insider))
-        check(sent[age] in ([], [b"stored text"]), f"the stored text comes, or nothing, after {age} s: {sent[age]}")
-        never_shown(target, b"stored text")
+        once = sent[age] in ([], [b"stored text"])
+        check("user.stored-text-sent-wrongly", once, expected=b"stored text", got=sent[age], case=f"after {age} s")
+        never_shown(target, "user.stored-text-sent-in-clear", b"stored text")
         target.assert_sends_text(insider, b"from now on")
-    check(bool(sent[0]), "a text that was stored this very second is recent")
+    check("user.stored-text-not-sent", bool(sent[0]), expected=b"stored text", got=sent[0], case="after 0 s")
     order = [bool(came) for came in sent.values()]
-    check(order == sorted(order, reverse=True), f"a text that is older is not sent when a newer one is not: {sent}")
+    one_limit = order == sorted(order, reverse=True)
+    told = {f"after {age} s": "sent" if came else "not sent" for age, came in sent.items()}
+    check("user.old-text-sent", one_limit, expected="one age up to which a text is sent", got=told)
 
 
 @scenario(needs=("lockstep",), requirements=("USER-STORED-3", "!USER-STORED-3"))
@@ -336,7 +368,8 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
         came, dropped = arrived(target, insider, reply), [event.text for event in reply.of(StoredDropped)]
         found = (came, dropped)
         wanted: tuple[list[bytes], list[bytes]] = ([b"stored text"], []) if age == RECENT else ([], [b"stored text"])
-        check(found == wanted, f"after {age} s what is sent and what is dropped is {wanted}, and was {found}")
+        told = [f"sent: {shown(sent)}; dropped: {shown(old)}" for sent, old in (wanted, found)]
+        check("user.stored-text-age-limit", found == wanted, expected=told[0], got=told[1], case=f"after {age} s")
 
 
 # ---- end ------------------------------------------------------------------------------------------------------------
@@ -344,7 +377,7 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
 
 @scenario(requirements=("USER-END-1", "!USER-END-1", "!USER-END-2"))
 def ending_plaintext_does_nothing(context: Context) -> None:
-    """In PLAINTEXT the user's end sends nothing, and a handshake under way completes after it."""
+    """In PLAINTEXT, the user's end sends nothing, and a handshake under way completes after it."""
     for target_begins in (False, True):
         target = context.target_session()
         insider = target.insider()
@@ -352,38 +385,42 @@ def ending_plaintext_does_nothing(context: Context) -> None:
         for last in handshake_steps(target, insider, target_begins=target_begins):
             lasts.append(last)
             reply = target.user("end")
-            reply.assert_sent()
-            check(not reply.of(Ended), "nothing ends that was not there")
-            target.assert_sent_in_clear(b"as before")
-        target.receive(lasts[-1](HONEST_SIGNATURE)).one(Established)
+            reply.assert_sent("user.end-acts-in-plaintext")
+            ended = reply.of(Ended)
+            check("user.end-acts-in-plaintext", not ended, expected="no session ends", got=ended)
+            target.assert_sent_in_clear(b"as before", "user.end-acts-in-plaintext")
+        target.receive(lasts[-1](HONEST_SIGNATURE)).one(Established, "user.end-disturbs-handshake")
         target.assert_session_alive(insider)
-        check(bool(target.user("end").raw), "in ENCRYPTED the same action sends something")
+        reply = target.user("end")
+        check("user.end-not-sent", bool(reply.raw), expected=Kind.DATA, got=reply)
 
 
 @scenario(requirements=("USER-END-2", "!USER-END-2", "USER-END-3", "!USER-END-3"))
 def ending_a_session_says_so(context: Context) -> None:
-    """In ENCRYPTED the user's end sends one Data Message without text, with a type 1 TLV, and leads to PLAINTEXT."""
+    """In ENCRYPTED, the user's end sends one Data Message without text, with a type 1 TLV, and leads to PLAINTEXT."""
     for target_begins in (False, True):
         target, insider = context.encrypted(target_begins=target_begins)
         target.assert_session_alive(insider)
-        (message,) = target.user("end").assert_sent(Kind.DATA)
+        (message,) = target.user("end").assert_sent("user.end-not-sent", Kind.DATA)
         plaintext = target.read(insider, message)
-        check(not plaintext.text, f"the message that ends a session has no text, and has {plaintext.text!r}")
+        check("user.end-has-text", not plaintext.text, expected="no text", got=plaintext.text)
         types = [one.type for one in plaintext.tlvs]
-        check(types.count(1) == 1, f"the message that ends a session has one type 1 TLV, and has {types}")
-        target.assert_sent_in_clear(b"in the open")
+        one = types.count(1) == 1
+        check("user.end-without-disconnected-tlv", one, expected="one TLV of type 1", got=f"TLV types: {shown(types)}")
+        target.assert_sent_in_clear(b"in the open", "user.end-not-to-plaintext")
         reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("a message of the session that was ended")
-        target.user("end").assert_sent()
+        reply.assert_rejected("state.ended-session-read", "a message after the user ended the session")
+        target.user("end").assert_sent("user.end-acts-in-plaintext")
 
 
 @scenario(requirements=("USER-END-4", "!USER-END-4", "!USER-END-2"))
 def ending_finished_leads_to_plaintext(context: Context) -> None:
-    """In FINISHED no text goes out until the user ends, which sends nothing; then texts go out in the clear."""
+    """In FINISHED, the user's end sends nothing and leads to PLAINTEXT; until then no text goes out."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
     target.assert_not_sent(b"not yet")
-    target.user("end").assert_sent()
-    target.assert_sent_in_clear(b"in the open")
-    target.receive(insider.data(tlvs=[tlv(1)])).assert_rejected("an end that comes twice")
-    target.assert_sent_in_clear(b"in the open still")
+    target.user("end").assert_sent("user.end-sent-in-finished")
+    target.assert_sent_in_clear(b"in the open", "user.end-not-to-plaintext")
+    again = insider.data(tlvs=[tlv(1)])
+    target.receive(again).assert_rejected("state.ended-session-read", "an end that arrives twice")
+    target.assert_sent_in_clear(b"in the open still", "user.end-not-to-plaintext")
