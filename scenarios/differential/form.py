@@ -6,7 +6,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW
 from otterproof.harness.wire.mutate import fragment
 from otterproof.implementations.contract import Policy
-from otterproof.scenarios.differential.room import BOTH, Duel, Room, differential
+from otterproof.scenarios.differential.comparison import BOTH, ComparedConversation, Comparison, differential
 
 EVERYTHING = BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
@@ -73,21 +73,21 @@ UNENCODED = (
     "!TAG-START-5",
     "!TLV-FORM-7",
 )
-def unencoded(room: Room) -> None:
+def unencoded(comparison: Comparison) -> None:
     """Every unencoded message under several policies, before, in and after a session."""
-    for policy in (ALLOW[room.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
-        target = room.target(policy)
+    for policy in (ALLOW[comparison.version], BOTH, EVERYTHING, Policy.NONE, BOTH | Policy.REQUIRE_ENCRYPTION):
+        target = comparison.target(policy)
         for message in UNENCODED:
             target.receive(message)
     for after in ("session", "end"):
-        duel = room.duel(EVERYTHING if after == "session" else None)
-        duel.start()
+        conversation = comparison.conversation(EVERYTHING if after == "session" else None)
+        conversation.start()
         if after == "end":
-            duel.run("peer", "end")
+            conversation.act_and_settle("peer", "end")
         for message in UNENCODED:
-            moment = duel.target.snapshot()
-            duel.give("target", message)
-            duel.target.restore(moment)
+            moment = conversation.target.snapshot()
+            conversation.deliver("target", message)
+            conversation.target.restore(moment)
 
 
 @differential(
@@ -106,46 +106,47 @@ def unencoded(room: Room) -> None:
     "!USER-STORED-1",
     "!USER-STORED-2",
 )
-def own_words(room: Room) -> None:
+def own_words(comparison: Comparison) -> None:
     """What the user sends in the clear, and asks for, under all policies."""
-    for policy in (Policy.NONE, ALLOW[room.version], BOTH, EVERYTHING, ALLOW[room.version] | EVERYTHING ^ BOTH):
-        target = room.target(policy)
+    allowed = ALLOW[comparison.version]
+    for policy in (Policy.NONE, allowed, BOTH, EVERYTHING, allowed | EVERYTHING ^ BOTH):
+        target = comparison.target(policy)
         target.start()
         target.send(text=b"first")
         target.receive(b"plain")
         target.send(text=b"second")
-        target.set_policy(ALLOW[room.version] | Policy.REQUIRE_ENCRYPTION)
+        target.set_policy(ALLOW[comparison.version] | Policy.REQUIRE_ENCRYPTION)
         target.send(text=b"third")
         target.send(text=b"a\0b")
         target.send(text=b"")
-    duel = room.duel(EVERYTHING)
-    duel.give("target", b"plain")
-    duel.start()
-    duel.act("target", "start")
-    duel.clear()
-    duel.run("target", "end")
-    duel.run("target", "send", text=b"tagged again")
+    conversation = comparison.conversation(EVERYTHING)
+    conversation.deliver("target", b"plain")
+    conversation.start()
+    conversation.act("target", "start")
+    conversation.drop_all()
+    conversation.act_and_settle("target", "end")
+    conversation.act_and_settle("target", "send", text=b"tagged again")
 
 
 @differential("!COMMIT-POLICY-1", "!POLICY-V2-1", "!SIG-POLICY-1")
-def policies(room: Room) -> None:
+def policies(comparison: Comparison) -> None:
     """Every message of a handshake and of a session under a policy that forbids its version."""
-    for allowed in (Policy.NONE, ALLOW[5 - room.version], ALLOW[room.version]):
+    for allowed in (Policy.NONE, ALLOW[5 - comparison.version], ALLOW[comparison.version]):
         for asks in ("target", "peer"):
-            duel = room.duel(BOTH)
-            duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
+            conversation = comparison.conversation(BOTH)
+            conversation.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % comparison.version)
             for number in range(8):
-                if duel.queues["target"]:
-                    message = duel.queues["target"][0]
-                    moment = duel.target.snapshot()
-                    duel.target.set_policy(allowed)
-                    duel.target.receive(message)
-                    duel.target.restore(moment)
-                    duel.pass_on("target")
-                elif duel.queues["peer"]:
-                    duel.pass_on("peer")
+                if conversation.queues["target"]:
+                    message = conversation.queues["target"][0]
+                    moment = conversation.target.snapshot()
+                    conversation.target.set_policy(allowed)
+                    conversation.target.receive(message)
+                    conversation.target.restore(moment)
+                    conversation.deliver_next("target")
+                elif conversation.queues["peer"]:
+                    conversation.deliver_next("peer")
                 elif number < 6:
-                    duel.act("peer", "send", text=b"encrypted")
+                    conversation.act("peer", "send", text=b"encrypted")
 
 
 @differential(
@@ -174,28 +175,28 @@ def policies(room: Room) -> None:
     "!TYPES-MPI-5",
     "!TYPES-SHORT-1",
 )
-def malformed(room: Room) -> None:
+def malformed(comparison: Comparison) -> None:
     """Messages whose lengths are wrong, of types that do not exist, with bytes left over, in odd armour."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     for asks in ("peer", "target"):
-        duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
-        while duel.queues["target"] or duel.queues["peer"]:
-            if not duel.queues["target"]:
-                duel.pass_on("peer")
+        conversation.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % comparison.version)
+        while conversation.queues["target"] or conversation.queues["peer"]:
+            if not conversation.queues["target"]:
+                conversation.deliver_next("peer")
                 continue
-            message = duel.queues["target"][0]
-            moment = duel.target.snapshot()
+            message = conversation.queues["target"][0]
+            moment = conversation.target.snapshot()
             for other in _malformed(message):
-                duel.target.receive(other)
-                duel.target.receive(message)
-                duel.target.restore(moment)
-            duel.pass_on("target")
-    message = duel.act("peer", "send", text=b"text")[0]
+                conversation.target.receive(other)
+                conversation.target.receive(message)
+                conversation.target.restore(moment)
+            conversation.deliver_next("target")
+    message = conversation.act("peer", "send", text=b"text")[0]
     for other in (*_malformed(message), b"before " + message, message + b" after. it"):
-        moment = duel.target.snapshot()
-        duel.target.receive(other)
-        duel.target.restore(moment)
+        moment = conversation.target.snapshot()
+        conversation.target.receive(other)
+        conversation.target.restore(moment)
 
 
 def _malformed(message: bytes) -> list[bytes]:
@@ -237,13 +238,13 @@ def _malformed(message: bytes) -> list[bytes]:
     "!FRAGMENT-RECV-9",
     "!FRAGMENT-SEND-7",
 )
-def fragments_in(room: Room) -> None:
+def fragments_in(comparison: Comparison) -> None:
     """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
-    duel = room.duel(ALLOW[room.version] | Policy.ERROR_START_AKE)
-    duel.start()
-    message = duel.act("peer", "send", text=b"in pieces")[0]
+    conversation = comparison.conversation(ALLOW[comparison.version] | Policy.ERROR_START_AKE)
+    conversation.start()
+    message = conversation.act("peer", "send", text=b"in pieces")[0]
     pieces = fragment(message, len(message) // 4 + 1)
-    front = b"?OTR|%08x|%08x," % (0x2B2B, 0x1A1A) if room.version == 3 else b"?OTR,"
+    front = b"?OTR|%08x|%08x," % (0x2B2B, 0x1A1A) if comparison.version == 3 else b"?OTR,"
     plain = [front + b"%d,3,%s," % (k, piece) for k, piece in enumerate((b"he", b"ll", b"o!"), start=1)]
     one, two, three = plain
     odd = [front + text for text in (b"0,3,x,", b"1,0,x,", b"4,3,x,", b"0,0,x,", b"65537,65539,he,", b"2,4,x,")]
@@ -261,26 +262,26 @@ def fragments_in(room: Room) -> None:
         (one, one, two, three),
     ):
         for item in (*order, three):
-            duel.target.receive(item)
+            conversation.target.receive(item)
     for item in odd:
         for before in ((one,), (one, two), ()):
             for part in (*before, item, two, three, three):
-                moment = duel.target.snapshot() if part == message else None
-                duel.target.receive(part)
+                moment = conversation.target.snapshot() if part == message else None
+                conversation.target.receive(part)
                 if moment is not None:
-                    duel.target.restore(moment)
+                    conversation.target.restore(moment)
     nested = front + b"1,1,%s" % front + b"1,1"
     for part in (nested + b",", front + b"1,1,?OTR|x,", front + b"1,1,?OTR?v2?,"):
-        duel.target.receive(part)
+        conversation.target.receive(part)
     for piece in (*pieces[:2], *pieces[1:], *pieces, pieces[-1]):
-        duel.target.receive(piece)
+        conversation.target.receive(piece)
 
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-SEND-6")
-def fragment_limits(room: Room) -> None:
+def fragment_limits(comparison: Comparison) -> None:
     """Too much in fragments: too long a message, too many senders, many small pieces."""
-    target = room.target(BOTH)
-    front = b"?OTR|2b2b|0," if room.version == 3 else b"?OTR,"
+    target = comparison.target(BOTH)
+    front = b"?OTR|2b2b|0," if comparison.version == 3 else b"?OTR,"
     for k in range(1, 5):
         target.receive(front + b"%d,4,%s," % (k, b"x" * 700_000))
     for sender in range(0x100, 0x114):
@@ -302,64 +303,64 @@ def fragment_limits(room: Room) -> None:
     "!FRAGMENT-SEND-8",
     "!FRAGMENT-SEND-9",
 )
-def fragments_out(room: Room) -> None:
+def fragments_out(comparison: Comparison) -> None:
     """What the target sends when messages must be short, and how it puts together what a peer sends."""
     for size in (64, 200, 500):
-        duel = Duel(room, room.target(size=size))
-        duel.join("peer", 0x2B2B, size=size)
-        duel.start("target")
-        duel.talk(1)
-        duel.start("peer")
-    duel = room.duel()
-    duel.start()
+        conversation = ComparedConversation(comparison, comparison.target(size=size))
+        conversation.join("peer", 0x2B2B, size=size)
+        conversation.start("target")
+        conversation.exchange_texts(1)
+        conversation.start("peer")
+    conversation = comparison.conversation()
+    conversation.start()
     texts = range(1, 70)
-    sizes = {len(duel.act("target", "send", text=b"x" * size)[0]) for size in texts}
-    header = len(b"?OTR|00000000|00000000,00001,00001,,") if room.version == 3 else len(b"?OTR,00001,00001,,")
+    sizes = {len(conversation.act("target", "send", text=b"x" * size)[0]) for size in texts}
+    header = len(b"?OTR|00000000|00000000,00001,00001,,") if comparison.version == 3 else len(b"?OTR,00001,00001,,")
     for size in (*sorted(sizes)[::7], min(sizes) // 2 + header):
-        target = room.target(size=size)
-        other = Duel(room, target)
+        target = comparison.target(size=size)
+        other = ComparedConversation(comparison, target)
         other.start()
         for length in texts[::3]:
             other.act("target", "send", text=b"x" * length)
 
 
 @differential("!COMMIT-FORM-5", "!INSTANCE-MULTI-1", "!INSTANCE-MULTI-2", "!KEYMGMT-ROTATE-2")
-def clients(room: Room) -> None:
+def clients(comparison: Comparison) -> None:
     """Several clients of one account, each with a session; texts, fragments and ends in all of them."""
-    duel = room.duel(BOTH)
-    duel.join("other", 0xFEED2B02)
-    duel.start("peer")
-    duel.talk(1)
-    duel.run("other", "send", text=b"from the other")
-    duel.run("peer", "send", text=b"from the first")
-    duel.run("target", "send", text=b"to whom?")
+    conversation = comparison.conversation(BOTH)
+    conversation.join("other", 0xFEED2B02)
+    conversation.start("peer")
+    conversation.exchange_texts(1)
+    conversation.act_and_settle("other", "send", text=b"from the other")
+    conversation.act_and_settle("peer", "send", text=b"from the first")
+    conversation.act_and_settle("target", "send", text=b"to whom?")
     for name in ("peer", "other"):
-        duel.give("target", b"?OTRv%d?" % room.version)
-        while duel.queues["peer"]:
-            duel.pass_on("peer")
-        duel.settle()
-        duel.run(name, "send", text=b"once more")
-        duel.run("target", "send", text=b"and back")
+        conversation.deliver("target", b"?OTRv%d?" % comparison.version)
+        while conversation.queues["peer"]:
+            conversation.deliver_next("peer")
+        conversation.settle()
+        conversation.act_and_settle(name, "send", text=b"once more")
+        conversation.act_and_settle("target", "send", text=b"and back")
     for asks in ("other", "peer"):
-        duel.act(asks, "start")
-        duel.settle()
-        duel.run(asks, "send", text=b"again")
+        conversation.act(asks, "start")
+        conversation.settle()
+        conversation.act_and_settle(asks, "send", text=b"again")
     for instance in (0x2B2B, 0xFEED2B02, 0x999, 0):
-        duel.run("target", "send", text=b"by name", instance=instance)
-        duel.run("target", "end", instance=instance)
-    duel.run("peer", "send", text=b"from the peer")
+        conversation.act_and_settle("target", "send", text=b"by name", instance=instance)
+        conversation.act_and_settle("target", "end", instance=instance)
+    conversation.act_and_settle("peer", "send", text=b"from the peer")
     # Both wait for an answer to the same commit; one answers, and goes on to other keys.
-    duel.start("peer")
-    duel.give("target", b"?OTRv%d?" % room.version)
-    duel.queues["other"].clear()
-    while duel.queues["peer"] or duel.queues["target"]:
-        duel.pass_on("peer" if duel.queues["peer"] else "target")
-        duel.queues["other"].clear()
+    conversation.start("peer")
+    conversation.deliver("target", b"?OTRv%d?" % comparison.version)
+    conversation.queues["other"].clear()
+    while conversation.queues["peer"] or conversation.queues["target"]:
+        conversation.deliver_next("peer" if conversation.queues["peer"] else "target")
+        conversation.queues["other"].clear()
     for _ in range(3):
         for party in ("peer", "target"):
-            duel.act(party, "send", text=b"on and on")
-            duel.queues["other"].clear()
-            duel.pass_on("target" if party == "peer" else "peer")
+            conversation.act(party, "send", text=b"on and on")
+            conversation.queues["other"].clear()
+            conversation.deliver_next("target" if party == "peer" else "peer")
 
 
 @differential(
@@ -376,48 +377,48 @@ def clients(room: Room) -> None:
     "!STATE-ENCRYPTED-1",
     versions=(3,),
 )
-def tags(room: Room) -> None:
+def tags(comparison: Comparison) -> None:
     """Messages of all kinds with instance tags of all kinds."""
-    duel = room.duel()
+    conversation = comparison.conversation()
     query = b"?OTRv3?"
-    duel.give("peer", query)
+    conversation.deliver("peer", query)
     fragments = (b"?OTR|2b2b|1a1a,1,2,he,", b"?OTR|2b2b|1a1a,2,2,llo,")
     messages = []
-    while duel.queues["target"] or duel.queues["peer"]:
-        if duel.queues["peer"]:
-            duel.pass_on("peer")
+    while conversation.queues["target"] or conversation.queues["peer"]:
+        if conversation.queues["peer"]:
+            conversation.deliver_next("peer")
             continue
-        messages.append(duel.queues["target"][0])
-        _with_tags(duel, messages[-1], fragments)
-        duel.pass_on("target")
-    _with_tags(duel, duel.act("peer", "send", text=b"text")[0], fragments)
+        messages.append(conversation.queues["target"][0])
+        _with_tags(conversation, messages[-1], fragments)
+        conversation.deliver_next("target")
+    _with_tags(conversation, conversation.act("peer", "send", text=b"text")[0], fragments)
 
 
-def _with_tags(duel: Duel, message: bytes, fragments: tuple[bytes, bytes]) -> None:
+def _with_tags(conversation: ComparedConversation, message: bytes, fragments: tuple[bytes, bytes]) -> None:
     parsed = wire.parse(message)
     for sender in (0, 1, 0xFF, 0x100, 0x2B2B, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x1A1A):
         for receiver in (0, 1, 0xFF, 0x100, 0x1A1A, 0xFFFFFFFF):
-            moment = duel.target.snapshot()
-            duel.target.receive(fragments[0])
+            moment = conversation.target.snapshot()
+            conversation.target.receive(fragments[0])
             changed = parsed.with_value("sender_tag", sender).with_value("receiver_tag", receiver)
-            duel.target.receive(wire.build(changed))
-            duel.target.receive(fragments[1])
-            duel.target.restore(moment)
+            conversation.target.receive(wire.build(changed))
+            conversation.target.receive(fragments[1])
+            conversation.target.restore(moment)
 
 
 @differential("!INSTANCE-LEARN-2", versions=(3,))
-def many_tags(room: Room) -> None:
+def many_tags(comparison: Comparison) -> None:
     """More sender tags than there may be sessions, with and without an encrypted one."""
     for established in (False, True):
-        duel = room.duel()
-        commit = duel.give("peer", b"?OTRv3?")[0]
-        duel.clear()
+        conversation = comparison.conversation()
+        commit = conversation.deliver("peer", b"?OTRv3?")[0]
+        conversation.drop_all()
         if established:
-            duel.start()
-            duel.talk(1)
+            conversation.start()
+            conversation.exchange_texts(1)
         parsed = wire.parse(commit)
         for sender in range(0x200, 0x216):
-            duel.target.receive(wire.build(parsed.with_value("sender_tag", sender)))
-        duel.act("peer", "send", text=b"still there?")
-        duel.settle()
-        duel.give("target", b"?OTRv3?")
+            conversation.target.receive(wire.build(parsed.with_value("sender_tag", sender)))
+        conversation.act("peer", "send", text=b"still there?")
+        conversation.settle()
+        conversation.deliver("target", b"?OTRv3?")

@@ -15,7 +15,7 @@ from otterproof.harness.wire import DH_PRIME, crypto
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.implementations.contract import DsaPublicKey, Policy
-from otterproof.scenarios.differential.room import BOTH, Room, differential, outgoing
+from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential, outgoing
 
 #: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
@@ -51,9 +51,9 @@ def secret_of(public: int) -> int | None:
 
 
 @differential("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-3", "!AKE-VERIFY-1", "!COMMIT-REVEALSIG-2", "!REVEAL-SIG-10")
-def bad_gx(room: Room) -> None:
+def bad_gx(comparison: Comparison) -> None:
     """g^x out of range, at its limits, of no structure, and not the one committed to."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     reveal = smp_peer.reveal_signature(dh_key)
     each(
@@ -74,9 +74,9 @@ def bad_gx(room: Room) -> None:
         target.receive(smp_peer.reveal_signature(dh_key, SignatureOptions(secret=secret_of(public)), public=public))
         target.restore(moment)
     for exponent, public in ((1, 2),):
-        other = room.liar(seed=b"limit")
+        other = comparison.new_insider(seed=b"limit")
         other.x = exponent
-        fresh = room.target()
+        fresh = comparison.target()
         key = outgoing(fresh.receive(other.commit(public)))[0]
         fresh.receive(other.reveal_signature(key))
     moment = target.snapshot()
@@ -87,10 +87,10 @@ def bad_gx(room: Room) -> None:
 
 
 @differential("!AKE-VALID-1")
-def bad_gy(room: Room) -> None:
+def bad_gy(comparison: Comparison) -> None:
     """g^y out of range, and at its limits."""
-    target, smp_peer = room.insider()
-    target.receive(b"?OTRv%d?" % room.version)
+    target, smp_peer = comparison.insider()
+    target.receive(b"?OTRv%d?" % comparison.version)
     each(target, [smp_peer.dh_key(public) for public in (*DEGENERATE, *LIMITS)], smp_peer.dh_key())
     target.receive(smp_peer.dh_key())
     target.receive(smp_peer.dh_key(12345))
@@ -143,19 +143,19 @@ def try_wrong_first(target: LockstepParty, wrong: bytes, right: bytes) -> None:
 
 
 @differential("!AKE-VERIFY-3", "!KEYS-PARAMS-1", "!KEYS-PARAMS-2", "!KEYS-PUBKEY-4", "!KEYS-SIG-5", "!TYPES-INT-1")
-def bad_reveal_signatures(room: Room) -> None:
+def bad_reveal_signatures(comparison: Comparison) -> None:
     """Reveal Signatures that are wrong in one way each, and then the right one."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     dh_key = outgoing(target.receive(smp_peer.commit()))[0]
     for signed in signed_lies(target):
         try_wrong_first(target, smp_peer.reveal_signature(dh_key, signed), smp_peer.reveal_signature(dh_key))
 
 
 @differential("!AKE-VERIFY-5", "!REVEAL-SIG-3", "!REVEAL-SIG-4", "!REVEAL-SIG-5")
-def bad_signatures(room: Room) -> None:
+def bad_signatures(comparison: Comparison) -> None:
     """Signature Messages that are wrong in one way each, and then the right one; and a text too early."""
-    target, smp_peer = room.insider()
-    commit = outgoing(target.receive(b"?OTRv%d?" % room.version))[0]
+    target, smp_peer = comparison.insider()
+    commit = outgoing(target.receive(b"?OTRv%d?" % comparison.version))[0]
     reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
     target.receive(b"?OTR Error: no")
     gx = smp_peer.decommit(commit, reveal)
@@ -164,43 +164,43 @@ def bad_signatures(room: Room) -> None:
 
 
 @differential("!AKE-BOTH-1", "!ERROR-RESEND-1", "!KEYMGMT-AKE-2")
-def another_identity(room: Room) -> None:
+def another_identity(comparison: Comparison) -> None:
     """A session that is refreshed under another long-term key, and one with the same D-H key again."""
     policy = BOTH | Policy.REQUIRE_ENCRYPTION
     for key in ("mallory", "bob"):
-        target, smp_peer = room.insider(policy)
+        target, smp_peer = comparison.insider(policy)
         begin(target, smp_peer)
         target.receive(smp_peer.data(tlvs=[tlv(1)]))
         target.send(text=b"for mallory")
-        begin(target, room.liar(key, b"second"))
-        begin(target, room.liar("carol", b"third"))
-    target, smp_peer = room.insider()
+        begin(target, comparison.new_insider(key, b"second"))
+        begin(target, comparison.new_insider("carol", b"third"))
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     target.receive(smp_peer.data(b"one"))
-    again = room.liar()
+    again = comparison.new_insider()
     begin(target, again)
     target.send(text=b"two")
     target.receive(again.data(b"three"))
-    again = room.liar()
+    again = comparison.new_insider()
     begin(target, again, SignatureOptions(keyid=2))
     target.send(text=b"four")
     # Keys in another group with the same y.
-    smp_peer = room.liar(seed=b"group")
+    smp_peer = comparison.new_insider(seed=b"group")
     carol, mallory = published_key("carol").public, published_key("mallory").public
     begin(target, smp_peer, SignatureOptions(advertised_key=replace(carol, y=mallory.y)))
 
 
 @differential("!KEYS-SIG-1")
-def short_signature(room: Room) -> None:
+def short_signature(comparison: Comparison) -> None:
     """A DSA nonce of the target's that gives an s with a leading zero."""
-    probe, smp_peer = room.insider()
+    probe, smp_peer = comparison.insider()
     dh_key = outgoing(probe.receive(smp_peer.commit()))[0]
     gy, gx = wire.parse(dh_key).number("gy"), power(2, smp_peer.x)
     m1 = crypto.handshake_keys(power(gy, smp_peer.x)).m1_primed
     alice = published_key("alice")
     value = hmac.digest(m1, mpi(gy) + mpi(gx) + public_key(alice.public) + (1).to_bytes(4), "sha256")
     nonce = next(k for k in range(1 << 150, 1 << 151) if dsa_sign(alice, value, k)[1] < 1 << 152)
-    target = room.target(tape={("dsa.k", 0): (nonce - 1).to_bytes(28)})
+    target = comparison.target(tape={("dsa.k", 0): (nonce - 1).to_bytes(28)})
     begin(target, smp_peer)
 
 
@@ -217,10 +217,10 @@ def short_signature(room: Room) -> None:
     "!MACREVEAL-WHEN-2",
     "!TYPES-CTR-1",
 )
-def data_fields(room: Room) -> None:
+def data_fields(comparison: Comparison) -> None:
     """Data messages with every field wrong in turn, under a right MAC."""
     for keyid in (1, 5):
-        target, smp_peer = room.insider()
+        target, smp_peer = comparison.insider()
         begin(target, smp_peer, SignatureOptions(keyid=keyid))
         first = target.snapshot()
         for round_ in range(3):
@@ -256,20 +256,20 @@ def data_fields(room: Room) -> None:
             for sent in outgoing(target.send(text=b"reply")):
                 smp_peer.read(sent)
         target.restore(first)
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer, SignatureOptions(keyid=0xFFFFFFFE))
     target.receive(smp_peer.data(b"last but one"))
     target.send(text=b"x")
-    last = Insider(smp_peer.key, smp_peer.target_tag, version=room.version, seed=b"last")
+    last = Insider(smp_peer.key, smp_peer.target_tag, version=comparison.version, seed=b"last")
     begin(target, last, SignatureOptions(keyid=0xFFFFFFFF))
     target.receive(last.data(b"last"))
     target.send(text=b"x")
 
 
 @differential("MACREVEAL-WHAT-4")
-def mac_keys_with_zeros(room: Room) -> None:
+def mac_keys_with_zeros(comparison: Comparison) -> None:
     """A MAC key that begins with a zero byte is revealed."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     for number in range(3):
         newest = smp_peer.theirs[smp_peer.their_keyid]
@@ -297,9 +297,9 @@ def mac_keys_with_zeros(room: Room) -> None:
     "!TLV-FORM-8",
     "!TLV-PADDING-2",
 )
-def tlvs(room: Room) -> None:
+def tlvs(comparison: Comparison) -> None:
     """TLVs of all types and lengths, cut short, several at once, with texts and without."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     contents = [
         b"text\0",
@@ -333,10 +333,10 @@ def tlvs(room: Room) -> None:
 
 
 @differential("!INSTANCE-LEARN-2")
-def wrong_tags_of_insider(room: Room) -> None:
+def wrong_tags_of_insider(comparison: Comparison) -> None:
     """An insider whose instance tag is the target's own, or one of the largest."""
     for tag in (0x1A1A, 0xFFFFFFFF, 0x80000000, PEER_TAG):
-        target, smp_peer = room.insider()
+        target, smp_peer = comparison.insider()
         smp_peer.tag = tag
         begin(target, smp_peer)
         target.receive(smp_peer.data(b"text"))
@@ -345,9 +345,9 @@ def wrong_tags_of_insider(room: Room) -> None:
 
 
 @differential("!MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-4", "!MACREVEAL-WHEN-1")
-def keys_marked_by_refused_messages(room: Room) -> None:
+def keys_marked_by_refused_messages(comparison: Comparison) -> None:
     """All four pairs of keys verify something, some of it in messages that are refused, before keys change."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     for number in range(2):
         target.receive(smp_peer.data(b"change theirs %d" % number))

@@ -8,8 +8,8 @@ from otterproof.harness.testkit.smp_peer import SmpPeer, knows_degenerate, secre
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.layers import Tlv, tlv
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.scenarios.differential.comparison import Comparison, differential, outgoing
 from otterproof.scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
-from otterproof.scenarios.differential.room import Room, differential, outgoing
 
 
 def _smp(target: LockstepParty, smp_peer: Insider, kind: int, value: bytes) -> list[bytes]:
@@ -88,9 +88,9 @@ def _secret(target: LockstepParty, smp_peer: Insider, begins: bool) -> int:
     "!TLV-SMP-8",
     "!TLV-SMP-9",
 )
-def smp_lies_to_responder(room: Room) -> None:
+def smp_lies_to_responder(comparison: Comparison) -> None:
     """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, True))
     first = run.message_1()
@@ -116,9 +116,9 @@ def smp_lies_to_responder(room: Room) -> None:
     "!SMPMATH-RANGE-5",
     "!SMPMATH-RANGE-6",
 )
-def smp_lies_to_initiator(room: Room) -> None:
+def smp_lies_to_initiator(comparison: Comparison) -> None:
     """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
-    target, smp_peer = room.insider()
+    target, smp_peer = comparison.insider()
     begin(target, smp_peer)
     run = SmpPeer(_secret(target, smp_peer, False))
     numbers = _any_numbers()

@@ -14,6 +14,7 @@ from typing import Any
 from otterproof.harness.testkit.context import TARGET_TAG, check
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import SMP_ORDER
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MAX_EXTRA_KEY_DATA,
     MAX_INSTANCES,
@@ -30,7 +31,7 @@ from otterproof.implementations.contract import (
     Policy,
 )
 from otterproof.implementations.entropy import SeededEntropy
-from otterproof.scenarios.differential.room import BOTH, Room, differential
+from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential
 
 _KEY = published_key("alice")
 _P, _Q, _G, _Y = (getattr(_KEY.public, name) for name in "pqgy")
@@ -59,18 +60,24 @@ CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
 
 
 @differential("!INSTANCE-OWN-1", "!INSTANCE-OWN-2", "!KEYS-PARAMS-1", "!FRAGMENT-SEND-12", versions=(3,))
-def what_a_party_is_made_from(room: Room) -> None:
+def what_a_party_is_made_from(comparison: Comparison) -> None:
     """A party is made from every value that is in range, and from none that is not."""
-    room.record(PartyConfig(_KEY, BOTH, TARGET_TAG))  # a transcript can't hold those that are refused
+    comparison.record(PartyConfig(_KEY, BOTH, TARGET_TAG))  # a transcript can't hold those that are refused
     for given, refused in CONFIGS:
         config = replace(PartyConfig(_KEY, BOTH, TARGET_TAG), **given)
-        for name, engine in room.engines().items():
+        for name, engine in comparison.engines().items():
             seen = _refuses(partial(engine, config, SeededEntropy(b"limits")))
-            check(seen == refused, f"{name}: {given} is {'refused' if refused else 'taken'}")
+            check_id = "limits.bad-configuration-accepted" if refused else "limits.good-configuration-refused"
+            case = f"{name}: {shown(given)}"
+            check(check_id, seen == refused, expected=_refused(refused), got=_refused(seen), case=case)
+
+
+def _refused(refused: bool) -> str:
+    return "refused" if refused else "accepted"
 
 
 def _refuses(act: Callable[[], object]) -> bool:
-    """Whether it is the caller's mistake, as the engine has it."""
+    """Whether the engine reports a mistake of its caller."""
     try:
         act()
     except OtrError:
@@ -79,10 +86,10 @@ def _refuses(act: Callable[[], object]) -> bool:
 
 
 @differential("!TLV-EXTRA-2", "!TLV-FORM-3", "!TLV-SMP-5", "!USER-SEND-1")
-def what_a_user_can_ask_for(room: Room) -> None:
+def what_a_user_can_ask_for(comparison: Comparison) -> None:
     """Texts, padding, questions and extra keys of the largest size are taken, larger ones and negative ones refused."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     asked: list[tuple[str, dict[str, Any]]] = [
         *(("send", {"text": b"x" * size}) for size in (MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1)),
         *(("send", {"text": b"x", "padding": size}) for size in (-1, 0, 1, MAX_PADDING, MAX_PADDING + 1)),
@@ -94,16 +101,16 @@ def what_a_user_can_ask_for(room: Room) -> None:
         ),
     ]
     for action, arguments in asked:
-        moment = duel.target.snapshot()
-        duel.act("target", action, **arguments)
-        duel.clear()
-        duel.target.restore(moment)
+        moment = conversation.target.snapshot()
+        conversation.act("target", action, **arguments)
+        conversation.drop_all()
+        conversation.target.restore(moment)
 
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-2", "!FRAGMENT-RECV-12")
-def what_is_kept_of_fragments(room: Room) -> None:
+def what_is_kept_of_fragments(comparison: Comparison) -> None:
     """Fragments up to the largest number, the most bytes and the most senders that are kept, and one more of each."""
-    target = room.target()
+    target = comparison.target()
     for k, n in (
         (1, 65534),
         (2, 65534),
@@ -114,69 +121,71 @@ def what_is_kept_of_fragments(room: Room) -> None:
         (65536, 65536),
         (1, 99999),
     ):
-        target.receive(_piece(room, k, n, b"piece"))
+        target.receive(_piece(comparison, k, n, b"piece"))
     for last in (0, 1, 2):
-        target.receive(_piece(room, 1, 3, b"x" * (MAX_REASSEMBLY - 1)))
-        target.receive(_piece(room, 2, 3, b"x" * last))
-        target.receive(_piece(room, 3, 3, b""))
+        target.receive(_piece(comparison, 1, 3, b"x" * (MAX_REASSEMBLY - 1)))
+        target.receive(_piece(comparison, 2, 3, b"x" * last))
+        target.receive(_piece(comparison, 3, 3, b""))
     both = b"?OTR|2b2b|1a1a,1,1,in version 3,", b"?OTR,1,1,in version 2,"
     for message in (both[0] + both[1], both[1] + both[0]):
         target.receive(message)  # the first counts
     for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
-        target.receive(_piece(room, 1, 2, b"piece", sender))
+        target.receive(_piece(comparison, 1, 2, b"piece", sender))
     for sender in range(MIN_INSTANCE_TAG, MIN_INSTANCE_TAG + MAX_INSTANCES + 2):
-        target.receive(_piece(room, 2, 2, b"?OTR Error: whole", sender))
+        target.receive(_piece(comparison, 2, 2, b"?OTR Error: whole", sender))
 
 
-def _piece(room: Room, k: int, n: int, piece: bytes, sender: int = 0x2B2B) -> bytes:
-    if room.version == 2:
+def _piece(comparison: Comparison, k: int, n: int, piece: bytes, sender: int = 0x2B2B) -> bytes:
+    if comparison.version == 2:
         return b"?OTR,%d,%d,%s," % (k, n, piece)
     return b"?OTR|%x|%x,%d,%d,%s," % (sender, TARGET_TAG, k, n, piece)
 
 
 @differential("!USER-STORED-1", "!USER-STORED-3")
-def what_is_recent(room: Room) -> None:
+def what_is_recent(comparison: Comparison) -> None:
     """Stored texts are sent for so long and no longer, whenever they were typed; time never goes back."""
     for then in (0, 1000):
         for after in (0, 59, 60, 61, 599, 600, 601, 86400):
-            duel = room.duel(BOTH | Policy.REQUIRE_ENCRYPTION)
-            duel.time(then)
-            duel.act("target", "send", text=b"typed too early")
-            duel.time(then + after)
-            duel.settle()
-            duel.run("peer", "send", text=b"hello")
+            conversation = comparison.conversation(BOTH | Policy.REQUIRE_ENCRYPTION)
+            conversation.set_time(then)
+            conversation.act("target", "send", text=b"typed too early")
+            conversation.set_time(then + after)
+            conversation.settle()
+            conversation.act_and_settle("peer", "send", text=b"hello")
     config = PartyConfig(_KEY, BOTH, TARGET_TAG)
-    room.record(config)
-    for name, engine in room.engines().items():
+    comparison.record(config)
+    for name, engine in comparison.engines().items():
         _time_never_goes_back(name, engine(config, SeededEntropy(b"limits")))
 
 
 @differential("KEYMGMT-ROTATE-1", "KEYMGMT-SEND-1", versions=(3,))
-def what_a_long_talk_comes_to(room: Room) -> None:
+def what_a_long_talk_comes_to(comparison: Comparison) -> None:
     """Keys go on changing when their ids have outgrown a byte."""
-    duel = room.duel()
-    duel.start()
-    duel.talk(260)
-    state = duel.target.inspect()
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.exchange_texts(260)
+    state = conversation.target.inspect()
     ids = [session.ratchet.our_keyid for session in state.sessions if session.ratchet is not None]
-    check(max(ids, default=0) > 256, f"a key id is above 256, and they are {ids}")
+    check("limits.key-ids-stop-rising", max(ids, default=0) > 256, expected="a key id above 256", got=ids)
 
 
 @differential("!SMPMATH-RANGE-1")
-def what_can_be_drawn(room: Room) -> None:
+def what_can_be_drawn(comparison: Comparison) -> None:
     """Exponents of the target's for SMP that give 1 or an element that is none, or are 0, in either role."""
     for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
         for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):
-            duel = room.duel(tape={(label, 0): exponent.to_bytes(192)})
-            duel.start()
+            conversation = comparison.conversation(tape={(label, 0): exponent.to_bytes(192)})
+            conversation.start()
             asks, answers = ("peer", "target") if label.startswith("smp.b") else ("target", "peer")
-            duel.run(asks, "smp_start", secret=b"secret")
-            duel.run(answers, "smp_answer", secret=b"secret")
+            conversation.act_and_settle(asks, "smp_start", secret=b"secret")
+            conversation.act_and_settle(answers, "smp_answer", secret=b"secret")
 
 
 def _time_never_goes_back(name: str, party: Engine) -> None:
     now = 0
     for time in (0, 1000, 999, 1000, 1001, 0, 1 << 40):
         seen = _refuses(partial(party.set_time, time))
-        check(seen == (time < now), f"{name}: {time} after {now} is {'refused' if time < now else 'taken'}")
+        check_id = "limits.earlier-time-accepted" if time < now else "limits.later-time-refused"
+        case = f"{name}: set_time({time}) after {now}"
+        check(check_id, seen == (time < now), expected=_refused(time < now), got=_refused(seen), case=case)
         now = max(now, time)

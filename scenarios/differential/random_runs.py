@@ -9,7 +9,7 @@ import random
 
 from otterproof.harness.wire.mutate import flip_bit, truncate
 from otterproof.implementations.contract import Policy
-from otterproof.scenarios.differential.room import BOTH, Room, differential
+from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential
 
 #: How many conversations there are.
 RUNS = 4
@@ -19,52 +19,52 @@ MOVES = 150
 
 
 @differential("ROBUST-INPUT-1")
-def random_conversations(room: Room) -> None:
+def random_conversations(comparison: Comparison) -> None:
     """Random conversations are the same for both, whoever does what to them."""
-    for number in room.context.examples(RUNS):
-        _conversation(room, number)
+    for number in comparison.context.examples(RUNS):
+        _conversation(comparison, number)
 
 
-def _conversation(room: Room, number: int) -> None:
+def _conversation(comparison: Comparison, number: int) -> None:
     """One conversation; it begins encrypted, with a second client for odd numbers."""
-    version = room.version
+    version = comparison.version
     choose = random.Random(f"{number} {version}")
-    duel = room.duel(BOTH | Policy.ERROR_START_AKE | Policy.WHITESPACE_START_AKE)
+    conversation = comparison.conversation(BOTH | Policy.ERROR_START_AKE | Policy.WHITESPACE_START_AKE)
     if number % 2:
-        duel.join("other", 0x80000ABC)
-    duel.start()
+        conversation.join("other", 0x80000ABC)
+    conversation.start()
     history: list[bytes] = []
     now = 0
     for _ in range(MOVES):
-        party = choose.choice(list(duel.parties))
-        queue = duel.queues[party]
+        party = choose.choice(list(conversation.parties))
+        queue = conversation.queues[party]
         move = choose.choice(("user", "user", "deliver", "deliver", "deliver", "attack", "time", "query"))
         if move == "deliver" and queue:
             history.append(queue[0])
             at = 0 if choose.random() < 0.8 else choose.randrange(len(queue))
-            duel.give(party, queue.pop(at))
+            conversation.deliver(party, queue.pop(at))
         elif move == "user":
             match choose.randrange(12):
                 case 0:
-                    history += duel.act(party, "smp_start", secret=b"s", question=choose.choice((None, b"q")))
+                    history += conversation.act(party, "smp_start", secret=b"s", question=choose.choice((None, b"q")))
                 case 1 | 2:
-                    history += duel.act(party, "smp_answer", secret=choose.choice((b"s", b"t")))
+                    history += conversation.act(party, "smp_answer", secret=choose.choice((b"s", b"t")))
                 case 3:
-                    history += duel.act(party, "end") if choose.random() < 0.3 else []
+                    history += conversation.act(party, "end") if choose.random() < 0.3 else []
                 case 4:
-                    history += duel.act(party, "extra_key", use=1, data=b"d")
+                    history += conversation.act(party, "extra_key", use=1, data=b"d")
                 case 5:
-                    history += duel.act(party, "smp_abort")
+                    history += conversation.act(party, "smp_abort")
                 case _:
-                    history += duel.act(party, "send", text=choose.randbytes(3).hex().encode())
+                    history += conversation.act(party, "send", text=choose.randbytes(3).hex().encode())
         elif move == "time":
             now += choose.choice((1, 10, 61))
-            duel.time(now)
+            conversation.set_time(now)
         elif move == "query" and choose.random() < 0.3:
-            duel.give(party, b"?OTRv%d?" % version)
+            conversation.deliver(party, b"?OTRv%d?" % version)
         elif move == "attack":
-            _attack(choose, duel.queues["target"], history)
-    duel.settle()
+            _attack(choose, conversation.queues["target"], history)
+    conversation.settle()
 
 
 def _attack(choose: random.Random, queue: list[bytes], history: list[bytes]) -> None:

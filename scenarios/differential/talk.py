@@ -7,7 +7,8 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW
 from otterproof.harness.wire.mutate import flip_bit, truncate
 from otterproof.implementations.contract import Policy
-from otterproof.scenarios.differential.room import BOTH, Duel, Room, differential
+from otterproof.scenarios.differential.claims import LOSSES
+from otterproof.scenarios.differential.comparison import BOTH, ComparedConversation, Comparison, differential
 
 #: Exponents of 302 and 142 bits: a power of 2 with fewer than 1529 bits, and a DSA nonce of alice's for a short r.
 _SHORT_POWER = (3 << 300) + 0x506
@@ -15,20 +16,20 @@ _SHORT_R = (3 << 140) + 0x1FA
 
 
 @differential("MACREVEAL-END-1")
-def handshakes(room: Room) -> None:
+def handshakes(comparison: Comparison) -> None:
     """Handshakes asked for by either side, one after the other, with texts and replays in between."""
     for first in ("target", "peer"):
-        duel = room.duel()
+        conversation = comparison.conversation()
         for asks in (first, "peer", "target", first):
-            duel.start(asks)
-            duel.talk(2)
-        duel.run("target", "end")
-        duel.run("peer", "end")
-        duel.start(first)
-        duel.talk(1)
-    duel = room.duel()
-    duel.start()
-    duel.start("target")
+            conversation.start(asks)
+            conversation.exchange_texts(2)
+        conversation.act_and_settle("target", "end")
+        conversation.act_and_settle("peer", "end")
+        conversation.start(first)
+        conversation.exchange_texts(1)
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.start("target")
 
 
 @differential(
@@ -46,29 +47,29 @@ def handshakes(room: Room) -> None:
     "REVEAL-IGNORED-1",
     "SIG-DHKEY-1",
 )
-def messages_of_handshake_everywhere(room: Room) -> None:
+def messages_of_handshake_everywhere(comparison: Comparison) -> None:
     """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
-    duel = room.duel()
+    conversation = comparison.conversation()
     seen: list[bytes] = []
     for asks in ("peer", "target", "peer"):
-        duel.give("peer" if asks == "target" else "target", b"?OTRv%d?" % room.version)
-        while duel.queues["target"] or duel.queues["peer"]:
-            if duel.queues["peer"]:
-                seen.append(duel.queues["peer"][0])
-                duel.pass_on("peer")
+        conversation.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % comparison.version)
+        while conversation.queues["target"] or conversation.queues["peer"]:
+            if conversation.queues["peer"]:
+                seen.append(conversation.queues["peer"][0])
+                conversation.deliver_next("peer")
                 continue
-            message = duel.take("target")
+            message = conversation.pop("target")
             seen.append(message)
             size = 8 * len(wire.parse(message).body)
             wrong = [flip_bit(message, bit) for bit in (size - 1, size - 165, size - 400, size // 2, 7)]
             wrong += [truncate(message, size // 8 - 1), truncate(message, 30), truncate(message, 9)]
-            moment = duel.target.snapshot()
+            moment = conversation.target.snapshot()
             for other in [*dict.fromkeys(seen), *wrong]:
-                duel.target.receive(other)
-                duel.target.receive(message)
-                duel.target.receive(message)
-                duel.target.restore(moment)
-            duel.give("target", message)
+                conversation.target.receive(other)
+                conversation.target.receive(message)
+                conversation.target.receive(message)
+                conversation.target.restore(moment)
+            conversation.deliver("target", message)
 
 
 @differential(
@@ -95,125 +96,84 @@ def messages_of_handshake_everywhere(room: Room) -> None:
     "SIG-ACCEPT-3",
     "STATE-ENCRYPTED-4",
 )
-def collisions(room: Room) -> None:
+def collisions(comparison: Comparison) -> None:
     """Both sides begin at the same time; several times, since the hashes decide."""
     for number in range(6):
         tape = {("ake.x", 0): bytes([number + 1]) * 40}
-        duel = room.duel(tape=tape)
-        query = b"?OTRv%d?" % room.version
-        duel.give("target", query)
-        duel.give("peer", query)
+        conversation = comparison.conversation(tape=tape)
+        query = b"?OTRv%d?" % comparison.version
+        conversation.deliver("target", query)
+        conversation.deliver("peer", query)
         if number % 2:
-            duel.queues["peer"].clear()
-        duel.settle()
-        duel.talk(1)
-        duel.give("target", query)
-        duel.give("target", query)
-        duel.give("peer", query)
-        duel.settle()
-    duel = room.duel()
-    own = duel.give("target", b"?OTRv%d?" % room.version)[0]
+            conversation.queues["peer"].clear()
+        conversation.settle()
+        conversation.exchange_texts(1)
+        conversation.deliver("target", query)
+        conversation.deliver("target", query)
+        conversation.deliver("peer", query)
+        conversation.settle()
+    conversation = comparison.conversation()
+    own = conversation.deliver("target", b"?OTRv%d?" % comparison.version)[0]
     message = wire.parse(own)
     first = message.data("hashed_gx")[:1]
     for hashed in (bytes(32), b"\xff" * 32, b"\x7f" * 32, b"\x80" * 32, first + bytes(31), first + b"\xff" * 31):
-        moment = duel.target.snapshot()
+        moment = conversation.target.snapshot()
         commit = message.with_value("hashed_gx", hashed)
-        if room.version == 3:
+        if comparison.version == 3:
             commit = commit.with_value("sender_tag", 0x2B2B)
-        duel.target.receive(wire.build(commit))
-        duel.target.restore(moment)
+        conversation.target.receive(wire.build(commit))
+        conversation.target.restore(moment)
 
 
-@differential(
-    "DATA-CTR-1",
-    "DATA-CTR-2",
-    "DATA-CTR-3",
-    "DATA-ENC-2",
-    "DATA-HEARTBEAT-1",
-    "DATA-HEARTBEAT-2",
-    "DATA-KEYID-2",
-    "DATA-MAC-1",
-    "DATA-MAC-2",
-    "DATA-MAC-3",
-    "DATA-RECV-10",
-    "DATA-RECV-11",
-    "DATA-RECV-13",
-    "DATA-RECV-2",
-    "DATA-RECV-6",
-    "DATA-RECV-7",
-    "DATA-TEXT-1",
-    "DATA-TEXT-2",
-    "DERIVE-DATA-1",
-    "DERIVE-DATA-2",
-    "DERIVE-DATA-4",
-    "DERIVE-DATA-6",
-    "DERIVE-DATA-7",
-    "KEYMGMT-KEEP-1",
-    "KEYMGMT-RECV-10",
-    "KEYMGMT-RECV-6",
-    "KEYMGMT-RECV-8",
-    "KEYMGMT-ROTATE-1",
-    "KEYMGMT-ROTATE-2",
-    "KEYMGMT-ROTATE-3",
-    "KEYMGMT-ROTATE-4",
-    "KEYMGMT-ROTATE-8",
-    "KEYMGMT-SEND-1",
-    "KEYMGMT-SEND-2",
-    "MACREVEAL-WHAT-1",
-    "MACREVEAL-WHAT-3",
-    "MACREVEAL-WHEN-1",
-    "MACREVEAL-WHEN-3",
-    "MACREVEAL-WHEN-4",
-    "MACREVEAL-WHEN-5",
-)
-def losses(room: Room) -> None:
+@differential(*LOSSES)
+def losses(comparison: Comparison) -> None:
     """Data messages that are lost, late, repeated and reordered, within keys and across them."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     late: list[bytes] = []
     for number in range(5):
         for text in (b"a", b" b ", b"c"):
-            duel.act("peer", "send", text=b"%d " % number + text)
-        late.append(duel.queues["target"][1])
-        first, second, third = duel.queues["target"]
+            conversation.act("peer", "send", text=b"%d " % number + text)
+        late.append(conversation.queues["target"][1])
+        first, second, third = conversation.queues["target"]
         for message in ((first, third, second), (second, first, first, third), (third,))[number % 3]:
-            duel.give("target", message)
-        duel.queues["target"].clear()
+            conversation.deliver("target", message)
+        conversation.queues["target"].clear()
         for message in late:
-            duel.give("target", message)
-        duel.act("target", "send", text=b"answer %d" % number)
-        duel.act("target", "send", text=b"once more %d" % number)
+            conversation.deliver("target", message)
+        conversation.act("target", "send", text=b"answer %d" % number)
+        conversation.act("target", "send", text=b"once more %d" % number)
         if number % 2:
-            duel.take("peer")
-        duel.settle()
-    duel.run("peer", "send", text=b"")
-    duel.run("target", "send", text=b"x" * 70000)
-    duel.run("peer", "send", text=b"y" * 70000)
+            conversation.pop("peer")
+        conversation.settle()
+    conversation.act_and_settle("peer", "send", text=b"")
+    conversation.act_and_settle("target", "send", text=b"x" * 70000)
+    conversation.act_and_settle("peer", "send", text=b"y" * 70000)
 
 
 @differential("KEYMGMT-KEEP-1", "!KEYMGMT-RECV-6")
-def late_messages(room: Room) -> None:
+def late_messages(comparison: Comparison) -> None:
     """Messages kept back for each number of steps, then delivered."""
-    duel = room.duel()
-    duel.start()
-    duel.talk(2)
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.exchange_texts(2)
     kept: list[bytes] = []
     for number in range(4):
-        kept += duel.act("peer", "send", text=b"kept %d" % number)
-        duel.queues["target"].clear()
-        duel.act("peer", "send", text=b"first %d" % number)
-        duel.settle()
-        duel.run("target", "send", text=b"reply %d" % number)
+        kept += conversation.act("peer", "send", text=b"kept %d" % number)
+        conversation.queues["target"].clear()
+        conversation.act("peer", "send", text=b"first %d" % number)
+        conversation.settle()
+        conversation.act_and_settle("target", "send", text=b"reply %d" % number)
         for message in kept[-3:]:
-            moment = duel.target.snapshot()
-            duel.give("target", message)
-            duel.act("target", "send", text=b"after a late one")
-            duel.clear()
-            duel.target.restore(moment)
-    duel.give("target", kept[-1])
-    duel.act("peer", "send", text=b"end")
-    duel.settle()
-    duel.talk(2)
+            moment = conversation.target.snapshot()
+            conversation.deliver("target", message)
+            conversation.act("target", "send", text=b"after a late one")
+            conversation.drop_all()
+            conversation.target.restore(moment)
+    conversation.deliver("target", kept[-1])
+    conversation.act("peer", "send", text=b"end")
+    conversation.settle()
+    conversation.exchange_texts(2)
 
 
 @differential(
@@ -227,12 +187,12 @@ def late_messages(room: Room) -> None:
     "KEYMGMT-RECV-9",
     "MACREVEAL-WHAT-3",
 )
-def forged_data(room: Room) -> None:
+def forged_data(comparison: Comparison) -> None:
     """Data messages with bits and bytes changed, then the genuine ones; and such without a session."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     for number in range(2):
-        message = duel.act("peer", "send", text=b"genuine")[0]
+        message = conversation.act("peer", "send", text=b"genuine")[0]
         parsed = wire.parse(message)
         bits = 8 * len(parsed.body)
         forged = [flip_bit(message, bit) for bit in range(0, bits, 37)]
@@ -245,37 +205,37 @@ def forged_data(room: Room) -> None:
         forged += [wire.build(parsed.with_value("old_mac_keys", keys)) for keys in (b"", bytes(20), bytes(7))]
         forged += [truncate(message, length) for length in range(0, bits // 8, 9)]
         for other in forged:
-            moment = duel.target.snapshot()
-            duel.target.receive(other)
-            duel.target.receive(message)
-            duel.target.restore(moment)
-        duel.act("target", "send", text=b"before a forgery")
-        duel.target.receive(wire.build(parsed.with_value("ctr", b"\xff" * 8)))
-        duel.act("target", "send", text=b"after a forgery")
-        duel.settle()
+            moment = conversation.target.snapshot()
+            conversation.target.receive(other)
+            conversation.target.receive(message)
+            conversation.target.restore(moment)
+        conversation.act("target", "send", text=b"before a forgery")
+        conversation.target.receive(wire.build(parsed.with_value("ctr", b"\xff" * 8)))
+        conversation.act("target", "send", text=b"after a forgery")
+        conversation.settle()
         if number:
             break
-        duel.run("target", "send", text=b"to change keys")
-    duel.target.receive(message)
-    duel.run("peer", "end")
-    duel.target.receive(message)
-    duel.target.receive(wire.build(parsed.with_value("flags", 1)))
+        conversation.act_and_settle("target", "send", text=b"to change keys")
+    conversation.target.receive(message)
+    conversation.act_and_settle("peer", "end")
+    conversation.target.receive(message)
+    conversation.target.receive(wire.build(parsed.with_value("flags", 1)))
 
 
 @differential("DATA-RECV-4", "DATA-RECV-5")
-def heartbeats(room: Room) -> None:
+def heartbeats(comparison: Comparison) -> None:
     """A conversation in which time passes."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     now = 0
     for seconds in (0, 1, 59, 60, 61, 30, 30, 120):
         now += seconds
-        duel.time(now)
-        duel.run("peer", "send", text=b"at %d" % now)
+        conversation.set_time(now)
+        conversation.act_and_settle("peer", "send", text=b"at %d" % now)
         if seconds == 30:
-            duel.run("target", "send", text=b"busy")
-    duel.act("target", "send", text=b"")
-    duel.settle()
+            conversation.act_and_settle("target", "send", text=b"busy")
+    conversation.act("target", "send", text=b"")
+    conversation.settle()
 
 
 @differential(
@@ -290,26 +250,26 @@ def heartbeats(room: Room) -> None:
     "USER-END-5",
     "USER-STORED-1",
 )
-def ends(room: Room) -> None:
+def ends(comparison: Comparison) -> None:
     """Sessions that are ended by one side, by both at once, and with texts waiting."""
     for ender in ("target", "peer"):
-        duel = room.duel()
-        duel.start()
-        duel.talk(2)
-        duel.run("peer", "send", text=b"verified")
-        duel.run(ender, "end")
-        duel.act("target", "send", text=b"when it is over")
-        duel.settle()
-        duel.run("target", "end")
-        duel.run("target", "end")
-        duel.run("peer", "end")
-        duel.start()
-        duel.talk(1)
-    duel = room.duel()
-    duel.start()
-    duel.act("peer", "end")
-    duel.run("target", "end")
-    duel.run("target", "send", text=b"again in the clear")
+        conversation = comparison.conversation()
+        conversation.start()
+        conversation.exchange_texts(2)
+        conversation.act_and_settle("peer", "send", text=b"verified")
+        conversation.act_and_settle(ender, "end")
+        conversation.act("target", "send", text=b"when it is over")
+        conversation.settle()
+        conversation.act_and_settle("target", "end")
+        conversation.act_and_settle("target", "end")
+        conversation.act_and_settle("peer", "end")
+        conversation.start()
+        conversation.exchange_texts(1)
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.act("peer", "end")
+    conversation.act_and_settle("target", "end")
+    conversation.act_and_settle("target", "send", text=b"again in the clear")
 
 
 @differential(
@@ -322,47 +282,47 @@ def ends(room: Room) -> None:
     "USER-STORED-4",
     "USER-STORED-5",
 )
-def stored_texts(room: Room) -> None:
+def stored_texts(comparison: Comparison) -> None:
     """Texts that wait for a session: sent, too old, for another key, several of them."""
-    policy = ALLOW[room.version] | Policy.REQUIRE_ENCRYPTION
+    policy = ALLOW[comparison.version] | Policy.REQUIRE_ENCRYPTION
     for later in (0, 60, 61):
-        duel = room.duel(policy)
+        conversation = comparison.conversation(policy)
         for text in (b"one", b"two", b"three"):
-            duel.act("target", "send", text=text)
-        duel.time(later)
-        duel.settle()
-        duel.start()
-        duel.talk(1)
+            conversation.act("target", "send", text=text)
+        conversation.set_time(later)
+        conversation.settle()
+        conversation.start()
+        conversation.exchange_texts(1)
     for key in ("bob", "carol"):
-        duel = room.duel(policy)
-        duel.start()
-        duel.run("peer", "end")
-        duel.run("target", "send", text=b"for bob alone")
-        duel.join("peer", 0x2B2B, key=key)
-        duel.start()
-        duel.start("target")
+        conversation = comparison.conversation(policy)
+        conversation.start()
+        conversation.act_and_settle("peer", "end")
+        conversation.act_and_settle("target", "send", text=b"for bob alone")
+        conversation.join("peer", 0x2B2B, key=key)
+        conversation.start()
+        conversation.start("target")
 
 
 @differential("KEYMGMT-ROTATE-2", "STATE-ENCRYPTED-3")
-def refresh_with_texts(room: Room) -> None:
+def refresh_with_texts(comparison: Comparison) -> None:
     """Texts, SMP and an end while a second handshake is under way."""
-    duel = room.duel()
-    duel.start()
-    duel.talk(1)
-    duel.give("target", b"?OTRv%d?" % room.version)
-    duel.act("target", "send", text=b"in between")
-    duel.settle()
-    duel.run("target", "smp_start", secret=b"x")
-    duel.start("target")
-    duel.run("peer", "smp_start", secret=b"x")
-    duel.start()
-    duel.give("peer", b"?OTRv%d?" % room.version)
-    duel.act("target", "end")
-    duel.settle()
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.exchange_texts(1)
+    conversation.deliver("target", b"?OTRv%d?" % comparison.version)
+    conversation.act("target", "send", text=b"in between")
+    conversation.settle()
+    conversation.act_and_settle("target", "smp_start", secret=b"x")
+    conversation.start("target")
+    conversation.act_and_settle("peer", "smp_start", secret=b"x")
+    conversation.start()
+    conversation.deliver("peer", b"?OTRv%d?" % comparison.version)
+    conversation.act("target", "end")
+    conversation.settle()
 
 
 @differential("DERIVE-SECRET-2", "INSTANCE-OWN-2", "KEYS-SIG-1", "TYPES-MPI-2")
-def statistical(room: Room) -> None:
+def statistical(comparison: Comparison) -> None:
     """Draws that are rare: numbers with leading zeros wherever a number is written."""
     tape = {
         ("ake.x", 0): (_SHORT_POWER).to_bytes(40),
@@ -373,25 +333,25 @@ def statistical(room: Room) -> None:
         ("instance_tag", 0): bytes(3) + b"\xff",
     }
     for asks in ("target", "peer"):
-        duel = room.duel(tape=tape)
-        duel.start(asks)
-        duel.talk(2)
-        duel.start(asks)
+        conversation = comparison.conversation(tape=tape)
+        conversation.start(asks)
+        conversation.exchange_texts(2)
+        conversation.start(asks)
     # Short shared secrets: 1 as exponent of one side makes the secret the other side's public key.
     short = {("ake.x", 0): (1).to_bytes(40), ("ake.y", 0): (1).to_bytes(40), ("dh.x", 0): (1).to_bytes(40)}
     for asks in ("target", "peer"):
-        duel = Duel(room, room.target(tape=tape))
-        duel.join("peer", 0x2B2B, tape=short)
-        duel.start(asks)
-        duel.talk(3)
-    room.target(BOTH, tag=None, tape=tape).start()
+        conversation = ComparedConversation(comparison, comparison.target(tape=tape))
+        conversation.join("peer", 0x2B2B, tape=short)
+        conversation.start(asks)
+        conversation.exchange_texts(3)
+    comparison.target(BOTH, tag=None, tape=tape).start()
 
 
 @differential("SMP-MSG1-4", "SMP-SECRET-6", "SMP-SECRET-8", "SMPMATH-EXP-1", "SMPMATH-EXP-3")
-def smp_honest(room: Room) -> None:
+def smp_honest(comparison: Comparison) -> None:
     """SMP in all its forms between honest parties."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     rounds = (
         (b"same", b"same", None),
         (b"one", b"two", b"what?"),
@@ -404,8 +364,8 @@ def smp_honest(room: Room) -> None:
     )
     for secret, answer, question in rounds:
         for asks, answers in (("target", "peer"), ("peer", "target")):
-            duel.run(asks, "smp_start", secret=secret, question=question)
-            duel.run(answers, "smp_answer", secret=answer)
+            conversation.act_and_settle(asks, "smp_start", secret=secret, question=question)
+            conversation.act_and_settle(answers, "smp_answer", secret=answer)
 
 
 @differential(
@@ -421,40 +381,40 @@ def smp_honest(room: Room) -> None:
     "SMP-STATE-4",
     "TLV-SMP-4",
 )
-def smp_disturbed(room: Room) -> None:
+def smp_disturbed(comparison: Comparison) -> None:
     """SMP begun twice, by both, aborted, left, and with messages lost."""
-    duel = room.duel()
-    duel.start()
+    conversation = comparison.conversation()
+    conversation.start()
     for name, other in (("target", "peer"), ("peer", "target")):
-        duel.act("target", "smp_start", secret=b"x")
-        duel.act("peer", "smp_start", secret=b"x")
-        duel.settle()
-        duel.run(name, "smp_start", secret=b"x")
-        duel.run(name, "smp_start", secret=b"y", question=b"?")
-        duel.run(other, "smp_abort")
-        duel.run(other, "smp_answer", secret=b"y")
-        duel.run(name, "smp_start", secret=b"x")
-        duel.act(other, "smp_answer", secret=b"x")
-        duel.clear()
-        duel.run(other, "smp_start", secret=b"z")
-        duel.run(name, "smp_abort")
-        duel.run(name, "smp_abort")
-        duel.run(other, "smp_start", secret=b"z")
-        duel.act(name, "smp_answer", secret=b"z")
-        duel.run(other, "send", text=b"in between")
-        duel.run(name, "smp_start", secret=b"x")
-        duel.act(other, "smp_answer", secret=b"x")
-        duel.pass_on(name)
-        duel.clear()
-        duel.run(other, "send", text=b"lost")
-        duel.run(other, "smp_start", secret=b"q")
+        conversation.act("target", "smp_start", secret=b"x")
+        conversation.act("peer", "smp_start", secret=b"x")
+        conversation.settle()
+        conversation.act_and_settle(name, "smp_start", secret=b"x")
+        conversation.act_and_settle(name, "smp_start", secret=b"y", question=b"?")
+        conversation.act_and_settle(other, "smp_abort")
+        conversation.act_and_settle(other, "smp_answer", secret=b"y")
+        conversation.act_and_settle(name, "smp_start", secret=b"x")
+        conversation.act(other, "smp_answer", secret=b"x")
+        conversation.drop_all()
+        conversation.act_and_settle(other, "smp_start", secret=b"z")
+        conversation.act_and_settle(name, "smp_abort")
+        conversation.act_and_settle(name, "smp_abort")
+        conversation.act_and_settle(other, "smp_start", secret=b"z")
+        conversation.act(name, "smp_answer", secret=b"z")
+        conversation.act_and_settle(other, "send", text=b"in between")
+        conversation.act_and_settle(name, "smp_start", secret=b"x")
+        conversation.act(other, "smp_answer", secret=b"x")
+        conversation.deliver_next(name)
+        conversation.drop_all()
+        conversation.act_and_settle(other, "send", text=b"lost")
+        conversation.act_and_settle(other, "smp_start", secret=b"q")
     for ender in ("target", "peer"):
         for asks in ("target", "peer"):
-            duel.start()
-            duel.run(asks, "smp_start", secret=b"x")
-            duel.run(ender, "end")
-            duel.run("target", "end")
-            duel.run("peer", "end")
+            conversation.start()
+            conversation.act_and_settle(asks, "smp_start", secret=b"x")
+            conversation.act_and_settle(ender, "end")
+            conversation.act_and_settle("target", "end")
+            conversation.act_and_settle("peer", "end")
 
 
 @differential(
@@ -467,17 +427,17 @@ def smp_disturbed(room: Room) -> None:
     "TLV-EXTRA-3",
     "TLV-PADDING-1",
 )
-def extra_keys(room: Room) -> None:
+def extra_keys(comparison: Comparison) -> None:
     """The extra symmetric key asked for by both sides, at once and one after the other."""
-    duel = room.duel()
-    duel.start()
-    duel.talk(1)
-    duel.act("target", "extra_key", use=1, data=b"to the peer")
-    duel.act("peer", "extra_key", use=0xFFFFFFFF, data=b"to the target")
-    duel.settle()
-    duel.run("target", "send", text=b"between")
-    duel.run("peer", "extra_key", use=7)
-    duel.run("target", "extra_key", use=0)
-    duel.run("target", "send", text=b"padded", padding=40_000)
-    duel.run("peer", "send", text=b"padded", padding=40_000)
-    duel.run("peer", "send", text=b"padded", padding=0)
+    conversation = comparison.conversation()
+    conversation.start()
+    conversation.exchange_texts(1)
+    conversation.act("target", "extra_key", use=1, data=b"to the peer")
+    conversation.act("peer", "extra_key", use=0xFFFFFFFF, data=b"to the target")
+    conversation.settle()
+    conversation.act_and_settle("target", "send", text=b"between")
+    conversation.act_and_settle("peer", "extra_key", use=7)
+    conversation.act_and_settle("target", "extra_key", use=0)
+    conversation.act_and_settle("target", "send", text=b"padded", padding=40_000)
+    conversation.act_and_settle("peer", "send", text=b"padded", padding=40_000)
+    conversation.act_and_settle("peer", "send", text=b"padded", padding=0)

@@ -1,6 +1,6 @@
-"""The room that differential scenarios happen in: a target that is compared, and honest peers or an insider for it.
+"""What differential scenarios are made of: a target that is compared, and honest peers or an insider for it.
 
-What the target and the peers do is recorded; what the genuine engine did instead is in the verdict.
+What the target and the peers do is recorded; what the reference engine did instead is in the verdict.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def outgoing(events: Sequence[Event]) -> list[bytes]:
     return [event.message for event in events if isinstance(event, Outgoing)]
 
 
-class Compared(LockstepParty):
-    """The target's engine and the genuine one, which must do the same. record: of what the target's does."""
+class ComparedTarget(LockstepParty):
+    """The target's engine and the reference engine, which must do the same. record: what the target's does."""
 
     def __init__(self, record: Record, engines: dict[str, Engine]) -> None:
         super().__init__(TARGET, engines)
         self.record = record
 
 
-class Room:
-    """Where a course of events happens, in the protocol version of a context."""
+class Comparison:
+    """Makes targets that are compared, and the parties around them, in the protocol version of a context."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -53,12 +53,12 @@ class Room:
         tag: int | None = TARGET_TAG,
         size: int | None = None,
         tape: Tape | None = None,
-    ) -> Compared:
+    ) -> ComparedTarget:
         """A target. tape: values for some of its draws."""
         config = PartyConfig(published_key("alice"), ALLOW[self.version] if policy is None else policy, tag, size)
         record = self.record(config, tape)
         engines = {name: make(config, record.header.entropy(TARGET)) for name, make in self.engines().items()}
-        return Compared(record, engines | {TARGET: Recorded(record, TARGET, engines[TARGET])})
+        return ComparedTarget(record, engines | {TARGET: Recorded(record, TARGET, engines[TARGET])})
 
     def record(self, config: PartyConfig, tape: Tape | None = None) -> Record:
         """The record of a run that now begins, of a target made from a configuration."""
@@ -71,23 +71,25 @@ class Room:
             raise TypeError(f"{judged.name} claims lockstep and is no engine")
         return {TARGET: judged.engine, "reference": ReferenceEngine}
 
-    def duel(self, policy: Policy | None = None, *, size: int | None = None, tape: Tape | None = None) -> Duel:
+    def conversation(
+        self, policy: Policy | None = None, *, size: int | None = None, tape: Tape | None = None
+    ) -> ComparedConversation:
         """A target and honest peers."""
-        return Duel(self, self.target(policy, size=size, tape=tape))
+        return ComparedConversation(self, self.target(policy, size=size, tape=tape))
 
-    def insider(self, policy: Policy | None = None) -> tuple[Compared, Insider]:
-        """A target and somebody who lies to it."""
-        return self.target(policy), self.liar()
+    def insider(self, policy: Policy | None = None) -> tuple[ComparedTarget, Insider]:
+        """A target, and a peer whose messages the scenario makes."""
+        return self.target(policy), self.new_insider()
 
-    def liar(self, key: str = "mallory", seed: bytes = b"insider") -> Insider:
+    def new_insider(self, key: str = "mallory", seed: bytes = b"insider") -> Insider:
         return Insider(published_key(key), TARGET_TAG, version=self.version, tag=PEER_TAG, seed=seed)
 
 
-class Duel:
+class ComparedConversation:
     """A target and honest clients of its correspondent, with one queue of messages for each."""
 
-    def __init__(self, room: Room, target: Compared) -> None:
-        self.room = room
+    def __init__(self, comparison: Comparison, target: ComparedTarget) -> None:
+        self.comparison = comparison
         self.target = target
         self.parties: dict[str, Engine] = {"target": target}
         self.queues: dict[str, list[bytes]] = {"target": []}
@@ -105,8 +107,8 @@ class Duel:
         """A user acts; what that sends is on its way, and returned."""
         return self._sent(party, getattr(self.parties[party], action)(**args) or ())
 
-    def give(self, party: str, message: bytes) -> list[bytes]:
-        """Somebody receives a message; what that sends is on its way, and returned."""
+    def deliver(self, party: str, message: bytes) -> list[bytes]:
+        """A party receives a message; what it sends is on its way, and returned."""
         return self._sent(party, self.parties[party].receive(message))
 
     def _sent(self, party: str, events: Sequence[Event]) -> list[bytes]:
@@ -116,59 +118,59 @@ class Duel:
                 queue.extend(messages)
         return messages
 
-    def take(self, party: str) -> bytes:
-        """The next message for somebody, out of the queue."""
+    def pop(self, party: str) -> bytes:
+        """The next message for a party, taken out of its queue."""
         return self.queues[party].pop(0)
 
-    def pass_on(self, party: str) -> list[bytes]:
-        """Somebody receives the next message that waits for him."""
-        return self.give(party, self.take(party))
+    def deliver_next(self, party: str) -> list[bytes]:
+        """A party receives the next message that waits for it."""
+        return self.deliver(party, self.pop(party))
 
     def settle(self, limit: int = 200) -> None:
         """Deliver everything, in order."""
         while limit and (name := next((name for name, queue in self.queues.items() if queue), None)):
-            self.pass_on(name)
+            self.deliver_next(name)
             limit -= 1
 
-    def run(self, party: str, action: str, **args: object) -> None:
+    def act_and_settle(self, party: str, action: str, **args: object) -> None:
         """A user acts, and everything that follows is delivered."""
         self.act(party, action, **args)
         self.settle()
 
     def start(self, asks: str = "peer") -> None:
         """A whole handshake, asked for by the target or by the peer."""
-        self.give("peer" if asks == "target" else "target", b"?OTRv%d?" % self.room.version)
+        self.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % self.comparison.version)
         self.settle()
 
-    def talk(self, rounds: int = 3) -> None:
+    def exchange_texts(self, rounds: int = 3) -> None:
         """Texts that change keys."""
         for number in range(rounds):
-            self.run("target", "send", text=b"from the target %d" % number)
-            self.run("peer", "send", text=b"from the peer %d" % number)
+            self.act_and_settle("target", "send", text=b"from the target %d" % number)
+            self.act_and_settle("peer", "send", text=b"from the peer %d" % number)
 
-    def time(self, now: int) -> None:
+    def set_time(self, now: int) -> None:
         for party in self.parties.values():
             party.set_time(now)
 
-    def clear(self) -> None:
+    def drop_all(self) -> None:
         """All messages on their way are lost."""
         for queue in self.queues.values():
             queue.clear()
 
 
-RecordedSession = Callable[[Room], None]
+DifferentialScenario = Callable[[Comparison], None]
 
 
 def differential(
     *requirements: str, versions: tuple[int, ...] = (2, 3)
-) -> Callable[[RecordedSession], RecordedSession]:
+) -> Callable[[DifferentialScenario], DifferentialScenario]:
     """Make a function a differential scenario."""
 
-    def register(run: RecordedSession) -> RecordedSession:
+    def register(run: DifferentialScenario) -> DifferentialScenario:
         @scenario(versions=versions, needs=("lockstep",), requirements=requirements)
         @wraps(run)
         def judged(context: Context) -> None:
-            run(Room(context))
+            run(Comparison(context))
 
         return run
 
