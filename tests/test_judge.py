@@ -16,7 +16,14 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.simulation.world import NotQuiescent
 from otterproof.harness.targets import engines as targets
-from otterproof.harness.targets.driver import TargetCrash, TargetDesync, TargetHang, TargetUnsupported
+from otterproof.harness.targets.driver import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetFailed,
+    TargetHang,
+    TargetUnsupported,
+)
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.targets.registry import UnknownTarget, make
@@ -46,23 +53,37 @@ def raising(error: Exception) -> Callable[[Context], None]:
     return body
 
 
+def broken(error: TargetError, **more: str) -> TargetError:
+    """A target that broke down over a message."""
+    error.method = "receive"
+    for name, value in more.items():
+        setattr(error, name, value)
+    return error
+
+
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("error", "verdict", "check"),
     [
-        (CheckFailed("it does not hold"), Verdict.FAIL),
-        (Unsupported("no clock"), Verdict.UNSUPPORTED),
-        (Divergence("a", "send", {}, "here"), Verdict.FAIL),
-        (NotQuiescent("for ever"), Verdict.FAIL),
-        (TargetUnsupported("can't"), Verdict.FAIL),
-        (TargetCrash("signal"), Verdict.CRASH),
-        (TargetHang("slow"), Verdict.HANG),
-        (TargetDesync("garbage"), Verdict.DESYNC),
-        (ZeroDivisionError("our own fault"), Verdict.INFRA),
+        (CheckFailed("made.up", "It holds."), Verdict.FAIL, "made.up"),
+        (Unsupported("no clock"), Verdict.UNSUPPORTED, ""),
+        (
+            Divergence("engines-agree.events-differ", "a", "send", {}, "here"),
+            Verdict.FAIL,
+            "engines-agree.events-differ",
+        ),
+        (NotQuiescent(500, 1), Verdict.FAIL, "run.never-settles"),
+        (TargetUnsupported("can't"), Verdict.FAIL, "driver.claim-not-kept"),
+        (broken(TargetCrash("signal"), how="sigsegv"), Verdict.CRASH, "crash.receive.sigsegv"),
+        (broken(TargetFailed("an error of its own")), Verdict.CRASH, "error.receive"),
+        (broken(TargetHang("slow")), Verdict.HANG, "hang.receive"),
+        (broken(TargetDesync("garbage")), Verdict.DESYNC, "desync.receive"),
+        (TargetHang("slow"), Verdict.HANG, "hang.target"),
+        (ZeroDivisionError("our own fault"), Verdict.INFRA, ""),
     ],
 )
-def test_errors_become_verdicts(error: Exception, verdict: Verdict, tmp_path: Path) -> None:
+def test_errors_become_verdicts(error: Exception, verdict: Verdict, check: str, tmp_path: Path) -> None:
     result = run(made(raising(error)), EngineTarget("reference"), b"seed", tmp_path)
-    assert result.verdict is verdict
+    assert (result.verdict, result.check) == (verdict, check)
     assert str(error) in result.detail
     assert bool(result.transcripts) == (verdict is not Verdict.UNSUPPORTED)
 
@@ -98,7 +119,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = [made(raising(CheckFailed("water is dry")))]
+    chosen = [made(raising(CheckFailed("made.up", "Water is dry.")))]
     results = [run(one, EngineTarget("reference"), b"seed") for one in chosen]
     content = as_json(results, "reference", "1", "seed")
     assert content["counts"]["fail"] == 1
@@ -107,7 +128,7 @@ def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None
     json.dumps(content)
     summary(results, chosen, "reference", 1.0)
     text = capsys.readouterr().out
-    for part in ("fail made.up[v3]", "A made-up one.", "water is dry", "does not conform"):
+    for part in ("fail made.up[v3]", "A made-up one.", "Water is dry.", "does not conform"):
         assert part in text
 
 

@@ -67,7 +67,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def result_with(text: str, folder: Path) -> Result:
-    return Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, (str(folder / "x.jsonl"),))
+    return Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, "made.up", (str(folder / "x.jsonl"),))
 
 
 # ---- what is written, opened again
@@ -182,9 +182,9 @@ def test_a_file_of_known_deviations_holds_any_text(text: str, tmp_path: Path) ->
 @pytest.mark.parametrize("tty", [False, True])
 @each
 def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    result = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, (text,))
+    result = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, text, (text,))
     known = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, known=text, readings={})
-    entry = deviations.Deviation("scenario", text, text, text, Verdict.FAIL, None, 1)
+    entry = deviations.Deviation("scenario", text, text, text, None, 1)
     campaign = Campaign(text, text, tmp_path / text.replace("\0", "")[:50])
     program = Program(Setup(), ())
     finding = Finding(text, FindingStage.CONFIRMED, text, Verdict.FAIL, text, text, False, 1, program)

@@ -22,7 +22,7 @@ from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import make
 from otterproof.harness.testkit.context import PEER, TARGET, Context
-from otterproof.harness.testkit.reply import check
+from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from tests.hostile.driver import VARIABLE
 
@@ -165,14 +165,14 @@ def made_up(act: Callable[[Context], None]) -> Scenario:
 
 def fails_at_once(context: Context) -> None:
     """It fails before anything happens."""
-    check(False, "something happens")
+    fail("made.nothing-happens", rule="Something happens.")
 
 
 def fails_in_the_making(context: Context) -> None:
     """A party of the second run can't be made."""
     context.pair().establish(PEER)
     context.target = EngineTarget("reference")
-    context.target.party = lambda *made_from: check(False, "it can be made")  # type: ignore[method-assign, assignment]
+    context.target.party = lambda *made_from: fail("made.not-made", rule="It can be made.")  # type: ignore[method-assign]
     context.target_session()
 
 
@@ -182,7 +182,7 @@ def fails_in_an_earlier_run(context: Context) -> None:
     earlier.establish(PEER)
     context.target_session().query()
     context.blame(earlier.record)
-    check(False, "the earlier run is right")
+    fail("made.earlier-run-wrong", rule="The earlier run is right.")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_run_with_a_seed_of_its_own_is_repeated_with_the_seed_of_its_scenario(
         seen.append(context.seed)
         context.seed += b", another"
         context.target_session()
-        check(False, "it holds")
+        fail("made.does-not-hold", rule="It holds.")
 
     transcript = only_transcript(run(made_up(act), EngineTarget("reference"), b"seed", tmp_path))
     assert transcript.header.scenario_seed == seen[0]
