@@ -336,7 +336,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         at.new = at.insider()  # the D-H Key of the one before would be taken in AWAITING_SIG, too
         reply = target.receive(at.new.dh_key())
         if also is AuthState.NONE and not reply.sent:
-            refused(reply, "a D-H Key after the handshake was given up")
+            refused(reply, "handshake.not-given-up-as-a-whole", "a D-H Key after the handshake was given up")
             return
         at.reveal = reply.message(Kind.REVEAL_SIGNATURE)
         at.auth = AuthState.AWAITING_SIG
@@ -348,7 +348,9 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         check(again.number("gy") == at.dh_key.number("gy"), "in AWAITING_REVEALSIG the same D-H Key goes out again")
     reply = target.receive(at.completing())
     if also is AuthState.NONE and not reply.of(Established):
-        refused(reply, "the genuine message after a failure that ended the handshake")
+        refused(
+            reply, "handshake.not-given-up-as-a-whole", "the genuine message after a failure that ended the handshake"
+        )
         _probe_given_up(at)
         return
     reply.one(Established)
@@ -372,17 +374,29 @@ def _probe_given_up(at: Position) -> None:
         dh_key = at.subject.receive(at.insider().commit()).message(Kind.DH_KEY)
         check(dh_key.number("gy") != at.dh_key.number("gy"), "after a handshake that was given up the D-H Key is new")
     else:
-        refused(at.subject.receive(at.new.dh_key()), "a D-H Key after a handshake that was given up")
+        refused(
+            at.subject.receive(at.new.dh_key()),
+            "handshake.not-given-up-as-a-whole",
+            "a D-H Key after a handshake that was given up",
+        )
 
 
 def _probe_none(at: Position) -> None:
     """NONE: nothing that a state could wait for is taken up."""
-    refused(at.subject.receive(at.insider().dh_key()), "a D-H Key in NONE")
+    refused(at.subject.receive(at.insider().dh_key()), "handshake.stray-dh-key-not-ignored", "a D-H Key in NONE")
     if at.dh_key is not None:
-        refused(at.subject.receive(at.new.reveal_signature(wire.build(at.dh_key))), "a Reveal Signature in NONE")
+        refused(
+            at.subject.receive(at.new.reveal_signature(wire.build(at.dh_key))),
+            "handshake.stray-reveal-signature-not-ignored",
+            "a Reveal Signature in NONE",
+        )
     if at.reveal is not None and at.commit is not None:
         gx = at.new.decommit(wire.build(at.commit), wire.build(at.reveal))
-        refused(at.subject.receive(at.new.signature(gx)), "a Signature in NONE")
+        refused(
+            at.subject.receive(at.new.signature(gx)),
+            "handshake.stray-signature-message-not-ignored",
+            "a Signature in NONE",
+        )
 
 
 @dataclass(frozen=True, slots=True)

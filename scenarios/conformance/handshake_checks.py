@@ -1,7 +1,7 @@
-"""What a client must check in a Reveal Signature and a Signature Message: MACs, signature, structure, key ids.
+"""What a client must check in a Reveal Signature Message and a Signature Message: MACs, signature, structure, key ids.
 
-Each lie is wrong in one thing alone, so that only the check of that thing can tell. [Authenticated Key Exchange,
-Reveal Signature Message, Signature Message]
+Each lie has exactly one fault, so that only the check for that fault can find it. [Authenticated Key Exchange, Reveal
+Signature Message, Signature Message]
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from otterproof.scenarios.conformance.handshake_play import (
     WRONG_SIGNATURES,
     WRONG_STRUCTURE,
     Genuine,
-    anew,
     commit_for_query,
     refused,
     reveal_for,
     signature_of,
+    start_over,
     tells_lies,
 )
 
@@ -34,14 +34,14 @@ from otterproof.scenarios.conformance.handshake_play import (
     requirements=("AKE-VERIFY-2", "!AKE-VERIFY-2", "!REVEAL-MAC-1", "!REVEAL-MAC-2", "!REVEAL-ACCEPT-1", "AKE-VERIFY-6")
 )
 def reveal_signature_with_a_wrong_mac(context: Context) -> None:
-    """The MAC of a Reveal Signature is verified, under m2 and with the length of what it covers."""
-    tells_lies(context, WRONG_MACS, primed=False)
+    """The MAC of a Reveal Signature Message is verified under m2, over the encrypted signature and its length."""
+    tells_lies(context, "handshake.reveal-signature-mac-not-verified", WRONG_MACS, primed=False)
 
 
 @scenario(requirements=("AKE-VERIFY-4", "!AKE-VERIFY-4", "!SIG-MAC-1", "!SIG-MAC-2", "!SIG-ACCEPT-1", "AKE-VERIFY-6"))
 def signature_message_with_a_wrong_mac(context: Context) -> None:
-    """The MAC of a Signature Message is verified, under m2' and with the length of what it covers."""
-    tells_lies(context, WRONG_MACS, primed=True)
+    """The MAC of a Signature Message is verified under m2', over the encrypted signature and its length."""
+    tells_lies(context, "handshake.signature-message-mac-not-verified", WRONG_MACS, primed=True)
 
 
 @scenario(
@@ -55,72 +55,78 @@ def signature_message_with_a_wrong_mac(context: Context) -> None:
     )
 )
 def reveal_signature_with_a_wrong_signature(context: Context) -> None:
-    """The DSA signature in a Reveal Signature is verified with the key in it, over both D-H values, key and key id."""
-    tells_lies(context, WRONG_SIGNATURES, primed=False)
+    """The target verifies the DSA signature in a Reveal Signature Message: with the key in the message, over both D-H
+    values, that key and its key id.
+    """
+    tells_lies(context, "handshake.reveal-signature-dsa-not-verified", WRONG_SIGNATURES, primed=False)
 
 
 @scenario(
     requirements=("!AKE-VERIFY-5", "!SIG-SIG-5", "!AKE-OUTLINE-2", "!AKE-BOTH-1", "!SIG-ACCEPT-1", "!AKE-VERIFY-6")
 )
 def signature_message_with_a_wrong_signature(context: Context) -> None:
-    """The DSA signature in a Signature Message is verified with the key in it, over both D-H values, key and key id."""
-    tells_lies(context, WRONG_SIGNATURES, primed=True)
+    """The target verifies the DSA signature in a Signature Message: with the key in the message, over both D-H values,
+    that key and its key id.
+    """
+    tells_lies(context, "handshake.signature-message-dsa-not-verified", WRONG_SIGNATURES, primed=True)
 
 
 @scenario(requirements=("!REVEAL-SIG-7", "!SIG-SIG-7"))
 def signature_of_a_hash_of_m(context: Context) -> None:
-    """What is signed is M itself, all of it: signatures of a hash of it, or of a part, are refused in both messages."""
+    """The signature covers M itself, all of it: a signature over a hash or a part of M is refused in both messages."""
     for primed in (False, True):
-        tells_lies(context, HASHED_AGAIN, primed=primed)
+        tells_lies(context, "handshake.signed-hash-of-m-accepted", HASHED_AGAIN, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-SIG-1", "!REVEAL-SIG-8", "!SIG-SIG-1", "!SIG-SIG-8", "!AKE-OUTLINE-3"))
 def encrypted_signature_under_a_wrong_key(context: Context) -> None:
-    """X is taken only as encrypted under the key of its direction from counter 0 on, and never in the clear."""
+    """X is accepted only if it is encrypted under the key of its direction, with initial counter 0."""
     for primed in (False, True):
-        tells_lies(context, WRONG_ENCRYPTION, primed=primed)
+        tells_lies(context, "handshake.wrong-encryption-accepted", WRONG_ENCRYPTION, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-9", "!REVEAL-SIG-9", "!REVEAL-SIG-6", "SIG-SIG-9", "!SIG-SIG-9", "!SIG-SIG-6"))
 def signature_block_of_a_wrong_structure(context: Context) -> None:
-    """An X that is cut short anywhere, or has its parts in another order, is refused in both messages, without harm."""
+    """An X that is cut short, or has its parts in another order, is refused in both messages, without harm."""
     for primed in (False, True):
-        tells_lies(context, WRONG_STRUCTURE, primed=primed)
+        tells_lies(context, "handshake.malformed-signature-block-accepted", WRONG_STRUCTURE, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
 def signed_messages_cut_short(context: Context) -> None:
     """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
     for primed in (False, True):
-        tells_lies(context, WRONG_FIELDS, primed=primed)
+        tells_lies(context, "handshake.malformed-signed-message-accepted", WRONG_FIELDS, primed=primed)
 
 
 @scenario(requirements=("REVEAL-REJECT-1", "!REVEAL-REJECT-1", "SIG-REJECT-1", "!SIG-REJECT-1", "REVEAL-IGNORED-1"))
 def what_has_a_wrong_mac_is_ignored(context: Context) -> None:
-    """A Reveal Signature or Signature Message with a wrong MAC is ignored: no message, no session, and the genuine one
-    completes, or the handshake is given up as a whole.
+    """A Reveal Signature or Signature Message with a wrong MAC is ignored: it draws no answer and makes no session. The
+    genuine message then completes the handshake, unless the target has given it up as a whole.
     """
     for primed in (False, True):
-        tells_lies(context, dict(list(WRONG_MACS.items())[:1]), primed=primed, strictly=True)
+        only_one = dict(list(WRONG_MACS.items())[:1])
+        tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
 
 
 @scenario(requirements=("!REVEAL-REJECT-1", "!SIG-REJECT-1", "!REVEAL-IGNORED-1"))
 def what_has_a_wrong_signature_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a right MAC and a wrong signature is ignored in the same way."""
     for primed in (False, True):
-        tells_lies(context, dict(list(WRONG_SIGNATURES.items())[:1]), primed=primed, strictly=True)
+        only_one = dict(list(WRONG_SIGNATURES.items())[:1])
+        tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
 
 
 @scenario(requirements=("REVEAL-SIG-3", "!REVEAL-SIG-3", "!REVEAL-SIG-2", "SIG-SIG-3", "!SIG-SIG-3", "!SIG-SIG-2"))
 def key_id_0_is_refused(context: Context) -> None:
-    """A handshake whose signer numbers its D-H key 0 is refused in both messages, though rightly signed."""
+    """A D-H key with key id 0 is refused in both messages, even under a valid signature."""
     for primed in (False, True):
-        tells_lies(context, KEY_ID_0, primed=primed)
+        tells_lies(context, "handshake.key-id-0-accepted", KEY_ID_0, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-4", "!REVEAL-SIG-4", "SIG-SIG-4", "!SIG-SIG-4"))
 def any_key_id_above_0_is_used(context: Context) -> None:
-    """A handshake with any key id above 0 completes; the key then goes by this number, and by no other."""
+    """A handshake with any key id above 0 completes; the key then has this id, and no other."""
     for keyid in (1, 300, 0x80000000, 0xFFFFFFF0):
         for target_begins in (False, True):
             target, insider = context.encrypted(target_begins=target_begins, signed=SignatureOptions(keyid=keyid))
@@ -128,13 +134,14 @@ def any_key_id_above_0_is_used(context: Context) -> None:
             insider.exponents[other] = insider.x
             data = insider.data(b"under another number", sender_keyid=other, recipient_keyid=1)
             if keyid > 1:
-                target.receive(data).assert_rejected(f"a message under key id {other} where the handshake gave {keyid}")
+                case = f"a Data Message under key id {other}, after a handshake with key id {keyid}"
+                target.receive(data).assert_rejected("handshake.key-id-not-used", case)
             target.assert_session_alive(insider)
 
 
 @scenario(requirements=("SIG-REPLAY-1", "!SIG-REPLAY-1", "!AKE-FRESH-1"))
 def messages_of_an_earlier_handshake(context: Context) -> None:
-    """The insider's whole part of an earlier handshake, sent again in a new one, makes no session in either role."""
+    """The insider's messages of an earlier handshake, sent again in a new one, make no session in either role."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
@@ -144,21 +151,29 @@ def messages_of_an_earlier_handshake(context: Context) -> None:
     target.user("end")
     target.user("start")
     target.receive(commit).message(Kind.DH_KEY)
-    refused(target.receive(reveal), "the Reveal Signature of an earlier handshake")
+    refused(
+        target.receive(reveal),
+        "handshake.earlier-message-accepted",
+        "the Reveal Signature Message of an earlier handshake",
+    )
 
     target = context.target_session()
     genuine = signature_of(insider := target.insider(), *reveal_for(target, insider))
     target.receive(genuine.raw).one(Established)
     target.user("end")
     reveal_for(target, insider)
-    refused(target.receive(genuine.raw), "the Signature Message of an earlier handshake")
-    anew(target, insider, target_begins=True)
+    refused(
+        target.receive(genuine.raw),
+        "handshake.earlier-message-accepted",
+        "the Signature Message of an earlier handshake",
+    )
+    start_over(target, insider, target_begins=True)
 
 
 @scenario(requirements=("SIG-REPLAY-2", "!SIG-REPLAY-2"))
 def signature_of_the_other_direction(context: Context) -> None:
-    """A Signature Message made of a Reveal Signature's block, the target's own or the insider's, is refused; one made
-    with the keys of its own direction completes.
+    """A Signature Message is refused if it is made like a Reveal Signature Message: with the target's own encrypted
+    signature, or with the keys of that direction. The genuine one completes the handshake.
     """
 
     def reflected(of: Genuine) -> bytes:
@@ -175,12 +190,15 @@ def signature_of_the_other_direction(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     genuine = signature_of(insider, *reveal_for(target, insider))
-    refused(target.receive(reflected(genuine)), "the target's own encrypted signature")
+    refused(
+        target.receive(reflected(genuine)), "handshake.other-direction-accepted", "the target's own encrypted signature"
+    )
     commit = commit_for_query(target)
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
-    refused(target.receive(turned(genuine)), "an encrypted signature made as for a Reveal Signature")
+    case = "an encrypted signature made as for a Reveal Signature Message"
+    refused(target.receive(turned(genuine)), "handshake.other-direction-accepted", case)
     if target.receive(genuine.raw).of(Established):
         target.assert_session_alive(insider)
     else:
-        anew(target, insider, target_begins=True)
+        start_over(target, insider, target_begins=True)

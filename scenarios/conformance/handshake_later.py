@@ -12,6 +12,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.numbers import mpi, public_key
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Established, Policy, TextReceived
 from otterproof.scenarios.conformance.handshake_play import (
     Genuine,
@@ -89,7 +90,11 @@ def messages_while_a_dh_key_is_awaited(context: Context) -> None:
     _ignores(target, "AWAITING_DHKEY", Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
     body = wire.parse(insider.dh_key()).body
     for size in (len(body) - 1, len(body) - 150, len(body) - 192, len(body) - 194, len(body) - 196):
-        refused(target.receive(wire.armour(body[:size])), f"a D-H Key of {size} bytes")
+        refused(
+            target.receive(wire.armour(body[:size])),
+            "handshake.malformed-dh-key-accepted",
+            f"a D-H Key of {size} bytes",
+        )
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     _completes(target, insider, signature_of(insider, commit, reveal))
 
@@ -174,6 +179,10 @@ def no_session_before_all_is_verified(context: Context) -> None:
     """Until the last message has been verified nobody is reported, data messages are not accepted, and the user's texts
     do not go out as if there were a session.
     """
+    unverified = {
+        True: "handshake.signature-message-mac-not-verified",
+        False: "handshake.reveal-signature-mac-not-verified",
+    }
     for target_begins in (True, False):
         target = context.target_session()
         insider = target.insider()
@@ -182,7 +191,7 @@ def no_session_before_all_is_verified(context: Context) -> None:
         else:
             genuine = reveal_of(insider, dh_key_for(target, insider))
         forged = genuine.with_mac(bytes(20))
-        refused(target.receive(forged), "a message with a wrong MAC")
+        refused(target.receive(forged), unverified[target_begins], "a MAC of zeros")
         target.receive(insider.data(b"too early")).assert_rejected("a data message before the handshake is complete")
         sent = target.user("send", text=b"to whom?").kinds
         check(Kind.DATA not in sent, "no data message goes out before the handshake is complete")
@@ -252,7 +261,7 @@ def version_disallowed_in_the_middle(context: Context) -> None:
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
     _policy_changes(target, last)
-    _no_session(target, genuine, "a Signature Message")
+    _no_session(target, "handshake.disallowed-signature-message-not-ignored", genuine)
     _policy_changes(target, BOTH)
     _completes(target, insider, genuine)
 
@@ -260,17 +269,18 @@ def version_disallowed_in_the_middle(context: Context) -> None:
     insider = target.insider()
     genuine = reveal_of(insider, dh_key_for(target, insider))
     _policy_changes(target, last)
-    _no_session(target, genuine, "a Reveal Signature")
+    _no_session(target, "handshake.disallowed-reveal-signature-not-ignored", genuine)
     _policy_changes(target, BOTH)
     _completes(target, insider, genuine)
 
 
-def _no_session(target: TargetSession, genuine: Genuine, what: str) -> None:
-    """Where no version is allowed everything is text, so the message may be shown; nothing else may come of it."""
+def _no_session(target: TargetSession, check_id: str, genuine: Genuine) -> None:
+    """Demand that a message has no effect, though it may be shown: where no version is allowed everything is text."""
     reply = target.receive(genuine.raw)
-    refused(reply, f"{what} of a version that is not allowed any more")
-    shown = [event.text for event in reply.of(TextReceived)]
-    check(shown in ([], [genuine.raw]), f"{what} is ignored, or is text like any other, and there was {reply}")
+    case = f"{shown(genuine.message.kind)} of a version that is no longer allowed"
+    refused(reply, check_id, case)
+    texts = [event.text for event in reply.of(TextReceived)]
+    check(check_id, texts in ([], [genuine.raw]), expected="no text, or the message as it is", got=reply, case=case)
 
 
 @scenario(versions=(3,), needs=("policy", "v2"), requirements=("DHKEY-VERSION-1", "!DHKEY-VERSION-1"))
@@ -299,9 +309,17 @@ def key_exchange_message_of_version_1(context: Context) -> None:
     """
     target = context.target_session()
     insider = target.insider()
-    refused(target.receive(_key_exchange_1(insider)), "a Key Exchange Message of version 1")
+    refused(
+        target.receive(_key_exchange_1(insider)),
+        "handshake.version-1-key-exchange-accepted",
+        "a Key Exchange Message of version 1",
+    )
     commit, reveal = reveal_for(target, insider)
-    refused(target.receive(_key_exchange_1(insider)), "a Key Exchange Message of version 1 in AWAITING_SIG")
+    refused(
+        target.receive(_key_exchange_1(insider)),
+        "handshake.version-1-key-exchange-accepted",
+        "a Key Exchange Message of version 1 in AWAITING_SIG",
+    )
     _completes(target, insider, signature_of(insider, commit, reveal))
 
 
@@ -344,24 +362,40 @@ def wrong_version_or_type(context: Context) -> None:
     insider = target.insider()
     target.user("start")
     for why, message in _misheaded(insider.commit(receiver=insider.target_tag)).items():
-        refused(target.receive(message), f"a D-H Commit with {why}")
+        refused(target.receive(message), "handshake.wrong-commit-header-accepted", f"a D-H Commit with {why}")
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
     genuine = reveal_of(insider, dh_key)
     for why, message in _misheaded(genuine.raw).items():
-        refused(target.receive(message), f"a Reveal Signature with {why}")
-    refused(target.receive(_as_type(genuine.message, 0x12)), "a Reveal Signature with the type of a Signature Message")
+        refused(
+            target.receive(message),
+            "handshake.wrong-reveal-signature-header-accepted",
+            f"a Reveal Signature with {why}",
+        )
+    refused(
+        target.receive(_as_type(genuine.message, 0x12)),
+        "handshake.wrong-reveal-signature-header-accepted",
+        "a Reveal Signature with the type of a Signature Message",
+    )
     _completes(target, insider, genuine)
 
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
     for why, message in _misheaded(insider.dh_key()).items():
-        refused(target.receive(message), f"a D-H Key with {why}")
+        refused(target.receive(message), "handshake.wrong-dh-key-header-accepted", f"a D-H Key with {why}")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
     for why, message in _misheaded(genuine.raw).items():
-        refused(target.receive(message), f"a Signature Message with {why}")
-    refused(target.receive(_as_type(genuine.message, 0x11)), "a Signature Message with the type of a Reveal Signature")
+        refused(
+            target.receive(message),
+            "handshake.wrong-signature-message-header-accepted",
+            f"a Signature Message with {why}",
+        )
+    refused(
+        target.receive(_as_type(genuine.message, 0x11)),
+        "handshake.wrong-signature-message-header-accepted",
+        "a Signature Message with the type of a Reveal Signature",
+    )
     _completes(target, insider, genuine)
 
 

@@ -1,8 +1,8 @@
-"""Moves and lies that the scenarios of the key exchange have in common; no scenarios.
+"""Moves and forged messages that the scenarios of the key exchange share; no scenarios.
 
-A lie is made from a genuine message of an insider's, so that it is wrong in one thing and right in all others. After
-lies the genuine message comes: a target that ignores what does not check out completes the handshake with it. The text
-also allows to give the handshake up; then everything must be as if it had never begun. [reading AKE-FAIL-STATE]
+A lie is made from a genuine message of an insider's: one thing in it is wrong, and all else is right. The genuine
+message follows the lies, and completes the handshake with a target that ignores them. The protocol text also allows
+the target to give up the handshake as a whole. [reading AKE-FAIL-STATE]
 """
 
 from __future__ import annotations
@@ -20,40 +20,41 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
 from otterproof.harness.wire.fields import Type, encode
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import DsaPrivateKey, Established
 
-#: Seconds after which no client takes a query for a repetition of the one before.
+#: Seconds after which no client takes a query for a repetition of the last one.
 LATER = 300
 
 
 def dh_key_for(target: TargetSession, insider: Insider, commit: bytes | None = None) -> Message:
-    """The target's user asks, the insider commits: the D-H Key with which the target answers."""
+    """The target's user asks for a session and the insider commits: the D-H Key Message that the target answers."""
     target.user("start")
     return target.receive(insider.commit() if commit is None else commit).message(Kind.DH_KEY)
 
 
 def commit_for_query(target: TargetSession) -> Message:
-    """The D-H Commit with which the target answers a query."""
+    """The D-H Commit Message with which the target answers a query."""
     target.tick(LATER)
     return target.query().message(Kind.DH_COMMIT)
 
 
 def reveal_for(target: TargetSession, insider: Insider) -> tuple[Message, Message]:
-    """The target is asked to begin, and the insider answers: its D-H Commit and its Reveal Signature."""
+    """A query makes the target commit, and the insider answers: its D-H Commit and its Reveal Signature Message."""
     commit = commit_for_query(target)
     return commit, target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
 
-def refused(reply: Reply, why: str) -> None:
-    """Demand that something had no effect and drew no encoded message; an Error Message may tell of it."""
-    reply.assert_rejected(why)
-    answers = [kind for kind in reply.kinds if kind in wire.ENCODED]
-    check(not answers, f"nothing is made of {why}, and {', '.join(answers)} went out")
+def refused(reply: Reply, check_id: str, why: object) -> None:
+    """Demand that an input had no effect and that no encoded message answers it; an Error Message may go out."""
+    reply.assert_rejected(check_id, why)
+    answered = any(kind in wire.ENCODED for kind in reply.kinds)
+    check(check_id, not answered, expected="no encoded message in answer", got=reply, case=why)
 
 
-def ignored(reply: Reply, why: str) -> None:
-    """Demand what the text calls to ignore: no effect, no text, no message of any kind."""
-    reply.assert_ignored(why)
+def ignored(reply: Reply, check_id: str, why: object) -> None:
+    """Demand that an input is ignored, as the protocol text uses the word: no effect, no text, no message at all."""
+    reply.assert_ignored(check_id, why)
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -64,7 +65,7 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Genuine:
-    """A Reveal Signature (or, primed, a Signature Message) of an insider's, with all that it was made of.
+    """An insider's Reveal Signature Message (or, primed, Signature Message), and all that it was made from.
 
     ours, theirs: the D-H values of the insider and of the target.
     """
@@ -106,7 +107,7 @@ class Genuine:
         return wire.build(self.message.with_value("mac", mac))
 
     def with_encrypted(self, encrypted: bytes) -> bytes:
-        """With other bytes as the encrypted signature, and the right MAC of those."""
+        """With other bytes as the encrypted signature, and the right MAC over them."""
         mac = hmac.digest(self.own[2], encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
         return wire.build(self.message.with_value("encrypted_signature", encrypted).with_value("mac", mac))
 
@@ -116,19 +117,19 @@ class Genuine:
     def m(
         self, parts: tuple[bytes, ...] | None = None, key: bytes | None = None, identity: bytes | None = None
     ) -> bytes:
-        """M, or what it would be of other parts, under another key, for another identity."""
+        """M, or what it would be for other parts, another key or another identity."""
         right = (mpi(self.ours), mpi(self.theirs), self.identity if identity is None else identity)
         return hmac.digest(key or self.own[1], b"".join(right if parts is None else parts), "sha256")
 
     def signing(self, value: bytes, identity: bytes | None = None, signer: DsaPrivateKey | None = None) -> bytes:
-        """With a signature of that value in place of M."""
+        """With a signature over that value in place of M."""
         r, s = dsa_sign(signer or self.signer, value, 0x1234567890ABCDEF1234567)
-        shown = self.identity if identity is None else identity
-        return self.with_block(shown + r.to_bytes(20) + s.to_bytes(20))
+        advertised = self.identity if identity is None else identity
+        return self.with_block(advertised + r.to_bytes(20) + s.to_bytes(20))
 
 
 def reveal_of(insider: Insider, dh_key: Message) -> Genuine:
-    """The insider's genuine Reveal Signature for a D-H Key of the target's."""
+    """The insider's genuine Reveal Signature Message for a D-H Key Message of the target."""
     gy = dh_key.number("gy")
     message = wire.parse(insider.reveal_signature(wire.build(dh_key)))
     keys = crypto.handshake_keys(power(gy, insider.x))
@@ -136,7 +137,7 @@ def reveal_of(insider: Insider, dh_key: Message) -> Genuine:
 
 
 def signature_of(insider: Insider, commit: Message, reveal: Message) -> Genuine:
-    """The insider's genuine Signature Message for the target's Reveal Signature."""
+    """The insider's genuine Signature Message for the target's Reveal Signature Message."""
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
     message = wire.parse(insider.signature(gx))
     keys = crypto.handshake_keys(power(gx, insider.x))
@@ -147,45 +148,50 @@ Lie: TypeAlias = Callable[[Genuine], bytes]
 Lies: TypeAlias = Mapping[str, Lie]
 
 
-def tells_lies(context: Context, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
-    """In place of a genuine Reveal Signature (or, primed, Signature Message) each lie is told; nothing may come of it.
+def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
+    """Send each lie in place of a genuine Reveal Signature Message (or, primed, Signature Message), and demand that it
+    has no effect.
 
-    The genuine message then completes the handshake. Where it does not, each lie is told again in a handshake of its
-    own, so that it is judged in the state that it is meant for. strictly: lies are ignored without a sound, and the
-    genuine message fails only where the handshake was given up as a whole.
+    The genuine message then completes the handshake. Where it does not, each lie is sent again in a handshake of its
+    own, so that the target judges it in the state that it is meant for. strictly: the target ignores lies without an
+    answer, and the genuine message fails only where the target has given up the handshake as a whole.
     """
     demand = ignored if strictly else refused
+    kind = shown(Kind.SIGNATURE if primed else Kind.REVEAL_SIGNATURE)
     target = context.target_session()
     insider = target.insider()
     genuine = _moment(target, insider, primed)
-    for why, lie in lies.items():
-        demand(target.receive(lie(genuine)), why)
+    for name, lie in lies.items():
+        demand(target.receive(lie(genuine)), check_id, f"{kind} with {name}")
     if target.receive(genuine.raw).of(Established):
         target.assert_session_alive(insider)
         return
-    for why, lie in lies.items():
+    for name, lie in lies.items():
         if strictly:
             _given_up(target, insider, primed, genuine)
         genuine = _moment(target, insider, primed)
-        demand(target.receive(lie(genuine)), why)
-    anew(target, insider, target_begins=primed)
+        demand(target.receive(lie(genuine)), check_id, f"{kind} with {name}")
+    start_over(target, insider, target_begins=primed)
 
 
-def anew(target: TargetSession, insider: Insider, *, target_begins: bool = False) -> None:
-    """Whatever went before, a whole new handshake leads to a session."""
+def start_over(target: TargetSession, insider: Insider, *, target_begins: bool = False) -> None:
+    """Demand that a whole new handshake leads to a session, after anything that went before."""
     target.tick(LATER)
     target.establish(insider, target_begins=target_begins)
     target.assert_session_alive(insider)
 
 
 def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: Genuine) -> None:
-    """Demand that the authentication state is NONE: the handshake was not merely spoilt."""
+    """Demand that the authentication state is NONE, since the genuine message did not complete the handshake."""
+    check_id = "handshake.not-given-up-as-a-whole"
     if primed:
-        target.receive(insider.dh_key()).assert_ignored("a D-H Key after a handshake that failed")
+        target.receive(insider.dh_key()).assert_ignored(check_id, "a D-H Key Message after a handshake that failed")
     else:
-        again = dh_key_for(target, insider)
-        check(again.number("gy") != genuine.theirs, "after a failure the genuine message completes, or all begins anew")
-        target.receive(genuine.raw).assert_rejected("a Reveal Signature for another D-H Key")
+        again = dh_key_for(target, insider).number("gy")
+        new = again != genuine.theirs
+        check(check_id, new, expected="a new g^y for the next handshake", got="the g^y of the handshake that failed")
+        reply = target.receive(genuine.raw)
+        reply.assert_rejected(check_id, "a Reveal Signature Message for the handshake that failed")
 
 
 def _moment(target: TargetSession, insider: Insider, primed: bool) -> Genuine:
@@ -214,37 +220,41 @@ WRONG_MACS: Lies = {
     ),
 }
 
-#: Signatures that are not the signer's of M, in an X with the right MAC.
+#: Signatures that are not the signer's signature over M, in an X with the right MAC.
 WRONG_SIGNATURES: Lies = {
-    "a signature with another key than the one shown": lambda of: of.signing(of.m(), signer=published_key("bob")),
-    "another's public key with one's own signature": lambda of: _as_bob(of),
+    "a signature by another key than the one in X": lambda of: of.signing(of.m(), signer=published_key("bob")),
+    "another's public key and the sender's own signature": lambda of: _as_bob(of),
     "a signature with one bit inverted": lambda of: of.with_block(flipped(of.block, 0)),
     "a signature of zeros": lambda of: of.with_block(of.identity + bytes(40)),
-    "a signature of the D-H values in the wrong order": lambda of: of.signing(
+    "a signature over the D-H values in the wrong order": lambda of: of.signing(
         of.m((mpi(of.theirs), mpi(of.ours), of.identity))
     ),
-    "a signature without the signer's D-H value": lambda of: of.signing(of.m((mpi(of.theirs), of.identity))),
-    "a signature without the other D-H value": lambda of: of.signing(of.m((mpi(of.ours), of.identity))),
-    "a signature of the D-H values without lengths": lambda of: of.signing(
+    "a signature that leaves out the signer's D-H value": lambda of: of.signing(of.m((mpi(of.theirs), of.identity))),
+    "a signature that leaves out the other D-H value": lambda of: of.signing(of.m((mpi(of.ours), of.identity))),
+    "a signature over the D-H values without their lengths": lambda of: of.signing(
         of.m((mpi(of.ours)[4:], mpi(of.theirs)[4:], of.identity))
     ),
-    "a signature without the public key": lambda of: of.signing(of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))),
-    "a signature without the key id": lambda of: of.signing(of.m((mpi(of.ours), mpi(of.theirs), of.identity[:-4]))),
+    "a signature that leaves out the public key": lambda of: of.signing(
+        of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))
+    ),
+    "a signature that leaves out the key id": lambda of: of.signing(
+        of.m((mpi(of.ours), mpi(of.theirs), of.identity[:-4]))
+    ),
     "a key id that was changed after signing": lambda of: of.with_block(
         of.identity[:-1] + bytes([of.identity[-1] + 1]) + of.block[-40:]
     ),
-    "a signature of a MAC under m2": lambda of: of.signing(of.m(key=of.own[2])),
-    "a signature of a MAC under the other direction's key": lambda of: of.signing(of.m(key=of.opposite[1])),
+    "a signature over a MAC under m2": lambda of: of.signing(of.m(key=of.own[2])),
+    "a signature over a MAC under the other direction's key": lambda of: of.signing(of.m(key=of.opposite[1])),
 }
 
-#: Signatures of something made from M, which is to be signed as it is.
+#: Signatures over something made from M, which has to be signed as it is.
 HASHED_AGAIN: Lies = {
-    "a signature of the SHA-256 of M": lambda of: of.signing(hashlib.sha256(of.m()).digest()),
-    "a signature of the SHA-1 of M": lambda of: of.signing(hashlib.sha1(of.m()).digest()),
-    "a signature of the first 20 bytes of M": lambda of: of.signing(of.m()[:20]),
+    "a signature over the SHA-256 hash of M": lambda of: of.signing(hashlib.sha256(of.m()).digest()),
+    "a signature over the SHA-1 hash of M": lambda of: of.signing(hashlib.sha1(of.m()).digest()),
+    "a signature over the first 20 bytes of M": lambda of: of.signing(of.m()[:20]),
 }
 
-#: X under wrong keys and counters, with a MAC that fits.
+#: X encrypted in a wrong way, with a MAC that fits.
 WRONG_ENCRYPTION: Lies = {
     "X in the clear": lambda of: of.with_encrypted(of.block),
     "X encrypted under the other direction's key": lambda of: of.with_encrypted(
@@ -254,7 +264,7 @@ WRONG_ENCRYPTION: Lies = {
     "X encrypted under m2": lambda of: of.with_encrypted(crypto.aes_ctr(of.own[2][:16], bytes(8), of.block)),
 }
 
-#: X cut short or in another order, with everything else as it must be.
+#: X cut short, or its parts in another order, with all else right.
 WRONG_STRUCTURE: Lies = {
     "an empty X": lambda of: of.with_block(b""),
     "an X that ends in the type": lambda of: of.with_block(of.block[:1]),
@@ -268,21 +278,21 @@ WRONG_STRUCTURE: Lies = {
     "an X with the key id first": lambda of: of.with_block(of.block[-44:-40] + of.block[:-44] + of.block[-40:]),
 }
 
-#: The message itself cut short, and its lengths wrong.
+#: The message itself cut short, or with wrong lengths.
 WRONG_FIELDS: Lies = {
-    "a message without its last byte": lambda of: wire.armour(of.message.body[:-1]),
-    "a message without MAC": lambda of: wire.armour(of.message.body[:-20]),
-    "a message that ends in the encrypted signature": lambda of: wire.armour(of.message.body[:-60]),
-    "a message whose encrypted signature is longer than the rest": lambda of: wire.build(
+    "its last byte missing": lambda of: wire.armour(of.message.body[:-1]),
+    "no MAC": lambda of: wire.armour(of.message.body[:-20]),
+    "its end within the encrypted signature": lambda of: wire.armour(of.message.body[:-60]),
+    "an encrypted signature that is longer than the message": lambda of: wire.build(
         of.message.with_raw("encrypted_signature", (1 << 16).to_bytes(4) + of.message.data("encrypted_signature"))
     ),
-    "a message whose encrypted signature claims 4 GB": lambda of: wire.build(
+    "an encrypted signature of 4 GB": lambda of: wire.build(
         of.message.with_raw("encrypted_signature", b"\xff\xff\xff\xff" + of.message.data("encrypted_signature"))
     ),
-    "a message without encrypted signature": lambda of: wire.build(of.message.with_raw("encrypted_signature", b"")),
+    "no encrypted signature": lambda of: wire.build(of.message.with_raw("encrypted_signature", b"")),
 }
 
-#: Key id 0, rightly signed.
+#: Key id 0, under a valid signature.
 KEY_ID_0: Lies = {
     "key id 0": lambda of: of.signing(of.m(identity=_renumbered(of, 0)), identity=_renumbered(of, 0)),
 }

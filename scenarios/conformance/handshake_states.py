@@ -50,7 +50,9 @@ def commit_in_none(context: Context) -> None:
     reveal = insider.reveal_signature(wire.build(dh_key))
     other = context.target_session()
     other.user("start")
-    refused(other.receive(reveal), "a Reveal Signature without a commit")
+    refused(
+        other.receive(reveal), "handshake.stray-reveal-signature-not-ignored", "a Reveal Signature without a commit"
+    )
     target = context.target_session()
     insider = target.insider()
     (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
@@ -218,7 +220,11 @@ def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
             _reveal(target, other, dh_key)
         else:
             reveal = insider.reveal_signature(wire.build(dh_key))
-            refused(target.receive(reveal), "the Reveal Signature for a commit that was replaced")
+            refused(
+                target.receive(reveal),
+                "handshake.replaced-commit-still-open",
+                "the Reveal Signature for a commit that was replaced",
+            )
 
 
 @scenario(requirements=("COMMIT-SIG-1", "!COMMIT-SIG-1", "COMMIT-SIG-2", "!COMMIT-SIG-2", "SIG-REVEALSIG-1"))
@@ -284,20 +290,20 @@ def malformed_commit_in_each_state(context: Context) -> None:
     insider, other = target.insider(), target.insider(seed=b"another x")
     lies = _malformed(other)
     for why, lie in lies.items():
-        refused(target.receive(lie), f"{why} in NONE")
+        refused(target.receive(lie), "handshake.malformed-commit-accepted", f"{why} in NONE")
     dh_key = dh_key_for(target, insider)
     for why, lie in lies.items():
-        refused(target.receive(lie), f"{why} in AWAITING_REVEALSIG")
+        refused(target.receive(lie), "handshake.malformed-commit-accepted", f"{why} in AWAITING_REVEALSIG")
     _reveal(target, insider, dh_key)
 
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
     for why, lie in lies.items():
-        refused(target.receive(lie), f"{why} in AWAITING_DHKEY")
+        refused(target.receive(lie), "handshake.malformed-commit-accepted", f"{why} in AWAITING_DHKEY")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     for why, lie in lies.items():
-        refused(target.receive(lie), f"{why} in AWAITING_SIG")
+        refused(target.receive(lie), "handshake.malformed-commit-accepted", f"{why} in AWAITING_SIG")
     target.receive(signature_of(insider, commit, reveal).raw).one(Established)
     target.assert_session_alive(insider)
 

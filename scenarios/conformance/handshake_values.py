@@ -17,7 +17,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
 from otterproof.harness.wire.numbers import mpi, power
 from otterproof.implementations.contract import Established
-from otterproof.scenarios.conformance.handshake_play import anew, commit_for_query, dh_key_for, flipped, refused
+from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for, flipped, refused, start_over
 
 #: Values outside [2, p-2], and the secrets that they lead to whatever the other side's exponent is.
 OUTSIDE: dict[int, tuple[int, ...]] = {
@@ -58,7 +58,7 @@ def gx_out_of_range(context: Context) -> None:
     for public in (*OUTSIDE, DH_PRIME + 2):
         made = _begin_with(target, insider, public)
         check(not made, f"a g^x of {_named(public)} makes no session, and made {made}")
-    anew(target, insider)
+    start_over(target, insider)
 
 
 @scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-1", "DHKEY-DHKEY-2"))
@@ -68,7 +68,7 @@ def gy_out_of_range(context: Context) -> None:
     insider = target.insider()
     commit = commit_for_query(target)
     for public in (*OUTSIDE, DH_PRIME + 2):
-        refused(target.receive(insider.dh_key(public)), f"a g^y of {_named(public)}")
+        refused(target.receive(insider.dh_key(public)), "handshake.gy-range-not-checked", f"a g^y of {_named(public)}")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
     target.receive(insider.signature(gx)).one(Established)
@@ -82,7 +82,7 @@ def gx_at_the_limits(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         insider.x = exponent
-        anew(target, insider)
+        start_over(target, insider)
     target = context.target_session()
     # The secret is one of two numbers; where a wrong guess ends the handshake, another one may be luckier.
     check(_completes(target, target.insider(), [DH_PRIME - 2] * 16), "a g^x of p - 2 makes a session")
@@ -95,7 +95,7 @@ def gy_at_the_limits(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         insider.x = exponent
-        anew(target, insider, target_begins=True)
+        start_over(target, insider, target_begins=True)
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
@@ -118,14 +118,19 @@ def _named(public: int) -> str:
 
 
 def _no_session(
-    target: TargetSession, insider: Insider, commit: bytes, why: str, revealed: bytes | None = None
+    target: TargetSession,
+    insider: Insider,
+    check_id: str,
+    commit: bytes,
+    why: str,
+    revealed: bytes | None = None,
 ) -> None:
     """Demand that no session comes of a commit, answered or not, and of the Reveal Signature that goes with it."""
     target.user("start")
     answer = target.receive(commit)
     for dh_key in answer.messages(Kind.DH_KEY):
         reveal = insider.reveal_signature(wire.build(dh_key), revealed=revealed)
-        refused(target.receive(reveal), f"a Reveal Signature for {why}")
+        refused(target.receive(reveal), check_id, f"a Reveal Signature Message for {why}")
 
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
@@ -147,8 +152,10 @@ def commit_to_another_hash(context: Context) -> None:
         "a hash with a byte too many": right + b"\0",
     }
     for why, hashed in lies.items():
-        _no_session(target, insider, insider.commit(hashed=hashed), f"a commit with {why}")
-    anew(target, insider)
+        _no_session(
+            target, insider, "handshake.gx-hash-not-verified", insider.commit(hashed=hashed), f"a commit with {why}"
+        )
+    start_over(target, insider)
 
 
 @scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
@@ -170,8 +177,10 @@ def commit_to_what_is_no_mpi(context: Context) -> None:
         "half a length": content[:2],
     }
     for why, gxmpi in lies.items():
-        _no_session(target, insider, insider.commit(gxmpi=gxmpi), f"a commit to {why}")
-    anew(target, insider)
+        _no_session(
+            target, insider, "handshake.gx-encoding-not-checked", insider.commit(gxmpi=gxmpi), f"a commit to {why}"
+        )
+    start_over(target, insider)
 
 
 @scenario(requirements=("!COMMIT-GX-1", "!COMMIT-GX-4", "REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6"))
@@ -179,31 +188,34 @@ def revealed_key_of_another_length(context: Context) -> None:
     """A revealed key that has not 16 bytes is refused, even one that opens the commit, or would if it were padded; so
     is a commit encrypted from another counter on, and another key than the one that was used.
     """
+    wrong_size, wrong_key = "handshake.revealed-key-size-not-checked", "handshake.commit-opened-with-wrong-key"
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
     r = insider.r
-    for why, revealed in {
-        "an empty key": b"",
-        "a key of 15 bytes": r[:-1],
-        "a key with a byte too many": r + b"\0",
-        "a key of 32 bytes": r + bytes(16),
-        "another key": flipped(r, 0),
-        "a key of zeros": bytes(16),
-    }.items():
-        _no_session(target, insider, insider.commit(), why, revealed)
+    for check_id, why, revealed in (
+        (wrong_size, "an empty key", b""),
+        (wrong_size, "a key of 15 bytes", r[:-1]),
+        (wrong_size, "a key with an extra byte", r + b"\0"),
+        (wrong_size, "a key of 32 bytes", r + bytes(16)),
+        (wrong_key, "another key", flipped(r, 0)),
+        (wrong_key, "a key of zeros", bytes(16)),
+    ):
+        _no_session(target, insider, check_id, insider.commit(), why, revealed)
     for size in (24, 32):
         insider.r = r + bytes(range(size - 16))
-        _no_session(target, insider, insider.commit(), f"a key of {size} bytes that opens the commit", insider.r)
+        why = f"a key of {size} bytes that opens the commit"
+        _no_session(target, insider, wrong_size, insider.commit(), why, insider.r)
     insider.r = bytes(15) + b"\x17"
-    _no_session(target, insider, insider.commit(), "a key without its leading zeros", b"\x17")
+    _no_session(target, insider, wrong_size, insider.commit(), "a key without its leading zeros", b"\x17")
     insider.r = r
     commit = wire.parse(insider.commit())
     for counter in (1, 1 << 63):
         encrypted = crypto.aes_ctr(r, counter.to_bytes(8), content)
         commit = commit.with_value("encrypted_gx", encrypted)
-        _no_session(target, insider, wire.build(commit), f"a commit encrypted from counter {counter} on")
-    anew(target, insider)
+        why = f"a commit encrypted with initial counter {counter}"
+        _no_session(target, insider, wrong_key, wire.build(commit), why)
+    start_over(target, insider)
 
 
 @scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
@@ -213,4 +225,4 @@ def revealed_key_with_leading_zeros(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         insider.r = r
-        anew(target, insider)
+        start_over(target, insider)

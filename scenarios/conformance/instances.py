@@ -80,7 +80,7 @@ def version_2_has_no_tags(context: Context) -> None:
     for name, genuine in (("D-H Commit", insider.commit()), ("Reveal Signature", reveal_of(insider, dh_key).raw)):
         body = wire.parse(genuine).body
         tagged = wire.armour(body[:3] + (0x2B2B).to_bytes(4) + bytes(4) + body[3:])
-        refused(target.receive(tagged), f"a {name} of version 2 with tags")
+        refused(target.receive(tagged), "instance.tags-in-version-2-accepted", f"a {name} of version 2 with tags")
     target = context.target_session()
     _conversation(target, target.insider())
     encoded = [message for message in target.replies(0, TARGET).sent if message.kind in wire.ENCODED]
@@ -124,11 +124,23 @@ def messages_without_tags(context: Context) -> None:
     commit = insider.commit()
     body = wire.parse(commit).body
     for size in (0, 2, 4, 6, 7):
-        refused(target.receive(wire.armour(body[: 3 + size] + body[11:])), f"a commit with {size} of 8 bytes of tags")
-        refused(target.receive(wire.armour(body[: 3 + size])), f"a commit that ends after {size} of 8 bytes of tags")
+        refused(
+            target.receive(wire.armour(body[: 3 + size] + body[11:])),
+            "instance.missing-tags-accepted",
+            f"a commit with {size} of 8 bytes of tags",
+        )
+        refused(
+            target.receive(wire.armour(body[: 3 + size])),
+            "instance.missing-tags-accepted",
+            f"a commit that ends after {size} of 8 bytes of tags",
+        )
     half = len(commit) // 2
     for number, piece in enumerate((commit[:half], commit[half:]), start=1):
-        refused(target.receive(b"?OTR|%d,2,%b," % (number, piece)), "a fragment of version 3 without tags")
+        refused(
+            target.receive(b"?OTR|%d,2,%b," % (number, piece)),
+            "instance.fragment-without-tags-accepted",
+            "a fragment of version 3 without tags",
+        )
     _reveal(target, insider)
 
 

@@ -239,4 +239,8 @@ def many_made_up_tags_do_no_harm(context: Context) -> None:
     target.receive(reveal_of(second, dh_key).raw).one(Established)
     target.assert_receives_text(first, b"still here, too")
     target.assert_receives_text(second, b"here")
-    refused(target.receive(wire.build(commit.with_value("receiver_tag", 0x7777))), "a commit for somebody else")
+    refused(
+        target.receive(wire.build(commit.with_value("receiver_tag", 0x7777))),
+        "instance.for-another-client-not-discarded",
+        "a commit for somebody else",
+    )
