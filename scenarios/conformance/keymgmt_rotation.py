@@ -58,9 +58,9 @@ def keys_used_for_sending(context: Context) -> None:
         for _ in range(2):
             _sends_under(target, insider, b"go on", case="nothing has arrived since", own=own, theirs=own)
         forged = insider.data(b"forged", under=(own, own), recipient_keyid=own + 1, mac=bytes(20))
-        target.receive(forged).assert_rejected("data.wrong-mac-accepted", "a forged acknowledgement")
+        target.receive(forged).assert_rejected("data.mac-not-verified", "a forged acknowledgement")
         forged = insider.data(b"forged", mac=bytes(20))
-        target.receive(forged).assert_rejected("data.wrong-mac-accepted", "a forged announcement")
+        target.receive(forged).assert_rejected("data.mac-not-verified", "a forged announcement")
         case = "after forged messages"
         _sends_under(
             target, insider, b"nothing new", case=case, own=own, theirs=own, check_id="keys.changed-by-forgery"
@@ -98,9 +98,10 @@ def only_two_keys_of_each_side(context: Context) -> None:
                 message = insider.data(
                     b"wrong ids", under=(mine, yours), sender_keyid=sender, recipient_keyid=recipient, ctr=5
                 )
-                whose = "recipient" if recipient == wrong else "sender"
+                to_wrong = recipient == wrong
+                check_id = "keys.unknown-recipient-key-accepted" if to_wrong else "keys.unknown-sender-key-accepted"
                 case = f"sender key id {sender} and recipient key id {recipient}, when those in use are 4 and 5"
-                target.receive(message).assert_rejected(f"keys.unknown-{whose}-key-accepted", case)
+                target.receive(message).assert_rejected(check_id, case)
     for pair in ((4, 4), (5, 4), (5, 5)):
         target.assert_receives_text(insider, b"right ids", under=pair, ctr=10, check_id="keys.live-key-not-accepted")
 

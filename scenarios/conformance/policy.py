@@ -38,7 +38,7 @@ def tag(version: int) -> bytes:
 
 
 def shown_clear(target: TargetSession, text: bytes, *, warn: bool) -> Reply:
-    """Deliver plaintext, which must be shown once, as it is; warn: with a warning that it came in the clear, or without."""
+    """Deliver plaintext, which must be shown once, as it is. warn: whether there must be a warning with it, or none."""
     reply = target.receive(text)
     reply.assert_shown("text.not-shown-as-clear", text, secure=False)
     event = reply.one(TextReceived)
@@ -86,7 +86,7 @@ def flags_work_in_any_combination(context: Context) -> None:
 
 @scenario(requirements=("POLICY-V2-1", "!POLICY-V2-1", "POLICY-V3-1", "!POLICY-V3-1"))
 def only_the_allowed_version_is_used(context: Context) -> None:
-    """With one version allowed, queries and commits of the other one are not answered, and its own handshakes complete."""
+    """With one version allowed, only its handshakes complete; queries and commits of the other are not answered."""
     other = 5 - context.version
     target = context.target_session()
     insider = target.insider()
@@ -148,9 +148,8 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
     """A handshake message is ignored while its version is not allowed, and accepted once it is allowed again."""
     other, own, resumed = ALLOW[5 - context.version], ALLOW[context.version], "policy.handshake-not-resumed"
 
-    def forbidden(target: TargetSession, message: bytes, name: str) -> Reply:
+    def forbidden(target: TargetSession, message: bytes, check_id: str) -> Reply:
         target.world.step(target.name, "set_policy", {"policy": other})
-        check_id = f"handshake.disallowed-{name}-not-ignored"
         target.receive(message).assert_ignored(check_id, f"a message of version {context.version}")
         target.world.step(target.name, "set_policy", {"policy": own})
         return target.receive(message)
@@ -158,15 +157,17 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     target.user("start")
-    dh_key = wire.build(forbidden(target, insider.commit(), "commit").message(Kind.DH_KEY, resumed))
-    forbidden(target, insider.reveal_signature(dh_key), "reveal-signature").one(Established, resumed)
+    reply = forbidden(target, insider.commit(), "handshake.disallowed-commit-not-ignored")
+    reveal = insider.reveal_signature(wire.build(reply.message(Kind.DH_KEY, resumed)))
+    forbidden(target, reveal, "handshake.disallowed-reveal-signature-not-ignored").one(Established, resumed)
     target.assert_session_alive(insider)
     target = context.target_session()
     insider = target.insider()
     commit = wire.build(target.query().message(Kind.DH_COMMIT))
-    reveal = wire.build(forbidden(target, insider.dh_key(), "dh-key").message(Kind.REVEAL_SIGNATURE, resumed))
+    reply = forbidden(target, insider.dh_key(), "handshake.disallowed-dh-key-not-ignored")
+    reveal = wire.build(reply.message(Kind.REVEAL_SIGNATURE, resumed))
     signature = insider.signature(insider.decommit(commit, reveal))
-    forbidden(target, signature, "signature-message").one(Established, resumed)
+    forbidden(target, signature, "handshake.disallowed-signature-message-not-ignored").one(Established, resumed)
     target.assert_session_alive(insider)
 
 

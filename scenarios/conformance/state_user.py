@@ -108,7 +108,7 @@ def texts_go_out_encrypted_in_a_session(context: Context) -> None:
 
 @scenario(requirements=("USER-SEND-8", "!USER-SEND-8", "USER-SEND-10", "!USER-SEND-10"))
 def texts_are_refused_when_finished(context: Context) -> None:
-    """In FINISHED, the user is told that a text can't be sent, and nothing goes out; before and after, texts are sent."""
+    """In FINISHED, the user is told that a text can't be sent, and nothing goes out; before and after, it is sent."""
     target, insider = context.encrypted()
     reply = target.user("send", text=b"one")
     check("user.text-refused", not reply.of(Refused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
@@ -267,7 +267,7 @@ def a_query_goes_out_in_place_of_the_text(context: Context) -> None:
     requirements=("USER-STORED-1", "!USER-STORED-1", "USER-STORED-2", "USER-SEND-1", "!USER-STORED-5"),
 )
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
-    """Texts stored with REQUIRE_ENCRYPTION are sent when a handshake completes, in order and once; not when it fails."""
+    """Texts stored with REQUIRE_ENCRYPTION are sent in order and once when a handshake completes, not when it fails."""
     for target_begins in (False, True):
         target = context.target_session(policy=required(context))
         insider = target.insider()
