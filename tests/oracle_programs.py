@@ -28,7 +28,8 @@ from otterproof.harness.simulation.moves import (
     Truncate,
     User,
 )
-from otterproof.implementations.contract import Policy
+from otterproof.harness.simulation.world import Step
+from otterproof.implementations.contract import Outgoing, Policy
 
 #: Keyword arguments of Case.
 Arguments: TypeAlias = dict[str, Any]
@@ -53,6 +54,17 @@ def _program(*setups: Arguments) -> Callable[[Play], Play]:
         return play
 
     return register
+
+
+def assert_judged(case: Case, program: Program) -> None:
+    """Play a whole program. Its oracles don't object, and they had something to judge from two parties at least."""
+    steps: list[Step] = []
+    case.world.watchers.append(steps.append)
+    program.play(case)
+    case.finish()
+    assert case.oracles in case.world.watchers
+    transmitting = {step.party for step in steps for event in step.events if isinstance(event, Outgoing)}
+    assert len(transmitting) >= 2
 
 
 V2: Arguments = {"start": "2", "policy": "v2"}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from otterproof.harness import wire
 from otterproof.implementations.contract import (
     AuthState,
     Established,
@@ -139,12 +140,15 @@ def test_commit_while_awaiting_reveal_signature_repeats_the_key() -> None:
 
 def test_commit_while_awaiting_signature_gets_a_new_key() -> None:
     a, b = alice(), bob()
-    key = sole(b.receive(sole(a.receive(QUERY[3]))))
+    commit = sole(a.receive(QUERY[3]))
+    key = sole(b.receive(commit))
     reveal = sole(a.receive(key))
+    gx = aes_ctr(wire.parse(reveal).data("revealed_key"), wire.parse(commit).data("encrypted_gx"))
     assert a.receive(key) == [Outgoing(reveal)]
     other = sole(bob(key=KEY_B).receive(QUERY[3]))
     fresh = sole(a.receive(other))
     assert raw(fresh)[2] == 0x0A
+    assert wire.parse(fresh).number("gy") != int.from_bytes(gx[4:], "big")
     assert state_of(a, TAG_B).auth_state is AuthState.AWAITING_REVEALSIG
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import stat
 import subprocess
@@ -233,8 +232,15 @@ def test_no_bytes_lead_to_another_error(data: st.DataObject) -> None:
     good = file_with()
     start = data.draw(st.integers(0, len(good)))
     broken = good[:start] + data.draw(st.binary(max_size=4)) + good[data.draw(st.integers(start, len(good))) :]
-    with contextlib.suppress(KeyFileError):
-        parse_keys(broken)
+    try:
+        accounts = parse_keys(broken)
+    except KeyFileError:
+        assert broken != good
+    else:
+        assert parse_keys(format_keys(accounts)) == accounts
+    if start < len(good.rstrip()):
+        with pytest.raises(KeyFileError):
+            parse_keys(good[:start])
 
 
 def test_what_can_not_be_written_is_refused() -> None:

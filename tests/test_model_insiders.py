@@ -14,7 +14,15 @@ from otterproof.harness.judges.model.names import Drawn
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_PRIME, Kind, crypto
-from otterproof.implementations.contract import Established, Reason, Rejected, TextReceived, Unreadable
+from otterproof.implementations.contract import (
+    Established,
+    Finished,
+    Reason,
+    Rejected,
+    SmpAborted,
+    TextReceived,
+    Unreadable,
+)
 from tests.model_pair import Pair, config, of, pair
 
 
@@ -59,6 +67,9 @@ _PLAINTEXTS: Mapping[str, bytes] = {
     "question, wrong proofs": b"\0" + _tlv(7, b"who?\0" + _smp(*_GOOD_1)),
 }
 
+#: How often SMP is aborted, for what does not say so by its name. Its first TLV ends what Bob has begun.
+_ABORTS = {"cut value": 1, "abort with a value": 1, "disconnected, then more": 1, "all of SMP": 5}
+
 
 @pytest.mark.parametrize("name", _PLAINTEXTS)
 @pytest.mark.parametrize("version", [2, 3])
@@ -69,11 +80,15 @@ def test_insiders_content(version: int, name: str) -> None:
     duo.world.user("bob", "smp_start", secret=b"a")
     duo.world.settle()
     duo.world.user("bob", "send", text=b"hello")
-    duo.give("alice", duo.insider(duo.sent("bob", Kind.DATA), _PLAINTEXTS[name]))
+    events = duo.give("alice", duo.insider(duo.sent("bob", Kind.DATA), _PLAINTEXTS[name]))
+    assert [event.text for event in of(TextReceived, events)] == [b"text"] * _PLAINTEXTS[name].startswith(b"text")
+    assert len(of(SmpAborted, events)) == _ABORTS.get(name, name.startswith(("SMP", "question")))
+    ended = name == "disconnected, then more"
+    assert len(of(Finished, events)) == ended
     duo.world.settle()
     for party in ("bob", "alice", "bob"):
         duo.world.user(party, "send", text=b"more")
-        duo.world.settle()
+        assert bool(of(TextReceived, duo.world.settle())) == (not ended)
 
 
 @pytest.mark.parametrize(

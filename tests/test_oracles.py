@@ -19,7 +19,7 @@ from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.implementations.contract import Engine, Entropy, PartyConfig
 from otterproof.implementations.reference import ReferenceEngine
-from tests.oracle_programs import PROGRAMS
+from tests.oracle_programs import PROGRAMS, assert_judged
 
 #: Oracle -> fault -> the program in which it shows.
 FAULTS: dict[str, dict[str, str]] = {
@@ -129,8 +129,7 @@ def half(fault: str) -> EngineFactory:
 def test_all_are_silent_about_genuine_engines(program: str) -> None:
     for setup in PROGRAMS[program].setups:
         case = Case(**setup, engine=ReferenceEngine)
-        PROGRAMS[program].play(case)
-        case.finish()
+        assert_judged(case, PROGRAMS[program])
 
 
 def test_every_oracle_has_faults() -> None:

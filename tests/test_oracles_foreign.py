@@ -20,7 +20,7 @@ from otterproof.harness.targets.party import ActionDispatcher, Party
 from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
-from tests.oracle_programs import PROGRAMS
+from tests.oracle_programs import PROGRAMS, assert_judged
 from tests.test_oracles import FAULTS
 
 
@@ -113,9 +113,7 @@ def test_silent_about_a_genuine_engine_in_random_programs(tens: int) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_silent_about_a_genuine_engine(name: str) -> None:
     for setup in PROGRAMS[name].setups:
-        case = Case(**setup, target=ClosedTarget("closed", ReferenceEngine))
-        PROGRAMS[name].play(case)
-        case.finish()
+        assert_judged(Case(**setup, target=ClosedTarget("closed", ReferenceEngine)), PROGRAMS[name])
 
 
 @pytest.mark.parametrize(("oracle", "fault", "name"), SHOWN)

@@ -55,7 +55,7 @@ def _follows(row: Row) -> str:
         return "stays"
     auth = row.auth.name if row.auth else ""
     if row.or_auth:
-        auth = f"{auth} or {row.or_auth.name}"
+        auth = f"{auth or 'as before'} or {row.or_auth.name}"
     return ", ".join(name for name in (row.message.name if row.message else "", auth) if name)
 
 
