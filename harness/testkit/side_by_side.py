@@ -1,11 +1,11 @@
 """Two implementations side by side: a target and the reference engine are given the same inputs, step by step.
 
-A course is a list of steps that a scenario takes with one implementation. It is taken with each of the two, with
+A plan is a list of steps that a scenario takes with one implementation. It is taken with each of the two, with
 insiders of its own, because each has drawn its own keys. The answers to a step are compared in everything that does not
 depend on randomness: which kinds of messages go out, under which keys, and what the user is shown and told. Heartbeats
 are left out, because they depend on clocks. A step may name readings. Where the answers to it differ and the target is
 measured to answer one of these questions otherwise than the reference engine, the difference is allowed, and the rest
-of that course is not compared.
+of that plan is not compared.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from otterproof.implementations.contract import (
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ComparedStep:
     """A step that was taken. readings: the questions that decide what the answer to it is."""
 
     label: str
@@ -44,13 +44,13 @@ class Taken:
     readings: tuple[str, ...]
 
 
-class Side:
-    """One implementation on its course."""
+class ComparedSession:
+    """A session with one of the two implementations, and the steps taken in it, with the answers to them."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.subject: TargetSession = context.target_session()
-        self.taken: list[Taken] = []
+        self.steps: list[ComparedStep] = []
 
     def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
         return self.subject.insider(key, tag, seed)
@@ -59,7 +59,7 @@ class Side:
         """Note the answer to a step."""
         told = [_event(event) for event in reply.events if isinstance(event, _COMPARED)]
         sent = [_message(message) for message in reply.sent if not _is_heartbeat(message)]
-        self.taken.append(Taken(label, (*sent, *told), readings))
+        self.steps.append(ComparedStep(label, (*sent, *told), readings))
         return reply
 
     def smp(self, label: str, reply: SmpReply, *readings: str) -> SmpReply:
@@ -69,7 +69,7 @@ class Side:
         """
         told = [_event(event) for event in reply.reply.events if isinstance(event, _COMPARED)]
         others = [_message(message) for message in reply.reply.sent if message.kind is not Kind.DATA]
-        self.taken.append(Taken(label, (*others, *(f"SMP TLV {kind}" for kind in reply.types), *told), readings))
+        self.steps.append(ComparedStep(label, (*others, *(f"SMP TLV {kind}" for kind in reply.types), *told), readings))
         return reply
 
     def give(self, label: str, message: bytes, *readings: str) -> Reply:
@@ -81,12 +81,12 @@ class Side:
         return self.step(label, self.subject.user(action, **args), *readings)
 
 
-Plan = Callable[[Side], None]
+Plan = Callable[[ComparedSession], None]
 
 
 def compare(context: Context, plan: Plan) -> None:
-    """Take a course with both, and demand the same answer to each step, except where a declared reading differs."""
-    judged, reference = Side(context), Side(context.for_target(EngineTarget("reference")))
+    """Carry out a plan with both, and demand the same answer to each step, except where a declared reading differs."""
+    judged, reference = ComparedSession(context), ComparedSession(context.for_target(EngineTarget("reference")))
     plan(reference)
     try:
         plan(judged)
@@ -94,8 +94,8 @@ def compare(context: Context, plan: Plan) -> None:
         _compare(context, judged, reference)
 
 
-def _compare(context: Context, judged: Side, reference: Side) -> None:
-    for one, other in zip(judged.taken, reference.taken, strict=False):
+def _compare(context: Context, judged: ComparedSession, reference: ComparedSession) -> None:
+    for one, other in zip(judged.steps, reference.steps, strict=False):
         check("differential.other-step", one.label == other.label, expected=other.label, got=one.label)
         if one.seen == other.seen:
             continue

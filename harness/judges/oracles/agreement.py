@@ -35,7 +35,7 @@ def _proof(message: Message) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class HandshakeSide:
     """One side of a completed handshake."""
 
     party: str
@@ -58,7 +58,7 @@ class Agreement(Oracle):
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
         self._proofs: dict[bytes, str] = {}
-        self._sides: dict[bytes, tuple[Side, ...]] = {}
+        self._sides: dict[bytes, tuple[HandshakeSide, ...]] = {}
 
     def observe(self, view: Observation) -> None:
         for one in view.happenings:
@@ -89,10 +89,10 @@ class Agreement(Oracle):
         if event.instance != view.instance:
             instances = (f"{view.instance:08x}", f"{event.instance:08x}")
             self.fail("agreement.wrong-instance", view, expected=instances[0], got=instances[1])
-        side = Side(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
+        side = HandshakeSide(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
-        first = Side(peer, event.version, own, not event.sent_reveal_signature)
+        first = HandshakeSide(peer, event.version, own, not event.sent_reveal_signature)
         before = (first,) if event.sent_reveal_signature else ()
         if len(event.ssid) != 8:
             self.fail("agreement.ssid-wrong-size", view, expected="8 bytes", got=event.ssid)
