@@ -105,7 +105,7 @@ def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
         (ENTRY.replace("reason", "raison"), "unknown field 'raison'.*\n.*reason must be a text"),
         (
             ENTRY.replace("check", "message"),
-            "entry 1 has message, as earlier versions did; run with --fix, which keeps the",
+            "1 of 1 entries have the text of a failure in place of its check, as earlier versions did; run with --fix",
         ),
         (ENTRY.replace("deviation", "deviatoin"), r"unknown key 'deviatoin'; entries begin with \[\[deviation\]\]"),
         ("[[deviation", "is not TOML"),
