@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +62,9 @@ def test_any_file(data: st.DataObject) -> None:
         for finding in state.findings:
             for name in (finding.transcript, finding.test):
                 assert Path(name).name == name
+
+
+def test_a_file_of_an_earlier_version_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / STATE).write_text(json.dumps(good() | {"version": 1}))
+    with pytest.raises(CampaignError, match="begin a new one; name another folder with --out"):
+        read_state(tmp_path, "reference", "s")
