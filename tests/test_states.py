@@ -108,7 +108,8 @@ def test_a_failure_names_its_cell() -> None:
     (one,) = scenarios("conformance.cells.send_in_finished[v3]")
     result = run(one, make("fault:text-in-clear-when-finished"), b"seed")
     assert result.verdict is Verdict.FAIL
-    assert result.detail.startswith("finished/none: send: nothing goes out")
+    assert result.check == "state.wrong-reaction-to-typed-text"
+    assert "  case      finished/none: send" in result.detail.splitlines()
     assert result.visited == ("v3 finished/none: send",), "the other states are not reached"
 
 
@@ -119,9 +120,9 @@ def test_states_that_are_not_reached_are_not_judged() -> None:
     assert run(one, target, b"seed").verdict is Verdict.PASS
     assert run(one, faulty, b"seed").verdict is Verdict.FAIL
     way = [cell for cell in possible() if str(cell) == "v3 encrypted/awaiting_dhkey: start"]
-    with pytest.raises(Unreached, match="ENCRYPTED, AWAITING_DHKEY: exactly one data message goes out"):
+    with pytest.raises(Unreached, match=r"ENCRYPTED, AWAITING_DHKEY: state\.session-not-kept-during-handshake"):
         walk(Context(faulty, 3, b"seed"), way)
-    with pytest.raises(Unsupported, match="does not get into these states: ENCRYPTED, AWAITING_DHKEY"):
+    with pytest.raises(Unsupported, match="can't be reached with the target: ENCRYPTED, AWAITING_DHKEY"):
         cells.visit_all(Context(faulty, 3, b"seed"), way)
 
 

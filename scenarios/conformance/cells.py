@@ -1,13 +1,15 @@
 """Every cell of the state tables: each input in each state under each policy that matters. [State transitions]
 
-The tables are data, harness/spec/states; docs/states.md shows them. There is a scenario for each section of the text
-and each message state, and one for each section with the policies that are not the usual one. Cells that change no
-state share a way to it, and are visited one by one when something is wrong, so that the failure names the cell.
+The tables are data in harness/spec/states; docs/states.md shows them. There is a scenario for each section of the text
+and each message state, and one for each section with all policies but the usual one. Cells that change no state are
+visited one after the other in one run, and each in a run of its own when something is wrong, so that the failure names
+the cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from otterproof.harness.spec.states import INPUTS, Cell, Setting, filled, possible
@@ -15,7 +17,7 @@ from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.implementations.contract import MessageState
-from otterproof.scenarios.conformance.cells_play import Failure, Unreached, walk
+from otterproof.scenarios.conformance.cells_play import Unreached, walk
 
 #: The sections, by a short name.
 SECTIONS = {
@@ -35,6 +37,10 @@ SECTIONS = {
 }
 
 
+#: The most other cells that a failure names.
+_NAMED = 20
+
+
 def _cells(version: int, section: str, messages: Sequence[MessageState], usual: bool) -> list[Cell]:
     """The cells of a section that can exist, with the usual policy or with the others."""
     inputs = {one.name for one in INPUTS if one.section == section}
@@ -49,7 +55,7 @@ def _cells(version: int, section: str, messages: Sequence[MessageState], usual: 
 
 
 def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """The cells by the ways on which they are visited: those in which nothing changes together, others alone."""
+    """The cells by the runs in which they are visited: those that change no state together, others alone."""
     order = sorted(cells, key=lambda cell: (cell.message.value, cell.auth.value))
     for _, alike in groupby(order, key=lambda cell: (cell.message, cell.auth)):
         staying: list[Cell] = []
@@ -59,23 +65,36 @@ def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             else:
                 yield [cell]
         if staying:
-            # A text that is to bear a tag comes before any plaintext does.
+            # A text that is to have a tag comes before any plaintext arrives.
             yield sorted(staying, key=lambda cell: cell.setting is not Setting.SEND_TAG)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A cell that is not as the table says. after_others: only when all others in its states were visited before."""
+
+    cell: Cell
+    failed: CheckFailed
+    after_others: bool = False
+
+    def __str__(self) -> str:
+        name = str(self.cell).partition(" ")[2]  # the version is in the scenario's id: here both versions say the same
+        return f"{name}, after all others in these states" if self.after_others else name
+
+
 def _alone(context: Context, cells: Sequence[Cell]) -> Iterator[Failure]:
-    """What is wrong with each of some cells, each visited on a way of its own."""
+    """What is wrong with each of some cells, each visited in a run of its own."""
     for cell in cells:
         try:
             walk(context, [cell])
         except CheckFailed as failed:
-            yield Failure(cell, str(failed))
+            yield Failure(cell, failed)
 
 
 def visit_all(context: Context, cells: Sequence[Cell]) -> None:
-    """Visit cells; those that are not as they must be are named together, and the first of them is the last one run.
+    """Visit cells. Those that are not as the table says make one failure, with the id of the first, which is run last.
 
-    Cells whose states the target does not get into are not visited; Unsupported when there are no others.
+    Cells whose states can't be reached with the target are not visited; Unsupported when there are no others.
     """
     failures: list[Failure] = []
     unreached: list[Unreached] = []
@@ -86,15 +105,26 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
             unreached.append(error)
             continue
         except CheckFailed as failed:
-            alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], str(failed))]
-            failures += alone or [Failure(way[-1], f"after all others in these states: {failed}")]
+            alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], failed)]
+            failures += alone or [Failure(way[-1], failed, after_others=True)]
         context.visited.update(map(str, way))
     if failures:
         if len(failures) > 1:
             list(_alone(context, [failures[0].cell]))
-        raise CheckFailed("\n".join(f"{failure}"[:400] for failure in failures))
+        raise _together(failures)
     if not context.visited:
-        raise Unsupported(f"the target does not get into these states: {unreached[0]}"[:400])
+        raise Unsupported(f"these states can't be reached with the target: {unreached[0]}"[:400])
+
+
+def _together(failures: Sequence[Failure]) -> CheckFailed:
+    """The first of some failures, with the cells of the others."""
+    first, others = failures[0].failed, failures[1:]
+    case = f"{failures[0]}: {first.case}" if first.case else str(failures[0])
+    if others:
+        cells = [f"{failure} ({failure.failed.check})" for failure in others]
+        rest = f", and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
+        case += f"; also wrong: {', '.join(cells[:_NAMED])}{rest}"
+    return CheckFailed(first.check, first.rule, case=case, expected=first.expected, got=first.got)
 
 
 def _claims(cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -123,7 +153,7 @@ def _register(section: str, name: str, messages: Sequence[MessageState], usual: 
         visit_all(context, cells[context.version])
 
     run.__name__ = run.__qualname__ = name
-    run.__doc__ = f'In {where} and every authentication state all cells of "{section}" are as the text says{policies}.'
+    run.__doc__ = f'In {where} and every authentication state, all cells of "{section}" are as the text says{policies}.'
     _CELLS[name] = cells
     every = [cell for version in versions for cell in cells[version]]
     tags = any(cell.input == "tagged_plaintext" or cell.setting is Setting.SEND_TAG for cell in every)

@@ -1,19 +1,18 @@
 """How a cell of the state tables is visited: the way to its states, its input, and the probe of the states that follow.
 
-Nothing is looked at but what the target sends and tells. The message state shows in what becomes of a typed text; the
-authentication state in which message of a handshake is taken up. [The protocol state machine]
+Only what the target sends and tells is judged. The message state shows in what the target does with a typed text; the
+authentication state shows in which message of a handshake it accepts. [The protocol state machine]
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from otterproof.harness import wire
-from otterproof.harness.spec.states import Cell, Row, Sent, Setting, Shown, filled
+from otterproof.harness.spec.states import Cell, Sent, Setting, Shown, filled
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
-from otterproof.harness.testkit.reply import CheckFailed, Reply, check
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check, fail
 from otterproof.harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power, public_key
@@ -27,6 +26,7 @@ from otterproof.implementations.contract import (
     Refused,
     TextReceived,
 )
+from otterproof.scenarios.conformance.cells_checks import reaction_check, state_check
 from otterproof.scenarios.conformance.handshake_play import LATER, refused
 
 WRONG = SignatureOptions(mac=bytes(20))
@@ -67,15 +67,16 @@ def policy_of(version: int, setting: Setting) -> Policy:
 
 
 class Unreached(Exception):
-    """A target can't be brought into the states of a cell; what is wrong then shows in the cell that leads there."""
+    """A target can't be brought into the states of a cell; the fault then shows in the cell that leads there."""
 
 
 class Position:
     """A target in a given message and authentication state, and the insider's side of it.
 
-    old: he of the session there is or was; new: he of the handshake under way, the same client; commits: he of the last
-    D-H Commit, whether it is taken or not. commit, dh_key, reveal: the target's last messages of a handshake. unopened:
-    the commit that the target took can be opened by nobody.
+    old: the insider of the present or past session. new: the insider of the handshake under way, the same client.
+    commits: the insider of the last D-H Commit, whether the target accepted it or not. commit, dh_key, reveal: the
+    target's last messages of a handshake. unopened: nobody can open the commit that the target accepted. after: the id
+    of the demand on the states that follow the last input.
     """
 
     def __init__(self, context: Context, message: MessageState, auth: AuthState) -> None:
@@ -96,6 +97,7 @@ class Position:
             self.subject.end_by_peer(self.old)
         self.new = self.commits = self.insider()
         self.unopened = False
+        self.after = "state.changed-without-cause"
         if auth in (AuthState.AWAITING_DHKEY, AuthState.AWAITING_SIG):
             if message is not MessageState.PLAINTEXT:
                 self.subject.tick(LATER)
@@ -107,22 +109,22 @@ class Position:
             self.reveal = self.subject.receive(self.new.dh_key()).message(Kind.REVEAL_SIGNATURE)
 
     def arrive(self, completes: bool) -> None:
-        """Demand that the handshake under way has left the message state alone. CheckFailed, Unreached.
+        """Demand that the handshake under way has not changed the message state. CheckFailed, Unreached.
 
         completes: the input completes the handshake, with which a text stored in FINISHED would go out.
         """
         try:
             if self.message is MessageState.ENCRYPTED:
-                self.subject.assert_sends_text(self.old, b"arrived")
+                self.subject.assert_sends_text(self.old, b"arrived", check_id="state.session-not-kept-during-handshake")
             elif self.message is MessageState.FINISHED and self.auth is not AuthState.NONE and not completes:
-                self.subject.assert_not_sent(b"arrived")
+                self.subject.assert_not_sent(b"arrived", "state.finished-left")
         except CheckFailed as failed:
             if self.auth is AuthState.NONE:
                 raise
-            raise Unreached(f"{self.message.name}, {self.auth.name}: {failed}") from failed
+            raise Unreached(f"{self.message.name}, {self.auth.name}: {failed.check}") from failed
 
     def insider(self) -> Insider:
-        """The correspondent's client, with D-H keys that were not used yet."""
+        """The peer's client, with D-H keys that were not used yet."""
         self._insiders += 1
         return self.subject.insider(seed=b"cells %d" % self._insiders)
 
@@ -140,44 +142,44 @@ class Position:
         if self.auth is AuthState.AWAITING_SIG and self.commit is not None and self.reveal is not None:
             gx = self.new.decommit(wire.build(self.commit), wire.build(self.reveal))
             return self.new.signature(gx, signed)
-        raise CheckFailed(f"no message completes a handshake in {self.auth.name}")
+        return fail(self.after, expected=f"a handshake under way in {self.auth.name}", got="no message to answer")
 
 
 # ---- inputs ---------------------------------------------------------------------------------------------------------
 
 
-def _hash(commit: Message | None) -> bytes:
-    check(commit is not None, "the target has sent a D-H Commit")
-    return commit.data("hashed_gx") if commit else b""
+def _own_commit(at: Position) -> Message:
+    """The target's D-H Commit. Only cells of AWAITING_DHKEY ask for it."""
+    if at.commit is None:
+        raise RuntimeError(f"the target has sent no D-H Commit in {at.auth.name}")
+    return at.commit
 
 
 def _commit(at: Position) -> bytes:
-    """A D-H Commit that is not the one before."""
+    """A D-H Commit that was not sent before."""
     at.commits = at.insider()
     return at.commits.commit()
 
 
 def _commit_compared(at: Position, higher: bool) -> bytes:
     """A genuine D-H Commit whose hash is higher than that of the target's, or lower."""
-    ours = _hash(at.commit)
-    while (wire.parse(_commit(at)).data("hashed_gx") > ours) is not higher:
+    own = _own_commit(at).data("hashed_gx")
+    while (wire.parse(_commit(at)).data("hashed_gx") > own) is not higher:
         pass
     return at.commits.commit()
 
 
 def _commit_equal(at: Position) -> bytes:
-    """What the target committed itself to, as somebody else's; nobody can open it."""
-    check(at.commit is not None, "the target has sent a D-H Commit")
-    theirs = wire.parse(_commit(at))
-    if at.commit is not None:
-        for name in ("encrypted_gx", "hashed_gx"):
-            theirs = theirs.with_value(name, at.commit.data(name))
+    """A D-H Commit of the peer with the target's own content, which the peer can't open."""
+    own, theirs = _own_commit(at), wire.parse(_commit(at))
+    for name in ("encrypted_gx", "hashed_gx"):
+        theirs = theirs.with_value(name, own.data(name))
     at.unopened = True
     return wire.build(theirs)
 
 
 def _stray_reveal(at: Position) -> bytes:
-    """That of the session's handshake again, as far as there was one; else for a D-H Key of nobody's."""
+    """A Reveal Signature of a stranger: for the target's D-H Key if there is one, or else for any D-H Key."""
     stranger = at.insider()
     dh_key = at.insider().dh_key() if at.dh_key is None else wire.build(at.dh_key)
     return stranger.reveal_signature(dh_key)
@@ -185,12 +187,12 @@ def _stray_reveal(at: Position) -> bytes:
 
 def _replayed(at: Position) -> bytes:
     message = at.old.data(b"comes twice")
-    at.subject.receive(message).assert_shown(b"comes twice")
+    at.subject.receive(message).assert_shown("text.not-delivered", b"comes twice")
     return message
 
 
 def _key_exchange(at: Position) -> bytes:
-    """A version 1 Key Exchange Message with its fields, and a signature that nobody made."""
+    """A version 1 Key Exchange Message with all its fields and an invented signature."""
     key = public_key(at.new.key.public)[2:]
     body = b"\0\1\x0a\0" + key + (1).to_bytes(4) + mpi(power(DH_GENERATOR, at.new.x)) + bytes(39) + b"\1"
     return wire.armour(body)
@@ -225,15 +227,16 @@ MESSAGES: dict[str, Callable[[Position], bytes]] = {
 }
 
 
-# ---- what comes of them ---------------------------------------------------------------------------------------------
+# ---- answers --------------------------------------------------------------------------------------------------------
 
 
 def visit(at: Position, cell: Cell) -> None:
     """Give the cell's input to a target in the cell's states; check what goes out and what the user sees.
 
-    The position is then the one that should follow; `probe` tells whether it is.
+    The position is then the one that should follow; `probe` finds out whether it is.
     """
     row = filled()[cell]
+    at.after = state_check(cell)
     at.set(cell.setting)
     if cell.input in MESSAGES:
         before = (at.commit, at.dh_key, at.reveal)
@@ -243,8 +246,8 @@ def visit(at: Position, cell: Cell) -> None:
         before = (at.commit, at.dh_key, at.reveal)
         message = b""
         reply = at.subject.user(cell.input, **({"text": TEXT} if cell.input == "send" else {}))
-    _sent(at, row, reply, before)
-    _shown(at, row, reply, message)
+    _check_reply(at, cell, reply, before)
+    _check_shown(at, cell, reply, message)
     if row.message is not None:
         if row.message is MessageState.ENCRYPTED:
             at.old = at.new
@@ -252,73 +255,89 @@ def visit(at: Position, cell: Cell) -> None:
     at.auth = row.auth or at.auth
 
 
-def _sent(at: Position, row: Row, reply: Reply, before: tuple[Message | None, ...]) -> None:
-    kinds = reply.kinds
-    wanted = [_KINDS[sent] for sent in row.sends]
-    allowed = [wanted] if row.or_sends is None else [wanted, [_KINDS[sent] for sent in row.or_sends]]
-    check(kinds in allowed, f"{', '.join(row.sends) or 'nothing'} goes out, and there was {reply}")
+def _check_reply(at: Position, cell: Cell, reply: Reply, before: tuple[Message | None, ...]) -> None:
+    row, check_id = filled()[cell], reaction_check(cell)
+    allowed = [row.sends] if row.or_sends is None else [row.sends, row.or_sends]
+    right = reply.kinds in [[_KINDS[sent] for sent in sends] for sends in allowed]
+    wanted = ", or ".join(", ".join(sends) or "nothing" for sends in allowed)
+    check(check_id, right, expected=f"goes out: {wanted}", got=reply)
     for sent, message in zip(row.sends, reply.sent, strict=False):
-        _check_sent(at, sent, message, before)
+        _check_sent(at, check_id, sent, message, before)
 
 
-def _check_sent(at: Position, sent: Sent, message: Message, before: tuple[Message | None, ...]) -> None:
-    """What the kind of a message does not show: whether it is new or the same as before, and whose text it has."""
+def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, before: tuple[Message | None, ...]) -> None:
+    """Check what the kind of a message does not show: whether it is new or the same as before, and its text."""
     commit, dh_key, reveal = before
+    case = str(sent)
     if message.kind in wire.ENCODED:
-        check(message.version == at.version, f"the {message.kind} is of version {at.version}, not {message.version}")
+        right = message.version == at.version
+        check("state.answer-in-other-version", right, expected=at.version, got=message.version, case=case)
     if sent in (Sent.COMMIT, Sent.COMMIT_AGAIN):
         same = commit is not None and commit.data("hashed_gx") == message.data("hashed_gx")
-        check(same == (sent is Sent.COMMIT_AGAIN), f"it is the {sent}")
+        _check_again(check_id, same, sent is Sent.COMMIT_AGAIN, case)
         at.commit, at.reveal = message, None
     elif sent in (Sent.DH_KEY, Sent.DH_KEY_AGAIN):
         same = dh_key is not None and dh_key.number("gy") == message.number("gy")
-        check(same == (sent is Sent.DH_KEY_AGAIN), f"it is the {sent}")
+        _check_again(check_id, same, sent is Sent.DH_KEY_AGAIN, case)
         at.dh_key, at.new = message, at.commits
     elif sent in (Sent.REVEAL, Sent.REVEAL_AGAIN):
         same = reveal is not None and wire.build(reveal) == wire.build(message)
-        check(same == (sent is Sent.REVEAL_AGAIN), f"it is the {sent}, and before it was {reveal}")
+        _check_again(check_id, same, sent is Sent.REVEAL_AGAIN, case)
         at.reveal = message
     elif sent is Sent.QUERY:
-        check(at.version in wire.offered_versions(message), f"the query offers version {at.version}")
+        offered = wire.offered_versions(message)
+        check(check_id, at.version in offered, expected=f"a query for version {at.version}", got=offered)
     elif sent is Sent.TEXT:
-        check(wire.build(message) == TEXT, f"the text goes out as it was typed, not as {wire.build(message)!r}")
+        check(check_id, wire.build(message) == TEXT, expected=TEXT, got=wire.build(message))
     elif sent is Sent.DATA:
-        check(at.subject.read(at.old, message).text == TEXT, "the Data Message has the text that was typed")
+        text = at.subject.read(at.old, message).text
+        check(check_id, text == TEXT, expected=TEXT, got=text, case=case)
     elif sent is Sent.DATA_END:
         plaintext = at.subject.read(at.old, message)
         ends = not plaintext.text and 1 in [one.type for one in plaintext.tlvs]
-        check(ends, f"the Data Message has no text, and a type 1 TLV: {plaintext}")
+        check(check_id, ends, expected="no text, and a type 1 TLV", got=plaintext, case=case)
 
 
-def _shown(at: Position, row: Row, reply: Reply, message: bytes) -> None:
-    """Check what the user is shown; of what not all drivers tell nothing is demanded."""
+def _check_again(check_id: str, same: bool, wanted: bool, case: str) -> None:
+    """Demand that a message is the same as before, or that it is not."""
+    words = {True: "the same as before", False: "not the same as before"}
+    check(check_id, same == wanted, expected=words[wanted], got=words[same], case=case)
+
+
+def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None:
+    """Check what the user is shown; what not every driver tells is not demanded."""
+    row, check_id = filled()[cell], reaction_check(cell)
     told = [event for event in reply.events if isinstance(event, Established | Finished)]
-    texts = [(event.text, event.secure) for event in reply.of(TextReceived)]
+    case = f"the user is shown {row.shows or 'nothing'}"
     match row.shows:
         case Shown.ANY:
             return
         case Shown.CLEAR | Shown.WARNED:
-            check(texts == [(b"hello in the clear", False)], f"the text is shown, in the clear, and there was {reply}")
+            reply.assert_shown(check_id, b"hello in the clear", secure=False, case=case)
             warn = reply.one(TextReceived).warn
             if at.subject.tells("text_received", "warn"):
-                check(warn == (row.shows is Shown.WARNED), f"the user is shown {row.shows}, and there was {reply}")
+                wanted = row.shows is Shown.WARNED
+                warning = "text.warning-missing" if wanted else "text.warning-needless"
+                check(warning, warn == wanted, expected=wanted, got=warn)
         case Shown.SECURE:
-            check(texts == [(b"a private text", True)], f"the text is shown, as secure, and there was {reply}")
+            reply.assert_shown(check_id, b"a private text", case=case)
         case Shown.AS_IT_CAME:
-            check(texts == [(message, False)], f"the message is shown as it came, and there was {reply}")
+            reply.assert_shown(check_id, message, secure=False, case=case)
         case Shown.ERROR:
             errors = [event.text for event in reply.events if isinstance(event, ErrorReceived | TextReceived)]
-            check(len(errors) == 1 and b"it went wrong" in errors[0], f"the error is shown once: {reply}")
+            right = len(errors) == 1 and b"it went wrong" in errors[0]
+            check(check_id, right, expected="the error, once", got=reply, case=case)
         case Shown.REFUSED:
-            check(bool(reply.of(Refused)), f"the user is told that the text can't be sent, and there was {reply}")
+            check(check_id, bool(reply.of(Refused)), expected="a refusal", got=reply, case=case)
         case Shown.ESTABLISHED | Shown.FINISHED:
-            check(len(told) == 1, f"the user is told {row.shows}, and there was {reply}")
-            wanted = Established if row.shows is Shown.ESTABLISHED else Finished
-            check(isinstance(told[0], wanted), f"the user is told {row.shows}, and there was {reply}")
+            wanted_event = Established if row.shows is Shown.ESTABLISHED else Finished
+            right = len(told) == 1 and isinstance(told[0], wanted_event)
+            check(check_id, right, expected=f"one {wanted_event.__name__}", got=reply, case=case)
             return
         case Shown.NOTHING | Shown.UNREADABLE:
-            check(not texts, f"no text is shown, and there was {reply}")
-    check(not told, f"no session begins or ends, and there was {reply}")
+            texts = reply.of(TextReceived)
+            check(check_id, not texts, expected="no text is shown", got=texts)
+    check(check_id, not told, expected="no session begins or ends", got=told)
 
 
 # ---- the states that follow -----------------------------------------------------------------------------------------
@@ -327,52 +346,55 @@ def _shown(at: Position, row: Row, reply: Reply, message: bytes) -> None:
 def probe(at: Position, also: AuthState | None = None) -> None:
     """Find out whether the target is where it should be. also: another authentication state that is allowed.
 
-    A handshake under way is completed, so this comes last.
+    This completes a handshake under way, so it comes last.
     """
     at.set(Setting.USUAL)
     _probe_message(at)
     target = at.subject
     if at.auth is AuthState.AWAITING_DHKEY:
-        at.new = at.insider()  # the D-H Key of the one before would be taken in AWAITING_SIG, too
+        at.new = at.insider()  # the D-H Key of the one before would be accepted in AWAITING_SIG, too
         reply = target.receive(at.new.dh_key())
         if also is AuthState.NONE and not reply.sent:
             refused(reply, "handshake.not-given-up-as-a-whole", "a D-H Key after the handshake was given up")
             return
-        at.reveal = reply.message(Kind.REVEAL_SIGNATURE)
+        at.reveal = reply.message(Kind.REVEAL_SIGNATURE, at.after, case="a D-H Key in AWAITING_DHKEY")
         at.auth = AuthState.AWAITING_SIG
     if at.auth is AuthState.NONE:
         _probe_none(at)
         return
     if at.auth is AuthState.AWAITING_REVEALSIG and at.unopened and at.dh_key is not None:
-        again = target.receive(at.new.commit()).message(Kind.DH_KEY)
-        check(again.number("gy") == at.dh_key.number("gy"), "in AWAITING_REVEALSIG the same D-H Key goes out again")
+        reply = target.receive(at.new.commit())
+        again = reply.message(Kind.DH_KEY, at.after, case="a D-H Commit in AWAITING_REVEALSIG")
+        _check_again(at.after, again.number("gy") == at.dh_key.number("gy"), True, "the D-H Key in AWAITING_REVEALSIG")
     reply = target.receive(at.completing())
+    case = f"the message that completes the handshake in {at.auth.name}"
     if also is AuthState.NONE and not reply.of(Established):
         refused(
             reply, "handshake.not-given-up-as-a-whole", "the genuine message after a failure that ended the handshake"
         )
         _probe_given_up(at)
         return
-    reply.one(Established)
+    reply.one(Established, at.after, case=case)
     if at.auth is AuthState.AWAITING_REVEALSIG:
-        reply.message(Kind.SIGNATURE)
+        reply.message(Kind.SIGNATURE, at.after, case=case)
 
 
 def _probe_message(at: Position) -> None:
-    """PLAINTEXT, ENCRYPTED or FINISHED: what becomes of a text that the user types."""
+    """PLAINTEXT, ENCRYPTED or FINISHED: what the target does with a text that the user types."""
     if at.message is MessageState.PLAINTEXT:
-        at.subject.assert_sent_in_clear(b"which state is this?")
+        at.subject.assert_sent_in_clear(b"which state is this?", at.after)
     elif at.message is MessageState.ENCRYPTED:
-        at.subject.assert_sends_text(at.old, b"which state is this?")
+        at.subject.assert_sends_text(at.old, b"which state is this?", check_id=at.after)
     else:
-        at.subject.assert_not_sent(b"which state is this?")
+        at.subject.assert_not_sent(b"which state is this?", at.after)
 
 
 def _probe_given_up(at: Position) -> None:
-    """NONE after a failure: what begins now is a new handshake, and not the old one, spoilt."""
+    """NONE after a failure: the next handshake is a new one, and not the old one with a fault in it."""
     if at.auth is AuthState.AWAITING_REVEALSIG and at.dh_key is not None:
-        dh_key = at.subject.receive(at.insider().commit()).message(Kind.DH_KEY)
-        check(dh_key.number("gy") != at.dh_key.number("gy"), "after a handshake that was given up the D-H Key is new")
+        dh_key = at.subject.receive(at.insider().commit()).message(Kind.DH_KEY, at.after, case="a D-H Commit in NONE")
+        same = dh_key.number("gy") == at.dh_key.number("gy")
+        _check_again(at.after, same, False, "the D-H Key after a handshake that was given up")
     else:
         refused(
             at.subject.receive(at.new.dh_key()),
@@ -382,33 +404,14 @@ def _probe_given_up(at: Position) -> None:
 
 
 def _probe_none(at: Position) -> None:
-    """NONE: nothing that a state could wait for is taken up."""
-    refused(at.subject.receive(at.insider().dh_key()), "handshake.stray-dh-key-not-ignored", "a D-H Key in NONE")
+    """NONE: no message that another state awaits is accepted."""
+    refused(at.subject.receive(at.insider().dh_key()), at.after, "a D-H Key in NONE")
     if at.dh_key is not None:
-        refused(
-            at.subject.receive(at.new.reveal_signature(wire.build(at.dh_key))),
-            "handshake.stray-reveal-signature-not-ignored",
-            "a Reveal Signature in NONE",
-        )
+        reveal = at.new.reveal_signature(wire.build(at.dh_key))
+        refused(at.subject.receive(reveal), at.after, "a Reveal Signature in NONE")
     if at.reveal is not None and at.commit is not None:
         gx = at.new.decommit(wire.build(at.commit), wire.build(at.reveal))
-        refused(
-            at.subject.receive(at.new.signature(gx)),
-            "handshake.stray-signature-message-not-ignored",
-            "a Signature in NONE",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A cell that is not as it must be, and what was wrong."""
-
-    cell: Cell
-    what: str
-
-    def __str__(self) -> str:
-        name = str(self.cell).partition(" ")[2]  # the version is in the scenario's id: here both versions say the same
-        return f"{name}: {self.what}"
+        refused(at.subject.receive(at.new.signature(gx)), at.after, "a Signature in NONE")
 
 
 def walk(context: Context, cells: Sequence[Cell]) -> None:
@@ -416,7 +419,7 @@ def walk(context: Context, cells: Sequence[Cell]) -> None:
     try:
         at = Position(context, cells[0].message, cells[0].auth)
     except CheckFailed as failed:
-        raise Unreached(f"{cells[0].message.name}, {cells[0].auth.name}: {failed}") from failed
+        raise Unreached(f"{cells[0].message.name}, {cells[0].auth.name}: {failed.check}") from failed
     at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)
     for cell in cells:
         visit(at, cell)

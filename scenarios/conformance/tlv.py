@@ -189,7 +189,7 @@ def the_users_end(context: Context) -> None:
     told = [found.type for found in tlvs].count(DISCONNECTED) == 1
     check("tlv.end-not-sent", told, expected="one type 1 TLV", got=tlvs)
     reply = target.receive(insider.data(b"too late"))
-    reply.assert_rejected("session.read-after-end", "a Data Message after the user's end")
+    reply.assert_rejected("state.ended-session-read", "a Data Message after the user's end")
     reply = target.user("end")
     quiet = not reply.messages(Kind.DATA)
     check("tlv.end-not-requested", quiet, expected="no Data Message", got=reply, case="an end outside a session")
@@ -211,7 +211,7 @@ def the_correspondents_end(context: Context) -> None:
         reply.one(Finished, "tlv.end-not-obeyed", case=case)
         reply.assert_shown("tlv.end-hides-text", *[text] if text else [], case=case)
         reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("session.read-after-end", f"a Data Message after {case}")
+        reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
         raw = target.user("send", text=b"not in the clear").raw
         leaks = any(b"not in the clear" in message for message in raw)
         check("text.sent-after-end", not leaks, expected="the text does not go out", got=raw, case="FINISHED")
@@ -237,7 +237,7 @@ def what_follows_the_end(context: Context) -> None:
         reply.assert_shown("tlv.end-hides-text", b"good bye", case=case)
         check("tlv.end-not-obeyed", bool(reply.of(Finished)), expected="the session is over", got=reply, case=case)
         reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("session.read-after-end", f"a Data Message after {case}")
+        reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
         reply = target.user("send", text=b"too late")
         quiet = not reply.messages(Kind.DATA)
         check("text.sent-after-end", quiet, expected="no Data Message", got=reply, case=case)

@@ -156,7 +156,7 @@ def how_long_a_text_waits(context: Context) -> str:
         target, insider = waiting(context, b"one")
         target.tick(seconds)
         came[seconds] = b"one" in texts(target, insider, target.handshake_by_insider(insider))
-    check("text.stored-not-sent", came[10], expected=b"one", got="no such text", case="a text of ten seconds ago")
+    check("user.stored-text-not-sent", came[10], expected=b"one", got="no such text", case="a text of ten seconds ago")
     consistent = came[70] or not came[3600]
     case = "a text of an hour ago is sent, and one of 70 seconds ago is not"
     check("reading.inconsistent", consistent, expected="a longer wait is no advantage", case=case)
@@ -173,7 +173,7 @@ def a_text_for_another_key(context: Context) -> str:
         again = target.insider(key, insider.tag, b"again")
         came.append(b"one" in texts(target, again, target.handshake_by_insider(again)))
     case = "a text that was typed in FINISHED, after a new handshake with the same peer"
-    check("text.stored-not-sent", came[0], expected=b"one", got="no such text", case=case)
+    check("user.stored-text-not-sent", came[0], expected=b"one", got="no such text", case=case)
     return "any" if came[1] else "same"
 
 
@@ -181,5 +181,5 @@ def a_text_for_another_key(context: Context) -> str:
 def several_texts_that_wait(context: Context) -> str:
     target, insider = waiting(context, b"one", b"two")
     found = texts(target, insider, target.handshake_by_insider(insider))
-    check("text.stored-not-sent", b"two" in found, expected=b"two", got=found, case="the last of two texts that wait")
+    check("user.stored-text-not-sent", b"two" in found, expected=b"two", got=found, case="the last of two texts")
     return "all" if found == [b"one", b"two"] else "last"
