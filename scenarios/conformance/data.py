@@ -45,7 +45,7 @@ def fields_of_a_data_message(context: Context) -> None:
         target.exchange_texts(insider),
     ):
         # A message with another type, or without one of its fields, has failed already: it is no Data Message.
-        check("data.fields-malformed", not message.problems, got=message.problems)
+        check("data.fields-malformed", not message.problems, got=map(str, message.problems))
         version = message.number("version")
         check("data.wrong-version", version == context.version, expected=context.version, got=version)
         if context.version == 3:
