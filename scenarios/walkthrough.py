@@ -1,8 +1,8 @@
 """How OTR works, told step by step on a real conversation, each step asserted on the wire.
 
-Alice is the target. Bob is the scenario itself: he holds valid keys and recomputes everything with the harness's own
-arithmetic, so that nothing is taken on trust. Told to a `Story` the same conversation becomes a page:
-`otterproof docs` writes docs/walkthrough.md.
+Alice is the target. Bob is the scenario itself: it holds valid keys and recomputes everything with the harness's own
+arithmetic, so that nothing is taken on trust. A `Story` makes a page of the same conversation: `otterproof docs` writes
+docs/walkthrough.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import textwrap
+from collections.abc import Sequence
 from typing import cast
 
 from otterproof.harness import wire
@@ -23,11 +24,12 @@ from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_plaintext, parse_signature_block
 from otterproof.harness.wire.mutate import flip_bit
 from otterproof.harness.wire.numbers import dsa_verifies, mpi, power, public_key
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import DsaPublicKey, Ended, Engine, Established, RatchetSnapshot
 
 
 class Story:
-    """What is told, as Markdown. Told by a run in which the checks hold, or not at all."""
+    """The text of the page, as Markdown. It is finished only if all checks of the run hold."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -85,8 +87,10 @@ def _hex(value: bytes | int) -> str:
     )
 )
 def how_otr_works(context: Context) -> None:
-    """A whole conversation, told step by step: query, key exchange, authentication, messages whose keys change, forgery
-    with keys that were revealed, and the end.
+    """A whole conversation, step by step, with every value recomputed.
+
+    It goes from the query, the key exchange and the authentication to messages whose keys change, forgery with revealed
+    keys, and the end.
     """
     tell(context.target_session(), Story())
 
@@ -112,7 +116,8 @@ def _query(alice: TargetSession, story: Story) -> None:
     query = alice.user("start").message(Kind.QUERY)
     story.show("Alice", wire.build(query))
     offered = wire.offered_versions(query)
-    check(alice.version in offered, f"the query offers version {alice.version}, and it offers {sorted(offered)}")
+    expected, got = alice.version, sorted(offered)
+    check("query.wrong-versions-offered", alice.version in offered, expected=expected, got=got)
 
 
 def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
@@ -150,31 +155,40 @@ def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     reply = alice.receive(reveal)
     signature = reply.message(Kind.SIGNATURE)
     story.show("Alice", wire.build(signature))
-    _signed(signature, keys, gx, gy, story)
+    key = _assert_signed(signature, keys, gx, gy, story)
     established = reply.one(Established)
     same = established.ssid == keys.ssid or not alice.tells("established", "ssid")
-    check(same, "Alice shows the session id that Bob computed")
-    bare = public_key(bob.key.public)[2:]
-    check(bare not in b"".join(bytes(m) for m in (commit, reveal)), "Bob's long-term key is not on the wire as it is")
-    _asserts_ratchet(alice, bob, sent=0)
+    check("session.ssid-differs", same, expected=keys.ssid, got=established.ssid)
+    assert_hidden([wire.parse(commit), dh_key, wire.parse(reveal), signature], [key, bob.key.public])
+    _assert_ratchet(alice, bob, sent=0)
 
 
-def _signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, story: Story) -> None:
-    """Bob opens and verifies Alice's Signature Message."""
+def assert_hidden(messages: Sequence[Message], keys: Sequence[DsaPublicKey]) -> None:
+    """Demand that no message has a long-term key in it that is not encrypted."""
+    for message in messages:
+        found = [key for key in keys if mpi(key.y)[4:] in message.body]
+        check("handshake.long-term-key-in-clear", not found, expected="only encrypted keys", got=message)
+
+
+def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, story: Story) -> DsaPublicKey:
+    """Bob opens and verifies Alice's Signature Message; her long-term key."""
     expected = hmac.digest(keys.m2_primed, signature.raw("encrypted_signature"), "sha256")[:20]
-    check(signature.data("mac") == expected, "the MAC of the encrypted signature is right under m2'")
+    mac = signature.data("mac")
+    check("derivation.signature-mac-wrong", mac == expected, expected=expected, got=mac)
     block = parse_signature_block(crypto.signature_block(signature, keys.c_primed))
     key = DsaPublicKey(*(cast(int, block.value(name)) for name in "pqgy"))
     keyid = cast(int, block.value("keyid"))
     signed = hmac.digest(keys.m1_primed, mpi(gy) + mpi(gx) + public_key(key) + keyid.to_bytes(4), "sha256")
     pair = cast(bytes, block.value("signature"))
-    check(dsa_verifies(key, signed, pair), "Alice's DSA signature of both D-H keys and her public key verifies")
+    verifies = dsa_verifies(key, signed, pair)
+    check("encoding.signature-wrong", verifies, expected="a signature that verifies", got=pair)
     story.tell(
         """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its fingerprint
         tells
         his user who this is. Both are now in the state ENCRYPTED."""
     )
     story.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
+    return key
 
 
 def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
@@ -186,10 +200,12 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     )
     message = alice.user("send", text=b"Hello, Bob").message(Kind.DATA)
     story.show("Alice", wire.build(message))
-    check((message.number("sender_keyid"), message.number("recipient_keyid")) == (1, 1), "it is under the keys 1 and 1")
-    check(message.number("next_dh") not in bob.theirs.values(), "it carries a D-H key that was not seen before")
-    check(int.from_bytes(message.data("ctr")) > 0, "the counter is above 0")
-    check(b"Hello" not in message.body, "the text is not to be seen")
+    _assert_key_ids(message, 1, 1)
+    new = message.number("next_dh") not in bob.theirs.values()
+    check("keys.next-key-not-new", new, got="the key of the handshake")
+    counter = int.from_bytes(message.data("ctr"))
+    check("data.counter-0-sent", counter > 0, expected="above 0", got=counter)
+    check("text.sent-in-clear", b"Hello" not in message.body, expected="an encrypted text", got=message.body)
 
     s = power(bob.theirs[1], bob.exponents[1])
     low = bob.theirs[1] < power(DH_GENERATOR, bob.exponents[1])
@@ -209,14 +225,19 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
         text included, is T. What follows T is MAC(T), 20 bytes."""
     )
     story.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
-    check(
-        message.data("mac") == hmac.digest(mac_key, covered, "sha1"),
-        "the MAC of T is right under the hash of the AES key",
-    )
+    mac, expected = message.data("mac"), hmac.digest(mac_key, covered, "sha1")
+    check("data.mac-wrong", mac == expected, expected=expected, got=mac)
     text = parse_plaintext(crypto.aes_ctr(aes_key, message.data("ctr"), message.data("encrypted_message"))).text
-    check(text == b"Hello, Bob", f"the text is decrypted from counter c on, and became {text!r}")
-    _asserts_ratchet(alice, bob, sent=1)
+    check("data.encrypted-wrongly", text == b"Hello, Bob", expected=b"Hello, Bob", got=text)
+    _assert_ratchet(alice, bob, sent=1)
     return message
+
+
+def _assert_key_ids(message: Message, own: int, bobs: int) -> None:
+    """Demand that Alice sends a message under a key of hers, to a key of Bob's."""
+    sender, recipient = message.number("sender_keyid"), message.number("recipient_keyid")
+    check("keys.wrong-sender-key", sender == own, expected=f"key id {own}", got=f"key id {sender}")
+    check("keys.wrong-recipient-key", recipient == bobs, expected=f"key id {bobs}", got=f"key id {recipient}")
 
 
 def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
@@ -229,8 +250,7 @@ def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: 
     bob.read(wire.build(first))
     reply = bob.data(b"Hello, Alice")
     story.show("Bob", reply)
-    check(wire.parse(reply).number("recipient_keyid") == 2, "the reply names Alice's key 2")
-    alice.receive(reply).assert_shown(b"Hello, Alice")
+    alice.receive(reply).assert_shown("text.not-delivered", b"Hello, Alice")
     story.tell(
         """From now on Alice uses key 2, draws key 3 and forgets key 1: what was said under it nobody can decrypt any
         more, not
@@ -238,11 +258,10 @@ def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: 
     )
     second = alice.user("send", text=b"How are you?").message(Kind.DATA)
     story.show("Alice", wire.build(second))
-    check(second.number("sender_keyid") == 2, f"Alice uses key 2, and used {second.number('sender_keyid')}")
-    check(second.number("recipient_keyid") == 2, f"she uses Bob's key 2, and used {second.number('recipient_keyid')}")
-    check(alice.read(bob, second).text == b"How are you?", "the text can be read with the new keys")
-    check(second.data("encrypted_message") != first.data("encrypted_message"), "it is encrypted anew")
-    _asserts_ratchet(alice, bob, sent=1)
+    _assert_key_ids(second, 2, 2)
+    text = alice.read(bob, second).text
+    check("text.changed-on-the-way", text == b"How are you?", expected=b"How are you?", got=text)
+    _assert_ratchet(alice, bob, sent=1)
 
 
 def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
@@ -256,8 +275,8 @@ def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
     genuine = bob.data(b"Fine")
     where = 8 * wire.parse(genuine).field("encrypted_message").offset + 39
     forged = alice.receive(flip_bit(genuine, where))
-    forged.assert_rejected("a message with an inverted bit")
-    alice.receive(genuine).assert_shown(b"Fine")
+    forged.assert_rejected("data.mac-not-verified", "a message with an inverted bit in the encrypted text")
+    alice.receive(genuine).assert_shown("text.not-delivered", b"Fine")
 
 
 def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
@@ -276,7 +295,8 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
         revealed += [block[at : at + 20] for at in range(0, len(block), 20)]
         alice.assert_receives_text(bob, b"Number %d heard" % number)
     verified = bob.keys(1, 2).sending_mac
-    check(verified in revealed, "the MAC key with which Bob's first reply was verified is revealed")
+    case = "the MAC key that verified Bob's first reply"
+    check("mac-reveal.used-key-not-revealed", verified in revealed, expected=verified, got=revealed, case=case)
     story.values(revealed=verified)
     story.tell(
         """With it anybody can put other words into that reply and give it a MAC that is right. A transcript proves
@@ -286,8 +306,8 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
     keys = bob.keys(1, 2)
     bob_said = wire.parse(bob.data(b"Hello, Alice", under=(1, 2)))
     forged = crypto.mac_data(crypto.encrypt_data(bob_said, keys.sending_aes, b"Hello, Eve.."), verified)
-    check(crypto.verifies(forged, verified), "a forger's message verifies under the revealed key")
-    alice.receive(wire.build(forged)).assert_rejected("a message under a key that was revealed")
+    case = "a message forged with a revealed key"
+    alice.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
 
 
 def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
@@ -303,26 +323,28 @@ def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.show("Alice", wire.build(last))
     plaintext = alice.read(bob, last)
     types = [tlv.type for tlv in plaintext.tlvs if tlv.type != 0]  # padding is anybody's choice
-    check(types == [1], f"it has the Disconnected TLV (1), and there were {types}")
-    check(plaintext.text == b"", "it has no text")
+    one = types == [1]
+    check("user.end-without-disconnected-tlv", one, expected="one TLV of type 1", got=f"TLV types: {shown(types)}")
+    check("user.end-has-text", plaintext.text == b"", expected="no text", got=plaintext.text)
     reply.one(Ended)
-    alice.receive(bob.data(b"Are you there?")).assert_rejected("a message after the end")
+    late = "a message after the user ended the session"
+    alice.receive(bob.data(b"Are you there?")).assert_rejected("state.ended-session-read", late)
 
 
-def _asserts_ratchet(alice: TargetSession, bob: Insider, sent: int) -> None:
-    """Where the target shows its state: the keys are the announced ones, their numbers as on the wire.
-
-    Engines run in lockstep here: what one shows, the other has shown too.
-    """
+def _assert_ratchet(alice: TargetSession, bob: Insider, sent: int) -> None:
+    """Demand that the keys that the target holds, if it shows them, were announced under the ids that it shows."""
     ratchet = _ratchet(alice)
     if ratchet is None:
         return
-    check(ratchet.our_keyid - 1 in ratchet.our_keys and len(ratchet.our_keys) == 2, "Alice holds two keys of her own")
-    check(min(ratchet.their_keys.values()) > 1, "she holds Bob's keys")
+    own = sorted(ratchet.our_keys)
+    two = ratchet.our_keyid - 1 in own and len(own) == 2
+    check("keys.held-keys-differ", two, expected="two keys of her own", got=f"key ids {shown(own)}", case="Alice")
     known = {keyid: power(DH_GENERATOR, exponent) for keyid, exponent in bob.exponents.items()}
-    check(ratchet.their_keys.items() <= known.items(), "the keys that she holds of Bob's are those that he announced")
-    pair = (ratchet.our_keyid - 1, ratchet.their_keyid)
-    check(ratchet.sent.get(pair, 0) == sent, f"under the keys {pair} she has sent {sent} messages")
+    announced = bool(ratchet.their_keys) and ratchet.their_keys.items() <= known.items()
+    expected, got = "keys that Bob announced, under their ids", sorted(ratchet.their_keys)
+    check("keys.held-keys-differ", announced, expected=expected, got=f"key ids {shown(got)}", case="Alice")
+    number = ratchet.sent.get((ratchet.our_keyid - 1, ratchet.their_keyid), 0)
+    check("keys.held-counter-differs", number == sent, expected=sent, got=number, case="messages that Alice sent")
 
 
 def _ratchet(alice: TargetSession) -> RatchetSnapshot | None:

@@ -1,7 +1,7 @@
-"""What a target still has in memory after keys have changed: searched for every secret that it must have forgotten.
+"""What a target still has in memory after keys have changed: no secret that it must have forgotten may be there.
 
-The target shows what it holds (`dump`). The insider knows all shared secrets, since he is the other side; exponents of
-the target's are known by the public keys that belong to them.
+The target shows what it holds (`dump`). The insider is the other side, so he knows all shared secrets; exponents of the
+target's are recognised by the public keys that belong to them.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from otterproof.implementations.contract import Engine, Policy, SmpFinished
 
 
 def held(target: TargetSession) -> Mapping[str, bytes]:
-    """Every secret in the target's memory, by a name that says where."""
+    """Every secret in the target's memory, by a name that says where it is."""
     party = target.world.parties[TARGET]
     return party.dump().secrets if isinstance(party, DriverParty) else cast(Engine, party).secrets()
 
 
-def absent(target: TargetSession, secret: bytes, what: str) -> None:
+def absent(target: TargetSession, check_id: str, secret: bytes, what: str) -> None:
     """Demand that a secret is nowhere in the target's memory."""
     places = [name for name, value in held(target).items() if secret.lstrip(b"\0") in value]
-    check(not places, f"{what} is forgotten, and it is in {', '.join(places)}")
+    check(check_id, not places, expected="not in memory", got=places, case=what)
 
 
-def no_exponent_of(target: TargetSession, public: int, what: str) -> None:
+def no_exponent_of(target: TargetSession, check_id: str, public: int, what: str) -> None:
     """Demand that the exponent of a public key, or of an element made for SMP, is nowhere in the target's memory."""
     places = [name for name, value in held(target).items() if power(DH_GENERATOR, int.from_bytes(value)) == public]
-    check(not places, f"the exponent of {what} is forgotten, and it is in {', '.join(places)}")
+    check(check_id, not places, expected="not in memory", got=places, case=f"the exponent of {what}")
 
 
 def ssids(target: TargetSession) -> list[bytes]:
@@ -49,24 +49,25 @@ def ssids(target: TargetSession) -> list[bytes]:
     return [session.ssid for session in cast(Engine, party).inspect().sessions]
 
 
-def nothing_of_pair(target: TargetSession, insider: Insider, ours: int, theirs: int) -> None:
+def nothing_of_pair(target: TargetSession, check_id: str, insider: Insider, ours: int, theirs: int) -> None:
     """Demand that nothing with which a message under a pair of keys can be read is in memory.
 
-    ours, theirs: key ids from the insider's side. His sending MAC key may wait to be revealed.
+    ours, theirs: key ids from the insider's side. The target's receiving MAC key may wait there to be revealed.
     """
     keys = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
     pair = f"of the insider's key {ours} and the target's key {theirs}"
-    absent(target, secret.to_bytes((secret.bit_length() + 7) // 8), f"the shared secret {pair}")
-    absent(target, keys.sending_aes, f"the AES key {pair}")
-    absent(target, keys.receiving_aes, f"the AES key {pair}")
-    absent(target, keys.receiving_mac, f"the target's sending MAC key {pair}")
+    absent(target, check_id, secret.to_bytes((secret.bit_length() + 7) // 8), f"the shared secret {pair}")
+    absent(target, check_id, keys.sending_aes, f"the AES key {pair}")
+    absent(target, check_id, keys.receiving_aes, f"the AES key {pair}")
+    absent(target, check_id, keys.receiving_mac, f"the target's sending MAC key {pair}")
 
 
 @scenario(needs=("dump",), requirements=("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8", "KEYMGMT-KEEP-1", "!KEYMGMT-ROTATE-8"))
 def keys_that_rotate_out_are_forgotten(context: Context) -> None:
-    """After keys have changed, neither the exponents of the target's old keys nor anything derived from them is in
-    memory, so that what was recorded earlier can't be read by whoever gets hold of the machine.
+    """After keys have changed, neither the exponents of old keys nor secrets derived from them are in memory.
+
+    So messages that were recorded earlier can't be read by an attacker who takes over the machine.
     """
     for target_begins in (False, True):
         target, insider = context.encrypted(target_begins=target_begins)
@@ -75,15 +76,17 @@ def keys_that_rotate_out_are_forgotten(context: Context) -> None:
             target.assert_receives_text(insider, b"from the insider %d" % number)
         acknowledged = insider.their_keyid  # the target holds this one and the next, which it has not announced yet
         for old in range(1, acknowledged):
-            no_exponent_of(target, insider.theirs[old], f"the target's key {old}")
-            nothing_of_pair(target, insider, old, old)
+            no_exponent_of(target, "deniability.old-exponent-kept", insider.theirs[old], f"the target's key {old}")
+            nothing_of_pair(target, "deniability.old-session-key-kept", insider, old, old)
         live = [power(DH_GENERATOR, int.from_bytes(value)) for value in held(target).values()]
-        check(insider.theirs[acknowledged] in live, "the exponents that are still needed are among those shown")
+        complete = insider.theirs[acknowledged] in live
+        case = f"the exponent of the target's key {acknowledged}, which it still needs"
+        check("driver.memory-not-shown", complete, expected="in memory", got="not shown", case=case)
 
 
 @scenario(needs=("dump",), requirements=("USER-END-5", "STATE-ENDED-1", "!USER-END-5", "!STATE-ENDED-1"))
 def keys_are_forgotten_at_the_end(context: Context) -> None:
-    """When either side ends the session, nothing is left in memory with which any of it could be read."""
+    """When either side ends the session, nothing is left in memory with which its messages could be read."""
     for target_begins in (False, True):
         for own_end in (True, False):
             target, insider = context.encrypted(target_begins=target_begins)
@@ -95,18 +98,20 @@ def keys_are_forgotten_at_the_end(context: Context) -> None:
             else:
                 target.receive(insider.data(tlvs=[tlv(1)]))
             for keyid, public in insider.theirs.items():
-                no_exponent_of(target, public, f"the target's key {keyid}")
+                no_exponent_of(target, "deniability.key-kept-after-end", public, f"the target's key {keyid}")
             for ours, theirs in ((1, 1), (1, 2), (2, 2)):
-                nothing_of_pair(target, insider, ours, theirs)
-            check(insider.ssid not in ssids(target), "the session id is forgotten")
+                nothing_of_pair(target, "deniability.key-kept-after-end", insider, ours, theirs)
+            kept = ssids(target)
+            check("deniability.ssid-kept-after-end", insider.ssid not in kept, expected="no such session", got=kept)
 
 
 @scenario(
     needs=("dump", "instance_tags"), versions=(3,), requirements=("KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2", "USER-END-5")
 )
 def a_key_that_several_clients_know_is_forgotten(context: Context) -> None:
-    """A D-H key that was announced to every client of the correspondent is forgotten everywhere when the session that
-    it led to has moved on, ended, or been replaced.
+    """The D-H key of a commit, which all clients of the correspondent got, is forgotten when it is not in use any more.
+
+    That is when the session that it led to has moved on, has ended, or has been replaced.
     """
 
     def moved_on(target: TargetSession, insider: Insider) -> None:
@@ -121,7 +126,7 @@ def a_key_that_several_clients_know_is_forgotten(context: Context) -> None:
         again = target.insider("mallory", seed=b"again")
         target.establish(again)
 
-    for leave in (moved_on, ended, replaced):
+    for leave, what in ((moved_on, "moved on"), (ended, "ended"), (replaced, "been replaced")):
         target = context.target_session()
         other = target.insider("carol", tag=0x3C3C, seed=b"other")
         target.receive(other.commit())  # a second client, with which a handshake is under way
@@ -129,14 +134,15 @@ def a_key_that_several_clients_know_is_forgotten(context: Context) -> None:
         target.establish(insider, target_begins=True)
         gx = insider.theirs[1]
         leave(target, insider)
-        no_exponent_of(target, gx, "the key of the commit")
+        case = f"the key of the commit, when its session has {what}"
+        no_exponent_of(target, "deniability.commit-key-kept", gx, case)
 
 
 @scenario(needs=("dump", "smp", "smp_abort", "lockstep"), requirements=("SMP-MSG4-3",))
 def smp_secrets_are_forgotten(context: Context) -> None:
-    """When an SMP run has ended, the target holds neither its exponents nor the number that the secret became.
+    """When an SMP run has ended, the target holds neither its exponents nor the number made from the secret.
 
-    The texts ask for the state alone, so this is demanded of the project's engines only.
+    The specification demands the state EXPECT1 alone, so this is demanded of the project's engines only.
     """
     target, insider = context.encrypted()
     mine, theirs = (fingerprint(published_key(name).public) for name in ("mallory", "alice"))
@@ -150,10 +156,11 @@ def smp_secrets_are_forgotten(context: Context) -> None:
     second = target.receive(insider.data(tlvs=[_smp(3, smp_peer.message_2(first))])).message(Kind.DATA)
     third = insider.smp_numbers(wire.build(second), 4)
     done = target.receive(insider.data(tlvs=[_smp(5, smp_peer.message_4(third))]))
-    check(done.one(SmpFinished).equal, "the secrets are found equal")
-    absent(target, absent_later, "the number that the secret became")
+    equal = done.one(SmpFinished).equal
+    check("smp.wrong-result", equal, expected=True, got=equal)
+    absent(target, "deniability.smp-secret-kept", absent_later, "the number made from the secret")
     for name in ("g2a", "g3a"):
-        no_exponent_of(target, first[name], name)
+        no_exponent_of(target, "deniability.smp-secret-kept", first[name], name)
 
 
 def _smp(kind: int, numbers: Mapping[str, int]) -> Tlv:
@@ -162,38 +169,39 @@ def _smp(kind: int, numbers: Mapping[str, int]) -> Tlv:
 
 @scenario(needs=("dump", "smp"), requirements=("SMP-STATE-2",))
 def an_smp_run_ends_with_its_session(context: Context) -> None:
-    """A run that is under way when the session ends is dropped with its exponents, and none goes on in the next one."""
+    """An SMP run that is under way when the session ends is dropped together with its exponents."""
     target, insider = context.encrypted()
     request = target.user("smp_start", secret=b"a secret").message(Kind.DATA)
     first = insider.smp_numbers(wire.build(request), 2)
     target.user("end")
     for name in ("g2a", "g3a"):
-        no_exponent_of(target, first[name], name)
+        no_exponent_of(target, "deniability.smp-run-kept-after-end", first[name], name)
 
 
 @scenario(
     needs=("dump", "policy", "stored_messages"), requirements=("USER-STORED-1", "!USER-STORED-1", "!USER-STORED-2")
 )
 def a_stored_text_is_forgotten_once_it_is_sent(context: Context) -> None:
-    """A text that waited for a session is sent in it once, and is not in memory any more once another text was sent.
+    """A text that waited for a session is sent in it, and is not in memory any more once another text was sent.
 
-    (Until then it may be kept, so that it can be sent again when it did not arrive.)
+    Until then it may be kept, so that it can be sent again if it did not arrive.
     """
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     target.user("send", text=b"it waits for a session")
     insider = target.insider()
     reply = target.handshake_by_insider(insider)
     text = target.read(insider, reply.message(Kind.DATA)).text
-    check(text == b"it waits for a session", f"the text is sent in the session, and what was sent is {text!r}")
+    check("user.stored-text-not-sent", text == b"it waits for a session", expected=b"it waits for a session", got=text)
     target.assert_receives_text(insider, b"noted")
     target.assert_sends_text(insider, b"another one")
-    absent(target, b"it waits for a session", "the text")
+    absent(target, "deniability.sent-text-kept", b"it waits for a session", "the text")
 
 
 @scenario(needs=("dump",), requirements=("!KEYMGMT-KEEP-1",))
 def recorded_messages_cannot_be_read_later(context: Context) -> None:
-    """With all that is in memory after keys have changed, no earlier message can be decrypted: every value is tried as
-    the key of every message.
+    """With all that is in memory after keys have changed, no earlier message can be decrypted.
+
+    Every value in memory is tried as the key of every message.
     """
     target, insider = context.encrypted()
     recorded: list[tuple[bytes, bytes]] = []
@@ -206,4 +214,11 @@ def recorded_messages_cannot_be_read_later(context: Context) -> None:
         for name, value in held(target).items():
             for key in {value[:16], value[-16:]} if len(value) >= 16 else ():
                 opened = crypto.decrypt_data(message, key)
-                check(text not in opened, f"no value in memory opens {text[-1:]!r}, and {name} does")
+                got = f"{name} opens it"
+                check(
+                    "deniability.recorded-message-readable",
+                    text not in opened,
+                    expected="unreadable",
+                    got=got,
+                    case=text,
+                )
