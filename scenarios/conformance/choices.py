@@ -81,17 +81,17 @@ def only_used_keys_are_revealed_in_order(context: Context) -> None:
     for _ in range(3):
         ledger = Ledger(*context.encrypted(), exact=True)
         for _ in range(40):
-            pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.subject.log)
+            pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.target.log)
             match choose.randrange(6):
                 case 0 | 1:
-                    ledger.says()
+                    ledger.send()
                 case 2:
-                    ledger.hears(pair, ctr=ctr, mac=bytes(range(20)))
+                    ledger.receive(pair, ctr=ctr, mac=bytes(range(20)))
                 case 3 | 4:
-                    ledger.hears(pair, ctr=ctr, next_dh=1)
+                    ledger.receive(pair, ctr=ctr, next_dh=1)
                 case _:
-                    ledger.hears(pair, ctr=ctr)
-        ledger.says()
+                    ledger.receive(pair, ctr=ctr)
+        ledger.send()
 
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))
@@ -99,11 +99,11 @@ def the_last_message_reveals_all(context: Context) -> None:
     """The message with which a user ends the session also reveals the used MAC keys of live keys."""
     ledger = Ledger(*context.encrypted(), exact=True)
     for _ in range(2):
-        ledger.hears()
-        ledger.says()
-    ledger.hears()
+        ledger.receive()
+        ledger.send()
+    ledger.receive()
     ledger.end()
-    found = revealed(ledger.subject.user("end").message(Kind.DATA))
+    found = revealed(ledger.target.user("end").message(Kind.DATA))
     wanted = [ledger.key(pair) for pair in ledger.due]
     check("mac-reveal.not-all-at-end", found == wanted, expected=wanted, got=found)
 

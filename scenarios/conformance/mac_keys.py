@@ -27,7 +27,7 @@ class Ledger:
     """A session with an insider, and the MAC keys that the target owes. exact: those alone, as they were dropped."""
 
     def __init__(self, target: TargetSession, insider: Insider, exact: bool = False) -> None:
-        self.subject = target
+        self.target = target
         self.insider = insider
         self.exact = exact
         self.theirs, self.ours = insider.their_keyid + 1, insider.our_keyid - 1  # the latest that the target has
@@ -47,11 +47,11 @@ class Ledger:
             (mine, yours) for mine in ours for yours in (self.theirs - 1, self.theirs) if yours in self.insider.theirs
         ]
 
-    def hears(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
+    def receive(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
         """The target receives a message under a pair of keys, and the ledger notes what it did with them."""
         mine, yours = pair or (self.insider.our_keyid - 1, self.insider.their_keyid)
         self.insider.exponents.setdefault(mine + 1, self.insider.draw(40))
-        reply = self.subject.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
+        reply = self.target.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
         if reply.accepted or not text:
             self.accepted(mine, yours)
         elif "mac" not in data:
@@ -77,9 +77,9 @@ class Ledger:
         """All keys are dropped."""
         self._drop(lambda _: True)
 
-    def says(self, text: bytes = b"text") -> Message:
+    def send(self, text: bytes = b"text") -> Message:
         """The target's user sends a text, which must reveal what is due."""
-        message = self.subject.assert_sends_text(self.insider, text)
+        message = self.target.assert_sends_text(self.insider, text)
         self.judge(message)
         return message
 
@@ -161,15 +161,15 @@ def revealed_when_own_keys_are_dropped(context: Context) -> None:
     Before a pair is dropped, nothing is revealed.
     """
     ledger = _ledger(context)
-    ledger.says(b"nothing was received")
+    ledger.send(b"nothing was received")
     for turn in range(5):
-        ledger.hears()
+        ledger.receive()
         dropped, expected = len(ledger.due), min(turn, 1)
         check("keys.pair-not-dropped", dropped == expected, expected=expected, got=dropped, case=f"turn {turn + 1}")
-        found = revealed(ledger.says())
+        found = revealed(ledger.send())
         once = len(set(found)) == len(found)
         check("mac-reveal.revealed-twice", once, got=found, case="the keys in one message")
-        ledger.says(b"more")
+        ledger.send(b"more")
 
 
 @scenario(requirements=("MACREVEAL-WHEN-2", "!MACREVEAL-WHEN-2", "MACREVEAL-WHEN-4", "!MACREVEAL-WHEN-4"))
@@ -180,14 +180,14 @@ def revealed_when_their_keys_are_dropped(context: Context) -> None:
     """
     ledger = _ledger(context)
     for number in range(1, 6):
-        ledger.hears((number, 1))
+        ledger.receive((number, 1))
         ledger.demand_dropped(*[(number - 1, 1)] if number > 1 else [], case=f"a message under key {number}")
-        ledger.says()
+        ledger.send()
         late = ledger.insider.data(b"too late", under=(number - 1, 1), ctr=100) if number > 1 else None
         if late:
-            ledger.subject.receive(late).assert_rejected("mac-reveal.revealed-key-accepted", "a new message")
-        ledger.hears((number, 1), b"live")
-        ledger.says(b"more")
+            ledger.target.receive(late).assert_rejected("mac-reveal.revealed-key-accepted", "a new message")
+        ledger.receive((number, 1), b"live")
+        ledger.send(b"more")
 
 
 @scenario(
@@ -211,11 +211,11 @@ def all_are_revealed_in_the_end(context: Context) -> None:
         ledger = _ledger(context)
         for _ in range(24):
             if choose.random() < 0.4:
-                ledger.says()
+                ledger.send()
             else:
                 forged = {"mac": bytes(range(20))} if choose.random() < 0.2 else {}
-                ledger.hears(choose.choice(ledger.live()), ctr=1000 + len(ledger.subject.log), **forged)
-        ledger.says()
+                ledger.receive(choose.choice(ledger.live()), ctr=1000 + len(ledger.target.log), **forged)
+        ledger.send()
         dropped = bool(ledger.revealed)
         check("keys.pair-not-dropped", dropped, expected="pairs of keys are dropped on the way", got="none was")
 
@@ -228,14 +228,14 @@ def keys_of_refused_messages_are_revealed(context: Context) -> None:
     """
     for odd in ({"ctr": 0}, {"next_dh": 1}):
         ledger = _ledger(context)
-        ledger.hears((1, 1))
-        ledger.says()
-        if any(ledger.hears(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
+        ledger.receive((1, 1))
+        ledger.send()
+        if any(ledger.receive(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
             continue  # the target accepts such messages, so they are no different from others
-        ledger.hears((1, 2), ctr=9)
-        ledger.hears((2, 2), ctr=9)
+        ledger.receive((1, 2), ctr=9)
+        ledger.receive((2, 2), ctr=9)
         ledger.demand_dropped((1, 1), (2, 1), (1, 2), case=f"refused for their {', '.join(odd)}")
-        ledger.says()
+        ledger.send()
 
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
@@ -247,11 +247,11 @@ def every_kind_of_message_reveals(context: Context) -> None:
     actions += [("extra_key", {"use": 1, "data": b"a file"})] if "extra_key" in able and context.version == 3 else []
     for action, args in actions:
         ledger = _ledger(context)
-        ledger.hears()
-        ledger.says()
-        ledger.hears()
-        ledger.subject.receive(b"?OTR Error: no data message comes of this")
-        messages = ledger.subject.user(action, **args).messages(Kind.DATA)
+        ledger.receive()
+        ledger.send()
+        ledger.receive()
+        ledger.target.receive(b"?OTR Error: no data message comes of this")
+        messages = ledger.target.user(action, **args).messages(Kind.DATA)
         case = f"the message for {action.replace('_', ' ')}"
         check("message.data-not-sent", bool(messages), expected=Kind.DATA, got="no Data Message", case=case)
         found = revealed(messages[0])
@@ -264,10 +264,10 @@ def every_kind_of_message_reveals(context: Context) -> None:
 def heartbeats_reveal(context: Context) -> None:
     """A heartbeat reveals what is due, including the keys that were dropped by the message that it answers."""
     ledger = _ledger(context)
-    ledger.hears()
-    ledger.says()
-    ledger.subject.tick(120)
-    ledger.judge(ledger.hears().message(Kind.DATA))
+    ledger.receive()
+    ledger.send()
+    ledger.target.tick(120)
+    ledger.judge(ledger.receive().message(Kind.DATA))
 
 
 @scenario(requirements=("MACREVEAL-WHAT-4", "!MACREVEAL-WHAT-4"))
@@ -280,12 +280,12 @@ def keys_with_leading_zeros(context: Context) -> None:
         return crypto.session_keys(public, theirs, secret).sending_mac[0] == 0
 
     insider.exponents[2] = insider.exponent(theirs, begins_with_zero)
-    ledger.hears((1, 1))
-    ledger.hears((2, 1))
-    ledger.says()
-    ledger.hears((2, 2))
+    ledger.receive((1, 1))
+    ledger.receive((2, 1))
+    ledger.send()
+    ledger.receive((2, 2))
     check("keys.pair-not-dropped", (2, 1) in ledger.due, expected=_ids([(2, 1)]), got=_ids(ledger.due))
-    ledger.says()
+    ledger.send()
 
 
 @scenario(requirements=("MACREVEAL-WHAT-5", "!MACREVEAL-WHAT-5", "MACREVEAL-WHAT-6", "!MACREVEAL-WHAT-6"))
@@ -299,10 +299,10 @@ def revealed_keys_make_forgeries(context: Context) -> None:
     for _ in range(4):
         mine, yours = ledger.insider.our_keyid - 1, ledger.insider.their_keyid
         genuine = ledger.insider.data(b"genuine")
-        ledger.subject.receive(genuine).assert_shown("text.not-delivered", b"genuine")
+        ledger.target.receive(genuine).assert_shown("text.not-delivered", b"genuine")
         ledger.accepted(mine, yours)
         messages.append(wire.parse(genuine))
-        ledger.says()
+        ledger.send()
     count = len(ledger.revealed)
     check("keys.pair-not-dropped", count >= 3, expected="3 MAC keys revealed in 4 turns", got=f"{count}")
     for number, message in enumerate(messages[:3]):
@@ -318,21 +318,21 @@ def revealed_keys_make_forgeries(context: Context) -> None:
                 forged = changed.with_value("sender_keyid", sender).with_value("recipient_keyid", recipient)
                 forged = crypto.mac_data(forged, keys[0])
             case = "a message forged with a revealed key"
-            ledger.subject.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
-    ledger.subject.assert_receives_text(ledger.insider, b"genuine", ctr=1 << 51)
+            ledger.target.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
+    ledger.target.assert_receives_text(ledger.insider, b"genuine", ctr=1 << 51)
 
 
 def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
     """A session with used keys, some of which await revealing if `pending`; all keys that must still be revealed."""
     ledger = _ledger(context)
-    ledger.hears()
-    ledger.says()
-    ledger.hears()
+    ledger.receive()
+    ledger.send()
+    ledger.receive()
     if not pending:
-        ledger.says()
-        ledger.hears()
-        ledger.says()
-        ledger.hears(ledger.live()[0], ctr=90)
+        ledger.send()
+        ledger.receive()
+        ledger.send()
+        ledger.receive(ledger.live()[0], ctr=90)
     ledger.end()
     return ledger, [ledger.key(pair) for pair in ledger.due]
 
@@ -340,12 +340,12 @@ def _used(context: Context, pending: bool) -> tuple[Ledger, list[bytes]]:
 def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
     """After a new handshake, the target's first text must reveal what is owed. case: how the last session ended."""
     ledger.insider.x = ledger.insider.draw(40)
-    ledger.subject.establish(ledger.insider)
-    found = revealed(ledger.subject.assert_sends_text(ledger.insider, b"in the new session"))
+    ledger.target.establish(ledger.insider)
+    found = revealed(ledger.target.assert_sends_text(ledger.insider, b"in the new session"))
     missing = [key for key in owed if key not in found]
     got = f"{len(owed) - len(missing)} of them"
     check("mac-reveal.lost-with-session", not missing, expected=f"{len(owed)} MAC keys", got=got, case=case)
-    again = {*revealed(ledger.subject.assert_sends_text(ledger.insider, b"and once more"))} & {*found}
+    again = {*revealed(ledger.target.assert_sends_text(ledger.insider, b"and once more"))} & {*found}
     check("mac-reveal.revealed-twice", not again, got=sorted(again), case=case)
 
 
@@ -362,7 +362,7 @@ def the_correspondents_end_loses_no_keys(context: Context) -> None:
     for pending in (True, False):
         ledger, owed = _used(context, pending)
         last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
-        ledger.subject.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
+        ledger.target.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
         _follow_up(ledger, [*owed, ledger.key(last)], "the peer ended the session")
 
 
@@ -371,7 +371,7 @@ def the_users_end_loses_no_keys(context: Context) -> None:
     """When the user ends a session, its used MAC keys are revealed in its last message or the first of the next one."""
     for pending in (True, False):
         ledger, owed = _used(context, pending)
-        reply = ledger.subject.user("end")
+        reply = ledger.target.user("end")
         reply.one(Ended)
         found = revealed(reply.message(Kind.DATA))
         left = [key for key in owed if key not in found]
