@@ -96,7 +96,7 @@ def the_user_is_told_outside_a_session(context: Context) -> None:
         for text in (b"good before", b""):
             reply = target.receive(insider.data(text))
             case = f"{'a text' if text else 'an empty message'} in {state}"
-            reply.assert_rejected("data.read-outside-session", case)
+            reply.assert_rejected("state.ended-session-read", case)
             reply.one(Unreadable, "data.outside-session-not-told", case=case)
         plain = target.receive(b"in the clear")
         check("text.clear-text-called-unreadable", not plain.of(Unreadable), got=plain, case=state)

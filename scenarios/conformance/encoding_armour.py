@@ -268,7 +268,7 @@ def our_engines_check_fixed_lengths(context: Context) -> None:
     """Fields of a fixed length, and MAC keys of a multiple of it, are refused when they are longer or shorter."""
     fixed = {
         "hashed_gx": ("encoding.hash-wrong-size-accepted", (31, 33, 0)),
-        "revealed_key": ("encoding.revealed-key-wrong-size-accepted", (15, 17, 0, 32)),
+        "revealed_key": ("handshake.revealed-key-size-not-checked", (15, 17, 0, 32)),
         "old_mac_keys": ("data.partial-old-key-accepted", (19, 21, 1)),
     }
     for target, insider, message in steps(context):

@@ -138,9 +138,7 @@ def no_use_no_key(context: Context) -> None:
         target.assert_receives_text(insider, b"nothing has happened")
     pair = (insider.our_keyid - 1, insider.their_keyid)
     _assert_reported(target, target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))])), insider, pair)
-    target.receive(insider.data(tlvs=[tlv(9, bytes(4))])).assert_rejected(
-        "extra-key.other-tlv-accepted", "a type 9 TLV"
-    )
+    target.receive(insider.data(tlvs=[tlv(9, bytes(4))])).assert_rejected("tlv.unknown-type-acted-on", "a type 9 TLV")
     target.assert_session_alive(insider)
 
 
@@ -152,5 +150,5 @@ def version_2_ignores_the_tlv(context: Context) -> None:
         reply = target.receive(insider.data(b"beside it", tlvs=[tlv(EXTRA_KEY, value)]))
         case = f"a type 8 TLV of {len(value)} bytes"
         check("extra-key.tlv-read-where-undefined", not reply.of(ExtraKey), expected="no key", got=reply, case=case)
-        reply.assert_shown("data.text-not-shown", b"beside it", case=case)
+        reply.assert_shown("tlv.unknown-type-hides-text", b"beside it", case=case)
     target.assert_session_alive(insider)
