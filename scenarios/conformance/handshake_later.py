@@ -1,53 +1,32 @@
-"""D-H Key, Reveal Signature and Signature Message in every authentication state; policies; what completion brings.
+"""D-H Key, Reveal Signature and Signature Message in every authentication state; policies; completed handshakes.
+
 [Receiving a D-H Key Message, Receiving a Reveal Signature Message, Receiving a Signature Message]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.wire import Kind, Message
-from otterproof.harness.wire.numbers import mpi, public_key
-from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established, Policy, TextReceived
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import Established, Policy
 from otterproof.scenarios.conformance.handshake_play import (
-    Genuine,
+    STRAY,
+    as_type,
     commit_for_query,
+    completes,
     dh_key_for,
+    has_no_effect,
+    ignores,
+    key_exchange_1,
+    messages_of_others,
     refused,
     reveal_for,
     reveal_of,
     signature_of,
+    with_wrong_headers,
 )
-
-
-def _completes(target: TargetSession, insider: Insider, genuine: Genuine) -> None:
-    """The genuine message completes the handshake, and texts arrive."""
-    target.receive(genuine.raw).one(Established)
-    target.assert_session_alive(insider)
-
-
-def _others(target: TargetSession, version: int) -> dict[Kind, bytes]:
-    """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake that the target has no part in."""
-    stranger = Insider(target.insider().key, target.insider().target_tag, version=version, seed=b"elsewhere")
-    far = Insider(stranger.key, 0, version=version, seed=b"far away")
-    dh_key = far.dh_key()
-    return {
-        Kind.DH_KEY: stranger.dh_key(),
-        Kind.REVEAL_SIGNATURE: stranger.reveal_signature(dh_key),
-        Kind.SIGNATURE: stranger.signature(wire.parse(dh_key).number("gy")),
-    }
-
-
-def _ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
-    """Demand that messages of these kinds, of some other handshake, are ignored in the state that the target is in."""
-    messages = _others(target, target.version)
-    for kind in kinds:
-        target.receive(messages[kind]).assert_ignored(f"a {kind} in {state}")
 
 
 @scenario(
@@ -63,8 +42,8 @@ def _ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
     )
 )
 def messages_in_none(context: Context) -> None:
-    """In NONE a D-H Key, a Reveal Signature and a Signature Message are ignored, with a session and without: a
-    handshake begins as ever, and a session is as good as before.
+    """In NONE a D-H Key, a Reveal Signature and a Signature Message are ignored, with a session and without one: a new
+    handshake still completes, and a session stays usable.
     """
     later = (Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
     target = context.target_session()
@@ -73,30 +52,30 @@ def messages_in_none(context: Context) -> None:
     if context.version == 3 and not insider.target_tag:
         dh_key_for(target, insider)  # the target does not tell its tag: learn it from a message
     else:
-        _ignores(target, "NONE", *later)
+        ignores(target, "NONE", *later)
     target.establish(insider)
-    _ignores(target, "NONE, after a handshake", *later)
+    ignores(target, "NONE, after a handshake", *later)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("REVEAL-DHKEY-1", "!REVEAL-DHKEY-1", "SIG-DHKEY-1", "!SIG-DHKEY-1", "!DHKEY-DHKEY-1"))
 def messages_while_a_dh_key_is_awaited(context: Context) -> None:
-    """In AWAITING_DHKEY a Reveal Signature and a Signature Message are ignored, and so is a D-H Key that is cut short;
-    the D-H Key completes the handshake.
+    """In AWAITING_DHKEY a Reveal Signature, a Signature Message and a D-H Key that is cut short are ignored; a whole
+    D-H Key goes on with the handshake.
     """
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
-    _ignores(target, "AWAITING_DHKEY", Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
+    ignores(target, "AWAITING_DHKEY", Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
     body = wire.parse(insider.dh_key()).body
     for size in (len(body) - 1, len(body) - 150, len(body) - 192, len(body) - 194, len(body) - 196):
         refused(
             target.receive(wire.armour(body[:size])),
             "handshake.malformed-dh-key-accepted",
-            f"a D-H Key of {size} bytes",
+            f"a D-H Key Message cut to {size} bytes",
         )
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    _completes(target, insider, signature_of(insider, commit, reveal))
+    completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(
@@ -114,8 +93,8 @@ def messages_while_a_reveal_signature_is_awaited(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
-    _ignores(target, "AWAITING_REVEALSIG", Kind.DH_KEY, Kind.SIGNATURE)
-    _completes(target, insider, reveal_of(insider, dh_key))
+    ignores(target, "AWAITING_REVEALSIG", Kind.DH_KEY, Kind.SIGNATURE)
+    completes(target, insider, reveal_of(insider, dh_key))
 
 
 @scenario(
@@ -130,17 +109,21 @@ def messages_while_a_reveal_signature_is_awaited(context: Context) -> None:
     )
 )
 def messages_while_a_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_SIG the same D-H Key is answered with the same Reveal Signature each time; another one, and a Reveal
-    Signature, are ignored; the Signature Message completes.
+    """In AWAITING_SIG the same D-H Key is answered with the same Reveal Signature each time. Another D-H Key, and a
+    Reveal Signature, are ignored; the Signature Message completes the handshake.
     """
     target = context.target_session()
     insider = target.insider()
     commit, reveal = reveal_for(target, insider)
     for _ in range(2):
-        (again,) = target.receive(insider.dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
-        check(again.body == reveal.body, "the same D-H Key is answered with the very same Reveal Signature")
-        _ignores(target, "AWAITING_SIG", Kind.DH_KEY, Kind.REVEAL_SIGNATURE)
-    _completes(target, insider, signature_of(insider, commit, reveal))
+        check_id = "handshake.reveal-signature-not-repeated"
+        (again,) = target.receive(insider.dh_key()).assert_sent(check_id, Kind.REVEAL_SIGNATURE)
+        check(check_id, again.body == reveal.body, expected=reveal.body, got=again.body)
+        other = messages_of_others(target, context.version)[Kind.DH_KEY]
+        case = "another D-H Key Message in AWAITING_SIG"
+        target.receive(other).assert_ignored("handshake.other-dh-key-not-ignored", case)
+        ignores(target, "AWAITING_SIG", Kind.REVEAL_SIGNATURE)
+    completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(
@@ -154,14 +137,16 @@ def messages_while_a_signature_is_awaited(context: Context) -> None:
     )
 )
 def messages_once_more_after_the_handshake(context: Context) -> None:
-    """When a handshake has completed the state is NONE: its messages once more are ignored, and the session goes on."""
+    """After a handshake the state is NONE: its messages are ignored when they come again, and the session goes on."""
     target = context.target_session()
     insider = target.insider()
     genuine = reveal_of(insider, dh_key_for(target, insider))
     target.receive(genuine.raw).one(Established)
     for _ in range(2):
-        target.receive(genuine.raw).assert_ignored("the Reveal Signature once more")
-        target.receive(insider.dh_key()).assert_ignored("a D-H Key after the handshake")
+        target.receive(genuine.raw).assert_ignored(
+            STRAY[Kind.REVEAL_SIGNATURE], "the Reveal Signature Message again, after the handshake"
+        )
+        target.receive(insider.dh_key()).assert_ignored(STRAY[Kind.DH_KEY], "a D-H Key Message after the handshake")
     target.assert_session_alive(insider)
 
     target = context.target_session()
@@ -169,15 +154,19 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
     genuine = signature_of(insider, *reveal_for(target, insider))
     target.receive(genuine.raw).one(Established)
     for _ in range(2):
-        target.receive(genuine.raw).assert_ignored("the Signature Message once more")
-        target.receive(insider.dh_key()).assert_ignored("the D-H Key once more, after the handshake")
+        target.receive(genuine.raw).assert_ignored(
+            STRAY[Kind.SIGNATURE], "the Signature Message again, after the handshake"
+        )
+        target.receive(insider.dh_key()).assert_ignored(
+            STRAY[Kind.DH_KEY], "the D-H Key Message again, after the handshake"
+        )
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-4", "!SIG-ACCEPT-3", "AKE-HIDE-1", "!AKE-HIDE-1", "AKE-VERIFY-6"))
 def no_session_before_all_is_verified(context: Context) -> None:
-    """Until the last message has been verified nobody is reported, data messages are not accepted, and the user's texts
-    do not go out as if there were a session.
+    """Until the last message has been verified no session is reported, Data Messages are refused, and the user's texts
+    do not go out as Data Messages.
     """
     unverified = {
         True: "handshake.signature-message-mac-not-verified",
@@ -192,15 +181,28 @@ def no_session_before_all_is_verified(context: Context) -> None:
             genuine = reveal_of(insider, dh_key_for(target, insider))
         forged = genuine.with_mac(bytes(20))
         refused(target.receive(forged), unverified[target_begins], "a MAC of zeros")
-        target.receive(insider.data(b"too early")).assert_rejected("a data message before the handshake is complete")
-        sent = target.user("send", text=b"to whom?").kinds
-        check(Kind.DATA not in sent, "no data message goes out before the handshake is complete")
-        early = target.replies(0, TARGET).of(Established)
-        check(not early, f"no session is reported before all is verified, and there was {early}")
-        shown = getattr(target.world.parties[TARGET], "inspect", None)
-        if shown is not None:
-            told = [(session.ssid, session.fingerprint) for session in shown().sessions]
-            check(not any(map(any, told)), "no ssid and no fingerprint is kept before all is verified")
+        early = target.receive(insider.data(b"too early"))
+        early.assert_rejected(
+            "handshake.session-before-verification", "a Data Message before the handshake is complete"
+        )
+        reply = target.user("send", text=b"to whom?")
+        check(
+            "handshake.session-before-verification",
+            Kind.DATA not in reply.kinds,
+            expected="no Data Message before the handshake is complete",
+            got=reply,
+        )
+        made = target.replies(0, TARGET).of(Established)
+        check("handshake.identity-before-verification", not made, expected="no session reported", got=made)
+        inspect = getattr(target.world.parties[TARGET], "inspect", None)
+        if inspect is not None:
+            kept = [(session.ssid, session.fingerprint) for session in inspect().sessions]
+            check(
+                "handshake.identity-before-verification",
+                not any(map(any, kept)),
+                expected="no ssid and no fingerprint in the state of the client",
+                got=kept,
+            )
 
 
 # ---- versions and policies ------------------------------------------------------------------------------------------
@@ -213,11 +215,13 @@ BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
     requirements=("COMMIT-POLICY-1", "!COMMIT-POLICY-1", "COMMIT-POLICY-2", "!COMMIT-POLICY-2"),
 )
 def commit_of_a_version_not_allowed(context: Context) -> None:
-    """A commit is ignored while its version is not allowed, and answered once it is."""
+    """A commit is ignored while the policy does not allow its version, and answered once it does."""
     target = context.target_session(policy=BOTH & ~ALLOW[context.version])
     insider = target.insider()
     target.user("start")
-    target.receive(insider.commit()).assert_ignored("a commit of a version that is not allowed")
+    target.receive(insider.commit()).assert_ignored(
+        "handshake.disallowed-commit-not-ignored", "a D-H Commit Message of a version that is not allowed"
+    )
     _policy_changes(target, BOTH)
     target.establish(insider)
     target.assert_session_alive(insider)
@@ -245,96 +249,70 @@ def _policy_changes(target: TargetSession, policy: Policy) -> None:
     ),
 )
 def version_disallowed_in_the_middle(context: Context) -> None:
-    """When the version of a handshake under way is no longer allowed its next message is ignored, whichever it is, and
-    completes it when the version is allowed again.
+    """When the version of a handshake under way is no longer allowed, the next message is ignored, whichever it is;
+    once the version is allowed again, the message goes on with the handshake.
     """
     only_other = BOTH & ~ALLOW[context.version]
-    # Of the last two messages the text of version 3 names ALLOW_V2 alone. [reading POLICY-AKE-FLAG]
+    # For the last two messages the text of version 3 names ALLOW_V2 only. [reading POLICY-AKE-FLAG]
     last = Policy.NONE if context.version == 3 else only_other
 
     target = context.target_session(policy=BOTH)
     insider = target.insider()
     commit = commit_for_query(target)
     _policy_changes(target, only_other)
-    target.receive(insider.dh_key()).assert_ignored("a D-H Key of a version that is not allowed any more")
+    target.receive(insider.dh_key()).assert_ignored(
+        "handshake.disallowed-dh-key-not-ignored", "a D-H Key Message of a version that is no longer allowed"
+    )
     _policy_changes(target, BOTH)
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
     _policy_changes(target, last)
-    _no_session(target, "handshake.disallowed-signature-message-not-ignored", genuine)
+    has_no_effect(target, "handshake.disallowed-signature-message-not-ignored", genuine)
     _policy_changes(target, BOTH)
-    _completes(target, insider, genuine)
+    completes(target, insider, genuine)
 
     target = context.target_session(policy=BOTH)
     insider = target.insider()
     genuine = reveal_of(insider, dh_key_for(target, insider))
     _policy_changes(target, last)
-    _no_session(target, "handshake.disallowed-reveal-signature-not-ignored", genuine)
+    has_no_effect(target, "handshake.disallowed-reveal-signature-not-ignored", genuine)
     _policy_changes(target, BOTH)
-    _completes(target, insider, genuine)
-
-
-def _no_session(target: TargetSession, check_id: str, genuine: Genuine) -> None:
-    """Demand that a message has no effect, though it may be shown: where no version is allowed everything is text."""
-    reply = target.receive(genuine.raw)
-    case = f"{shown(genuine.message.kind)} of a version that is no longer allowed"
-    refused(reply, check_id, case)
-    texts = [event.text for event in reply.of(TextReceived)]
-    check(check_id, texts in ([], [genuine.raw]), expected="no text, or the message as it is", got=reply, case=case)
+    completes(target, insider, genuine)
 
 
 @scenario(versions=(3,), needs=("policy", "v2"), requirements=("DHKEY-VERSION-1", "!DHKEY-VERSION-1"))
 def dh_key_of_another_version(context: Context) -> None:
-    """A D-H Key of version 2 is no answer to a commit of version 3, though both are allowed; the right one is."""
+    """A version 2 D-H Key is ignored as an answer to a version 3 commit, even if both versions are allowed; a version 3
+    D-H Key goes on with the handshake.
+    """
     target = context.target_session(policy=BOTH)
     insider = target.insider()
     commit = commit_for_query(target)
     other = Insider(insider.key, 0, version=2, seed=b"older")
-    target.receive(other.dh_key()).assert_ignored("a D-H Key of version 2")
+    target.receive(other.dh_key()).assert_ignored(
+        "handshake.dh-key-version-not-compared", "a version 2 D-H Key Message for a version 3 D-H Commit Message"
+    )
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    _completes(target, insider, signature_of(insider, commit, reveal))
-
-
-def _key_exchange_1(insider: Insider) -> bytes:
-    """A Key Exchange Message of version 1, well formed: reply, public key, key id, D-H key, signature."""
-    gx = mpi(wire.parse(insider.dh_key()).number("gy"))
-    body = b"\0\1\x0a\0" + public_key(insider.key.public)[2:] + (1).to_bytes(4) + gx + bytes(40)
-    return wire.armour(body)
+    completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(versions=(2,), requirements=("AKE-V1-1", "!AKE-V1-1"))
 def key_exchange_message_of_version_1(context: Context) -> None:
-    """A Key Exchange Message of version 1 makes no session and gets no answer of that version, and a handshake that is
-    under way completes.
-    """
+    """A version 1 Key Exchange Message makes no session and draws no answer; a handshake under way completes."""
     target = context.target_session()
     insider = target.insider()
     refused(
-        target.receive(_key_exchange_1(insider)),
+        target.receive(key_exchange_1(insider)),
         "handshake.version-1-key-exchange-accepted",
-        "a Key Exchange Message of version 1",
+        "a version 1 Key Exchange Message",
     )
     commit, reveal = reveal_for(target, insider)
     refused(
-        target.receive(_key_exchange_1(insider)),
+        target.receive(key_exchange_1(insider)),
         "handshake.version-1-key-exchange-accepted",
-        "a Key Exchange Message of version 1 in AWAITING_SIG",
+        "a version 1 Key Exchange Message in AWAITING_SIG",
     )
-    _completes(target, insider, signature_of(insider, commit, reveal))
-
-
-WRONG_HEADERS: dict[str, Callable[[Message], Message]] = {
-    "version 4": lambda message: message.with_value("version", 4),
-    "version 1": lambda message: message.with_value("version", 1),
-    "version 0": lambda message: message.with_value("version", 0),
-    "an unknown type": lambda message: message.with_value("type", 0x42),
-    "type 0": lambda message: message.with_value("type", 0),
-}
-
-
-def _misheaded(message: bytes) -> dict[str, bytes]:
-    parsed = wire.parse(message)
-    return {name: wire.build(change(parsed)) for name, change in WRONG_HEADERS.items()}
+    completes(target, insider, signature_of(insider, commit, reveal))
 
 
 @scenario(
@@ -355,55 +333,51 @@ def _misheaded(message: bytes) -> dict[str, bytes]:
     )
 )
 def wrong_version_or_type(context: Context) -> None:
-    """A handshake message whose version or type field is none, or is another message's, is not acted upon; the same
-    with the right ones is.
+    """A handshake message with an unknown version or type, or with the type of another message, is not acted upon; the
+    same message with the right ones is.
     """
     target = context.target_session()
     insider = target.insider()
     target.user("start")
-    for why, message in _misheaded(insider.commit(receiver=insider.target_tag)).items():
-        refused(target.receive(message), "handshake.wrong-commit-header-accepted", f"a D-H Commit with {why}")
+    for why, message in with_wrong_headers(insider.commit(receiver=insider.target_tag)).items():
+        refused(target.receive(message), "handshake.wrong-commit-header-accepted", f"a D-H Commit Message with {why}")
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
     genuine = reveal_of(insider, dh_key)
-    for why, message in _misheaded(genuine.raw).items():
+    for why, message in with_wrong_headers(genuine.raw).items():
         refused(
             target.receive(message),
             "handshake.wrong-reveal-signature-header-accepted",
-            f"a Reveal Signature with {why}",
+            f"a Reveal Signature Message with {why}",
         )
     refused(
-        target.receive(_as_type(genuine.message, 0x12)),
+        target.receive(as_type(genuine.message, 0x12)),
         "handshake.wrong-reveal-signature-header-accepted",
-        "a Reveal Signature with the type of a Signature Message",
+        "a Reveal Signature Message with the type of a Signature Message",
     )
-    _completes(target, insider, genuine)
+    completes(target, insider, genuine)
 
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
-    for why, message in _misheaded(insider.dh_key()).items():
-        refused(target.receive(message), "handshake.wrong-dh-key-header-accepted", f"a D-H Key with {why}")
+    for why, message in with_wrong_headers(insider.dh_key()).items():
+        refused(target.receive(message), "handshake.wrong-dh-key-header-accepted", f"a D-H Key Message with {why}")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     genuine = signature_of(insider, commit, reveal)
-    for why, message in _misheaded(genuine.raw).items():
+    for why, message in with_wrong_headers(genuine.raw).items():
         refused(
             target.receive(message),
             "handshake.wrong-signature-message-header-accepted",
             f"a Signature Message with {why}",
         )
     refused(
-        target.receive(_as_type(genuine.message, 0x11)),
+        target.receive(as_type(genuine.message, 0x11)),
         "handshake.wrong-signature-message-header-accepted",
-        "a Signature Message with the type of a Reveal Signature",
+        "a Signature Message with the type of a Reveal Signature Message",
     )
-    _completes(target, insider, genuine)
+    completes(target, insider, genuine)
 
 
-def _as_type(message: Message, code: int) -> bytes:
-    return wire.build(message.with_value("type", code))
-
-
-# ---- what completion brings -----------------------------------------------------------------------------------------
+# ---- completed handshakes -----------------------------------------------------------------------------------------
 
 
 @scenario(
@@ -411,43 +385,48 @@ def _as_type(message: Message, code: int) -> bytes:
     requirements=("REVEAL-ACCEPT-5", "SIG-ACCEPT-4", "REVEAL-ACCEPT-4", "SIG-ACCEPT-3"),
 )
 def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
-    """A text typed under REQUIRE_ENCRYPTION a moment ago goes out, encrypted, when the handshake completes: after the
-    Signature Message in the one role, at once in the other.
+    """A text that was typed under REQUIRE_ENCRYPTION a moment ago goes out encrypted when the handshake completes:
+    right after the Signature Message in one role, alone in the other.
     """
     for target_begins in (True, False):
         target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
         insider = target.insider()
-        target.user("send", text=b"hold this for me").assert_sent(Kind.QUERY)
+        target.user("send", text=b"hold this for me").assert_sent("user.query-not-sent-for-text", Kind.QUERY)
         if target_begins:
             commit = target.query().message(Kind.DH_COMMIT)
             reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
             reply = target.receive(signature_of(insider, commit, reveal).raw)
-            reply.assert_sent(Kind.DATA)
+            reply.assert_sent("user.stored-text-not-sent", Kind.DATA)
         else:
             dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
             reply = target.receive(reveal_of(insider, dh_key).raw)
-            reply.assert_sent(Kind.SIGNATURE, Kind.DATA)
+            reply.assert_sent("user.stored-text-not-sent", Kind.SIGNATURE, Kind.DATA)
         reply.one(Established)
         text = target.read(insider, reply.message(Kind.DATA)).text
-        check(text == b"hold this for me", f"the stored text arrives, and {text!r} did")
+        held = text == b"hold this for me"
+        check("user.stored-text-sent-wrongly", held, expected=b"hold this for me", got=text)
         target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-5", "!SIG-ACCEPT-4", "REVEAL-ACCEPT-2", "SIG-ACCEPT-3"))
 def nothing_goes_out_that_was_not_stored(context: Context) -> None:
-    """When nothing was typed, the handshake ends with the Signature Message, in the other role with no message."""
+    """If no text is stored, nothing but the Signature Message goes out at the end of a handshake, and nothing at all in
+    the other role.
+    """
     target = context.target_session()
     insider = target.insider()
-    target.receive(reveal_of(insider, dh_key_for(target, insider)).raw).assert_sent(Kind.SIGNATURE)
+    reply = target.receive(reveal_of(insider, dh_key_for(target, insider)).raw)
+    reply.assert_sent("handshake.wrong-last-message", Kind.SIGNATURE)
     target = context.target_session()
     insider = target.insider()
-    target.receive(signature_of(insider, *reveal_for(target, insider)).raw).assert_sent()
+    reply = target.receive(signature_of(insider, *reveal_for(target, insider)).raw)
+    reply.assert_sent("handshake.wrong-last-message")
 
 
 @scenario(requirements=("AKE-BOTH-1", "!AKE-BOTH-1", "!KEYS-FPR-3", "STATE-ENCRYPTED-4"))
 def session_refreshed_under_another_key(context: Context) -> None:
-    """A handshake in a running session with somebody who has another long-term key reports that key, not the one
-    before, and is not told as a session with the same key; from then on only the new keys are used.
+    """A handshake under another long-term key in a running session reports that key, and not a session with the same
+    key as before; from then on only the new session keys are used.
     """
     for target_begins in (True, False):
         target, first = context.encrypted()
@@ -456,6 +435,8 @@ def session_refreshed_under_another_key(context: Context) -> None:
         target.tick(300)
         established = target.establish(second, target_begins=target_begins)
         if target.tells("established", "same_key"):
-            check(not established.same_key, "the user is not told that the key is the same as before")
+            check("handshake.new-key-called-same", not established.same_key, expected="another key", got=established)
         target.assert_session_alive(second)
-        target.receive(first.data(b"from the first")).assert_rejected("a message under the keys of the session before")
+        target.receive(first.data(b"from the first")).assert_rejected(
+            "state.replaced-session-read", "a Data Message under the keys of the session before"
+        )

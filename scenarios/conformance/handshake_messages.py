@@ -1,7 +1,7 @@
 """The four messages of the key exchange as the target makes them: every field, opened and recomputed.
 
-The insider on the other side is honest; he has all secrets of the handshake, so nothing in it is hidden from the
-checks. [D-H Commit Message, D-H Key Message, Reveal Signature Message, Signature Message]
+The insider on the other side is honest, and has all secrets of the handshake, so that nothing in it is hidden from
+the checks. [D-H Commit Message, D-H Key Message, Reveal Signature Message, Signature Message]
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_gxmpi, parse_signature_block
-from otterproof.harness.wire.layouts import TYPES
 from otterproof.harness.wire.numbers import dsa_verifies, mpi, power, public_key
 from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Established
 from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for
 
-_TYPE = {name: code for code, name in TYPES.items()}
+#: What is wrong when a message has a wrong header or wrong fields.
+MALFORMED = {
+    Kind.DH_COMMIT: "handshake.sends-malformed-commit",
+    Kind.DH_KEY: "handshake.sends-malformed-dh-key",
+    Kind.REVEAL_SIGNATURE: "handshake.sends-malformed-reveal-signature",
+    Kind.SIGNATURE: "handshake.sends-malformed-signature-message",
+}
 
 
 def _sent(target: TargetSession, kind: Kind) -> Message:
@@ -30,19 +35,32 @@ def _sent(target: TargetSession, kind: Kind) -> Message:
 
 
 def check_form(target: TargetSession, message: Message, names: tuple[str, ...], receivers: tuple[int, ...]) -> None:
-    """The header, and that these fields follow it and nothing else. receivers: the tags it may be addressed to."""
-    kind = message.kind
-    check(message.number("version") == target.version, f"the version field of a {kind} is {target.version:#06x}")
-    check(message.number("type") == _TYPE[kind], f"the type of a {kind} is {_TYPE[kind]:#04x}")
+    """Demand the right header and exactly these fields after it. receivers: the tags that it may be addressed to.
+
+    The type needs no demand of its own: a message is of a kind because of its type.
+    """
+    malformed = MALFORMED[message.kind]
+    version = message.number("version")
+    check(malformed, version == target.version, expected=f"version {target.version}", got=f"version {version}")
     header = ("version", "type", "sender_tag", "receiver_tag") if target.version == 3 else ("version", "type")
     found = tuple(field.name for field in message.fields)
-    check(found == (*header, *names), f"a {kind} has the fields {', '.join(names)}, and has {', '.join(found)}")
-    check(not message.problems, f"the fields of a {kind} are well formed: {', '.join(map(str, message.problems))}")
+    check(malformed, found == (*header, *names), expected=(*header, *names), got=found)
+    check(malformed, not message.problems, expected="well-formed fields", got=message.problems)
     if target.version == 3:
         own = target.world.parties[TARGET].instance_tag or message.number("sender_tag")
         sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-        check(sender == own >= MIN_INSTANCE_TAG, f"the sender tag of a {kind} is its own, {own:#x}, not {sender:#x}")
-        check(receiver in receivers, f"the receiver tag of a {kind} is the receiver's, and it is {receiver:#x}")
+        right = sender == own >= MIN_INSTANCE_TAG
+        wanted = f"its own, {own:#x}" if own >= MIN_INSTANCE_TAG else f"{MIN_INSTANCE_TAG:#x} or more"
+        check("handshake.wrong-sender-tag", right, expected=wanted, got=f"{sender:#x}", case=message.kind)
+        wanted = " or ".join(f"{tag:#x}" for tag in receivers)
+        right = receiver in receivers
+        check("handshake.wrong-receiver-tag", right, expected=wanted, got=f"{receiver:#x}", case=message.kind)
+
+
+def _check_range(value: int, name: str) -> None:
+    """Demand that a D-H value of the target's is in the group."""
+    in_range = 2 <= value <= DH_PRIME - 2
+    check("handshake.own-value-out-of-range", in_range, expected="2 to the prime minus 2", got=value, case=name)
 
 
 @scenario(
@@ -79,18 +97,20 @@ def commit_has_its_form(context: Context) -> None:
     )
 )
 def commit_opens_to_gx(context: Context) -> None:
-    """The revealed key has 16 bytes and opens the commit to one MPI, whose hash, length included, is the one sent."""
+    """The revealed key has 16 bytes and opens the commit to one MPI; the hash in the commit covers the whole MPI."""
     target, _ = context.encrypted(target_begins=True)
     commit, reveal = _sent(target, Kind.DH_COMMIT), _sent(target, Kind.REVEAL_SIGNATURE)
     r = reveal.data("revealed_key")
-    check(len(r) == 16, f"the revealed key has 16 bytes, not {len(r)}")
+    check("handshake.revealed-key-cut", len(r) == 16, expected="16 bytes", got=r)
     gxmpi = crypto.committed_gxmpi(commit, r)
     layer = parse_gxmpi(gxmpi)
-    check(not layer.problems, f"what is encrypted is one MPI: {', '.join(map(str, layer.problems))}")
+    check("handshake.commit-does-not-open", not layer.problems, expected="one MPI", got=layer.problems)
     gx = cast(int, layer.value("gx"))
-    check(2 <= gx <= DH_PRIME - 2, "g^x is in the group")
-    check(len(commit.data("encrypted_gx")) == len(mpi(gx)), "the encrypted g^x is as long as its MPI")
-    check(commit.data("hashed_gx") == hashlib.sha256(mpi(gx)).digest(), "the hash is that of the MPI of g^x")
+    _check_range(gx, "g^x")
+    size, right_size = len(commit.data("encrypted_gx")), len(mpi(gx))
+    check("handshake.encrypted-gx-wrong-length", size == right_size, expected=right_size, got=size)
+    hashed, right_hash = commit.data("hashed_gx"), hashlib.sha256(mpi(gx)).digest()
+    check("handshake.gx-hash-wrong", hashed == right_hash, expected=right_hash, got=hashed)
 
 
 @scenario(
@@ -105,12 +125,12 @@ def commit_opens_to_gx(context: Context) -> None:
     )
 )
 def dh_key_has_its_form(context: Context) -> None:
-    """A D-H Key has the header of its version, goes to whom it answers, and holds one MPI from the group."""
+    """A D-H Key has the header of its version, is addressed to the sender of the commit, and holds one MPI in range."""
     target = context.target_session()
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
     check_form(target, dh_key, ("gy",), (insider.tag,))
-    check(2 <= dh_key.number("gy") <= DH_PRIME - 2, "g^y is in the group")
+    _check_range(dh_key.number("gy"), "g^y")
 
 
 @scenario(
@@ -130,7 +150,7 @@ def reveal_signature_has_its_form(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     target.query()
-    (reveal,) = target.receive(insider.dh_key()).assert_sent(Kind.REVEAL_SIGNATURE)
+    (reveal,) = target.receive(insider.dh_key()).assert_sent("handshake.dh-key-not-answered", Kind.REVEAL_SIGNATURE)
     check_form(target, reveal, ("revealed_key", "encrypted_signature", "mac"), (insider.tag,))
 
 
@@ -153,24 +173,26 @@ def signature_message_has_its_form(context: Context) -> None:
 
 
 def _check_signed(target: TargetSession, insider: Insider, message: Message, ours: int, primed: bool) -> None:
-    """Everything in an encrypted signature of the target's. ours: the target's D-H value in this handshake."""
+    """Check all of an encrypted signature of the target's. ours: the target's D-H value in this handshake."""
     theirs = power(DH_GENERATOR, insider.x)
     keys = crypto.handshake_keys(power(ours, insider.x))
     c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
     expected = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
-    check(message.data("mac") == expected, "the MAC is that of the encrypted signature, its length included")
+    check("handshake.mac-wrong", message.data("mac") == expected, expected=expected, got=message.data("mac"))
     layer = parse_signature_block(crypto.signature_block(message, c))
-    check(not layer.problems, f"X has public key, key id and signature: {', '.join(map(str, layer.problems))}")
+    wanted = "a public key, a key id and a signature"
+    check("handshake.signature-block-unreadable", not layer.problems, expected=wanted, got=layer.problems)
     numbers = {name: cast(int, layer.value(name)) for name in ("pubkey_type", "p", "q", "g", "y", "keyid")}
     key = DsaPublicKey(numbers["p"], numbers["q"], numbers["g"], numbers["y"])
-    digest = hashlib.sha1(public_key(key)[2:]).digest()
-    check(numbers["pubkey_type"] == 0, f"the type of the public key is 0, not {numbers['pubkey_type']}")
-    check(digest == target.world.parties[TARGET].fingerprint, "the public key in X is the target's own")
-    check(numbers["keyid"] > 0, "the key id is above 0")
+    digest, own = hashlib.sha1(public_key(key)[2:]).digest(), target.world.parties[TARGET].fingerprint
+    check("encoding.key-type-wrong", numbers["pubkey_type"] == 0, expected=0, got=numbers["pubkey_type"])
+    check("encoding.own-key-wrong", digest == own, expected=own, got=digest, case="the fingerprint of the key in X")
+    check("handshake.key-id-0-sent", numbers["keyid"] > 0, expected="above 0", got=numbers["keyid"])
     identity = public_key(key) + numbers["keyid"].to_bytes(4)
     signed = hmac.digest(m1, mpi(ours) + mpi(theirs) + identity, "sha256")
     signature = cast(bytes, layer.value("signature"))
-    check(dsa_verifies(key, signed, signature), "what is signed is M: both D-H values, the public key, the key id")
+    verifies = dsa_verifies(key, signed, signature)
+    check("handshake.signed-value-wrong", verifies, expected="a signature over M", got=signature)
     number = numbers["keyid"]
     insider.theirs[number], insider.their_keyid = ours, number
 
@@ -188,8 +210,8 @@ def _check_signed(target: TargetSession, insider: Insider, message: Message, our
     )
 )
 def reveal_signature_opens_and_verifies(context: Context) -> None:
-    """The encrypted signature of a Reveal Signature opens with c, and its MACs and DSA signature are right; the key id
-    in it is the one under which the target then uses g^x.
+    """The encrypted signature of a Reveal Signature decrypts under c, and its MAC and DSA signature are right; the
+    target then uses g^x under the key id in it.
     """
     target, insider = context.encrypted(target_begins=True)
     commit, reveal = _sent(target, Kind.DH_COMMIT), _sent(target, Kind.REVEAL_SIGNATURE)
@@ -212,8 +234,8 @@ def reveal_signature_opens_and_verifies(context: Context) -> None:
     )
 )
 def signature_message_opens_and_verifies(context: Context) -> None:
-    """The encrypted signature of a Signature Message opens with c', and its MACs and DSA signature are right; the key
-    id in it is the one under which the target then uses g^y.
+    """The encrypted signature of a Signature Message decrypts under c', and its MAC and DSA signature are right; the
+    target then uses g^y under the key id in it.
     """
     target, insider = context.encrypted()
     gy = _sent(target, Kind.DH_KEY).number("gy")
@@ -239,8 +261,8 @@ def signature_message_opens_and_verifies(context: Context) -> None:
     )
 )
 def four_messages_make_a_session(context: Context) -> None:
-    """In both roles exactly the four messages pass, in order; then both sides have the same session, and texts arrive
-    in both directions.
+    """In both roles exactly four messages are exchanged, in order; then both sides have the same session, and texts
+    arrive in both directions.
     """
     wanted = {True: [Kind.DH_COMMIT, Kind.REVEAL_SIGNATURE], False: [Kind.DH_KEY, Kind.SIGNATURE]}
     for target_begins, kinds in wanted.items():
@@ -248,28 +270,38 @@ def four_messages_make_a_session(context: Context) -> None:
         insider = target.insider()
         established = target.establish(insider, target_begins=target_begins)
         sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
-        check(sent == kinds, f"the target sends {', '.join(kinds)}, and sent {', '.join(sent)}")
+        check("handshake.wrong-messages-sent", sent == kinds, expected=kinds, got=sent)
         if target.tells("established", "sent_reveal_signature"):
             role = established.sent_reveal_signature
-            check(role == target_begins, "who committed is known to have sent the Reveal Signature")
+            claim, told = (
+                f"{'the target' if revealed else 'the insider'} sent the Reveal Signature Message"
+                for revealed in (target_begins, role)
+            )
+            check("session.wrong-initiator", role == target_begins, expected=claim, got=told)
         target.assert_session_alive(insider)
 
 
 @scenario(requirements=("AKE-OUTLINE-3",))
 def identities_cross_the_wire_encrypted(context: Context) -> None:
-    """Neither the target's long-term key nor its fingerprint stands in a handshake as it is."""
+    """Neither the target's long-term key nor its fingerprint is in the messages of a handshake unencrypted."""
     for target_begins in (True, False):
         target, _ = context.encrypted(target_begins=target_begins)
         fingerprint = target.world.parties[TARGET].fingerprint
         y = target.header.parties[TARGET].config.key.public.y
+        hidden = {
+            "the fingerprint": fingerprint,
+            "the fingerprint in hexadecimal": fingerprint.hex().encode(),
+            "the public key": y.to_bytes(128)[:64],
+        }
         for message in target.replies(0, TARGET).sent:
-            for secret in (fingerprint, y.to_bytes(128)[:64], fingerprint.hex().encode()):
-                check(secret not in message.body, f"the long-term key is not to be seen in a {message.kind}")
+            for name, secret in hidden.items():
+                encrypted = secret not in message.body
+                check("handshake.identity-in-clear", encrypted, got=f"{name}, in clear", case=message.kind)
 
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
 def values_are_drawn_anew(context: Context) -> None:
-    """Of three handshakes in each role, each session ended before the next, no r, g^x or g^y is the same as another."""
+    """In three handshakes in each role, with each session ended before the next, no r, g^x or g^y occurs twice."""
     seen: dict[str, list[bytes | int]] = {"r": [], "gx": [], "gy": []}
     target = context.target_session()
     for number in range(3):
@@ -286,14 +318,16 @@ def values_are_drawn_anew(context: Context) -> None:
                 seen["gy"].append(sent.message(Kind.DH_KEY).number("gy"))
             target.user("end")
     for name, values in seen.items():
-        check(len(set(values)) == len(values) == 3, f"{name} is another one in each of three handshakes")
-    check(not set(seen["gx"]) & set(seen["gy"]), "no D-H key serves in two handshakes")
+        wanted = "three different values in three handshakes"
+        check("handshake.value-reused", len(set(values)) == 3, expected=wanted, got=len(set(values)), case=name)
+    both = set(seen["gx"]) & set(seen["gy"])
+    check("handshake.value-reused", not both, expected="a new D-H key for each handshake", got=both, case="g^x and g^y")
 
 
 @scenario(requirements=("AKE-REFLECT-2", "!AKE-REFLECT-2", "KEYS-FPR-3"))
 def own_key_is_not_a_stranger(context: Context) -> None:
-    """Somebody who signs with the target's own long-term key is refused, or reported with that key's fingerprint; a
-    stranger never is.
+    """A peer that signs with the target's own long-term key is refused, or reported with the fingerprint of that key; a
+    stranger is never reported with it.
     """
     for key in ("alice", "mallory"):
         for target_begins in (True, False):
@@ -301,7 +335,11 @@ def own_key_is_not_a_stranger(context: Context) -> None:
             insider = target.insider(key)
             reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
             found = reply.of(Established)
-            check(key == "alice" or len(found) == 1, f"a stranger's handshake completes: {reply}")
+            completes = key == "alice" or len(found) == 1
+            check("session.not-established", completes, expected="one Established", got=reply, case="a stranger")
             if found and target.tells("established", "fingerprint"):
-                own = found[0].fingerprint == target.world.parties[TARGET].fingerprint
-                check(own == (key == "alice"), f"the fingerprint is that of the key that signed, {key}'s")
+                told, own = found[0].fingerprint, target.world.parties[TARGET].fingerprint
+                if key == "alice":
+                    check("handshake.own-key-not-recognised", told == own, expected=own, got=told)
+                else:
+                    check("session.wrong-fingerprint", told != own, expected="not the target's own", got=told)

@@ -21,7 +21,7 @@ from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
 from otterproof.harness.wire.fields import Type, encode
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import DsaPrivateKey, Established
+from otterproof.implementations.contract import DsaPrivateKey, Established, TextReceived
 
 #: Seconds after which no client takes a query for a repetition of the last one.
 LATER = 300
@@ -55,6 +55,33 @@ def refused(reply: Reply, check_id: str, why: object) -> None:
 def ignored(reply: Reply, check_id: str, why: object) -> None:
     """Demand that an input is ignored, as the protocol text uses the word: no effect, no text, no message at all."""
     reply.assert_ignored(check_id, why)
+
+
+def messages_of_others(target: TargetSession, version: int) -> dict[Kind, bytes]:
+    """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake between two others."""
+    stranger = Insider(target.insider().key, target.insider().target_tag, version=version, seed=b"elsewhere")
+    far = Insider(stranger.key, 0, version=version, seed=b"far away")
+    dh_key = far.dh_key()
+    return {
+        Kind.DH_KEY: stranger.dh_key(),
+        Kind.REVEAL_SIGNATURE: stranger.reveal_signature(dh_key),
+        Kind.SIGNATURE: stranger.signature(wire.parse(dh_key).number("gy")),
+    }
+
+
+#: What is wrong when a message is not ignored in a state that does not expect it.
+STRAY = {
+    Kind.DH_KEY: "handshake.stray-dh-key-not-ignored",
+    Kind.REVEAL_SIGNATURE: "handshake.stray-reveal-signature-not-ignored",
+    Kind.SIGNATURE: "handshake.stray-signature-message-not-ignored",
+}
+
+
+def ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
+    """Demand that the target ignores messages of these kinds, from another handshake, in its present state."""
+    messages = messages_of_others(target, target.version)
+    for kind in kinds:
+        target.receive(messages[kind]).assert_ignored(STRAY[kind], f"{shown(kind)} in {state}")
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -142,6 +169,49 @@ def signature_of(insider: Insider, commit: Message, reveal: Message) -> Genuine:
     message = wire.parse(insider.signature(gx))
     keys = crypto.handshake_keys(power(gx, insider.x))
     return Genuine(message, keys, True, power(DH_GENERATOR, insider.x), gx, insider.key)
+
+
+def completes(target: TargetSession, insider: Insider, genuine: Genuine) -> None:
+    """The genuine message completes the handshake, and texts arrive."""
+    target.receive(genuine.raw).one(Established)
+    target.assert_session_alive(insider)
+
+
+def key_exchange_1(insider: Insider) -> bytes:
+    """A well-formed version 1 Key Exchange Message: reply, public key, key id, D-H key, signature."""
+    gx = mpi(wire.parse(insider.dh_key()).number("gy"))
+    body = b"\0\1\x0a\0" + public_key(insider.key.public)[2:] + (1).to_bytes(4) + gx + bytes(40)
+    return wire.armour(body)
+
+
+#: Versions and types that no handshake message has.
+WRONG_HEADERS: dict[str, Callable[[Message], Message]] = {
+    "version 4": lambda message: message.with_value("version", 4),
+    "version 1": lambda message: message.with_value("version", 1),
+    "version 0": lambda message: message.with_value("version", 0),
+    "an unknown type": lambda message: message.with_value("type", 0x42),
+    "type 0": lambda message: message.with_value("type", 0),
+}
+
+
+def with_wrong_headers(message: bytes) -> dict[str, bytes]:
+    """The message with each wrong header, by what is wrong."""
+    parsed = wire.parse(message)
+    return {name: wire.build(change(parsed)) for name, change in WRONG_HEADERS.items()}
+
+
+def as_type(message: Message, code: int) -> bytes:
+    """The message with another type."""
+    return wire.build(message.with_value("type", code))
+
+
+def has_no_effect(target: TargetSession, check_id: str, genuine: Genuine) -> None:
+    """Demand that a message has no effect, though it may be shown: where no version is allowed everything is text."""
+    reply = target.receive(genuine.raw)
+    case = f"{shown(genuine.message.kind)} of a version that is no longer allowed"
+    refused(reply, check_id, case)
+    texts = [event.text for event in reply.of(TextReceived)]
+    check(check_id, texts in ([], [genuine.raw]), expected="no text, or the message as it is", got=reply, case=case)
 
 
 Lie: TypeAlias = Callable[[Genuine], bytes]

@@ -1,6 +1,6 @@
 """A D-H Commit in every authentication state. [Receiving a D-H Commit Message]
 
-States are not looked at; each is shown by what the target does with the next message.
+The scenarios do not look at states: what the target does with the next message shows its state.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message
 from otterproof.harness.wire.numbers import mpi, power
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Established
 from otterproof.scenarios.conformance.handshake_play import (
     commit_for_query,
@@ -32,7 +33,7 @@ def _reveal(target: TargetSession, insider: Insider, dh_key: Message) -> None:
 
 
 def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
-    """Have the insider draw another x until the hash of his g^x is as wanted."""
+    """Have the insider draw another x until the hash of its g^x is as wanted."""
     public = power(DH_GENERATOR, insider.x)
     while not wanted(hashlib.sha256(mpi(public)).digest()):
         insider.x += 1
@@ -41,28 +42,30 @@ def _with_hash(insider: Insider, wanted: Callable[[bytes], bool]) -> None:
 
 @scenario(requirements=("COMMIT-NONE-1", "COMMIT-NONE-2", "!COMMIT-NONE-2", "!AKE-OUTLINE-1"))
 def commit_in_none(context: Context) -> None:
-    """In NONE a commit, asked for or not, is answered with a D-H Key, and the Reveal Signature that follows completes;
-    without the commit it does not.
+    """In NONE a D-H Commit, solicited or not, is answered with a D-H Key, and the Reveal Signature that follows
+    completes the handshake; without the commit it does not.
     """
     target = context.target_session()
     insider = target.insider()
-    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    (dh_key,) = target.receive(insider.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
     reveal = insider.reveal_signature(wire.build(dh_key))
     other = context.target_session()
     other.user("start")
     refused(
-        other.receive(reveal), "handshake.stray-reveal-signature-not-ignored", "a Reveal Signature without a commit"
+        other.receive(reveal),
+        "handshake.stray-reveal-signature-not-ignored",
+        "a Reveal Signature Message without a commit",
     )
     target = context.target_session()
     insider = target.insider()
-    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    (dh_key,) = target.receive(insider.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
     _reveal(target, insider, dh_key)
-    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
+    (dh_key,) = target.receive(insider.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
     _reveal(target, insider, dh_key)
 
 
 def _edges(hashed: bytes) -> dict[bytes, bool]:
-    """Hashes next to one's own in one respect, and whether they are higher; read otherwise, it would be the reverse."""
+    """Hashes close to one's own in one respect, and whether they are higher; a wrong comparison reverses that."""
     number = int.from_bytes(hashed)
     top = 1 << 255
     edges = {number - 1: False, number + 1: True, number ^ top: number < top, 0: False, (1 << 256) - 1: True}
@@ -76,8 +79,9 @@ def _edges(hashed: bytes) -> dict[bytes, bool]:
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "COMMIT-DHKEY-2", "COMMIT-DHKEY-5", "!COMMIT-DHKEY-5"))
 def commits_that_cross_are_compared(context: Context) -> None:
-    """In AWAITING_DHKEY the hashes are compared as unsigned big-endian numbers of 32 bytes: next to its own, at both
-    ends, and where only sign or byte order would tell otherwise, the target yields to the higher one and no other.
+    """In AWAITING_DHKEY the hashes are compared as unsigned big-endian numbers of 32 bytes: the target yields to a
+    higher hash and to no other, whether the hash is next to its own, at either end of the range, or would compare
+    differently as a signed or little-endian number.
     """
     for number in range(7):
         target = context.target_session()
@@ -87,12 +91,14 @@ def commits_that_cross_are_compared(context: Context) -> None:
             break
         hashed, higher = edges[number]
         expected = Kind.DH_KEY if higher else Kind.DH_COMMIT
-        target.receive(insider.commit(hashed=hashed)).assert_sent(expected)
+        case = f"a hash that is {'higher' if higher else 'lower'} than the target's own, {shown(hashed)}"
+        reply = target.receive(insider.commit(hashed=hashed))
+        reply.assert_sent("handshake.commit-hashes-misjudged", expected, case=case)
 
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-2", "!COMMIT-DHKEY-3"))
 def commit_with_the_same_hash(context: Context) -> None:
-    """The target's own commit sent back has no lower hash, so that the target yields and answers with a D-H Key."""
+    """The target's own commit, sent back to it, has a hash that is not lower, so the target answers with a D-H Key."""
     target = context.target_session()
     insider = target.insider()
     own = commit_for_query(target)
@@ -100,7 +106,8 @@ def commit_with_the_same_hash(context: Context) -> None:
     commit = wire.parse(insider.commit())
     for name in ("encrypted_gx", "hashed_gx"):
         commit = commit.with_value(name, own.data(name))
-    target.receive(wire.build(commit)).assert_sent(Kind.DH_KEY)
+    reply = target.receive(wire.build(commit))
+    reply.assert_sent("handshake.commit-hashes-misjudged", Kind.DH_KEY, case="the target's own hash")
 
 
 @scenario(
@@ -116,20 +123,28 @@ def commit_with_the_same_hash(context: Context) -> None:
     )
 )
 def commit_with_a_lower_hash(context: Context) -> None:
-    """A commit with a lower hash than the target's own is ignored, as often as it comes: its own is sent again, and a
-    D-H Key still completes the handshake that began with that one.
+    """A commit with a lower hash than the target's own is ignored each time it arrives: the target sends its own commit
+    again, and a D-H Key still completes the handshake that began with it.
     """
     target = context.target_session()
     insider = target.insider()
     own = commit_for_query(target)
     _with_hash(insider, lambda hashed: hashed < own.data("hashed_gx"))
     for _ in range(2):
-        (again,) = target.receive(insider.commit()).assert_sent(Kind.DH_COMMIT)
-        same = all(again.data(name) == own.data(name) for name in ("encrypted_gx", "hashed_gx"))
-        check(same, "the commit that is sent again is the same")
+        reply = target.receive(insider.commit())
+        (again,) = reply.assert_sent("handshake.commit-hashes-misjudged", Kind.DH_COMMIT, case="a lower hash")
+        for name in ("encrypted_gx", "hashed_gx"):
+            before, now = own.data(name), again.data(name)
+            check("handshake.resent-commit-changed", before == now, expected=before, got=now, case=name)
         if context.version == 3:
             receiver = again.number("receiver_tag")
-            check(receiver in (0, insider.tag), f"it is addressed to 0 or to who sent the commit, not to {receiver:#x}")
+            check(
+                "handshake.wrong-receiver-tag",
+                receiver in (0, insider.tag),
+                expected=f"0 or {insider.tag:#x}",
+                got=f"{receiver:#x}",
+                case="a D-H Commit Message that is sent again",
+            )
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     target.receive(signature_of(insider, own, reveal).raw).one(Established)
     target.assert_session_alive(insider)
@@ -137,15 +152,18 @@ def commit_with_a_lower_hash(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-DHKEY-5", "!COMMIT-DHKEY-5", "COMMIT-DHKEY-6", "DHKEY-REVEALSIG-1"))
 def commit_with_a_higher_hash(context: Context) -> None:
-    """To a commit with a higher hash the target yields: it forgets its own g^x, so that a D-H Key for that is ignored,
-    and the Reveal Signature completes the other side's handshake.
+    """The target yields to a commit with a higher hash: it forgets its own g^x, ignores a D-H Key for it, and the
+    Reveal Signature completes the handshake of the other side.
     """
     target = context.target_session()
     insider = target.insider()
     own = commit_for_query(target)
     _with_hash(insider, lambda hashed: hashed > own.data("hashed_gx"))
-    (dh_key,) = target.receive(insider.commit()).assert_sent(Kind.DH_KEY)
-    target.receive(insider.dh_key()).assert_ignored("a D-H Key for a commit that was given up")
+    reply = target.receive(insider.commit())
+    (dh_key,) = reply.assert_sent("handshake.commit-hashes-misjudged", Kind.DH_KEY, case="a higher hash")
+    target.receive(insider.dh_key()).assert_ignored(
+        "handshake.stray-dh-key-not-ignored", "a D-H Key Message for a commit that was given up"
+    )
     _reveal(target, insider, dh_key)
 
 
@@ -158,18 +176,17 @@ def _both_begin(pair: Pair) -> None:
 
 
 def _one_session(pair: Pair) -> None:
-    for name in pair.names:
-        check(len(pair.events(0, name, Established)) == 1, f"{name} has one session")
-    ssids = [pair.one(0, name, Established).ssid for name in pair.names]
-    untold = leaves_out(pair.world.parties[TARGET], "established", "ssid")
-    check(ssids[0] == ssids[1] or untold, "it is the same session on both sides")
+    check_id = "handshake.crossing-commits-fail"
+    sessions = [pair.one(0, name, Established, check_id) for name in pair.names]
+    same = sessions[0].ssid == sessions[1].ssid or leaves_out(pair.world.parties[TARGET], "established", "ssid")
+    check(check_id, same, expected=sessions[1].ssid, got=sessions[0].ssid, case="the ssid of the target")
     pair.say(TARGET, b"from the target")
     pair.say(PEER, b"from the peer")
 
 
 @scenario(requirements=("COMMIT-DHKEY-7",))
 def both_begin_at_once(context: Context) -> None:
-    """Two sides that send commits at the same time end up in one session, whoever has the higher hash."""
+    """Two sides that send commits at the same time end up in one session, whichever has the higher hash."""
     for number in range(3):
         context.seed += b"%d" % number
         pair = context.pair()
@@ -180,7 +197,7 @@ def both_begin_at_once(context: Context) -> None:
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
 def both_begin_and_messages_linger(context: Context) -> None:
-    """The same holds when all that one side sends arrives late, after the other side has sent everything it can."""
+    """Two sides that send commits at the same time end up in one session even if messages for one side are late."""
     for number in range(2):
         for late in (TARGET, PEER):
             context.seed += b"%d" % number
@@ -206,16 +223,17 @@ def both_begin_and_messages_linger(context: Context) -> None:
     )
 )
 def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_REVEALSIG another commit gets the very same D-H Key and takes the place of the one before: the Reveal
-    Signature for the new one completes, that for the old one does not.
+    """In AWAITING_REVEALSIG another commit is answered with the same D-H Key and replaces the stored commit: the Reveal
+    Signature for the new commit completes the handshake, and the one for the old commit does not.
     """
     for which in ("old", "new"):
         target = context.target_session()
         insider, other = target.insider(), target.insider(seed=b"another x")
         dh_key = dh_key_for(target, insider)
         for commit in (insider.commit(), other.commit(), other.commit()):
-            (again,) = target.receive(commit).assert_sent(Kind.DH_KEY)
-            check(again.body == dh_key.body, "another commit is answered with the same D-H Key")
+            (again,) = target.receive(commit).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+            same = again.body == dh_key.body
+            check("handshake.dh-key-not-repeated", same, expected=dh_key.body, got=again.body)
         if which == "new":
             _reveal(target, other, dh_key)
         else:
@@ -223,14 +241,14 @@ def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
             refused(
                 target.receive(reveal),
                 "handshake.replaced-commit-still-open",
-                "the Reveal Signature for a commit that was replaced",
+                "the Reveal Signature Message for a commit that was replaced",
             )
 
 
 @scenario(requirements=("COMMIT-SIG-1", "!COMMIT-SIG-1", "COMMIT-SIG-2", "!COMMIT-SIG-2", "SIG-REVEALSIG-1"))
 def commit_while_a_signature_is_awaited(context: Context) -> None:
-    """In AWAITING_SIG a commit is answered with a D-H Key that is new each time; the Signature Message for the old
-    handshake is ignored then, and the Reveal Signature completes the new one.
+    """In AWAITING_SIG a commit is answered with a D-H Key that is new each time; the Signature Message of the old
+    handshake is then ignored, and the Reveal Signature completes the new one.
     """
     seen = set()
     for _ in range(2):
@@ -238,53 +256,58 @@ def commit_while_a_signature_is_awaited(context: Context) -> None:
         insider, other = target.insider(), target.insider(seed=b"another x")
         commit, reveal = reveal_for(target, insider)
         genuine = signature_of(insider, commit, reveal)
-        (dh_key,) = target.receive(other.commit()).assert_sent(Kind.DH_KEY)
-        gx = genuine.theirs
-        check(dh_key.number("gy") != gx, "the D-H Key is a new one, not the g^x of the handshake given up")
-        seen.add(dh_key.number("gy"))
-        target.receive(genuine.raw).assert_ignored("a Signature Message for a handshake that was given up")
+        (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+        gx, gy = genuine.theirs, dh_key.number("gy")
+        check("handshake.dh-key-not-new", gy != gx, expected="a new g^y", got="the g^x of the handshake before")
+        seen.add(gy)
+        target.receive(genuine.raw).assert_ignored(
+            "handshake.stray-signature-message-not-ignored", "a Signature Message for a handshake that was given up"
+        )
         _reveal(target, other, dh_key)
         commit, reveal = reveal_for(target, insider)
-        (dh_key,) = target.receive(other.commit()).assert_sent(Kind.DH_KEY)
-        check(dh_key.number("gy") not in seen, "the D-H Key is a new one each time")
+        (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+        new = dh_key.number("gy") not in seen
+        check("handshake.dh-key-not-new", new, expected="a new g^y", got="a g^y of an earlier handshake")
         _reveal(target, other, dh_key)
         context.seed += b"again"
 
 
 @scenario(requirements=("COMMIT-LIVE-1", "!COMMIT-LIVE-1"))
 def commit_in_a_session(context: Context) -> None:
-    """A commit in ENCRYPTED, from anybody, is answered, and the session stays usable until a handshake completes; then
-    it is the new one that is used.
+    """A commit in ENCRYPTED is answered, whoever sends it, and the session stays usable until the new handshake
+    completes; then the new session is used.
     """
     for target_begins in (False, True):
         target, insider = context.encrypted(target_begins=target_begins)
         other = target.insider(seed=b"another x")
         dh_key = dh_key_for(target, other)
-        target.assert_session_alive(insider)
+        target.assert_session_alive(insider, "state.session-not-kept-during-handshake")
         target.receive(wire.build(wire.parse(other.reveal_signature(wire.build(dh_key))).with_value("mac", bytes(20))))
-        target.assert_session_alive(insider)
+        target.assert_session_alive(insider, "state.session-not-kept-after-failure")
         again = dh_key_for(target, other)
         _reveal(target, other, again)
 
 
 def _malformed(insider: Insider) -> dict[str, bytes]:
-    """Commits that are none, and never become one whatever is revealed."""
+    """Malformed commits, which no revealed key can open."""
     commit = wire.parse(insider.commit())
     body, header = commit.body, len(commit.body) - len(commit.raw("encrypted_gx")) - 36
     return {
-        "a commit that ends after its header": wire.armour(body[:header]),
-        "a commit that ends in the encrypted g^x": wire.armour(body[: header + 100]),
-        "a commit without hash": wire.armour(body[:-36]),
-        "a commit that ends in the hash": wire.armour(body[:-10]),
-        "a commit whose hash is longer than the rest": wire.armour(body[:-36] + (4096).to_bytes(4) + body[-32:]),
-        "a commit whose g^x claims 4 GB": wire.armour(body[:header] + b"\xff" * 4 + body[header + 4 :]),
+        "a D-H Commit Message that ends after its header": wire.armour(body[:header]),
+        "a D-H Commit Message that ends in the encrypted g^x": wire.armour(body[: header + 100]),
+        "a D-H Commit Message without a hash": wire.armour(body[:-36]),
+        "a D-H Commit Message that ends in the hash": wire.armour(body[:-10]),
+        "a D-H Commit Message whose hash is longer than the rest": wire.armour(
+            body[:-36] + (4096).to_bytes(4) + body[-32:]
+        ),
+        "a D-H Commit Message whose g^x claims 4 GB": wire.armour(body[:header] + b"\xff" * 4 + body[header + 4 :]),
     }
 
 
 @scenario(requirements=("COMMIT-BAD-1", "!COMMIT-BAD-1", "!COMMIT-NONE-1", "!COMMIT-FORM-6", "!COMMIT-SIG-1"))
 def malformed_commit_in_each_state(context: Context) -> None:
-    """A commit that is cut short, or whose lengths are wrong, is not answered and changes nothing in any state: each
-    handshake under way completes.
+    """A commit that is cut short or has wrong lengths is not answered and changes nothing, in any state: a handshake
+    under way still completes.
     """
     target = context.target_session()
     insider, other = target.insider(), target.insider(seed=b"another x")
@@ -310,8 +333,8 @@ def malformed_commit_in_each_state(context: Context) -> None:
 
 @scenario(requirements=("AKE-REFLECT-1", "!AKE-REFLECT-1"))
 def own_messages_come_back(context: Context) -> None:
-    """All that the target sends, handed back to it as it is or under another client's tag, makes no session with
-    itself, whichever side its user takes.
+    """The target's own messages, sent back to it as they are or under another client's tag, make no session, whichever
+    role it has.
     """
     for under in (None, 0x2B2B):
         for asked in (True, False):
@@ -326,5 +349,5 @@ def own_messages_come_back(context: Context) -> None:
                     receiver = message.number("sender_tag")
                     message = message.with_value("sender_tag", under).with_value("receiver_tag", receiver)
                 reply = target.receive(wire.build(message))
-                reply.assert_rejected("the target's own message")
+                reply.assert_rejected("handshake.own-message-accepted", f"the target's own message, {shown(message)}")
                 waiting += [sent for sent in reply.sent if sent.kind in wire.ENCODED]

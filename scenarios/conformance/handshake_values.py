@@ -1,7 +1,8 @@
 """The D-H values of a handshake and the commitment to the first of them: ranges, hash, encryption, structure.
 
-Whoever sends a value that is none of the group still knows the secret that comes of it, so everything that follows is
-right and the session would be his. [Authenticated Key Exchange, D-H Commit Message, Reveal Signature Message]
+A sender of a value outside the group still knows the shared secret that follows from it, so all else in its messages
+is right, and only a check of the value itself prevents a session. [Authenticated Key Exchange, D-H Commit Message,
+Reveal Signature Message]
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ OUTSIDE: dict[int, tuple[int, ...]] = {
 
 
 def _secrets(public: int, theirs: int) -> tuple[int, ...]:
-    """The secrets that a value of ours may lead to, when nobody has an exponent for it."""
+    """The shared secrets that a value of the insider's may lead to, if nobody knows its exponent."""
     return OUTSIDE[public] if public in OUTSIDE else (theirs, DH_PRIME - theirs)  # 2 (or p + 2), and p - 2
 
 
 def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[Established]:
-    """A whole handshake in which the insider's g^x is `public`: the sessions that came of it."""
+    """A whole handshake in which the insider's g^x is `public`, and the sessions that it leads to."""
     dh_key = dh_key_for(target, insider, insider.commit(public))
     made = []
     for secret in _secrets(public, dh_key.number("gy")):
@@ -46,29 +47,31 @@ def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[Es
 
 
 def _completes(target: TargetSession, insider: Insider, values: Iterable[int]) -> bool:
-    """Whether a handshake with one of the values as g^x leads to a session; some need several tries."""
+    """Whether a handshake with one of these values as g^x leads to a session; some values need several tries."""
     return any(_begin_with(target, insider, public) for public in values)
 
 
 @scenario(requirements=("!AKE-VALID-2", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-2"))
 def gx_out_of_range(context: Context) -> None:
-    """A g^x below 2 or above p - 2 makes no session though all else is right; a handshake with a genuine one does."""
+    """A g^x below 2 or above p - 2 makes no session even if all else is right; a genuine handshake then completes."""
     target = context.target_session()
     insider = target.insider()
     for public in (*OUTSIDE, DH_PRIME + 2):
         made = _begin_with(target, insider, public)
-        check(not made, f"a g^x of {_named(public)} makes no session, and made {made}")
+        check(
+            "handshake.gx-range-not-checked", not made, expected="no session", got=made, case=f"g^x = {_named(public)}"
+        )
     start_over(target, insider)
 
 
 @scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-3", "AKE-VALID-4", "!AKE-VALID-4", "AKE-VALID-1", "DHKEY-DHKEY-2"))
 def gy_out_of_range(context: Context) -> None:
-    """A g^y below 2 or above p - 2 is not answered, and the genuine D-H Key that follows completes the handshake."""
+    """A g^y below 2 or above p - 2 is not answered; a genuine D-H Key then completes the handshake."""
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
     for public in (*OUTSIDE, DH_PRIME + 2):
-        refused(target.receive(insider.dh_key(public)), "handshake.gy-range-not-checked", f"a g^y of {_named(public)}")
+        refused(target.receive(insider.dh_key(public)), "handshake.gy-range-not-checked", f"g^y = {_named(public)}")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
     target.receive(insider.signature(gx)).one(Established)
@@ -77,20 +80,21 @@ def gy_out_of_range(context: Context) -> None:
 
 @scenario(requirements=("AKE-VALID-2", "AKE-VALID-3", "COMMIT-GX-6"))
 def gx_at_the_limits(context: Context) -> None:
-    """A g^x of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
+    """A g^x of 2, of p - 2, or of few bytes, sent as a short MPI, is accepted like any other."""
     for exponent in (1, 100, 1000):
         target = context.target_session()
         insider = target.insider()
         insider.x = exponent
         start_over(target, insider)
     target = context.target_session()
-    # The secret is one of two numbers; where a wrong guess ends the handshake, another one may be luckier.
-    check(_completes(target, target.insider(), [DH_PRIME - 2] * 16), "a g^x of p - 2 makes a session")
+    # The secret is one of two numbers, and a wrong guess may end the handshake: further handshakes guess again.
+    made = _completes(target, target.insider(), [DH_PRIME - 2] * 16)
+    check("handshake.limit-of-range-refused", made, expected="a session", got="none", case="g^x = p-2")
 
 
 @scenario(requirements=("AKE-VALID-1", "AKE-VALID-3"))
 def gy_at_the_limits(context: Context) -> None:
-    """A g^y of 2, of p - 2, or of few bytes, sent as its short MPI, is as good as any other."""
+    """A g^y of 2, of p - 2, or of few bytes, sent as a short MPI, is accepted like any other."""
     for exponent in (1, 100):
         target = context.target_session()
         insider = target.insider()
@@ -102,7 +106,13 @@ def gy_at_the_limits(context: Context) -> None:
     reveal = target.receive(insider.dh_key(DH_PRIME - 2)).message(Kind.REVEAL_SIGNATURE)
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
     right = [secret for secret in (gx, DH_PRIME - gx) if _mac_is_right(reveal, secret)]
-    check(len(right) == 1, "the Reveal Signature is made with the secret of g^y = p - 2")
+    check(
+        "handshake.limit-of-range-refused",
+        len(right) == 1,
+        expected="a Reveal Signature Message made with one of the two possible secrets",
+        got="one whose MAC is wrong for both of them",
+        case="g^y = p-2",
+    )
     signature = insider.signature(gx, SignatureOptions(secret=right[0]), public=DH_PRIME - 2)
     target.receive(signature).one(Established)
 
@@ -125,7 +135,7 @@ def _no_session(
     why: str,
     revealed: bytes | None = None,
 ) -> None:
-    """Demand that no session comes of a commit, answered or not, and of the Reveal Signature that goes with it."""
+    """Demand that a commit, answered or not, and the Reveal Signature that goes with it make no session."""
     target.user("start")
     answer = target.receive(commit)
     for dh_key in answer.messages(Kind.DH_KEY):
@@ -135,7 +145,7 @@ def _no_session(
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
 def commit_to_another_hash(context: Context) -> None:
-    """The hash in a commit must be the SHA-256 of the MPI that it encrypts, all 32 bytes of it."""
+    """A commit is refused unless its hash is the SHA-256 hash of the encrypted MPI, all 32 bytes of it."""
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
@@ -149,19 +159,18 @@ def commit_to_another_hash(context: Context) -> None:
         "a SHA-1 hash": hashlib.sha1(content).digest(),
         "an empty hash": b"",
         "a hash cut short": right[:-1],
-        "a hash with a byte too many": right + b"\0",
+        "a hash with an extra byte": right + b"\0",
     }
     for why, hashed in lies.items():
-        _no_session(
-            target, insider, "handshake.gx-hash-not-verified", insider.commit(hashed=hashed), f"a commit with {why}"
-        )
+        check_id = "handshake.gx-hash-not-verified" if len(hashed) == 32 else "encoding.hash-wrong-size-accepted"
+        _no_session(target, insider, check_id, insider.commit(hashed=hashed), f"a commit with {why}")
     start_over(target, insider)
 
 
 @scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
 def commit_to_what_is_no_mpi(context: Context) -> None:
-    """What a commit encrypts must be one MPI, as long as it says: bytes without length, or with a wrong one, are
-    refused although the hash is right.
+    """A commit is refused unless it encrypts exactly one MPI: bytes without a length, or with a wrong one, make no
+    session although their hash is right.
     """
     target = context.target_session()
     insider = target.insider()
@@ -185,10 +194,10 @@ def commit_to_what_is_no_mpi(context: Context) -> None:
 
 @scenario(requirements=("!COMMIT-GX-1", "!COMMIT-GX-4", "REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6"))
 def revealed_key_of_another_length(context: Context) -> None:
-    """A revealed key that has not 16 bytes is refused, even one that opens the commit, or would if it were padded; so
-    is a commit encrypted from another counter on, and another key than the one that was used.
+    """A revealed key is refused unless it has 16 bytes, even if it opens the commit, or would with padding. A wrong
+    key, and a commit that is encrypted with another initial counter, are refused too.
     """
-    wrong_size, wrong_key = "handshake.revealed-key-size-not-checked", "handshake.commit-opened-with-wrong-key"
+    wrong_size, wrong_key = "encoding.revealed-key-wrong-size-accepted", "handshake.commit-opened-with-wrong-key"
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
@@ -220,7 +229,7 @@ def revealed_key_of_another_length(context: Context) -> None:
 
 @scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
 def revealed_key_with_leading_zeros(context: Context) -> None:
-    """A revealed key of 16 bytes is as good as any other when it begins with zeros, or ends with them."""
+    """A revealed key of 16 bytes that begins or ends with zero bytes is accepted like any other."""
     for r in (bytes(15) + b"\x17", b"\x17" + bytes(15), b"\0" + bytes(range(1, 16))):
         target = context.target_session()
         insider = target.insider()
