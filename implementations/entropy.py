@@ -35,7 +35,7 @@ class SeededEntropy:
     """Values derived from a seed: SHAKE-256 over seed, label and index, as long as asked for.
 
     Every part is preceded by its length, so that no two draws hash the same bytes. The size is not hashed: a shorter
-    draw is the beginning of a longer one, as with a stream. Not secret randomness: whoever knows the seed knows all.
+    draw is the beginning of a longer one, as with a stream. Not secret randomness: with the seed, all of it is known.
     """
 
     def __init__(self, seed: bytes) -> None:

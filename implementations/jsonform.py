@@ -199,7 +199,7 @@ def _flag_codec(cls: type[Flag]) -> Codec:
                     f"{where}[{number}]", f"{name!r:.40} is no {cls.__name__}; known: {', '.join(by_name)}"
                 )
             if by_name[name] in flags:
-                raise JsonFormError(f"{where}[{number}]", f"{name!r} is there twice")
+                raise JsonFormError(f"{where}[{number}]", f"duplicate {name!r}")
             flags |= by_name[name]
         return flags
 
@@ -226,7 +226,7 @@ def _sequence_codec(item: Codec, container: type) -> Codec:
     def decode(value: object, where: str) -> Any:
         values = [item.decode(inner, f"{where}[{n}]") for n, inner in enumerate(_expect(value, list, where))]
         if container is frozenset and len(set(values)) != len(values):
-            raise JsonFormError(where, "a member of the set is there twice")
+            raise JsonFormError(where, "a duplicate member of the set")
         return container(values)
 
     return Codec(encode, decode)

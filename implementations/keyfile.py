@@ -201,7 +201,7 @@ class _Interpreter:
             if not isinstance(node, _List) or name not in names:
                 raise self._reader.error(node.at, f"expected one of the lists {', '.join(names)}")
             if name in found:
-                raise self._reader.error(node.at, f"({name} ...) is there twice")
+                raise self._reader.error(node.at, f"a second ({name} ...)")
             found[name] = node
         for name in names:
             if name not in found:
@@ -242,7 +242,7 @@ class _Interpreter:
 def check_key(key: DsaPrivateKey) -> None:
     """KeyFileError unless the sizes are those that OTR knows, q is prime, g has order q, and y = g^x mod p.
 
-    With other numbers a signature may be impossible, and whoever tries until one succeeds never ends: where g and p
+    With other numbers a signature may be impossible, and trying until one succeeds never ends: where g and p
     share the factor q, for example, every r is 0.
     """
     p, q, g, y = key.public.p, key.public.q, key.public.g, key.public.y

@@ -105,7 +105,7 @@ class Conversation:
         self.sent: dict[str, list[bytes]] = {"alice": [], "bob": []}
 
     def do(self, who: str, act: Callable[[DriverParty], Sequence[Event]]) -> None:
-        """Let one act, and deliver everything that comes of it, in order."""
+        """Let one act, and deliver everything that this causes, in order."""
         under_way = self._take(who, act(self.parties[who]))
         while under_way:
             receiver, message = under_way.pop(0)

@@ -135,7 +135,7 @@ def losses(case: Case) -> None:
 
 @_program(V3, V2)
 def smp(case: Case) -> None:
-    """SMP with equal and unequal secrets, with questions, given up, begun anew, and left by an end."""
+    """SMP with equal and unequal secrets, with questions, given up, begun again, and left by an end."""
     for asks, answers in (("alice", "bob"), ("bob", "alice")):
         for own, theirs in ((b"open sesame", b"open sesame"), (b"open sesame", b"Open Sesame")):
             _do(case, act(asks, "smp_start", secret=own, question=b"what is the word?"))

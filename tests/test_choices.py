@@ -102,7 +102,7 @@ def test_choices_with_mistakes_are_not_loaded(folder: Path) -> None:
 
 
 def test_every_reading_of_the_engines_has_a_choice() -> None:
-    """A reading that no choice answers any more is a problem; one that the engines don't take is none."""
+    """A reading that no choice answers any more is a problem; one that the engines don't take is not."""
     table = requirements.load()
     without = {
         key: replace(one, readings=tuple(name for name in one.readings if name != "COMMIT-EQUAL"))

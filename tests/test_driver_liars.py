@@ -240,7 +240,7 @@ def test_wrong_answers(liar: Make, method: str, result: str, words: str) -> None
         ('HELLO | {"otr_versions": [3.0]}', "otr_versions is .3.0."),
         ('HELLO | {"otr_versions": [3, 3]}', "otr_versions is .3, 3."),
         ('HELLO | {"capabilities": ["v2"]}', "claims v2, and its otr_versions are .3."),
-        ('HELLO | {"capabilities": ["v3", "v3"]}', "there twice"),
+        ('HELLO | {"capabilities": ["v3", "v3"]}', "a duplicate capability"),
         ('HELLO | {"capabilities": {"v3": 1}}', "must be a list of names"),
         ('HELLO | {"randomness": []}', "randomness is"),
     ],

@@ -115,7 +115,7 @@ SILENT = {
 def test_a_misdeed_is_told_and_the_next_case_gets_a_new_process(
     misdeed: str, kind: type[TargetError], words: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Who is to die does so in the end, and the others live for ever: nothing depends on how long is waited for that.
+    # Who is to die does so in the end, and the others never do: nothing depends on how long is waited for that.
     monkeypatch.setattr(supervisor, "_GRACE", 60.0 if kind is TargetCrash else 0.0)
     monkeypatch.setattr(supervisor, "_AGONY", 0.0)
     with rogue(misdeed) as target:

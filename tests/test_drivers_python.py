@@ -155,7 +155,7 @@ def test_smp_with_unequal_secrets(name: str, version: int, by: str) -> None:
     pair.smp(by, (b"otter", b"ferret"), b"Which?")
     assert pair.events("target") == [SmpFinished(pair.instance["target"], equal=False)]
     if name == "potr" and by == "engine":
-        # It aborts instead of sending the last message, so that the starter never learns what came of it.
+        # It aborts instead of sending the last message, so that the starter never learns the result.
         assert pair.events("engine") == [SmpAborted(0, Reason.PEER_ABORTED)]
     else:
         told = pair.events("engine")

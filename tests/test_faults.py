@@ -134,7 +134,7 @@ def test_an_unknown_fault_is_told_with_its_neighbours() -> None:
 
 
 def test_an_edit_that_is_no_python_is_told() -> None:
-    with pytest.raises(FaultError, match=r"fault test-broken: .*SyntaxError.*mend the text in `replace`"):
+    with pytest.raises(FaultError, match=r"fault test-broken: .*SyntaxError.*correct the text in `replace`"):
         make_engine("test-broken", [Edit("text.py", "def allowed(", "def ")])
     assert not [name for name in sys.modules if name.startswith(PREFIX + "test_broken")]
 
@@ -159,7 +159,7 @@ def test_the_entry_of_these_tests_is_good() -> None:
         ("hint = ", "hint_ = ", "'hint' is missing"),
         ("hint = ", 'more = "x"\nhint = ', "unknown key 'more'"),
         ('file = "a.py"', 'file = "b.py"', "no file 'b.py'; it has a.py"),
-        ('find = "one"', 'find = "three"', "stands 0 times in a.py.*copy the text from there anew"),
+        ('find = "one"', 'find = "three"', "stands 0 times in a.py.*copy the text from there again"),
         ('find = "one"', 'find = "two"', "stands 2 times in a.py.*take in more"),
         ('find = "one"', 'find = ""', "stands 0 times"),
         ('replace = "1"', 'replace = "one"', "replaces 'one' by itself"),

@@ -272,7 +272,7 @@ def test_signature_block_faults() -> None:
     halves = (b"\0" * 20, full, b"\0" * 19 + b"\1")
     for signature in (r + s for r in halves for s in halves):
         assert reveal_fault(public + one + signature) == Rejected(Reason.BAD_SIGNATURE)
-    # Numbers that pass for a key although they are none: even p, composite q, s without an inverse.
+    # Numbers that pass for a key but are not one: even p, composite q, s without an inverse.
     strange = replace(KEY_A.public, p=1 << 1023, q=1 << 159)
     two = (2).to_bytes(20, "big")
     for signature in (two + two, two + (3).to_bytes(20, "big")):

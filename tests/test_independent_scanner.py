@@ -54,7 +54,7 @@ BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def fault(message: bytes, version: int = 3) -> Reason | None:
-    """Why the fragment at the start of a message is none, if it is none."""
+    """Why the text at the start of a message is not a fragment; "" if it is one."""
     try:
         parse(message, 0, version, TAG_A)
     except Fault as found:

@@ -1,4 +1,4 @@
-"""The insider: what he makes is accepted when it should be, and wrong only where he is asked to lie."""
+"""The insider: what it makes is accepted when it should be, and wrong only where it is asked to lie."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sent(events: object) -> bytes:
 
 
 def begun(target: Engine, insider: Insider, signed: SignatureOptions | None = None) -> list[Event]:
-    """He begins the handshake; what comes of his Reveal Signature."""
+    """The insider begins the handshake; the answer to its Reveal Signature."""
     dh_key = sent(list(target.receive(insider.commit())))
     return list(target.receive(insider.reveal_signature(dh_key, signed or SignatureOptions())))
 
@@ -137,7 +137,7 @@ def test_a_lie_in_a_data_message_is_the_only_thing_wrong(engine: type[ReferenceE
 @VERSIONS
 @pytest.mark.parametrize("begins", [True, False])
 def test_smp(engine: type[ReferenceEngine], version: int, begins: bool) -> None:
-    """He can play either part, and knows what he would have to lie about."""
+    """The insider can play either part, and knows what it would have to lie about."""
     target, insider = facing(engine, version)
     begun(target, insider)
     pair = (fingerprint(published_key("mallory").public), target.fingerprint)

@@ -237,7 +237,7 @@ def replaced(path: list[str | int], value: object) -> Any:
         (["sessions", 0, "ratchet", "our_keys"], {"1": ""}, "snapshot.sessions[0].ratchet.our_keys[1]", "hexadecimal"),
         (["sessions", 0, "ratchet", "sent"], {"1": 2}, "snapshot.sessions[0].ratchet.sent: a key", 'as "a,b"'),
         (["sessions", 0, "ratchet", "sent"], {"1,2": "2"}, "snapshot.sessions[0].ratchet.sent[1,2]", "an integer"),
-        (["sessions", 0, "ratchet", "verified"], ["1,1", "1,1"], "snapshot.sessions[0].ratchet.verified", "twice"),
+        (["sessions", 0, "ratchet", "verified"], ["1,1", "1,1"], "snapshot.sessions[0].ratchet.verified", "duplicate"),
         (["fragments"], {"9" * 5000: "1,2"}, "snapshot.fragments: a key", "decimal"),
         (["fragments"], {"0": "1,-2"}, "snapshot.fragments[0]", "decimal"),
         (["fragments"], {"0": "1,２"}, "snapshot.fragments[0]", "decimal"),
@@ -254,7 +254,7 @@ def test_what_is_wrong_with_a_snapshot_is_said(path: list[str | int], value: obj
 def test_what_is_wrong_with_policies_and_keys_is_said() -> None:
     with pytest.raises(JsonFormError, match=r"policy\[1\]: 'allow_v1' is no Policy; known: allow_v2"):
         policy_from_json(["allow_v2", "allow_v1"])
-    with pytest.raises(JsonFormError, match=r"policy\[1\]: 'allow_v2' is there twice"):
+    with pytest.raises(JsonFormError, match=r"policy\[1\]: duplicate 'allow_v2'"):
         policy_from_json(["allow_v2", "allow_v2"])
     with pytest.raises(JsonFormError, match="key: missing field 'x'"):
         dsa_key_from_json({"p": "1", "q": "1", "g": "1", "y": "1"})

@@ -31,7 +31,7 @@ NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 # In a process of its own, since libgcrypt is set up once per process and ends the process when something is amiss.
 # Arguments: key file, and for each account its name and protocol in hexadecimal; prints the fingerprints.
-# With an empty line on standard input, libotr first makes a key for a further account and writes the file anew.
+# With an empty line on standard input, libotr first makes a key for a further account and rewrites the file.
 LIBOTR = """
 import ctypes, sys
 try:
@@ -191,7 +191,7 @@ def test_order_white_space_and_a_closing_nul_do_not_matter() -> None:
         (b"()", 1, 1, 'expected a list "(privkeys ...)"'),
         (b"((privkeys))", 1, 1, 'expected a list "(privkeys ...)"'),
         (b"(privkeys account)", 1, 11, 'expected a list "(account ...)"'),
-        (b"(privkeys\n(account (name x) (name y)))", 2, 19, "(name ...) is there twice"),
+        (b"(privkeys\n(account (name x) (name y)))", 2, 19, "a second (name ...)"),
         (b"(privkeys (account (name x)))", 1, 11, "(protocol ...) is missing"),
         (b"(privkeys (account (nom x)))", 1, 20, "expected one of the lists name, protocol, private-key"),
         (b"(privkeys (account x))", 1, 20, "expected one of the lists"),

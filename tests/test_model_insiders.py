@@ -143,7 +143,7 @@ def _mpi(number: int) -> bytes:
     ],
 )
 def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
-    """Bob gives his D-H key another id, or signs something else."""
+    """Bob gives the D-H key another id, or signs something else."""
     duo = pair()
     duo.world.user("alice", "start")
     for to in ("bob", "alice", "bob"):

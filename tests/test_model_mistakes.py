@@ -216,7 +216,7 @@ class _ReplayDelivered:
 
 
 class _ValueKept:
-    """A value is that of the first time for ever."""
+    """A value always stays that of the first time."""
 
     def __init__(self, kind: type[Event], name: str) -> None:
         self._kind = kind
@@ -333,7 +333,7 @@ _MISTAKES: Mapping[str, Callable[[], Mistake]] = {
     "fingerprint forgotten": lambda: _session(fingerprint=lambda value: b""),
     "focus": lambda: _party(focus=lambda focus: 0),
     "announcement": lambda: _party(announced=lambda open_: False),
-    "announced for ever": lambda: _party(announced=lambda open_: True),
+    "always announced": lambda: _party(announced=lambda open_: True),
     "heard plaintext": lambda: _party(heard_plaintext=_not),
     "session forgotten": lambda: _party(sessions=lambda sessions: sessions[:1]),
     "stored": lambda: _party(stored=lambda texts: ()),

@@ -73,7 +73,7 @@ def test_healing_objects(engine: type[ReferenceEngine], start: str, moves: tuple
 
 
 def test_a_loss_in_silence_is_objected_to() -> None:
-    """Bob has lost the session, says nothing of a message that he can't read, and Alice is not told."""
+    """Bob has lost the session, says nothing of a message that can't be read, and Alice is not told."""
 
     class Silent(ReferenceEngine):
         def receive(self, message: bytes) -> Sequence[Event]:

@@ -6,7 +6,7 @@ from hypothesis import settings
 
 from otterproof.scenarios.properties.machines import Clients, Conversation
 
-# One failure at a time: shortening takes a while, and the first is what somebody will mend.
+# One failure at a time: shortening takes a while, and the first is what somebody will fix.
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(settings(), stateful_step_count=40, report_multiple_bugs=False)
 

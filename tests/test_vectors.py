@@ -74,7 +74,7 @@ def test_a_case_has_an_outcome_for_each_reading() -> None:
         (lambda file: file["groups"][0].update(operation="armour"), "unknown field 'type'"),
         (lambda file: file["groups"][0].update(id="armour.byte"), "does not begin with its kind"),
         (lambda file: first(file).update(more=1), "unknown field 'more'"),
-        (lambda file: first(file).update(id=file["groups"][0]["cases"][1]["id"]), "is there twice"),
+        (lambda file: first(file).update(id=file["groups"][0]["cases"][1]["id"]), "duplicate id"),
         (lambda file: first(file).update(id="encodings.other.name"), "does not begin with its group's"),
         (lambda file: first(file).update(flags=["Unheard"]), "has the flag Unheard, which has no note"),
         (lambda file: first(file).update(encoded="0"), "hexadecimal digits, two a byte"),

@@ -73,7 +73,7 @@ def test_the_folder_passes(folder: Path) -> None:
     ("make", "words"),
     [
         (lambda file: first(file).update(more=1), "unknown field 'more'"),
-        (lambda file: first(file).update(id=file["groups"][0]["cases"][1]["id"]), "is there twice"),
+        (lambda file: first(file).update(id=file["groups"][0]["cases"][1]["id"]), "duplicate id"),
         (lambda file: file.update(cases=1), "cases says 1"),
         (lambda file: first(file).update(flags=["Unheard"]), "has no note"),
         (lambda file: first(file).update(requirements=["SMP-SECRET-99"]), "unknown requirement SMP-SECRET-99"),

@@ -240,7 +240,7 @@ def _group(value: Any, where: str) -> Group:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is there twice in one object")
+        raise ValueError("a name appears twice in one object")
     return found
 
 
@@ -288,7 +288,7 @@ def _agrees(file: VectorFile, values: Mapping[str, Any], where: str) -> None:
             raise VectorError(where, f"{name} says {said}, and there are {there}")
     ids = Counter([group.id for group in file.groups] + [case.id for _, case in file])
     for twice in sorted(name for name, count in ids.items() if count > 1):
-        raise VectorError(where, f"the id {twice} is there twice")
+        raise VectorError(where, f"duplicate id {twice}")
     for group in file.groups:
         if not group.id.startswith(f"{file.kind}."):
             raise VectorError(where, f"the id of group {group.id} does not begin with its kind, {file.kind}")

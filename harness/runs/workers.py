@@ -1,9 +1,9 @@
 """Processes that share the work of a command, and what happens when one of them dies.
 
 Each worker has a pipe of its own and one task at a time, so it is always known what a worker was doing when it died.
-That task is lost, and whoever handed it out says what its result is then; a new worker takes the place of the dead one,
+That task is lost, and its giver says what its result is then; a new worker takes the place of the dead one,
 and the other tasks go on. (The executors of the standard library give up all tasks that are running when one worker
-dies, and multiprocessing.Pool waits for ever.)
+dies, and multiprocessing.Pool waits without end.)
 
 Ctrl-C and the other signals that end a command are for the main process alone, though a terminal or a time limit sends
 them to the workers as well. The main process ends the workers when it is done with them, and Linux when it is gone.

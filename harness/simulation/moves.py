@@ -131,7 +131,7 @@ class Forge:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Deliver what is under way, and what comes of it, in the order of sending; at most `limit` messages."""
+    """Deliver what is under way, and what that causes, in the order of sending; at most `limit` messages."""
 
     limit: int = 40
 

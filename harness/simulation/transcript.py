@@ -1,6 +1,6 @@
 """The transcript: one run as a JSON Lines file, from which it can be read, judged, drawn and run again (replay.py).
 
-First a header (who took part, made from what), then a line for each step (one input to one party and what came of it)
+First a header (who took part, made from what), then a line for each step (one input to one party and its result)
 and for each move of the adversary that reached nobody, last the verdict. `transcript.schema.json` describes the lines;
 the JSON forms of events, snapshots, arguments and configurations are those of `implementations`. Each line is flushed
 when it is written, so an interrupted run leaves everything up to the interruption, and a file that lacks a verdict.
@@ -107,7 +107,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One input to one party and what came of it.
+    """One input to one party and its result.
 
     time: whole seconds, as told to all parties. snapshot: the party's state afterwards, if it was recorded. move: the
     adversary's, if this was one. failure: how the party failed to answer, else None; `events` is then empty.

@@ -2,8 +2,8 @@
 
 Each line must fit `transcript.schema.json`, which bounds what could cost without end: the number of parties, times,
 sizes, the digits of keys. Then come the rules that hold between lines. A party's key must be a DSA key, because with
-numbers that are none an engine may calculate for ever. Memory is bounded by the size of the file, of each line, and by
-the number of lists and objects in all lines together, each of which takes many times the bytes that it has in JSON.
+other numbers an engine may calculate without end. Memory is bounded by the size of the file, of each line, and by the
+number of lists and objects in all lines together, each of which takes many times the bytes that it has in JSON.
 """
 
 from __future__ import annotations

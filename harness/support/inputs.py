@@ -29,7 +29,7 @@ _TOML_LINE = 4096
 
 
 def parse_json(text: str | bytes, *, whole: bool = False) -> Any:
-    """A JSON value. ValueError with the reason when it is none, or is one that no file of ours has.
+    """A JSON value. ValueError with the reason when it is not one, or is one that no file of ours has.
 
     Refused are a name that appears twice in one object, NaN and infinities, numbers of thousands of digits, text that
     is not UTF-8, and values that are nested hundreds of levels deep. whole: also numbers with a fraction or exponent,

@@ -1,6 +1,6 @@
 """What can be judged: what a target is, and the project's own engines as targets.
 
-A target is an engine run in this process, or a third-party implementation behind the driver protocol; whoever judges it
+A target is an engine run in this process, or a third-party implementation behind the driver protocol; what judges it
 sees only parties. An engine of the project's runs in lockstep with the other engine; one that
 may be wrong is alone (`SingleEngineTarget`), as a third-party implementation is. `registry` has the targets by name.
 """

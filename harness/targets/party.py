@@ -1,4 +1,4 @@
-"""What a party is: one side of a conversation, whoever plays it.
+"""What a party is: one side of a conversation, whatever plays it.
 
 An engine, two engines in lockstep and a program behind the driver protocol are all parties. What a party can do beyond
 the minimum is declared as a protocol of its own: some can be copied, some can be looked into, some show their secrets,

@@ -353,7 +353,7 @@ def score(card: ScoreCard) -> None:
 
 
 def gaps(card: ScoreCard) -> None:
-    """Print what is not as it must be: with the genuine engine, for faults, for scenarios."""
+    """Print the gaps: with the genuine engine, for faults, for scenarios."""
     for what, lines in card.gaps().items():
         say(f"{what}: {len(lines)}")
         for one in lines:

@@ -178,7 +178,7 @@ def _offer(make: PartyMaker, group: Fields, case: Fields) -> Answer:
     shown = [event for event in events if isinstance(event, TextReceived)]
     sent = [wire.parse(event.message) for event in events if isinstance(event, Outgoing)]
     if len(shown) > 1 or len(sent) > 1 or any(message.kind is not wire.Kind.DH_COMMIT for message in sent):
-        raise ValueError(f"more than one text, or something else than one commit came of it: {events!r:.200}")
+        raise ValueError(f"more than one text, or something other than one commit resulted: {events!r:.200}")
     seen = {"shown": shown[0].text if shown else None, "warned": any(event.warn for event in shown)}
     return Answer(bool(sent), {"version": sent[0].version, **seen} if sent else seen)
 
@@ -190,7 +190,7 @@ def _assembly(make: PartyMaker, group: Fields, case: Fields) -> Answer:
     for message in case.items_of("messages"):
         found = [event.text for event in party.receive(message) if isinstance(event, ErrorReceived)]
         if len(found) > 1:
-            raise ValueError(f"several Error Messages came of one message: {found!r:.200}")
+            raise ValueError(f"one message led to several Error Messages: {found!r:.200}")
         yields.append(found[0] if found else None)
     expect: dict[str, Any] = {"yields": tuple(yields)}
     state = state_of(party)

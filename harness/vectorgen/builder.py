@@ -122,7 +122,7 @@ class FileBuilder:
         return builder
 
     def scratch(self, name: str, reach: Act, *, version: int = 3) -> Scene:
-        """A scene that is played only for what comes of it."""
+        """A scene that is played only for its result."""
         return PlayGroup(
             f"{self.kind}.{name}", "", reach, config(version), version, SEED, self.engine, None, "mallory"
         ).scene()

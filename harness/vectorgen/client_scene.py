@@ -1,7 +1,7 @@
 """The scene of a play: one client, made from a configuration and a seed, and an insider who faces it.
 
 A scene writes down every step. The acts of a play are functions of a scene, so that they can be done again with another
-client in the place of the engine: the insider makes his messages anew, for whatever keys that client has.
+client in the place of the engine: the insider makes its messages again, for the keys that client has.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One input, and what came of it. time: None when it is that of the step before."""
+    """One input, and its result. time: None when it is that of the step before."""
 
     time: int | None
     action: str

@@ -182,7 +182,7 @@ def _again(header: Header, whose: str) -> list[dict[str, Any]]:
     steps: list[WorldStep] = []
     failure = attempt(program, fresh=True, watch=steps.append)
     if failure is not None:
-        raise AddError(f"the program fails with the engines, too: {failure.detail}; mend them first")
+        raise AddError(f"the program fails with the engines, too: {failure.detail}; fix them first")
     return _inputs([(step.now, step.action, step.args) for step in steps if step.party == whose])
 
 

@@ -23,7 +23,7 @@ TOOLS: dict[str, Tools] = {"reference": ReferenceTools(), "independent": Indepen
 
 
 def subject(engine: str) -> Subject:
-    """An engine as the one that answers. KeyError for a name that is none."""
+    """An engine as the one that answers. KeyError for an unknown name."""
     factory = ENGINES[engine]
 
     def make(config: PartyConfig) -> Party:

@@ -1,7 +1,7 @@
-"""Whether the committed vectors are as they must be, apart from whether they are right: that is verify's business.
+"""Whether the committed vectors are well-formed, apart from whether they are right: that is verify's business.
 
 A rule is a function from all files to its problems. The loader already refuses unknown fields, wrong forms, wrong
-counts, ids that are there twice and flags without a note; here they are told as problems like the others.
+counts, duplicate ids and flags without a note; here they are told as problems like the others.
 """
 
 from __future__ import annotations

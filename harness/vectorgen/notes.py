@@ -129,12 +129,12 @@ NOTES = {
     ),
     "Commitment": Note(
         "the hash of the D-H Commit is not compared with the revealed value",
-        "whoever commits can choose a key after having seen the other one",
+        "the committing side can choose its key after seeing the other one",
         "protocol text, Receiving a Reveal Signature Message",
     ),
     "Collision": Note(
         "hashes of two D-H Commits are compared as signed numbers, in part, or with a wrong outcome for equal ones",
-        "two clients that begin at once wait for each other for ever",
+        "two clients that begin at once wait for each other forever",
         "protocol text, Receiving a D-H Commit Message",
     ),
     "State": Note(
@@ -154,7 +154,7 @@ NOTES = {
     ),
     "Signed": Note(
         "what is signed is not what the two sides agreed on, or is not compared in all its parts",
-        "somebody in the middle passes a proof on as his own",
+        "somebody in the middle passes a proof on as their own",
         "protocol text, Reveal Signature and Signature Messages",
     ),
     "Mac": Note(
@@ -204,7 +204,7 @@ NOTES = {
     ),
     "Ratchet": Note(
         "keys are forgotten too early or too late, or change when they must not",
-        "a conversation breaks after a lost message, or old messages can be read by whoever takes the device",
+        "a conversation breaks after a lost message, or anyone who takes the device can read old messages",
         "protocol text, Key Management",
     ),
     "MacKeys": Note(

@@ -30,7 +30,7 @@ EngineMaker = Callable[[PartyConfig, RecordingEntropy], Engine]
 
 
 class ClaimError(Exception):
-    """An engine does not do what the author of a case says, or a case is not written as it must be."""
+    """An engine does not do what the author of a case says, or a case is not written correctly."""
 
 
 def nothing(scene: Scene) -> None:
@@ -140,7 +140,7 @@ class PlayGroup(Plays):
         return Scene(self._engine, start.version, deepcopy(start.insider), [], deepcopy(start.memory))
 
     def _after(self, scene: Scene) -> list[Step]:
-        """What comes of the sequel. The insider must be the one from before the case."""
+        """The result of the sequel. The insider must be the one from before the case."""
         before = len(scene.steps)
         scene.insider, scene.memory = deepcopy(self._start.insider), deepcopy(self._start.memory)
         if self._sequel is not None:

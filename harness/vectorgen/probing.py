@@ -1,6 +1,6 @@
 """Vectors for a target whose randomness can't be given: the authors' acts, done once more with the target as client.
 
-An insider reaches the state and makes each message anew, for the keys that the target has drawn; what the target then
+An insider reaches the state and makes each message again, for the keys that the target has drawn; what the target then
 sends and shows is compared with what the committed case expects, by kind and text. So it is the case's meaning that is
 checked, and not its bytes.
 """

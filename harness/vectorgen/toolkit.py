@@ -1,7 +1,7 @@
 """An independent judge of the vectors: the OTR toolkit of libotr's authors, as programs from the system.
 
 Neither the project's engines nor its codec had a hand in it. `otr_sesskeys` and `otr_mackey` derive the keys for Data
-Messages, `otr_readforge` verifies, decrypts and writes a Data Message anew, `otr_parse` reads all encoded messages.
+Messages, `otr_readforge` verifies, decrypts and rewrites a Data Message, `otr_parse` reads all encoded messages.
 What the programs can't judge is left out with the reason: they know no ranges of D-H keys, no fragments and no states.
 """
 

@@ -1,4 +1,4 @@
-"""The intermediate values of a conversation, for whoever wants to know where his own computation parted from it.
+"""The intermediate values of a conversation, to find out where another computation departs from it.
 
 They are worked out from what a party drew and what it shows of its state, with the functions of the engine that
 generates; names say where a value belongs. Numbers are big-endian without leading zeros.

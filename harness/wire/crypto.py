@@ -117,6 +117,6 @@ def committed_gxmpi(message: Message, r: bytes) -> bytes:
 
 
 def with_gxmpi(message: Message, gxmpi: bytes, r: bytes) -> Message:
-    """The D-H Commit with another gxmpi, well formed or not, encrypted and hashed as it must be."""
+    """The D-H Commit with another gxmpi, well formed or not, encrypted and hashed correctly."""
     changed = message.with_value("encrypted_gx", aes_ctr(r, bytes(8), gxmpi))
     return changed.with_value("hashed_gx", hashlib.sha256(gxmpi).digest())

@@ -111,18 +111,18 @@ class Message:
         return self.field(name).raw
 
     def with_value(self, name: str, value: int | bytes) -> Message:
-        """The message with another value in a field, encoded as it must be. FieldError when it does not fit."""
+        """The message with another value in a field, encoded correctly. FieldError when it does not fit."""
         field = self.field(name)
         size = len(field.raw) if field.type is Type.FIXED and field.value is not None else 0
         return self.with_raw(name, encode(field.type, value, name, size))
 
     def with_raw(self, name: str, raw: bytes) -> Message:
-        """The message with other bytes in the place of a field's, lengths and all. It is read anew."""
+        """The message with other bytes in the place of a field's, lengths and all. It is read again."""
         self.field(name)
         return self.with_body(b"".join(raw if field.name == name else field.raw for field in self.fields))
 
     def with_body(self, body: bytes) -> Message:
-        """The message with another layer, within the same armour if it has any. It is read anew."""
+        """The message with another layer, within the same armour if it has any. It is read again."""
         if self.armour is None:
             return parse(body)
         return _parse_binary(body, replace(self.armour, base64=b64encode(body)))

@@ -38,7 +38,7 @@ def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
         return message
 
 
-#: Bytes that the forger authenticates, in search of a message and the key that fits it, before he gives up. What he
+#: Bytes that the forger authenticates, in search of a message and the key that fits it, before giving up. What it
 #: tries is every message with every key revealed, and a hostile target reveals as many as it likes.
 _FORGER_WORK = 1 << 25
 

@@ -16,7 +16,7 @@ from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 @lru_cache(maxsize=1 << 15)
 def power(base: int, exponent: int) -> int:
-    """base ** exponent modulo p; remembered, since he sends many variants of one message."""
+    """base ** exponent modulo p; remembered, since the insider sends many variants of one message."""
     return pow(base, exponent, DH_PRIME)
 
 

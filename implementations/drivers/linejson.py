@@ -44,7 +44,7 @@ class Unsupported(Exception):
 
 
 class InvalidParams(Exception):
-    """The request is not as it must be: a mistake of whoever asks."""
+    """The request is not valid: a mistake of the side that asks."""
 
 
 def serve(methods: Mapping[str, Method]) -> None:

@@ -66,7 +66,7 @@ def handshake_keys(secbytes: bytes) -> HandshakeKeys:
 def session_keys(secbytes: bytes, ours: int, theirs: int) -> SessionKeys:
     """The keys for Data Messages under two public keys; the numerically greater one is the "high" end.
 
-    Both ends come to the same keys, and which is which is decided for each pair anew. [DATA-ORDER-2, DERIVE-DATA-2,
+    Both ends come to the same keys, and which is which is decided for each pair. [DATA-ORDER-2, DERIVE-DATA-2,
     DERIVE-DATA-3] h1 and h2 are SHA-1 and SHA256 of a byte and secbytes. [DERIVE-DATA-5]
     """
     # [DERIVE-DATA-4]

@@ -88,7 +88,7 @@ def _read_tags(tags: bytes) -> tuple[int, int]:
 def _read_number(text: bytes, base: int, most: int) -> int:
     """A number of one to `most` digits. Raises Fault(BAD_FRAGMENT) for a longer one before it looks at its digits.
 
-    Leading zeros and letters of either case are digits; a sign or a blank is none. [FRAGMENT-RECV-4, FRAGMENT-RECV-20]
+    Leading zeros and letters of either case are digits; a sign or a blank is not. [FRAGMENT-RECV-4, FRAGMENT-RECV-20]
     """
     if not 1 <= len(text) <= most or not consists_of(text, _DIGITS[base]):
         raise Fault(Reason.BAD_FRAGMENT)

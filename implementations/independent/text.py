@@ -37,7 +37,7 @@ _BLANK: Final = b" \t"
 _BASE64: Final = (string.ascii_letters + string.digits + "+/").encode()
 _PAD: Final = b"="
 
-#: Bytes that end the list of versions in a query, so that it is none: space and the control characters.
+#: Bytes that end the list of versions in a query, so that it is no query: space and the control characters.
 _NEVER_LISTED: Final = bytes(range(0x21)) + b"\x7f"
 
 

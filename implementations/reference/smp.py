@@ -129,7 +129,7 @@ def _check_exponent(prefix: int, element: int, c: int, d: int) -> None:
 
 
 def _commit_to_secret(prefix: int, value: int, g2: int, g3: int, r4: int, r5: int, r6: int) -> tuple[int, ...]:
-    """(P, Q, cP, D5, D6): the secret, blinded, and the proof that it was blinded as it must be."""
+    """(P, Q, cP, D5, D6): the secret, blinded, and the proof that it was blinded correctly."""
     blinded_p, blinded_q = power(g3, r4), _times(power(G, r4), power(g2, value))
     c = _hash(prefix, power(g3, r5), _times(power(G, r5), power(g2, r6)))
     return blinded_p, blinded_q, c, (r5 - r4 * c) % Q, (r6 - value * c) % Q

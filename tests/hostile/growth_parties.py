@@ -1,7 +1,7 @@
 """Hostile targets, files and disks: none of them may hurt the user, lie to them or lose what was found.
 
 A party of any engine in every state in which it can be fed hostile input, and a correspondent with the right keys, so
-that input of his making gets behind the MAC.
+that input of its making gets behind the MAC.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ SEED = "otterproof"
 
 
 def write_judgement(target: str, ids: Sequence[str], processes: int, *, backwards: bool = False) -> None:
-    """Judge a target, and write what comes of it to the current folder. ids: of the scenarios; none: all of them."""
+    """Judge a target, and write the results to the current folder. ids: of the scenarios; none: all of them."""
     load()
     chosen = [one for one in scenarios() if not ids or one.id in ids]
     if backwards:

@@ -1,4 +1,4 @@
-"""Worker processes that die: what they ran is lost and said to be, the rest goes on, and nothing waits for ever."""
+"""Worker processes that die: what they ran is lost and said to be, the rest goes on, and nothing waits without end."""
 
 from __future__ import annotations
 

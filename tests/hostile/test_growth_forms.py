@@ -121,7 +121,7 @@ _KEY_FILES: dict[str, Family] = {
     "long base64 string": _key_file(b"(privkeys |", b"QUFB ", b"|)"),
     "base64 string without an end": _key_file(b"(privkeys |", b"QUFB "),
     "something after the list": _key_file(b"(privkeys)", b"\0", b"a"),
-    "many accounts that are none": _key_file(b"(privkeys ", b"(account (name a))", b")"),
+    "many accounts that are incomplete": _key_file(b"(privkeys ", b"(account (name a))", b")"),
     "long number": _key_file(
         b"(privkeys (account (name a) (protocol b) (private-key (dsa (p #", b"41", b"#)(q #1#)(g #1#)(y #1#)(x #1#)))))"
     ),

@@ -216,7 +216,7 @@ def _one_line(**parts: Any) -> Callable[[], bytes]:
 _BOMBS: dict[str, Callable[[], bytes]] = {
     "blank lines": lambda: written(transcript()[:1]) + b"\n" * 1_000_000,
     "empty lists": lambda: written(transcript()[:1]) + b"[" + b"[]," * 100_000 + b"[]]\n",
-    "events that are none": _one_line(events=[1] * 100_000),
+    "events that are numbers": _one_line(events=[1] * 100_000),
     "empty events": _one_line(events=[{}] * 30_000),
     "long message": _one_line(args={"message": "\xff" * 100_000}),
     "huge line": lambda: written(transcript()[:1]) + b" " * (MAX_LINE + 1) + b"\n",

@@ -55,7 +55,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal, or that it is none."""
+    """A stream that says whether it is a terminal."""
 
     def __init__(self, tty: bool) -> None:
         super().__init__()

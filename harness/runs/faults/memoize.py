@@ -2,7 +2,7 @@
 
 Seeds are the same, so nearly all exponentiations come again with every engine. Each engine has one place that
 exponentiates, and copies of an engine share it unless they are wrong just there. For processes that do nothing else: an
-engine that remembers its exponents for ever is no engine to be judged for what it forgets, but for speed it is right.
+engine that never forgets its exponents can't be judged for what it forgets, but it serves for speed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ ORIGINALS: Mapping[str, Original] = {"reference": REFERENCE, "independent": INDE
 #: The folder with the survivors that can't be told from the genuine engine, each with the reason: one file an engine.
 EQUIVALENT = Path(__file__).parent / "equivalent"
 
-#: Operators that are left out. Powers of numbers as long as ours take for ever; and for None and the members of enums,
+#: Operators that are left out. Powers of numbers as long as ours never end; and for None and the members of enums,
 #: which is all that the engines apply "is" to, it is the same as "==".
 _LEFT_OUT = ("_Pow", "_Is_Eq", "_IsNot_NotEq")
 
@@ -207,9 +207,9 @@ def equivalent() -> Mapping[Key, str]:
         if not entry["reason"].strip():
             raise FaultError(f"{where}: say why nobody can tell it from the genuine engine")
         if key in found:
-            raise FaultError(f"{where}: it is there twice; remove one")
+            raise FaultError(f"{where}: it is a duplicate; remove one")
         if key.before not in ORIGINALS[key.engine].sources[key.file]:
-            raise FaultError(f"{where}: {key.before!r} is not in {key.file} any more; remove the entry, or mend it")
+            raise FaultError(f"{where}: {key.before!r} is not in {key.file} any more; remove the entry, or correct it")
         found[key] = entry["reason"].strip()
     return found
 

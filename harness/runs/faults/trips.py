@@ -99,7 +99,7 @@ def write(card: ScoreCard) -> None:
     found = {
         scenario: fault
         for scenario, fault in _written().items()
-        if scenario not in card.scenarios and fault in faults()  # one that is gone is what this is to mend
+        if scenario not in card.scenarios and fault in faults()  # entries of faults that are gone are removed
     }
     for scenario in card.scenarios:
         tripping = [one.fault for one in card.notices if one.scenario == scenario and not one.error]

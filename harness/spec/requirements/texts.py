@@ -1,6 +1,6 @@
 """Comparing the table with the protocol texts themselves, for those who have them.
 
-The texts are not part of the project. Whoever has them can check that the table was taken from these very files, and
+The texts are not part of the project. Those who have them can check that the table was taken from these very files, and
 that no heading of theirs is missing from it.
 """
 

@@ -40,7 +40,7 @@ class _Refused(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _Refused("a name is there twice in one object")
+        raise _Refused("a name appears twice in one object")
     return result
 
 

@@ -1,7 +1,7 @@
 """When a target is not asked again: a call that hangs costs its time limit in every scenario, and soon all there is.
 
 A method is given up when it has failed so many times in a row; a call of it then raises TargetGivenUp and is not sent.
-What a row is depends on what a failure costs. After a hang, or an answer that is none, calls of the method count again
+What a row is depends on what a failure costs. After a hang, or a malformed answer, calls of the method count again
 only when a whole case went by in which it was called and always answered: a target may answer twice in each handshake
 and hang at the third message. A crash is cheap, and often one bad input's; each answer of the method ends the row.
 """

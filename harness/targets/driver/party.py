@@ -1,6 +1,6 @@
 """A party of a target behind the driver protocol, with the methods of contract.Engine.
 
-What a driver answers is checked here: an event that is none, or a field of the wrong type, is a TargetDesync and ends
+What a driver answers is checked here: an unknown event, or a field of the wrong type, is a TargetDesync and ends
 the process. Fields that the implementation does not tell are empty in the events; `told` has the answer as it came, so
 that what was not told is never mistaken for something that was. [docs/driver-protocol.md]
 """
@@ -171,7 +171,7 @@ class DriverParty(ActionDispatcher):
         try:
             events = [event_from_json(event, f"{action}.events[{index}]") for index, event in enumerate(told)]
         except JsonFormError as error:
-            self._target.desync(f"{self._name}: {action} answers with an event that is none: {error}")
+            self._target.desync(f"{self._name}: {action} answers with a malformed event: {error}")
         for event in told:
             for field, value in event.items():
                 if value is None and field in MUST_TELL.get(event["event"], ()):

@@ -1,7 +1,7 @@
 """A target behind the driver protocol: one process at a time, used for case after case.
 
 A conversation thus costs no start of a process. When the process has died or was killed, the next case gets a new one.
-Whoever works with several at once (a matrix, processes that share the work) makes several targets.
+Code that works with several at once (a matrix, processes that share the work) makes several targets.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class DriverTarget:
             known = ", ".join(sorted(CAPABILITIES))
             self.desync(f"hello: it claims the unknown capability {unknown[0]!r:.40}; there are {known}")
         if len(set(capabilities)) != len(capabilities):
-            self.desync(f"hello: a capability is there twice in {sorted(capabilities)}")
+            self.desync(f"hello: a duplicate capability in {sorted(capabilities)}")
         silent = [one for one in (2, 3) if f"v{one}" in capabilities and one not in versions]
         if silent:
             self.desync(f"hello: it claims v{silent[0]}, and its otr_versions are {versions}")

@@ -1,7 +1,7 @@
 """The third-party targets as a table: what each needs from the system, how its driver is built, and how it is run.
 
 Drivers are built into the user's cache, in a folder named after the hash of their source, so that a changed driver is
-built anew and an unchanged one never.
+rebuilt and an unchanged one never.
 """
 
 from __future__ import annotations

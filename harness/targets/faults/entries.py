@@ -1,7 +1,7 @@
-"""The entries of the catalogue: reading catalogue/*.toml into values, and refusing what is not as it must be.
+"""The entries of the catalogue: reading catalogue/*.toml into values, and refusing what is not valid.
 
 Every entry names places in the reference engine's source by their text. When that source changes, an entry whose text
-is gone, or stands there twice, makes the catalogue unreadable: a fault that no longer applies would prove nothing.
+is gone, or occurs twice, makes the catalogue unreadable: a fault that no longer applies would prove nothing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _KEYS = frozenset({*_TEXTS, "versions", "edits"})
 
 
 class FaultError(CommandError, ValueError):
-    """An entry of the catalogue is not as it must be. Says which one, what is wrong, and how to mend it."""
+    """An entry of the catalogue is not valid. Says which one, what is wrong, and how to correct it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _edit(entry: object, where: str, sources: Mapping[str, str]) -> Edit:
     count = sources[edit.file].count(edit.find) if edit.find else 0
     if count != 1:
         advice = (
-            "the engine's source has changed, or a blank is wrong: copy the text from there anew"
+            "the engine's source has changed, or a blank is wrong: copy the text from there again"
             if count == 0
             else "take in more of what stands around the place that is meant"
         )

@@ -95,7 +95,7 @@ def copy_engine(name: str, texts: Mapping[str, str], original: Original = REFERE
                     del sys.modules[created]
             raise FaultError(
                 f"fault {name}: the edited engine can't be imported: {type(error).__name__}: {error}; "
-                "mend the text in `replace`"
+                "correct the text in `replace`"
             ) from error
         finally:
             sys.meta_path.remove(finder)

@@ -26,7 +26,7 @@ from otterproof.harness.ui.progress import Ending
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `faults`."""
     parser.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
-    parser.add_argument("--gaps", action="store_true", help="the same, but list only what is not as it must be")
+    parser.add_argument("--gaps", action="store_true", help="like --score, but print only the gaps")
     parser.add_argument(
         "--write", action="store_true", help="with --score or --gaps: note in the catalogue which scenarios notice what"
     )

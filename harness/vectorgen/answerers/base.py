@@ -20,7 +20,7 @@ Exponents = Mapping[str, bytes]
 
 
 class Refusal(Exception):
-    """The input is not as it must be. what: what is left of it, for operations that keep something."""
+    """The input is not valid. what: what is left of it, for operations that keep something."""
 
     def __init__(self, reason: str, what: Any = None) -> None:
         super().__init__(reason)

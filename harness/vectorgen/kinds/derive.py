@@ -216,7 +216,7 @@ def session_keys(file: FileBuilder) -> None:
         private=exponent(7),
         their_public=power(2, int.from_bytes(exponent(7))),
     )
-    # The top bit decides for whoever compares signed numbers.
+    # The top bit decides for a client that compares signed numbers.
     group.case(
         "top-bit",
         "their key has its highest bit set",

@@ -23,7 +23,7 @@ def _commit(scene: Scene) -> bytes:
 
 
 def dh_commit(file: FileBuilder) -> None:
-    """Commitments as functions of their fields; commits in each state; what is none."""
+    """Commitments as functions of their fields; commits in each state; what is not a commit."""
     _open(file.group("open", "Commitments, opened with the revealed key.", "open_commitment"))
     for version in (2, 3):
         _commits(file, version)

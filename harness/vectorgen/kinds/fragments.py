@@ -62,7 +62,7 @@ def fragments(file: FileBuilder) -> None:
         common = {"instance_tag": TAG, "policy": allowed}
         _orders(file.group(f"v{version}-orders", "Three fragments in every order.", "assembly", **common), version)
         _whole(file.group(f"v{version}-whole", "Fragments in order.", "assembly", **common), version)
-        _illegal(file.group(f"v{version}-illegal", "Fragments that are none.", "assembly", **common), version)
+        _illegal(file.group(f"v{version}-illegal", "Not fragments.", "assembly", **common), version)
         _between(file.group(f"v{version}-between", "Something between the fragments.", "assembly", **common), version)
         _sent(file, version)
     both = file.group(
@@ -236,7 +236,7 @@ def _between(group: GroupBuilder, version: int) -> None:
         "unknown-version": (b"?OTR:AAQC.", "a message of another version", "FRAGMENT-RECV-16", False),
         "bad-armour": (b"?OTR:###.", "a message that is not base64", "FRAGMENT-RECV-16", False),
         "other-n": (piece(version, 2, 4, b"x"), "the next k of another n", "FRAGMENT-RECV-12", False),
-        "again": (three[0], "the first one again: it starts anew", "FRAGMENT-RECV-10", False),
+        "again": (three[0], "the first one again: it starts over", "FRAGMENT-RECV-10", False),
     }
     for name, (message, comment, shows, keeps) in gaps.items():
         order = (three[0], message, three[1], three[2])

@@ -192,7 +192,7 @@ def _several(file: FileBuilder) -> None:
     )
     group.play("say-first", "a text to the first", multi, does("send", text=b"hi", instance=0x2B2B))
     group.play("say-second", "a text to the second", multi, does("send", text=b"hi", instance=0x3C3C))
-    group.play("say-focus", "a text to whoever came last", multi, does("send", text=b"hi"))
+    group.play("say-focus", "a text to the client heard last", multi, does("send", text=b"hi"))
     group.play("end-first", "the session with the first ends, the other stays", multi, does("end", instance=0x2B2B))
     group.play(
         "end-strange",

@@ -200,7 +200,7 @@ def _stored(file: FileBuilder, version: int) -> None:
 
     finished.play(
         "stranger",
-        "a handshake with another key: it is not for him",
+        "a handshake with another key: it is not for that correspondent",
         "USER-STORED-4 ERROR-RESEND-1",
         stranger,
         flags="Unsent",
@@ -215,7 +215,7 @@ def _stored(file: FileBuilder, version: int) -> None:
     own = file.plays(f"v{version}-own-key", "A correspondent with our own long-term key.", version=version)
     own.play(
         "begun",
-        "he is accepted, and shown with that fingerprint",
+        "the insider is accepted, and shown with that fingerprint",
         "AKE-REFLECT-2",
         reflected,
         ours="AKE-REFLECTION:accept",

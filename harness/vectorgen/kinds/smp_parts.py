@@ -15,7 +15,7 @@ SECRET = b"secret"
 
 
 def liar_of(scene: Scene, initiator: bool, secret: bytes = SECRET) -> SmpPeer:
-    """The insider's part of a run; initiator: whether he began it."""
+    """The insider's part of a run; initiator: whether the insider began it."""
     mine = fingerprint(scene.insider.key.public)
     theirs = fingerprint(published_key("alice").public)
     first, second = (mine, theirs) if initiator else (theirs, mine)

@@ -165,7 +165,7 @@ def _others(group: Plays, expected: int) -> None:
     )
     group.play(
         "user-begins",
-        "the user begins" + ("" if expected == 1 else " anew: an abort goes first"),
+        "the user begins" + ("" if expected == 1 else " again: an abort goes first"),
         "SMP-BEGIN-1 SMP-BEGIN-2 SMP-USE-1" if expected == 1 else "SMP-BEGIN-3 SMP-BEGIN-4 SMPMATH-EXP-3",
         does("smp_start", secret=b"another"),
         ours="SMP-RESTART:restart" if restarts else "",

@@ -252,7 +252,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
     gone = "KEYMGMT-ROTATE-7 KEYMGMT-RECV-2 KEYMGMT-RECV-3 KEYMGMT-ROTATE-2 DATA-RECV-10"
     for sender in (-2, -1, 0):
         for recipient in (-2, -1, 0):
-            # Ids, in the insider's eyes: his newest key in use and the client's newest known to him are 0.
+            # Ids, in the insider's eyes: its newest key in use and the newest of the client's that it knows are 0.
             alive = _alive(fresh, sender, recipient)
             if alive is None:
                 continue
@@ -264,7 +264,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
                 reaction="" if alive else "error_message",
                 flags="Ratchet",
             )
-    # His own next key, which he has announced but the client has not used: it is the newest that the client knows.
+    # The insider's next key, which it has announced but the client has not used: the newest that the client knows.
     group.play(
         "ahead",
         "a key that was announced in a message that was lost",

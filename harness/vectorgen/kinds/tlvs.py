@@ -218,7 +218,7 @@ def _ends(file: FileBuilder, version: int) -> None:
         scene.do("end")
 
     group.play(
-        "ended", "the user ends his side, too: PLAINTEXT, nothing is sent", "USER-END-4 STATE-PLAINTEXT-3", ended
+        "ended", "the user ends the session, too: PLAINTEXT, nothing is sent", "USER-END-4 STATE-PLAINTEXT-3", ended
     )
 
 

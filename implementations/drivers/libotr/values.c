@@ -30,7 +30,7 @@ json_t *latin1_string(const char *text)
     return latin1(text, strlen(text));
 }
 
-/* The bytes of such a string, with a NUL after them; NULL if it is none, or has a character beyond U+00FF. */
+/* The bytes of such a string, with a NUL after them; NULL if it is not a string, or has a character beyond U+00FF. */
 char *bytes_of(json_t *value, size_t *length)
 {
     if (!json_is_string(value)) return NULL;

@@ -233,7 +233,7 @@ class Party {
     } else if (kind === 'trust') {
       this.note('smp_finished', { instance, equal: what })
     } else if (kind === 'abort' && this.action === 'receive') {
-      // The user's own abort is no news to him. Why the library aborts it does not say.
+      // The user's own abort is no news to the user. Why the library aborts it does not say.
       this.note('smp_aborted', { instance, reason: this.aborting ? null : 'peer_aborted' })
     }
   }

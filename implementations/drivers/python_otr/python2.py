@@ -99,7 +99,7 @@ class Library:
     """The modules of the library by name: `Library(folder, random).module("otr.protocol").OTRState`."""
 
     def __init__(self, folder: Path, random: Callable[[], Random]) -> None:
-        """random: gives the source of randomness of whoever is at work."""
+        """random: gives the source of randomness of the party at work."""
         self._folder = folder
         self._modules: dict[str, SimpleNamespace] = _stand_ins(random)
         self.dsa = self._modules["cryptography.hazmat.primitives.asymmetric"].dsa
@@ -251,7 +251,7 @@ class PrivateKey:
 
 
 class NotificationCenter:
-    """Whoever observes a sender is told of what it posts, at once. Observers are kept with the sender."""
+    """An observer of a sender is told of what it posts, at once. Observers are kept with the sender."""
 
     def add_observer(self, observer: Any, sender: object) -> None:
         vars(sender).setdefault("_observers", []).append(observer)

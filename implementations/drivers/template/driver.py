@@ -54,7 +54,7 @@ class Party:
     # for what is to be transmitted. What the implementation does not tell is null; add nothing that it does not do.
 
     def receive(self, message: str) -> None:
-        # TODO: hand from_latin1(message) to the implementation. What comes of it may be, for example:
+        # TODO: hand from_latin1(message) to the implementation. The events may be, for example:
         #   {"event": "text_received", "text": to_latin1(text), "secure": True, "warn": False, "instance": 0}
         #   {"event": "established", "instance": 0, "version": 2, "ssid": ssid.hex(), "fingerprint": theirs.hex(),
         #    "sent_reveal_signature": None, "refreshed": None, "same_key": None}
