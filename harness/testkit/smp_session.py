@@ -28,6 +28,16 @@ Making = Callable[[SmpPeer, Numbers], Numbers]
 MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION = 2, 3, 4, 5, 6, 7
 SMP_TYPES = (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, ABORT, QUESTION)
 
+#: What the TLVs carry, by type, for people.
+NAMES = {
+    MESSAGE_1: "SMP message 1",
+    MESSAGE_2: "SMP message 2",
+    MESSAGE_3: "SMP message 3",
+    MESSAGE_4: "SMP message 4",
+    ABORT: "an SMP abort",
+    QUESTION: "SMP message 1 with a question",
+}
+
 #: Which message of SMP answers which.
 FOLLOWS = {MESSAGE_1: MESSAGE_2, MESSAGE_2: MESSAGE_3, MESSAGE_3: MESSAGE_4}
 
@@ -111,8 +121,7 @@ class SmpReply:
 
 def _tlvs(types: Iterable[int]) -> str:
     """SMP TLVs in words."""
-    words = " and ".join(map(str, types))
-    return f"SMP TLV {words}" if words else "no SMP TLV"
+    return ", ".join(NAMES[kind] for kind in types) or "no SMP message"
 
 
 def _outcome(equal: bool) -> str:

@@ -81,10 +81,12 @@ def messages_out_of_turn(context: Context) -> None:
     third = run.message_3(second)
     fourth = other.message_4(third)
     for kind, numbers in ((MESSAGE_2, second), (MESSAGE_3, third), (MESSAGE_4, fourth)):
-        smp_session.tell(kind, numbers).refuses(OUT_OF_TURN_CHECKS[kind], f"SMP TLV {kind} in EXPECT1")
+        smp_session.tell(kind, numbers).refuses(OUT_OF_TURN_CHECKS[kind], f"SMP message {kind - 1} in EXPECT1")
     for kind, numbers in ((MESSAGE_4, fourth), (MESSAGE_2, second)):
         smp_session.request(smp_session.liar())
-        smp_session.tell(kind, numbers).refuses(OUT_OF_TURN_CHECKS[kind], f"SMP TLV {kind} while the user is asked")
+        smp_session.tell(kind, numbers).refuses(
+            OUT_OF_TURN_CHECKS[kind], f"SMP message {kind - 1} while the user is asked"
+        )
     run = smp_session.liar()
     third = run.message_3(smp_session.expect3(run))
     smp_session.tell(MESSAGE_3, third).tells(True)

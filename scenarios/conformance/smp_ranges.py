@@ -188,8 +188,8 @@ def engines_refuse_d_values_that_are_not_reduced(context: Context) -> None:
     smp_session = SmpSession(*context.encrypted())
     for kind in KINDS:
         for what, making in one_q_more(kind).items():
-            smp_session.refuses("smp.d-value-not-below-q", kind, making, f"{what} in SMP TLV {kind}")
-    smp_session.refuses("smp.d-value-not-below-q", MESSAGE_1, _d_of_q, "D2 of q in SMP TLV 2")
+            smp_session.refuses("smp.d-value-not-below-q", kind, making, f"{what} in SMP message {kind - 1}")
+    smp_session.refuses("smp.d-value-not-below-q", MESSAGE_1, _d_of_q, "D2 of q in SMP message 1")
     smp_session.is_in_expect1()
 
 

@@ -45,7 +45,7 @@ def forgeries_do_not_disturb_a_run(context: Context) -> None:
         wrong = smp_session.insider.data(tlvs=[tlv(kind, smp_value(kind, numbers))], mac=bytes(20), ctr=99)
         for message, case in (
             (forged[state - 3], "an abort with a wrong MAC"),
-            (wrong, f"SMP TLV {kind} with a wrong MAC"),
+            (wrong, f"SMP message {kind - 1} with a wrong MAC"),
             (aborted, "an abort that is replayed"),
         ):
             smp_session.subject.receive(message).assert_rejected("smp.forgery-accepted", case)

@@ -30,7 +30,7 @@ def _out_of_turn(context: Context, kind: int, states: tuple[int, ...]) -> None:
     smp_session = SmpSession(*context.encrypted())
     for state in states:
         fitting = smp_session.bring(state) if state != 1 else (MESSAGE_1, {})
-        case = f"SMP TLV {kind} in EXPECT{state}"
+        case = f"SMP message {kind - 1} in EXPECT{state}"
         smp_session.tell(kind, some_run()[kind]).aborts(OUT_OF_TURN_CHECKS[kind], case)
         smp_session.has_dropped(OUT_OF_TURN_CHECKS[kind], fitting, case)
     smp_session.is_in_expect1()
@@ -80,7 +80,9 @@ def last_message_counts_once(context: Context) -> None:
     for state in (3, 4):
         fitting = smp_session.bring(state)
         smp_session.tell(*fitting).tells(True)
-        smp_session.tell(*fitting).aborts("smp.last-message-counts-twice", f"SMP TLV {fitting[0]} a second time")
+        smp_session.tell(*fitting).aborts(
+            "smp.last-message-counts-twice", f"SMP message {fitting[0] - 1} a second time"
+        )
     smp_session.is_in_expect1()
 
 

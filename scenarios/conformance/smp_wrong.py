@@ -38,7 +38,7 @@ def refuse_all(context: Context, check_id: str, kind: int, lies: Lies) -> SmpSes
     """In one session each of these lies must be refused; then the right message must be accepted."""
     smp_session = SmpSession(*context.encrypted())
     for what, making in lies.items():
-        smp_session.refuses(check_id, kind, making, f"SMP TLV {kind} with {what}")
+        smp_session.refuses(check_id, kind, making, f"SMP message {kind - 1} with {what}")
     _accepts(smp_session, kind, lambda run, heard: made(kind, run, heard))
     return smp_session
 
@@ -47,7 +47,13 @@ def _accepts(smp_session: SmpSession, kind: int, making: Making) -> None:
     """Demand that a right message is accepted."""
     reply = smp_session.offer(kind, making)
     expected = "a request, the next message, or success"
-    check("smp.genuine-message-refused", reply.goes_on, expected=expected, got=reply, case=f"a right SMP TLV {kind}")
+    check(
+        "smp.genuine-message-refused",
+        reply.goes_on,
+        expected=expected,
+        got=reply,
+        case=f"a right SMP message {kind - 1}",
+    )
 
 
 @scenario(
@@ -147,9 +153,9 @@ def wrong_message_ends_the_run(context: Context) -> None:
     for kind, number in ((MESSAGE_2, "c2"), (MESSAGE_3, "D5"), (MESSAGE_4, "cR")):
         kind, right = smp_session.bring(kind - 1)
         reply = smp_session.tell(kind, {**right, number: right[number] ^ 1})
-        reply.refuses(PROOF_CHECKS[kind], f"SMP TLV {kind} with another {number}")
+        reply.refuses(PROOF_CHECKS[kind], f"SMP message {kind - 1} with another {number}")
         reply = smp_session.tell(kind, right)
-        reply.refuses("smp.run-survives-failure", f"the right SMP TLV {kind} after a wrong one")
+        reply.refuses("smp.run-survives-failure", f"the right SMP message {kind - 1} after a wrong one")
     smp_session.is_in_expect1()
 
 
@@ -161,7 +167,7 @@ def wrong_proof_is_answered_with_an_abort(context: Context) -> None:
         reply = smp_session.offer(kind, tampered(kind)[f"another {number}"])
         if reply.requests and kind == MESSAGE_1:
             reply = smp_session.user("smp_answer", secret=SECRET)
-        case = f"SMP TLV {kind} with another {number}"
+        case = f"SMP message {kind - 1} with another {number}"
         reply.refuses(PROOF_CHECKS[kind], case)
         reply.sends("smp.failure-not-aborted", ABORT, case=case)
 
@@ -173,7 +179,7 @@ def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
         kind, numbers = smp_session.bring(kind - 1)
         reply = smp_session.give(kind, smp_value(kind, numbers)[:-100])
-        case = f"SMP TLV {kind} that ends too early"
+        case = f"SMP message {kind - 1} that ends too early"
         reply.refuses("tlv.smp-value-too-short", case)
         reply.sends("smp.failure-not-aborted", ABORT, case=case)
         smp_session.has_dropped("smp.run-survives-failure", (kind, numbers), case)
@@ -195,7 +201,7 @@ def numbers_in_another_order_are_refused(context: Context) -> None:
         (MESSAGE_3, "Ra", "D7"),
         (MESSAGE_4, "cR", "D7"),
     ):
-        case = f"SMP TLV {kind} with {one} and {other} exchanged"
+        case = f"SMP message {kind - 1} with {one} and {other} exchanged"
         smp_session.refuses("smp.number-order-not-checked", kind, swapped(kind, one, other), case)
     smp_session.is_in_expect1()
 
@@ -240,7 +246,7 @@ def proof_that_is_hashed_otherwise_is_refused(context: Context) -> None:
                 return int.from_bytes(hashlib.sha256(wrong(prefix, *numbers)).digest())
 
             if smp_hash(byte, *range(3, 3 + count)) != hashed(byte, *range(3, 3 + count)):
-                case = f"SMP TLV {kind} whose hash has {what}"
+                case = f"SMP message {kind - 1} whose hash has {what}"
                 smp_session.refuses("smp.proof-hashed-otherwise", kind, with_hash(kind, hashed), case)
     smp_session.is_in_expect1()
 
@@ -275,7 +281,7 @@ def messages_of_an_earlier_run_are_refused(context: Context) -> None:
 
         _accepts(smp_session, kind, recorded)
         smp_session.give(ABORT)
-        smp_session.refuses("smp.earlier-run-accepted", kind, recorded, f"SMP TLV {kind} of an earlier run")
+        smp_session.refuses("smp.earlier-run-accepted", kind, recorded, f"SMP message {kind - 1} of an earlier run")
     smp_session.is_in_expect1()
 
 

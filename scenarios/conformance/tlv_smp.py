@@ -99,7 +99,7 @@ def huge_counts_do_no_harm(context: Context) -> None:
         for value in (count.to_bytes(4), count.to_bytes(4) + rest, b"\0\0\0\6" + count.to_bytes(4) + rest):
             for kind in (2, 3, 4, 5):
                 smp_session.give(kind, value).refuses(
-                    "tlv.huge-count-accepted", f"SMP TLV {kind} with {count:#x} in it"
+                    "tlv.huge-count-accepted", f"SMP message {kind - 1} with {count:#x} in it"
                 )
                 smp_session.give(ABORT)
     smp_session.asked(smp_session.liar()).tells(True)
@@ -113,7 +113,7 @@ def aborts_are_empty(context: Context) -> None:
     smp_session.give(ABORT, b"with a value")
     for kind, value in ((MESSAGE_4, smp_value(MESSAGE_4, numbers)), (3, bytes(4)), (5, b"")):
         reply = smp_session.give(kind, value)
-        reply.sends("smp.failure-not-aborted", ABORT, case=f"SMP TLV {kind} in EXPECT1")
+        reply.sends("smp.failure-not-aborted", ABORT, case=f"SMP message {kind - 1} in EXPECT1")
         length = reply.tlvs[0].length
-        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"SMP TLV {kind} in EXPECT1")
+        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"SMP message {kind - 1} in EXPECT1")
     smp_session.is_in_expect1()
