@@ -23,7 +23,6 @@ LONGER = {
     "harness/runs/deviations/potr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
     "scenarios/conformance/fragments_received.py": "not yet split",
-    "scenarios/conformance/handshake_later.py": "not yet split",
 }
 
 

@@ -35,7 +35,7 @@ from otterproof.implementations.contract import DsaPublicKey, Established, Event
 class Mismatch(Exception):
     """A prediction failed: the place, what was predicted there, and what was observed.
 
-    check: the id of the check that did not hold. [harness/spec/checks/oracles.toml]
+    check: the id of the check that did not hold. [harness/spec/checks/oracles_*.toml]
     """
 
     def __init__(self, place: str, predicted: object, observed: object, check: str = "") -> None:

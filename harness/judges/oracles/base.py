@@ -1,7 +1,7 @@
 """What all oracles share: their interface, and the failure that they raise.
 
 An oracle looks at one step after another and remembers what it needs. [otterproof.harness.judges.oracles.remembering]
-Each of its rules is a check, with an id that begins with the oracle's name. [harness/spec/checks/oracles.toml]
+Each of its rules is a check, with an id that begins with the oracle's name. [harness/spec/checks/oracles_*.toml]
 """
 
 from __future__ import annotations
