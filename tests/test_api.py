@@ -72,6 +72,7 @@ def test_vectors_load_with_the_standard_library_alone() -> None:
     assert outside <= set(sys.stdlib_module_names)
 
 
+@pytest.mark.slow
 def test_folders_with_names_of_ours_break_nothing(tmp_path: Path) -> None:
     for name in ("harness", "scenarios", "vectors", "implementations", "tests"):
         (tmp_path / name).mkdir()

@@ -104,6 +104,7 @@ def test_wrong_words(words: list[str], says: str, capsys: pytest.CaptureFixture[
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("driver", "says"),
     [

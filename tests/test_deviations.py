@@ -170,6 +170,7 @@ def test_an_entry_of_an_earlier_version_is_converted(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A fault is accepted while its failure is known; the same file fails an engine without the fault."""
     path, told = tmp_path / "known.toml", tmp_path / "told.json"

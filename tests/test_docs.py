@@ -87,6 +87,7 @@ def parsed(words: list[str]) -> argparse.Namespace | None:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in commands(page):
@@ -120,6 +121,7 @@ def test_files_of_the_project_exist(page: Path) -> None:
             assert (ROOT / span).exists(), span
 
 
+@pytest.mark.slow
 def test_generated_pages_are_up_to_date() -> None:
     assert pages.outdated(pages.made()) == [], "run `otterproof docs`"
 

@@ -274,6 +274,7 @@ serve(methods)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [

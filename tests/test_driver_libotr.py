@@ -76,6 +76,7 @@ def tag(name: str, version: int) -> int:
     return TAGS[name] if version == 3 else 0
 
 
+@pytest.mark.slow
 def test_hello(target: DriverTarget) -> None:
     assert target.version.startswith("4.1.")
     assert (target.otr_versions, target.randomness) == ((2, 3), "seed")
@@ -406,6 +407,7 @@ def test_a_dump_shows_the_ratchet(target: DriverTarget, version: int) -> None:
     assert set(ratchets["bob"]["received"]) == set(ratchets["bob"]["verified"])
 
 
+@pytest.mark.slow
 def test_a_dump_shows_what_is_remembered(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     first = set(talk.parties["alice"].dump().secrets.values())

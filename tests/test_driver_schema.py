@@ -76,6 +76,7 @@ def converse(talk: Conversation) -> None:
     talk.parties["alice"].close()
 
 
+@pytest.mark.slow
 def test_the_conversation_has_everything(lines: list[Line]) -> None:
     asked = {method for direction, _, method in lines if direction == ">"}
     told = {event["event"] for _, content, _ in lines for event in content.get("result", {}).get("events", ())}
@@ -127,6 +128,7 @@ def changed(content: Any, path: tuple[Any, ...], value: Any) -> Any:
     return result
 
 
+@pytest.mark.slow
 def test_no_damaged_line_is_taken(lines: list[Line]) -> None:
     taken = []
     for direction, content, method in lines:

@@ -111,6 +111,7 @@ SILENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("misdeed", "kind", "words"), DEADLY, ids=[row[0] for row in DEADLY])
 def test_a_misdeed_is_told_and_the_next_case_gets_a_new_process(
     misdeed: str, kind: type[TargetError], words: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -222,6 +223,7 @@ def test_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
             party.start()
 
 
+@pytest.mark.slow
 def test_the_memory_limit_can_be_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMORY_VARIABLE, "0")
     with rogue("eat") as target:

@@ -115,6 +115,7 @@ class Pair:
             assert ended.equal == equal if isinstance(ended, SmpFinished) else not equal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VERSIONS)
 def test_hello(name: str) -> None:
     target = started(name)
@@ -260,6 +261,7 @@ def test_unsupported_is_an_answer(name: str) -> None:
     assert party.start()
 
 
+@pytest.mark.slow
 def test_heartbeat_of_otr3() -> None:
     pair = Pair("otr3", 3)
     pair.handshake()

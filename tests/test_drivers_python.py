@@ -113,6 +113,7 @@ class Pair:
         self.pump(other, self.party(other).smp_answer(secrets[1]))
 
 
+@pytest.mark.slow
 @each
 def test_hello(name: str) -> None:
     target = started(name)
@@ -333,6 +334,7 @@ def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
     assert parties[0].send(b"still there")
 
 
+@pytest.mark.slow
 def test_translation_from_python_2() -> None:
     source = """
 class Meta(type):

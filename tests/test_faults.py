@@ -91,6 +91,7 @@ def test_requirements_are_in_the_table() -> None:
     assert not unknown, f"no such requirements: {unknown}"
 
 
+@pytest.mark.slow
 def test_every_edit_changes_the_program() -> None:
     """Each edit stands once in the source (or the catalogue can't be read), and is not in a comment."""
     genuine = {file: ast.dump(ast.parse(text)) for file, text in engine_sources().items()}
@@ -105,6 +106,7 @@ def test_no_two_faults_are_the_same() -> None:
     assert [count for count in edits.values() if count > 1] == []
 
 
+@pytest.mark.slow
 def test_every_fault_makes_an_engine() -> None:
     for name in faults():
         made = engine(name)(CONFIG, SeededEntropy(b"x"))
@@ -182,6 +184,7 @@ def test_an_empty_file_is_told() -> None:
         list(parse("", "data.toml", SOURCES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", AREAS)
 def test_every_fault_is_noticed(area: str) -> None:
     """By the scenario that it names, in each version that it has."""
@@ -216,6 +219,7 @@ def test_every_scenario_is_named_by_a_fault_or_has_one_that_trips_it() -> None:
     assert [name for name in trips() if name not in {one.id for one in scenarios()}] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_every_other_scenario_is_tripped(part: int) -> None:
     """By the fault that the file of its kind in `tripping` has for it."""

@@ -54,6 +54,7 @@ def rogue(misdeed: str) -> str:
 # ---- programs
 
 
+@pytest.mark.slow
 def test_a_program_follows_from_seed_and_number_alone() -> None:
     """In another process, with other hashes, it is the same."""
     code = (
@@ -223,6 +224,7 @@ def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert words == ["FAILED", "FIXED", "ERROR"]
 
 
+@pytest.mark.slow
 def test_a_genuine_engine_has_no_findings(tmp_path: Path) -> None:
     assert cli.main(["fuzz", "independent", "--examples", "10", "--jobs", "1", "--out", str(tmp_path)]) == 0
     assert [path.name for path in tmp_path.iterdir()] == [STATE]
@@ -244,6 +246,7 @@ def test_a_campaign_goes_on_where_it_ended(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(tmp_path: Path) -> None:
     found = []
     for count in (1, 2):
@@ -253,6 +256,7 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
     assert found[0] == found[1] != ()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     """As soon as something is found the user presses Ctrl-C: it is on disk, and the campaign goes on from there."""
     words = ["fuzz", "fault:counter-constant", "--jobs", "2", "--examples", "100000", "--out", str(tmp_path)]
@@ -274,6 +278,7 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
 # ---- drivers that misbehave
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("misdeed", "verdict"),
     [("segfault", Verdict.CRASH), ("garbage", Verdict.DESYNC), ("failed", Verdict.CRASH), ("nulls", Verdict.FAIL)],

@@ -135,6 +135,7 @@ def test_oldest_sender_makes_room_for_fragments() -> None:
     assert not {0x500, 0x502} & left
 
 
+@pytest.mark.slow
 def test_many_small_fragments_are_cheap() -> None:
     a = alice()
 

@@ -246,6 +246,7 @@ def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.Mo
             assert cli.main(["replay", result.transcripts[0], "--target", "reference"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["error", "member"])
 def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with opened(hostile(place), EVERYTHING, tmp_path) as campaign, screen(monkeypatch, tty=True):

@@ -132,6 +132,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return f"exec:{sys.executable} {DRIVER} error"
 
 
+@pytest.mark.slow
 def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["check", hostile, "--only", SCENARIO, "--jobs", "1", "--json", "out.json", "--transcripts", "all"]
     assert cli.main(arguments) == 1
@@ -144,6 +145,7 @@ def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "not valid Unicode" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(hostile, "s", tmp_path) as campaign:
         campaign.attempts = 1
@@ -155,6 +157,7 @@ def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "not valid Unicode" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_matrix(hostile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     targets: dict[tuple[str, str], Target] = {}
     monkeypatch.setattr(matrix, "_targets", targets)

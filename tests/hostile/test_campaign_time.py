@@ -240,6 +240,7 @@ def _progress(path: Path) -> object:
     return state.get("done", 0), [one["state"] for one in state.get("findings", [])]
 
 
+@pytest.mark.slow
 def test_signals_in_a_real_process_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SIGTERM, then SIGKILL, wherever they strike. Two processes have to be started, so it takes seconds."""
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=10))

@@ -78,6 +78,7 @@ class Losses:
         return -1
 
 
+@pytest.mark.slow
 def test_a_task_whose_worker_dies_is_lost_alone() -> None:
     lost = Losses()
     with pool(2, nothing) as workers:
@@ -88,6 +89,7 @@ def test_a_task_whose_worker_dies_is_lost_alone() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
     lost = Losses()
     with pool(1, nothing) as workers:
@@ -100,6 +102,7 @@ def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
     assert lost.tasks == {}
 
 
+@pytest.mark.slow
 def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("otterproof.harness.runs.workers.MAX_DEATHS", 2)
     found: list[int] = []
@@ -108,6 +111,7 @@ def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.Mo
     assert found == [-1, -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "error", "says"),
     [(broken, LookupError, "no such target"), (unlucky, WorkersDied, "it ended with exit code 3")],
@@ -120,12 +124,14 @@ def test_workers_that_cannot_begin_end_the_command(
         list(workers.ordered(square, [1], Losses()))
 
 
+@pytest.mark.slow
 def test_an_error_of_a_task_is_raised_with_its_place() -> None:
     with pool(1, nothing) as workers, pytest.raises(ZeroDivisionError, match="the reason") as raised:
         list(workers.ordered(square, [0], Losses()))
     assert "in square" in str(raised.value.__cause__)
 
 
+@pytest.mark.slow
 def test_signals_that_end_a_command_are_for_the_main_process() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     with pool(1, nothing) as workers:
@@ -133,6 +139,7 @@ def test_signals_that_end_a_command_are_for_the_main_process() -> None:
     assert told == ["SIGINT", "SIGTERM", "SIGHUP"]
 
 
+@pytest.mark.slow
 def test_leaving_ends_workers_in_the_middle_of_a_task() -> None:
     with pool(2, nothing) as workers:
         stream = workers.unordered(_sleep_or_not, [0, 300], lambda number, why: -1)
@@ -153,6 +160,7 @@ def parricide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"exec:{sys.executable} {SIGNALLER} {tmp_path / 'done'} {os.getpid()} caller SIGKILL"
 
 
+@pytest.mark.slow
 def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
     words = ["check", parricide, "--only", "conformance.interop.handshake_asked", "--jobs", "2", "--json", "out.json"]
     done = finished(*words, cwd=Path())
@@ -164,6 +172,7 @@ def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
     assert "not judged by all scenarios: 1 could not be run" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
     assert cli.main(["fuzz", parricide, "--examples", "3", "--out", "out", "--jobs", "2"]) == 3
     campaign = json.loads(Path("out/campaign.json").read_text())
@@ -186,6 +195,7 @@ def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, mon
     assert len(transcript.header.program["moves"]) == len(program("s", 0, EngineTarget("reference")).moves) > 0
 
 
+@pytest.mark.slow
 def test_a_matrix_goes_on_and_ends_as_not_run(parricide: str) -> None:
     assert cli.main(["matrix", parricide, "--out", "out", "--jobs", "2"]) == 3
     cells = json.loads(Path("out/matrix.json").read_text())["cells"]
@@ -212,6 +222,7 @@ def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
     assert "the score is not complete" in told
 
 
+@pytest.mark.slow
 def test_what_a_scorer_loses_is_noted_under_its_name() -> None:
     lost: list[Lost] = []
     with pool(1, nothing) as workers:
@@ -241,6 +252,7 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
     assert len(json.loads(Path("out.json").read_text())["not_run"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux ends workers with the main process")
 def test_workers_end_with_the_main_process() -> None:
     """It is killed while a worker is in the middle of a task."""

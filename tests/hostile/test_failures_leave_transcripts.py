@@ -125,6 +125,7 @@ def test_every_module_is_tripped() -> None:
     assert {module(one) for one in (*TRIPPED, *BROKEN)} == {module(one) for one in known()} - {OF_DRIVERS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*TRIPPED, *BROKEN])
 def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -> None:
     fault = {**tripped_by_hint(), **trips(), **BROKEN}[name]
@@ -136,6 +137,7 @@ def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -
     assert fixed.fate is RerunStatus.FIXED, fixed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -190,6 +190,7 @@ def test_times_must_be_times(words: list[str], capsys: pytest.CaptureFixture[str
 # ---- --max-time, and progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_after_its_time_no_scenario_is_begun(processes: int) -> None:
     chosen = list(scenarios("conformance.interop.handshake_asked"))

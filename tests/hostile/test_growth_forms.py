@@ -128,6 +128,7 @@ _KEY_FILES: dict[str, Family] = {
 }
 
 
+@pytest.mark.slow
 def test_key_files() -> None:
     def parse(content: bytes) -> None:
         with suppress(keyfile.KeyFileError):
@@ -136,6 +137,7 @@ def test_key_files() -> None:
     all_linear(parse, _KEY_FILES, large=1 << 16)
 
 
+@pytest.mark.slow
 def test_many_keys() -> None:
     key = published_key("alice")
     accounts = [keyfile.Account(f"account {n}", "protocol", key) for n in range(128)]

@@ -75,6 +75,7 @@ def test_a_field_given_a_long_value() -> None:
         all_linear(change, {f"{name}, a number": lambda size: 1 << 8 * size})
 
 
+@pytest.mark.slow
 def test_fragments() -> None:
     all_linear(wire.reassemble, {"fragments": fragments}, large=1 << 15)
     all_linear(lambda message: wire.fragment(message, 64, 3, (1, 2)), {"a message": _text})
@@ -175,6 +176,7 @@ def _pair(**names: int | None) -> tuple[Pair, object, bytes]:
     return pair, pair.snapshot(), sent.message
 
 
+@pytest.mark.slow
 def test_the_model_on_data_messages() -> None:
     pair, state, message = _pair()
 

@@ -54,6 +54,7 @@ LINEAR: dict[str, Callable[[bytes], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUADRATIC)
 def test_quadratic_work_is_found_out(name: str) -> None:
     with pytest.raises(GrowsTooFast, match="times the work for"):

@@ -50,6 +50,7 @@ def remembered_powers() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_growth(case: str) -> None:
     CASES[case](IndependentEngine)

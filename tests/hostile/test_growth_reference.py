@@ -11,6 +11,7 @@ from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth_engine import CASES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_growth(case: str) -> None:
     CASES[case](ReferenceEngine)

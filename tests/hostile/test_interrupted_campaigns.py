@@ -49,6 +49,7 @@ def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_pat
     assert "after removing .jsonl" in workshop.trouble.passed, "one was a known one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [False, True], ids=["interrupted", "killed"])
 def test_one_interruption_of_each_kind_changes_nothing(kill: bool, workshop: Workshop, tmp_path: Path) -> None:
     """Before, while and after a file of each kind is written or removed; the first time and the last time."""
@@ -63,6 +64,7 @@ def test_one_interruption_of_each_kind_changes_nothing(kill: bool, workshop: Wor
         assert content(folder) == whole, f"boundary {at}, {names[at - 1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [False, True], ids=["interrupted", "killed"])
 @pytest.mark.parametrize("seed", range(2))
 def test_thirty_interruptions_change_nothing(seed: int, kill: bool, workshop: Workshop, tmp_path: Path) -> None:

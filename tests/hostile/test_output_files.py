@@ -66,6 +66,7 @@ def test_a_device_is_written_to_and_stays() -> None:
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
+@pytest.mark.slow
 def test_a_full_disk_takes_no_transcript_and_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_full_disk_takes_no_transcript_and_no_verdict(
     assert "those of" in capsys.readouterr().out, "a failure counts more"
 
 
+@pytest.mark.slow
 @needs_file_size_limits
 def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> None:
     """The process may write no file of more than 64 bytes, which fails like a full disk: in the middle."""

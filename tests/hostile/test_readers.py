@@ -80,6 +80,7 @@ def reads_transcript(data: bytes) -> None:
             program_from_json(read.header.program, REFERENCE)
 
 
+@pytest.mark.slow
 @settings(max_examples=settings().max_examples * 4)
 @given(st.data())
 def test_transcripts_and_programs(data: st.DataObject) -> None:

@@ -46,6 +46,7 @@ SAMPLE = (
 )
 
 
+@pytest.mark.slow
 def test_a_judgement_is_the_same_in_any_order_and_by_any_number_of_processes(tmp_path: Path) -> None:
     """A sample of the scenarios, and both engines, which must not differ either. `.ci/run` compares the whole suite."""
     folders = [tmp_path / engine for engine in ENGINES]

@@ -178,6 +178,7 @@ def test_inputs_that_no_run_has_are_run_and_come_out_as_they_do(
     assert "\x1b" not in told.out
 
 
+@pytest.mark.slow
 @settings(
     max_examples=settings().max_examples * 2,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -35,6 +35,7 @@ def content(folder: Path) -> Mapping[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.slow
 def test_each_run_and_each_target_has_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, bytes] = {}
     query = "conformance.negotiation_queries.a_query_ends_with_its_question_mark"

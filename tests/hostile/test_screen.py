@@ -31,12 +31,14 @@ def calls(path: Path) -> Iterator[str]:
             yield name
 
 
+@pytest.mark.slow
 def test_nothing_else_writes_to_the_screen() -> None:
     found = {str(path.relative_to(HARNESS)): list(calls(path)) for path in HARNESS.rglob("*.py")}
     assert {name: what for name, what in found.items() if what and name not in ALLOWED} == {}
     assert found["ui/screen.py"], "it is seen where it is"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_all_text_can_be_shown(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()

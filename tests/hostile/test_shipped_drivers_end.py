@@ -36,6 +36,7 @@ def command(name: str) -> Sequence[str]:
 NAMES = [*ENGINE_DRIVERS, *THIRD_PARTIES, "template"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_ends_when_it_is_asked_to(name: str) -> None:
     target = DriverTarget(name, command(name))

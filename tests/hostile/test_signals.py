@@ -58,6 +58,7 @@ def test_an_interrupted_command_ends_with_130(
     assert capsys.readouterr().err == "otterproof: interrupted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("whom", "number", "jobs"), [("caller", "SIGTERM", "1"), ("group", "SIGINT", "2")])
 def test_an_interrupted_check_shows_what_was_found(whom: str, number: str, jobs: str, tmp_path: Path) -> None:
     """The signal comes in the middle of a scenario; as from a terminal, the workers get it as well."""

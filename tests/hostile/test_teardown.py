@@ -197,6 +197,7 @@ def _results(processes: int) -> dict[str, tuple[Verdict, str]]:
     return {one.scenario: (one.verdict, one.detail.partition("\n")[0]) for one in results}
 
 
+@pytest.mark.slow
 def test_a_bad_end_is_one_result_for_any_number_of_processes() -> None:
     one = _results(1)
     assert one == _results(2)
