@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
+
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations import actions, jsonform, keyfile
 from otterproof.implementations.contract import Outgoing, PartyConfig
