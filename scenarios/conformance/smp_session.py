@@ -73,7 +73,7 @@ def new_handshake_in_the_middle_of_a_run(context: Context) -> None:
         check(
             "smp.run-spoilt-by-handshake",
             reply.types in ([ABORT], goes_on),
-            expected=f"an abort, or TLVs of types {goes_on}" if goes_on else "an abort, or no SMP TLV",
+            expected=f"an abort, or SMP message {goes_on[0] - 1}" if goes_on else "an abort, or no SMP message",
             got=reply,
             case=f"the message that fits in EXPECT{state}, after a new handshake",
         )
