@@ -1,77 +1,27 @@
-"""Fragments that arrive: what is put together, what is forgotten, and what is no fragment at all. [Fragmentation]
+"""Fragments that arrive: what is put together, what is forgotten, and what is not a fragment. [Fragmentation]
 
-Most scenarios cut messages of a session in pieces, so that a text that is shown proves that they were put together.
+Most scenarios cut messages of a session into pieces, so that a text that is shown proves that they were put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from otterproof.harness.testkit.context import Context, TargetSession, check
-from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Established, Reason, Rejected
-
-#: The worked example of the protocol text: the instance tags in the fragments, and the message in three pieces. (The
-#: sender's tag in the message is another one.)
-SAMPLE_TAGS = (0x5A73A599, 0x27E31597)
-SAMPLE = (
-    b"?OTR:AAMDJ+MVmSfjFZcAAAAAAQAAAAIAAADA1g5IjD1ZGLDVQEyCgCyn9hbrL3KAbGDdzE2ZkMyTKl7XfkSxh8YJnudstiB74i4BzT0W2haClg6d"
-    b"Mary/jo9sMudwmUdlnKpIGEKXWdvJKT+hQ26h9nzMgEditLB8v,jPEWAJ6gBXvZrY6ZQrx3gb4v0UaSMOMiR5sB7Eaulb2Yc6RmRnnlxgUUC2alosg4"
-    b"WIeFN951PLjScajVba6dqlDi+q1H5tPvI5SWMN7PCBWIJ41+WvF+5IAZzQZYgNaVLbAAAAAAAAAAEAAAAHwNiIi5Ms+4PsY/L2i,pkTtquknfx6HodL"
-    b"vk3RAAAAAA==."
-).split(b",")
-
-#: k and n of fragments, in the order in which they come, that do not make up a message of three.
-OUT_OF_ORDER = (
-    ((1, 3), (3, 3)),
-    ((2, 3), (3, 3)),
-    ((1, 3), (3, 3), (2, 3)),
-    ((2, 3), (1, 3), (3, 3)),
-    ((1, 3), (3, 3), (3, 3)),
-    ((1, 3), (2, 3), (2, 3), (3, 3)),
-    ((1, 3), (3, 3), (2, 3), (3, 3)),
-    ((1, 3), (2, 4), (3, 3)),
-    ((1, 4), (2, 3), (3, 3)),
-    ((1, 3), (2, 3), (3, 4)),
-    ((3, 3), (2, 3), (1, 3)),
+from otterproof.harness.wire.shown import shown
+from otterproof.implementations.contract import MAX_INSTANCES, Established, Reason, Rejected
+from otterproof.scenarios.conformance.fragments_play import (
+    OUT_OF_ORDER,
+    SAMPLE,
+    SAMPLE_TAGS,
+    arrives,
+    comes_to_nothing,
+    cut,
+    fragment,
+    fragments,
+    in_words,
 )
-
-
-def cut(message: bytes, count: int) -> list[bytes]:
-    """A message in so many pieces of about the same size."""
-    return [message[len(message) * at // count : len(message) * (at + 1) // count] for at in range(count)]
-
-
-def fragment(insider: Insider, k: int | bytes, n: int | bytes, piece: bytes, receiver: int | None = None) -> bytes:
-    """A fragment from an insider; k and n as numbers, or as they are to be written."""
-    k, n = (b"%05d" % number if isinstance(number, int) else number for number in (k, n))
-    if insider.version == 2:
-        return b"?OTR,%s,%s,%s," % (k, n, piece)
-    to = insider.target_tag if receiver is None else receiver
-    return b"?OTR|%08x|%08x,%s,%s,%s," % (insider.tag, to, k, n, piece)
-
-
-def fragments(insider: Insider, message: bytes, count: int, receiver: int | None = None) -> list[bytes]:
-    """A message in so many fragments."""
-    pieces = enumerate(cut(message, count), start=1)
-    return [fragment(insider, k, count, piece, receiver) for k, piece in pieces]
-
-
-def arrives(target: TargetSession, insider: Insider, text: bytes, count: int = 2) -> None:
-    """A text in fragments that must be shown, at the last one and no earlier."""
-    *first, last = fragments(insider, insider.data(text), count)
-    for one in first:
-        target.receive(one).assert_ignored("a fragment that is not the last")
-    target.receive(last).assert_shown(text)
-
-
-def comes_to_nothing(target: TargetSession, parts: Sequence[bytes], why: str) -> None:
-    """Demand that no text comes of fragments, whichever of them is the last."""
-    for part in parts:
-        target.receive(part).assert_rejected(why)
 
 
 @scenario(
@@ -89,31 +39,33 @@ def comes_to_nothing(target: TargetSession, parts: Sequence[bytes], why: str) ->
     )
 )
 def fragments_in_order_make_the_message(context: Context) -> None:
-    """A message in one piece, in a few or in hundreds is received with its last fragment, and not before."""
+    """A message in one fragment, in a few or in hundreds is received with its last fragment, and not before."""
     target, insider = context.encrypted()
     for count in (1, 2, 3, 10, 300):
-        arrives(target, insider, b"in %d fragments" % count, count)
+        check_id = "fragment.single-fragment-refused" if count == 1 else "fragment.not-put-together"
+        arrives(target, insider, b"in %d fragments" % count, count, check_id)
     target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!FRAGMENT-RECV-14", "!FRAGMENT-RECV-19", "FRAGMENT-RECV-19"))
 def the_last_fragment_again_yields_nothing(context: Context) -> None:
-    """Once a message is put together, its last fragment, or its only one, brings nothing when it comes again."""
+    """The last fragment of a message, or its only one, has no effect when it comes again."""
     target, insider = context.encrypted()
     for count in (2, 3):
         parts = fragments(insider, insider.data(b"in %d fragments" % count), count)
         for part in parts[:-1]:
             target.receive(part)
-        target.receive(parts[-1]).assert_shown(b"in %d fragments" % count)
-        target.receive(parts[-1]).assert_ignored("the last fragment, come again,")
+        target.receive(parts[-1]).assert_shown("fragment.not-put-together", b"in %d fragments" % count)
+        case = f"the last of {count} fragments a second time"
+        target.receive(parts[-1]).assert_ignored("fragment.last-one-counts-twice", case)
     (only,) = fragments(insider, insider.data(b"in one"), 1)
-    target.receive(only).assert_shown(b"in one")
-    target.receive(only).assert_rejected("a message that came before")
+    target.receive(only).assert_shown("fragment.single-fragment-refused", b"in one")
+    target.receive(only).assert_rejected("fragment.last-one-counts-twice", "the only fragment a second time")
 
 
 @scenario(requirements=("FRAGMENT-RECV-3", "FRAGMENT-RECV-4", "!FRAGMENT-RECV-4"))
 def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
-    """Leading zeros in k, n and tags make no difference, nor do capital letters in tags; other letters do."""
+    """Leading zeros in k, n and the tags make no difference, nor do capital letters in the tags; other letters do."""
     target, insider = context.encrypted()
     tags = (b"%x|%x", b"%08x|%08x", b"%X|%X", b"%06X|%05x") if context.version == 3 else (b"",)
     for form in tags:
@@ -125,11 +77,14 @@ def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
                 for k, piece in enumerate(cut(insider.data(text), 2), start=1)
             )
             target.receive(first)
-            target.receive(last).assert_shown(text)
+            case = f"numbers written as {shown(number)}, tags as {shown(form)}"
+            target.receive(last).assert_shown("fragment.number-format-refused", text, case=case)
     if context.version == 3:
         piece = insider.data(b"a tag with other letters")
-        comes_to_nothing(target, [b"?OTR|2g2b|%x,1,1,%s," % (insider.target_tag, piece)], "a tag with other letters")
-    comes_to_nothing(target, [fragment(insider, b"0x1", b"0x1", insider.data(b"x"))], "numbers with letters")
+        part = b"?OTR|2g2b|%x,1,1,%s," % (insider.target_tag, piece)
+        comes_to_nothing(target, "fragment.malformed-header-accepted", [part], "a tag that is not hexadecimal")
+    part = fragment(insider, b"0x1", b"0x1", insider.data(b"x"))
+    comes_to_nothing(target, "fragment.malformed-header-accepted", [part], "numbers with letters")
 
 
 @scenario(
@@ -143,7 +98,7 @@ def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
     )
 )
 def illegal_numbers_are_discarded(context: Context) -> None:
-    """A fragment with k or n of 0, or k above n, begins nothing, continues nothing and completes nothing."""
+    """A fragment with a k or n of 0, or with k above n, neither begins, continues nor completes a message."""
     target, insider = context.encrypted()
     whole = insider.data(b"with illegal numbers")
     head, tail = cut(whole, 2)
@@ -156,9 +111,10 @@ def illegal_numbers_are_discarded(context: Context) -> None:
         [(2, 2), (3, 2)],
     ):
         parts = [fragment(insider, k, n, piece) for (k, n), piece in zip(numbers, (head, tail), strict=True)]
-        comes_to_nothing(target, parts, f"fragments numbered {numbers}")
+        comes_to_nothing(target, "fragment.illegal-number-accepted", parts, f"fragments {in_words(numbers)}")
     for k, n in ((0, 0), (1, 0), (2, 1), (0, 1), (0, 65535)):
-        comes_to_nothing(target, [fragment(insider, k, n, whole)], f"fragment {k} of {n}")
+        case = f"fragment {k} of {n}"
+        comes_to_nothing(target, "fragment.illegal-number-accepted", [fragment(insider, k, n, whole)], case)
     arrives(target, insider, b"with legal ones")
 
 
@@ -176,56 +132,59 @@ def fragments_out_of_order_are_forgotten(context: Context) -> None:
     """A gap, a repetition, a step back, another n, or a lone last fragment: nothing is put together."""
     target, insider = context.encrypted()
     lone = fragment(insider, 3, 3, insider.data(b"whole, and numbered as the last"))
-    comes_to_nothing(target, [lone, lone], "a last fragment alone")
+    comes_to_nothing(target, "fragment.out-of-order-accepted", [lone, lone], "a last fragment alone")
     for numbers in OUT_OF_ORDER:
         for text in (b"pieces as they are numbered", b"pieces as they come"):
             message = insider.data(text)
             pieces = cut(message, 3) if text.endswith(b"numbered") else cut(message, len(numbers))
             order = [k - 1 for k, _ in numbers] if text.endswith(b"numbered") else range(len(numbers))
             parts = [fragment(insider, k, n, pieces[at]) for (k, n), at in zip(numbers, order, strict=True)]
-            comes_to_nothing(target, parts, f"the fragments {numbers}")
+            comes_to_nothing(target, "fragment.out-of-order-accepted", parts, f"fragments {in_words(numbers)}")
     arrives(target, insider, b"in order", 3)
 
 
 @scenario(requirements=("FRAGMENT-RECV-10", "!FRAGMENT-RECV-10"))
 def a_first_fragment_begins_anew(context: Context) -> None:
-    """A fragment numbered 1 replaces what was stored, of which nothing is used any more."""
+    """A fragment numbered 1 replaces what was stored, and nothing of that is used any more."""
     target, insider = context.encrypted()
     dropped = fragments(insider, insider.data(b"never completed"), 3)
     target.receive(dropped[0])
     target.receive(dropped[1])
-    arrives(target, insider, b"begun anew", 3)
+    arrives(target, insider, b"begun anew", 3, "fragment.first-one-does-not-restart")
     target.receive(dropped[0])
     first, second, third = fragments(insider, insider.data(b"begun twice"), 3)
     target.receive(first)
     target.receive(dropped[0])
     target.receive(first)
     target.receive(second)
-    target.receive(third).assert_shown(b"begun twice")
-    comes_to_nothing(target, dropped[1:], "the rest of a message that was begun anew")
+    target.receive(third).assert_shown("fragment.first-one-does-not-restart", b"begun twice")
+    case = "the rest of a message that another one has replaced"
+    comes_to_nothing(target, "fragment.first-one-does-not-restart", dropped[1:], case)
 
 
 @scenario(requirements=("FRAGMENT-RECV-15", "!FRAGMENT-RECV-15"))
 def text_in_between_makes_it_forget(context: Context) -> None:
-    """Plain text, a query or an error between two fragments makes the client forget the first."""
+    """Plain text, a query or an error between two fragments makes the client forget the first fragment."""
     target, insider = context.encrypted()
     for between in (b"hello", b"", b"?OTR Error: no", b"?OTRv4?"):
         first, last = fragments(insider, insider.data(b"interrupted by %s" % between), 2)
         target.receive(first)
         target.receive(between)
-        comes_to_nothing(target, [last], f"fragments with {between!r} between them")
+        case = f"fragments with {shown(between)} between them"
+        comes_to_nothing(target, "fragment.outlives-unencoded-message", [last], case)
     arrives(target, insider, b"not interrupted")
 
 
 @scenario(requirements=("FRAGMENT-RECV-16", "!FRAGMENT-RECV-16"))
 def a_whole_message_in_between_makes_it_forget(context: Context) -> None:
-    """A message in one piece from the same client is received, and what was stored before it is forgotten."""
+    """A whole message from the same client is received, and the fragments before it are forgotten."""
     target, insider = context.encrypted()
     between = insider.data(b"in between")
     first, last = fragments(insider, insider.data(b"interrupted"), 2)
     target.receive(first)
-    target.receive(between).assert_shown(b"in between")
-    comes_to_nothing(target, [last], "fragments with a whole message between them")
+    target.receive(between).assert_shown("data.text-not-shown", b"in between")
+    case = "fragments with a whole message between them"
+    comes_to_nothing(target, "fragment.outlives-whole-message", [last], case)
     arrives(target, insider, b"not interrupted")
 
 
@@ -233,7 +192,7 @@ def a_whole_message_in_between_makes_it_forget(context: Context) -> None:
     requirements=("FRAGMENT-RECV-20", "!FRAGMENT-RECV-20", "!FRAGMENT-RECV-3", "!FRAGMENT-SEND-2", "!FRAGMENT-SEND-3")
 )
 def other_forms_are_no_fragments(context: Context) -> None:
-    """A field too many or too few, letters for numbers, or no comma at the end: nothing is put together."""
+    """A header with a field too many or too few, letters for numbers, or no final comma: nothing is put together."""
     target, insider = context.encrypted()
     whole = insider.data(b"of another form")
     tags = b"|%08x|%08x" % (insider.tag, insider.target_tag) if context.version == 3 else b""
@@ -246,41 +205,48 @@ def other_forms_are_no_fragments(context: Context) -> None:
         front + b",,,%s,",
         *((b"?OTR|1,1,%s,", b"?OTR|" + tags + b",1,1,%s,") if tags else ()),
     ):
-        comes_to_nothing(target, [form % whole], f"a fragment of the form {form!r}")
+        case = f"a fragment of the form {shown(form)}"
+        comes_to_nothing(target, "fragment.malformed-header-accepted", [form % whole], case)
     arrives(target, insider, b"of the right form")
 
 
 @scenario(needs=("lockstep",), requirements=("!FRAGMENT-SEND-7",))
 def our_engines_count_no_empty_pieces(context: Context) -> None:
-    """Who sends no empty piece need not take one: for our engines it is no fragment, and spoils its message."""
+    """The project's engines accept no empty piece: a message that has one is not put together.
+
+    (The protocol text forbids only to send one.)
+    """
     target, insider = context.encrypted()
     head, tail = cut(insider.data(b"with an empty piece"), 2)
     parts = [fragment(insider, k, 3, piece) for k, piece in enumerate((head, b"", tail), start=1)]
-    comes_to_nothing(target, parts, "a message with an empty piece")
+    comes_to_nothing(target, "fragment.empty-piece-accepted", parts, "a message with an empty piece")
     arrives(target, insider, b"with full ones")
 
 
 @scenario(requirements=("FRAGMENT-BOUND-2", "!FRAGMENT-BOUND-2", "!FRAGMENT-SEND-6", "!FRAGMENT-RECV-20"))
 def numbers_that_are_not_of_the_form_do_not_count(context: Context) -> None:
-    """Signs, blanks and numbers above 65535, which wrap around to small ones, make no fragment."""
+    """Numbers with a sign or a blank, and numbers above 65535, which wrap around in 16 bits, make no fragment."""
     target, insider = context.encrypted()
     for one, two in ((b"+1", b"2"), (b" 1", b"2"), (b"65537", b"2"), (b"1", b"65538"), (b"-65535", b"2")):
         head, tail = cut(insider.data(b"numbered %s of %s" % (one, two)), 2)
         last = b"65538" if len(two) > 1 else b"2"
         parts = [fragment(insider, one, two, head), fragment(insider, last, two, tail)]
-        comes_to_nothing(target, parts, f"fragments numbered {one!r} and {last!r} of {two!r}")
+        digits = one.isdigit() and two.isdigit()
+        check_id = "fragment.number-wraps-around" if digits else "fragment.malformed-header-accepted"
+        comes_to_nothing(target, check_id, parts, f"fragments numbered {shown([one, last])} of {shown(two)}")
     arrives(target, insider, b"numbered as it must be")
 
 
 @scenario(requirements=("!FRAGMENT-SEND-5",))
 def a_changed_piece_spoils_the_message(context: Context) -> None:
-    """Pieces with something changed, exchanged or left out give no text."""
+    """Pieces that are changed, exchanged or left out make no text."""
     target, insider = context.encrypted()
     message = insider.data(b"a text that is long enough to be cut in pieces")
     first, second, third = cut(message, 3)
     for pieces in ((second, first, third), (first, second[:-4], third), (first, first, third)):
         parts = [fragment(insider, k, 3, piece) for k, piece in enumerate(pieces, start=1)]
-        comes_to_nothing(target, parts, "pieces that are not those of the message")
+        case = "pieces that are not those of the message"
+        comes_to_nothing(target, "fragment.wrong-pieces-accepted", parts, case)
     target.assert_session_alive(insider)
 
 
@@ -297,78 +263,80 @@ def a_changed_piece_spoils_the_message(context: Context) -> None:
     ),
 )
 def fragments_for_other_clients_are_discarded(context: Context) -> None:
-    """A fragment counts if it is for the own instance tag or for 0; others leave what is stored as it is."""
+    """A fragment counts if its receiver tag is the target's own or 0; others are ignored and disturb nothing."""
     target, insider = context.encrypted()
     other = insider.target_tag ^ 0x10
     for part in fragments(insider, insider.data(b"for another client"), 2, other):
-        target.receive(part).assert_ignored("a fragment for another client")
+        target.receive(part).assert_ignored("fragment.for-another-client-accepted", "a fragment for another client")
     first, last = fragments(insider, insider.data(b"for whoever gets it"), 2, 0)
     target.receive(first)
-    target.receive(last).assert_shown(b"for whoever gets it")
+    target.receive(last).assert_shown("fragment.receiver-tag-0-refused", b"for whoever gets it")
     first, last = fragments(insider, insider.data(b"undisturbed"), 2)
     target.receive(first)
     for part in fragments(insider, insider.data(b"in between"), 3, other):
         target.receive(part)
-    target.receive(last).assert_shown(b"undisturbed")
+    target.receive(last).assert_shown("fragment.disturbed-by-another-clients", b"undisturbed")
 
 
 @scenario(versions=(3,), requirements=("FRAGMENT-RECV-18", "!FRAGMENT-RECV-18", "!FRAGMENT-SEND-10"))
 def version_2_fragments_are_put_together_too(context: Context) -> None:
-    """A client of version 3 takes fragments without tags as well, in order and from the first one on."""
+    """A version 3 client also puts version 2 fragments together, which have no tags, if they come in order."""
     target, insider = context.encrypted()
     for count in (1, 3):
         text = b"in %d fragments without tags" % count
         pieces = cut(insider.data(text), count)
         parts = [b"?OTR,%d,%d,%s," % (k, count, piece) for k, piece in enumerate(pieces, start=1)]
-        comes_to_nothing(target, parts[1:], "fragments without the first one")
+        comes_to_nothing(target, "fragment.out-of-order-accepted", parts[1:], "fragments without the first one")
         for part in parts[:-1]:
-            target.receive(part).assert_ignored("a fragment that is not the last")
-        target.receive(parts[-1]).assert_shown(text)
+            target.receive(part).assert_ignored("fragment.acted-on-too-early", "a fragment that is not the last")
+        target.receive(parts[-1]).assert_shown("fragment.version-2-form-refused", text)
 
 
 @scenario(requirements=("FRAGMENT-SEND-9", "!FRAGMENT-SEND-9"))
 def handshakes_arrive_in_fragments(context: Context) -> None:
-    """Every message of a handshake may come in fragments; one with a piece missing leads nowhere."""
+    """Every message of a handshake may come in fragments; a message with a missing piece has no effect."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
     receiver = 0 if context.version == 3 else None
     first, second, third = fragments(insider, insider.commit(), 3, receiver)
     for part in (first, third):
-        target.receive(part).assert_ignored("a commit with a piece missing")
+        case = "a D-H Commit Message with a missing piece"
+        target.receive(part).assert_ignored("fragment.out-of-order-accepted", case)
     for part in (first, second):
-        target.receive(part).assert_ignored("a part of a commit")
-    dh_key = target.receive(third).message(Kind.DH_KEY)
+        target.receive(part).assert_ignored("fragment.acted-on-too-early", "a part of a D-H Commit Message")
+    dh_key = target.receive(third).message(Kind.DH_KEY, "fragment.handshake-not-put-together")
     *parts, last = fragments(insider, insider.reveal_signature(build(dh_key)), 4)
     for part in parts:
         target.receive(part)
-    target.receive(last).one(Established)
+    target.receive(last).one(Established, "fragment.handshake-not-put-together")
     target.assert_session_alive(insider)
     target = context.target_session()
     insider = target.insider()
     commit = target.query().message(Kind.DH_COMMIT)
     first, last = fragments(insider, insider.dh_key(), 2)
     target.receive(first)
-    reveal = target.receive(last).message(Kind.REVEAL_SIGNATURE)
+    reveal = target.receive(last).message(Kind.REVEAL_SIGNATURE, "fragment.handshake-not-put-together")
     *parts, last = fragments(insider, insider.signature(insider.decommit(build(commit), build(reveal))), 3)
     for part in parts:
         target.receive(part)
-    target.receive(last).one(Established)
+    target.receive(last).one(Established, "fragment.handshake-not-put-together")
 
 
 @scenario(versions=(3,), requirements=("!FRAGMENT-RECV-21",))
 def fragments_of_different_clients_are_never_mixed(context: Context) -> None:
-    """The first fragment of one client and the last of another make no message, and both can send again."""
+    """The first fragment of one client and the last of another make no message, and the next message arrives."""
     target, insider = context.encrypted()
     other = target.insider("bob", tag=0x3C3C, seed=b"other")
     first, last = cut(insider.data(b"of two clients"), 2)
-    comes_to_nothing(target, [fragment(insider, 1, 2, first), fragment(other, 2, 2, last)], "pieces of two clients")
+    parts = [fragment(insider, 1, 2, first), fragment(other, 2, 2, last)]
+    comes_to_nothing(target, "fragment.senders-mixed", parts, "the pieces of a message from two clients")
     arrives(target, insider, b"of one client")
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("FRAGMENT-RECV-21", "FRAGMENT-RECV-16"))
 def our_engines_keep_the_fragments_of_each_client(context: Context) -> None:
-    """The engines of this project have a store for each sender: fragments of several interleave, whole messages too."""
+    """The project's engines store the fragments of each sender apart, so that messages of several may interleave."""
     target, insider = context.encrypted()
     other = target.insider("bob", tag=0x3C3C, seed=b"other")
     mine, others = (
@@ -377,12 +345,12 @@ def our_engines_keep_the_fragments_of_each_client(context: Context) -> None:
     )
     target.receive(mine[0])
     target.receive(others[0])
-    target.receive(mine[1]).assert_shown(b"of this one")
-    target.receive(others[1]).assert_sent(Kind.DH_KEY)
+    target.receive(mine[1]).assert_shown("fragment.senders-disturb-each-other", b"of this one")
+    target.receive(others[1]).assert_sent("fragment.senders-disturb-each-other", Kind.DH_KEY)
     first, last = fragments(insider, insider.data(b"and again"), 2)
     target.receive(first)
-    target.receive(other.commit()).assert_sent(Kind.DH_KEY)
-    target.receive(last).assert_shown(b"and again")
+    target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+    target.receive(last).assert_shown("fragment.senders-disturb-each-other", b"and again")
 
 
 @scenario(
@@ -390,58 +358,65 @@ def our_engines_keep_the_fragments_of_each_client(context: Context) -> None:
     requirements=("FRAGMENT-RECV-7", "FRAGMENT-RECV-8", "FRAGMENT-RECV-9", "FRAGMENT-RECV-20", "!FRAGMENT-RECV-12"),
 )
 def our_engines_keep_what_is_stored_past_illegal_fragments(context: Context) -> None:
-    """For the engines of this project an illegal fragment, or none of the form, is as if it had not come."""
+    """The project's engines ignore an illegal or malformed fragment, and keep what they have stored."""
     target, insider = context.encrypted()
     for k, n in ((0, 2), (1, 0), (3, 2), (b"x", b"y"), (2, b"65538")):
         first, last = fragments(insider, insider.data(b"undisturbed"), 2)
         target.receive(first)
-        target.receive(fragment(insider, k, n, b"piece")).assert_ignored("an illegal fragment")
-        target.receive(last).assert_shown(b"undisturbed")
+        check_id, case = "fragment.disturbed-by-illegal-fragment", f"a fragment numbered {shown(k)} of {shown(n)}"
+        target.receive(fragment(insider, k, n, b"piece")).assert_ignored(check_id, case)
+        target.receive(last).assert_shown(check_id, b"undisturbed", case=f"after {case}")
 
 
 @scenario(requirements=("FRAGMENT-BOUND-3", "!FRAGMENT-BOUND-3"))
 def fragments_within_fragments_lead_nowhere(context: Context) -> None:
-    """A fragment as the piece of a fragment, many levels deep, is not unpacked without end, and does no harm."""
+    """A fragment inside a fragment, many levels deep, is not unpacked again and again, and does no harm."""
     target, insider = context.encrypted()
     nested = fragment(insider, 1, 1, insider.data(b"deep inside"))
     for _ in range(20):
         nested = fragment(insider, 1, 1, nested)
-    comes_to_nothing(target, [nested, *fragments(insider, nested, 2)], "fragments within fragments")
+    parts = [nested, *fragments(insider, nested, 2)]
+    comes_to_nothing(target, "fragment.nested-fragment-unpacked", parts, "fragments within fragments")
     inner = nested.split(b",")[0] if context.version == 3 else b"?OTR|"
     first, last = fragments(insider, inner, 2)
     target.receive(first)
     reply = target.receive(last)
-    reply.assert_rejected("the beginning of a fragment within fragments")
+    reply.assert_rejected("fragment.nested-fragment-unpacked", "the beginning of a fragment, within fragments")
     if "lockstep" in context.target.capabilities:
         reasons = [event.reason for event in reply.of(Rejected)]
-        check(reasons == [Reason.NESTED_FRAGMENT], f"it is rejected as a fragment within one, and was with {reasons}")
+        named = reasons == [Reason.NESTED_FRAGMENT]
+        check("fragment.nesting-not-named", named, expected=[Reason.NESTED_FRAGMENT], got=reasons)
     arrives(target, insider, b"on one level")
 
 
 @scenario(needs=("lockstep",), requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
 def our_engines_bound_what_they_keep(context: Context) -> None:
-    """Of one message two mebibytes are kept, and in version 3 the fragments of sixteen senders."""
+    """The project's engines keep at most two mebibytes of one message, and the fragments of at most sixteen senders."""
     target, insider = context.encrypted()
     padding = [tlv(0, bytes(0xFFFF))]
     fits = insider.data(b"fits", tlvs=padding * 20)
     target.receive(fragments(insider, fits, 2)[0])
-    target.receive(fragments(insider, fits, 2)[1]).assert_shown(b"fits")
+    target.receive(fragments(insider, fits, 2)[1]).assert_shown("fragment.limit-too-low", b"fits")
     too_long = insider.data(b"too long", tlvs=padding * 25)
-    check(len(too_long) > MAX_REASSEMBLY > len(fits), "one message is above the limit, and one below")
-    comes_to_nothing(target, fragments(insider, too_long, 3), "a message above the limit")
+    case = "a message above the limit"
+    comes_to_nothing(target, "fragment.size-not-bounded", fragments(insider, too_long, 3), case)
     if context.version == 3:
         first, last = fragments(insider, insider.data(b"too many senders"), 2)
         target.receive(first)
         for tag in range(0x5000, 0x5000 + MAX_INSTANCES):
             sender = target.insider("bob", tag=tag)
-            target.receive(fragment(sender, 1, 2, b"piece")).assert_ignored("a first fragment")
-        comes_to_nothing(target, [last], "a message that others' fragments have pushed out")
+            reply = target.receive(fragment(sender, 1, 2, b"piece"))
+            reply.assert_ignored("fragment.acted-on-too-early", "a first fragment")
+        case = f"the last fragment of a message, after those of {MAX_INSTANCES} other senders"
+        comes_to_nothing(target, "fragment.senders-not-bounded", [last], case)
     arrives(target, insider, b"as before")
 
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("FRAGMENT-SAMPLE-1", "!FRAGMENT-SAMPLE-1"))
 def the_worked_example_is_put_together(context: Context) -> None:
-    """Fragments as in the worked example make up a message; of the example's own comes what comes of its message."""
+    """Fragments like those of the worked example make up a message; those of the example itself have the same effect as
+    its whole message.
+    """
     sender, receiver = SAMPLE_TAGS
     target = context.target_session(instance_tag=receiver)
     insider = target.insider(tag=sender)
@@ -449,10 +424,10 @@ def the_worked_example_is_put_together(context: Context) -> None:
     for texts in (SAMPLE, cut(insider.data(b"like the example"), 3)):
         parts = [b"?OTR|5a73a599|27e31597,%05d,00003,%s," % (k, piece) for k, piece in enumerate(texts, start=1)]
         for part in (parts[0], parts[2], parts[0], parts[1]):
-            target.receive(part).assert_ignored("a fragment that completes nothing")
+            target.receive(part).assert_ignored("fragment.acted-on-too-early", "a fragment that completes no message")
         reply = target.receive(parts[2])
         if texts is SAMPLE:
             whole = target.receive(b"".join(SAMPLE))
             same = (reply.raw, reply.accepted) == (whole.raw, whole.accepted)
-            check(same, f"of the fragments comes what comes of the message, {whole}, and there was {reply}")
-    reply.assert_shown(b"like the example")
+            check("fragment.worked-example-differs", same, expected=whole, got=reply)
+    reply.assert_shown("fragment.worked-example-differs", b"like the example")

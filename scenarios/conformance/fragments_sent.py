@@ -1,4 +1,4 @@
-"""Fragments that the target makes, where the network takes short messages only. [Fragmentation]"""
+"""Fragments that the target sends when the network takes short messages only. [Fragmentation]"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from otterproof.harness import wire
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.testkit.context import Context, check
-from otterproof.harness.testkit.reply import Reply
+from otterproof.harness.testkit.reply import Reply, fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.implementations.contract import Established, OtrError
@@ -23,40 +23,54 @@ SMALL = 100
 
 
 def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
-    """Demand that messages are whole, or fragments of the version's form that make up a whole one of that version."""
+    """Demand that messages are whole, or fragments of the version's form that make up a whole message of it."""
     joined, expected, count, tags = b"", 1, 0, (0, 0)
     for one in raw:
         encoded = one.startswith((b"?OTR:", b"?OTR|", b"?OTR,"))
-        long = f"no message is longer than {size} bytes, and one has {len(one)}: {one[:60]!r}"
-        check(len(one) <= size or not encoded, long)
+        fits = len(one) <= size or not encoded
+        check("fragment.too-long", fits, expected=f"at most {size} bytes", got=f"{len(one)} bytes", case=one)
         if one.startswith(b"?OTR:") or not encoded:
-            check(expected == 1, f"all fragments of a message are sent, and of {count} there were {expected - 1}")
+            _check_all_sent(expected, count)
             continue
         match = FORMS[version].fullmatch(one)
         if match is None:
-            check(False, f"a fragment has the form of version {version}, and there was {one[:60]!r}")
-            return
+            fail("fragment.sent-in-wrong-form", expected=f"a fragment of version {version}", got=one)
         k, n, piece = int(match[match.re.groups - 2]), int(match[match.re.groups - 1]), match[match.re.groups]
-        check(
-            k == expected and k <= n <= 65535,
-            f"fragments are numbered 1 to n, and after {expected - 1} came {k} of {n}",
-        )
-        check(k == 1 or n == count, f"n is the same in all fragments of a message, and was {count} and {n}")
-        check(bool(piece), f"no piece is empty, and number {k} of {n} was")
+        told = f"{k} of {n}"
+        in_order = k == expected and k <= n <= 65535
+        check("fragment.misnumbered", in_order, expected=f"number {expected}", got=told)
+        check("fragment.misnumbered", k == 1 or n == count, expected=f"{k} of {count}", got=told)
+        check("fragment.empty-piece-sent", bool(piece), got=piece, case=told)
         here = (int(match[1], 16), int(match[2], 16)) if version == 3 else (0, 0)
-        check(
-            k == 1 or here == tags, f"all fragments of a message have the same tags, and there were {tags} and {here}"
-        )
+        check("fragment.wrong-tags-sent", k == 1 or here == tags, expected=_tags(tags), got=_tags(here), case=told)
         joined, expected, count, tags = joined + piece, k + 1, n, here
         if k == n:
             message = wire.parse(joined)
             whole = message.kind in wire.ENCODED and not message.problems and message.version == version
-            check(whole, f"the pieces make up a message of version {version}, and made {joined[:60]!r}")
+            check("fragment.pieces-make-no-message", whole, expected=f"a version {version} message", got=joined)
             if version == 3:
                 own = message.number("sender_tag"), message.number("receiver_tag")
-                check(here == own, f"the tags of the fragments are those of the message, {own}, and were {here}")
+                check("fragment.wrong-tags-sent", here == own, expected=_tags(own), got=_tags(here), case=message.kind)
             joined, expected = b"", 1
-    check(expected == 1, f"all fragments of a message are sent, and of {count} there were {expected - 1}")
+    _check_all_sent(expected, count)
+
+
+def _check_all_sent(expected: int, count: int) -> None:
+    """Demand that no fragment is missing. expected: the number of the next one, 1 if nothing is under way."""
+    check("fragment.not-all-sent", expected == 1, expected=f"{count} fragments", got=f"{expected - 1} of them")
+
+
+def _tags(tags: tuple[int, int]) -> str:
+    return f"{tags[0]:#x} to {tags[1]:#x}"
+
+
+def _whole_commit(context: Context) -> bytes:
+    """The D-H Commit Message of the target, as it goes out without a maximum size."""
+    reply = context.target_session().query()
+    reply.message(Kind.DH_COMMIT)
+    uncut = len(reply.raw) == 1 and reply.raw[0].startswith(b"?OTR:")
+    check("fragment.cut-needlessly", uncut, expected="one whole message", got=reply.raw, case="no maximum size")
+    return reply.raw[0]
 
 
 @scenario(
@@ -76,7 +90,7 @@ def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
     ),
 )
 def long_messages_are_sent_in_fragments(context: Context) -> None:
-    """Messages of handshakes and texts go out in fragments that fit, are well formed and make up what was sent."""
+    """Messages of handshakes and texts go out in fragments that fit, are well formed and make up the whole messages."""
     for size in (SMALL, 333):
         replies: list[Reply] = []
         for begins in (False, True):
@@ -89,26 +103,28 @@ def long_messages_are_sent_in_fragments(context: Context) -> None:
             replies.append(target.replies(0, "target"))
         for reply in replies:
             check_fragments(reply.raw, context.version, size)
-            short = [one for one in reply.raw if one.startswith(b"?OTR:")]
-            check(not short or size > SMALL, "messages of a handshake do not fit and are cut")
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-1", "!FRAGMENT-SEND-1", "!FRAGMENT-SEND-8"))
 def messages_that_fit_are_sent_whole(context: Context) -> None:
-    """A message that is exactly as long as the network takes goes out whole; one byte less, and it is cut."""
-    (whole,) = context.target_session().query().raw
-    check(whole.startswith(b"?OTR:"), "without a limit nothing is cut")
+    """A message that is exactly as long as the network takes goes out whole; one that is a byte longer is cut."""
+    whole = _whole_commit(context)
     for size in (len(whole) + 1, len(whole), len(whole) - 1):
         reply = context.target_session(max_message_size=size).query()
         length = len(build(reply.message(Kind.DH_COMMIT)))
-        check((len(reply.raw) == 1) is (length <= size), f"a message of {length} bytes is cut only above {size}")
+        check_id, wanted = (
+            ("fragment.cut-needlessly", "one whole message") if length <= size else ("fragment.not-used", "fragments")
+        )
+        right = (len(reply.raw) == 1) is (length <= size)
+        case = f"a message of {length} bytes where {size} fit"
+        check(check_id, right, expected=wanted, got=f"{len(reply.raw)} messages", case=case)
         check_fragments(reply.raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-7", "FRAGMENT-SEND-5"))
 def pieces_that_come_out_even_leave_no_empty_one(context: Context) -> None:
-    """Where the length of a message is a multiple of what a fragment holds, there is no piece too many or too few."""
-    (whole,) = context.target_session().query().raw
+    """A message whose length is a multiple of what a fragment holds is cut into neither too many nor too few pieces."""
+    whole = _whole_commit(context)
     header = len(b"?OTR|00000000|00000000,00001,00001,,") if context.version == 3 else len(b"?OTR,00001,00001,,")
     for size in range(header + len(whole) // 2 - 1, header + len(whole) // 2 + 2):
         check_fragments(context.target_session(max_message_size=size).query().raw, context.version, size)
@@ -116,9 +132,9 @@ def pieces_that_come_out_even_leave_no_empty_one(context: Context) -> None:
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-12", "!FRAGMENT-SEND-12"))
 def a_size_without_room_is_refused(context: Context) -> None:
-    """With a size that a header alone fills nothing is sent, or the size is refused; with a sensible one all goes well.
+    """If the maximum size has no room for more than a header, the size is refused or no fragment goes out.
 
-    What must not be: fragments with nothing in them, or some that are longer than was asked for.
+    Fragments without content, or longer than the maximum size, must not go out. A sensible size works afterwards.
     """
     for size in (1, 17, 18, 30):
         try:

@@ -197,7 +197,7 @@ def revealed_key_of_another_length(context: Context) -> None:
     """A revealed key is refused unless it has 16 bytes, even if it opens the commit, or would with padding. A wrong
     key, and a commit that is encrypted with another initial counter, are refused too.
     """
-    wrong_size, wrong_key = "encoding.revealed-key-wrong-size-accepted", "handshake.commit-opened-with-wrong-key"
+    wrong_size, wrong_key = "handshake.revealed-key-size-not-checked", "handshake.commit-opened-with-wrong-key"
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
