@@ -5,6 +5,7 @@ Every message says what is wrong, where, and what to do; the exit code is the do
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,6 +76,16 @@ def test_vectors_that_are_not_there_are_not_verified(here: Path, capsys: pytest.
     (here / "queries.json").write_bytes((FOLDER / "queries.json").read_bytes())
     assert cli.main(["vectors", "verify", "--in", ".", "--kind", "tlvs"]) == 2
     assert "no tlvs in .; what is there: queries" in capsys.readouterr().err
+
+
+def test_only_may_be_given_several_times(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    two = ("--only", "data.key_id_0", "--only", "choices.counter_0_is_refused[v3]")
+    assert cli.main(["check", "reference", *two, "--jobs", "1", "--json", str(told)]) == 0
+    ids = {one["scenario"] for one in json.loads(told.read_text())["scenarios"]}
+    assert ids == {f"conformance.{name}" for name in ("data.key_id_0[v2]", "data.key_id_0[v3]")} | {
+        "conformance.choices.counter_0_is_refused[v3]"
+    }
 
 
 def test_nothing_is_left_behind_by_what_was_refused(here: Path) -> None:

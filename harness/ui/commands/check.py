@@ -34,7 +34,13 @@ from otterproof.harness.ui.progress import Ending
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
     parser.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only scenarios whose id contains TEXT")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="only scenarios whose id contains TEXT; may be given several times",
+    )
     parser.add_argument(
         "--without",
         action="append",
@@ -128,9 +134,11 @@ def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending) ->
 
 
 def _chosen(options: argparse.Namespace, capabilities: frozenset[str]) -> list[Scenario]:
-    chosen = [one for one in scenarios(options.only) if one.needs <= capabilities or not one.internal]
-    if not chosen:
-        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out to run all")
+    able = [one for one in scenarios() if one.needs <= capabilities or not one.internal]
+    for text in options.only:
+        if not any(text in one.id for one in able):
+            raise UsageError(f"no scenario's id contains {text!r}; leave --only out to run all")
+    chosen = [one for one in able if not options.only or any(text in one.id for text in options.only)]
     chosen = [one for one in chosen if not any(text in one.id for text in options.without)]
     if not chosen:
         raise UsageError(
