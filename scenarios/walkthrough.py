@@ -167,7 +167,7 @@ def assert_hidden(messages: Sequence[Message], keys: Sequence[DsaPublicKey]) -> 
     """Demand that no message has a long-term key in it that is not encrypted."""
     for message in messages:
         found = [key for key in keys if mpi(key.y)[4:] in message.body]
-        check("handshake.long-term-key-in-clear", not found, expected="only encrypted keys", got=message)
+        check("handshake.identity-in-clear", not found, expected="only encrypted keys", got=message)
 
 
 def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, story: Story) -> DsaPublicKey:

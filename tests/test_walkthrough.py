@@ -27,4 +27,4 @@ def test_a_long_term_key_in_a_message_is_found() -> None:
     shown = wire.parse(wire.armour(b"\x00\x03\x11" + public_key(key)))
     with pytest.raises(CheckFailed) as failed:
         assert_hidden([hidden, shown], [key])
-    assert failed.value.check == "handshake.long-term-key-in-clear"
+    assert failed.value.check == "handshake.identity-in-clear"
