@@ -110,8 +110,8 @@ def tell(alice: TargetSession, story: Story) -> None:
 def _query(alice: TargetSession, story: Story) -> None:
     story.chapter("The query")
     story.tell(
-        """Alice's user asks for a private conversation. Her client says so in plain words that any client could show: a
-        Query Message, which lists the versions that it would speak."""
+        """Alice's user asks for a private conversation. Her client sends a Query Message: plain text that any
+        client can show, with the versions that it is willing to speak."""
     )
     query = alice.user("start").message(Kind.QUERY)
     story.show("Alice", wire.build(query))
@@ -123,9 +123,9 @@ def _query(alice: TargetSession, story: Story) -> None:
 def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The ephemeral key exchange")
     story.tell(
-        """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not show it
-        yet: it sends g^x encrypted under a random key r, and the hash of g^x. So Bob is committed to a value that Alice
-        does not know: neither can choose a key to suit the other's."""
+        """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not
+        show it yet: it sends g^x encrypted under a random key r, and the hash of g^x. So Bob is committed to a
+        value that Alice does not know: neither can choose a key to suit the other's."""
     )
     commit = bob.commit()
     story.show("Bob", commit)
@@ -133,9 +133,9 @@ def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     dh_key = alice.receive(commit).message(Kind.DH_KEY)
     story.show("Alice", wire.build(dh_key))
     story.tell(
-        """Bob can now compute the common secret s = (g^y)^x. Whoever only listens can't. From s he derives, each by a
-        hash
-        of its own, a session id that both users can compare, two encryption keys and four MAC keys for what follows."""
+        """Bob can now compute the common secret s = (g^y)^x. An eavesdropper can't. From s he derives, each by a
+        hash of its own, a session id that both users can compare, two encryption keys and four MAC keys for what
+        follows."""
     )
     gx, gy = power(DH_GENERATOR, bob.x), dh_key.number("gy")
     keys = crypto.handshake_keys(power(gy, bob.x))
@@ -143,11 +143,10 @@ def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
 
     story.chapter("Authentication inside the channel")
     story.tell(
-        """So far each has a secret with somebody. Who that is, their long-term DSA keys say, inside the channel where
-        nobody else sees them. Bob reveals r, so that Alice can open the commitment and compute s as well. Then,
-        encrypted under c and with a MAC under m2: his public key and his signature of a MAC (under m1) over both D-H
-        keys, this public key
-        and the number of his D-H key."""
+        """So far each shares a secret with an unknown party. Their long-term DSA keys say who that is, inside the
+        channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and compute s as
+        well. Then, encrypted under c and with a MAC under m2: his public key and his signature of a MAC (under m1)
+        over both D-H keys, this public key and the number of his D-H key."""
     )
     reveal = bob.reveal_signature(wire.build(dh_key))
     story.show("Bob", reveal)
@@ -183,9 +182,8 @@ def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: 
     verifies = dsa_verifies(key, signed, pair)
     check("encoding.signature-wrong", verifies, expected="a signature that verifies", got=pair)
     story.tell(
-        """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its fingerprint
-        tells
-        his user who this is. Both are now in the state ENCRYPTED."""
+        """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its
+        fingerprint tells his user who this is. Both are now in the state ENCRYPTED."""
     )
     story.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
     return key
@@ -195,8 +193,7 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     story.chapter("A message, and the next key")
     story.tell(
         """Alice writes. Both have numbered their D-H keys; the message says which of hers and which of his it is
-        encrypted with
-        (1 and 1), and carries her next public key, number 2, for later."""
+        encrypted with (1 and 1), and carries her next public key, number 2, for later."""
     )
     message = alice.user("send", text=b"Hello, Bob").message(Kind.DATA)
     story.show("Alice", wire.build(message))
@@ -213,16 +210,15 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     mac_key = hashlib.sha1(aes_key).digest()
     number, byte = ("lower", 2) if low else ("higher", 1)
     story.tell(
-        f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of the
-        hash of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the {number}
-        number, so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
+        f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of
+        the hash of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the
+        {number} number, so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
     )
     story.values(s=s, aes_key=aes_key, mac_key=mac_key)
     covered = message.mac_input()
     story.tell(
-        """The text is encrypted with AES in counter mode from the counter c on. All of the message so far, c and the
-        encrypted
-        text included, is T. What follows T is MAC(T), 20 bytes."""
+        """The text is encrypted with AES in counter mode from the counter c on. All of the message so far, c and
+        the encrypted text included, is T. What follows T is MAC(T), 20 bytes."""
     )
     story.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
     mac, expected = message.data("mac"), hmac.digest(mac_key, covered, "sha1")
@@ -243,18 +239,16 @@ def _assert_key_ids(message: Message, own: int, bobs: int) -> None:
 def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
     story.chapter("The reply that acknowledges the key")
     story.tell(
-        """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His reply
-        carries
-        his own next key."""
+        """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His
+        reply carries his own next key."""
     )
     bob.read(wire.build(first))
     reply = bob.data(b"Hello, Alice")
     story.show("Bob", reply)
     alice.receive(reply).assert_shown("text.not-delivered", b"Hello, Alice")
     story.tell(
-        """From now on Alice uses key 2, draws key 3 and forgets key 1: what was said under it nobody can decrypt any
-        more, not
-        even she. Her next message says so: sender key id 2, and key 3 announced."""
+        """From now on Alice uses key 2, draws key 3 and forgets key 1: nobody can decrypt what was said under it
+        any more, not even Alice. Her next message says so: sender key id 2, and key 3 announced."""
     )
     second = alice.user("send", text=b"How are you?").message(Kind.DATA)
     story.show("Alice", wire.build(second))
@@ -267,10 +261,9 @@ def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: 
 def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The receiver recomputes, compares, then decrypts")
     story.tell(
-        """Somebody on the way inverts one bit of the encrypted text. In counter mode that would invert one bit of what
-        is read. But Alice first computes MAC(T) herself and compares: it differs, so she decrypts nothing, shows
-        nothing and changes
-        no key. The genuine message is read as if nothing had been."""
+        """Somebody on the way inverts one bit of the encrypted text. In counter mode that would invert one bit of
+        what is read. But Alice first computes MAC(T) herself and compares: it differs, so she decrypts nothing,
+        shows nothing and changes no key. The genuine message is read as usual."""
     )
     genuine = bob.data(b"Fine")
     where = 8 * wire.parse(genuine).field("encrypted_message").offset + 39
@@ -282,10 +275,9 @@ def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
 def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
     story.chapter("Why nobody can prove it")
     story.tell(
-        """A MAC key is known to both, so what Bob shows to others as Alice's message he could have made himself. OTR
-        goes further: a MAC key that has done its work is published. Alice verified Bob's first reply with one; the key
-        pair it
-        belongs to is forgotten, and the key goes out in the clear in her next message."""
+        """Both sides know a MAC key, so Bob could have made himself whatever he shows to others as Alice's message.
+        OTR goes further: a MAC key that is not needed any more is published. Alice verified Bob's first reply with
+        one; the D-H keys it belongs to are forgotten, and the MAC key goes out in the clear in her next message."""
     )
     revealed: list[bytes] = []
     for number in range(2):
@@ -299,9 +291,8 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
     check("mac-reveal.used-key-not-revealed", verified in revealed, expected=verified, got=revealed, case=case)
     story.values(revealed=verified)
     story.tell(
-        """With it anybody can put other words into that reply and give it a MAC that is right. A transcript proves
-        nothing
-        about anybody, once the conversation has gone on."""
+        """With it anybody can put other words into that reply and give it a valid MAC. Once the conversation has
+        gone on, a transcript proves nothing about anybody."""
     )
     keys = bob.keys(1, 2)
     bob_said = wire.parse(bob.data(b"Hello, Alice", under=(1, 2)))
@@ -313,10 +304,9 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
 def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
     story.chapter("The end")
     story.tell(
-        """Alice's user ends the conversation. Her client says so in a last encrypted message, with a TLV (type, length,
-        value) behind the text, which is empty, and forgets all keys. Bob's client will not send anything more until its
-        user has
-        taken note, so that nothing meant for Alice alone goes out in the clear."""
+        """Alice's user ends the conversation. Her client says so in a last encrypted message, with a TLV (type,
+        length, value) behind the text, which is empty, and forgets all keys. Bob's client will not send anything
+        more until its user has taken note, so that nothing meant for Alice alone goes out in the clear."""
     )
     reply = alice.user("end")
     last = reply.message(Kind.DATA)

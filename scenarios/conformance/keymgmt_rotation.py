@@ -1,6 +1,6 @@
 """When D-H keys change, which are used for sending, and which for reading. [Key Management, Exchanging data]
 
-The insider chooses the keys under which each message goes, so he chooses what it acknowledges and what it announces.
+The insider chooses the keys under which each message goes, and so what it acknowledges and what it announces.
 """
 
 from __future__ import annotations

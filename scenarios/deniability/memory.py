@@ -1,6 +1,6 @@
 """What a target still has in memory after keys have changed: no secret that it must have forgotten may be there.
 
-The target shows what it holds (`dump`). The insider is the other side, so he knows all shared secrets; exponents of the
+The target shows what it holds (`dump`). The insider is the other side and knows all shared secrets; exponents of the
 target's are recognised by the public keys that belong to them.
 """
 
