@@ -1,3 +1,1 @@
-"""Attacks: what somebody on the network, with revealed keys or with valid ones could try, and what must not come of
-it.
-"""
+"""Attacks: what somebody on the network, with revealed keys or with valid ones could try, and must not achieve."""

@@ -1,9 +1,9 @@
 """Attacks on the handshake: somebody on the network, or a peer with valid keys, wants a session that is not what it
 seems.
 
-The attacks are those that were published against OTR and its like: identity misbinding (Di Raimondo, Gennaro and
-Krawczyk 2005), version rollback and abuse of colliding commits (Bonneau and Morrison 2006), reflection, and D-H keys of
-small order.
+The attacks were published against OTR and similar protocols: identity misbinding (Di Raimondo, Gennaro and Krawczyk
+2005), version rollback and abuse of colliding commits (Bonneau and Morrison 2006), reflection, and D-H keys of small
+order.
 """
 
 from __future__ import annotations
@@ -17,40 +17,45 @@ from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.numbers import dsa_sign
 from otterproof.implementations.contract import Established
 
-#: Public keys of small order, and their like modulo p: the secret that they lead to is known to everybody.
+#: Public keys of small order, and others equal to them modulo p: everybody knows the secret that they lead to.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 
 
 @scenario(requirements=("!AKE-VERIFY-3", "!AKE-VERIFY-5", "!AKE-VERIFY-6", "!AKE-HIDE-1"))
 def identity_misbinding(context: Context) -> None:
-    """A peer can't pass for somebody else: a public key that is not the one that signed, and the two D-H keys in the
-    wrong places under the signature, make no session, and no fingerprint of the victim is ever reported.
+    """A peer can't pass for somebody else: no session is made when the public key is not the one that signed, when
+    the D-H keys under the signature are exchanged, or when the signature is out of range.
     """
     bob, mallory = published_key("bob"), published_key("mallory")
-    stolen = dsa_sign(bob, bytes(32), 12345)  # a signature of Bob's, over something else
-    lies = (
-        SignatureOptions(advertised_key=bob.public),
-        SignatureOptions(advertised_key=bob.public, signature=stolen),
-        SignatureOptions(swap_dh=True),
-        SignatureOptions(signature=(0, 0)),
-        SignatureOptions(signature=(mallory.public.q, mallory.public.q)),
-    )
-    for lie in lies:
+    stolen = dsa_sign(bob, bytes(32), 12345)  # Bob's signature over something else
+    lies = {
+        "Bob's public key with a signature by Mallory": SignatureOptions(advertised_key=bob.public),
+        "Bob's public key with his signature of another value": SignatureOptions(
+            advertised_key=bob.public, signature=stolen
+        ),
+        "a signature over the D-H keys in the wrong order": SignatureOptions(swap_dh=True),
+        "a signature of zeros": SignatureOptions(signature=(0, 0)),
+        "a signature with r and s of q": SignatureOptions(signature=(mallory.public.q, mallory.public.q)),
+    }
+    for case, lie in lies.items():
         for target_begins in (False, True):
             target = context.target_session()
             insider = target.insider("mallory")
-            reply = (
-                target.handshake_by_target(insider, lie) if target_begins else target.handshake_by_insider(insider, lie)
+            if target_begins:
+                reply = target.handshake_by_target(insider, lie)
+                reply.assert_rejected("handshake.signature-message-dsa-not-verified", case)
+            else:
+                reply = target.handshake_by_insider(insider, lie)
+                reply.assert_rejected("handshake.reveal-signature-dsa-not-verified", case)
+            target.receive(insider.data(b"am I Bob?")).assert_rejected(
+                "handshake.session-before-verification", f"a Data Message after a handshake with {case}"
             )
-            check(not reply.of(Established), f"a signature that does not fit makes no session: {reply}")
-            reply.assert_rejected("a signature that does not fit")
-            target.receive(insider.data(b"am I Bob?")).assert_rejected("a message of a session that is none")
 
 
 @scenario(requirements=("!AKE-VERIFY-1", "!AKE-VERIFY-2", "!AKE-VERIFY-3", "AKE-BOTH-1", "!AKE-BOTH-1"))
 def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
-    """Somebody in the middle who hands on the D-H keys of two others, and puts an identity of his own in the place of
-    the peer's, gets no session; the genuine message still makes one with the peer.
+    """Somebody in the middle who passes on the D-H keys of two clients, and puts another identity in the place of the
+    peer's, gets no session; the genuine message still makes one with the peer.
     """
     pair = context.pair()
     pair.do(TARGET, "start", {})
@@ -61,14 +66,23 @@ def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
     mallory = Insider(published_key("mallory"), pair.world.parties[TARGET].instance_tag, version=context.version)
     mallory.r = wire.parse(genuine).data("revealed_key")
     forged = mallory.reveal_signature(wire.build(dh_key))
-    check(not pair.deliver(TARGET, forged).accepted, "an identity under another secret makes no session")
+    pair.deliver(TARGET, forged).assert_rejected(
+        "handshake.reveal-signature-mac-not-verified", "an identity that is signed under another secret"
+    )
     own = wire.parse(forged)
     for field in ("encrypted_signature", "mac"):
         mixed = wire.build(wire.parse(genuine).with_raw(field, own.raw(field)))
-        check(not pair.deliver(TARGET, mixed).accepted, f"the peer's message with another's {field} makes no session")
+        pair.deliver(TARGET, mixed).assert_rejected(
+            "handshake.reveal-signature-mac-not-verified", f"the peer's message with the attacker's {field}"
+        )
     established = pair.deliver(TARGET, genuine).one(Established)
     fingerprint = pair.world.parties[PEER].fingerprint
-    check(established.fingerprint == fingerprint, "the genuine message makes a session with the peer")
+    check(
+        "session.wrong-fingerprint",
+        established.fingerprint == fingerprint,
+        expected=fingerprint,
+        got=established.fingerprint,
+    )
     pair.world.settle()
     pair.say(TARGET, b"so it is you")
     pair.say(PEER, b"it is")
@@ -76,7 +90,7 @@ def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
 
 @scenario(requirements=("!AKE-REFLECT-1", "!AKE-BOTH-1", "!ERROR-LOOP-1", "!ROBUST-LOOP-1"))
 def a_mirror_gets_no_session(context: Context) -> None:
-    """All that the target sends is sent back to it: it never comes to a session with itself, and soon falls silent."""
+    """A target that gets back all that it sends makes no session with itself, and soon stops answering."""
     openings = {
         "query": context.target_session().user("start").sent,
         "commit": context.target_session().query().sent,
@@ -89,15 +103,27 @@ def a_mirror_gets_no_session(context: Context) -> None:
             if not waiting:
                 break
             reply = target.receive(waiting.pop(0))
-            check(not reply.of(Established), f"no session comes of a mirror, and there was {reply}")
+            check(
+                "handshake.own-message-accepted",
+                not reply.of(Established),
+                expected="no session",
+                got=reply,
+                case=f"a mirror that begins with its {name}",
+            )
             waiting += [wire.build(message) for message in reply.sent]
-        check(not waiting, f"a mirror that begins with its {name} is not answered for ever")
+        check(
+            "robustness.mirror-answered-endlessly",
+            not waiting,
+            expected="nothing goes out any more after 12 messages",
+            got=[wire.parse(message) for message in waiting],
+            case=f"a mirror that begins with its {name}",
+        )
 
 
 @scenario(requirements=("!AKE-VALID-1", "!AKE-VALID-2", "!AKE-VALID-4", "!AKE-VERIFY-6"))
 def keys_of_small_order(context: Context) -> None:
-    """A D-H key of 0, 1 or p-1 (or those plus p) leads to a secret that everybody knows; it makes no session, from
-    either side, and the target still completes a handshake with a good one.
+    """A D-H key of 0, 1 or p - 1, or one of these plus p, leads to a secret that everybody knows; it makes no session
+    on either side, and a target that refused such a g^x still completes a handshake with a good one.
     """
     for public in DEGENERATE:
         for secret in {public % DH_PRIME, 1, DH_PRIME - 1}:
@@ -108,7 +134,7 @@ def keys_of_small_order(context: Context) -> None:
             dh_key = target.receive(insider.commit(public)).messages(Kind.DH_KEY)
             if dh_key:
                 reveal = insider.reveal_signature(wire.build(dh_key[0]), signed, public=public)
-                target.receive(reveal).assert_rejected("g^x out of range")
+                target.receive(reveal).assert_rejected("handshake.gx-range-not-checked", f"a g^x of {_named(public)}")
             target.establish(target.insider(seed=b"a good one"))
             if not public:
                 continue
@@ -117,40 +143,62 @@ def keys_of_small_order(context: Context) -> None:
             commit = wire.build(target.query().message(Kind.DH_COMMIT))
             for reveal_message in target.receive(insider.dh_key(public)).messages(Kind.REVEAL_SIGNATURE):
                 gx = insider.decommit(commit, wire.build(reveal_message))
-                target.receive(insider.signature(gx, signed, public=public)).assert_rejected("g^y out of range")
+                target.receive(insider.signature(gx, signed, public=public)).assert_rejected(
+                    "handshake.gy-range-not-checked", f"a g^y of {_named(public)}"
+                )
             target.receive(insider.dh_key())
-            target.user("send", text=b"still in the clear?")
+            reply = target.user("send", text=b"still in the clear?")
+            check(
+                "handshake.session-before-verification",
+                not reply.messages(Kind.DATA),
+                expected="no Data Message goes out",
+                got=reply,
+                case=f"a text after a g^y of {_named(public)}",
+            )
+
+
+def _named(public: int) -> str:
+    """A degenerate key in words."""
+    return {DH_PRIME - 1: "p - 1", DH_PRIME: "p", DH_PRIME + 1: "p + 1"}.get(public, str(public))
 
 
 @scenario(requirements=("!POLICY-V2-1", "!POLICY-V3-1", "!QUERY-ANSWER-1"))
 def version_rollback(context: Context) -> None:
-    """A query, tag or commit of a version that the user does not allow starts nothing, version 1 least of all; so a
-    changed offer can't bring the target to an older protocol than its user accepts.
+    """A query or commit of a version that the user does not allow starts nothing, so a changed offer can't bring the
+    target to an older protocol than its user accepts.
     """
     other = 5 - context.version
     target = context.target_session(policy=ALLOW[context.version])
     offers = [b"?OTR?", b"?OTRv?", b"?OTR?v1?", b"?OTRv1?", b"?OTRv%d?" % other, b"?OTR?v%d?" % other, b"?OTRv4x?"]
     for offer in offers:
-        target.receive(offer).assert_sent()
+        target.receive(offer).assert_sent("query.answered-without-common-version", case=offer)
     insider = Insider(published_key("mallory"), target.world.parties[TARGET].instance_tag, version=other)
     reply = target.receive(insider.commit())
-    check(Kind.DH_KEY not in reply.kinds, f"a commit of a version that is not allowed is not answered: {reply}")
+    check(
+        "handshake.disallowed-commit-not-ignored",
+        Kind.DH_KEY not in reply.kinds,
+        expected="no D-H Key Message goes out",
+        got=reply,
+        case=f"a D-H Commit Message of version {other}",
+    )
     target.establish(target.insider())
 
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "!AKE-VERIFY-1"))
 def commits_that_collide(context: Context) -> None:
-    """An attacker who sends commits of his own into a handshake, with the lowest and the highest hash and with the
-    target's own one, gets no session, and a handshake with the peer completes after it.
+    """An attacker who sends a commit into a handshake, with the lowest hash, the highest or the target's own, gets no
+    session, and a handshake with the peer completes afterwards.
     """
-    for hashed in (bytes(32), b"\xff" * 32, None):
+    for case, hashed in (("the lowest", bytes(32)), ("the highest", b"\xff" * 32), ("the target's own", None)):
         pair = context.pair()
         pair.do(PEER, "start", {})
         commit = wire.parse(wire.build(pair.deliver_next(TARGET).message(Kind.DH_COMMIT)))
         changed = commit if hashed is None else commit.with_value("hashed_gx", hashed)
         if context.version == 3:
             changed = changed.with_value("sender_tag", 0x6666)
-        pair.deliver(TARGET, wire.build(changed)).assert_rejected("a commit of the attacker's")
+        pair.deliver(TARGET, wire.build(changed)).assert_rejected(
+            "robustness.forged-handshake-accepted", f"an attacker's D-H Commit Message with {case} hash"
+        )
         pair.drop_all(PEER)
         pair.drop_all(TARGET)
         pair.establish(PEER)
@@ -160,24 +208,29 @@ def commits_that_collide(context: Context) -> None:
 @scenario(requirements=("!AKE-VERIFY-2", "!AKE-VERIFY-4", "REVEAL-REJECT-1", "SIG-REJECT-1", "!STATE-ENCRYPTED-4"))
 def a_running_session_survives_a_failed_handshake(context: Context) -> None:
     """A handshake that an attacker starts within a session and can't complete leaves that session as it was, at every
-    stage of it.
+    stage.
     """
+    during, after = "state.session-not-kept-during-handshake", "state.session-not-kept-after-failure"
     target, insider = context.encrypted()
-    attacker = target.insider(insider_key(insider), insider.tag, b"attacker")
+    attacker = target.insider(other_key(insider), insider.tag, b"attacker")
     dh_key = wire.build(target.receive(attacker.commit()).message(Kind.DH_KEY))
-    target.assert_session_alive(insider)
-    target.receive(attacker.reveal_signature(dh_key, SignatureOptions(mac=bytes(20)))).assert_rejected("a wrong MAC")
-    target.assert_session_alive(insider)
+    target.assert_session_alive(insider, during)
+    target.receive(attacker.reveal_signature(dh_key, SignatureOptions(mac=bytes(20)))).assert_rejected(
+        "handshake.reveal-signature-mac-not-verified", "a Reveal Signature Message with a MAC of zeros"
+    )
+    target.assert_session_alive(insider, after)
     target.query()
-    target.assert_session_alive(insider)
+    target.assert_session_alive(insider, during)
     reveal = target.receive(attacker.dh_key())
-    target.assert_session_alive(insider)
+    target.assert_session_alive(insider, during)
     if reveal.messages(Kind.REVEAL_SIGNATURE):
         wrong = attacker.signature(2, HONEST_SIGNATURE, public=2)
-        target.receive(wrong).assert_rejected("a Signature Message of nobody's")
-    target.assert_session_alive(insider)
+        target.receive(wrong).assert_rejected(
+            "handshake.signature-message-mac-not-verified", "a Signature Message under another secret"
+        )
+    target.assert_session_alive(insider, after)
 
 
-def insider_key(insider: Insider) -> str:
-    """Another long-term key than the insider's."""
+def other_key(insider: Insider) -> str:
+    """The name of a long-term key that is not the insider's."""
     return "carol" if insider.key == published_key("mallory") else "mallory"
