@@ -246,7 +246,7 @@ def _data(insider: Insider, tags: Tags | None) -> bytes:
 
 
 def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], list[Tags]]) -> None:
-    """Demand that all kinds of messages and fragments with wrong tags are discarded. wrong: makes them from right ones."""
+    """Demand that messages of all kinds and fragments with wrong tags are discarded. wrong: right tags to wrong."""
     for subject, make, kind in _moments(context):
         genuine = wire.parse(make(None))
         for tags in wrong(genuine.number("sender_tag"), genuine.number("receiver_tag")):
