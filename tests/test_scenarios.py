@@ -85,7 +85,8 @@ def test_scenario(
         pytest.skip(result.detail)
     if result.verdict is not Verdict.PASS:
         transcripts = "\n".join(f"transcript: {path}" for path in result.transcripts)
-        pytest.fail(f"{result.verdict.value}: {scenario.description}\n{result.detail}\n{transcripts}", pytrace=False)
+        why = f"{result.verdict.value} {result.check}: {scenario.summary}\n{result.detail}\n{transcripts}"
+        pytest.fail(why, pytrace=False)
 
 
 def test_a_requirement_that_is_known_not_to_be_met(name: str, entry: Deviation, targets: dict[str, Target]) -> None:
