@@ -94,6 +94,7 @@ def test_what_is_not_claimed_is_not_asked() -> None:
     assert "telepathy" in result.detail
 
 
+@pytest.mark.slow
 def test_transcripts_can_be_replayed(tmp_path: Path) -> None:
     kept = run(made(lambda context: None), EngineTarget("reference"), b"s", tmp_path)
     assert kept.transcripts == ()
@@ -137,6 +138,7 @@ def test_a_requirement_has_its_worst_verdict() -> None:
     assert as_json(results, "t", "1", "s")["requirements"] == {"R": "crash"}
 
 
+@pytest.mark.slow
 def test_processes_find_the_same_as_one() -> None:
     chosen = list(scenarios("handshake_asked"))
     found = [
@@ -176,6 +178,7 @@ class Deaf(IndependentEngine):
         return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]
 
 
+@pytest.mark.slow
 def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     one = ["--only", "conformance.interop.alternating", "--jobs", "1"]
@@ -206,6 +209,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     assert "comes out differently" in out
 
 
+@pytest.mark.slow
 def test_a_missing_target_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -215,6 +219,7 @@ def test_a_missing_target_says_what_to_install(tmp_path: Path, monkeypatch: pyte
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_bench_has_the_promised_figures() -> None:
     figures = bench.measure(rounds=1)
     assert {"ratchet_vs_crypto", "ake_vs_crypto", "snapshot_ms", "driver_call_us"} <= set(figures["ratios"])

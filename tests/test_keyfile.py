@@ -227,6 +227,7 @@ def test_mistakes_are_named_with_their_place(data: bytes, line: int, column: int
     assert str(caught.value) == f"my.keys, line {line}, column {column}: {caught.value.problem}"
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_bytes_lead_to_another_error(data: st.DataObject) -> None:
     good = file_with()

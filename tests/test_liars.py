@@ -45,6 +45,7 @@ def test_every_liar_has_a_verdict() -> None:
     assert set(EXPECTED) == set(MODES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", EXPECTED)
 def test_a_liar_gets_its_verdict_and_the_run_goes_on(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(LIAR.parents[1]))

@@ -33,6 +33,7 @@ def test_every_ordered_pair_in_every_common_version() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
     assert make("reference").capabilities >= {"v2", "v3", "smp", "extra_key"}
     cells = {
@@ -57,6 +58,7 @@ class Deaf(IndependentEngine):
         return [event for event in super().receive(message) if not (isinstance(event, TextReceived) and event.secure)]
 
 
+@pytest.mark.slow
 def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "independent", Deaf)
     cell = matrix.fill(matrix.Plan("independent", "reference", 3, b"s", None))
@@ -66,6 +68,7 @@ def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<pre>" in page
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["matrix", "reference", "--jobs", "1"]) == 0

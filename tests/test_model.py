@@ -174,6 +174,7 @@ def test_several_clients_do_what_the_model_predicts(engine: str, seed: int) -> N
     assert bool(of(Established, events)) == (seed in SEEDS_WITH_SESSIONS[3])
 
 
+@pytest.mark.slow
 def test_a_world_can_be_restored_in_any_order() -> None:
     """Branches from one snapshot do not disturb each other, in the model or in the book."""
     rng = random.Random(1)

@@ -137,6 +137,7 @@ def test_every_oracle_has_faults() -> None:
     assert all(len(faults) >= 2 for faults in FAULTS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("oracle", "fault", "program"),
     [(oracle, fault, program) for oracle, found in FAULTS.items() for fault, program in found.items()],

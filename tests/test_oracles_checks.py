@@ -373,6 +373,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "program", "setup", "change"), CHECKS)
 def test_it_objects_to_a_change(check: str, program: str, setup: int, change: Change) -> None:
     oracle = check.partition(".")[0]

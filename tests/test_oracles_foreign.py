@@ -103,6 +103,7 @@ SHOWN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tens", range(3))
 def test_silent_about_a_genuine_engine_in_random_programs(tens: int) -> None:
     target = ClosedTarget("closed", ReferenceEngine)
@@ -116,6 +117,7 @@ def test_silent_about_a_genuine_engine(name: str) -> None:
         assert_judged(Case(**setup, target=ClosedTarget("closed", ReferenceEngine)), PROGRAMS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("oracle", "fault", "name"), SHOWN)
 def test_it_objects_to_what_shows(oracle: str, fault: str, name: str) -> None:
     found: list[str] = []

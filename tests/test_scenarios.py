@@ -26,6 +26,7 @@ from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 load()
 SEED = b"otterproof"
+ENGINES = ("reference", "independent")
 
 
 @cache
@@ -53,12 +54,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("name", "entry"), entries, ids=[f"{name}-{one.name}" for name, one in entries])
         return
     cases = [
-        pytest.param(name, scenario, id=f"{name}-{scenario.id}")
+        pytest.param(name, scenario, id=f"{name}-{scenario.id}", marks=marks(name, scenario))
         for name in names
         for scenario in scenarios()
-        if name in ("reference", "independent") or name.startswith("fault:") or not scenario.internal
+        if name in ENGINES or name.startswith("fault:") or not scenario.internal
     ]
     metafunc.parametrize(("name", "scenario"), cases)
+
+
+def marks(name: str, scenario: Scenario) -> list[pytest.MarkDecorator]:
+    """`-m "not slow"` leaves out all but the conformance of an engine in version 3."""
+    quick = name in ENGINES and scenario.kind == "conformance" and scenario.version == 3
+    return [] if quick else [pytest.mark.slow]
 
 
 def started(targets: dict[str, Target], name: str) -> Target:
@@ -89,6 +96,7 @@ def test_scenario(
         pytest.fail(why, pytrace=False)
 
 
+@pytest.mark.slow
 def test_a_requirement_that_is_known_not_to_be_met(name: str, entry: Deviation, targets: dict[str, Target]) -> None:
     """Some scenario that claims it fails as the entry says; once none does, the entry is out of date."""
     target = started(targets, name)
