@@ -1,9 +1,9 @@
-"""Attacks on the parser: bytes that are made to crash it, to fill memory, or to be taken for something that they are
+"""Attacks on the parser: bytes that are meant to crash it, to fill memory, or to be taken for something that they are
 not.
 
-Most are classes of defects that were found in clients: lengths that overflow (CVE-2016-2851), base64 that writes past
-its buffer (CVE-2012-3461), format characters in an error text (CVE-2012-2369), marks that end too early, and TLVs of an
-authentic message that are cut short.
+Most are classes of defects that were found in clients: lengths that overflow (CVE-2016-2851), base64 that is written
+past the end of a buffer (CVE-2012-3461), format characters in an error text (CVE-2012-2369), marks that end too early,
+and TLVs that are cut short in an authentic message.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, QUESTION
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import Tlv, tlv, with_tlvs
 from otterproof.harness.wire.mutate import truncate
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import Established, ExtraKey, Finished
 
-#: Marks cut off, doubled, and in each other.
+#: Marks that are cut off, doubled, or nested.
 MARKS = (
     b"?",
     b"?OTR",
@@ -61,7 +62,7 @@ MARKS = (
 
 
 def hostile(version: int, receiver: int) -> Iterator[bytes]:
-    """Binary messages with lengths that can't be, and of every length from nothing on."""
+    """The marks, and binary messages that end within their header or have impossible lengths."""
     yield from MARKS
     header = version.to_bytes(2)
     tags = b"\0\0\x2b\x2b" + receiver.to_bytes(4) if version == 3 else b""
@@ -77,44 +78,100 @@ def hostile(version: int, receiver: int) -> Iterator[bytes]:
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-INPUT-2", "!TYPES-DATA-2", "!ARMOUR-PARSE-2"))
 def hostile_bytes_do_no_harm(context: Context) -> None:
-    """Marks that are cut off, base64 that is none, fragments with impossible numbers and lengths up to the end of a
-    32-bit number neither crash the target nor make a session, before a handshake and in a session, which goes on.
+    """Marks that are cut off, bad base64, fragments with impossible numbers, and lengths of up to 2^32 - 1 neither
+    crash the target nor make a session; a session that is under way goes on.
     """
     fresh = context.target_session()
     for message in hostile(context.version, context.target_session().insider().target_tag):
         reply = fresh.receive(message)
-        check(not reply.of(Established), f"no session comes of {message[:40]!r}")
+        check(
+            "robustness.junk-accepted",
+            not reply.of(Established),
+            expected="no session",
+            got=reply,
+            case=message,
+        )
     target, insider = context.encrypted()
     for message in hostile(context.version, insider.target_tag):
-        reply = target.receive(message)
-        reply.assert_rejected(f"{message[:40]!r}")
-    target.assert_session_alive(insider)
+        target.receive(message).assert_rejected("robustness.junk-accepted", message)
+    target.assert_session_alive(insider, "robustness.junk-breaks-session")
 
 
 @scenario(requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!AKE-VERIFY-6", "ROBUST-INPUT-3"))
 def handshake_messages_that_are_cut_off(context: Context) -> None:
-    """A handshake message that ends within any of its fields is not acted upon, and the whole one still is."""
+    """A handshake message that ends within any of its fields is not acted on, and the whole message still is."""
     target = context.target_session()
     insider = target.insider()
     target.user("start")
     commit = insider.commit()
     for message in shortened(commit):
-        check(not target.receive(message).messages(Kind.DH_KEY), "a commit that is cut off is not answered")
-    dh_key = wire.build(target.receive(commit).message(Kind.DH_KEY))
+        reply = target.receive(message)
+        check(
+            "encoding.cut-short-accepted",
+            not reply.messages(Kind.DH_KEY),
+            expected="no D-H Key Message goes out",
+            got=reply,
+            case=_cut("D-H Commit Message", message, commit),
+        )
+    whole = "the whole message after ones that are cut short"
+    answer = target.receive(commit).message(Kind.DH_KEY, "encoding.cut-short-changes-state", case=whole)
+    dh_key = wire.build(answer)
     reveal = insider.reveal_signature(dh_key)
     for message in shortened(reveal):
-        target.receive(message).assert_rejected("a Reveal Signature Message that is cut off")
-    target.receive(reveal).one(Established)
+        target.receive(message).assert_rejected(
+            "encoding.cut-short-accepted", _cut("Reveal Signature Message", message, reveal)
+        )
+    target.receive(reveal).one(Established, "encoding.cut-short-changes-state", case=whole)
     target.assert_session_alive(insider)
 
 
 def shortened(message: bytes) -> Iterator[bytes]:
-    """A message cut off at the beginning of each of its fields, and just before the end of each."""
+    """A message that is cut off at the beginning of each of its fields, within it, and just before its end."""
     parsed = wire.parse(message)
     for field in parsed.fields:
         for length in {field.offset, field.offset + 2, field.offset + len(field.raw) - 1}:
             if field.offset <= length < len(parsed.body):
                 yield truncate(message, length)
+
+
+def _cut(name: str, part: bytes, whole: bytes) -> str:
+    """How much of a message is left, in words."""
+    return f"{len(wire.parse(part).body)} of the {len(wire.parse(whole).body)} bytes of a {name}"
+
+
+#: The value of an SMP TLV with a count of six and six MPIs without bytes, which stand for 0.
+ZEROS = b"\0\0\0\6" + bytes(24)
+
+#: Values of SMP TLVs that are no SMP message.
+BROKEN_SMP = (b"", b"\0\0\0", b"\0\0\0\6", b"\xff\xff\xff\xff", b"\0\0\0\6" + b"\xff\xff\xff\xff", ZEROS)
+
+
+def _smp_check(kind: int, value: bytes) -> str:
+    """What is wrong when a target acts on an SMP TLV with one of these values."""
+    if kind == QUESTION:
+        return "smp.question-without-message-accepted"
+    if b"\xff\xff\xff\xff" in value:
+        return "tlv.huge-count-accepted"
+    if value == ZEROS and kind == MESSAGE_1:  # which has six numbers
+        return "smp.message-1-proof-not-verified"
+    if value == ZEROS and kind == MESSAGE_4:  # which has three
+        return "tlv.smp-value-too-long"
+    return "tlv.smp-value-too-short"
+
+
+def _broken_plaintexts() -> Iterator[tuple[str, bytes]]:
+    """Plaintexts with TLVs of which nothing may come, each after the id of the check that demands this."""
+    for plaintext in (b"\0\0", b"\0\0\0\0", b"\0\0\1\xff\xff", b"\0\0\6\0\5abc"):
+        yield "tlv.cut-short-acted-on", plaintext
+    yield "tlv.unknown-type-acted-on", b"\0\xff\xff\0\0"
+    yield "tlv.cut-short-acted-on", b"\0" * 64
+    for kind in range(10):
+        yield "tlv.cut-short-acted-on", with_tlvs(b"", [Tlv(kind, 500, b"abc")])
+    for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, QUESTION):
+        for value in BROKEN_SMP:
+            yield _smp_check(kind, value), with_tlvs(b"", [tlv(kind, value)])
+    endless = [tlv(QUESTION, b"no end of the question"), tlv(0xFFFF, b"what is this?")]
+    yield "smp.question-without-message-accepted", with_tlvs(b"", endless)
 
 
 @scenario(requirements=("!TLV-FORM-8", "!TLV-SMP-8", "!TLV-SMP-10", "!TLV-SMP-6", "TLV-FORM-4", "!ROBUST-INPUT-1"))
@@ -123,31 +180,28 @@ def broken_tlvs_in_authentic_messages(context: Context) -> None:
     the target neither crashes nor takes anything for an SMP request, and the session goes on.
     """
     target, insider = context.encrypted()
-    smp = (b"", b"\0\0\0", b"\0\0\0\6", b"\xff\xff\xff\xff", b"\0\0\0\6" + b"\xff\xff\xff\xff", b"\0\0\0\6" + bytes(24))
-    broken: list[bytes] = [b"\0\0", b"\0\0\0\0", b"\0\0\1\xff\xff", b"\0\0\6\0\5abc", b"\0\xff\xff\0\0", b"\0" * 64]
-    broken += [with_tlvs(b"", [Tlv(kind, 500, b"abc")]) for kind in range(10)]
-    broken += [with_tlvs(b"", [tlv(kind, value)]) for kind in (2, 3, 4, 5, 7) for value in smp]
-    broken.append(with_tlvs(b"", [tlv(7, b"no end of the question"), tlv(0xFFFF, b"what is this?")]))
-    for plaintext in broken:
+    for check_id, plaintext in _broken_plaintexts():
         reply = target.receive(insider.data(plaintext))
-        kept = [event for event in reply.accepted if type(event).__name__ not in ("ExtraKey", "Finished")]
-        check(not kept, f"nothing comes of the plaintext {plaintext[:24]!r}, and there was {kept}")
+        kept = [event for event in reply.accepted if not isinstance(event, ExtraKey | Finished)]
+        check(check_id, not kept, expected="nothing is accepted", got=kept, case=plaintext)
         for message in reply.messages(Kind.DATA):
             insider.read(wire.build(message))
-    target.assert_session_alive(insider)
+    target.assert_session_alive(insider, "tlv.cut-short-ends-session")
 
 
 @scenario(requirements=("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-3", "!ROBUST-GROW-1", "!FRAGMENT-RECV-12"))
 def fragments_without_end(context: Context) -> None:
-    """First pieces of messages that never end, from many senders, and fragments within fragments do not stop the
-    session.
+    """The first fragments of messages that never end, from many senders, and fragments within fragments do not
+    stop the session.
     """
     target, insider = context.encrypted()
     own = insider.target_tag
     piece = b"?OTR:" + b"A" * 20_000
     for sender in range(0x1000, 0x1000 + 40):
         head = b"?OTR|%x|%x,1,65535," % (sender, own) if context.version == 3 else b"?OTR,1,65535,"
-        target.receive(head + piece + b",").assert_rejected("a first piece")
+        target.receive(head + piece + b",").assert_rejected(
+            "fragment.acted-on-too-early", "the first of 65535 fragments"
+        )
     nested = b"?OTR,1,1,?OTR,1,1,?OTR,1,1,x,,,"
-    target.receive(nested).assert_rejected("fragments within fragments")
-    target.assert_session_alive(insider)
+    target.receive(nested).assert_rejected("fragment.nested-fragment-unpacked", nested)
+    target.assert_session_alive(insider, "fragment.endless-message-breaks-session")

@@ -1,7 +1,7 @@
-"""Attacks on SMP: somebody without the secret wants to be told that he has it, or to learn something about it.
+"""Attacks on SMP: somebody without the secret wants a run to succeed, or to learn something about the secret.
 
-Small-order elements were the flaw of the first description of SMP in OTR; the others are defects that clients had, or
-what a man in the middle with a session on each side would try.
+The first description of SMP in OTR did not exclude elements of small order. The other attacks use defects that clients
+have had, or are what a man in the middle with a session on each side would try.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SMALL = (0, 1, DH_PRIME - 1)
     requirements=("!SMPMATH-RANGE-1", "!SMPMATH-RANGE-2", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-4", "!SMPMATH-EQUAL-1"),
 )
 def elements_of_small_order(context: Context) -> None:
-    """Elements of small order, with proofs that fit them, would make the outcome independent of the secret; the target
-    refuses them in message 1 and in message 2.
+    """Elements of small order with proofs that fit them, which would make the outcome independent of the secret, are
+    refused in message 1 and in message 2.
     """
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
@@ -56,23 +56,26 @@ def elements_of_small_order(context: Context) -> None:
 
 @scenario(needs=("smp",), requirements=("!SMP-SECRET-1", "!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
 def a_man_in_the_middle_fails(context: Context) -> None:
-    """Somebody with a session on each side who hands on SMP messages, or who knows the users' secret, but not for the
-    keys that he himself uses, is found out: the number compared binds both fingerprints, the session and the roles.
+    """SMP fails with somebody who knows the users' secret but has a session of their own with each side: the number
+    that is compared depends on both fingerprints, the session and the roles.
     """
     target, mallory, bob = (fingerprint(published_key(name).public) for name in ("alice", "mallory", "bob"))
     subject, insider = context.encrypted()
     smp_session = SmpSession(subject, insider)
-    wrong = ((target, bob, insider.ssid), (mallory, target, insider.ssid), (target, mallory, bytes(8)))
-    for initiator, responder, ssid in wrong:
-        smp_session.asks(SmpPeer(secret_number(initiator, responder, ssid, SECRET))).tells(False)
+    wrong = {
+        "the fingerprint of another responder": (target, bob, insider.ssid),
+        "the fingerprints in the wrong order": (mallory, target, insider.ssid),
+        "another ssid": (target, mallory, bytes(8)),
+    }
+    for case, (initiator, responder, ssid) in wrong.items():
+        reply = smp_session.asks(SmpPeer(secret_number(initiator, responder, ssid, SECRET)))
+        reply.tells(False, check_id="smp.man-in-the-middle-not-detected", case=f"a secret made with {case}")
     smp_session.asks(SmpPeer(secret_number(target, mallory, insider.ssid, SECRET))).tells(True)
 
 
 @scenario(needs=("smp",), requirements=("!SMP-BEGIN-5", "!SMP-ABORT-1", "!SMP-STATE-2"))
 def messages_out_of_turn(context: Context) -> None:
-    """Messages of SMP that nobody waits for, a second run within one, and messages of an earlier run bring no success,
-    and a proper run works afterwards.
-    """
+    """SMP messages that are not expected are refused, before a run, in it and after it; a proper run works."""
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     run, other = smp_session.liar(), smp_session.liar()
@@ -95,8 +98,8 @@ def messages_out_of_turn(context: Context) -> None:
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMP-BEGIN-5", "!DATA-RECV-12"))
 def a_run_that_is_tampered_with_never_succeeds(context: Context) -> None:
-    """An attacker on the network who damages any message of a run between honest peers with equal secrets makes neither
-    of them believe anything about the other's secret; a later run succeeds.
+    """When an attacker on the network damages a message of a run between honest peers, the message is not acted on; a
+    later run succeeds.
     """
     for damaged in range(4):
         pair = context.pair()
@@ -107,7 +110,9 @@ def a_run_that_is_tampered_with_never_succeeds(context: Context) -> None:
             message = wire.parse(pair.pop(receiver))
             if turn == damaged:
                 mac = bytes(one ^ 1 for one in message.data("mac"))
-                pair.deliver(receiver, wire.build(message.with_value("mac", mac))).assert_rejected("a damaged message")
+                pair.deliver(receiver, wire.build(message.with_value("mac", mac))).assert_rejected(
+                    "smp.forgery-accepted", f"message {turn + 1} of a run with a wrong MAC, to the {receiver}"
+                )
                 break
             pair.deliver(receiver, wire.build(message))
             if turn == 0:
