@@ -53,7 +53,7 @@ def fragments(insider: Insider, message: bytes, count: int, receiver: int | None
     return [fragment(insider, k, count, piece, receiver) for k, piece in pieces]
 
 
-def arrives(
+def assert_arrives(
     target: TargetSession,
     insider: Insider,
     text: bytes,
@@ -67,7 +67,7 @@ def arrives(
     target.receive(last).assert_shown(check_id, text, case=f"a message in {count} fragments")
 
 
-def comes_to_nothing(target: TargetSession, check_id: str, parts: Sequence[bytes], case: str) -> None:
+def assert_all_rejected(target: TargetSession, check_id: str, parts: Sequence[bytes], case: str) -> None:
     """Demand that none of these fragments makes the target show a text."""
     for part in parts:
         target.receive(part).assert_rejected(check_id, case)

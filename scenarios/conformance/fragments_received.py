@@ -15,8 +15,8 @@ from otterproof.scenarios.conformance.fragments_play import (
     OUT_OF_ORDER,
     SAMPLE,
     SAMPLE_TAGS,
-    arrives,
-    comes_to_nothing,
+    assert_all_rejected,
+    assert_arrives,
     cut,
     fragment,
     fragments,
@@ -43,7 +43,7 @@ def fragments_in_order_make_the_message(context: Context) -> None:
     target, insider = context.encrypted()
     for count in (1, 2, 3, 10, 300):
         check_id = "fragment.single-fragment-refused" if count == 1 else "fragment.not-put-together"
-        arrives(target, insider, b"in %d fragments" % count, count, check_id)
+        assert_arrives(target, insider, b"in %d fragments" % count, count, check_id)
     target.assert_session_alive(insider)
 
 
@@ -82,9 +82,9 @@ def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
     if context.version == 3:
         piece = insider.data(b"a tag with other letters")
         part = b"?OTR|2g2b|%x,1,1,%s," % (insider.target_tag, piece)
-        comes_to_nothing(target, "fragment.malformed-header-accepted", [part], "a tag that is not hexadecimal")
+        assert_all_rejected(target, "fragment.malformed-header-accepted", [part], "a tag that is not hexadecimal")
     part = fragment(insider, b"0x1", b"0x1", insider.data(b"x"))
-    comes_to_nothing(target, "fragment.malformed-header-accepted", [part], "numbers with letters")
+    assert_all_rejected(target, "fragment.malformed-header-accepted", [part], "numbers with letters")
 
 
 @scenario(
@@ -111,11 +111,11 @@ def illegal_numbers_are_discarded(context: Context) -> None:
         [(2, 2), (3, 2)],
     ):
         parts = [fragment(insider, k, n, piece) for (k, n), piece in zip(numbers, (head, tail), strict=True)]
-        comes_to_nothing(target, "fragment.illegal-number-accepted", parts, f"fragments {in_words(numbers)}")
+        assert_all_rejected(target, "fragment.illegal-number-accepted", parts, f"fragments {in_words(numbers)}")
     for k, n in ((0, 0), (1, 0), (2, 1), (0, 1), (0, 65535)):
         case = f"fragment {k} of {n}"
-        comes_to_nothing(target, "fragment.illegal-number-accepted", [fragment(insider, k, n, whole)], case)
-    arrives(target, insider, b"with legal ones")
+        assert_all_rejected(target, "fragment.illegal-number-accepted", [fragment(insider, k, n, whole)], case)
+    assert_arrives(target, insider, b"with legal ones")
 
 
 @scenario(
@@ -132,15 +132,15 @@ def fragments_out_of_order_are_forgotten(context: Context) -> None:
     """A gap, a repetition, a step back, another n, or a lone last fragment: nothing is put together."""
     target, insider = context.encrypted()
     lone = fragment(insider, 3, 3, insider.data(b"whole, and numbered as the last"))
-    comes_to_nothing(target, "fragment.out-of-order-accepted", [lone, lone], "a last fragment alone")
+    assert_all_rejected(target, "fragment.out-of-order-accepted", [lone, lone], "a last fragment alone")
     for numbers in OUT_OF_ORDER:
         for text in (b"pieces as they are numbered", b"pieces as they come"):
             message = insider.data(text)
             pieces = cut(message, 3) if text.endswith(b"numbered") else cut(message, len(numbers))
             order = [k - 1 for k, _ in numbers] if text.endswith(b"numbered") else range(len(numbers))
             parts = [fragment(insider, k, n, pieces[at]) for (k, n), at in zip(numbers, order, strict=True)]
-            comes_to_nothing(target, "fragment.out-of-order-accepted", parts, f"fragments {in_words(numbers)}")
-    arrives(target, insider, b"in order", 3)
+            assert_all_rejected(target, "fragment.out-of-order-accepted", parts, f"fragments {in_words(numbers)}")
+    assert_arrives(target, insider, b"in order", 3)
 
 
 @scenario(requirements=("FRAGMENT-RECV-10", "!FRAGMENT-RECV-10"))
@@ -150,7 +150,7 @@ def a_first_fragment_begins_anew(context: Context) -> None:
     dropped = fragments(insider, insider.data(b"never completed"), 3)
     target.receive(dropped[0])
     target.receive(dropped[1])
-    arrives(target, insider, b"begun anew", 3, "fragment.first-one-does-not-restart")
+    assert_arrives(target, insider, b"begun anew", 3, "fragment.first-one-does-not-restart")
     target.receive(dropped[0])
     first, second, third = fragments(insider, insider.data(b"begun twice"), 3)
     target.receive(first)
@@ -159,7 +159,7 @@ def a_first_fragment_begins_anew(context: Context) -> None:
     target.receive(second)
     target.receive(third).assert_shown("fragment.first-one-does-not-restart", b"begun twice")
     case = "the rest of a message that another one has replaced"
-    comes_to_nothing(target, "fragment.first-one-does-not-restart", dropped[1:], case)
+    assert_all_rejected(target, "fragment.first-one-does-not-restart", dropped[1:], case)
 
 
 @scenario(requirements=("FRAGMENT-RECV-15", "!FRAGMENT-RECV-15"))
@@ -171,8 +171,8 @@ def text_in_between_makes_it_forget(context: Context) -> None:
         target.receive(first)
         target.receive(between)
         case = f"fragments with {shown(between)} between them"
-        comes_to_nothing(target, "fragment.outlives-unencoded-message", [last], case)
-    arrives(target, insider, b"not interrupted")
+        assert_all_rejected(target, "fragment.outlives-unencoded-message", [last], case)
+    assert_arrives(target, insider, b"not interrupted")
 
 
 @scenario(requirements=("FRAGMENT-RECV-16", "!FRAGMENT-RECV-16"))
@@ -184,8 +184,8 @@ def a_whole_message_in_between_makes_it_forget(context: Context) -> None:
     target.receive(first)
     target.receive(between).assert_shown("data.text-not-shown", b"in between")
     case = "fragments with a whole message between them"
-    comes_to_nothing(target, "fragment.outlives-whole-message", [last], case)
-    arrives(target, insider, b"not interrupted")
+    assert_all_rejected(target, "fragment.outlives-whole-message", [last], case)
+    assert_arrives(target, insider, b"not interrupted")
 
 
 @scenario(
@@ -206,8 +206,8 @@ def other_forms_are_no_fragments(context: Context) -> None:
         *((b"?OTR|1,1,%s,", b"?OTR|" + tags + b",1,1,%s,") if tags else ()),
     ):
         case = f"a fragment of the form {shown(form)}"
-        comes_to_nothing(target, "fragment.malformed-header-accepted", [form % whole], case)
-    arrives(target, insider, b"of the right form")
+        assert_all_rejected(target, "fragment.malformed-header-accepted", [form % whole], case)
+    assert_arrives(target, insider, b"of the right form")
 
 
 @scenario(needs=("lockstep",), requirements=("!FRAGMENT-SEND-7",))
@@ -219,8 +219,8 @@ def our_engines_count_no_empty_pieces(context: Context) -> None:
     target, insider = context.encrypted()
     head, tail = cut(insider.data(b"with an empty piece"), 2)
     parts = [fragment(insider, k, 3, piece) for k, piece in enumerate((head, b"", tail), start=1)]
-    comes_to_nothing(target, "fragment.empty-piece-accepted", parts, "a message with an empty piece")
-    arrives(target, insider, b"with full ones")
+    assert_all_rejected(target, "fragment.empty-piece-accepted", parts, "a message with an empty piece")
+    assert_arrives(target, insider, b"with full ones")
 
 
 @scenario(requirements=("FRAGMENT-BOUND-2", "!FRAGMENT-BOUND-2", "!FRAGMENT-SEND-6", "!FRAGMENT-RECV-20"))
@@ -233,8 +233,8 @@ def numbers_that_are_not_of_the_form_do_not_count(context: Context) -> None:
         parts = [fragment(insider, one, two, head), fragment(insider, last, two, tail)]
         digits = one.isdigit() and two.isdigit()
         check_id = "fragment.number-wraps-around" if digits else "fragment.malformed-header-accepted"
-        comes_to_nothing(target, check_id, parts, f"fragments numbered {shown([one, last])} of {shown(two)}")
-    arrives(target, insider, b"numbered as it must be")
+        assert_all_rejected(target, check_id, parts, f"fragments numbered {shown([one, last])} of {shown(two)}")
+    assert_arrives(target, insider, b"numbered as it must be")
 
 
 @scenario(requirements=("!FRAGMENT-SEND-5",))
@@ -246,7 +246,7 @@ def a_changed_piece_spoils_the_message(context: Context) -> None:
     for pieces in ((second, first, third), (first, second[:-4], third), (first, first, third)):
         parts = [fragment(insider, k, 3, piece) for k, piece in enumerate(pieces, start=1)]
         case = "pieces that are not those of the message"
-        comes_to_nothing(target, "fragment.wrong-pieces-accepted", parts, case)
+        assert_all_rejected(target, "fragment.wrong-pieces-accepted", parts, case)
     target.assert_session_alive(insider)
 
 
@@ -286,7 +286,7 @@ def version_2_fragments_are_put_together_too(context: Context) -> None:
         text = b"in %d fragments without tags" % count
         pieces = cut(insider.data(text), count)
         parts = [b"?OTR,%d,%d,%s," % (k, count, piece) for k, piece in enumerate(pieces, start=1)]
-        comes_to_nothing(target, "fragment.out-of-order-accepted", parts[1:], "fragments without the first one")
+        assert_all_rejected(target, "fragment.out-of-order-accepted", parts[1:], "fragments without the first one")
         for part in parts[:-1]:
             target.receive(part).assert_ignored("fragment.acted-on-too-early", "a fragment that is not the last")
         target.receive(parts[-1]).assert_shown("fragment.version-2-form-refused", text)
@@ -330,8 +330,8 @@ def fragments_of_different_clients_are_never_mixed(context: Context) -> None:
     other = target.insider("bob", tag=0x3C3C, seed=b"other")
     first, last = cut(insider.data(b"of two clients"), 2)
     parts = [fragment(insider, 1, 2, first), fragment(other, 2, 2, last)]
-    comes_to_nothing(target, "fragment.senders-mixed", parts, "the pieces of a message from two clients")
-    arrives(target, insider, b"of one client")
+    assert_all_rejected(target, "fragment.senders-mixed", parts, "the pieces of a message from two clients")
+    assert_arrives(target, insider, b"of one client")
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("FRAGMENT-RECV-21", "FRAGMENT-RECV-16"))
@@ -376,7 +376,7 @@ def fragments_within_fragments_lead_nowhere(context: Context) -> None:
     for _ in range(20):
         nested = fragment(insider, 1, 1, nested)
     parts = [nested, *fragments(insider, nested, 2)]
-    comes_to_nothing(target, "fragment.nested-fragment-unpacked", parts, "fragments within fragments")
+    assert_all_rejected(target, "fragment.nested-fragment-unpacked", parts, "fragments within fragments")
     inner = nested.split(b",")[0] if context.version == 3 else b"?OTR|"
     first, last = fragments(insider, inner, 2)
     target.receive(first)
@@ -386,7 +386,7 @@ def fragments_within_fragments_lead_nowhere(context: Context) -> None:
         reasons = [event.reason for event in reply.of(Rejected)]
         named = reasons == [Reason.NESTED_FRAGMENT]
         check("fragment.nesting-not-named", named, expected=[Reason.NESTED_FRAGMENT], got=reasons)
-    arrives(target, insider, b"on one level")
+    assert_arrives(target, insider, b"on one level")
 
 
 @scenario(needs=("lockstep",), requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
@@ -399,7 +399,7 @@ def our_engines_bound_what_they_keep(context: Context) -> None:
     target.receive(fragments(insider, fits, 2)[1]).assert_shown("fragment.limit-too-low", b"fits")
     too_long = insider.data(b"too long", tlvs=padding * 25)
     case = "a message above the limit"
-    comes_to_nothing(target, "fragment.size-not-bounded", fragments(insider, too_long, 3), case)
+    assert_all_rejected(target, "fragment.size-not-bounded", fragments(insider, too_long, 3), case)
     if context.version == 3:
         first, last = fragments(insider, insider.data(b"too many senders"), 2)
         target.receive(first)
@@ -408,8 +408,8 @@ def our_engines_bound_what_they_keep(context: Context) -> None:
             reply = target.receive(fragment(sender, 1, 2, b"piece"))
             reply.assert_ignored("fragment.acted-on-too-early", "a first fragment")
         case = f"the last fragment of a message, after those of {MAX_INSTANCES} other senders"
-        comes_to_nothing(target, "fragment.senders-not-bounded", [last], case)
-    arrives(target, insider, b"as before")
+        assert_all_rejected(target, "fragment.senders-not-bounded", [last], case)
+    assert_arrives(target, insider, b"as before")
 
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("FRAGMENT-SAMPLE-1", "!FRAGMENT-SAMPLE-1"))

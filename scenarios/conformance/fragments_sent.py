@@ -36,10 +36,10 @@ def check_fragments(raw: Iterable[bytes], version: int, size: int) -> None:
         if match is None:
             fail("fragment.sent-in-wrong-form", expected=f"a fragment of version {version}", got=one)
         k, n, piece = int(match[match.re.groups - 2]), int(match[match.re.groups - 1]), match[match.re.groups]
-        told = f"{k} of {n}"
+        told = f"fragment {k} of {n}"
         in_order = k == expected and k <= n <= 65535
-        check("fragment.misnumbered", in_order, expected=f"number {expected}", got=told)
-        check("fragment.misnumbered", k == 1 or n == count, expected=f"{k} of {count}", got=told)
+        check("fragment.misnumbered", in_order, expected=f"fragment {expected}", got=told)
+        check("fragment.misnumbered", k == 1 or n == count, expected=f"fragment {k} of {count}", got=told)
         check("fragment.empty-piece-sent", bool(piece), got=piece, case=told)
         here = (int(match[1], 16), int(match[2], 16)) if version == 3 else (0, 0)
         check("fragment.wrong-tags-sent", k == 1 or here == tags, expected=_tags(tags), got=_tags(here), case=told)

@@ -274,7 +274,7 @@ def commit_while_a_signature_is_awaited(context: Context) -> None:
 
 @scenario(requirements=("COMMIT-LIVE-1", "!COMMIT-LIVE-1"))
 def commit_in_a_session(context: Context) -> None:
-    """A commit in ENCRYPTED is answered, whoever sends it, and the session stays usable until the new handshake
+    """A commit in ENCRYPTED from any sender is answered, and the session stays usable until the new handshake
     completes; then the new session is used.
     """
     for target_begins in (False, True):
