@@ -154,6 +154,7 @@ def _random_config(rng: random.Random, name: str) -> PartyConfig:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_parties_do_what_the_model_predicts(engine: str, seed: int) -> None:

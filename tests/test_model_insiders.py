@@ -71,6 +71,7 @@ _PLAINTEXTS: Mapping[str, bytes] = {
 _ABORTS = {"cut value": 1, "abort with a value": 1, "disconnected, then more": 1, "all of SMP": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PLAINTEXTS)
 @pytest.mark.parametrize("version", [2, 3])
 def test_insiders_content(version: int, name: str) -> None:

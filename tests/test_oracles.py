@@ -125,6 +125,7 @@ def half(fault: str) -> EngineFactory:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_all_are_silent_about_genuine_engines(program: str) -> None:
     for setup in PROGRAMS[program].setups:

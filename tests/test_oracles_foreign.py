@@ -111,6 +111,7 @@ def test_silent_about_a_genuine_engine_in_random_programs(tens: int) -> None:
         assert failures(program("foreign", number, target)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_silent_about_a_genuine_engine(name: str) -> None:
     for setup in PROGRAMS[name].setups:

@@ -26,6 +26,7 @@ def program_of(failure: BaseException) -> str:
     return str(notes[0]).removeprefix(MARK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", [Conversation, Clients])
 @pytest.mark.parametrize("fault", ["counter-constant", "mac-keys-never-revealed", "plaintext-ends-the-session"])
 def test_a_failing_run_is_a_program_that_fails(machine: type[Conversation], fault: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 from otterproof.scenarios.properties.machines import Clients, Conversation
+
+pytestmark = pytest.mark.slow
 
 # One failure at a time: shortening takes a while, and the first is what somebody will fix.
 TestConversation = Conversation.TestCase

@@ -22,7 +22,6 @@ LONGER = {
     "harness/runs/deviations/otrjs.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/potr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
-    "scenarios/conformance/fragments_received.py": "not yet split",
 }
 
 

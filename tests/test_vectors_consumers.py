@@ -65,6 +65,7 @@ def expected_of(path: Path, case_id: str) -> dict[str, Any]:
     return dict(expect)
 
 
+@pytest.mark.slow
 @in_both_languages
 def test_the_library_does_what_it_is_known_to_do(name: str) -> None:
     code, counts, failures = consumed(name, FOLDER)
@@ -76,6 +77,7 @@ def test_the_library_does_what_it_is_known_to_do(name: str) -> None:
     assert counts["smp_secrets"] == [0, 0, 0, files["smp_secrets"]]
 
 
+@pytest.mark.slow
 @in_both_languages
 @pytest.mark.parametrize(
     "value", ["our_public", "sending_aes", "sending_mac", "receiving_aes", "receiving_mac", "extra_key"]
@@ -118,6 +120,7 @@ def test_a_wrong_value_of_each_operation_is_noticed(name: str, tmp_path: Path) -
     assert (code, sorted(failures)) == (1, sorted(WRONG[name]))
 
 
+@pytest.mark.slow
 @in_both_languages
 def test_a_wrong_result_is_noticed(name: str, folder: Path) -> None:
     edit(folder / "public_keys.json", "public_keys.good.test-bob", result="invalid", reaction="refused", expect={})
@@ -127,6 +130,7 @@ def test_a_wrong_result_is_noticed(name: str, folder: Path) -> None:
     assert (code, failures) == (1, ["public_keys.good.test-bob", "session_keys.pairs.outside-0"])
 
 
+@pytest.mark.slow
 def test_a_wrong_result_of_a_function_without_values_is_noticed(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "signatures.json", tmp_path)
     edit(tmp_path / "signatures.json", "signatures.verify-alice.value-zero", result="invalid", reaction="refused")
@@ -135,6 +139,7 @@ def test_a_wrong_result_of_a_function_without_values_is_noticed(tmp_path: Path) 
     assert (code, failures) == (1, ["signatures.verify-alice.value-zero", "signatures.verify-alice.both-0"])
 
 
+@pytest.mark.slow
 @in_both_languages
 def test_what_is_known_must_fit(name: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     known = tmp_path_factory.mktemp("known") / "known.json"

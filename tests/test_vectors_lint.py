@@ -23,6 +23,7 @@ Change = Callable[[dict[str, Any]], object]
 KIND = "smp_secrets"
 
 
+@pytest.mark.slow
 def test_what_is_committed_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     # All files against their schemas take half a minute, and are a step of CI of their own.
     monkeypatch.setattr(rules, "_validator", lambda kind: Draft202012Validator({"type": "object"}))
@@ -152,6 +153,7 @@ def test_reasons_are_read(tmp_path: Path) -> None:
         unshown(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_has_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["vectors", "lint", "--in", str(folder)]
     assert cli.main(words) == 0

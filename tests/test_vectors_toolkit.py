@@ -30,6 +30,7 @@ def _installed(request: pytest.FixtureRequest) -> None:
         pytest.skip(str(missing))
 
 
+@pytest.mark.slow
 def test_the_toolkit_finds_the_committed_files_right() -> None:
     report = verify_toolkit([load(kind) for kind in ("session_keys", "forgeries", "conversations", "smp_secrets")])
     assert report.failures == {}
@@ -93,6 +94,7 @@ def claims_valid(case: dict[str, Any]) -> None:
 DATA = "data_messages.v3-open.reveals-2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "change", "what"),
     [

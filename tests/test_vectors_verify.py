@@ -32,6 +32,7 @@ Change = Callable[[dict[str, Any]], object]
 QUICK = ("armour", "queries", "extra_key", "smp_secrets", "found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", QUICK)
 @pytest.mark.parametrize("engine", ["reference", "independent"])
 def test_what_is_committed_is_what_an_engine_makes(kind: str, engine: str) -> None:
@@ -128,6 +129,7 @@ BOTH = {"reference", "independent"}
 ALL = BOTH | {"harness"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", QUICK)
 def test_the_committed_files_are_right(kind: str) -> None:
     reports = verify([load(kind)])
@@ -140,6 +142,7 @@ def shorter(case: dict[str, Any]) -> None:
     case["encoded"] = case["encoded"][:-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "case", "change", "who"),
     [

@@ -50,6 +50,7 @@ def test_it_ends_when_it_is_asked_to(name: str) -> None:
         target.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_ends_when_its_input_ends(name: str) -> None:
     process = Guarded(list(command(name)), None)
