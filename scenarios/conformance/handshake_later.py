@@ -12,7 +12,6 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import Established, Policy
 from otterproof.scenarios.conformance.handshake_play import (
-    STRAY,
     as_type,
     commit_for_query,
     completes,
@@ -144,9 +143,11 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
     target.receive(genuine.raw).one(Established)
     for _ in range(2):
         target.receive(genuine.raw).assert_ignored(
-            STRAY[Kind.REVEAL_SIGNATURE], "the Reveal Signature Message again, after the handshake"
+            "handshake.stray-reveal-signature-not-ignored", "the Reveal Signature Message again, after the handshake"
         )
-        target.receive(insider.dh_key()).assert_ignored(STRAY[Kind.DH_KEY], "a D-H Key Message after the handshake")
+        target.receive(insider.dh_key()).assert_ignored(
+            "handshake.stray-dh-key-not-ignored", "a D-H Key Message after the handshake"
+        )
     target.assert_session_alive(insider)
 
     target = context.target_session()
@@ -155,10 +156,10 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
     target.receive(genuine.raw).one(Established)
     for _ in range(2):
         target.receive(genuine.raw).assert_ignored(
-            STRAY[Kind.SIGNATURE], "the Signature Message again, after the handshake"
+            "handshake.stray-signature-message-not-ignored", "the Signature Message again, after the handshake"
         )
         target.receive(insider.dh_key()).assert_ignored(
-            STRAY[Kind.DH_KEY], "the D-H Key Message again, after the handshake"
+            "handshake.stray-dh-key-not-ignored", "the D-H Key Message again, after the handshake"
         )
     target.assert_session_alive(insider)
 

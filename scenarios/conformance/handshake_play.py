@@ -255,13 +255,15 @@ def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: Ge
     """Demand that the authentication state is NONE, since the genuine message did not complete the handshake."""
     check_id = "handshake.not-given-up-as-a-whole"
     if primed:
-        target.receive(insider.dh_key()).assert_ignored(check_id, "a D-H Key Message after a handshake that failed")
+        case = "a D-H Key Message after a handshake that failed"
+        target.receive(insider.dh_key()).assert_ignored(check_id, case)
     else:
         again = dh_key_for(target, insider).number("gy")
         new = again != genuine.theirs
         check(check_id, new, expected="a new g^y for the next handshake", got="the g^y of the handshake that failed")
         reply = target.receive(genuine.raw)
-        reply.assert_rejected(check_id, "a Reveal Signature Message for the handshake that failed")
+        case = "a Reveal Signature Message for the handshake that failed"
+        reply.assert_rejected(check_id, case)
 
 
 def _moment(target: TargetSession, insider: Insider, primed: bool) -> Genuine:
