@@ -99,16 +99,28 @@ def test_damaged_transcripts(data: st.DataObject) -> None:
 KNOWN = """\
 [[deviation]]
 scenario = "area.one"
-message = "it says so"
+check = "data.counter-replayed"
 reason = "because"
-verdict = "crash"
 expires = 2027-06-30
 
 [[deviation]] # the other kind
 requirement = "SMP-1"
-message = "no"
+check = "smp.proof-not-verified"
 reason = "because"
 """
+
+
+def test_what_is_changed_is_good(tmp_path: Path) -> None:
+    """Otherwise every change of it would be refused for the same reason."""
+    path = tmp_path / "known.toml"
+    path.write_text(KNOWN)
+    assert len(deviations.load(path, ["area.one[v3]"], ["SMP-1"], date(2026, 1, 1))) == 2
+    read = parse_transcript(written(transcript()), "good.jsonl")
+    assert read.header.program is not None
+    program_from_json(read.header.program, REFERENCE)
+    load("found", VECTORS)
+    Found.read(next(FOUND.glob("*.json")))
+    assert parse_keys(KEY_FILE.read_bytes(), "keys")
 
 
 @settings(max_examples=settings().max_examples * 2)
