@@ -107,16 +107,8 @@ def check(
     any value that `shown` can put in words. case: which of several inputs this is about. rule: the sentence that says
     what is demanded, for checks that the project's table does not have.
     """
-    if isinstance(check_id, bool):  # until every demand has an id
-        raise_legacy(check_id, str(holds))
-        return
     if not holds:
         fail(check_id, expected=expected, got=got, case=case, rule=rule)
-
-
-def raise_legacy(holds: bool, what: str) -> None:
-    if not holds:
-        raise CheckFailed("", what)
 
 
 def fail(
@@ -220,31 +212,23 @@ class Reply:
         check("message.cut-short", not unreadable, expected=f"{shown(kind)} with all its fields", got=unreadable)
         return found[0]
 
-    def assert_sent(self, check_id: str = "", *kinds: Kind, case: object = "") -> list[Message]:
+    def assert_sent(self, check_id: str, *kinds: Kind, case: object = "") -> list[Message]:
         """Demand that messages of these kinds went out, in this order, and no others; none: that nothing did."""
-        if isinstance(check_id, Kind):  # until every demand has an id
-            kinds, check_id = (check_id, *kinds), ""
         check(check_id, self.kinds == list(kinds), expected=kinds, got=self, case=case)
         return self.sent
 
-    def assert_shown(self, check_id: str = "", *texts: bytes, secure: bool = True, case: object = "") -> None:
+    def assert_shown(self, check_id: str, *texts: bytes, secure: bool = True, case: object = "") -> None:
         """Demand that these texts are shown, all of them secure or all in the clear, and no others."""
-        if isinstance(check_id, bytes):  # until every demand has an id
-            texts, check_id = (check_id, *texts), ""
         told = [(event.text, event.secure) for event in self.of(TextReceived)]
         wanted = [(text, secure) for text in texts]
         check(check_id, told == wanted, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
 
-    def assert_rejected(self, check_id: str, why: object = None) -> None:
+    def assert_rejected(self, check_id: str, why: object) -> None:
         """Demand that nothing was taken for genuine. why: the input, and what was wrong with it."""
-        if why is None:  # until every demand has an id
-            check_id, why = "", check_id
         check(check_id, not self.accepted, expected="nothing is taken for genuine", got=self.accepted, case=why)
 
-    def assert_ignored(self, check_id: str, why: object = None) -> None:
+    def assert_ignored(self, check_id: str, why: object) -> None:
         """Demand that nothing was taken for genuine, nothing shown, and nothing sent."""
-        if why is None:  # until every demand has an id
-            check_id, why = "", check_id
         quiet = not (self.accepted or self.of(TextReceived) or self.raw)
         check(check_id, quiet, expected="no text, no answer, and nothing taken for genuine", got=self, case=why)
 
