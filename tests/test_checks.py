@@ -67,7 +67,7 @@ def test_every_demand_has_an_id_of_the_table() -> None:
                 continue
             check_id = node.args[place]
             if isinstance(check_id, ast.Constant) and check_id.value not in checks():
-                wrong.append(f"{path.name}:{node.lineno}: {check_id.value}")
+                wrong.append(f"{path.name}:{node.lineno}: {check_id.value!r}")
     assert wrong == []
 
 
