@@ -135,7 +135,13 @@ def nothing_is_sent_after_the_peer_has_left(context: Context) -> None:
     """
     target, insider = context.encrypted()
     target.receive(insider.data(tlvs=[tlv(1)]))
-    for message in (b"", b"plain words", b"?OTR Error: gone", insider.data(b"still there")):
+    received = {
+        "an empty message": b"",
+        "plain text": b"plain words",
+        "an OTR Error Message": b"?OTR Error: gone",
+        "a Data Message": insider.data(b"still there"),
+    }
+    for name, message in received.items():
         target.receive(message)
         reply = target.user("send", text=SECRET)
         check(
@@ -143,7 +149,7 @@ def nothing_is_sent_after_the_peer_has_left(context: Context) -> None:
             not reply.messages(Kind.DATA) and not any(SECRET in raw for raw in reply.raw),
             expected="the text does not go out",
             got=reply,
-            case=message,
+            case=f"a text after {name}",
         )
     target.user("end")
     reply = target.user("send", text=b"in the clear")

@@ -70,7 +70,9 @@ def a_man_in_the_middle_fails(context: Context) -> None:
     for case, (initiator, responder, ssid) in wrong.items():
         reply = smp_session.asks(SmpPeer(secret_number(initiator, responder, ssid, SECRET)))
         reply.tells(False, check_id="smp.man-in-the-middle-not-detected", case=f"a secret made with {case}")
-    smp_session.asks(SmpPeer(secret_number(target, mallory, insider.ssid, SECRET))).tells(True)
+    smp_session.asks(SmpPeer(secret_number(target, mallory, insider.ssid, SECRET))).tells(
+        True, check_id="smp.secret-hashed-otherwise", case="the same secret on both sides"
+    )
 
 
 @scenario(needs=("smp",), requirements=("!SMP-BEGIN-5", "!SMP-ABORT-1", "!SMP-STATE-2"))
