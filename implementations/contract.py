@@ -84,8 +84,8 @@ class SmpState(Enum):
     EXPECT4 = "expect4"
 
 
-class Reason(Enum):
-    """Why an engine did not act on something it received, or on something its user asked for."""
+class RejectReason(Enum):
+    """Why an engine did not act on something it received."""
 
     # Armour, header and structure, before any state is consulted. [choice encoding.check-order]
     BAD_ARMOUR = "bad_armour"  # no "." after the first "?OTR:", or not padded standard base64 up to it
@@ -112,7 +112,20 @@ class Reason(Enum):
     UNKNOWN_KEY = "unknown_key"  # a key id that is neither the current nor the previous one, or no such key
     BAD_COUNTER = "bad_counter"
     BAD_TLV = "bad_tlv"  # a TLV that is cut short, or a version 3 extra-key TLV of fewer than 4 bytes
-    # SMP: failed checks, which send an abort, then other ends of a run. [choice smp.failed-check]
+    # Fragments.
+    BAD_FRAGMENT = "bad_fragment"  # [choice fragments.form]
+    FRAGMENT_OUT_OF_ORDER = "fragment_out_of_order"
+    NESTED_FRAGMENT = "nested_fragment"
+    TOO_LARGE = "too_large"  # more than MAX_REASSEMBLY
+    UNSPECIFIED = "unspecified"  # from a third-party implementation that gives no reason; never from an engine
+
+
+class SmpAbortReason(Enum):
+    """Why an SMP run ended without a result: a failed check, which sends an abort, or another end.
+
+    [choice smp.failed-check]
+    """
+
     SMP_UNEXPECTED = "smp_unexpected"  # not the SMP message that is expected
     SMP_MALFORMED = "smp_malformed"  # wrong count, MPIs or NUL, or bytes left over
     SMP_BAD_ELEMENT = "smp_bad_element"  # a group element outside [2, p-2], or a D value not below q
@@ -120,17 +133,17 @@ class Reason(Enum):
     REHANDSHAKE = "rehandshake"  # a new handshake replaced the session the run belonged to
     SESSION_LEFT = "session_left"  # ENCRYPTED was left, by the peer's or the user's end
     PEER_ABORTED = "peer_aborted"
-    # Fragments.
-    BAD_FRAGMENT = "bad_fragment"  # [choice fragments.form]
-    FRAGMENT_OUT_OF_ORDER = "fragment_out_of_order"
-    NESTED_FRAGMENT = "nested_fragment"
-    TOO_LARGE = "too_large"  # more than MAX_REASSEMBLY
-    # User actions.
+    UNSPECIFIED = "unspecified"  # as in RejectReason
+
+
+class RefuseReason(Enum):
+    """Why an engine did not do what its user asked for. [choice actions.refused]"""
+
     WRONG_STATE = "wrong_state"
     TOO_LONG = "too_long"
     HAS_NUL = "has_nul"
     NOT_IN_VERSION = "not_in_version"
-    UNSPECIFIED = "unspecified"  # from a third-party implementation that gives no reason; never from an engine
+    UNSPECIFIED = "unspecified"  # as in RejectReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +172,7 @@ class Entropy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """A message to transmit, as the network sees it; one event for each fragment. [choice fragments.sent]"""
 
     message: bytes
@@ -180,7 +193,7 @@ class TextReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class Established:
+class SessionEstablished:
     """A handshake has completed: the session is ENCRYPTED. [choice completion.order]
 
     sent_reveal_signature: whether the first half of the ssid is shown bold, instead of the second. refreshed: the
@@ -197,59 +210,59 @@ class Established:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class PeerEndedSession:
     """The correspondent has ended the session, which is FINISHED now; the user should end it too."""
 
     instance: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class UserEndedSession:
     """The user has ended an ENCRYPTED or FINISHED session, which is in PLAINTEXT now. [choice actions.end-smp]"""
 
     instance: int
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReceived:
+class ErrorMessageReceived:
     """An Error Message came, with this text. [choice text.error]"""
 
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class MessageUnreadable:
     """A data message could not be read, and the user must be told. Fields as in Rejected. [choice data.unreadable]"""
 
     instance: int
-    reason: Reason
+    reason: RejectReason
     field: str = ""
     offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class MessageRejected:
     """Something received was ignored; for the log, not for the user.
 
     field, offset: the first field that does not fit and where it starts, for MALFORMED and NON_MINIMAL_MPI; otherwise
     "" and 0. [choice encoding.mistake-field, choice encoding.mistake-offset]
     """
 
-    reason: Reason
+    reason: RejectReason
     field: str = ""
     offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ActionRefused:
     """A user action, named as the method of Engine, could not be carried out. [choice actions.refused]"""
 
     action: str
-    reason: Reason
+    reason: RefuseReason
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDropped:
+class StoredTextDropped:
     """A stored text was not sent after a handshake: it was too old, or meant for another key. [choice stored.sent]"""
 
     text: bytes
@@ -276,11 +289,11 @@ class SmpAborted:
     """A run or a waiting question was given up, or an SMP message failed a check. [choice smp.aborted-event]"""
 
     instance: int
-    reason: Reason
+    reason: SmpAbortReason
 
 
 @dataclass(frozen=True, slots=True)
-class ExtraKey:
+class ExtraKeyDerived:
     """The extra symmetric key, 32 bytes; received: the peer asked, not our user. [choice actions.extra-key-event]"""
 
     instance: int
@@ -291,20 +304,20 @@ class ExtraKey:
 
 
 Event: TypeAlias = (
-    Outgoing
+    OutgoingMessage
     | TextReceived
-    | Established
-    | Finished
-    | Ended
-    | ErrorReceived
-    | Unreadable
-    | Rejected
-    | Refused
-    | StoredDropped
+    | SessionEstablished
+    | PeerEndedSession
+    | UserEndedSession
+    | ErrorMessageReceived
+    | MessageUnreadable
+    | MessageRejected
+    | ActionRefused
+    | StoredTextDropped
     | SmpRequested
     | SmpFinished
     | SmpAborted
-    | ExtraKey
+    | ExtraKeyDerived
 )
 
 

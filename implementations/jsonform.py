@@ -20,7 +20,7 @@ The form
 Null in events
     A third-party implementation may be unable to know a field that the contract asks for. Its driver then writes null,
     and `event_from_json` puts in the default of the field's type: 0 for int, False for bool, empty bytes, the empty
-    string, Reason.UNSPECIFIED for a Reason. Where null is a value of its own (X | None) it stays None. Which fields
+    string, UNSPECIFIED for a reason. Where null is a value of its own (X | None) it stays None. Which fields
     were null is told by `unknown_fields`, so that a default is never mistaken for something the implementation said.
     Snapshots know no such defaults: null where the type does not allow it is an error.
 """
@@ -43,7 +43,6 @@ from otterproof.implementations.contract import (
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
 )
 
 #: Fields whose bytes are digests and keys, not something to read: hexadecimal.
@@ -181,7 +180,8 @@ def _enum_codec(cls: type[Enum]) -> Codec:
             raise JsonFormError(where, f"{text!r:.40} is no {cls.__name__}; known: {', '.join(by_value)}")
         return by_value[text]
 
-    return Codec(lambda member: member.value, decode, (lambda: Reason.UNSPECIFIED) if cls is Reason else None)
+    unknown = by_value.get("unspecified")  # of the enums of reasons
+    return Codec(lambda member: member.value, decode, None if unknown is None else lambda: unknown)
 
 
 def _flag_codec(cls: type[Flag]) -> Codec:

@@ -25,7 +25,13 @@ from otterproof.harness.wire.layers import parse_plaintext, parse_signature_bloc
 from otterproof.harness.wire.mutate import flip_bit
 from otterproof.harness.wire.numbers import dsa_verifies, mpi, power, public_key
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import DsaPublicKey, Ended, Engine, Established, RatchetSnapshot
+from otterproof.implementations.contract import (
+    DsaPublicKey,
+    Engine,
+    RatchetSnapshot,
+    SessionEstablished,
+    UserEndedSession,
+)
 
 
 class Story:
@@ -155,8 +161,8 @@ def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
     signature = reply.message(Kind.SIGNATURE)
     story.show("Alice", wire.build(signature))
     key = _assert_signed(signature, keys, gx, gy, story)
-    established = reply.one(Established)
-    same = established.ssid == keys.ssid or not alice.tells("established", "ssid")
+    established = reply.one(SessionEstablished)
+    same = established.ssid == keys.ssid or not alice.tells("session_established", "ssid")
     check("session.ssid-differs", same, expected=keys.ssid, got=established.ssid)
     assert_hidden([wire.parse(commit), dh_key, wire.parse(reveal), signature], [key, bob.key.public])
     _assert_ratchet(alice, bob, sent=0)
@@ -316,7 +322,7 @@ def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
     one = types == [1]
     check("user.end-without-disconnected-tlv", one, expected="one TLV of type 1", got=f"TLV types: {shown(types)}")
     check("user.end-has-text", plaintext.text == b"", expected="no text", got=plaintext.text)
-    reply.one(Ended)
+    reply.one(UserEndedSession)
     late = "a message after the user ended the session"
     alice.receive(bob.data(b"Are you there?")).assert_rejected("state.ended-session-read", late)
 

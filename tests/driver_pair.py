@@ -18,7 +18,7 @@ from referencing import Registry, Resource
 import otterproof.harness.targets.driver
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import Event, Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig, Policy
 
 E = TypeVar("E", bound=Event)
 
@@ -113,9 +113,9 @@ class Conversation:
 
     def _take(self, who: str, events: Sequence[Event]) -> list[tuple[str, bytes]]:
         other = "bob" if who == "alice" else "alice"
-        out = [event.message for event in events if isinstance(event, Outgoing)]
+        out = [event.message for event in events if isinstance(event, OutgoingMessage)]
         self.sent[who] += out
-        self.events[who] += [event for event in events if not isinstance(event, Outgoing)]
+        self.events[who] += [event for event in events if not isinstance(event, OutgoingMessage)]
         return [(other, message) for message in out]
 
     def of(self, who: str, kind: type[E]) -> list[E]:

@@ -12,7 +12,7 @@ from otterproof.implementations.contract import (
     Engine,
     Event,
     MessageState,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     Policy,
     SessionSnapshot,
@@ -51,13 +51,13 @@ def bob(**kwargs: object) -> IndependentEngine:
 
 
 def outgoing(events: Sequence[Event]) -> list[bytes]:
-    return [event.message for event in events if isinstance(event, Outgoing)]
+    return [event.message for event in events if isinstance(event, OutgoingMessage)]
 
 
 def sole(events: Sequence[Event]) -> bytes:
     """The message of the only event, which must be an Outgoing."""
     (event,) = events
-    assert isinstance(event, Outgoing)
+    assert isinstance(event, OutgoingMessage)
     return event.message
 
 
@@ -69,7 +69,7 @@ def shuttle(a: Engine, b: Engine, events: Sequence[Event]) -> tuple[list[Event],
     while queue:
         to, message = queue.pop(0)
         answer = ends[to].receive(message)
-        reports[to].extend(event for event in answer if not isinstance(event, Outgoing))
+        reports[to].extend(event for event in answer if not isinstance(event, OutgoingMessage))
         queue.extend((1 - to, reply) for reply in outgoing(answer))
     return reports
 

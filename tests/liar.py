@@ -27,11 +27,11 @@ def accept_everything(params: Params) -> Any:
 
 
 def refuse_everything(params: Params) -> Any:
-    return {"events": [{"event": "rejected", "reason": "unexpected", "field": "", "offset": 0}]}
+    return {"events": [{"event": "message_rejected", "reason": "unexpected", "field": "", "offset": 0}]}
 
 
 def echo(params: Params) -> Any:
-    return {"events": [{"event": "outgoing", "message": params["message"]}]}
+    return {"events": [{"event": "outgoing_message", "message": params["message"]}]}
 
 
 def stall(params: Params) -> Any:

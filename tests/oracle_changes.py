@@ -12,18 +12,18 @@ from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import (
+    ActionRefused,
     AuthState,
-    Established,
     Event,
-    Outgoing,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
     PartySnapshot,
     RatchetSnapshot,
-    Reason,
-    Refused,
-    Rejected,
+    RejectReason,
+    SessionEstablished,
     SessionSnapshot,
     TextReceived,
-    Unreadable,
 )
 from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS
@@ -101,21 +101,21 @@ def has(kind: type[Event], **fields: object) -> Callable[[Step], bool]:
     return when
 
 
-def got(kind: Kind, reason: Reason | None = None) -> Callable[[Step], bool]:
+def got(kind: Kind, reason: RejectReason | None = None) -> Callable[[Step], bool]:
     """A message of that kind came in; it was refused for that reason, or not at all."""
 
     def when(step: Step) -> bool:
         message = step.args.get("message")
         if not isinstance(message, bytes) or wire.parse(message).kind is not kind:
             return False
-        reasons = [one.reason for one in step.events if isinstance(one, Rejected | Unreadable)]
+        reasons = [one.reason for one in step.events if isinstance(one, MessageRejected | MessageUnreadable)]
         return reasons == ([] if reason is None else [reason])
 
     return when
 
 
 def does(action: str, refused: bool = False) -> Callable[[Step], bool]:
-    return lambda step: step.action == action and has(Refused)(step) is refused and bool(step.events)
+    return lambda step: step.action == action and has(ActionRefused)(step) is refused and bool(step.events)
 
 
 def snapshot(when: Callable[[Step], bool], then: Callable[[PartySnapshot], PartySnapshot]) -> Change:
@@ -156,14 +156,14 @@ def sent(kind: Kind, then: Callable[[wire.Message], wire.Message | None], skip: 
 
     def change(step: Step) -> Step | None:
         for at, one in enumerate(step.events):
-            message = wire.parse(one.message) if isinstance(one, Outgoing) else None
+            message = wire.parse(one.message) if isinstance(one, OutgoingMessage) else None
             if message is None or message.kind is not kind:
                 continue
             passed[0] += 1
             other = then(message) if passed[0] > skip else None
             if other is not None:
                 changed = list(step.events)
-                changed[at] = Outgoing(wire.build(other))
+                changed[at] = OutgoingMessage(wire.build(other))
                 return replace(step, events=changed)
         return None
 
@@ -174,10 +174,10 @@ def pieces(then: Callable[[list[bytes]], list[bytes]]) -> Change:
     """Other messages in the place of those of the first step that sends fragments alone."""
 
     def change(step: Step) -> Step | None:
-        out = [one.message for one in step.events if isinstance(one, Outgoing)]
+        out = [one.message for one in step.events if isinstance(one, OutgoingMessage)]
         if len(out) < 2 or len(out) != len(step.events) or not all(one.startswith(b"?OTR|") for one in out):
             return None
-        return replace(step, events=[Outgoing(one) for one in then(out)])
+        return replace(step, events=[OutgoingMessage(one) for one in then(out)])
 
     return change
 
@@ -204,7 +204,7 @@ def handshake_out_of_place() -> Change:
     def change(step: Step) -> Step | None:
         if seen and does("send")(step):
             return replace(step, events=[*step.events, seen[0]])
-        out = [one for one in step.events if isinstance(one, Outgoing)]
+        out = [one for one in step.events if isinstance(one, OutgoingMessage)]
         seen.extend(one for one in out if wire.parse(one.message).kind is Kind.DH_KEY)
         return None
 
@@ -232,16 +232,16 @@ def typed_otherwise(step: Step) -> Step | None:
 
 
 def quietly(step: Step) -> Step | None:
-    if not has(Unreadable, reason=Reason.BAD_MAC)(step):
+    if not has(MessageUnreadable, reason=RejectReason.BAD_MAC)(step):
         return None
-    return replace(step, events=[Rejected(Reason.BAD_MAC)])
+    return replace(step, events=[MessageRejected(RejectReason.BAD_MAC)])
 
 
 def established(step: Step) -> Step | None:
     """A handshake that is reported complete by a message that was changed."""
-    if not got(Kind.REVEAL_SIGNATURE, Reason.BAD_MAC)(step):
+    if not got(Kind.REVEAL_SIGNATURE, RejectReason.BAD_MAC)(step):
         return None
-    return replace(step, events=[Established(0x2B2B, 3, bytes(8), bytes(20), False, False, False)])
+    return replace(step, events=[SessionEstablished(0x2B2B, 3, bytes(8), bytes(20), False, False, False)])
 
 
 def key_again(ratchet: RatchetSnapshot) -> RatchetSnapshot:
@@ -273,7 +273,7 @@ def moved(step: Step, kind: Kind | None = None) -> Step | None:
     message = step.args.get("message")
     parsed = wire.parse(message) if isinstance(message, bytes) else None
     if parsed is None or not (
-        parsed.kind is kind or (kind is None and got(Kind.REVEAL_SIGNATURE, Reason.BAD_MAC)(step))
+        parsed.kind is kind or (kind is None and got(Kind.REVEAL_SIGNATURE, RejectReason.BAD_MAC)(step))
     ):
         return None
     tag = parsed.number("sender_tag")
@@ -281,7 +281,7 @@ def moved(step: Step, kind: Kind | None = None) -> Step | None:
 
 
 def not_waiting(step: Step) -> Step | None:
-    if not has(Outgoing)(step) or not got(Kind.QUERY)(step):
+    if not has(OutgoingMessage)(step) or not got(Kind.QUERY)(step):
         return None
     waits: Callable[[SessionSnapshot], bool] = lambda one: one.auth_state is AuthState.AWAITING_DHKEY  # noqa: E731
     return session(waits, lambda one: replace(one, auth_state=AuthState.AWAITING_SIG))(step)

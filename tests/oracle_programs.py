@@ -29,7 +29,7 @@ from otterproof.harness.simulation.moves import (
     User,
 )
 from otterproof.harness.simulation.world import Step
-from otterproof.implementations.contract import Outgoing, Policy
+from otterproof.implementations.contract import OutgoingMessage, Policy
 
 #: Keyword arguments of Case.
 Arguments: TypeAlias = dict[str, Any]
@@ -63,7 +63,7 @@ def assert_judged(case: Case, program: Program) -> None:
     program.play(case)
     case.finish()
     assert case.oracles in case.world.watchers
-    transmitting = {step.party for step in steps for event in step.events if isinstance(event, Outgoing)}
+    transmitting = {step.party for step in steps for event in step.events if isinstance(event, OutgoingMessage)}
     assert len(transmitting) >= 2
 
 

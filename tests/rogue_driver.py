@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 HELLO = {
-    "protocol": 1,
+    "protocol": 2,
     "name": "rogue",
     "version": "1",
     "otr_versions": [3],
@@ -166,7 +166,7 @@ MISDEEDS: dict[str, Misdeed] = {
     "flood_of_errors": lambda request_id: flood(b"y" * 65536, 2),
     "huge": lambda request_id: answer(request_id, result={"events": [], "padding": "x" * (17 << 20)}),
     "large": lambda request_id: answer(
-        request_id, result={"events": [{"event": "outgoing", "message": "\xff" * (1 << 20)}] * 2}
+        request_id, result={"events": [{"event": "outgoing_message", "message": "\xff" * (1 << 20)}] * 2}
     ),
     "eat": eat,
     "chatter": chatter,
@@ -175,11 +175,11 @@ MISDEEDS: dict[str, Misdeed] = {
     "no_events": lambda request_id: answer(request_id, result={}),
     "events_object": event({}),
     "unknown_event": event([{"event": "levitated"}]),
-    "missing_field": event([{"event": "finished"}]),
-    "extra_field": event([{"event": "finished", "instance": 1, "mood": "good"}]),
-    "no_byte": event([{"event": "outgoing", "message": "\u0100"}]),
-    "null_message": event([{"event": "outgoing", "message": None}]),
-    "nulls": event([{"event": "unreadable", "instance": None, "reason": None, "field": None, "offset": None}]),
+    "missing_field": event([{"event": "peer_ended_session"}]),
+    "extra_field": event([{"event": "peer_ended_session", "instance": 1, "mood": "good"}]),
+    "no_byte": event([{"event": "outgoing_message", "message": "\u0100"}]),
+    "null_message": event([{"event": "outgoing_message", "message": None}]),
+    "nulls": event([{"event": "message_unreadable", "instance": None, "reason": None, "field": None, "offset": None}]),
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterproof.implementations.actions import ACTIONS, args_from_json, args_to_json, perform
-from otterproof.implementations.contract import Engine, Event, Outgoing, Policy
+from otterproof.implementations.contract import Engine, Event, OutgoingMessage, Policy
 from otterproof.implementations.jsonform import JsonFormError
 
 SEND = st.fixed_dictionaries(
@@ -28,7 +28,7 @@ class Mock:
 
     def receive(self, message: bytes) -> Sequence[Event]:
         self.calls.append(message)
-        return [Outgoing(message)]
+        return [OutgoingMessage(message)]
 
     def set_policy(self, policy: Policy) -> None:
         self.calls.append(policy)
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_said(action: str, args: object, problem: str) -> None:
 
 def test_an_action_is_performed_by_name() -> None:
     party = Mock()
-    assert perform(party, "receive", {"message": b"x"}) == (Outgoing(b"x"),)
+    assert perform(party, "receive", {"message": b"x"}) == (OutgoingMessage(b"x"),)
     assert perform(party, "set_policy", {"policy": Policy.NONE}) == ()
     assert party.calls == [b"x", Policy.NONE]
     with pytest.raises(JsonFormError, match="unknown action '__init__'"):

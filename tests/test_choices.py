@@ -115,15 +115,21 @@ def test_every_reading_of_the_engines_has_a_choice() -> None:
 
 
 def test_names_of_the_contract_exist() -> None:
-    """A capitalised name in code type is one of the contract, as in `Rejected(BAD_TLV)`."""
-    known = {*vars(contract), *contract.Reason.__members__, *contract.Policy.__members__}
+    """A capitalised name in code type is one of the contract, as in `MessageRejected(BAD_TLV)`."""
+    known = {
+        *vars(contract),
+        *contract.RejectReason.__members__,
+        *contract.SmpAbortReason.__members__,
+        *contract.RefuseReason.__members__,
+        *contract.Policy.__members__,
+    }
     found: set[str] = set()
     for choice in load().values():
         for span in re.findall(r"`([A-Za-z_0-9]+(?:\([A-Z_0-9]+\))?)`", choice.text):
             names = {name for name in re.findall(r"\w+", span) if name[0].isupper()}
             assert names <= known, f"{choice.id}: {names - known}"
             found |= names
-    assert {"Rejected", "COLLISION_WON", "ALLOW_V2", "MAX_INSTANCES"} <= found
+    assert {"MessageRejected", "COLLISION_WON", "ALLOW_V2", "MAX_INSTANCES"} <= found
 
 
 def test_citations_name_choices() -> None:

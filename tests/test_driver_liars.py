@@ -34,7 +34,7 @@ CONFIG = PartyConfig(published_key("alice"))
 #: `number` counts the requests from 1; `good` answers one as it should be answered.
 PROGRAM = """
 import json, os, signal, sys, time
-HELLO = {"protocol": 1, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["v3"], "randomness": "none"}
+HELLO = {"protocol": 2, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["v3"], "randomness": "none"}
 CREATED = {"instance_tag": 256, "fingerprint": "00" * 20}
 ACTIONS = ("start", "send", "receive", "end", "set_policy")
 def answer(result):
@@ -209,13 +209,29 @@ def test_nesting_exhausts_nobody(liar: Make, depth: int) -> None:
     [
         ("start", '{"events": [], "mood": 1}', "not a list of events alone"),
         ("start", '{"events": [{"event": []}]}', "expected a string, got a list"),
-        ("start", '{"events": [{"event": "finished", "instance": True}]}', "expected an integer, got a boolean"),
-        ("start", '{"events": [{"event": "finished", "instance": -1}]}', "finished, whose instance can't be -1"),
-        ("start", '{"events": [{"event": "ended", "instance": 2**32}]}', "ended, whose instance can't be 4294967296"),
-        ("start", '{"events": [{"event": "refused", "action": "rest", "reason": None}]}', "action can't be 'rest'"),
         (
             "start",
-            '{"events": [{"event": "rejected", "reason": None, "field": None, "offset": -1}]}',
+            '{"events": [{"event": "peer_ended_session", "instance": True}]}',
+            "expected an integer, got a boolean",
+        ),
+        (
+            "start",
+            '{"events": [{"event": "peer_ended_session", "instance": -1}]}',
+            "peer_ended_session, whose instance can't be -1",
+        ),
+        (
+            "start",
+            '{"events": [{"event": "user_ended_session", "instance": 2**32}]}',
+            "user_ended_session, whose instance can't be 4294967296",
+        ),
+        (
+            "start",
+            '{"events": [{"event": "action_refused", "action": "rest", "reason": None}]}',
+            "action can't be 'rest'",
+        ),
+        (
+            "start",
+            '{"events": [{"event": "message_rejected", "reason": None, "field": None, "offset": -1}]}',
             "offset can't be -1",
         ),
         ("create", "[]", "without an instance_tag"),

@@ -15,22 +15,23 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_PRIME
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
-    Ended,
-    ErrorReceived,
-    Established,
+    ActionRefused,
+    ErrorMessageReceived,
     Event,
-    ExtraKey,
-    Finished,
-    Outgoing,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RefuseReason,
+    SessionEstablished,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     SmpRequested,
     TextReceived,
-    Unreadable,
+    UserEndedSession,
 )
 from tests.driver_pair import ALLOW, TAGS, Conversation, Traffic, config
 
@@ -66,7 +67,7 @@ def talking(target: DriverTarget, version: int, *, starts: str = "alice", size: 
         config("bob", version, max_message_size=size),
     )
     talk.do(starts, lambda party: party.start())
-    assert [type(one) for one in talk.events["alice"] + talk.events["bob"]] == [Established, Established]
+    assert [type(one) for one in talk.events["alice"] + talk.events["bob"]] == [SessionEstablished, SessionEstablished]
     talk.events = {"alice": [], "bob": []}
     return talk
 
@@ -89,7 +90,7 @@ def test_hello(target: DriverTarget) -> None:
 def test_handshake(target: DriverTarget, version: int, starts: str) -> None:
     talk = Conversation(target, config("alice", version), config("bob", version))
     talk.do(starts, lambda party: party.start())
-    (at_alice,), (at_bob,) = talk.of("alice", Established), talk.of("bob", Established)
+    (at_alice,), (at_bob,) = talk.of("alice", SessionEstablished), talk.of("bob", SessionEstablished)
     assert (at_alice.instance, at_bob.instance) == (tag("bob", version), tag("alice", version))
     assert at_alice.version == at_bob.version == version
     assert at_alice.ssid == at_bob.ssid
@@ -106,13 +107,13 @@ def test_handshake(target: DriverTarget, version: int, starts: str) -> None:
 def test_the_best_version_is_taken(target: DriverTarget) -> None:
     talk = Conversation(target, config("alice", policy=BOTH), config("bob", policy=BOTH))
     talk.do("alice", lambda party: party.start())
-    assert [one.version for one in talk.of("alice", Established)] == [3]
+    assert [one.version for one in talk.of("alice", SessionEstablished)] == [3]
 
 
 def test_second_handshake_while_encrypted(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     talk.do("alice", lambda party: party.start())
-    (at_alice,), (at_bob,) = talk.of("alice", Established), talk.of("bob", Established)
+    (at_alice,), (at_bob,) = talk.of("alice", SessionEstablished), talk.of("bob", SessionEstablished)
     assert at_alice.ssid == at_bob.ssid
     # In version 3, the one that answers a query puts its session back into PLAINTEXT when the D-H Key comes.
     assert (at_alice.refreshed, at_alice.same_key) == (True, True)
@@ -126,7 +127,7 @@ def test_a_new_key_in_a_second_handshake_is_told(target: DriverTarget) -> None:
     mallory = target.party("mallory", replace(config("bob", 2), key=published_key("mallory")), b"seed")
     talk.parties["bob"] = mallory
     talk.do("bob", lambda party: party.start())
-    (at_alice,) = talk.of("alice", Established)
+    (at_alice,) = talk.of("alice", SessionEstablished)
     assert at_alice.fingerprint == mallory.fingerprint
     assert (at_alice.refreshed, at_alice.same_key) == (True, False)
 
@@ -134,13 +135,13 @@ def test_a_new_key_in_a_second_handshake_is_told(target: DriverTarget) -> None:
 def test_disconnect_and_handshake_again(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     talk.do("alice", lambda party: party.end())
-    assert talk.of("alice", Ended) == [Ended(tag("bob", version))]
-    assert talk.of("bob", Finished) == [Finished(tag("alice", version))]
+    assert talk.of("alice", UserEndedSession) == [UserEndedSession(tag("bob", version))]
+    assert talk.of("bob", PeerEndedSession) == [PeerEndedSession(tag("alice", version))]
     assert talk.parties["alice"].end() == []
-    assert talk.parties["bob"].send(b"too late") == [Refused("send", Reason.WRONG_STATE)]
-    assert talk.parties["bob"].end() == [Ended(tag("alice", version))]
+    assert talk.parties["bob"].send(b"too late") == [ActionRefused("send", RefuseReason.WRONG_STATE)]
+    assert talk.parties["bob"].end() == [UserEndedSession(tag("alice", version))]
     talk.do("bob", lambda party: party.start())
-    (again,) = talk.of("bob", Established)
+    (again,) = talk.of("bob", SessionEstablished)
     assert not again.refreshed
     talk.do("bob", lambda party: party.send(b"once more"))
     assert [one.text for one in talk.of("alice", TextReceived)] == [b"once more"]
@@ -188,7 +189,7 @@ def test_fragments(target: DriverTarget, version: int, size: int) -> None:
 def test_extra_key(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     talk.do("alice", lambda party: party.extra_key(0xFFFFFFFF, b"\0data"))
-    (mine,), (theirs,) = talk.of("alice", ExtraKey), talk.of("bob", ExtraKey)
+    (mine,), (theirs,) = talk.of("alice", ExtraKeyDerived), talk.of("bob", ExtraKeyDerived)
     assert (mine.received, theirs.received) == (False, True)
     assert mine.key == theirs.key
     assert len(mine.key) == 32
@@ -198,13 +199,13 @@ def test_extra_key(target: DriverTarget, version: int) -> None:
 def test_a_changed_message_is_unreadable(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     (sent,) = talk.parties["alice"].send(b"change me")
-    assert isinstance(sent, Outgoing)
+    assert isinstance(sent, OutgoingMessage)
     spoilt = sent.message[:-4] + b"AAA."
     told = talk.parties["bob"].receive(spoilt)
-    assert [type(one) for one in told] == [Unreadable, Outgoing]
-    assert told[1] == Outgoing(UNREADABLE_ERROR)
+    assert [type(one) for one in told] == [MessageUnreadable, OutgoingMessage]
+    assert told[1] == OutgoingMessage(UNREADABLE_ERROR)
     assert talk.parties["alice"].receive(UNREADABLE_ERROR) == [
-        ErrorReceived(b"An encrypted message could not be read.")
+        ErrorMessageReceived(b"An encrypted message could not be read.")
     ]
     assert talk.parties["bob"].receive(sent.message)[0] == TextReceived(
         b"change me", True, False, tag("alice", version)
@@ -233,10 +234,10 @@ def test_heartbeat(target: DriverTarget, version: int) -> None:
 
 def test_without_a_policy_there_is_no_otr(target: DriverTarget) -> None:
     party = target.party("alice", config("alice", policy=Policy.NONE), b"seed")
-    assert party.send(b"hi") == [Outgoing(b"hi")]
-    assert party.send(b"") == [Outgoing(b"")]
+    assert party.send(b"hi") == [OutgoingMessage(b"hi")]
+    assert party.send(b"") == [OutgoingMessage(b"")]
     assert party.receive(b"?OTRv23?") == [TextReceived(b"?OTRv23?", False, False, 0)]
-    assert party.start() == [Refused("start", Reason.NOT_IN_VERSION)]
+    assert party.start() == [ActionRefused("start", RefuseReason.NOT_IN_VERSION)]
 
 
 def test_a_text_is_stored_until_the_session_exists(target: DriverTarget) -> None:
@@ -251,22 +252,22 @@ def test_whitespace_tag(target: DriverTarget, version: int) -> None:
     talk = Conversation(target, config("alice", policy=policy), config("bob", policy=policy))
     talk.do("alice", lambda party: party.send(b"hello"))
     assert talk.events["bob"][0] == TextReceived(b"hello", False, False, 0)
-    assert [one.version for one in talk.of("bob", Established)] == [version]
+    assert [one.version for one in talk.of("bob", SessionEstablished)] == [version]
 
 
 def test_policies_change(target: DriverTarget) -> None:
     party = target.party("alice", config("alice", 2), b"seed")
     assert party.receive(b"?OTRv3?") == []
     party.set_policy(BOTH)
-    assert [type(one) for one in party.receive(b"?OTRv3?")] == [Outgoing]
+    assert [type(one) for one in party.receive(b"?OTRv3?")] == [OutgoingMessage]
 
 
 def test_error_start_ake(target: DriverTarget) -> None:
     party = target.party("alice", config("alice", policy=BOTH | Policy.ERROR_START_AKE), b"seed")
     query, error = party.receive(b"?OTR Error: help")
-    assert isinstance(query, Outgoing)
+    assert isinstance(query, OutgoingMessage)
     assert query.message.startswith(b"?OTRv23?")
-    assert error == ErrorReceived(b"help")
+    assert error == ErrorMessageReceived(b"help")
 
 
 # ---- SMP -------------------------------------------------------------------------------------------------------------
@@ -287,8 +288,8 @@ def test_smp_abort(target: DriverTarget) -> None:
     talk = talking(target, 3)
     talk.do("alice", lambda party: party.smp_start(b"secret"))
     talk.do("alice", lambda party: party.smp_abort())
-    assert talk.of("bob", SmpAborted) == [SmpAborted(TAGS["alice"], Reason.PEER_ABORTED)]
-    assert talk.parties["bob"].smp_answer(b"secret") == [Refused("smp_answer", Reason.WRONG_STATE)]
+    assert talk.of("bob", SmpAborted) == [SmpAborted(TAGS["alice"], SmpAbortReason.PEER_ABORTED)]
+    assert talk.parties["bob"].smp_answer(b"secret") == [ActionRefused("smp_answer", RefuseReason.WRONG_STATE)]
 
 
 def test_smp_started_again_while_under_way(target: DriverTarget) -> None:
@@ -310,40 +311,42 @@ def _smp_answer_after_the_end(talk: Conversation) -> list[Event]:
     return list(talk.parties["alice"].smp_answer(b"secret"))
 
 
-REFUSALS: list[tuple[str, Reason, Callable[[Conversation], object]]] = [
-    ("smp_answer", Reason.WRONG_STATE, lambda talk: talk.parties["alice"].smp_answer(b"unasked")),
-    ("smp_answer", Reason.WRONG_STATE, _smp_answer_after_the_end),
-    ("smp_start", Reason.WRONG_STATE, lambda talk: talk.parties["alice"].smp_start(b"s", instance=0x9999)),
-    ("smp_start", Reason.HAS_NUL, lambda talk: talk.parties["alice"].smp_start(b"s", question=b"a\0b")),
-    ("send", Reason.HAS_NUL, lambda talk: talk.parties["alice"].send(b"a\0b")),
-    ("send", Reason.WRONG_STATE, lambda talk: talk.parties["alice"].send(b"hi", instance=0x9999)),
-    ("send", Reason.WRONG_STATE, lambda talk: talk.parties["alice"].send(b"hi", instance=1)),
-    ("send", Reason.TOO_LONG, lambda talk: talk.parties["alice"].send(b"hi", padding=65536)),
-    ("send", Reason.TOO_LONG, lambda talk: talk.parties["alice"].send(b"hi", padding=-1)),
-    ("extra_key", Reason.TOO_LONG, lambda talk: talk.parties["alice"].extra_key(1 << 32)),
-    ("extra_key", Reason.TOO_LONG, lambda talk: talk.parties["alice"].extra_key(0, b"x" * 65532)),
+REFUSALS: list[tuple[str, RefuseReason, Callable[[Conversation], object]]] = [
+    ("smp_answer", RefuseReason.WRONG_STATE, lambda talk: talk.parties["alice"].smp_answer(b"unasked")),
+    ("smp_answer", RefuseReason.WRONG_STATE, _smp_answer_after_the_end),
+    ("smp_start", RefuseReason.WRONG_STATE, lambda talk: talk.parties["alice"].smp_start(b"s", instance=0x9999)),
+    ("smp_start", RefuseReason.HAS_NUL, lambda talk: talk.parties["alice"].smp_start(b"s", question=b"a\0b")),
+    ("send", RefuseReason.HAS_NUL, lambda talk: talk.parties["alice"].send(b"a\0b")),
+    ("send", RefuseReason.WRONG_STATE, lambda talk: talk.parties["alice"].send(b"hi", instance=0x9999)),
+    ("send", RefuseReason.WRONG_STATE, lambda talk: talk.parties["alice"].send(b"hi", instance=1)),
+    ("send", RefuseReason.TOO_LONG, lambda talk: talk.parties["alice"].send(b"hi", padding=65536)),
+    ("send", RefuseReason.TOO_LONG, lambda talk: talk.parties["alice"].send(b"hi", padding=-1)),
+    ("extra_key", RefuseReason.TOO_LONG, lambda talk: talk.parties["alice"].extra_key(1 << 32)),
+    ("extra_key", RefuseReason.TOO_LONG, lambda talk: talk.parties["alice"].extra_key(0, b"x" * 65532)),
 ]
 
 
 @pytest.mark.parametrize(("action", "reason", "act"), REFUSALS)
-def test_refused(target: DriverTarget, action: str, reason: Reason, act: Callable[[Conversation], object]) -> None:
-    assert act(talking(target, 3)) == [Refused(action, reason)]
+def test_refused(
+    target: DriverTarget, action: str, reason: RefuseReason, act: Callable[[Conversation], object]
+) -> None:
+    assert act(talking(target, 3)) == [ActionRefused(action, reason)]
 
 
 def test_nothing_but_texts_before_a_session(target: DriverTarget) -> None:
     party = target.party("alice", config("alice"), b"seed")
     tried = [party.smp_start(b"s"), party.smp_answer(b"s"), party.smp_abort(), party.extra_key(1)]
     actions = ("smp_start", "smp_answer", "smp_abort", "extra_key")
-    assert tried == [[Refused(action, Reason.WRONG_STATE)] for action in actions]
+    assert tried == [[ActionRefused(action, RefuseReason.WRONG_STATE)] for action in actions]
     assert party.end() == []
-    assert party.send(b"hi") == [Outgoing(b"hi")]
+    assert party.send(b"hi") == [OutgoingMessage(b"hi")]
 
 
 def test_rubbish_is_survived(target: DriverTarget, version: int) -> None:
     talk = talking(target, version)
     bob = talk.parties["bob"]
     rubbish = [b"", b"?OTR", b"?OTR:.", b"?OTR:AAM", b"?OTR:AAMD.", b"?OTR|1|2,3,4,5,", b"?OTR,1,2,", b"\0\xff" * 99]
-    kinds = (TextReceived, Rejected, Unreadable, Outgoing, ErrorReceived)
+    kinds = (TextReceived, MessageRejected, MessageUnreadable, OutgoingMessage, ErrorMessageReceived)
     for message in rubbish:
         assert all(isinstance(one, kinds) for one in bob.receive(message))
     talk.do("alice", lambda party: party.send(b"alive?"))

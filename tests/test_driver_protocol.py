@@ -27,15 +27,15 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_PRIME
 from otterproof.implementations.actions import ACTIONS
 from otterproof.implementations.contract import (
+    ActionRefused,
     Engine,
     Entropy,
-    Established,
-    ExtraKey,
-    Finished,
-    Outgoing,
+    ExtraKeyDerived,
+    OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
-    Refused,
+    SessionEstablished,
     SmpFinished,
     TextReceived,
 )
@@ -168,18 +168,18 @@ def test_engines_through_the_protocol(target: DriverTarget, version: int) -> Non
     target.reset()
     talk = Conversation(target, config("alice", version, max_message_size=300), config("bob", version))
     talk.do("alice", lambda party: party.start())
-    assert [one.version for one in talk.of("alice", Established)] == [version]
+    assert [one.version for one in talk.of("alice", SessionEstablished)] == [version]
     talk.do("alice", lambda party: party.send(bytes(range(1, 256)), padding=10))
     assert [one.text for one in talk.of("bob", TextReceived)] == [bytes(range(1, 256))]
     talk.do("bob", lambda party: party.smp_start(b"\0\xff", question=b"why?"))
     talk.do("alice", lambda party: party.smp_answer(b"\0\xff"))
     assert [one.equal for one in talk.of("bob", SmpFinished)] == [True]
     talk.do("alice", lambda party: party.extra_key(7, b"\0data"))
-    expected: list[type] = [ExtraKey] if version == 3 else [Refused]
+    expected: list[type] = [ExtraKeyDerived] if version == 3 else [ActionRefused]
     assert [type(one) for one in talk.events["alice"][-1:]] == expected
     talk.do("alice", lambda party: party.end())
-    assert talk.of("bob", Finished)
-    assert [type(one) for one in talk.parties["bob"].send(b"too late")] == [Refused]
+    assert talk.of("bob", PeerEndedSession)
+    assert [type(one) for one in talk.parties["bob"].send(b"too late")] == [ActionRefused]
 
 
 def test_a_seed_makes_the_same_conversation(target: DriverTarget) -> None:
@@ -246,8 +246,8 @@ def test_an_error_of_the_engine_is_told(target: DriverTarget) -> None:
     party.set_time(10)
     with pytest.raises(TargetFailed, match="OtrError"):
         party.set_time(5)
-    assert [event_to_json(one)["event"] for one in party.start()] == ["outgoing"]
-    assert isinstance(party.start()[0], Outgoing)
+    assert [event_to_json(one)["event"] for one in party.start()] == ["outgoing_message"]
+    assert isinstance(party.start()[0], OutgoingMessage)
 
 
 # ---- the template ----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from otterproof.harness.targets.driver import (
 from otterproof.harness.targets.driver import process as supervisor
 from otterproof.harness.targets.driver.process import MEMORY_VARIABLE, STDERR_TAIL
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import Outgoing, PartyConfig, Reason, Unreadable
+from otterproof.implementations.contract import MessageUnreadable, OutgoingMessage, PartyConfig, RejectReason
 from tests.driver_clock import AFTER_THE_FIRST_WORDS, AT_ONCE, Clock, clock
 
 ROGUE = Path(__file__).with_name("rogue_driver.py")
@@ -97,7 +97,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("missing_field", TargetDesync, "missing field 'instance'"),
     ("extra_field", TargetDesync, "unknown field 'mood'"),
     ("no_byte", TargetDesync, r"U\+0100"),
-    ("null_message", TargetDesync, "outgoing, whose message is null"),
+    ("null_message", TargetDesync, "outgoing_message, whose message is null"),
 ]
 
 
@@ -191,7 +191,7 @@ def test_large_messages_pass_both_ways() -> None:
     with rogue("large") as target:
         party = target.party("alice", CONFIG, b"seed")
         assert party.receive(b"\xff" * (2 << 20)) == []
-        assert party.start() == [Outgoing(b"\xff" * (1 << 20))] * 2
+        assert party.start() == [OutgoingMessage(b"\xff" * (1 << 20))] * 2
 
 
 def test_a_driver_that_chatters_on_standard_error_is_no_trouble() -> None:
@@ -202,7 +202,7 @@ def test_a_driver_that_chatters_on_standard_error_is_no_trouble() -> None:
 def test_what_is_not_told_is_empty_and_known_to_be_so() -> None:
     with rogue("nulls") as target:
         party = target.party("alice", CONFIG, b"seed")
-        assert party.start() == [Unreadable(0, Reason.UNSPECIFIED)]
+        assert party.start() == [MessageUnreadable(0, RejectReason.UNSPECIFIED)]
         assert party.told[0]["offset"] is None
 
 
@@ -245,16 +245,16 @@ def test_a_driver_that_is_not_there() -> None:
     ("hello", "words"),
     [
         ("[]", "names no protocol"),
-        ('{"protocol": 2}', "speaks driver protocol 2, and Otterproof 1"),
-        ('{"protocol": 1, "name": "x"}', "no version"),
-        ('{"protocol": 1, "name": "x", "version": "1", "otr_versions": [4]}', "otr_versions"),
-        ('{"protocol": 1, "name": "x", "version": "1", "otr_versions": [3]}', "capabilities"),
+        ('{"protocol": 1}', "speaks driver protocol 1, and Otterproof 2"),
+        ('{"protocol": 2, "name": "x"}', "no version"),
+        ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [4]}', "otr_versions"),
+        ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [3]}', "capabilities"),
         (
-            '{"protocol": 1, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["telepathy"]}',
+            '{"protocol": 2, "name": "x", "version": "1", "otr_versions": [3], "capabilities": ["telepathy"]}',
             "unknown capability 'telepathy'; there are dump, ",
         ),
         (
-            '{"protocol": 1, "name": "x", "version": "1", "otr_versions": [3], "capabilities": []}',
+            '{"protocol": 2, "name": "x", "version": "1", "otr_versions": [3], "capabilities": []}',
             "randomness is None",
         ),
     ],

@@ -13,20 +13,20 @@ import pytest
 from otterproof.harness.targets.driver import DriverParty, TargetUnsupported
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import (
-    Ended,
+    ActionRefused,
     Engine,
-    Established,
     Event,
-    ExtraKey,
-    Finished,
-    Outgoing,
+    ExtraKeyDerived,
+    OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
-    Refused,
+    SessionEstablished,
     SmpAborted,
     SmpFinished,
     SmpRequested,
     TextReceived,
+    UserEndedSession,
 )
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
@@ -65,7 +65,7 @@ class Pair:
         under_way = [(by, event) for event in events]
         while under_way:
             who, event = under_way.pop(0)
-            if not isinstance(event, Outgoing):
+            if not isinstance(event, OutgoingMessage):
                 self.told[who].append(event)
                 continue
             self.sent[who].append(event.message)
@@ -81,8 +81,8 @@ class Pair:
     def handshake(self, by: str = "target") -> None:
         self.pump(by, self.target.start() if by == "target" else self.engine.start())
         [mine], [theirs] = self.events("target"), self.events("engine")
-        assert isinstance(mine, Established)
-        assert isinstance(theirs, Established)
+        assert isinstance(mine, SessionEstablished)
+        assert isinstance(theirs, SessionEstablished)
         assert (mine.version, mine.ssid) == (self.version, theirs.ssid)
         assert mine.fingerprint == self.engine.fingerprint
         assert theirs.fingerprint == self.target.fingerprint
@@ -161,8 +161,8 @@ def test_extra_key(name: str) -> None:
     for by, party in (("target", pair.target), ("engine", pair.engine)):
         pair.pump(by, party.extra_key(1, b"otter.png"))
         [mine], [theirs] = pair.events("target"), pair.events("engine")
-        assert isinstance(mine, ExtraKey)
-        assert isinstance(theirs, ExtraKey)
+        assert isinstance(mine, ExtraKeyDerived)
+        assert isinstance(theirs, ExtraKeyDerived)
         assert mine.key == theirs.key
         assert len(mine.key) == 32
         assert mine.data == theirs.data == b"otter.png"
@@ -189,12 +189,12 @@ def test_end_and_begin_again(name: str, version: int, by: str) -> None:
     left = "engine" if by == "target" else "target"
     instance = {"target": ENGINE_TAG, "engine": TARGET_TAG} if version == 3 else {"target": 0, "engine": 0}
     pair.pump(by, one.end())
-    assert pair.events(by) == [Ended(instance[by])]
-    assert pair.events(left) == [Finished(instance[left])]
+    assert pair.events(by) == [UserEndedSession(instance[by])]
+    assert pair.events(left) == [PeerEndedSession(instance[left])]
     [refused] = other.send(b"nobody is there")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ActionRefused)
     pair.pump(left, other.end())
-    assert pair.events(left) == [Ended(instance[left])]
+    assert pair.events(left) == [UserEndedSession(instance[left])]
 
 
 @in_each_version
@@ -244,11 +244,11 @@ def test_parties_are_apart(name: str) -> None:
     while under_way:
         receiver, message = under_way.pop(0)
         for event in receiver.receive(message):
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 under_way.append((alice if receiver is bob else bob, event.message))
             else:
                 established.append(event)
-    assert [type(event) for event in established] == [Established, Established]
+    assert [type(event) for event in established] == [SessionEstablished, SessionEstablished]
 
 
 @pytest.mark.parametrize("name", VERSIONS)

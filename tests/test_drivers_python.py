@@ -13,22 +13,24 @@ import pytest
 from otterproof.harness.targets.driver import DriverParty, TargetFailed, TargetUnsupported
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import (
-    Ended,
-    ErrorReceived,
-    Established,
+    ActionRefused,
+    ErrorMessageReceived,
     Event,
-    ExtraKey,
-    Finished,
-    Outgoing,
+    ExtraKeyDerived,
+    MessageUnreadable,
+    OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
-    Reason,
-    Refused,
+    RefuseReason,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     SmpRequested,
     TextReceived,
-    Unreadable,
+    UserEndedSession,
 )
 from otterproof.implementations.drivers.python_otr.python2 import translated
 from otterproof.implementations.entropy import SeededEntropy
@@ -72,7 +74,7 @@ class Pair:
         under_way = [(by, event) for event in events]
         while under_way:
             who, event = under_way.pop(0)
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 self.sent[who].append(event.message)
                 other, party = ("engine", self.engine) if who == "target" else ("target", self.target)
                 under_way += [(other, then) for then in party.receive(event.message)]
@@ -86,12 +88,12 @@ class Pair:
     def party(self, who: str) -> DriverParty | ReferenceEngine:
         return self.target if who == "target" else self.engine
 
-    def handshake(self, by: str = "target") -> Established:
+    def handshake(self, by: str = "target") -> SessionEstablished:
         """What the target tells of it."""
         self.pump(by, self.party(by).start())
         [mine], [theirs] = self.events("target"), self.events("engine")
-        assert isinstance(mine, Established)
-        assert isinstance(theirs, Established)
+        assert isinstance(mine, SessionEstablished)
+        assert isinstance(theirs, SessionEstablished)
         assert (mine.version, theirs.version) == (self.version, self.version)
         assert mine.ssid == theirs.ssid
         assert (mine.fingerprint, theirs.fingerprint) == (self.engine.fingerprint, self.target.fingerprint)
@@ -157,7 +159,7 @@ def test_smp_with_unequal_secrets(name: str, version: int, by: str) -> None:
     assert pair.events("target") == [SmpFinished(pair.instance["target"], equal=False)]
     if name == "potr" and by == "engine":
         # It aborts instead of sending the last message, so that the starter never learns the result.
-        assert pair.events("engine") == [SmpAborted(0, Reason.PEER_ABORTED)]
+        assert pair.events("engine") == [SmpAborted(0, SmpAbortReason.PEER_ABORTED)]
     else:
         told = pair.events("engine")
         assert told[0] == SmpFinished(pair.instance["engine"], equal=False)
@@ -172,7 +174,7 @@ def test_smp_is_aborted(name: str, version: int) -> None:
         pair.pump(by, pair.party(by).smp_start(b"otter"))
         pair.events(other)
         pair.pump(by, pair.party(by).smp_abort())
-        assert pair.events(other) == [SmpAborted(pair.instance[other], Reason.PEER_ABORTED)]
+        assert pair.events(other) == [SmpAborted(pair.instance[other], SmpAbortReason.PEER_ABORTED)]
         assert pair.events(by) == []
 
 
@@ -184,12 +186,12 @@ def test_end_and_begin_again(name: str, version: int, by: str) -> None:
     pair.talk(b"one")
     other = "engine" if by == "target" else "target"
     pair.pump(by, pair.party(by).end())
-    assert pair.events(by) == [Ended(pair.instance[by])]
-    assert pair.events(other) == [Finished(pair.instance[other])]
+    assert pair.events(by) == [UserEndedSession(pair.instance[by])]
+    assert pair.events(other) == [PeerEndedSession(pair.instance[other])]
     if other == "target":  # the engine would store the text and send it later
-        assert pair.target.send(b"nobody is there") == [Refused("send", Reason.WRONG_STATE)]
+        assert pair.target.send(b"nobody is there") == [ActionRefused("send", RefuseReason.WRONG_STATE)]
     pair.pump(other, pair.party(other).end())
-    assert pair.events(other) == [Ended(pair.instance[other])]
+    assert pair.events(other) == [UserEndedSession(pair.instance[other])]
     pair.sent["target"].clear()
     pair.handshake(other)
     pair.talk(b"two")
@@ -205,7 +207,7 @@ def test_texts_in_the_clear(name: str) -> None:
     # potr asks whether bytes are a str before it raises UnencryptedMessage: in Python 3 it never does.
     warned = name == "python-otr"
     assert pair.target.receive(b"in the clear") == [TextReceived(b"in the clear", False, warned, 0)]
-    assert pair.target.receive(b"?OTR Error: broken") == [ErrorReceived(b" broken")]
+    assert pair.target.receive(b"?OTR Error: broken") == [ErrorMessageReceived(b" broken")]
 
 
 @each
@@ -213,13 +215,15 @@ def test_unreadable_messages(name: str) -> None:
     """The words of the library become reasons where it has words; without a session python-otr shows what comes."""
     pair = Pair(name, 2)
     pair.handshake()
-    [message] = [event.message for event in pair.engine.send(b"once") if isinstance(event, Outgoing)]
+    [message] = [event.message for event in pair.engine.send(b"once") if isinstance(event, OutgoingMessage)]
     assert [type(event) for event in pair.target.receive(message)] == [TextReceived]
-    repeated = [event for event in pair.target.receive(message) if isinstance(event, Unreadable)]
-    assert repeated == [Unreadable(0, {"potr": Reason.UNSPECIFIED, "python-otr": Reason.BAD_COUNTER}[name])]
-    early = [event for event in Pair(name, 2).target.receive(message) if not isinstance(event, Outgoing)]
+    repeated = [event for event in pair.target.receive(message) if isinstance(event, MessageUnreadable)]
+    assert repeated == [
+        MessageUnreadable(0, {"potr": RejectReason.UNSPECIFIED, "python-otr": RejectReason.BAD_COUNTER}[name])
+    ]
+    early = [event for event in Pair(name, 2).target.receive(message) if not isinstance(event, OutgoingMessage)]
     assert early == [
-        Unreadable(0, Reason.NOT_ENCRYPTED)
+        MessageUnreadable(0, RejectReason.NOT_ENCRYPTED)
         if name == "potr"
         else TextReceived(message, secure=False, warn=False, instance=0)
     ]
@@ -239,14 +243,14 @@ def test_fragments_come_in(name: str, version: int) -> None:
 def test_whitespace_tag_starts_a_handshake(name: str) -> None:
     pair = Pair(name, 2, more=Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE)
     pair.pump("engine", pair.engine.send(b"hello"))
-    assert {type(event) for event in pair.events("target")} == {TextReceived, Established}
-    assert {type(event) for event in pair.events("engine")} == {Established}
+    assert {type(event) for event in pair.events("target")} == {TextReceived, SessionEstablished}
+    assert {type(event) for event in pair.events("engine")} == {SessionEstablished}
 
 
 def test_potr_sends_tags_heartbeats_and_the_extra_key() -> None:
     pair = Pair("potr", 2, more=Policy.SEND_WHITESPACE_TAG)
     [tagged] = pair.target.send(b"hello")
-    assert isinstance(tagged, Outgoing)
+    assert isinstance(tagged, OutgoingMessage)
     assert tagged.message.startswith(b"hello \t")
     pair.handshake()
     pair.target.set_time(60)
@@ -259,8 +263,8 @@ def test_potr_sends_tags_heartbeats_and_the_extra_key() -> None:
     pair.pump("engine", pair.engine.send(b"it is due"))
     assert len(pair.sent["target"]) == 1
     outgoing, key = pair.target.extra_key(7, b"otter.png")
-    assert isinstance(outgoing, Outgoing)
-    assert isinstance(key, ExtraKey)
+    assert isinstance(outgoing, OutgoingMessage)
+    assert isinstance(key, ExtraKeyDerived)
     assert (key.received, key.use, key.data, len(key.key)) == (False, 7, b"otter.png", 32)
 
 
@@ -297,11 +301,11 @@ def test_parties_are_apart(name: str) -> None:
     told = []
     while under_way:
         receiver, event = under_way.pop(0)
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             under_way += [(1 - receiver, then) for then in parties[receiver].receive(event.message)]
         else:
             told.append(event)
-    assert [type(event) for event in told] == [Established, Established]
+    assert [type(event) for event in told] == [SessionEstablished, SessionEstablished]
 
 
 @each
@@ -324,11 +328,11 @@ def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
     under_way = [(1, event) for event in parties[0].start()]
     while under_way:
         receiver, event = under_way.pop(0)
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             under_way += [(1 - receiver, then) for then in parties[receiver].receive(event.message)]
     # Neither library looks for a NUL in a text, so that a TLV can be typed.
     [message] = parties[0].send(b"hi\0" + b"\x12\x34\0\3abc")
-    assert isinstance(message, Outgoing)
+    assert isinstance(message, OutgoingMessage)
     with pytest.raises(TargetFailed, match=r"UnknownTLV|KeyError"):
         parties[1].receive(message.message)
     assert parties[0].send(b"still there")

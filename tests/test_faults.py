@@ -24,7 +24,7 @@ from otterproof.harness.targets.faults.entries import OBSERVERS, ORACLES, Edit, 
 from otterproof.harness.targets.faults.loader import PREFIX, make_engine
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -119,8 +119,8 @@ def test_a_fault_leaves_the_genuine_engine_alone() -> None:
     finders = list(sys.meta_path)
     wrong = make_engine("test-query", [Edit("text.py", 'return b"?OTRv%s?"', 'return b"?OTRw%s?"')])
     assert sys.meta_path == finders
-    assert wrong(CONFIG, SeededEntropy(b"x")).start() == [Outgoing(b"?OTRw3?")]
-    assert ReferenceEngine(CONFIG, SeededEntropy(b"x")).start() == before == [Outgoing(b"?OTRv3?")]
+    assert wrong(CONFIG, SeededEntropy(b"x")).start() == [OutgoingMessage(b"?OTRw3?")]
+    assert ReferenceEngine(CONFIG, SeededEntropy(b"x")).start() == before == [OutgoingMessage(b"?OTRv3?")]
 
 
 def test_an_engine_is_made_once() -> None:

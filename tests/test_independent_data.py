@@ -11,14 +11,15 @@ from otterproof.implementations.contract import (
     MAX_PADDING,
     MAX_TEXT,
     UNREADABLE_ERROR,
-    Established,
-    ExtraKey,
-    Outgoing,
-    Reason,
-    Refused,
-    Rejected,
+    ActionRefused,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    RefuseReason,
+    RejectReason,
+    SessionEstablished,
     TextReceived,
-    Unreadable,
 )
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.independent.primitives import KeyPair, P
@@ -80,23 +81,29 @@ def test_loss_and_replay(version: int) -> None:
     assert b.receive(kept) == [TextReceived(b"kept", True, False, instance)]
     before = b.inspect()
     for replayed in (kept, lost):
-        assert b.receive(replayed) == [Unreadable(instance, Reason.BAD_COUNTER), Outgoing(UNREADABLE_ERROR)]
+        assert b.receive(replayed) == [
+            MessageUnreadable(instance, RejectReason.BAD_COUNTER),
+            OutgoingMessage(UNREADABLE_ERROR),
+        ]
     assert b.inspect() == before
     for i in range(3):
         say(b, a, b"%d" % i)
         say(a, b, b"%d" % i)
-    assert b.receive(kept) == [Unreadable(instance, Reason.UNKNOWN_KEY), Outgoing(UNREADABLE_ERROR)]
+    assert b.receive(kept) == [MessageUnreadable(instance, RejectReason.UNKNOWN_KEY), OutgoingMessage(UNREADABLE_ERROR)]
 
 
 def test_data_to_plaintext_and_quietly() -> None:
     a, b = established()
     message = sole(a.send(b"x"))
     fresh = make("f", tag=TAG_B)
-    assert fresh.receive(message) == [Unreadable(TAG_A, Reason.NOT_ENCRYPTED), Outgoing(UNREADABLE_ERROR)]
+    assert fresh.receive(message) == [
+        MessageUnreadable(TAG_A, RejectReason.NOT_ENCRYPTED),
+        OutgoingMessage(UNREADABLE_ERROR),
+    ]
     quiet = bytearray(raw(message))
     quiet[11] |= 1
-    assert fresh.receive(wrap(bytes(quiet))) == [Rejected(Reason.NOT_ENCRYPTED)]
-    assert b.receive(wrap(bytes(quiet))) == [Rejected(Reason.BAD_MAC)]
+    assert fresh.receive(wrap(bytes(quiet))) == [MessageRejected(RejectReason.NOT_ENCRYPTED)]
+    assert b.receive(wrap(bytes(quiet))) == [MessageRejected(RejectReason.BAD_MAC)]
     assert len(fresh.inspect().sessions) == 1
     assert b.receive(message) == [TextReceived(b"x", True, False, TAG_A)]
 
@@ -119,7 +126,7 @@ def test_verified_key_counts_even_with_a_bad_counter() -> None:
     a, b = established()
     with_ratchet(a, lambda ratchet: replace(ratchet, sent={(1, 1): -1}))
     message = sole(a.send(b"1"))
-    assert b.receive(message)[0] == Unreadable(TAG_A, Reason.BAD_COUNTER)
+    assert b.receive(message)[0] == MessageUnreadable(TAG_A, RejectReason.BAD_COUNTER)
     assert verified_pairs(b) == {(1, 1)}
 
 
@@ -131,7 +138,7 @@ def test_next_dh_out_of_range() -> None:
 
     for public in (0, 1, P - 1, P):
         with_ratchet(a, announce(public))
-        assert b.receive(sole(a.send(b"1")))[0] == Unreadable(TAG_A, Reason.BAD_GROUP_ELEMENT)
+        assert b.receive(sole(a.send(b"1")))[0] == MessageUnreadable(TAG_A, RejectReason.BAD_GROUP_ELEMENT)
     ratchet = state_of(b).ratchet
     assert ratchet is not None
     assert ratchet.received == {}
@@ -144,7 +151,7 @@ def test_last_key_id() -> None:
     with_ratchet(b, lambda ratchet: replace(ratchet, their_keyid=last, their_keys={last: ratchet.their_keys[1]}))
     message = bytearray(raw(sole(a.send(b"x"))))
     message[12:16] = last.to_bytes(4, "big")
-    assert b.receive(wrap(bytes(message)))[0] == Unreadable(TAG_A, Reason.UNKNOWN_KEY)
+    assert b.receive(wrap(bytes(message)))[0] == MessageUnreadable(TAG_A, RejectReason.UNKNOWN_KEY)
     assert raw(sole(b.send(b"x")))[16:20] == last.to_bytes(4, "big")
 
 
@@ -157,7 +164,7 @@ def test_known_key_of_a_new_handshake_is_kept() -> None:
     # The same seed gives the same key under the same id once more.
     twin = alice()
     _, reports = shuttle(twin, b, twin.receive(QUERY[3]))
-    assert isinstance(reports[0], Established)
+    assert isinstance(reports[0], SessionEstablished)
     again = state_of(b).ratchet
     assert again is not None
     assert (again.their_keyid, again.their_keys) == (2, ratchet.their_keys)
@@ -177,16 +184,16 @@ def test_malformed_data_is_reported_with_its_field(version: int) -> None:
     for name, size in sizes:
         for cut in (start, start + size - 1):
             answer = b.receive(wrap(whole[:cut]))
-            assert answer[0] == Unreadable(instance, Reason.MALFORMED, name, start), name
-            assert answer[1:] == [Outgoing(UNREADABLE_ERROR)]
+            assert answer[0] == MessageUnreadable(instance, RejectReason.MALFORMED, name, start), name
+            assert answer[1:] == [OutgoingMessage(UNREADABLE_ERROR)]
         start += size
     assert start == len(whole)
-    assert b.receive(wrap(whole + b"!"))[0] == Unreadable(instance, Reason.MALFORMED, "end", start)
+    assert b.receive(wrap(whole + b"!"))[0] == MessageUnreadable(instance, RejectReason.MALFORMED, "end", start)
     odd = whole[:-4] + b"\0\0\0\1x"
-    assert b.receive(wrap(odd))[0] == Unreadable(instance, Reason.MALFORMED, "old_mac_keys", start - 4)
+    assert b.receive(wrap(odd))[0] == MessageUnreadable(instance, RejectReason.MALFORMED, "old_mac_keys", start - 4)
     at = header_size(version) + 9
     long_mpi = whole[:at] + b"\0\0\0\xc1\0" + whole[at + 4 :]
-    assert b.receive(wrap(long_mpi))[0] == Unreadable(instance, Reason.NON_MINIMAL_MPI, "next_dh", at)
+    assert b.receive(wrap(long_mpi))[0] == MessageUnreadable(instance, RejectReason.NON_MINIMAL_MPI, "next_dh", at)
     assert b.inspect() == before
 
 
@@ -200,10 +207,10 @@ def test_padding_and_empty_text() -> None:
 def test_send_is_refused() -> None:
     for a in (alice(), established()[0]):
         before = a.inspect()
-        assert a.send(bytes(MAX_TEXT + 1)) == [Refused("send", Reason.TOO_LONG)]
-        assert a.send(b"a\0b") == [Refused("send", Reason.HAS_NUL)]
+        assert a.send(bytes(MAX_TEXT + 1)) == [ActionRefused("send", RefuseReason.TOO_LONG)]
+        assert a.send(b"a\0b") == [ActionRefused("send", RefuseReason.HAS_NUL)]
         for padding in (-1, MAX_PADDING + 1):
-            assert a.send(b"a", padding=padding) == [Refused("send", Reason.TOO_LONG)]
+            assert a.send(b"a", padding=padding) == [ActionRefused("send", RefuseReason.TOO_LONG)]
         assert a.inspect() == before
 
 
@@ -214,7 +221,7 @@ def test_heartbeat() -> None:
     b.set_time(60)
     text, beat = b.receive(sole(a.send(b"2")))
     assert text == TextReceived(b"2", True, False, TAG_A)
-    assert isinstance(beat, Outgoing)
+    assert isinstance(beat, OutgoingMessage)
     assert raw(beat.message)[11] == 1
     assert a.receive(beat.message) == []
     assert b.receive(sole(a.send(b"3"))) == [TextReceived(b"3", True, False, TAG_A)]
@@ -237,18 +244,18 @@ def test_forward_secrecy() -> None:
 def test_extra_key() -> None:
     a, b = established()
     sent, mine = a.extra_key(7, b"file")
-    assert isinstance(sent, Outgoing)
+    assert isinstance(sent, OutgoingMessage)
     (theirs,) = b.receive(sent.message)
-    assert isinstance(mine, ExtraKey)
+    assert isinstance(mine, ExtraKeyDerived)
     assert (mine.instance, mine.received, mine.use, mine.data) == (TAG_B, False, 7, b"file")
     assert theirs == replace(mine, instance=TAG_A, received=True)
     assert len(mine.key) == 32
 
 
 def test_extra_key_refused() -> None:
-    assert alice().extra_key(1) == [Refused("extra_key", Reason.WRONG_STATE)]
-    assert established(2)[0].extra_key(1 << 40) == [Refused("extra_key", Reason.NOT_IN_VERSION)]
+    assert alice().extra_key(1) == [ActionRefused("extra_key", RefuseReason.WRONG_STATE)]
+    assert established(2)[0].extra_key(1 << 40) == [ActionRefused("extra_key", RefuseReason.NOT_IN_VERSION)]
     a, _ = established()
     for use, data in ((-1, b""), (1 << 32, b""), (1, bytes(65532))):
-        assert a.extra_key(use, data) == [Refused("extra_key", Reason.TOO_LONG)]
+        assert a.extra_key(use, data) == [ActionRefused("extra_key", RefuseReason.TOO_LONG)]
     assert len(a.extra_key(0xFFFFFFFF, bytes(65531))) == 2

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason, Rejected, TextReceived
+from otterproof.implementations.contract import (
+    MAX_INSTANCES,
+    MAX_REASSEMBLY,
+    MessageRejected,
+    RejectReason,
+    TextReceived,
+)
 from otterproof.implementations.independent import IndependentEngine
 from tests.independent_pair import (
     QUERY,
@@ -55,10 +61,10 @@ def test_fragment_refusals_leave_the_stored_alone() -> None:
     ]
     bad += [b"?OTR|000000500|1a2b,2,3,x,", b"?OTR|x|1a2b,2,3,x,", b"?OTR||,2,3,x,", frag(2, 3, b"x")[:-1]]
     for message in bad:
-        assert a.receive(message) == [Rejected(Reason.BAD_FRAGMENT)], message
-    assert a.receive(frag(0, 0, b"x", sender=0xFF)) == [Rejected(Reason.BAD_SENDER_TAG)]
-    assert a.receive(frag(2, 3, b"x", receiver=0xFF)) == [Rejected(Reason.BAD_RECEIVER_TAG)]
-    assert a.receive(frag(2, 3, b"x", receiver=TAG_B)) == [Rejected(Reason.OTHER_INSTANCE)]
+        assert a.receive(message) == [MessageRejected(RejectReason.BAD_FRAGMENT)], message
+    assert a.receive(frag(0, 0, b"x", sender=0xFF)) == [MessageRejected(RejectReason.BAD_SENDER_TAG)]
+    assert a.receive(frag(2, 3, b"x", receiver=0xFF)) == [MessageRejected(RejectReason.BAD_RECEIVER_TAG)]
+    assert a.receive(frag(2, 3, b"x", receiver=TAG_B)) == [MessageRejected(RejectReason.OTHER_INSTANCE)]
     assert a.inspect() == before
     assert a.receive(b"before " + frag(2, 3, b"v", receiver=0) + b" after") == []
     assert raw(sole(a.receive(frag(3, 3, b"3?"))))[2] == 2
@@ -66,12 +72,12 @@ def test_fragment_refusals_leave_the_stored_alone() -> None:
 
 def test_fragments_out_of_order_and_apart() -> None:
     a = alice()
-    assert a.receive(frag(2, 3, b"x")) == [Rejected(Reason.FRAGMENT_OUT_OF_ORDER)]
+    assert a.receive(frag(2, 3, b"x")) == [MessageRejected(RejectReason.FRAGMENT_OUT_OF_ORDER)]
     a.receive(frag(1, 3, b"x"))
     a.receive(b"?OTR,1,2,x,")
     a.receive(frag(1, 2, b"x", sender=0x501))
     assert dict(a.inspect().fragments) == {0x500: (1, 3), 0: (1, 2), 0x501: (1, 2)}
-    assert a.receive(frag(2, 4, b"x")) == [Rejected(Reason.FRAGMENT_OUT_OF_ORDER)]
+    assert a.receive(frag(2, 4, b"x")) == [MessageRejected(RejectReason.FRAGMENT_OUT_OF_ORDER)]
     assert dict(a.inspect().fragments) == {0: (1, 2), 0x501: (1, 2)}
     assert a.receive(frag(2, 2, b"!", sender=0x501)) == [TextReceived(b"x!", False, False, 0)]
     # A complete message without an encoding forgets all the others.
@@ -113,11 +119,11 @@ def test_what_forgets_fragments() -> None:
 def test_nested_and_too_large_fragments() -> None:
     a = alice()
     assert a.receive(frag(1, 2, b"?OTR|")) == []
-    assert a.receive(frag(2, 2, b"500|")) == [Rejected(Reason.NESTED_FRAGMENT)]
-    assert a.receive(frag(1, 1, b"?OTR|")) == [Rejected(Reason.NESTED_FRAGMENT)]
-    assert a.receive(frag(1, 2, bytes(MAX_REASSEMBLY + 1))) == [Rejected(Reason.TOO_LARGE)]
+    assert a.receive(frag(2, 2, b"500|")) == [MessageRejected(RejectReason.NESTED_FRAGMENT)]
+    assert a.receive(frag(1, 1, b"?OTR|")) == [MessageRejected(RejectReason.NESTED_FRAGMENT)]
+    assert a.receive(frag(1, 2, bytes(MAX_REASSEMBLY + 1))) == [MessageRejected(RejectReason.TOO_LARGE)]
     assert a.receive(frag(1, 3, bytes(MAX_REASSEMBLY))) == []
-    assert a.receive(frag(2, 3, b"x")) == [Rejected(Reason.TOO_LARGE)]
+    assert a.receive(frag(2, 3, b"x")) == [MessageRejected(RejectReason.TOO_LARGE)]
     assert dict(a.inspect().fragments) == {}
 
 

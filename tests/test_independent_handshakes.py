@@ -9,12 +9,13 @@ import pytest
 from otterproof.harness import wire
 from otterproof.implementations.contract import (
     AuthState,
-    Established,
     Event,
-    Outgoing,
-    Reason,
-    Rejected,
+    MessageRejected,
+    OutgoingMessage,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
+    SmpAbortReason,
     TextReceived,
 )
 from otterproof.implementations.independent import IndependentEngine, ake, dsa
@@ -51,8 +52,8 @@ def test_handshake(version: int) -> None:
     tag_of_b, tag_of_a = (0, 0) if version == 2 else (TAG_B, TAG_A)
     ssid = state_of(a).ssid
     assert len(ssid) == 8
-    assert from_a == [Established(tag_of_b, version, ssid, b.fingerprint, True, False, False)]
-    assert from_b == [Established(tag_of_a, version, ssid, a.fingerprint, False, False, False)]
+    assert from_a == [SessionEstablished(tag_of_b, version, ssid, b.fingerprint, True, False, False)]
+    assert from_b == [SessionEstablished(tag_of_a, version, ssid, a.fingerprint, False, False, False)]
     for engine in (a, b):
         view = state_of(engine)
         assert view.auth_state is AuthState.NONE
@@ -110,7 +111,7 @@ def test_collision(version: int) -> None:
     commits = [sole(engine.receive(QUERY[version])) for engine in (a, b)]
     hashes = [raw(message)[-32:] for message in commits]
     (low, low_commit), (high, high_commit) = sorted(zip((a, b), commits, strict=True), key=lambda p: hashes[p[0] is b])
-    assert list(high.receive(low_commit)) == [Rejected(Reason.COLLISION_WON), Outgoing(high_commit)]
+    assert list(high.receive(low_commit)) == [MessageRejected(RejectReason.COLLISION_WON), OutgoingMessage(high_commit)]
     before = high.inspect()
     # Both the announced commit and the one that is sent once more reach the other end.
     key = low.receive(high_commit)
@@ -144,7 +145,7 @@ def test_commit_while_awaiting_signature_gets_a_new_key() -> None:
     key = sole(b.receive(commit))
     reveal = sole(a.receive(key))
     gx = aes_ctr(wire.parse(reveal).data("revealed_key"), wire.parse(commit).data("encrypted_gx"))
-    assert a.receive(key) == [Outgoing(reveal)]
+    assert a.receive(key) == [OutgoingMessage(reveal)]
     other = sole(bob(key=KEY_B).receive(QUERY[3]))
     fresh = sole(a.receive(other))
     assert raw(fresh)[2] == 0x0A
@@ -158,7 +159,7 @@ def test_another_key_while_awaiting_signature_is_unexpected() -> None:
     a.receive(sole(b.receive(commit)))
     other = sole(make("c", key=KEY_B, tag=TAG_B).receive(commit))
     before = a.inspect()
-    assert a.receive(other) == [Rejected(Reason.UNEXPECTED)]
+    assert a.receive(other) == [MessageRejected(RejectReason.UNEXPECTED)]
     assert a.inspect() == before
 
 
@@ -172,16 +173,16 @@ def test_unexpected_handshake_messages(version: int) -> None:
     a.receive(signature)
     before = a.inspect()
     for message in (key, signature):
-        assert a.receive(message) == [Rejected(Reason.UNEXPECTED)]
-    assert b.receive(reveal) == [Rejected(Reason.UNEXPECTED)]
+        assert a.receive(message) == [MessageRejected(RejectReason.UNEXPECTED)]
+    assert b.receive(reveal) == [MessageRejected(RejectReason.UNEXPECTED)]
     assert a.inspect() == before
 
 
 def test_version_not_allowed() -> None:
     commit = sole(alice().receive(QUERY[2]))
-    assert bob(policy=ONLY[3]).receive(commit) == [Rejected(Reason.VERSION_NOT_ALLOWED)]
+    assert bob(policy=ONLY[3]).receive(commit) == [MessageRejected(RejectReason.VERSION_NOT_ALLOWED)]
     commit = sole(alice().receive(QUERY[3]))
-    assert bob(policy=ONLY[2]).receive(commit) == [Rejected(Reason.VERSION_NOT_ALLOWED)]
+    assert bob(policy=ONLY[2]).receive(commit) == [MessageRejected(RejectReason.VERSION_NOT_ALLOWED)]
 
 
 def test_bad_group_elements() -> None:
@@ -192,7 +193,7 @@ def test_bad_group_elements() -> None:
     for gy in (0, 1, P - 1, P, P + 2):
         encoded = gy.to_bytes((gy.bit_length() + 7) // 8, "big")
         message = wrap(head + len(encoded).to_bytes(4, "big") + encoded)
-        assert a.receive(message) == [Rejected(Reason.BAD_GROUP_ELEMENT)]
+        assert a.receive(message) == [MessageRejected(RejectReason.BAD_GROUP_ELEMENT)]
     assert a.inspect() == before
 
 
@@ -203,17 +204,17 @@ def test_genuine_message_after_a_forged_one(version: int) -> None:
     whole = bytearray(raw(reveal))
     whole[-1] ^= 1
     before = b.inspect()
-    assert b.receive(wrap(bytes(whole))) == [Rejected(Reason.BAD_MAC)]
+    assert b.receive(wrap(bytes(whole))) == [MessageRejected(RejectReason.BAD_MAC)]
     assert b.inspect() == before
     whole = bytearray(raw(reveal))
     whole[header_size(version) + 4] ^= 1
-    assert b.receive(wrap(bytes(whole))) == [Rejected(Reason.BAD_COMMITMENT)]
+    assert b.receive(wrap(bytes(whole))) == [MessageRejected(RejectReason.BAD_COMMITMENT)]
     assert b.inspect() == before
     signature = outgoing(b.receive(reveal))[0]
     whole = bytearray(raw(signature))
     whole[-30] ^= 1
-    assert a.receive(wrap(bytes(whole))) == [Rejected(Reason.BAD_MAC)]
-    assert isinstance(a.receive(signature)[0], Established)
+    assert a.receive(wrap(bytes(whole))) == [MessageRejected(RejectReason.BAD_MAC)]
+    assert isinstance(a.receive(signature)[0], SessionEstablished)
 
 
 def forged_reveal(x: bytes, *, mpi: bytes | None = None, exponent: int = 0xABCDEF) -> tuple[IndependentEngine, bytes]:
@@ -239,24 +240,24 @@ def reveal_fault(x: bytes, **kwargs: object) -> Event:
 
 
 def test_commitment_must_be_one_mpi_in_range() -> None:
-    assert reveal_fault(b"", mpi=b"\0\0\0\2\1") == Rejected(Reason.MALFORMED, "gx", 0)
-    assert reveal_fault(b"", mpi=b"") == Rejected(Reason.MALFORMED, "gx", 0)
-    assert reveal_fault(b"", mpi=b"\0\0\0\2\0\1") == Rejected(Reason.NON_MINIMAL_MPI, "gx", 0)
-    assert reveal_fault(b"", mpi=b"\0\0\0\1\5\1") == Rejected(Reason.MALFORMED, "end", 5)
-    assert reveal_fault(b"", mpi=b"\0\0\0\1\1") == Rejected(Reason.BAD_GROUP_ELEMENT)
-    assert reveal_fault(b"", mpi=encode_mpi(P - 1)) == Rejected(Reason.BAD_GROUP_ELEMENT)
+    assert reveal_fault(b"", mpi=b"\0\0\0\2\1") == MessageRejected(RejectReason.MALFORMED, "gx", 0)
+    assert reveal_fault(b"", mpi=b"") == MessageRejected(RejectReason.MALFORMED, "gx", 0)
+    assert reveal_fault(b"", mpi=b"\0\0\0\2\0\1") == MessageRejected(RejectReason.NON_MINIMAL_MPI, "gx", 0)
+    assert reveal_fault(b"", mpi=b"\0\0\0\1\5\1") == MessageRejected(RejectReason.MALFORMED, "end", 5)
+    assert reveal_fault(b"", mpi=b"\0\0\0\1\1") == MessageRejected(RejectReason.BAD_GROUP_ELEMENT)
+    assert reveal_fault(b"", mpi=encode_mpi(P - 1)) == MessageRejected(RejectReason.BAD_GROUP_ELEMENT)
 
 
 def test_signature_block_faults() -> None:
     public = dsa.encode_public_key(KEY_A.public)
     one, none = (1).to_bytes(4, "big"), bytes(40)
-    assert reveal_fault(b"") == Rejected(Reason.MALFORMED, "pubkey_type", 0)
-    assert reveal_fault(public[:-1]) == Rejected(Reason.MALFORMED, "y", len(public) - 132)
-    assert reveal_fault(public) == Rejected(Reason.MALFORMED, "keyid", len(public))
-    assert reveal_fault(public + one) == Rejected(Reason.MALFORMED, "signature", len(public) + 4)
-    assert reveal_fault(public + one + none + b"!") == Rejected(Reason.MALFORMED, "end", len(public) + 44)
-    assert reveal_fault(b"\0\0\0\0\0\2\0\1") == Rejected(Reason.NON_MINIMAL_MPI, "p", 2)
-    assert reveal_fault(b"\0\1" + public[2:] + one + none) == Rejected(Reason.BAD_PUBLIC_KEY)
+    assert reveal_fault(b"") == MessageRejected(RejectReason.MALFORMED, "pubkey_type", 0)
+    assert reveal_fault(public[:-1]) == MessageRejected(RejectReason.MALFORMED, "y", len(public) - 132)
+    assert reveal_fault(public) == MessageRejected(RejectReason.MALFORMED, "keyid", len(public))
+    assert reveal_fault(public + one) == MessageRejected(RejectReason.MALFORMED, "signature", len(public) + 4)
+    assert reveal_fault(public + one + none + b"!") == MessageRejected(RejectReason.MALFORMED, "end", len(public) + 44)
+    assert reveal_fault(b"\0\0\0\0\0\2\0\1") == MessageRejected(RejectReason.NON_MINIMAL_MPI, "p", 2)
+    assert reveal_fault(b"\0\1" + public[2:] + one + none) == MessageRejected(RejectReason.BAD_PUBLIC_KEY)
     for change in (
         {"p": KEY_A.public.p * 2},
         {"q": 1},
@@ -266,18 +267,18 @@ def test_signature_block_faults() -> None:
         {"y": KEY_A.public.p},
     ):
         odd = dsa.encode_public_key(replace(KEY_A.public, **change))
-        assert reveal_fault(odd + one + none) == Rejected(Reason.BAD_PUBLIC_KEY), change
-    assert reveal_fault(public + bytes(4) + none) == Rejected(Reason.BAD_KEY_ID)
+        assert reveal_fault(odd + one + none) == MessageRejected(RejectReason.BAD_PUBLIC_KEY), change
+    assert reveal_fault(public + bytes(4) + none) == MessageRejected(RejectReason.BAD_KEY_ID)
     full = KEY_A.public.q.to_bytes(20, "big")
     halves = (b"\0" * 20, full, b"\0" * 19 + b"\1")
     for signature in (r + s for r in halves for s in halves):
-        assert reveal_fault(public + one + signature) == Rejected(Reason.BAD_SIGNATURE)
+        assert reveal_fault(public + one + signature) == MessageRejected(RejectReason.BAD_SIGNATURE)
     # Numbers that pass for a key but are not one: even p, composite q, s without an inverse.
     strange = replace(KEY_A.public, p=1 << 1023, q=1 << 159)
     two = (2).to_bytes(20, "big")
     for signature in (two + two, two + (3).to_bytes(20, "big")):
         event = reveal_fault(dsa.encode_public_key(replace(strange, g=2, y=2)) + one + signature)
-        assert event == Rejected(Reason.BAD_SIGNATURE)
+        assert event == MessageRejected(RejectReason.BAD_SIGNATURE)
 
 
 def test_seal_and_unseal() -> None:
@@ -297,9 +298,9 @@ def test_rehandshake_reveals_keys_and_is_reported() -> None:
     assert verified is not None
     assert verified.verified
     from_b, from_a = shuttle(b, a, b.receive(QUERY[3]))
-    assert isinstance(from_a[0], Established)
+    assert isinstance(from_a[0], SessionEstablished)
     assert (from_a[0].refreshed, from_a[0].same_key) == (True, True)
-    assert isinstance(from_b[0], Established)
+    assert isinstance(from_b[0], SessionEstablished)
     assert state_of(a).ssid == state_of(b).ssid != ssid
     assert len(state_of(a).pending_mac_keys) >= len(verified.verified)
     pending = b"".join(state_of(a).pending_mac_keys)
@@ -312,11 +313,11 @@ def test_rehandshake_with_another_key() -> None:
     shuttle(b, a, b.end())
     stranger = make("s", key=KEY_A, tag=TAG_A)
     _, from_b = shuttle(stranger, b, stranger.receive(QUERY[3]))
-    assert isinstance(from_b[0], Established)
+    assert isinstance(from_b[0], SessionEstablished)
     assert not from_b[0].refreshed
     impostor = make("i", key=KEY_B, tag=TAG_A)
     _, from_b = shuttle(impostor, b, impostor.receive(QUERY[3]))
-    assert isinstance(from_b[0], Established)
+    assert isinstance(from_b[0], SessionEstablished)
     assert (from_b[0].refreshed, from_b[0].same_key) == (True, False)
     assert from_b[0].fingerprint == impostor.fingerprint == b.fingerprint
 
@@ -325,6 +326,6 @@ def test_smp_run_ends_with_a_rehandshake() -> None:
     a, b = established()
     b.receive(sole(a.smp_start(b"s")))
     from_b, from_a = shuttle(b, a, b.receive(QUERY[3]))
-    assert from_a[0] == SmpAborted(TAG_B, Reason.REHANDSHAKE)
-    assert from_b[0] == SmpAborted(TAG_A, Reason.REHANDSHAKE)
-    assert isinstance(from_a[1], Established)
+    assert from_a[0] == SmpAborted(TAG_B, SmpAbortReason.REHANDSHAKE)
+    assert from_b[0] == SmpAborted(TAG_A, SmpAbortReason.REHANDSHAKE)
+    assert isinstance(from_a[1], SessionEstablished)

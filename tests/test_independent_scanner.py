@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import otterproof.implementations.independent
-from otterproof.implementations.contract import Reason
+from otterproof.implementations.contract import RejectReason
 from otterproof.implementations.independent.fragments import Fragment, parse
 from otterproof.implementations.independent.growing import Chain, Members
 from otterproof.implementations.independent.text import (
@@ -53,7 +53,7 @@ NOT_IDENTIFIERS = bytes(range(0x21)) + b"\x7f"
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
-def fault(message: bytes, version: int = 3) -> Reason | None:
+def fault(message: bytes, version: int = 3) -> RejectReason | None:
     """Why the text at the start of a message is not a fragment; "" if it is one."""
     try:
         parse(message, 0, version, TAG_A)
@@ -134,13 +134,13 @@ def test_fragments_are_read_as_they_were_written(
     for form in (b"?OTR|%x|%x,%d,%d,%s,", b"?OTR|%08X|%08x,%05d,%05d,%s,"):
         message = form % (sender, receiver, k, n, piece)
         assert parse(b"??" + message + after, 2, 3, TAG_A) == Fragment(sender, k, n, piece)
-        assert fault(message[:-1]) is Reason.BAD_FRAGMENT
-        assert fault(form % (sender, receiver, k, n, b"") + after) is Reason.BAD_FRAGMENT
+        assert fault(message[:-1]) is RejectReason.BAD_FRAGMENT
+        assert fault(form % (sender, receiver, k, n, b"") + after) is RejectReason.BAD_FRAGMENT
     message = b"?OTR,%d,%d,%s," % (k, n, piece)
     assert parse(message + after, 0, 2, TAG_A) == Fragment(0, k, n, piece)
-    assert fault(message[:-1], 2) is Reason.BAD_FRAGMENT
-    assert fault(b"?OTR,%d,%d,," % (k, n) + after, 2) is Reason.BAD_FRAGMENT
-    assert k == n or fault(b"?OTR,%d,%d,%s," % (n, k, piece), 2) is Reason.BAD_FRAGMENT
+    assert fault(message[:-1], 2) is RejectReason.BAD_FRAGMENT
+    assert fault(b"?OTR,%d,%d,," % (k, n) + after, 2) is RejectReason.BAD_FRAGMENT
+    assert k == n or fault(b"?OTR,%d,%d,%s," % (n, k, piece), 2) is RejectReason.BAD_FRAGMENT
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_fragments_are_read_as_they_were_written(
     [b"", b"123456", b"1_2", b"+1", b"-1", b" 1", b"1 ", b"0x1", b"1e1", b"a", "\u0661".encode(), b"1" * 10**6],
 )
 def test_numbers_are_digits_and_few(number: bytes) -> None:
-    assert fault(b"?OTR,%s,5,x," % number, 2) is Reason.BAD_FRAGMENT
-    assert fault(b"?OTR,1,%s,x," % number, 2) is Reason.BAD_FRAGMENT
+    assert fault(b"?OTR,%s,5,x," % number, 2) is RejectReason.BAD_FRAGMENT
+    assert fault(b"?OTR,1,%s,x," % number, 2) is RejectReason.BAD_FRAGMENT
     tag = {b"123456": b"123456789", b"1e1": b"1g", b"a": b"g"}.get(number, number)
     for fields in ((tag, b"500", b"1", b"5"), (b"500", tag, b"1", b"5"), (b"500", b"0", number, b"5")):
-        assert fault(b"?OTR|%s|%s,%s,%s,x," % fields) is Reason.BAD_FRAGMENT
+        assert fault(b"?OTR|%s|%s,%s,%s,x," % fields) is RejectReason.BAD_FRAGMENT
 
 
 @given(st.binary(max_size=50), st.data())
@@ -165,7 +165,7 @@ def test_armour_is_base64_and_nothing_else(raw: bytes, data: st.DataObject) -> N
     for broken in (message[:at] + more + message[at:] for more in inserted):
         with pytest.raises(Fault) as found:
             unarmour(broken, 0)
-        assert found.value.reason is Reason.BAD_ARMOUR
+        assert found.value.reason is RejectReason.BAD_ARMOUR
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 8])

@@ -9,23 +9,25 @@ import pytest
 
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
+    ActionRefused,
     AuthState,
     DsaPrivateKey,
-    Ended,
-    Established,
     Event,
-    Finished,
+    MessageRejected,
     MessageState,
     OtrError,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RefuseReason,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
-    StoredDropped,
+    SmpAbortReason,
+    StoredTextDropped,
     TextReceived,
+    UserEndedSession,
 )
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.independent import IndependentEngine
@@ -72,7 +74,7 @@ def test_announced_commit_serves_several_instances() -> None:
     assert say(a, second, b"to the focus") == [TextReceived(b"to the focus", True, False, TAG_A)]
     message = sole(a.send(b"to the other", instance=TAG_B))
     assert first.receive(message) == [TextReceived(b"to the other", True, False, TAG_A)]
-    assert second.receive(message) == [Rejected(Reason.OTHER_INSTANCE)]
+    assert second.receive(message) == [MessageRejected(RejectReason.OTHER_INSTANCE)]
 
 
 def test_announcement_ends_when_its_exponent_is_forgotten() -> None:
@@ -121,10 +123,10 @@ def test_too_many_instances() -> None:
     commit = sole(a.receive(QUERY[3]))
     for tag in range(0x200, 0x200 + MAX_INSTANCES):
         other = make(f"m{tag}", key=KEY_B, tag=tag)
-        shuttle(a, other, [Outgoing(commit)])
+        shuttle(a, other, [OutgoingMessage(commit)])
     late = make("late", key=KEY_B, tag=0x999)
     before = a.inspect()
-    assert a.receive(sole(late.receive(commit))) == [Rejected(Reason.TOO_MANY_INSTANCES)]
+    assert a.receive(sole(late.receive(commit))) == [MessageRejected(RejectReason.TOO_MANY_INSTANCES)]
     assert a.inspect() == before
     a.end()
     assert not a.inspect().announced
@@ -133,9 +135,9 @@ def test_too_many_instances() -> None:
 
 def test_unknown_instance_is_fresh_but_cannot_be_named() -> None:
     a = alice()
-    assert a.send(b"x", instance=0x777) == [Refused("send", Reason.WRONG_STATE)]
+    assert a.send(b"x", instance=0x777) == [ActionRefused("send", RefuseReason.WRONG_STATE)]
     assert a.end(instance=0x777) == []
-    assert a.smp_start(b"x", instance=0x777) == [Refused("smp_start", Reason.WRONG_STATE)]
+    assert a.smp_start(b"x", instance=0x777) == [ActionRefused("smp_start", RefuseReason.WRONG_STATE)]
     assert sole(a.send(b"x", instance=0)) == b"x"
 
 
@@ -148,32 +150,32 @@ def test_end_and_again(version: int) -> None:
     at_a, at_b = (TAG_B, TAG_A) if version == 3 else (0, 0)
     say(b, a, b"x")
     goodbye, ended = a.end()
-    assert ended == Ended(at_a)
-    assert isinstance(goodbye, Outgoing)
+    assert ended == UserEndedSession(at_a)
+    assert isinstance(goodbye, OutgoingMessage)
     assert raw(goodbye.message)[header_size(version)] == 1
     assert raw(goodbye.message)[-24:-20] == (20).to_bytes(4, "big")
-    assert b.receive(goodbye.message) == [Finished(at_b)]
+    assert b.receive(goodbye.message) == [PeerEndedSession(at_b)]
     assert state_of(b).message_state is MessageState.FINISHED
     assert state_of(b).fingerprint == a.fingerprint
     assert state_of(a).fingerprint == b""
     assert state_of(a).version == version
-    assert b.send(b"too late") == [Refused("send", Reason.WRONG_STATE)]
+    assert b.send(b"too late") == [ActionRefused("send", RefuseReason.WRONG_STATE)]
     assert b.inspect().stored == (b"too late",)
     assert b.receive(b"plain") == [TextReceived(b"plain", False, True, 0)]
-    assert b.end() == [Ended(at_b)]
+    assert b.end() == [UserEndedSession(at_b)]
     assert b.end() == []
     from_a, from_b = shuttle(a, b, a.receive(QUERY[version]))
-    assert [type(event) for event in from_a] == [Established, TextReceived]
+    assert [type(event) for event in from_a] == [SessionEstablished, TextReceived]
     assert from_a[1] == TextReceived(b"too late", True, False, at_a)
-    assert [type(event) for event in from_b] == [Established]
+    assert [type(event) for event in from_b] == [SessionEstablished]
     assert b.inspect().stored == ()
 
 
 def test_crossing_ends_raise_no_error() -> None:
     a, b = established()
     from_a, from_b = a.end(), b.end()
-    assert b.receive(outgoing(from_a)[0]) == [Rejected(Reason.NOT_ENCRYPTED)]
-    assert a.receive(outgoing(from_b)[0]) == [Rejected(Reason.NOT_ENCRYPTED)]
+    assert b.receive(outgoing(from_a)[0]) == [MessageRejected(RejectReason.NOT_ENCRYPTED)]
+    assert a.receive(outgoing(from_b)[0]) == [MessageRejected(RejectReason.NOT_ENCRYPTED)]
 
 
 def test_keys_to_reveal_outlive_the_session() -> None:
@@ -192,8 +194,8 @@ def test_end_drops_an_smp_run() -> None:
     a, b = established()
     b.receive(sole(a.smp_start(b"s")))
     events = a.end()
-    assert events[1:] == [SmpAborted(TAG_B, Reason.SESSION_LEFT), Ended(TAG_B)]
-    assert b.receive(outgoing(events)[0]) == [SmpAborted(TAG_A, Reason.SESSION_LEFT), Finished(TAG_A)]
+    assert events[1:] == [SmpAborted(TAG_B, SmpAbortReason.SESSION_LEFT), UserEndedSession(TAG_B)]
+    assert b.receive(outgoing(events)[0]) == [SmpAborted(TAG_A, SmpAbortReason.SESSION_LEFT), PeerEndedSession(TAG_A)]
 
 
 # ---- stored texts
@@ -208,7 +210,7 @@ def test_required_encryption_stores() -> None:
     a.set_time(121)
     assert a.inspect().stored == (b"old", b"new")
     from_a, from_b = shuttle(a, b, a.start())
-    assert [type(event) for event in from_a] == [Established, StoredDropped]
+    assert [type(event) for event in from_a] == [SessionEstablished, StoredTextDropped]
     assert from_b[1] == TextReceived(b"new", True, False, TAG_A)
     assert a.receive(b"clear") == [TextReceived(b"clear", False, True, 0)]
 
@@ -219,7 +221,7 @@ def test_bound_text_is_not_for_another() -> None:
     b.send(b"for a only")
     stranger = make("s", key=KEY_B, tag=0x5555)
     _, from_b = shuttle(stranger, b, stranger.receive(QUERY[3]))
-    assert from_b[1:] == [StoredDropped(b"for a only")]
+    assert from_b[1:] == [StoredTextDropped(b"for a only")]
 
 
 # ---- configuration, time, snapshots

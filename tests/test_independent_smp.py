@@ -8,13 +8,15 @@ import pytest
 
 from otterproof.implementations.contract import (
     MAX_QUESTION,
+    ActionRefused,
     Event,
-    Finished,
-    Outgoing,
-    Reason,
-    Refused,
-    Rejected,
+    MessageRejected,
+    OutgoingMessage,
+    PeerEndedSession,
+    RefuseReason,
+    RejectReason,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     SmpRequested,
     SmpState,
@@ -59,13 +61,13 @@ def test_smp(version: int, mine: bytes, yours: bytes, question: bytes | None) ->
 
 def test_smp_refused() -> None:
     a = alice()
-    assert a.smp_start(b"x") == [Refused("smp_start", Reason.WRONG_STATE)]
-    assert a.smp_answer(b"x") == [Refused("smp_answer", Reason.WRONG_STATE)]
-    assert a.smp_abort() == [Refused("smp_abort", Reason.WRONG_STATE)]
+    assert a.smp_start(b"x") == [ActionRefused("smp_start", RefuseReason.WRONG_STATE)]
+    assert a.smp_answer(b"x") == [ActionRefused("smp_answer", RefuseReason.WRONG_STATE)]
+    assert a.smp_abort() == [ActionRefused("smp_abort", RefuseReason.WRONG_STATE)]
     a, _ = established()
-    assert a.smp_answer(b"x") == [Refused("smp_answer", Reason.WRONG_STATE)]
-    assert a.smp_start(b"x", question=bytes(MAX_QUESTION + 1)) == [Refused("smp_start", Reason.TOO_LONG)]
-    assert a.smp_start(b"x", question=b"\0") == [Refused("smp_start", Reason.HAS_NUL)]
+    assert a.smp_answer(b"x") == [ActionRefused("smp_answer", RefuseReason.WRONG_STATE)]
+    assert a.smp_start(b"x", question=bytes(MAX_QUESTION + 1)) == [ActionRefused("smp_start", RefuseReason.TOO_LONG)]
+    assert a.smp_start(b"x", question=b"\0") == [ActionRefused("smp_start", RefuseReason.HAS_NUL)]
 
 
 def test_smp_abort_and_restart() -> None:
@@ -73,11 +75,11 @@ def test_smp_abort_and_restart() -> None:
     b.receive(sole(a.smp_start(b"x")))
     again = a.smp_start(b"y")
     assert len(again) == 2
-    assert b.receive(outgoing(again)[0]) == [SmpAborted(TAG_A, Reason.PEER_ABORTED)]
+    assert b.receive(outgoing(again)[0]) == [SmpAborted(TAG_A, SmpAbortReason.PEER_ABORTED)]
     assert b.receive(outgoing(again)[1]) == [SmpRequested(TAG_A, None)]
     abort = b.smp_abort()
     assert not state_of(b).smp_question_waiting
-    assert a.receive(sole(abort)) == [SmpAborted(TAG_B, Reason.PEER_ABORTED)]
+    assert a.receive(sole(abort)) == [SmpAborted(TAG_B, SmpAbortReason.PEER_ABORTED)]
     assert a.receive(sole(b.smp_abort())) == []
 
 
@@ -94,9 +96,9 @@ def test_smp_both_start() -> None:
     a, b = established()
     from_a, from_b = sole(a.smp_start(b"x")), sole(b.smp_start(b"x"))
     abort, report = b.receive(from_a)
-    assert report == SmpAborted(TAG_A, Reason.SMP_UNEXPECTED)
-    assert isinstance(abort, Outgoing)
-    assert a.receive(from_b)[1] == SmpAborted(TAG_B, Reason.SMP_UNEXPECTED)
+    assert report == SmpAborted(TAG_A, SmpAbortReason.SMP_UNEXPECTED)
+    assert isinstance(abort, OutgoingMessage)
+    assert a.receive(from_b)[1] == SmpAborted(TAG_B, SmpAbortReason.SMP_UNEXPECTED)
     assert a.receive(abort.message) == []
 
 
@@ -107,24 +109,24 @@ def test_smp_out_of_state_and_malformed() -> None:
         return b.receive(raw_tlv(a, kind, value))
 
     for kind in (3, 4, 5):
-        assert tlv(kind, b"")[1:] == [SmpAborted(TAG_A, Reason.SMP_UNEXPECTED)]
+        assert tlv(kind, b"")[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_UNEXPECTED)]
     one = b"\0\0\0\1\1"
     cases = [b"", b"\0\0\0\5", b"\0\0\0\6", b"\0\0\0\6" + one * 5, b"\0\0\0\6" + one * 6 + b"!"]
     cases.append(b"\0\0\0\6" + one * 5 + b"\0\0\0\2\0\1")
     for value in cases:
-        assert tlv(2, value)[1:] == [SmpAborted(TAG_A, Reason.SMP_MALFORMED)]
-    assert tlv(7, b"no nul")[1:] == [SmpAborted(TAG_A, Reason.SMP_MALFORMED)]
-    assert tlv(2, b"\0\0\0\6" + one * 6)[1:] == [SmpAborted(TAG_A, Reason.SMP_BAD_ELEMENT)]
+        assert tlv(2, value)[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_MALFORMED)]
+    assert tlv(7, b"no nul")[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_MALFORMED)]
+    assert tlv(2, b"\0\0\0\6" + one * 6)[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_BAD_ELEMENT)]
     two = b"\0\0\0\1\2"
     large = ((P - 1) // 2).to_bytes(192, "big")
     assert tlv(2, b"\0\0\0\6" + two * 2 + b"\0\0\0\xc0" + large + two * 3)[1:] == [
-        SmpAborted(TAG_A, Reason.SMP_BAD_ELEMENT)
+        SmpAborted(TAG_A, SmpAbortReason.SMP_BAD_ELEMENT)
     ]
-    assert tlv(2, b"\0\0\0\6" + two * 6)[1:] == [SmpAborted(TAG_A, Reason.SMP_BAD_PROOF)]
+    assert tlv(2, b"\0\0\0\6" + two * 6)[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_BAD_PROOF)]
     endless = b"\0\0\xf0\0" + b"\xff" * 0xF000
     answers: list[Event] = []
     assert cpu_seconds(lambda: answers.extend(tlv(2, b"\0\0\0\6" + two + endless + two * 4))) < 0.5
-    assert answers[1:] == [SmpAborted(TAG_A, Reason.SMP_BAD_PROOF)]
+    assert answers[1:] == [SmpAborted(TAG_A, SmpAbortReason.SMP_BAD_PROOF)]
     assert tlv(6, b"value") == []
 
 
@@ -147,11 +149,11 @@ def test_tlvs(version: int) -> None:
     text = TextReceived(b"t", True, False, instance)
     assert b.receive(raw_plaintext(a, b"t\0")) == [text]
     assert b.receive(raw_plaintext(a, b"t\0\0\x63\0\1x\0\0\0\2yz")) == [text]
-    assert b.receive(raw_plaintext(a, b"t\0\0\0\0")) == [text, Rejected(Reason.BAD_TLV)]
-    assert b.receive(raw_plaintext(a, b"t\0\0\0\0\5abc")) == [text, Rejected(Reason.BAD_TLV)]
+    assert b.receive(raw_plaintext(a, b"t\0\0\0\0")) == [text, MessageRejected(RejectReason.BAD_TLV)]
+    assert b.receive(raw_plaintext(a, b"t\0\0\0\0\5abc")) == [text, MessageRejected(RejectReason.BAD_TLV)]
     short_use = b.receive(raw_plaintext(a, b"t\0\0\x08\0\3abc"))
-    assert short_use == ([text, Rejected(Reason.BAD_TLV)] if version == 3 else [text])
-    assert b.receive(raw_plaintext(a, b"t\0\0\1\0\0\0\0\0\5a")) == [text, Finished(instance)]
+    assert short_use == ([text, MessageRejected(RejectReason.BAD_TLV)] if version == 3 else [text])
+    assert b.receive(raw_plaintext(a, b"t\0\0\1\0\0\0\0\0\5a")) == [text, PeerEndedSession(instance)]
 
 
 @pytest.mark.parametrize("message", [2, 3, 4])
@@ -182,7 +184,7 @@ def test_smp_messages_changed_in_one_number(message: int) -> None:
         forged = raw_tlv(sender, kind, bytes(changed))
         answer = receiver.receive(forged)
         assert isinstance(answer[-1], SmpAborted), end
-        assert answer[-1].reason is Reason.SMP_BAD_PROOF
+        assert answer[-1].reason is SmpAbortReason.SMP_BAD_PROOF
         assert state_of(receiver).smp_state is SmpState.EXPECT1
 
 

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 import pytest
 
 from otterproof.implementations.contract import (
-    ErrorReceived,
+    ActionRefused,
+    ErrorMessageReceived,
     Event,
+    MessageRejected,
     MessageState,
-    Outgoing,
+    MessageUnreadable,
+    OutgoingMessage,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RefuseReason,
+    RejectReason,
     TextReceived,
-    Unreadable,
 )
 from otterproof.implementations.independent import IndependentEngine
 from tests.independent_pair import (
@@ -57,7 +58,7 @@ def test_whitespace_tags() -> None:
     assert tagged == b"hello" + TAG_BASE + TAG_V2 + TAG_V3
     shown, commit = b.receive(tagged)
     assert shown == TextReceived(b"hello", False, False, 0)
-    assert isinstance(commit, Outgoing)
+    assert isinstance(commit, OutgoingMessage)
     assert b.inspect().heard_plaintext
     assert sole(b.send(b"plain")) == b"plain"
     shuttle(b, a, [commit])
@@ -90,13 +91,13 @@ def test_disabled() -> None:
     for message in (b"?OTRv23?", b"?OTR Error: x", b"?OTR:AAMC.", b"?OTR,1,2,x,", TAG_BASE + TAG_V2):
         assert a.receive(message) == [TextReceived(message, False, True, 0)]
     assert sole(a.send(b"as it is")) == b"as it is"
-    assert a.start() == [Refused("start", Reason.NOT_IN_VERSION)]
+    assert a.start() == [ActionRefused("start", RefuseReason.NOT_IN_VERSION)]
 
 
 def test_errors_and_start() -> None:
-    assert alice().receive(b"!?OTR Error: no?OTR Error:!") == [ErrorReceived(b" no?OTR Error:!")]
+    assert alice().receive(b"!?OTR Error: no?OTR Error:!") == [ErrorMessageReceived(b" no?OTR Error:!")]
     a = alice(policy=BOTH | Policy.ERROR_START_AKE)
-    assert a.receive(b"?OTR Error:") == [ErrorReceived(b""), Outgoing(b"?OTRv23?")]
+    assert a.receive(b"?OTR Error:") == [ErrorMessageReceived(b""), OutgoingMessage(b"?OTRv23?")]
     assert sole(alice(policy=ONLY[2]).start()) == b"?OTRv2?"
     assert sole(alice(policy=ONLY[3]).start()) == b"?OTRv3?"
 
@@ -104,8 +105,8 @@ def test_errors_and_start() -> None:
 def test_markers_in_their_order() -> None:
     a = alice()
     assert a.receive(b"?OTR:AA== ?OTR,1,1,x,") == [TextReceived(b"x", False, False, 0)]
-    assert a.receive(b"?OTR Error: ?OTR:AA==") == [Rejected(Reason.BAD_ARMOUR)]
-    assert a.receive(b"?OTRv3? ?OTR Error: x") == [ErrorReceived(b" x")]
+    assert a.receive(b"?OTR Error: ?OTR:AA==") == [MessageRejected(RejectReason.BAD_ARMOUR)]
+    assert a.receive(b"?OTRv3? ?OTR Error: x") == [ErrorMessageReceived(b" x")]
 
 
 # ---- the header
@@ -114,26 +115,26 @@ def test_markers_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b"", Rejected(Reason.MALFORMED, "version", 0)),
-        (b"\0", Rejected(Reason.MALFORMED, "version", 0)),
-        (b"\0\1", Rejected(Reason.UNKNOWN_VERSION)),
-        (b"\0\4\2", Rejected(Reason.UNKNOWN_VERSION)),
-        (b"\0\3", Rejected(Reason.MALFORMED, "type", 2)),
-        (b"\0\2", Rejected(Reason.MALFORMED, "type", 2)),
-        (b"\0\2\x63", Rejected(Reason.UNKNOWN_TYPE)),
-        (b"\0\3\2\0\0", Rejected(Reason.MALFORMED, "sender_tag", 3)),
-        (b"\0\3\2\0\0\0\xff", Rejected(Reason.BAD_SENDER_TAG)),
-        (b"\0\3\2\0\0\1\0", Rejected(Reason.MALFORMED, "receiver_tag", 7)),
-        (b"\0\3\2\0\0\1\0\0\0\0\1", Rejected(Reason.BAD_RECEIVER_TAG)),
-        (b"\0\3\x63\0\0\1\0\0\0\x77\1", Rejected(Reason.OTHER_INSTANCE)),
-        (b"\0\3\x0a\0\0\1\0\0\0\0\0", Rejected(Reason.OTHER_INSTANCE)),
-        (b"\0\3\x63\0\0\1\0\0\0\x1a\x2b", Rejected(Reason.UNKNOWN_TYPE)),
-        (b"\0\3\2\0\0\1\0\0\0\0\0", Rejected(Reason.MALFORMED, "encrypted_gx", 11)),
-        (b"\0\2\2\0\0\0\0\0\0\0\1x", Rejected(Reason.MALFORMED, "hashed_gx", 7)),
-        (b"\0\2\x0a\0\0\0\2\0\1", Rejected(Reason.NON_MINIMAL_MPI, "gy", 3)),
-        (b"\0\2\x0a\0\0\0\1\5!", Rejected(Reason.MALFORMED, "end", 8)),
-        (b"\0\2\x11\0\0\0\1\5", Rejected(Reason.MALFORMED, "revealed_key", 3)),
-        (b"\0\2\x12\0\0\0\1\5", Rejected(Reason.MALFORMED, "mac", 8)),
+        (b"", MessageRejected(RejectReason.MALFORMED, "version", 0)),
+        (b"\0", MessageRejected(RejectReason.MALFORMED, "version", 0)),
+        (b"\0\1", MessageRejected(RejectReason.UNKNOWN_VERSION)),
+        (b"\0\4\2", MessageRejected(RejectReason.UNKNOWN_VERSION)),
+        (b"\0\3", MessageRejected(RejectReason.MALFORMED, "type", 2)),
+        (b"\0\2", MessageRejected(RejectReason.MALFORMED, "type", 2)),
+        (b"\0\2\x63", MessageRejected(RejectReason.UNKNOWN_TYPE)),
+        (b"\0\3\2\0\0", MessageRejected(RejectReason.MALFORMED, "sender_tag", 3)),
+        (b"\0\3\2\0\0\0\xff", MessageRejected(RejectReason.BAD_SENDER_TAG)),
+        (b"\0\3\2\0\0\1\0", MessageRejected(RejectReason.MALFORMED, "receiver_tag", 7)),
+        (b"\0\3\2\0\0\1\0\0\0\0\1", MessageRejected(RejectReason.BAD_RECEIVER_TAG)),
+        (b"\0\3\x63\0\0\1\0\0\0\x77\1", MessageRejected(RejectReason.OTHER_INSTANCE)),
+        (b"\0\3\x0a\0\0\1\0\0\0\0\0", MessageRejected(RejectReason.OTHER_INSTANCE)),
+        (b"\0\3\x63\0\0\1\0\0\0\x1a\x2b", MessageRejected(RejectReason.UNKNOWN_TYPE)),
+        (b"\0\3\2\0\0\1\0\0\0\0\0", MessageRejected(RejectReason.MALFORMED, "encrypted_gx", 11)),
+        (b"\0\2\2\0\0\0\0\0\0\0\1x", MessageRejected(RejectReason.MALFORMED, "hashed_gx", 7)),
+        (b"\0\2\x0a\0\0\0\2\0\1", MessageRejected(RejectReason.NON_MINIMAL_MPI, "gy", 3)),
+        (b"\0\2\x0a\0\0\0\1\5!", MessageRejected(RejectReason.MALFORMED, "end", 8)),
+        (b"\0\2\x11\0\0\0\1\5", MessageRejected(RejectReason.MALFORMED, "revealed_key", 3)),
+        (b"\0\2\x12\0\0\0\1\5", MessageRejected(RejectReason.MALFORMED, "mac", 8)),
     ],
 )
 def test_header_and_bodies(body: bytes, expected: Event) -> None:
@@ -146,9 +147,9 @@ def test_header_and_bodies(body: bytes, expected: Event) -> None:
 def test_armour(text: bytes) -> None:
     events = alice().receive(b"?OTR:" + text + b".")
     valid = text in (b"", b"AAM=")
-    assert isinstance(events[0], Rejected)
-    assert (events[0].reason is not Reason.BAD_ARMOUR) is valid
-    assert alice().receive(b"?OTR:" + text) == [Rejected(Reason.BAD_ARMOUR)]
+    assert isinstance(events[0], MessageRejected)
+    assert (events[0].reason is not RejectReason.BAD_ARMOUR) is valid
+    assert alice().receive(b"?OTR:" + text) == [MessageRejected(RejectReason.BAD_ARMOUR)]
 
 
 def test_armour_ends_at_the_first_period() -> None:
@@ -212,7 +213,7 @@ def test_bit_flips_and_truncations(version: int) -> None:
             engine.restore(start)
         for cut in {0, 1, 2, 3, 10, 11, len(body) - 1, *(chance.randrange(len(body)) for _ in range(30))}:
             events = engine.receive(wrap(body[:cut]))
-            assert isinstance(events[0], Rejected | Unreadable)
+            assert isinstance(events[0], MessageRejected | MessageUnreadable)
             assert engine.inspect() == before
             engine.restore(start)
         assert events
@@ -271,4 +272,4 @@ def test_large_numbers_are_quick() -> None:
     answers: list[Event] = []
     message = wrap(b"\0\2\x0a" + len(huge).to_bytes(4, "big") + huge)
     assert cpu_seconds(lambda: answers.extend(a.receive(message))) < 1
-    assert answers == [Rejected(Reason.BAD_GROUP_ELEMENT)]
+    assert answers == [MessageRejected(RejectReason.BAD_GROUP_ELEMENT)]

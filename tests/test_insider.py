@@ -13,17 +13,18 @@ from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import fingerprint, power
 from otterproof.implementations.contract import (
     Engine,
-    Established,
     Event,
-    Outgoing,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
     PartyConfig,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     TextReceived,
-    Unreadable,
 )
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.independent import IndependentEngine
@@ -41,7 +42,7 @@ def facing(engine: type[ReferenceEngine] | type[IndependentEngine], version: int
 
 def sent(events: object) -> bytes:
     assert isinstance(events, list)
-    (message,) = [event.message for event in events if isinstance(event, Outgoing)]
+    (message,) = [event.message for event in events if isinstance(event, OutgoingMessage)]
     assert isinstance(message, bytes)
     return message
 
@@ -57,7 +58,7 @@ def begun(target: Engine, insider: Insider, signed: SignatureOptions | None = No
 def test_he_can_begin(engine: type[ReferenceEngine], version: int) -> None:
     target, insider = facing(engine, version)
     established = begun(target, insider)[1]
-    assert isinstance(established, Established)
+    assert isinstance(established, SessionEstablished)
     assert established.fingerprint == fingerprint(published_key("mallory").public)
     assert established.ssid == insider.ssid
 
@@ -69,7 +70,7 @@ def test_he_can_answer(engine: type[ReferenceEngine], version: int) -> None:
     commit = sent(list(target.receive(b"?OTRv%d?" % version)))
     reveal = sent(list(target.receive(insider.dh_key())))
     events = target.receive(insider.signature(insider.decommit(commit, reveal), SignatureOptions(keyid=7)))
-    assert [type(event) for event in events] == [Established]
+    assert [type(event) for event in events] == [SessionEstablished]
     assert target.receive(insider.data(b"under key 7"))[0] == TextReceived(
         b"under key 7", secure=True, warn=False, instance=0x2B2B if version == 3 else 0
     )
@@ -92,20 +93,20 @@ def test_a_conversation_changes_keys(engine: type[ReferenceEngine], version: int
 @pytest.mark.parametrize(
     ("signed", "reason"),
     [
-        (SignatureOptions(keyid=0), Reason.BAD_KEY_ID),
-        (SignatureOptions(kind=1), Reason.BAD_PUBLIC_KEY),
-        (SignatureOptions(advertised_key=published_key("bob").public), Reason.BAD_SIGNATURE),
-        (SignatureOptions(swap_dh=True), Reason.BAD_SIGNATURE),
-        (SignatureOptions(signature=(0, 0)), Reason.BAD_SIGNATURE),
-        (SignatureOptions(high_r=True), Reason.BAD_SIGNATURE),
-        (SignatureOptions(mac=bytes(20)), Reason.BAD_MAC),
+        (SignatureOptions(keyid=0), RejectReason.BAD_KEY_ID),
+        (SignatureOptions(kind=1), RejectReason.BAD_PUBLIC_KEY),
+        (SignatureOptions(advertised_key=published_key("bob").public), RejectReason.BAD_SIGNATURE),
+        (SignatureOptions(swap_dh=True), RejectReason.BAD_SIGNATURE),
+        (SignatureOptions(signature=(0, 0)), RejectReason.BAD_SIGNATURE),
+        (SignatureOptions(high_r=True), RejectReason.BAD_SIGNATURE),
+        (SignatureOptions(mac=bytes(20)), RejectReason.BAD_MAC),
     ],
 )
 def test_a_lie_in_the_handshake_is_the_only_thing_wrong(
-    engine: type[ReferenceEngine], signed: SignatureOptions, reason: Reason
+    engine: type[ReferenceEngine], signed: SignatureOptions, reason: RejectReason
 ) -> None:
     target, insider = facing(engine, 3)
-    assert begun(target, insider, signed) == [Rejected(reason)]
+    assert begun(target, insider, signed) == [MessageRejected(reason)]
 
 
 @ENGINES
@@ -114,7 +115,7 @@ def test_public_values_that_nobody_should_have(engine: type[ReferenceEngine]) ->
     for public in (0, 1, DH_PRIME - 1, DH_PRIME):
         dh_key = sent(list(target.receive(insider.commit(public))))
         reveal = insider.reveal_signature(dh_key, SignatureOptions(secret=1), public=public)
-        assert target.receive(reveal) == [Rejected(Reason.BAD_GROUP_ELEMENT)]
+        assert target.receive(reveal) == [MessageRejected(RejectReason.BAD_GROUP_ELEMENT)]
 
 
 @ENGINES
@@ -122,14 +123,14 @@ def test_a_lie_in_a_data_message_is_the_only_thing_wrong(engine: type[ReferenceE
     target, insider = facing(engine, 3)
     begun(target, insider)
     lies = {
-        insider.data(b"x", next_dh=1): Reason.BAD_GROUP_ELEMENT,
-        insider.data(b"x", ctr=0): Reason.BAD_COUNTER,
-        insider.data(b"x", sender_keyid=9): Reason.UNKNOWN_KEY,
-        insider.data(b"x", recipient_keyid=9): Reason.UNKNOWN_KEY,
-        insider.data(b"x", mac=bytes(20)): Reason.BAD_MAC,
+        insider.data(b"x", next_dh=1): RejectReason.BAD_GROUP_ELEMENT,
+        insider.data(b"x", ctr=0): RejectReason.BAD_COUNTER,
+        insider.data(b"x", sender_keyid=9): RejectReason.UNKNOWN_KEY,
+        insider.data(b"x", recipient_keyid=9): RejectReason.UNKNOWN_KEY,
+        insider.data(b"x", mac=bytes(20)): RejectReason.BAD_MAC,
     }
     for message, reason in lies.items():
-        assert target.receive(message)[0] == Unreadable(0x2B2B, reason)
+        assert target.receive(message)[0] == MessageUnreadable(0x2B2B, reason)
     assert isinstance(target.receive(insider.data(b"the truth"))[0], TextReceived)
 
 
@@ -162,7 +163,7 @@ def test_a_range_check_alone_stands_against_a_degenerate_element(engine: type[Re
         c, d = knows_degenerate(1, element)
         numbers = {**SmpPeer(5).message_1(), "g2a": element, "c2": c, "D2": d}
         events = target.receive(insider.data(tlvs=[tlv(2, smp_value(2, numbers))]))
-        assert events[-1] == SmpAborted(0x2B2B, Reason.SMP_BAD_ELEMENT)
+        assert events[-1] == SmpAborted(0x2B2B, SmpAbortReason.SMP_BAD_ELEMENT)
 
 
 @pytest.mark.parametrize("element", [0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1])
@@ -192,7 +193,7 @@ def test_he_reads_who_the_target_says_it_is(version: int) -> None:
     with pytest.raises(ValueError, match="let it sign first"):
         insider.identity(wire.parse(insider.dh_key()))
     signature = begun(target, insider)[0]
-    assert isinstance(signature, Outgoing)
+    assert isinstance(signature, OutgoingMessage)
     block = insider.identity(wire.parse(signature.message))
     assert not block.problems
     assert block.value("keyid") == 1
@@ -219,7 +220,7 @@ def test_he_seals_any_bytes(version: int) -> None:
     event = target.receive(insider.seal(genuine.mac_input(), old_mac_keys=bytes(20)))[0]
     assert isinstance(event, TextReceived)
     short = insider.seal(genuine.mac_input()[:-1])
-    assert isinstance(target.receive(short)[0], Unreadable)
+    assert isinstance(target.receive(short)[0], MessageUnreadable)
 
 
 @VERSIONS
@@ -228,8 +229,8 @@ def test_other_session_keys_are_the_only_thing_wrong(version: int) -> None:
     begun(target, insider)
     wrong = insider.data(b"other keys", keys=insider.keys(2, 1))
     unreadable = target.receive(wrong)[0]
-    assert isinstance(unreadable, Unreadable)
-    assert unreadable.reason is Reason.BAD_MAC
+    assert isinstance(unreadable, MessageUnreadable)
+    assert unreadable.reason is RejectReason.BAD_MAC
     right = insider.data(b"the same", keys=insider.keys(1, 1))
     assert isinstance(target.receive(right)[0], TextReceived)
 
@@ -237,4 +238,4 @@ def test_other_session_keys_are_the_only_thing_wrong(version: int) -> None:
 def test_other_keys_in_the_handshake() -> None:
     target, insider = facing(ReferenceEngine, 3)
     derived = SignatureOptions(derive=lambda secret: wire.crypto.handshake_keys(secret + 1))
-    assert begun(target, insider, derived) == [Rejected(Reason.BAD_MAC)]
+    assert begun(target, insider, derived) == [MessageRejected(RejectReason.BAD_MAC)]

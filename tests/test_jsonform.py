@@ -17,14 +17,14 @@ from otterproof.implementations import contract
 from otterproof.implementations.contract import (
     DsaPrivateKey,
     DsaPublicKey,
-    Established,
-    ExtraKey,
-    Outgoing,
+    ExtraKeyDerived,
+    MessageRejected,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
+    SessionEstablished,
     SmpRequested,
     TextReceived,
 )
@@ -82,7 +82,7 @@ def through_text(value: Any) -> Any:
 
 def test_every_event_of_the_contract_has_a_name() -> None:
     assert set(EVENTS.values()) == set(typing.get_args(contract.Event))
-    assert {"outgoing", "text_received", "smp_requested", "extra_key"} < set(EVENTS)
+    assert {"outgoing_message", "text_received", "smp_requested", "extra_key_derived"} < set(EVENTS)
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -124,9 +124,9 @@ def test_the_form_is_the_documented_one() -> None:
         "warn": False,
         "instance": 256,
     }
-    assert event_to_json(ExtraKey(0, True, 1, b"d", b"\x0a\xff"))["key"] == "0aff"
-    assert event_to_json(Established(1, 3, b"\x01", b"", True, False, False))["ssid"] == "01"
-    assert event_to_json(Rejected(Reason.BAD_MAC))["reason"] == "bad_mac"
+    assert event_to_json(ExtraKeyDerived(0, True, 1, b"d", b"\x0a\xff"))["key"] == "0aff"
+    assert event_to_json(SessionEstablished(1, 3, b"\x01", b"", True, False, False))["ssid"] == "01"
+    assert event_to_json(MessageRejected(RejectReason.BAD_MAC))["reason"] == "bad_mac"
     assert event_to_json(SmpRequested(1, None))["question"] is None
     assert policy_to_json(Policy.ALLOW_V3 | Policy.ERROR_START_AKE) == ["allow_v3", "error_start_ake"]
     assert dsa_key_to_json(DsaPrivateKey(DsaPublicKey(16, 2, 3, 4), 255))["x"] == "ff"
@@ -158,8 +158,8 @@ def test_the_snapshot_form_is_the_documented_one() -> None:
 
 
 def test_null_in_an_event_is_the_default_of_its_type() -> None:
-    form: dict[str, object] = {"event": "rejected", "reason": None, "field": None, "offset": None}
-    assert event_from_json(form) == Rejected(Reason.UNSPECIFIED, "", 0)
+    form: dict[str, object] = {"event": "message_rejected", "reason": None, "field": None, "offset": None}
+    assert event_from_json(form) == MessageRejected(RejectReason.UNSPECIFIED, "", 0)
     assert unknown_fields(form) == {"reason", "field", "offset"}
     form = {"event": "text_received", "text": None, "secure": None, "warn": True, "instance": None}
     assert event_from_json(form) == TextReceived(b"", False, True, 0)
@@ -170,9 +170,9 @@ def test_null_in_an_event_is_the_default_of_its_type() -> None:
 
 
 def test_reading_leaves_the_given_object_alone() -> None:
-    form = event_to_json(Outgoing(b"x"))
+    form = event_to_json(OutgoingMessage(b"x"))
     event_from_json(form)
-    assert form == {"event": "outgoing", "message": "x"}
+    assert form == {"event": "outgoing_message", "message": "x"}
 
 
 @pytest.mark.parametrize(
@@ -181,22 +181,30 @@ def test_reading_leaves_the_given_object_alone() -> None:
         ([], "event", "expected an object, got a list"),
         ({}, "event", 'missing field "event"'),
         ({"event": 3}, "event.event", "expected a string, got an integer"),
-        ({"event": "outgone"}, "event.event", "unknown event 'outgone'; known: outgoing, "),
-        ({"event": "outgoing"}, "event", "missing field 'message'"),
-        ({"event": "outgoing", "message": "", "more": 1}, "event", "unknown field 'more'; the fields are: message"),
-        ({"event": "outgoing", "message": 5}, "event.message", "expected a string, got an integer"),
-        ({"event": "outgoing", "message": "ab\u0100"}, "event.message", "character U+0100 at position 2"),
-        ({"event": "finished", "instance": True}, "event.instance", "expected an integer, got a boolean"),
-        ({"event": "finished", "instance": 1.0}, "event.instance", "expected an integer, got a fraction"),
-        ({"event": "smp_finished", "instance": 1, "equal": 1}, "event.equal", "expected a boolean, got an integer"),
-        ({"event": "rejected", "reason": "bad", "field": "", "offset": 0}, "event.reason", "'bad' is no Reason; known"),
+        ({"event": "outgone"}, "event.event", "unknown event 'outgone'; known: outgoing_message, "),
+        ({"event": "outgoing_message"}, "event", "missing field 'message'"),
         (
-            {"event": "extra_key", "instance": 1, "received": True, "use": 1, "data": "", "key": "AB"},
+            {"event": "outgoing_message", "message": "", "more": 1},
+            "event",
+            "unknown field 'more'; the fields are: message",
+        ),
+        ({"event": "outgoing_message", "message": 5}, "event.message", "expected a string, got an integer"),
+        ({"event": "outgoing_message", "message": "ab\u0100"}, "event.message", "character U+0100 at position 2"),
+        ({"event": "peer_ended_session", "instance": True}, "event.instance", "expected an integer, got a boolean"),
+        ({"event": "peer_ended_session", "instance": 1.0}, "event.instance", "expected an integer, got a fraction"),
+        ({"event": "smp_finished", "instance": 1, "equal": 1}, "event.equal", "expected a boolean, got an integer"),
+        (
+            {"event": "message_rejected", "reason": "bad", "field": "", "offset": 0},
+            "event.reason",
+            "'bad' is no RejectReason; known",
+        ),
+        (
+            {"event": "extra_key_derived", "instance": 1, "received": True, "use": 1, "data": "", "key": "AB"},
             "event.key",
             "expected lower-case hexadecimal",
         ),
         (
-            {"event": "extra_key", "instance": 1, "received": True, "use": 1, "data": "", "key": "abc"},
+            {"event": "extra_key_derived", "instance": 1, "received": True, "use": 1, "data": "", "key": "abc"},
             "event.key",
             "two digits a byte",
         ),

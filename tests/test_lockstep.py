@@ -16,7 +16,7 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import (
     Entropy,
     Event,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
@@ -39,7 +39,10 @@ class ChangesEvents(ReferenceEngine):
 
 class AnotherByte(ChangesEvents):
     def mistake(self, events: list[Event]) -> list[Event]:
-        return [Outgoing(event.message[:-3] + b"A=.") if isinstance(event, Outgoing) else event for event in events]
+        return [
+            OutgoingMessage(event.message[:-3] + b"A=.") if isinstance(event, OutgoingMessage) else event
+            for event in events
+        ]
 
 
 class OneLess(ChangesEvents):
@@ -61,7 +64,7 @@ def lockstep(other: Callable[[PartyConfig, Entropy], ReferenceEngine]) -> Lockst
 
 def test_equal_engines_do_not_diverge() -> None:
     party = lockstep(ReferenceEngine)
-    assert isinstance(party.receive(b"?OTRv3?")[0], Outgoing)
+    assert isinstance(party.receive(b"?OTRv3?")[0], OutgoingMessage)
     assert party.receive(b"hello") == [TextReceived(b"hello", False, False, 0)]
 
 
@@ -110,10 +113,10 @@ class Echo:
     def receive(self, message: bytes) -> Sequence[Event]:
         if message == b"fail":
             raise RuntimeError("no")
-        return [Outgoing(message)]
+        return [OutgoingMessage(message)]
 
     def send(self, text: bytes) -> Sequence[Event]:
-        return [Outgoing(text)]
+        return [OutgoingMessage(text)]
 
     def set_time(self, now: int) -> None:
         self.now = now

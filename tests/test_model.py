@@ -28,14 +28,14 @@ from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
-    Established,
+    MessageRejected,
     MessageState,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
+    SessionEstablished,
     TextReceived,
 )
 from tests.model_pair import ENGINES, Pair, config, of, pair
@@ -162,7 +162,7 @@ def test_two_parties_do_what_the_model_predicts(engine: str, seed: int) -> None:
     pair = Pair({name: _random_config(rng, name) for name in ("alice", "bob")}, str(seed), [engine])
     events = pair.world.run(_walk(rng, pair, 250))
     assert of(TextReceived, events)
-    assert bool(of(Established, events)) == (seed in SEEDS_WITH_SESSIONS[2])
+    assert bool(of(SessionEstablished, events)) == (seed in SEEDS_WITH_SESSIONS[2])
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -172,7 +172,7 @@ def test_several_clients_do_what_the_model_predicts(engine: str, seed: int) -> N
     pair = Pair({name: _random_config(rng, name) for name in ("alice", "bob", "carol")}, str(seed), [engine])
     events = pair.world.run(_walk(rng, pair, 250))
     assert of(TextReceived, events)
-    assert bool(of(Established, events)) == (seed in SEEDS_WITH_SESSIONS[3])
+    assert bool(of(SessionEstablished, events)) == (seed in SEEDS_WITH_SESSIONS[3])
 
 
 @pytest.mark.slow
@@ -236,8 +236,8 @@ def test_encrypted_sessions_make_no_room() -> None:
     for clone in clones:
         while duo.world.network.queues[clone] or duo.world.network.queues["alice"]:
             events += duo.world.run([Deliver(clone), Deliver("alice")])
-    assert len(of(Established, events)) == 2 * MAX_INSTANCES
-    assert Rejected(Reason.TOO_MANY_INSTANCES) in events
+    assert len(of(SessionEstablished, events)) == 2 * MAX_INSTANCES
+    assert MessageRejected(RejectReason.TOO_MANY_INSTANCES) in events
 
 
 def test_fragments_of_many_senders() -> None:
@@ -256,8 +256,8 @@ def test_fragments_that_grow_too_large() -> None:
     half = b"x" * (MAX_REASSEMBLY // 2)
     assert not duo.give("alice", b"?OTR|100|0,1,3,%s," % half)
     assert not duo.give("alice", b"?OTR|100|0,2,3,%s," % half)
-    assert list(duo.give("alice", b"?OTR|100|0,3,3,x,")) == [Rejected(Reason.TOO_LARGE)]
-    assert list(duo.give("alice", b"?OTR|100|0,1,2,%sx," % (half * 2))) == [Rejected(Reason.TOO_LARGE)]
+    assert list(duo.give("alice", b"?OTR|100|0,3,3,x,")) == [MessageRejected(RejectReason.TOO_LARGE)]
+    assert list(duo.give("alice", b"?OTR|100|0,1,2,%sx," % (half * 2))) == [MessageRejected(RejectReason.TOO_LARGE)]
 
 
 @pytest.mark.parametrize("policy", [Policy.NONE, Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG])
@@ -265,4 +265,4 @@ def test_without_a_version_everything_is_text(policy: Policy) -> None:
     duo = Pair({"alice": config("alice", policy), "bob": config("bob")})
     for message in (b"?OTRv23?", b"?OTR|100|0,1,2,x,", b"?OTR Error: no", b"?OTR:", _TAGGED):
         assert of(TextReceived, duo.give("alice", message))[0].text == message
-    assert of(Outgoing, duo.world.user("alice", "send", text=b"hello")) == [Outgoing(b"hello")]
+    assert of(OutgoingMessage, duo.world.user("alice", "send", text=b"hello")) == [OutgoingMessage(b"hello")]

@@ -15,13 +15,13 @@ from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_PRIME, Kind, crypto
 from otterproof.implementations.contract import (
-    Established,
-    Finished,
-    Reason,
-    Rejected,
+    MessageRejected,
+    MessageUnreadable,
+    PeerEndedSession,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
     TextReceived,
-    Unreadable,
 )
 from tests.model_pair import Pair, config, of, pair
 
@@ -85,7 +85,7 @@ def test_insiders_content(version: int, name: str) -> None:
     assert [event.text for event in of(TextReceived, events)] == [b"text"] * _PLAINTEXTS[name].startswith(b"text")
     assert len(of(SmpAborted, events)) == _ABORTS.get(name, name.startswith(("SMP", "question")))
     ended = name == "disconnected, then more"
-    assert len(of(Finished, events)) == ended
+    assert len(of(PeerEndedSession, events)) == ended
     duo.world.settle()
     for party in ("bob", "alice", "bob"):
         duo.world.user(party, "send", text=b"more")
@@ -95,16 +95,16 @@ def test_insiders_content(version: int, name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"ctr": bytes(8)}, Reason.BAD_COUNTER),
+        ({"ctr": bytes(8)}, RejectReason.BAD_COUNTER),
         ({"ctr": b"\xff" * 8}, None),
-        *[({"next_dh": value}, Reason.BAD_GROUP_ELEMENT) for value in (0, 1, DH_PRIME - 1, DH_PRIME, 1 << 2000)],
+        *[({"next_dh": value}, RejectReason.BAD_GROUP_ELEMENT) for value in (0, 1, DH_PRIME - 1, DH_PRIME, 1 << 2000)],
         *[({"next_dh": value}, None) for value in (2, DH_PRIME - 2)],
-        ({"sender_keyid": 0}, Reason.UNKNOWN_KEY),
-        ({"sender_keyid": 3}, Reason.UNKNOWN_KEY),
+        ({"sender_keyid": 0}, RejectReason.UNKNOWN_KEY),
+        ({"sender_keyid": 3}, RejectReason.UNKNOWN_KEY),
     ],
 )
 @pytest.mark.parametrize("flags", [0, 1])
-def test_insiders_header(changes: dict[str, Any], reason: Reason | None, flags: int) -> None:
+def test_insiders_header(changes: dict[str, Any], reason: RejectReason | None, flags: int) -> None:
     duo = pair()
     duo.establish()
     duo.world.user("bob", "send", text=b"hello")
@@ -113,7 +113,7 @@ def test_insiders_header(changes: dict[str, Any], reason: Reason | None, flags: 
     if reason is None:
         assert of(TextReceived, events)
     else:
-        reports = of(Rejected, events) if flags else of(Unreadable, events)
+        reports = of(MessageRejected, events) if flags else of(MessageUnreadable, events)
         assert [event.reason for event in reports] == [reason]
     for party in ("alice", "bob", "alice"):
         duo.world.user(party, "send", text=b"more")
@@ -139,11 +139,11 @@ def _mpi(number: int) -> bytes:
     [
         (7, None),
         (0xFFFFFFFF, None),
-        (0, Reason.BAD_KEY_ID),
-        (1, Reason.BAD_SIGNATURE),
+        (0, RejectReason.BAD_KEY_ID),
+        (1, RejectReason.BAD_SIGNATURE),
     ],
 )
-def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
+def test_insiders_reveal_signature(keyid: int, problem: RejectReason | None) -> None:
     """Bob gives the D-H key another id, or signs something else."""
     duo = pair()
     duo.world.user("alice", "start")
@@ -157,7 +157,7 @@ def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
     public = published_key("bob").public
     named = b"\0\0" + b"".join(map(_mpi, (public.p, public.q, public.g, public.y))) + keyid.to_bytes(4, "big")
     signed = hmac.digest(keys.m1, _mpi(gx) + _mpi(gy) + named, "sha256")
-    if problem is Reason.BAD_SIGNATURE:
+    if problem is RejectReason.BAD_SIGNATURE:
         signed = bytes(32)
     forged = crypto.with_signature_block(genuine, named + _sign("bob", signed), keys.c, keys.m2)
     duo.book.bind(key, gx)
@@ -169,12 +169,12 @@ def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
         other=gy,
         signer=public,
         keyid=keyid,
-        problem=None if problem is None else Rejected(problem),
+        problem=None if problem is None else MessageRejected(problem),
     )
     events = duo.give("alice", wire.build(forged))
-    assert bool(of(Established, events)) == (problem is None)
+    assert bool(of(SessionEstablished, events)) == (problem is None)
     if problem is not None:
-        assert of(Established, duo.give("alice", wire.build(genuine)))
+        assert of(SessionEstablished, duo.give("alice", wire.build(genuine)))
     duo.world.settle()
     duo.world.user("bob", "send", text=b"hello")
     duo.world.settle()
@@ -186,17 +186,17 @@ def test_insiders_reveal_signature(keyid: int, problem: Reason | None) -> None:
 @pytest.mark.parametrize(
     ("gxmpi", "expected"),
     [
-        (_mpi(1), Rejected(Reason.BAD_GROUP_ELEMENT)),
-        (_mpi(DH_PRIME - 1), Rejected(Reason.BAD_GROUP_ELEMENT)),
-        (b"\0\0\0\2\0\2", Rejected(Reason.NON_MINIMAL_MPI, "gx", 0)),
-        (b"\0\0\0\2\2", Rejected(Reason.MALFORMED, "gx", 0)),
-        (b"", Rejected(Reason.MALFORMED, "gx", 0)),
-        (_mpi(2) + b"more", Rejected(Reason.MALFORMED, "end", 5)),
-        (_mpi(2), Rejected(Reason.BAD_MAC)),
+        (_mpi(1), MessageRejected(RejectReason.BAD_GROUP_ELEMENT)),
+        (_mpi(DH_PRIME - 1), MessageRejected(RejectReason.BAD_GROUP_ELEMENT)),
+        (b"\0\0\0\2\0\2", MessageRejected(RejectReason.NON_MINIMAL_MPI, "gx", 0)),
+        (b"\0\0\0\2\2", MessageRejected(RejectReason.MALFORMED, "gx", 0)),
+        (b"", MessageRejected(RejectReason.MALFORMED, "gx", 0)),
+        (_mpi(2) + b"more", MessageRejected(RejectReason.MALFORMED, "end", 5)),
+        (_mpi(2), MessageRejected(RejectReason.BAD_MAC)),
     ],
 )
 @pytest.mark.parametrize("registered", [True, False])
-def test_insiders_commit(gxmpi: bytes, expected: Rejected, registered: bool) -> None:
+def test_insiders_commit(gxmpi: bytes, expected: MessageRejected, registered: bool) -> None:
     """Of a commit that the book does not know, the model predicts only that it fails."""
     duo = pair()
     duo.world.user("alice", "start")
@@ -233,5 +233,5 @@ def test_negated_key() -> None:
             duo.world.apply(Deliver(to))
         gy = wire.parse(duo.sent("alice", Kind.DH_KEY)).number("gy")
         duo.world.apply(ChangeField("bob", 0, "gy", DH_PRIME - gy))
-        reasons |= {event.reason for event in of(Rejected, duo.world.settle())}
-    assert reasons == {Reason.BAD_MAC, Reason.BAD_SIGNATURE}
+        reasons |= {event.reason for event in of(MessageRejected, duo.world.settle())}
+    assert reasons == {RejectReason.BAD_MAC, RejectReason.BAD_SIGNATURE}

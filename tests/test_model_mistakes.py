@@ -14,25 +14,25 @@ from otterproof.harness.simulation.moves import Drop, FlipBit, Replay, Tick
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import (
+    ActionRefused,
     AuthState,
-    Ended,
-    Established,
     Event,
-    ExtraKey,
-    Finished,
+    ExtraKeyDerived,
     MessageState,
-    Outgoing,
+    MessageUnreadable,
+    OutgoingMessage,
     PartySnapshot,
-    Reason,
-    Refused,
+    PeerEndedSession,
+    RejectReason,
+    SessionEstablished,
     SessionSnapshot,
     SmpAborted,
     SmpFinished,
     SmpRequested,
     SmpState,
-    StoredDropped,
+    StoredTextDropped,
     TextReceived,
-    Unreadable,
+    UserEndedSession,
 )
 from tests.model_pair import Pair, pair
 
@@ -110,10 +110,10 @@ def _outgoing(kind: Kind, change: Callable[[wire.Message], wire.Message]) -> Mis
     """Messages of a kind go out changed."""
 
     def one(event: Event) -> Event:
-        if not isinstance(event, Outgoing):
+        if not isinstance(event, OutgoingMessage):
             return event
         parsed = wire.parse(event.message)
-        return Outgoing(wire.build(change(parsed))) if parsed.kind is kind else event
+        return OutgoingMessage(wire.build(change(parsed))) if parsed.kind is kind else event
 
     return lambda action, events, after: ([one(event) for event in events], after)
 
@@ -126,8 +126,8 @@ def _raw(kind: Kind, change: Callable[[bytes], bytes]) -> Mistake:
     """Messages of a kind go out with other armour."""
 
     def one(event: Event) -> Event:
-        if isinstance(event, Outgoing) and wire.parse(event.message).kind is kind:
-            return Outgoing(change(event.message))
+        if isinstance(event, OutgoingMessage) and wire.parse(event.message).kind is kind:
+            return OutgoingMessage(change(event.message))
         return event
 
     return lambda action, events, after: ([one(event) for event in events], after)
@@ -158,7 +158,7 @@ def _received_key_changed(
 ) -> tuple[Sequence[Event], PartySnapshot]:
     """The receiver of an extra key has another one. Were both wrong alike, no model without cryptography would know."""
     changed = [
-        replace(event, key=_flip(event.key)) if isinstance(event, ExtraKey) and event.received else event
+        replace(event, key=_flip(event.key)) if isinstance(event, ExtraKeyDerived) and event.received else event
         for event in events
     ]
     return changed, after
@@ -208,7 +208,11 @@ class _ReplayDelivered:
         self, action: str, events: Sequence[Event], after: PartySnapshot
     ) -> tuple[Sequence[Event], PartySnapshot]:
         for event in events:
-            if isinstance(event, Unreadable) and event.reason is Reason.BAD_COUNTER and self._last is not None:
+            if (
+                isinstance(event, MessageUnreadable)
+                and event.reason is RejectReason.BAD_COUNTER
+                and self._last is not None
+            ):
                 return [self._last], after
             if isinstance(event, TextReceived):
                 self._last = event
@@ -277,37 +281,37 @@ _MISTAKES: Mapping[str, Callable[[], Mistake]] = {
     **{
         f"no {kind.__name__}": lambda kind=kind: _without(kind)  # type: ignore[misc]
         for kind in (
-            Ended,
-            Established,
-            ExtraKey,
-            Finished,
-            Outgoing,
-            Refused,
+            UserEndedSession,
+            SessionEstablished,
+            ExtraKeyDerived,
+            PeerEndedSession,
+            OutgoingMessage,
+            ActionRefused,
             SmpAborted,
             SmpFinished,
             SmpRequested,
-            StoredDropped,
+            StoredTextDropped,
             TextReceived,
-            Unreadable,
+            MessageUnreadable,
         )
     },
     "everything twice": lambda: lambda action, events, after: ([*events, *events], after),
     "replay delivered": _ReplayDelivered,
-    "ssid": lambda: _other(Established, ssid=_flip),
-    "ssid kept": lambda: _ValueKept(Established, "ssid"),
-    "extra key kept": lambda: _ValueKept(ExtraKey, "key"),
+    "ssid": lambda: _other(SessionEstablished, ssid=_flip),
+    "ssid kept": lambda: _ValueKept(SessionEstablished, "ssid"),
+    "extra key kept": lambda: _ValueKept(ExtraKeyDerived, "key"),
     "extra key of one side": lambda: _received_key_changed,
-    "fingerprint": lambda: _other(Established, fingerprint=_flip),
-    "who revealed": lambda: _other(Established, sent_reveal_signature=_not),
-    "refreshed": lambda: _other(Established, refreshed=_not),
-    "same key": lambda: _other(Established, same_key=lambda value: True),
+    "fingerprint": lambda: _other(SessionEstablished, fingerprint=_flip),
+    "who revealed": lambda: _other(SessionEstablished, sent_reveal_signature=_not),
+    "refreshed": lambda: _other(SessionEstablished, refreshed=_not),
+    "same key": lambda: _other(SessionEstablished, same_key=lambda value: True),
     "secrets equal": lambda: _other(SmpFinished, equal=lambda value: True),
     "secrets unequal": lambda: _other(SmpFinished, equal=lambda value: False),
     "question": lambda: _other(SmpRequested, question=lambda value: b"what?"),
     "text": lambda: _other(TextReceived, text=_flip),
     "secure": lambda: _other(TextReceived, secure=lambda value: True),
     "warn": lambda: _other(TextReceived, warn=_not),
-    "reason": lambda: _other(Unreadable, reason=lambda value: Reason.BAD_TLV),
+    "reason": lambda: _other(MessageUnreadable, reason=lambda value: RejectReason.BAD_TLV),
     # State.
     "key id": lambda: _in_ratchet(our_keyid=lambda keyid: keyid + 1),
     "their key id": lambda: _in_ratchet(their_keyid=lambda keyid: keyid + 1),

@@ -11,7 +11,7 @@ from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.moves import Drop, Inject, Move, User
 from otterproof.harness.wire import Kind
-from otterproof.implementations.contract import Entropy, Event, Outgoing, PartyConfig, Unreadable
+from otterproof.implementations.contract import Entropy, Event, MessageUnreadable, OutgoingMessage, PartyConfig
 from otterproof.implementations.reference import ReferenceEngine
 
 
@@ -47,7 +47,7 @@ class Talkative(ReferenceEngine):
     """Answers an error with an error."""
 
     def receive(self, message: bytes) -> Sequence[Event]:
-        answer = [Outgoing(b"?OTR Error: pardon?")] if wire.parse(message).kind is Kind.ERROR else []
+        answer = [OutgoingMessage(b"?OTR Error: pardon?")] if wire.parse(message).kind is Kind.ERROR else []
         return [*super().receive(message), *answer]
 
 
@@ -78,7 +78,7 @@ def test_a_loss_in_silence_is_objected_to() -> None:
     class Silent(ReferenceEngine):
         def receive(self, message: bytes) -> Sequence[Event]:
             events = super().receive(message)
-            return [] if any(isinstance(one, Unreadable) for one in events) else events
+            return [] if any(isinstance(one, MessageUnreadable) for one in events) else events
 
     case = Case(start="3", engine=Silent, oracles=("healing",))
     case.run([User("bob", "end"), Drop("alice")])

@@ -8,7 +8,7 @@ from otterproof.harness import wire
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Reply
-from otterproof.implementations.contract import Outgoing, Reason, TextReceived, Unreadable
+from otterproof.implementations.contract import MessageUnreadable, OutgoingMessage, RejectReason, TextReceived
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -25,7 +25,7 @@ def test_a_message_must_be_under_known_keys_and_have_the_right_mac(version: int)
 
 
 def test_an_unreadable_message_is_noticed_by_the_user_or_the_other_side() -> None:
-    assert Reply((Unreadable(0, Reason.BAD_MAC),)).noticed
-    assert Reply((Outgoing(b"?OTR Error: unreadable"),)).noticed
-    assert not Reply((TextReceived(b"text", secure=True, warn=False, instance=0), Outgoing(b"?OTRv3?"))).noticed
+    assert Reply((MessageUnreadable(0, RejectReason.BAD_MAC),)).noticed
+    assert Reply((OutgoingMessage(b"?OTR Error: unreadable"),)).noticed
+    assert not Reply((TextReceived(b"text", secure=True, warn=False, instance=0), OutgoingMessage(b"?OTRv3?"))).noticed
     assert not Reply(()).noticed

@@ -32,14 +32,14 @@ from otterproof.harness.simulation.transcript_reading import parse_transcript, r
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import (
     Event,
+    MessageRejected,
     MessageState,
     OtrError,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
     TextReceived,
 )
 from otterproof.implementations.jsonform import JsonFormError
@@ -65,7 +65,7 @@ class Echo:
             raise OtrError("told to")
         if message == b"interrupt":
             raise KeyboardInterrupt
-        return [Outgoing(b"%d %s" % (self.now, message + self.mark))]
+        return [OutgoingMessage(b"%d %s" % (self.now, message + self.mark))]
 
     def set_time(self, now: int) -> None:
         self.now = now
@@ -90,7 +90,7 @@ def conversation(path: Path) -> None:
 
         def act(time: int, name: str, action: str, **args: object) -> None:
             events = writer.perform(parties[name], time, name, action, args, inspect=True)
-            queue.extend((other[name], event.message) for event in events if isinstance(event, Outgoing))
+            queue.extend((other[name], event.message) for event in events if isinstance(event, OutgoingMessage))
 
         script: list[tuple[int, str, str, dict[str, object]]] = [
             (0, "alice", "start", {}),
@@ -144,7 +144,9 @@ def test_every_line_fits_the_published_schema(tmp_path: Path) -> None:
 
 ENTRIES = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["alice", "bob"]), st.binary(), st.lists(st.binary().map(Outgoing)), st.booleans()),
+        st.tuples(
+            st.sampled_from(["alice", "bob"]), st.binary(), st.lists(st.binary().map(OutgoingMessage)), st.booleans()
+        ),
         st.text().map(lambda name: {"move": name}),
     )
 )
@@ -173,7 +175,7 @@ def test_what_is_written_is_what_is_read(entries: list[Any], verdict: Verdict, d
 
 def test_the_lines_are_the_documented_ones() -> None:
     def write(writer: TranscriptWriter) -> None:
-        writer.step(3, "alice", "receive", {"message": b"\xff"}, [Rejected(Reason.BAD_ARMOUR)])
+        writer.step(3, "alice", "receive", {"message": b"\xff"}, [MessageRejected(RejectReason.BAD_ARMOUR)])
         writer.move(3, {"move": "drop", "to": "bob"})
         writer.verdict(Verdict.FAIL, "no")
 
@@ -182,7 +184,7 @@ def test_the_lines_are_the_documented_ones() -> None:
     assert (header["version"], header["seed"], header["profile"]) == (1, b"seed".hex(), "test")
     assert header["parties"]["alice"]["target"] == "reference"
     assert header["parties"]["alice"]["config"]["policy"] == ["allow_v3"]
-    event = {"event": "rejected", "reason": "bad_armour", "field": "", "offset": 0}
+    event = {"event": "message_rejected", "reason": "bad_armour", "field": "", "offset": 0}
     args = {"message": "\xff"}
     assert step == {"step": 1, "time": 3, "party": "alice", "action": "receive", "args": args, "events": [event]}
     assert move == {"step": 2, "time": 3, "move": {"move": "drop", "to": "bob"}}
@@ -225,7 +227,7 @@ def test_wrong_use_of_the_writer_is_refused() -> None:
 
 def write_good(writer: TranscriptWriter) -> None:
     writer.step(1, "alice", "receive", {"message": b"x"}, [])
-    writer.step(1, "bob", "send", {"text": b"y", "padding": 3}, [Outgoing(b"z")])
+    writer.step(1, "bob", "send", {"text": b"y", "padding": 3}, [OutgoingMessage(b"z")])
     writer.verdict(Verdict.PASS)
 
 
@@ -315,7 +317,7 @@ def test_a_replay_tells_the_time_and_stops_at_the_first_difference() -> None:
 
     class Late(Echo):
         def receive(self, message: bytes) -> Sequence[Event]:
-            return [*super().receive(message), *([Rejected(Reason.UNEXPECTED)] if self.now > 0 else [])]
+            return [*super().receive(message), *([MessageRejected(RejectReason.UNEXPECTED)] if self.now > 0 else [])]
 
     result = replay(transcript, lambda *_: Late())
     assert (result.steps, result.same) == (2, False)
@@ -324,11 +326,12 @@ def test_a_replay_tells_the_time_and_stops_at_the_first_difference() -> None:
     assert str(result.divergence).splitlines() == [
         "step 2 (alice, receive, time 1) comes out differently",
         "  recorded: 1 events",
-        "  now:      2 events, with Rejected(reason=<Reason.UNEXPECTED: 'unexpected'>, field='', offset=0)",
+        "  now:      2 events, with "
+        "MessageRejected(reason=<RejectReason.UNEXPECTED: 'unexpected'>, field='', offset=0)",
     ]
     result = replay(transcript, lambda *_: Echo(b"!"))
-    assert "recorded: event 1: Outgoing(message=b'0 a')" in str(result.divergence)
-    assert "now:      event 1: Outgoing(message=b'0 a!')" in str(result.divergence)
+    assert "recorded: event 1: OutgoingMessage(message=b'0 a')" in str(result.divergence)
+    assert "now:      event 1: OutgoingMessage(message=b'0 a!')" in str(result.divergence)
 
 
 def test_a_failure_is_compared_too() -> None:

@@ -206,7 +206,7 @@ def test_a_mistake_in_a_conversation_is_told_by_its_values_too() -> None:
     assert "harness" in failing(verify([conversation(key)]))
 
     def event(case: dict[str, Any]) -> None:
-        case["steps"][-1]["events"].append({"event": "ended", "instance": 0})
+        case["steps"][-1]["events"].append({"event": "user_ended_session", "instance": 0})
 
     assert failing(verify([conversation(event)])) == BOTH
 
@@ -215,7 +215,7 @@ def test_a_mistake_in_a_conversation_is_told_by_its_values_too() -> None:
             one
             for step in case["steps"]
             for one in step["events"]
-            if one["event"] == "outgoing" and "?OTR:" in one["message"]
+            if one["event"] == "outgoing_message" and "?OTR:" in one["message"]
         )
         sent["message"] = "?OTR:AAMK."
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otterproof.harness import wire
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import FieldError, Kind, layers
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -34,10 +34,10 @@ def conversation(policy: Policy) -> list[bytes]:
     waiting = [(bob, alice, event) for event in alice.start()]
     while waiting:
         receiver, sender, event = waiting.pop(0)
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             messages.append(event.message)
             waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
-    messages += [event.message for event in alice.send(b"hello", padding=3) if isinstance(event, Outgoing)]
+    messages += [event.message for event in alice.send(b"hello", padding=3) if isinstance(event, OutgoingMessage)]
     return messages
 
 

@@ -10,7 +10,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import Kind, crypto, layers
 from otterproof.harness.wire.layers import Layer
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -27,7 +27,7 @@ def handshake(policy: Policy) -> dict[Kind, wire.Message]:
     waiting = [(bob, alice, event) for event in alice.start()]
     while waiting:
         receiver, sender, event = waiting.pop(0)
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             message = wire.parse(event.message)
             messages[message.kind] = message
             waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]

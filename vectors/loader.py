@@ -36,7 +36,7 @@ from otterproof.vectors.forms import (
 from otterproof.vectors.operations import KINDS, REACTIONS, Operation, operation
 
 FORMAT = "otterproof-vectors"
-VERSION = 1
+VERSION = 2
 
 #: The most bytes that a file can have.
 MAX_BYTES = 16 << 20
@@ -55,7 +55,7 @@ NOTE: Shape = {
 }
 FILE: Shape = {
     "format": Field(choice(FORMAT), "always this"),
-    "version": Field(INT, "of the format, 1"),
+    "version": Field(INT, "of the format, 2"),
     "schema": Field(WORD, "the file's JSON Schema"),
     "generator": Field(WORD, "what made the file, with its version"),
     "seed": Field(WORD, "all randomness follows from it"),

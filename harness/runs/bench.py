@@ -29,7 +29,7 @@ from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, Targe
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_PRIME
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -119,7 +119,7 @@ def _shake_hands(alice: ReferenceEngine, bob: ReferenceEngine) -> None:
     waiting = [(bob, alice, event) for event in alice.start()]
     while waiting:
         receiver, sender, event = waiting.pop(0)
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
 
 
@@ -132,7 +132,7 @@ def ratcheting(rounds: int, batch: int) -> tuple[list[float], list[float]]:
     def round_trip() -> None:
         for sender, receiver in ((alice, bob), (bob, alice)):
             (event,) = sender.send(TEXT)
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 receiver.receive(event.message)
 
     pairs = [(_once(batch, crypto), _once(batch // 2, round_trip) / 2) for _ in range(rounds)]
@@ -178,7 +178,7 @@ def libotr_messages(rounds: int, batch: int) -> list[float]:
         waiting = [("bob", event) for event in parties["alice"].start()]
         while waiting:
             receiver, event = waiting.pop(0)
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 other = "alice" if receiver == "bob" else "bob"
                 waiting += [(other, answer) for answer in parties[receiver].receive(event.message)]
         told = {"party": "alice", "other": "bob", "text": TEXT.decode(), "messages": batch}

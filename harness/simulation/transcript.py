@@ -32,7 +32,7 @@ from otterproof.implementations.entropy import SeededEntropy, Tape, TapeEntropy
 from otterproof.implementations.jsonform import config_to_json, event_to_json, snapshot_to_json
 
 FORMAT = "otterproof-transcript"
-VERSION = 1
+VERSION = 2
 SCHEMA = Path(__file__).parent / "transcript.schema.json"
 
 

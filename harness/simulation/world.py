@@ -16,7 +16,7 @@ from otterproof.harness.simulation.network import Network
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.party import Copyable, Inspectable, Party
-from otterproof.implementations.contract import Event, Outgoing, PartySnapshot
+from otterproof.implementations.contract import Event, OutgoingMessage, PartySnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class World:
             raise
         after = inspectable.inspect() if inspectable is not None else None
         for event in events:
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 self.network.send(name, event.message)
         self._show(Step(self.steps, self.now, name, action, args, events, before, after, move))
         return events

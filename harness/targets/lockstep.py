@@ -16,7 +16,15 @@ from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.party import ActionDispatcher
 from otterproof.harness.wire import dissect
 from otterproof.harness.wire.shown import call, shown
-from otterproof.implementations.contract import Engine, Entropy, Event, Outgoing, PartyConfig, PartySnapshot, Policy
+from otterproof.implementations.contract import (
+    Engine,
+    Entropy,
+    Event,
+    OutgoingMessage,
+    PartyConfig,
+    PartySnapshot,
+    Policy,
+)
 
 #: Makes an engine; the class of one will do.
 EngineFactory = Callable[[PartyConfig, Entropy], Engine]
@@ -119,7 +127,7 @@ def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequen
     lines = [f"  event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
     for name, events in ((left, first), (right, second)):
         event = events[at] if at < len(events) else None
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             lines += [f"  {name}: {shown(event)}", dissect(event.message)]
         else:
             lines.append(f"  {name}: {shown(event)}")

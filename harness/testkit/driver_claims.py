@@ -14,7 +14,7 @@ from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import DriverTarget
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 
 _ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 _TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
@@ -112,7 +112,7 @@ def _deliver(parties: dict[str, DriverParty], who: str, events: object) -> None:
 
 def _messages(events: object) -> list[bytes]:
     """What is to be sent; nothing where a request gives no events."""
-    return [event.message for event in events if isinstance(event, Outgoing)] if isinstance(events, list) else []
+    return [event.message for event in events if isinstance(event, OutgoingMessage)] if isinstance(events, list) else []
 
 
 def _repetition(target: DriverTarget, version: int) -> Iterator[Complaint]:

@@ -13,14 +13,14 @@ from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.reply import EVENT_CHECKS, PEER, TARGET, E, RecordedSession, Reply, check
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    Ended,
-    Established,
-    ExtraKey,
-    Finished,
-    Outgoing,
+    ExtraKeyDerived,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
     SmpFinished,
     SmpRequested,
     TextReceived,
+    UserEndedSession,
 )
 
 
@@ -84,10 +84,10 @@ class Pair(RecordedSession):
         check(check_id or EVENT_CHECKS[kind], len(found) == 1, expected=wanted, got=self.replies(since, name))
         return found[0]
 
-    def establish(self, asks: str) -> dict[str, Established]:
+    def establish(self, asks: str) -> dict[str, SessionEstablished]:
         """`asks` sends a query; the handshake runs; both must come to the same session."""
         since = self.act_and_settle(asks, "start")
-        sessions = {name: self.one(since, name, Established) for name in self.names}
+        sessions = {name: self.one(since, name, SessionEstablished) for name in self.names}
         for name, session in sessions.items():
             facing = sessions[self.other(name)]
             check(
@@ -103,7 +103,7 @@ class Pair(RecordedSession):
             same = session.fingerprint == identity
             check("session.wrong-fingerprint", same, expected=identity, got=session.fingerprint, case=f"the {name}")
         for name in self.names:
-            if leaves_out(self.world.parties[name], "established", "sent_reveal_signature"):
+            if leaves_out(self.world.parties[name], "session_established", "sent_reveal_signature"):
                 continue
             revealed = sessions[name].sent_reveal_signature
             check(
@@ -130,7 +130,7 @@ class Pair(RecordedSession):
     def sent_encrypted(self, since: int, text: bytes) -> None:
         """The text must not have been on the wire since as it is."""
         for name in self.names:
-            for event in self.events(since, name, Outgoing):
+            for event in self.events(since, name, OutgoingMessage):
                 check("text.sent-in-clear", len(text) < 4 or text not in event.message, got=event.message, case=text)
 
     def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
@@ -153,7 +153,7 @@ class Pair(RecordedSession):
     def extra_key(self, name: str, use: int, data: bytes) -> None:
         """`name` asks for the extra symmetric key; both sides must get the same."""
         since = self.act_and_settle(name, "extra_key", use=use, data=data)
-        own, theirs = self.one(since, name, ExtraKey), self.one(since, self.other(name), ExtraKey)
+        own, theirs = self.one(since, name, ExtraKeyDerived), self.one(since, self.other(name), ExtraKeyDerived)
         check("extra-key.wrong-size", len(own.key) == 32, expected=32, got=len(own.key))
         check("extra-key.differs", own.key == theirs.key, expected=own.key, got=theirs.key)
         arrived = (theirs.use, theirs.data)
@@ -162,5 +162,5 @@ class Pair(RecordedSession):
     def end(self, name: str) -> None:
         """`name` ends the conversation; the other side must be told."""
         since = self.act_and_settle(name, "end")
-        self.one(since, name, Ended)
-        self.one(since, self.other(name), Finished)
+        self.one(since, name, UserEndedSession)
+        self.one(since, self.other(name), PeerEndedSession)

@@ -22,21 +22,21 @@ from otterproof.harness.support.errors import DemandFailed, OtterproofError
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    Ended,
-    ErrorReceived,
-    Established,
+    ActionRefused,
+    ErrorMessageReceived,
     Event,
-    ExtraKey,
-    Finished,
-    Outgoing,
-    Refused,
-    Rejected,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
     SmpAborted,
     SmpFinished,
     SmpRequested,
-    StoredDropped,
+    StoredTextDropped,
     TextReceived,
-    Unreadable,
+    UserEndedSession,
 )
 
 E = TypeVar("E", bound=Event)
@@ -45,23 +45,23 @@ E = TypeVar("E", bound=Event)
 TARGET, PEER = "target", "peer"
 
 #: Events that show that a party took something for genuine, in so far as they need a session or make one.
-ACCEPTED = (Established, Finished, SmpRequested, SmpFinished, ExtraKey)
+ACCEPTED = (SessionEstablished, PeerEndedSession, SmpRequested, SmpFinished, ExtraKeyDerived)
 
 #: What it means that an event did not come, or not once.
 EVENT_CHECKS: Mapping[type[object], str] = {
-    Established: "session.not-established",
-    Finished: "session.end-not-reported",
-    Ended: "session.not-ended",
-    ErrorReceived: "error.not-reported",
-    ExtraKey: "extra-key.not-reported",
+    SessionEstablished: "session.not-established",
+    PeerEndedSession: "session.end-not-reported",
+    UserEndedSession: "session.not-ended",
+    ErrorMessageReceived: "error.not-reported",
+    ExtraKeyDerived: "extra-key.not-reported",
     SmpRequested: "smp.not-requested",
     SmpFinished: "smp.not-finished",
     SmpAborted: "smp.not-aborted",
     TextReceived: "text.not-shown",
-    Unreadable: "data.unreadable-not-reported",
-    Rejected: "message.rejection-not-reported",
-    Refused: "user.refusal-not-reported",
-    StoredDropped: "text.drop-not-reported",
+    MessageUnreadable: "data.unreadable-not-reported",
+    MessageRejected: "message.rejection-not-reported",
+    ActionRefused: "user.refusal-not-reported",
+    StoredTextDropped: "text.drop-not-reported",
 }
 
 #: What it means that a message did not go out, or not once.
@@ -154,7 +154,7 @@ class Reply:
     @cached_property
     def raw(self) -> list[bytes]:
         """The messages as they went out, fragments one by one."""
-        return [event.message for event in self.events if isinstance(event, Outgoing)]
+        return [event.message for event in self.events if isinstance(event, OutgoingMessage)]
 
     @cached_property
     def sent(self) -> list[Message]:
@@ -196,7 +196,7 @@ class Reply:
     @property
     def noticed(self) -> bool:
         """Whether anybody heard of an unreadable message: the user, or the other side by an Error Message."""
-        return bool(self.of(Unreadable) or self.messages(Kind.ERROR))
+        return bool(self.of(MessageUnreadable) or self.messages(Kind.ERROR))
 
     def one(self, kind: type[E], check_id: str = "", *, case: object = "") -> E:
         """Demand exactly one event of a kind."""

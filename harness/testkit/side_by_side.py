@@ -24,14 +24,14 @@ from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import TITLES, shown
 from otterproof.implementations.contract import (
-    Ended,
-    Established,
     Event,
-    ExtraKey,
-    Finished,
+    ExtraKeyDerived,
+    PeerEndedSession,
+    SessionEstablished,
     SmpFinished,
     SmpRequested,
     TextReceived,
+    UserEndedSession,
 )
 
 
@@ -112,7 +112,15 @@ def _declared(context: Context, name: str) -> bool:
 
 
 #: Events that every driver tells.
-_COMPARED = (TextReceived, Established, Finished, Ended, SmpRequested, SmpFinished, ExtraKey)
+_COMPARED = (
+    TextReceived,
+    SessionEstablished,
+    PeerEndedSession,
+    UserEndedSession,
+    SmpRequested,
+    SmpFinished,
+    ExtraKeyDerived,
+)
 
 
 def _event(event: Event) -> str:
@@ -120,13 +128,13 @@ def _event(event: Event) -> str:
     match event:
         case TextReceived(text=text, secure=secure):
             return f"{'secure' if secure else 'clear'} text {shown(text[:60])}"
-        case Established(version=version):
+        case SessionEstablished(version=version):
             return f"established in version {version}"
         case SmpRequested(question=question):
             return f"SMP request with {'no question' if question is None else shown(question)}"
         case SmpFinished(equal=equal):
             return f"SMP {'equal' if equal else 'unequal'}"
-        case ExtraKey(received=received, use=use, data=data):
+        case ExtraKeyDerived(received=received, use=use, data=data):
             return f"extra key {'received' if received else 'made'} for use {use} with {shown(data)}"
         case _:
             return type(event).__name__.lower()

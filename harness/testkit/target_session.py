@@ -17,7 +17,7 @@ from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established, Finished
+from otterproof.implementations.contract import PeerEndedSession, SessionEstablished
 
 
 class TargetSession(RecordedSession):
@@ -67,22 +67,22 @@ class TargetSession(RecordedSession):
 
     def establish(
         self, insider: Insider, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE
-    ) -> Established:
+    ) -> SessionEstablished:
         """A handshake that must succeed, with the insider's key and the ssid that he has computed."""
         reply = (
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
-        established = reply.one(Established)
+        established = reply.one(SessionEstablished)
         check(
             "session.wrong-version",
             established.version == self.version,
             expected=self.version,
             got=established.version,
         )
-        if self.tells("established", "ssid"):
+        if self.tells("session_established", "ssid"):
             same = established.ssid == insider.ssid
             check("session.ssid-differs", same, expected=insider.ssid, got=established.ssid)
-        if self.tells("established", "fingerprint"):
+        if self.tells("session_established", "fingerprint"):
             expected = fingerprint(signed.advertised_key or insider.key.public)
             same = established.fingerprint == expected
             check("session.wrong-fingerprint", same, expected=expected, got=established.fingerprint)
@@ -144,7 +144,7 @@ class TargetSession(RecordedSession):
 
     def end_by_peer(self, insider: Insider) -> None:
         """The insider ends his session, of which the target must tell."""
-        self.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+        self.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession)
 
     def _heard(self, reply: Reply) -> Reply:
         """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""

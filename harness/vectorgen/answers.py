@@ -17,9 +17,9 @@ from otterproof.harness.vectorgen.answerers.base import Refusal, Tools
 from otterproof.implementations.contract import (
     DsaPrivateKey,
     DsaPublicKey,
-    ErrorReceived,
+    ErrorMessageReceived,
     Event,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     TextReceived,
 )
@@ -176,7 +176,7 @@ def _offer(make: PartyMaker, group: Fields, case: Fields) -> Answer:
     policy = policy_from_json(list(group.items_of("policy")))
     events = make(PartyConfig(published_key("alice"), policy, _TAG)).receive(case.data("text"))
     shown = [event for event in events if isinstance(event, TextReceived)]
-    sent = [wire.parse(event.message) for event in events if isinstance(event, Outgoing)]
+    sent = [wire.parse(event.message) for event in events if isinstance(event, OutgoingMessage)]
     if len(shown) > 1 or len(sent) > 1 or any(message.kind is not wire.Kind.DH_COMMIT for message in sent):
         raise ValueError(f"more than one text, or something other than one commit resulted: {events!r:.200}")
     seen = {"shown": shown[0].text if shown else None, "warned": any(event.warn for event in shown)}
@@ -188,7 +188,7 @@ def _assembly(make: PartyMaker, group: Fields, case: Fields) -> Answer:
     party = make(PartyConfig(published_key("alice"), policy, group.number("instance_tag")))
     yields: list[bytes | None] = []
     for message in case.items_of("messages"):
-        found = [event.text for event in party.receive(message) if isinstance(event, ErrorReceived)]
+        found = [event.text for event in party.receive(message) if isinstance(event, ErrorMessageReceived)]
         if len(found) > 1:
             raise ValueError(f"one message led to several Error Messages: {found!r:.200}")
         yields.append(found[0] if found else None)

@@ -17,19 +17,19 @@ from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.actions import args_to_json, perform
 from otterproof.implementations.contract import (
+    ActionRefused,
     Event,
+    MessageRejected,
     MessageState,
-    Outgoing,
+    MessageUnreadable,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RejectReason,
     SessionSnapshot,
     SmpAborted,
     TextReceived,
-    Unreadable,
 )
 from otterproof.implementations.jsonform import config_to_json, event_to_json
 
@@ -173,7 +173,7 @@ def ended(scene: Scene) -> None:
 
 
 def outgoing(events: Sequence[Event]) -> list[bytes]:
-    return [event.message for event in events if isinstance(event, Outgoing)]
+    return [event.message for event in events if isinstance(event, OutgoingMessage)]
 
 
 def config(version: int | None, policy: Policy | None = None, **more: Any) -> PartyConfig:
@@ -208,7 +208,7 @@ def seen(events: Sequence[Event]) -> dict[str, Any]:
 
 
 #: Reasons for which an earlier message is sent again.
-_RESENT = frozenset({Reason.COLLISION_WON})
+_RESENT = frozenset({RejectReason.COLLISION_WON})
 
 
 def reaction(events: Sequence[Event]) -> tuple[str, str]:
@@ -216,15 +216,15 @@ def reaction(events: Sequence[Event]) -> tuple[str, str]:
     texts = any(isinstance(event, TextReceived) for event in events)
     for event in events:
         match event:
-            case Unreadable(reason=reason):
+            case MessageUnreadable(reason=reason):
                 return "error_message", reason.value
             case SmpAborted(reason=reason) if reason.value.startswith("smp_"):
                 return "smp_abort", reason.value
-            case Rejected(reason=reason):
+            case MessageRejected(reason=reason):
                 if reason in _RESENT:
                     return "resent", reason.value
-                return ("accepted" if texts or reason is Reason.BAD_TLV else "ignored"), reason.value
-            case Refused(reason=reason):
+                return ("accepted" if texts or reason is RejectReason.BAD_TLV else "ignored"), reason.value
+            case ActionRefused(reason=reason):
                 return "refused", reason.value
     return "", ""
 

@@ -11,7 +11,7 @@ from otterproof.harness.vectorgen.client_scene import PEER_TAG, TAG, Step, confi
 from otterproof.harness.vectorgen.play_builder import ClaimError, steps_fields, tape_fields
 from otterproof.harness.vectorgen.values import Watcher
 from otterproof.implementations.actions import perform
-from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy, Unreadable
+from otterproof.implementations.contract import Engine, Event, MessageUnreadable, PartyConfig, Policy
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.vectors import Case, Fields, Group, Outcome
 
@@ -120,7 +120,7 @@ class Talk:
     def unreadable(self) -> int:
         """How many messages could not be read."""
         steps: Sequence[Step] = [step for side in self.sides.values() for step in side.steps]
-        return sum(isinstance(event, Unreadable) for step in steps for event in step.events)
+        return sum(isinstance(event, MessageUnreadable) for step in steps for event in step.events)
 
     def write(self, comment: str, requirements: str, *, flags: str = "", unreadable: int = 0) -> None:
         """Write the conversation down: a group for each side. unreadable: as many messages must not be readable."""

@@ -134,7 +134,7 @@ def messages(steps: Sequence[StepFields]) -> Iterator[tuple[bytes, bool]]:
         if step["action"] == "receive":
             yield step["args"]["message"].encode("latin-1"), False
         for event in step["events"]:
-            if event["event"] == "outgoing":
+            if event["event"] == "outgoing_message":
                 yield event["message"].encode("latin-1"), event["message"] != step["args"].get("text")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from otterproof.harness.vectorgen.answerers.base import Tools
 from otterproof.harness.vectorgen.play_builder import ClaimError
-from otterproof.implementations.contract import Established, Event, PartySnapshot, RatchetSnapshot
+from otterproof.implementations.contract import Event, PartySnapshot, RatchetSnapshot, SessionEstablished
 from otterproof.implementations.entropy import RecordingEntropy
 
 #: The labels of D-H exponents.
@@ -44,7 +44,7 @@ class Watcher:
     ) -> None:
         """Take note of what a step has brought about."""
         for event in events:
-            if isinstance(event, Established):
+            if isinstance(event, SessionEstablished):
                 self._established(event, after)
         for session in after.sessions:
             if session.ratchet is not None:
@@ -60,7 +60,7 @@ class Watcher:
                 self._private[self._tools.exchange(value, 2)[0]] = value
         return self._private[public]
 
-    def _established(self, event: Established, after: PartySnapshot) -> None:
+    def _established(self, event: SessionEstablished, after: PartySnapshot) -> None:
         session = next(one for one in after.sessions if one.instance == event.instance)
         if session.ratchet is None:
             return  # it has ended in the same step

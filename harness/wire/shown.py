@@ -12,7 +12,7 @@ from enum import Enum, Flag
 
 from otterproof.harness.support.printable import printable
 from otterproof.harness.wire.message import Kind, Message, parse
-from otterproof.implementations.contract import Outgoing
+from otterproof.implementations.contract import OutgoingMessage
 
 #: What messages are called in the protocol texts.
 TITLES: Mapping[Kind, str] = {
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
             return _bytes(bytes(value))
         case Message():
             return f"{TITLES[value.kind]} ({len(value.body)} bytes)"
-        case Outgoing():
+        case OutgoingMessage():
             return f"{TITLES[parse(value.message).kind]} goes out ({len(value.message)} bytes)"
         case Mapping():
             return _list(f"{shown(key)}: {shown(item)}" for key, item in value.items())

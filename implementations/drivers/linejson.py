@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 #: What a driver can say that its target can do. [docs/driver-protocol.md, Capabilities]
 CAPABILITIES = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Reason
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, RejectReason
 
 from . import dsa
 from .derive import SignatureKeys
@@ -58,18 +58,18 @@ def unseal(keys: SignatureKeys, sealed: SealedSignature, our_dh: int, their_dh: 
     Only the keys of this handshake and of this direction open it. [SIG-REPLAY-1, SIG-REPLAY-2]
     """
     if not same(_outer_mac(keys.m2, sealed.encrypted), sealed.mac):
-        raise Fault(Reason.BAD_MAC)  # [AKE-VERIFY-2, AKE-VERIFY-4]
+        raise Fault(RejectReason.BAD_MAC)  # [AKE-VERIFY-2, AKE-VERIFY-4]
     reader = Reader(aes_ctr(keys.c, sealed.encrypted))
     pubkey_type, key = dsa.read_public_key(reader)
     keyid = reader.number("keyid", 4)
     signature = reader.fixed("signature", dsa.SIGNATURE_SIZE)
     reader.end()  # [REVEAL-SIG-9, SIG-SIG-9]
     if pubkey_type != dsa.DSA_TYPE or not dsa.acceptable(key):
-        raise Fault(Reason.BAD_PUBLIC_KEY)  # [KEYS-PUBKEY-4]
+        raise Fault(RejectReason.BAD_PUBLIC_KEY)  # [KEYS-PUBKEY-4]
     if keyid == 0:
-        raise Fault(Reason.BAD_KEY_ID)  # [REVEAL-SIG-3, SIG-SIG-3]
+        raise Fault(RejectReason.BAD_KEY_ID)  # [REVEAL-SIG-3, SIG-SIG-3]
     if not dsa.verify(key, _signed_value(keys.m1, their_dh, our_dh, key, keyid), signature):
-        raise Fault(Reason.BAD_SIGNATURE)  # [AKE-VERIFY-3, AKE-VERIFY-5]
+        raise Fault(RejectReason.BAD_SIGNATURE)  # [AKE-VERIFY-3, AKE-VERIFY-5]
     return Identity(key, keyid)  # any key id but 0 [REVEAL-SIG-4, SIG-SIG-4]
 
 
@@ -80,7 +80,7 @@ def open_commitment(revealed_key: bytes, encrypted_gx: bytes, hashed_gx: bytes) 
     """
     gxmpi = aes_ctr(revealed_key, encrypted_gx)
     if not same(sha256(gxmpi), hashed_gx):
-        raise Fault(Reason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
+        raise Fault(RejectReason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
     reader = Reader(gxmpi)
     gx = reader.mpi("gx")
     reader.end()

@@ -15,20 +15,22 @@ from otterproof.implementations.contract import (
     MAX_PADDING,
     MAX_QUESTION,
     MAX_TEXT,
-    Ended,
+    ActionRefused,
     Entropy,
-    ErrorReceived,
+    ErrorMessageReceived,
     Event,
-    ExtraKey,
+    ExtraKeyDerived,
+    MessageRejected,
     OtrError,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RefuseReason,
+    RejectReason,
+    SmpAbortReason,
     TextReceived,
+    UserEndedSession,
 )
 
 from . import fragments, handshake, inbound, smp, smp_run, text
@@ -76,7 +78,7 @@ class IndependentEngine:
             case text.ErrorText():
                 # Reported as the bytes that came. No state changes, and no Error Message answers it. [ERROR-TEXT-2,
                 # ERROR-SHOW-1, ERROR-STATE-1, ERROR-LOOP-1]
-                events: list[Event] = [ErrorReceived(kind.text)]
+                events: list[Event] = [ErrorMessageReceived(kind.text)]
                 if Policy.ERROR_START_AKE in self._party.state.policy:
                     # [POLICY-ERROR-1, ERROR-START-1, ERROR-START-2]
                     events.append(self._query())
@@ -106,15 +108,15 @@ class IndependentEngine:
         try:
             fragment = fragments.parse(message, kind.start, kind.version, state.instance_tag)
         except Fault as fault:
-            return [Rejected(fault.reason)]  # what is stored stays [FRAGMENT-RECV-22]
+            return [MessageRejected(fault.reason)]  # what is stored stays [FRAGMENT-RECV-22]
         state.fragments, complete, reason = fragments.add(state.fragments, fragment)
         if reason is not None:
-            return [Rejected(reason)]
+            return [MessageRejected(reason)]
         if complete is None:
             return []
         inner = text.classify(complete)
         if isinstance(inner, text.FragmentText):
-            return [Rejected(Reason.NESTED_FRAGMENT)]  # [FRAGMENT-BOUND-3]
+            return [MessageRejected(RejectReason.NESTED_FRAGMENT)]  # [FRAGMENT-BOUND-3]
         # The header inside decides on the session, not that of the fragments. [INSTANCE-MULTI-3]
         return self._receive_kind(complete, inner)
 
@@ -132,7 +134,7 @@ class IndependentEngine:
         except Fault as fault:
             if fault.reason not in TAG_REASONS:  # a discarded message leaves no trace [INSTANCE-DISCARD-4]
                 self._forget_fragments()
-            return [Rejected(fault.reason, fault.field, fault.offset)]
+            return [MessageRejected(fault.reason, fault.field, fault.offset)]
         self._forget_fragments(header.sender)  # [FRAGMENT-RECV-16]
         if header.kind == Kind.DATA:
             return inbound.receive(party, header, raw)
@@ -140,27 +142,27 @@ class IndependentEngine:
             # [COMMIT-POLICY-1, COMMIT-POLICY-2, DHKEY-POLICY-1, DHKEY-POLICY-2, REVEAL-POLICY-1, REVEAL-POLICY-2,
             # SIG-POLICY-1, SIG-POLICY-2]
             if header.kind in HANDSHAKE_KINDS and header.version not in party.versions:
-                raise Fault(Reason.VERSION_NOT_ALLOWED)
+                raise Fault(RejectReason.VERSION_NOT_ALLOWED)
             return handshake.receive(party, header, read_handshake_body(raw, header))
         except Fault as fault:
-            return [Rejected(fault.reason, fault.field, fault.offset)]
+            return [MessageRejected(fault.reason, fault.field, fault.offset)]
 
     # The user's actions.
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
         session = self._target(instance)
         if session is None:
-            return [Refused("send", Reason.WRONG_STATE)]
+            return [ActionRefused("send", RefuseReason.WRONG_STATE)]
         if len(text) > MAX_TEXT or (padding is not None and not 0 <= padding <= MAX_PADDING):
-            return [Refused("send", Reason.TOO_LONG)]
+            return [ActionRefused("send", RefuseReason.TOO_LONG)]
         if b"\0" in text:
-            return [Refused("send", Reason.HAS_NUL)]
+            return [ActionRefused("send", RefuseReason.HAS_NUL)]
         match session.message:
             case Plaintext():
                 return [self._send_plaintext(text)]
             case Finished() as finished:  # stored, and refused [STATE-FINISHED-1, USER-SEND-9, USER-SEND-10]
                 self._store(text, finished.fingerprint)
-                return [Refused("send", Reason.WRONG_STATE)]  # [USER-SEND-8]
+                return [ActionRefused("send", RefuseReason.WRONG_STATE)]  # [USER-SEND-8]
             case Encrypted() as encrypted:
                 # Not stored, so it is never sent again: the option "drop" of the reading USER-RESEND. [USER-SEND-7,
                 # USER-STORED-4, USER-STORED-5]
@@ -173,14 +175,14 @@ class IndependentEngine:
         """[User types a message to be sent; STATE-PLAINTEXT-2]"""
         state, versions = self._party.state, self._party.versions
         if not versions:
-            return Outgoing(typed)  # [POLICY-OFF-1]
+            return OutgoingMessage(typed)  # [POLICY-OFF-1]
         if Policy.REQUIRE_ENCRYPTION in state.policy:  # [POLICY-REQUIRE-1, USER-SEND-1]
             self._store(typed, None)
             return self._query()
         # Here alone a tag is attached. [POLICY-TAG-1, USER-SEND-3, USER-SEND-4, USER-SEND-5]
         if Policy.SEND_WHITESPACE_TAG in state.policy and not state.heard_plaintext:
-            return Outgoing(typed + text.whitespace_tag(versions))  # [TAG-FORM-1, TAG-FORM-8]
-        return Outgoing(typed)  # [USER-SEND-2]
+            return OutgoingMessage(typed + text.whitespace_tag(versions))  # [TAG-FORM-1, TAG-FORM-8]
+        return OutgoingMessage(typed)  # [USER-SEND-2]
 
     def _store(self, typed: bytes, fingerprint: bytes | None) -> None:
         state = self._party.state
@@ -188,11 +190,11 @@ class IndependentEngine:
 
     def _query(self) -> Event:
         """A query for the versions that the policy allows. [QUERY-PURPOSE-1, QUERY-FORM-7]"""
-        return Outgoing(text.query(self._party.versions))
+        return OutgoingMessage(text.query(self._party.versions))
 
     def start(self) -> Sequence[Event]:
         if not self._party.versions:
-            return [Refused("start", Reason.NOT_IN_VERSION)]
+            return [ActionRefused("start", RefuseReason.NOT_IN_VERSION)]
         return [self._query()]  # in the clear in every message state, which stays [USER-START-1, USER-START-2]
 
     def end(self, *, instance: int | None = None) -> Sequence[Event]:
@@ -206,13 +208,13 @@ class IndependentEngine:
             encrypted = session.message
             goodbye = b"\0" + encode_tlv(Tlv.DISCONNECTED)  # just before the keys are discarded [USER-END-2, TLV-END-1]
             events += send_data(party, tag, encrypted, goodbye, flags=IGNORE_UNREADABLE, last=True).events
-            events += smp_run.dropped(tag, encrypted, Reason.SESSION_LEFT)
+            events += smp_run.dropped(tag, encrypted, SmpAbortReason.SESSION_LEFT)
             party.forget_keys(tuple(encrypted.ratchet.our_keys.values()))
         # The one way to PLAINTEXT. [STATE-PLAINTEXT-3, USER-END-3, USER-END-4]
         party.put(replace(party.session(tag), message=Plaintext()))
         if tag == party.state.focus:
             party.state.heard_plaintext = False  # [USER-SEND-4]
-        events.append(Ended(tag))
+        events.append(UserEndedSession(tag))
         return events
 
     def smp_start(
@@ -220,37 +222,37 @@ class IndependentEngine:
     ) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None:
-            return [Refused("smp_start", Reason.WRONG_STATE)]
+            return [ActionRefused("smp_start", RefuseReason.WRONG_STATE)]
         if question is not None and len(question) > MAX_QUESTION:
-            return [Refused("smp_start", Reason.TOO_LONG)]
+            return [ActionRefused("smp_start", RefuseReason.TOO_LONG)]
         if question is not None and b"\0" in question:
-            return [Refused("smp_start", Reason.HAS_NUL)]
+            return [ActionRefused("smp_start", RefuseReason.HAS_NUL)]
         return smp_run.start(self._party, tag, encrypted, secret, question)
 
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None or not isinstance(encrypted.smp, smp.Asked):
-            return [Refused("smp_answer", Reason.WRONG_STATE)]  # [SMP-TRUST-2]
+            return [ActionRefused("smp_answer", RefuseReason.WRONG_STATE)]  # [SMP-TRUST-2]
         return smp_run.answer(self._party, tag, encrypted, encrypted.smp, secret)
 
     def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None:
-            return [Refused("smp_abort", Reason.WRONG_STATE)]
+            return [ActionRefused("smp_abort", RefuseReason.WRONG_STATE)]
         return smp_run.abort(self._party, tag, encrypted).events  # in every SMP state [SMP-ABORT-2]
 
     def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
         tag, encrypted = self._secured(instance)
         if encrypted is None:
-            return [Refused("extra_key", Reason.WRONG_STATE)]
+            return [ActionRefused("extra_key", RefuseReason.WRONG_STATE)]
         if self._party.session(tag).version != 3:
-            return [Refused("extra_key", Reason.NOT_IN_VERSION)]  # [EXTRA-KEY-5]
+            return [ActionRefused("extra_key", RefuseReason.NOT_IN_VERSION)]  # [EXTRA-KEY-5]
         if len(data) > MAX_EXTRA_KEY_DATA or not 0 <= use < _USE_LIMIT:
-            return [Refused("extra_key", Reason.TOO_LONG)]
+            return [ActionRefused("extra_key", RefuseReason.TOO_LONG)]
         record = encode_tlv(Tlv.EXTRA_KEY, use.to_bytes(4, "big") + data)  # [TLV-EXTRA-1, TLV-EXTRA-2, TLV-EXTRA-3]
         sent = send_data(self._party, tag, encrypted, b"\0" + record)
         # The key is that of the message just sent. [EXTRA-KEY-2]
-        return [*sent.events, ExtraKey(tag, False, use, data, sent.keys.extra)]
+        return [*sent.events, ExtraKeyDerived(tag, False, use, data, sent.keys.extra)]
 
     def _target(self, instance: int | None) -> Session | None:
         """The session that an action means, None if it names one that does not exist."""

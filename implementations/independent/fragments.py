@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, Reason
+from otterproof.implementations.contract import MAX_INSTANCES, MAX_REASSEMBLY, RejectReason
 
 from .growing import Chain
 from .text import consists_of
@@ -64,16 +64,16 @@ def parse(message: bytes, start: int, version: int, own_tag: int) -> Fragment:
         case 3, [tags, k_digits, n_digits, piece, _]:
             sender, receiver = _read_tags(tags)
         case _:
-            raise Fault(Reason.BAD_FRAGMENT)  # too few fields, or too many [FRAGMENT-RECV-20]
+            raise Fault(RejectReason.BAD_FRAGMENT)  # too few fields, or too many [FRAGMENT-RECV-20]
     k, n = _read_number(k_digits, 10, 5), _read_number(n_digits, 10, 5)
     if not piece:
-        raise Fault(Reason.BAD_FRAGMENT)
+        raise Fault(RejectReason.BAD_FRAGMENT)
     if version == 3:
         judge_sender(sender)
         judge_receiver(receiver, own_tag, zero_allowed=True)  # [FRAGMENT-RECV-5, FRAGMENT-RECV-6]
     if not 1 <= k <= n <= _MOST_PIECES:
         # [FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9, FRAGMENT-BOUND-2]
-        raise Fault(Reason.BAD_FRAGMENT)
+        raise Fault(RejectReason.BAD_FRAGMENT)
     return Fragment(sender, k, n, piece)
 
 
@@ -81,7 +81,7 @@ def _read_tags(tags: bytes) -> tuple[int, int]:
     """The two instance tags, sender first. Raises Fault(BAD_FRAGMENT)."""
     sender, bar, receiver = tags.partition(b"|")
     if not bar:
-        raise Fault(Reason.BAD_FRAGMENT)
+        raise Fault(RejectReason.BAD_FRAGMENT)
     return _read_number(sender, 16, 8), _read_number(receiver, 16, 8)
 
 
@@ -91,11 +91,11 @@ def _read_number(text: bytes, base: int, most: int) -> int:
     Leading zeros and letters of either case are digits; a sign or a blank is not. [FRAGMENT-RECV-4, FRAGMENT-RECV-20]
     """
     if not 1 <= len(text) <= most or not consists_of(text, _DIGITS[base]):
-        raise Fault(Reason.BAD_FRAGMENT)
+        raise Fault(RejectReason.BAD_FRAGMENT)
     return int(text, base)
 
 
-def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reason | None]:
+def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, RejectReason | None]:
     """Take one more fragment.
 
     Returns what is stored from now on, the complete message if this was its last piece, and the reason if what was
@@ -113,9 +113,9 @@ def add(stored: Stored, fragment: Fragment) -> tuple[Stored, bytes | None, Reaso
         pieces = partial.pieces.plus((fragment.piece,))
         extended = Partial(fragment.k, fragment.n, partial.size + size, pieces)
     else:
-        return kept, None, Reason.FRAGMENT_OUT_OF_ORDER  # [FRAGMENT-RECV-12]
+        return kept, None, RejectReason.FRAGMENT_OUT_OF_ORDER  # [FRAGMENT-RECV-12]
     if extended.size > MAX_REASSEMBLY:
-        return kept, None, Reason.TOO_LARGE  # [FRAGMENT-BOUND-1]
+        return kept, None, RejectReason.TOO_LARGE  # [FRAGMENT-BOUND-1]
     if extended.k == extended.n:
         # Nothing of it stays stored, so its last piece can't complete it a second time. [FRAGMENT-RECV-14,
         # FRAGMENT-RECV-19]

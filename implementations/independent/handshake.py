@@ -14,7 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from otterproof.implementations.contract import Established, Event, Reason, Rejected, SmpAborted
+from otterproof.implementations.contract import (
+    Event,
+    MessageRejected,
+    RejectReason,
+    SessionEstablished,
+    SmpAborted,
+    SmpAbortReason,
+)
 
 from . import ake, dsa, smp
 from .derive import SignatureKeys, handshake_keys, shared_secret
@@ -105,7 +112,7 @@ def _receive_commit(party: Party, header: Header, message: DhCommit) -> list[Eve
         # the commits arrive. [COMMIT-DHKEY-1, COMMIT-DHKEY-7]
         case AwaitingDhKey(commit) if commit.hashed_gx > message.hashed_gx:
             # [COMMIT-DHKEY-2, COMMIT-DHKEY-3, COMMIT-DHKEY-4, COMMIT-DHKEY-8]
-            return [Rejected(Reason.COLLISION_WON), *party.emit(commit.message)]
+            return [MessageRejected(RejectReason.COLLISION_WON), *party.emit(commit.message)]
         case AwaitingRevealSig() as waiting:
             # The same answer once more, to a new commit. [COMMIT-REVEALSIG-1, COMMIT-REVEALSIG-2, COMMIT-REVEALSIG-3]
             auth = replace(waiting, encrypted_gx=message.encrypted_gx, hashed_gx=message.hashed_gx)
@@ -130,13 +137,13 @@ def _receive_dh_key(party: Party, header: Header, message: DhKey) -> list[Event]
         case AwaitingDhKey(commit):
             _demand_in_group(message.gy)  # [AKE-VALID-1]
             if header.version == 3 and message.gy in party.state.replies_to_announced:
-                raise Fault(Reason.UNEXPECTED)  # two sessions with the same pair of D-H keys would share all keys
+                raise Fault(RejectReason.UNEXPECTED)  # two sessions with the same pair of D-H keys would share all keys
             party.make_room(session.instance)
             party.state.replies_to_announced = party.state.replies_to_announced.plus(message.gy)
         case AwaitingSig(gy=gy, reveal_signature_message=sent) if gy == message.gy:
             return party.emit(sent)  # [DHKEY-SIG-1]
         case _:
-            raise Fault(Reason.UNEXPECTED)  # another g^y in AWAITING_SIG, or another state [DHKEY-SIG-2]
+            raise Fault(RejectReason.UNEXPECTED)  # another g^y in AWAITING_SIG, or another state [DHKEY-SIG-2]
     secbytes = shared_secret(commit.key, message.gy)
     sealed = _seal(party, handshake_keys(secbytes).reveal, commit.key, message.gy)
     body = RevealSignature(commit.r, sealed)
@@ -149,7 +156,7 @@ def _receive_reveal_signature(party: Party, header: Header, message: RevealSigna
     """[Receiving a Reveal Signature Message; REVEAL-ACCEPT-1]"""
     auth = party.session(header.sender).auth
     if not isinstance(auth, AwaitingRevealSig):
-        raise Fault(Reason.UNEXPECTED)
+        raise Fault(RejectReason.UNEXPECTED)
     gx = ake.open_commitment(message.revealed_key, auth.encrypted_gx, auth.hashed_gx)
     _demand_in_group(gx)  # [AKE-VALID-2]
     secbytes = shared_secret(auth.key, gx)
@@ -167,7 +174,7 @@ def _receive_signature(party: Party, header: Header, message: Signature) -> list
     """[Receiving a Signature Message; SIG-ACCEPT-1]"""
     auth = party.session(header.sender).auth
     if not isinstance(auth, AwaitingSig):
-        raise Fault(Reason.UNEXPECTED)
+        raise Fault(RejectReason.UNEXPECTED)
     keys = handshake_keys(auth.secbytes)
     identity = ake.unseal(keys.reply, message.sealed, auth.key.public, auth.gy)
     outcome = _Outcome(identity, auth.key, auth.gy, auth.secbytes, keys.ssid, sent_reveal_signature=True)
@@ -176,7 +183,7 @@ def _receive_signature(party: Party, header: Header, message: Signature) -> list
 
 def _demand_in_group(value: int) -> None:
     if not in_group(value):
-        raise Fault(Reason.BAD_GROUP_ELEMENT)
+        raise Fault(RejectReason.BAD_GROUP_ELEMENT)
 
 
 def _seal(party: Party, keys: SignatureKeys, ours: KeyPair, theirs: int) -> SealedSignature:
@@ -203,7 +210,7 @@ def _complete(party: Party, header: Header, outcome: _Outcome) -> list[Event]:
     if old is not None:
         pending = pending.plus(old.ratchet.mac_keys())  # [MACREVEAL-END-1]
         if not isinstance(old.smp, smp.Expect1):
-            events.append(SmpAborted(instance, Reason.REHANDSHAKE))  # the new session has none [SMP-STATE-4]
+            events.append(SmpAborted(instance, SmpAbortReason.REHANDSHAKE))  # the new session has none [SMP-STATE-4]
     new = Encrypted(
         ssid=outcome.ssid,
         fingerprint=dsa.fingerprint(outcome.identity.key),
@@ -224,7 +231,7 @@ def _complete(party: Party, header: Header, outcome: _Outcome) -> list[Event]:
     party.state.focus = instance
     # A correspondent with our own long-term key is reported under its fingerprint, as any other is: the option "accept"
     # of the reading AKE-REFLECTION. [AKE-BOTH-1, AKE-REFLECT-2]
-    established = Established(
+    established = SessionEstablished(
         instance=instance,
         version=header.version,
         ssid=new.ssid,

@@ -11,14 +11,15 @@ from dataclasses import replace
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
     Event,
-    ExtraKey,
-    Outgoing,
-    Reason,
-    Rejected,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
+    RejectReason,
+    SmpAbortReason,
     TextReceived,
-    Unreadable,
 )
-from otterproof.implementations.contract import Finished as FinishedEvent
 
 from . import smp_run
 from .derive import SessionKeys
@@ -54,8 +55,8 @@ def _complain(instance: int, fault: Fault, *, quiet: bool) -> list[Event]:
     Its text is fixed and holds nothing of this party. [ERROR-FORM-2, ERROR-FORM-3, ERROR-TEXT-1]
     """
     if quiet:
-        return [Rejected(fault.reason, fault.field, fault.offset)]  # [DATA-FLAGS-4]
-    return [Unreadable(instance, fault.reason, fault.field, fault.offset), Outgoing(UNREADABLE_ERROR)]
+        return [MessageRejected(fault.reason, fault.field, fault.offset)]  # [DATA-FLAGS-4]
+    return [MessageUnreadable(instance, fault.reason, fault.field, fault.offset), OutgoingMessage(UNREADABLE_ERROR)]
 
 
 def _open(party: Party, instance: int, message: DataMessage) -> tuple[bytes, SessionKeys]:
@@ -66,7 +67,7 @@ def _open(party: Party, instance: int, message: DataMessage) -> tuple[bytes, Ses
     """
     session = party.encrypted(instance)
     if session is None:
-        raise Fault(Reason.NOT_ENCRYPTED)
+        raise Fault(RejectReason.NOT_ENCRYPTED)
     pair = (message.recipient_keyid, message.sender_keyid)
     session.ratchet.check_pair(pair)
     ratchet, keys = session.ratchet.with_keys(pair)
@@ -76,10 +77,10 @@ def _open(party: Party, instance: int, message: DataMessage) -> tuple[bytes, Ses
     # From here on the derived keys are kept, and so is it that one of them verified, whatever else is wrong.
     party.put_encrypted(instance, replace(session, ratchet=ratchet))
     if not verified:
-        raise Fault(Reason.BAD_MAC)  # [KEYMGMT-RECV-5]
+        raise Fault(RejectReason.BAD_MAC)  # [KEYMGMT-RECV-5]
     ratchet = ratchet.accept_counter(pair, int.from_bytes(message.ctr, "big"))  # [DATA-CTR-4]
     if not in_group(message.next_dh):
-        raise Fault(Reason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
+        raise Fault(RejectReason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
     _rotate(party, instance, replace(session, ratchet=ratchet), message)
     return aes_ctr(keys.receiving_aes, message.encrypted_message, message.ctr), keys  # [KEYMGMT-RECV-7]
 
@@ -114,11 +115,11 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
     while offset < len(data):
         start = offset + _TLV_HEADER.size
         if start > len(data):
-            raise Fault(Reason.BAD_TLV)
+            raise Fault(RejectReason.BAD_TLV)
         kind, length = _TLV_HEADER.unpack_from(data, offset)
         offset = start + length
         if offset > len(data):
-            raise Fault(Reason.BAD_TLV)
+            raise Fault(RejectReason.BAD_TLV)
         yield kind, data[start:offset]
 
 
@@ -139,7 +140,7 @@ def _deliver(party: Party, instance: int, plaintext: bytes, keys: SessionKeys) -
             events += _receive_tlv(party, instance, session, kind, value, keys)
             session = party.encrypted(instance)
     except Fault as fault:
-        events.append(Rejected(fault.reason))
+        events.append(MessageRejected(fault.reason))
     return events
 
 
@@ -154,10 +155,10 @@ def _receive_tlv(
     # In version 2 it is a TLV of unknown type. [EXTRA-KEY-5]
     if kind == Tlv.EXTRA_KEY and party.session(instance).version == 3:
         if len(value) < _USE_SIZE:
-            return [Rejected(Reason.BAD_TLV)]  # [TLV-EXTRA-4]
+            return [MessageRejected(RejectReason.BAD_TLV)]  # [TLV-EXTRA-4]
         use = int.from_bytes(value[:_USE_SIZE], "big")  # [TLV-EXTRA-2]
         # The key is that of the pair this very message was read with. [EXTRA-KEY-2, EXTRA-KEY-3, EXTRA-KEY-4]
-        return [ExtraKey(instance, True, use, value[_USE_SIZE:], keys.extra)]
+        return [ExtraKeyDerived(instance, True, use, value[_USE_SIZE:], keys.extra)]
     return []  # padding, or a type that is not known [TLV-FORM-4, TLV-PADDING-2]
 
 
@@ -169,7 +170,7 @@ def _disconnected(party: Party, instance: int, session: Encrypted) -> list[Event
     pending = whole.pending_mac_keys.plus(session.ratchet.mac_keys())
     party.put(replace(whole, message=Finished(session.fingerprint), pending_mac_keys=pending))
     party.forget_keys(tuple(session.ratchet.our_keys.values()))
-    return [*smp_run.dropped(instance, session, Reason.SESSION_LEFT), FinishedEvent(instance)]  # [TLV-END-3]
+    return [*smp_run.dropped(instance, session, SmpAbortReason.SESSION_LEFT), PeerEndedSession(instance)]  # [TLV-END-3]
 
 
 def _heartbeat(party: Party, instance: int) -> list[Event]:

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from otterproof.implementations.contract import RECENT, Event, StoredDropped
+from otterproof.implementations.contract import RECENT, Event, StoredTextDropped
 
 from .derive import SessionKeys
 from .growing import Chain
@@ -97,5 +97,5 @@ def send_stored(party: Party, instance: int, session: Encrypted) -> list[Event]:
             session = sent.session
             events += sent.events
         else:
-            events.append(StoredDropped(entry.text))
+            events.append(StoredTextDropped(entry.text))
     return events

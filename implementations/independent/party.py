@@ -19,10 +19,10 @@ from otterproof.implementations.contract import (
     Entropy,
     Event,
     OtrError,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     Policy,
-    Reason,
+    RejectReason,
 )
 
 from . import dsa, text
@@ -176,7 +176,7 @@ class Party:
             if tag and isinstance(session.message, Plaintext):
                 del sessions[tag]
                 return
-        raise Fault(Reason.TOO_MANY_INSTANCES)
+        raise Fault(RejectReason.TOO_MANY_INSTANCES)
 
     def forget_keys(self, dropped: tuple[KeyPair, ...]) -> None:
         """Key pairs have left our_dh: end the announcement of one of them, and the waiting for an answer to it."""
@@ -209,4 +209,4 @@ class Party:
     def emit(self, message: Encoded) -> list[Event]:
         """Transmit an encoded message of any kind, in fragments if it must be. [FRAGMENT-SEND-9]"""
         pieces = split(text.armour(message.raw), message.header, self.config.max_message_size)
-        return [Outgoing(piece) for piece in pieces]
+        return [OutgoingMessage(piece) for piece in pieces]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from otterproof.implementations.contract import RatchetSnapshot, Reason
+from otterproof.implementations.contract import RatchetSnapshot, RejectReason
 
 from .derive import SessionKeys, session_keys, shared_secret
 from .primitives import KeyPair
@@ -99,9 +99,9 @@ class Ratchet:
         ours, theirs = pair
         if ours not in self.our_keys or theirs not in self.their_keys:
             # [KEYMGMT-RECV-2, KEYMGMT-RECV-3, KEYMGMT-RECV-4]
-            raise Fault(Reason.UNKNOWN_KEY)
+            raise Fault(RejectReason.UNKNOWN_KEY)
         if theirs == self.their_keyid == _LAST_KEYID:  # [KEYMGMT-NEXT-2]
-            raise Fault(Reason.UNKNOWN_KEY)
+            raise Fault(RejectReason.UNKNOWN_KEY)
 
     def with_keys(self, pair: Pair) -> tuple[Ratchet, SessionKeys]:
         """The derived keys of a live pair; the exponentiation is made once per pair.
@@ -132,7 +132,7 @@ class Ratchet:
         [KEYMGMT-RECV-6, KEYMGMT-RECV-10, DATA-RECV-13]
         """
         if counter <= self.received.get(pair, 0):
-            raise Fault(Reason.BAD_COUNTER)
+            raise Fault(RejectReason.BAD_COUNTER)
         return replace(self, received={**self.received, pair: counter})
 
     def mac_keys(self, pairs: Iterable[Pair] | None = None) -> tuple[bytes, ...]:

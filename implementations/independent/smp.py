@@ -10,16 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from otterproof.implementations.contract import Reason
+from otterproof.implementations.contract import SmpAbortReason
 
 from .primitives import G, P, Q, in_group, power, quotient, sha256
-from .wire import Fault, encode_mpi
+from .wire import encode_mpi
 
 #: Draws the exponent of the given label, 1536 bits.
 Draw = Callable[[str], int]
 
 #: Above any value that a proof's c, a SHA256 hash, can have.
 _HASH_LIMIT = 1 << 256
+
+
+class RunFault(Exception):
+    """An SMP message that ends its run. It holds the reason alone, no value of the message. [ROBUST-LEAK-1]"""
+
+    def __init__(self, reason: SmpAbortReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +88,14 @@ def _hash(version: int, *values: int) -> int:
 
 
 def _check(*, elements: Sequence[int], responses: Sequence[int]) -> None:
-    """Raise Fault unless the group elements are in range and the D values are reduced. [SMPMATH-DVALUE-1]"""
+    """Raise RunFault unless the group elements are in range and the D values are reduced. [SMPMATH-DVALUE-1]"""
     if not all(map(in_group, elements)) or not all(response < Q for response in responses):
-        raise Fault(Reason.SMP_BAD_ELEMENT)
+        raise RunFault(SmpAbortReason.SMP_BAD_ELEMENT)
 
 
 def _demand(proved: bool) -> None:
     if not proved:
-        raise Fault(Reason.SMP_BAD_PROOF)
+        raise RunFault(SmpAbortReason.SMP_BAD_PROOF)
 
 
 def _bounded(*challenges: int) -> None:
@@ -145,7 +153,7 @@ def begin(x: int, draw: Draw) -> tuple[Expect2, list[int]]:
 
 
 def check_message_1(values: Sequence[int], question: bytes | None) -> Asked:
-    """The state in which the user is to be asked. Raises Fault. [Receiving a type 2 TLV]"""
+    """The state in which the user is to be asked. Raises RunFault. [Receiving a type 2 TLV]"""
     g2a, c2, d2, g3a, c3, d3 = values  # [SMPMATH-ORDER-1]
     _check(elements=(g2a, g3a), responses=(d2, d3))  # [SMPMATH-RANGE-1, SMPMATH-RANGE-2, SMPMATH-RANGE-11]
     _bounded(c2, c3)
@@ -168,7 +176,7 @@ def answer(asked: Asked, y: int, draw: Draw) -> tuple[Expect3, list[int]]:
 
 
 def answer_message_2(state: Expect2, values: Sequence[int], draw: Draw) -> tuple[Expect4, list[int]]:
-    """Check SMP message 2 and make message 3. Raises Fault. [Receiving a type 3 TLV; SMPMATH-EXP-4]"""
+    """Check SMP message 2 and make message 3. Raises RunFault. [Receiving a type 3 TLV; SMPMATH-EXP-4]"""
     g2b, c2, d2, g3b, c3, d3, pb, qb, cp, d5, d6 = values  # [SMPMATH-ORDER-2]
     # [SMPMATH-RANGE-3, SMPMATH-RANGE-4, SMPMATH-RANGE-5, SMPMATH-RANGE-6, SMPMATH-RANGE-12]
     _check(elements=(g2b, g3b, pb, qb), responses=(d2, d3, d5, d6))
@@ -186,7 +194,7 @@ def answer_message_2(state: Expect2, values: Sequence[int], draw: Draw) -> tuple
 
 
 def answer_message_3(state: Expect3, values: Sequence[int], draw: Draw) -> tuple[bool, list[int]]:
-    """Check SMP message 3 and make message 4; the flag tells if x = y. Raises Fault. [Receiving a type 4 TLV]
+    """Check SMP message 3 and make message 4; the flag tells if x = y. Raises RunFault. [Receiving a type 4 TLV]
 
     No test is made that P_a and Q_a differ from P_b and Q_b, for the first proof takes the exponents that they were
     made with, and a peer that copies ours does not know them. [SMPMATH-EQUAL-1]
@@ -205,7 +213,7 @@ def answer_message_3(state: Expect3, values: Sequence[int], draw: Draw) -> tuple
 
 
 def conclude(state: Expect4, values: Sequence[int]) -> bool:
-    """Check SMP message 4, and tell if x = y. Raises Fault. [Receiving a type 5 TLV]"""
+    """Check SMP message 4, and tell if x = y. Raises RunFault. [Receiving a type 5 TLV]"""
     rb, cr, d7 = values  # [SMPMATH-ORDER-4]
     _check(elements=(rb,), responses=(d7,))  # [SMPMATH-RANGE-10, SMPMATH-RANGE-14]
     _bounded(cr)

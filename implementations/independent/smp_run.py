@@ -11,13 +11,14 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
-from otterproof.implementations.contract import Event, Reason, SmpAborted, SmpFinished, SmpRequested
+from otterproof.implementations.contract import Event, SmpAborted, SmpAbortReason, SmpFinished, SmpRequested
 
 from . import smp
 from .outbound import Sent, Tlv, send_tlv
 from .party import Party
 from .primitives import sha256
 from .session import Encrypted
+from .smp import RunFault
 from .wire import Fault, Reader, encode_mpi
 
 #: The TLV types that this module receives.
@@ -35,26 +36,26 @@ def _encode_values(values: Sequence[int]) -> bytes:
 
 
 def _read_values(value: bytes, count: int) -> list[int]:
-    """The MPIs of a TLV. Raises Fault(SMP_MALFORMED). [TLV-SMP-8]
+    """The MPIs of a TLV. Raises RunFault(SMP_MALFORMED). [TLV-SMP-8]
 
     The count is compared before any is read, so a huge one does no harm. [TLV-SMP-10]
     """
     reader = Reader(value)
     try:
         if reader.number("count", 4) != count:
-            raise Fault(Reason.SMP_MALFORMED)
+            raise RunFault(SmpAbortReason.SMP_MALFORMED)
         values = [reader.mpi("value") for _ in range(count)]
         reader.end()
     except Fault:
-        raise Fault(Reason.SMP_MALFORMED) from None
+        raise RunFault(SmpAbortReason.SMP_MALFORMED) from None
     return values
 
 
 def _read_question(value: bytes) -> tuple[bytes, bytes]:
-    """The question of a type 7 TLV, and what follows its NUL. Raises Fault(SMP_MALFORMED). [TLV-SMP-6]"""
+    """The question of a type 7 TLV, and what follows its NUL. Raises RunFault(SMP_MALFORMED). [TLV-SMP-6]"""
     question, nul, rest = value.partition(b"\0")
     if not nul:
-        raise Fault(Reason.SMP_MALFORMED)
+        raise RunFault(SmpAbortReason.SMP_MALFORMED)
     return question, rest
 
 
@@ -108,18 +109,18 @@ def abort(party: Party, instance: int, session: Encrypted) -> Sent:
 def receive(party: Party, instance: int, session: Encrypted, kind: Tlv, value: bytes) -> list[Event]:
     """Act on a TLV whose type is one of SMP_TYPES. [State Transitions]"""
     if kind is Tlv.SMP_ABORT:  # not answered [TLV-SMP-4, SMP-ACTION-2]
-        told = dropped(instance, session, Reason.PEER_ABORTED)
+        told = dropped(instance, session, SmpAbortReason.PEER_ABORTED)
         if told:
             party.put_encrypted(instance, replace(session, smp=smp.Expect1()))
         return told
     try:
         return _receive_message(party, instance, session, kind, value)
-    except Fault as fault:  # whatever is wrong, neither a message of SMP nor an outcome follows
+    except RunFault as fault:  # whatever is wrong, neither a message of SMP nor an outcome follows
         # [SMP-ABORT-1, SMP-EXPECT-5, SMP-MSG1-5, SMP-MSG2-4, SMP-MSG3-5, SMP-MSG4-4]
         return [*abort(party, instance, session).events, SmpAborted(instance, fault.reason)]
 
 
-def dropped(instance: int, session: Encrypted, reason: Reason) -> list[Event]:
+def dropped(instance: int, session: Encrypted, reason: SmpAbortReason) -> list[Event]:
     """What the user is told when the run in `session`, or the question waiting there, is given up; if there is one."""
     return [] if isinstance(session.smp, smp.Expect1) else [SmpAborted(instance, reason)]
 
@@ -147,4 +148,4 @@ def _receive_message(party: Party, instance: int, session: Encrypted, kind: Tlv,
             return [SmpFinished(instance, equal)]  # [SMP-MSG4-2]
         case _:
             # [SMP-MSG1-1, SMP-MSG2-1, SMP-MSG3-1, SMP-MSG4-1, SMP-BEGIN-5]
-            raise Fault(Reason.SMP_UNEXPECTED)
+            raise RunFault(SmpAbortReason.SMP_UNEXPECTED)

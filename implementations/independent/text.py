@@ -14,7 +14,7 @@ import string
 from dataclasses import dataclass
 from typing import Final
 
-from otterproof.implementations.contract import Policy, Reason
+from otterproof.implementations.contract import Policy, RejectReason
 
 from .wire import Fault
 
@@ -180,10 +180,10 @@ def unarmour(message: bytes, start: int) -> bytes:
     first = start + len(_ARMOUR)
     end = message.find(b".", first)
     if end < 0:
-        raise Fault(Reason.BAD_ARMOUR)
+        raise Fault(RejectReason.BAD_ARMOUR)
     encoded = message[first:end]
     digits = encoded.rstrip(_PAD)
     # a2b_base64 skips what it does not know, so the form is judged first. [ARMOUR-PARSE-1]
     if len(encoded) % 4 or len(encoded) - len(digits) > 2 or not consists_of(digits, _BASE64):
-        raise Fault(Reason.BAD_ARMOUR)
+        raise Fault(RejectReason.BAD_ARMOUR)
     return binascii.a2b_base64(encoded)

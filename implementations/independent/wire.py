@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, VERSIONS, Reason
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, VERSIONS, RejectReason
 
 from .primitives import MAC_SIZE
 
@@ -33,7 +33,9 @@ HANDSHAKE_KINDS: Final = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIG
 IGNORE_UNREADABLE: Final = 0x01
 
 #: The reasons for which a message is discarded by its tags alone.
-TAG_REASONS: Final = frozenset({Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, Reason.OTHER_INSTANCE})
+TAG_REASONS: Final = frozenset(
+    {RejectReason.BAD_SENDER_TAG, RejectReason.BAD_RECEIVER_TAG, RejectReason.OTHER_INSTANCE}
+)
 
 
 class Fault(Exception):
@@ -43,7 +45,7 @@ class Fault(Exception):
     [ROBUST-LEAK-1]
     """
 
-    def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
+    def __init__(self, reason: RejectReason, field: str = "", offset: int = 0) -> None:
         super().__init__(reason.value, field, offset)
         self.reason = reason
         self.field = field
@@ -64,7 +66,7 @@ class Reader:
         """
         end = self.offset + size
         if end > len(self._data):
-            raise Fault(Reason.MALFORMED, name, self.offset)
+            raise Fault(RejectReason.MALFORMED, name, self.offset)
         value = self._data[self.offset : end]
         self.offset = end
         return value
@@ -79,14 +81,14 @@ class Reader:
         try:
             return self.fixed(name, self.number(name, 4))
         except Fault:
-            raise Fault(Reason.MALFORMED, name, start) from None
+            raise Fault(RejectReason.MALFORMED, name, start) from None
 
     def sized_data(self, name: str, size: int) -> bytes:
         """A DATA field that must have a certain length."""
         start = self.offset
         value = self.data(name)
         if len(value) != size:
-            raise Fault(Reason.MALFORMED, name, start)
+            raise Fault(RejectReason.MALFORMED, name, start)
         return value
 
     def mpi(self, name: str) -> int:
@@ -94,13 +96,13 @@ class Reader:
         start = self.offset
         value = self.data(name)
         if value.startswith(b"\0"):
-            raise Fault(Reason.NON_MINIMAL_MPI, name, start)
+            raise Fault(RejectReason.NON_MINIMAL_MPI, name, start)
         return int.from_bytes(value, "big")
 
     def end(self) -> None:
         """Nothing may follow. [choice encoding.trailing-bytes; ARMOUR-PARSE-7]"""
         if self.offset != len(self._data):
-            raise Fault(Reason.MALFORMED, "end", self.offset)
+            raise Fault(RejectReason.MALFORMED, "end", self.offset)
 
 
 def encode_data(value: bytes) -> bytes:
@@ -154,7 +156,7 @@ class Encoded:
 def judge_sender(tag: int) -> None:
     """Raise Fault for a sender tag below the smallest valid one. [Instance Tags; INSTANCE-DISCARD-2]"""
     if tag < MIN_INSTANCE_TAG:
-        raise Fault(Reason.BAD_SENDER_TAG)
+        raise Fault(RejectReason.BAD_SENDER_TAG)
 
 
 def judge_receiver(tag: int, own_tag: int, *, zero_allowed: bool) -> None:
@@ -162,9 +164,9 @@ def judge_receiver(tag: int, own_tag: int, *, zero_allowed: bool) -> None:
     [Instance Tags; INSTANCE-DISCARD-1, INSTANCE-DISCARD-3]
     """
     if 0 < tag < MIN_INSTANCE_TAG:
-        raise Fault(Reason.BAD_RECEIVER_TAG)
+        raise Fault(RejectReason.BAD_RECEIVER_TAG)
     if tag != own_tag and not (tag == 0 and zero_allowed):
-        raise Fault(Reason.OTHER_INSTANCE)
+        raise Fault(RejectReason.OTHER_INSTANCE)
 
 
 def read_header(raw: bytes, own_tag: int) -> Header:
@@ -175,7 +177,7 @@ def read_header(raw: bytes, own_tag: int) -> Header:
     reader = Reader(raw)
     version = reader.number("version", 2)
     if version not in VERSIONS:  # also a Key Exchange Message of version 1 [ARMOUR-PARSE-4, AKE-V1-1]
-        raise Fault(Reason.UNKNOWN_VERSION)
+        raise Fault(RejectReason.UNKNOWN_VERSION)
     kind = reader.number("type", 1)
     if version == 2:
         return Header(version, kind)
@@ -278,7 +280,7 @@ def read_handshake_body(raw: bytes, header: Header) -> HandshakeMessage:
         case Kind.SIGNATURE:
             message = Signature(_read_sealed(reader))
         case _:
-            raise Fault(Reason.UNKNOWN_TYPE)  # [ARMOUR-PARSE-5]
+            raise Fault(RejectReason.UNKNOWN_TYPE)  # [ARMOUR-PARSE-5]
     reader.end()
     return message
 
@@ -296,6 +298,6 @@ def read_data_body(raw: bytes, header: Header) -> DataMessage:
     mac = reader.fixed("mac", MAC_SIZE)
     start = reader.offset
     if len(reader.data("old_mac_keys")) % MAC_SIZE:  # [DATA-OLDMACS-1]
-        raise Fault(Reason.MALFORMED, "old_mac_keys", start)
+        raise Fault(RejectReason.MALFORMED, "old_mac_keys", start)
     reader.end()
     return DataMessage(flags, sender_keyid, recipient_keyid, next_dh, ctr, encrypted_message, authenticated, mac)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from re import compile as regex
 
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Reason
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, RejectReason
 
 from .numbers import DSA_PART, sha1
 
@@ -23,7 +23,7 @@ class Reject(Exception):
     It holds nothing of the content of the message. [ROBUST-LEAK-1]
     """
 
-    def __init__(self, reason: Reason, field: str = "", offset: int = 0) -> None:
+    def __init__(self, reason: RejectReason, field: str = "", offset: int = 0) -> None:
         super().__init__(reason, field, offset)
         self.reason = reason
         self.field = field
@@ -134,21 +134,21 @@ def read(layout: tuple[Part, ...], body: bytes, offset: int = 0) -> Fields:
             offset += 4
             size = int.from_bytes(body[start:offset])
             if kind is Kind.DATA and part.size and (size % part.size if part.multiple else size != part.size):
-                raise Reject(Reason.MALFORMED, part.name, start)
+                raise Reject(RejectReason.MALFORMED, part.name, start)
         elif kind is not Kind.FIXED:
             size = kind.value
         # Compared before anything is read, so a huge length costs nothing.
         # [ARMOUR-PARSE-6, TYPES-DATA-2, TYPES-DATA-3]
         if offset + size > end:
-            raise Reject(Reason.MALFORMED, part.name, start)
+            raise Reject(RejectReason.MALFORMED, part.name, start)
         raw = body[offset : offset + size]
         if kind is Kind.MPI and raw[:1] == b"\0":
-            raise Reject(Reason.NON_MINIMAL_MPI, part.name, start)  # [TYPES-MPI-5, KEYS-FPR-5]
+            raise Reject(RejectReason.NON_MINIMAL_MPI, part.name, start)  # [TYPES-MPI-5, KEYS-FPR-5]
         values[part.name] = raw if kind is Kind.DATA or kind is Kind.FIXED else int.from_bytes(raw)
         offset += size
     # [ARMOUR-PARSE-7]
     if offset != end:
-        raise Reject(Reason.MALFORMED, "end", offset)
+        raise Reject(RejectReason.MALFORMED, "end", offset)
     return Fields(values)
 
 
@@ -191,7 +191,7 @@ def unarmour(text: bytes) -> bytes:
     """
     content, stop, _ = text.partition(b".")
     if not stop or len(content) % 4 or _BASE64.fullmatch(content) is None:
-        raise Reject(Reason.BAD_ARMOUR)
+        raise Reject(RejectReason.BAD_ARMOUR)
     return a2b_base64(content)
 
 
@@ -201,8 +201,8 @@ def check_tags(sender: int, receiver: int, own: int) -> None:
     [Instance Tags; FRAGMENT-RECV-6, INSTANCE-DISCARD-1, INSTANCE-DISCARD-2, INSTANCE-DISCARD-3, INSTANCE-ZERO-2]
     """
     if sender < MIN_INSTANCE_TAG:
-        raise Reject(Reason.BAD_SENDER_TAG)
+        raise Reject(RejectReason.BAD_SENDER_TAG)
     if 0 < receiver < MIN_INSTANCE_TAG:
-        raise Reject(Reason.BAD_RECEIVER_TAG)
+        raise Reject(RejectReason.BAD_RECEIVER_TAG)
     if receiver not in (0, own):
-        raise Reject(Reason.OTHER_INSTANCE)  # a fragment's tags are checked here, too [FRAGMENT-RECV-5]
+        raise Reject(RejectReason.OTHER_INSTANCE)  # a fragment's tags are checked here, too [FRAGMENT-RECV-5]

@@ -24,21 +24,22 @@ from otterproof.implementations.contract import (
     MAX_TEXT,
     MIN_INSTANCE_TAG,
     MIN_MESSAGE_SIZE,
-    Ended,
+    ActionRefused,
     Entropy,
-    ErrorReceived,
+    ErrorMessageReceived,
     Event,
-    ExtraKey,
+    ExtraKeyDerived,
     MessageState,
     OtrError,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
-    Reason,
-    Refused,
+    RefuseReason,
+    RejectReason,
     SmpState,
     TextReceived,
+    UserEndedSession,
 )
 
 from . import exchange, handshake, smp, text
@@ -96,11 +97,11 @@ class ReferenceEngine:
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> Sequence[Event]:
         session = self._session(instance)
         if session is None:
-            return [Refused("send", Reason.WRONG_STATE)]
+            return [ActionRefused("send", RefuseReason.WRONG_STATE)]
         if len(text) > MAX_TEXT or not 0 <= (padding or 0) <= MAX_PADDING:
-            return [Refused("send", Reason.TOO_LONG)]
+            return [ActionRefused("send", RefuseReason.TOO_LONG)]
         if b"\0" in text:
-            return [Refused("send", Reason.HAS_NUL)]
+            return [ActionRefused("send", RefuseReason.HAS_NUL)]
         step = self._step()
         match session.message_state:
             case MessageState.ENCRYPTED:
@@ -109,7 +110,7 @@ class ReferenceEngine:
                 exchange.send_data(step, session.instance, text, *tlvs)
             case MessageState.FINISHED:  # [STATE-FINISHED-1, USER-SEND-8, USER-SEND-9, USER-SEND-10]
                 _store(step, text, session.fingerprint)
-                step.emit(Refused("send", Reason.WRONG_STATE))
+                step.emit(ActionRefused("send", RefuseReason.WRONG_STATE))
             case MessageState.PLAINTEXT:
                 _send_in_the_clear(step, text)
         return self._commit(step)
@@ -117,8 +118,8 @@ class ReferenceEngine:
     def start(self) -> Sequence[Event]:
         policy = self._state.policy
         if not _enabled(policy):
-            return [Refused("start", Reason.NOT_IN_VERSION)]
-        return [Outgoing(text.query(policy))]  # in every state [USER-START-1, USER-START-2]
+            return [ActionRefused("start", RefuseReason.NOT_IN_VERSION)]
+        return [OutgoingMessage(text.query(policy))]  # in every state [USER-START-1, USER-START-2]
 
     def end(self, *, instance: int | None = None) -> Sequence[Event]:
         session = self._session(instance)
@@ -134,7 +135,7 @@ class ReferenceEngine:
             step.put(replace(session, message_state=MessageState.PLAINTEXT, fingerprint=b""))
         if session.instance == step.focus:
             step.heard_plaintext = False  # [USER-SEND-4]
-        step.emit(Ended(session.instance))
+        step.emit(UserEndedSession(session.instance))
         return self._commit(step)
 
     def smp_start(
@@ -142,11 +143,11 @@ class ReferenceEngine:
     ) -> Sequence[Event]:
         session = self._encrypted(instance)
         if session is None:
-            return [Refused("smp_start", Reason.WRONG_STATE)]  # [SMP-STATE-1, SMP-USE-1]
+            return [ActionRefused("smp_start", RefuseReason.WRONG_STATE)]  # [SMP-STATE-1, SMP-USE-1]
         if question is not None and len(question) > MAX_QUESTION:
-            return [Refused("smp_start", Reason.TOO_LONG)]
+            return [ActionRefused("smp_start", RefuseReason.TOO_LONG)]
         if question is not None and b"\0" in question:
-            return [Refused("smp_start", Reason.HAS_NUL)]
+            return [ActionRefused("smp_start", RefuseReason.HAS_NUL)]
         step = self._step()
         # [SMP-BEGIN-3]
         if session.smp.state is not SmpState.EXPECT1:
@@ -163,7 +164,7 @@ class ReferenceEngine:
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> Sequence[Event]:
         session = self._encrypted(instance)
         if session is None or session.smp.offer is None:
-            return [Refused("smp_answer", Reason.WRONG_STATE)]  # [SMP-TRUST-2]
+            return [ActionRefused("smp_answer", RefuseReason.WRONG_STATE)]  # [SMP-TRUST-2]
         step = self._step()
         y = smp.secret(session.fingerprint, self._fingerprint, session.ssid, secret)  # [SMP-SECRET-7]
         run, numbers = smp.answer(session.smp.offer, y, step.draw_smp_exponent)
@@ -174,7 +175,7 @@ class ReferenceEngine:
     def smp_abort(self, *, instance: int | None = None) -> Sequence[Event]:
         session = self._encrypted(instance)
         if session is None:
-            return [Refused("smp_abort", Reason.WRONG_STATE)]
+            return [ActionRefused("smp_abort", RefuseReason.WRONG_STATE)]
         step = self._step()
         exchange.smp_abort(step, session.instance)  # [SMP-ABORT-2]
         return self._commit(step)
@@ -182,15 +183,15 @@ class ReferenceEngine:
     def extra_key(self, use: int, data: bytes = b"", *, instance: int | None = None) -> Sequence[Event]:
         session = self._encrypted(instance)
         if session is None:
-            return [Refused("extra_key", Reason.WRONG_STATE)]
+            return [ActionRefused("extra_key", RefuseReason.WRONG_STATE)]
         if session.version == 2:
-            return [Refused("extra_key", Reason.NOT_IN_VERSION)]  # [EXTRA-KEY-5]
+            return [ActionRefused("extra_key", RefuseReason.NOT_IN_VERSION)]  # [EXTRA-KEY-5]
         if len(data) > MAX_EXTRA_KEY_DATA or not 0 <= use < 1 << 32:
-            return [Refused("extra_key", Reason.TOO_LONG)]
+            return [ActionRefused("extra_key", RefuseReason.TOO_LONG)]
         step = self._step()
         # [EXTRA-KEY-2, TLV-EXTRA-1, TLV-EXTRA-2, TLV-EXTRA-3]
         keys = exchange.send_data(step, session.instance, b"", (exchange.EXTRA_KEY, use.to_bytes(4) + data))
-        step.emit(ExtraKey(session.instance, False, use, data, keys.extra_key))
+        step.emit(ExtraKeyDerived(session.instance, False, use, data, keys.extra_key))
         return self._commit(step)
 
     # ---- the surroundings ---------------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def _receive(step: Step, message: bytes, reassembled: bool = False) -> None:
     """Every kind of message, in every state. [STATE-ACTIONS-1]"""
     match text.classify(message):
         case text.BadFragment():
-            step.reject(Reject(Reason.NESTED_FRAGMENT if reassembled else Reason.BAD_FRAGMENT))
+            step.reject(Reject(RejectReason.NESTED_FRAGMENT if reassembled else RejectReason.BAD_FRAGMENT))
         case text.Fragment() as fragment:
             _guard(step, lambda: _receive_fragment(step, fragment, reassembled))
         case text.Encoded(encoded):
@@ -281,9 +282,9 @@ def _receive(step: Step, message: bytes, reassembled: bool = False) -> None:
         # Its bytes are passed on as they are, and no state changes. [ERROR-STATE-1, ERROR-TEXT-2, FRAGMENT-RECV-16]
         case text.ErrorText(error):
             step.fragments = {}
-            step.emit(ErrorReceived(error))  # [ERROR-SHOW-1]
+            step.emit(ErrorMessageReceived(error))  # [ERROR-SHOW-1]
             if Policy.ERROR_START_AKE in step.policy:  # [ERROR-LOOP-1, ERROR-START-1, ERROR-START-2, POLICY-ERROR-1]
-                step.emit(Outgoing(text.query(step.policy)))
+                step.emit(OutgoingMessage(text.query(step.policy)))
         case text.Query(versions):
             step.fragments = {}  # [FRAGMENT-RECV-16]
             _begin_handshake(step, versions)  # and nothing is shown [QUERY-SHOW-1]
@@ -336,18 +337,18 @@ def _receive_encoded(step: Step, encoded: bytes) -> None:
         body = unarmour(encoded)
         version, kind, sender, offset = _read_header(step, body)
     except Reject as reject:
-        if reject.reason in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION):
+        if reject.reason in (RejectReason.BAD_ARMOUR, RejectReason.MALFORMED, RejectReason.UNKNOWN_VERSION):
             step.fragments = {}  # there is no telling whose it was
         raise
     # [FRAGMENT-RECV-16]
     _forget_fragments(step, sender)
     if kind not in _TYPES:
-        raise Reject(Reason.UNKNOWN_TYPE)  # [ARMOUR-PARSE-5]
+        raise Reject(RejectReason.UNKNOWN_TYPE)  # [ARMOUR-PARSE-5]
     if kind == MessageType.DATA:
         exchange.receive(step, sender, body, offset)
         return
     if not text.allowed(step.policy, version):
-        raise Reject(Reason.VERSION_NOT_ALLOWED)
+        raise Reject(RejectReason.VERSION_NOT_ALLOWED)
     handshake.receive(step, version, MessageType(kind), sender, body, offset)
 
 
@@ -357,26 +358,26 @@ def _read_header(step: Step, body: bytes) -> tuple[int, int, int, int]:
     [INSTANCE-DISCARD-4, INSTANCE-DISCARD-5, INSTANCE-MULTI-3, INSTANCE-RANGE-1]
     """
     if len(body) < 2:  # [ARMOUR-PARSE-2]
-        raise Reject(Reason.MALFORMED, "version", 0)
+        raise Reject(RejectReason.MALFORMED, "version", 0)
     version = int.from_bytes(body[:2])
     if version not in (2, 3):
-        raise Reject(Reason.UNKNOWN_VERSION)  # version 1 as well [AKE-V1-1, ARMOUR-PARSE-4]
+        raise Reject(RejectReason.UNKNOWN_VERSION)  # version 1 as well [AKE-V1-1, ARMOUR-PARSE-4]
     if len(body) < 3:
-        raise Reject(Reason.MALFORMED, "type", 2)
+        raise Reject(RejectReason.MALFORMED, "type", 2)
     kind = body[2]
     if version == 2:
         return version, kind, 0, 3
     if len(body) < 7:
-        raise Reject(Reason.MALFORMED, "sender_tag", 3)
+        raise Reject(RejectReason.MALFORMED, "sender_tag", 3)
     sender, receiver = int.from_bytes(body[3:7]), int.from_bytes(body[7:11])
     own = step.instance_tag
     check_tags(sender, 0, own)
     if len(body) < 11:
-        raise Reject(Reason.MALFORMED, "receiver_tag", 7)
+        raise Reject(RejectReason.MALFORMED, "receiver_tag", 7)
     check_tags(sender, receiver, own)
     # [INSTANCE-ZERO-3]
     if receiver == 0 and kind != MessageType.DH_COMMIT:
-        raise Reject(Reason.OTHER_INSTANCE)
+        raise Reject(RejectReason.OTHER_INSTANCE)
     return version, kind, sender, 11
 
 
@@ -391,12 +392,12 @@ def _forget_fragments(step: Step, sender: int) -> None:
 def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) -> None:
     """[Receiving Fragments; FRAGMENT-RECV-1, FRAGMENT-RECV-17, FRAGMENT-RECV-18, FRAGMENT-SAMPLE-1]"""
     if reassembled:
-        raise Reject(Reason.NESTED_FRAGMENT)  # [FRAGMENT-BOUND-3]
+        raise Reject(RejectReason.NESTED_FRAGMENT)  # [FRAGMENT-BOUND-3]
     if fragment.version == 3:
         check_tags(fragment.sender, fragment.receiver, step.instance_tag)  # [FRAGMENT-RECV-22, INSTANCE-RANGE-1]
     # [FRAGMENT-BOUND-2, FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9]
     if not 1 <= fragment.k <= fragment.n <= 0xFFFF:
-        raise Reject(Reason.BAD_FRAGMENT)
+        raise Reject(RejectReason.BAD_FRAGMENT)
     stored = step.fragments.get(fragment.sender)  # [FRAGMENT-RECV-21]
     # [FRAGMENT-RECV-10]
     if fragment.k == 1:
@@ -406,10 +407,10 @@ def _receive_fragment(step: Step, fragment: text.Fragment, reassembled: bool) ->
         store = stored.append(fragment.piece)
     else:
         _forget_fragments(step, fragment.sender)
-        raise Reject(Reason.FRAGMENT_OUT_OF_ORDER)  # [FRAGMENT-RECV-12, FRAGMENT-RECV-19]
+        raise Reject(RejectReason.FRAGMENT_OUT_OF_ORDER)  # [FRAGMENT-RECV-12, FRAGMENT-RECV-19]
     if store.size > MAX_REASSEMBLY:
         _forget_fragments(step, fragment.sender)
-        raise Reject(Reason.TOO_LARGE)  # [FRAGMENT-BOUND-1]
+        raise Reject(RejectReason.TOO_LARGE)  # [FRAGMENT-BOUND-1]
     # [FRAGMENT-RECV-13, FRAGMENT-RECV-14, FRAGMENT-RECV-19]
     if store.k == store.n:
         _forget_fragments(step, fragment.sender)
@@ -433,12 +434,12 @@ def _send_in_the_clear(step: Step, content: bytes) -> None:
     """[User types a message to be sent, MSGSTATE_PLAINTEXT; STATE-PLAINTEXT-2]"""
     policy = step.policy
     if not _enabled(policy):  # [POLICY-OFF-1]
-        step.emit(Outgoing(content))
+        step.emit(OutgoingMessage(content))
     elif Policy.REQUIRE_ENCRYPTION in policy:  # [POLICY-REQUIRE-1, USER-SEND-1, USER-STORED-2]
         _store(step, content, None)
-        step.emit(Outgoing(text.query(policy)))
+        step.emit(OutgoingMessage(text.query(policy)))
     # [POLICY-TAG-1, TAG-FORM-1, TAG-STOP-1, USER-SEND-3, USER-SEND-5]
     elif Policy.SEND_WHITESPACE_TAG in policy and not step.heard_plaintext:
-        step.emit(Outgoing(content + text.whitespace_tag(policy)))
+        step.emit(OutgoingMessage(content + text.whitespace_tag(policy)))
     else:  # [USER-SEND-2]
-        step.emit(Outgoing(content))
+        step.emit(OutgoingMessage(content))

@@ -10,25 +10,26 @@ from dataclasses import replace
 
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
-    ExtraKey,
-    Finished,
+    ExtraKeyDerived,
+    MessageRejected,
     MessageState,
-    Outgoing,
-    Reason,
-    Rejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
+    RejectReason,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     SmpRequested,
     SmpState,
     TextReceived,
-    Unreadable,
 )
 
 from . import smp
 from .codec import LAYOUTS, Fields, MessageType, Reject, data, header, mpi, read
 from .numbers import aes_ctr, hmac_sha1, in_group, same
 from .ratchet import PairKeys, Ratchet
-from .smp import NO_RUN, SmpRun
+from .smp import NO_RUN, SmpFailed, SmpRun
 from .state import Session
 from .step import Step
 
@@ -102,16 +103,16 @@ def receive(step: Step, instance: int, body: bytes, offset: int) -> None:
         fields = read(LAYOUTS[MessageType.DATA], body, offset)
         session = step.session(instance)
         if session.message_state is not MessageState.ENCRYPTED:
-            raise Reject(Reason.NOT_ENCRYPTED)
+            raise Reject(RejectReason.NOT_ENCRYPTED)
         keys, plaintext = _accept(step, session, fields, body)
     except Reject as reject:
         flags = body[offset : offset + 1]
         if flags and flags[0] & IGNORE_UNREADABLE:
             step.reject(reject)  # [DATA-FLAGS-4]
         else:  # [DATA-RECV-6, DATA-RECV-7, DATA-RECV-8, DATA-RECV-9]
-            step.emit(Unreadable(instance, reject.reason, reject.field, reject.offset))
+            step.emit(MessageUnreadable(instance, reject.reason, reject.field, reject.offset))
             # A fixed sentence, without secrets and names. [ERROR-FORM-2, ERROR-FORM-3, ERROR-TEXT-1]
-            step.emit(Outgoing(UNREADABLE_ERROR))
+            step.emit(OutgoingMessage(UNREADABLE_ERROR))
         return
     text, nul, records = plaintext.partition(b"\0")  # [TLV-FORM-1, TLV-FORM-6]
     # [DATA-HEARTBEAT-1, DATA-RECV-2, DATA-TEXT-3, TLV-END-4]
@@ -134,13 +135,13 @@ def _accept(step: Step, session: Session, fields: Fields, body: bytes) -> tuple[
     ids = (rkid, skid)
     # No key could follow it. [KEYMGMT-NEXT-2]
     if skid == ratchet.their_keyid == _MAX_KEYID:
-        raise Reject(Reason.UNKNOWN_KEY)
+        raise Reject(RejectReason.UNKNOWN_KEY)
     keys = ratchet.pair(ids)  # also of the previous keys [KEYMGMT-RECV-1, KEYMGMT-RECV-8, KEYMGMT-ROTATE-6]
     try:
         _verify(keys, fields, body)
     except Reject as reject:
         # Only the keys, once derived, and that they verified something are worth keeping of a message that is refused.
-        keys = replace(keys, verified=keys.verified or reject.reason is not Reason.BAD_MAC)
+        keys = replace(keys, verified=keys.verified or reject.reason is not RejectReason.BAD_MAC)
         step.put(replace(session, ratchet=ratchet.with_pair(ids, keys)))
         raise
     ctr, next_dh = fields.data("ctr"), fields.number("next_dh")
@@ -166,13 +167,13 @@ def _verify(keys: PairKeys, fields: Fields, body: bytes) -> None:
     # From the first byte to the field before the MAC. [DATA-MAC-2, DATA-MAC-3]
     authenticated = len(body) - 20 - len(data(fields.data("old_mac_keys")))
     if not same(hmac_sha1(keys.receiving_mac, body[:authenticated]), fields.data("mac")):
-        raise Reject(Reason.BAD_MAC)  # [DATA-MAC-1, KEYMGMT-RECV-5]
+        raise Reject(RejectReason.BAD_MAC)  # [DATA-MAC-1, KEYMGMT-RECV-5]
     # The last counter of a new pair is 0, so that a counter of 0 is refused. A repeated message is refused, too.
     # [DATA-CTR-2, DATA-CTR-4, DATA-RECV-13, KEYMGMT-RECV-6]
     if int.from_bytes(fields.data("ctr")) <= keys.received:
-        raise Reject(Reason.BAD_COUNTER)
+        raise Reject(RejectReason.BAD_COUNTER)
     if not in_group(fields.number("next_dh")):
-        raise Reject(Reason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
+        raise Reject(RejectReason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
 
 
 def _heartbeat(step: Step, instance: int) -> None:
@@ -195,7 +196,7 @@ def leave_encrypted(step: Step, instance: int, state: MessageState) -> None:
     session = step.session(instance)
     ratchet = ratchet_of(session)
     if session.smp.under_way:
-        step.emit(SmpAborted(instance, Reason.SESSION_LEFT))
+        step.emit(SmpAborted(instance, SmpAbortReason.SESSION_LEFT))
     identity = session.fingerprint if state is MessageState.FINISHED else b""
     step.put(replace(session, message_state=state, ratchet=None, smp=NO_RUN, ssid=b"", fingerprint=identity))
     step.forget(ratchet.ours)
@@ -222,7 +223,7 @@ def _records(records: bytes) -> Iterator[Tlv]:
     while at < len(records):
         end = at + 4 + int.from_bytes(records[at + 2 : at + 4])
         if len(records) < at + 4 or len(records) < end:
-            raise Reject(Reason.BAD_TLV)
+            raise Reject(RejectReason.BAD_TLV)
         yield int.from_bytes(records[at : at + 2]), records[at + 4 : end]
         at = end
 
@@ -235,7 +236,7 @@ def _handle_tlvs(step: Step, instance: int, records: bytes, keys: PairKeys) -> N
             if kind == DISCONNECTED:
                 collect_mac_keys(step, instance)
                 leave_encrypted(step, instance, MessageState.FINISHED)
-                step.emit(Finished(instance))
+                step.emit(PeerEndedSession(instance))
                 return
             if kind in _SMP_HANDLERS:
                 _smp_received(step, instance, kind, value)
@@ -253,11 +254,11 @@ def _extra_key_received(step: Step, instance: int, value: bytes, keys: PairKeys)
         return
     # [TLV-EXTRA-4]
     if len(value) < 4:
-        step.emit(Rejected(Reason.BAD_TLV))
+        step.emit(MessageRejected(RejectReason.BAD_TLV))
         return
     # The key is that of the message that brings the TLV, even if the message has changed the current keys.
     # [EXTRA-KEY-2, EXTRA-KEY-3, TLV-EXTRA-2]
-    step.emit(ExtraKey(instance, True, int.from_bytes(value[:4]), value[4:], keys.extra_key))
+    step.emit(ExtraKeyDerived(instance, True, int.from_bytes(value[:4]), value[4:], keys.extra_key))
 
 
 # SMP
@@ -267,7 +268,7 @@ def _smp_aborted(step: Step, instance: int) -> None:
     session = step.session(instance)
     if session.smp.under_way:
         step.put(replace(session, smp=NO_RUN))
-        step.emit(SmpAborted(instance, Reason.PEER_ABORTED))
+        step.emit(SmpAborted(instance, SmpAbortReason.PEER_ABORTED))
 
 
 def _smp_received(step: Step, instance: int, kind: int, value: bytes) -> None:
@@ -279,11 +280,11 @@ def _smp_received(step: Step, instance: int, kind: int, value: bytes) -> None:
     expected, handler = _SMP_HANDLERS[kind]
     try:
         if step.session(instance).smp.state is not expected:
-            raise Reject(Reason.SMP_UNEXPECTED)
+            raise SmpFailed(SmpAbortReason.SMP_UNEXPECTED)
         handler(step, instance, kind, value)
-    except Reject as reject:
+    except SmpFailed as failed:
         smp_abort(step, instance)
-        step.emit(SmpAborted(instance, reject.reason))
+        step.emit(SmpAborted(instance, failed.reason))
 
 
 def smp_abort(step: Step, instance: int) -> None:
@@ -301,7 +302,7 @@ def _smp_1(step: Step, instance: int, kind: int, value: bytes) -> None:
     if kind == SMP_1Q:  # [TLV-SMP-5, TLV-SMP-6]
         question, nul, value = value.partition(b"\0")
         if not nul:
-            raise Reject(Reason.SMP_MALFORMED)
+            raise SmpFailed(SmpAbortReason.SMP_MALFORMED)
     smp_put(step, instance, smp.offered(smp.decode(SMP_1, value)))
     step.emit(SmpRequested(instance, question))  # [SMP-MSG1-4]
 

@@ -16,11 +16,12 @@ from otterproof.implementations.contract import (
     RECENT,
     AuthState,
     DsaPublicKey,
-    Established,
     MessageState,
-    Reason,
+    RejectReason,
+    SessionEstablished,
     SmpAborted,
-    StoredDropped,
+    SmpAbortReason,
+    StoredTextDropped,
 )
 
 from .codec import (
@@ -83,7 +84,7 @@ def receive(step: Step, version: int, kind: MessageType, instance: int, body: by
     if transition is None:
         # [DHKEY-NONE-1, DHKEY-REVEALSIG-1; REVEAL-NONE-1, REVEAL-DHKEY-1, REVEAL-AWAITSIG-1; SIG-NONE-1, SIG-DHKEY-1,
         # SIG-REVEALSIG-1]
-        raise Reject(Reason.UNEXPECTED)
+        raise Reject(RejectReason.UNEXPECTED)
     transition(step, Peer(version, session), fields)
 
 
@@ -131,7 +132,7 @@ def _commits_collide(step: Step, peer: Peer, fields: Fields) -> None:
     """
     auth = peer.session.auth
     if isinstance(auth, AwaitingDHKey) and auth.commit.hashed_gx > fields.data("hashed_gx"):
-        step.reject(Reject(Reason.COLLISION_WON))
+        step.reject(Reject(RejectReason.COLLISION_WON))
         step.transmit(auth.commit.message, peer.version)  # [COMMIT-DHKEY-3, COMMIT-DHKEY-8]
     else:
         _answer_commit(step, peer, fields)
@@ -152,9 +153,9 @@ def _reveal(step: Step, peer: Peer, fields: Fields) -> None:
     """D-H Key received: reply with a Reveal Signature Message. [DHKEY-DHKEY-1]"""
     commit, gy = _state(peer.session, AwaitingDHKey).commit, fields.number("gy")
     if not in_group(gy):
-        raise Reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1]
+        raise Reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1]
     if peer.version == 3 and gy in step.answers:  # [AKE-REFLECT-1]
-        raise Reject(Reason.UNEXPECTED)  # another session has it, and would have the same keys; or it is our own
+        raise Reject(RejectReason.UNEXPECTED)  # another session has it, and would have the same keys; or it is our own
     step.make_room(peer.session.instance)
     step.answers |= {gy}
     keys = derive(gy, commit.x)
@@ -168,7 +169,7 @@ def _reveal_again(step: Step, peer: Peer, fields: Fields) -> None:
     """The same D-H Key once more: retransmit the same Reveal Signature Message. [DHKEY-SIG-1, DHKEY-SIG-2]"""
     auth = _state(peer.session, AwaitingSig)
     if fields.number("gy") != auth.gy:
-        raise Reject(Reason.UNEXPECTED)
+        raise Reject(RejectReason.UNEXPECTED)
     step.transmit(auth.message, peer.version, peer.session.instance)
 
 
@@ -177,10 +178,10 @@ def _reveal_received(step: Step, peer: Peer, fields: Fields) -> None:
     auth = _state(peer.session, AwaitingRevealSig)
     gxmpi = aes_ctr(fields.data("revealed_key"), _ZERO, auth.encrypted_gx)
     if not same(sha256(gxmpi), auth.hashed_gx):
-        raise Reject(Reason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
+        raise Reject(RejectReason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
     gx = read(GXMPI, gxmpi).number("gx")  # [COMMIT-GX-6, REVEAL-SIG-10]
     if not in_group(gx):
-        raise Reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
+        raise Reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
     keys = derive(gx, auth.y)
     signer, keyid = _check_signature(fields, keys.c, keys.m1, keys.m2, gx, auth.y.public)
     block = _sign(step, keys.c_primed, keys.m1_primed, keys.m2_primed, auth.y.public, gx)  # [SIG-SIG-1]
@@ -253,17 +254,17 @@ def _check_signature(
     """The signer's long-term key and D-H key id, or Reject."""
     encrypted = fields.data("encrypted_signature")
     if not same(hmac_sha256(m2, data(encrypted))[:20], fields.data("mac")):
-        raise Reject(Reason.BAD_MAC)  # [AKE-VERIFY-2, AKE-VERIFY-4]
+        raise Reject(RejectReason.BAD_MAC)  # [AKE-VERIFY-2, AKE-VERIFY-4]
     x = read(SIGNATURE_BLOCK, aes_ctr(c, _ZERO, encrypted))  # [REVEAL-SIG-9, SIG-SIG-9]
     signer = DsaPublicKey(x.number("p"), x.number("q"), x.number("g"), x.number("y"))
     keyid = x.number("keyid")
     if x.number("pubkey_type") != 0 or not acceptable(signer):
-        raise Reject(Reason.BAD_PUBLIC_KEY)  # [KEYS-PARAMS-1, KEYS-PUBKEY-4]
+        raise Reject(RejectReason.BAD_PUBLIC_KEY)  # [KEYS-PARAMS-1, KEYS-PUBKEY-4]
     if keyid == 0:
-        raise Reject(Reason.BAD_KEY_ID)  # [REVEAL-SIG-3, REVEAL-SIG-4, SIG-SIG-3, SIG-SIG-4]
+        raise Reject(RejectReason.BAD_KEY_ID)  # [REVEAL-SIG-3, REVEAL-SIG-4, SIG-SIG-3, SIG-SIG-4]
     signed = hmac_sha256(m1, mpi(theirs) + mpi(ours) + public_key(signer) + keyid.to_bytes(4))
     if not verify(signer, signed, x.data("signature")):
-        raise Reject(Reason.BAD_SIGNATURE)  # [AKE-VERIFY-3, AKE-VERIFY-5]
+        raise Reject(RejectReason.BAD_SIGNATURE)  # [AKE-VERIFY-3, AKE-VERIFY-5]
     return signer, keyid
 
 
@@ -284,7 +285,7 @@ def _complete(
     pairs = {(_OUR_KEYID, their_keyid): PairKeys.derive(ours, theirs, keys.secbytes)}
     if old is not None:
         if session.smp.under_way:
-            step.emit(SmpAborted(session.instance, Reason.REHANDSHAKE))
+            step.emit(SmpAborted(session.instance, SmpAbortReason.REHANDSHAKE))
         # [KEYMGMT-AKE-2, KEYMGMT-AKE-4]
         if theirs == old.theirs[old.their_keyid == their_keyid] and old.their_keyid - their_keyid in (0, 1):
             known, their_keyid = old.theirs, old.their_keyid
@@ -310,7 +311,7 @@ def _complete(
     step.focus = session.instance
     refreshed = old is not None
     step.emit(
-        Established(
+        SessionEstablished(
             instance=session.instance,
             version=peer.version,
             ssid=keys.ssid,
@@ -329,4 +330,4 @@ def _complete(
         if step.now - item.time <= RECENT and item.fingerprint in (None, identity):
             send_data(step, session.instance, item.text)
         else:
-            step.emit(StoredDropped(item.text))
+            step.emit(StoredTextDropped(item.text))

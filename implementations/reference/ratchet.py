@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from otterproof.implementations.contract import RatchetSnapshot, Reason
+from otterproof.implementations.contract import RatchetSnapshot, RejectReason
 
 from .codec import Reject, mpi
 from .numbers import Exponent, G, sha1, sha256
@@ -87,7 +87,7 @@ class Ratchet:
         """
         age = self.our_keyid - keyid
         if age not in (0, 1):
-            raise Reject(Reason.UNKNOWN_KEY)
+            raise Reject(RejectReason.UNKNOWN_KEY)
         return self.ours[1 - age]
 
     def their_key(self, keyid: int) -> int:
@@ -95,7 +95,7 @@ class Ratchet:
         age = self.their_keyid - keyid
         key = self.theirs[1 - age] if age in (0, 1) else None
         if key is None:
-            raise Reject(Reason.UNKNOWN_KEY)
+            raise Reject(RejectReason.UNKNOWN_KEY)
         return key
 
     def pair(self, ids: PairIds) -> PairKeys:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from otterproof.implementations.contract import Reason, SmpState
+from otterproof.implementations.contract import SmpAbortReason, SmpState
 
 from .codec import Kind, Part, Reject, mpi, read
 from .numbers import G, P, Q, in_group, power, sha256
@@ -33,6 +33,17 @@ MESSAGES: dict[int, tuple[str, ...]] = {
     # [SMPMATH-ORDER-4]
     5: ("Rb", "cR", "D7"),
 }
+
+
+class SmpFailed(Exception):
+    """An SMP message fails a check, or is not the one that is expected; becomes an abort, never leaves the engine.
+
+    It holds nothing of the content of the message. [ROBUST-LEAK-1]
+    """
+
+    def __init__(self, reason: SmpAbortReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ def encode(kind: int, numbers: Numbers) -> bytes:
 
 
 def decode(kind: int, value: bytes) -> Numbers:
-    """Read the value of an SMP TLV and check the ranges; Reject(SMP_MALFORMED or SMP_BAD_ELEMENT).
+    """Read the value of an SMP TLV and check the ranges; SmpFailed(SMP_MALFORMED or SMP_BAD_ELEMENT).
 
     How many numbers are read depends on `kind`, never on the count. [TLV-SMP-7, TLV-SMP-8, TLV-SMP-9, TLV-SMP-10]
     """
@@ -78,19 +89,19 @@ def decode(kind: int, value: bytes) -> Numbers:
     try:
         fields = read(layout, value)
     except Reject as reject:
-        raise Reject(Reason.SMP_MALFORMED) from reject
+        raise SmpFailed(SmpAbortReason.SMP_MALFORMED) from reject
     if fields.number("count") != len(names):
-        raise Reject(Reason.SMP_MALFORMED)
+        raise SmpFailed(SmpAbortReason.SMP_MALFORMED)
     numbers = {name: fields.number(name) for name in names}
     for name, number in numbers.items():
         if name[0] == "D":
             if number >= Q:  # [SMPMATH-DVALUE-1]
-                raise Reject(Reason.SMP_BAD_ELEMENT)
+                raise SmpFailed(SmpAbortReason.SMP_BAD_ELEMENT)
         elif name[0] != "c" and not in_group(number):
             # In both versions: [SMPMATH-RANGE-1, SMPMATH-RANGE-2; SMPMATH-RANGE-3, SMPMATH-RANGE-4, SMPMATH-RANGE-5,
             # SMPMATH-RANGE-6; SMPMATH-RANGE-7, SMPMATH-RANGE-8, SMPMATH-RANGE-9; SMPMATH-RANGE-10; SMPMATH-RANGE-11,
             # SMPMATH-RANGE-12, SMPMATH-RANGE-13, SMPMATH-RANGE-14].
-            raise Reject(Reason.SMP_BAD_ELEMENT)
+            raise SmpFailed(SmpAbortReason.SMP_BAD_ELEMENT)
     return numbers
 
 
@@ -112,7 +123,7 @@ def _over(dividend: int, divisor: int) -> int:
 
 def _demand(proof: bool) -> None:
     if not proof:
-        raise Reject(Reason.SMP_BAD_PROOF)
+        raise SmpFailed(SmpAbortReason.SMP_BAD_PROOF)
 
 
 # The proofs. Each D is reduced modulo q. [SMPMATH-MODQ-1, SMPMATH-MODQ-2]

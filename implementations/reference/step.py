@@ -11,11 +11,11 @@ from otterproof.implementations.contract import (
     MAX_INSTANCES,
     Entropy,
     Event,
+    MessageRejected,
     MessageState,
-    Outgoing,
+    OutgoingMessage,
     PartyConfig,
-    Reason,
-    Rejected,
+    RejectReason,
 )
 
 from .codec import Reject, armour
@@ -99,7 +99,7 @@ class Step:
         self.events.append(event)
 
     def reject(self, reason: Reject) -> None:
-        self.emit(Rejected(reason.reason, reason.field, reason.offset))
+        self.emit(MessageRejected(reason.reason, reason.field, reason.offset))
 
     def transmit(self, body: bytes, version: int, receiver: int = 0) -> None:
         """Send an encoded message, in fragments if it is too long for one.
@@ -108,7 +108,7 @@ class Step:
         """
         limit, own = self.config.max_message_size, self.instance_tag
         for message in split(armour(body), limit, version, own, receiver):
-            self.emit(Outgoing(message))
+            self.emit(OutgoingMessage(message))
 
     # State
 
@@ -142,7 +142,7 @@ class Step:
             return
         idle = [s for s in sessions.values() if s.instance and s.message_state is MessageState.PLAINTEXT]
         if not idle:
-            raise Reject(Reason.TOO_MANY_INSTANCES)
+            raise Reject(RejectReason.TOO_MANY_INSTANCES)
         oldest = min(idle, key=lambda session: session.order).instance
         self.sessions = {tag: session for tag, session in sessions.items() if tag != oldest}
 

@@ -18,10 +18,10 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire.mutate import flip_bit, truncate
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    Established,
     Event,
-    ExtraKey,
-    Finished,
+    ExtraKeyDerived,
+    PeerEndedSession,
+    SessionEstablished,
     SmpFinished,
     SmpRequested,
     TextReceived,
@@ -70,7 +70,7 @@ def _kinds(pair: Pair) -> list[Moment]:
 
 
 #: Events that show that the target accepted something as genuine.
-_ACCEPTED = (TextReceived, Established, Finished, SmpRequested, SmpFinished, ExtraKey)
+_ACCEPTED = (TextReceived, SessionEstablished, PeerEndedSession, SmpRequested, SmpFinished, ExtraKeyDerived)
 
 
 def _attack(pair: Pair, moment: Moment, message: bytes) -> list[Event]:

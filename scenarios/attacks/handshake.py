@@ -15,7 +15,7 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.numbers import dsa_sign
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 
 #: Public keys of small order, and others equal to them modulo p: everybody knows the secret that they lead to.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
@@ -79,7 +79,7 @@ def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
         pair.deliver(TARGET, mixed).assert_rejected(
             "handshake.reveal-signature-mac-not-verified", f"the peer's message with the attacker's {field}"
         )
-    established = pair.deliver(TARGET, genuine).one(Established)
+    established = pair.deliver(TARGET, genuine).one(SessionEstablished)
     fingerprint = pair.world.parties[PEER].fingerprint
     check(
         "session.wrong-fingerprint",
@@ -109,7 +109,7 @@ def a_mirror_gets_no_session(context: Context) -> None:
             reply = target.receive(waiting.pop(0))
             check(
                 "handshake.own-message-accepted",
-                not reply.of(Established),
+                not reply.of(SessionEstablished),
                 expected="no session",
                 got=reply,
                 case=f"a mirror that begins with its {name}",

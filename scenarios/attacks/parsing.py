@@ -17,7 +17,7 @@ from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import Tlv, tlv, with_tlvs
 from otterproof.harness.wire.mutate import truncate
-from otterproof.implementations.contract import Established, ExtraKey, Finished
+from otterproof.implementations.contract import ExtraKeyDerived, PeerEndedSession, SessionEstablished
 
 #: Marks that are cut off, doubled, or nested.
 MARKS = (
@@ -86,7 +86,7 @@ def hostile_bytes_do_no_harm(context: Context) -> None:
         reply = fresh.receive(message)
         check(
             "robustness.junk-accepted",
-            not reply.of(Established),
+            not reply.of(SessionEstablished),
             expected="no session",
             got=reply,
             case=message,
@@ -121,7 +121,7 @@ def handshake_messages_that_are_cut_off(context: Context) -> None:
         target.receive(message).assert_rejected(
             "encoding.cut-short-accepted", _cut("Reveal Signature Message", message, reveal)
         )
-    target.receive(reveal).one(Established, "encoding.cut-short-changes-state", case=whole)
+    target.receive(reveal).one(SessionEstablished, "encoding.cut-short-changes-state", case=whole)
     target.assert_session_alive(insider)
 
 
@@ -182,7 +182,7 @@ def broken_tlvs_in_authentic_messages(context: Context) -> None:
     target, insider = context.encrypted()
     for check_id, plaintext in _broken_plaintexts():
         reply = target.receive(insider.data(plaintext))
-        kept = [event for event in reply.accepted if not isinstance(event, ExtraKey | Finished)]
+        kept = [event for event in reply.accepted if not isinstance(event, ExtraKeyDerived | PeerEndedSession)]
         check(check_id, not kept, expected="nothing is accepted", got=kept, case=plaintext)
         for message in reply.messages(Kind.DATA):
             insider.read(wire.build(message))

@@ -12,7 +12,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, crypto
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.mutate import flip_bit
-from otterproof.implementations.contract import Outgoing, Policy
+from otterproof.implementations.contract import OutgoingMessage, Policy
 
 SECRET = b"nobody else must read this"
 
@@ -252,7 +252,7 @@ def messages_without_text_are_not_answered_for_ever(context: Context) -> None:
             got=reply,
             case=f"a Data Message without text, with {number} bytes of padding",
         )
-        answers += len(reply.of(Outgoing))
+        answers += len(reply.of(OutgoingMessage))
     check(
         "data.heartbeats-endless",
         answers <= 1,

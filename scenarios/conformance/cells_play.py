@@ -17,13 +17,13 @@ from otterproof.harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, 
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power, public_key
 from otterproof.implementations.contract import (
+    ActionRefused,
     AuthState,
-    ErrorReceived,
-    Established,
-    Finished,
+    ErrorMessageReceived,
     MessageState,
+    PeerEndedSession,
     Policy,
-    Refused,
+    SessionEstablished,
     TextReceived,
 )
 from otterproof.scenarios.conformance.cells_checks import reaction_check, state_check
@@ -307,7 +307,7 @@ def _check_again(check_id: str, same: bool, wanted: bool, case: str) -> None:
 def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None:
     """Check what the user is shown; what not every driver tells is not demanded."""
     row, check_id = filled()[cell], reaction_check(cell)
-    told = [event for event in reply.events if isinstance(event, Established | Finished)]
+    told = [event for event in reply.events if isinstance(event, SessionEstablished | PeerEndedSession)]
     case = f"the user is shown {row.shows or 'nothing'}"
     match row.shows:
         case Shown.ANY:
@@ -324,13 +324,13 @@ def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None
         case Shown.AS_IT_CAME:
             reply.assert_shown(check_id, message, secure=False, case=case)
         case Shown.ERROR:
-            errors = [event.text for event in reply.events if isinstance(event, ErrorReceived | TextReceived)]
+            errors = [event.text for event in reply.events if isinstance(event, ErrorMessageReceived | TextReceived)]
             right = len(errors) == 1 and b"it went wrong" in errors[0]
             check(check_id, right, expected="the error, once", got=reply, case=case)
         case Shown.REFUSED:
-            check(check_id, bool(reply.of(Refused)), expected="a refusal", got=reply, case=case)
+            check(check_id, bool(reply.of(ActionRefused)), expected="a refusal", got=reply, case=case)
         case Shown.ESTABLISHED | Shown.FINISHED:
-            wanted_event = Established if row.shows is Shown.ESTABLISHED else Finished
+            wanted_event = SessionEstablished if row.shows is Shown.ESTABLISHED else PeerEndedSession
             right = len(told) == 1 and isinstance(told[0], wanted_event)
             check(check_id, right, expected=f"one {wanted_event.__name__}", got=reply, case=case)
             return
@@ -368,13 +368,13 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         _check_again(at.after, again.number("gy") == at.dh_key.number("gy"), True, "the D-H Key in AWAITING_REVEALSIG")
     reply = target.receive(at.completing())
     case = f"the message that completes the handshake in {at.auth.name}"
-    if also is AuthState.NONE and not reply.of(Established):
+    if also is AuthState.NONE and not reply.of(SessionEstablished):
         refused(
             reply, "handshake.not-given-up-as-a-whole", "the genuine message after a failure that ended the handshake"
         )
         _probe_given_up(at)
         return
-    reply.one(Established, at.after, case=case)
+    reply.one(SessionEstablished, at.after, case=case)
     if at.auth is AuthState.AWAITING_REVEALSIG:
         reply.message(Kind.SIGNATURE, at.after, case=case)
 

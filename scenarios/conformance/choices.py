@@ -11,7 +11,7 @@ from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Ended, ExtraKey, Outgoing, Refused
+from otterproof.implementations.contract import ActionRefused, ExtraKeyDerived, OutgoingMessage, UserEndedSession
 from otterproof.scenarios.conformance.mac_keys import Ledger, revealed
 
 
@@ -39,10 +39,10 @@ def ends_that_cross_raise_no_error(context: Context) -> None:
     pair = context.pair()
     pair.establish("target")
     for name in pair.names:
-        pair.do(name, "end", {}).one(Ended)
+        pair.do(name, "end", {}).one(UserEndedSession)
     for name in pair.names:
         reply = pair.deliver_next(name)
-        check("data.crossing-end-answered", not reply.of(Outgoing), expected="no answer", got=reply, case=name)
+        check("data.crossing-end-answered", not reply.of(OutgoingMessage), expected="no answer", got=reply, case=name)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
@@ -113,7 +113,7 @@ def version_2_has_no_extra_key_to_ask_for(context: Context) -> None:
     """In version 2 the user's request for the extra symmetric key is refused, and nothing goes out."""
     target, insider = context.encrypted()
     reply = target.user("extra_key", use=1, data=b"a file")
-    reply.one(Refused, "extra-key.granted-where-undefined")
-    refused = not reply.of(ExtraKey) and not reply.sent
+    reply.one(ActionRefused, "extra-key.granted-where-undefined")
+    refused = not reply.of(ExtraKeyDerived) and not reply.sent
     check("extra-key.granted-where-undefined", refused, expected="a refusal alone", got=reply)
     target.assert_session_alive(insider)

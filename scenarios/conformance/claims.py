@@ -7,13 +7,13 @@ from otterproof.harness.testkit.context import TARGET, Context, Pair, check
 from otterproof.harness.testkit.driver_claims import probe
 from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.implementations.contract import Outgoing
+from otterproof.implementations.contract import OutgoingMessage
 
 
 def _transmitted(pair: Pair) -> list[bytes]:
     pair.establish(TARGET)
     pair.say(TARGET, b"the same text")
-    return [event.message for event in pair.events(0, TARGET, Outgoing)]
+    return [event.message for event in pair.events(0, TARGET, OutgoingMessage)]
 
 
 @scenario(requirements=("AKE-BOTH-1", "DATA-RECV-2"))

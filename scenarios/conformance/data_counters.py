@@ -6,7 +6,7 @@ from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 
 #: The limits of numbers of 31, 32, 52 to 54, 63 or 64 bits, signed or unsigned, and of floating point.
 LIMITS = (
@@ -200,6 +200,6 @@ def no_counter_comes_back_with_a_handshake(context: Context) -> None:
     used: set[_Nonce] = set()
     _nonces(target, insider, 2, used, "in the first session")
     for _ in range(2):
-        target.handshake_by_insider(insider).one(Established)
+        target.handshake_by_insider(insider).one(SessionEstablished)
         insider.exponents.update({keyid: kept[keyid] for keyid in insider.exponents if keyid in kept})
         _nonces(target, insider, 2, used, "after a new handshake with the same D-H key")

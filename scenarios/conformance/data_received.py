@@ -13,7 +13,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import Ended, Finished, Unreadable
+from otterproof.implementations.contract import MessageUnreadable, PeerEndedSession, UserEndedSession
 from otterproof.scenarios.conformance.data import assert_newest_key_used
 
 IGNORE_UNREADABLE = 0x01
@@ -37,12 +37,18 @@ def the_user_is_told_of_unreadable_messages(context: Context) -> None:
     target, insider = context.encrypted()
     for what, message in _unreadable(insider).items():
         reply = target.receive(message)
-        reply.one(Unreadable, "data.unreadable-not-told", case=f"a message with {what}")
+        reply.one(MessageUnreadable, "data.unreadable-not-told", case=f"a message with {what}")
     message = insider.data(b"readable")
     reply = target.receive(message)
-    check("data.readable-called-unreadable", not reply.of(Unreadable), got=reply)
+    check("data.readable-called-unreadable", not reply.of(MessageUnreadable), got=reply)
     reply, case = target.receive(message), "a message that comes again"
-    check("data.unreadable-not-told", bool(reply.of(Unreadable)), expected="Unreadable", got=reply, case=case)
+    check(
+        "data.unreadable-not-told",
+        bool(reply.of(MessageUnreadable)),
+        expected="MessageUnreadable",
+        got=reply,
+        case=case,
+    )
 
 
 @scenario(requirements=("DATA-RECV-7", "!DATA-RECV-7"))
@@ -79,10 +85,10 @@ def unreadable_messages_change_nothing(context: Context) -> None:
 def _outside(context: Context) -> Iterator[tuple[str, TargetSession, Insider]]:
     """The target in PLAINTEXT after its user's end, and in FINISHED; the insider still has the keys of the session."""
     target, insider = context.encrypted()
-    target.user("end").one(Ended)
+    target.user("end").one(UserEndedSession)
     yield "PLAINTEXT, after the user's end", target, insider
     target, insider = context.encrypted()
-    target.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+    target.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession)
     yield "FINISHED", target, insider
 
 
@@ -97,9 +103,9 @@ def the_user_is_told_outside_a_session(context: Context) -> None:
             reply = target.receive(insider.data(text))
             case = f"{'a text' if text else 'an empty message'} in {state}"
             reply.assert_rejected("state.ended-session-read", case)
-            reply.one(Unreadable, "data.outside-session-not-told", case=case)
+            reply.one(MessageUnreadable, "data.outside-session-not-told", case=case)
         plain = target.receive(b"in the clear")
-        check("text.clear-text-called-unreadable", not plain.of(Unreadable), got=plain, case=state)
+        check("text.clear-text-called-unreadable", not plain.of(MessageUnreadable), got=plain, case=state)
         shown_in_clear = plain.clear == [b"in the clear"]
         check("text.not-shown-as-clear", shown_in_clear, expected=b"in the clear", got=plain, case=state)
 

@@ -15,7 +15,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, Kind, build, crypto
 from otterproof.harness.wire.crypto import HandshakeKeys, SessionKeys, h1, h2, handshake_keys
 from otterproof.harness.wire.numbers import power
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.encoding_keys import check_signature
 
 
@@ -147,7 +147,7 @@ def each_handshake_has_its_own_ssid(context: Context) -> None:
     for seed in (b"first", b"second"):
         target = context.target_session()
         established = target.establish(target.insider(seed=seed))
-        if target.tells("established", "ssid"):
+        if target.tells("session_established", "ssid"):
             check("derivation.ssid-wrong-size", len(established.ssid) == 8, expected=8, got=len(established.ssid))
             seen.add(established.ssid)
             transmitted = b"".join(message.body for message in target.replies(0, target.name).sent)
@@ -165,15 +165,15 @@ def who_sent_the_reveal_signature(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         established = target.establish(insider, target_begins=target_begins)
-        if not target.tells("established", "sent_reveal_signature"):
+        if not target.tells("session_established", "sent_reveal_signature"):
             raise Unsupported("the target does not tell who sent the Reveal Signature Message")
         _assert_role(established, target_begins, "the first handshake")
     insider.x = insider.draw(40)
-    again = target.handshake_by_insider(insider).one(Established)
+    again = target.handshake_by_insider(insider).one(SessionEstablished)
     _assert_role(again, False, "a second handshake, in which the other side committed")
 
 
-def _assert_role(established: Established, revealed: bool, case: str) -> None:
+def _assert_role(established: SessionEstablished, revealed: bool, case: str) -> None:
     """Demand that the target says truly whether it sent the Reveal Signature Message."""
     told = established.sent_reveal_signature
     check("derivation.ssid-half-wrong", told == revealed, expected=revealed, got=told, case=case)
@@ -223,7 +223,7 @@ def handshake_secrets_with_leading_zeros(context: Context) -> None:
     insider.x = insider.exponent(gy, _short)
     repeated = target.receive(insider.commit()).message(Kind.DH_KEY)
     check("handshake.dh-key-not-repeated", repeated.number("gy") == gy, expected=gy, got=repeated.number("gy"))
-    target.receive(insider.reveal_signature(build(repeated))).one(Established, "derivation.leading-zeros-hashed")
+    target.receive(insider.reveal_signature(build(repeated))).one(SessionEstablished, "derivation.leading-zeros-hashed")
     insider.exponents[2] = insider.draw(40)
     target.assert_session_alive(insider)
 

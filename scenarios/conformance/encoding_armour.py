@@ -14,7 +14,7 @@ from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.shown import TITLES, shown
-from otterproof.implementations.contract import Established, Event, Outgoing, TextReceived
+from otterproof.implementations.contract import Event, OutgoingMessage, SessionEstablished, TextReceived
 
 ARMOURED = re.compile(rb"\?OTR:((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\.")
 
@@ -82,7 +82,7 @@ def has_its_effect(target: TargetSession, check_id: str, insider: Insider, messa
     elif kind is Kind.DATA:
         reply.assert_shown(check_id, b"a text", case=case)
     else:
-        reply.one(Established, check_id, case=case)
+        reply.one(SessionEstablished, check_id, case=case)
 
 
 @scenario(requirements=("ARMOUR-FORM-1", "ARMOUR-FORM-2"))
@@ -100,7 +100,7 @@ def messages_are_sent_in_padded_base64(context: Context) -> None:
 def _assert_armoured(step: Step) -> None:
     """Demand that the encoded messages that go out in a step have the right form."""
     for event in step.events:
-        if isinstance(event, Outgoing) and event.message.startswith(b"?OTR:"):
+        if isinstance(event, OutgoingMessage) and event.message.startswith(b"?OTR:"):
             well_formed = ARMOURED.fullmatch(event.message) is not None
             check("encoding.armour-malformed", well_formed, got=event.message)
 
@@ -248,7 +248,7 @@ def bytes_after_the_last_field_belong_to_no_field(context: Context) -> None:
         target.receive(wire.armour(wire.parse(insider.commit()).body + tail))
         check_id = "encoding.trailing-bytes-change-state"
         dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY, check_id, case=case))
-        target.receive(insider.reveal_signature(dh_key)).one(Established, check_id, case=case)
+        target.receive(insider.reveal_signature(dh_key)).one(SessionEstablished, check_id, case=case)
         target.assert_session_alive(insider)
 
 

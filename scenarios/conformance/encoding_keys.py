@@ -18,7 +18,13 @@ from otterproof.harness.testkit.smp_session import SECRET, SmpSession
 from otterproof.harness.wire import Kind, Message, build
 from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, mpi, power, public_key
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Reason, Rejected
+from otterproof.implementations.contract import (
+    DsaPrivateKey,
+    DsaPublicKey,
+    MessageRejected,
+    RejectReason,
+    SessionEstablished,
+)
 
 #: A prime of 2048 bits, one more than a multiple of the q of mallory's key: the first such one from a hash on.
 LONG_PRIME = int(
@@ -55,12 +61,12 @@ def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -
         commit = target.query().message(Kind.DH_COMMIT)
         message = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
         gx = insider.decommit(build(commit), build(message))
-        target.receive(insider.signature(gx)).one(Established)
+        target.receive(insider.signature(gx)).one(SessionEstablished)
         return message, gx
     target.user("start")
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
     reply = target.receive(insider.reveal_signature(build(dh_key)))
-    reply.one(Established)
+    reply.one(SessionEstablished)
     return reply.message(Kind.SIGNATURE), dh_key.number("gy")
 
 
@@ -143,9 +149,9 @@ def a_key_is_known_by_its_fingerprint(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         insider.key = key
-        established = target.handshake_by_insider(insider).one(Established)
+        established = target.handshake_by_insider(insider).one(SessionEstablished)
         found.append(established.fingerprint)
-        if target.tells("established", "fingerprint"):
+        if target.tells("session_established", "fingerprint"):
             distinct, wanted = len(set(found)), min(len(found), 3)
             check("encoding.fingerprints-collide", distinct == wanted, expected=f"{wanted} fingerprints", got=found)
             _assert_fingerprint(established.fingerprint, fingerprint(key.public), "the key of the other side")
@@ -281,7 +287,7 @@ def our_engines_refuse_absurd_keys(context: Context) -> None:
     for what, key in absurd.items():
         target = context.target_session()
         reply = target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=key, signature=(1, 1)))
-        reasons, wanted = [event.reason for event in reply.of(Rejected)], Reason.BAD_PUBLIC_KEY
+        reasons, wanted = [event.reason for event in reply.of(MessageRejected)], RejectReason.BAD_PUBLIC_KEY
         blamed = reasons == [wanted]
         check("encoding.absurd-key-accepted", blamed, expected=wanted, got=reasons, case=f"a key with {what}")
     nobody = target.insider()

@@ -18,7 +18,13 @@ from otterproof.harness.wire.fields import Field
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power
 from otterproof.harness.wire.shown import TITLES, shown
-from otterproof.implementations.contract import Established, Finished, Outgoing, Rejected, Unreadable
+from otterproof.implementations.contract import (
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
+)
 from otterproof.scenarios.conformance.encoding_armour import assert_field_named, has_its_effect, refused, steps
 
 #: Lengths that are longer than any message, some of them negative when read as signed.
@@ -54,7 +60,7 @@ def lengths_beyond_the_message_are_refused(context: Context) -> None:
                 case = f"{field.name} with a length of {length:#x}"
                 reply = refused(target, "encoding.length-beyond-message", wire.armour(lie.body), case)
                 if "lockstep" in context.target.capabilities:
-                    assert_field_named((*reply.of(Rejected), *reply.of(Unreadable)), field.name, case)
+                    assert_field_named((*reply.of(MessageRejected), *reply.of(MessageUnreadable)), field.name, case)
         has_its_effect(target, "encoding.bad-length-changes-state", insider, message)
 
 
@@ -103,7 +109,7 @@ def shorts_are_unsigned_and_big_endian(context: Context) -> None:
     target.assert_session_alive(insider)
     long_ones = [tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00))]
     reply = target.receive(insider.data(tlvs=[*long_ones, tlv(1)]))
-    reply.one(Finished, "encoding.short-misread", case="a type 1 TLV behind TLVs of 0x8001 and 0xff00 bytes")
+    reply.one(PeerEndedSession, "encoding.short-misread", case="a type 1 TLV behind TLVs of 0x8001 and 0xff00 bytes")
 
 
 @scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
@@ -178,7 +184,7 @@ def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
 def _assert_shortest_in_step(step: Step) -> None:
     """Demand that the messages that go out in a step have MPIs in their shortest form."""
     for event in step.events:
-        if isinstance(event, Outgoing):
+        if isinstance(event, OutgoingMessage):
             message = wire.parse(event.message)
             _assert_shortest(message.fields, TITLES[message.kind])
 
@@ -206,8 +212,8 @@ def leading_zeros_make_no_other_number(context: Context) -> None:
         answer = target.receive(insider.dh_key())
     reveal = build(answer.message(Kind.REVEAL_SIGNATURE))
     check_id = "encoding.leading-zeros-make-another-number"
-    established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(Established, check_id)
-    if target.tells("established", "ssid"):
+    established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(SessionEstablished, check_id)
+    if target.tells("session_established", "ssid"):
         check(check_id, established.ssid == insider.ssid, expected=insider.ssid, got=established.ssid, case="ssid")
     target.assert_session_alive(insider)
 

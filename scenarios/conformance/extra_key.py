@@ -7,7 +7,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import Tlv, tlv
-from otterproof.implementations.contract import ExtraKey
+from otterproof.implementations.contract import ExtraKeyDerived
 
 EXTRA_KEY = 8
 
@@ -25,10 +25,12 @@ REQUESTS = (
 NAMES = (b"a file", b"x", "\u00fc".encode(), b"?OTRv23?", b"long " * 100)
 
 
-def _asked(target: TargetSession, insider: Insider, use: int, data: bytes) -> tuple[ExtraKey, Message, list[Tlv]]:
+def _asked(
+    target: TargetSession, insider: Insider, use: int, data: bytes
+) -> tuple[ExtraKeyDerived, Message, list[Tlv]]:
     """The target's user asks for the key: the event, the message, and its TLVs of type 8."""
     reply = target.user("extra_key", use=use, data=data)
-    event, message = reply.one(ExtraKey), reply.message(Kind.DATA)
+    event, message = reply.one(ExtraKeyDerived), reply.message(Kind.DATA)
     return event, message, [found for found in target.read(insider, message).tlvs if found.type == EXTRA_KEY]
 
 
@@ -79,11 +81,11 @@ def _assert_reported(
     target: TargetSession, reply: Reply, insider: Insider, pair: tuple[int, int], use: int = 0, data: bytes = b""
 ) -> None:
     """Demand that the target's user is told of the key of a pair, its use, and the data."""
-    event = reply.one(ExtraKey)
+    event = reply.one(ExtraKeyDerived)
     _assert_key(event.key, insider, pair, "extra-key.receiver-differs")
-    if target.tells("extra_key", "use"):
+    if target.tells("extra_key_derived", "use"):
         check("extra-key.value-misread", event.use == use, expected=use, got=event.use, case="use")
-    if target.tells("extra_key", "data"):
+    if target.tells("extra_key_derived", "data"):
         check("extra-key.value-misread", event.data == data, expected=data, got=event.data, case="data")
 
 
@@ -113,7 +115,7 @@ def the_key_follows_the_message(context: Context) -> None:
     for _ in range(4):
         pair = (insider.our_keyid - 1, insider.their_keyid)
         late = insider.data(b"late", tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=100)
-        first = target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=50)).one(ExtraKey)
+        first = target.receive(insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))], ctr=50)).one(ExtraKeyDerived)
         check("extra-key.not-changed-with-keys", first.key not in seen, got=first.key, case="the target is asked")
         _assert_key(first.key, insider, pair, "extra-key.of-another-pair", "a message that itself changes keys")
         event, message, _ = _asked(target, insider, 1, b"a file")
@@ -149,6 +151,8 @@ def version_2_ignores_the_tlv(context: Context) -> None:
     for value in (bytes(4), b"\0\0\0\1a file", b"", b"\0"):
         reply = target.receive(insider.data(b"beside it", tlvs=[tlv(EXTRA_KEY, value)]))
         case = f"a type 8 TLV of {len(value)} bytes"
-        check("extra-key.tlv-read-where-undefined", not reply.of(ExtraKey), expected="no key", got=reply, case=case)
+        check(
+            "extra-key.tlv-read-where-undefined", not reply.of(ExtraKeyDerived), expected="no key", got=reply, case=case
+        )
         reply.assert_shown("tlv.unknown-type-hides-text", b"beside it", case=case)
     target.assert_session_alive(insider)

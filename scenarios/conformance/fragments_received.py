@@ -10,7 +10,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import MAX_INSTANCES, Established, Reason, Rejected
+from otterproof.implementations.contract import MAX_INSTANCES, MessageRejected, RejectReason, SessionEstablished
 from otterproof.scenarios.conformance.fragments_play import (
     OUT_OF_ORDER,
     SAMPLE,
@@ -309,7 +309,7 @@ def handshakes_arrive_in_fragments(context: Context) -> None:
     *parts, last = fragments(insider, insider.reveal_signature(build(dh_key)), 4)
     for part in parts:
         target.receive(part)
-    target.receive(last).one(Established, "fragment.handshake-not-put-together")
+    target.receive(last).one(SessionEstablished, "fragment.handshake-not-put-together")
     target.assert_session_alive(insider)
     target = context.target_session()
     insider = target.insider()
@@ -320,7 +320,7 @@ def handshakes_arrive_in_fragments(context: Context) -> None:
     *parts, last = fragments(insider, insider.signature(insider.decommit(build(commit), build(reveal))), 3)
     for part in parts:
         target.receive(part)
-    target.receive(last).one(Established, "fragment.handshake-not-put-together")
+    target.receive(last).one(SessionEstablished, "fragment.handshake-not-put-together")
 
 
 @scenario(versions=(3,), requirements=("!FRAGMENT-RECV-21",))
@@ -383,9 +383,9 @@ def fragments_within_fragments_lead_nowhere(context: Context) -> None:
     reply = target.receive(last)
     reply.assert_rejected("fragment.nested-fragment-unpacked", "the beginning of a fragment, within fragments")
     if "lockstep" in context.target.capabilities:
-        reasons = [event.reason for event in reply.of(Rejected)]
-        named = reasons == [Reason.NESTED_FRAGMENT]
-        check("fragment.nesting-not-named", named, expected=[Reason.NESTED_FRAGMENT], got=reasons)
+        reasons = [event.reason for event in reply.of(MessageRejected)]
+        named = reasons == [RejectReason.NESTED_FRAGMENT]
+        check("fragment.nesting-not-named", named, expected=[RejectReason.NESTED_FRAGMENT], got=reasons)
     assert_arrives(target, insider, b"on one level")
 
 

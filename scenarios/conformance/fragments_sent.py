@@ -11,7 +11,7 @@ from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.reply import Reply, fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
-from otterproof.implementations.contract import Established, OtrError
+from otterproof.implementations.contract import OtrError, SessionEstablished
 
 FORMS = {
     2: re.compile(rb"\?OTR,([0-9]{1,5}),([0-9]{1,5}),([^,]*),"),
@@ -145,5 +145,5 @@ def a_size_without_room_is_refused(context: Context) -> None:
         check_fragments(sent, context.version, size)
     target = context.target_session(max_message_size=SMALL)
     insider = target.insider()
-    target.handshake_by_insider(insider).one(Established)
+    target.handshake_by_insider(insider).one(SessionEstablished)
     target.assert_sends_text(insider, b"a sensible size")

@@ -11,7 +11,7 @@ from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, crypto
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import (
     HASHED_AGAIN,
     KEY_ID_0,
@@ -147,7 +147,7 @@ def messages_of_an_earlier_handshake(context: Context) -> None:
     target.user("start")
     commit = insider.commit()
     reveal = insider.reveal_signature(wire.build(target.receive(commit).message(Kind.DH_KEY)))
-    target.receive(reveal).one(Established)
+    target.receive(reveal).one(SessionEstablished)
     target.user("end")
     target.user("start")
     target.receive(commit).message(Kind.DH_KEY)
@@ -159,7 +159,7 @@ def messages_of_an_earlier_handshake(context: Context) -> None:
 
     target = context.target_session()
     genuine = signature_of(insider := target.insider(), *reveal_for(target, insider))
-    target.receive(genuine.raw).one(Established)
+    target.receive(genuine.raw).one(SessionEstablished)
     target.user("end")
     reveal_for(target, insider)
     refused(
@@ -198,7 +198,7 @@ def signature_of_the_other_direction(context: Context) -> None:
     genuine = signature_of(insider, commit, reveal)
     case = "an encrypted signature made as for a Reveal Signature Message"
     refused(target.receive(turned(genuine)), "handshake.other-direction-accepted", case)
-    if target.receive(genuine.raw).of(Established):
+    if target.receive(genuine.raw).of(SessionEstablished):
         target.assert_session_alive(insider)
     else:
         start_over(target, insider, target_begins=True)

@@ -10,7 +10,7 @@ from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSes
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
-from otterproof.implementations.contract import Established, Policy
+from otterproof.implementations.contract import Policy, SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import (
     as_type,
     commit_for_query,
@@ -140,7 +140,7 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     genuine = reveal_of(insider, dh_key_for(target, insider))
-    target.receive(genuine.raw).one(Established)
+    target.receive(genuine.raw).one(SessionEstablished)
     for _ in range(2):
         target.receive(genuine.raw).assert_ignored(
             "handshake.stray-reveal-signature-not-ignored", "the Reveal Signature Message again, after the handshake"
@@ -153,7 +153,7 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     genuine = signature_of(insider, *reveal_for(target, insider))
-    target.receive(genuine.raw).one(Established)
+    target.receive(genuine.raw).one(SessionEstablished)
     for _ in range(2):
         target.receive(genuine.raw).assert_ignored(
             "handshake.stray-signature-message-not-ignored", "the Signature Message again, after the handshake"
@@ -193,7 +193,7 @@ def no_session_before_all_is_verified(context: Context) -> None:
             expected="no Data Message before the handshake is complete",
             got=reply,
         )
-        made = target.replies(0, TARGET).of(Established)
+        made = target.replies(0, TARGET).of(SessionEstablished)
         check("handshake.identity-before-verification", not made, expected="no session reported", got=made)
         inspect = getattr(target.world.parties[TARGET], "inspect", None)
         if inspect is not None:
@@ -402,7 +402,7 @@ def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
             dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
             reply = target.receive(reveal_of(insider, dh_key).raw)
             reply.assert_sent("user.stored-text-not-sent", Kind.SIGNATURE, Kind.DATA)
-        reply.one(Established)
+        reply.one(SessionEstablished)
         text = target.read(insider, reply.message(Kind.DATA)).text
         held = text == b"hold this for me"
         check("user.stored-text-sent-wrongly", held, expected=b"hold this for me", got=text)
@@ -435,7 +435,7 @@ def session_refreshed_under_another_key(context: Context) -> None:
         second = target.insider("carol", seed=b"second")
         target.tick(300)
         established = target.establish(second, target_begins=target_begins)
-        if target.tells("established", "same_key"):
+        if target.tells("session_established", "same_key"):
             check("handshake.new-key-called-same", not established.same_key, expected="another key", got=established)
         target.assert_session_alive(second)
         target.receive(first.data(b"from the first")).assert_rejected(

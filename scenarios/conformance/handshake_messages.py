@@ -17,7 +17,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_gxmpi, parse_signature_block
 from otterproof.harness.wire.numbers import dsa_verifies, mpi, power, public_key
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, Established
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, DsaPublicKey, SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for
 
 #: What is wrong when a message has a wrong header or wrong fields.
@@ -81,7 +81,7 @@ def commit_has_its_form(context: Context) -> None:
     first = commit_for_query(target)
     check_form(target, first, ("encrypted_gx", "hashed_gx"), (0,))
     reveal = wire.build(target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE))
-    target.receive(insider.signature(insider.decommit(wire.build(first), reveal))).one(Established)
+    target.receive(insider.signature(insider.decommit(wire.build(first), reveal))).one(SessionEstablished)
     again = commit_for_query(target)
     check_form(target, again, ("encrypted_gx", "hashed_gx"), (0, insider.tag))
 
@@ -271,7 +271,7 @@ def four_messages_make_a_session(context: Context) -> None:
         established = target.establish(insider, target_begins=target_begins)
         sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
         check("handshake.wrong-messages-sent", sent == kinds, expected=kinds, got=sent)
-        if target.tells("established", "sent_reveal_signature"):
+        if target.tells("session_established", "sent_reveal_signature"):
             role = established.sent_reveal_signature
             claim, told = (
                 f"{'the target' if revealed else 'the insider'} sent the Reveal Signature Message"
@@ -334,10 +334,10 @@ def own_key_is_not_a_stranger(context: Context) -> None:
             target = context.target_session()
             insider = target.insider(key)
             reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-            found = reply.of(Established)
+            found = reply.of(SessionEstablished)
             completes = key == "alice" or len(found) == 1
-            check("session.not-established", completes, expected="one Established", got=reply, case="a stranger")
-            if found and target.tells("established", "fingerprint"):
+            check("session.not-established", completes, expected="one SessionEstablished", got=reply, case="a stranger")
+            if found and target.tells("session_established", "fingerprint"):
                 told, own = found[0].fingerprint, target.world.parties[TARGET].fingerprint
                 if key == "alice":
                     check("handshake.own-key-not-recognised", told == own, expected=own, got=told)

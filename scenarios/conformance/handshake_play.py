@@ -21,7 +21,7 @@ from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
 from otterproof.harness.wire.fields import Type, encode
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import DsaPrivateKey, Established, TextReceived
+from otterproof.implementations.contract import DsaPrivateKey, SessionEstablished, TextReceived
 
 #: Seconds after which no client takes a query for a repetition of the last one.
 LATER = 300
@@ -173,7 +173,7 @@ def signature_of(insider: Insider, commit: Message, reveal: Message) -> Genuine:
 
 def completes(target: TargetSession, insider: Insider, genuine: Genuine) -> None:
     """The genuine message completes the handshake, and texts arrive."""
-    target.receive(genuine.raw).one(Established)
+    target.receive(genuine.raw).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
@@ -233,7 +233,7 @@ def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, str
     genuine = _moment(target, insider, primed)
     for name, lie in lies.items():
         demand(target.receive(lie(genuine)), check_id, f"{kind} with {name}")
-    if target.receive(genuine.raw).of(Established):
+    if target.receive(genuine.raw).of(SessionEstablished):
         target.assert_session_alive(insider)
         return
     for name, lie in lies.items():

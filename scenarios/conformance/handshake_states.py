@@ -16,7 +16,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message
 from otterproof.harness.wire.numbers import mpi, power
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import (
     commit_for_query,
     dh_key_for,
@@ -28,7 +28,7 @@ from otterproof.scenarios.conformance.handshake_play import (
 
 def _reveal(target: TargetSession, insider: Insider, dh_key: Message) -> None:
     """The insider's Reveal Signature completes the handshake, and texts arrive."""
-    target.receive(insider.reveal_signature(wire.build(dh_key))).one(Established)
+    target.receive(insider.reveal_signature(wire.build(dh_key))).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
@@ -146,7 +146,7 @@ def commit_with_a_lower_hash(context: Context) -> None:
                 case="a D-H Commit Message that is sent again",
             )
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-    target.receive(signature_of(insider, own, reveal).raw).one(Established)
+    target.receive(signature_of(insider, own, reveal).raw).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
@@ -177,8 +177,8 @@ def _both_begin(pair: Pair) -> None:
 
 def _one_session(pair: Pair) -> None:
     check_id = "handshake.crossing-commits-fail"
-    sessions = [pair.one(0, name, Established, check_id) for name in pair.names]
-    same = sessions[0].ssid == sessions[1].ssid or leaves_out(pair.world.parties[TARGET], "established", "ssid")
+    sessions = [pair.one(0, name, SessionEstablished, check_id) for name in pair.names]
+    same = sessions[0].ssid == sessions[1].ssid or leaves_out(pair.world.parties[TARGET], "session_established", "ssid")
     check(check_id, same, expected=sessions[1].ssid, got=sessions[0].ssid, case="the ssid of the target")
     pair.say(TARGET, b"from the target")
     pair.say(PEER, b"from the peer")
@@ -327,7 +327,7 @@ def malformed_commit_in_each_state(context: Context) -> None:
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     for why, lie in lies.items():
         refused(target.receive(lie), "handshake.malformed-commit-accepted", f"{why} in AWAITING_SIG")
-    target.receive(signature_of(insider, commit, reveal).raw).one(Established)
+    target.receive(signature_of(insider, commit, reveal).raw).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 

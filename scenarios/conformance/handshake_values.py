@@ -17,7 +17,7 @@ from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
 from otterproof.harness.wire.numbers import mpi, power
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for, flipped, refused, start_over
 
 #: Values outside [2, p-2], and the secrets that they lead to whatever the other side's exponent is.
@@ -36,13 +36,15 @@ def _secrets(public: int, theirs: int) -> tuple[int, ...]:
     return OUTSIDE[public] if public in OUTSIDE else (theirs, DH_PRIME - theirs)  # 2 (or p + 2), and p - 2
 
 
-def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[Established]:
+def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[SessionEstablished]:
     """A whole handshake in which the insider's g^x is `public`, and the sessions that it leads to."""
     dh_key = dh_key_for(target, insider, insider.commit(public))
     made = []
     for secret in _secrets(public, dh_key.number("gy")):
         signed = SignatureOptions(secret=secret)
-        made += target.receive(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(Established)
+        made += target.receive(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(
+            SessionEstablished
+        )
     return made
 
 
@@ -74,7 +76,7 @@ def gy_out_of_range(context: Context) -> None:
         refused(target.receive(insider.dh_key(public)), "handshake.gy-range-not-checked", f"g^y = {_named(public)}")
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
-    target.receive(insider.signature(gx)).one(Established)
+    target.receive(insider.signature(gx)).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
@@ -114,7 +116,7 @@ def gy_at_the_limits(context: Context) -> None:
         case="g^y = p-2",
     )
     signature = insider.signature(gx, SignatureOptions(secret=right[0]), public=DH_PRIME - 2)
-    target.receive(signature).one(Established)
+    target.receive(signature).one(SessionEstablished)
 
 
 def _mac_is_right(reveal: Message, secret: int) -> bool:

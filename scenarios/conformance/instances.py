@@ -13,7 +13,7 @@ from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSes
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, Established, PartyConfig
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, PartyConfig, SessionEstablished
 from otterproof.implementations.entropy import SeededEntropy, TapeEntropy
 from otterproof.scenarios.conformance.handshake_play import (
     Genuine,
@@ -160,7 +160,7 @@ def messages_without_tags(context: Context) -> None:
 def _reveal(target: TargetSession, insider: Insider) -> None:
     """A whole handshake that the insider begins; texts arrive."""
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
-    target.receive(reveal_of(insider, dh_key).raw).one(Established)
+    target.receive(reveal_of(insider, dh_key).raw).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 
@@ -216,7 +216,7 @@ def _moments(
     yield target, lambda tags: _tagged(insider.commit(receiver=insider.target_tag), tags), "D-H Commit"
     reveal = reveal_of(insider, target.receive(insider.commit()).message(Kind.DH_KEY))
     yield target, lambda tags: _tagged(reveal.raw, tags), "Reveal Signature"
-    target.receive(reveal.raw).one(Established)
+    target.receive(reveal.raw).one(SessionEstablished)
     yield target, lambda tags: _data(insider, tags), "Data"
     target.assert_session_alive(insider)
 
@@ -226,7 +226,7 @@ def _moments(
     yield target, lambda tags: _tagged(other.dh_key(), tags), "D-H Key"
     signature = signature_of(other, commit, target.receive(other.dh_key()).message(Kind.REVEAL_SIGNATURE))
     yield target, lambda tags: _tagged(signature.raw, tags), "Signature"
-    target.receive(signature.raw).one(Established)
+    target.receive(signature.raw).one(SessionEstablished)
     target.assert_session_alive(other)
 
 
@@ -332,7 +332,7 @@ def commit_to_whom_it_may_concern(context: Context) -> None:
             reply.assert_ignored("instance.for-another-client-not-discarded", case)
         else:
             check_id = "instance.receiver-tag-0-refused" if receiver == 0 else "handshake.commit-not-answered"
-            target.receive(reveal_of(insider, reply.message(Kind.DH_KEY, check_id)).raw).one(Established)
+            target.receive(reveal_of(insider, reply.message(Kind.DH_KEY, check_id)).raw).one(SessionEstablished)
             target.assert_session_alive(insider)
 
 
@@ -385,7 +385,7 @@ def tags_of_all_sizes(context: Context) -> None:
         for piece in wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[:-1]:
             target.receive(piece).assert_sent("fragment.acted-on-too-early")
         last = wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[-1]
-        target.receive(last).one(Established, check_id, case=case)
+        target.receive(last).one(SessionEstablished, check_id, case=case)
 
 
 @scenario(

@@ -11,7 +11,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import Established, Finished
+from otterproof.implementations.contract import PeerEndedSession, SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import (
     LATER,
     commit_for_query,
@@ -43,7 +43,7 @@ def _two_sessions(context: Context) -> tuple[TargetSession, Insider, Insider]:
 
 def _completes(target: TargetSession, insider: Insider, commit: Message, reveal: Message, check_id: str = "") -> None:
     """The insider's Signature Message completes the handshake."""
-    target.receive(signature_of(insider, commit, reveal).raw).one(Established, check_id)
+    target.receive(signature_of(insider, commit, reveal).raw).one(SessionEstablished, check_id)
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
@@ -62,7 +62,7 @@ def sessions_with_two_clients(context: Context) -> None:
     reply = target.receive(first.data(b"under the wrong name"))
     reply.assert_rejected("instance.read-under-another-tag", "a Data Message of one client under the other's tag")
     first.tag = own
-    target.receive(first.data(tlvs=[tlv(1)])).one(Finished)
+    target.receive(first.data(tlvs=[tlv(1)])).one(PeerEndedSession)
     target.assert_receives_text(second, b"still here", check_id=apart)
 
 
@@ -102,7 +102,7 @@ def two_clients_answer_the_target_at_once(context: Context) -> None:
         _check_addressed(dh_key, insider)
         keys.append(dh_key)
     for insider, dh_key in zip(clients, keys, strict=True):
-        target.receive(reveal_of(insider, dh_key).raw).one(Established, "instance.handshakes-interfere")
+        target.receive(reveal_of(insider, dh_key).raw).one(SessionEstablished, "instance.handshakes-interfere")
     for insider in clients:
         target.assert_receives_text(insider, b"here", check_id="instance.sessions-interfere")
 
@@ -203,7 +203,7 @@ def made_up_tags_bind_nobody(context: Context) -> None:
             _completes(target, insider, commit, reveal, "instance.bound-to-forged-tag")
         else:
             reply = target.receive(reveal_of(insider, dh_key_for(target, insider)).raw)
-            reply.one(Established, "instance.bound-to-forged-tag")
+            reply.one(SessionEstablished, "instance.bound-to-forged-tag")
         stranger = target.insider("bob", tag=0x6000, seed=b"later")
         for message in (stranger.commit(), stranger.dh_key(), _junk(stranger)):
             target.receive(message).assert_rejected("instance.forged-tag-accepted", "a message under a forged tag")
@@ -227,7 +227,7 @@ def made_up_tags_are_bounded(context: Context) -> None:
         begun += [(stranger, dh_key) for dh_key in target.receive(stranger.commit()).messages(Kind.DH_KEY)]
     completed = 0
     for stranger, dh_key in (*begun[:5], *begun[-5:]):
-        completed += len(target.receive(reveal_of(stranger, dh_key).raw).of(Established))
+        completed += len(target.receive(reveal_of(stranger, dh_key).raw).of(SessionEstablished))
     bounded = len(begun) < MANY or completed < 10
     got = f"all {MANY} answered, and the first five and the last five complete"
     check("instance.sessions-not-bounded", bounded, expected="a bounded number of handshakes", got=got)
@@ -256,7 +256,7 @@ def many_made_up_tags_do_no_harm(context: Context) -> None:
     target.assert_receives_text(first, b"still here", check_id=harm)
     dh_key = dh_key_for(target, second)
     strangers(range(MANY, MANY + 2))
-    target.receive(reveal_of(second, dh_key).raw).one(Established, harm)
+    target.receive(reveal_of(second, dh_key).raw).one(SessionEstablished, harm)
     target.assert_receives_text(first, b"still here, too", check_id=harm)
     target.assert_receives_text(second, b"here", check_id=harm)
     refused(

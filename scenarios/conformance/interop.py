@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otterproof.harness.testkit.context import PEER, TARGET, Context, check
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.implementations.contract import Outgoing
+from otterproof.implementations.contract import OutgoingMessage
 
 
 @scenario(requirements=("AKE-OUTLINE-1", "AKE-BOTH-1", "DERIVE-SSID-2"))
@@ -106,7 +106,7 @@ def fragments_from_target(context: Context) -> None:
         pair.establish(TARGET)
         pair.say(TARGET, b"from the target " * 20)
         pair.say(PEER, b"from the peer " * 20)
-        encoded = [e.message for e in pair.events(0, TARGET, Outgoing) if not e.message.startswith(b"?OTRv")]
+        encoded = [e.message for e in pair.events(0, TARGET, OutgoingMessage) if not e.message.startswith(b"?OTRv")]
         longest = max(map(len, encoded))
         check("fragment.too-long", longest <= size, expected=f"at most {size} bytes", got=longest)
         pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]

@@ -17,7 +17,7 @@ from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import Ended, Finished
+from otterproof.implementations.contract import PeerEndedSession, UserEndedSession
 
 #: (insider's key id, target's key id)
 PairIds = tuple[int, int]
@@ -362,7 +362,7 @@ def the_correspondents_end_loses_no_keys(context: Context) -> None:
     for pending in (True, False):
         ledger, owed = _used(context, pending)
         last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
-        ledger.target.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(Finished)
+        ledger.target.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(PeerEndedSession)
         _follow_up(ledger, [*owed, ledger.key(last)], "the peer ended the session")
 
 
@@ -372,7 +372,7 @@ def the_users_end_loses_no_keys(context: Context) -> None:
     for pending in (True, False):
         ledger, owed = _used(context, pending)
         reply = ledger.target.user("end")
-        reply.one(Ended)
+        reply.one(UserEndedSession)
         found = revealed(reply.message(Kind.DATA))
         left = [key for key in owed if key not in found]
         if left:

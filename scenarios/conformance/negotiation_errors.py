@@ -16,14 +16,14 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.layers import parse_plaintext
 from otterproof.harness.wire.numbers import fingerprint
-from otterproof.implementations.contract import ErrorReceived, Established, Policy, TextReceived
+from otterproof.implementations.contract import ErrorMessageReceived, Policy, SessionEstablished, TextReceived
 
 ERROR = b"?OTR Error: "
 
 
 def _told(reply: Reply) -> list[bytes]:
     """The texts that the user was shown: of errors, and those that came in the clear."""
-    return [event.text for event in reply.events if isinstance(event, (ErrorReceived, TextReceived))]
+    return [event.text for event in reply.events if isinstance(event, (ErrorMessageReceived, TextReceived))]
 
 
 @scenario(needs=("policy",), requirements=("ERROR-FORM-1", "!ERROR-FORM-1", "ERROR-START-1", "!ERROR-FORM-3"))
@@ -55,7 +55,7 @@ def errors_are_shown_in_every_message_state(context: Context) -> None:
         told = _told(target.receive(ERROR + b"it went wrong"))
         seen = len(told) == 1 and b"it went wrong" in told[0]
         check("error.not-shown", seen, expected="the error, once", got=told, case=state.upper())
-        errors = target.receive(b"it went wrong").of(ErrorReceived)
+        errors = target.receive(b"it went wrong").of(ErrorMessageReceived)
         case = "a text without the mark"
         check("error.text-taken-for-error", not errors, expected="no error is shown", got=errors, case=case)
 
@@ -68,7 +68,9 @@ def errors_change_no_state(context: Context) -> None:
     target.user("start")
     dh_key = build(target.receive(begins.commit()).message(Kind.DH_KEY))
     target.receive(ERROR + b"in AWAITING_REVEALSIG")
-    target.receive(begins.reveal_signature(dh_key)).one(Established, "error.state-changed", case="AWAITING_REVEALSIG")
+    target.receive(begins.reveal_signature(dh_key)).one(
+        SessionEstablished, "error.state-changed", case="AWAITING_REVEALSIG"
+    )
     target.receive(ERROR + b"in ENCRYPTED")
     target.assert_session_alive(begins, "error.state-changed")
     target = context.target_session()
@@ -79,7 +81,7 @@ def errors_change_no_state(context: Context) -> None:
     reveal = build(reply.message(Kind.REVEAL_SIGNATURE, "error.state-changed", case="AWAITING_DHKEY"))
     target.receive(ERROR + b"in AWAITING_SIG")
     signature = answers.signature(answers.decommit(commit, reveal))
-    target.receive(signature).one(Established, "error.state-changed", case="AWAITING_SIG")
+    target.receive(signature).one(SessionEstablished, "error.state-changed", case="AWAITING_SIG")
     target.assert_session_alive(answers, "error.state-changed")
 
 

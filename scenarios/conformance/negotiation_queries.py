@@ -13,7 +13,7 @@ from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 
 #: Queries with the known versions that each of them offers.
 LISTED = (
@@ -253,7 +253,7 @@ def without_a_common_version_nothing_happens(context: Context) -> None:
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE, changed, case="AWAITING_DHKEY")
     target.receive(other).assert_ignored(answered, case % "AWAITING_SIG")
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
-    target.receive(insider.signature(gx)).one(Established, changed, case="AWAITING_SIG")
+    target.receive(insider.signature(gx)).one(SessionEstablished, changed, case="AWAITING_SIG")
     target.receive(other).assert_ignored(answered, case % "ENCRYPTED")
     target.assert_session_alive(insider, changed)
 
@@ -280,7 +280,7 @@ def queries_are_answered_in_every_message_state(context: Context) -> None:
         if state == "encrypted":
             target.assert_receives_text(insider, b"until the last moment", check_id="query.disturbs-session")
         gx = again.decommit(wire.build(commit), wire.build(reveal))
-        target.receive(again.signature(gx)).one(Established)
+        target.receive(again.signature(gx)).one(SessionEstablished)
         if state == "encrypted":
             target.receive(insider.data(b"too late")).assert_rejected("state.replaced-session-read", "a new message")
         target.assert_session_alive(again)
@@ -310,7 +310,7 @@ def queries_are_answered_in_every_authentication_state(context: Context) -> None
     newest = "query.newest-commit-not-used"
     reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE, newest)
     signature = insider.signature(insider.decommit(wire.build(third), wire.build(reveal)))
-    target.receive(signature).one(Established, newest)
+    target.receive(signature).one(SessionEstablished, newest)
     target.assert_session_alive(insider)
 
 

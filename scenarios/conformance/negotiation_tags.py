@@ -9,7 +9,7 @@ from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, ch
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind, build, offered_versions
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established, Policy, TextReceived
+from otterproof.implementations.contract import Policy, SessionEstablished, TextReceived
 from otterproof.scenarios.conformance.negotiation_queries import commits
 
 #: A group that stands for no version.
@@ -151,7 +151,7 @@ def the_answer_to_a_tag_awaits_a_dh_key(context: Context) -> None:
     reply = target.receive(b"hello" + tag(context.version))
     commit = commits(reply, "tag.not-answered", context.version, "a tag")
     (reveal,) = target.receive(insider.dh_key()).assert_sent("tag.dh-key-not-awaited", Kind.REVEAL_SIGNATURE)
-    target.receive(insider.signature(insider.decommit(build(commit), build(reveal)))).one(Established)
+    target.receive(insider.signature(insider.decommit(build(commit), build(reveal)))).one(SessionEstablished)
     target.assert_session_alive(insider)
 
 

@@ -15,7 +15,7 @@ from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import Established, Policy, TextReceived
+from otterproof.implementations.contract import Policy, SessionEstablished, TextReceived
 from otterproof.scenarios.conformance.handshake_play import LATER, dh_key_for
 from otterproof.scenarios.conformance.state_user import never_shown
 
@@ -159,7 +159,7 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
     target.user("start")
     reply = forbidden(target, insider.commit(), "handshake.disallowed-commit-not-ignored")
     reveal = insider.reveal_signature(wire.build(reply.message(Kind.DH_KEY, resumed)))
-    forbidden(target, reveal, "handshake.disallowed-reveal-signature-not-ignored").one(Established, resumed)
+    forbidden(target, reveal, "handshake.disallowed-reveal-signature-not-ignored").one(SessionEstablished, resumed)
     target.assert_session_alive(insider)
     target = context.target_session()
     insider = target.insider()
@@ -167,7 +167,7 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
     reply = forbidden(target, insider.dh_key(), "handshake.disallowed-dh-key-not-ignored")
     reveal = wire.build(reply.message(Kind.REVEAL_SIGNATURE, resumed))
     signature = insider.signature(insider.decommit(commit, reveal))
-    forbidden(target, signature, "handshake.disallowed-signature-message-not-ignored").one(Established, resumed)
+    forbidden(target, signature, "handshake.disallowed-signature-message-not-ignored").one(SessionEstablished, resumed)
     target.assert_session_alive(insider)
 
 
@@ -218,7 +218,7 @@ def errors_ask_by_their_flag(context: Context) -> None:
     check("query.wrong-versions-offered", wanted in offered, expected=wanted, got=sorted(offered))
     insider = target.insider()
     dh_key = wire.build(target.receive(insider.commit()).message(Kind.DH_KEY))
-    target.receive(insider.reveal_signature(dh_key)).one(Established)
+    target.receive(insider.reveal_signature(dh_key)).one(SessionEstablished)
     target.assert_session_alive(insider)
     for state, silent, _ in context.each_state():
         silent.receive(ERROR).assert_sent("error.answered-without-flag", case=state.upper())
@@ -301,7 +301,7 @@ def plaintext_changes_no_state(context: Context) -> None:
     begins = target.insider()
     dh_key = wire.build(dh_key_for(target, begins))
     target.receive(b"in AWAITING_REVEALSIG")
-    target.receive(begins.reveal_signature(dh_key)).one(Established, changed, case="AWAITING_REVEALSIG")
+    target.receive(begins.reveal_signature(dh_key)).one(SessionEstablished, changed, case="AWAITING_REVEALSIG")
     target.receive(b"in ENCRYPTED")
     target.assert_session_alive(begins, changed)
     target.end_by_peer(begins)
@@ -315,5 +315,5 @@ def plaintext_changes_no_state(context: Context) -> None:
     reveal = wire.build(reply.message(Kind.REVEAL_SIGNATURE, changed, case="AWAITING_DHKEY"))
     target.receive(b"in AWAITING_SIG")
     signature = answers.signature(answers.decommit(commit, reveal))
-    target.receive(signature).one(Established, changed, case="AWAITING_SIG")
+    target.receive(signature).one(SessionEstablished, changed, case="AWAITING_SIG")
     target.assert_session_alive(answers, changed)

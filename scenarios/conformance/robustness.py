@@ -18,7 +18,7 @@ from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_3, SmpSession
 from otterproof.harness.wire import DH_GENERATOR, Kind, build
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import power
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 
 #: A number below this has a leading zero byte where numbers modulo the prime have 192 bytes.
 SHORT = 1 << 1528
@@ -130,7 +130,7 @@ def after_forgeries_a_query_helps(context: Context) -> None:
     ):
         target.receive(forged).assert_rejected("robustness.forged-handshake-accepted", what)
     again = target.insider(seed=b"again")
-    target.handshake_by_target(again).one(Established, "robustness.query-does-not-help")
+    target.handshake_by_target(again).one(SessionEstablished, "robustness.query-does-not-help")
     target.assert_session_alive(again, "robustness.query-does-not-help")
 
 
@@ -233,7 +233,7 @@ def numbers_with_leading_zeros_make_no_difference(context: Context) -> None:
     insider.x = insider.exponent(gy, lambda _, secret: secret < SHORT)
     dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
     short = "robustness.short-number-fails"
-    target.receive(insider.reveal_signature(build(dh_key))).one(Established, short, case="a short shared secret")
+    target.receive(insider.reveal_signature(build(dh_key))).one(SessionEstablished, short, case="a short shared secret")
     target.assert_session_alive(insider, short)
     target = context.target_session()
     insider = target.insider()

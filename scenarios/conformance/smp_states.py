@@ -9,7 +9,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import OUT_OF_TURN_CHECKS, Numbers, SmpPeer
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import Finished
+from otterproof.implementations.contract import PeerEndedSession
 
 STATES = (1, 2, 3, 4)
 
@@ -161,7 +161,7 @@ def end_of_the_session_ends_a_run(context: Context) -> None:
         fitting = smp_session.bring(state)
         if state == 1:
             smp_session.request(smp_session.liar())
-        target.receive(insider.data(tlvs=[tlv(1)])).one(Finished, "smp.end-not-obeyed", case=f"EXPECT{state}")
+        target.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession, "smp.end-not-obeyed", case=f"EXPECT{state}")
         target.user("end")
         _again(smp_session, fitting, f"the end of its session in EXPECT{state}")
 

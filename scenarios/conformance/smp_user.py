@@ -16,7 +16,7 @@ from otterproof.harness.testkit.smp_session import (
     SmpSession,
 )
 from otterproof.harness.wire.layers import parse_smp, tlv
-from otterproof.implementations.contract import Finished, SmpRequested
+from otterproof.implementations.contract import PeerEndedSession, SmpRequested
 
 
 @scenario(
@@ -165,7 +165,7 @@ def no_smp_outside_encrypted(context: Context) -> None:
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     late = insider.data(tlvs=[tlv(MESSAGE_1, smp_value(MESSAGE_1, smp_session.liar().message_1()))])
-    target.receive(insider.data(tlvs=[tlv(1)])).one(Finished)
+    target.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession)
     target.user("smp_start", secret=SECRET).assert_sent("smp.outside-encrypted", case="the user begins SMP in FINISHED")
     reply = smp_session.heard(target.receive(late))
     reply.refuses("smp.outside-encrypted", "SMP message 1 of the old session in FINISHED")

@@ -14,7 +14,7 @@ from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import Established, TextReceived
+from otterproof.implementations.contract import SessionEstablished, TextReceived
 from otterproof.scenarios.conformance.handshake_play import LATER, commit_for_query, dh_key_for
 
 #: A Signature or Reveal Signature that fails.
@@ -148,8 +148,8 @@ def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
             target.assert_sends_text(old, b"under the old keys %d" % len(steps), check_id=kept)
             target.assert_receives_text(old, b"yes %d" % len(steps), check_id=kept)
         kept_back = old.data(b"too late")
-        established = target.receive(steps[-1](SignatureOptions())).one(Established)
-        if target.tells("established", "refreshed"):
+        established = target.receive(steps[-1](SignatureOptions())).one(SessionEstablished)
+        if target.tells("session_established", "refreshed"):
             check("state.refresh-not-reported", established.refreshed, expected="refreshed", got=established)
         target.receive(kept_back).assert_rejected("state.replaced-session-read", "a message that was kept back")
         target.assert_session_alive(new)

@@ -13,7 +13,14 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, offered_versions
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import RECENT, Ended, Established, Policy, Refused, StoredDropped
+from otterproof.implementations.contract import (
+    RECENT,
+    ActionRefused,
+    Policy,
+    SessionEstablished,
+    StoredTextDropped,
+    UserEndedSession,
+)
 from otterproof.scenarios.conformance.handshake_play import LATER, commit_for_query, reveal_for
 from otterproof.scenarios.conformance.state import BAD, handshake_steps
 
@@ -87,7 +94,7 @@ def texts_go_out_unchanged_in_plaintext(context: Context) -> None:
     target.establish(insider)
     for text in TEXTS[:-1]:
         reply = target.user("send", text=text)
-        check("user.text-refused", not reply.of(Refused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
+        check("user.text-refused", not reply.of(ActionRefused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
         came = arrived(target, insider, reply)
         check("user.text-not-encrypted", came == [text], expected=text, got=came)
         check("text.sent-in-clear", text not in reply.raw, expected=Kind.DATA, got=reply)
@@ -111,15 +118,15 @@ def texts_are_refused_when_finished(context: Context) -> None:
     """In FINISHED, the user is told that a text can't be sent, and nothing goes out; before and after, it is sent."""
     target, insider = context.encrypted()
     reply = target.user("send", text=b"one")
-    check("user.text-refused", not reply.of(Refused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
+    check("user.text-refused", not reply.of(ActionRefused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
     target.end_by_peer(insider)
     for text in TEXTS:
-        refused = target.assert_not_sent(text).one(Refused, "user.text-refusal-not-reported")
+        refused = target.assert_not_sent(text).one(ActionRefused, "user.text-refusal-not-reported")
         action = refused.action
         check("user.wrong-action-refused", action == "send", expected="send", got=action)
     target.user("end")
     reply = target.user("send", text=b"two")
-    check("user.text-refused", not reply.of(Refused), expected=b"two", got=reply, case="PLAINTEXT")
+    check("user.text-refused", not reply.of(ActionRefused), expected=b"two", got=reply, case="PLAINTEXT")
     check("user.end-not-to-plaintext", reply.raw == [b"two"], expected=b"two", got=reply)
 
 
@@ -282,7 +289,7 @@ def stored_texts_are_sent_once_encrypted(context: Context) -> None:
         for text in (b"first text", b"second text"):
             target.user("send", text=text)
         reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-        reply.one(Established)
+        reply.one(SessionEstablished)
         if not target_begins:
             first = reply.kinds[:1]
             before = first == [Kind.SIGNATURE]
@@ -366,7 +373,7 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
         target.user("send", text=b"stored text")
         target.tick(age)
         reply = target.handshake_by_insider(insider)
-        came, dropped = arrived(target, insider, reply), [event.text for event in reply.of(StoredDropped)]
+        came, dropped = arrived(target, insider, reply), [event.text for event in reply.of(StoredTextDropped)]
         found = (came, dropped)
         wanted: tuple[list[bytes], list[bytes]] = ([b"stored text"], []) if age == RECENT else ([], [b"stored text"])
         told = [f"sent: {shown(sent)}; dropped: {shown(old)}" for sent, old in (wanted, found)]
@@ -387,10 +394,10 @@ def ending_plaintext_does_nothing(context: Context) -> None:
             lasts.append(last)
             reply = target.user("end")
             reply.assert_sent("user.end-acts-in-plaintext")
-            ended = reply.of(Ended)
+            ended = reply.of(UserEndedSession)
             check("user.end-acts-in-plaintext", not ended, expected="no session ends", got=ended)
             target.assert_sent_in_clear(b"as before", "user.end-acts-in-plaintext")
-        target.receive(lasts[-1](HONEST_SIGNATURE)).one(Established, "user.end-disturbs-handshake")
+        target.receive(lasts[-1](HONEST_SIGNATURE)).one(SessionEstablished, "user.end-disturbs-handshake")
         target.assert_session_alive(insider)
         reply = target.user("end")
         check("user.end-not-sent", bool(reply.raw), expected=Kind.DATA, got=reply)

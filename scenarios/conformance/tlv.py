@@ -7,7 +7,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import Plaintext, tlv
-from otterproof.implementations.contract import Ended, Finished, Rejected
+from otterproof.implementations.contract import MessageRejected, PeerEndedSession, UserEndedSession
 
 PADDING, DISCONNECTED, SMP_ABORT, EXTRA_KEY = 0, 1, 6, 8
 
@@ -36,7 +36,7 @@ def tlvs_follow_a_nul(context: Context) -> None:
         target, insider = context.encrypted()
         reply = target.receive(insider.data(plaintext))
         reply.assert_shown("tlv.text-not-cut-at-nul", *texts, case=plaintext)
-        reply.one(Finished, "tlv.record-not-found", case=plaintext)
+        reply.one(PeerEndedSession, "tlv.record-not-found", case=plaintext)
     target, insider = context.encrypted()
     target.assert_receives_text(insider, b"\x01 and \x02 are text here", check_id="tlv.text-taken-for-records")
     inside = b"text\0\0\0\0\4" + examples[1]
@@ -59,7 +59,7 @@ def lengths_and_types_have_two_bytes(context: Context) -> None:
         target.assert_sends_text(insider, b"still here", check_id="tlv.value-taken-for-records")
         reply = target.receive(insider.data(b"two records", tlvs=[tlv(PADDING, inside), END]))
         reply.assert_shown("tlv.text-not-cut-at-nul", b"two records", case=case)
-        reply.one(Finished, "tlv.record-not-found", case=f"a type 1 TLV after {case}")
+        reply.one(PeerEndedSession, "tlv.record-not-found", case=f"a type 1 TLV after {case}")
 
 
 @scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
@@ -71,13 +71,13 @@ def unknown_types_are_passed_over(context: Context) -> None:
             reply = target.receive(insider.data(b"text", tlvs=[tlv(kind, value)]))
             case = f"a TLV of type {kind:#x} with a value of {len(value)} bytes"
             reply.assert_shown("tlv.unknown-type-hides-text", b"text", case=case)
-            ended = reply.of(Finished)
+            ended = reply.of(PeerEndedSession)
             check("tlv.unknown-type-acted-on", not ended, expected="the session goes on", got=ended, case=case)
     reply = target.receive(insider.data(tlvs=[tlv(kind) for kind in UNKNOWN]))
     reply.assert_rejected("tlv.unknown-type-acted-on", "TLVs of unknown types and no text")
     target.assert_sends_text(insider, b"still here", check_id="tlv.unknown-type-acted-on")
     reply = target.receive(insider.data(tlvs=[*(tlv(kind, b"x") for kind in UNKNOWN), END]))
-    reply.one(Finished, "tlv.unknown-type-hides-records", case="a type 1 TLV after TLVs of unknown types")
+    reply.one(PeerEndedSession, "tlv.unknown-type-hides-records", case="a type 1 TLV after TLVs of unknown types")
 
 
 @scenario(requirements=("TLV-FORM-6", "!TLV-FORM-6"))
@@ -88,7 +88,7 @@ def a_nul_alone_is_no_tlv(context: Context) -> None:
         case = "a text and a NUL" if text else "a NUL alone"
         reply = target.receive(insider.data(text + b"\0"))
         reply.assert_shown("tlv.empty-list-refused", *[text] if text else [], case=case)
-        refused = reply.noticed or bool(reply.of(Rejected))
+        refused = reply.noticed or bool(reply.of(MessageRejected))
         check("tlv.empty-list-refused", not refused, expected="no error is reported", got=reply, case=case)
     target.assert_session_alive(insider)
 
@@ -184,7 +184,7 @@ def the_users_end(context: Context) -> None:
     ends = any(found.type == DISCONNECTED for found in before.tlvs)
     check("tlv.end-not-requested", not ends, expected="no type 1 TLV", got=before.tlvs, case="a text in a session")
     reply = target.user("end")
-    reply.one(Ended)
+    reply.one(UserEndedSession)
     tlvs = target.read(insider, reply.message(Kind.DATA)).tlvs
     told = [found.type for found in tlvs].count(DISCONNECTED) == 1
     check("tlv.end-not-sent", told, expected="one type 1 TLV", got=tlvs)
@@ -205,17 +205,17 @@ def the_correspondents_end(context: Context) -> None:
         target, insider = context.encrypted()
         case = f"a type 1 TLV with a value of {len(value)} bytes, {'beside a text' if text else 'alone'}"
         reply = target.assert_receives_text(insider, b"before")
-        ended = reply.of(Finished)
+        ended = reply.of(PeerEndedSession)
         check("tlv.session-ends-without-record", not ended, expected="the session goes on", got=reply, case="a text")
         reply = target.receive(insider.data(text, tlvs=[tlv(DISCONNECTED, value)]))
-        reply.one(Finished, "tlv.end-not-obeyed", case=case)
+        reply.one(PeerEndedSession, "tlv.end-not-obeyed", case=case)
         reply.assert_shown("tlv.end-hides-text", *[text] if text else [], case=case)
         reply = target.receive(insider.data(b"too late"))
         reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
         raw = target.user("send", text=b"not in the clear").raw
         leaks = any(b"not in the clear" in message for message in raw)
         check("text.sent-after-end", not leaks, expected="the text does not go out", got=raw, case="FINISHED")
-        target.user("end").one(Ended)
+        target.user("end").one(UserEndedSession)
         raw = target.user("send", text=b"in the clear").raw
         sent = any(b"in the clear" in message for message in raw)
         check("text.not-sent-in-clear", sent, expected=b"in the clear", got=raw, case="after the user's own end")
@@ -235,7 +235,9 @@ def what_follows_the_end(context: Context) -> None:
         reply = target.receive(insider.data(b"good bye", tlvs=[END, *others]))
         case = f"a type 1 TLV, then TLVs of types {', '.join(str(one.type) for one in others)}"
         reply.assert_shown("tlv.end-hides-text", b"good bye", case=case)
-        check("tlv.end-not-obeyed", bool(reply.of(Finished)), expected="the session is over", got=reply, case=case)
+        check(
+            "tlv.end-not-obeyed", bool(reply.of(PeerEndedSession)), expected="the session is over", got=reply, case=case
+        )
         reply = target.receive(insider.data(b"too late"))
         reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
         reply = target.user("send", text=b"too late")

@@ -16,7 +16,7 @@ from otterproof.harness.testkit.context import ALLOW, PEER_TAG, TARGET, TARGET_T
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.implementations.contract import Engine, Event, Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import Engine, Event, OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.entropy import Tape
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -28,7 +28,7 @@ SEED = b"differential"
 
 def outgoing(events: Sequence[Event]) -> list[bytes]:
     """The messages among some events."""
-    return [event.message for event in events if isinstance(event, Outgoing)]
+    return [event.message for event in events if isinstance(event, OutgoingMessage)]
 
 
 class ComparedTarget(LockstepParty):

@@ -9,7 +9,14 @@ from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.layers import Tlv, tlv, with_tlvs
-from otterproof.implementations.contract import ExtraKey, Finished, Policy, SmpAborted, SmpRequested, Unreadable
+from otterproof.implementations.contract import (
+    ExtraKeyDerived,
+    MessageUnreadable,
+    PeerEndedSession,
+    Policy,
+    SmpAborted,
+    SmpRequested,
+)
 
 IGNORE_UNREADABLE = 1
 
@@ -20,7 +27,7 @@ def is_shown(target: TargetSession, message: bytes, text: bytes) -> bool:
 
 def is_reported(reply: Reply) -> bool:
     """Whether the target has told its user or the peer that it can't read a message."""
-    return bool(reply.messages(Kind.ERROR) or reply.of(Unreadable))
+    return bool(reply.messages(Kind.ERROR) or reply.of(MessageUnreadable))
 
 
 @reading("KEYMGMT-NEXT-RANGE")
@@ -141,7 +148,7 @@ def a_heartbeat_in_answer_to_the_end(context: Context) -> str:
 
 @reading("TLV-TRUNCATED")
 def tlvs_that_are_cut_short(context: Context) -> str:
-    if _cut_end(context).of(Finished):
+    if _cut_end(context).of(PeerEndedSession):
         return "take"
     answers = []
     for plaintext in (with_tlvs(b"hello", [Tlv(0, 500, b"abc")]), b"hello\0\0\0\1"):
@@ -170,7 +177,7 @@ def the_extra_key_in_version_2(context: Context) -> str:
     target, insider = context.encrypted()
     reply = target.receive(insider.data(b"text", tlvs=[tlv(8, b"\0\0\0\1")]))
     reply.assert_shown("text.not-delivered", b"text", case="a text beside a type 8 TLV")
-    return "use" if reply.of(ExtraKey) else "ignore"
+    return "use" if reply.of(ExtraKeyDerived) else "ignore"
 
 
 @reading("USER-END-FLAG")

@@ -7,7 +7,7 @@ from otterproof.harness.testkit.context import PEER_TAG, Context, TargetSession,
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.wire import Kind
-from otterproof.implementations.contract import Established
+from otterproof.implementations.contract import SessionEstablished
 
 
 @reading("AKE-FAIL-STATE")
@@ -21,7 +21,7 @@ def state_after_a_message_that_fails(context: Context) -> str:
         reply = target.receive(insider.reveal_signature(dh_key, lie))
         reply.assert_rejected("handshake.wrong-signature-accepted", "a Reveal Signature Message that does not verify")
         reply = target.receive(insider.reveal_signature(dh_key))
-        answers.append("keep" if reply.of(Established) else "none")
+        answers.append("keep" if reply.of(SessionEstablished) else "none")
         target = context.target_session()
         insider = target.insider()
         commit = wire.build(target.query().message(Kind.DH_COMMIT))
@@ -29,7 +29,7 @@ def state_after_a_message_that_fails(context: Context) -> str:
         gx = insider.decommit(commit, reveal)
         reply = target.receive(insider.signature(gx, lie))
         reply.assert_rejected("handshake.wrong-signature-accepted", "a Signature Message that does not verify")
-        answers.append("keep" if target.receive(insider.signature(gx)).of(Established) else "none")
+        answers.append("keep" if target.receive(insider.signature(gx)).of(SessionEstablished) else "none")
     return same_answer(answers, "a wrong MAC and a wrong signature, in either role")
 
 
@@ -69,7 +69,7 @@ def several_answers_to_one_commit(context: Context) -> str:
         return "first"
     for insider, reveal in zip((first, second), reveals, strict=True):
         signature = insider.signature(insider.decommit(commit, wire.build(reveal[0])))
-        target.receive(signature).one(Established)
+        target.receive(signature).one(SessionEstablished)
         target.assert_receives_text(insider, b"to each")
     return "each"
 
@@ -78,7 +78,7 @@ def several_answers_to_one_commit(context: Context) -> str:
 def a_peer_with_the_own_key(context: Context) -> str:
     target = context.target_session()
     twin = target.insider("alice")
-    return "accept" if target.handshake_by_target(twin).of(Established) else "reject"
+    return "accept" if target.handshake_by_target(twin).of(SessionEstablished) else "reject"
 
 
 def announced(target: TargetSession) -> tuple[int, ...]:
@@ -115,7 +115,7 @@ def the_flag_that_counts_in_the_handshake(context: Context) -> str:
         target = context.target_session()
         insider = target.insider()
         reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-        answers.append("own" if reply.of(Established) else "v2")
+        answers.append("own" if reply.of(SessionEstablished) else "v2")
     return same_answer(answers, "a handshake in either role")
 
 

@@ -16,7 +16,7 @@ from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign
-from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Established, Policy
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, Policy, SessionEstablished
 
 
 @reading("TYPES-MPI-ZEROS")
@@ -39,7 +39,7 @@ def keys_with_absurd_parameters(context: Context) -> str:
     def accepted(advertised: DsaPublicKey, pair: tuple[int, int]) -> bool:
         target = context.target_session()
         signed = SignatureOptions(advertised_key=advertised, signature=pair)
-        return bool(target.handshake_by_insider(target.insider(), signed).of(Established))
+        return bool(target.handshake_by_insider(target.insider(), signed).of(SessionEstablished))
 
     degenerate = accepted(DsaPublicKey(key.p, key.q, 1, 1), (1, 1))
     if degenerate:

@@ -20,7 +20,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import mpi, power
-from otterproof.implementations.contract import Refused
+from otterproof.implementations.contract import ActionRefused
 
 
 def talk(context: Context) -> SmpSession:
@@ -77,7 +77,7 @@ def a_second_beginning(context: Context) -> str:
     if reply.types == [ABORT, MESSAGE_1]:
         return "restart"
     reply.sends("smp.restart-without-abort", case="EXPECT2")
-    return "refuse" if reply.reply.of(Refused) else "continue"
+    return "refuse" if reply.reply.of(ActionRefused) else "continue"
 
 
 @reading("SMP-REHANDSHAKE", needs=("smp",))

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import parse, reassemble
-from otterproof.implementations.contract import Engine, Entropy, Event, MessageState, Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import (
+    Engine,
+    Entropy,
+    Event,
+    MessageState,
+    OutgoingMessage,
+    PartyConfig,
+    Policy,
+)
 from otterproof.implementations.entropy import SeededEntropy
 from tests.hostile.growth import OWN_TAG, THEIR_TAG
 
@@ -54,7 +62,7 @@ class Scene:
 
 def sent(events: Sequence[Event]) -> bytes:
     """The message that went out, whole or in fragments."""
-    messages = [event.message for event in events if isinstance(event, Outgoing)]
+    messages = [event.message for event in events if isinstance(event, OutgoingMessage)]
     return messages[0] if len(messages) == 1 else reassemble(messages)
 
 

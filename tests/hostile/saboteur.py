@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 HELLO = {
-    "protocol": 1,
+    "protocol": 2,
     "name": "saboteur",
     "version": "1",
     "otr_versions": [3],

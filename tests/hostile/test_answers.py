@@ -14,7 +14,7 @@ from otterproof.harness.targets.driver.answer import MAX_VALUES, result_of
 from otterproof.harness.targets.driver.party import MAX_EVENTS
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations import jsonform
-from otterproof.implementations.contract import Outgoing, PartyConfig
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig
 
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 CONFIG = PartyConfig(published_key("alice"))
@@ -69,7 +69,7 @@ def made(statement: str) -> DriverTarget:
 
 
 def events(count: int) -> str:
-    return f"""answer({{"events": [{{"event": "outgoing", "message": "x"}}] * {count}}})"""
+    return f"""answer({{"events": [{{"event": "outgoing_message", "message": "x"}}] * {count}}})"""
 
 
 def test_too_many_events_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_too_many_events_are_refused_before_they_are_made(monkeypatch: pytest.Mo
 def test_as_many_as_there_may_be_are_taken() -> None:
     target = made(events(MAX_EVENTS))
     try:
-        assert target.party("alice", CONFIG, b"").start() == [Outgoing(b"x")] * MAX_EVENTS
+        assert target.party("alice", CONFIG, b"").start() == [OutgoingMessage(b"x")] * MAX_EVENTS
     finally:
         target.close()
 

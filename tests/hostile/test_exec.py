@@ -18,7 +18,7 @@ from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.registry import make
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui import cli
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
 
 CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A)
 SCENARIO = "conformance.interop.alternating_data_messages[v3]"
@@ -47,7 +47,7 @@ def write(
     header = Header(b"seed", infos, profile, judged=judged or "target", program=program)
     path = folder / "sent.jsonl"
     with TranscriptWriter.create(path, header) as writer:
-        writer.step(0, next(iter(parties)), "start", {}, [Outgoing(b"?OTRv3?")])
+        writer.step(0, next(iter(parties)), "start", {}, [OutgoingMessage(b"?OTRv3?")])
         if verdict is not None:
             writer.verdict(verdict, "as recorded")
     return str(path)

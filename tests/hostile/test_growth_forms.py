@@ -12,7 +12,7 @@ import pytest
 
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations import actions, jsonform, keyfile
-from otterproof.implementations.contract import Outgoing, PartyConfig
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig
 from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth import OWN_TAG, Family, all_linear
 
@@ -36,14 +36,14 @@ _SNAPSHOT = jsonform.snapshot_to_json(
 _SESSION = _SNAPSHOT["sessions"][0]
 
 _EVENTS: dict[str, Callable[[int], object]] = {
-    "long text": lambda size: {"event": "error_received", "text": "\xff" * size},
-    "text that is no bytes": lambda size: {"event": "error_received", "text": "\u20ac" * size},
+    "long text": lambda size: {"event": "error_message_received", "text": "\xff" * size},
+    "text that is no bytes": lambda size: {"event": "error_message_received", "text": "\u20ac" * size},
     "long hexadecimal": lambda size: _extra_key("ab" * (size // 2)),
     "long hexadecimal that is wrong": lambda size: _extra_key("ab" * (size // 2) + "x"),
     "long name": lambda size: {"event": "a" * size},
-    "long reason": lambda size: {"event": "rejected", "reason": "a" * size, "field": "", "offset": 0},
-    "many fields": lambda size: {"event": "ended"} | {f"field{n}": n for n in range(size // 8)},
-    "long number": lambda size: {"event": "ended", "instance": 1 << size},
+    "long reason": lambda size: {"event": "message_rejected", "reason": "a" * size, "field": "", "offset": 0},
+    "many fields": lambda size: {"event": "user_ended_session"} | {f"field{n}": n for n in range(size // 8)},
+    "long number": lambda size: {"event": "user_ended_session", "instance": 1 << size},
     "deep": lambda size: [[[]]] * size,
 }
 
@@ -64,13 +64,13 @@ _ARGUMENTS: dict[str, Callable[[int], object]] = {
 
 
 def _extra_key(key: str) -> dict[str, object]:
-    return {"event": "extra_key", "instance": 1, "received": True, "use": 1, "data": "", "key": key}
+    return {"event": "extra_key_derived", "instance": 1, "received": True, "use": 1, "data": "", "key": key}
 
 
 def test_events_in_json() -> None:
     all_linear(_refused(jsonform.event_from_json), _EVENTS, large=1 << 18)
     all_linear(_refused(jsonform.unknown_fields), _EVENTS, large=1 << 18)
-    all_linear(lambda text: jsonform.event_to_json(Outgoing(text)), {"long message": _text}, large=1 << 18)
+    all_linear(lambda text: jsonform.event_to_json(OutgoingMessage(text)), {"long message": _text}, large=1 << 18)
 
 
 def test_snapshots_and_settings_in_json() -> None:

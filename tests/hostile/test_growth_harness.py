@@ -18,7 +18,7 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import crypto, layers, mutate
-from otterproof.implementations.contract import MIN_MESSAGE_SIZE, Event, Outgoing, PartyConfig, Policy
+from otterproof.implementations.contract import MIN_MESSAGE_SIZE, Event, OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.reference import ReferenceEngine
 from tests.hostile.growth import (
     MESSAGES,
@@ -171,7 +171,7 @@ def _pair(**names: int | None) -> tuple[Pair, object, bytes]:
     pair = Pair(configs, "growth", ("reference",))
     pair.establish()
     (sent,) = pair.parties["bob"].send(b"text")
-    if not isinstance(sent, Outgoing):
+    if not isinstance(sent, OutgoingMessage):
         raise TypeError(f"sending gave {sent}")
     return pair, pair.snapshot(), sent.message
 
@@ -221,7 +221,7 @@ def _reader() -> Reader:
 
 def test_the_reader_on_any_message() -> None:
     def read(raw: bytes) -> None:
-        view = _reader().view(_view("receive", {"message": raw}, [Outgoing(raw)]))
+        view = _reader().view(_view("receive", {"message": raw}, [OutgoingMessage(raw)]))
         list(view.sent)
 
     all_linear(read, MESSAGES, large=1 << 17)
@@ -235,7 +235,7 @@ def test_the_reader_on_fragments() -> None:
 
     def sent_all(messages: Sequence[bytes]) -> None:
         args = {"text": b"a" * 1024 * len(messages)}
-        _reader().view(_view("send", args, [Outgoing(message) for message in messages]))
+        _reader().view(_view("send", args, [OutgoingMessage(message) for message in messages]))
 
     all_linear(receive_all, {"received": fragments}, small=64, large=1 << 12)
     all_linear(sent_all, {"sent": fragments}, small=64, large=1 << 12)

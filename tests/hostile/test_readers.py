@@ -29,7 +29,7 @@ from otterproof.harness.testkit.keys import KEY_FILE, published_key
 from otterproof.harness.vectorgen.found import FOLDER as FOUND
 from otterproof.harness.vectorgen.found import Found
 from otterproof.harness.vectorgen.play_builder import ClaimError
-from otterproof.implementations.contract import Outgoing, PartyConfig, Policy, Reason, Rejected
+from otterproof.implementations.contract import MessageRejected, OutgoingMessage, PartyConfig, Policy, RejectReason
 from otterproof.implementations.keyfile import KeyFileError, parse_keys
 from otterproof.vectors import FOLDER as VECTORS
 from otterproof.vectors import VectorError, load
@@ -62,8 +62,10 @@ def transcript() -> tuple[Any, ...]:
         made = program_to_json(Program(Setup(start="scratch", target=REFERENCE, size=300), MOVES))
         parties = {name: PartyInfo("reference", CONFIG) for name in ("alice", "bob")}
         with TranscriptWriter.create(path, Header(b"seed", parties, "fuzz", judged="alice", program=made)) as writer:
-            writer.step(0, "alice", "start", {}, [Outgoing(b"?OTRv3?")])
-            writer.step(60, "bob", "receive", {"message": b"\xff"}, [Rejected(Reason.BAD_ARMOUR)], failure="boom")
+            writer.step(0, "alice", "start", {}, [OutgoingMessage(b"?OTRv3?")])
+            writer.step(
+                60, "bob", "receive", {"message": b"\xff"}, [MessageRejected(RejectReason.BAD_ARMOUR)], failure="boom"
+            )
             writer.move(60, {"move": "drop", "to": "bob"})
             writer.verdict(Verdict.FAIL, "as recorded")
         return tuple(json.loads(line) for line in path.read_text().splitlines())

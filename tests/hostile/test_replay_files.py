@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[Callable[[Lines], Lines], str]] = {
     "huge time": (in_step(time=10**30), "line 2: .*time: .*greater than"),
     "half a second": (in_step(time=0.5), "line 2: .*0.5 is not a whole number"),
     "huge number in an event": (
-        in_step(events=[{"event": "rejected", "reason": "bad_armour", "field": "", "offset": 10**30}]),
+        in_step(events=[{"event": "message_rejected", "reason": "bad_armour", "field": "", "offset": 10**30}]),
         "line 2: events.0..offset: the number has more than 64 bits",
     ),
     "huge padding": (

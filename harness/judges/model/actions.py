@@ -18,12 +18,12 @@ from otterproof.implementations.contract import (
     MAX_PADDING,
     MAX_QUESTION,
     MAX_TEXT,
-    Ended,
+    ActionRefused,
     MessageState,
     Policy,
-    Reason,
-    Refused,
+    RefuseReason,
     SmpState,
+    UserEndedSession,
 )
 
 
@@ -39,20 +39,20 @@ def send(step: Step, text: bytes, *, padding: int | None = None, instance: int |
     session = _meant(step, instance)
     problem = None
     if session is None:
-        problem = Reason.WRONG_STATE
+        problem = RefuseReason.WRONG_STATE
     elif len(text) > MAX_TEXT or not 0 <= (padding or 0) <= MAX_PADDING:
-        problem = Reason.TOO_LONG
+        problem = RefuseReason.TOO_LONG
     elif b"\0" in text:
-        problem = Reason.HAS_NUL
+        problem = RefuseReason.HAS_NUL
     if session is None or problem is not None:
-        step.give(Refused("send", problem or Reason.WRONG_STATE))
+        step.give(ActionRefused("send", problem or RefuseReason.WRONG_STATE))
         return
     match session.message_state:
         case MessageState.ENCRYPTED:  # [STATE-ENCRYPTED-1, STATE-ENCRYPTED-3, STATE-SECRECY-1, USER-SEND-6]
             tlvs = () if padding is None else (Raw(PADDING, bytes(padding)),)  # [TLV-PADDING-1]
             step.send_data(session.instance, Plain(text, tlvs))
         case MessageState.FINISHED:  # [STATE-FINISHED-1, USER-SEND-10]
-            step.give(Refused("send", Reason.WRONG_STATE))  # [USER-SEND-8]
+            step.give(ActionRefused("send", RefuseReason.WRONG_STATE))  # [USER-SEND-8]
             _store(step, Stored(text, step.state.now, session.identity))  # [USER-SEND-9]
         case MessageState.PLAINTEXT:  # [STATE-PLAINTEXT-2]
             _send_in_clear(step, text)
@@ -81,7 +81,7 @@ def start(step: Step) -> None:
     if step.state.versions:
         step.send_query()
     else:
-        step.give(Refused("start", Reason.NOT_IN_VERSION))
+        step.give(ActionRefused("start", RefuseReason.NOT_IN_VERSION))
 
 
 def end(step: Step, *, instance: int | None = None) -> None:
@@ -94,7 +94,7 @@ def end(step: Step, *, instance: int | None = None) -> None:
         step.end_by_user(number)
     else:
         step.put(replace(session, message_state=MessageState.PLAINTEXT, identity=None))  # [USER-END-4]
-    step.give(Ended(number))
+    step.give(UserEndedSession(number))
     if number == step.state.focus:
         step.state = replace(step.state, heard_plaintext=False)
 
@@ -103,7 +103,7 @@ def _encrypted(step: Step, action: str, instance: int | None) -> Session | None:
     """The session if it is ENCRYPTED; otherwise None, and the refusal is predicted. [SMP-STATE-1]"""
     session = _meant(step, instance)
     if session is None or not session.encrypted:
-        step.give(Refused(action, Reason.WRONG_STATE))
+        step.give(ActionRefused(action, RefuseReason.WRONG_STATE))
         return None
     return session
 
@@ -122,8 +122,8 @@ def smp_start(step: Step, secret: bytes, *, question: bytes | None = None, insta
     if session is None:
         return
     if question is not None and (len(question) > MAX_QUESTION or b"\0" in question):
-        reason = Reason.TOO_LONG if len(question) > MAX_QUESTION else Reason.HAS_NUL
-        step.give(Refused("smp_start", reason))
+        reason = RefuseReason.TOO_LONG if len(question) > MAX_QUESTION else RefuseReason.HAS_NUL
+        step.give(ActionRefused("smp_start", reason))
         return
     if session.smp.state is not SmpState.EXPECT1:
         send_smp_abort(step, session.instance)  # [SMP-BEGIN-3]
@@ -140,7 +140,7 @@ def smp_answer(step: Step, secret: bytes, *, instance: int | None = None) -> Non
         return
     question = session.smp.question
     if question is None:
-        step.give(Refused("smp_answer", Reason.WRONG_STATE))  # [SMP-TRUST-2]
+        step.give(ActionRefused("smp_answer", RefuseReason.WRONG_STATE))  # [SMP-TRUST-2]
         return
     compared = _compared(step, session, secret, initiator=False)
     sent = send_smp(step, session.instance, 2, answers=question.id, compared=compared)  # [SMP-MSG1-2]
@@ -161,10 +161,10 @@ def extra_key(step: Step, use: int, data: bytes = b"", *, instance: int | None =
     if session is None or session.ratchet is None:
         return
     if session.version != 3:
-        step.give(Refused("extra_key", Reason.NOT_IN_VERSION))
+        step.give(ActionRefused("extra_key", RefuseReason.NOT_IN_VERSION))
         return
     if len(data) > MAX_EXTRA_KEY_DATA or not 0 <= use <= 0xFFFFFFFF:
-        step.give(Refused("extra_key", Reason.TOO_LONG))
+        step.give(ActionRefused("extra_key", RefuseReason.TOO_LONG))
         return
     our, their = session.ratchet.sending
     shared = SharedKey(pair(session.ratchet.ours[our], session.ratchet.theirs[their]))

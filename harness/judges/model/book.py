@@ -29,7 +29,7 @@ from otterproof.harness.judges.model.names import (
 )
 from otterproof.harness.judges.model.plain import Plain, plain_from_bytes
 from otterproof.harness.wire import DH_PRIME, layers
-from otterproof.implementations.contract import Reason, Rejected
+from otterproof.implementations.contract import MessageRejected, RejectReason
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,7 +44,7 @@ class CommitMeaning:
     """What a D-H Commit opens to with the right r. problem: what is wrong with an insider's gxmpi."""
 
     x: Dh
-    problem: Rejected | None = None
+    problem: MessageRejected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class SignatureMeaning:
     other: Dh
     signer: Identity
     keyid: int
-    problem: Rejected | None = None
+    problem: MessageRejected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +210,12 @@ class NameTable:
         other: int,
         signer: Hashable,
         keyid: int = 1,
-        problem: Rejected | None = None,
+        problem: MessageRejected | None = None,
     ) -> None:
         """A Reveal Signature or Signature Message with the right MAC. signer: the public key.
 
-        problem: the Rejected that its content calls for, from the structure of X to BAD_SIGNATURE; None if it is good.
+        problem: the MessageRejected that its content calls for, from the structure of X to BAD_SIGNATURE; None without
+        one.
         """
         signed = SignatureMeaning(kind, self.dh(own), self.dh(other), Identity(signer), keyid, problem)
         self.add_seal(encrypted_signature, mac, signed)
@@ -266,10 +267,10 @@ class NameTable:
         self._head = _Entry(self._head, self._head.depth + 1 if self._head else 0, table, key, value)
 
 
-def rejection(problem: wire.Problem) -> Rejected:
+def rejection(problem: wire.Problem) -> MessageRejected:
     """The event for a mistake in an encoding. [choice encoding.mistake-field; TYPES-MPI-5]"""
-    reason = Reason.NON_MINIMAL_MPI if problem.code == "leading-zero" else Reason.MALFORMED
-    return Rejected(reason, problem.field, problem.offset)
+    reason = RejectReason.NON_MINIMAL_MPI if problem.code == "leading-zero" else RejectReason.MALFORMED
+    return MessageRejected(reason, problem.field, problem.offset)
 
 
 def _show(value: bytes | int) -> str:

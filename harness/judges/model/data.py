@@ -30,28 +30,29 @@ from otterproof.harness.judges.model.step import IGNORE_UNREADABLE, Step
 from otterproof.harness.wire import Message
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
-    Finished,
-    Reason,
-    Rejected,
+    MessageRejected,
+    MessageUnreadable,
+    PeerEndedSession,
+    RejectReason,
     SmpAborted,
+    SmpAbortReason,
     SmpFinished,
     SmpRequested,
     SmpState,
     TextReceived,
-    Unreadable,
 )
 
 #: No key id can follow this one. [KEYMGMT-NEXT-2, choice data.last-key-id]
 LAST_KEYID = 0xFFFFFFFF
 
 
-def refuse(step: Step, message: Message, instance: int, reason: Reason, field: str = "", offset: int = 0) -> None:
+def refuse(step: Step, message: Message, instance: int, reason: RejectReason, field: str = "", offset: int = 0) -> None:
     """A data message can't be read: tell the user and the peer, unless its flag says to ignore it."""
     # [DATA-FLAGS-1, DATA-FLAGS-6]
     if message.has("flags") and message.number("flags") & IGNORE_UNREADABLE:
         step.reject(reason, field, offset)  # [DATA-FLAGS-4]
         return
-    step.give(Unreadable(instance, reason, field, offset))  # [DATA-RECV-6, DATA-RECV-8]
+    step.give(MessageUnreadable(instance, reason, field, offset))  # [DATA-RECV-6, DATA-RECV-8]
     # [DATA-RECV-7, DATA-RECV-9, ERROR-FORM-2, ERROR-FORM-3, ERROR-TEXT-1]
     step.send(Verbatim(UNREADABLE_ERROR))
 
@@ -64,27 +65,27 @@ def receive_data(step: Step, message: Message, instance: int) -> None:
     session = step.session(instance)
     ratchet = session.ratchet
     if ratchet is None:
-        refuse(step, message, instance, Reason.NOT_ENCRYPTED)  # [STATE-ENDED-3]
+        refuse(step, message, instance, RejectReason.NOT_ENCRYPTED)  # [STATE-ENDED-3]
         return
     their, our = message.number("sender_keyid"), message.number("recipient_keyid")
     our_key, their_key = ratchet.ours.get(our), ratchet.theirs.get(their)  # [KEYMGMT-RECV-1, KEYMGMT-RECV-8]
     # [DATA-KEYID-5, KEYMGMT-RECV-2, KEYMGMT-RECV-3, KEYMGMT-RECV-4, KEYMGMT-ROTATE-7, MACREVEAL-WHAT-6]
     if our_key is None or their_key is None or their == ratchet.their_keyid == LAST_KEYID:
-        refuse(step, message, instance, Reason.UNKNOWN_KEY)
+        refuse(step, message, instance, RejectReason.UNKNOWN_KEY)
         return
     written = step.book.written(message.mac_input(), message.data("mac"))  # [DATA-MAC-2, DATA-MAC-3]
     if written is None or (written.sender, written.receiver) != (their_key, our_key):
-        refuse(step, message, instance, Reason.BAD_MAC)  # [KEYMGMT-RECV-5]
+        refuse(step, message, instance, RejectReason.BAD_MAC)  # [KEYMGMT-RECV-5]
         return
     ids = our, their
     ratchet = replace(ratchet, verified=ratchet.verified | {ids})
     step.put(replace(session, ratchet=ratchet))
     counter, next_dh = int.from_bytes(message.data("ctr"), "big"), message.number("next_dh")  # [DATA-CTR-4]
     if counter <= ratchet.received.get(ids, 0):
-        refuse(step, message, instance, Reason.BAD_COUNTER)  # [DATA-RECV-13, KEYMGMT-RECV-6]
+        refuse(step, message, instance, RejectReason.BAD_COUNTER)  # [DATA-RECV-13, KEYMGMT-RECV-6]
         return
     if not in_group(next_dh):
-        refuse(step, message, instance, Reason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
+        refuse(step, message, instance, RejectReason.BAD_GROUP_ELEMENT)  # [KEYMGMT-NEXT-1]
         return
     ratchet = replace(ratchet, received={**ratchet.received, ids: counter})  # [KEYMGMT-RECV-9]
     # [DATA-HEARTBEAT-2, DATA-RECV-3, KEYMGMT-ROTATE-5]
@@ -140,18 +141,18 @@ def _read(step: Step, instance: int, plain: Plain, shared: SharedKey) -> None:
             _receive_smp(step, instance, tlv)
         elif tlv.type == DISCONNECTED:
             step.end_by_peer(instance)
-            step.give(Finished(instance))  # [TLV-END-3]
+            step.give(PeerEndedSession(instance))  # [TLV-END-3]
             return
         elif tlv.type == SMP_ABORT:
-            step.drop_smp(step.session(instance), Reason.PEER_ABORTED)  # [SMP-ACTION-2, TLV-SMP-4]
+            step.drop_smp(step.session(instance), SmpAbortReason.PEER_ABORTED)  # [SMP-ACTION-2, TLV-SMP-4]
         elif tlv.type == EXTRA_KEY and step.session(instance).version == 3:  # [EXTRA-KEY-5]
             if len(tlv.value) < 4:
-                step.reject(Reason.BAD_TLV)  # [TLV-EXTRA-4]
+                step.reject(RejectReason.BAD_TLV)  # [TLV-EXTRA-4]
             else:
                 use = int.from_bytes(tlv.value[:4], "big")
                 step.expected.append(GivesExtraKey(instance, True, use, tlv.value[4:], shared))
     if plain.cut:
-        step.give(Rejected(Reason.BAD_TLV))  # [TLV-FORM-8]
+        step.give(MessageRejected(RejectReason.BAD_TLV))  # [TLV-FORM-8]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def _receive_smp(step: Step, instance: int, tlv: Tlv) -> None:
     run = step.session(instance).smp
     number = tlv.step if isinstance(tlv, Smp) else SMP_STEPS[tlv.type]
     if run.state is not _WHEN[number]:  # [SMP-MSG1-1, SMP-MSG2-1, SMP-MSG3-1, SMP-MSG4-1]
-        _abort(step, instance, Reason.SMP_UNEXPECTED)
+        _abort(step, instance, SmpAbortReason.SMP_UNEXPECTED)
         return
     fault = _fault(tlv, run)
     if fault is not None:  # [SMP-ABORT-1, SMP-MSG1-5, SMP-MSG2-4, SMP-MSG3-5, SMP-MSG4-4]
@@ -188,15 +189,15 @@ def _receive_smp(step: Step, instance: int, tlv: Tlv) -> None:
     _ACTIONS[number](step, instance, message, equal)
 
 
-def _fault(tlv: Tlv, run: SmpRun) -> Reason | None:
+def _fault(tlv: Tlv, run: SmpRun) -> SmpAbortReason | None:
     """The check that an SMP message fails, if any. One of a modelled party only fails if it does not answer ours."""
     if isinstance(tlv, Raw):
         return smp_fault(tlv)
     expected = run.sent.id if run.sent is not None else None
-    return None if tlv.answers == expected else Reason.SMP_BAD_PROOF
+    return None if tlv.answers == expected else SmpAbortReason.SMP_BAD_PROOF
 
 
-def _abort(step: Step, instance: int, reason: Reason) -> None:
+def _abort(step: Step, instance: int, reason: SmpAbortReason) -> None:
     """Send an abort, tell the user, and expect message 1. [SMP-EXPECT-5]"""
     send_smp_abort(step, instance)
     step.give(SmpAborted(instance, reason))

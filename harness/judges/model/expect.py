@@ -29,7 +29,13 @@ from otterproof.harness.judges.model.names import (
 )
 from otterproof.harness.judges.model.plain import Plain
 from otterproof.harness.wire import Kind
-from otterproof.implementations.contract import DsaPublicKey, Established, Event, ExtraKey, Outgoing
+from otterproof.implementations.contract import (
+    DsaPublicKey,
+    Event,
+    ExtraKeyDerived,
+    OutgoingMessage,
+    SessionEstablished,
+)
 
 
 class Mismatch(Exception):
@@ -247,7 +253,7 @@ def _parse(message: bytes, kind: Kind, header: Header, place: str) -> wire.Messa
 
 @dataclass(frozen=True, slots=True)
 class Sends:
-    """An Outgoing, or one for every fragment of the message. [FRAGMENT-SEND-9]"""
+    """An OutgoingMessage, or one for every fragment of the message. [FRAGMENT-SEND-9]"""
 
     template: Template
 
@@ -261,7 +267,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Establishes:
-    """Established, with names for ssid and fingerprint."""
+    """SessionEstablished, with names for ssid and fingerprint."""
 
     instance: int
     version: int
@@ -274,7 +280,7 @@ class Establishes:
 
 @dataclass(frozen=True, slots=True)
 class GivesExtraKey:
-    """ExtraKey, with a name for the key."""
+    """ExtraKeyDerived, with a name for the key."""
 
     instance: int
     received: bool
@@ -313,13 +319,13 @@ def _match_event(one: Event | OneOf | Establishes | GivesExtraKey, event: Event,
             if event not in events:
                 raise Mismatch(place, f"one of {events}", event)
         case Establishes():
-            if not isinstance(event, Established):
+            if not isinstance(event, SessionEstablished):
                 raise Mismatch(place, one, event)
             _same_fields(place, one, event, "instance version sent_reveal_signature refreshed same_key")
             bind(names, f"{place}.ssid", one.ssid, event.ssid)
             bind(names, f"{place}.fingerprint", one.identity, event.fingerprint)
         case GivesExtraKey():
-            if not isinstance(event, ExtraKey):
+            if not isinstance(event, ExtraKeyDerived):
                 raise Mismatch(place, one, event)
             _same_fields(place, one, event, "instance received use data")
             bind(names, f"{place}.key", one.key, event.key)
@@ -335,7 +341,7 @@ def _same_fields(place: str, one: object, event: Event, names: str) -> None:
 def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tuple[bytes, int]:
     """The message that starts with event `at`, reassembled if it was fragmented, and how many events it took."""
     first = events[at]
-    if not isinstance(first, Outgoing):
+    if not isinstance(first, OutgoingMessage):
         raise Mismatch(f"event {at}", "an outgoing message", first, "model.wrong-events")
     parsed = wire.parse(first.message)
     if parsed.kind not in (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3) or not parsed.has("n") or max_size is None:
@@ -343,7 +349,7 @@ def _take_message(events: Sequence[Event], at: int, max_size: int | None) -> tup
             raise Mismatch(f"event {at}", f"fragments of at most {max_size} bytes", first)
         return first.message, 1
     count = int(parsed.data("n"))
-    group = [event.message for event in events[at : at + count] if isinstance(event, Outgoing)]
+    group = [event.message for event in events[at : at + count] if isinstance(event, OutgoingMessage)]
     message = b"".join(one.data("piece") for one in map(wire.parse, group) if one.has("piece"))
     for index, (piece, right) in enumerate(zip(group, split(message, max_size), strict=False)):
         expect_equal(f"event {at + index} (fragment)", right, piece)

@@ -16,7 +16,14 @@ from otterproof.harness.judges.model.plain import Plain, in_group
 from otterproof.harness.judges.model.state import AwaitingDhKey, AwaitingRevealSig, AwaitingSig, Idle, Ratchet, Session
 from otterproof.harness.judges.model.step import Step
 from otterproof.harness.wire import Kind, Message
-from otterproof.implementations.contract import RECENT, MessageState, Reason, Rejected, StoredDropped
+from otterproof.implementations.contract import (
+    RECENT,
+    MessageRejected,
+    MessageState,
+    RejectReason,
+    SmpAbortReason,
+    StoredTextDropped,
+)
 
 #: The D-H keys of every handshake have this id. [DATA-KEYID-1, KEYMGMT-AKE-1, REVEAL-SIG-2, SIG-SIG-2,
 #: choice handshake.fresh-keys]
@@ -24,14 +31,14 @@ FIRST_KEYID = 1
 
 #: How a Reveal Signature can fail when nothing is known about the commit, apart from places in X and bytes after gx.
 _AFTER_COMMITMENT = (
-    Reason.BAD_COMMITMENT,
-    Reason.BAD_GROUP_ELEMENT,
-    Reason.BAD_MAC,
-    Reason.BAD_PUBLIC_KEY,
-    Reason.BAD_KEY_ID,
-    Reason.BAD_SIGNATURE,
+    RejectReason.BAD_COMMITMENT,
+    RejectReason.BAD_GROUP_ELEMENT,
+    RejectReason.BAD_MAC,
+    RejectReason.BAD_PUBLIC_KEY,
+    RejectReason.BAD_KEY_ID,
+    RejectReason.BAD_SIGNATURE,
 )
-_BAD_GXMPI = (Rejected(Reason.MALFORMED, "gx", 0), Rejected(Reason.NON_MINIMAL_MPI, "gx", 0))
+_BAD_GXMPI = (MessageRejected(RejectReason.MALFORMED, "gx", 0), MessageRejected(RejectReason.NON_MINIMAL_MPI, "gx", 0))
 
 
 def receive_handshake(step: Step, message: Message, version: int, instance: int) -> None:
@@ -53,7 +60,7 @@ def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: by
     auth = session.auth
     # [COMMIT-DHKEY-1]
     if isinstance(auth, AwaitingDhKey) and step.book.commit_fields(auth.commit)[1] > hashed_gx:
-        step.reject(Reason.COLLISION_WON)  # [COMMIT-DHKEY-2, COMMIT-DHKEY-4]
+        step.reject(RejectReason.COLLISION_WON)  # [COMMIT-DHKEY-2, COMMIT-DHKEY-4]
         step.send_again(auth.message)  # [COMMIT-DHKEY-3, COMMIT-DHKEY-8]
         return
     if isinstance(auth, AwaitingRevealSig):
@@ -63,7 +70,7 @@ def _receive_commit(step: Step, session: Session, version: int, encrypted_gx: by
         return
     placed = step.make_room(session)
     if placed is None:
-        step.reject(Reason.TOO_MANY_INSTANCES)
+        step.reject(RejectReason.TOO_MANY_INSTANCES)
         return
     y = step.draw_key("ake.y")
     step.state = replace(step.state, answered=step.state.answered | {y})
@@ -81,17 +88,17 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
         step.send_again(auth.message)  # [DHKEY-SIG-1]
         return
     if not isinstance(auth, AwaitingDhKey):
-        step.reject(Reason.UNEXPECTED)  # [DHKEY-NONE-1, DHKEY-REVEALSIG-1, DHKEY-SIG-2]
+        step.reject(RejectReason.UNEXPECTED)  # [DHKEY-NONE-1, DHKEY-REVEALSIG-1, DHKEY-SIG-2]
         return
     if not in_group(value):
-        step.reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1, AKE-VALID-4]
+        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1, AKE-VALID-4]
         return
     if version == 3 and gy in step.state.answered:
-        step.reject(Reason.UNEXPECTED)  # [AKE-REFLECT-1]
+        step.reject(RejectReason.UNEXPECTED)  # [AKE-REFLECT-1]
         return
     placed = step.make_room(session)
     if placed is None:
-        step.reject(Reason.TOO_MANY_INSTANCES)
+        step.reject(RejectReason.TOO_MANY_INSTANCES)
         return
     step.state = replace(step.state, answered=step.state.answered | {gy})
     x = auth.commit.x
@@ -105,7 +112,7 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
     """[Receiving a Reveal Signature Message; REVEAL-ACCEPT-1, choice handshake.reveal-signature-check-order]"""
     auth = session.auth
     if not isinstance(auth, AwaitingRevealSig):
-        step.reject(Reason.UNEXPECTED)  # [REVEAL-AWAITSIG-1, REVEAL-DHKEY-1, REVEAL-NONE-1]
+        step.reject(RejectReason.UNEXPECTED)  # [REVEAL-AWAITSIG-1, REVEAL-DHKEY-1, REVEAL-NONE-1]
         return
     opening = step.book.opening(auth.encrypted_gx, auth.hashed_gx, message.data("revealed_key"))
     if opening is None:
@@ -115,7 +122,7 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
         step.give(opening.problem)
         return
     if isinstance(opening.x, Given) and not in_group(opening.x.value):
-        step.reject(Reason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
+        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
         return
     seal = _open(step, message, opening.x, auth.y)
     if seal is not None:  # [AKE-VERIFY-6, REVEAL-IGNORED-1, REVEAL-REJECT-1]
@@ -125,17 +132,17 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
 def _reject_unopened(step: Step, auth: AwaitingRevealSig) -> None:
     """The parts do not fit together. If the commit is unknown, only some failure can be predicted."""
     if step.book.knows_commit_field(auth.encrypted_gx, auth.hashed_gx):
-        step.reject(Reason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
+        step.reject(RejectReason.BAD_COMMITMENT)  # [AKE-VERIFY-1]
         return
-    ends = (Rejected(Reason.MALFORMED, "end", at) for at in range(4, len(auth.encrypted_gx)))
-    step.expected.append(OneOf((*map(Rejected, _AFTER_COMMITMENT), *_BAD_GXMPI, *ends)))
+    ends = (MessageRejected(RejectReason.MALFORMED, "end", at) for at in range(4, len(auth.encrypted_gx)))
+    step.expected.append(OneOf((*map(MessageRejected, _AFTER_COMMITMENT), *_BAD_GXMPI, *ends)))
 
 
 def _receive_signature(step: Step, session: Session, version: int, message: Message) -> None:
     """[Receiving a Signature Message; SIG-ACCEPT-1]"""
     auth = session.auth
     if not isinstance(auth, AwaitingSig):
-        step.reject(Reason.UNEXPECTED)  # [SIG-DHKEY-1, SIG-NONE-1, SIG-REVEALSIG-1]
+        step.reject(RejectReason.UNEXPECTED)  # [SIG-DHKEY-1, SIG-NONE-1, SIG-REVEALSIG-1]
         return
     seal = _open(step, message, auth.gy, auth.commit.x)
     if seal is not None:  # [SIG-REJECT-1]
@@ -150,15 +157,17 @@ def _open(step: Step, message: Message, theirs: Dh, ours: Dh) -> SignatureMeanin
     seal = step.book.seal(message.data("encrypted_signature"), message.data("mac"))
     # [SIG-REPLAY-1, SIG-REPLAY-2]
     if seal is None or seal.kind != message.kind or seal.own != theirs:
-        step.reject(Reason.BAD_MAC)
+        step.reject(RejectReason.BAD_MAC)
         return None
     if seal.other != ours:
         if step.book.negated(seal.other, ours):
             # Half of all exponents give the same secret for g^y and -g^y. The MAC is then right, but the signature is
             # for the other number.
-            step.expected.append(OneOf((Rejected(Reason.BAD_MAC), Rejected(Reason.BAD_SIGNATURE))))
+            step.expected.append(
+                OneOf((MessageRejected(RejectReason.BAD_MAC), MessageRejected(RejectReason.BAD_SIGNATURE)))
+            )
         else:
-            step.reject(Reason.BAD_MAC)
+            step.reject(RejectReason.BAD_MAC)
         return None
     if seal.problem is not None:
         step.give(seal.problem)
@@ -175,7 +184,7 @@ def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: 
         name = MessageName("Signature", (our_key, seal.own), instance)
         own_seal = SignatureMeaning(Kind.SIGNATURE, our_key, seal.own, step.own, FIRST_KEYID)
         step.send(SealedMessage(step.header(version, instance), own_seal, None, name))
-    step.drop_smp(step.session(instance), Reason.REHANDSHAKE)  # [SMP-STATE-4]
+    step.drop_smp(step.session(instance), SmpAbortReason.REHANDSHAKE)  # [SMP-STATE-4]
     their_keyid, theirs = seal.keyid, {seal.keyid: seal.own}  # [KEYMGMT-AKE-3, REVEAL-SIG-4, SIG-SIG-4]
     pending = session.pending
     if old is not None:
@@ -216,4 +225,4 @@ def _send_stored(step: Step, instance: int, seal: SignatureMeaning) -> None:
             # [REVEAL-ACCEPT-5, SIG-ACCEPT-4, USER-STORED-1, USER-STORED-2]
             step.send_data(instance, Plain(one.text))
         else:
-            step.give(StoredDropped(one.text))
+            step.give(StoredTextDropped(one.text))

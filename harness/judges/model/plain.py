@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from otterproof.harness.judges.model.names import Identity, Ssid
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER, layers
-from otterproof.implementations.contract import Reason
+from otterproof.implementations.contract import SmpAbortReason
 
 #: TLV types. [Data Message]
 PADDING, DISCONNECTED, SMP_1, SMP_2, SMP_3, SMP_4, SMP_ABORT, SMP_1Q, EXTRA_KEY = range(9)
@@ -120,19 +120,19 @@ def smp_question(tlv: Raw) -> bytes | None:
     return layers.parse_smp(tlv.type, tlv.value).question
 
 
-def smp_fault(tlv: Raw) -> Reason | None:
+def smp_fault(tlv: Raw) -> SmpAbortReason | None:
     """The first check that an insider's SMP message fails; None if it passes them all. [choice smp.check-order]"""
     parsed = layers.parse_smp(tlv.type, tlv.value)
     letters = _MPIS[SMP_STEPS[tlv.type]]
     asks = parsed.question is not None
     # [TLV-SMP-6, TLV-SMP-8, TLV-SMP-10]
     if asks != (tlv.type == SMP_1Q) or parsed.layer.problems or parsed.layer.value("count") != len(letters):
-        return Reason.SMP_MALFORMED
+        return SmpAbortReason.SMP_MALFORMED
     for letter, field in zip(letters, parsed.layer.fields[1:], strict=True):
         number = field.value if isinstance(field.value, int) else 0
         # [SMPMATH-DVALUE-1, SMPMATH-RANGE-1, SMPMATH-RANGE-2, SMPMATH-RANGE-3, SMPMATH-RANGE-4, SMPMATH-RANGE-5,
         # SMPMATH-RANGE-6, SMPMATH-RANGE-7, SMPMATH-RANGE-8, SMPMATH-RANGE-9, SMPMATH-RANGE-10, SMPMATH-RANGE-11,
         # SMPMATH-RANGE-12, SMPMATH-RANGE-13, SMPMATH-RANGE-14]
         if (letter == "g" and not in_group(number)) or (letter == "D" and number >= SMP_ORDER):
-            return Reason.SMP_BAD_ELEMENT
-    return None if tlv.proofs_hold else Reason.SMP_BAD_PROOF
+            return SmpAbortReason.SMP_BAD_ELEMENT
+    return None if tlv.proofs_hold else SmpAbortReason.SMP_BAD_PROOF

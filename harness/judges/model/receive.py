@@ -19,10 +19,10 @@ from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
     MIN_INSTANCE_TAG,
-    ErrorReceived,
+    ErrorMessageReceived,
+    MessageRejected,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
     TextReceived,
 )
 
@@ -59,13 +59,13 @@ def _receive_whole(step: Step, message: Message) -> None:
             step.start_handshake(wire.offered_versions(message))
         case Kind.ERROR:
             _forget_fragments(step)
-            step.give(ErrorReceived(message.data("text")))  # [ERROR-SHOW-1]
+            step.give(ErrorMessageReceived(message.data("text")))  # [ERROR-SHOW-1]
             # [ERROR-LOOP-1, ERROR-START-1, ERROR-START-2, ERROR-STATE-1, POLICY-ERROR-1]
             if Policy.ERROR_START_AKE in step.state.policy:
                 step.send_query()
         case Kind.BAD_ARMOUR:
             _forget_fragments(step)
-            step.reject(Reason.BAD_ARMOUR)  # [ARMOUR-PARSE-1, ARMOUR-PARSE-3]
+            step.reject(RejectReason.BAD_ARMOUR)  # [ARMOUR-PARSE-1, ARMOUR-PARSE-3]
         case _:
             _receive_encoded(step, message)
 
@@ -91,7 +91,7 @@ class _Header:
     version is 0 if it is not one of ours or the header is cut short.
     """
 
-    problem: Rejected | None
+    problem: MessageRejected | None
     version: int = 0
     sender: int = 0
     discarded: bool = False
@@ -103,37 +103,37 @@ def _read_header(body: bytes, kind: Kind, own_tag: int | None) -> _Header:
     [ARMOUR-PARSE-2, INSTANCE-DISCARD-5, choice encoding.header-order, choice sessions.receiver-tag-zero]
     """
     if len(body) < 2:
-        return _Header(Rejected(Reason.MALFORMED, "version", 0))
+        return _Header(MessageRejected(RejectReason.MALFORMED, "version", 0))
     version = int.from_bytes(body[:2], "big")
     if version not in (2, 3):
-        return _Header(Rejected(Reason.UNKNOWN_VERSION))  # [AKE-V1-1, ARMOUR-PARSE-4]
+        return _Header(MessageRejected(RejectReason.UNKNOWN_VERSION))  # [AKE-V1-1, ARMOUR-PARSE-4]
     if len(body) < 3:
-        return _Header(Rejected(Reason.MALFORMED, "type", 2))
+        return _Header(MessageRejected(RejectReason.MALFORMED, "type", 2))
     # [ARMOUR-PARSE-5]
-    unknown = Rejected(Reason.UNKNOWN_TYPE) if kind is Kind.UNKNOWN_ENCODED else None
+    unknown = MessageRejected(RejectReason.UNKNOWN_TYPE) if kind is Kind.UNKNOWN_ENCODED else None
     if version == 2:
         return _Header(unknown, 2)  # [INSTANCE-HEADER-3]
     if len(body) < 7:
-        return _Header(Rejected(Reason.MALFORMED, "sender_tag", 3))
+        return _Header(MessageRejected(RejectReason.MALFORMED, "sender_tag", 3))
     # [INSTANCE-RANGE-1]
     sender, receiver = int.from_bytes(body[3:7], "big"), int.from_bytes(body[7:11], "big")
     if sender < MIN_INSTANCE_TAG:
-        return _Header(Rejected(Reason.BAD_SENDER_TAG), 3, sender, True)  # [INSTANCE-DISCARD-2]
+        return _Header(MessageRejected(RejectReason.BAD_SENDER_TAG), 3, sender, True)  # [INSTANCE-DISCARD-2]
     if len(body) < 11:
-        return _Header(Rejected(Reason.MALFORMED, "receiver_tag", 7))
+        return _Header(MessageRejected(RejectReason.MALFORMED, "receiver_tag", 7))
     reason = _judge_receiver(receiver, own_tag, kind is Kind.DH_COMMIT)  # [INSTANCE-ZERO-2, INSTANCE-ZERO-3]
     if reason is not None:
-        return _Header(Rejected(reason), 3, sender, True)
+        return _Header(MessageRejected(reason), 3, sender, True)
     return _Header(unknown, 3, sender)
 
 
-def _judge_receiver(receiver: int, own_tag: int | None, may_be_zero: bool) -> Reason | None:
+def _judge_receiver(receiver: int, own_tag: int | None, may_be_zero: bool) -> RejectReason | None:
     """[Instance Tags]"""
     if 0 < receiver < MIN_INSTANCE_TAG:
-        return Reason.BAD_RECEIVER_TAG  # [INSTANCE-DISCARD-3]
+        return RejectReason.BAD_RECEIVER_TAG  # [INSTANCE-DISCARD-3]
     if receiver == own_tag or (receiver == 0 and may_be_zero):
         return None
-    return Reason.OTHER_INSTANCE  # [INSTANCE-DISCARD-1]
+    return RejectReason.OTHER_INSTANCE  # [INSTANCE-DISCARD-1]
 
 
 def _receive_encoded(step: Step, message: Message) -> None:
@@ -149,7 +149,7 @@ def _receive_encoded(step: Step, message: Message) -> None:
     # [COMMIT-POLICY-1, COMMIT-POLICY-2, DHKEY-POLICY-1, DHKEY-POLICY-2, REVEAL-POLICY-1, REVEAL-POLICY-2, SIG-POLICY-1,
     # SIG-POLICY-2]
     if message.kind is not Kind.DATA and header.version not in step.state.versions:
-        step.reject(Reason.VERSION_NOT_ALLOWED)
+        step.reject(RejectReason.VERSION_NOT_ALLOWED)
         return
     # [ARMOUR-PARSE-6, ARMOUR-PARSE-7, COMMIT-BAD-1, COMMIT-HASH-2, REVEAL-FORM-7, TYPES-DATA-2]
     if message.problems:
@@ -178,13 +178,13 @@ def _forget_fragments(step: Step, sender: int | None = None) -> None:
 def _receive_fragment(step: Step, message: Message) -> None:
     """Check the form, the tags, the numbers, then the order. [Receiving Fragments; FRAGMENT-RECV-1]"""
     if message.problems:
-        step.reject(Reason.BAD_FRAGMENT)  # [FRAGMENT-RECV-20]
+        step.reject(RejectReason.BAD_FRAGMENT)  # [FRAGMENT-RECV-20]
         return
     sender = 0  # [FRAGMENT-RECV-17, FRAGMENT-RECV-18]
     if message.kind is Kind.FRAGMENT_V3:
         # [FRAGMENT-RECV-4]
         sender, receiver = int(message.data("sender_tag"), 16), int(message.data("receiver_tag"), 16)
-        refused = Reason.BAD_SENDER_TAG if sender < MIN_INSTANCE_TAG else None
+        refused = RejectReason.BAD_SENDER_TAG if sender < MIN_INSTANCE_TAG else None
         # [FRAGMENT-RECV-5, FRAGMENT-RECV-6]
         refused = refused or _judge_receiver(receiver, step.state.instance_tag, True)
         if refused is not None:
@@ -193,7 +193,7 @@ def _receive_fragment(step: Step, message: Message) -> None:
     k, n = int(message.data("k")), int(message.data("n"))  # [FRAGMENT-RECV-3]
     # [FRAGMENT-BOUND-2, FRAGMENT-RECV-7, FRAGMENT-RECV-8, FRAGMENT-RECV-9]
     if not 1 <= k <= n <= 0xFFFF:
-        step.reject(Reason.BAD_FRAGMENT)
+        step.reject(RejectReason.BAD_FRAGMENT)
         return
     _collect(step, sender, k, n, message.data("piece"))
 
@@ -205,19 +205,19 @@ def _collect(step: Step, sender: int, k: int, n: int, piece: bytes) -> None:
         before = Pieces(0, n, None, 0, step.serial())
     elif before is None or (before.k + 1, before.n) != (k, n):
         _forget_fragments(step, sender)
-        step.reject(Reason.FRAGMENT_OUT_OF_ORDER)  # [FRAGMENT-RECV-12]
+        step.reject(RejectReason.FRAGMENT_OUT_OF_ORDER)  # [FRAGMENT-RECV-12]
         return
     pieces = before.with_piece(piece)  # [FRAGMENT-RECV-11]
     _forget_fragments(step, sender)  # [FRAGMENT-RECV-19]
     if pieces.size > MAX_REASSEMBLY:
-        step.reject(Reason.TOO_LARGE)  # [FRAGMENT-BOUND-1]
+        step.reject(RejectReason.TOO_LARGE)  # [FRAGMENT-BOUND-1]
         return
     if k < n:
         _keep(step, sender, pieces)
         return
     message = wire.parse(pieces.joined())  # [FRAGMENT-RECV-13, FRAGMENT-RECV-14]
     if message.kind in _FRAGMENTS:
-        step.reject(Reason.NESTED_FRAGMENT)  # [FRAGMENT-BOUND-3]
+        step.reject(RejectReason.NESTED_FRAGMENT)  # [FRAGMENT-BOUND-3]
     else:
         _receive_whole(step, message)  # [INSTANCE-MULTI-3]
 

@@ -25,12 +25,13 @@ from otterproof.harness.judges.model.state import NO_SMP, AwaitingDhKey, Idle, R
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     Event,
+    MessageRejected,
     MessageState,
     PartyConfig,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
     SmpAborted,
+    SmpAbortReason,
 )
 
 #: The flag that asks the receiver to ignore the message if it is unreadable. [Data Message; DATA-FLAGS-3]
@@ -53,8 +54,8 @@ class Step:
         """Predict events that are known to the last byte."""
         self.expected.extend(events)
 
-    def reject(self, reason: Reason, field: str = "", offset: int = 0) -> None:
-        self.give(Rejected(reason, field, offset))
+    def reject(self, reason: RejectReason, field: str = "", offset: int = 0) -> None:
+        self.give(MessageRejected(reason, field, offset))
 
     def send(self, template: Template) -> None:
         """Predict an outgoing message."""
@@ -191,7 +192,7 @@ class Step:
         self.put(replace(session, pending=session.pending + ratchet.mac_keys(ratchet.verified)))
         self.send_data(instance, Plain(tlvs=(Raw(DISCONNECTED),)), IGNORE_UNREADABLE)  # [USER-END-2]
         session = self.session(instance)
-        self.drop_smp(session, Reason.SESSION_LEFT)
+        self.drop_smp(session, SmpAbortReason.SESSION_LEFT)
         self._leave(session, MessageState.PLAINTEXT, (), None)  # [USER-END-3]
 
     def end_by_peer(self, instance: int) -> None:
@@ -200,11 +201,11 @@ class Step:
         [STATE-ENDED-2, STATE-FINISHED-2, TLV-END-2]
         """
         session, ratchet = self._encrypted(instance)
-        self.drop_smp(session, Reason.SESSION_LEFT)
+        self.drop_smp(session, SmpAbortReason.SESSION_LEFT)
         pending = session.pending + ratchet.mac_keys(ratchet.verified)
         self._leave(session, MessageState.FINISHED, pending, session.identity)
 
-    def drop_smp(self, session: Session, reason: Reason) -> None:
+    def drop_smp(self, session: Session, reason: SmpAbortReason) -> None:
         """Give up what SMP is doing, if anything, with an event."""
         if session.smp.busy:
             self.give(SmpAborted(session.instance, reason))

@@ -11,15 +11,15 @@ from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    Ended,
-    Established,
-    Finished,
+    ActionRefused,
     MessageState,
-    Refused,
+    PeerEndedSession,
+    SessionEstablished,
     SmpAborted,
     SmpFinished,
     SmpRequested,
     SmpState,
+    UserEndedSession,
 )
 
 #: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
@@ -62,15 +62,15 @@ class Agreement(Oracle):
 
     def observe(self, view: Observation) -> None:
         for one in view.happenings:
-            if isinstance(one, Established):
+            if isinstance(one, SessionEstablished):
                 self._judge(view, one)
             elif isinstance(one, Sent) and (name := _proof(one.message)) is not None:
                 self._proofs[name] = view.party
         self._judge_state(view)
 
-    def _judge(self, view: Observation, event: Established) -> None:
+    def _judge(self, view: Observation, event: SessionEstablished) -> None:
         message = view.message
-        if message is not None and self._reader.untold(view.party, "established", "sent_reveal_signature"):
+        if message is not None and self._reader.untold(view.party, "session_established", "sent_reveal_signature"):
             event = replace(event, sent_reveal_signature=message.kind is Kind.SIGNATURE)
         kind = _LAST[event.sent_reveal_signature]
         name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
@@ -163,9 +163,9 @@ class Smp(Oracle):
             elif isinstance(one, SmpFinished):
                 self._judge_result(view, one)
                 self._runs.pop((view.party, one.instance), None)
-            elif isinstance(one, Established) and view.foreign:
+            elif isinstance(one, SessionEstablished) and view.foreign:
                 pass  # the text does not say that a new handshake ends a run
-            elif isinstance(one, SmpAborted | Established | Finished | Ended):
+            elif isinstance(one, SmpAborted | SessionEstablished | PeerEndedSession | UserEndedSession):
                 self._runs.pop((view.party, one.instance), None)
                 self._asked.discard((view.party, one.instance))
         self._judge_states(view)
@@ -177,7 +177,7 @@ class Smp(Oracle):
 
     def _begin(self, view: Observation) -> None:
         where = self._where(view) if view.step.action in _ACTIONS else None
-        if where is None or any(isinstance(one, Refused) for one in view.happenings):
+        if where is None or any(isinstance(one, ActionRefused) for one in view.happenings):
             return
         if view.foreign and not any(one.message.kind is Kind.DATA for one in view.sent):
             return  # it does not say so, but did nothing
@@ -222,7 +222,7 @@ class Smp(Oracle):
         closed = {
             event.instance
             for event in view.happenings
-            if isinstance(event, SmpAborted | SmpFinished | Established | Finished | Ended)
+            if isinstance(event, SmpAborted | SmpFinished | SessionEstablished | PeerEndedSession | UserEndedSession)
         }
         where = self._where(view)
         for session in view.step.after.sessions:
@@ -234,7 +234,7 @@ class Smp(Oracle):
             elif view.step.action in _ACTIONS and where == (view.party, session.instance):
                 rule = "smp.wrong-state-after-action"
                 possible, then = _ACTIONS[view.step.action]
-                if any(isinstance(one, Refused) for one in view.happenings):
+                if any(isinstance(one, ActionRefused) for one in view.happenings):
                     right, expected = before is now, f"{before.name}, as the action is refused"
                 else:
                     right, expected = before in possible and now is then, f"{then.name}, or the action is refused"

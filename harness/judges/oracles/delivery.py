@@ -11,13 +11,13 @@ from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    Established,
+    MessageRejected,
+    MessageUnreadable,
     PartySnapshot,
-    Reason,
-    Rejected,
-    StoredDropped,
+    RejectReason,
+    SessionEstablished,
+    StoredTextDropped,
     TextReceived,
-    Unreadable,
 )
 
 
@@ -112,11 +112,11 @@ class Authenticity(Oracle):
         if isinstance(typed, bytes):
             self._typed[view.party, typed] = self._typed.get((view.party, typed), 0) + 1
         # A party without snapshots is behind a driver, which may report a session after the messages sent in it.
-        established = stored is None and any(isinstance(one, Established) for one in view.happenings)
+        established = stored is None and any(isinstance(one, SessionEstablished) for one in view.happenings)
         for one in view.happenings:
-            if isinstance(one, Established):
+            if isinstance(one, SessionEstablished):
                 established = True
-            elif isinstance(one, StoredDropped) and stored:
+            elif isinstance(one, StoredTextDropped) and stored:
                 stored.pop(0)
             elif isinstance(one, Sent) and (name := authenticated(one.message)) is not None:
                 text: bytes | None = b""
@@ -158,7 +158,7 @@ class Rejection(Oracle):
             self._foreign(view, reason)
             return
         for one in view.happenings:
-            if not isinstance(one, Rejected | Unreadable | Sent):
+            if not isinstance(one, MessageRejected | MessageUnreadable | Sent):
                 expected = f"nothing beside the refusal ({reason.value})"
                 self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         kinds = [one.message.kind for one in view.sent]
@@ -173,7 +173,7 @@ class Rejection(Oracle):
             changed = differences(expected_state, after, "before", "afterwards")
             self.fail("rejection.state-changed", view, expected="the state of before", got=changed)
 
-    def _foreign(self, view: Observation, reason: Reason) -> None:
+    def _foreign(self, view: Observation, reason: RejectReason) -> None:
         """Judge by the protocol text a data message that its receiver reports as unreadable."""
         message = view.message
         if not view.is_data or message is None or message.problems:
@@ -182,19 +182,19 @@ class Rejection(Oracle):
             expected = f"nothing beside the refusal ({reason.value})"
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
-        told = any(isinstance(one, Unreadable) for one in view.happenings)
+        told = any(isinstance(one, MessageUnreadable) for one in view.happenings)
         if quiet and (told or kinds):
             self.fail("rejection.flag-ignored", view, expected="no event, and no answer", got=view.step.events)
         if told and not quiet and kinds != [Kind.ERROR]:
             self.fail("rejection.wrong-answer", view, expected=Kind.ERROR, got=kinds)
 
-    def _answer(self, view: Observation, reason: Reason) -> list[Kind]:
-        if reason is Reason.COLLISION_WON:
+    def _answer(self, view: Observation, reason: RejectReason) -> list[Kind]:
+        if reason is RejectReason.COLLISION_WON:
             return [Kind.DH_COMMIT]
         if not view.is_data or view.message is None:
             return []
         quiet = view.message.has("flags") and view.message.number("flags") & 1
-        told = any(isinstance(one, Unreadable) for one in view.happenings)
+        told = any(isinstance(one, MessageUnreadable) for one in view.happenings)
         if told == bool(quiet):
             if quiet:
                 self.fail("rejection.flag-ignored", view, expected="the user is not told", got=view.step.events)
@@ -202,7 +202,7 @@ class Rejection(Oracle):
         return [] if quiet else [Kind.ERROR]
 
     def _expected(
-        self, view: Observation, reason: Reason, before: PartySnapshot, after: PartySnapshot
+        self, view: Observation, reason: RejectReason, before: PartySnapshot, after: PartySnapshot
     ) -> PartySnapshot:
         expected = replace(before, fragments=after.fragments)
         message = view.message

@@ -16,17 +16,18 @@ from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MIN_INSTANCE_TAG,
+    ActionRefused,
     AuthState,
-    Established,
+    MessageRejected,
     MessageState,
+    MessageUnreadable,
     PartyConfig,
     Policy,
-    Reason,
-    Refused,
-    Rejected,
+    RefuseReason,
+    RejectReason,
+    SessionEstablished,
     SessionSnapshot,
     TextReceived,
-    Unreadable,
 )
 
 
@@ -44,7 +45,7 @@ class InstanceTags(Oracle):
     def observe(self, view: Observation) -> None:
         for one in view.sent:
             self._outgoing(view, one)
-        discarded = (Reason.BAD_SENDER_TAG, Reason.BAD_RECEIVER_TAG, Reason.OTHER_INSTANCE)
+        discarded = (RejectReason.BAD_SENDER_TAG, RejectReason.BAD_RECEIVER_TAG, RejectReason.OTHER_INSTANCE)
         if view.header in discarded and (view.acted_upon if view.foreign else view.refusal is not view.header):
             expected = f"the message is discarded: {view.header.value}"
             self.fail("instance-tags.not-discarded", view, expected=expected, got=view.step.events)
@@ -94,7 +95,7 @@ class InstanceTags(Oracle):
                 allowed = ", ".join(f"{one:08x}" for one in sorted(touched)) or "no session"
                 expected, got = f"only these sessions may change: {allowed}", f"session {instance:08x} changes"
                 self.fail("instance-tags.other-session-changed", view, expected=expected, got=got)
-        moved = {event.instance for event in view.happenings if isinstance(event, Established)}
+        moved = {event.instance for event in view.happenings if isinstance(event, SessionEstablished)}
         if after.focus != before.focus and after.focus not in moved & touched:
             expected = f"{before.focus:08x}, or a session that has just been established"
             self.fail("instance-tags.focus-moved", view, expected=expected, got=f"{after.focus:08x}")
@@ -132,7 +133,7 @@ class Fragments(Oracle):
         for one in view.sent:
             self._outgoing(view, one)
         if view.step.action == "receive" and view.is_fragment:
-            right = [] if view.fragment is None else [Rejected(view.fragment)]
+            right = [] if view.fragment is None else [MessageRejected(view.fragment)]
             wrong = view.acted_upon if view.foreign else list(view.happenings) != right
             if (view.message is None or view.fragment) and wrong:
                 whole = "nothing is taken for genuine before the message is whole"
@@ -220,7 +221,7 @@ class Leaks(Oracle):
         """Judge what goes out when a user sends, and return whether the text may go out in the clear."""
         text, state = view.step.args.get("text"), self._state(view)
         kinds = [one.message.kind for one in view.sent]
-        refused = any(isinstance(event, Refused) for event in view.happenings)
+        refused = any(isinstance(event, ActionRefused) for event in view.happenings)
         if state is None or (view.foreign and not view.enabled):
             return True  # OTR is off, about which the text says no more, or the state is unknown
         if refused or not isinstance(text, bytes):
@@ -327,11 +328,11 @@ class Bounds(Oracle):
             self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
-        refusals = [one for one in view.happenings if isinstance(one, Rejected | Unreadable)]
-        if any(isinstance(one, Refused) for one in view.happenings):
-            expected = "a message is refused by Rejected or Unreadable"
+        refusals = [one for one in view.happenings if isinstance(one, MessageRejected | MessageUnreadable)]
+        if any(isinstance(one, ActionRefused) for one in view.happenings):
+            expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        if any(one.reason is Reason.UNSPECIFIED for one in refusals) and not view.foreign:
+        if any(one.reason is RejectReason.UNSPECIFIED for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
         taken = view.acted_upon if view.foreign else view.refusal is None
@@ -344,7 +345,7 @@ class Bounds(Oracle):
         stored = len(view.step.before.stored) if view.step.before is not None else None
         sent = list(view.sent)
         most = _ANSWERS.get(message.kind, 1) if message is not None else 0
-        if any(isinstance(one, Established) for one in view.happenings):
+        if any(isinstance(one, SessionEstablished) for one in view.happenings):
             if stored is None:
                 return
             most += stored
@@ -361,10 +362,10 @@ class Bounds(Oracle):
         return message.kind in wire.ENCODED and bool(message.problems)
 
     def _acted(self, view: Observation) -> None:
-        if any(isinstance(one, Rejected | Unreadable) for one in view.happenings):
-            expected = "an action is refused by Refused"
+        if any(isinstance(one, MessageRejected | MessageUnreadable) for one in view.happenings):
+            expected = "an action is refused by ActionRefused"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        refused = next((one for one in view.happenings if isinstance(one, Refused)), None)
+        refused = next((one for one in view.happenings if isinstance(one, ActionRefused)), None)
         if refused is None:
             return
         before, after = view.step.before, view.step.after
@@ -375,7 +376,7 @@ class Bounds(Oracle):
             return
         if (
             view.step.action == "send"
-            and refused.reason is Reason.WRONG_STATE
+            and refused.reason is RefuseReason.WRONG_STATE
             and isinstance(text := view.step.args.get("text"), bytes)
         ):
             kept = replace(before, stored=(*before.stored, text))

@@ -10,13 +10,13 @@ from otterproof.harness.judges.oracles.reading import ALLOW, NO_LINK, Observatio
 from otterproof.harness.simulation.world import NotQuiescent, Step, World
 from otterproof.harness.targets.party import Inspectable, state_of
 from otterproof.implementations.contract import (
-    ErrorReceived,
+    ActionRefused,
+    ErrorMessageReceived,
     Event,
+    MessageUnreadable,
     Policy,
-    Refused,
-    StoredDropped,
+    StoredTextDropped,
     TextReceived,
-    Unreadable,
 )
 
 #: Text with which the oracle tests a session; users never type it.
@@ -178,8 +178,10 @@ class Healing(Oracle):
         clients = self._world.network.routes[sender]
         shown = [event for name in clients for event in self._events(log, name) if isinstance(event, TextReceived)]
         arrived = any(text in event.text for event in shown)
-        told = any(isinstance(event, Unreadable) for event in there)
-        told = told or any(isinstance(event, ErrorReceived | Refused | StoredDropped) for event in here)
+        told = any(isinstance(event, MessageUnreadable) for event in there)
+        told = told or any(
+            isinstance(event, ErrorMessageReceived | ActionRefused | StoredTextDropped) for event in here
+        )
         waits = text in self._stored(sender) or self._may_store(sender)
         if not (arrived or told or waits):
             expected = f"a text from {sender} arrives, or {sender} or {receiver} is told that it is lost"

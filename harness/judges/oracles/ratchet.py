@@ -9,7 +9,7 @@ from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
 from otterproof.harness.wire import Kind, Message
-from otterproof.implementations.contract import Ended, Established, Finished, RatchetSnapshot
+from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
 #: (our key id, their key id)
 Pair = tuple[int, int]
@@ -266,10 +266,10 @@ class Revelation(Oracle):
                 ledger = ledger.verified(message)
             self._ledgers[where] = ledger.accepted(message) if view.accepted else ledger
         for one in view.happenings:
-            if isinstance(one, Established):
+            if isinstance(one, SessionEstablished):
                 owed = self._ledgers.get((view.party, one.instance), Ledger()).dropped().owed
                 self._ledgers[view.party, one.instance] = self._begin(view, one.instance, owed)
-            elif isinstance(one, Finished | Ended):
+            elif isinstance(one, PeerEndedSession | UserEndedSession):
                 ledger = self._ledgers.get((view.party, one.instance), Ledger())
                 self._ledgers[view.party, one.instance] = ledger.dropped()
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:

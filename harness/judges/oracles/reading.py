@@ -20,22 +20,22 @@ from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
     MIN_INSTANCE_TAG,
-    Ended,
-    Established,
     Event,
-    ExtraKey,
-    Finished,
+    ExtraKeyDerived,
+    MessageRejected,
     MessageState,
-    Outgoing,
+    MessageUnreadable,
+    OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
-    Reason,
-    Rejected,
+    RejectReason,
+    SessionEstablished,
     SessionSnapshot,
     SmpFinished,
     SmpRequested,
     TextReceived,
-    Unreadable,
+    UserEndedSession,
 )
 
 #: The policy flag that allows a version.
@@ -50,10 +50,10 @@ TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR}
 FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
 
 #: Reasons given after a message was accepted: something in it is wrong, not the message as such.
-AFTER_ACCEPTANCE = frozenset({Reason.BAD_TLV})
+AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
 
 #: Reasons for refusing a data message although its MAC is right.
-MAC_WAS_RIGHT = frozenset({Reason.BAD_COUNTER, Reason.BAD_GROUP_ELEMENT})
+MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEMENT})
 
 _parse = lru_cache(4096)(wire.parse)
 
@@ -88,7 +88,7 @@ class Sent:
     link: SessionView
 
 
-#: Events in their order, with each whole message sent in place of its Outgoing events.
+#: Events in their order, with each whole message sent in place of its OutgoingMessage events.
 ObservedEvent: TypeAlias = Event | Sent
 
 
@@ -130,9 +130,9 @@ class Observation:
     own_tag: int
     message: Message | None = None
     is_fragment: bool = False
-    fragment: Reason | None = None
+    fragment: RejectReason | None = None
     stores: Mapping[int, Store] = field(default_factory=dict)
-    header: Reason | None = None
+    header: RejectReason | None = None
     instance: int = 0
     link: SessionView = NO_LINK
     links: Mapping[int, SessionView] = field(default_factory=dict)
@@ -147,10 +147,10 @@ class Observation:
         return (one for one in self.happenings if isinstance(one, Sent))
 
     @property
-    def refusal(self) -> Reason | None:
+    def refusal(self) -> RejectReason | None:
         """Why the received message was refused; None if it was not."""
         for event in self.happenings:
-            if isinstance(event, Unreadable | Rejected) and event.reason not in AFTER_ACCEPTANCE:
+            if isinstance(event, MessageUnreadable | MessageRejected) and event.reason not in AFTER_ACCEPTANCE:
                 return event.reason
         return None
 
@@ -163,7 +163,7 @@ class Observation:
         answers = HANDSHAKE | {Kind.DATA}
         return any(
             _shows_acceptance(one)
-            or isinstance(one, Established)
+            or isinstance(one, SessionEstablished)
             or (isinstance(one, Sent) and one.message.kind in answers)
             for one in self.happenings
         )
@@ -213,9 +213,9 @@ def _shows_acceptance(happening: ObservedEvent) -> bool:
     """Whether only a data message that was accepted can have caused this."""
     if isinstance(happening, TextReceived):
         return happening.secure
-    if isinstance(happening, ExtraKey):
+    if isinstance(happening, ExtraKeyDerived):
         return happening.received
-    return isinstance(happening, Finished | SmpRequested | SmpFinished)
+    return isinstance(happening, PeerEndedSession | SmpRequested | SmpFinished)
 
 
 class Reader(Remembering):
@@ -300,12 +300,15 @@ class Reader(Remembering):
                 return view
             message = _parse(whole)
             if message.kind in FRAGMENTS:
-                return replace(view, fragment=Reason.NESTED_FRAGMENT)
+                return replace(view, fragment=RejectReason.NESTED_FRAGMENT)
         header, instance = _judge_header(message, own)
         stores = dict(view.stores)
-        if header in (Reason.BAD_ARMOUR, Reason.MALFORMED, Reason.UNKNOWN_VERSION) or message.kind in TEXT:
+        if (
+            header in (RejectReason.BAD_ARMOUR, RejectReason.MALFORMED, RejectReason.UNKNOWN_VERSION)
+            or message.kind in TEXT
+        ):
             stores = {}
-        elif header is None or header is Reason.UNKNOWN_TYPE:
+        elif header is None or header is RejectReason.UNKNOWN_TYPE:
             stores.pop(instance, None)
         return replace(view, message=message, header=header, instance=instance, stores=stores)
 
@@ -317,12 +320,12 @@ class Reader(Remembering):
         if foreign:
             # Some report a session only after the messages that they send in it.
             for event in step.events:
-                if isinstance(event, Established):
+                if isinstance(event, SessionEstablished):
                     self._follow(step.party, event)
         typed = step.args.get("text") if step.action == "send" else None
         clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
         for event in step.events:
-            if isinstance(event, Outgoing):
+            if isinstance(event, OutgoingMessage):
                 if event.message in clear:
                     # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
@@ -340,7 +343,7 @@ class Reader(Remembering):
                 yield self._sent(step.party, raw, tuple(pieces))
                 pieces = []
                 continue
-            if not (foreign and isinstance(event, Established)):
+            if not (foreign and isinstance(event, SessionEstablished)):
                 self._follow(step.party, event)
             yield event
 
@@ -352,7 +355,7 @@ class Reader(Remembering):
         return Sent(raw, message, pieces, instance, self.link(party, instance))
 
     def _follow(self, party: str, event: Event) -> None:
-        if isinstance(event, Established):
+        if isinstance(event, SessionEstablished):
             self._handshakes += 1
             self._links[party, event.instance] = SessionView(
                 MessageState.ENCRYPTED,
@@ -362,8 +365,8 @@ class Reader(Remembering):
                 event.sent_reveal_signature,
                 self._handshakes,
             )
-        elif isinstance(event, Finished | Ended):
-            state = MessageState.FINISHED if isinstance(event, Finished) else MessageState.PLAINTEXT
+        elif isinstance(event, PeerEndedSession | UserEndedSession):
+            state = MessageState.FINISHED if isinstance(event, PeerEndedSession) else MessageState.PLAINTEXT
             link = self.link(party, event.instance)
             self._links[party, event.instance] = replace(link, state=state, ssid=b"")
 
@@ -374,46 +377,46 @@ def _in_the_clear(text: bytes) -> tuple[bytes, ...]:
     return (text, *(text + wire.TAG_BASE + tag for tag in (*groups, b"".join(groups))))
 
 
-def _judge_tags(sender: int, receiver: int, own: int) -> Reason | None:
+def _judge_tags(sender: int, receiver: int, own: int) -> RejectReason | None:
     if sender < MIN_INSTANCE_TAG:
-        return Reason.BAD_SENDER_TAG
+        return RejectReason.BAD_SENDER_TAG
     if 0 < receiver < MIN_INSTANCE_TAG:
-        return Reason.BAD_RECEIVER_TAG
-    return None if receiver in (0, own or receiver) else Reason.OTHER_INSTANCE
+        return RejectReason.BAD_RECEIVER_TAG
+    return None if receiver in (0, own or receiver) else RejectReason.OTHER_INSTANCE
 
 
-def _judge_header(message: Message, own: int) -> tuple[Reason | None, int]:
+def _judge_header(message: Message, own: int) -> tuple[RejectReason | None, int]:
     """Why an encoded message is discarded before its body is read, or None, and the session it belongs to."""
     if message.kind in TEXT:
         return None, 0
     if message.kind is Kind.BAD_ARMOUR:
-        return Reason.BAD_ARMOUR, 0
+        return RejectReason.BAD_ARMOUR, 0
     if message.version not in (2, 3):
-        return (Reason.MALFORMED if message.version is None else Reason.UNKNOWN_VERSION), 0
+        return (RejectReason.MALFORMED if message.version is None else RejectReason.UNKNOWN_VERSION), 0
     if not message.has("type"):
-        return Reason.MALFORMED, 0
+        return RejectReason.MALFORMED, 0
     sender = 0
     if message.version == 3:
         if not message.has("sender_tag"):
-            return Reason.MALFORMED, 0
+            return RejectReason.MALFORMED, 0
         sender = message.number("sender_tag")
         receiver = message.number("receiver_tag") if message.has("receiver_tag") else None
         reason = _judge_tags(sender, receiver or 0, own)
         if receiver is None:
-            return reason or Reason.MALFORMED, sender
+            return reason or RejectReason.MALFORMED, sender
         if reason is None and receiver == 0 and message.kind is not Kind.DH_COMMIT:
-            reason = Reason.OTHER_INSTANCE
+            reason = RejectReason.OTHER_INSTANCE
         if reason is not None:
             return reason, sender
-    return (Reason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
+    return (RejectReason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
 
 
 def _take_fragment(
     message: Message, stores: Mapping[int, Store], own: int
-) -> tuple[Reason | None, Mapping[int, Store], bytes | None]:
+) -> tuple[RejectReason | None, Mapping[int, Store], bytes | None]:
     """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]"""
     if not message.has("k"):
-        return Reason.BAD_FRAGMENT, stores, None
+        return RejectReason.BAD_FRAGMENT, stores, None
     sender = 0
     if message.kind is Kind.FRAGMENT_V3:
         sender = int(message.data("sender_tag"), 16)
@@ -421,7 +424,7 @@ def _take_fragment(
             return reason, stores, None
     k, n, piece = int(message.data("k")), int(message.data("n")), message.data("piece")
     if not 1 <= k <= n <= 0xFFFF:
-        return Reason.BAD_FRAGMENT, stores, None
+        return RejectReason.BAD_FRAGMENT, stores, None
     others = {tag: store for tag, store in stores.items() if tag != sender}
     old = stores.get(sender)
     if k == 1:
@@ -431,9 +434,9 @@ def _take_fragment(
         kept = dict(stores)  # keeps its place in the order of beginning
         store = Store(k, n, (old.pieces, piece), old.size + len(piece))
     else:
-        return Reason.FRAGMENT_OUT_OF_ORDER, others, None
+        return RejectReason.FRAGMENT_OUT_OF_ORDER, others, None
     if store.size > MAX_REASSEMBLY:
-        return Reason.TOO_LARGE, others, None
+        return RejectReason.TOO_LARGE, others, None
     if k == n:
         return None, others, store.joined()
     kept[sender] = store

@@ -14,14 +14,14 @@ from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     AuthState,
-    Ended,
-    ErrorReceived,
-    Established,
-    Finished,
+    ErrorMessageReceived,
     MessageState,
+    PeerEndedSession,
     Policy,
-    Reason,
+    RejectReason,
+    SessionEstablished,
     TextReceived,
+    UserEndedSession,
 )
 
 
@@ -122,18 +122,18 @@ class States(Oracle):
         completes = view.message is not None and view.message.kind in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE)
         reached: dict[int, MessageState] = {}
         for one in view.happenings:
-            if isinstance(one, Established):
-                expected = "Established only after a Reveal Signature or Signature Message"
+            if isinstance(one, SessionEstablished):
+                expected = "SessionEstablished only after a Reveal Signature or Signature Message"
                 self.demand("states.encrypted-without-handshake", completes, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.ENCRYPTED
-            elif isinstance(one, Finished):
+            elif isinstance(one, PeerEndedSession):
                 right = view.accepted and view.link.encrypted and one.instance == view.instance
-                expected = "Finished only after a Data Message of the session that is accepted"
+                expected = "PeerEndedSession only after a Data Message of the session that is accepted"
                 self.demand("states.finished-without-message", right, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.FINISHED
-            elif isinstance(one, Ended):
+            elif isinstance(one, UserEndedSession):
                 ended = view.step.action == "end"
-                expected = "Ended only after the user's action end"
+                expected = "UserEndedSession only after the user's action end"
                 self.demand("states.plaintext-without-user", ended, view, expected=expected, got=one)
                 reached[one.instance] = MessageState.PLAINTEXT
         for session in view.step.after.sessions if view.step.after else ():
@@ -167,7 +167,7 @@ class States(Oracle):
                 self.fail("states.forbidden-version-accepted", view, expected=expected, got=view.step.events)
             return
         if not allowed:
-            right = reason in (Reason.VERSION_NOT_ALLOWED, Reason.MALFORMED)
+            right = reason in (RejectReason.VERSION_NOT_ALLOWED, RejectReason.MALFORMED)
             expected = f"{shown(message.kind)} of version {message.version} is refused, as the policy forbids it"
             self.demand("states.forbidden-version-accepted", right, view, expected=expected, got=view.step.events)
         if before is None:
@@ -177,15 +177,15 @@ class States(Oracle):
             transition = COLLISION
             self.demand(
                 "states.lower-hash-not-ignored",
-                reason is Reason.COLLISION_WON or not allowed or bool(message.problems),
+                reason is RejectReason.COLLISION_WON or not allowed or bool(message.problems),
                 view,
                 expected="the commit is ignored, as its hash is lower than that of the party's own",
                 got=view.step.events,
             )
-        elif reason is Reason.COLLISION_WON:
+        elif reason is RejectReason.COLLISION_WON:
             expected = "no collision: no commit of the party's own with a higher hash waits for an answer"
             self.fail("states.commit-ignored-for-hash", view, expected=expected, got=view.step.events)
-        if reason is not None and reason is not Reason.COLLISION_WON:
+        if reason is not None and reason is not RejectReason.COLLISION_WON:
             if allowed and message.kind is Kind.DH_COMMIT and not message.problems and not self._full(view):
                 expected = f"a well-formed commit is answered in {before.name}"
                 self.fail("states.commit-refused", view, expected=expected, got=f"refused: {reason.value}")
@@ -230,7 +230,7 @@ class States(Oracle):
         kinds = [one.message.kind for one in handshakes]
         if kinds != expected:
             self.fail("states.wrong-handshake-answer", view, expected=expected, got=kinds)
-        if any(isinstance(one, Established) for one in view.happenings) is not transition.completes:
+        if any(isinstance(one, SessionEstablished) for one in view.happenings) is not transition.completes:
             completes = "the handshake completes" if transition.completes else "the handshake does not complete"
             self.fail("states.wrong-completion", view, expected=completes, got=view.step.events)
         for one in handshakes:
@@ -283,7 +283,7 @@ class States(Oracle):
                 self.fail("states.wrong-state-after-commit", view, expected=expected_state, got=got)
 
     def _error(self, view: Observation) -> None:
-        shown = ErrorReceived | TextReceived if view.foreign else ErrorReceived
+        shown = ErrorMessageReceived | TextReceived if view.foreign else ErrorMessageReceived
         told = any(isinstance(one, shown) for one in view.happenings)
         expected_event = "the user is shown the Error Message"
         self.demand("states.error-not-shown", told, view, expected=expected_event, got=view.step.events)

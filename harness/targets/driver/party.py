@@ -33,13 +33,13 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 #: Fields of events that are never null: an event without them would say nothing.
 MUST_TELL: Mapping[str, tuple[str, ...]] = {
-    "outgoing": ("message",),
+    "outgoing_message": ("message",),
     "text_received": ("text", "secure"),
-    "established": ("version",),
-    "refused": ("action",),
-    "stored_dropped": ("text",),
+    "session_established": ("version",),
+    "action_refused": ("action",),
+    "stored_text_dropped": ("text",),
     "smp_finished": ("equal",),
-    "extra_key": ("received", "key"),
+    "extra_key_derived": ("received", "key"),
 }
 
 

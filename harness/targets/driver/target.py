@@ -105,7 +105,10 @@ class DriverTarget:
         if not isinstance(told, dict) or type(told.get("protocol")) is not int:
             self.desync(f"hello: {told!r:.200} names no protocol")
         if told["protocol"] != linejson.PROTOCOL:
-            self.desync(f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {linejson.PROTOCOL}")
+            self.desync(
+                f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {linejson.PROTOCOL}; "
+                "docs/driver-protocol-changes.md says what to change"
+            )
         for field in ("name", "version"):
             if not isinstance(told.get(field), str):
                 self.desync(f"hello: no {field} in {told!r:.200}")

@@ -38,7 +38,7 @@ _NAMES = (
 def _refusing(act: Callable[[], T]) -> T:
     try:
         return act()
-    except Fault as fault:
+    except (Fault, smp.RunFault) as fault:
         raise Refusal(fault.reason.value) from fault
 
 

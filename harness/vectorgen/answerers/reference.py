@@ -184,5 +184,5 @@ def _anything(label: str) -> int:
 def _refusing(act: Callable[[], T]) -> T:
     try:
         return act()
-    except Reject as reject:
-        raise Refusal(reject.reason.value) from reject
+    except (Reject, smp.SmpFailed) as error:
+        raise Refusal(error.reason.value) from error

@@ -53,7 +53,7 @@ static void report_finished(Party *party)
 {
     for (ConnContext *context = party->us->context_root; context; context = context->next)
         if (note_of(context)->before == OTRL_MSGSTATE_ENCRYPTED && context->msgstate == OTRL_MSGSTATE_FINISHED)
-            emit_instance(party, "finished", context);
+            emit_instance(party, "peer_ended_session", context);
 }
 
 /* A message with a NUL inside reaches libotr, which takes C strings, only up to it. */
@@ -133,7 +133,7 @@ static Failure do_end(Party *party, json_t *params)
     if (!context || context->msgstate == OTRL_MSGSTATE_PLAINTEXT) return OK;
     otrl_message_disconnect(party->us, &ops, party, party->account, PROTOCOL_NAME, party->peer,
                             context->their_instance);
-    if (context->msgstate == OTRL_MSGSTATE_PLAINTEXT) emit_instance(party, "ended", context);
+    if (context->msgstate == OTRL_MSGSTATE_PLAINTEXT) emit_instance(party, "user_ended_session", context);
     return OK;
 }
 

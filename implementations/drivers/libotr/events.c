@@ -26,7 +26,7 @@ void emit(Party *party, json_t *event)
 
 void emit_outgoing(Party *party, const char *message)
 {
-    emit(party, json_pack("{s:s, s:o}", "event", "outgoing", "message", latin1_string(message)));
+    emit(party, json_pack("{s:s, s:o}", "event", "outgoing_message", "message", latin1_string(message)));
 }
 
 void emit_text(Party *party, const char *text, int secure, int warn, const ConnContext *context)
@@ -42,13 +42,13 @@ void emit_instance(Party *party, const char *name, const ConnContext *context)
 
 void emit_refused(Party *party, const char *action, const char *reason)
 {
-    emit(party, json_pack("{s:s, s:s, s:s?}", "event", "refused", "action", action, "reason", reason));
+    emit(party, json_pack("{s:s, s:s, s:s?}", "event", "action_refused", "action", action, "reason", reason));
 }
 
 void emit_extra_key(Party *party, const ConnContext *context, int received, unsigned int use, const void *data,
                     size_t length, const unsigned char *key)
 {
-    emit(party, json_pack("{s:s, s:o, s:b, s:I, s:o, s:o}", "event", "extra_key", "instance", instance_of(context),
+    emit(party, json_pack("{s:s, s:o, s:b, s:I, s:o, s:o}", "event", "extra_key_derived", "instance", instance_of(context),
                           "received", received, "use", (json_int_t)use, "data", latin1(data, length), "key",
                           hex(key, OTRL_EXTRAKEY_BYTES)));
 }
@@ -56,13 +56,13 @@ void emit_extra_key(Party *party, const ConnContext *context, int received, unsi
 /* libotr never says in which field or where. */
 static void emit_unreadable(Party *party, const ConnContext *context, const char *reason)
 {
-    emit(party, json_pack("{s:s, s:o, s:s?, s:n, s:n}", "event", "unreadable", "instance", instance_of(context), "reason",
+    emit(party, json_pack("{s:s, s:o, s:s?, s:n, s:n}", "event", "message_unreadable", "instance", instance_of(context), "reason",
                           reason, "field", "offset"));
 }
 
 static void emit_rejected(Party *party, const char *reason)
 {
-    emit(party, json_pack("{s:s, s:s?, s:n, s:n}", "event", "rejected", "reason", reason, "field", "offset"));
+    emit(party, json_pack("{s:s, s:s?, s:n, s:n}", "event", "message_rejected", "reason", reason, "field", "offset"));
 }
 
 static void emit_established(Party *party, ConnContext *context)
@@ -71,7 +71,7 @@ static void emit_established(Party *party, ConnContext *context)
     const Note *note = note_of(context);
     int refreshed = note->before == OTRL_MSGSTATE_ENCRYPTED;
     int same_key = refreshed && !memcmp(note->before_fingerprint, fingerprint, 20);
-    emit(party, json_pack("{s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b}", "event", "established", "instance",
+    emit(party, json_pack("{s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b}", "event", "session_established", "instance",
                           instance_of(context), "version", (int)context->protocol_version, "ssid",
                           hex(context->sessionid, context->sessionid_len), "fingerprint", hex(fingerprint, 20),
                           "sent_reveal_signature", context->sessionid_half == OTRL_SESSIONID_FIRST_HALF_BOLD,
@@ -240,7 +240,7 @@ static void on_msg_event(void *opdata, OtrlMessageEvent event, ConnContext *cont
         emit_unreadable(party, context, "malformed");
         break;
     case OTRL_MSGEVENT_RCVDMSG_GENERAL_ERR:
-        emit(party, json_pack("{s:s, s:o}", "event", "error_received", "text", latin1_string(message)));
+        emit(party, json_pack("{s:s, s:o}", "event", "error_message_received", "text", latin1_string(message)));
         break;
     case OTRL_MSGEVENT_RCVDMSG_UNENCRYPTED:
         emit_text(party, message, 0, 1, context);

@@ -154,7 +154,7 @@ static json_t *hello(void)
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         json_array_append_new(names, json_string(capabilities[i]));
-    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s}", "protocol", 1, "name", "libotr", "version", otrl_version(),
+    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s}", "protocol", 2, "name", "libotr", "version", otrl_version(),
                      "otr_versions", 2, 3, "capabilities", names, "randomness", "seed");
 }
 

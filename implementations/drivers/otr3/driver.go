@@ -145,7 +145,7 @@ func (c *conversation) fingerprint() []byte { return c.GetOurKeys()[0].PublicKey
 // HandleMessageEvent hears about received messages and, without interest here, about sent ones.
 func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, err error, _ ...interface{}) {
 	unreadable := func(reason interface{}) {
-		c.before = append(c.before, newEvent("unreadable", event{
+		c.before = append(c.before, newEvent("message_unreadable", event{
 			"instance": c.instance(), "reason": reason, "field": "", "offset": 0,
 		}))
 	}
@@ -159,14 +159,14 @@ func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, e
 	case otr3.MessageEventReceivedMessageUnrecognized:
 		c.before = append(c.before, rejected(nil))
 	case otr3.MessageEventReceivedMessageGeneralError:
-		c.before = append(c.before, newEvent("error_received", event{"text": text(message)}))
+		c.before = append(c.before, newEvent("error_message_received", event{"text": text(message)}))
 	case otr3.MessageEventReceivedMessageUnencrypted:
 		c.unencrypted = true
 	}
 }
 
 func rejected(reason interface{}) event {
-	return newEvent("rejected", event{"reason": reason, "field": "", "offset": 0})
+	return newEvent("message_rejected", event{"reason": reason, "field": "", "offset": 0})
 }
 
 // HandleErrorMessage gives the words of an OTR Error message; the library puts a space before them.
@@ -182,7 +182,7 @@ func (c *conversation) HandleSecurityEvent(e otr3.SecurityEvent) {
 	}
 	ssid, theirs := c.GetSSID(), c.GetTheirKey().Fingerprint()
 	_, highlighted := c.SecureSessionID()
-	c.after = append(c.after, newEvent("established", event{
+	c.after = append(c.after, newEvent("session_established", event{
 		"instance": c.instance(), "version": c.version(),
 		"ssid": hex.EncodeToString(ssid[:]), "fingerprint": hex.EncodeToString(theirs),
 		"sent_reveal_signature": highlighted == 0,
@@ -220,7 +220,7 @@ func (c *conversation) ReceivedSymmetricKey(use uint32, data, key []byte) {
 }
 
 func (c *conversation) extraKeyEvent(received bool, use uint32, data, key []byte) event {
-	return newEvent("extra_key", event{
+	return newEvent("extra_key_derived", event{
 		"instance": c.instance(), "received": received, "use": use, "data": text(data), "key": hex.EncodeToString(key),
 	})
 }
@@ -238,13 +238,13 @@ func (c *conversation) heard(messages []otr3.ValidMessage) []event {
 
 func (c *conversation) receive(message []byte) ([]event, error) {
 	wasEncrypted := c.IsEncrypted() && c.allowed
-	c.insecure = "finished"
+	c.insecure = "peer_ended_session"
 	plain, messages, err := c.Receive(message)
 	if err != nil {
 		logged(err)
 		told := false
 		for _, one := range c.before {
-			if one["event"] == "unreadable" {
+			if one["event"] == "message_unreadable" {
 				told = true
 				if one["reason"] == nil {
 					one["reason"] = reasonOf(err)
@@ -285,7 +285,7 @@ func (c *conversation) did(action string, messages []otr3.ValidMessage, err erro
 	}
 	for _, known := range refusals {
 		if strings.Contains(logged(err).Error(), known.part) {
-			return append(events, newEvent("refused", event{"action": action, "reason": known.reason})), nil
+			return append(events, newEvent("action_refused", event{"action": action, "reason": known.reason})), nil
 		}
 	}
 	return events, err
@@ -317,11 +317,11 @@ func (c *conversation) end(p *params) ([]event, error) {
 		return nil, err
 	}
 	wasFinished := !c.plaintext() && !c.IsEncrypted()
-	c.insecure = "ended"
+	c.insecure = "user_ended_session"
 	messages, err := c.End()
 	if wasFinished && c.plaintext() {
 		// For this step the library has no event.
-		c.after = append(c.after, newEvent("ended", event{"instance": c.instance()}))
+		c.after = append(c.after, newEvent("user_ended_session", event{"instance": c.instance()}))
 	}
 	return c.did("end", messages, err)
 }
@@ -400,7 +400,7 @@ func (c *conversation) setPolicy(policy []string) error {
 
 func main() {
 	serve(event{
-		"protocol": 1, "name": "otr3", "version": libraryVersion, "otr_versions": []int{2, 3},
+		"protocol": 2, "name": "otr3", "version": libraryVersion, "otr_versions": []int{2, 3},
 		"capabilities": []string{
 			"v2", "v3", "smp", "smp_question", "extra_key", "fragmentation_out", "instance_tags", "policy",
 			"whitespace_tag", "stored_messages", "heartbeat", "time",

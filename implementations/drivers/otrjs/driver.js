@@ -161,14 +161,14 @@ class Party {
     const { otr } = this
     // In the clear, io gives what send was given, which is Unicode; the rest is ASCII. Should the library hand out
     // something that is no string, the network gets what JavaScript makes of it.
-    otr.on('io', (message) => this.note('outgoing', { message: toBytes(String(message)) }))
+    otr.on('io', (message) => this.note('outgoing_message', { message: toBytes(String(message)) }))
     otr.on('ui', (text, secure) => this.note('text_received', {
       text: secure ? toBytes(text) : text, secure, warn: this.unencrypted, instance: secure ? this.instance : 0,
     }))
     otr.on('status', (status) => this.heardStatus(status))
     otr.on('error', (words, severity) => this.heardNotice(words, severity))
     otr.on('smp', (kind, what) => this.heardSmp(kind, what))
-    otr.on('file', (way, key, name) => this.note('extra_key', {
+    otr.on('file', (way, key, name) => this.note('extra_key_derived', {
       instance: this.instance,
       received: way === 'receive',
       use: way === 'receive' ? null : 1, // what is received is not told
@@ -179,8 +179,8 @@ class Party {
     otr.error = (words) => {
       console.error(words)
       const fields = { reason: reasonOf(words), field: '', offset: 0 }
-      if (this.kind === 'data') this.note('unreadable', { instance: this.instance, ...fields })
-      else this.note('rejected', fields)
+      if (this.kind === 'data') this.note('message_unreadable', { instance: this.instance, ...fields })
+      else this.note('message_rejected', fields)
       this.inError = true
       try {
         error.call(otr, words)
@@ -194,14 +194,14 @@ class Party {
     const { otr } = this
     if (status === CONST.STATUS_END_OTR) {
       // endOtr says so in plaintext, too, when there was nothing to end.
-      if (this.action === 'receive') this.note('finished', { instance: this.instance })
-      else if (this.stateBefore !== CONST.MSGSTATE_PLAINTEXT) this.note('ended', { instance: this.instance })
+      if (this.action === 'receive') this.note('peer_ended_session', { instance: this.instance })
+      else if (this.stateBefore !== CONST.MSGSTATE_PLAINTEXT) this.note('user_ended_session', { instance: this.instance })
     }
     if (status !== CONST.STATUS_AKE_SUCCESS) return
     const fingerprint = otr.their_priv_pk.fingerprint()
     const refreshed = this.stateBefore === CONST.MSGSTATE_ENCRYPTED
     this.version = otr.ake.otr_version
-    this.note('established', {
+    this.note('session_established', {
       instance: this.instance,
       version: HLP.unpackSHORT(this.version),
       ssid: toHex(otr.ssid),
@@ -217,13 +217,13 @@ class Party {
   heardNotice (words, severity) {
     if (this.inError) return
     if (this.kind === 'error') {
-      this.note('error_received', { text: words })
+      this.note('error_message_received', { text: words })
       return
     }
     console.error(`${severity}: ${words}`)
     if (words === 'Received an unencrypted message.') this.unencrypted = true
-    else if (this.action !== 'receive') this.note('refused', { action: this.action, reason: reasonOf(words) })
-    else this.note('rejected', { reason: reasonOf(words), field: '', offset: 0 })
+    else if (this.action !== 'receive') this.note('action_refused', { action: this.action, reason: reasonOf(words) })
+    else this.note('message_rejected', { reason: reasonOf(words), field: '', offset: 0 })
   }
 
   heardSmp (kind, what) {
@@ -300,7 +300,7 @@ const parties = new Map()
 
 const METHODS = {
   hello: () => ({
-    protocol: 1,
+    protocol: 2,
     name: 'otrjs',
     version: require('otr/package.json').version,
     otr_versions: [2, 3],

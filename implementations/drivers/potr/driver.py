@@ -127,7 +127,7 @@ class Conversation(context.Context):  # type: ignore[misc]
         return bool(self._party.policy & POLICIES[key])
 
     def inject(self, msg: bytes, appdata: object = None) -> None:
-        self._party.emit("outgoing", message=msg)
+        self._party.emit("outgoing_message", message=msg)
 
     def parse(self, message: bytes, nofragment: bool = False) -> object:
         self.parsed = super().parse(message, nofragment)
@@ -139,7 +139,7 @@ class Conversation(context.Context):  # type: ignore[misc]
         if newstate == context.STATE_ENCRYPTED:
             refreshed = before == context.STATE_ENCRYPTED
             self._party.emit(
-                "established",
+                "session_established",
                 instance=0,
                 version=2,
                 ssid=self.crypto.sessionId.hex(),
@@ -149,9 +149,9 @@ class Conversation(context.Context):  # type: ignore[misc]
                 same_key=None if refreshed else False,
             )
         elif newstate == context.STATE_FINISHED:
-            self._party.emit("finished", instance=0)
+            self._party.emit("peer_ended_session", instance=0)
         elif before != context.STATE_PLAINTEXT:
-            self._party.emit("ended", instance=0)
+            self._party.emit("user_ended_session", instance=0)
 
     def _tell_smp(self, tlv: Any, under_way: bool) -> None:
         """What an application reads off the run when a TLV of SMP has been handled."""
@@ -193,14 +193,14 @@ class Party(Adapted):
         except context.UnencryptedMessage as error:
             self.emit("text_received", text=error.args[0], secure=False, warn=True, instance=0)
         except context.ErrorReceived as error:
-            self.emit("error_received", text=error.args[0].error)
+            self.emit("error_message_received", text=error.args[0].error)
         except context.NotEncryptedError:
-            self.emit("unreadable", instance=0, reason="not_encrypted", field="", offset=0)
+            self.emit("message_unreadable", instance=0, reason="not_encrypted", field="", offset=0)
         except crypt.InvalidParameterError:
             if isinstance(self._otr.parsed, proto.DataMessage):
-                self.emit("unreadable", instance=0, reason=None, field="", offset=0)
+                self.emit("message_unreadable", instance=0, reason=None, field="", offset=0)
             else:
-                self.emit("rejected", reason=None, field="", offset=0)
+                self.emit("message_rejected", reason=None, field="", offset=0)
         else:
             if text is not None:
                 self.emit("text_received", text=text, secure=True, warn=False, instance=0)
@@ -257,14 +257,14 @@ class Party(Adapted):
     def _transmit(self, message: bytes | None) -> None:
         """What sendMessage did not send itself is left to the application to send."""
         if message is not None:
-            self.emit("outgoing", message=message)
+            self.emit("outgoing_message", message=message)
 
     def _refuse(self, action: str) -> None:
-        self.emit("refused", action=action, reason="wrong_state")
+        self.emit("action_refused", action=action, reason="wrong_state")
 
     def _tell_extra_key(self, received: bool, use: bytes, data: bytes, key: bytes) -> None:
         # The library cuts `use` out of the TLV without a look at its length.
-        self.emit("extra_key", instance=0, received=received, use=int.from_bytes(use), data=data, key=key.hex())
+        self.emit("extra_key_derived", instance=0, received=received, use=int.from_bytes(use), data=data, key=key.hex())
 
 
 def _no_instance(instance: int | None) -> None:

@@ -61,7 +61,7 @@ class Party(Adapted):
         self.otr.notifications.add_observer(self, self._session)
 
     def _transmit(self, message: str) -> None:
-        self.emit("outgoing", message=message)
+        self.emit("outgoing_message", message=message)
 
     def set_policy(self, policy: Policy) -> None:
         self._session.supported_versions = _versions(policy)
@@ -76,9 +76,9 @@ class Party(Adapted):
             self.emit("text_received", text=message, secure=False, warn=True, instance=0)
         except self._errors.EncryptedMessageError as error:
             reason = UNREADABLE.get(str(error))
-            self.emit("unreadable", instance=self._instance(), reason=reason, field="", offset=0)
+            self.emit("message_unreadable", instance=self._instance(), reason=reason, field="", offset=0)
         except self._errors.OTRError as error:
-            self.emit("error_received", text=str(error))
+            self.emit("error_message_received", text=str(error))
         else:
             # While encrypted, what is returned was encrypted: other texts are UnencryptedMessage.
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance if secure else 0)
@@ -90,7 +90,7 @@ class Party(Adapted):
         try:
             self._transmit(self._session.handle_output(to_text(text), CONTENT_TYPE))
         except self._errors.OTRFinishedError:
-            self.emit("refused", action="send", reason="wrong_state")
+            self.emit("action_refused", action="send", reason="wrong_state")
 
     def start(self) -> None:
         self._session.start()
@@ -127,7 +127,7 @@ class Party(Adapted):
         if data.new_state is self._states.Encrypted:
             refreshed = data.old_state is self._states.Encrypted
             self.emit(
-                "established",
+                "session_established",
                 instance=self._instance(),
                 version=protocol.__version__,
                 ssid=to_bytes(protocol.session_id).hex(),
@@ -138,14 +138,14 @@ class Party(Adapted):
             )
         else:
             finished = data.new_state is self._states.Finished
-            self.emit("finished" if finished else "ended", instance=self._instance())
+            self.emit("peer_ended_session" if finished else "user_ended_session", instance=self._instance())
 
     def _on_OTRSessionSMPVerificationDidStart(self, data: Any) -> None:
         if data.originator == "remote":
             self.emit("smp_requested", instance=self._instance(), question=data.question)
 
     def _on_OTRSessionSMPVerificationDidNotStart(self, data: Any) -> None:
-        self.emit("refused", action="smp_start", reason="wrong_state")
+        self.emit("action_refused", action="smp_start", reason="wrong_state")
 
     def _on_OTRSessionSMPVerificationDidEnd(self, data: Any) -> None:
         if data.status.value == "Success":

@@ -50,13 +50,14 @@ class Party:
         return {"instance_tag": None, "fingerprint": "00" * 20}
 
     # Each action leaves what happens in self.events, in the order in which it happens, above all
-    #   {"event": "outgoing", "message": to_latin1(message)}
+    #   {"event": "outgoing_message", "message": to_latin1(message)}
     # for what is to be transmitted. What the implementation does not tell is null; add nothing that it does not do.
 
     def receive(self, message: str) -> None:
         # TODO: hand from_latin1(message) to the implementation. The events may be, for example:
         #   {"event": "text_received", "text": to_latin1(text), "secure": True, "warn": False, "instance": 0}
-        #   {"event": "established", "instance": 0, "version": 2, "ssid": ssid.hex(), "fingerprint": theirs.hex(),
+        #   {"event": "session_established", "instance": 0, "version": 2, "ssid": ssid.hex(),
+        #    "fingerprint": theirs.hex(),
         #    "sent_reveal_signature": None, "refreshed": None, "same_key": None}
         raise Unsupported("receive")
 
@@ -107,7 +108,7 @@ parties: dict[str, Party] = {}
 
 def hello(params: Params) -> Params:
     return {
-        "protocol": 1,
+        "protocol": 2,
         "name": "template",  # TODO
         "version": "0",  # TODO: the implementation's version, asked of itself
         "otr_versions": [2, 3],  # TODO

@@ -23,28 +23,28 @@ import (
 // What the library says when it accepts something not, by a part of it: the event, and the reason if it is plain.
 // The first that fits counts.
 var errorsKnown = []struct{ part, event, reason string }{
-	{"invalid OTR fragment", "rejected", "bad_fragment"},
-	{"invalid base64", "rejected", "bad_armour"},
-	{"unknown message type", "rejected", "unknown_type"},
-	{"without encrypted session", "unreadable", "not_encrypted"},
-	{"corrupt data message", "unreadable", "malformed"},
-	{"peer requested keyid", "unreadable", "unknown_key"},
-	{"bad MAC on data message", "unreadable", "bad_mac"},
-	{"counter regressed", "unreadable", "bad_counter"},
-	{"no more key slots", "unreadable", ""},
-	{"corrupt tlv", "rejected", "bad_tlv"},
+	{"invalid OTR fragment", "message_rejected", "bad_fragment"},
+	{"invalid base64", "message_rejected", "bad_armour"},
+	{"unknown message type", "message_rejected", "unknown_type"},
+	{"without encrypted session", "message_unreadable", "not_encrypted"},
+	{"corrupt data message", "message_unreadable", "malformed"},
+	{"peer requested keyid", "message_unreadable", "unknown_key"},
+	{"bad MAC on data message", "message_unreadable", "bad_mac"},
+	{"counter regressed", "message_unreadable", "bad_counter"},
+	{"no more key slots", "message_unreadable", ""},
+	{"corrupt tlv", "message_rejected", "bad_tlv"},
 	{"corrupt SMP", "smp_aborted", "smp_malformed"},
 	{"incorrect number of arguments in SMP", "smp_aborted", "smp_malformed"},
 	{"SMP message with question", "smp_aborted", "smp_malformed"},
 	{"ZKP", "smp_aborted", "smp_bad_proof"},
-	{"DH value out of range", "rejected", "bad_group_element"},
-	{"duplicate DH key", "rejected", "unexpected"},
-	{"bad commit MAC", "rejected", "bad_commitment"},
-	{"bad signature MAC", "rejected", "bad_mac"},
-	{"bad signature in", "rejected", "bad_signature"},
-	{"corrupt", "rejected", "malformed"},
-	{"AES", "rejected", "malformed"},
-	{"", "rejected", ""},
+	{"DH value out of range", "message_rejected", "bad_group_element"},
+	{"duplicate DH key", "message_rejected", "unexpected"},
+	{"bad commit MAC", "message_rejected", "bad_commitment"},
+	{"bad signature MAC", "message_rejected", "bad_mac"},
+	{"bad signature in", "message_rejected", "bad_signature"},
+	{"corrupt", "message_rejected", "malformed"},
+	{"AES", "message_rejected", "malformed"},
+	{"", "message_rejected", ""},
 }
 
 type conversation struct {
@@ -114,7 +114,7 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 	switch change {
 	case otr.NewKeys:
 		theirs := c.TheirPublicKey.Fingerprint()
-		events = append(events, newEvent("established", event{
+		events = append(events, newEvent("session_established", event{
 			"instance": 0, "version": 2,
 			"ssid": hex.EncodeToString(c.SSID[:]), "fingerprint": hex.EncodeToString(theirs),
 			"sent_reveal_signature": nil,
@@ -123,7 +123,7 @@ func (c *conversation) receive(message []byte) ([]event, error) {
 		}))
 		c.established = theirs
 	case otr.ConversationEnded:
-		events = append(events, newEvent("finished", event{"instance": 0}))
+		events = append(events, newEvent("peer_ended_session", event{"instance": 0}))
 	case otr.SMPSecretNeeded:
 		var question interface{}
 		// The library does not tell an empty question from none.
@@ -145,10 +145,10 @@ func rejection(err error) event {
 		}
 		reason := optional(known.reason)
 		switch known.event {
-		case "rejected":
-			return newEvent("rejected", event{"reason": reason, "field": "", "offset": 0})
-		case "unreadable":
-			return newEvent("unreadable", event{"instance": 0, "reason": reason, "field": "", "offset": 0})
+		case "message_rejected":
+			return newEvent("message_rejected", event{"reason": reason, "field": "", "offset": 0})
+		case "message_unreadable":
+			return newEvent("message_unreadable", event{"instance": 0, "reason": reason, "field": "", "offset": 0})
 		}
 		return newEvent(known.event, event{"instance": 0, "reason": reason})
 	}
@@ -163,7 +163,7 @@ func refused(action string, err error) []event {
 			reason = "wrong_state"
 		}
 	}
-	return []event{newEvent("refused", event{"action": action, "reason": reason})}
+	return []event{newEvent("action_refused", event{"action": action, "reason": reason})}
 }
 
 // onlySession refuses to address an instance other than the one there is.
@@ -197,7 +197,7 @@ func (c *conversation) end(p *params) ([]event, error) {
 	before := c.plaintext()
 	events := outgoing(c.End()...)
 	if !before && c.plaintext() {
-		events = append(events, newEvent("ended", event{"instance": 0}))
+		events = append(events, newEvent("user_ended_session", event{"instance": 0}))
 	}
 	return events, nil
 }
@@ -270,7 +270,7 @@ func (c *conversation) setPolicy(policy []string) error {
 
 func main() {
 	serve(event{
-		"protocol": 1, "name": "xcrypto", "version": libraryVersion, "otr_versions": []int{2},
+		"protocol": 2, "name": "xcrypto", "version": libraryVersion, "otr_versions": []int{2},
 		"capabilities": []string{"v2", "smp", "smp_question", "fragmentation_out"}, "randomness": "seed",
 	})
 }

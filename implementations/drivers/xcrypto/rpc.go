@@ -63,7 +63,7 @@ func newEvent(name string, fields event) event {
 
 func outgoing(messages ...[]byte) (events []event) {
 	for _, message := range messages {
-		events = append(events, event{"event": "outgoing", "message": text(message)})
+		events = append(events, event{"event": "outgoing_message", "message": text(message)})
 	}
 	return
 }
