@@ -181,7 +181,7 @@ def test_the_lines_are_the_documented_ones() -> None:
 
     header, step, move, verdict = lines(written(write))
     assert header["format"] == "otterproof-transcript"
-    assert (header["version"], header["seed"], header["profile"]) == (1, b"seed".hex(), "test")
+    assert (header["version"], header["seed"], header["profile"]) == (2, b"seed".hex(), "test")
     assert header["parties"]["alice"]["target"] == "reference"
     assert header["parties"]["alice"]["config"]["policy"] == ["allow_v3"]
     event = {"event": "message_rejected", "reason": "bad_armour", "field": "", "offset": 0}
@@ -252,7 +252,7 @@ def changed(number: int, old: str, new: str) -> bytes:
         (b"1" * 100_000 + b"\n", 1, "not a line of JSON"),
         (b"[]\n", 1, "not a JSON object"),
         (b"{}\n", 1, "not a transcript"),
-        (changed(1, '"version":1', '"version":2'), 1, "version 2 of the format is not known here, only 1"),
+        (changed(1, '"version":2', '"version":1'), 1, "version 1 of the format is not known here, only 2"),
         (changed(1, '"profile":"test",', ""), 1, "'profile' is a required property"),
         (changed(1, '"seed":"', '"seed":"X'), 1, "seed: "),
         (changed(1, '"allow_v3"', '"allow_v9"'), 1, "parties.alice.config.policy[0]: 'allow_v9' is no Policy"),
