@@ -74,7 +74,7 @@ def broken(error: TargetError, **more: str) -> TargetError:
         (NotQuiescent(500, 1), Verdict.FAIL, "run.never-settles"),
         (TargetUnsupported("can't"), Verdict.FAIL, "driver.claim-not-kept"),
         (broken(TargetCrash("signal"), how="sigsegv"), Verdict.CRASH, "crash.receive.sigsegv"),
-        (broken(TargetFailed("an error of its own")), Verdict.CRASH, "error.receive"),
+        (broken(TargetFailed("KeyError: 9"), how="KeyError"), Verdict.CRASH, "exception.receive.KeyError"),
         (broken(TargetHang("slow")), Verdict.HANG, "hang.receive"),
         (broken(TargetDesync("garbage")), Verdict.DESYNC, "desync.receive"),
         (TargetHang("slow"), Verdict.HANG, "hang.target"),

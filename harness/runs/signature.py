@@ -13,7 +13,7 @@ from otterproof.harness.targets.driver.errors import TargetError
 def check_of(error: BaseException) -> str:
     """The id of a failure by its exception; "" for one that says nothing about a target.
 
-    data.counter-not-higher for a demand; crash.receive.sigsegv, hang.smp_answer, desync.hello or error.send for a
-    target that broke down over a method of the driver protocol.
+    data.counter-not-higher for a demand; crash.receive.sigsegv, hang.start, desync.hello or exception.send.KeyError
+    for a target that broke down over a method of the driver protocol.
     """
     return error.check if isinstance(error, DemandFailed | TargetError) else ""

@@ -21,7 +21,7 @@ A target that breaks down has an id that says how. METHOD is a method of the [dr
 - `crash.METHOD.HOW`: the process died; HOW is the signal or the exit code.
 - `hang.METHOD`: there was no answer in time.
 - `desync.METHOD`: the answer is not one that the driver protocol allows.
-- `error.METHOD`: the implementation raised an error of its own.
+- `exception.METHOD.CLASS`: the implementation raised an error of its own.
 
 The page is made from the files in `harness/spec/checks/`; do not edit it. `otterproof docs` writes it.
 """

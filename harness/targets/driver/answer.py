@@ -37,6 +37,10 @@ class _Refused(ValueError):
     """Something that Python's reader takes and the protocol does not have."""
 
 
+#: How the message of an implementation's own error begins: the name of its class, and a colon.
+_ERROR_CLASS = re.compile(r"([A-Za-z_][\w.]{0,80}):", re.ASCII)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -110,7 +114,10 @@ def result_of(line: bytes, request_id: int, what: str) -> Any:
     if code in (UNSUPPORTED, METHOD_NOT_FOUND):
         raise TargetUnsupported(f"{what}: {shown_words(message)}")
     if code == LIBRARY_FAILED:
-        raise TargetFailed(f"{what}: {shown_words(message)}")
+        failed = TargetFailed(f"{what}: {shown_words(message)}")
+        named = _ERROR_CLASS.match(message)
+        failed.how = named[1] if named else ""
+        raise failed
     raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
 
 

@@ -14,17 +14,19 @@ from otterproof.harness.support.errors import CommandError
 class TargetError(CommandError):
     """The base of all; the message names the target, says what it did, and shows the end of its standard error.
 
-    method: what was asked of the target when it went wrong, "" if nothing was.
+    method: what was asked of the target when it went wrong, "" if nothing was. how: how it broke down, in a word: the
+    name of a signal, exit-1, or the class of an error; "" if that is not known.
     """
 
     method: str = ""
+    how: str = ""
     #: What it is called in the ids below; "" for errors that are not the target's failures.
     kind: ClassVar[str] = ""
 
     @property
     def check(self) -> str:
-        """By this id, failures with the same cause are known to be the same, such as hang.smp_answer."""
-        return f"{self.kind}.{self.method or 'target'}" if self.kind else ""
+        """By this id, failures with the same cause are known to be the same, such as crash.receive.sigsegv."""
+        return ".".join(filter(None, (self.kind, self.method or "target", self.how))) if self.kind else ""
 
 
 class TargetGivenUp(TargetError):
@@ -46,24 +48,17 @@ class TargetUnsupported(TargetError):
 class TargetFailed(TargetError):
     """The implementation raised an error of its own, and the driver lives on."""
 
-    kind = "error"
+    kind = "exception"
 
 
 class TargetCrash(TargetError):
     """The process died, or an engine raised an error.
 
-    code: the exit code of the process, or minus the number of the signal that killed it; None if it is not known. how:
-    how it died, in a word: the name of the signal, exit-1, or the class of the error.
+    code: the exit code of the process, or minus the number of the signal that killed it; None if it is not known.
     """
 
     kind = "crash"
     code: int | None = None
-    how: str = ""
-
-    @property
-    def check(self) -> str:
-        """Such as crash.receive.sigsegv."""
-        return f"{super().check}.{self.how}" if self.how else super().check
 
 
 class TargetHang(TargetError):
