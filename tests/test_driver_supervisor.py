@@ -148,6 +148,33 @@ def test_children_are_ended_with_the_driver(clock: Clock) -> None:
     assert not is_running(int(found[1]))
 
 
+@pytest.mark.parametrize(
+    ("misdeed", "check"),
+    [
+        ("segfault", "crash.start.sigsegv"),
+        ("child", "crash.start.exit-4"),
+        ("garbage", "desync.start"),
+        ("missing_field", "desync.start"),
+        ("failed", "exception.start.IndexError"),
+        ("unsupported", "driver.claim-not-kept"),
+    ],
+)
+def test_how_a_target_breaks_down_is_its_signature(misdeed: str, check: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_AGONY", 0.0)
+    with rogue(misdeed) as target, pytest.raises(TargetError) as caught:
+        target.party("alice", CONFIG, b"seed").start()
+    assert caught.value.check == check
+
+
+def test_a_hang_is_known_by_what_was_asked(clock: Clock) -> None:
+    with rogue("stall") as target:
+        party = target.party("alice", CONFIG, b"seed")
+        clock.jump(AT_ONCE)
+        with pytest.raises(TargetHang) as caught:
+            party.start()
+    assert caught.value.check == "hang.start"
+
+
 def test_the_code_of_a_crash_is_told() -> None:
     with rogue("segfault") as target, pytest.raises(TargetCrash) as caught:
         target.party("alice", CONFIG, b"seed").start()
@@ -245,7 +272,7 @@ def test_a_driver_that_is_not_there() -> None:
     ("hello", "words"),
     [
         ("[]", "names no protocol"),
-        ('{"protocol": 1}', "speaks driver protocol 1, and Otterproof 2"),
+        ('{"protocol": 1}', "driver protocol 1, and Otterproof 2; docs/driver-protocol-changes.md says what"),
         ('{"protocol": 2, "name": "x"}', "no version"),
         ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [4]}', "otr_versions"),
         ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [3]}', "capabilities"),
