@@ -54,7 +54,7 @@ class Pair(RecordedSession):
         return queue.pop(0)
 
     def deliver_next(self, name: str) -> Reply:
-        """Somebody receives the next message that waits for him."""
+        """A party receives the next message that waits for it."""
         return self.deliver(name, self.pop(name))
 
     def drop_all(self, name: str) -> None:

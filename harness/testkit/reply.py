@@ -1,4 +1,4 @@
-"""The course of one run: some parties in a world, every step that was taken, and what comes of an input, to be checked.
+"""One run: some parties in a world, every step that was taken, and the result of each input, to be checked.
 
 `RecordedSession` is what a `Pair` (the target and an honest peer) and a `TargetSession` (the target and the scenario)
 have in common. An input gives a `Reply`: the events, and the messages among them, parsed, fragments put together. Its
@@ -147,7 +147,7 @@ def whole(messages: Sequence[bytes]) -> list[Message]:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one input to a party, or of several."""
+    """The result of one input to a party, or of several."""
 
     events: tuple[Event, ...]
 

@@ -56,7 +56,7 @@ def first_sentence(text: str) -> str:
 
 
 class ScenarioError(OtterproofError):
-    """A scenario is not written as it must be."""
+    """A scenario is not written correctly."""
 
 
 _TABLE: dict[str, Scenario] = {}

@@ -1,7 +1,7 @@
 """The target alone with the scenario, which plays everybody else: attackers on the network, and insiders.
 
 Everything is judged by what the target sends and by its events, so any target can be a subject. What an insider needs
-to know of it (its instance tag) he learns from its messages, as a correspondent would.
+to know of it (its instance tag) the insider learns from its messages, as a correspondent would.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TargetSession(RecordedSession):
         return insider
 
     def handshake_by_insider(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
-        """The target asks, the insider commits, the target answers, the insider reveals: what comes of the whole."""
+        """The target asks, the insider commits, the target answers, the insider reveals; the reply to that."""
         self.user("start")
         answer = self.receive(insider.commit())
         dh_key = wire.build(answer.message(Kind.DH_KEY))
@@ -68,7 +68,7 @@ class TargetSession(RecordedSession):
     def establish(
         self, insider: Insider, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE
     ) -> SessionEstablished:
-        """A handshake that must succeed, with the insider's key and the ssid that he has computed."""
+        """A handshake that must succeed, with the insider's key and the ssid that the insider has computed."""
         reply = (
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
@@ -93,7 +93,7 @@ class TargetSession(RecordedSession):
         return not leaves_out(self.world.parties[self.name], event, field)
 
     def assert_receives_text(self, insider: Insider, text: bytes, *, check_id: str = "", **data: object) -> Reply:
-        """The insider sends a text in his session, which the target must show, once and as secure."""
+        """The insider sends a text in the session, which the target must show, once and as secure."""
         reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]
         reply.assert_shown(check_id or "text.not-delivered", text)
         return reply
@@ -106,7 +106,7 @@ class TargetSession(RecordedSession):
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
-        """A data message of the target's as the insider reads it: under keys that he knows, with the right MAC."""
+        """A data message of the target's as the insider reads it: under known keys, with the right MAC."""
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         known = ours in insider.exponents and theirs in insider.theirs
         own, other = sorted(insider.theirs), sorted(insider.exponents)
@@ -143,7 +143,7 @@ class TargetSession(RecordedSession):
         return reply
 
     def end_by_peer(self, insider: Insider) -> None:
-        """The insider ends his session, of which the target must tell."""
+        """The insider ends the session, and the target must report it."""
         self.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession)
 
     def _heard(self, reply: Reply) -> Reply:

@@ -1,7 +1,7 @@
 """Limits: what a party can be made from and asked to do, just inside and just outside of what the contract allows.
 
 Both engines refuse the same and take the same. Where a limit is one of the protocol's, it is judged against any target
-elsewhere; here it is a matter between the two engines and whoever calls them.
+elsewhere; here the two engines are compared with each other.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def what_a_long_talk_comes_to(comparison: Comparison) -> None:
 
 @differential("!SMPMATH-RANGE-1")
 def what_can_be_drawn(comparison: Comparison) -> None:
-    """Exponents of the target's for SMP that give 1 or an element that is none, or are 0, in either role."""
+    """SMP exponents of the target that are 0, or give 1 or a number outside the group, in either role."""
     for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
         for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):
             conversation = comparison.conversation(tape={(label, 0): exponent.to_bytes(192)})

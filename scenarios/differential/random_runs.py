@@ -20,7 +20,7 @@ MOVES = 150
 
 @differential("ROBUST-INPUT-1")
 def random_conversations(comparison: Comparison) -> None:
-    """Random conversations are the same for both, whoever does what to them."""
+    """Random conversations are the same for both engines, whichever moves are made."""
     for number in comparison.context.examples(RUNS):
         _conversation(comparison, number)
 

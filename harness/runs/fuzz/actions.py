@@ -37,7 +37,7 @@ from otterproof.implementations.contract import MAX_PADDING, Policy
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of some values; one that is there twice comes twice as often."""
+    """One of some values; a value that is listed twice is drawn twice as often."""
 
     values: tuple[Any, ...]
 

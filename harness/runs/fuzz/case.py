@@ -348,5 +348,5 @@ def _prepared(setup: Setup) -> _Prepared:
 
 
 def forget_worlds() -> None:
-    """Let the next case of each setup bring its sessions about anew."""
+    """Let the next case of each setup establish its sessions again."""
     _prepared.cache_clear()

@@ -1,7 +1,7 @@
 """Random programs: from a seed and a number, what a case starts from and the moves that are made in it.
 
 The generator is our own, so that the same seed, number and target give the same program in every checkout and on every
-machine. It knows nothing of the run: what it draws does not depend on what comes of it.
+machine. It knows nothing of the run: what it draws does not depend on the outcome.
 """
 
 from __future__ import annotations
