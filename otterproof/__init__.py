@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from otterproof.harness.support.errors import OtterproofError
     from otterproof.harness.targets.driver.errors import TargetError
     from otterproof.harness.targets.engines import Target
-    from otterproof.harness.targets.registry import make as open_target
+    from otterproof.harness.targets.registry import open_target
     from otterproof.harness.testkit.context import Context
     from otterproof.harness.testkit.insider import Insider, SignatureOptions
     from otterproof.harness.testkit.keys import published_key
@@ -126,7 +126,7 @@ _HOMES = {
     "load_scenarios": "harness.testkit.scenario:load",
     "load_vectors": "vectors:load",
     "moves": "harness.simulation.moves",
-    "open_target": "harness.targets.registry:make",
+    "open_target": "harness.targets.registry:open_target",
     "probe": "harness.testkit.probe:reading",
     "published_key": "harness.testkit.keys:published_key",
     "run_scenario": "harness.runs.runner:run",

@@ -31,7 +31,7 @@ from otterproof.harness.simulation.transcript import TranscriptError, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.lockstep import Divergence
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.ui import cli
 from tests.commands import running
 
@@ -293,7 +293,7 @@ def test_a_broken_driver_is_a_finding(misdeed: str, verdict: Verdict, tmp_path: 
 
 
 def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:
-    target = make(rogue("unsupported"))
+    target = open_target(rogue("unsupported"))
     try:
         setup = Setup(start="scratch", target=target, oracles=("bounds",))
         assert attempt(Program(setup, (User("alice", "start", {}), Settle()))) is None

@@ -26,7 +26,7 @@ from otterproof.harness.targets.driver import (
 )
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.lockstep import Divergence
-from otterproof.harness.targets.registry import UnknownTarget, make
+from otterproof.harness.targets.registry import UnknownTarget, open_target
 from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, ScenarioError, load, scenario, scenarios
@@ -168,7 +168,7 @@ def test_scenarios_must_be_described_and_unique(monkeypatch: pytest.MonkeyPatch)
 
 def test_unknown_targets_are_told_what_there_is() -> None:
     with pytest.raises(UnknownTarget, match="reference, independent"):
-        make("libotter")
+        open_target("libotter")
 
 
 class Deaf(IndependentEngine):

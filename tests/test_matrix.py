@@ -12,7 +12,7 @@ from otterproof.harness.runs import matrix
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import ENGINES
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import cli
 from otterproof.implementations.contract import Event, TextReceived
@@ -35,7 +35,7 @@ def test_every_ordered_pair_in_every_common_version() -> None:
 
 @pytest.mark.slow
 def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
-    assert make("reference").capabilities >= {"v2", "v3", "smp", "extra_key"}
+    assert open_target("reference").capabilities >= {"v2", "v3", "smp", "extra_key"}
     cells = {
         version: matrix.fill(matrix.Plan("reference", "independent", version, b"s", tmp_path)) for version in (2, 3)
     }

@@ -9,7 +9,7 @@ import pytest
 from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.faults import faults
-from otterproof.harness.targets.registry import UnknownTarget, make
+from otterproof.harness.targets.registry import UnknownTarget, open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
 from otterproof.implementations.contract import Policy
@@ -18,7 +18,7 @@ load()
 
 
 def test_a_fault_is_a_target_that_fails() -> None:
-    target = make("fault:counter-starts-at-0")
+    target = open_target("fault:counter-starts-at-0")
     for name in ("properties.runs.two_clients[v3]", "conformance.interop.one_sided_data_messages[v2]"):
         (scenario,) = scenarios(name)
         result = run(scenario, target, b"seed")
@@ -37,7 +37,7 @@ def test_a_fault_is_a_target_that_fails() -> None:
 )
 def test_names_that_are_none(name: str, says: str) -> None:
     with pytest.raises(UnknownTarget, match=says):
-        make(name)
+        open_target(name)
 
 
 def test_the_catalogue_as_json(capsys: pytest.CaptureFixture[str]) -> None:

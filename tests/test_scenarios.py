@@ -21,7 +21,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import load as load_requirements
 from otterproof.harness.targets.driver import TargetMissing
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 load()
@@ -72,7 +72,7 @@ def started(targets: dict[str, Target], name: str) -> Target:
     """The target of that name; the test is skipped where it can't be run."""
     if name not in targets:
         try:
-            targets[name] = make(name)
+            targets[name] = open_target(name)
         except TargetMissing as missing:
             pytest.skip(str(missing))
     return targets[name]

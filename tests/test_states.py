@@ -11,7 +11,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Claim
 from otterproof.harness.spec.requirements import load as load_requirements
 from otterproof.harness.spec.states import INPUTS, ROWS, Cell, Setting, find, possible, product
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import load, scenarios
@@ -78,7 +78,7 @@ def test_claims_and_readings_exist() -> None:
 
 def test_counts_are_reported() -> None:
     (one,) = scenarios("conformance.cells.start_in_plaintext[v2]")
-    result = run(one, make("reference"), b"seed")
+    result = run(one, open_target("reference"), b"seed")
     assert result.verdict is Verdict.PASS
     assert len(result.visited) == len(AuthState)
     told = as_json([result, result], "reference", "1", "seed")
@@ -92,7 +92,7 @@ def test_counts_are_reported() -> None:
 @pytest.mark.parametrize("auth", AuthState)
 def test_probe_tells_states_apart(message: MessageState, auth: AuthState) -> None:
     """A position is confirmed by the probe of its own states, and by that of no others."""
-    target = make("reference")
+    target = open_target("reference")
     for claimed_message in MessageState:
         for claimed_auth in AuthState:
             at = Position(Context(target, 2, b"seed"), message, auth)
@@ -106,7 +106,7 @@ def test_probe_tells_states_apart(message: MessageState, auth: AuthState) -> Non
 
 def test_a_failure_names_its_cell() -> None:
     (one,) = scenarios("conformance.cells.send_in_finished[v3]")
-    result = run(one, make("fault:text-in-clear-when-finished"), b"seed")
+    result = run(one, open_target("fault:text-in-clear-when-finished"), b"seed")
     assert result.verdict is Verdict.FAIL
     assert result.check == "state.wrong-reaction-to-typed-text"
     assert "  case      finished/none: send" in result.detail.splitlines()
@@ -115,8 +115,8 @@ def test_a_failure_names_its_cell() -> None:
 
 def test_states_that_are_not_reached_are_not_judged() -> None:
     (one,) = scenarios("conformance.cells.query_in_encrypted[v3]")
-    target = make("reference")
-    faulty = make("fault:text-in-clear-during-handshake")
+    target = open_target("reference")
+    faulty = open_target("fault:text-in-clear-during-handshake")
     assert run(one, target, b"seed").verdict is Verdict.PASS
     assert run(one, faulty, b"seed").verdict is Verdict.FAIL
     way = [cell for cell in possible() if str(cell) == "v3 encrypted/awaiting_dhkey: start"]
@@ -128,6 +128,6 @@ def test_states_that_are_not_reached_are_not_judged() -> None:
 
 def test_the_way_is_right_before_the_input() -> None:
     cell = Cell(3, MessageState.ENCRYPTED, AuthState.AWAITING_SIG, "dh_key_same", Setting.USUAL)
-    at = Position(Context(make("reference"), 3, b"seed"), cell.message, cell.auth)
+    at = Position(Context(open_target("reference"), 3, b"seed"), cell.message, cell.auth)
     visit(at, cell)
     probe(at)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from otterproof import vectors
-from otterproof.harness.targets.registry import make as make_target
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.ui.cli import main
 from otterproof.harness.vectorgen import generate
 from otterproof.harness.vectorgen.builder import FileBuilder
@@ -236,7 +236,7 @@ def test_a_prefix_and_a_sequel_are_compared_too() -> None:
 
 
 def test_a_target_is_asked_by_its_clients_alone() -> None:
-    target = make_target("independent")
+    target = open_target("independent")
     files = [load("smp_secrets"), load("queries"), load("extra_key"), load("found")]
     report = verify_target(files, target)
     assert report.failures == {}
@@ -250,7 +250,7 @@ def test_a_target_is_asked_by_its_clients_alone() -> None:
 
 def test_a_target_with_a_tape_runs_plays_again() -> None:
     command = f"exec:{sys.executable} -m otterproof.implementations.drivers.engine.driver independent"
-    target = make_target(command)
+    target = open_target(command)
     wrong = changed("extra_key", "extra_key.v3-encrypted.sent-0", lambda case: case["steps"][0]["args"].update(use=1))
     try:
         report = verify_target([load("found"), load("smp_secrets")], target)
@@ -261,7 +261,7 @@ def test_a_target_with_a_tape_runs_plays_again() -> None:
 
 
 def test_a_target_that_is_wrong_is_told() -> None:
-    target = make_target("fault:counter-constant")
+    target = open_target("fault:counter-constant")
     assert verify_target([load("queries")], target).failures == {}
     report = verify_target(
         [changed("queries", "queries.parse-v3.3", lambda case: case["expect"].update(version=2))], target

@@ -17,7 +17,7 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import InProcess, Target
 from otterproof.harness.targets.party import Party
-from otterproof.harness.targets.registry import EXEC, UnknownTarget, make
+from otterproof.harness.targets.registry import EXEC, UnknownTarget, open_target
 from otterproof.implementations.contract import OtrError
 from otterproof.implementations.entropy import EntropyError
 
@@ -55,14 +55,14 @@ class Casting:
             raise TranscriptError(f"the judged party {party!r} is not in the header; name a target with --target")
         return header.parties[party].target
 
-    def make(self, header: Header, party: str) -> Target:
+    def open_target(self, header: Header, party: str) -> Target:
         """The target that plays a party, started. UsageError, TargetError; UnknownTarget for a name of the user's,
         TranscriptError for one of the file's.
         """
         self.check(header, [party])
         name = self.name(header, party)
         try:
-            return make(name, self.limits)
+            return open_target(name, self.limits)
         except UnknownTarget as error:
             if name in (self.target, self.peer):
                 raise
@@ -89,7 +89,7 @@ class ReplayParties:
             target.close()
 
     def __call__(self, name: str, info: PartyInfo, header: Header) -> Party:
-        target = self._casting.make(header, name)
+        target = self._casting.open_target(header, name)
         self._made.append(target)
         try:
             if info.tape and isinstance(target, InProcess):

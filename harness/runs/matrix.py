@@ -20,7 +20,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import USUAL, Limits, TargetError
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import file_name, make
+from otterproof.harness.targets.registry import file_name, open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 #: The scenarios of a cell: all that OTR is for, without those that are about endurance.
@@ -95,7 +95,7 @@ _targets: dict[tuple[str, str], Target] = {}
 
 def _target(name: str, side: str, limits: Limits) -> Target:
     if (name, side) not in _targets:
-        _targets[name, side] = make(name, limits)
+        _targets[name, side] = open_target(name, limits)
     return _targets[name, side]
 
 
@@ -139,7 +139,7 @@ def available(names: Sequence[str], limits: Limits = USUAL) -> tuple[dict[str, f
     missing: dict[str, str] = {}
     for name in names:
         try:
-            target = make(name, limits)
+            target = open_target(name, limits)
         except TargetError as error:
             missing[name] = str(error)
             continue

@@ -86,7 +86,7 @@ def _without_failure(transcript: Transcript, casting: Casting) -> Outcome:
 
 def _program(transcript: Transcript, casting: Casting) -> Outcome:
     """Make the moves of a campaign's program again."""
-    target = casting.make(transcript.header, transcript.header.judged)
+    target = casting.open_target(transcript.header, transcript.header.judged)
     try:
         steps: list[WorldStep] = []
         program = program_from_json(transcript.header.program or {}, target)
@@ -128,12 +128,12 @@ def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
         return Outcome(
             RerunStatus.ERROR, f"whether it still fails can't be told: no scenario {header.profile!r}", drift
         )
-    player, facing = casting.make(header, header.judged), None
+    player, facing = casting.open_target(header, header.judged), None
     try:
         missing = scenario.needs - player.capabilities
         if missing:
             return Outcome(RerunStatus.ERROR, f"{player.name} does not claim {', '.join(sorted(missing))}", drift)
-        facing = casting.make(header, PEER) if PEER in header.parties else None
+        facing = casting.open_target(header, PEER) if PEER in header.parties else None
         seed = header.seed if header.scenario_seed is None else header.scenario_seed
         judged = judge_scenario(scenario, Context(player, scenario.version, seed, facing))
     finally:

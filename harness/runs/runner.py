@@ -38,7 +38,7 @@ from otterproof.harness.targets.driver import (
 )
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import Divergence
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
@@ -200,7 +200,7 @@ _job: Job | None = None
 def _start_worker(job: Job) -> Callable[[], None]:
     global _target, _job
     load()
-    _target, _job = make(job.target, job.limits), job
+    _target, _job = open_target(job.target, job.limits), job
     return _target.close
 
 
@@ -251,7 +251,7 @@ def judge(
     begun = takewhile(lambda _: in_time(), chosen)
     results: Iterator[Result]
     if processes <= 1:
-        target = make(job.target, job.limits)
+        target = open_target(job.target, job.limits)
         try:
             results = (_run(scenario, target, job) for scenario in begun)
             yield from and_the_end(results, lambda: [ending(target)])

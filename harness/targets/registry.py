@@ -35,7 +35,7 @@ class UnknownTarget(CommandError, LookupError):
 EXEC = "exec:"
 
 
-def make(name: str, limits: Limits = USUAL) -> Target:
+def open_target(name: str, limits: Limits = USUAL) -> Target:
     """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
 
     limits: how long it is waited for; each driver's call as usual, and never given up, if not given.
@@ -55,7 +55,7 @@ def make(name: str, limits: Limits = USUAL) -> Target:
 
 
 def _driver(name: str, limits: Limits) -> DriverTarget:
-    """A target behind the driver protocol; errors as those of `make`."""
+    """A target behind the driver protocol; errors as those of `open_target`."""
     if name in THIRD_PARTIES:
         return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds)
     if name.startswith(EXEC):
@@ -111,7 +111,7 @@ def listing() -> Iterator[Listing]:
             yield Listing(name, "", False, (), f"otterproof targets install {name}")
             continue
         try:
-            target = make(name)
+            target = open_target(name)
         except TargetError:
             yield Listing(name, "", False, (), third_party.install if third_party else "")
             continue

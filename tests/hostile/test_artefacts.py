@@ -30,7 +30,7 @@ from otterproof.harness.simulation.transcript import Header, PartyInfo, Transcri
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.engines import EngineTarget
-from otterproof.harness.targets.registry import Listing, make
+from otterproof.harness.targets.registry import Listing, open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import cli
@@ -228,7 +228,7 @@ def test_usage_errors_show_any_text(text: str, tty: bool, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(("place", "verdict"), PLACES.items(), ids=PLACES)
 def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = tmp_path / "\x1b[2J\n\u202e"
-    target = make(hostile(place))
+    target = open_target(hostile(place))
     try:
         result = run(SCENARIO, target, b"", folder, keep=True)
     finally:

@@ -19,7 +19,7 @@ from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.state import STATE, CampaignError, Finding, FindingStage, State, as_json, read_state
 from otterproof.harness.simulation.moves import Deliver, Settle, User
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from tests.hostile.mutations import mutated_bytes, mutated_json
 
 
@@ -27,7 +27,7 @@ from tests.hostile.mutations import mutated_bytes, mutated_json
 def good() -> Any:
     """A campaign with a finding in each stage, and a failure that nothing has been done about."""
     moves = (User("alice", "send", {"text": b"x"}), Deliver("bob"), Settle())
-    program = Program(Setup(start="scratch", target=make("reference"), oracles=("authenticity",)), moves)
+    program = Program(Setup(start="scratch", target=open_target("reference"), oracles=("authenticity",)), moves)
     findings = tuple(
         Finding(
             f"authenticity-{number}",

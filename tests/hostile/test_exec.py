@@ -15,7 +15,7 @@ from otterproof.harness.runs.rerun import again
 from otterproof.harness.simulation.moves import User
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui import cli
 from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
@@ -41,7 +41,9 @@ def write(
     """A transcript in which targets play parties. judged: who is, in a run of a random program."""
     program = None
     if judged:
-        drawn = Program(Setup(start="scratch", target=make("reference"), role=judged), (User("alice", "start", {}),))
+        drawn = Program(
+            Setup(start="scratch", target=open_target("reference"), role=judged), (User("alice", "start", {}),)
+        )
         program = program_to_json(drawn)
     infos = {name: PartyInfo(target, CONFIG) for name, target in parties.items()}
     header = Header(b"seed", infos, profile, judged=judged or "target", program=program)

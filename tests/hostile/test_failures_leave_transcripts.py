@@ -20,7 +20,7 @@ from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Transcript, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import EngineTarget
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import PEER, TARGET, Context
 from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
@@ -129,7 +129,7 @@ def test_every_module_is_tripped() -> None:
 @pytest.mark.parametrize("name", [*TRIPPED, *BROKEN])
 def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -> None:
     fault = {**tripped_by_hint(), **trips(), **BROKEN}[name]
-    transcript = only_transcript(run(known()[name], make(f"fault:{fault}"), b"otterproof", tmp_path))
+    transcript = only_transcript(run(known()[name], open_target(f"fault:{fault}"), b"otterproof", tmp_path))
     assert transcript.header.parties[transcript.header.judged].target == f"fault:{fault}"
     failed, fixed = again(transcript, Casting()), again(transcript, Casting(target="reference"))
     assert failed.fate is RerunStatus.FAILED, failed
@@ -151,7 +151,7 @@ def test_a_failure_of_an_engine_leaves_a_transcript(name: str, tmp_path: Path) -
 def test_a_failure_of_a_driver_leaves_a_transcript(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that dies on the first message: whatever was going on, that is what is written down."""
     monkeypatch.setenv(VARIABLE, json.dumps("its last words"))
-    target = make(f"exec:{sys.executable} {Path(__file__).with_name('driver.py')} stderr")
+    target = open_target(f"exec:{sys.executable} {Path(__file__).with_name('driver.py')} stderr")
     try:
         transcript = only_transcript(run(known()[name], target, b"otterproof", tmp_path))
     finally:

@@ -21,7 +21,7 @@ from otterproof.harness.targets.driver import (
     TargetMissing,
 )
 from otterproof.harness.targets.engines import SingleEngineTarget
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.progress import SECONDS, Log
@@ -147,7 +147,7 @@ def test_a_check_gives_up_what_always_hangs(
 
 
 def test_limits_reach_drivers_and_engines() -> None:
-    target = make("fault:counter-constant", Limits(1.5, 4))
+    target = open_target("fault:counter-constant", Limits(1.5, 4))
     assert isinstance(target, SingleEngineTarget)
     assert target.giving_up.limit == 4
 

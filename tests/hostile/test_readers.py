@@ -24,7 +24,7 @@ from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Fragment, Inject, Settle, Shuffle, Tick, User
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptError, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import MAX_LINE, parse_transcript
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import KEY_FILE, published_key
 from otterproof.harness.vectorgen.found import FOLDER as FOUND
 from otterproof.harness.vectorgen.found import Found
@@ -35,7 +35,7 @@ from otterproof.vectors import FOLDER as VECTORS
 from otterproof.vectors import VectorError, load
 from tests.hostile.mutations import mutated_bytes, mutated_json, mutated_toml
 
-REFERENCE = make("reference")
+REFERENCE = open_target("reference")
 
 CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A, 300, 60)
 
@@ -219,12 +219,12 @@ def test_a_key_that_is_none_is_refused_before_any_engine_gets_it(name: str) -> N
 
 
 def _one_line(**parts: Any) -> Callable[[], bytes]:
-    def make() -> bytes:
+    def open_target() -> bytes:
         lines = list(transcript())
         lines[1] = {**lines[1], **parts}
         return written(tuple(lines))
 
-    return make
+    return open_target
 
 
 #: Files that are small and want much: memory for every value, an error for every value, quadratic comparisons.

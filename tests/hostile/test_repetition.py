@@ -24,7 +24,7 @@ from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.engines import ENGINES
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from tests.hostile.repetition import TRANSCRIPTS, VERDICTS, differences, judge_apart
 
 #: Scenarios of every kind, of those that are quick; among them are ones that draw at random and that look into sets.
@@ -82,7 +82,7 @@ def sent(one: Program, *, fresh: bool = False) -> list[tuple[object, ...]]:
 
 def programs(count: int) -> list[Program]:
     """Programs with both engines in lockstep, several from each setup. The oracle that takes most time is left out."""
-    target, oracles = make("reference"), tuple(one for one in ORACLES if one != Forgetting.id)
+    target, oracles = open_target("reference"), tuple(one for one in ORACLES if one != Forgetting.id)
     drawn = [program("order", number, target, ("pair", "three")[number == 0]) for number in range(count)]
     alike = [replace(one.setup, start="3", policy="both", size=None, role="alice", oracles=oracles) for one in drawn]
     return [Program(setup, one.moves[:12]) for one, setup in zip(drawn, alike, strict=True)]
@@ -118,7 +118,7 @@ def test_oracles_go_back_to_what_they_remembered(network: str) -> None:
     copy = deepcopy(before)
     assert len(list(remembering(case.oracles))) == len(ORACLES) + 1
     for number in range(2):
-        moves = program("memory", number, make("reference"), network).moves[:12]
+        moves = program("memory", number, open_target("reference"), network).moves[:12]
         case = Case(network, "3")
         case.run(moves)
         case.finish()

@@ -28,7 +28,7 @@ from otterproof.harness.runs.fuzz.workers import DIED, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 
 #: How often a shrunk failure is run again before it is called confirmed.
 CONFIRM = 3
@@ -83,7 +83,7 @@ class Campaign:
         """
         began = self.clock()
         self.time_up = False
-        target = make(self.target, self.limits)
+        target = open_target(self.target, self.limits)
         try:
             self.version = target.version[:200]
             self.state = self._with_missing_unfinished()

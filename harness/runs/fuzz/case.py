@@ -23,7 +23,7 @@ from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.engines import EngineTarget, InProcess, Target
 from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
 from otterproof.harness.targets.party import Party
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import MAX_PADDING, Event, PartyConfig, Policy
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
@@ -158,7 +158,7 @@ class Case:
         *,
         fresh: bool = False,
     ) -> None:
-        self._owned = make(target) if isinstance(target, str) else None
+        self._owned = open_target(target) if isinstance(target, str) else None
         player = self._owned if isinstance(target, str) else target
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
         self.program: list[Move] = []

@@ -10,7 +10,7 @@ from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 
 #: The check of a failure for which the worker that ran the program died. Such a program is not run in the main process.
 DIED = "worker.died"
@@ -35,7 +35,7 @@ def results(
 
 def _start_worker(target: str, seed: str, limits: Limits) -> Callable[[], None]:
     global _target, _seed
-    _target, _seed = make(target, limits), seed
+    _target, _seed = open_target(target, limits), seed
     return _target.close
 
 

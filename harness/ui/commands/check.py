@@ -23,7 +23,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
-from otterproof.harness.targets.registry import make
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
     load()
     limits = Limits(options.timeout, options.give_up_after)
-    probe = make(options.target, limits)
+    probe = open_target(options.target, limits)
     version, capabilities = probe.version, probe.capabilities
     probe.close()
     chosen = _chosen(options, capabilities)

@@ -10,7 +10,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.targets.driver import THIRD_PARTIES
 from otterproof.harness.targets.driver.third_party import cache
-from otterproof.harness.targets.registry import listing, make
+from otterproof.harness.targets.registry import listing, open_target
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
 
@@ -41,7 +41,7 @@ def _install(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.name!r} can't be installed; these can: {', '.join(THIRD_PARTIES)}")
     complain(f"building {options.name} in {cache()}")
     THIRD_PARTIES[options.name].ready()
-    target = make(options.name)
+    target = open_target(options.name)
     say(f"{options.name} {target.version} is ready: otterproof check {options.name}")
     target.close()
     return CONFORMS
