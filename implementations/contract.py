@@ -174,7 +174,10 @@ class ErrorMessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class MessageUnreadable:
-    """A data message could not be read, and the user must be told. Fields as in Rejected. [choice data.unreadable]"""
+    """A data message could not be read, and the user must be told. Fields as in MessageRejected.
+
+    [choice data.unreadable]
+    """
 
     instance: int
     reason: RejectReason

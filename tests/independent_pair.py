@@ -55,7 +55,7 @@ def outgoing(events: Sequence[Event]) -> list[bytes]:
 
 
 def sole(events: Sequence[Event]) -> bytes:
-    """The message of the only event, which must be an Outgoing."""
+    """The message of the only event, which must be an OutgoingMessage."""
     (event,) = events
     assert isinstance(event, OutgoingMessage)
     return event.message

@@ -39,10 +39,10 @@ TAG_REASONS: Final = frozenset(
 
 
 class Fault(Exception):
-    """Something received cannot be accepted; `field` and `offset` as in Rejected. [choice encoding.mistake-field]
+    """Something received cannot be accepted; `field` and `offset` as in MessageRejected.
 
     It names a field and a place, and never holds a value, so that nothing reported from it can hold a secret.
-    [ROBUST-LEAK-1]
+    [choice encoding.mistake-field, ROBUST-LEAK-1]
     """
 
     def __init__(self, reason: RejectReason, field: str = "", offset: int = 0) -> None:

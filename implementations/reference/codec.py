@@ -18,7 +18,7 @@ from .numbers import DSA_PART, sha1
 
 
 class Reject(Exception):
-    """What was received is not acted upon: becomes a Rejected or Unreadable event, never leaves the engine.
+    """What was received is not acted upon. Becomes a MessageRejected or MessageUnreadable, and never leaves the engine.
 
     It holds nothing of the content of the message. [ROBUST-LEAK-1]
     """

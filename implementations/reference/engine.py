@@ -2,7 +2,7 @@
 
 The theory in short. Everything a party remembers is one immutable value, `PartyState`. An input (a message, an action
 of the user) runs as a `Step`: it starts from the state, collects events, and ends with a new state. Input that must not
-have any effect raises `Reject` before anything was changed, and one Rejected event is all that remains of it. A
+have any effect raises `Reject` before anything was changed, and one MessageRejected event is all that remains of it. A
 snapshot is the state itself and costs nothing.
 
 What is received is first sorted by its form (text.py), an encoded message then by version, tags and type (here). The
