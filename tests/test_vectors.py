@@ -64,7 +64,7 @@ def test_a_case_has_an_outcome_for_each_reading() -> None:
     [
         (lambda file: file.update(more=1), "unknown field 'more'"),
         (lambda file: file.pop("seed"), "the field 'seed' is missing"),
-        (lambda file: file.update(version=2), "version 2 of the format"),
+        (lambda file: file.update(version=1), "version 1 of the format"),
         (lambda file: file.update(kind="nothing"), "'nothing' is none of"),
         (lambda file: file.update(cases=3), "cases says 3"),
         (lambda file: file.update(invalid=0), "invalid says 0"),

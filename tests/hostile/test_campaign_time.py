@@ -23,7 +23,18 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import LIMITS
 from otterproof.harness.targets.driver import TargetCrash
 from otterproof.harness.ui import cli
-from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Watch, Workshop, content, fake_attempt, finish
+from tests.hostile.interruptions import (
+    NOT_AGAIN,
+    SEED,
+    TARGET,
+    Killed,
+    Trouble,
+    Watch,
+    Workshop,
+    content,
+    fake_attempt,
+    finish,
+)
 
 
 class Slow:
@@ -156,7 +167,9 @@ def test_failures_that_do_not_come_again_suppress_nothing(workshop: Workshop, tm
     def attempt(program: Program, *, fresh: bool = False, watch: Watch | None = None) -> Failure | None:
         fresh_runs[0] += fresh
         failure = fake_attempt(program, fresh=fresh, watch=watch)
-        return None if failure is None or (fresh and fresh_runs[0] <= 5) else replace(failure, check="bounds.an-answer")
+        if failure is None or failure.oracle == NOT_AGAIN or (fresh and fresh_runs[0] <= 5):
+            return None
+        return replace(failure, check="bounds.an-answer")
 
     workshop.attempt = attempt
     state = workshop.run(tmp_path, 8)
