@@ -32,6 +32,9 @@ from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import end_started, started
 
+pytestmark = pytest.mark.slow
+
+
 VERSIONS = {"otrjs": (2, 3), "otr3": (2, 3), "xcrypto": (2,)}
 CASES = [(name, version) for name, versions in VERSIONS.items() for version in versions]
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}

@@ -37,6 +37,9 @@ from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import end_started, started
 
+pytestmark = pytest.mark.slow
+
+
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 VERSIONS = {"potr": (2,), "python-otr": (2, 3)}
 

@@ -168,6 +168,7 @@ FOUND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FOUND)
 def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str, tmp_path: Path) -> None:
     target = f"fault:{fault}"
@@ -198,6 +199,7 @@ def _fails(test: object) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the command line to a test that pytest runs, and the exit codes."""
     out = ["--out", str(tmp_path)]

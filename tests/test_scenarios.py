@@ -63,8 +63,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def marks(name: str, scenario: Scenario) -> list[pytest.MarkDecorator]:
-    """`-m "not slow"` leaves out all but the conformance of an engine in version 3."""
-    quick = name in ENGINES and scenario.kind == "conformance" and scenario.version == 3
+    """`-m "not slow"` leaves out all but the conformance of an engine in version 3, without the cells of the tables."""
+    cells = scenario.id.startswith("conformance.cells.")
+    quick = name in ENGINES and scenario.kind == "conformance" and scenario.version == 3 and not cells
     return [] if quick else [pytest.mark.slow]
 
 
