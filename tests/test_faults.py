@@ -17,7 +17,7 @@ from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import Detection, ScenarioTask, detections, notices
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, claims
-from otterproof.harness.runs.faults.trips import tripped_by_hint, trips
+from otterproof.harness.runs.faults.trips import tripped_by_hint, tripped_checks, trips
 from otterproof.harness.spec import requirements
 from otterproof.harness.targets.faults import AREAS, FaultError, FaultTarget, UnknownFault, engine, faults
 from otterproof.harness.targets.faults.entries import OBSERVERS, ORACLES, Edit, edited, engine_sources, parse
@@ -59,9 +59,12 @@ def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monk
     (tmp_path / "conformance.toml").write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
     with pytest.raises(FaultError, match="--score --write"):
         trips()
-    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False)
-    pairs.write(ScoreCard({scored: one}, {}, notices=[notice]))
-    assert trips() == {other: "counter-constant", scored: "counter-starts-at-0"}
+    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False, "data.counter-0-sent")
+    (tmp_path / pairs.CHECKS).mkdir()
+    for _ in range(2):
+        pairs.write(ScoreCard({scored: one}, {}, notices=[notice]))
+        assert trips() == {other: "counter-constant", scored: "counter-starts-at-0"}
+        assert tripped_checks() == {"data.counter-0-sent": ("counter-starts-at-0", scored)}
 
 
 def test_the_catalogue_reaches_everything() -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
 from otterproof.harness.targets.party import leaves_out
-from otterproof.harness.testkit.reply import EVENT_CHECKS, PEER, TARGET, E, RecordedSession, Reply, check
-from otterproof.harness.wire.shown import shown
+from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check
 from otterproof.implementations.contract import (
     ExtraKeyDerived,
     OutgoingMessage,
@@ -19,7 +18,6 @@ from otterproof.implementations.contract import (
     SessionEstablished,
     SmpFinished,
     SmpRequested,
-    TextReceived,
     UserEndedSession,
 )
 
@@ -79,10 +77,7 @@ class Pair(RecordedSession):
 
     def one(self, since: int, name: str, kind: type[E], check_id: str = "") -> E:
         """The only event of a kind that a party gave since; it is an error when there is none or more."""
-        found = self.events(since, name, kind)
-        wanted = f"one {kind.__name__} of the {name}"
-        check(check_id or EVENT_CHECKS[kind], len(found) == 1, expected=wanted, got=self.replies(since, name))
-        return found[0]
+        return self.replies(since, name).one(kind, check_id, case=f"the {name}")
 
     def establish(self, asks: str) -> dict[str, SessionEstablished]:
         """`asks` sends a query; the handshake runs; both must come to the same session."""
@@ -117,14 +112,8 @@ class Pair(RecordedSession):
     def say(self, name: str, text: bytes, *, check_id: str = "", **args: object) -> None:
         """`name` sends a text; the other side must show it once, unchanged, as secure."""
         since = self.act_and_settle(name, "send", text=text, **args)
-        seen = [(event.text, event.secure) for event in self.events(since, self.other(name), TextReceived)]
-        shows = self.replies(since, self.other(name))
-        check(
-            check_id or "text.not-delivered",
-            seen == [(text, True)],
-            expected=f"the {self.other(name)} shows {shown(text)} once, as secure",
-            got=shows,
-        )
+        receiver = self.other(name)
+        self.replies(since, receiver).assert_shown(check_id or "text.not-delivered", text, case=f"the {receiver}")
         self.sent_encrypted(since, text)
 
     def sent_encrypted(self, since: int, text: bytes) -> None:

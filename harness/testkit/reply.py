@@ -209,7 +209,8 @@ class Reply:
         found = self.messages(kind)
         check(check_id or MESSAGE_CHECKS[kind], len(found) == 1, expected=kind, got=self, case=case)
         unreadable = [str(problem) for problem in found[0].problems if problem.code in ("short", "missing")]
-        check("message.cut-short", not unreadable, expected=f"{shown(kind)} with all its fields", got=unreadable)
+        if unreadable:
+            fail("message.cut-short", expected=f"{shown(kind)} with all its fields", got=unreadable)
         return found[0]
 
     def assert_sent(self, check_id: str, *kinds: Kind, case: object = "") -> list[Message]:
@@ -221,7 +222,8 @@ class Reply:
         """Demand that these texts are shown, all of them secure or all in the clear, and no others."""
         told = [(event.text, event.secure) for event in self.of(TextReceived)]
         wanted = [(text, secure) for text in texts]
-        check(check_id, told == wanted, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
+        if told != wanted:
+            fail(check_id, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
 
     def assert_rejected(self, check_id: str, why: object) -> None:
         """Demand that nothing was taken for genuine. why: the input, and what was wrong with it."""

@@ -12,7 +12,7 @@ from otterproof.harness.simulation.world import World
 from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check
+from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, fail
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -108,16 +108,16 @@ class TargetSession(RecordedSession):
     def read(self, insider: Insider, message: Message) -> Plaintext:
         """A data message of the target's as the insider reads it: under known keys, with the right MAC."""
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
-        known = ours in insider.exponents and theirs in insider.theirs
-        own, other = sorted(insider.theirs), sorted(insider.exponents)
-        check(
-            "data.key-id-unknown",
-            known,
-            expected=f"a sender key id of {shown(own)}, a recipient key id of {shown(other)}",
-            got=f"sender key id {theirs}, recipient key id {ours}",
-        )
+        used = f"sender key id {theirs}, recipient key id {ours}"
+        if ours not in insider.exponents or theirs not in insider.theirs:
+            senders, recipients = shown(sorted(insider.theirs)), shown(sorted(insider.exponents))
+            fail(
+                "data.key-id-unknown",
+                expected=f"a sender key id of {senders}, a recipient key id of {recipients}",
+                got=used,
+            )
         right = crypto.verifies(message, insider.keys(ours, theirs).receiving_mac)
-        check("data.mac-wrong", right, got=message.data("mac"), case=f"sender key id {theirs}, recipient key id {ours}")
+        check("data.mac-wrong", right, got=message.data("mac"), case=used)
         return parse_plaintext(insider.read(wire.build(message)))
 
     def assert_session_alive(self, insider: Insider, check_id: str = "") -> None:

@@ -52,11 +52,6 @@ def refused(reply: Reply, check_id: str, why: object) -> None:
     check(check_id, not answered, expected="no encoded message in answer", got=reply, case=why)
 
 
-def ignored(reply: Reply, check_id: str, why: object) -> None:
-    """Demand that an input is ignored, as the protocol text uses the word: no effect, no text, no message at all."""
-    reply.assert_ignored(check_id, why)
-
-
 def messages_of_others(target: TargetSession, version: int) -> dict[Kind, bytes]:
     """A well-formed D-H Key, Reveal Signature and Signature Message of a handshake between two others."""
     stranger = Insider(target.insider().key, target.insider().target_tag, version=version, seed=b"elsewhere")
@@ -226,7 +221,7 @@ def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, str
     own, so that the target judges it in the state that it is meant for. strictly: the target ignores lies without an
     answer, and the genuine message fails only where the target has given up the handshake as a whole.
     """
-    demand = ignored if strictly else refused
+    demand = Reply.assert_ignored if strictly else refused
     kind = shown(Kind.SIGNATURE if primed else Kind.REVEAL_SIGNATURE)
     target = context.target_session()
     insider = target.insider()

@@ -6,7 +6,7 @@ or fails by another check, that is unknown, duplicated, or expired. So a file ca
 
     [[deviation]]
     scenario = "conformance.choices.counter_0_is_refused"     # in all versions; or with [v2] or [v3] at the end
-    check = "data.counter-replayed"                           # the id of the failure, as `check` shows it
+    check = "data.counter-0-accepted"                         # the id of the failure, as `check` shows it
     reason = "Counters are not checked."
     expires = 2027-06-30                                      # optional: from the next day on it does not count
 

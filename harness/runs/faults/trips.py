@@ -23,8 +23,8 @@ from otterproof.harness.testkit.scenario import scenarios
 #: The folder of the files: scenario with version -> a fault that trips it.
 TRIPS = Path(__file__).parent / "tripping"
 
-#: The folder of the files: check -> a fault and a scenario that fails by the check when an engine has the fault.
-CHECKS = TRIPS / "checks"
+#: The folder in TRIPS with the files of checks: check -> a fault and a scenario that fails by it with that fault.
+CHECKS = "checks"
 
 #: Check -> why no fault of an engine trips it.
 UNTRIPPED = Path(__file__).parent / "untripped.toml"
@@ -43,27 +43,23 @@ _HEAD = """\
 
 
 def trips() -> Mapping[str, str]:
-    """The pairs of all files. FaultError for an unknown fault."""
-    found = _written()
-    if unknown := sorted(set(found.values()) - set(faults())):
-        raise FaultError(f"{TRIPS}: no fault {unknown[0]!r}; run `otterproof faults --score --write`")
-    return found
-
-
-def _written() -> dict[str, str]:
-    return {scenario: fault for path in sorted(TRIPS.glob("*.toml")) for scenario, fault in _content(path).items()}
-
-
-def _written_checks() -> dict[str, tuple[str, str]]:
-    """Check -> fault and scenario, as the files have it."""
-    return {name: _pair(pair) for path in sorted(CHECKS.glob("*.toml")) for name, pair in _content(path).items()}
+    """Scenario with version -> a fault that trips it. FaultError for an unknown fault."""
+    return _of_known_faults(_written(TRIPS))
 
 
 def tripped_checks() -> Mapping[str, tuple[str, str]]:
     """Check -> fault and scenario. FaultError for an unknown fault."""
-    found = _written_checks()
-    if unknown := sorted({fault for fault, _ in found.values()} - set(faults())):
-        raise FaultError(f"{CHECKS}: no fault {unknown[0]!r}; run `otterproof faults --score --write`")
+    return {name: _pair(text) for name, text in _of_known_faults(_written(TRIPS / CHECKS)).items()}
+
+
+def _written(folder: Path) -> dict[str, str]:
+    """What the files of a folder have: an id -> a fault, with a scenario after it where the id is a check's."""
+    return {name: text for path in sorted(folder.glob("*.toml")) for name, text in _content(path).items()}
+
+
+def _of_known_faults(found: dict[str, str]) -> dict[str, str]:
+    if unknown := sorted({_pair(text)[0] for text in found.values()} - set(faults())):
+        raise FaultError(f"{TRIPS}: no fault {unknown[0]!r}; run `otterproof faults --score --write`")
     return found
 
 
@@ -98,18 +94,23 @@ def write(card: ScoreCard) -> None:
     }
     found = {
         scenario: fault
-        for scenario, fault in _written().items()
+        for scenario, fault in _written(TRIPS).items()
         if scenario not in card.scenarios and fault in faults()  # entries of faults that are gone are removed
     }
     for scenario in card.scenarios:
         tripping = [one.fault for one in card.notices if one.scenario == scenario and not one.error]
         if scenario not in named and tripping:
             found[scenario] = min(tripping, key=lambda name: not card.claims(scenario, name))
-    kinds = {path.stem for path in TRIPS.glob("*.toml")} | {scenario.partition(".")[0] for scenario in found}
-    for kind in sorted(kinds):
-        own = sorted((scenario, fault) for scenario, fault in found.items() if scenario.partition(".")[0] == kind)
-        write_whole(TRIPS / f"{kind}.toml", _HEAD + "".join(f'"{scenario}" = "{fault}"\n' for scenario, fault in own))
+    _write(TRIPS, _HEAD, found)
     write_checks(card.notices)
+
+
+def _write(folder: Path, head: str, found: Mapping[str, str]) -> None:
+    """Write what belongs into a folder: the file of an id is named after its first word, a kind or an area."""
+    stems = {path.stem for path in folder.glob("*.toml")} | {name.partition(".")[0] for name in found}
+    for stem in sorted(stems):
+        own = sorted((name, text) for name, text in found.items() if name.partition(".")[0] == stem)
+        write_whole(folder / f"{stem}.toml", head + "".join(f'"{name}" = "{text}"\n' for name, text in own))
 
 
 def write_checks(notices: Iterable[Detection]) -> None:
@@ -118,17 +119,15 @@ def write_checks(notices: Iterable[Detection]) -> None:
     Of several pairs for one check the first in the order of scenarios is kept, so that a second score changes nothing.
     """
     known = {one.id for one in scenarios()}
-    found = {name: pair for name, pair in _written_checks().items() if pair[0] in faults() and pair[1] in known}
+    found = {}
+    for name, text in _written(TRIPS / CHECKS).items():
+        fault, scenario = _pair(text)
+        if name in checks() and fault in faults() and scenario in known:
+            found[name] = text
     for one in sorted(notices, key=lambda one: (one.scenario, one.fault)):
         if one.check in checks() and not one.error:
-            found.setdefault(one.check, (one.fault, one.scenario))
-    areas = {path.stem for path in CHECKS.glob("*.toml")} | {name.partition(".")[0] for name in found}
-    for area in sorted(areas):
-        own = sorted(
-            (name, pair) for name, pair in found.items() if name.partition(".")[0] == area and name in checks()
-        )
-        lines = "".join(f'"{name}" = "{fault} {scenario}"\n' for name, (fault, scenario) in own)
-        write_whole(CHECKS / f"{area}.toml", _HEAD_OF_CHECKS + lines)
+            found.setdefault(one.check, f"{one.fault} {one.scenario}")
+    _write(TRIPS / CHECKS, _HEAD_OF_CHECKS, found)
 
 
 def _better(card: ScoreCard, fault: Fault) -> str | None:
