@@ -14,7 +14,7 @@ import gc
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from time import process_time
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 #: Sizes of the inputs compared, in bytes or in whatever the maker of inputs counts.
 SMALL, LARGE = 1 << 9, 1 << 20
@@ -73,22 +73,59 @@ def growth(entry: Callable[[T], object], make: Callable[[int], T], *, small: int
         )
     entry(make(small))  # whatever is prepared on first use is prepared now
     while True:
-        fixed = _work(entry, make(small))
-        floor = max(fixed * _NOISE, _TICK)
-        first = max(_work(entry, make(_STEP * small)) - fixed, floor)
-        if first > floor or _STEP * _JUDGED_FROM * small > large:
+        yardstick = _Yardstick(entry, make(small), make(_STEP * small))
+        if yardstick.stands_out or _STEP * _JUDGED_FROM * small > large:
             break
         small *= _STEP
     size = _JUDGED_FROM * small
     while size <= large:
         times = (size - small) / (_STEP * small - small)
-        taken = _work(entry, make(size), enough=fixed + first * SLACK * times) - fixed
-        if taken > first * SLACK * times:
+        taken = yardstick.times(_work(entry, make(size), enough=yardstick.work(SLACK * times)))
+        if taken > SLACK * times:
             raise GrowsTooFast(
-                f"{taken / first:.0f} times the work for {times:.0f} times the input, at size {size}; "
+                f"{taken:.0f} times the work for {times:.0f} times the input, at size {size}; "
                 f"at most {SLACK * times:.0f} times is linear"
             )
         size *= 2
+
+
+class _Yardstick(Generic[T]):
+    """What an entry takes for the smallest input, and how much more for one a few times as large, in seconds.
+
+    Another program on the machine can slow down all tries of one moment, and what is compared with them would look
+    quick. So both are measured again at each comparison, and the least that was ever measured counts.
+    """
+
+    def __init__(self, entry: Callable[[T], object], small: T, larger: T) -> None:
+        self._entry, self._small, self._larger = entry, small, larger
+        self._fixed = self._least = float("inf")
+        self._measure()
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the larger input takes so much more that the difference is no noise."""
+        return self._least - self._fixed > self._floor
+
+    def work(self, times: float) -> float:
+        """The seconds that the entry takes for so many times the first growth."""
+        return self._fixed + self._first * times
+
+    def times(self, taken: float) -> float:
+        """How many times the first growth this is, of an entry that took so many seconds."""
+        self._measure()
+        return (taken - self._fixed) / self._first
+
+    def _measure(self) -> None:
+        self._fixed = min(self._fixed, _work(self._entry, self._small))
+        self._least = min(self._least, _work(self._entry, self._larger))
+
+    @property
+    def _floor(self) -> float:
+        return max(self._fixed * _NOISE, _TICK)
+
+    @property
+    def _first(self) -> float:
+        return max(self._least - self._fixed, self._floor)
 
 
 def all_linear(
