@@ -17,7 +17,6 @@ from otterproof.harness.targets.driver import (
     DriverParty,
     DriverTarget,
     TargetDesync,
-    TargetFailed,
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.party import MUST_TELL
@@ -44,6 +43,7 @@ from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.jsonform import EVENTS, event_to_json, policy_to_json
 from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import REGISTRY, SCHEMAS, Conversation, Traffic, check_line, config, definitions, validator
+from tests.raising import raises_check
 
 PAGE = Path(__file__).parents[1] / "docs" / "driver-protocol.md"
 ENGINES: dict[str, Callable[[PartyConfig, Entropy], Engine]] = {
@@ -244,7 +244,7 @@ def test_an_error_of_the_engine_is_told(target: DriverTarget) -> None:
     target.reset()
     party = target.party("alice", PartyConfig(published_key("alice")), b"seed")
     party.set_time(10)
-    with pytest.raises(TargetFailed, match="OtrError"):
+    with raises_check("exception.set_time.OtrError"):
         party.set_time(5)
     assert [event_to_json(one)["event"] for one in party.start()] == ["outgoing_message"]
     assert isinstance(party.start()[0], OutgoingMessage)

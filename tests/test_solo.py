@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from otterproof.harness.targets import guarded as solo
-from otterproof.harness.targets.driver import TargetCrash, TargetHang
 from otterproof.harness.targets.guarded import GuardedEngine
 from otterproof.harness.testkit.keys import published_key as key_of
 from otterproof.implementations.contract import Entropy, Event, OtrError, PartyConfig
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
+from tests.raising import raises_check
 
 CONFIG = PartyConfig(key_of("alice"))
 
@@ -36,13 +36,13 @@ class Panicking(ReferenceEngine):
 
 def test_engine_that_is_never_made_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solo, "PATIENCE", 0.05)
-    with pytest.raises(TargetHang, match=r"alice: made has not returned"):
+    with raises_check("hang.made"):
         GuardedEngine("alice", Restless, CONFIG, SeededEntropy(b"solo"))
 
 
 def test_panic_is_a_crash() -> None:
     party = GuardedEngine("alice", Panicking, CONFIG, SeededEntropy(b"solo"))
-    with pytest.raises(TargetCrash, match="receive raises Panic: no such element"):
+    with raises_check("crash.receive.Panic"):
         party.receive(b"text")
 
 

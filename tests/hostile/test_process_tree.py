@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.targets.driver import DriverTarget, TargetCrash, guard, guarded
+from otterproof.harness.targets.driver import DriverTarget, guard, guarded
 from otterproof.harness.targets.driver.process import MEMORY_VARIABLE
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import PartyConfig
+from tests.raising import raises_check
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can do this")
 
@@ -122,7 +123,7 @@ def test_nothing_survives_the_end_of_a_driver(way: str, tmp_path: Path, monkeypa
 def test_nothing_survives_a_driver_that_dies(saboteur: Make, tmp_path: Path) -> None:
     target = saboteur(staying(tmp_path / "pids", WAYS["a daemon"]).removesuffix("forever()") + "os._exit(5)")
     target.party("alice", PartyConfig(published_key("alice")), b"").start()
-    with pytest.raises(TargetCrash, match="exit code 5"):
+    with raises_check("crash.reset.exit-5"):
         target.finish()
     assert not any(map(runs, pids(tmp_path / "pids")))
 
@@ -168,7 +169,7 @@ def test_nothing_survives_a_harness_that_is_killed(tmp_path: Path) -> None:
 def test_a_driver_that_kills_its_guard_dies_and_has_crashed(saboteur: Make) -> None:
     target = saboteur("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(300)")
     pid = target.pid
-    with pytest.raises(TargetCrash, match="killed together with the process that guards it"):
+    with raises_check("crash.start.killed"):
         target.party("alice", PartyConfig(published_key("alice")), b"").start()
     wait_for_the_end_of(pid)
 
@@ -233,7 +234,7 @@ def test_memory_of_all_that_was_started_is_limited(
 ) -> None:
     monkeypatch.setenv(MEMORY_VARIABLE, str(LIMIT))
     target = saboteur(statement + "import time\ntime.sleep(300)")
-    with pytest.raises(TargetCrash, match=f"start: uses more than {LIMIT} MiB of memory, together with what it has"):
+    with raises_check("crash.start.memory"):
         target.party("alice", PartyConfig(published_key("alice")), b"").start()
 
 

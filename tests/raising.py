@@ -1,0 +1,19 @@
+"""Errors that a test expects, known by the id of the check, which never changes, and not by their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.targets.driver import TargetError
+
+
+@contextmanager
+def raises_check(check_id: str) -> Iterator[None]:
+    """Expects the error with this id, of a judge or of a target that breaks down."""
+    with pytest.raises((DemandFailed, TargetError)) as caught:
+        yield
+    assert caught.value.check == check_id, f"{caught.value.check}: {caught.value}"
