@@ -16,4 +16,6 @@ def raises_check(check_id: str) -> Iterator[None]:
     """Expects the error with this id, of a judge or of a target that breaks down."""
     with pytest.raises((DemandFailed, TargetError)) as caught:
         yield
-    assert caught.value.check == check_id, f"{caught.value.check}: {caught.value}"
+    error = caught.value
+    assert isinstance(error, DemandFailed | TargetError)
+    assert error.check == check_id, f"{error.check}: {error}"
