@@ -16,7 +16,7 @@ from typing import cast
 from otterproof.harness import wire
 from otterproof.harness.spec import pages
 from otterproof.harness.targets.engines import EngineTarget
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import TARGET
 from otterproof.harness.testkit.scenario import scenario
@@ -179,7 +179,7 @@ def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: 
     """Bob opens and verifies Alice's Signature Message; her long-term key."""
     expected = hmac.digest(keys.m2_primed, signature.raw("encrypted_signature"), "sha256")[:20]
     mac = signature.data("mac")
-    check("derivation.signature-mac-wrong", mac == expected, expected=expected, got=mac)
+    check_equal("derivation.signature-mac-wrong", mac, expected)
     block = parse_signature_block(crypto.signature_block(signature, keys.c_primed))
     key = DsaPublicKey(*(cast(int, block.value(name)) for name in "pqgy"))
     keyid = cast(int, block.value("keyid"))
@@ -228,9 +228,9 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     )
     story.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
     mac, expected = message.data("mac"), hmac.digest(mac_key, covered, "sha1")
-    check("data.mac-wrong", mac == expected, expected=expected, got=mac)
+    check_equal("data.mac-wrong", mac, expected)
     text = parse_plaintext(crypto.aes_ctr(aes_key, message.data("ctr"), message.data("encrypted_message"))).text
-    check("data.encrypted-wrongly", text == b"Hello, Bob", expected=b"Hello, Bob", got=text)
+    check_equal("data.encrypted-wrongly", text, b"Hello, Bob")
     _assert_ratchet(alice, bob, sent=1)
     return message
 
@@ -260,7 +260,7 @@ def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: 
     story.show("Alice", wire.build(second))
     _assert_key_ids(second, 2, 2)
     text = alice.read(bob, second).text
-    check("text.changed-on-the-way", text == b"How are you?", expected=b"How are you?", got=text)
+    check_equal("text.changed-on-the-way", text, b"How are you?")
     _assert_ratchet(alice, bob, sent=1)
 
 
@@ -340,7 +340,7 @@ def _assert_ratchet(alice: TargetSession, bob: Insider, sent: int) -> None:
     expected, got = "keys that Bob announced, under their ids", sorted(ratchet.their_keys)
     check("keys.held-keys-differ", announced, expected=expected, got=f"key ids {shown(got)}", case="Alice")
     number = ratchet.sent.get((ratchet.our_keyid - 1, ratchet.their_keyid), 0)
-    check("keys.held-counter-differs", number == sent, expected=sent, got=number, case="messages that Alice sent")
+    check_equal("keys.held-counter-differs", number, sent, case="messages that Alice sent")
 
 
 def _ratchet(alice: TargetSession) -> RatchetSnapshot | None:

@@ -17,7 +17,7 @@ from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import CHECK_ID, checks, lint, read
 from otterproof.harness.targets.faults import FaultTarget
 from otterproof.harness.testkit import reply
-from otterproof.harness.testkit.reply import CheckFailed, Reply, check
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check, check_equal
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.shown import shown
@@ -26,7 +26,9 @@ from otterproof.harness.wire.shown import shown
 FOLDERS = [Path(str(harness.__file__)).parents[1] / name for name in ("harness", "scenarios")]
 
 #: Functions that make a demand, and which of their arguments is the id of the check.
-DEMANDS = {"check": 0, "fail": 0, "assert_sent": 0, "assert_shown": 0, "assert_rejected": 0, "assert_ignored": 0} | {
+DEMANDS = dict.fromkeys(("check", "check_equal", "fail", "assert_sent", "assert_shown"), 0) | {
+    "assert_rejected": 0,
+    "assert_ignored": 0,
     "refused": 1,
 }
 
@@ -105,6 +107,14 @@ def test_a_demand_that_does_not_hold() -> None:
         "  expected  01ff (2 bytes)",
         "  got       3",
     ]
+
+
+def test_a_demand_that_two_values_are_equal() -> None:
+    check_equal("data.wrong-version", 3, 3)
+    with pytest.raises(CheckFailed) as failed:
+        check_equal("data.wrong-version", 2, 3, case="the third")
+    assert (failed.value.check, failed.value.got, failed.value.expected) == ("data.wrong-version", "2", "3")
+    assert failed.value.case == "the third"
 
 
 def test_a_demand_of_a_users_own() -> None:

@@ -24,7 +24,7 @@ from otterproof.harness.targets.party import Party
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.pair import Pair, PairCheckpoint
-from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check
+from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check, check_equal
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.implementations.contract import PartyConfig, Policy
 
@@ -41,6 +41,7 @@ __all__ = [
     "Reply",
     "TargetSession",
     "check",
+    "check_equal",
 ]
 
 V = TypeVar("V")

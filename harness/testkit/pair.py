@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
 from otterproof.harness.targets.party import leaves_out
-from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check
+from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check, check_equal
 from otterproof.implementations.contract import (
     ExtraKeyDerived,
     OutgoingMessage,
@@ -85,18 +85,10 @@ class Pair(RecordedSession):
         sessions = {name: self.one(since, name, SessionEstablished) for name in self.names}
         for name, session in sessions.items():
             facing = sessions[self.other(name)]
-            check(
-                "session.wrong-version",
-                session.version == self.version,
-                expected=self.version,
-                got=session.version,
-                case=f"the {name}",
-            )
-            same = session.ssid == facing.ssid
-            check("session.ssid-differs", same, expected=facing.ssid, got=session.ssid, case=f"the {name}")
+            check_equal("session.wrong-version", session.version, self.version, case=f"the {name}")
+            check_equal("session.ssid-differs", session.ssid, facing.ssid, case=f"the {name}")
             identity = self.world.parties[self.other(name)].fingerprint
-            same = session.fingerprint == identity
-            check("session.wrong-fingerprint", same, expected=identity, got=session.fingerprint, case=f"the {name}")
+            check_equal("session.wrong-fingerprint", session.fingerprint, identity, case=f"the {name}")
         for name in self.names:
             if leaves_out(self.world.parties[name], "session_established", "sent_reveal_signature"):
                 continue
@@ -127,26 +119,20 @@ class Pair(RecordedSession):
         answers = self.other(asks)
         since = self.act_and_settle(asks, "smp_start", secret=secret, question=question)
         request = self.one(since, answers, SmpRequested)
-        check("smp.question-changed", request.question == question, expected=question, got=request.question)
+        check_equal("smp.question-changed", request.question, question)
         since = self.act_and_settle(answers, "smp_answer", secret=answer)
         for name in self.names:
             equal = self.one(since, name, SmpFinished).equal
-            check(
-                "smp.wrong-result",
-                equal == (secret == answer),
-                expected=secret == answer,
-                got=equal,
-                case=f"the {name}",
-            )
+            check_equal("smp.wrong-result", equal, secret == answer, case=f"the {name}")
 
     def extra_key(self, name: str, use: int, data: bytes) -> None:
         """`name` asks for the extra symmetric key; both sides must get the same."""
         since = self.act_and_settle(name, "extra_key", use=use, data=data)
         own, theirs = self.one(since, name, ExtraKeyDerived), self.one(since, self.other(name), ExtraKeyDerived)
-        check("extra-key.wrong-size", len(own.key) == 32, expected=32, got=len(own.key))
-        check("extra-key.differs", own.key == theirs.key, expected=own.key, got=theirs.key)
+        check_equal("extra-key.wrong-size", len(own.key), 32)
+        check_equal("extra-key.differs", theirs.key, own.key)
         arrived = (theirs.use, theirs.data)
-        check("extra-key.data-changed", arrived == (use, data), expected=(use, data), got=arrived)
+        check_equal("extra-key.data-changed", arrived, (use, data))
 
     def end(self, name: str) -> None:
         """`name` ends the conversation; the other side must be told."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from otterproof.harness.spec.requirements import load
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.reply import check
+from otterproof.harness.testkit.reply import check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 
 Probe = Callable[[Context], str]
@@ -48,7 +48,7 @@ def reading(name: str, *, needs: tuple[str, ...] = (), peer_needs: tuple[str, ..
             check("reading.not-supported", first in supported, expected=_one_of(supported), got=first, case=name)
             if context.target.name in ENGINES:
                 ours = question.ours
-                check("reading.engine-answers-otherwise", first == ours, expected=ours, got=first, case=name)
+                check_equal("reading.engine-answers-otherwise", first, ours, case=name)
 
         measure.__name__, measure.__module__, measure.__qualname__ = (
             probe.__name__,

@@ -111,6 +111,12 @@ def check(
         fail(check_id, expected=expected, got=got, case=case, rule=rule)
 
 
+def check_equal(check_id: str, got: object, expected: object, *, case: object = "", rule: str = "") -> None:
+    """Demand that two values are equal, with the same arguments as `check`. Raises CheckFailed."""
+    if got != expected:
+        fail(check_id, expected=expected, got=got, case=case, rule=rule)
+
+
 def fail(
     check_id: str,
     *,

@@ -12,7 +12,7 @@ from otterproof.harness.simulation.world import World
 from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, fail
+from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, check_equal, fail
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -73,19 +73,12 @@ class TargetSession(RecordedSession):
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
         established = reply.one(SessionEstablished)
-        check(
-            "session.wrong-version",
-            established.version == self.version,
-            expected=self.version,
-            got=established.version,
-        )
+        check_equal("session.wrong-version", established.version, self.version)
         if self.tells("session_established", "ssid"):
-            same = established.ssid == insider.ssid
-            check("session.ssid-differs", same, expected=insider.ssid, got=established.ssid)
+            check_equal("session.ssid-differs", established.ssid, insider.ssid)
         if self.tells("session_established", "fingerprint"):
             expected = fingerprint(signed.advertised_key or insider.key.public)
-            same = established.fingerprint == expected
-            check("session.wrong-fingerprint", same, expected=expected, got=established.fingerprint)
+            check_equal("session.wrong-fingerprint", established.fingerprint, expected)
         return established
 
     def tells(self, event: str, field: str) -> bool:
@@ -102,7 +95,7 @@ class TargetSession(RecordedSession):
         """The target's user sends a text, which must arrive in one data message that the insider can read."""
         message = self.user("send", text=text).message(Kind.DATA, check_id)
         found = self.read(insider, message)
-        check(check_id or "text.changed-on-the-way", found.text == text, expected=text, got=found.text)
+        check_equal(check_id or "text.changed-on-the-way", found.text, text)
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
@@ -134,7 +127,7 @@ class TargetSession(RecordedSession):
     def assert_sent_in_clear(self, text: bytes, check_id: str = "") -> None:
         """The target's user sends a text, which must go out as it is: PLAINTEXT."""
         raw = self.user("send", text=text).raw
-        check(check_id or "text.not-sent-in-clear", raw == [text], expected=text, got=raw)
+        check_equal(check_id or "text.not-sent-in-clear", raw, [text])
 
     def assert_not_sent(self, text: bytes, check_id: str = "") -> Reply:
         """The target's user types a text, of which nothing may go out: FINISHED."""

@@ -9,7 +9,7 @@ order.
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, PEER, TARGET, Context, check
+from otterproof.harness.testkit.context import ALLOW, PEER, TARGET, Context, check, check_equal
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
@@ -81,12 +81,7 @@ def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
         )
     established = pair.deliver(TARGET, genuine).one(SessionEstablished)
     fingerprint = pair.world.parties[PEER].fingerprint
-    check(
-        "session.wrong-fingerprint",
-        established.fingerprint == fingerprint,
-        expected=fingerprint,
-        got=established.fingerprint,
-    )
+    check_equal("session.wrong-fingerprint", established.fingerprint, fingerprint)
     pair.world.settle()
     pair.say(TARGET, b"so it is you")
     pair.say(PEER, b"it is")

@@ -12,7 +12,7 @@ from otterproof.harness import wire
 from otterproof.harness.spec.states import Cell, Sent, Setting, Shown, filled
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
-from otterproof.harness.testkit.reply import CheckFailed, Reply, check, fail
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check, check_equal, fail
 from otterproof.harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power, public_key
@@ -270,8 +270,7 @@ def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, befor
     commit, dh_key, reveal = before
     case = str(sent)
     if message.kind in wire.ENCODED:
-        right = message.version == at.version
-        check("state.answer-in-other-version", right, expected=at.version, got=message.version, case=case)
+        check_equal("state.answer-in-other-version", message.version, at.version, case=case)
     if sent in (Sent.COMMIT, Sent.COMMIT_AGAIN):
         same = commit is not None and commit.data("hashed_gx") == message.data("hashed_gx")
         _check_again(check_id, same, sent is Sent.COMMIT_AGAIN, case)
@@ -288,10 +287,10 @@ def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, befor
         offered = wire.offered_versions(message)
         check(check_id, at.version in offered, expected=f"a query for version {at.version}", got=offered)
     elif sent is Sent.TEXT:
-        check(check_id, wire.build(message) == TEXT, expected=TEXT, got=wire.build(message))
+        check_equal(check_id, wire.build(message), TEXT)
     elif sent is Sent.DATA:
         text = at.subject.read(at.old, message).text
-        check(check_id, text == TEXT, expected=TEXT, got=text, case=case)
+        check_equal(check_id, text, TEXT, case=case)
     elif sent is Sent.DATA_END:
         plaintext = at.subject.read(at.old, message)
         ends = not plaintext.text and 1 in [one.type for one in plaintext.tlvs]
@@ -318,7 +317,7 @@ def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None
             if at.subject.tells("text_received", "warn"):
                 wanted = row.shows is Shown.WARNED
                 warning = "text.warning-missing" if wanted else "text.warning-needless"
-                check(warning, warn == wanted, expected=wanted, got=warn)
+                check_equal(warning, warn, wanted)
         case Shown.SECURE:
             reply.assert_shown(check_id, b"a private text", case=case)
         case Shown.AS_IT_CAME:

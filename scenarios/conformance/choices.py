@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.shown import shown
@@ -64,7 +64,7 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
         lie = insider.data(b"an odd key", next_dh=value)
         target.receive(lie).assert_rejected("keys.next-key-out-of-range", f"a next key of {shown(value)}")
     found = target.assert_sends_text(insider, b"as before").number("recipient_keyid")
-    check("keys.changed-by-forgery", found == 1, expected=1, got=found, case="recipient key id")
+    check_equal("keys.changed-by-forgery", found, 1, case="recipient key id")
     target.assert_session_alive(insider)
 
 
@@ -105,7 +105,7 @@ def the_last_message_reveals_all(context: Context) -> None:
     ledger.end()
     found = revealed(ledger.target.user("end").message(Kind.DATA))
     wanted = [ledger.key(pair) for pair in ledger.due]
-    check("mac-reveal.not-all-at-end", found == wanted, expected=wanted, got=found)
+    check_equal("mac-reveal.not-all-at-end", found, wanted)
 
 
 @scenario(versions=(2,), needs=("lockstep",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))

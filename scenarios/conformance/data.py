@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -47,11 +47,11 @@ def fields_of_a_data_message(context: Context) -> None:
         # A message with another type, or without one of its fields, has failed already: it is no Data Message.
         check("data.fields-malformed", not message.problems, got=map(str, message.problems))
         version = message.number("version")
-        check("data.wrong-version", version == context.version, expected=context.version, got=version)
+        check_equal("data.wrong-version", version, context.version)
         if context.version == 3:
             sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-            check("data.wrong-sender-tag", sender == insider.target_tag, expected=insider.target_tag, got=sender)
-            check("data.wrong-receiver-tag", receiver == insider.tag, expected=insider.tag, got=receiver)
+            check_equal("data.wrong-sender-tag", sender, insider.target_tag)
+            check_equal("data.wrong-receiver-tag", receiver, insider.tag)
 
 
 @scenario(
@@ -132,7 +132,7 @@ def texts_of_any_length(context: Context) -> None:
         text = (b"long, long text. " * (length // 17 + 1))[:length]
         target.assert_receives_text(insider, text, check_id="data.long-text-lost")
         sent = target.read(insider, target.user("send", text=text).message(Kind.DATA))
-        check("data.long-text-not-sent", sent.text == text, expected=text, got=sent.text, case=case)
+        check_equal("data.long-text-not-sent", sent.text, text, case=case)
         stray = sent.rest + b"".join(record.value for record in sent.tlvs if len(record.value) != record.length)
         whole = not sent.rest and all(len(record.value) == record.length for record in sent.tlvs)
         check("data.stray-bytes-encrypted", whole, expected="text, and whole TLVs behind it", got=stray, case=case)
@@ -186,7 +186,7 @@ def flags_of_what_is_sent(context: Context) -> None:
     for flags in (0, IGNORE_UNREADABLE):
         target.assert_receives_text(insider, b"with flags %d" % flags, flags=flags)
         found = target.assert_sends_text(insider, b"an ordinary message").number("flags")
-        check("data.flags-not-zero", found == 0, expected=0, got=found, case=f"after a message with flags {flags}")
+        check_equal("data.flags-not-zero", found, 0, case=f"after a message with flags {flags}")
     found = target.user("end").message(Kind.DATA).number("flags")
     defined = (0, IGNORE_UNREADABLE)
     check("data.undefined-flags-sent", found in defined, expected="0 or 1", got=found, case="the message that ends")
@@ -263,9 +263,9 @@ def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) 
     message = target.user("send", text=text).message(Kind.DATA)
     ids = message.number("sender_keyid"), message.number("recipient_keyid")
     check("data.key-id-0-sent", all(ids), got=f"sender key id {ids[0]}, recipient key id {ids[1]}", case=text)
-    check("keys.own-key-id-not-in-step", ids[0] == own_keyid, expected=own_keyid, got=ids[0], case=text)
+    check_equal("keys.own-key-id-not-in-step", ids[0], own_keyid, case=text)
     found = target.read(insider, message).text
-    check("text.changed-on-the-way", found == text, expected=text, got=found)
+    check_equal("text.changed-on-the-way", found, text)
     return message
 
 
@@ -293,11 +293,9 @@ def key_ids_of_what_is_sent(context: Context) -> None:
             message = _sent(target, insider, b"turn %d" % turn, own_keyid=turn)
             ours, next_dh = message.number("sender_keyid"), message.number("next_dh")
             known = announced.setdefault(ours + 1, next_dh)
-            check(
-                "keys.announced-key-changed", known == next_dh, expected=known, got=next_dh, case=f"key id {ours + 1}"
-            )
+            check_equal("keys.announced-key-changed", next_dh, known, case=f"key id {ours + 1}")
     distinct = len(set(announced.values()))
-    check("keys.next-key-not-new", distinct == len(announced), expected=len(announced), got=distinct)
+    check_equal("keys.next-key-not-new", distinct, len(announced))
 
 
 @scenario(requirements=("!DATA-NEXT-1", "DATA-KEYID-4", "!DATA-KEYID-4", "KEYMGMT-RECV-1", "!KEYMGMT-RECV-1"))

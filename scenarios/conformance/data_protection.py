@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Message, crypto
@@ -35,7 +35,7 @@ def encryption_of_data_messages(context: Context) -> None:
         target.assert_receives_text(insider, LONG + b"and a part of one", check_id="data.decrypted-wrongly", ctr=ctr)
         for _ in range(3):
             seen += _blocks(target, insider, LONG)
-    check("data.keystream-reused", len(set(seen)) == len(seen), expected=len(seen), got=len(set(seen)))
+    check_equal("data.keystream-reused", len(set(seen)), len(seen))
 
 
 def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, bytes]:

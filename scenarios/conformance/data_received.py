@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -76,7 +76,7 @@ def unreadable_messages_change_nothing(context: Context) -> None:
         after = target.assert_sends_text(insider, b"after")
         for name in ("sender_keyid", "recipient_keyid", "next_dh"):
             wanted, found = before.number(name), after.number(name)
-            check("keys.changed-by-forgery", found == wanted, expected=wanted, got=found, case=name)
+            check_equal("keys.changed-by-forgery", found, wanted, case=name)
         target.assert_receives_text(insider, b"and now the keys change", ctr=100)
         changed = target.assert_sends_text(insider, b"they did")
         assert_newest_key_used(changed, before.number("recipient_keyid") + 1)
@@ -129,12 +129,12 @@ def messages_without_text_change_keys(context: Context) -> None:
         target.receive(insider.data(plaintext)).assert_shown("data.empty-text-shown", case=plaintext)
         message = target.assert_sends_text(insider, b"an answer")
         ids, wanted = (message.number("sender_keyid"), message.number("recipient_keyid")), (turn, turn + 1)
-        check("keys.not-changed-by-empty-message", ids == wanted, expected=wanted, got=ids, case=plaintext)
+        check_equal("keys.not-changed-by-empty-message", ids, wanted, case=plaintext)
     late = insider.data(b"", under=(insider.our_keyid - 2, insider.their_keyid - 1), ctr=50)
     target.receive(late).assert_shown("data.empty-text-shown", case="a late message")
     again = target.assert_sends_text(insider, b"nothing has changed").number("recipient_keyid")
     wanted_id = message.number("recipient_keyid")
-    check("keys.changed-by-old-message", again == wanted_id, expected=wanted_id, got=again)
+    check_equal("keys.changed-by-old-message", again, wanted_id)
 
 
 #: Seconds between heartbeats: an interval that every target with a clock can have.
@@ -171,9 +171,9 @@ def heartbeats(context: Context) -> None:
         beats = _heartbeats(target, insider, due)
         check("data.heartbeat-not-sent", len(beats) == 1, expected="one heartbeat", got=due)
         flags = beats[0].number("flags")
-        check("data.heartbeat-not-flagged", flags == IGNORE_UNREADABLE, expected=IGNORE_UNREADABLE, got=flags)
+        check_equal("data.heartbeat-not-flagged", flags, IGNORE_UNREADABLE)
         flags = target.assert_sends_text(insider, b"something is said").number("flags")
-        check("data.flags-not-zero", flags == 0, expected=0, got=flags, case="a message after a heartbeat")
+        check_equal("data.flags-not-zero", flags, 0, case="a message after a heartbeat")
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-11", "!DATA-RECV-11", "!DATA-RECV-4"))

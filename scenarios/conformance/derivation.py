@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import scenario
@@ -52,7 +52,7 @@ def keys_of_the_handshake(context: Context) -> None:
         m2 = keys.m2 if target_begins else keys.m2_primed
         mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
         found = message.data("mac")
-        check("derivation.signature-mac-wrong", found == mac, expected=mac, got=found, case=kind)
+        check_equal("derivation.signature-mac-wrong", found, mac, case=kind)
         target.assert_session_alive(insider)
 
 
@@ -148,7 +148,7 @@ def each_handshake_has_its_own_ssid(context: Context) -> None:
         target = context.target_session()
         established = target.establish(target.insider(seed=seed))
         if target.tells("session_established", "ssid"):
-            check("derivation.ssid-wrong-size", len(established.ssid) == 8, expected=8, got=len(established.ssid))
+            check_equal("derivation.ssid-wrong-size", len(established.ssid), 8)
             seen.add(established.ssid)
             transmitted = b"".join(message.body for message in target.replies(0, target.name).sent)
             check("derivation.ssid-transmitted", established.ssid not in transmitted, got=established.ssid)
@@ -176,7 +176,7 @@ def who_sent_the_reveal_signature(context: Context) -> None:
 def _assert_role(established: SessionEstablished, revealed: bool, case: str) -> None:
     """Demand that the target says truly whether it sent the Reveal Signature Message."""
     told = established.sent_reveal_signature
-    check("derivation.ssid-half-wrong", told == revealed, expected=revealed, got=told, case=case)
+    check_equal("derivation.ssid-half-wrong", told, revealed, case=case)
 
 
 def _short(public: int, secret: int) -> bool:
@@ -222,7 +222,7 @@ def handshake_secrets_with_leading_zeros(context: Context) -> None:
     gy = target.receive(insider.commit()).message(Kind.DH_KEY).number("gy")
     insider.x = insider.exponent(gy, _short)
     repeated = target.receive(insider.commit()).message(Kind.DH_KEY)
-    check("handshake.dh-key-not-repeated", repeated.number("gy") == gy, expected=gy, got=repeated.number("gy"))
+    check_equal("handshake.dh-key-not-repeated", repeated.number("gy"), gy)
     target.receive(insider.reveal_signature(build(repeated))).one(SessionEstablished, "derivation.leading-zeros-hashed")
     insider.exponents[2] = insider.draw(40)
     target.assert_session_alive(insider)
@@ -325,6 +325,4 @@ def _in_both_directions(target: TargetSession, insider: Insider) -> None:
     verifies = crypto.verifies(message, insider.keys(*pair).receiving_mac)
     check("derivation.session-keys-differ", verifies, got=message.data("mac"), case=f"the MAC under {case}")
     found = target.read(insider, message).text
-    check(
-        "derivation.session-keys-differ", found == b"from the target", expected=b"from the target", got=found, case=case
-    )
+    check_equal("derivation.session-keys-differ", found, b"from the target", case=case)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
@@ -40,7 +40,7 @@ def assert_answered_with_error_at_most(reply: Reply, case: str) -> None:
 def assert_field_named(events: Iterable[Event], name: str, case: str) -> None:
     """Demand that the one event about a malformed message names this field. Engines of this project only."""
     names = [getattr(event, "field", "no field") for event in events]
-    check("encoding.wrong-field-reported", names == [name], expected=name, got=names, case=case)
+    check_equal("encoding.wrong-field-reported", names, [name], case=case)
 
 
 def steps(context: Context) -> Iterator[tuple[TargetSession, Insider, bytes]]:

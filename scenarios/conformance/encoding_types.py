@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
@@ -94,7 +94,7 @@ def instance_tags_are_unsigned(context: Context) -> None:
         target.establish(insider)
         message = target.assert_sends_text(insider, b"hello")
         found = message.number("receiver_tag")
-        check("encoding.int-misread", found == tag, expected=tag, got=found, case="receiver tag")
+        check_equal("encoding.int-misread", found, tag, case="receiver tag")
 
 
 @scenario(requirements=("TYPES-SHORT-1", "!TYPES-SHORT-1"))
@@ -214,7 +214,7 @@ def leading_zeros_make_no_other_number(context: Context) -> None:
     check_id = "encoding.leading-zeros-make-another-number"
     established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(SessionEstablished, check_id)
     if target.tells("session_established", "ssid"):
-        check(check_id, established.ssid == insider.ssid, expected=insider.ssid, got=established.ssid, case="ssid")
+        check_equal(check_id, established.ssid, insider.ssid, case="ssid")
     target.assert_session_alive(insider)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -61,9 +61,9 @@ def the_target_asks_for_the_key(context: Context) -> None:
     target, insider = context.encrypted()
     for data in NAMES:
         event, message, tlvs = _asked(target, insider, 1, data)
-        check("extra-key.not-announced-once", len(tlvs) == 1, expected=1, got=len(tlvs), case="type 8 TLVs")
+        check_equal("extra-key.not-announced-once", len(tlvs), 1, case="type 8 TLVs")
         value, wanted = tlvs[0].value, b"\0\0\0\1" + data
-        check("extra-key.tlv-value-wrong", value == wanted, expected=wanted, got=value)
+        check_equal("extra-key.tlv-value-wrong", value, wanted)
         _assert_key(event.key, insider, _pair(message), "extra-key.derived-wrongly")
         plain = target.read(insider, target.user("send", text=b"text").message(Kind.DATA))
         types = [found.type for found in plain.tlvs]
@@ -74,7 +74,7 @@ def the_target_asks_for_the_key(context: Context) -> None:
 def _assert_key(found: bytes, insider: Insider, pair: tuple[int, int], check_id: str, case: str = "") -> None:
     """Demand that a key is that of a pair of key ids: (ours, theirs)."""
     expected = insider.keys(*pair).extra_key
-    check(check_id, found == expected, expected=expected, got=found, case=case)
+    check_equal(check_id, found, expected, case=case)
 
 
 def _assert_reported(
@@ -84,9 +84,9 @@ def _assert_reported(
     event = reply.one(ExtraKeyDerived)
     _assert_key(event.key, insider, pair, "extra-key.receiver-differs")
     if target.tells("extra_key_derived", "use"):
-        check("extra-key.value-misread", event.use == use, expected=use, got=event.use, case="use")
+        check_equal("extra-key.value-misread", event.use, use, case="use")
     if target.tells("extra_key_derived", "data"):
-        check("extra-key.value-misread", event.data == data, expected=data, got=event.data, case="data")
+        check_equal("extra-key.value-misread", event.data, data, case="data")
 
 
 @scenario(
@@ -120,8 +120,7 @@ def the_key_follows_the_message(context: Context) -> None:
         _assert_key(first.key, insider, pair, "extra-key.of-another-pair", "a message that itself changes keys")
         event, message, _ = _asked(target, insider, 1, b"a file")
         again, *_ = _asked(target, insider, 1, b"another")
-        same = event.key == again.key
-        check("extra-key.changed-without-new-keys", same, expected=event.key, got=again.key)
+        check_equal("extra-key.changed-without-new-keys", again.key, event.key)
         check("extra-key.not-changed-with-keys", event.key not in seen, got=event.key, case="the target asks")
         _assert_key(event.key, insider, _pair(message), "extra-key.of-another-pair", "a message of the target's")
         _assert_reported(target, target.receive(late), insider, pair)

@@ -5,7 +5,7 @@ Most scenarios cut messages of a session into pieces, so that a text that is sho
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.layers import tlv
@@ -384,8 +384,7 @@ def fragments_within_fragments_lead_nowhere(context: Context) -> None:
     reply.assert_rejected("fragment.nested-fragment-unpacked", "the beginning of a fragment, within fragments")
     if "lockstep" in context.target.capabilities:
         reasons = [event.reason for event in reply.of(MessageRejected)]
-        named = reasons == [RejectReason.NESTED_FRAGMENT]
-        check("fragment.nesting-not-named", named, expected=[RejectReason.NESTED_FRAGMENT], got=reasons)
+        check_equal("fragment.nesting-not-named", reasons, [RejectReason.NESTED_FRAGMENT])
     assert_arrives(target, insider, b"on one level")
 
 

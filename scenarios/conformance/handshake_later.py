@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check
+from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
@@ -117,7 +117,7 @@ def messages_while_a_signature_is_awaited(context: Context) -> None:
     for _ in range(2):
         check_id = "handshake.reveal-signature-not-repeated"
         (again,) = target.receive(insider.dh_key()).assert_sent(check_id, Kind.REVEAL_SIGNATURE)
-        check(check_id, again.body == reveal.body, expected=reveal.body, got=again.body)
+        check_equal(check_id, again.body, reveal.body)
         other = messages_of_others(target, context.version)[Kind.DH_KEY]
         case = "another D-H Key Message in AWAITING_SIG"
         target.receive(other).assert_ignored("handshake.other-dh-key-not-ignored", case)
@@ -404,8 +404,7 @@ def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
             reply.assert_sent("user.stored-text-not-sent", Kind.SIGNATURE, Kind.DATA)
         reply.one(SessionEstablished)
         text = target.read(insider, reply.message(Kind.DATA)).text
-        held = text == b"hold this for me"
-        check("user.stored-text-sent-wrongly", held, expected=b"hold this for me", got=text)
+        check_equal("user.stored-text-sent-wrongly", text, b"hold this for me")
         target.assert_session_alive(insider)
 
 

@@ -11,7 +11,7 @@ import hmac
 from typing import cast
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import TARGET, Context, TargetSession, check
+from otterproof.harness.testkit.context import TARGET, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
@@ -44,7 +44,7 @@ def check_form(target: TargetSession, message: Message, names: tuple[str, ...], 
     check(malformed, version == target.version, expected=f"version {target.version}", got=f"version {version}")
     header = ("version", "type", "sender_tag", "receiver_tag") if target.version == 3 else ("version", "type")
     found = tuple(field.name for field in message.fields)
-    check(malformed, found == (*header, *names), expected=(*header, *names), got=found)
+    check_equal(malformed, found, (*header, *names))
     check(malformed, not message.problems, expected="well-formed fields", got=message.problems)
     if target.version == 3:
         own = target.world.parties[TARGET].instance_tag or message.number("sender_tag")
@@ -108,9 +108,9 @@ def commit_opens_to_gx(context: Context) -> None:
     gx = cast(int, layer.value("gx"))
     _check_range(gx, "g^x")
     size, right_size = len(commit.data("encrypted_gx")), len(mpi(gx))
-    check("handshake.encrypted-gx-wrong-length", size == right_size, expected=right_size, got=size)
+    check_equal("handshake.encrypted-gx-wrong-length", size, right_size)
     hashed, right_hash = commit.data("hashed_gx"), hashlib.sha256(mpi(gx)).digest()
-    check("handshake.gx-hash-wrong", hashed == right_hash, expected=right_hash, got=hashed)
+    check_equal("handshake.gx-hash-wrong", hashed, right_hash)
 
 
 @scenario(
@@ -178,15 +178,15 @@ def _check_signed(target: TargetSession, insider: Insider, message: Message, our
     keys = crypto.handshake_keys(power(ours, insider.x))
     c, m1, m2 = (keys.c_primed, keys.m1_primed, keys.m2_primed) if primed else (keys.c, keys.m1, keys.m2)
     expected = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
-    check("handshake.mac-wrong", message.data("mac") == expected, expected=expected, got=message.data("mac"))
+    check_equal("handshake.mac-wrong", message.data("mac"), expected)
     layer = parse_signature_block(crypto.signature_block(message, c))
     wanted = "a public key, a key id and a signature"
     check("handshake.signature-block-unreadable", not layer.problems, expected=wanted, got=layer.problems)
     numbers = {name: cast(int, layer.value(name)) for name in ("pubkey_type", "p", "q", "g", "y", "keyid")}
     key = DsaPublicKey(numbers["p"], numbers["q"], numbers["g"], numbers["y"])
     digest, own = hashlib.sha1(public_key(key)[2:]).digest(), target.world.parties[TARGET].fingerprint
-    check("encoding.key-type-wrong", numbers["pubkey_type"] == 0, expected=0, got=numbers["pubkey_type"])
-    check("encoding.own-key-wrong", digest == own, expected=own, got=digest, case="the fingerprint of the key in X")
+    check_equal("encoding.key-type-wrong", numbers["pubkey_type"], 0)
+    check_equal("encoding.own-key-wrong", digest, own, case="the fingerprint of the key in X")
     check("handshake.key-id-0-sent", numbers["keyid"] > 0, expected="above 0", got=numbers["keyid"])
     identity = public_key(key) + numbers["keyid"].to_bytes(4)
     signed = hmac.digest(m1, mpi(ours) + mpi(theirs) + identity, "sha256")
@@ -270,7 +270,7 @@ def four_messages_make_a_session(context: Context) -> None:
         insider = target.insider()
         established = target.establish(insider, target_begins=target_begins)
         sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
-        check("handshake.wrong-messages-sent", sent == kinds, expected=kinds, got=sent)
+        check_equal("handshake.wrong-messages-sent", sent, kinds)
         if target.tells("session_established", "sent_reveal_signature"):
             role = established.sent_reveal_signature
             claim, told = (
@@ -340,6 +340,6 @@ def own_key_is_not_a_stranger(context: Context) -> None:
             if found and target.tells("session_established", "fingerprint"):
                 told, own = found[0].fingerprint, target.world.parties[TARGET].fingerprint
                 if key == "alice":
-                    check("handshake.own-key-not-recognised", told == own, expected=own, got=told)
+                    check_equal("handshake.own-key-not-recognised", told, own)
                 else:
                     check("session.wrong-fingerprint", told != own, expected="not the target's own", got=told)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from otterproof.harness import wire
 from otterproof.harness.targets.party import leaves_out
-from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair, TargetSession, check
+from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message
@@ -135,7 +135,7 @@ def commit_with_a_lower_hash(context: Context) -> None:
         (again,) = reply.assert_sent("handshake.commit-hashes-misjudged", Kind.DH_COMMIT, case="a lower hash")
         for name in ("encrypted_gx", "hashed_gx"):
             before, now = own.data(name), again.data(name)
-            check("handshake.resent-commit-changed", before == now, expected=before, got=now, case=name)
+            check_equal("handshake.resent-commit-changed", now, before, case=name)
         if context.version == 3:
             receiver = again.number("receiver_tag")
             check(
@@ -232,8 +232,7 @@ def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
         dh_key = dh_key_for(target, insider)
         for commit in (insider.commit(), other.commit(), other.commit()):
             (again,) = target.receive(commit).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
-            same = again.body == dh_key.body
-            check("handshake.dh-key-not-repeated", same, expected=dh_key.body, got=again.body)
+            check_equal("handshake.dh-key-not-repeated", again.body, dh_key.body)
         if which == "new":
             _reveal(target, other, dh_key)
         else:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -85,7 +85,7 @@ def _sends_text_to(target: TargetSession, insider: Insider, text: bytes) -> None
     receiver = message.number("receiver_tag")
     check(check_id, receiver == insider.tag, expected=f"{insider.tag:#x}", got=f"{receiver:#x}", case="receiver tag")
     found = target.read(insider, message)
-    check(check_id, found.text == text, expected=text, got=found.text)
+    check_equal(check_id, found.text, text)
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
@@ -95,7 +95,7 @@ def fragments_of_two_clients(context: Context) -> None:
     for insider, text in ((first, b"from the first " * 20), (second, b"from the second " * 20)):
         pieces = wire.fragment(insider.data(text), 200, 3, (insider.tag, insider.target_tag))
         shown = [shown for piece in pieces for shown in target.receive(piece).secure]
-        check("fragment.not-put-together", shown == [text], expected=[text], got=shown)
+        check_equal("fragment.not-put-together", shown, [text])
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-2", "!INSTANCE-MULTI-2", "!INSTANCE-REPLY-1"))
@@ -185,8 +185,7 @@ def tag_inside_decides(context: Context) -> None:
     target, first, second = _two_sessions(context)
     pieces = wire.fragment(first.data(b"from the first"), 200, 3, (second.tag, second.target_tag))
     shown = [shown for piece in pieces for shown in target.receive(piece).secure]
-    right = shown == [b"from the first"]
-    check("instance.fragment-tag-decides", right, expected=[b"from the first"], got=shown)
+    check_equal("instance.fragment-tag-decides", shown, [b"from the first"])
     message = wire.parse(first.data(b"under a wrong name")).with_value("sender_tag", second.tag)
     for piece in wire.fragment(wire.build(message), 200, 3, (first.tag, first.target_tag)):
         target.receive(piece).assert_rejected(

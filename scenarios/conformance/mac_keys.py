@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
@@ -165,7 +165,7 @@ def revealed_when_own_keys_are_dropped(context: Context) -> None:
     for turn in range(5):
         ledger.receive()
         dropped, expected = len(ledger.due), min(turn, 1)
-        check("keys.pair-not-dropped", dropped == expected, expected=expected, got=dropped, case=f"turn {turn + 1}")
+        check_equal("keys.pair-not-dropped", dropped, expected, case=f"turn {turn + 1}")
         found = revealed(ledger.send())
         once = len(set(found)) == len(found)
         check("mac-reveal.revealed-twice", once, got=found, case="the keys in one message")

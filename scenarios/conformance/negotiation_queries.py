@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, Context, check
+from otterproof.harness.testkit.context import ALLOW, Context, check, check_equal
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
@@ -206,7 +206,7 @@ def our_engines_list_versions_in_rising_order(context: Context) -> None:
     reply = context.target_session(policy=context.all_versions).user("start")
     (query,) = reply.assert_sent("user.query-not-sent", Kind.QUERY)
     raw = wire.build(query)
-    check("query.versions-not-ascending", raw == b"?OTRv23?", expected=b"?OTRv23?", got=raw)
+    check_equal("query.versions-not-ascending", raw, b"?OTRv23?")
 
 
 @scenario(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind, build, offered_versions
 from otterproof.harness.wire.shown import shown
@@ -211,7 +211,7 @@ def the_own_tag_offers_what_is_allowed(context: Context) -> None:
         reply = context.target_session(policy=policy | Policy.SEND_WHITESPACE_TAG).user("send", text=b"hello")
         (message,) = reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
         text = message.data("before") + message.data("after")
-        check("tag.text-changed", text == b"hello", expected=b"hello", got=text, case="what is sent besides the tag")
+        check_equal("tag.text-changed", text, b"hello", case="what is sent besides the tag")
         groups = message.data("tag_groups")
         found = [groups[at : at + 8] for at in range(0, len(groups), 8)]
         wanted = {TAG_VERSIONS[version] for version in allowed}
@@ -223,7 +223,7 @@ def the_own_tag_offers_what_is_allowed(context: Context) -> None:
             case=groups,
         )
         plain = context.target_session(policy=policy).user("send", text=b"hello").raw
-        check("tag.sent-without-flag", plain == [b"hello"], expected=b"hello", got=plain)
+        check_equal("tag.sent-without-flag", plain, [b"hello"])
 
 
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-STOP-1", "!TAG-STOP-1"))
@@ -237,4 +237,4 @@ def tags_stop_once_plaintext_was_received(context: Context) -> None:
     target.receive(b"I have no plugin")
     for _ in range(2):
         sent = target.user("send", text=b"hello").raw
-        check("tag.sent-after-plaintext", sent == [b"hello"], expected=b"hello", got=sent)
+        check_equal("tag.sent-after-plaintext", sent, [b"hello"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, commitment, over, smp_hash
 from otterproof.harness.testkit.smp_session import MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpSession
@@ -40,7 +40,7 @@ def _halves(check_id: str, numbers: Numbers, side: str, first_byte: int) -> Rand
         found[f"{side}{index}"] = half
         found[f"r{index}"] = commitment(G1, numbers[f"D{index}"], half, c)
         hashed = smp_hash(byte, found[f"r{index}"])
-        check(check_id, c == hashed, expected=hashed, got=c, case=f"c{index} is SHA256({byte}, g1^r{index})")
+        check_equal(check_id, c, hashed, case=f"c{index} is SHA256({byte}, g1^r{index})")
     return found
 
 
@@ -52,7 +52,7 @@ def _blinded(check_id: str, numbers: Numbers, side: str, byte: int, run: SmpPeer
     left = commitment(g3, d5, p, c)
     right = power(G1, d5) * power(g2, d6) * power(q, c) % DH_PRIME
     hashed = smp_hash(byte, left, right)
-    check(check_id, c == hashed, expected=hashed, got=c, case=f"cP is SHA256({byte}, g3^r5, g1^r5 g2^r6)")
+    check_equal(check_id, c, hashed, case=f"cP is SHA256({byte}, g3^r5, g1^r5 g2^r6)")
     r4 = over(q, power(g2, run.secret))
     r5, r6 = commitment(G1, d5, r4, c), power(G1, (d6 + run.secret * c) % SMP_ORDER)
     return {"r4": r4, "r5": r5, "r6": r6}
@@ -63,7 +63,7 @@ def _lifted(check_id: str, numbers: Numbers, name: str, byte: int, half: int, qu
     c, d7 = numbers["cR"], numbers["D7"]
     r7 = commitment(G1, d7, half, c)
     hashed = smp_hash(byte, r7, commitment(quotient, d7, numbers[name], c))
-    check(check_id, c == hashed, expected=hashed, got=c, case=f"cR is SHA256({byte}, g1^r7, (Qa / Qb)^r7)")
+    check_equal(check_id, c, hashed, case=f"cR is SHA256({byte}, g1^r7, (Qa / Qb)^r7)")
     return {"r7": r7}
 
 

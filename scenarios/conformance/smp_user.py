@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import (
@@ -31,7 +31,7 @@ def user_aborts_a_run(context: Context) -> None:
         reply = smp_session.user("smp_abort")
         reply.sends("smp.user-abort-not-sent", ABORT, case=f"EXPECT{state}")
         length = reply.tlvs[0].length
-        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"EXPECT{state}")
+        check_equal("smp.abort-not-empty", length, 0, case=f"EXPECT{state}")
         smp_session.has_dropped("smp.run-survives-user-abort", fitting, f"the user's abort in EXPECT{state}")
     smp_session.is_in_expect1()
 
@@ -97,7 +97,7 @@ def question_is_shown_as_it_was_sent(context: Context) -> None:
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in (b"why?", "Wo schwimmt er \u2014 \u6c34?".encode(), b" two  blanks ", b"long " * 300):
         request = smp_session.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested)
-        check("smp.question-changed", request.question == question, expected=question, got=request.question)
+        check_equal("smp.question-changed", request.question, question)
         smp_session.give(ABORT)
     request = smp_session.request(smp_session.liar()).requests[0]
     check("smp.question-invented", not request.question, expected="no question", got=request.question)
@@ -116,7 +116,7 @@ def run_with_a_question(context: Context) -> None:
     first = reply.numbers(QUESTION)
     check("smp.own-question-asked", not reply.requests, expected="the user is not asked", got=reply.requests)
     sent = parse_smp(QUESTION, reply.tlvs[0].value).question
-    check("smp.question-sent-changed", sent == question, expected=question, got=sent)
+    check_equal("smp.question-sent-changed", sent, question)
     run = smp_session.liar(target_asks=True)
     third = smp_session.tell(MESSAGE_2, run.message_2(first)).numbers(MESSAGE_3)
     smp_session.tell(MESSAGE_4, run.message_4(third)).tells(True)

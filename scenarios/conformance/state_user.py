@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
@@ -96,7 +96,7 @@ def texts_go_out_unchanged_in_plaintext(context: Context) -> None:
         reply = target.user("send", text=text)
         check("user.text-refused", not reply.of(ActionRefused), expected=Kind.DATA, got=reply, case="ENCRYPTED")
         came = arrived(target, insider, reply)
-        check("user.text-not-encrypted", came == [text], expected=text, got=came)
+        check_equal("user.text-not-encrypted", came, [text])
         check("text.sent-in-clear", text not in reply.raw, expected=Kind.DATA, got=reply)
 
 
@@ -108,7 +108,7 @@ def texts_go_out_encrypted_in_a_session(context: Context) -> None:
         reply = target.user("send", text=text)
         reply.assert_sent("user.text-not-encrypted", Kind.DATA)
         came = arrived(target, insider, reply)
-        check("user.text-not-encrypted", came == [text], expected=text, got=came)
+        check_equal("user.text-not-encrypted", came, [text])
     target.user("end")
     target.assert_sent_in_clear(TEXTS[0], "user.end-not-to-plaintext")
 
@@ -123,7 +123,7 @@ def texts_are_refused_when_finished(context: Context) -> None:
     for text in TEXTS:
         refused = target.assert_not_sent(text).one(ActionRefused, "user.text-refusal-not-reported")
         action = refused.action
-        check("user.wrong-action-refused", action == "send", expected="send", got=action)
+        check_equal("user.wrong-action-refused", action, "send")
     target.user("end")
     reply = target.user("send", text=b"two")
     check("user.text-refused", not reply.of(ActionRefused), expected=b"two", got=reply, case="PLAINTEXT")
@@ -147,7 +147,7 @@ def tags_are_sent_until_plaintext_comes(context: Context) -> None:
         else:
             (message,) = reply.assert_sent("tag.sent-after-plaintext", Kind.PLAINTEXT, case=when)
             raw = wire.build(message)
-            check("text.not-sent-in-clear", raw == text, expected=text, got=raw, case=when)
+            check_equal("text.not-sent-in-clear", raw, text, case=when)
 
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     target = context.target_session(policy=policy)
@@ -181,7 +181,7 @@ def nothing_but_plaintext_is_tagged(context: Context) -> None:
             reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
         elif state == "encrypted":
             came = arrived(target, insider, reply)
-            check("tag.on-other-message", came == [b"hello"], expected=b"hello", got=came, case="a Data Message")
+            check_equal("tag.on-other-message", came, [b"hello"], case="a Data Message")
         else:
             reply.assert_sent("text.sent-after-end")
 
@@ -292,8 +292,7 @@ def stored_texts_are_sent_once_encrypted(context: Context) -> None:
         reply.one(SessionEstablished)
         if not target_begins:
             first = reply.kinds[:1]
-            before = first == [Kind.SIGNATURE]
-            check("user.stored-text-before-signature", before, expected=Kind.SIGNATURE, got=first)
+            check_equal("user.stored-text-before-signature", first, [Kind.SIGNATURE])
         came, texts = arrived(target, insider, reply), [b"first text", b"second text"]
         check("user.stored-text-not-sent", texts[1] in came, expected=texts, got=came)
         check("user.stored-text-sent-wrongly", came in (texts, texts[1:]), expected=texts, got=came)
@@ -318,7 +317,7 @@ def texts_typed_when_finished_are_kept(context: Context) -> None:
     new = target.insider(seed=b"again")
     came = arrived(target, new, target.handshake_by_insider(new))
     text = b"after the end"
-    check("user.text-typed-when-finished-lost", came == [text], expected=text, got=came)
+    check_equal("user.text-typed-when-finished-lost", came, [text])
     target.assert_session_alive(new)
     never_shown(target, "user.stored-text-sent-in-clear", text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
 from otterproof.harness.wire import Kind
@@ -168,7 +168,7 @@ def padding_that_is_sent(context: Context) -> None:
 
 
 def _whole(plain: Plaintext, text: bytes) -> None:
-    check("text.changed-on-the-way", plain.text == text, expected=text, got=plain.text)
+    check_equal("text.changed-on-the-way", plain.text, text)
     cut = [found for found in plain.tlvs if len(found.value) != found.length]
     check("tlv.sent-cut-short", not plain.rest and not cut, expected="whole TLVs", got=plain.rest or cut)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_4, SmpSession
@@ -115,5 +115,5 @@ def aborts_are_empty(context: Context) -> None:
         reply = smp_session.give(kind, value)
         reply.sends("smp.failure-not-aborted", ABORT, case=f"SMP message {kind - 1} in EXPECT1")
         length = reply.tlvs[0].length
-        check("smp.abort-not-empty", length == 0, expected=0, got=length, case=f"SMP message {kind - 1} in EXPECT1")
+        check_equal("smp.abort-not-empty", length, 0, case=f"SMP message {kind - 1} in EXPECT1")
     smp_session.is_in_expect1()

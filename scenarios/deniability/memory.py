@@ -11,7 +11,7 @@ from typing import cast
 
 from otterproof.harness import wire
 from otterproof.harness.targets.driver.party import DriverParty
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET
@@ -191,7 +191,7 @@ def a_stored_text_is_forgotten_once_it_is_sent(context: Context) -> None:
     insider = target.insider()
     reply = target.handshake_by_insider(insider)
     text = target.read(insider, reply.message(Kind.DATA)).text
-    check("user.stored-text-not-sent", text == b"it waits for a session", expected=b"it waits for a session", got=text)
+    check_equal("user.stored-text-not-sent", text, b"it waits for a session")
     target.assert_receives_text(insider, b"noted")
     target.assert_sends_text(insider, b"another one")
     absent(target, "deniability.sent-text-kept", b"it waits for a session", "the text")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import scenario
@@ -75,7 +75,7 @@ def the_target_would_have_taken_the_forgery(context: Context) -> None:
     case = "the MAC key of the first message"
     check("mac-reveal.used-key-not-revealed", bool(keys), expected="revealed", got="not revealed", case=case)
     again, same = context.encrypted()
-    check("driver.not-repeatable", same.ssid == insider.ssid, expected=insider.ssid, got=same.ssid, case="the ssid")
+    check_equal("driver.not-repeatable", same.ssid, insider.ssid, case="the ssid")
     forged = wire.build(forge(said[0], SAID, FORGED, keys[0]))
     again.receive(forged).assert_shown("deniability.forgery-not-accepted-in-time", FORGED)
 
@@ -110,4 +110,4 @@ def messages_are_not_signed(context: Context) -> None:
     plaintext = crypto.decrypt_data(message, keys.receiving_aes)
     remade = crypto.mac_data(crypto.encrypt_data(message, keys.receiving_aes, plaintext), keys.receiving_mac)
     genuine, made = wire.build(message), wire.build(remade)
-    check("deniability.message-not-remakable", made == genuine, expected=genuine, got=made)
+    check_equal("deniability.message-not-remakable", made, genuine)

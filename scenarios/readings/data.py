@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.testkit.reply import Reply
@@ -123,7 +123,7 @@ def heartbeats(context: Context) -> str:
         answers = target.receive(insider.data(b"text %d" % number)).messages(Kind.DATA)
         for answer in answers:
             flags, text = answer.number("flags"), target.read(insider, answer).text
-            check("data.heartbeat-not-flagged", flags == IGNORE_UNREADABLE, expected=IGNORE_UNREADABLE, got=flags)
+            check_equal("data.heartbeat-not-flagged", flags, IGNORE_UNREADABLE)
             check("data.heartbeat-with-text", not text, expected="no text", got=text)
         if answers:
             return "interval"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import PEER_TAG, Context, TargetSession, check
+from otterproof.harness.testkit.context import PEER_TAG, Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.probe import reading, same_answer
 from otterproof.harness.wire import Kind
@@ -54,7 +54,7 @@ def a_commit_that_is_sent_again(context: Context) -> str:
     again = target.receive(lower).message(Kind.DH_COMMIT)
     for field in ("encrypted_gx", "hashed_gx", "sender_tag"):
         before, now = own.value(field), again.value(field)
-        check("handshake.resent-commit-changed", now == before, expected=before, got=now, case=field)
+        check_equal("handshake.resent-commit-changed", now, before, case=field)
     return "same" if again.body == own.body else "filled"
 
 
