@@ -19,7 +19,6 @@ from otterproof.harness.targets import engines as targets
 from otterproof.harness.targets.driver import (
     TargetCrash,
     TargetDesync,
-    TargetError,
     TargetFailed,
     TargetHang,
     TargetUnsupported,
@@ -53,14 +52,6 @@ def raising(error: Exception) -> Callable[[Context], None]:
     return body
 
 
-def broken(error: TargetError, **more: str) -> TargetError:
-    """A target that broke down over a message."""
-    error.method = "receive"
-    for name, value in more.items():
-        setattr(error, name, value)
-    return error
-
-
 @pytest.mark.parametrize(
     ("error", "verdict", "check"),
     [
@@ -73,10 +64,10 @@ def broken(error: TargetError, **more: str) -> TargetError:
         ),
         (NotQuiescent(500, 1), Verdict.FAIL, "run.never-settles"),
         (TargetUnsupported("can't"), Verdict.FAIL, "driver.claim-not-kept"),
-        (broken(TargetCrash("signal"), how="sigsegv"), Verdict.CRASH, "crash.receive.sigsegv"),
-        (broken(TargetFailed("KeyError: 9"), how="KeyError"), Verdict.CRASH, "exception.receive.KeyError"),
-        (broken(TargetHang("slow")), Verdict.HANG, "hang.receive"),
-        (broken(TargetDesync("garbage")), Verdict.DESYNC, "desync.receive"),
+        (TargetCrash("signal", method="receive", how="sigsegv"), Verdict.CRASH, "crash.receive.sigsegv"),
+        (TargetFailed("KeyError: 9", method="receive", how="KeyError"), Verdict.CRASH, "exception.receive.KeyError"),
+        (TargetHang("slow", method="receive"), Verdict.HANG, "hang.receive"),
+        (TargetDesync("garbage", method="receive"), Verdict.DESYNC, "desync.receive"),
         (TargetHang("slow"), Verdict.HANG, "hang.target"),
         (ZeroDivisionError("our own fault"), Verdict.INFRA, ""),
     ],

@@ -85,9 +85,7 @@ class GuardedEngine(ActionDispatcher):
         try:
             return self._call(action, function)
         except _OutOfPatience:
-            hang = TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s")
-            hang.method = action
-            raise hang from None
+            raise TargetHang(f"{self._name}: {action} has not returned after {PATIENCE} s", method=action) from None
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
@@ -97,9 +95,8 @@ class GuardedEngine(ActionDispatcher):
         except (OtrError, KeyboardInterrupt, SystemExit, _OutOfPatience):
             raise
         except BaseException as error:  # a library in Rust that panics raises what is no Exception
-            crash = TargetCrash(f"{self._name}: {action} raises {type(error).__name__}: {error}")
-            crash.method, crash.how = action, type(error).__name__
-            raise crash from error
+            kind = type(error).__name__
+            raise TargetCrash(f"{self._name}: {action} raises {kind}: {error}", method=action, how=kind) from error
 
 
 class _OutOfPatience(BaseException):

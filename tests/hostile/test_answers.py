@@ -41,7 +41,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_too_many_values_are_not_even_decoded(value: bytes, decoded: list[str]) -> None:
     many = b"[" + b",".join([value] * (MAX_VALUES + 1)) + b"]"
     with pytest.raises(TargetDesync, match=f"more than {MAX_VALUES} values") as caught:
-        result_of(HEAD + many + FOOT, 1, "x")
+        result_of(HEAD + many + FOOT, 1, "x", "receive")
     assert len(str(caught.value)) < 500
     assert decoded == []
 
@@ -52,7 +52,7 @@ def test_too_many_values_are_not_even_decoded(value: bytes, decoded: list[str]) 
     ids=["marks", "quotes", "backslashes", "escaped quotes"],
 )
 def test_what_a_text_holds_does_not_count(text: str) -> None:
-    assert result_of(HEAD + json.dumps([text, "x"]).encode() + FOOT, 1, "x") == [text, "x"]
+    assert result_of(HEAD + json.dumps([text, "x"]).encode() + FOOT, 1, "x", "receive") == [text, "x"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_a_text_holds_does_not_count(text: str) -> None:
 def test_a_string_without_an_end_is_gone_through_once(open_string: bytes) -> None:
     """With one pass too many for each quote, this would take hours."""
     with pytest.raises(TargetDesync):
-        result_of(HEAD + open_string + b"\n", 1, "x")
+        result_of(HEAD + open_string + b"\n", 1, "x", "receive")
 
 
 def made(statement: str) -> DriverTarget:

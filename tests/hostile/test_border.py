@@ -55,10 +55,10 @@ def writable(value: object) -> bool:
 def test_a_value_is_let_in_as_it_is_unless_it_cannot_be_written_down(value: object) -> None:
     said = line(json.dumps(value))
     if writable(value):
-        assert result_of(said, 1, "x") == value
+        assert result_of(said, 1, "x", "receive") == value
     else:
         with pytest.raises(TargetDesync, match=r"U\+D[89A-F][0-9A-F]{2} stands alone, so the text is not valid"):
-            result_of(said, 1, "x")
+            result_of(said, 1, "x", "receive")
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,14 @@ def test_a_value_is_let_in_as_it_is_unless_it_cannot_be_written_down(value: obje
 )
 def test_what_is_refused(result: str, why: str) -> None:
     with pytest.raises(TargetDesync, match=why) as caught:
-        result_of(line(result), 1, "x")
+        result_of(line(result), 1, "x", "receive")
     assert len(str(caught.value)) < 500
 
 
 def test_what_looks_alike_is_taken() -> None:
-    assert result_of(line(r'["\ud83d\ude00", "\\ud800", "\u0000", -0, -0.0, 18446744073709551615]'), 1, "x") == [
+    assert result_of(
+        line(r'["\ud83d\ude00", "\\ud800", "\u0000", -0, -0.0, 18446744073709551615]'), 1, "x", "receive"
+    ) == [
         "\U0001f600",
         r"\ud800",
         "\0",
@@ -95,7 +97,7 @@ def test_what_looks_alike_is_taken() -> None:
 def test_words_of_an_error_are_one_line_and_printable(code: int) -> None:
     said = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "\x1b]0;x\x07\ny" + "\x9b" * 100_000}}
     with pytest.raises((TargetUnsupported, TargetFailed, TargetDesync)) as caught:
-        result_of(json.dumps(said).encode(), 1, "x")
+        result_of(json.dumps(said).encode(), 1, "x", "receive")
     assert str(caught.value).isprintable()
     assert r"\x1b]0;x\x07\ny\x9b" in str(caught.value)
     assert len(str(caught.value)) < 2200

@@ -92,11 +92,12 @@ def shown_words(text: str, most: int = _MESSAGE) -> str:
     return whole if len(whole) <= most else f"{whole[: most - 3]}..."
 
 
-def result_of(line: bytes, request_id: int, what: str) -> Any:
-    """The result in the answer to a request. `what` begins every message.
+def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
+    """The result in the answer of the target of that name to a request.
 
     TargetUnsupported and TargetFailed when the target answers so, TargetDesync when this is no answer to that request.
     """
+    what = f"{name}: {method}"
     answer = _parsed(line, what)
     number = answer.get("id")
     if type(number) is not int or number != request_id:
@@ -112,12 +113,10 @@ def result_of(line: bytes, request_id: int, what: str) -> Any:
     if type(code) is not int or not isinstance(message, str):
         raise TargetDesync(f"{what}: an error has a code and a message: {shown(line)}")
     if code in (UNSUPPORTED, METHOD_NOT_FOUND):
-        raise TargetUnsupported(f"{what}: {shown_words(message)}")
+        raise TargetUnsupported(f"{what}: {shown_words(message)}", method=method)
     if code == LIBRARY_FAILED:
-        failed = TargetFailed(f"{what}: {shown_words(message)}")
         named = _ERROR_CLASS.match(message)
-        failed.how = named[1] if named else ""
-        raise failed
+        raise TargetFailed(f"{what}: {shown_words(message)}", method=method, how=named[1] if named else "")
     raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
 
 

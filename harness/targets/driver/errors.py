@@ -18,10 +18,13 @@ class TargetError(CommandError):
     name of a signal, exit-1, or the class of an error; "" if that is not known.
     """
 
-    method: str = ""
-    how: str = ""
     #: What it is called in the ids below; "" for errors that are not the target's failures.
     kind: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, method: str = "", how: str = "") -> None:
+        super().__init__(message)
+        self.method = method
+        self.how = how
 
     @property
     def check(self) -> str:
@@ -58,7 +61,10 @@ class TargetCrash(TargetError):
     """
 
     kind = "crash"
-    code: int | None = None
+
+    def __init__(self, message: str, *, method: str = "", how: str = "", code: int | None = None) -> None:
+        super().__init__(message, method=method, how=how)
+        self.code = code
 
 
 class TargetHang(TargetError):

@@ -53,12 +53,12 @@ class GivingUp:
         if self.limit and max(self._hangs[method], self._crashes[method]) >= self.limit:
             raise TargetGivenUp(
                 f"{name}: {method} is given up: it failed {self.limit} times in a row, the last time so: "
-                f"{self._last[method]}\n(--give-up-after sets how often)"
+                f"{self._last[method]}\n(--give-up-after sets how often)",
+                method=method,
             )
         try:
             yield
         except TargetError as error:
-            error.method = method
             if isinstance(error, TargetHang | TargetDesync | TargetCrash):
                 self.failed(method, error)
             raise

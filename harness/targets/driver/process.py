@@ -82,6 +82,7 @@ class DriverProcess:
         self._stderr = bytearray()
         self._limit = memory_limit()
         self._last = ""
+        self._method = ""  # that the errors are about
         self._leaving = False
         try:
             self._process = Guarded([str(word) for word in command], self._limit)
@@ -114,8 +115,9 @@ class DriverProcess:
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
         """Ask, and wait for the result. TargetError; after all but Unsupported and Failed the process is dead."""
+        self._method = "exit" if self._leaving else method
         if self.closed:
-            raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended")
+            raise TargetCrash(f"{self.name}: {method} was called on a driver that has ended", method=self._method)
         self._next_id += 1
         request: dict[str, Any] = {"jsonrpc": "2.0", "id": self._next_id, "method": method}
         if params is not None:
@@ -127,7 +129,7 @@ class DriverProcess:
             self._trace(">", line)
             self._trace("<", answer)
         try:
-            return result_of(answer, self._next_id, f"{self.name}: {method}")
+            return result_of(answer, self._next_id, self.name, method)
         except TargetDesync as error:
             raise self.end(TargetDesync, str(error)) from None
 
@@ -246,9 +248,7 @@ class DriverProcess:
             how, word = f"ended with exit code {code}", f"exit-{code}"
         else:
             how, word = f"killed by {name_of(-code)}", name_of(-code).lower().replace(" ", "-")
-        error = TargetCrash(f"{before}{how}{after}{self._tail()}")
-        error.code, error.how = code, word
-        return error
+        return TargetCrash(f"{before}{how}{after}{self._tail()}", method=self._method, how=word, code=code)
 
     def end(self, kind: type[TargetError], what: str) -> TargetError:
         """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
@@ -257,7 +257,7 @@ class DriverProcess:
             if not as_asked:
                 return self._crash(f"{what}; then ")
         self.close()
-        return kind(what + self._tail())
+        return kind(what + self._tail(), method=self._method)
 
     def _ends_within(self, seconds: float) -> bool:
         """Whether the process ends by itself, given that time."""

@@ -156,7 +156,6 @@ class DriverTarget:
     def desync(self, what: str) -> NoReturn:
         """End the process, for it has answered with something that is no answer: TargetDesync."""
         error = self._process.end(TargetDesync, f"{self.name}: {what}")
-        error.method = self._method or "hello"
         if self._method:
             self.giving_up.failed(self._method, error)
         self._broken = True
@@ -207,23 +206,16 @@ class DriverTarget:
 
     def _shut_down(self) -> None:
         try:
-            self._end_process()
-        except TargetError as error:
-            self._unclaimed.append(error)
-
-    def _end_process(self) -> None:
-        try:
             self._process.shutdown(self._time_limit)
         except TargetError as error:
-            error.method = "exit"
-            raise
+            self._unclaimed.append(error)
 
     def end(self) -> None:
         """Have all parties forgotten and the process end, in a case that is about that. TargetError. The next case gets
         a new process.
         """
         self.finish()
-        self._end_process()
+        self._process.shutdown(self._time_limit)
 
     def leave(self) -> None:
         """End the process as a driver wants to be ended, when all cases are over.
