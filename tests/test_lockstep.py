@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from otterproof.harness.simulation.moves import Deliver, Tick, User
-from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.simulation.world import Step, StepFailure, World
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.lockstep import Divergence, LockstepParty
 from otterproof.harness.testkit.context import PEER, TARGET, Context
@@ -147,7 +147,7 @@ def test_a_failure_is_a_step_too() -> None:
     made.network.send("a", b"fail")
     with pytest.raises(RuntimeError):
         made.apply(Deliver("b"))
-    assert seen[0].failure == "RuntimeError: no"
+    assert seen[0].failure == StepFailure("RuntimeError: no")
     assert seen[0].events == ()
 
 

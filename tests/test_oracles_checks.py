@@ -14,8 +14,9 @@ import pytest
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure, base
-from otterproof.harness.simulation.world import Step
+from otterproof.harness.simulation.world import Step, StepFailure
 from otterproof.harness.spec import checks
+from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -370,7 +371,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
     ("leaks.private-text-in-message", "talk", 0, text_leaks),
     ("leaks.sent-after-end", "in_the_clear", 0, events(_send_in_finished, lambda seen: [OutgoingMessage(b"made up")])),
     # bounds
-    ("bounds.breaks-down", "talk", 0, lambda step: replace(step, failure="ValueError: made up")),
+    ("bounds.breaks-down", "talk", 0, lambda step: replace(step, failure=StepFailure("ValueError: made up"))),
     ("bounds.wrong-refusal", "talk", 0, added(SECURE, ActionRefused("send", RefuseReason.WRONG_STATE))),
     ("bounds.refusal-without-reason", "tampering", 0, event(MessageRejected, reason=RejectReason.UNSPECIFIED)),
     ("bounds.bad-header-accepted", "garbage", 0, removed(has(MessageRejected, reason=RejectReason.BAD_ARMOUR))),
@@ -404,6 +405,13 @@ def test_it_objects_to_a_change(check: str, program: str, setup: int, change: Ch
     assert caught.value.expected
     assert caught.value.got
     assert "<" not in str(caught.value), "a value shows as Python"
+
+
+@pytest.mark.slow
+def test_an_action_that_the_target_does_not_support_is_no_breakdown() -> None:
+    failure = StepFailure.of(TargetUnsupported("no time"))
+    assert failure == StepFailure("TargetUnsupported: no time", unsupported=True)
+    assert show("bounds", "talk", 0, lambda step: replace(step, failure=failure))
 
 
 @pytest.mark.parametrize("oracle", sorted({check.partition(".")[0] for check, *_ in CHECKS}))

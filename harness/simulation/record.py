@@ -13,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict, move_to_json
-from otterproof.harness.simulation.world import Step
+from otterproof.harness.simulation.world import Step, StepFailure
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.party import ActionDispatcher
 from otterproof.implementations.contract import Engine, Event, PartySnapshot, Policy
@@ -60,7 +60,7 @@ def write_step(writer: TranscriptWriter, step: Step) -> None:
             step.events,
             snapshot=step.after,
             move=move,
-            failure=step.failure,
+            failure=None if step.failure is None else step.failure.text,
         )
     except JsonFormError as error:  # an engine that is wrong can answer anything
         failure = f"the answer can't be written down: {error}"
@@ -116,7 +116,7 @@ class Recorded(ActionDispatcher):
             events: Sequence[Event] = getattr(self._engine, action)(**given) or ()
             after = self._engine.inspect()
         except Exception as error:
-            self._add(action, given, (), None, f"{type(error).__name__}: {error}")
+            self._add(action, given, (), None, StepFailure.of(error))
             raise
         self._add(action, given, events, after, None)
         return events
@@ -127,7 +127,7 @@ class Recorded(ActionDispatcher):
         args: Mapping[str, object],
         events: Sequence[Event],
         after: PartySnapshot | None,
-        failure: str | None,
+        failure: StepFailure | None,
     ) -> None:
         number = self._record.taken + 1
         self._record.add(Step(number, self._now, self._name, action, args, events, None, after, None, failure))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from otterproof.harness.simulation.transcript import Header, Party, PartyInfo, Step, Transcript
+from otterproof.harness.simulation.world import StepFailure
 from otterproof.harness.targets.party import state_of
 from otterproof.implementations.actions import perform
 from otterproof.implementations.contract import Event, OtrError, PartySnapshot
@@ -103,7 +104,7 @@ def _run(party: Party, step: Step, failures: tuple[type[Exception], ...]) -> Rep
         if step.snapshot is not None:
             snapshot = state_of(party)
     except failures as error:
-        failure = f"{type(error).__name__}: {error}"
+        failure = StepFailure.of(error).text
     failed_alike = failure is not None and step.failure is not None
     same_snapshot = snapshot is None or snapshot == step.snapshot
     if failed_alike or (failure == step.failure and events == step.events and same_snapshot):

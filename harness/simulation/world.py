@@ -15,8 +15,22 @@ from otterproof.harness.simulation.moves import Move, Settle, Tick, User
 from otterproof.harness.simulation.network import Network
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, Inspectable, Party
 from otterproof.implementations.contract import Event, OutgoingMessage, PartySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """How a party failed to answer. unsupported: the target declares that it can't do what it was asked to do."""
+
+    text: str
+    unsupported: bool = False
+
+    @classmethod
+    def of(cls, error: Exception) -> StepFailure:
+        """The failure that an error of the party means."""
+        return cls(f"{type(error).__name__}: {error}", isinstance(error, TargetUnsupported))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +38,7 @@ class Step:
     """One input to one party and its result.
 
     action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
-    state, None for a party that can't be looked into.
+    state, None for a party that can't be looked into. failure: how it failed to answer, else None.
     """
 
     number: int
@@ -36,7 +50,7 @@ class Step:
     before: PartySnapshot | None
     after: PartySnapshot | None
     move: Move | None
-    failure: str | None = None
+    failure: StepFailure | None = None
 
 
 Watcher = Callable[[Step], None]
@@ -91,7 +105,7 @@ class World:
         try:
             events = cast(Sequence[Event] | None, getattr(party, action)(**args)) or ()
         except Exception as error:
-            failure = f"{type(error).__name__}: {error}"
+            failure = StepFailure.of(error)
             self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))
             raise
         after = inspectable.inspect() if inspectable is not None else None

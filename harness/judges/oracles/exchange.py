@@ -9,7 +9,6 @@ from dataclasses import replace
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import ALLOW, Observation, Reader, Sent
-from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
@@ -316,8 +315,8 @@ class Bounds(Oracle):
         step = view.step
         if step.failure is not None:
             # A target may declare that it does not support an action.
-            if not step.failure.startswith(TargetUnsupported.__name__):
-                self.fail("bounds.breaks-down", view, expected="events, or none", got=step.failure)
+            if not step.failure.unsupported:
+                self.fail("bounds.breaks-down", view, expected="events, or none", got=step.failure.text)
             return
         if step.action == "receive":
             self._received(view)
