@@ -100,16 +100,16 @@ def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
         (ENTRY + ENTRY, r"entry 2 .*entry 1 \(scenario area.one\) says it already"),
         (ENTRY + ENTRY.replace("area.one", "area.one[v3]"), "says it already"),
         (ENTRY + "expires = 2026-01-31\n", "expired on 2026-01-31; fix the target, or decide again"),
-        (ENTRY + 'expires = "soon"\n', "write a date without quotes"),
-        (ENTRY + 'requirement = "DATA-CTR-2"\n', "either scenario or requirement"),
-        (ENTRY.replace("reason", "raison"), "unknown field 'raison'.*\n.*reason must be a text"),
+        (ENTRY + 'expires = "soon"\n', "expires is not a date. Write it without quotes: 2027"),
+        (ENTRY + 'requirement = "DATA-CTR-2"\n', "it has both scenario and requirement, or neither"),
+        (ENTRY.replace("reason", "raison"), "unknown field 'raison'.*\n.*the field 'reason' is missing"),
         (
             ENTRY.replace("check", "message"),
             "1 of 1 entries have the text of a failure in place of its check, as earlier versions did; run with --fix",
         ),
         (ENTRY.replace("deviation", "deviatoin"), r"unknown key 'deviatoin'; entries begin with \[\[deviation\]\]"),
         ("[[deviation", "is not TOML"),
-        ("deviation = [1]\n", "entry 1 is not a table"),
+        ("deviation = [1]\n", "entry 1: it is not a table"),
         ("deviation = 5\n", r"'deviation' is 5; entries begin with"),
     ],
 )
@@ -198,7 +198,7 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main(["check", "reference", "--known", str(path), "--fix", "--without", "smp"]) == exits.USAGE
     assert "leave --only and --without out" in capsys.readouterr().err
     assert cli.main(["check", "reference", "--known", str(path)]) == exits.USAGE
-    assert "either scenario or requirement" in capsys.readouterr().err
+    assert "it has both scenario and requirement, or neither" in capsys.readouterr().err
 
 
 def test_the_files_that_are_shipped() -> None:

@@ -1,8 +1,8 @@
 """Reading the entries of the tables (TOML files), with every mistake located.
 
-The requirements, the choices and the checks are tables of entries; each has its own fields, and all are read in this
-way. A mistake is a `Problem`: where it is, what is wrong, and what to do about it. An entry that has mistakes is still
-read as far as possible, so that one mistake does not cause a dozen more.
+The requirements, the choices, the checks and the known deviations are tables of entries; each has its own fields, and
+all are read in this way. A mistake is a `Problem`: where it is, what is wrong, and what to do about it. An entry that
+has mistakes is still read as far as possible, so that one mistake does not cause a dozen more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,6 +85,14 @@ class Entry:
             self.problem(f"{key} is not a whole number", "Write it without quotes")
             return 0
         return value
+
+    def date(self, key: str) -> date | None:
+        """A date without a time of day; None where the field is missing or wrong."""
+        value = self._fields.get(key)
+        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+            return value
+        self.problem(f"{key} is not a date", "Write it without quotes: 2027-06-30")
+        return None
 
     def strings(self, key: str) -> tuple[str, ...]:
         value = self._fields.get(key, [])

@@ -11,6 +11,7 @@ from typing import Any
 
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.entries import Entry, Fields, Problem
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
@@ -25,7 +26,7 @@ VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 #: What a file is called when it can't be read.
 WHAT = "a file of known deviations"
 
-_FIELDS = ("scenario", "requirement", "check", "reason", "expires")
+_FIELDS: Fields = {"scenario": False, "requirement": False, "check": True, "reason": True, "expires": False}
 
 #: Fields that entries had when a failure was known by the beginning of its text.
 _EARLIER = frozenset({"message", "verdict"})
@@ -95,6 +96,7 @@ def load(
         f"{path}: unknown key {key!r}; entries begin with [[deviation]]" for key in content.keys() - {"deviation"}
     ]
     entries: list[Deviation] = []
+    found: list[Problem] = []
     tables = content.get("deviation", [])
     if not isinstance(tables, list):
         raise DeviationError([f"{path}: 'deviation' is {tables!r:.60}; entries begin with [[deviation]]"])
@@ -103,9 +105,10 @@ def load(
         what = f"{path}: {earlier} of {len(tables)} entries have the text of a failure in place of its check"
         raise DeviationError([f"{what}, as earlier versions did; run with --fix, which keeps the reasons"])
     for number, fields in enumerate(tables, start=1):
-        entry = read_entry(fields, number, str(path), problems)
+        entry = read_entry(fields, number, str(path), found)
         if entry is not None:
             entries.append(entry)
+    problems += map(str, found)
     problems += check(entries, scenarios, requirements, today, str(path))
     if problems:
         raise DeviationError(problems)
@@ -138,23 +141,18 @@ def check(
             yield f"{where}: {entry}: it expired on {entry.expires}; {advice}"
 
 
-def read_entry(fields: object, number: int, where: str, problems: list[str]) -> Deviation | None:
-    """An entry, or None with one more problem."""
+def read_entry(fields: object, number: int, where: str, problems: list[Problem]) -> Deviation | None:
+    """An entry, or None with more problems."""
     here = f"{where}: entry {number}"
-    if not isinstance(fields, Mapping):
-        problems.append(f"{here} is not a table; entries begin with [[deviation]]")
+    if not isinstance(fields, dict):
+        problems.append(Problem(here, "it is not a table", "Begin each entry with [[deviation]]"))
         return None
-    found = [f"{here}: unknown field {key!r}; there are {', '.join(_FIELDS)}" for key in fields if key not in _FIELDS]
+    before = len(problems)
+    entry = Entry(here, "known deviation", "", fields, _FIELDS, problems)
     if ("scenario" in fields) == ("requirement" in fields):
-        found.append(f"{here}: it must have either scenario or requirement")
+        entry.problem("it has both scenario and requirement, or neither", "Give it one of the two")
     about = "scenario" if "scenario" in fields else "requirement"
-    for key in (about, "check", "reason"):
-        if not isinstance(fields.get(key), str) or not fields[key].strip():
-            found.append(f"{here}: {key} must be a text that is not empty")
-    expires = fields.get("expires")
-    if expires is not None and type(expires) is not date:
-        found.append(f"{here}: expires is {expires!r}; write a date without quotes: 2027-06-30")
-    problems += found
-    if found:
-        return None
-    return Deviation(about, fields[about], fields["check"], fields["reason"], expires, number)
+    read = Deviation(
+        about, entry.string(about), entry.string("check"), entry.string("reason"), entry.date("expires"), number
+    )
+    return read if len(problems) == before else None
