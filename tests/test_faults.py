@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_every_edit_changes_the_program() -> None:
 def test_no_two_faults_are_the_same() -> None:
     edits = Counter(frozenset(fault.edits) for fault in faults().values())
     assert [count for count in edits.values() if count > 1] == []
+
+
+def test_edits_use_names_that_exist(tmp_path: Path) -> None:
+    """An engine that fails with NameError is noticed, too, but it is not the fault that the entry describes."""
+    sources = engine_sources()
+    for name, fault in faults().items():
+        for file in {edit.file for edit in fault.edits}:
+            source = edited(sources[file], [edit for edit in fault.edits if edit.file == file], name)
+            (tmp_path / f"{name}-{file.replace('/', '-')}").write_text(source, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F821,F823", "."]
+    checked = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.slow
