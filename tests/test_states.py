@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from otterproof.harness.judges.oracles.states import COLLISION, TRANSITIONS, Reply, Transition
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Claim
@@ -16,11 +17,14 @@ from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui.terminal import as_json
+from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import VERSIONS, AuthState, MessageState
 from otterproof.scenarios.conformance import cells
 from otterproof.scenarios.conformance.cells_play import MESSAGES, Position, Unreached, probe, visit, walk
 
 load()
+
+_VERSIONS_AND_STATES = [(version, message) for version in VERSIONS for message in MessageState]
 
 
 def test_every_cell_has_one_row() -> None:
@@ -74,6 +78,26 @@ def test_claims_and_readings_exist() -> None:
         assert {Claim.parse(claim).requirement for claim in row.claims} <= table.requirements.keys()
         assert not row.reading or row.reading in table.readings
         assert row.reading or (row.or_sends is None and row.or_auth is None)
+
+
+def test_a_handshake_message_does_the_same_in_each_version_and_message_state() -> None:
+    """The oracle on states reads its transitions off the cells of one version and message state."""
+    names = [one.name for one in INPUTS if one.name.partition("_")[0] in ("commit", "dh", "reveal", "signature")]
+    assert len(names) == 13
+    for auth in AuthState:
+        for name in names:
+            alike = [Cell(version, message, auth, name, Setting.USUAL) for version, message in _VERSIONS_AND_STATES]
+            assert len({id(find(ROWS, cell)) for cell in alike}) == 1
+
+
+def test_the_oracle_reads_its_transitions_off_the_table() -> None:
+    none, dhkey, revealsig, sig = AuthState
+    answered = {(one, Kind.DH_COMMIT) for one in AuthState} | {(dhkey, Kind.DH_KEY), (sig, Kind.DH_KEY)}
+    completed = {(revealsig, Kind.REVEAL_SIGNATURE), (sig, Kind.SIGNATURE)}
+    assert TRANSITIONS.keys() == answered | completed
+    assert {key for key, one in TRANSITIONS.items() if one.completes} == completed
+    assert TRANSITIONS[none, Kind.DH_COMMIT] == Transition(revealsig, Reply.NEW, Kind.DH_KEY, False)
+    assert Transition(dhkey, Reply.SAME, Kind.DH_COMMIT, False) == COLLISION
 
 
 def test_counts_are_reported() -> None:

@@ -39,23 +39,6 @@ _FLAGS = {
     Setting.ERROR_STARTS: Policy.ERROR_START_AKE,
 }
 
-#: The kind of message that goes out, for what the table says.
-_KINDS = {
-    Sent.QUERY: Kind.QUERY,
-    Sent.TEXT: Kind.PLAINTEXT,
-    Sent.TAGGED: Kind.TAGGED_PLAINTEXT,
-    Sent.COMMIT: Kind.DH_COMMIT,
-    Sent.COMMIT_AGAIN: Kind.DH_COMMIT,
-    Sent.DH_KEY: Kind.DH_KEY,
-    Sent.DH_KEY_AGAIN: Kind.DH_KEY,
-    Sent.REVEAL: Kind.REVEAL_SIGNATURE,
-    Sent.REVEAL_AGAIN: Kind.REVEAL_SIGNATURE,
-    Sent.SIGNATURE: Kind.SIGNATURE,
-    Sent.DATA: Kind.DATA,
-    Sent.DATA_END: Kind.DATA,
-    Sent.ERROR: Kind.ERROR,
-}
-
 TEXT = b"a text of the user's"
 
 
@@ -258,7 +241,7 @@ def visit(at: Position, cell: Cell) -> None:
 def _check_reply(at: Position, cell: Cell, reply: Reply, before: tuple[Message | None, ...]) -> None:
     row, check_id = filled()[cell], reaction_check(cell)
     allowed = [row.sends] if row.or_sends is None else [row.sends, row.or_sends]
-    right = reply.kinds in [[_KINDS[sent] for sent in sends] for sends in allowed]
+    right = reply.kinds in [[Kind(sent.kind) for sent in sends] for sends in allowed]
     wanted = ", or ".join(", ".join(sends) or "nothing" for sends in allowed)
     check(check_id, right, expected=f"goes out: {wanted}", got=reply)
     for sent, message in zip(row.sends, reply.sent, strict=False):
@@ -273,15 +256,15 @@ def _check_sent(at: Position, check_id: str, sent: Sent, message: Message, befor
         check_equal("state.answer-in-other-version", message.version, at.version, case=case)
     if sent in (Sent.COMMIT, Sent.COMMIT_AGAIN):
         same = commit is not None and commit.data("hashed_gx") == message.data("hashed_gx")
-        _check_again(check_id, same, sent is Sent.COMMIT_AGAIN, case)
+        _check_again(check_id, same, sent.again, case)
         at.commit, at.reveal = message, None
     elif sent in (Sent.DH_KEY, Sent.DH_KEY_AGAIN):
         same = dh_key is not None and dh_key.number("gy") == message.number("gy")
-        _check_again(check_id, same, sent is Sent.DH_KEY_AGAIN, case)
+        _check_again(check_id, same, sent.again, case)
         at.dh_key, at.new = message, at.commits
     elif sent in (Sent.REVEAL, Sent.REVEAL_AGAIN):
         same = reveal is not None and wire.build(reveal) == wire.build(message)
-        _check_again(check_id, same, sent is Sent.REVEAL_AGAIN, case)
+        _check_again(check_id, same, sent.again, case)
         at.reveal = message
     elif sent is Sent.QUERY:
         offered = wire.offered_versions(message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import ALLOW, HANDSHAKE, Observation, Reader, Sent
+from otterproof.harness.spec.states import ROWS, Cell, Setting, Shown, find
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -44,37 +45,44 @@ class Transition:
 
     then: AuthState
     reply: Reply
-    kind: Kind | None = None
-    completes: bool = False
+    kind: Kind | None
+    completes: bool
 
 
-_KEY_NEW = Transition(AuthState.AWAITING_REVEALSIG, Reply.NEW, Kind.DH_KEY)
+def _transition(auth: AuthState, name: str) -> Transition | None:
+    """What the state tables say of an input in an authentication state; None where it is ignored or can't come.
 
-#: (authentication state, message) -> what happens; a message that is missing here is refused. [State transitions]
-TRANSITIONS: dict[tuple[AuthState, Kind], Transition] = {
-    # [COMMIT-NONE-1, COMMIT-NONE-2]
-    (AuthState.NONE, Kind.DH_COMMIT): _KEY_NEW,
-    # If their hash is the higher one; otherwise COLLISION. [COMMIT-DHKEY-5, COMMIT-DHKEY-6]
-    (AuthState.AWAITING_DHKEY, Kind.DH_COMMIT): _KEY_NEW,
-    # [COMMIT-REVEALSIG-1, COMMIT-REVEALSIG-3]
-    (AuthState.AWAITING_REVEALSIG, Kind.DH_COMMIT): Transition(AuthState.AWAITING_REVEALSIG, Reply.SAME, Kind.DH_KEY),
-    # [COMMIT-SIG-1, COMMIT-SIG-2]
-    (AuthState.AWAITING_SIG, Kind.DH_COMMIT): _KEY_NEW,
-    # [DHKEY-DHKEY-1, DHKEY-DHKEY-2]
-    (AuthState.AWAITING_DHKEY, Kind.DH_KEY): Transition(AuthState.AWAITING_SIG, Reply.NEW, Kind.REVEAL_SIGNATURE),
-    # [DHKEY-SIG-1]
-    (AuthState.AWAITING_SIG, Kind.DH_KEY): Transition(AuthState.AWAITING_SIG, Reply.SAME, Kind.REVEAL_SIGNATURE),
-    # [REVEAL-ACCEPT-2, REVEAL-ACCEPT-3, REVEAL-ACCEPT-4]
-    (AuthState.AWAITING_REVEALSIG, Kind.REVEAL_SIGNATURE): Transition(
-        AuthState.NONE, Reply.NEW, Kind.SIGNATURE, completes=True
-    ),
-    # [SIG-ACCEPT-2, SIG-ACCEPT-3]
-    (AuthState.AWAITING_SIG, Kind.SIGNATURE): Transition(AuthState.NONE, Reply.NONE, completes=True),
+    It is the same in each version and message state.
+    """
+    row = find(ROWS, Cell(3, MessageState.PLAINTEXT, auth, name, Setting.USUAL))
+    if row.impossible or (not row.sends and row.shows is Shown.NOTHING):
+        return None
+    sent = row.sends[0] if row.sends else None
+    then, completes = row.auth or auth, row.shows is Shown.ESTABLISHED
+    if sent is None:
+        return Transition(then, Reply.NONE, None, completes)
+    return Transition(then, Reply.SAME if sent.again else Reply.NEW, Kind(sent.kind), completes)
+
+
+#: The inputs of the state tables that a handshake message can be, if it is not refused; all but those of COLLISION.
+_INPUTS = {
+    Kind.DH_COMMIT: ("commit", "commit_higher"),
+    Kind.DH_KEY: ("dh_key", "dh_key_same"),
+    Kind.REVEAL_SIGNATURE: ("reveal",),
+    Kind.SIGNATURE: ("signature",),
 }
 
-#: Our own D-H Commit has the higher hash: theirs is ignored, and ours is sent again. [COMMIT-DHKEY-2, COMMIT-DHKEY-3,
-#: COMMIT-DHKEY-4, COMMIT-DHKEY-8]
-COLLISION = Transition(AuthState.AWAITING_DHKEY, Reply.SAME, Kind.DH_COMMIT)
+#: (authentication state, message) -> what happens; a message that is missing here is refused. [harness/spec/states]
+TRANSITIONS: Mapping[tuple[AuthState, Kind], Transition] = {
+    (auth, kind): transition
+    for auth in AuthState
+    for kind, names in _INPUTS.items()
+    for name in names
+    if (transition := _transition(auth, name)) is not None
+}
+
+#: The party's own D-H Commit has the higher hash.
+COLLISION = _transition(AuthState.AWAITING_DHKEY, "commit_lower")
 
 
 class States(Oracle):

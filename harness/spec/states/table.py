@@ -56,6 +56,33 @@ class Sent(StrEnum):
     DATA_END = "Data Message with a type 1 TLV"
     ERROR = "Error Message"
 
+    @property
+    def kind(self) -> str:
+        """The kind of the message, as the codec of the harness names it. [harness/wire/message.py]"""
+        return _KINDS[self]
+
+    @property
+    def again(self) -> bool:
+        """Whether it is the message that went out before."""
+        return self in (Sent.COMMIT_AGAIN, Sent.DH_KEY_AGAIN, Sent.REVEAL_AGAIN)
+
+
+_KINDS = {
+    Sent.QUERY: "query",
+    Sent.TEXT: "plaintext",
+    Sent.TAGGED: "tagged_plaintext",
+    Sent.COMMIT: "dh_commit",
+    Sent.COMMIT_AGAIN: "dh_commit",
+    Sent.DH_KEY: "dh_key",
+    Sent.DH_KEY_AGAIN: "dh_key",
+    Sent.REVEAL: "reveal_signature",
+    Sent.REVEAL_AGAIN: "reveal_signature",
+    Sent.SIGNATURE: "signature",
+    Sent.DATA: "data",
+    Sent.DATA_END: "data",
+    Sent.ERROR: "error",
+}
+
 
 class Shown(StrEnum):
     """What the user is shown or told, as far as every driver tells it; the value is for people."""
