@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -219,3 +220,18 @@ def test_dissection_shows_fields_and_problems() -> None:
     assert "next_dh" in text
     assert "!  cut short" in text
     assert "offers 2, 3" in wire.dissect(b"?OTRv23?")
+
+
+def joined(messages: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    """What a party sends, as whole messages, each with the number of pieces in which it went out."""
+    joiner = wire.Joiner()
+    found = [joiner.add(raw, wire.parse(raw)) for raw in messages]
+    return [(one.raw, len(one.pieces)) for one in found if one is not None]
+
+
+def test_fragments_among_other_messages_are_joined() -> None:
+    first, second, third = (b"?OTR,%d,3,%s," % (k, piece) for k, piece in ((1, b"a"), (2, b"b"), (3, b"c")))
+    assert joined([b"hi", first, second, third, b"bye"]) == [(b"hi", 1), (b"abc", 3), (b"bye", 1)]
+    assert joined([first, third, second]) == [(b"ac", 2)], "the last one ends the message"
+    assert joined([first, b"hi", second, third]) == [(b"hi", 1), (b"bc", 2)], "other messages drop what came before"
+    assert joined([b"?OTR,1,1,a,", b"?OTR,1,2,"]) == [(b"a", 1), (b"?OTR,1,2,", 1)]

@@ -77,9 +77,6 @@ MESSAGE_CHECKS: Mapping[Kind, str] = {
     Kind.DATA: "message.data-not-sent",
 }
 
-FRAGMENTS = (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3)
-
-
 #: Stands for a value that a demand does not give.
 _LEFT_OUT = object()
 
@@ -138,16 +135,12 @@ def fail(
 def whole(messages: Sequence[bytes]) -> list[Message]:
     """Messages as they were sent, parsed; fragments that follow each other become the message they were cut from."""
     found: list[Message] = []
-    pieces: list[bytes] = []
+    joiner = wire.Joiner()
     for raw in messages:
         message = wire.parse(raw)
-        if message.kind not in FRAGMENTS or message.problems:
-            found.append(message)
-            continue
-        pieces.append(raw)
-        if int(message.data("k")) == int(message.data("n")):
-            found.append(wire.parse(wire.reassemble(pieces)))
-            pieces = []
+        joined = joiner.add(raw, message)
+        if joined is not None:
+            found.append(message if joined.raw is raw else wire.parse(joined.raw))
     return found
 
 

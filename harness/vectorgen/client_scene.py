@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from otterproof.harness import wire
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.actions import args_to_json, perform
 from otterproof.implementations.contract import (
@@ -200,7 +199,7 @@ def seen(events: Sequence[Event]) -> dict[str, Any]:
     kinds = []
     for message in outgoing(events):
         kind = wire.parse(message).kind
-        kinds.append("fragment" if kind in (Kind.FRAGMENT_V2, Kind.FRAGMENT_V3) else str(kind))
+        kinds.append("fragment" if kind in wire.FRAGMENTS else str(kind))
     return {
         "sends": tuple(kinds),
         "shows": tuple(event.text for event in events if isinstance(event, TextReceived)),

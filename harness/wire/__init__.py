@@ -7,7 +7,7 @@ and with keys at hand messages can be encrypted and authenticated again. `dissec
 from otterproof.harness.wire import crypto, layers
 from otterproof.harness.wire.dissect import dissect
 from otterproof.harness.wire.fields import Field, FieldError, Part, Problem, Type
-from otterproof.harness.wire.fragments import fragment
+from otterproof.harness.wire.fragments import FRAGMENTS, Assembly, Joiner, fragment, reassemble
 from otterproof.harness.wire.layouts import (
     BODIES,
     DH_GENERATOR,
@@ -29,7 +29,6 @@ from otterproof.harness.wire.message import (
     layout,
     offered_versions,
     parse,
-    reassemble,
 )
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
     "DH_GENERATOR",
     "DH_PRIME",
     "ENCODED",
+    "FRAGMENTS",
     "SMP_NUMBERS",
     "SMP_ORDER",
     "TAG_BASE",
@@ -44,8 +44,10 @@ __all__ = [
     "TLV_TYPES",
     "TYPES",
     "Armour",
+    "Assembly",
     "Field",
     "FieldError",
+    "Joiner",
     "Kind",
     "Message",
     "Part",

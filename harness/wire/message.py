@@ -256,8 +256,3 @@ def offered_versions(message: Message) -> frozenset[int]:
         found = {groups[at : at + 8] for at in range(0, len(groups), 8)}
         return frozenset(version for version, group in TAG_VERSIONS.items() if group in found)
     return frozenset()
-
-
-def reassemble(fragments: Iterable[bytes]) -> bytes:
-    """The pieces of fragments, joined in the order given. FieldError for what is no fragment."""
-    return b"".join(parse(fragment).data("piece") for fragment in fragments)

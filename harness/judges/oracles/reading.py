@@ -47,8 +47,6 @@ HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.
 #: Text: messages that are neither encoded nor a fragment.
 TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
 
-FRAGMENTS = frozenset({Kind.FRAGMENT_V2, Kind.FRAGMENT_V3})
-
 #: Reasons given after a message was accepted: something in it is wrong, not the message as such.
 AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
 
@@ -92,27 +90,6 @@ class Sent:
 ObservedEvent: TypeAlias = Event | Sent
 
 
-#: The pieces of a message so far, the last one first: (those before it, the last one). Adding to it copies nothing.
-Chain: TypeAlias = "tuple[Chain, bytes] | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Fragments that wait for more: k of n, with `size` bytes in all."""
-
-    k: int
-    n: int
-    pieces: Chain
-    size: int
-
-    def joined(self) -> bytes:
-        found, chain = [], self.pieces
-        while chain is not None:
-            chain, piece = chain
-            found.append(piece)
-        return b"".join(reversed(found))
-
-
 @dataclass(frozen=True, slots=True)
 class Observation:
     """The meaning of a step.
@@ -131,7 +108,7 @@ class Observation:
     message: Message | None = None
     is_fragment: bool = False
     fragment: RejectReason | None = None
-    stores: Mapping[int, Store] = field(default_factory=dict)
+    stores: Mapping[int, wire.Assembly] = field(default_factory=dict)
     header: RejectReason | None = None
     instance: int = 0
     link: SessionView = NO_LINK
@@ -238,7 +215,7 @@ class Reader(Remembering):
         # Parties that must not be judged by their policy.
         self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
         self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
-        self._stores: dict[str, Mapping[int, Store]] = {}
+        self._stores: dict[str, Mapping[int, wire.Assembly]] = {}
         self._links: dict[tuple[str, int], SessionView] = {}
         # The instance tags that parties use, for those that don't tell them.
         self._tags: dict[str, int] = {}
@@ -293,13 +270,13 @@ class Reader(Remembering):
 
     def _received(self, view: Observation, raw: bytes, own: int) -> Observation:
         message = _parse(raw)
-        if message.kind in FRAGMENTS:
+        if message.kind in wire.FRAGMENTS:
             reason, stores, whole = _take_fragment(message, view.stores, own)
             view = replace(view, is_fragment=True, fragment=reason, stores=stores)
             if whole is None:
                 return view
             message = _parse(whole)
-            if message.kind in FRAGMENTS:
+            if message.kind in wire.FRAGMENTS:
                 return replace(view, fragment=RejectReason.NESTED_FRAGMENT)
         header, instance = _judge_header(message, own)
         stores = dict(view.stores)
@@ -315,7 +292,7 @@ class Reader(Remembering):
     # What a step leads to
 
     def _happenings(self, step: Step) -> Iterator[ObservedEvent]:
-        pieces: list[bytes] = []
+        joiner = wire.Joiner()
         foreign = step.party in self._foreign
         if foreign:
             # Some report a session only after the messages that they send in it.
@@ -332,16 +309,9 @@ class Reader(Remembering):
                     text = Message(Kind.PLAINTEXT, None, (field,))
                     yield Sent(event.message, text, (event.message,), 0, NO_LINK)
                     continue
-                part = _parse(event.message)
-                if part.kind in FRAGMENTS and part.has("k"):
-                    pieces.append(event.message)
-                    if int(part.data("k")) < int(part.data("n")):
-                        continue
-                    raw = wire.reassemble(pieces)
-                else:
-                    raw, pieces = event.message, [event.message]
-                yield self._sent(step.party, raw, tuple(pieces))
-                pieces = []
+                joined = joiner.add(event.message, _parse(event.message))
+                if joined is not None:
+                    yield self._sent(step.party, *joined)
                 continue
             if not (foreign and isinstance(event, SessionEstablished)):
                 self._follow(step.party, event)
@@ -412,9 +382,12 @@ def _judge_header(message: Message, own: int) -> tuple[RejectReason | None, int]
 
 
 def _take_fragment(
-    message: Message, stores: Mapping[int, Store], own: int
-) -> tuple[RejectReason | None, Mapping[int, Store], bytes | None]:
-    """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]"""
+    message: Message, stores: Mapping[int, wire.Assembly], own: int
+) -> tuple[RejectReason | None, Mapping[int, wire.Assembly], bytes | None]:
+    """Why a fragment is refused, what is stored afterwards, and the message if now whole. [Receiving Fragments]
+
+    These are the rules of a receiver as this oracle reads them, on purpose apart from the engines' and the model's.
+    """
     if not message.has("k"):
         return RejectReason.BAD_FRAGMENT, stores, None
     sender = 0
@@ -422,17 +395,17 @@ def _take_fragment(
         sender = int(message.data("sender_tag"), 16)
         if reason := _judge_tags(sender, int(message.data("receiver_tag"), 16), own):
             return reason, stores, None
-    k, n, piece = int(message.data("k")), int(message.data("n")), message.data("piece")
+    k, n = int(message.data("k")), int(message.data("n"))
     if not 1 <= k <= n <= 0xFFFF:
         return RejectReason.BAD_FRAGMENT, stores, None
     others = {tag: store for tag, store in stores.items() if tag != sender}
     old = stores.get(sender)
     if k == 1:
         kept = others
-        store = Store(1, n, (None, piece), len(piece))
+        store = wire.Assembly().plus(message)
     elif old is not None and (old.n, old.k + 1) == (n, k):
         kept = dict(stores)  # keeps its place in the order of beginning
-        store = Store(k, n, (old.pieces, piece), old.size + len(piece))
+        store = old.plus(message)
     else:
         return RejectReason.FRAGMENT_OUT_OF_ORDER, others, None
     if store.size > MAX_REASSEMBLY:
