@@ -119,10 +119,10 @@ class TargetSession(RecordedSession):
         self.assert_sends_text(insider, b"yes", check_id=check_id)
         self.assert_receives_text(insider, b"good", check_id=check_id)
 
-    def exchange_texts(self, insider: Insider) -> Message:
+    def exchange_texts(self, insider: Insider, *, check_id: str = "") -> Message:
         """A text each way, which changes the keys of both sides; the target's message."""
-        self.assert_receives_text(insider, b"from the insider")
-        return self.assert_sends_text(insider, b"from the target")
+        self.assert_receives_text(insider, b"from the insider", check_id=check_id)
+        return self.assert_sends_text(insider, b"from the target", check_id=check_id)
 
     def assert_sent_in_clear(self, text: bytes, check_id: str = "") -> None:
         """The target's user sends a text, which must go out as it is: PLAINTEXT."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.engines import InProcess
 from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, PartyConfig, SessionEstablished
+from otterproof.implementations.contract import MIN_INSTANCE_TAG, OutgoingMessage, PartyConfig, SessionEstablished
 from otterproof.implementations.entropy import SeededEntropy, TapeEntropy
 from otterproof.scenarios.conformance.handshake_play import (
     Genuine,
@@ -69,7 +70,8 @@ def every_message_has_both_tags(context: Context) -> None:
         allowed = (0, insider.tag) if message.kind is Kind.DH_COMMIT else (insider.tag,)
         receiver = message.number("receiver_tag")
         right = receiver in allowed
-        check("instance.wrong-receiver-tag", right, expected=_hex(*allowed), got=_hex(receiver), case=message.kind)
+        check_id = "data.wrong-receiver-tag" if message.kind is Kind.DATA else "handshake.wrong-receiver-tag"
+        check(check_id, right, expected=_hex(*allowed), got=_hex(receiver), case=message.kind)
 
 
 def _encoded(target: TargetSession) -> list[Message]:
@@ -90,6 +92,7 @@ def _hex(*tags: int) -> str:
 def version_2_has_no_tags(context: Context) -> None:
     """Version 2 messages of all five kinds have no tags, and messages with tags are not acted upon."""
     target = context.target_session()
+    target.world.watchers.append(_assert_untagged)  # before the handshake, which tags would end
     insider = target.insider()
     dh_key = dh_key_for(target, insider)
     for name, genuine in (("D-H Commit", insider.commit()), ("Reveal Signature", reveal_of(insider, dh_key).raw)):
@@ -97,11 +100,18 @@ def version_2_has_no_tags(context: Context) -> None:
         tagged = wire.armour(body[:3] + (0x2B2B).to_bytes(4) + bytes(4) + body[3:])
         refused(target.receive(tagged), "instance.tags-in-version-2-accepted", f"a version 2 {name} Message with tags")
     target = context.target_session()
+    target.world.watchers.append(_assert_untagged)
     _conversation(target, target.insider())
-    for message in _encoded(target):
-        untagged = not message.problems
-        fields, problems = "the fields of version 2", message.problems
-        check("instance.tags-in-version-2-sent", untagged, expected=fields, got=problems, case=message.kind)
+
+
+def _assert_untagged(step: Step) -> None:
+    """Demand that the encoded messages that go out in a step have the fields of version 2, without tags."""
+    for event in step.events:
+        if isinstance(event, OutgoingMessage):
+            message = wire.parse(event.message)
+            fields, problems = "the fields of version 2", message.problems
+            untagged = message.kind not in wire.ENCODED or not problems
+            check("instance.tags-in-version-2-sent", untagged, expected=fields, got=problems, case=message.kind)
 
 
 @scenario(

@@ -6,7 +6,7 @@ them, made by an insider who keeps all keys.
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -30,9 +30,11 @@ def keys_at_the_start(context: Context) -> None:
         replies = target.replies(since, target.name)
         signed = replies.message(Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE)
         keyid = int(insider.identity(signed).value("keyid"))
-        message = target.assert_sends_text(insider, b"first")
+        message = target.user("send", text=b"first").message(Kind.DATA)
         used = message.number("sender_keyid")
         check("keys.handshake-key-not-used", used == keyid, expected=f"key id {keyid}", got=f"key id {used}")
+        found = target.read(insider, message).text
+        check_equal("text.changed-on-the-way", found, b"first")
         announced = message.number("next_dh")
         is_new = announced != insider.theirs[keyid]
         check("keys.next-key-not-new", is_new, got="the key of the handshake", case="the first message")

@@ -176,7 +176,7 @@ def tagged_text_is_shown_with_a_warning_once_private(context: Context) -> None:
         for message, text in ((b"he" + tag(2, 3) + b"llo", b"hello"), (b"h \t ello", b"h \t ello")):
             event = _shown(target, message, text)
             if target.tells("text_received", "warn"):
-                check_id = "tag.warning-missing" if private else "tag.warning-needless"
+                check_id = "text.warning-missing" if private else "text.warning-needless"
                 expected = "a warning" if private else "no warning"
                 check(check_id, event.warn is private, expected=expected, got=event, case=f"a text in {state.upper()}")
 
@@ -187,7 +187,7 @@ def tagged_text_is_shown_with_a_warning_if_encryption_is_required(context: Conte
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     event = _shown(target, b"he" + tag(2, 3) + b"llo", b"hello")
     warned = event.warn or not target.tells("text_received", "warn")
-    check("tag.warning-missing", warned, expected="a warning", got=event, case="PLAINTEXT with REQUIRE_ENCRYPTION")
+    check("text.warning-missing", warned, expected="a warning", got=event, case="PLAINTEXT with REQUIRE_ENCRYPTION")
 
 
 @scenario(

@@ -77,7 +77,7 @@ def blanks_after_a_tag(context: Context) -> str:
     reply = context.target_session().receive(b"a" + tag(context) + b" " * 8 + b"b")
     removed, kept = b"ab", b"a" + b" " * 8 + b"b"
     right = reply.clear in ([removed], [kept])
-    check("tag.not-removed", right, expected=f"{shown(removed)} or {shown(kept)}", got=reply)
+    check("tag.not-taken-out", right, expected=f"{shown(removed)} or {shown(kept)}", got=reply)
     return "groups" if reply.clear == [removed] else "known"
 
 
