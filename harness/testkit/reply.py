@@ -22,7 +22,6 @@ from otterproof.harness.support.errors import DemandFailed, OtterproofError
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    ActionRefused,
     ErrorMessageReceived,
     Event,
     ExtraKeyDerived,
@@ -60,7 +59,6 @@ EVENT_CHECKS: Mapping[type[object], str] = {
     TextReceived: "text.not-shown",
     MessageUnreadable: "data.unreadable-not-reported",
     MessageRejected: "message.rejection-not-reported",
-    ActionRefused: "user.refusal-not-reported",
     StoredTextDropped: "text.drop-not-reported",
 }
 
