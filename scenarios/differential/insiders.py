@@ -9,8 +9,9 @@ from dataclasses import replace
 from otterproof.harness import wire
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.testkit.context import PEER_TAG
-from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
 from otterproof.harness.wire import DH_PRIME, crypto
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
@@ -22,17 +23,18 @@ DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 LIMITS = (2, DH_PRIME - 2)
 
 
-def begin(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> list[bytes]:
+def _handshake(target: LockstepParty, smp_peer: Insider) -> ScriptedHandshake:
+    return ScriptedHandshake(smp_peer, lambda message, kind: outgoing(target.receive(message))[0])
+
+
+def begin(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> list[bytes]:
     """The insider begins and completes a handshake; what the target sent last."""
-    dh_key = outgoing(target.receive(smp_peer.commit()))[0]
-    return outgoing(target.receive(smp_peer.reveal_signature(dh_key, signed or SignatureOptions())))
+    return outgoing(target.receive(_handshake(target, smp_peer).by_insider(signed)))
 
 
-def answer(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> None:
+def answer(target: LockstepParty, smp_peer: Insider) -> None:
     """The target begins a handshake, and the insider completes it."""
-    commit = outgoing(target.receive(b"?OTRv%d?" % smp_peer.version))[0]
-    reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
-    target.receive(smp_peer.signature(smp_peer.decommit(commit, reveal), signed or SignatureOptions()))
+    target.receive(_handshake(target, smp_peer).by_client())
 
 
 def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") -> None:
