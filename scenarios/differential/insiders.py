@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from otterproof.harness import wire
 from otterproof.harness.targets.lockstep import LockstepParty
-from otterproof.harness.testkit.context import PEER_TAG
+from otterproof.harness.testkit.context import PEER_TAG, check
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
@@ -272,16 +272,19 @@ def mac_keys_with_zeros(comparison: Comparison) -> None:
     """A MAC key that begins with a zero byte is revealed."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
-    for number in range(3):
-        newest = smp_peer.theirs[smp_peer.their_keyid]
-        exponent = next(
-            e for e in range(5, 5000) if crypto.session_keys(power(2, e), newest, power(newest, e)).sending_mac[0] == 0
-        )
-        smp_peer.exponents[smp_peer.our_keyid] = exponent
-        target.receive(smp_peer.data(b"change %d" % number))
-        for sent in outgoing(target.send(text=b"reply")):
-            smp_peer.read(sent)
-        newest = smp_peer.theirs[smp_peer.their_keyid]
+    ours, theirs = smp_peer.our_keyid, smp_peer.their_keyid
+    public = smp_peer.theirs[theirs]
+    smp_peer.exponents[ours] = next(
+        e for e in range(5, 5000) if crypto.session_keys(power(2, e), public, power(public, e)).sending_mac[0] == 0
+    )
+    key = smp_peer.keys(ours, theirs).sending_mac
+    target.receive(smp_peer.data(b"the key is announced"))
+    for sent in outgoing(target.send(text=b"reply")):
+        smp_peer.read(sent)
+    target.receive(smp_peer.data(b"the key is used", under=(ours, theirs)))
+    target.receive(smp_peer.data(b"the key is dropped"))
+    revealed = [wire.parse(sent).data("old_mac_keys") for sent in outgoing(target.send(text=b"reply"))]
+    check("mac-reveal.used-key-not-revealed", any(key in keys for keys in revealed), expected=key, got=revealed)
 
 
 @differential(
