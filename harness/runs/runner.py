@@ -21,8 +21,8 @@ from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.runs.workers import pool
+from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.simulation.world import NotQuiescent
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import (
