@@ -19,7 +19,7 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import cli, entry
-from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.progress import Ending
 from otterproof.vectors import FOLDER
 from tests.test_judge import made, raising

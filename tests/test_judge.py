@@ -30,7 +30,7 @@ from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.terminal import as_json, summary
+from otterproof.harness.ui.judgement import as_json, summary
 from otterproof.implementations.contract import Event, TextReceived
 from otterproof.implementations.independent import IndependentEngine
 from tests.commands import finished

@@ -16,7 +16,7 @@ from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.harness.ui.terminal import as_json
+from otterproof.harness.ui.judgement import as_json
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import VERSIONS, AuthState, MessageState
 from otterproof.scenarios.conformance import cells

@@ -20,11 +20,14 @@ from pathlib import Path
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.failure import Failure, failure_of
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import (
@@ -41,7 +44,7 @@ from otterproof.harness.targets.driver import (
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.reply import CheckFailed, Unsupported
+from otterproof.harness.testkit.reply import CheckFailed, Unsupported, excusing
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 
 #: The scenario of how a target's process ends, without its version.
@@ -64,6 +67,9 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
 )
 
 
+#: Verdicts that mean that the target does not conform.
+BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC, Verdict.GIVEN_UP})
+
 #: Verdicts of runs of which no transcript is written, unless all are.
 _WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
 
@@ -71,6 +77,8 @@ _WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
 @dataclass(frozen=True, slots=True)
 class Result:
     """The result of one scenario. detail: why, unless it passed; steps: inputs given to parties; seconds: it took.
+
+    failure: the record of what went wrong, None where nothing did.
 
     check: the id of the failure, "" where nothing failed. [otterproof.harness.runs.signature]
     known: why a failure is accepted, "" if it is not. [otterproof.harness.runs.deviations]
@@ -93,6 +101,19 @@ class Result:
     readings: Mapping[str, str] = field(default_factory=dict)
     visited: tuple[str, ...] = ()
     unwritten: str = ""
+    failure: Failure | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the target does not conform for it, were it not known. [Judgement.counts]"""
+        return counts(self.verdict, self.failure)
+
+
+def counts(verdict: Verdict, failure: Failure | None, least: Level = Level.MUST) -> bool:
+    """Whether a target with this verdict does not conform: it broke down, or a demand of this level does not hold."""
+    if verdict is not Verdict.FAIL or failure is None:
+        return verdict in BAD
+    return failure.level is Level.MUST or (failure.level is Level.SHOULD and least is Level.SHOULD)
 
 
 def run(
@@ -138,6 +159,7 @@ def run(
         visited=tuple(sorted(context.visited)),
         examples=context.tried,
         unwritten=unwritten,
+        failure=judgement.failure,
     )
 
 
@@ -148,39 +170,81 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one."""
+    """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one.
+
+    failure: the record of what went wrong, None where nothing did.
+    """
 
     verdict: Verdict
     detail: str = ""
     check: str = ""
+    failure: Failure | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the target does not conform for it: something that must be is not, or the target broke down."""
+        return counts(self.verdict, self.failure)
 
 
 def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
-    """Run a scenario in a context, and have its parties forgotten."""
+    """Run a scenario in a context, and have its parties forgotten.
+
+    A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
+    demand then, so that it does not hide what must be; what came first counts where nothing else comes.
+    """
+    judged = _judge_once(scenario, context)
+    first, excused = judged, set[str]()
+    while judged.verdict is Verdict.FAIL and not judged.counts and judged.check not in excused:
+        excused.add(judged.check)
+        again = context.again()
+        with excusing(excused):
+            judged = _judge_once(scenario, again)
+        if judged.counts:
+            context.take_over(again)
+            return judged
+    return first
+
+
+def _judge_once(scenario: Scenario, context: Context) -> Judgement:
     judged = Judgement(Verdict.PASS)
     try:
         scenario.run(context)
+        context.raise_wrong_case()
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        judged = judgement_of(error)
-        if isinstance(error, TargetUnsupported):
-            claims = ", ".join(sorted(scenario.needs))
-            judged = replace(judged, detail=f"it claims {claims}, and says that it can't: {judged.detail}")
+        judged = _judged(scenario, context, error)
     try:
         context.finish()
     except TargetError as error:
-        late = judgement_of(error)
+        late = judgement_of(error, scenario.requirements, context.last_steps)
         if judged.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
-            return replace(late, detail=f"the scenario passed; then, when its parties were forgotten: {late.detail}")
+            return _later(late, "the scenario passed; then, when its parties were forgotten")
         judged = replace(judged, detail=f"{judged.detail}\nafterwards, when its parties were forgotten: {late.detail}")
     return judged
 
 
-def judgement_of(error: Exception) -> Judgement:
-    """What an exception says about the target; its text is made fit to be shown."""
+def _later(judged: Judgement, when: str) -> Judgement:
+    """A judgement on what happened after the scenario itself."""
+    failure = replace(judged.failure, case=when) if judged.failure is not None else None
+    return replace(judged, detail=f"{when}: {judged.detail}", failure=failure)
+
+
+def _judged(scenario: Scenario, context: Context, error: Exception) -> Judgement:
+    """The judgement on a scenario that an exception ended."""
+    judged = judgement_of(error, scenario.requirements, context.last_steps)
+    if isinstance(error, TargetUnsupported):
+        claims = ", ".join(sorted(scenario.needs))
+        judged = replace(judged, detail=f"it claims {claims}, and says that it can't: {judged.detail}")
+    return judged
+
+
+def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[Step] = ()) -> Judgement:
+    """What an exception says about the target; its text is made fit to be shown. claimed, steps: as in failure_of."""
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
     text = printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
-    return Judgement(verdict, text, check_of(error))
+    check = check_of(error)
+    failure = failure_of(error, check, claimed, steps) if verdict in BAD else None
+    return Judgement(verdict, text, check, failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +286,8 @@ def ending(target: Target) -> Result | None:
     except TargetError as error:
         judged = judgement_of(error)
         lowest = min(f"v{version}" for version in (2, 3) if f"v{version}" in target.capabilities)
-        detail = f"between scenarios, or after all of them: {judged.detail}"
-        return Result(f"{ENDS}[{lowest}]", (), judged.verdict, detail, 0, 0.0, judged.check)
+        late = _later(judged, "between scenarios, or after all of them")
+        return Result(f"{ENDS}[{lowest}]", (), late.verdict, late.detail, 0, 0.0, late.check, failure=late.failure)
     return None
 
 
@@ -253,7 +317,7 @@ def judge(
         yield from and_the_end(results, lambda: workers.each(partial(_leave, job), lambda _: None))
 
 
-def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:
+def and_the_end(results: Iterator[Result], end_of: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:
     """Results, and that of the end of the processes: it takes the place of the scenario's own if that has passed."""
     passed: dict[str, Result] = {}
     failed = False
@@ -263,8 +327,11 @@ def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | N
         else:
             failed |= result.scenario.startswith(ENDS) and result.verdict is not Verdict.UNSUPPORTED
             yield result
-    ends = sorted((one for one in end() if one is not None), key=lambda one: (one.verdict.value, one.detail))
+    ends = sorted((one for one in end_of() if one is not None), key=lambda one: (one.verdict.value, one.detail))
     if ends and not failed:
         own = passed.get(ends[0].scenario, ends[0])
-        passed[own.scenario] = replace(own, verdict=ends[0].verdict, detail=ends[0].detail, check=ends[0].check)
+        end = ends[0]
+        passed[own.scenario] = replace(
+            own, verdict=end.verdict, detail=end.detail, check=end.check, failure=end.failure
+        )
     yield from passed.values()

@@ -27,6 +27,7 @@ read), `OtrError` (an engine's caller made a mistake), and `VectorError`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from otterproof.harness.support.exits import NOT_RUN, USAGE
@@ -53,16 +54,28 @@ class DemandFailed(OtterproofError):
 
     check: the id of the demand that did not hold, and `rule` its sentence. [harness/spec/checks] where: the place in
     the run. case: which of several inputs it was about. expected, got: the values that should have been there and that
-    were, in words. All but the id may be "".
+    were, in words. All but the id may be "". differences: where two sides differ, line by line.
     """
 
     def __init__(
-        self, check_id: str, rule: str, *, where: str = "", case: str = "", expected: str = "", got: str = ""
+        self,
+        check_id: str,
+        rule: str,
+        *,
+        where: str = "",
+        case: str = "",
+        expected: str = "",
+        got: str = "",
+        differences: Sequence[str] = (),
     ) -> None:
         parts = (("where", where), ("case", case), ("expected", expected), ("got", got))
-        super().__init__("\n".join([rule or check_id, *(f"  {name:8}  {text}" for name, text in parts if text)]))
+        given = [f"  {name:8}  {text}" for name, text in parts if text]
+        super().__init__("\n".join([rule or check_id, *given, *differences]))
         self.check = check_id
         self.rule = rule
         self.case = case
         self.expected = expected
         self.got = got
+        self.differences = tuple(differences)
+        #: How many of the inputs that a scenario tried failed, and how many it tried; None where there is one.
+        self.cases: tuple[int, int] | None = None

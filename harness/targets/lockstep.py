@@ -43,9 +43,11 @@ class Follower(Protocol):
 class Divergence(DemandFailed):
     """Two engines that should be the same were not. differences: the places, below what they have in common."""
 
-    def __init__(self, check_id: str, party: str, action: str, args: Mapping[str, object], differences: str) -> None:
-        super().__init__(check_id, checks.rule(check_id), where=call(party, action, args))
-        self.args = (f"{self}\n{differences}",)
+    def __init__(
+        self, check_id: str, party: str, action: str, args: Mapping[str, object], differences: Sequence[str]
+    ) -> None:
+        where = call(party, action, args)
+        super().__init__(check_id, checks.rule(check_id), where=where, differences=differences)
         self.party = party
         self.action = action
 
@@ -113,25 +115,26 @@ class LockstepParty(ActionDispatcher):
                 raise Divergence("engines-agree.events-differ", self.name, action, args, found)
             snapshot = self.engines[name].inspect()
             if snapshot != after:
-                lines = "\n".join(differences(after, snapshot, self._names[0], name))
+                lines = differences(after, snapshot, self._names[0], name)
                 raise Divergence("engines-agree.states-differ", self.name, action, args, lines)
         if self.follower is not None:
             self.follower.follow(action, args, first, after)
         return first
 
 
-def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequence[Event]) -> str:
+def _events_differ(left: str, first: Sequence[Event], right: str, second: Sequence[Event]) -> list[str]:
     """The first place at which two lists of events part, with both sides."""
     common = min(len(first), len(second))
     at = next((index for index in range(common) if first[index] != second[index]), common)
     lines = [f"  event {at} differs ({len(first)} events from {left}, {len(second)} from {right})"]
-    for name, events in ((left, first), (right, second)):
-        event = events[at] if at < len(events) else None
+    one, other = (events[at] if at < len(events) else None for events in (first, second))
+    for name, event in ((left, one), (right, other)):
+        lines.append(f"  {name}: {shown(event)}")
         if isinstance(event, OutgoingMessage):
-            lines += [f"  {name}: {shown(event)}", dissect(event.message)]
-        else:
-            lines.append(f"  {name}: {shown(event)}")
-    return "\n".join(lines)
+            lines += dissect(event.message).split("\n")
+    if type(one) is type(other) and not isinstance(one, OutgoingMessage):
+        lines += differences(one, other, left, right)  # they may read alike: a key, say, is not told in words
+    return lines
 
 
 def differences(left: object, right: object, left_name: str, right_name: str, path: str = "") -> list[str]:

@@ -7,7 +7,9 @@ written down whatever fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -17,7 +19,10 @@ from typing import Any, TypeVar
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.transcript import Header, PartyInfo, Verdict
-from otterproof.harness.simulation.world import World
+from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.spec.checks import level_of
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.engines import EngineTarget, Target
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Party
@@ -26,6 +31,7 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.pair import Pair, PairCheckpoint
 from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check, check_equal
 from otterproof.harness.testkit.target_session import TargetSession
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import PartyConfig, Policy
 
 __all__ = [
@@ -74,6 +80,9 @@ class Context:
         self.visited: set[str] = set()
         self.tried = 0
         self._counted = 0
+        #: How many inputs were tried by `case`, and those that failed, each with the run it failed in.
+        self._cases = 0
+        self._wrong: list[tuple[DemandFailed, Record | None]] = []
 
     def pair(
         self,
@@ -192,6 +201,45 @@ class Context:
         for number in range(count):
             self.tried = number + 1
             yield number
+
+    @contextmanager
+    def case(self, name: object = "") -> Iterator[None]:
+        """One of several inputs that the scenario tries, such as those of a loop, each from a state of its own.
+
+        Where a demand does not hold inside, the scenario goes on with what follows, and fails at its end: so it is told
+        which inputs are wrong, and how many. name: the input in words, for demands that do not say it themselves.
+        """
+        self._cases += 1
+        try:
+            yield
+        except DemandFailed as error:
+            error.case = error.case or shown(name)
+            self._wrong.append((error, self.records[-1] if self.records else None))
+
+    def raise_wrong_case(self) -> None:
+        """At the end of a scenario: raise what `case` has held back, what must hold first."""
+        if self._wrong:
+            error, record = next((one for one in self._wrong if level_of(one[0].check) is Level.MUST), self._wrong[0])
+            error.cases = (len(self._wrong), self._cases)
+            if record is not None:
+                self.blame(record)
+            raise error
+
+    @property
+    def last_steps(self) -> Sequence[Step]:
+        """The steps of the last run, in which the scenario fails if it does."""
+        return self.records[-1].log if self.records else ()
+
+    def again(self) -> Context:
+        """A context like this one before anything was done in it."""
+        other = copy(self)
+        other.seed, other.tried, other.records, other.readings = self.origin, 0, [], {}
+        other.visited, other._cases, other._wrong, other._counted = set(), 0, [], self.steps
+        return other
+
+    def take_over(self, other: Context) -> None:
+        """What was done in another context counts as done in this one."""
+        vars(self).update(vars(other))
 
     def for_target(self, target: Target) -> Context:
         """The same context for another target; what happens there is not written down here."""

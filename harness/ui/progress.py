@@ -33,6 +33,7 @@ class Ending(Enum):
     INTERRUPTED = "interrupted"
     WORKERS_DIED = "worker processes died"
     OUT_OF_TIME = "the time was up"
+    ENOUGH_FAILED = "as many failed as were allowed"
 
     @property
     def code(self) -> int | None:
@@ -61,11 +62,16 @@ class Log:
 
 
 def follow(
-    items: Iterable[T], total: int, title: Callable[[T | None], str], tell: Callable[[T], Text | None] = lambda _: None
+    items: Iterable[T],
+    total: int,
+    title: Callable[[T | None], str],
+    tell: Callable[[T], Text | None] = lambda _: None,
+    enough: Callable[[T], bool] = lambda _: False,
 ) -> tuple[list[T], Ending]:
     """Take all items, showing progress; those that came, and how that ended.
 
     title: what is being done, before the first item and after each. tell: a line that stays, if an item is worth one.
+    enough: asked after each item; when it says yes, no more is taken.
     """
     collected: list[T] = []
     log = Log(title(None), total)
@@ -79,6 +85,8 @@ def follow(
                     bar.console.print(told)
                 if not bar.console.is_terminal and (due := log.line(len(collected))):
                     bar.console.print(line(due))
+                if enough(item):
+                    return collected, Ending.ENOUGH_FAILED
         except KeyboardInterrupt:
             return collected, Ending.INTERRUPTED
         except WorkersDied as error:

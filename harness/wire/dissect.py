@@ -5,6 +5,8 @@ Used where two messages are compared and where a finding is reported.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from otterproof.harness.wire.fields import Field, Type
 from otterproof.harness.wire.message import ENCODED, Message, offered_versions, parse
 
@@ -12,16 +14,39 @@ from otterproof.harness.wire.message import ENCODED, Message, offered_versions, 
 _WIDTH = 72
 
 
+@dataclass(frozen=True, slots=True)
+class FieldLine:
+    """A field for people. offset: in its layer, in bytes. value: in words, with what is wrong with it. marked: it is
+    the field in question.
+    """
+
+    offset: int
+    name: str
+    value: str
+    marked: bool = False
+
+
+def dissected(raw: bytes, mark: str = "") -> tuple[str, tuple[FieldLine, ...]]:
+    """What a message is, and its fields. mark: the name of the field in question."""
+    message = parse(raw)
+    binary = message.kind in ENCODED
+    return _title(message, raw), tuple(
+        FieldLine(field.offset, field.name, _shown(field, binary), field.name == mark)
+        for field in message.fields
+        if field.raw or binary
+    )
+
+
 def dissect(raw: bytes) -> str:
     """Several lines: the kind of message, then its fields (offset, name, value), problems marked with "!"."""
     message = parse(raw)
-    lines = [_title(message, raw)]
-    width = max(len(field.name) for field in message.fields) if message.fields else 0
-    for field in message.fields:
-        if field.raw or message.kind in ENCODED:
-            lines.append(f"  {field.offset:5}  {field.name:{width}}  {_shown(field, message.kind in ENCODED)}")
+    title, fields = dissected(raw)
+    lines = [title]
+    width = max((len(field.name) for field in message.fields), default=0)
+    for field in fields:
+        lines.append(f"  {field.offset:5}  {field.name:{width}}  {field.value}")
         lines += [f"      !  {problem.text}" for problem in message.problems if problem.field == field.name]
-    named = {field.name for field in message.fields}
+    named = {field.name for field in fields}
     lines += [f"      !  {problem}" for problem in message.problems if problem.field not in named]
     return "\n".join(lines)
 

@@ -12,7 +12,22 @@ from enum import Enum, Flag
 
 from otterproof.harness.support.printable import printable
 from otterproof.harness.wire.message import Kind, Message, parse
-from otterproof.implementations.contract import OutgoingMessage
+from otterproof.implementations.contract import (
+    ActionRefused,
+    ErrorMessageReceived,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
+    SmpAborted,
+    SmpFinished,
+    SmpRequested,
+    StoredTextDropped,
+    TextReceived,
+    UserEndedSession,
+)
 
 #: What messages are called in the protocol texts.
 TITLES: Mapping[Kind, str] = {
@@ -59,8 +74,8 @@ def shown(value: object) -> str:
             return _bytes(bytes(value))
         case Message():
             return f"{TITLES[value.kind]} ({len(value.body)} bytes)"
-        case OutgoingMessage():
-            return f"{TITLES[parse(value.message).kind]} goes out ({len(value.message)} bytes)"
+        case _ if (words := _event(value)) is not None:
+            return words
         case Mapping():
             return _list(f"{shown(key)}: {shown(item)}" for key, item in value.items())
         case _ if is_dataclass(value) and type(value).__str__ is not object.__str__:
@@ -109,3 +124,45 @@ def _middle(number: str) -> str:
 
 def _cut(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[:size]}... ({len(text)} characters)"
+
+
+def message_in_words(message: bytes) -> str:
+    """What a message is; of a plain text, the text itself."""
+    kind = parse(message).kind
+    return f"{TITLES[kind]} {shown(message)}" if kind is Kind.PLAINTEXT else TITLES[kind]
+
+
+def _event(event: object) -> str | None:
+    """What an event says, as the end of a sentence about the party; None for anything else."""
+    match event:
+        case OutgoingMessage(message):
+            return f"sends {message_in_words(message)}"
+        case TextReceived(text, True):
+            return f"shows {shown(text)} as secure"
+        case TextReceived(text, False, warn):
+            return f"shows {shown(text)} as clear text" + (", with a warning" if warn else "")
+        case SessionEstablished(version=version, refreshed=refreshed):
+            return f"{'refreshes its' if refreshed else 'reports a'} version {shown(version)} session"
+        case PeerEndedSession():
+            return "reports that the peer ended the session"
+        case UserEndedSession():
+            return "reports that the session is over"
+        case ErrorMessageReceived():
+            return "shows the Error Message"
+        case MessageUnreadable(reason=reason):
+            return f"reports an unreadable message ({shown(reason)})"
+        case MessageRejected(reason=reason):
+            return f"ignores it ({shown(reason)})"
+        case ActionRefused(reason=reason):
+            return f"refuses ({shown(reason)})"
+        case StoredTextDropped():
+            return "reports that a stored text was dropped"
+        case SmpRequested():
+            return "asks its user for the SMP secret"
+        case SmpFinished(equal=equal):
+            return f"reports that the SMP secrets {'are equal' if equal else 'differ'}"
+        case SmpAborted(reason=reason):
+            return f"reports that SMP was aborted ({shown(reason)})"
+        case ExtraKeyDerived():
+            return "reports the extra symmetric key"
+    return None

@@ -21,7 +21,7 @@ from typing import Any
 from otterproof.harness.runs.runner import Job, judge
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.harness.ui.terminal import as_json
+from otterproof.harness.ui.judgement import as_json
 
 ROOT = Path(__file__).parents[2]
 

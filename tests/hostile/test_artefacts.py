@@ -34,7 +34,7 @@ from otterproof.harness.targets.registry import Listing, open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import cli
-from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.commands import vectors as commands
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
 from otterproof.harness.vectorgen.verify import Report

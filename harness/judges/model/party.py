@@ -37,7 +37,8 @@ class ModelDivergence(DemandFailed):
         super().__init__(
             mismatch.check,
             checks.rule(mismatch.check),
-            where=f"{call(party, action, args)}, {mismatch.place}",
+            where=call(party, action, args),
+            differences=(f"  place     {mismatch.place}",),
             expected=shown(mismatch.predicted),
             got=shown(mismatch.observed),
         )

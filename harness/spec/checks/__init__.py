@@ -9,6 +9,6 @@ deviations, reports, fuzz buckets and pages use the id; the sentence may be rewo
     requirements = ["DATA-CTR-2"]
 """
 
-from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, lint, read, rule
+from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, level_of, lint, read, rule
 
-__all__ = ["CHECK_ID", "Check", "checks", "lint", "read", "rule"]
+__all__ = ["CHECK_ID", "Check", "checks", "level_of", "lint", "read", "rule"]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from otterproof.harness.spec import requirements
 from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, documents
+from otterproof.harness.spec.requirements import Level
 
 #: Where the files are. Their names only group the checks; an id says nothing about the file that it is in.
 FOLDER = Path(__file__).parent
@@ -17,18 +19,20 @@ FOLDER = Path(__file__).parent
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: The fields of a check; True for the one that it must have.
-FIELDS: Fields = {"rule": True, "requirements": False}
+FIELDS: Fields = {"rule": True, "requirements": False, "field": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () for a demand
-    that helpers make in many scenarios, whose requirements then count.
+    that helpers make in many scenarios, whose requirements then count. field: the field of a message that it is about,
+    "" where it is about none.
     """
 
     id: str
     rule: str
     requirements: tuple[str, ...] = ()
+    field: str = ""
 
 
 def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
@@ -55,7 +59,7 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
     rule = entry.string("rule")
     if rule and not rule.endswith("."):
         entry.problem("rule is not a sentence", "Put a full stop at the end")
-    return Check(name, rule, entry.strings("requirements"))
+    return Check(name, rule, entry.strings("requirements"), entry.string("field"))
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:
@@ -77,6 +81,14 @@ def checks() -> Mapping[str, Check]:
     if problems:
         raise TableError(problems)
     return found
+
+
+def level_of(name: str) -> Level:
+    """How strongly the texts demand what a check does: as its strongest requirement. MUST where it has none."""
+    check = checks().get(name)
+    table = requirements.load().requirements
+    levels = {table[one].level for one in check.requirements} if check is not None else set()
+    return next((level for level in Level if level in levels), Level.MUST)
 
 
 def rule(name: str) -> str:

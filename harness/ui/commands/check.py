@@ -10,25 +10,29 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.run_folder import run_folder
-from otterproof.harness.runs.runner import Job, Result, judge
+from otterproof.harness.runs.runner import Job, Result, counts, judge
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui import terminal as report
+from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import add_timeout, check_file, from_zero, positive, seconds
 from otterproof.harness.ui.progress import Ending
+
+#: The seed unless another is given.
+DEFAULT_SEED = "otterproof"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="no scenarios whose id contains TEXT; may be given several times",
     )
-    parser.add_argument("--seed", default="otterproof", help="seed of everything random (default: %(default)s)")
+    parser.add_argument("--seed", default=DEFAULT_SEED, help="seed of everything random (default: %(default)s)")
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
@@ -75,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="TOML file of the target's known deviations, or 'none' (default: the file shipped for the target, if any)",
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
+    )
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
+    parser.add_argument("--max-failures", type=positive, metavar="N", help="stop when so many scenarios have failed")
+    parser.add_argument("--verbose", action="store_true", help="tell every failure in full, not the first few causes")
     parser.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to match this run")
 
 
@@ -91,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         check_file(options.json, "--json")
     seed = options.seed.encode(errors="surrogatepass")
+    least = Level.SHOULD if options.strict else Level.MUST
     began = time.monotonic()
 
     def in_time() -> bool:
@@ -99,7 +110,8 @@ def run(options: argparse.Namespace) -> int:
     with run_folder(options.transcripts, options.target, date.today()) as folder:
         job = Job(options.target, seed, folder, options.transcripts is not None, limits)
         stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
-        results, ending = report.collect(stream, len(chosen), options.target)
+        most = 1 if options.fail_fast else options.max_failures
+        results, ending = report.collect(stream, len(chosen), options.target, _enough(most, least))
     if ending is Ending.COMPLETE and len(results) < len(chosen):
         ending = Ending.OUT_OF_TIME
     if options.fix and file and ending is Ending.COMPLETE:
@@ -115,18 +127,37 @@ def run(options: argparse.Namespace) -> int:
             write_whole(options.json, json.dumps(content, indent=1) + "\n")
         except OutputError as error:
             failure = error  # the summary is worth all the more
-    report.summary(results, chosen, options.target, time.monotonic() - began, stale, ending)
+    shown = report.Options(_command(options), options.verbose, least)
+    report.summary(results, chosen, options.target, time.monotonic() - began, stale, ending, shown)
     if any(result.transcripts for result in results):
         say(f"transcripts: {folder}")
     if failure is not None:
         raise failure
-    return _code(results, stale, ending)
+    return _code(results, stale, ending, least)
 
 
-def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending) -> int:
+def _enough(most: int | None, least: Level) -> Callable[[Result], bool]:
+    """Whether so many scenarios have failed; asked once after each."""
+    failed = 0
+
+    def enough(result: Result) -> bool:
+        nonlocal failed
+        failed += counts(result.verdict, result.failure, least) and not result.known
+        return most is not None and failed >= most
+
+    return enough
+
+
+def _command(options: argparse.Namespace) -> list[str]:
+    """The words that judge the same target in the same way; a user adds a scenario to them."""
+    seed = [] if options.seed == DEFAULT_SEED else ["--seed", options.seed]
+    return ["otterproof", "check", options.target, *seed]
+
+
+def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending, least: Level) -> int:
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
-    if stale or any(result.verdict in report.BAD and not result.known for result in results):
+    if stale or any(counts(result.verdict, result.failure, least) and not result.known for result in results):
         return DEVIATES
     verdicts = {result.verdict for result in results}
     unwritten = any(result.unwritten for result in results)

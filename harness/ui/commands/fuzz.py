@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.runner import BAD
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.registry import file_name
-from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import add_timeout, positive, seconds
@@ -56,6 +56,6 @@ def run(options: argparse.Namespace) -> int:
     if interrupted:
         return INTERRUPTED
     verdicts = {finding.verdict for finding in campaign.findings}
-    if verdicts & report.BAD:
+    if verdicts & BAD:
         return DEVIATES
     return NOT_RUN if verdicts else CONFORMS

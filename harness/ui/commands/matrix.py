@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from otterproof.harness.runs import matrix
+from otterproof.harness.runs.runner import BAD
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import write_whole
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
     results = [result for cell in cells for result in cell.results]
-    if any(result.verdict in report.BAD for result in results):
+    if any(result.verdict in BAD for result in results):
         return DEVIATES
     unsure = any(result.verdict is Verdict.INFRA or result.unwritten for result in results)
     return NOT_RUN if unsure or ending is not Ending.COMPLETE else CONFORMS

@@ -1,0 +1,160 @@
+"""The record of a failure: everything that a report says about one, as plain values in words.
+
+All that can fail gives one: a demand of a scenario, an oracle, two engines that differ, a target that breaks down. The
+terminal, JSON, pytest and the other reports are made from it, and decide nothing by themselves but what to leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from otterproof.harness.simulation.describe import describe_input, describe_result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec.checks import checks, level_of
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.support.printable import printable
+from otterproof.harness.wire import ENCODED, Kind, parse
+from otterproof.harness.wire.dissect import FieldLine, dissected
+from otterproof.implementations.contract import OutgoingMessage
+
+#: How many steps before the failing one are told.
+BEFORE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a run something went wrong.
+
+    step: its number. action, result: what the party was given and what it did. kind: of the message that it is about,
+    "" without one; title and fields: that message, taken apart, the field in question marked. before: the steps that
+    led there, as number and words.
+    """
+
+    step: int
+    action: str
+    result: str
+    kind: str = ""
+    title: str = ""
+    fields: tuple[FieldLine, ...] = ()
+    before: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, whatever found it out.
+
+    check: the id of the demand, or the signature of how the target broke down. level: that of the first requirement.
+    requirements: the ids of what the demand follows from, the most specific first. rule: the demand in one sentence.
+    expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs failed and
+    how many were tried, where that is known. notes: all else that is known, line by line.
+    """
+
+    check: str
+    rule: str
+    requirements: tuple[str, ...] = ()
+    level: Level = Level.MUST
+    case: str = ""
+    cases: tuple[int, int] | None = None
+    expected: str = ""
+    got: str = ""
+    notes: tuple[str, ...] = ()
+    place: Place | None = None
+
+
+def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequence[Step]) -> Failure:
+    """The record of an exception that ended a run.
+
+    check: its id. claimed: the requirements of the scenario, which count where the check has none. steps: of the run.
+    """
+    own = checks()[check].requirements if check in checks() else ()
+    ids = own or tuple(name for name in claimed if not name.startswith("!"))[:3]
+    notes = [*getattr(error, "__notes__", ())]
+    if isinstance(error, DemandFailed):
+        known = {"rule": error.rule, "case": error.case, "expected": error.expected, "got": error.got}
+        notes = [*error.differences, *notes]
+    else:
+        known = {"rule": _headline(error)}
+        notes = [*str(error).split("\n")[1:], *notes]
+    return Failure(
+        check,
+        requirements=ids,
+        level=level_of(check),
+        cases=error.cases if isinstance(error, DemandFailed) else None,
+        notes=tuple(printable(line) for note in notes for line in note.split("\n")),
+        place=place_of(steps, checks()[check].field if check in checks() else ""),
+        **{name: printable(text, lines=True) for name, text in known.items()},
+    )
+
+
+def _headline(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def place_of(steps: Sequence[Step], field: str = "") -> Place | None:
+    """The last step of a run as the place of a failure; None for a run without any. field: the one to be marked."""
+    if not steps:
+        return None
+    last = steps[-1]
+    message = _message_of(last, field)
+    before = tuple(
+        (step.number, f"{describe_input(step)}: {describe_result(step)}") for step in steps[-1 - BEFORE : -1]
+    )
+    if message is None:
+        return Place(last.number, describe_input(last), describe_result(last), before=before)
+    title, lines = dissected(message, field)
+    kind = parse(message).kind
+    fields = lines if kind in ENCODED or any(line.marked for line in lines) else ()
+    return Place(last.number, describe_input(last), describe_result(last), str(kind), title, fields, before)
+
+
+def _message_of(step: Step, field: str) -> bytes | None:
+    """The message that a step is about: one with the field, if there is one; else one that was sent or received."""
+    sent = [event.message for event in step.events if isinstance(event, OutgoingMessage)]
+    received = [value for name, value in step.args.items() if name == "message" and isinstance(value, bytes)]
+    every = [*sent, *received]
+    for message in every:
+        if field and parse(message).has(field):
+            return message
+    return next((message for message in every if parse(message).kind is not Kind.PLAINTEXT), None)
+
+
+def lines_of(failure: Failure) -> Iterator[str]:
+    """The record as plain text of any length, for a transcript, a test's report or a file."""
+    yield failure.rule or failure.check
+    yield from (f"  {name:9} {text}" for name, text in facts(failure))
+
+
+def facts(failure: Failure) -> Iterator[tuple[str, str]]:
+    """What is known of a failure, as pairs of a word and a line; the word is "" where the one before goes on."""
+    if failure.case:
+        yield "case", failure.case
+    if failure.cases is not None and failure.cases[1] > 1:
+        yield "", "{} of {} cases fail".format(*failure.cases)
+    if failure.expected:
+        yield "expected", failure.expected
+    if failure.got:
+        yield "got", failure.got
+    for number, note in enumerate(failure.notes):
+        yield "" if number else "also", note
+    if failure.place is not None:
+        yield from _place(failure.place)
+
+
+def _place(place: Place) -> Iterator[tuple[str, str]]:
+    yield "where", f"step {place.step}, {place.action}: {place.result}"
+    if place.fields:
+        yield "", place.title
+    width = max((len(field.name) for field in place.fields), default=0)
+    for field in place.fields:
+        mark = "    <--" if field.marked else ""
+        yield "", f"  {field.offset:5}  {field.name:{width}}  {field.value}{mark}"
+    for number, (step, words) in enumerate(place.before):
+        yield "" if number else "before", f"{step} {words}"
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """A verdict as a report says it: FAIL, CRASH, HANG, ..."""
+    return verdict.value.replace("_", " ").upper()

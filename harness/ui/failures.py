@@ -1,0 +1,145 @@
+"""Failures on a terminal: one entry for each cause, which fits on a screen and says what to do next.
+
+All that is said comes from the record of a failure; here it is only laid out and cut. Commands stand on lines of their
+own that are not broken, so that they can be copied.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from rich.console import Console
+from rich.text import Text
+
+from otterproof.harness.runs.causes import Cause
+from otterproof.harness.runs.failure import Failure, Place
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.screen import line
+from otterproof.harness.wire.dissect import FieldLine
+
+#: How many causes are told in full; the others get a line each, unless all is to be told.
+TOLD = 5
+
+#: The columns of an entry: the indent, the words that say what a line is, and the longest line.
+_INDENT, _WORD, _WIDTH = 2, 10, 100
+
+#: How many lines a value may take, and how many fields around the one in question are shown.
+_LINES, _AROUND = 2, 1
+
+
+def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *, verbose: bool = False) -> None:
+    """Tell causes, the first few in full. command: the words that judged, to be repeated for one scenario.
+
+    verbose: tell all in full, with all fields, all notes and the names of all scenarios.
+    """
+    full = found if verbose else found[:TOLD]
+    for cause in full:
+        out.print()
+        for text in entry(cause, command, min(out.width, _WIDTH), verbose=verbose):
+            out.print(text, soft_wrap=True)
+    rest = found[len(full) :]
+    if rest:
+        out.print()
+        count = sum(len(cause.results) for cause in rest)
+        out.print(line(f"and {len(rest)} more causes, {count} scenarios; --verbose tells all of it:"))
+    for cause in rest:
+        out.print(line(f"  {cause.first.check or cause.first.verdict.value:42} {_scenarios(cause)}"), soft_wrap=True)
+
+
+def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) -> Iterator[Text]:
+    """The lines of one cause."""
+    failure, result = cause.failure, cause.first
+    yield from _head(cause)
+    yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
+    if cause.consequence:
+        yield from _prose("Most likely a consequence of what is told above.", width)
+    for word, text in _values(failure):
+        yield from _pair(word, text, width, 1 if word == "case" and not verbose else 40 if verbose else _LINES)
+    notes = failure.notes if verbose else failure.notes[:_LINES]
+    for number, note in enumerate(notes):
+        yield from _pair("" if number else "also", note, width, 1)
+    if failure.place is not None:
+        yield from _place(failure.place, width, verbose)
+    if verbose:
+        for number, one in enumerate(cause.results):
+            yield _one("" if number else "scenarios", one.scenario)
+    yield _one("again", shlex.join([*command, "--only", result.scenario]))
+    for path in result.transcripts[:1]:
+        yield _one("replay", shlex.join(["otterproof", "replay", path]))
+    if result.check:
+        yield _one("explain", shlex.join(["otterproof", "explain", result.check]))
+
+
+def _head(cause: Cause) -> Iterator[Text]:
+    result = cause.first
+    must = cause.failure.level.value if result.verdict is Verdict.FAIL and cause.failure.requirements else ""
+    colour = "red" if result.counts else "yellow"
+    word = result.verdict.value.replace("_", " ").upper()
+    yield line((word, colour), "  ", (result.check or result.scenario, "bold"), f"  {_scenarios(cause)}")
+    if must:
+        yield line(" " * _INDENT, (must, "bold"), f", {_sources(cause.failure)}")
+
+
+def _sources(failure: Failure) -> str:
+    """The requirement, and the section of the protocol text that it is from."""
+    if not failure.requirements:
+        return ""
+    table = requirements.load().requirements
+    name = failure.requirements[0]
+    return f'{name}, "{table[name].section}"' if name in table else name
+
+
+def _scenarios(cause: Cause) -> str:
+    """How many scenarios fail so, in which versions: 14 scenarios, versions 2 and 3."""
+    names = [result.scenario for result in cause.results]
+    versions = sorted({name[-2] for name in names if name[-4:-2] == "[v"})
+    count = f"{len(names)} scenario{'' if len(names) == 1 else 's'}"
+    return f"{count}, version{'' if len(versions) == 1 else 's'} {' and '.join(versions)}" if versions else count
+
+
+def _values(failure: Failure) -> Iterator[tuple[str, str]]:
+    if failure.case:
+        count = "" if failure.cases is None or failure.cases[1] < 2 else " ({} of {} cases fail)".format(*failure.cases)
+        yield "case", failure.case + count
+    if failure.expected:
+        yield "expected", failure.expected
+    if failure.got:
+        yield "got", failure.got
+
+
+def _place(place: Place, width: int, verbose: bool) -> Iterator[Text]:
+    yield from _pair("where", f"step {place.step}, {place.action}: {place.result}", width, 40 if verbose else _LINES)
+    fields = place.fields if verbose else _nearest(place.fields)
+    longest = max((len(field.name) for field in fields), default=0)
+    for field in fields:
+        text = f"  {field.offset:5}  {field.name:{longest}}  {field.value}" + ("    <--" if field.marked else "")
+        yield _one("", text)
+    for number, (step, words) in enumerate(place.before):
+        yield from _pair("" if number else "before", f"{step} {words}", width, 40 if verbose else 1)
+
+
+def _nearest(fields: Sequence[FieldLine]) -> Sequence[FieldLine]:
+    """The field in question and its neighbours; none where no field is in question."""
+    at = next((number for number, field in enumerate(fields) if field.marked), None)
+    return () if at is None else fields[max(at - _AROUND, 0) : at + _AROUND + 1]
+
+
+def _prose(text: str, width: int) -> Iterator[Text]:
+    yield from (line(" " * _INDENT, part) for part in wrap(printable(text), width - _INDENT))
+
+
+def _pair(word: str, text: str, width: int, most: int) -> Iterator[Text]:
+    """A word and its text, broken into lines, and cut after so many."""
+    parts = wrap(printable(text), width - _INDENT - _WORD) or [""]
+    if len(parts) > most:
+        parts = [*parts[: most - 1], f"{parts[most - 1][: width - _INDENT - _WORD - 4]} ..."]
+    for number, part in enumerate(parts):
+        yield _one("" if number else word, part)
+
+
+def _one(word: str, text: str) -> Text:
+    return line(" " * _INDENT, (f"{word:{_WORD}}", "dim"), text)
