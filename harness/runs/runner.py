@@ -46,6 +46,7 @@ from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported, excusing
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
+from otterproof.harness.wire import FieldError
 
 #: The scenario of how a target's process ends, without its version.
 ENDS = "conformance.process.it_ends_when_it_is_asked_to"
@@ -58,6 +59,7 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (ModelDivergence, Verdict.FAIL),
     (OracleFailure, Verdict.FAIL),
     (NotQuiescent, Verdict.FAIL),
+    (FieldError, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
     (TargetUnsupported, Verdict.FAIL),  # a scenario asks only for what is claimed
     (TargetGivenUp, Verdict.GIVEN_UP),
     (TargetHang, Verdict.HANG),

@@ -1,4 +1,4 @@
-"""Steps of a run in words, one line each, for whoever reads a failure: who did what, and what came of it."""
+"""Steps of a run in words, one line each, for people who read a failure: who did what, and what happened then."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from otterproof.implementations.inputs import InputError
 #: Every command, and what `--help` says of it. The module of the same name in `commands` carries it out.
 COMMANDS: Mapping[str, str] = {
     "check": "judge a target by the scenarios",
+    "explain": "say what an id in a report means, and who gets it wrong",
     "targets": "list what can be judged, or install it",
     "fuzz": "run random programs against a target, and shrink what fails",
     "replay": "run a transcript again: does it still fail?",

@@ -33,7 +33,7 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import Listing, open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui import cli
+from otterproof.harness.ui import cli, terminal
 from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.commands import vectors as commands
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
@@ -192,9 +192,9 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
     with screen(monkeypatch, tty) as shown:
         report.collect(iter([result]), 1, text)
         report.summary([result, known], [SCENARIO], text, 0.0, deviations.Known([entry]).stale([known]))
-        report.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
-        report.collect_cells(iter([cell]), 1)
-        report.matrix([cell], [text])
+        terminal.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
+        terminal.collect_cells(iter([cell]), 1)
+        terminal.matrix([cell], [text])
         campaign_summary(campaign)
         seen = "".join(shown().split())
         assert "".join(printable(text, lines=True).split())[:15] in seen
