@@ -1,15 +1,20 @@
 """Failures put together by their cause, the most basic cause first.
 
 One mistake makes many scenarios fail, and most of them not where the mistake is. So failures with one check are one
-cause, and causes are put in an order. What is specific comes before what is general: "the MAC does not verify" is a
-cause, "the text did not arrive" is what follows from one. Among causes of one kind, the one comes first whose
-requirement the results accuse most: scenarios that judge it fail, and few of them pass. The measure is Ochiai's, from
-fault localisation. What is equal there is put in the order in which a conversation goes: what comes later needs what
-comes before it.
+cause, and some causes are consequences of others:
+
+- A check that helpers make everywhere, such as that a text arrives, says little about the cause.
+- A failure that looks like many of those (the same kind of message led to the same reports) says no more than they do,
+  though its check is about something particular: its scenario did not get as far as that.
+
+What is left is put in an order by how much the results accuse the requirement behind a check: scenarios that judge it
+fail, and few of them pass. The measure is Ochiai's, from fault localisation. What is equal there is put in the order in
+which a conversation goes, for what comes later needs what comes before it.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +50,9 @@ ORDER = (
     "user",
 )
 
+#: So many failures of general checks that look alike are what breaks everywhere.
+COMMON = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -76,12 +84,24 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     for result in results:
         if result.failure is not None and not result.known:
             groups[result.check or result.verdict.value].append(result)
-    specific = {name for name in groups if not is_general(name)}
+    general = Counter(_shape(one) for name, group in groups.items() if is_general(name) for one in group)
+    common = {shape for shape, count in general.items() if count >= COMMON}
+    own = {name: [one for one in group if _shape(one) not in common] for name, group in groups.items()}
+    specific = {name for name in groups if own[name] and not is_general(name)}
     accused = accusation(results)
     found = [
-        Cause(_clearest(group), tuple(group), bool(specific) and name not in specific) for name, group in groups.items()
+        Cause(_clearest(own[name] or group), tuple(group), bool(specific) and name not in specific)
+        for name, group in groups.items()
     ]
     return sorted(found, key=lambda cause: _rank(cause, accused))
+
+
+def _shape(result: Result) -> str:
+    """What a failure looks like, whatever it is about: the last input and what it led to, without texts and numbers."""
+    place = result.failure.place if result.failure is not None else None
+    if place is None:
+        return ""
+    return re.sub(r'"[^"]*"|\d+', "", f"{result.verdict.value}: {place.action}: {place.result}")
 
 
 def is_general(check: str) -> bool:
