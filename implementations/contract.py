@@ -130,8 +130,8 @@ class TextReceived:
 
     text: bytes
     secure: bool
-    warn: bool
-    instance: int
+    warn: bool | None
+    instance: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,34 +142,34 @@ class SessionEstablished:
     session was ENCRYPTED already. same_key: it was refreshed, and its fingerprint was the same.
     """
 
-    instance: int
+    instance: int | None
     version: int
-    ssid: bytes
-    fingerprint: bytes
-    sent_reveal_signature: bool
-    refreshed: bool
-    same_key: bool
+    ssid: bytes | None
+    fingerprint: bytes | None
+    sent_reveal_signature: bool | None
+    refreshed: bool | None
+    same_key: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEndedSession:
     """The correspondent has ended the session, which is FINISHED now; the user should end it too."""
 
-    instance: int
+    instance: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class UserEndedSession:
     """The user has ended an ENCRYPTED or FINISHED session, which is in PLAINTEXT now. [choice actions.end-smp]"""
 
-    instance: int
+    instance: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessageReceived:
     """An Error Message came, with this text. [choice text.error]"""
 
-    text: bytes
+    text: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +179,10 @@ class MessageUnreadable:
     [choice data.unreadable]
     """
 
-    instance: int
-    reason: RejectReason
-    field: str = ""
-    offset: int = 0
+    instance: int | None
+    reason: RejectReason | None
+    field: str | None = ""
+    offset: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +193,9 @@ class MessageRejected:
     "" and 0. [choice encoding.mistake-field, choice encoding.mistake-offset]
     """
 
-    reason: RejectReason
-    field: str = ""
-    offset: int = 0
+    reason: RejectReason | None
+    field: str | None = ""
+    offset: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class ActionRefused:
     """A user action, named as the method of Engine, could not be carried out. [choice actions.refused]"""
 
     action: str
-    reason: RefuseReason
+    reason: RefuseReason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class StoredTextDropped:
 class SmpRequested:
     """The correspondent's SMP message 1 passed its checks; the user is to give the secret (`smp_answer`)."""
 
-    instance: int
+    instance: int | None
     question: bytes | None
 
 
@@ -225,7 +225,7 @@ class SmpRequested:
 class SmpFinished:
     """An SMP run has completed; equal: whether the secrets are. [choice smp.responder-result]"""
 
-    instance: int
+    instance: int | None
     equal: bool
 
 
@@ -233,18 +233,18 @@ class SmpFinished:
 class SmpAborted:
     """A run or a waiting question was given up, or an SMP message failed a check. [choice smp.aborted-event]"""
 
-    instance: int
-    reason: SmpAbortReason
+    instance: int | None
+    reason: SmpAbortReason | None
 
 
 @dataclass(frozen=True, slots=True)
 class ExtraKeyDerived:
     """The extra symmetric key, 32 bytes; received: the peer asked, not our user. [choice actions.extra-key-event]"""
 
-    instance: int
+    instance: int | None
     received: bool
-    use: int
-    data: bytes
+    use: int | None
+    data: bytes | None
     key: bytes = field(repr=False)
 
 

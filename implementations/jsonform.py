@@ -19,10 +19,7 @@ The form
 
 Null in events
     A third-party implementation may be unable to know a field that the contract asks for. Its driver then writes null,
-    and `event_from_json` puts in the default of the field's type: 0 for int, False for bool, empty bytes, the empty
-    string, UNSPECIFIED for a reason. Where null is a value of its own (X | None) it stays None. Which fields
-    were null is told by `unknown_fields`, so that a default is never mistaken for something the implementation said.
-    Snapshots know no such defaults: null where the type does not allow it is an error.
+    and the field is None: not told. `unknown_fields` lists such fields. Only in `question` None is a value of its own.
 """
 
 from __future__ import annotations
@@ -50,6 +47,9 @@ HEX_FIELDS = frozenset({"ssid", "fingerprint", "key", "pending_mac_keys"})
 
 #: Fields whose integers have hundreds of digits: hexadecimal. (Inside a mapping: its values, not its keys.)
 HEX_INT_FIELDS = frozenset({"our_keys", "their_keys", "p", "q", "g", "y", "x"})
+
+#: Fields of events in which null says something.
+NULL_IS_A_VALUE = frozenset({"question"})
 
 _HEX_BYTES = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _HEX_INT = re.compile(r"[0-9a-f]+", re.ASCII)
@@ -79,14 +79,12 @@ class JsonFormError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How values of one type are written and read, and what null stands for in an event (None: null not allowed).
-
-    decode takes the JSON value and the path to it, for the error message.
+    """How values of one type are written and read. decode takes the JSON value and the path to it, for the error
+    message.
     """
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any, str], Any]
-    default: Callable[[], Any] | None = None
 
 
 def _kind(value: object) -> str:
@@ -162,12 +160,12 @@ def _pair_to_string(pair: tuple[int, int]) -> str:
     return f"{pair[0]},{pair[1]}"
 
 
-_INT = Codec(int, _to_int, int)
-_BOOL = Codec(bool, lambda value, where: _expect(value, bool, where), bool)
-_STR = Codec(str, lambda value, where: _expect(value, str, where), str)
-_TEXT = Codec(lambda value: value.decode("latin-1"), _latin1_to_bytes, bytes)
-_HEX = Codec(lambda value: value.hex(), _hex_to_bytes, bytes)
-_BIG = Codec(lambda value: format(value, "x"), _hex_to_int, int)
+_INT = Codec(int, _to_int)
+_BOOL = Codec(bool, lambda value, where: _expect(value, bool, where))
+_STR = Codec(str, lambda value, where: _expect(value, str, where))
+_TEXT = Codec(lambda value: value.decode("latin-1"), _latin1_to_bytes)
+_HEX = Codec(lambda value: value.hex(), _hex_to_bytes)
+_BIG = Codec(lambda value: format(value, "x"), _hex_to_int)
 _PAIR = Codec(_pair_to_string, _string_to_pair)
 _KEY_OF = {int: Codec(str, _decimal_to_int), tuple[int, int]: _PAIR}
 
@@ -181,8 +179,7 @@ def _enum_codec(cls: type[Enum]) -> Codec:
             raise JsonFormError(where, f"{text!r:.40} is not a valid {cls.__name__}; known: {', '.join(by_value)}")
         return by_value[text]
 
-    unknown = by_value.get("unspecified")  # of the enums of reasons
-    return Codec(lambda member: member.value, decode, None if unknown is None else lambda: unknown)
+    return Codec(lambda member: member.value, decode)
 
 
 def _flag_codec(cls: type[Flag]) -> Codec:
@@ -271,7 +268,7 @@ def codec_of(hint: Any, name: str) -> Codec:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum_codec(hint)
     if isinstance(hint, type) and is_dataclass(hint):
-        return Codec(lambda value: _encode(hint, value), lambda value, where: _decode(hint, value, where, False))
+        return Codec(lambda value: _encode(hint, value), lambda value, where: _decode(hint, value, where))
     raise TypeError(
         f"contract type {hint!r} of field {name!r} has no JSON form; add one to implementations/jsonform.py"
     )
@@ -288,21 +285,14 @@ def _encode(cls: type, value: Any) -> dict[str, Any]:
     return {name: codec.encode(getattr(value, name)) for name, codec in _table(cls).items()}
 
 
-def _decode(cls: Callable[..., _T], value: object, where: str, nulls: bool) -> _T:
-    """Read an object with exactly the fields of `cls`. nulls: null gives the default of the field's type."""
+def _decode(cls: Callable[..., _T], value: object, where: str) -> _T:
+    """Read an object with exactly the fields of `cls`."""
     given, table = _object(value, where), _table(cls)
     for problem, names in (("missing", table.keys() - given.keys()), ("unknown", given.keys() - table.keys())):
         if names:
             listed = ", ".join(map(ascii, sorted(names)))
             raise JsonFormError(where, f"{problem} field {listed}; the fields are: {', '.join(table) or 'none'}")
-    return cls(
-        **{
-            name: codec.default()
-            if nulls and codec.default is not None and given[name] is None
-            else codec.decode(given[name], f"{where}.{name}")
-            for name, codec in table.items()
-        }
-    )
+    return cls(**{name: codec.decode(given[name], f"{where}.{name}") for name, codec in table.items()})
 
 
 def _encode_dsa_key(key: DsaPrivateKey) -> dict[str, str]:
@@ -314,7 +304,7 @@ def _decode_dsa_key(value: object, where: str) -> DsaPrivateKey:
     if "x" not in given:
         raise JsonFormError(where, "missing field 'x'; the fields are: p, q, g, y, x")
     public = {name: item for name, item in given.items() if name != "x"}
-    return DsaPrivateKey(_decode(DsaPublicKey, public, where, False), _hex_to_int(given["x"], f"{where}.x"))
+    return DsaPrivateKey(_decode(DsaPublicKey, public, where), _hex_to_int(given["x"], f"{where}.x"))
 
 
 _DSA_KEY = Codec(_encode_dsa_key, _decode_dsa_key)
@@ -348,22 +338,28 @@ def _event_class(given: dict[str, Any], where: str) -> type:
 
 
 def event_from_json(obj: object, where: str = "event") -> Event:
-    """The event in a JSON value; null gives defaults, see above. `where` names the value in JsonFormError."""
+    """The event in a JSON value. `where` names the value in JsonFormError."""
     given = _object(obj, where)
     cls = _event_class(given, where)
     del given["event"]
-    return cast(Event, _decode(cls, given, where, True))
+    return cast(Event, _decode(cls, given, where))
 
 
 def unknown_fields(obj: object, where: str = "event") -> frozenset[str]:
-    """The fields of an event in JSON that are null because the implementation can't know them.
+    """The fields of an event in JSON that are null because the implementation does not tell them.
 
-    Fields in which null is a value of its own (X | None) are not among them. JsonFormError as in event_from_json, but
-    only what is needed to find the fields is looked at.
+    JsonFormError as in event_from_json, but only what is needed to find the fields is looked at.
     """
     given = _object(obj, where)
     table = _table(_event_class(given, where))
-    return frozenset(name for name, codec in table.items() if codec.default and given.get(name, "") is None)
+    return frozenset(name for name in table.keys() - NULL_IS_A_VALUE if given.get(name, "") is None)
+
+
+def may_be_untold(event: str) -> frozenset[str]:
+    """The fields of an event, by its name in JSON, that an implementation need not tell."""
+    hints = typing.get_type_hints(EVENTS[event])
+    optional = {name for name, hint in hints.items() if NoneType in typing.get_args(hint)}
+    return frozenset(optional - NULL_IS_A_VALUE)
 
 
 def snapshot_to_json(snapshot: PartySnapshot) -> dict[str, Any]:
@@ -371,7 +367,7 @@ def snapshot_to_json(snapshot: PartySnapshot) -> dict[str, Any]:
 
 
 def snapshot_from_json(obj: object, where: str = "snapshot") -> PartySnapshot:
-    return _decode(PartySnapshot, obj, where, False)
+    return _decode(PartySnapshot, obj, where)
 
 
 def policy_to_json(policy: Policy) -> list[str]:
@@ -397,4 +393,4 @@ def config_to_json(config: PartyConfig) -> dict[str, Any]:
 
 
 def config_from_json(obj: object, where: str = "config") -> PartyConfig:
-    return _decode(PartyConfig, obj, where, False)
+    return _decode(PartyConfig, obj, where)

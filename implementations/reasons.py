@@ -42,7 +42,6 @@ class RejectReason(Enum):
     FRAGMENT_OUT_OF_ORDER = "fragment_out_of_order"
     NESTED_FRAGMENT = "nested_fragment"
     TOO_LARGE = "too_large"  # more than MAX_REASSEMBLY
-    UNSPECIFIED = "unspecified"  # from a third-party implementation that gives no reason; never from an engine
 
 
 class SmpAbortReason(Enum):
@@ -55,7 +54,6 @@ class SmpAbortReason(Enum):
     REHANDSHAKE = "rehandshake"  # a new handshake replaced the session the run belonged to
     SESSION_LEFT = "session_left"  # ENCRYPTED was left, by the peer's or the user's end
     PEER_ABORTED = "peer_aborted"
-    UNSPECIFIED = "unspecified"  # as in RejectReason
 
 
 class RefuseReason(Enum):
@@ -65,4 +63,3 @@ class RefuseReason(Enum):
     TOO_LONG = "too_long"
     HAS_NUL = "has_nul"
     NOT_IN_VERSION = "not_in_version"
-    UNSPECIFIED = "unspecified"  # as in RejectReason

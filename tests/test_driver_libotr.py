@@ -94,6 +94,7 @@ def test_handshake(target: DriverTarget, version: int, starts: str) -> None:
     assert (at_alice.instance, at_bob.instance) == (tag("bob", version), tag("alice", version))
     assert at_alice.version == at_bob.version == version
     assert at_alice.ssid == at_bob.ssid
+    assert at_alice.ssid is not None
     assert len(at_alice.ssid) == 8
     assert at_alice.fingerprint == talk.parties["bob"].fingerprint
     assert at_bob.fingerprint == talk.parties["alice"].fingerprint

@@ -19,7 +19,6 @@ from otterproof.harness.targets.driver import (
     TargetDesync,
     TargetUnsupported,
 )
-from otterproof.harness.targets.driver.party import MUST_TELL
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.targets.engines import CAPABILITIES as ALL_CAPABILITIES
 from otterproof.harness.testkit.keys import published_key
@@ -40,7 +39,7 @@ from otterproof.implementations.contract import (
 )
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.implementations.independent import IndependentEngine
-from otterproof.implementations.jsonform import EVENTS, event_to_json, policy_to_json
+from otterproof.implementations.jsonform import EVENTS, NULL_IS_A_VALUE, event_to_json, may_be_untold, policy_to_json
 from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import REGISTRY, SCHEMAS, Conversation, Traffic, check_line, config, definitions, validator
 from tests.raising import raises_check
@@ -108,7 +107,7 @@ def test_events() -> None:
         for field, form in fields.items():
             assert f"`{field}`" in rows("event")[name], f"{name}: the page does not tell of {field}"
             nullable = Draft202012Validator(form, registry=REGISTRY).is_valid(None)
-            assert nullable == (field not in MUST_TELL.get(name, ())), f"{name}.{field}: null in the schema"
+            assert nullable == (field in may_be_untold(name) | NULL_IS_A_VALUE), f"{name}.{field}: null in the schema"
 
 
 def test_errors() -> None:

@@ -157,13 +157,16 @@ def test_the_snapshot_form_is_the_documented_one() -> None:
     assert form["fragments"] == {"0": "1,2"}
 
 
-def test_null_in_an_event_is_the_default_of_its_type() -> None:
+def test_null_in_an_event_is_what_is_not_told() -> None:
     form: dict[str, object] = {"event": "message_rejected", "reason": None, "field": None, "offset": None}
-    assert event_from_json(form) == MessageRejected(RejectReason.UNSPECIFIED, "", 0)
+    assert event_from_json(form) == MessageRejected(None, None, None)
     assert unknown_fields(form) == {"reason", "field", "offset"}
-    form = {"event": "text_received", "text": None, "secure": None, "warn": True, "instance": None}
-    assert event_from_json(form) == TextReceived(b"", False, True, 0)
-    assert unknown_fields(form) == {"text", "secure", "instance"}
+    form = {"event": "text_received", "text": "hi", "secure": True, "warn": None, "instance": None}
+    assert event_from_json(form) == TextReceived(b"hi", True, None, None)
+    assert event_to_json(event_from_json(form)) == form
+    assert unknown_fields(form) == {"warn", "instance"}
+    with pytest.raises(JsonFormError, match=r"event\.secure"):
+        event_from_json(form | {"secure": None})
     form = {"event": "smp_requested", "instance": 256, "question": None}
     assert event_from_json(form) == SmpRequested(256, None)
     assert unknown_fields(form) == frozenset()

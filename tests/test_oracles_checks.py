@@ -403,7 +403,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
     # bounds
     ("bounds.breaks-down", "talk", 0, lambda step: replace(step, failure=StepFailure("ValueError: made up"))),
     ("bounds.wrong-refusal", "talk", 0, added(SECURE, ActionRefused("send", RefuseReason.WRONG_STATE))),
-    ("bounds.refusal-without-reason", "tampering", 0, event(MessageRejected, reason=RejectReason.UNSPECIFIED)),
+    ("bounds.refusal-without-reason", "tampering", 0, event(MessageRejected, reason=None)),
     ("bounds.bad-header-accepted", "garbage", 0, removed(has(MessageRejected, reason=RejectReason.BAD_ARMOUR))),
     ("bounds.malformed-message-accepted", "tampering", 0, removed(got(Kind.DH_COMMIT, RejectReason.MALFORMED))),
     ("bounds.too-many-answers", "talk", 0, added(SECURE, *[OutgoingMessage(b"?OTRv2?")] * 3)),

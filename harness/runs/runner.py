@@ -60,7 +60,7 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (OracleFailure, Verdict.FAIL),
     (NotQuiescent, Verdict.FAIL),
     (FieldError, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
-    (TargetUnsupported, Verdict.FAIL),  # a scenario asks only for what is claimed
+    (TargetUnsupported, Verdict.UNSUPPORTED),  # that a claim is kept is judged by conformance.claims
     (TargetGivenUp, Verdict.GIVEN_UP),
     (TargetHang, Verdict.HANG),
     (TargetDesync, Verdict.DESYNC),

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
-from otterproof.harness.targets.driver.party import MUST_TELL, DriverParty
+from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.implementations.contract import PartyConfig
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
+from otterproof.implementations.jsonform import may_be_untold
 
 #: Events that come from the network layer; all others are reports to the user.
 _MESSAGES = frozenset({"outgoing_message"})
@@ -113,14 +114,10 @@ class OddTarget:
                 return events
 
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
-        must = {"event", *MUST_TELL.get(event["event"], ())}
-        return {
-            name: None if name not in must and self._leaves_out(name) else value for name, value in event.items()
-        }
+        able = may_be_untold(event["event"])
+        return {name: None if name in able and self._leaves_out(name) else value for name, value in event.items()}
 
     def _leaves_out(self, field: str) -> bool:
-        if field == "question":
-            return False  # null says that there is none
         return self._quirks.silent or field in self._quirks.untold
 
 

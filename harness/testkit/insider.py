@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.reply import fail
+from otterproof.harness.testkit.reply import Unsupported, fail
 from otterproof.harness.testkit.smp_peer import SMP_MESSAGE_CHECKS
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from otterproof.harness.wire.fields import encode, write
@@ -69,12 +69,19 @@ class Insider:
     """One client of a correspondent. The numbers that it draws follow from `seed`."""
 
     def __init__(
-        self, key: DsaPrivateKey, target_tag: int, *, version: int = 3, tag: int = 0x2B2B, seed: bytes = b"insider"
+        self,
+        key: DsaPrivateKey,
+        target_tag: int | None,
+        *,
+        version: int = 3,
+        tag: int = 0x2B2B,
+        seed: bytes = b"insider",
     ) -> None:
+        """target_tag: the instance tag of the target, None as long as it is not known. tag: its own."""
         self.key = key
         self.version = version
         self.tag = tag
-        self.target_tag = target_tag
+        self._target_tag = target_tag
         self._seed = seed
         self._draws = 0
         self.r = self.draw(16).to_bytes(16)
@@ -88,6 +95,22 @@ class Insider:
         #: The block X that it signed last, decrypted.
         self.block = b""
         self.x = self.draw(40)
+
+    @property
+    def target_tag(self) -> int:
+        """The instance tag of the target. Unsupported where it is not known: it can't be addressed then."""
+        if self._target_tag is None:
+            raise Unsupported("the target draws its instance tag, and has not shown it yet")
+        return self._target_tag
+
+    @target_tag.setter
+    def target_tag(self, tag: int) -> None:
+        self._target_tag = tag
+
+    @property
+    def knows_target_tag(self) -> bool:
+        """Whether the instance tag of the target is known. In version 2 there is none, so it makes no difference."""
+        return self._target_tag is not None
 
     def draw(self, size: int) -> int:
         self._draws += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
-from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check, check_equal
+from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check, check_equal, check_told
 from otterproof.implementations.contract import (
     ExtraKeyDerived,
     OutgoingMessage,
@@ -85,11 +85,11 @@ class Pair(RecordedSession):
         for name, session in sessions.items():
             ssid = sessions[self.other(name)].ssid
             identity = self.world.parties[self.other(name)].fingerprint
-            self.assert_session(name, session, ssid=ssid, fingerprint=identity, case=f"the {name}")
+            self.assert_session(session, ssid=ssid, fingerprint=identity, case=f"the {name}")
         for name in self.names:
-            if not self.party_tells(name, "session_established", "sent_reveal_signature"):
-                continue
             revealed = sessions[name].sent_reveal_signature
+            if revealed is None:
+                continue
             check(
                 "session.wrong-initiator",
                 revealed == (name != asks),
@@ -128,8 +128,8 @@ class Pair(RecordedSession):
         own, theirs = self.one(since, name, ExtraKeyDerived), self.one(since, self.other(name), ExtraKeyDerived)
         check_equal("extra-key.wrong-size", len(own.key), 32)
         check_equal("extra-key.differs", theirs.key, own.key)
-        arrived = (theirs.use, theirs.data)
-        check_equal("extra-key.data-changed", arrived, (use, data))
+        check_told("extra-key.data-changed", theirs.use, use)
+        check_told("extra-key.data-changed", theirs.data, data)
 
     def end(self, name: str) -> None:
         """`name` ends the conversation; the other side must be told."""

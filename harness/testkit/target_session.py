@@ -42,7 +42,7 @@ class TargetSession(RecordedSession):
 
     def insider(self, key: str = "mallory", tag: int = 0x2B2B, seed: bytes = b"insider") -> Insider:
         """Somebody with valid keys who is not bound to anything; see otterproof.harness.testkit.insider."""
-        target_tag = self.world.parties[self.name].instance_tag
+        target_tag = self.world.parties[self.name].instance_tag or None
         insider = Insider(published_key(key), target_tag, version=self.version, tag=tag, seed=seed)
         self._insiders.append(insider)
         return insider
@@ -74,7 +74,7 @@ class TargetSession(RecordedSession):
         )
         established = reply.one(SessionEstablished)
         identity = fingerprint(signed.advertised_key or insider.key.public)
-        self.assert_session(self.name, established, ssid=insider.ssid, fingerprint=identity)
+        self.assert_session(established, ssid=insider.ssid, fingerprint=identity)
         return established
 
     def tells(self, event: str, field: str) -> bool:
@@ -140,5 +140,6 @@ class TargetSession(RecordedSession):
         for message in reply.sent:
             if message.has("sender_tag") and message.kind in wire.ENCODED:
                 for insider in self._insiders:
-                    insider.target_tag = insider.target_tag or message.number("sender_tag")
+                    if not insider.knows_target_tag:
+                        insider.target_tag = message.number("sender_tag")
         return reply

@@ -27,9 +27,11 @@ from otterproof.implementations.contract import (
     PartyConfig,
     PartySnapshot,
     Policy,
+    RefuseReason,
     RejectReason,
     SessionSnapshot,
     SmpAborted,
+    SmpAbortReason,
     TextReceived,
 )
 from otterproof.implementations.jsonform import config_to_json, event_to_json
@@ -214,15 +216,15 @@ def reaction(events: Sequence[Event]) -> tuple[str, str]:
     texts = any(isinstance(event, TextReceived) for event in events)
     for event in events:
         match event:
-            case MessageUnreadable(reason=reason):
+            case MessageUnreadable(reason=RejectReason() as reason):
                 return "error_message", reason.value
-            case SmpAborted(reason=reason) if reason.value.startswith("smp_"):
+            case SmpAborted(reason=SmpAbortReason() as reason) if reason.value.startswith("smp_"):
                 return "smp_abort", reason.value
-            case MessageRejected(reason=reason):
+            case MessageRejected(reason=RejectReason() as reason):
                 if reason in _RESENT:
                     return "resent", reason.value
                 return ("accepted" if texts or reason is RejectReason.BAD_TLV else "ignored"), reason.value
-            case ActionRefused(reason=reason):
+            case ActionRefused(reason=RefuseReason() as reason):
                 return "refused", reason.value
     return "", ""
 

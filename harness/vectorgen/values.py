@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from otterproof.harness.vectorgen.answerers.base import Tools
 from otterproof.harness.vectorgen.play_builder import ClaimError
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Event, PartySnapshot, RatchetSnapshot, SessionEstablished
 from otterproof.implementations.entropy import RecordingEntropy
 
@@ -71,7 +72,8 @@ class Watcher:
         _, s = self._tools.exchange(self._exponent(ratchet.our_keys[1]), theirs)
         keys = self._tools.handshake_keys(s)
         if keys["ssid"] != event.ssid:
-            raise ClaimError(f"the ssid is {event.ssid.hex()}, and {keys['ssid'].hex()} by the values of the handshake")
+            told = shown(event.ssid)
+            raise ClaimError(f"the ssid is {told}, and {keys['ssid'].hex()} by the values of the handshake")
         self.values |= {f"handshake {self._handshakes} {name}": value for name, value in keys.items()}
 
     def _pairs(self, ratchet: RatchetSnapshot) -> None:

@@ -48,7 +48,7 @@ def messages_in_none(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     target.user("start")
-    if context.version == 3 and not insider.target_tag:
+    if context.version == 3 and not insider.knows_target_tag:
         dh_key_for(target, insider)  # the target does not tell its tag: learn it from a message
     else:
         ignores(target, "NONE", *later)

@@ -122,7 +122,8 @@ def fragments_of_the_target_have_its_tags(context: Context) -> None:
     """Version 3 fragments have both tags of the message that they are cut from; version 2 fragments have none."""
     target = context.target_session(max_message_size=200, instance_tag=0xFEDCBA98)
     insider = target.insider(tag=0xFFFFFFFE)
-    insider.target_tag = insider.target_tag and 0xFEDCBA98
+    if insider.knows_target_tag:
+        insider.target_tag = 0xFEDCBA98
     _conversation(target, insider)
     pieces = [wire.parse(raw) for raw in target.replies(0, TARGET).raw if raw.startswith((b"?OTR|", b"?OTR,"))]
     check("fragment.not-used", len(pieces) > 5, expected="more than five fragments", got=len(pieces))
@@ -224,7 +225,7 @@ def _moments(
     target = context.target_session()
     insider = target.insider(tag=tag)
     target.user("start")
-    if not insider.target_tag:
+    if not insider.knows_target_tag:
         target.receive(insider.commit())  # learn the tag
     yield target, lambda tags: _tagged(insider.commit(receiver=insider.target_tag), tags), "D-H Commit"
     reveal = reveal_of(insider, target.receive(insider.commit()).message(Kind.DH_KEY, check_id, case=case))
@@ -269,7 +270,7 @@ def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], 
     subject = context.target_session()
     insider = subject.insider()
     subject.user("start")
-    target = insider.target_tag or commit_for_query(subject).number("sender_tag")
+    target = insider.target_tag if insider.knows_target_tag else commit_for_query(subject).number("sender_tag")
     commit = insider.commit()
     for tags in wrong(insider.tag, target):
         for piece in wire.fragment(commit, 150, 3, tags):
@@ -338,7 +339,7 @@ def commit_to_whom_it_may_concern(context: Context) -> None:
         target = context.target_session()
         insider = target.insider()
         target.user("start")
-        if not insider.target_tag:
+        if not insider.knows_target_tag:
             target.receive(insider.commit())
         reply = target.receive(insider.commit(receiver=insider.target_tag if receiver is None else receiver))
         if receiver == FOREIGN:

@@ -195,7 +195,7 @@ class NameTable:
     def register_commit(self, encrypted_gx: bytes, hashed_gx: bytes, revealed_key: bytes, gxmpi: bytes) -> None:
         """A commit that opens to these bytes, which should be one MPI. [D-H Commit Message; REVEAL-SIG-10]"""
         parsed = layers.parse_gxmpi(gxmpi)
-        problem = rejection(parsed.problems[0]) if parsed.problems else None
+        problem = MessageRejected(*rejection(parsed.problems[0])) if parsed.problems else None
         gx = parsed.fields[0].value if parsed.fields else None
         opening = CommitMeaning(self.dh(gx if isinstance(gx, int) else 0), problem)
         self.add_opening(encrypted_gx, hashed_gx, revealed_key, opening)
@@ -267,10 +267,13 @@ class NameTable:
         self._head = _Entry(self._head, self._head.depth + 1 if self._head else 0, table, key, value)
 
 
-def rejection(problem: wire.Problem) -> MessageRejected:
-    """The event for a mistake in an encoding. [choice encoding.mistake-field; TYPES-MPI-5]"""
+def rejection(problem: wire.Problem) -> tuple[RejectReason, str, int]:
+    """What events say of a mistake in an encoding: reason, field and offset.
+
+    [choice encoding.mistake-field; TYPES-MPI-5]
+    """
     reason = RejectReason.NON_MINIMAL_MPI if problem.code == "leading-zero" else RejectReason.MALFORMED
-    return MessageRejected(reason, problem.field, problem.offset)
+    return reason, problem.field, problem.offset
 
 
 def _show(value: bytes | int) -> str:

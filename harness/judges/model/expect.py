@@ -68,8 +68,10 @@ def expect_equal(place: str, predicted: object, observed: object) -> None:
         raise Mismatch(place, predicted, observed)
 
 
-def bind(names: NameTable, place: str, name: Name, observed: bytes | int) -> None:
+def bind(names: NameTable, place: str, name: Name, observed: bytes | int | None) -> None:
     """The value at this place is that of `name`: Mismatch if that contradicts the book."""
+    if observed is None:
+        raise Mismatch(place, name, observed)
     try:
         names.bind(name, observed)
     except BookConflict as conflict:

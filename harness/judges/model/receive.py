@@ -155,9 +155,9 @@ def _receive_encoded(step: Step, message: Message) -> None:
     if message.problems:
         first = rejection(min(message.problems, key=lambda problem: problem.offset))
         if message.kind is Kind.DATA:
-            refuse(step, message, header.sender, first.reason, first.field, first.offset)
+            refuse(step, message, header.sender, *first)
         else:
-            step.give(first)
+            step.reject(*first)
     elif message.kind is Kind.DATA:
         receive_data(step, message, header.sender)
     else:

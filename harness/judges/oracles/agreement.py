@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.delivery import authenticated
-from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent
+from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent, session_of
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -40,8 +40,15 @@ class HandshakeSide:
 
     party: str
     version: int
-    fingerprint: bytes
+    fingerprint: bytes | None
     sent_reveal_signature: bool
+
+    def may_be(self, other: HandshakeSide) -> bool:
+        """Whether the two say the same, as far as they are told."""
+        prints = (self.fingerprint, other.fingerprint)
+        return (None in prints or prints[0] == prints[1]) and replace(self, fingerprint=None) == replace(
+            other, fingerprint=None
+        )
 
 
 class Agreement(Oracle):
@@ -70,9 +77,10 @@ class Agreement(Oracle):
 
     def _judge(self, view: Observation, event: SessionEstablished) -> None:
         message = view.message
-        if message is not None and self._reader.untold(view.party, "session_established", "sent_reveal_signature"):
-            event = replace(event, sent_reveal_signature=message.kind is Kind.SIGNATURE)
-        kind = _LAST[event.sent_reveal_signature]
+        revealed = event.sent_reveal_signature
+        if revealed is None:
+            revealed = message is not None and message.kind is Kind.SIGNATURE
+        kind = _LAST[revealed]
         name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
             got = "no message" if message is None else message
@@ -82,24 +90,29 @@ class Agreement(Oracle):
             expected = f"{shown(kind)} that nobody sent is refused"
             self.fail("agreement.completed-by-forgery", view, expected=expected, got=view.step.events)
         identity = self._reader.world.parties[peer].fingerprint
-        if event.fingerprint != identity:
+        if event.fingerprint not in (identity, None):
             self.fail("agreement.wrong-fingerprint", view, expected=identity, got=event.fingerprint)
         if event.version != message.version:
             self.fail("agreement.wrong-version", view, expected=message.version, got=event.version)
         if event.instance != view.instance:
-            instances = (f"{view.instance:08x}", f"{event.instance:08x}")
+            instances = (f"{view.instance:08x}", f"{session_of(event):08x}")
             self.fail("agreement.wrong-instance", view, expected=instances[0], got=instances[1])
-        side = HandshakeSide(view.party, event.version, event.fingerprint, event.sent_reveal_signature)
+        side = HandshakeSide(view.party, event.version, event.fingerprint, revealed)
+        if event.ssid is None:
+            return
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
-        first = HandshakeSide(peer, event.version, own, not event.sent_reveal_signature)
-        before = (first,) if event.sent_reveal_signature else ()
+        first = HandshakeSide(peer, event.version, own, not revealed)
+        before = (first,) if revealed and self._tells_ssid(peer) else ()
         if len(event.ssid) != 8:
             self.fail("agreement.ssid-wrong-size", view, expected="8 bytes", got=event.ssid)
-        if known != before:
+        if len(known) != len(before) or not all(map(HandshakeSide.may_be, known, before)):
             who = f"those that completed it before with the ssid {event.ssid.hex()}: "
             self.fail("agreement.sides-differ", view, expected=who + shown(before), got=known)
         self._sides[event.ssid] = (*known, side)
+
+    def _tells_ssid(self, party: str) -> bool:
+        return all(link.ssid is not None for link in self._reader.links(party).values())
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after
@@ -109,7 +122,8 @@ class Agreement(Oracle):
             link = self._reader.link(view.party, session.instance)
             seen = (session.message_state, session.ssid, session.fingerprint)
             told = (link.state, link.ssid, b"" if link.state is MessageState.PLAINTEXT else link.fingerprint)
-            if seen != told or (link.encrypted and session.version != link.version):
+            differs = any(then not in (now, None) for now, then in zip(seen, told, strict=True))
+            if differs or (link.encrypted and session.version != link.version):
                 expected = f"{shown((*told, link.version))}, as the events said of session {session.instance:08x}"
                 self.fail("agreement.state-not-as-reported", view, expected=expected, got=(*seen, session.version))
 
@@ -159,15 +173,15 @@ class Smp(Oracle):
                     self._messages[name] = run
             elif isinstance(one, SmpRequested):
                 self._judge_request(view, one)
-                self._asked.add((view.party, one.instance))
+                self._asked.add((view.party, session_of(one)))
             elif isinstance(one, SmpFinished):
                 self._judge_result(view, one)
-                self._runs.pop((view.party, one.instance), None)
+                self._runs.pop((view.party, session_of(one)), None)
             elif isinstance(one, SessionEstablished) and view.foreign:
                 pass  # the text does not say that a new handshake ends a run
             elif isinstance(one, SmpAborted | SessionEstablished | PeerEndedSession | UserEndedSession):
-                self._runs.pop((view.party, one.instance), None)
-                self._asked.discard((view.party, one.instance))
+                self._runs.pop((view.party, session_of(one)), None)
+                self._asked.discard((view.party, session_of(one)))
         self._judge_states(view)
 
     def _where(self, view: Observation) -> tuple[str, int] | None:
@@ -206,7 +220,7 @@ class Smp(Oracle):
             self.fail("smp.question-changed", view, expected=peer.question, got=event.question)
 
     def _judge_result(self, view: Observation, event: SmpFinished) -> None:
-        own, peer = self._runs.get((view.party, event.instance)), self._peer(view)
+        own, peer = self._runs.get((view.party, session_of(event))), self._peer(view)
         if own is None or peer is None or own.initiator == peer.initiator:
             roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
             got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"

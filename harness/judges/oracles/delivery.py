@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
+from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent, session_of
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
@@ -36,7 +36,7 @@ class SentMessage:
     """A data message as it was sent. text: what the user typed, b"" for no text, None if that can't be told."""
 
     sender: str
-    ssid: bytes
+    ssid: bytes | None
     text: bytes | None
 
 
@@ -78,7 +78,7 @@ class Authenticity(Oracle):
             self.fail("authenticity.accepted-without-session", view, expected=expected, got=view.step.events)
         name = authenticated(message)
         sent = self._messages.get(name) if name is not None else None
-        if name is None or sent is None or sent.ssid != view.link.ssid:
+        if name is None or sent is None or not view.link.may_be(sent.ssid):
             expected = "the message is refused, as nobody sent it in this session"
             self.fail("authenticity.forgery-accepted", view, expected=expected, got=view.step.events)
         if (view.party, name) in self._delivered:
@@ -94,12 +94,12 @@ class Authenticity(Oracle):
         if not genuine:
             typed = "any one text that was typed" if sent.text is None else sent.text or "no text"
             self.fail("authenticity.text-changed", view, expected=typed, got=texts)
-        instances = [f"{event.instance:08x}" for event in secure if event.instance != view.instance]
+        instances = [f"{session_of(event):08x}" for event in secure if session_of(event) != view.instance]
         self.demand("authenticity.wrong-instance", not instances, view, expected=f"{view.instance:08x}", got=instances)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
         pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
-        counter, where = int.from_bytes(message.data("ctr")), (view.party, view.link.ssid, *pair)
+        counter, where = int.from_bytes(message.data("ctr")), (view.party, view.link.name, *pair)
         last = self._counters.get(where, 0)
         if counter <= last:
             expected = f"above {last}, under key ids {pair[0]} and {pair[1]}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import ALLOW, Observation, Reader, Sent
+from otterproof.harness.judges.oracles.reading import ALLOW, Observation, Reader, Sent, session_of
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
@@ -94,7 +94,7 @@ class InstanceTags(Oracle):
                 allowed = ", ".join(f"{one:08x}" for one in sorted(touched)) or "no session"
                 expected, got = f"only these sessions may change: {allowed}", f"session {instance:08x} changes"
                 self.fail("instance-tags.other-session-changed", view, expected=expected, got=got)
-        moved = {event.instance for event in view.happenings if isinstance(event, SessionEstablished)}
+        moved = {session_of(event) for event in view.happenings if isinstance(event, SessionEstablished)}
         if after.focus != before.focus and after.focus not in moved & touched:
             expected = f"{before.focus:08x}, or a session that has just been established"
             self.fail("instance-tags.focus-moved", view, expected=expected, got=f"{after.focus:08x}")
@@ -259,7 +259,7 @@ class Leaks(Oracle):
             expected = "text that came in the clear is not shown as secure"
             self.demand("leaks.clear-text-shown-secure", view.is_data, view, expected=expected, got=event)
             return
-        instance = event.instance
+        instance = session_of(event)
         self.demand("leaks.clear-text-in-session", instance == 0, view, expected="instance 0", got=instance)
         if view.is_data:
             expected = "nothing of a Data Message is shown as plain text"
@@ -271,7 +271,7 @@ class Leaks(Oracle):
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy
         expected, got = ("with a warning" if one else "without a warning" for one in (warn, event.warn))
-        self.demand("leaks.wrong-warning", event.warn is warn, view, expected=expected, got=got)
+        self.demand("leaks.wrong-warning", event.warn in (warn, None), view, expected=expected, got=got)
 
     def _remember(self, view: Observation) -> None:
         for name in ("text", "secret", "question", "data"):
@@ -331,7 +331,7 @@ class Bounds(Oracle):
         if any(isinstance(one, ActionRefused) for one in view.happenings):
             expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
-        if any(one.reason is RejectReason.UNSPECIFIED for one in refusals) and not view.foreign:
+        if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
         taken = view.acted_upon if view.foreign else view.refusal is None
@@ -382,6 +382,6 @@ class Bounds(Oracle):
             if after == kept:
                 return
         if after != before:
-            expected = f"the state of before, as the action is refused: {refused.reason.value}"
+            expected = f"the state of before, as the action is refused: {shown(refused.reason)}"
             got = differences(before, after, "before", "afterwards")
             self.fail("bounds.refused-action-changes-state", view, expected=expected, got=got)

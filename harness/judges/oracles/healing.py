@@ -10,6 +10,7 @@ from otterproof.harness.judges.oracles.reading import ALLOW, NO_LINK, Observatio
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.party import Inspectable, state_of
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,
     ErrorMessageReceived,
@@ -42,7 +43,7 @@ class Healing(Oracle):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._messages: dict[bytes, tuple[str, bytes]] = {}
+        self._messages: dict[bytes, tuple[str, bytes | None]] = {}
         self._probes = 0
 
     @property
@@ -128,7 +129,7 @@ class Healing(Oracle):
         mine = {
             instance: link
             for instance, link in links.items()
-            if instance in (0, tag or instance) and link.fingerprint == identity
+            if instance in (0, tag or instance) and link.fingerprint in (identity, None)
         }
         return max(mine, key=lambda instance: mine[instance].number, default=0)
 
@@ -138,10 +139,10 @@ class Healing(Oracle):
 
     @staticmethod
     def _same(one: SessionView, other: SessionView) -> bool:
-        return one.encrypted and other.encrypted and one.ssid == other.ssid
+        return one.encrypted and other.encrypted and one.may_be(other.ssid)
 
     def _shown(self, party: str, link: SessionView) -> str:
-        return f"{party} is {link.state.name} with ssid {link.ssid.hex() or 'none'}"
+        return f"{party} is {link.state.name} with ssid {shown(link.ssid)}"
 
     def _probe(self, sender: str, receiver: str) -> tuple[bytes, list[Step]]:
         self._probes += 1
@@ -158,10 +159,10 @@ class Healing(Oracle):
 
     def _arrives(self, sender: str, receiver: str) -> bool:
         text, log = self._probe(sender, receiver)
-        shown = [
+        texts = [
             event for event in self._events(log, receiver) if isinstance(event, TextReceived) and event.text == text
         ]
-        return [event.secure for event in shown] == [True]
+        return [event.secure for event in texts] == [True]
 
     def _told(self, sender: str, receiver: str) -> None:
         """Demand that a lost text is reported to one of the two users, unless OTR is switched off at either side."""
@@ -177,8 +178,8 @@ class Healing(Oracle):
         there, here = self._events(log, receiver), self._events(log, sender)
         # A text that waited for a handshake goes to the first client that completes one.
         clients = self._world.network.routes[sender]
-        shown = [event for name in clients for event in self._events(log, name) if isinstance(event, TextReceived)]
-        arrived = any(text in event.text for event in shown)
+        seen = [event for name in clients for event in self._events(log, name) if isinstance(event, TextReceived)]
+        arrived = any(text in event.text for event in seen)
         told = any(isinstance(event, MessageUnreadable) for event in there)
         told = told or any(
             isinstance(event, ErrorMessageReceived | ActionRefused | StoredTextDropped) for event in here

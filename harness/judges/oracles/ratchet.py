@@ -8,7 +8,7 @@ from typing import TypeAlias
 from otterproof.harness import wire
 from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
+from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent, session_of
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
@@ -69,7 +69,7 @@ class KeyIds(Oracle):
                 self._rotation(view, session.instance, old, session.ratchet)
 
     def _wire(self, view: Observation, one: Sent) -> None:
-        message, ssid = one.message, one.link.ssid
+        message, ssid = one.message, one.link.name
         ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
         if 0 in ids:
             self.fail("key-ids.zero", view, expected="key ids above 0", got=_ids(ids))
@@ -168,14 +168,14 @@ class Counters(Oracle):
     def observe(self, view: Observation) -> None:
         for one in _data_messages(view):
             pair = (one.message.number("sender_keyid"), one.message.number("recipient_keyid"))
-            counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.ssid, pair)
+            counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.name, pair)
             last = self._sent.get(where, 0)
             if counter <= last:
                 check_id = "counters.not-higher" if counter else "counters.zero"
                 self.fail(check_id, view, expected=f"above {last}, under {_ids(pair)}", got=counter)
             self._sent[where] = counter
         if view.accepted and view.message is not None:
-            where = (view.party, view.link.ssid, _pair(view.message))
+            where = (view.party, view.link.name, _pair(view.message))
             self._received[where] = int.from_bytes(view.message.data("ctr"))
         for session in view.step.after.sessions if view.step.after else ():
             if session.ratchet is not None:
@@ -230,11 +230,11 @@ class Revelation(Oracle):
             self._ledgers[where] = ledger.accepted(_pair(message)) if view.accepted else ledger
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
-                owed = self._ledgers.get((view.party, one.instance), Ledger()).dropped().owed
-                self._ledgers[view.party, one.instance] = self._begin(view, one.instance, owed)
+                owed = self._ledgers.get((view.party, session_of(one)), Ledger()).dropped().owed
+                self._ledgers[view.party, session_of(one)] = self._begin(view, session_of(one), owed)
             elif isinstance(one, PeerEndedSession | UserEndedSession):
-                ledger = self._ledgers.get((view.party, one.instance), Ledger())
-                self._ledgers[view.party, one.instance] = ledger.dropped()
+                ledger = self._ledgers.get((view.party, session_of(one)), Ledger())
+                self._ledgers[view.party, session_of(one)] = ledger.dropped()
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:
                 self._judge(view, one)
         self._judge_state(view)

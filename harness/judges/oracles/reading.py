@@ -32,6 +32,7 @@ from otterproof.implementations.contract import (
     RejectReason,
     SessionEstablished,
     SessionSnapshot,
+    SmpAborted,
     SmpFinished,
     SmpRequested,
     TextReceived,
@@ -53,19 +54,50 @@ AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
 #: Reasons for refusing a data message although its MAC is right.
 MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEMENT})
 
+#: Events that are about one session.
+ABOUT_SESSIONS = (
+    SessionEstablished,
+    PeerEndedSession,
+    UserEndedSession,
+    MessageUnreadable,
+    SmpRequested,
+    SmpFinished,
+    SmpAborted,
+    ExtraKeyDerived,
+)
+
 _parse = lru_cache(4096)(wire.parse)
+
+
+def session_of(event: Event) -> int:
+    """The session that an event which a Reader has read is about; 0 for one that is about none, and in version 2."""
+    if isinstance(event, (*ABOUT_SESSIONS, TextReceived)) and event.instance is not None:
+        return event.instance
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as the events of its party show it. `number` counts completed handshakes in the whole world."""
+    """A session as the events of its party show it. `number` counts completed handshakes in the whole world.
+
+    ssid, fingerprint, sent_reveal_signature: None where the party does not tell.
+    """
 
     state: MessageState = MessageState.PLAINTEXT
     version: int = 0
-    ssid: bytes = b""
-    fingerprint: bytes = b""
-    sent_reveal_signature: bool = False
+    ssid: bytes | None = b""
+    fingerprint: bytes | None = b""
+    sent_reveal_signature: bool | None = False
     number: int = 0
+
+    @property
+    def name(self) -> bytes:
+        """What tells this session from the others of its party: the ssid, if it is told."""
+        return self.ssid if self.ssid is not None else b"handshake %d" % self.number
+
+    def may_be(self, ssid: bytes | None) -> bool:
+        """Whether this can be the session that a party knows by this ssid; None: it does not tell it."""
+        return self.ssid is None or ssid is None or self.ssid == ssid
 
     @property
     def encrypted(self) -> bool:
@@ -260,7 +292,8 @@ class Reader(Remembering):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
             self._stores[step.party] = view.stores
-        view = replace(view, link=links.get(view.instance, NO_LINK), happenings=tuple(self._happenings(step)))
+        view = replace(view, link=links.get(view.instance, NO_LINK))
+        view = replace(view, happenings=tuple(self._happenings(step, view.instance)))
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed
@@ -291,17 +324,18 @@ class Reader(Remembering):
 
     # What a step leads to
 
-    def _happenings(self, step: Step) -> Iterator[ObservedEvent]:
+    def _happenings(self, step: Step, received: int) -> Iterator[ObservedEvent]:
+        """received: the session of the message that the party has received, 0 if it received none of a session."""
         joiner = wire.Joiner()
         foreign = step.party in self._foreign
+        events = [self._placed(step, event, received) for event in step.events]
         if foreign:
-            # Some report a session only after the messages that they send in it.
-            for event in step.events:
-                if isinstance(event, SessionEstablished):
-                    self._follow(step.party, event)
+            # Within one answer, the order of messages and reports means nothing. So all are read as if a session had
+            # been reported before the messages that are sent in it, and all else after the messages.
+            events.sort(key=_order)
         typed = step.args.get("text") if step.action == "send" else None
         clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
-        for event in step.events:
+        for event in events:
             if isinstance(event, OutgoingMessage):
                 if event.message in clear:
                     # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
@@ -313,9 +347,25 @@ class Reader(Remembering):
                 if joined is not None:
                     yield self._sent(step.party, *joined)
                 continue
-            if not (foreign and isinstance(event, SessionEstablished)):
-                self._follow(step.party, event)
+            self._follow(step.party, event)
             yield event
+
+    def _placed(self, step: Step, event: Event, received: int) -> Event:
+        """An event with its session, where the party does not tell it.
+
+        The sender tag of the message that the party has received says which session that is; a user's action is about
+        the session that had the last handshake, if it names none.
+        """
+        if isinstance(event, TextReceived) and event.instance is None:
+            return replace(event, instance=received if event.secure else 0)
+        if not isinstance(event, ABOUT_SESSIONS) or event.instance is not None:
+            return event
+        if step.action == "receive":
+            return replace(event, instance=received)
+        links = self.links(step.party)
+        named = step.args.get("instance")
+        newest = max(links, key=lambda instance: links[instance].number, default=0)
+        return replace(event, instance=named if isinstance(named, int) else newest)
 
     def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
         message = _parse(raw)
@@ -327,7 +377,7 @@ class Reader(Remembering):
     def _follow(self, party: str, event: Event) -> None:
         if isinstance(event, SessionEstablished):
             self._handshakes += 1
-            self._links[party, event.instance] = SessionView(
+            self._links[party, session_of(event)] = SessionView(
                 MessageState.ENCRYPTED,
                 event.version,
                 event.ssid,
@@ -337,8 +387,12 @@ class Reader(Remembering):
             )
         elif isinstance(event, PeerEndedSession | UserEndedSession):
             state = MessageState.FINISHED if isinstance(event, PeerEndedSession) else MessageState.PLAINTEXT
-            link = self.link(party, event.instance)
-            self._links[party, event.instance] = replace(link, state=state, ssid=b"")
+            link = self.link(party, session_of(event))
+            self._links[party, session_of(event)] = replace(link, state=state, ssid=b"")
+
+
+def _order(event: Event) -> int:
+    return 0 if isinstance(event, SessionEstablished) else 1 if isinstance(event, OutgoingMessage) else 2
 
 
 def _in_the_clear(text: bytes) -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import ALLOW, HANDSHAKE, Observation, Reader, Sent
+from otterproof.harness.judges.oracles.reading import ALLOW, HANDSHAKE, Observation, Reader, Sent, session_of
 from otterproof.harness.spec.states import ROWS, Cell, Setting, Shown, find
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.shown import shown
@@ -133,17 +133,17 @@ class States(Oracle):
             if isinstance(one, SessionEstablished):
                 expected = "SessionEstablished only after a Reveal Signature or Signature Message"
                 self.demand("states.encrypted-without-handshake", completes, view, expected=expected, got=one)
-                reached[one.instance] = MessageState.ENCRYPTED
+                reached[session_of(one)] = MessageState.ENCRYPTED
             elif isinstance(one, PeerEndedSession):
                 right = view.accepted and view.link.encrypted and one.instance == view.instance
                 expected = "PeerEndedSession only after a Data Message of the session that is accepted"
                 self.demand("states.finished-without-message", right, view, expected=expected, got=one)
-                reached[one.instance] = MessageState.FINISHED
+                reached[session_of(one)] = MessageState.FINISHED
             elif isinstance(one, UserEndedSession):
                 ended = view.step.action == "end"
                 expected = "UserEndedSession only after the user's action end"
                 self.demand("states.plaintext-without-user", ended, view, expected=expected, got=one)
-                reached[one.instance] = MessageState.PLAINTEXT
+                reached[session_of(one)] = MessageState.PLAINTEXT
         for session in view.step.after.sessions if view.step.after else ():
             before = view.session(session.instance, after=False)
             was = before.message_state if before else MessageState.PLAINTEXT

@@ -1,8 +1,7 @@
 """A party of a target behind the driver protocol, with the methods of contract.Engine.
 
 What a driver answers is checked here: an unknown event, or a field of the wrong type, is a TargetDesync and ends
-the process. Fields that the implementation does not tell are empty in the events; `told` has the answer as it came, so
-that what was not told is never mistaken for something that was. [docs/driver-protocol.md]
+the process. Fields that the implementation does not tell are None in the events. [docs/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from otterproof.harness.targets.party import ActionDispatcher
+from otterproof.harness.wire import ENCODED, parse
 from otterproof.implementations.actions import ACTIONS, args_to_json
-from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot, Policy
+from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig, PartySnapshot, Policy
 from otterproof.implementations.entropy import Tape
 from otterproof.implementations.jsonform import (
     JsonFormError,
@@ -30,18 +30,6 @@ from otterproof.implementations.jsonform import (
 #: What hexadecimal digits look like: a fingerprint, and a secret of any length.
 _FINGERPRINT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
-
-#: Fields of events that are never null: an event without them would say nothing.
-MUST_TELL: Mapping[str, tuple[str, ...]] = {
-    "outgoing_message": ("message",),
-    "text_received": ("text", "secure"),
-    "session_established": ("version",),
-    "action_refused": ("action",),
-    "stored_text_dropped": ("text",),
-    "smp_finished": ("equal",),
-    "extra_key_derived": ("received", "key"),
-}
-
 
 #: What fields of events are, beyond their types: what else they were, somebody would stumble over later.
 _WITHIN: Mapping[str, Container[object]] = {
@@ -122,8 +110,6 @@ class DriverParty(ActionDispatcher):
         self._target = target
         self._name = name
         self._tells_time = "time" in capabilities
-        #: The events of the last action as they came, null where the implementation does not tell.
-        self.told: Sequence[Mapping[str, Any]] = ()
         #: (event, field) of all that the implementation did not tell when it could have.
         self.untold: set[tuple[str, str]] = set()
         self._late: list[Event] = []
@@ -152,8 +138,15 @@ class DriverParty(ActionDispatcher):
             target.desync(f"{name}: create answers {told!r:.200}, without an instance_tag")
         if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
             target.desync(f"{name}: create answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint")
-        self.instance_tag: int = tag or 0
+        #: Its instance tag if it is known: as it was told, else as it was given by us, else as it stands in what the
+        #: party sends.
+        self._tag: int = tag or (config.instance_tag or 0 if "instance_tags" in capabilities else 0)
         self.fingerprint = bytes.fromhex(fingerprint)
+
+    @property
+    def instance_tag(self) -> int:
+        """The instance tag of the party; 0 as long as it is not known."""
+        return self._tag
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         given = {key: value for key, value in args.items() if value is not None}
@@ -174,13 +167,14 @@ class DriverParty(ActionDispatcher):
             self._target.desync(f"{self._name}: {action} answers with a malformed event: {error}")
         for event in told:
             for field, value in event.items():
-                if value is None and field in MUST_TELL.get(event["event"], ()):
-                    self._target.desync(f"{self._name}: {action} answers with {event['event']}, whose {field} is null")
                 if value is not None and value not in _WITHIN.get(field, (value,)):
                     what = f"{event['event']}, whose {field} can't be {value!r:.80}"
                     self._target.desync(f"{self._name}: {action} answers with {what}")
-        self.told = told
         self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
+        if not self._tag:
+            sent = (parse(event.message) for event in events if isinstance(event, OutgoingMessage))
+            tagged = (one for one in sent if one.kind in ENCODED and one.has("sender_tag"))
+            self._tag = next((one.number("sender_tag") for one in tagged), 0)
         return events
 
     def set_policy(self, policy: Policy) -> None:
