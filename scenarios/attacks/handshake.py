@@ -9,7 +9,7 @@ order.
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, PEER, TARGET, Context, check, check_equal
+from otterproof.harness.testkit.context import ALLOW, PEER, TARGET, Context, check
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario

@@ -41,6 +41,10 @@ _WITHIN: Mapping[str, Container[object]] = {
 }
 
 
+#: Bytes that fields of events have. [DERIVE-SSID-1, KEYS-FPR-1]
+SIZES: Mapping[str, int] = {"ssid": 8, "fingerprint": 20}
+
+
 #: Events that an answer may have. Nothing that is asked for needs more than some thousands: a padding of 64 KiB, in
 #: fragments of 64 bytes. Making and judging this many takes less than a second.
 MAX_EVENTS = 10_000
@@ -167,6 +171,9 @@ class DriverParty(ActionDispatcher):
             self._target.desync(f"{self._name}: {action} answers with a malformed event: {error}")
         for event in told:
             for field, value in event.items():
+                if value is not None and field in SIZES and len(value) != 2 * SIZES[field]:
+                    what = f"{event['event']}, whose {field} has {len(value) // 2} bytes, not {SIZES[field]}"
+                    self._target.desync(f"{self._name}: {action} answers with {what}")
                 if value is not None and value not in _WITHIN.get(field, (value,)):
                     what = f"{event['event']}, whose {field} can't be {value!r:.80}"
                     self._target.desync(f"{self._name}: {action} answers with {what}")
