@@ -12,6 +12,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW, PEER, TARGET, Context, check
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import check_told
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.numbers import dsa_sign
