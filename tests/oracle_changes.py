@@ -16,6 +16,7 @@ from otterproof.implementations.contract import (
     AuthState,
     Event,
     MessageRejected,
+    MessageState,
     MessageUnreadable,
     OutgoingMessage,
     PartySnapshot,
@@ -300,3 +301,37 @@ def text_leaks(step: Step) -> Step | None:
     if not isinstance(text, bytes) or not does("send")(step):
         return None
     return sent(Kind.DATA, lambda one: one.with_value("old_mac_keys", text))(step)
+
+
+def another_session(party: PartySnapshot) -> PartySnapshot:
+    return replace(party, sessions=(*party.sessions, replace(party.sessions[0], instance=0x9999)))
+
+
+def encrypted_before(step: Step) -> bool:
+    return step.before is not None and any(one.message_state is MessageState.ENCRYPTED for one in step.before.sessions)
+
+
+def both(*conditions: Callable[[Step], bool]) -> Callable[[Step], bool]:
+    return lambda step: all(condition(step) for condition in conditions)
+
+
+def in_session(one: SessionSnapshot) -> bool:
+    return one.message_state is MessageState.ENCRYPTED
+
+
+def send_in_finished(step: Step) -> bool:
+    """A user sends a text after the peer has ended the only session."""
+    states = {one.message_state for one in step.before.sessions} if step.before else set()
+    return step.action == "send" and MessageState.FINISHED in states and MessageState.ENCRYPTED not in states
+
+
+def another_dh_key(step: Step) -> Step | None:
+    """The D-H Key that is answered once more in AWAITING_SIG has another value."""
+    message, states = step.args.get("message"), {one.auth_state for one in step.before.sessions} if step.before else ()
+    if not got(Kind.DH_KEY)(step) or not isinstance(message, bytes) or AuthState.AWAITING_SIG not in states:
+        return None
+    return replace(step, args={**step.args, "message": wire.build(wire.parse(message).with_value("gy", 5))})
+
+
+def forbidden(one: MessageRejected) -> bool:
+    return one.reason is RejectReason.VERSION_NOT_ALLOWED

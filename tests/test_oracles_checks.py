@@ -23,16 +23,13 @@ from otterproof.implementations.contract import (
     AuthState,
     ErrorMessageReceived,
     MessageRejected,
-    MessageState,
     MessageUnreadable,
     OutgoingMessage,
-    PartySnapshot,
     PeerEndedSession,
     RatchetSnapshot,
     RefuseReason,
     RejectReason,
     SessionEstablished,
-    SessionSnapshot,
     SmpFinished,
     SmpRequested,
     TextReceived,
@@ -41,13 +38,19 @@ from otterproof.implementations.contract import (
 from tests.oracle_changes import (
     Change,
     added,
+    another_dh_key,
+    another_session,
+    both,
     does,
+    encrypted_before,
     established,
     event,
     events,
+    forbidden,
     got,
     handshake_out_of_place,
     has,
+    in_session,
     in_smp_state,
     key_again,
     keys_shifted,
@@ -63,6 +66,7 @@ from tests.oracle_changes import (
     record,
     removed,
     revealed_twice,
+    send_in_finished,
     sent,
     session,
     show,
@@ -75,41 +79,6 @@ from tests.oracle_changes import (
 CLEAR = TextReceived(b"made up", secure=False, warn=True, instance=0)
 SECURE = has(TextReceived, secure=True)
 TWO_KEYS: Callable[[RatchetSnapshot], bool] = lambda ratchet: len(ratchet.their_keys) == 2  # noqa: E731
-
-
-def _another_session(party: PartySnapshot) -> PartySnapshot:
-    return replace(party, sessions=(*party.sessions, replace(party.sessions[0], instance=0x9999)))
-
-
-def _encrypted_before(step: Step) -> bool:
-    return step.before is not None and any(one.message_state is MessageState.ENCRYPTED for one in step.before.sessions)
-
-
-def _both(*conditions: Callable[[Step], bool]) -> Callable[[Step], bool]:
-    return lambda step: all(condition(step) for condition in conditions)
-
-
-def _in_session(one: SessionSnapshot) -> bool:
-    return one.message_state is MessageState.ENCRYPTED
-
-
-def _send_in_finished(step: Step) -> bool:
-    """A user sends a text after the peer has ended the only session."""
-    states = {one.message_state for one in step.before.sessions} if step.before else set()
-    return step.action == "send" and MessageState.FINISHED in states and MessageState.ENCRYPTED not in states
-
-
-def _another_dh_key(step: Step) -> Step | None:
-    """The D-H Key that is answered once more in AWAITING_SIG has another value."""
-    message, states = step.args.get("message"), {one.auth_state for one in step.before.sessions} if step.before else ()
-    if not got(Kind.DH_KEY)(step) or not isinstance(message, bytes) or AuthState.AWAITING_SIG not in states:
-        return None
-    return replace(step, args={**step.args, "message": wire.build(wire.parse(message).with_value("gy", 5))})
-
-
-def _forbidden(one: MessageRejected) -> bool:
-    return one.reason is RejectReason.VERSION_NOT_ALLOWED
-
 
 #: Rules that other tests break: those about the end of a run and about memory, and those that no change of one step
 #: breaks. [tests/test_oracles.py, tests/test_oracles_healing.py]
@@ -153,7 +122,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
         "tampering",
         0,
         events(
-            _both(got(Kind.DATA, RejectReason.BAD_MAC), has(MessageRejected)),
+            both(got(Kind.DATA, RejectReason.BAD_MAC), has(MessageRejected)),
             lambda seen: [MessageUnreadable(0, RejectReason.BAD_MAC)],
         ),
     ),
@@ -253,12 +222,12 @@ CHECKS: list[tuple[str, str, int, Change]] = [
     ("smp.wrong-state-after-message", "smp", 0, removed(has(SmpFinished), SmpFinished)),
     ("smp.asked-without-run", "talk", 0, added(SECURE, SmpRequested(0x1A1A, None))),
     ("smp.question-changed", "smp", 0, event(SmpRequested, question=b"another?")),
-    ("smp.not-reset", "smp", 0, session(_in_session, lambda one: in_smp_state(one, 3), has(SmpFinished))),
+    ("smp.not-reset", "smp", 0, session(in_session, lambda one: in_smp_state(one, 3), has(SmpFinished))),
     (
         "smp.wrong-state-after-action",
         "smp",
         0,
-        session(_in_session, lambda one: in_smp_state(one, 4), does("smp_start")),
+        session(in_session, lambda one: in_smp_state(one, 4), does("smp_start")),
     ),
     # states
     (
@@ -274,7 +243,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
         "states.forbidden-version-accepted",
         "negotiation",
         0,
-        event(MessageRejected, _forbidden, reason=RejectReason.UNEXPECTED),
+        event(MessageRejected, forbidden, reason=RejectReason.UNEXPECTED),
     ),
     (
         "states.commit-ignored-for-hash",
@@ -302,24 +271,24 @@ CHECKS: list[tuple[str, str, int, Change]] = [
         "states.wrong-completion",
         "handshakes",
         2,
-        removed(_both(has(SessionEstablished), _encrypted_before), SessionEstablished),
+        removed(both(has(SessionEstablished), encrypted_before), SessionEstablished),
     ),
     ("states.stray-handshake-message", "handshakes", 0, handshake_out_of_place()),
-    ("states.session-without-handshake", "talk", 0, snapshot(does("send"), _another_session)),
+    ("states.session-without-handshake", "talk", 0, snapshot(does("send"), another_session)),
     (
         "states.auth-state-changed",
         "talk",
         0,
         session(lambda one: True, lambda one: replace(one, auth_state=AuthState.AWAITING_SIG)),
     ),
-    ("states.wrong-answer-to-query", "negotiation", 0, removed(_both(got(Kind.QUERY), has(OutgoingMessage)))),
+    ("states.wrong-answer-to-query", "negotiation", 0, removed(both(got(Kind.QUERY), has(OutgoingMessage)))),
     (
         "states.wrong-answer-to-tag",
         "negotiation",
         0,
-        removed(_both(got(Kind.TAGGED_PLAINTEXT), has(OutgoingMessage)), OutgoingMessage),
+        removed(both(got(Kind.TAGGED_PLAINTEXT), has(OutgoingMessage)), OutgoingMessage),
     ),
-    ("states.other-dh-key-answered", "handshakes", 0, _another_dh_key),
+    ("states.other-dh-key-answered", "handshakes", 0, another_dh_key),
     ("states.wrong-state-after-commit", "negotiation", 1, not_waiting),
     ("states.error-not-shown", "negotiation", 0, removed(has(ErrorMessageReceived))),
     ("states.wrong-answer-to-error", "negotiation", 0, added(has(ErrorMessageReceived), OutgoingMessage(b"?OTRv23?"))),
@@ -328,7 +297,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
         "negotiation",
         0,
         events(
-            _both(has(ErrorMessageReceived), has(OutgoingMessage)),
+            both(has(ErrorMessageReceived), has(OutgoingMessage)),
             lambda seen: [*seen[:-1], OutgoingMessage(b"?OTRv4?")],
         ),
     ),
@@ -399,7 +368,7 @@ CHECKS: list[tuple[str, str, int, Change]] = [
     ("leaks.wrong-warning", "in_the_clear", 0, event(TextReceived, lambda one: one.warn, warn=False)),
     ("leaks.data-message-shown-in-clear", "talk", 0, added(SECURE, CLEAR)),
     ("leaks.private-text-in-message", "talk", 0, text_leaks),
-    ("leaks.sent-after-end", "in_the_clear", 0, events(_send_in_finished, lambda seen: [OutgoingMessage(b"made up")])),
+    ("leaks.sent-after-end", "in_the_clear", 0, events(send_in_finished, lambda seen: [OutgoingMessage(b"made up")])),
     # bounds
     ("bounds.breaks-down", "talk", 0, lambda step: replace(step, failure=StepFailure("ValueError: made up"))),
     ("bounds.wrong-refusal", "talk", 0, added(SECURE, ActionRefused("send", RefuseReason.WRONG_STATE))),

@@ -78,7 +78,7 @@ def used_mac_keys_are_revealed_in_order(context: Context) -> None:
     A forgery does not make a key a used one; a refused message whose MAC is right does.
     """
     choose = random.Random(context.seed)
-    for _ in range(3):
+    for _ in range(8):
         ledger = Ledger(*context.encrypted(), exact=True)
         for _ in range(40):
             pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.target.log)
