@@ -35,6 +35,7 @@ from otterproof.harness.targets.driver import (
     TargetGivenUp,
     TargetHang,
     TargetUnsupported,
+    TraceFile,
 )
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import Divergence
@@ -76,7 +77,7 @@ class Result:
     readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     visited: the cells of the state tables that it visited (otterproof.harness.spec.states), sorted.
-    unwritten: why its transcripts could not be written, "" if they were.
+    unwritten: why its transcripts, or the trace of it, could not be written; "" if they were.
     """
 
     scenario: str
@@ -184,39 +185,59 @@ def judgement_of(error: Exception) -> Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a process needs to know. folder, keep: as in `run`."""
+    """Everything a process needs to know. folder, keep: as in `run`. trace: the file for the lines of a driver."""
 
     target: str
     seed: bytes
     folder: Path | None
     keep: bool
     limits: Limits = USUAL
+    trace: Path | None = None
 
 
-_target: Target | None = None
-_job: Job | None = None
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What a process judges with: a job, its target, and the trace of what the target says, if that is wanted."""
+
+    job: Job
+    target: Target
+    trace: TraceFile | None
+
+
+def _judge_for(job: Job) -> _Judge:
+    trace = None if job.trace is None else TraceFile(job.trace)
+    return _Judge(job, open_target(job.target, job.limits, trace), trace)
+
+
+_judge: _Judge | None = None
 
 
 def _start_worker(job: Job) -> Callable[[], None]:
-    global _target, _job
+    global _judge
     load()
-    _target, _job = open_target(job.target, job.limits), job
-    return _target.close
+    _judge = _judge_for(job)
+    return _judge.target.close
 
 
 def _run_by_id(scenario_id: str) -> Result:
-    if _target is None or _job is None:
+    if _judge is None:
         raise RuntimeError("a worker process was not started by judge()")
     (scenario,) = (one for one in scenarios(scenario_id) if one.id == scenario_id)
-    return _run(scenario, _target, _job)
+    return _run(scenario, _judge)
 
 
-def _run(scenario: Scenario, target: Target, job: Job) -> Result:
+def _run(scenario: Scenario, judge: _Judge) -> Result:
     """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
+    if judge.trace is not None:
+        judge.trace.scenario = scenario.id
     try:
-        return run(scenario, target, job.seed, job.folder, job.keep)
+        result = run(scenario, judge.target, judge.job.seed, judge.job.folder, judge.job.keep)
     except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
         return _infra(scenario, f"{type(error).__name__}: {error}")
+    if judge.trace is None:
+        return result
+    judge.trace.scenario = ""
+    return replace(result, unwritten=result.unwritten or judge.trace.failed)
 
 
 def _infra(scenario: Scenario, why: str) -> Result:
@@ -225,7 +246,7 @@ def _infra(scenario: Scenario, why: str) -> Result:
 
 def _leave(_: object = None) -> Result | None:
     """The end of a worker's target, as a result of its own when something went wrong."""
-    return None if _target is None else ending(_target)
+    return None if _judge is None else ending(_judge.target)
 
 
 def ending(target: Target) -> Result | None:
@@ -251,12 +272,12 @@ def judge(
     begun = takewhile(lambda _: in_time(), chosen)
     results: Iterator[Result]
     if processes <= 1:
-        target = open_target(job.target, job.limits)
+        own = _judge_for(job)
         try:
-            results = (_run(scenario, target, job) for scenario in begun)
-            yield from and_the_end(results, lambda: [ending(target)])
+            results = (_run(scenario, own) for scenario in begun)
+            yield from and_the_end(results, lambda: [ending(own.target)])
         finally:
-            target.close()
+            own.target.close()
         return
     by_id = {scenario.id: scenario for scenario in chosen}
     with pool(processes, _start_worker, job) as workers:

@@ -146,7 +146,7 @@ func (c *conversation) fingerprint() []byte { return c.GetOurKeys()[0].PublicKey
 func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, err error, _ ...interface{}) {
 	unreadable := func(reason interface{}) {
 		c.before = append(c.before, newEvent("message_unreadable", event{
-			"instance": c.instance(), "reason": reason, "field": "", "offset": 0,
+			"instance": c.instance(), "reason": reason, "field": nil, "offset": nil,
 		}))
 	}
 	switch e {
@@ -166,7 +166,7 @@ func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, e
 }
 
 func rejected(reason interface{}) event {
-	return newEvent("message_rejected", event{"reason": reason, "field": "", "offset": 0})
+	return newEvent("message_rejected", event{"reason": reason, "field": nil, "offset": nil})
 }
 
 // HandleErrorMessage gives the words of an OTR Error message; the library puts a space before them.
