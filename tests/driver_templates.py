@@ -36,7 +36,8 @@ TEMPLATES = {
         echo=(
             '        raise Unsupported("receive")\n',
             "        for _ in range(2):\n"
-            '            self.events.append({"event": "outgoing_message", "message": to_latin1(from_latin1(message))})\n',
+            "            back = to_latin1(from_latin1(message))\n"
+            '            self.events.append({"event": "outgoing_message", "message": back})\n',
         ),
     ),
     "c": Template(

@@ -91,10 +91,7 @@ def test_methods() -> None:
         for param in params:
             told = rows("method")[name].partition(f"`{param}`")
             assert told[1], f"{name}: the page does not tell of {param}"
-            optional = re.match(r" \((?:a name for it|optional)", told[2])
-            assert (param in required) != (bool(optional) and "optional" in told[2][:10]), (
-                f"{name}: is {param} optional?"
-            )
+            assert (param in required) != told[2].startswith(" (optional"), f"{name}: is {param} optional?"
 
 
 def test_capabilities() -> None:
