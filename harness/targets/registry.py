@@ -109,8 +109,9 @@ def listing() -> Iterator[Listing]:
     """All targets by name. Drivers that can be built without fetching anything are built on the way."""
     for name in [*ENGINES, *THIRD_PARTIES]:
         third_party = THIRD_PARTIES.get(name)
-        if third_party and third_party.downloads and not third_party.is_built():
-            yield Listing(name, "", False, (), f"otterproof targets install {name}")
+        if third_party and (third_party.downloads or third_party.checkout) and not third_party.is_built():
+            source = " --source DIR" if third_party.checkout else ""
+            yield Listing(name, "", False, (), f"otterproof targets install {name}{source}")
             continue
         try:
             target = open_target(name)
