@@ -116,7 +116,8 @@ def _latin1_to_bytes(value: object, where: str) -> bytes:
         return text.encode("latin-1")
     except UnicodeEncodeError as error:
         raise JsonFormError(
-            where, f"character U+{ord(text[error.start]):04X} at position {error.start} is no byte (U+0000 to U+00FF)"
+            where,
+            f"character U+{ord(text[error.start]):04X} at position {error.start} is not a byte (U+0000 to U+00FF)",
         ) from None
 
 
@@ -177,7 +178,7 @@ def _enum_codec(cls: type[Enum]) -> Codec:
     def decode(value: object, where: str) -> Enum:
         text = _expect(value, str, where)
         if text not in by_value:
-            raise JsonFormError(where, f"{text!r:.40} is no {cls.__name__}; known: {', '.join(by_value)}")
+            raise JsonFormError(where, f"{text!r:.40} is not a valid {cls.__name__}; known: {', '.join(by_value)}")
         return by_value[text]
 
     unknown = by_value.get("unspecified")  # of the enums of reasons
@@ -196,7 +197,7 @@ def _flag_codec(cls: type[Flag]) -> Codec:
             name = _expect(item, str, f"{where}[{number}]")
             if name not in by_name:
                 raise JsonFormError(
-                    f"{where}[{number}]", f"{name!r:.40} is no {cls.__name__}; known: {', '.join(by_name)}"
+                    f"{where}[{number}]", f"{name!r:.40} is not a valid {cls.__name__}; known: {', '.join(by_name)}"
                 )
             if by_name[name] in flags:
                 raise JsonFormError(f"{where}[{number}]", f"duplicate {name!r}")

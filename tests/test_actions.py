@@ -61,7 +61,7 @@ def test_the_form_is_the_documented_one() -> None:
         ("start", {"now": 1}, "args: unknown argument 'now' of start; the arguments are: none"),
         ("send", [], "args: expected an object, got list"),
         ("send", {"text": 1}, "args.text: expected a string, got an integer"),
-        ("set_policy", {"policy": ["fly"]}, "args.policy[0]: 'fly' is no Policy"),
+        ("set_policy", {"policy": ["fly"]}, "args.policy[0]: 'fly' is not a valid Policy"),
     ],
 )
 def test_what_is_wrong_is_said(action: str, args: object, problem: str) -> None:

@@ -196,7 +196,7 @@ def test_reading_leaves_the_given_object_alone() -> None:
         (
             {"event": "message_rejected", "reason": "bad", "field": "", "offset": 0},
             "event.reason",
-            "'bad' is no RejectReason; known",
+            "'bad' is not a valid RejectReason; known",
         ),
         (
             {"event": "extra_key_derived", "instance": 1, "received": True, "use": 1, "data": "", "key": "AB"},
@@ -239,7 +239,12 @@ def replaced(path: list[str | int], value: object) -> Any:
     [
         (["focus"], None, "snapshot.focus", "expected an integer, got null"),
         (["sessions"], {}, "snapshot.sessions", "expected a list, got an object"),
-        (["sessions", 0, "message_state"], "open", "snapshot.sessions[0].message_state", "is no MessageState; known"),
+        (
+            ["sessions", 0, "message_state"],
+            "open",
+            "snapshot.sessions[0].message_state",
+            "is not a valid MessageState; known",
+        ),
         (["sessions", 0, "pending_mac_keys"], ["0g"], "snapshot.sessions[0].pending_mac_keys[0]", "hexadecimal"),
         (["sessions", 0, "ratchet", "our_keys"], {"01": "a"}, "snapshot.sessions[0].ratchet.our_keys: a key", "'01'"),
         (["sessions", 0, "ratchet", "our_keys"], {"1": ""}, "snapshot.sessions[0].ratchet.our_keys[1]", "hexadecimal"),
@@ -260,7 +265,7 @@ def test_what_is_wrong_with_a_snapshot_is_said(path: list[str | int], value: obj
 
 
 def test_what_is_wrong_with_policies_and_keys_is_said() -> None:
-    with pytest.raises(JsonFormError, match=r"policy\[1\]: 'allow_v1' is no Policy; known: allow_v2"):
+    with pytest.raises(JsonFormError, match=r"policy\[1\]: 'allow_v1' is not a valid Policy; known: allow_v2"):
         policy_from_json(["allow_v2", "allow_v1"])
     with pytest.raises(JsonFormError, match=r"policy\[1\]: duplicate 'allow_v2'"):
         policy_from_json(["allow_v2", "allow_v2"])

@@ -24,6 +24,7 @@ from otterproof.implementations.contract import (
     ErrorMessageReceived,
     MessageRejected,
     MessageState,
+    MessageUnreadable,
     OutgoingMessage,
     PartySnapshot,
     PeerEndedSession,
@@ -98,6 +99,14 @@ def _send_in_finished(step: Step) -> bool:
     return step.action == "send" and MessageState.FINISHED in states and MessageState.ENCRYPTED not in states
 
 
+def _another_dh_key(step: Step) -> Step | None:
+    """The D-H Key that is answered once more in AWAITING_SIG has another value."""
+    message, states = step.args.get("message"), {one.auth_state for one in step.before.sessions} if step.before else ()
+    if not got(Kind.DH_KEY)(step) or not isinstance(message, bytes) or AuthState.AWAITING_SIG not in states:
+        return None
+    return replace(step, args={**step.args, "message": wire.build(wire.parse(message).with_value("gy", 5))})
+
+
 def _forbidden(one: MessageRejected) -> bool:
     return one.reason is RejectReason.VERSION_NOT_ALLOWED
 
@@ -115,12 +124,8 @@ ELSEWHERE = {
     "healing.text-lost-silently",
     "healing.text-not-delivered",
     "mac-revelation.key-still-in-use",
-    "rejection.flag-ignored",
     "states.answer-not-new",
     "states.answer-not-repeated",
-    "states.other-dh-key-answered",
-    "states.wrong-answer-to-tag",
-    "states.wrong-versions-offered",
 }
 
 #: The id of a check, program, setup, and the change that makes it fail.
@@ -143,6 +148,15 @@ CHECKS: list[tuple[str, str, int, Change]] = [
     ("rejection.has-effects", "tampering", 0, added(got(Kind.DATA, RejectReason.BAD_MAC), CLEAR)),
     ("rejection.wrong-answer", "tampering", 0, added(has(MessageRejected), OutgoingMessage(b"?OTR Error: no"))),
     ("rejection.not-reported", "tampering", 0, quietly),
+    (
+        "rejection.flag-ignored",
+        "tampering",
+        0,
+        events(
+            _both(got(Kind.DATA, RejectReason.BAD_MAC), has(MessageRejected)),
+            lambda seen: [MessageUnreadable(0, RejectReason.BAD_MAC)],
+        ),
+    ),
     ("rejection.state-changed", "tampering", 0, snapshot(has(MessageRejected), lambda one: replace(one, focus=9))),
     # healing
     ("healing.fresh-message-refused", "talk", 0, events(SECURE, lambda seen: [MessageRejected(RejectReason.BAD_MAC)])),
@@ -299,9 +313,25 @@ CHECKS: list[tuple[str, str, int, Change]] = [
         session(lambda one: True, lambda one: replace(one, auth_state=AuthState.AWAITING_SIG)),
     ),
     ("states.wrong-answer-to-query", "negotiation", 0, removed(_both(got(Kind.QUERY), has(OutgoingMessage)))),
+    (
+        "states.wrong-answer-to-tag",
+        "negotiation",
+        0,
+        removed(_both(got(Kind.TAGGED_PLAINTEXT), has(OutgoingMessage)), OutgoingMessage),
+    ),
+    ("states.other-dh-key-answered", "handshakes", 0, _another_dh_key),
     ("states.wrong-state-after-commit", "negotiation", 1, not_waiting),
     ("states.error-not-shown", "negotiation", 0, removed(has(ErrorMessageReceived))),
     ("states.wrong-answer-to-error", "negotiation", 0, added(has(ErrorMessageReceived), OutgoingMessage(b"?OTRv23?"))),
+    (
+        "states.wrong-versions-offered",
+        "negotiation",
+        0,
+        events(
+            _both(has(ErrorMessageReceived), has(OutgoingMessage)),
+            lambda seen: [*seen[:-1], OutgoingMessage(b"?OTRv4?")],
+        ),
+    ),
     # instance-tags
     ("instance-tags.wrong-sender-tag", "talk", 0, sent(Kind.DATA, lambda one: one.with_value("sender_tag", 0x777))),
     ("instance-tags.no-receiver-tag", "talk", 0, sent(Kind.DATA, lambda one: one.with_value("receiver_tag", 0))),

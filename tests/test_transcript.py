@@ -255,7 +255,7 @@ def changed(number: int, old: str, new: str) -> bytes:
         (changed(1, '"version":2', '"version":1'), 1, "version 1 of the format is not known here, only 2"),
         (changed(1, '"profile":"test",', ""), 1, "'profile' is a required property"),
         (changed(1, '"seed":"', '"seed":"X'), 1, "seed: "),
-        (changed(1, '"allow_v3"', '"allow_v9"'), 1, "parties.alice.config.policy[0]: 'allow_v9' is no Policy"),
+        (changed(1, '"allow_v3"', '"allow_v9"'), 1, "parties.alice.config.policy[0]: 'allow_v9' is not a valid Policy"),
         (changed(2, '"step":1', '"step":2'), 2, "step 2 where step 1 should be"),
         (changed(2, '"alice"', '"eve"'), 2, "no party 'eve' in the header; there are alice, bob"),
         (changed(2, '"receive"', '"explode"'), 2, "unknown action 'explode'"),
@@ -393,5 +393,5 @@ def test_moves_are_written_by_their_fields() -> None:
         "bits": [1, 2],
         "with_text": "\xff",
     }
-    with pytest.raises(TranscriptError, match="str is no dataclass"):
+    with pytest.raises(TranscriptError, match="str is not a dataclass"):
         move_to_json("drop")

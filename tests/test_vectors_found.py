@@ -81,7 +81,7 @@ def test_a_case_that_is_another_by_now_stops_the_generator(tmp_path: Path) -> No
     with pytest.raises(ClaimError, match="it was shown when it was added, and is ignored"):
         made(tmp_path, "reference")
     (tmp_path / "changed.json").write_text("{}")
-    with pytest.raises(ClaimError, match="it is no found case"):
+    with pytest.raises(ClaimError, match="this is not a found case"):
         made(tmp_path, "reference")
 
 

@@ -133,7 +133,7 @@ def test_amounts_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch, name: s
     [
         ({}, "requirement AKE-BOTH-1: no case shows it"),
         ({"SMP-SECRET-1": "why"}, "SMP-SECRET-1: unshown.toml says that no vector can show it, and some do"),
-        ({"SMP-SECRET-77": "why"}, "SMP-SECRET-77: it is in unshown.toml, and is no covered requirement"),
+        ({"SMP-SECRET-77": "why"}, "SMP-SECRET-77: it is in unshown.toml, and is not a covered requirement"),
         ({"AKE-BOTH-1": " "}, "AKE-BOTH-1: unshown.toml gives no reason"),
     ],
 )

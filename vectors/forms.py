@@ -75,7 +75,7 @@ def _read_text(value: Any, where: str) -> bytes:
     try:
         return typed(value, str, where).encode("latin-1")
     except UnicodeEncodeError as error:
-        raise VectorError(where, f"character {error.start} is no byte: it must be from U+0000 to U+00FF") from None
+        raise VectorError(where, f"character {error.start} is not a byte (U+0000 to U+00FF)") from None
 
 
 HEX = Form(
@@ -107,7 +107,7 @@ def choice(*words: str) -> Form:
     def read(value: Any, where: str) -> str:
         word = typed(value, str, where)
         if word not in words:
-            raise VectorError(where, f"{word!r:.40} is none of {', '.join(words)}")
+            raise VectorError(where, f"{word!r:.40} is not one of {', '.join(words)}")
         return word
 
     return Form(" or ".join(f"`{word}`" for word in words), {"enum": list(words)}, read, lambda value: value)

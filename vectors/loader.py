@@ -293,7 +293,7 @@ def _agrees(file: VectorFile, values: Mapping[str, Any], where: str) -> None:
         if not group.id.startswith(f"{file.kind}."):
             raise VectorError(where, f"the id of group {group.id} does not begin with its kind, {file.kind}")
         if group.operation not in KINDS[file.kind].operations:
-            raise VectorError(where, f"group {group.id} asks for {group.operation}, which is none of its kind's")
+            raise VectorError(where, f"group {group.id} asks for {group.operation}, which its kind does not have")
     for group, case in file:
         if not case.id.startswith(f"{group.id}."):
             raise VectorError(where, f"the id of case {case.id} does not begin with its group's, {group.id}")

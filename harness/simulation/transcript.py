@@ -185,7 +185,7 @@ def move_to_json(move: object) -> dict[str, Any]:
     Bytes become Latin-1 strings, tuples lists, enums their values. For the eye only: replay uses the steps.
     """
     if not is_dataclass(move):
-        raise TranscriptError(f"{type(move).__name__} is no dataclass, and so no move")
+        raise TranscriptError(f"{type(move).__name__} is not a dataclass, so it is not a move")
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(move).__name__).lower()
     return {"move": name} | {one.name: _plain(getattr(move, one.name)) for one in fields(move)}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otterproof.harness.simulation.world import Checkpoint, Step
-from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.reply import PEER, TARGET, E, RecordedSession, Reply, check, check_equal
 from otterproof.implementations.contract import (
     ExtraKeyDerived,
@@ -84,13 +83,11 @@ class Pair(RecordedSession):
         since = self.act_and_settle(asks, "start")
         sessions = {name: self.one(since, name, SessionEstablished) for name in self.names}
         for name, session in sessions.items():
-            facing = sessions[self.other(name)]
-            check_equal("session.wrong-version", session.version, self.version, case=f"the {name}")
-            check_equal("session.ssid-differs", session.ssid, facing.ssid, case=f"the {name}")
+            ssid = sessions[self.other(name)].ssid
             identity = self.world.parties[self.other(name)].fingerprint
-            check_equal("session.wrong-fingerprint", session.fingerprint, identity, case=f"the {name}")
+            self.assert_session(name, session, ssid=ssid, fingerprint=identity, case=f"the {name}")
         for name in self.names:
-            if leaves_out(self.world.parties[name], "session_established", "sent_reveal_signature"):
+            if not self.party_tells(name, "session_established", "sent_reveal_signature"):
                 continue
             revealed = sessions[name].sent_reveal_signature
             check(

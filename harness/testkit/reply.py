@@ -19,10 +19,10 @@ from otterproof.harness.simulation.transcript import Header
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed, OtterproofError
+from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
-    ActionRefused,
     ErrorMessageReceived,
     Event,
     ExtraKeyDerived,
@@ -60,7 +60,6 @@ EVENT_CHECKS: Mapping[type[object], str] = {
     TextReceived: "text.not-shown",
     MessageUnreadable: "data.unreadable-not-reported",
     MessageRejected: "message.rejection-not-reported",
-    ActionRefused: "user.refusal-not-reported",
     StoredTextDropped: "text.drop-not-reported",
 }
 
@@ -277,3 +276,17 @@ class RecordedSession:
     def replies(self, since: int, name: str) -> Reply:
         """All that came from a party in the steps from log index `since` on."""
         return Reply(tuple(event for step in self.log[since:] if step.party == name for event in step.events))
+
+    def party_tells(self, name: str, event: str, field: str) -> bool:
+        """Whether a party tells a field of an event; False only once it has left it out."""
+        return not leaves_out(self.world.parties[name], event, field)
+
+    def assert_session(
+        self, name: str, session: SessionEstablished, *, ssid: bytes, fingerprint: bytes, case: str = ""
+    ) -> None:
+        """Demand that a party tells of a session in the version of this run, with this ssid and this correspondent."""
+        check_equal("session.wrong-version", session.version, self.version, case=case)
+        if self.party_tells(name, "session_established", "ssid"):
+            check_equal("session.ssid-differs", session.ssid, ssid, case=case)
+        if self.party_tells(name, "session_established", "fingerprint"):
+            check_equal("session.wrong-fingerprint", session.fingerprint, fingerprint, case=case)

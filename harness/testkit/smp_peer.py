@@ -27,7 +27,6 @@ SMP_MESSAGE_CHECKS: Mapping[int, str] = {
     3: "smp.message-2-not-sent",
     4: "smp.message-3-not-sent",
     5: "smp.message-4-not-sent",
-    6: "smp.abort-not-sent",
     7: "smp.question-not-sent",
 }
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from otterproof.harness import wire
 from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.world import World
-from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, check_equal, fail
+from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -50,20 +50,20 @@ class TargetSession(RecordedSession):
     def handshake_by_insider(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
         """The target asks, the insider commits, the target answers, the insider reveals; the reply to that."""
         self.user("start")
-        answer = self.receive(insider.commit())
-        dh_key = wire.build(answer.message(Kind.DH_KEY))
-        reply = self.receive(insider.reveal_signature(dh_key, signed))
+        reply = self.receive(self._handshake(insider).by_insider(signed))
         for signature in reply.messages(Kind.SIGNATURE):
             insider.learn_peer_keyid(signature)
         return reply
 
     def handshake_by_target(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
         """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
-        commit = wire.build(self.query().message(Kind.DH_COMMIT))
-        reveal = self.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-        signature = insider.signature(insider.decommit(commit, wire.build(reveal)), signed)
-        insider.learn_peer_keyid(reveal)
+        handshake = self._handshake(insider)
+        signature = handshake.by_client(signed)
+        insider.learn_peer_keyid(wire.parse(handshake.heard[Kind.REVEAL_SIGNATURE]))
         return self.receive(signature)
+
+    def _handshake(self, insider: Insider) -> ScriptedHandshake:
+        return ScriptedHandshake(insider, lambda message, kind: wire.build(self.receive(message).message(kind)))
 
     def establish(
         self, insider: Insider, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE
@@ -73,17 +73,13 @@ class TargetSession(RecordedSession):
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
         established = reply.one(SessionEstablished)
-        check_equal("session.wrong-version", established.version, self.version)
-        if self.tells("session_established", "ssid"):
-            check_equal("session.ssid-differs", established.ssid, insider.ssid)
-        if self.tells("session_established", "fingerprint"):
-            expected = fingerprint(signed.advertised_key or insider.key.public)
-            check_equal("session.wrong-fingerprint", established.fingerprint, expected)
+        identity = fingerprint(signed.advertised_key or insider.key.public)
+        self.assert_session(self.name, established, ssid=insider.ssid, fingerprint=identity)
         return established
 
     def tells(self, event: str, field: str) -> bool:
         """Whether the target tells a field of an event; False only once it has left it out."""
-        return not leaves_out(self.world.parties[self.name], event, field)
+        return self.party_tells(self.name, event, field)
 
     def assert_receives_text(self, insider: Insider, text: bytes, *, check_id: str = "", **data: object) -> Reply:
         """The insider sends a text in the session, which the target must show, once and as secure."""

@@ -87,7 +87,7 @@ def parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """A parser that knows all commands, and the options of those that are named."""
     program = Parser(
         prog="otterproof",
-        description="Prove an implementation of Off-the-Record messaging, or break it.",
+        description="Test implementations of Off-the-Record messaging (OTR versions 2 and 3).",
         epilog=EXPLAINED,
     )
     program.add_argument("--version", action=_Version)

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from otterproof.harness import wire
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
+from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.actions import args_to_json, perform
 from otterproof.implementations.contract import (
@@ -115,39 +117,40 @@ class Scene:
 
     # ---- what many scenes begin with ----------------------------------------------------------------------------
 
+    @property
+    def handshake(self) -> ScriptedHandshake:
+        """The handshake of the insider as it is now, with the client's messages in the memory, by their kinds."""
+        return ScriptedHandshake(self.insider, self._exchange, self.memory)
+
+    def _exchange(self, message: bytes, kind: Kind) -> bytes:
+        """Whatever the client answers counts as the message of the kind: it is checked by what is then seen of it."""
+        self.give(message)
+        return self.sent()
+
     def query(self) -> bytes:
         """The client is asked for this version, and commits."""
-        self.give(b"?OTRv%d?" % self.version)
-        self.memory["commit"] = self.sent()
-        return self.sent()
+        return self.handshake.query()
 
     def reveal(self) -> bytes:
         """The client is asked, commits, and gets a D-H Key: its Reveal Signature."""
-        self.query()
-        self.give(self.insider.dh_key())
-        self.memory["reveal"] = self.sent()
-        return self.sent()
+        self.handshake.query()
+        return self.handshake.dh_key()
 
     def answer(self, signed: SignatureOptions = HONEST_SIGNATURE) -> list[Event]:
         """The client begins a handshake, and the insider completes it."""
-        self.reveal()
-        return self.give(self.signature(signed))
+        return self.give(self.handshake.by_client(signed))
 
     def signature(self, signed: SignatureOptions = HONEST_SIGNATURE) -> bytes:
         """The insider's Signature Message, which answers the client's Reveal Signature."""
-        opened = self.insider.decommit(self.memory["commit"], self.memory["reveal"])
-        return self.insider.signature(opened, signed)
+        return self.handshake.signature(signed)
 
     def commit(self) -> bytes:
         """The insider commits: the client's D-H Key."""
-        self.give(self.insider.commit())
-        self.memory["dh_key"] = self.sent()
-        return self.sent()
+        return self.handshake.commit()
 
     def begin(self, signed: SignatureOptions = HONEST_SIGNATURE) -> list[Event]:
         """The insider begins and completes a handshake."""
-        self.commit()
-        return self.give(self.insider.reveal_signature(self.memory["dh_key"], signed))
+        return self.give(self.handshake.by_insider(signed))
 
     def hear(self, text: bytes = b"hello", **data: Any) -> list[Event]:
         """The insider sends a data message."""

@@ -69,7 +69,7 @@ class Found:
             lists = {name: tuple(given[name]) for name in ("requirements", "entropy", "steps")}
             return cls(path.stem, **{**given, **lists})
         except (InputError, ValueError, TypeError, KeyError) as error:
-            raise ClaimError(f"{path}: it is no found case: {error}") from error
+            raise ClaimError(f"{path}: this is not a found case: {error}") from error
 
 
 def found(file: FileBuilder, folder: Path = FOLDER) -> None:

@@ -125,7 +125,7 @@ def _partition(files: Sequence[VectorFile], table: Table, folder: Path) -> Itera
     for name in sorted(shown & reasons.keys()):
         yield f"requirement {name}: {UNSHOWN} says that no vector can show it, and some do; remove it there"
     for name in sorted(reasons.keys() - covered):
-        yield f"requirement {name}: it is in {UNSHOWN}, and is no covered requirement{hint(name, covered)}"
+        yield f"requirement {name}: it is in {UNSHOWN}, and is not a covered requirement{hint(name, covered)}"
     for name, reason in reasons.items():
         if not reason.strip():
             yield f"requirement {name}: {UNSHOWN} gives no reason"

@@ -212,7 +212,7 @@ def _parse_armoured(before: bytes, rest: bytes) -> Message:
         except Error as error:
             reason = str(error)
     else:
-        reason = "it is no padded base64 that ends with a dot"
+        reason = "it is not padded base64 that ends with a dot"
     problem = Problem("armour", "armour", len(before), reason)
     parts = (("before", before), ("armour", base64), ("after", dot + after))
     return _text(Kind.BAD_ARMOUR, None, *parts, problems=(problem,))
@@ -239,7 +239,7 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
         return Message(Kind(name), version, fields, problems, around)
     fields, problems = read(_UNKNOWN_V3 if version == 3 else _UNKNOWN, body)
     if len(body) >= 3:
-        text = f"version {version} and type {body[2]:#04x} are none of OTR 2 and 3"
+        text = f"version {version} and type {body[2]:#04x} do not belong to OTR 2 or 3"
         problems = (*problems, Problem("unknown", "version", 0, text))
     return Message(Kind.UNKNOWN_ENCODED, version, fields, problems, around)
 

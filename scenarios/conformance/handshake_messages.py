@@ -107,8 +107,6 @@ def commit_opens_to_gx(context: Context) -> None:
     check("handshake.commit-does-not-open", not layer.problems, expected="one MPI", got=layer.problems)
     gx = cast(int, layer.value("gx"))
     _check_range(gx, "g^x")
-    size, right_size = len(commit.data("encrypted_gx")), len(mpi(gx))
-    check_equal("handshake.encrypted-gx-wrong-length", size, right_size)
     hashed, right_hash = commit.data("hashed_gx"), hashlib.sha256(mpi(gx)).digest()
     check_equal("handshake.gx-hash-wrong", hashed, right_hash)
 

@@ -8,9 +8,10 @@ that can still verify a message, and no key twice.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from otterproof.harness import wire
+from otterproof.harness.judges.mac_ledger import MacLedger
 from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import fail
@@ -30,9 +31,8 @@ class Ledger:
         self.target = target
         self.insider = insider
         self.exact = exact
-        self.theirs, self.ours = insider.their_keyid + 1, insider.our_keyid - 1  # the latest that the target has
-        self.verified: set[PairIds] = set()
-        self.due: list[PairIds] = []
+        # As the target keeps it: its own key id comes first in a pair.
+        self._book: MacLedger[PairIds] = MacLedger(insider.their_keyid + 1, insider.our_keyid - 1)
         self.unused: set[PairIds] = set()
         self.revealed: list[bytes] = []
 
@@ -42,10 +42,14 @@ class Ledger:
 
     def live(self) -> list[PairIds]:
         """The pairs under which the target would now read a message of the insider's, who knows both keys."""
-        ours = [keyid for keyid in (self.ours - 1, self.ours) if keyid > 0]
-        return [
-            (mine, yours) for mine in ours for yours in (self.theirs - 1, self.theirs) if yours in self.insider.theirs
-        ]
+        latest, theirs = self._book.our_keyid, self.insider.theirs
+        ours = [keyid for keyid in (self._book.their_keyid - 1, self._book.their_keyid) if keyid > 0]
+        return [(mine, yours) for mine in ours for yours in (latest - 1, latest) if yours in theirs]
+
+    @property
+    def due(self) -> list[PairIds]:
+        """The pairs that were dropped since the last text and whose keys were used."""
+        return list(self._book.owed)
 
     def receive(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
         """The target receives a message under a pair of keys, and the ledger notes what it did with them."""
@@ -54,28 +58,21 @@ class Ledger:
         reply = self.target.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
         if reply.accepted or not text:
             self.accepted(mine, yours)
-        elif "mac" not in data:
-            self.verified.add((mine, yours))
+        elif "mac" not in data and (mine, yours) in self.live():
+            self._book = self._book.verified((yours, mine), (mine, yours))
         return reply
 
     def accepted(self, mine: int, yours: int) -> None:
         """The target has read a message under a pair of keys."""
-        self.verified.add((mine, yours))
-        if yours == self.theirs:
-            self._drop(lambda pair: pair[1] == self.theirs - 1)
-            self.theirs += 1
-        if mine == self.ours:
-            self._drop(lambda pair: pair[0] == self.ours - 1)
-            self.ours += 1
-
-    def _drop(self, gone: Callable[[PairIds], bool]) -> None:
-        dropped = [pair for pair in self.live() if gone(pair)]
-        self.due += [pair for pair in dropped if pair in self.verified]
-        self.unused |= {*dropped} - self.verified
+        book = self._book.verified((yours, mine), (mine, yours))
+        unused = {*self.live()} - {*book.live.values()}
+        self._book = book.accepted((yours, mine))
+        self.unused |= unused - {*self.live()}
 
     def end(self) -> None:
         """All keys are dropped."""
-        self._drop(lambda _: True)
+        self.unused |= {*self.live()} - {*self._book.live.values()}
+        self._book = self._book.dropped()
 
     def send(self, text: bytes = b"text") -> Message:
         """The target's user sends a text, which must reveal what is due."""
@@ -93,7 +90,7 @@ class Ledger:
         if not in_order:
             fail("mac-reveal.not-in-order", expected=self._names(map(self.key, self.due)), got=self._names(found))
         self.revealed += found
-        self.due.clear()
+        self._book = self._book.paid()
         self.unused.clear()
         return found
 

@@ -68,7 +68,7 @@ class Comparison:
         """What the target is made by, and what it is compared with."""
         judged = self.context.target
         if not isinstance(judged, InProcess):
-            raise TypeError(f"{judged.name} claims lockstep and is no engine")
+            raise TypeError(f"{judged.name} claims lockstep and is not an engine")
         return {TARGET: judged.engine, "reference": ReferenceEngine}
 
     def conversation(

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from otterproof.harness import wire
 from otterproof.harness.targets.lockstep import LockstepParty
-from otterproof.harness.testkit.context import PEER_TAG
-from otterproof.harness.testkit.insider import Insider, SignatureOptions
+from otterproof.harness.testkit.context import PEER_TAG, check
+from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
 from otterproof.harness.wire import DH_PRIME, crypto
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
@@ -22,17 +23,18 @@ DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)
 LIMITS = (2, DH_PRIME - 2)
 
 
-def begin(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> list[bytes]:
+def _handshake(target: LockstepParty, smp_peer: Insider) -> ScriptedHandshake:
+    return ScriptedHandshake(smp_peer, lambda message, kind: outgoing(target.receive(message))[0])
+
+
+def begin(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> list[bytes]:
     """The insider begins and completes a handshake; what the target sent last."""
-    dh_key = outgoing(target.receive(smp_peer.commit()))[0]
-    return outgoing(target.receive(smp_peer.reveal_signature(dh_key, signed or SignatureOptions())))
+    return outgoing(target.receive(_handshake(target, smp_peer).by_insider(signed)))
 
 
-def answer(target: LockstepParty, smp_peer: Insider, signed: SignatureOptions | None = None) -> None:
+def answer(target: LockstepParty, smp_peer: Insider) -> None:
     """The target begins a handshake, and the insider completes it."""
-    commit = outgoing(target.receive(b"?OTRv%d?" % smp_peer.version))[0]
-    reveal = outgoing(target.receive(smp_peer.dh_key()))[0]
-    target.receive(smp_peer.signature(smp_peer.decommit(commit, reveal), signed or SignatureOptions()))
+    target.receive(_handshake(target, smp_peer).by_client())
 
 
 def each(target: LockstepParty, messages: Iterable[bytes], then: bytes = b"") -> None:
@@ -270,16 +272,19 @@ def mac_keys_with_zeros(comparison: Comparison) -> None:
     """A MAC key that begins with a zero byte is revealed."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
-    for number in range(3):
-        newest = smp_peer.theirs[smp_peer.their_keyid]
-        exponent = next(
-            e for e in range(5, 5000) if crypto.session_keys(power(2, e), newest, power(newest, e)).sending_mac[0] == 0
-        )
-        smp_peer.exponents[smp_peer.our_keyid] = exponent
-        target.receive(smp_peer.data(b"change %d" % number))
-        for sent in outgoing(target.send(text=b"reply")):
-            smp_peer.read(sent)
-        newest = smp_peer.theirs[smp_peer.their_keyid]
+    ours, theirs = smp_peer.our_keyid, smp_peer.their_keyid
+    public = smp_peer.theirs[theirs]
+    smp_peer.exponents[ours] = next(
+        e for e in range(5, 5000) if crypto.session_keys(power(2, e), public, power(public, e)).sending_mac[0] == 0
+    )
+    key = smp_peer.keys(ours, theirs).sending_mac
+    target.receive(smp_peer.data(b"the key is announced"))
+    for sent in outgoing(target.send(text=b"reply")):
+        smp_peer.read(sent)
+    target.receive(smp_peer.data(b"the key is used", under=(ours, theirs)))
+    target.receive(smp_peer.data(b"the key is dropped"))
+    revealed = [wire.parse(sent).data("old_mac_keys") for sent in outgoing(target.send(text=b"reply"))]
+    check("mac-reveal.used-key-not-revealed", any(key in keys for keys in revealed), expected=key, got=revealed)
 
 
 @differential(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
 from otterproof.harness.wire import parse, reassemble
 from otterproof.implementations.contract import (
     Engine,
@@ -79,8 +80,8 @@ def insider(version: int) -> Insider:
 def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> Scene:
     """After a handshake that the insider began. size: the longest message that the party sends whole."""
     engine, peer = party(make, size=size), insider(version)
-    dh_key = sent(engine.receive(peer.commit()))
-    peer.learn_peer_keyid(parse(sent(engine.receive(peer.reveal_signature(dh_key)))))
+    handshake = ScriptedHandshake(peer, lambda message, kind: sent(engine.receive(message)))
+    peer.learn_peer_keyid(parse(sent(engine.receive(handshake.by_insider()))))
     if not any(session.message_state is MessageState.ENCRYPTED for session in engine.inspect().sessions):
         raise RuntimeError("the handshake with the insider has failed")
     return Scene.of(engine, peer)

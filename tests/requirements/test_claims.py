@@ -37,7 +37,7 @@ def test_claims() -> None:
 def test_claims_without_the_form(text: str) -> None:
     with pytest.raises(ClaimError, match="write the id of a requirement"):
         Claim.parse(text)
-    finds(lint(scenarios={**everything(), "s": [text]}), "scenario s", "is no claim")
+    finds(lint(scenarios={**everything(), "s": [text]}), "scenario s", "is not a claim")
 
 
 def test_full_coverage_is_clean() -> None:

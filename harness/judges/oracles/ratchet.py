@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from otterproof.harness import wire
+from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
-#: (our key id, their key id)
-Pair = tuple[int, int]
+#: The MAC keys of a session, each by a message that it verified.
+Ledger: TypeAlias = MacLedger[Message]
 
 MAC_KEY_SIZE = 20
 
 
-def _pair(message: Message) -> Pair:
+def _pair(message: Message) -> KeyPair:
     """The pair of keys of a received data message."""
     return (message.number("recipient_keyid"), message.number("sender_keyid"))
 
 
-def _ids(pair: Pair) -> str:
+def _ids(pair: KeyPair) -> str:
     return f"key ids {pair[0]} and {pair[1]}"
 
 
-def _pairs(pairs: Iterable[Pair]) -> str:
+def _pairs(pairs: Iterable[KeyPair]) -> str:
     return "; ".join(map(_ids, sorted(pairs))) or "no pair of keys"
 
 
@@ -51,7 +52,7 @@ class KeyIds(Oracle):
         # (party, ssid, key id) -> public value, for the party's own keys
         self._announced: dict[tuple[str, bytes, int], int] = {}
         self._values: dict[tuple[bytes, int], tuple[str, int]] = {}
-        self._latest: dict[tuple[str, bytes], Pair] = {}
+        self._latest: dict[tuple[str, bytes], KeyPair] = {}
 
     def observe(self, view: Observation) -> None:
         for one in _data_messages(view):
@@ -161,8 +162,8 @@ class Counters(Oracle):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._sent: dict[tuple[str, bytes, Pair], int] = {}
-        self._received: dict[tuple[str, bytes, Pair], int] = {}
+        self._sent: dict[tuple[str, bytes, KeyPair], int] = {}
+        self._received: dict[tuple[str, bytes, KeyPair], int] = {}
 
     def observe(self, view: Observation) -> None:
         for one in _data_messages(view):
@@ -187,52 +188,14 @@ class Counters(Oracle):
         check_id: str,
         view: Observation,
         ssid: bytes,
-        kept: Mapping[Pair, int],
-        seen: Mapping[tuple[str, bytes, Pair], int],
+        kept: Mapping[KeyPair, int],
+        seen: Mapping[tuple[str, bytes, KeyPair], int],
     ) -> None:
         for pair, counter in kept.items():
             last = seen.get((view.party, ssid, pair))
             if last != counter:
                 expected = f"{'none' if last is None else last} under {_ids(pair)}"
                 self.fail(check_id, view, expected=expected, got=counter)
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """The MAC keys of a session, each by a message that it verified: those of live pairs, and those owed."""
-
-    our_keyid: int = 0
-    their_keyid: int = 0
-    live: Mapping[Pair, Message] = field(default_factory=dict)
-    owed: tuple[Message, ...] = ()
-
-    def verified(self, message: Message) -> Ledger:
-        return replace(self, live={_pair(message): message, **self.live})
-
-    def accepted(self, message: Message) -> Ledger:
-        """Rotate our key, then theirs. [Key Management]"""
-        ours, theirs = _pair(message)
-        after = self
-        if ours == self.our_keyid:
-            after = replace(after._drop(0, self.our_keyid - 1), our_keyid=self.our_keyid + 1)
-        if theirs == self.their_keyid:
-            after = replace(after._drop(1, self.their_keyid - 1), their_keyid=self.their_keyid + 1)
-        return after
-
-    def _drop(self, side: int, keyid: int) -> Ledger:
-        gone = tuple(
-            message for pair, message in sorted(self.live.items(), key=lambda one: one[0]) if pair[side] == keyid
-        )
-        live = {pair: message for pair, message in self.live.items() if pair[side] != keyid}
-        return replace(self, live=live, owed=self.owed + gone)
-
-    def dropped(self) -> Ledger:
-        """All keys of the session are dropped."""
-        return replace(
-            self,
-            live={},
-            owed=self.owed + tuple(message for _, message in sorted(self.live.items(), key=lambda one: one[0])),
-        )
 
 
 class Revelation(Oracle):
@@ -263,8 +226,8 @@ class Revelation(Oracle):
         if message is not None and view.is_data and view.link.encrypted:
             ledger = self._ledgers.get(where, Ledger())
             if view.accepted or view.refusal in MAC_WAS_RIGHT:
-                ledger = ledger.verified(message)
-            self._ledgers[where] = ledger.accepted(message) if view.accepted else ledger
+                ledger = ledger.verified(_pair(message), message)
+            self._ledgers[where] = ledger.accepted(_pair(message)) if view.accepted else ledger
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
                 owed = self._ledgers.get((view.party, one.instance), Ledger()).dropped().owed
@@ -351,7 +314,7 @@ class Revelation(Oracle):
         if owed:
             expected = f"the MAC keys of {_pairs([_pair(message) for message in owed])}"
             self.fail("mac-revelation.not-revealed", view, expected=expected, got=keys)
-        self._ledgers[where] = replace(ledger, owed=())
+        self._ledgers[where] = ledger.paid()
 
     def _verifies_live(self, ledger: Ledger, key: bytes) -> bool:
         return len(key) == MAC_KEY_SIZE and any(wire.crypto.verifies(message, key) for message in ledger.live.values())

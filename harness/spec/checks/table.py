@@ -51,7 +51,7 @@ def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
 def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Check:
     entry = Entry(f"{file}, {name}", "check", name, fields, FIELDS, problems)
     if not CHECK_ID.fullmatch(name):
-        entry.problem("this is no id of a check", "Write it as area.words, in small letters")
+        entry.problem("this is not the id of a check", "Write it as area.words, in lower-case letters")
     rule = entry.string("rule")
     if rule and not rule.endswith("."):
         entry.problem("rule is not a sentence", "Put a full stop at the end")

@@ -49,7 +49,9 @@ class Claim:
         """ "DATA-CTR-2" or "!DATA-CTR-2"."""
         requirement = text.removeprefix(Side.NEGATIVE.value)
         if not requirement or requirement != requirement.strip() or requirement.startswith(Side.NEGATIVE.value):
-            raise ClaimError(f"{text!r} is no claim; write the id of a requirement, with one '!' before it if negative")
+            raise ClaimError(
+                f"{text!r} is not a claim; write the id of a requirement, with one '!' before it if it is negative"
+            )
         return cls(requirement, Side.NEGATIVE if text != requirement else Side.POSITIVE)
 
 

@@ -33,7 +33,7 @@ from otterproof.harness.ui.progress import Ending
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
-    parser.add_argument("target", nargs="?", default="independent", help="what to judge (default: %(default)s)")
+    parser.add_argument("target", nargs="?", default="independent", help="target to judge (default: %(default)s)")
     parser.add_argument(
         "--only",
         action="append",
@@ -46,19 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="no scenarios whose id contains TEXT; may be repeated",
+        help="no scenarios whose id contains TEXT; may be given several times",
     )
-    parser.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--seed", default="otterproof", help="seed of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
+    )
     add_timeout(parser)
     parser.add_argument(
         "--give-up-after",
         type=from_zero,
         default=GIVE_UP_AFTER,
         metavar="N",
-        help="do not call a method again that hung or crashed N times in a row; 0: go on (default: %(default)s)",
+        help="stop calling a method after it hung or crashed N times in a row; 0: never (default: %(default)s)",
     )
-    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="begin no scenario after SECONDS")
+    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="start no scenario after SECONDS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
     parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write every line to and from the target's driver to FILE"
@@ -67,16 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--transcripts",
         type=Path,
         metavar="DIR",
-        help="write every run's transcript to DIR, or to a new folder in it if it is not empty (without it, those of "
-        "failed runs to a new folder in otterproof-failures)",
+        help="write the transcript of every run to DIR, or to a new folder in DIR if it is not empty (default: only "
+        "those of failed runs, to a new folder in otterproof-failures)",
     )
     parser.add_argument(
         "--known",
         type=Path,
         metavar="FILE",
-        help="known deviations of the target as TOML (default: the file shipped for it, if there is one; none: 'none')",
+        help="TOML file of the target's known deviations, or 'none' (default: the file shipped for the target, if any)",
     )
-    parser.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to fit what came out")
+    parser.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to match this run")
 
 
 def run(options: argparse.Namespace) -> int:

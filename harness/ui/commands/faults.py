@@ -25,22 +25,24 @@ from otterproof.harness.ui.progress import Ending
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `faults`."""
-    parser.add_argument("--score", action="store_true", help="find out which scenarios notice which faults")
+    parser.add_argument("--score", action="store_true", help="measure which scenarios detect which faults")
     parser.add_argument("--gaps", action="store_true", help="like --score, but print only the gaps")
     parser.add_argument(
-        "--write", action="store_true", help="with --score or --gaps: note in the catalogue which scenarios notice what"
+        "--write", action="store_true", help="with --score or --gaps: record in the catalogue what was detected"
     )
     parser.add_argument(
-        "--mutants", type=positive, metavar="N", help="judge N random mutants of each engine by the scenarios"
+        "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
     )
-    parser.add_argument("--seed", default="1", help="which mutants are drawn (default: %(default)s)")
+    parser.add_argument("--seed", default="1", help="seed of the choice of mutants (default: %(default)s)")
     parser.add_argument(
         "--only",
         default="",
         metavar="TEXT",
-        help="only scenarios whose id contains TEXT, and faults that these are about or whose name or area has TEXT",
+        help="only scenarios whose id contains TEXT, and faults that they should detect or whose name or area has TEXT",
     )
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
+    )
     parser.add_argument("--json", action="store_true", help="print the list, or the score, as JSON")
 
 

@@ -20,19 +20,21 @@ from otterproof.harness.ui.options import add_timeout, positive, seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `fuzz`."""
-    parser.add_argument("target", help="what to judge")
-    parser.add_argument("--examples", type=positive, default=1000, help="how many programs (default: %(default)s)")
-    parser.add_argument("--seed", default="otterproof", help="the programs follow from it (default: %(default)s)")
+    parser.add_argument("target", help="target to judge")
+    parser.add_argument("--examples", type=positive, default=1000, help="number of programs (default: %(default)s)")
+    parser.add_argument("--seed", default="otterproof", help="seed of the programs (default: %(default)s)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for what is found; a campaign that is there goes on"
+        "--out", type=Path, metavar="DIR", help="folder for the findings; an earlier campaign there is continued"
     )
     parser.add_argument(
         "--max-time",
         type=seconds,
         metavar="SECONDS",
-        help="start no program after so many seconds; the same command later goes on (default: no limit)",
+        help="start no program after SECONDS; the same command continues later (default: no limit)",
     )
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
+    )
     add_timeout(parser)
 
 

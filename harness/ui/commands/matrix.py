@@ -22,12 +22,17 @@ from otterproof.harness.ui.progress import Ending
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `matrix`."""
-    parser.add_argument("targets", nargs="*", help="which ones (default: all that run here)")
+    parser.add_argument("targets", nargs="*", help="targets (default: all that can run here)")
     parser.add_argument(
-        "--out", type=Path, default=Path("otterproof-matrix"), help="folder for matrix.json, matrix.html"
+        "--out",
+        type=Path,
+        default=Path("otterproof-matrix"),
+        help="folder for matrix.json and matrix.html (default: %(default)s)",
     )
-    parser.add_argument("--seed", default="otterproof", help="everything random follows from it (default: %(default)s)")
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--seed", default="otterproof", help="seed of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
+    )
     add_timeout(parser)
 
 

@@ -26,9 +26,9 @@ FATES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `replay`."""
-    parser.add_argument("transcript", type=Path, help="the file; failed runs of check and fuzz leave one")
-    parser.add_argument("--target", help="what plays the judged party (default: what played it in the transcript)")
-    parser.add_argument("--peer", help="what plays all other parties (default: what played them in the transcript)")
+    parser.add_argument("transcript", type=Path, help="transcript file, as failed runs of check and fuzz leave it")
+    parser.add_argument("--target", help="target that plays the judged party (default: the one in the transcript)")
+    parser.add_argument("--peer", help="target that plays all other parties (default: those in the transcript)")
     parser.add_argument(
         "--allow-exec",
         action="store_true",

@@ -33,41 +33,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="subcommand")
 
     making_all = commands.add_parser("generate", help="make all vectors and schemas from the seed")
-    making_all.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="where to (default: %(default)s)")
-    making_all.add_argument("--engine", choices=sorted(ENGINES), default="reference", help="default: %(default)s")
-    making_all.add_argument("--kind", choices=sorted(AUTHORS), action="append", help="only this kind; can be repeated")
-    making_all.add_argument("--check", action="store_true", help="write nothing; fail when what is in DIR is not this")
-
-    checking = commands.add_parser("verify", help="let both engines, the harness and a target answer the vectors")
-    checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
-    checking.add_argument("--target", help="a target as well, by its name (`otterproof targets` lists them)")
-    checking.add_argument(
-        "--toolkit", action="store_true", help="the OTR toolkit as well (apt-get install libotr5-bin)"
+    making_all.add_argument(
+        "--out", type=Path, default=FOLDER, metavar="DIR", help="folder to write to (default: %(default)s)"
     )
-    checking.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this kind; can be repeated")
+    making_all.add_argument(
+        "--engine",
+        choices=sorted(ENGINES),
+        default="reference",
+        help="engine that gives the answers (default: %(default)s)",
+    )
+    making_all.add_argument(
+        "--kind", choices=sorted(AUTHORS), action="append", help="only this kind; may be given several times"
+    )
+    making_all.add_argument("--check", action="store_true", help="write nothing; fail if the files in DIR differ")
+
+    checking = commands.add_parser("verify", help="check the vectors with both engines, the harness and a target")
+    checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors")
+    checking.add_argument("--target", help="also check with this target (`otterproof targets` lists them)")
+    checking.add_argument(
+        "--toolkit", action="store_true", help="also check with the OTR toolkit (apt-get install libotr5-bin)"
+    )
+    checking.add_argument(
+        "--kind", choices=sorted(KINDS), action="append", help="only this kind; may be given several times"
+    )
     add_timeout(checking)
 
-    adding = commands.add_parser("add", help="make a vector of a transcript, such as one that fuzzing has written")
-    adding.add_argument("transcript", type=Path, help="the file")
-    adding.add_argument("--name", required=True, help="what the case is called: small letters, digits and hyphens")
+    adding = commands.add_parser("add", help="make a vector from a transcript, such as a finding of fuzz")
+    adding.add_argument("transcript", type=Path, help="transcript file")
+    adding.add_argument("--name", required=True, help="name of the case: lower-case letters, digits and hyphens")
     adding.add_argument("--comment", required=True, help="what is special about it, in a sentence")
     adding.add_argument(
-        "--requirement", action="append", required=True, metavar="ID", help="what it shows; can be repeated"
+        "--requirement",
+        action="append",
+        required=True,
+        metavar="ID",
+        help="requirement that it shows; may be given several times",
     )
-    adding.add_argument("--party", help="whose inputs (default: the party that was judged)")
+    adding.add_argument("--party", help="party whose inputs are taken (default: the judged party)")
     adding.add_argument(
-        "--steps", type=positive, metavar="N", help="only the first N of its inputs; the last is judged"
+        "--steps", type=positive, metavar="N", help="take only the first N inputs; the last one is judged"
     )
-    adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="where the source is written")
+    adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="folder to write the source to")
 
-    consuming = commands.add_parser("examples", help="run the examples of consumers in other languages")
+    consuming = commands.add_parser("examples", help="run the example consumers in other languages")
     consuming.add_argument(
-        "--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where the vectors are"
+        "--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors"
     )
     consuming.add_argument("--only", choices=consumers.NAMES, help="only this example")
 
-    linting = commands.add_parser("lint", help="check the vectors' form, ids, counts, requirements")
-    linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="where they are")
+    linting = commands.add_parser("lint", help="check the form, ids, counts and requirements of the vectors")
+    linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors")
 
 
 def run(options: argparse.Namespace) -> int:

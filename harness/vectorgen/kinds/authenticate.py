@@ -17,6 +17,7 @@ from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.vectorgen.kinds.mutations import changed, cuts, ends, longer, versions_and_types
 from otterproof.harness.vectorgen.kinds.proofs import KEY, Prover, functions, named
 from otterproof.harness.vectorgen.play_builder import Act, Plays, bound, nothing
+from otterproof.harness.wire import Kind
 from otterproof.harness.wire.numbers import power, public_key
 from otterproof.implementations.contract import DsaPublicKey
 
@@ -121,7 +122,7 @@ def lies() -> Iterator[Lie]:
 
 
 def _reveal(scene: Scene) -> bytes:
-    return scene.insider.reveal_signature(scene.memory["dh_key"])
+    return scene.handshake.reveal_signature()
 
 
 def _signature(scene: Scene) -> bytes:
@@ -149,7 +150,7 @@ def reveal_signature(file: FileBuilder) -> None:
         _blocks(
             group,
             "REVEAL",
-            lambda scene, signed: scene.insider.reveal_signature(scene.memory["dh_key"], signed),
+            lambda scene, signed: scene.handshake.reveal_signature(signed),
             "signature",
         )
         _wrong_states(file, version, "Reveal Signatures", "REVEAL", _some_reveal)
@@ -170,9 +171,7 @@ def _reveals(group: Plays, version: int) -> None:
             "REVEAL-SIG-4 REVEAL-SIG-2",
             bound(
                 keyid,
-                lambda scene, keyid: scene.give(
-                    scene.insider.reveal_signature(scene.memory["dh_key"], SignatureOptions(keyid=keyid))
-                ),
+                lambda scene, keyid: scene.give(scene.handshake.reveal_signature(SignatureOptions(keyid=keyid))),
             ),
             flags="KeyId",
         )
@@ -185,7 +184,7 @@ def _reveals(group: Plays, version: int) -> None:
             bound(
                 size,
                 lambda scene, size: scene.give(
-                    scene.insider.reveal_signature(scene.memory["dh_key"], revealed=bytes(size))
+                    scene.insider.reveal_signature(scene.memory[Kind.DH_KEY], revealed=bytes(size))
                 ),
             ),
             reaction="ignored",
@@ -197,7 +196,8 @@ def _reveals(group: Plays, version: int) -> None:
             "another key is revealed: the hash does not fit",
             f"AKE-VERIFY-1 {refused}",
             bound(
-                key, lambda scene, key: scene.give(scene.insider.reveal_signature(scene.memory["dh_key"], revealed=key))
+                key,
+                lambda scene, key: scene.give(scene.insider.reveal_signature(scene.memory[Kind.DH_KEY], revealed=key)),
             ),
             reaction="ignored",
             flags="Commitment",
@@ -328,9 +328,7 @@ def _kept(file: FileBuilder) -> None:
             "wrong",
             "it fails, and the session stays",
             "STATE-ENCRYPTED-4 REVEAL-REJECT-1",
-            lambda scene: scene.give(
-                scene.insider.reveal_signature(scene.memory["dh_key"], SignatureOptions(signature=(1, 1)))
-            ),
+            lambda scene: scene.give(scene.handshake.reveal_signature(SignatureOptions(signature=(1, 1)))),
             reaction="ignored",
             flags="DsaRange",
         )
@@ -412,7 +410,7 @@ def _replays(group: Plays) -> None:
 
     def of_reveal(scene: Scene) -> None:
         message = wire.parse(scene.signature())
-        proof = wire.parse(scene.memory["reveal"])
+        proof = wire.parse(scene.memory[Kind.REVEAL_SIGNATURE])
         taken = message.with_value("encrypted_signature", proof.data("encrypted_signature"))
         scene.give(wire.build(taken.with_value("mac", proof.data("mac"))))
 
@@ -426,7 +424,7 @@ def _replays(group: Plays) -> None:
     )
 
     def reflected(scene: Scene) -> None:
-        scene.give(scene.memory["reveal"])
+        scene.give(scene.memory[Kind.REVEAL_SIGNATURE])
 
     group.play(
         "reflected",

@@ -14,7 +14,7 @@ from otterproof.harness.vectorgen.kinds.derive import LIMITS, OUTSIDE, PUBLIC_ZE
 from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.vectorgen.kinds.mutations import changed, cuts, ends, longer, versions_and_types
 from otterproof.harness.vectorgen.play_builder import Act, bound, bound2
-from otterproof.harness.wire import crypto
+from otterproof.harness.wire import Kind, crypto
 from otterproof.harness.wire.numbers import mpi, power
 
 
@@ -258,7 +258,7 @@ def _commit_states(file: FileBuilder, version: int) -> None:
 
     def completes(scene: Scene) -> None:
         scene.give(other(scene))
-        scene.give(scene.insider.reveal_signature(scene.memory["dh_key"]))
+        scene.give(scene.handshake.reveal_signature())
 
     waiting.play(
         "other-completes",
@@ -268,7 +268,7 @@ def _commit_states(file: FileBuilder, version: int) -> None:
     )
 
     def old(scene: Scene) -> None:
-        reveal = scene.insider.reveal_signature(scene.memory["dh_key"])
+        reveal = scene.handshake.reveal_signature()
         scene.give(other(scene))
         scene.give(reveal)
 
@@ -341,7 +341,7 @@ def _collisions(file: FileBuilder) -> None:
         won = "COMMIT-DHKEY-1 COMMIT-DHKEY-2 COMMIT-DHKEY-3 COMMIT-DHKEY-4 COMMIT-DHKEY-8"
 
         def hashed(scene: Scene) -> int:
-            return int.from_bytes(wire.parse(scene.memory["commit"]).data("hashed_gx"))
+            return int.from_bytes(wire.parse(scene.memory[Kind.DH_COMMIT]).data("hashed_gx"))
 
         def with_hash(value: Callable[[int], int]) -> Act:
             return lambda scene: scene.give(scene.insider.commit(hashed=value(hashed(scene)).to_bytes(32)))
@@ -387,8 +387,7 @@ def _collisions(file: FileBuilder) -> None:
 
         def completes(scene: Scene) -> None:
             scene.give(scene.insider.commit(hashed=bytes(32)))
-            scene.give(scene.insider.dh_key())
-            scene.memory["reveal"] = scene.sent()
+            scene.handshake.dh_key()
             scene.give(scene.signature())
 
         group.play(

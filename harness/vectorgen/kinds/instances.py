@@ -25,7 +25,7 @@ _MESSAGES: Mapping[str, tuple[Act, Callable[[Scene], bytes], tuple[str, ...], tu
     "dh-key": (Scene.query, lambda scene: scene.insider.dh_key(), ("reveal_signature",), ()),
     "reveal-signature": (
         Scene.commit,
-        lambda scene: scene.insider.reveal_signature(scene.memory["dh_key"]),
+        lambda scene: scene.handshake.reveal_signature(),
         ("signature",),
         (),
     ),

@@ -128,7 +128,7 @@ def _stored(file: FileBuilder, version: int) -> None:
         def act(scene: Scene) -> None:
             scene.commit()
             scene.time(now)
-            scene.give(scene.insider.reveal_signature(scene.memory["dh_key"]))
+            scene.give(scene.handshake.reveal_signature())
 
         return act
 

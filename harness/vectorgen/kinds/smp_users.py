@@ -156,7 +156,7 @@ def elsewhere(file: FileBuilder, version: int) -> None:
     def again(scene: Scene) -> None:
         """A new handshake in the midst of a run, and then the message that was expected."""
         scene.commit()
-        scene.give(scene.insider.reveal_signature(scene.memory["dh_key"]))
+        scene.give(scene.handshake.reveal_signature())
         scene.hear(b"", tlvs=[tlv(3, value_of(3, scene.memory["next"]))])
 
     rehandshake = file.plays(
