@@ -204,8 +204,24 @@ def _coyim_otr3(source: Path, place: Path) -> Sequence[Sequence[str]]:
     return [["env", *settings, "go", "build", "-ldflags", f"-X main.libraryVersion={version}", "-o", "driver", "."]]
 
 
+def _otr4j(source: Path, place: Path) -> Sequence[Sequence[str]]:
+    files = [*source.glob("*.java"), *(place / CHECKOUT / OTR4J_SOURCES).rglob("*.java")]
+    return [["javac", "-nowarn", "-encoding", "UTF-8", "-cp", JARS, "-d", "classes", *map(str, files)]]
+
+
+def _run_otr4j(place: Path) -> Sequence[str]:
+    settings = ["-XX:+UseSerialGC", "-Xmx512m", "-Dfile.encoding=UTF-8"]
+    version = f"-Dotr4j.version={(place / VERSION).read_text()}"
+    return ["java", *settings, version, "-cp", f"{place}/classes:{JARS}", "Driver"]
+
+
 def _driver(place: Path) -> Sequence[str]:
     return [f"{place}/driver"]
+
+
+#: Bouncy Castle and annotations as Debian has them, and where otr4j's classes are.
+JARS = "/usr/share/java/bcprov.jar:/usr/share/java/jsr305.jar"
+OTR4J_SOURCES = "src/main/java"
 
 
 #: The table. Adding a row is all that it takes to add a target, besides its driver.
@@ -295,6 +311,16 @@ _TABLE = (
         command=_driver,
         checkout=Checkout("https://github.com/coyim/otr3", "2db8f2c", ("go.mod", "conversation.go")),
         folder="otr3",
+    ),
+    ThirdParty(
+        name="otr4j",
+        install="apt-get install default-jdk-headless libbcprov-java libjsr305-java",
+        tools=("javac", "java"),
+        build=_otr4j,
+        command=_run_otr4j,
+        checkout=Checkout(
+            "https://github.com/otr4j/otr4j", "a42e2628", (f"{OTR4J_SOURCES}/net/java/otr4j/OtrSessionManager.java",)
+        ),
     ),
 )
 
