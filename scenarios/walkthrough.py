@@ -1,8 +1,8 @@
 """How OTR works, told step by step on a real conversation, each step asserted on the wire.
 
 Alice is the target. Bob is the scenario itself: it holds valid keys and recomputes everything with the harness's own
-arithmetic, so that nothing is taken on trust. A `Story` makes a page of the same conversation: `otterproof docs` writes
-docs/walkthrough.md.
+arithmetic, so that nothing is taken on trust. A `WalkthroughPage` collects the text of the conversation, from which
+`otterproof docs` writes docs/walkthrough.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from otterproof.implementations.contract import (
 )
 
 
-class Story:
+class WalkthroughPage:
     """The text of the page, as Markdown. It is finished only if all checks of the run hold."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Story:
     def chapter(self, title: str) -> None:
         self._lines += [f"## {title}", ""]
 
-    def tell(self, text: str) -> None:
+    def paragraph(self, text: str) -> None:
         """A paragraph."""
         self._lines += [textwrap.fill(" ".join(text.split()), 120), ""]
 
-    def show(self, sender: str, message: bytes) -> None:
+    def message(self, sender: str, message: bytes) -> None:
         """A message on the wire, field by field."""
         self._lines += [f"{sender} sends:", "", "```text", wire.dissect(message), "```", ""]
 
@@ -56,7 +56,7 @@ class Story:
         width = max(map(len, values))
         self._lines += ["```text", *(f"{name:{width}}  {_hex(value)}" for name, value in values.items()), "```", ""]
 
-    def page(self) -> str:
+    def markdown(self) -> str:
         return "\n".join(self._lines)
 
 
@@ -98,69 +98,69 @@ def how_otr_works(context: Context) -> None:
     It goes from the query, the key exchange and the authentication to messages whose keys change, forgery with revealed
     keys, and the end.
     """
-    tell(context.target_session(), Story())
+    hold_conversation(context.target_session(), WalkthroughPage())
 
 
-def tell(alice: TargetSession, story: Story) -> None:
+def hold_conversation(alice: TargetSession, page: WalkthroughPage) -> None:
     """The whole conversation; a paragraph and a check for each step."""
     bob = alice.insider("bob")
-    _query(alice, story)
-    _key_exchange(alice, bob, story)
-    first = _message(alice, bob, story)
-    _acknowledgement(alice, bob, first, story)
-    _receiver(alice, bob, story)
-    _forgery(alice, bob, first, story)
-    _end(alice, bob, story)
+    _query(alice, page)
+    _key_exchange(alice, bob, page)
+    first = _message(alice, bob, page)
+    _acknowledgement(alice, bob, first, page)
+    _receiver(alice, bob, page)
+    _forgery(alice, bob, first, page)
+    _end(alice, bob, page)
 
 
-def _query(alice: TargetSession, story: Story) -> None:
-    story.chapter("The query")
-    story.tell(
+def _query(alice: TargetSession, page: WalkthroughPage) -> None:
+    page.chapter("The query")
+    page.paragraph(
         """Alice's user asks for a private conversation. Her client sends a Query Message: plain text that any
         client can show, with the versions that it is willing to speak."""
     )
     query = alice.user("start").message(Kind.QUERY)
-    story.show("Alice", wire.build(query))
+    page.message("Alice", wire.build(query))
     offered = wire.offered_versions(query)
     expected, got = alice.version, sorted(offered)
     check("query.wrong-versions-offered", alice.version in offered, expected=expected, got=got)
 
 
-def _key_exchange(alice: TargetSession, bob: Insider, story: Story) -> None:
-    story.chapter("The ephemeral key exchange")
-    story.tell(
+def _key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
+    page.chapter("The ephemeral key exchange")
+    page.paragraph(
         """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not
         show it yet: it sends g^x encrypted under a random key r, and the hash of g^x. So Bob is committed to a
         value that Alice does not know: neither can choose a key to suit the other's."""
     )
     commit = bob.commit()
-    story.show("Bob", commit)
-    story.tell("Alice draws y and answers with g^y in the clear.")
+    page.message("Bob", commit)
+    page.paragraph("Alice draws y and answers with g^y in the clear.")
     dh_key = alice.receive(commit).message(Kind.DH_KEY)
-    story.show("Alice", wire.build(dh_key))
-    story.tell(
+    page.message("Alice", wire.build(dh_key))
+    page.paragraph(
         """Bob can now compute the common secret s = (g^y)^x. An eavesdropper can't. From s he derives, each by a
         hash of its own, a session id that both users can compare, two encryption keys and four MAC keys for what
         follows."""
     )
     gx, gy = power(DH_GENERATOR, bob.x), dh_key.number("gy")
     keys = crypto.handshake_keys(power(gy, bob.x))
-    story.values(s=power(gy, bob.x), ssid=keys.ssid, c=keys.c, m1=keys.m1, m2=keys.m2)
+    page.values(s=power(gy, bob.x), ssid=keys.ssid, c=keys.c, m1=keys.m1, m2=keys.m2)
 
-    story.chapter("Authentication inside the channel")
-    story.tell(
+    page.chapter("Authentication inside the channel")
+    page.paragraph(
         """So far each shares a secret with an unknown party. Their long-term DSA keys say who that is, inside the
         channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and compute s as
         well. Then, encrypted under c and with a MAC under m2: his public key and his signature of a MAC (under m1)
         over both D-H keys, this public key and the number of his D-H key."""
     )
     reveal = bob.reveal_signature(wire.build(dh_key))
-    story.show("Bob", reveal)
-    story.tell("Alice does the same in the other direction, with the other half of the keys.")
+    page.message("Bob", reveal)
+    page.paragraph("Alice does the same in the other direction, with the other half of the keys.")
     reply = alice.receive(reveal)
     signature = reply.message(Kind.SIGNATURE)
-    story.show("Alice", wire.build(signature))
-    key = _assert_signed(signature, keys, gx, gy, story)
+    page.message("Alice", wire.build(signature))
+    key = _assert_signed(signature, keys, gx, gy, page)
     established = reply.one(SessionEstablished)
     same = established.ssid == keys.ssid or not alice.tells("session_established", "ssid")
     check("session.ssid-differs", same, expected=keys.ssid, got=established.ssid)
@@ -175,7 +175,9 @@ def assert_hidden(messages: Sequence[Message], keys: Sequence[DsaPublicKey]) -> 
         check("handshake.identity-in-clear", not found, expected="only encrypted keys", got=message)
 
 
-def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, story: Story) -> DsaPublicKey:
+def _assert_signed(
+    signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: int, page: WalkthroughPage
+) -> DsaPublicKey:
     """Bob opens and verifies Alice's Signature Message; her long-term key."""
     expected = hmac.digest(keys.m2_primed, signature.raw("encrypted_signature"), "sha256")[:20]
     mac = signature.data("mac")
@@ -187,22 +189,22 @@ def _assert_signed(signature: Message, keys: crypto.HandshakeKeys, gx: int, gy: 
     pair = cast(bytes, block.value("signature"))
     verifies = dsa_verifies(key, signed, pair)
     check("encoding.signature-wrong", verifies, expected="a signature that verifies", got=pair)
-    story.tell(
+    page.paragraph(
         """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its
         fingerprint tells his user who this is. Both are now in the state ENCRYPTED."""
     )
-    story.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
+    page.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
     return key
 
 
-def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
-    story.chapter("A message, and the next key")
-    story.tell(
+def _message(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> Message:
+    page.chapter("A message, and the next key")
+    page.paragraph(
         """Alice writes. Both have numbered their D-H keys; the message says which of hers and which of his it is
         encrypted with (1 and 1), and carries her next public key, number 2, for later."""
     )
     message = alice.user("send", text=b"Hello, Bob").message(Kind.DATA)
-    story.show("Alice", wire.build(message))
+    page.message("Alice", wire.build(message))
     _assert_key_ids(message, 1, 1)
     new = message.number("next_dh") not in bob.theirs.values()
     check("keys.next-key-not-new", new, got="the key of the handshake")
@@ -215,18 +217,18 @@ def _message(alice: TargetSession, bob: Insider, story: Story) -> Message:
     aes_key = hashlib.sha1(bytes([2 if low else 1]) + crypto.secbytes(s)).digest()[:16]
     mac_key = hashlib.sha1(aes_key).digest()
     number, byte = ("lower", 2) if low else ("higher", 1)
-    story.tell(
+    page.paragraph(
         f"""From the common secret s of these two keys, both derive the same: the AES key is the first 128 bits of
         the hash of one byte and s. (The byte tells the two directions apart. Of the two public keys Alice's is the
         {number} number, so for what she sends it is {byte}.) The MAC key is the hash of the AES key."""
     )
-    story.values(s=s, aes_key=aes_key, mac_key=mac_key)
+    page.values(s=s, aes_key=aes_key, mac_key=mac_key)
     covered = message.mac_input()
-    story.tell(
+    page.paragraph(
         """The text is encrypted with AES in counter mode from the counter c on. All of the message so far, c and
         the encrypted text included, is T. What follows T is MAC(T), 20 bytes."""
     )
-    story.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
+    page.values(c=message.data("ctr"), T=covered, MAC_T=hmac.digest(mac_key, covered, "sha1"))
     mac, expected = message.data("mac"), hmac.digest(mac_key, covered, "sha1")
     check_equal("data.mac-wrong", mac, expected)
     text = parse_plaintext(crypto.aes_ctr(aes_key, message.data("ctr"), message.data("encrypted_message"))).text
@@ -242,31 +244,31 @@ def _assert_key_ids(message: Message, own: int, bobs: int) -> None:
     check("keys.wrong-recipient-key", recipient == bobs, expected=f"key id {bobs}", got=f"key id {recipient}")
 
 
-def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
-    story.chapter("The reply that acknowledges the key")
-    story.tell(
+def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: WalkthroughPage) -> None:
+    page.chapter("The reply that acknowledges the key")
+    page.paragraph(
         """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His
         reply carries his own next key."""
     )
     bob.read(wire.build(first))
     reply = bob.data(b"Hello, Alice")
-    story.show("Bob", reply)
+    page.message("Bob", reply)
     alice.receive(reply).assert_shown("text.not-delivered", b"Hello, Alice")
-    story.tell(
+    page.paragraph(
         """From now on Alice uses key 2, draws key 3 and forgets key 1: nobody can decrypt what was said under it
         any more, not even Alice. Her next message says so: sender key id 2, and key 3 announced."""
     )
     second = alice.user("send", text=b"How are you?").message(Kind.DATA)
-    story.show("Alice", wire.build(second))
+    page.message("Alice", wire.build(second))
     _assert_key_ids(second, 2, 2)
     text = alice.read(bob, second).text
     check_equal("text.changed-on-the-way", text, b"How are you?")
     _assert_ratchet(alice, bob, sent=1)
 
 
-def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
-    story.chapter("The receiver recomputes, compares, then decrypts")
-    story.tell(
+def _receiver(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
+    page.chapter("The receiver recomputes, compares, then decrypts")
+    page.paragraph(
         """Somebody on the way inverts one bit of the encrypted text. In counter mode that would invert one bit of
         what is read. But Alice first computes MAC(T) herself and compares: it differs, so she decrypts nothing,
         shows nothing and changes no key. The genuine message is read as usual."""
@@ -278,9 +280,9 @@ def _receiver(alice: TargetSession, bob: Insider, story: Story) -> None:
     alice.receive(genuine).assert_shown("text.not-delivered", b"Fine")
 
 
-def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -> None:
-    story.chapter("Why nobody can prove it")
-    story.tell(
+def _forgery(alice: TargetSession, bob: Insider, first: Message, page: WalkthroughPage) -> None:
+    page.chapter("Why nobody can prove it")
+    page.paragraph(
         """Both sides know a MAC key, so Bob could have made himself whatever he shows to others as Alice's message.
         OTR goes further: a MAC key that is not needed any more is published. Alice verified Bob's first reply with
         one; the D-H keys it belongs to are forgotten, and the MAC key goes out in the clear in her next message."""
@@ -295,8 +297,8 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
     verified = bob.keys(1, 2).sending_mac
     case = "the MAC key that verified Bob's first reply"
     check("mac-reveal.used-key-not-revealed", verified in revealed, expected=verified, got=revealed, case=case)
-    story.values(revealed=verified)
-    story.tell(
+    page.values(revealed=verified)
+    page.paragraph(
         """With it anybody can put other words into that reply and give it a valid MAC. Once the conversation has
         gone on, a transcript proves nothing about anybody."""
     )
@@ -307,16 +309,16 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, story: Story) -
     alice.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
 
 
-def _end(alice: TargetSession, bob: Insider, story: Story) -> None:
-    story.chapter("The end")
-    story.tell(
+def _end(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
+    page.chapter("The end")
+    page.paragraph(
         """Alice's user ends the conversation. Her client says so in a last encrypted message, with a TLV (type,
         length, value) behind the text, which is empty, and forgets all keys. Bob's client will not send anything
         more until its user has taken note, so that nothing meant for Alice alone goes out in the clear."""
     )
     reply = alice.user("end")
     last = reply.message(Kind.DATA)
-    story.show("Alice", wire.build(last))
+    page.message("Alice", wire.build(last))
     plaintext = alice.read(bob, last)
     types = [tlv.type for tlv in plaintext.tlvs if tlv.type != 0]  # padding is anybody's choice
     one = types == [1]
@@ -360,11 +362,11 @@ walkthrough` holds the same conversation with any target. `otterproof docs` make
 """
 
 
-def page() -> str:
+def walkthrough_page() -> str:
     """The page, from a run with the reference engine."""
-    story = Story()
-    tell(Context(EngineTarget("reference"), 3, b"walkthrough").target_session(), story)
-    return f"{_OPENING}\n{story.page()}"
+    page = WalkthroughPage()
+    hold_conversation(Context(EngineTarget("reference"), 3, b"walkthrough").target_session(), page)
+    return f"{_OPENING}\n{page.markdown()}"
 
 
-pages.register("walkthrough.md", page)
+pages.register("walkthrough.md", walkthrough_page)

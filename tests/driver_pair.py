@@ -16,9 +16,10 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import otterproof.harness.targets.driver
+from otterproof.harness.simulation.exchange import exchange, other_events, outgoing
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetMissing
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig, Policy
+from otterproof.implementations.contract import Event, PartyConfig, Policy
 
 E = TypeVar("E", bound=Event)
 
@@ -108,17 +109,9 @@ class Conversation:
 
     def do(self, who: str, act: Callable[[DriverParty], Sequence[Event]]) -> None:
         """Let one act, and deliver everything that this causes, in order."""
-        under_way = self._take(who, act(self.parties[who]))
-        while under_way:
-            receiver, message = under_way.pop(0)
-            under_way += self._take(receiver, self.parties[receiver].receive(message))
-
-    def _take(self, who: str, events: Sequence[Event]) -> list[tuple[str, bytes]]:
-        other = "bob" if who == "alice" else "alice"
-        out = [event.message for event in events if isinstance(event, OutgoingMessage)]
-        self.sent[who] += out
-        self.events[who] += [event for event in events if not isinstance(event, OutgoingMessage)]
-        return [(other, message) for message in out]
+        for name, events in exchange(self.parties, who, act(self.parties[who])).items():
+            self.sent[name] += outgoing(events)
+            self.events[name] += other_events(events)
 
     def of(self, who: str, kind: type[E]) -> list[E]:
         """What one was told of a kind, since this was asked last; the rest is forgotten."""

@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 
+from otterproof.harness.simulation.exchange import exchange, other_events, outgoing
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import (
     DsaPrivateKey,
@@ -50,10 +51,6 @@ def bob(**kwargs: object) -> IndependentEngine:
     return make("b", **{"key": KEY_B, "tag": TAG_B, **kwargs})  # type: ignore[arg-type]
 
 
-def outgoing(events: Sequence[Event]) -> list[bytes]:
-    return [event.message for event in events if isinstance(event, OutgoingMessage)]
-
-
 def sole(events: Sequence[Event]) -> bytes:
     """The message of the only event, which must be an OutgoingMessage."""
     (event,) = events
@@ -63,15 +60,8 @@ def sole(events: Sequence[Event]) -> bytes:
 
 def shuttle(a: Engine, b: Engine, events: Sequence[Event]) -> tuple[list[Event], list[Event]]:
     """Carry `a`'s messages to `b` and the answers back until there are none; what each then had to report."""
-    reports: tuple[list[Event], list[Event]] = ([], [])
-    ends = (a, b)
-    queue = [(1, message) for message in outgoing(events)]
-    while queue:
-        to, message = queue.pop(0)
-        answer = ends[to].receive(message)
-        reports[to].extend(event for event in answer if not isinstance(event, OutgoingMessage))
-        queue.extend((1 - to, reply) for reply in outgoing(answer))
-    return reports
+    found = exchange({"a": a, "b": b}, "a", events)
+    return other_events(found["a"][len(events) :]), other_events(found["b"])
 
 
 def established(version: int = 3, **kwargs: object) -> tuple[IndependentEngine, IndependentEngine]:

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from otterproof.harness.simulation.exchange import exchange, other_events, outgoing
 from otterproof.harness.targets.driver import DriverParty, TargetUnsupported
 from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.actions import Receiver
 from otterproof.implementations.contract import (
     ActionRefused,
     Engine,
     Event,
     ExtraKeyDerived,
-    OutgoingMessage,
     PartyConfig,
     PeerEndedSession,
     Policy,
@@ -65,16 +66,10 @@ class Pair:
 
     def pump(self, by: str, events: Sequence[Event]) -> None:
         """What one has done, with everything that follows from it."""
-        under_way = [(by, event) for event in events]
-        while under_way:
-            who, event = under_way.pop(0)
-            if not isinstance(event, OutgoingMessage):
-                self.told[who].append(event)
-                continue
-            self.sent[who].append(event.message)
-            other = "engine" if who == "target" else "target"
-            party = self.engine if who == "target" else self.target
-            under_way += [(other, then) for then in party.receive(event.message)]
+        parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
+        for who, found in exchange(parties, by, events).items():
+            self.sent[who] += outgoing(found)
+            self.told[who] += other_events(found)
 
     def events(self, who: str) -> list[Event]:
         """Those that came since the last time."""
@@ -242,16 +237,8 @@ def test_parties_are_apart(name: str) -> None:
     alice, bob = (
         target.party(who, PartyConfig(published_key(who), ALLOW[version]), b"seed of both") for who in ("alice", "bob")
     )
-    under_way: list[tuple[DriverParty, bytes]] = [(bob, b"?OTRv23?")]
-    established = []
-    while under_way:
-        receiver, message = under_way.pop(0)
-        for event in receiver.receive(message):
-            if isinstance(event, OutgoingMessage):
-                under_way.append((alice if receiver is bob else bob, event.message))
-            else:
-                established.append(event)
-    assert [type(event) for event in established] == [SessionEstablished, SessionEstablished]
+    found = exchange({"alice": alice, "bob": bob}, "bob", bob.receive(b"?OTRv23?"))
+    assert [[type(event) for event in other_events(events)] for events in found.values()] == [[SessionEstablished]] * 2
 
 
 @pytest.mark.parametrize("name", VERSIONS)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from otterproof.harness.simulation.exchange import exchange, other_events, outgoing
 from otterproof.harness.targets.driver import DriverParty, TargetFailed, TargetUnsupported
 from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.actions import Receiver
 from otterproof.implementations.contract import (
     ActionRefused,
     ErrorMessageReceived,
@@ -74,15 +76,10 @@ class Pair:
 
     def pump(self, by: str, events: Sequence[Event]) -> None:
         """What one side has done, with all that follows from it."""
-        under_way = [(by, event) for event in events]
-        while under_way:
-            who, event = under_way.pop(0)
-            if isinstance(event, OutgoingMessage):
-                self.sent[who].append(event.message)
-                other, party = ("engine", self.engine) if who == "target" else ("target", self.target)
-                under_way += [(other, then) for then in party.receive(event.message)]
-            else:
-                self.told[who].append(event)
+        parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
+        for who, found in exchange(parties, by, events).items():
+            self.sent[who] += outgoing(found)
+            self.told[who] += other_events(found)
 
     def events(self, who: str) -> list[Event]:
         told, self.told[who] = self.told[who], []
@@ -297,18 +294,11 @@ def test_same_seed_same_bytes(name: str, version: int) -> None:
 @each
 def test_parties_are_apart(name: str) -> None:
     target, version = started(name), VERSIONS[name][-1]
-    parties = [
-        target.party(who, PartyConfig(published_key(who), ALLOW[version]), b"of both") for who in ("alice", "bob")
-    ]
-    under_way = [(1, event) for event in parties[0].start()]
-    told = []
-    while under_way:
-        receiver, event = under_way.pop(0)
-        if isinstance(event, OutgoingMessage):
-            under_way += [(1 - receiver, then) for then in parties[receiver].receive(event.message)]
-        else:
-            told.append(event)
-    assert [type(event) for event in told] == [SessionEstablished, SessionEstablished]
+    parties = {
+        who: target.party(who, PartyConfig(published_key(who), ALLOW[version]), b"of both") for who in ("alice", "bob")
+    }
+    found = exchange(parties, "alice", parties["alice"].start())
+    assert [[type(event) for event in other_events(events)] for events in found.values()] == [[SessionEstablished]] * 2
 
 
 @each
@@ -327,18 +317,14 @@ def test_what_is_unsupported(name: str) -> None:
 def test_an_exception_of_the_library_is_an_answer(name: str) -> None:
     """Both fall over a TLV of an unknown type, and the driver lives on."""
     target = started(name)
-    parties = [target.party(who, PartyConfig(published_key(who), ALLOW[2]), b"") for who in ("alice", "bob")]
-    under_way = [(1, event) for event in parties[0].start()]
-    while under_way:
-        receiver, event = under_way.pop(0)
-        if isinstance(event, OutgoingMessage):
-            under_way += [(1 - receiver, then) for then in parties[receiver].receive(event.message)]
+    alice, bob = (target.party(who, PartyConfig(published_key(who), ALLOW[2]), b"") for who in ("alice", "bob"))
+    exchange({"alice": alice, "bob": bob}, "alice", alice.start())
     # Neither library looks for a NUL in a text, so that a TLV can be typed.
-    [message] = parties[0].send(b"hi\0" + b"\x12\x34\0\3abc")
+    [message] = alice.send(b"hi\0" + b"\x12\x34\0\3abc")
     assert isinstance(message, OutgoingMessage)
     with pytest.raises(TargetFailed, match=r"UnknownTLV|KeyError"):
-        parties[1].receive(message.message)
-    assert parties[0].send(b"still there")
+        bob.receive(message.message)
+    assert alice.send(b"still there")
 
 
 @pytest.mark.slow

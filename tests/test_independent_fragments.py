@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
@@ -21,7 +22,6 @@ from tests.independent_pair import (
     cpu_seconds,
     established,
     frag,
-    outgoing,
     raw,
     sole,
     wrap,

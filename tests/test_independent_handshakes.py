@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.implementations.contract import (
     AuthState,
     Event,
@@ -34,7 +35,6 @@ from tests.independent_pair import (
     established,
     header_size,
     make,
-    outgoing,
     raw,
     say,
     shuttle,

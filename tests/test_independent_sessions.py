@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     ActionRefused,
@@ -47,7 +48,6 @@ from tests.independent_pair import (
     frag,
     header_size,
     make,
-    outgoing,
     raw,
     say,
     shuttle,

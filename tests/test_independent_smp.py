@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.implementations.contract import (
     MAX_QUESTION,
     ActionRefused,
@@ -32,7 +33,6 @@ from tests.independent_pair import (
     cpu_seconds,
     established,
     header_size,
-    outgoing,
     raw,
     shuttle,
     sole,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import pytest
 
+from otterproof.harness.simulation.exchange import exchange, outgoing
 from otterproof.implementations.contract import (
     ActionRefused,
     ErrorMessageReceived,
@@ -23,8 +23,6 @@ from otterproof.implementations.contract import (
 from otterproof.implementations.independent import IndependentEngine
 from tests.independent_pair import (
     BOTH,
-    KEY_A,
-    KEY_B,
     ONLY,
     QUERY,
     TAG_A,
@@ -38,8 +36,6 @@ from tests.independent_pair import (
     cpu_seconds,
     established,
     header_size,
-    make,
-    outgoing,
     raw,
     say,
     shuttle,
@@ -166,24 +162,17 @@ def stages(version: int) -> list[tuple[IndependentEngine, bytes]]:
     a, b = alice(), bob()
     found: list[tuple[IndependentEngine, bytes]] = []
 
-    def step(engine: IndependentEngine, message: bytes, others: Sequence[IndependentEngine]) -> Sequence[Event]:
-        key, tag = (KEY_A, TAG_A) if engine is a else (KEY_B, TAG_B)
-        twin = make("a" if engine is a else "b", key=key, tag=tag)
+    def note(receiver: str, message: bytes) -> None:
+        engine, twin = (a, alice()) if receiver == "a" else (b, bob())
         twin.restore(engine.snapshot())
         found.append((twin, message))
-        return engine.receive(message)
 
-    events = a.receive(QUERY[version])
-    turn = 0
-    while outgoing(events):
-        receiver = (b, a)[turn % 2]
-        events = step(receiver, outgoing(events)[0], (a, b))
-        turn += 1
-    step(b, sole(a.send(b"text")), (a, b))
-    step(a, sole(b.send(b"text", padding=20)), (a, b))
-    step(b, sole(a.smp_start(b"s", question=b"q")), (a, b))
-    smp = b.smp_answer(b"s")
-    step(a, sole(smp), (a, b))
+    engines = {"a": a, "b": b}
+    exchange(engines, "a", a.receive(QUERY[version]), watch=note)
+    exchange(engines, "a", a.send(b"text"), watch=note)
+    exchange(engines, "b", b.send(b"text", padding=20), watch=note)
+    exchange(engines, "a", a.smp_start(b"s", question=b"q"), watch=note)
+    exchange(engines, "b", b.smp_answer(b"s"), watch=note)
     return found
 
 

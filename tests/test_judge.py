@@ -11,10 +11,10 @@ import pytest
 from otterproof.harness.runs import bench
 from otterproof.harness.runs.casting import Casting, ReplayParties
 from otterproof.harness.runs.runner import Job, Result, judge, run
+from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.replay import replay
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
-from otterproof.harness.simulation.world import NotQuiescent
 from otterproof.harness.targets import engines as targets
 from otterproof.harness.targets.driver import (
     TargetCrash,

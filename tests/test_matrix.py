@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs import matrix
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import ENGINES
@@ -37,7 +38,8 @@ def test_every_ordered_pair_in_every_common_version() -> None:
 def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
     assert open_target("reference").capabilities >= {"v2", "v3", "smp", "extra_key"}
     cells = {
-        version: matrix.fill(matrix.Plan("reference", "independent", version, b"s", tmp_path)) for version in (2, 3)
+        version: matrix.fill(WorkerContext(), matrix.Plan("reference", "independent", version, b"s", tmp_path))
+        for version in (2, 3)
     }
     assert [len(cells[version].results) for version in (2, 3)] == [9, 10]
     assert cells[3].label == "v3 10/10"
@@ -61,7 +63,7 @@ class Deaf(IndependentEngine):
 @pytest.mark.slow
 def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "independent", Deaf)
-    cell = matrix.fill(matrix.Plan("independent", "reference", 3, b"s", None))
+    cell = matrix.fill(WorkerContext(), matrix.Plan("independent", "reference", 3, b"s", None))
     assert 0 < cell.passed < len(cell.results)
     page = matrix.as_html([cell], ["independent", "reference"], Path())
     assert '<td class="part">' in page

@@ -234,8 +234,7 @@ def test_encrypted_sessions_make_no_room() -> None:
     duo.world.user("alice", "start")
     events = []
     for clone in clones:
-        while duo.world.network.queues[clone] or duo.world.network.queues["alice"]:
-            events += duo.world.run([Deliver(clone), Deliver("alice")])
+        events += duo.world.settle(to=(clone, "alice"))
     assert len(of(SessionEstablished, events)) == 2 * MAX_INSTANCES
     assert MessageRejected(RejectReason.TOO_MANY_INSTANCES) in events
 

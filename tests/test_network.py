@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import exchange
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
@@ -25,6 +27,8 @@ from otterproof.harness.simulation.moves import (
 )
 from otterproof.harness.simulation.network import Network
 from otterproof.harness.wire.mutate import change_field, flip_bit, fragment, truncate
+from otterproof.implementations.contract import Event, OutgoingMessage, TextReceived
+from tests.raising import raises_check
 
 DH_KEY = wire.armour(bytes.fromhex("00030a" + "00000111" + "00000222" + "00000002" + "abcd"))
 
@@ -129,3 +133,53 @@ def test_fragments_carry_the_tags_of_the_message() -> None:
 def test_messages_whose_armour_holds_nothing_are_changed_as_they_are(raw: bytes) -> None:
     assert len(flip_bit(raw, 3)) == len(raw)
     assert truncate(raw, len(wire.parse(raw).body)) == raw
+
+
+class Parrot:
+    """Repeats what it receives so many times; reports how many are left."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+
+    def receive(self, message: bytes) -> Sequence[Event]:
+        self.answers -= 1
+        return [TextReceived(b"%d" % self.answers, False, False, 0)] + [OutgoingMessage(message)] * (self.answers >= 0)
+
+
+def test_deliveries_take_the_first_receiver_and_what_is_sent_meanwhile() -> None:
+    made = network(b"one", b"two")
+    seen = []
+    for receiver, message in made.deliveries():
+        seen.append((receiver, message))
+        if message == b"one":
+            made.send("bob", b"answer")
+    assert seen == [("bob", b"one"), ("bob", b"two"), ("alice", b"answer")]
+
+
+def test_deliveries_in_another_order_or_to_some_alone() -> None:
+    made = network(b"one", b"two")
+    made.send("bob", b"answer")
+    assert list(made.deliveries(to=("alice",))) == [("alice", b"answer")]
+    made.send("bob", b"another")
+    assert [receiver for receiver, _ in made.deliveries(to=("alice", "bob"))] == ["alice", "bob", "bob"]
+
+
+def test_deliveries_that_never_end_are_an_error() -> None:
+    made = network(b"one", b"two")
+    assert list(made.deliveries(limit=2)) == [("bob", b"one"), ("bob", b"two")]
+    for message in (b"one", b"two"):
+        made.send("alice", message)
+    with raises_check("run.never-settles"):
+        list(made.deliveries(limit=1))
+
+
+def test_exchange_gives_the_events_of_everybody() -> None:
+    seen: list[tuple[str, bytes]] = []
+    parties = {"alice": Parrot(1), "bob": Parrot(1)}
+    query = OutgoingMessage(b"hi")
+    found = exchange(parties, "alice", [query], watch=lambda *delivery: seen.append(delivery))
+    assert seen == [("bob", b"hi"), ("alice", b"hi"), ("bob", b"hi")]
+    said, silent = TextReceived(b"0", False, False, 0), TextReceived(b"-1", False, False, 0)
+    assert found == {"alice": [query, said, query], "bob": [said, query, silent]}
+    with raises_check("run.never-settles"):
+        exchange({"alice": Parrot(9), "bob": Parrot(9)}, "alice", [query], limit=10)

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otterproof.harness.simulation.exchange import outgoing
+from otterproof.harness.simulation.network import Network
 from otterproof.harness.simulation.replay import replay
 from otterproof.harness.simulation.transcript import (
     SCHEMA,
@@ -85,12 +87,12 @@ def conversation(path: Path) -> None:
     """A handshake, a text each way, and an end, between two reference engines."""
     with TranscriptWriter.create(path, HEADER) as writer:
         parties = {name: ReferenceEngine(info.config, HEADER.entropy(name)) for name, info in HEADER.parties.items()}
-        other = {"alice": "bob", "bob": "alice"}
-        queue: list[tuple[str, bytes]] = []
+        network = Network({"alice": ["bob"], "bob": ["alice"]})
 
         def act(time: int, name: str, action: str, **args: object) -> None:
             events = writer.perform(parties[name], time, name, action, args, inspect=True)
-            queue.extend((other[name], event.message) for event in events if isinstance(event, OutgoingMessage))
+            for message in outgoing(events):
+                network.send(name, message)
 
         script: list[tuple[int, str, str, dict[str, object]]] = [
             (0, "alice", "start", {}),
@@ -106,8 +108,7 @@ def conversation(path: Path) -> None:
             for party in parties.values():
                 party.set_time(time)
             act(time, name, action, **args)
-            while queue:
-                receiver, message = queue.pop(0)
+            for receiver, message in network.deliveries():
                 act(time, receiver, "receive", message=message)
         writer.move(80, {"move": "drop", "to": "bob"})
         writer.verdict(Verdict.PASS, "all well")

@@ -71,25 +71,25 @@ def test_a_claim_that_the_engine_denies_stops_the_generator() -> None:
 def test_a_claim_about_a_play_is_compared() -> None:
     group = builder().plays("bad", "Wrong claims.")
     with pytest.raises(ClaimError, match="the claim is valid, and the engine's answer is ignored"):
-        group.play("one", "nobody waits for it", "DHKEY-NONE-1", lambda scene: scene.give(scene.insider.dh_key()))
+        group.play("one", "nobody waits for it", "DHKEY-NONE-1", lambda session: session.give(session.insider.dh_key()))
     with pytest.raises(ClaimError, match="the claim is ignored"):
         group.play("two", "text", "STATE-CLEAR-1", gives(b"hello"), reaction="ignored")
     with pytest.raises(ClaimError, match="nothing is done"):
-        group.play("three", "nothing", "STATE-CLEAR-1", lambda scene: None)
+        group.play("three", "nothing", "STATE-CLEAR-1", lambda session: None)
 
 
 def test_a_sequel_that_comes_out_differently_stops_the_generator() -> None:
     # The sequel is not the same after a case: its message depends on how often it was made.
     made: list[int] = []
 
-    def sequel(scene: Any) -> None:
+    def sequel(session: Any) -> None:
         made.append(1)
-        scene.give(b"text %d" % len(made))
+        session.give(b"text %d" % len(made))
 
     group = builder().plays("bad", "A sequel that changes.", sequel=sequel)
     with pytest.raises(ClaimError, match="the sequel comes out differently"):
         group.play(
-            "one", "ignored", "DHKEY-NONE-1", lambda scene: scene.give(scene.insider.dh_key()), reaction="ignored"
+            "one", "ignored", "DHKEY-NONE-1", lambda session: session.give(session.insider.dh_key()), reaction="ignored"
         )
 
 

@@ -7,14 +7,14 @@ from otterproof.harness.targets.faults import FaultTarget
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire.numbers import public_key
-from otterproof.scenarios.walkthrough import Story, assert_hidden, tell
+from otterproof.scenarios.walkthrough import WalkthroughPage, assert_hidden, hold_conversation
 from tests.raising import raises_check
 
 
-def test_a_step_that_does_not_hold_ends_the_story() -> None:
+def test_a_step_that_does_not_hold_ends_the_conversation() -> None:
     context = Context(FaultTarget("fault:mac-not-checked"), 3, b"walkthrough")
     with raises_check("data.mac-not-verified"):
-        tell(context.target_session(), Story())
+        hold_conversation(context.target_session(), WalkthroughPage())
 
 
 def test_a_long_term_key_in_a_message_is_found() -> None:

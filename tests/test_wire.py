@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import exchange, outgoing
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import FieldError, Kind, layers
-from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
+from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -32,14 +33,9 @@ def conversation(policy: Policy) -> list[bytes]:
         for name in ("alice", "bob")
     )
     messages: list[bytes] = []
-    waiting = [(bob, alice, event) for event in alice.start()]
-    while waiting:
-        receiver, sender, event = waiting.pop(0)
-        if isinstance(event, OutgoingMessage):
-            messages.append(event.message)
-            waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
-    messages += [event.message for event in alice.send(b"hello", padding=3) if isinstance(event, OutgoingMessage)]
-    return messages
+    parties = {"alice": alice, "bob": bob}
+    exchange(parties, "alice", alice.start(), watch=lambda _, message: messages.append(message))
+    return messages + outgoing(alice.send(b"hello", padding=3))
 
 
 GENUINE = [message for policy in (Policy.ALLOW_V2, Policy.ALLOW_V3) for message in conversation(policy)]

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import exchange
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import Kind, crypto, layers
 from otterproof.harness.wire.layers import Layer
-from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
+from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -24,13 +25,12 @@ def handshake(policy: Policy) -> dict[Kind, wire.Message]:
         for name, seed in SEEDS.items()
     )
     messages: dict[Kind, wire.Message] = {}
-    waiting = [(bob, alice, event) for event in alice.start()]
-    while waiting:
-        receiver, sender, event = waiting.pop(0)
-        if isinstance(event, OutgoingMessage):
-            message = wire.parse(event.message)
-            messages[message.kind] = message
-            waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
+
+    def watch(_: str, raw: bytes) -> None:
+        message = wire.parse(raw)
+        messages[message.kind] = message
+
+    exchange({"alice": alice, "bob": bob}, "alice", alice.start(), watch=watch)
     return messages
 
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.utils import CryptographyDeprecationWarning
 
+from otterproof.harness.simulation.exchange import exchange
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.testkit.keys import published_key
@@ -116,11 +117,7 @@ def _engines(seed: bytes) -> tuple[ReferenceEngine, ReferenceEngine]:
 
 
 def _shake_hands(alice: ReferenceEngine, bob: ReferenceEngine) -> None:
-    waiting = [(bob, alice, event) for event in alice.start()]
-    while waiting:
-        receiver, sender, event = waiting.pop(0)
-        if isinstance(event, OutgoingMessage):
-            waiting += [(sender, receiver, answer) for answer in receiver.receive(event.message)]
+    exchange({"alice": alice, "bob": bob}, "alice", alice.start())
 
 
 def ratcheting(rounds: int, batch: int) -> tuple[list[float], list[float]]:
@@ -175,12 +172,7 @@ def libotr_messages(rounds: int, batch: int) -> list[float]:
             name: target.party(name, PartyConfig(published_key(name), Policy.ALLOW_V3), b"bench")
             for name in ("alice", "bob")
         }
-        waiting = [("bob", event) for event in parties["alice"].start()]
-        while waiting:
-            receiver, event = waiting.pop(0)
-            if isinstance(event, OutgoingMessage):
-                other = "alice" if receiver == "bob" else "bob"
-                waiting += [(other, answer) for answer in parties[receiver].receive(event.message)]
+        exchange(parties, "alice", parties["alice"].start())
         told = {"party": "alice", "other": "bob", "text": TEXT.decode(), "messages": batch}
         return [float(target.call("bench", told)["seconds"]) / batch for _ in range(rounds)]
     finally:

@@ -8,18 +8,18 @@ as a stream; a cell that was begun is finished or lost as a whole.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from otterproof.harness.runs.runner import Result, run
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import USUAL, Limits, TargetError
-from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import file_name, open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
@@ -65,7 +65,6 @@ class Plan:
     version: int
     seed: bytes
     folder: Path | None
-    limits: Limits = USUAL
 
 
 def _conversations(version: int) -> list[Scenario]:
@@ -77,11 +76,10 @@ def plans(
     capabilities: dict[str, frozenset[str]],
     seed: bytes,
     folder: Path | None,
-    limits: Limits = USUAL,
 ) -> list[Plan]:
     """The cells of these targets: every ordered pair, in each version that both speak."""
     return [
-        Plan(left, right, version, seed, folder, limits)
+        Plan(left, right, version, seed, folder)
         for left in names
         for right in names
         for version in (2, 3)
@@ -89,19 +87,9 @@ def plans(
     ]
 
 
-#: Targets of this process by name and side, so that a conversation costs no start of a process.
-_targets: dict[tuple[str, str], Target] = {}
-
-
-def _target(name: str, side: str, limits: Limits) -> Target:
-    if (name, side) not in _targets:
-        _targets[name, side] = open_target(name, limits)
-    return _targets[name, side]
-
-
-def fill(plan: Plan) -> Cell:
-    """Run the conversations of a cell."""
-    left, right = _target(plan.left, "left", plan.limits), _target(plan.right, "right", plan.limits)
+def fill(worker: WorkerContext, plan: Plan) -> Cell:
+    """Run the conversations of a cell, with targets that stay open, so that none costs the start of a process."""
+    left, right = worker.target(plan.left, "left"), worker.target(plan.right, "right")
     folder = plan.folder and plan.folder / f"{file_name(plan.left)}--{file_name(plan.right)}"
     results = tuple(
         run(scenario, left, plan.seed, folder, keep=True, peer=right)
@@ -117,19 +105,9 @@ def _lost(plan: Plan, why: str) -> Cell:
     return Cell(plan.left, plan.right, plan.version, tuple(results))
 
 
-def _start_worker() -> Callable[[], None]:
-    load()
-    return _close_targets
-
-
-def _close_targets() -> None:
-    for target in _targets.values():
-        target.close()
-
-
-def fill_all(planned: Sequence[Plan], processes: int) -> Iterator[Cell]:
-    """Fill cells, several at a time; each when it is ready."""
-    with pool(processes, _start_worker) as workers:
+def fill_all(planned: Sequence[Plan], processes: int, limits: Limits = USUAL) -> Iterator[Cell]:
+    """Fill cells, several at a time; each when it is ready. limits: how long drivers are waited for."""
+    with pool(processes, WorkerContext(limits=limits, prepare=(load,))) as workers:
         yield from workers.unordered(fill, planned, _lost)
 
 

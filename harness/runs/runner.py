@@ -14,15 +14,17 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.signature import check_of
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
+from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.simulation.world import NotQuiescent
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import (
@@ -35,14 +37,12 @@ from otterproof.harness.targets.driver import (
     TargetGivenUp,
     TargetHang,
     TargetUnsupported,
-    TraceFile,
 )
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import Divergence
-from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 
 #: The scenario of how a target's process ends, without its version.
 ENDS = "conformance.process.it_ends_when_it_is_asked_to"
@@ -195,58 +195,27 @@ class Job:
     trace: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """What a process judges with: a job, its target, and the trace of what the target says, if that is wanted."""
-
-    job: Job
-    target: Target
-    trace: TraceFile | None
+def _run_by_id(job: Job, worker: WorkerContext, scenario_id: str) -> Result:
+    return _run(job, worker, scenario_of(scenario_id))
 
 
-def _judge_for(job: Job) -> _Judge:
-    trace = None if job.trace is None else TraceFile(job.trace)
-    return _Judge(job, open_target(job.target, job.limits, trace), trace)
-
-
-_judge: _Judge | None = None
-
-
-def _start_worker(job: Job) -> Callable[[], None]:
-    global _judge
-    load()
-    _judge = _judge_for(job)
-    return _judge.target.close
-
-
-def _run_by_id(scenario_id: str) -> Result:
-    if _judge is None:
-        raise RuntimeError("a worker process was not started by judge()")
-    (scenario,) = (one for one in scenarios(scenario_id) if one.id == scenario_id)
-    return _run(scenario, _judge)
-
-
-def _run(scenario: Scenario, judge: _Judge) -> Result:
+def _run(job: Job, worker: WorkerContext, scenario: Scenario) -> Result:
     """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
-    if judge.trace is not None:
-        judge.trace.scenario = scenario.id
     try:
-        result = run(scenario, judge.target, judge.job.seed, judge.job.folder, judge.job.keep)
+        with worker.tracing(scenario.id):
+            result = run(scenario, worker.target(job.target), job.seed, job.folder, job.keep)
     except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
         return _infra(scenario, f"{type(error).__name__}: {error}")
-    if judge.trace is None:
-        return result
-    judge.trace.scenario = ""
-    return replace(result, unwritten=result.unwritten or judge.trace.failed)
+    return replace(result, unwritten=result.unwritten or worker.untraced)
 
 
 def _infra(scenario: Scenario, why: str) -> Result:
     return Result(scenario.id, scenario.requirements, Verdict.INFRA, printable(why, lines=True), 0, 0.0)
 
 
-def _leave(_: object = None) -> Result | None:
+def _leave(job: Job, worker: WorkerContext, _: None) -> Result | None:
     """The end of a worker's target, as a result of its own when something went wrong."""
-    return None if _judge is None else ending(_judge.target)
+    return ending(worker.target(job.target))
 
 
 def ending(target: Target) -> Result | None:
@@ -270,21 +239,21 @@ def judge(
     before each scenario; once it says no, none is begun any more. WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
+    context = WorkerContext((job.target,), job.limits, prepare=(load,), trace=job.trace)
     results: Iterator[Result]
     if processes <= 1:
-        own = _judge_for(job)
-        try:
-            results = (_run(scenario, own) for scenario in begun)
-            yield from and_the_end(results, lambda: [ending(own.target)])
-        finally:
-            own.target.close()
+        with context as worker:
+            results = (_run(job, worker, scenario) for scenario in begun)
+            yield from and_the_end(results, lambda: [_leave(job, worker, None)])
         return
     by_id = {scenario.id: scenario for scenario in chosen}
-    with pool(processes, _start_worker, job) as workers:
+    with pool(processes, context) as workers:
         results = workers.unordered(
-            _run_by_id, (scenario.id for scenario in begun), lambda scenario_id, why: _infra(by_id[scenario_id], why)
+            partial(_run_by_id, job),
+            (scenario.id for scenario in begun),
+            lambda scenario_id, why: _infra(by_id[scenario_id], why),
         )
-        yield from and_the_end(results, lambda: workers.each(_leave, lambda _: None))
+        yield from and_the_end(results, lambda: workers.each(partial(_leave, job), lambda _: None))
 
 
 def and_the_end(results: Iterator[Result], end: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:

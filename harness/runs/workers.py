@@ -24,16 +24,17 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.signals import ENDING, end_with_parent, name_of
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Called first in each worker. What it returns, if anything, is called when the worker ends: it ends what was started.
-Begin = Callable[..., Callable[[], object] | None]
+#: Carries out a task in a worker, given the worker's copy of the context, and the task.
+Work: TypeAlias = Callable[[WorkerContext, T], R]
 
 #: So many deaths of workers end the command. One may be an accident; of ten there is a cause that will not go away.
 MAX_DEATHS = 10
@@ -69,10 +70,10 @@ class _Worker:
     task: tuple[int, Any] | None = None
     begun: bool = False
 
-    def give(self, task: tuple[int, Any], function: Callable[[Any], object]) -> None:
+    def give(self, task: tuple[int, Any], work: Work[Any, object]) -> None:
         self.task, self.begun = task, False
         with suppress(OSError):  # it is dead, which is noticed when it is listened to
-            self.connection.send((function, task[1]))
+            self.connection.send((work, task[1]))
 
     def heard(self) -> tuple[int, Any]:
         """What it has told."""
@@ -97,9 +98,9 @@ class _Worker:
 class Pool:
     """Workers that are started when the first tasks come. Not for use from several threads."""
 
-    def __init__(self, processes: int, begin: Begin, arguments: tuple[object, ...]) -> None:
+    def __init__(self, processes: int, context: WorkerContext) -> None:
         self._processes = processes
-        self._begin = begin, arguments
+        self._context = context
         self._workers: list[_Worker] = []
         self._deaths = 0
 
@@ -108,25 +109,25 @@ class Pool:
         """The processes at present."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
-    def unordered(self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+    def unordered(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
         """The results of tasks, each when it is there. A task is taken from `tasks` when a worker is free for it.
 
         lost: the result of a task whose worker died, given the task and a sentence that says how. WorkersDied; what
-        `function` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
+        `work` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
         """
-        return (result for _, result in self._run(function, tasks, lost))
+        return (result for _, result in self._run(work, tasks, lost))
 
-    def ordered(self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+    def ordered(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
         """The same, in the order of the tasks."""
         early: dict[int, R] = {}
         following = 0
-        for number, result in self._run(function, tasks, lost):
+        for number, result in self._run(work, tasks, lost):
             early[number] = result
             while following in early:
                 yield early.pop(following)
                 following += 1
 
-    def each(self, function: Callable[[None], R], lost: Callable[[str], R]) -> list[R]:
+    def each(self, work: Work[None, R], lost: Callable[[str], R]) -> list[R]:
         """Call a function once in each worker that has begun its work, when no task is left; the results.
 
         lost: the result for a worker that dies of it, given a sentence that says how. Raises as `unordered` does.
@@ -134,7 +135,7 @@ class Pool:
         asked = [worker for worker in self._workers if worker.ready]
         answers: list[R] = []
         for worker in asked:
-            worker.give((0, None), function)
+            worker.give((0, None), work)
         while any(worker.task is not None for worker in asked):
             for worker in self._those_that_tell():
                 task = worker.task
@@ -152,13 +153,11 @@ class Pool:
                     answers.append(value)
         return answers
 
-    def _run(
-        self, function: Callable[[T], R], tasks: Iterable[T], lost: Callable[[T, str], R]
-    ) -> Iterator[tuple[int, R]]:
+    def _run(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[tuple[int, R]]:
         waiting = enumerate(tasks)
         again: list[tuple[int, T]] = []  # tasks whose worker died before it had begun them
         try:
-            while self._hand_out(function, waiting, again):
+            while self._hand_out(work, waiting, again):
                 for worker in self._those_that_tell():
                     task = worker.task
                     kind, value = worker.heard()
@@ -178,12 +177,10 @@ class Pool:
         finally:
             self._end([worker for worker in self._workers if worker.task is not None])
 
-    def _hand_out(
-        self, function: Callable[[T], R], waiting: Iterator[tuple[int, T]], again: list[tuple[int, T]]
-    ) -> bool:
+    def _hand_out(self, work: Work[T, R], waiting: Iterator[tuple[int, T]], again: list[tuple[int, T]]) -> bool:
         """Give tasks to the workers that are free; whether there is anything to wait for."""
         while len(self._workers) < self._processes:
-            self._workers.append(_started(*self._begin))
+            self._workers.append(_started(self._context))
         more = True
         for worker in self._workers:
             if more and worker.ready and worker.task is None:
@@ -191,7 +188,7 @@ class Pool:
                 if task is None:
                     more = False
                 else:
-                    worker.give(task, function)
+                    worker.give(task, work)
         return more or any(worker.task is not None for worker in self._workers)
 
     def _those_that_tell(self) -> list[_Worker]:
@@ -237,20 +234,20 @@ class Pool:
 
 
 @contextmanager
-def pool(processes: int, begin: Begin, *arguments: object) -> Iterator[Pool]:
-    """Workers that each call begin(*arguments) first. Leaving the block ends them, whatever they are doing."""
-    made = Pool(processes, begin, arguments)
+def pool(processes: int, context: WorkerContext) -> Iterator[Pool]:
+    """Workers that each begin a copy of a context first. Leaving the block ends them, whatever they are doing."""
+    made = Pool(processes, context)
     try:
         yield made
     finally:
         made.end()
 
 
-def _started(begin: Begin, arguments: tuple[object, ...]) -> _Worker:
+def _started(context: WorkerContext) -> _Worker:
     """A new worker. WorkersDied when the system does not allow one more process."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, begin, arguments), daemon=True)
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_work, args=(theirs, context), daemon=True)
     # Signals are blocked until the worker has said what it does with them. Starting the resource tracker would unblock
     # them again, so that is done before.
     resource_tracker.ensure_running()
@@ -282,34 +279,32 @@ def _disregard(_: int, __: FrameType | None) -> None:
     """Unlike SIG_IGN, a handler is not handed on to drivers."""
 
 
-def _work(connection: Connection, begin: Begin, arguments: tuple[Any, ...]) -> None:
+def _work(connection: Connection, context: WorkerContext) -> None:
     """What a worker does: one task after the other, until the main process ends it or is gone."""
     signal.signal(_LEAVE, _leave)
     for number in _FOR_MAIN:
         signal.signal(number, _disregard)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_MAIN)
     end_with_parent(_LEAVE)
-    finish: Callable[[], object] | None = None
     try:
         try:
-            finish = begin(*arguments)
+            context.begin()
         except Exception as error:  # noqa: BLE001 (raised again where the results are taken)
             connection.send((_RAISED, _portable(error)))
             return
         connection.send((_READY, None))
         while True:
-            function, task = connection.recv()
+            work, task = connection.recv()
             connection.send((_BEGUN, None))
             try:
-                answer = pickle.dumps((_DONE, function(task)))
+                answer = pickle.dumps((_DONE, work(context, task)))
             except Exception as error:  # noqa: BLE001 (as above)
                 answer = pickle.dumps((_RAISED, _portable(error)))
             connection.send_bytes(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the main process is gone
     finally:
-        if finish is not None:
-            finish()
+        context.end()
 
 
 def _portable(error: Exception) -> tuple[Exception, str]:

@@ -1,12 +1,13 @@
 """The network between the parties, under an adversary who sees everything and holds only revealed MAC keys.
 
-Messages wait in one queue for each receiver until a move delivers, changes or drops them.
+Messages wait in one queue for each receiver until a move delivers, changes or drops them. `Network.deliveries` is the
+only loop that empties the queues: everything that plays a conversation to its end takes the messages from there.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otterproof.harness.simulation.moves import (
@@ -24,7 +25,21 @@ from otterproof.harness.simulation.moves import (
     Shuffle,
     Truncate,
 )
+from otterproof.harness.spec import checks
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.wire.mutate import change_field, flip_bit, forgery, fragment, truncate
+
+#: As many deliveries settle any conversation that settles at all.
+LIMIT = 1000
+
+
+class NotQuiescent(DemandFailed):
+    """Parties answer each other without end. limit: how many messages were delivered; `waiting` are still under way."""
+
+    def __init__(self, limit: int, waiting: int) -> None:
+        check_id = "run.never-settles"
+        expected = f"no message is under way after {limit} deliveries"
+        super().__init__(check_id, checks.rule(check_id), expected=expected, got=f"{waiting} are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,25 @@ class Network:
             case Fragment(size=size):
                 queue[at : at + 1] = fragment(queue[at], size)
         return None
+
+    def deliveries(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Take the messages off the network, one after the other, until none is under way: each with its receiver.
+
+        What the caller does with a message is up to the caller; what is sent meanwhile follows. The first receiver for
+        whom a message waits is next; `to` names the receivers in their order, if not all in the order of the queues.
+        NotQuiescent when messages are still under way after `limit` deliveries.
+        """
+        for _ in range(limit):
+            receiver = self._next(to)
+            if receiver is None:
+                return
+            yield receiver, self.queues[receiver].pop(0)
+        if self._next(to) is not None:
+            raise NotQuiescent(limit, self.waiting())
+
+    def _next(self, to: Sequence[str] | None) -> str | None:
+        """The first receiver for whom a message waits."""
+        return next((name for name in (self.queues if to is None else to) if self.queues[name]), None)
 
     def waiting(self) -> int:
         """How many messages are under way."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from otterproof.harness.simulation.moves import Move, Settle, Tick, User
-from otterproof.harness.simulation.network import Network
-from otterproof.harness.spec import checks
-from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, Inspectable, Party
 from otterproof.implementations.contract import Event, OutgoingMessage, PartySnapshot
@@ -85,7 +84,7 @@ class World:
     def apply(self, move: Move) -> Sequence[Event]:
         """Make one move; the events of the steps that it causes, for most moves one or none."""
         if isinstance(move, Settle):
-            return self._settle(move.limit, move)[0]
+            return self._deliver(islice(self.network.deliveries(), move.limit), move)
         if isinstance(move, Tick):
             self.now += move.seconds
             for party in self.parties.values():
@@ -135,27 +134,18 @@ class World:
         self.network.restore(checkpoint.network)
         self.now = checkpoint.now
 
-    def settle(self, limit: int = 1000) -> list[Event]:
-        """Deliver everything under way, in order, until the network is quiet; the events.
-
-        Raises NotQuiescent when `limit` deliveries do not suffice, as with two clients that answer each other without
-        end.
+    def settle(self, limit: int = LIMIT, to: Sequence[str] | None = None) -> list[Event]:
+        """Deliver everything under way until the network is quiet; the events. Arguments and error as in
+        `Network.deliveries`.
         """
-        events, quiet = self._settle(limit, None)
-        if not quiet:
-            raise NotQuiescent(limit, self.network.waiting())
-        return events
+        return self._deliver(self.network.deliveries(limit, to))
 
-    def _settle(self, limit: int, move: Move | None) -> tuple[list[Event], bool]:
-        """Deliver at most so many messages; the events, and whether nothing is under way any more."""
-        events: list[Event] = []
-        for _ in range(limit):
-            receiver = next((name for name, queue in self.network.queues.items() if queue), None)
-            if receiver is None:
-                return events, True
-            message = self.network.queues[receiver].pop(0)
-            events.extend(self.step(receiver, "receive", {"message": message}, move))
-        return events, self.network.waiting() == 0
+    def _deliver(self, deliveries: Iterable[tuple[str, bytes]], move: Move | None = None) -> list[Event]:
+        return [
+            event
+            for receiver, message in deliveries
+            for event in self.step(receiver, "receive", {"message": message}, move)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +155,6 @@ class Checkpoint:
     parties: Mapping[str, object]
     network: tuple[dict[str, list[bytes]], int]
     now: int
-
-
-class NotQuiescent(DemandFailed):
-    """Parties answer each other without end. limit: how many messages were delivered; `waiting` are still under way."""
-
-    def __init__(self, limit: int, waiting: int) -> None:
-        check_id = "run.never-settles"
-        expected = f"no message is under way after {limit} deliveries"
-        super().__init__(check_id, checks.rule(check_id), expected=expected, got=f"{waiting} are")
 
 
 def _copyable(party: Party) -> Copyable:

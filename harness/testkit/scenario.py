@@ -116,3 +116,8 @@ def load() -> None:
 def scenarios(pattern: str = "") -> Iterator[Scenario]:
     """All scenarios, or those whose id contains `pattern`, by id."""
     return (_TABLE[name] for name in sorted(_TABLE) if pattern in name)
+
+
+def scenario_of(name: str) -> Scenario:
+    """The scenario of that id, whose package is loaded."""
+    return _TABLE[name]

@@ -21,7 +21,7 @@ from otterproof.harness.runs.matrix import Cell
 from otterproof.harness.runs.runner import ENDS, Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements, states
-from otterproof.harness.spec.requirements import Side
+from otterproof.harness.spec.requirements import Polarity
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault
 from otterproof.harness.targets.registry import Listing
@@ -206,7 +206,7 @@ def as_json(
     worst: dict[str, Verdict] = {}
     table = requirements.load().requirements
     for result in results:
-        for name in {claim.removeprefix(Side.NEGATIVE) for claim in result.requirements}:
+        for name in {claim.removeprefix(Polarity.NEGATIVE) for claim in result.requirements}:
             if (
                 name in table
                 and f"[v{table[name].versions[0]}]" != result.scenario[-4:]

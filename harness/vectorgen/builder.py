@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otterproof.harness.vectorgen.answers import Subject, answer
-from otterproof.harness.vectorgen.client_scene import Scene, config
+from otterproof.harness.vectorgen.client_session import ClientSession, config
 from otterproof.harness.vectorgen.play_builder import (
     Act,
     ClaimError,
@@ -121,11 +121,11 @@ class FileBuilder:
         self._groups.append(builder)
         return builder
 
-    def scratch(self, name: str, reach: Act, *, version: int = 3) -> Scene:
-        """A scene that is played only for its result."""
+    def scratch(self, name: str, reach: Act, *, version: int = 3) -> ClientSession:
+        """A session that is played only for its result."""
         return PlayGroup(
             f"{self.kind}.{name}", "", reach, config(version), version, SEED, self.engine, None, "mallory"
-        ).scene()
+        ).session()
 
     def written(self, group: Group) -> None:
         """A group that was made elsewhere."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from otterproof.harness.simulation.exchange import outgoing
+from otterproof.harness.simulation.moves import Duplicate
+from otterproof.harness.simulation.network import Network, NotQuiescent
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import SEED, FileBuilder
-from otterproof.harness.vectorgen.client_scene import PEER_TAG, TAG, Step, config, outgoing, party_fields, seen, state
+from otterproof.harness.vectorgen.client_session import PEER_TAG, TAG, Step, config, party_fields, seen, state
 from otterproof.harness.vectorgen.play_builder import ClaimError, steps_fields, tape_fields
 from otterproof.harness.vectorgen.values import Watcher
 from otterproof.implementations.actions import perform
@@ -18,15 +21,14 @@ from otterproof.vectors import Case, Fields, Group, Outcome
 ALICE, BOB = "alice", "bob"
 
 
-class Side:
-    """One party: its engine, what it drew, its steps, and the messages that are under way to it."""
+class Participant:
+    """One party: its engine, what it drew, and its steps."""
 
     def __init__(self, file: FileBuilder, name: str, made: PartyConfig, seed: str, deep: bool) -> None:
         self.made = made
         self.entropy = RecordingEntropy(SeededEntropy(SEED.encode()).child(seed).child(name))
         self.engine: Engine = file.engine(made, self.entropy)
         self.steps: list[Step] = []
-        self.queue: list[bytes] = []
         tools = file.subject.tools
         self.watcher = Watcher(tools, self.entropy, self.engine.fingerprint) if tools is not None and deep else None
 
@@ -52,7 +54,8 @@ class Talk:
             BOB: config(version, policy, key=published_key(BOB), instance_tag=PEER_TAG, **more),
         }
         seed = f"{file.kind}.{name}"
-        self.sides = {side: Side(file, side, made, seed, deep) for side, made in configs.items()}
+        self.parties = {party: Participant(file, party, made, seed, deep) for party, made in configs.items()}
+        self.network = Network({ALICE: [BOB], BOB: [ALICE]})
         self._told = dict.fromkeys(configs, 0)
 
     def other(self, name: str) -> str:
@@ -60,45 +63,47 @@ class Talk:
 
     def act(self, name: str, action: str, **args: Any) -> list[bytes]:
         """One step of one party; what it sends is under way, and returned."""
-        side = self.sides[name]
+        party = self.parties[name]
         time = None
         if self._told[name] != self.now:
             time = self._told[name] = self.now
-            side.engine.set_time(self.now)
-        before = side.engine.inspect()
-        events = perform(side.engine, action, args)
-        side.steps.append(Step(time, action, args, events))
-        if side.watcher is not None:
-            side.watcher.look(action, args, events, before, side.engine.inspect())
+            party.engine.set_time(self.now)
+        before = party.engine.inspect()
+        events = perform(party.engine, action, args)
+        party.steps.append(Step(time, action, args, events))
+        if party.watcher is not None:
+            party.watcher.look(action, args, events, before, party.engine.inspect())
         messages = outgoing(events)
-        self.sides[self.other(name)].queue += messages
+        for message in messages:
+            self.network.send(name, message)
         return messages
+
+    def waiting(self, name: str) -> list[bytes]:
+        """The messages that are under way to somebody."""
+        return self.network.queues[name]
 
     def deliver(self, name: str, at: int = 0) -> tuple[Event, ...]:
         """The next message for somebody arrives (or the one at a place in the queue)."""
-        side = self.sides[name]
-        self.act(name, "receive", message=side.queue.pop(at))
-        return side.steps[-1].events
+        self.act(name, "receive", message=self.waiting(name).pop(at))
+        return self.parties[name].steps[-1].events
 
     def lose(self, name: str, at: int = 0) -> bytes:
         """The next message for somebody is lost."""
-        return self.sides[name].queue.pop(at)
+        return self.waiting(name).pop(at)
 
     def repeat(self, name: str) -> None:
         """The next message for somebody arrives twice; the second time at once."""
-        queue = self.sides[name].queue
-        queue.insert(1, queue[0])
+        self.network.apply(Duplicate(name))
         self.deliver(name)
         self.deliver(name)
 
     def settle(self) -> None:
         """Everything under way arrives, in order."""
-        for _ in range(200):
-            name = next((name for name, side in self.sides.items() if side.queue), None)
-            if name is None:
-                return
-            self.deliver(name)
-        raise ClaimError(f"{self.name}: the two answer each other without end")
+        try:
+            for name, message in self.network.deliveries(to=(ALICE, BOB)):
+                self.act(name, "receive", message=message)
+        except NotQuiescent as error:
+            raise ClaimError(f"{self.name}: {error}") from error
 
     def do(self, name: str, action: str, **args: Any) -> None:
         """A user acts, and everything that follows arrives."""
@@ -119,7 +124,7 @@ class Talk:
 
     def unreadable(self) -> int:
         """How many messages could not be read."""
-        steps: Sequence[Step] = [step for side in self.sides.values() for step in side.steps]
+        steps: Sequence[Step] = [step for party in self.parties.values() for step in party.steps]
         return sum(isinstance(event, MessageUnreadable) for step in steps for event in step.events)
 
     def write(self, comment: str, requirements: str, *, flags: str = "", unreadable: int = 0) -> None:
@@ -128,22 +133,22 @@ class Talk:
             raise ClaimError(
                 f"{self.name}: {self.unreadable()} messages could not be read, and {unreadable} must be so"
             )
-        for name, side in self.sides.items():
+        for name, party in self.parties.items():
             group = f"{self._file.kind}.{self.name}-{name}"
             expect: dict[str, Any] = {
-                **seen(side.steps[-1].events),
+                **seen(party.steps[-1].events),
                 "unchanged": False,
-                "state": state(side.engine.inspect()),
+                "state": state(party.engine.inspect()),
             }
-            if side.watcher is not None:
-                expect["values"] = side.watcher.values
+            if party.watcher is not None:
+                expect["values"] = party.watcher.values
             case = Case(
                 f"{group}.whole",
                 comment,
                 tuple(requirements.split()),
                 tuple(flags.split()),
-                Fields({"steps": steps_fields(side.steps)}),
+                Fields({"steps": steps_fields(party.steps)}),
                 {"": Outcome(True, "", Fields(expect))},
             )
-            fields = {"party": party_fields(side.made), "entropy": tape_fields(side.entropy), "prefix": ()}
+            fields = {"party": party_fields(party.made), "entropy": tape_fields(party.entropy), "prefix": ()}
             self._file.written(Group(group, f"{comment}: the point of view of {name}", "play", Fields(fields), (case,)))

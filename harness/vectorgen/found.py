@@ -26,7 +26,7 @@ from otterproof.harness.support.inputs import LIMITS, InputError, parse_json, re
 from otterproof.harness.targets.engines import ENGINES, EngineTarget
 from otterproof.harness.targets.faults.target import PREFIX
 from otterproof.harness.vectorgen.builder import FileBuilder
-from otterproof.harness.vectorgen.client_scene import Step, party_fields, reaction, seen, state
+from otterproof.harness.vectorgen.client_session import Step, party_fields, reaction, seen, state
 from otterproof.harness.vectorgen.play_builder import ClaimError, steps_fields, tape_fields
 from otterproof.implementations.actions import args_from_json, args_to_json, perform
 from otterproof.implementations.contract import OtrError

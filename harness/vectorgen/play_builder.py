@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.vectorgen.client_scene import PEER_TAG, Scene, Step, party_fields, reaction, seen, state
+from otterproof.harness.vectorgen.client_session import (
+    PEER_TAG,
+    ClientSession,
+    Step,
+    party_fields,
+    reaction,
+    seen,
+    state,
+)
 from otterproof.implementations.contract import Engine, PartyConfig
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.vectors import Case, Fields, Group, Outcome
@@ -22,8 +30,8 @@ from otterproof.vectors import Case, Fields, Group, Outcome
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: Something that is done in a scene.
-Act = Callable[[Scene], object]
+#: Something that is done in a session.
+Act = Callable[[ClientSession], object]
 
 #: Makes an engine.
 EngineMaker = Callable[[PartyConfig, RecordingEntropy], Engine]
@@ -33,33 +41,33 @@ class ClaimError(Exception):
     """An engine does not do what the author of a case says, or a case is not written correctly."""
 
 
-def nothing(scene: Scene) -> None:
+def nothing(session: ClientSession) -> None:
     """The act of a group that begins with a fresh client."""
 
 
 def gives(*messages: bytes) -> Act:
     """The client receives messages."""
-    return lambda scene: [scene.give(message) for message in messages]
+    return lambda session: [session.give(message) for message in messages]
 
 
 def does(action: str, **args: Any) -> Act:
     """The client's user acts."""
-    return lambda scene: scene.do(action, **args)
+    return lambda session: session.do(action, **args)
 
 
 def hears(text: bytes = b"hello", **data: Any) -> Act:
     """The insider sends a data message; the arguments are those of Insider.data."""
-    return lambda scene: scene.hear(text, **data)
+    return lambda session: session.hear(text, **data)
 
 
-def bound(value: T, act: Callable[[Scene, T], object]) -> Act:
+def bound(value: T, act: Callable[[ClientSession, T], object]) -> Act:
     """An act with a value of its own, where acts are made in a loop."""
-    return lambda scene: act(scene, value)
+    return lambda session: act(session, value)
 
 
-def bound2(first: T, second: U, act: Callable[[Scene, T, U], object]) -> Act:
+def bound2(first: T, second: U, act: Callable[[ClientSession, T, U], object]) -> Act:
     """The same with two values."""
-    return lambda scene: act(scene, first, second)
+    return lambda session: act(session, first, second)
 
 
 def steps_fields(steps: list[Step]) -> tuple[dict[str, Any], ...]:
@@ -93,7 +101,7 @@ class Plays(ABC):
         flags: str = "",
         ours: str = "",
         others: Mapping[str, Outcome] | None = None,
-        values: Callable[[Scene], Mapping[str, bytes]] | None = None,
+        values: Callable[[ClientSession], Mapping[str, bytes]] | None = None,
     ) -> None:
         """A case. reaction: given for an invalid one; `shown` may be claimed of text that is no OTR message."""
 
@@ -123,29 +131,29 @@ class PlayGroup(Plays):
         smp_peer = Insider(
             published_key(insider), self._engine.instance_tag, version=version, tag=PEER_TAG, seed=name.encode()
         )
-        self._start = Scene(self._engine, version, smp_peer)
+        self._start = ClientSession(self._engine, version, smp_peer)
         reach(self._start)
         self._prefix = list(self._start.steps)
         self._moment = self._engine.snapshot()
         self._sequel = sequel
         self._sequel_steps: list[Step] = []
         if sequel is not None:
-            self._sequel_steps = self._after(self.scene())
+            self._sequel_steps = self._after(self.session())
             self._engine.restore(self._moment)
 
-    def scene(self) -> Scene:
-        """The scene as it is at the beginning of a case."""
+    def session(self) -> ClientSession:
+        """The session as it is at the beginning of a case."""
         start = self._start
         self._engine.restore(self._moment)
-        return Scene(self._engine, start.version, deepcopy(start.insider), [], deepcopy(start.memory))
+        return ClientSession(self._engine, start.version, deepcopy(start.insider), [], deepcopy(start.memory))
 
-    def _after(self, scene: Scene) -> list[Step]:
+    def _after(self, session: ClientSession) -> list[Step]:
         """The result of the sequel. The insider must be the one from before the case."""
-        before = len(scene.steps)
-        scene.insider, scene.memory = deepcopy(self._start.insider), deepcopy(self._start.memory)
+        before = len(session.steps)
+        session.insider, session.memory = deepcopy(self._start.insider), deepcopy(self._start.memory)
         if self._sequel is not None:
-            self._sequel(scene)
-        return scene.steps[before:]
+            self._sequel(session)
+        return session.steps[before:]
 
     def play(
         self,
@@ -158,16 +166,16 @@ class PlayGroup(Plays):
         flags: str = "",
         ours: str = "",
         others: Mapping[str, Outcome] | None = None,
-        values: Callable[[Scene], Mapping[str, bytes]] | None = None,
+        values: Callable[[ClientSession], Mapping[str, bytes]] | None = None,
     ) -> None:
         where = f"{self.id}.{name}"
-        scene = self.scene()
+        session = self.session()
         before = self._engine.inspect()
-        act(scene)
-        if not scene.steps:
+        act(session)
+        if not session.steps:
             raise ClaimError(f"{where}: nothing is done in it")
         after = self._engine.inspect()
-        steps = list(scene.steps)
+        steps = list(session.steps)
         found, reason = _observed(steps, reaction)
         if found != reaction:
             raise ClaimError(
@@ -180,9 +188,9 @@ class PlayGroup(Plays):
         if before != after:
             expect["state"] = state(after)
         if values is not None:
-            expect["values"] = dict(values(scene))
+            expect["values"] = dict(values(session))
         outcome = Outcome(not reaction, reaction, Fields(expect))
-        if before == after and self._sequel is not None and self._after(scene) != self._sequel_steps:
+        if before == after and self._sequel is not None and self._after(session) != self._sequel_steps:
             raise ClaimError(f"{where}: after it the sequel comes out differently")
         outcomes = outcomes_of(where, outcome, ours, others)
         shows = tuple(requirements.split())

@@ -18,7 +18,7 @@ from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.answers import Answer, Party, Subject, Unanswerable, answer
 from otterproof.harness.vectorgen.builder import SEED, FileBuilder, GroupBuilder
-from otterproof.harness.vectorgen.client_scene import PEER_TAG, Scene, SceneError, config, seen
+from otterproof.harness.vectorgen.client_session import PEER_TAG, ClientSession, UnexpectedAnswer, config, seen
 from otterproof.harness.vectorgen.kinds import AUTHORS
 from otterproof.harness.vectorgen.notes import NOTES
 from otterproof.harness.vectorgen.play_builder import Act, Plays, nothing
@@ -66,8 +66,8 @@ def _can(target: Target, needs: set[str] | frozenset[str]) -> None:
         raise Unanswerable(f"it does not claim {', '.join(missing)}")
 
 
-class ProbeScene(Scene):
-    """A scene with a target, which may have no time of its own."""
+class ProbeSession(ClientSession):
+    """A session with a target, which may have no time of its own."""
 
     tells_time = True
 
@@ -91,21 +91,21 @@ class ProbePlays(Plays):
     def play(self, name: str, comment: str, requirements: str, act: Act, **claims: Any) -> None:
         case, sink = f"{self.id}.{name}", self._probe.sink
         try:
-            scene = self._reached()
-            act(scene)
+            session = self._reached()
+            act(session)
             self._probe.target.finish()
         except Unanswerable as reason:
             sink.skipped(case, str(reason))
         except TargetUnsupported:
             sink.skipped(case, "it can't do what the user is to do")
-        except (SceneError, FieldError, StopIteration, KeyError):
+        except (UnexpectedAnswer, FieldError, StopIteration, KeyError):
             sink.skipped(case, "the act builds on something that the client did not do")
         except TargetError as error:
             sink.failed(case, f"{type(error).__name__}: {error}")
         else:
-            sink.answered(case, Answer(True, seen(scene.steps[-1].events)))
+            sink.answered(case, Answer(True, seen(session.steps[-1].events)))
 
-    def _reached(self) -> ProbeScene:
+    def _reached(self) -> ProbeSession:
         """A new client of the target in the group's state."""
         target = self._probe.target
         _can(target, _needs(self._config) | _KIND_NEEDS.get(self._probe.kind, frozenset()))
@@ -116,14 +116,14 @@ class ProbePlays(Plays):
             raise Unanswerable("it takes no instance tag from outside")
         key, seed = published_key(self._insider), self.id.encode()
         smp_peer = Insider(key, tag or client.instance_tag, version=self._version, tag=PEER_TAG, seed=seed)
-        scene = ProbeScene(client, self._version, smp_peer)
-        scene.tells_time = "time" in target.capabilities
+        session = ProbeSession(client, self._version, smp_peer)
+        session.tells_time = "time" in target.capabilities
         try:
-            self._reach(scene)
-        except (SceneError, FieldError, TargetError, StopIteration, KeyError) as error:
+            self._reach(session)
+        except (UnexpectedAnswer, FieldError, TargetError, StopIteration, KeyError) as error:
             raise Unanswerable(f"the state of the group can't be reached ({type(error).__name__})") from error
-        scene.steps.clear()
-        return scene
+        session.steps.clear()
+        return session
 
 
 class ProbeFunctions(GroupBuilder):

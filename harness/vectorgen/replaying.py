@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from otterproof.harness import wire
 from otterproof.harness.targets.party import state_of
 from otterproof.harness.vectorgen.answers import private_key
-from otterproof.harness.vectorgen.client_scene import reaction, seen, state
+from otterproof.harness.vectorgen.client_session import reaction, seen, state
 from otterproof.harness.wire import ENCODED, Kind, crypto
 from otterproof.implementations.actions import args_from_json, perform
 from otterproof.implementations.contract import Event, PartyConfig

@@ -40,14 +40,10 @@ def _arrivals(pair: Pair) -> Iterator[Moment]:
     """Play a conversation with every kind of message; yield the moment before each message that reaches the target."""
 
     def settle() -> Iterator[Moment]:
-        queues = pair.world.network.queues
-        while queues[TARGET] or queues[PEER]:
-            if queues[TARGET]:
-                message = queues[TARGET].pop(0)
+        for name, message in pair.world.network.deliveries(to=(TARGET, PEER)):
+            if name == TARGET:
                 yield Moment(pair.checkpoint(), message)
-                pair.world.step(TARGET, "receive", {"message": message})
-            else:
-                pair.world.step(PEER, "receive", {"message": queues[PEER].pop(0)})
+            pair.deliver(name, message)
 
     for asks in (TARGET, PEER):  # so that the target plays each part of the handshake once
         pair.world.user(asks, "start")

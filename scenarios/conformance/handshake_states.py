@@ -205,8 +205,7 @@ def both_begin_and_messages_linger(context: Context) -> None:
             _both_begin(pair)
             other = pair.other(late)
             for _ in range(8):
-                while pair.world.network.queues[other]:
-                    pair.deliver_next(other)
+                pair.world.settle(to=(other,))
                 if pair.world.network.queues[late]:
                     pair.deliver_next(late)
             _one_session(pair)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 
+from otterproof.harness.simulation.exchange import outgoing
+from otterproof.harness.simulation.network import Network
 from otterproof.harness.simulation.record import Record, Recorded
 from otterproof.harness.simulation.transcript import PartyInfo
 from otterproof.harness.targets.engines import InProcess
@@ -16,7 +18,7 @@ from otterproof.harness.testkit.context import ALLOW, PEER_TAG, TARGET, TARGET_T
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.implementations.contract import Engine, Event, OutgoingMessage, PartyConfig, Policy
+from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy
 from otterproof.implementations.entropy import Tape
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -24,11 +26,6 @@ BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
 #: What all parties draw from.
 SEED = b"differential"
-
-
-def outgoing(events: Sequence[Event]) -> list[bytes]:
-    """The messages among some events."""
-    return [event.message for event in events if isinstance(event, OutgoingMessage)]
 
 
 class ComparedTarget(LockstepParty):
@@ -86,13 +83,14 @@ class Comparison:
 
 
 class ComparedConversation:
-    """A target and honest clients of its correspondent, with one queue of messages for each."""
+    """A target and honest clients of its correspondent, on a network."""
 
     def __init__(self, comparison: Comparison, target: ComparedTarget) -> None:
         self.comparison = comparison
         self.target = target
         self.parties: dict[str, Engine] = {"target": target}
-        self.queues: dict[str, list[bytes]] = {"target": []}
+        self.routes = {"peer": ["target"], "target": ["peer"]}
+        self.network = Network(self.routes)
         self.join("peer", PEER_TAG)
 
     def join(self, name: str, tag: int, *, key: str = "bob", size: int | None = None, tape: Tape | None = None) -> None:
@@ -101,7 +99,15 @@ class ComparedConversation:
         record = self.target.record
         record.join(name, PartyInfo("reference", config, tape or {}))
         self.parties[name] = Recorded(record, name, ReferenceEngine(config, record.header.entropy(name)))
+        if name not in self.routes:
+            self.routes[name] = ["target"]
+            self.routes["target"].append(name)
         self.queues[name] = []
+
+    @property
+    def queues(self) -> dict[str, list[bytes]]:
+        """The messages that wait for each party."""
+        return self.network.queues
 
     def act(self, party: str, action: str, **args: object) -> list[bytes]:
         """A user acts; what that sends is on its way, and returned."""
@@ -113,9 +119,8 @@ class ComparedConversation:
 
     def _sent(self, party: str, events: Sequence[Event]) -> list[bytes]:
         messages = outgoing(events)
-        for name, queue in self.queues.items():
-            if name != party and "target" in (name, party):
-                queue.extend(messages)
+        for message in messages:
+            self.network.send(party, message)
         return messages
 
     def pop(self, party: str) -> bytes:
@@ -126,11 +131,10 @@ class ComparedConversation:
         """A party receives the next message that waits for it."""
         return self.deliver(party, self.pop(party))
 
-    def settle(self, limit: int = 200) -> None:
-        """Deliver everything, in order."""
-        while limit and (name := next((name for name, queue in self.queues.items() if queue), None)):
-            self.deliver_next(name)
-            limit -= 1
+    def settle(self, *to: str) -> None:
+        """Deliver everything, or everything for some parties, those named first before the others."""
+        for party, message in self.network.deliveries(to=to or None):
+            self.deliver(party, message)
 
     def act_and_settle(self, party: str, action: str, **args: object) -> None:
         """A user acts, and everything that follows is delivered."""

@@ -181,17 +181,14 @@ def malformed(comparison: Comparison) -> None:
     conversation.start()
     for asks in ("peer", "target"):
         conversation.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % comparison.version)
-        while conversation.queues["target"] or conversation.queues["peer"]:
-            if not conversation.queues["target"]:
-                conversation.deliver_next("peer")
-                continue
-            message = conversation.queues["target"][0]
-            moment = conversation.target.snapshot()
-            for other in _malformed(message):
-                conversation.target.receive(other)
-                conversation.target.receive(message)
-                conversation.target.restore(moment)
-            conversation.deliver_next("target")
+        for party, message in conversation.network.deliveries():
+            if party == "target":
+                moment = conversation.target.snapshot()
+                for other in _malformed(message):
+                    conversation.target.receive(other)
+                    conversation.target.receive(message)
+                    conversation.target.restore(moment)
+            conversation.deliver(party, message)
     message = conversation.act("peer", "send", text=b"text")[0]
     for other in (*_malformed(message), b"before " + message, message + b" after. it"):
         moment = conversation.target.snapshot()
@@ -336,8 +333,7 @@ def clients(comparison: Comparison) -> None:
     conversation.act_and_settle("target", "send", text=b"to whom?")
     for name in ("peer", "other"):
         conversation.deliver("target", b"?OTRv%d?" % comparison.version)
-        while conversation.queues["peer"]:
-            conversation.deliver_next("peer")
+        conversation.settle("peer")
         conversation.settle()
         conversation.act_and_settle(name, "send", text=b"once more")
         conversation.act_and_settle("target", "send", text=b"and back")
@@ -353,9 +349,8 @@ def clients(comparison: Comparison) -> None:
     conversation.start("peer")
     conversation.deliver("target", b"?OTRv%d?" % comparison.version)
     conversation.queues["other"].clear()
-    while conversation.queues["peer"] or conversation.queues["target"]:
-        conversation.deliver_next("peer" if conversation.queues["peer"] else "target")
-        conversation.queues["other"].clear()
+    conversation.settle("peer", "target")
+    conversation.queues["other"].clear()
     for _ in range(3):
         for party in ("peer", "target"):
             conversation.act(party, "send", text=b"on and on")
@@ -383,14 +378,10 @@ def tags(comparison: Comparison) -> None:
     query = b"?OTRv3?"
     conversation.deliver("peer", query)
     fragments = (b"?OTR|2b2b|1a1a,1,2,he,", b"?OTR|2b2b|1a1a,2,2,llo,")
-    messages = []
-    while conversation.queues["target"] or conversation.queues["peer"]:
-        if conversation.queues["peer"]:
-            conversation.deliver_next("peer")
-            continue
-        messages.append(conversation.queues["target"][0])
-        _with_tags(conversation, messages[-1], fragments)
-        conversation.deliver_next("target")
+    for party, message in conversation.network.deliveries(to=("peer", "target")):
+        if party == "target":
+            _with_tags(conversation, message, fragments)
+        conversation.deliver(party, message)
     _with_tags(conversation, conversation.act("peer", "send", text=b"text")[0], fragments)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.testkit.context import PEER_TAG, check
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
@@ -16,7 +17,7 @@ from otterproof.harness.wire import DH_PRIME, crypto
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.implementations.contract import DsaPublicKey, Policy
-from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential, outgoing
+from otterproof.scenarios.differential.comparison import BOTH, Comparison, differential
 
 #: Values that are no good group elements; 2 and p - 2, the limits, are good ones.
 DEGENERATE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1)

@@ -53,13 +53,11 @@ def messages_of_handshake_everywhere(comparison: Comparison) -> None:
     seen: list[bytes] = []
     for asks in ("peer", "target", "peer"):
         conversation.deliver("peer" if asks == "target" else "target", b"?OTRv%d?" % comparison.version)
-        while conversation.queues["target"] or conversation.queues["peer"]:
-            if conversation.queues["peer"]:
-                seen.append(conversation.queues["peer"][0])
-                conversation.deliver_next("peer")
-                continue
-            message = conversation.pop("target")
+        for party, message in conversation.network.deliveries(to=("peer", "target")):
             seen.append(message)
+            if party == "peer":
+                conversation.deliver("peer", message)
+                continue
             size = 8 * len(wire.parse(message).body)
             wrong = [flip_bit(message, bit) for bit in (size - 1, size - 165, size - 400, size // 2, 7)]
             wrong += [truncate(message, size // 8 - 1), truncate(message, 30), truncate(message, 9)]

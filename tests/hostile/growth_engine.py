@@ -15,7 +15,16 @@ from otterproof.harness.testkit.smp_peer import SmpPeer, smp_value
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE, DsaPublicKey, Policy
 from tests.hostile.growth import MESSAGES, PLAINTEXTS, SMP_PLAINTEXTS, TEXTS, all_linear, data, encoded, fragments
-from tests.hostile.growth_parties import BOTH, MakeEngine, Scene, encrypted, insider, party, scenes, sent
+from tests.hostile.growth_parties import (
+    BOTH,
+    MakeEngine,
+    PreparedParty,
+    encrypted,
+    insider,
+    party,
+    prepared_parties,
+    sent,
+)
 
 #: Longest values of a TLV that are tried: the length has two bytes.
 _LONG_TLV = 1 << 15
@@ -23,23 +32,23 @@ _LONG_TLV = 1 << 15
 #: Most of a thing that an engine answers each time with a message of its own.
 _MANY_ANSWERS = 1 << 10
 
-_scenes = cache(scenes)
+_prepared = cache(prepared_parties)
 
 
 def encoded_messages_in_every_state(make: MakeEngine) -> None:
-    for scene in _scenes(make).values():
-        all_linear(scene.receive, {name: one for name, one in MESSAGES.items() if name not in TEXTS}, large=1 << 17)
+    for prepared in _prepared(make).values():
+        all_linear(prepared.receive, {name: one for name, one in MESSAGES.items() if name not in TEXTS}, large=1 << 17)
 
 
 def texts_and_single_fragments(make: MakeEngine) -> None:
     """What is told apart by its form alone, in the states that treat it differently."""
     for state in ("no version allowed", "plaintext", "encrypted, version 3", "finished, version 2"):
-        all_linear(_scenes(make)[state].receive, TEXTS, large=1 << 19)
+        all_linear(_prepared(make)[state].receive, TEXTS, large=1 << 19)
 
 
 def fragments_one_after_the_other(make: MakeEngine) -> None:
     all_linear(
-        _scenes(make)["plaintext"].receive_all,
+        _prepared(make)["plaintext"].receive_all,
         {
             "in order": fragments,
             "complete": lambda size: [b"?OTR,%d,%d,AAAAAAAA," % (k, size) for k in range(1, size + 1)],
@@ -54,19 +63,19 @@ def fragments_one_after_the_other(make: MakeEngine) -> None:
 
 def plaintexts_behind_the_mac(make: MakeEngine) -> None:
     for version in (2, 3):
-        scene = _scenes(make)[f"encrypted, version {version}"]
-        all_linear(scene.receive, {name: _sealed(scene, one) for name, one in PLAINTEXTS.items()}, large=1 << 18)
+        prepared = _prepared(make)[f"encrypted, version {version}"]
+        all_linear(prepared.receive, {name: _sealed(prepared, one) for name, one in PLAINTEXTS.items()}, large=1 << 18)
 
 
 def fields_behind_the_mac(make: MakeEngine) -> None:
-    scene = _scenes(make)["encrypted, version 3"]
-    make_data = scene.insider.data
+    prepared = _prepared(make)["encrypted, version 3"]
+    make_data = prepared.insider.data
     all_linear(
-        scene.receive,
+        prepared.receive,
         {
             "many old MAC keys": lambda size: make_data(b"text", old_mac_keys=bytes(size // 20 * 20)),
             "a long next_dh": lambda size: make_data(b"text", next_dh=(1 << 8 * size) - 1),
-            "a head of zeros": lambda size: scene.insider.seal(bytes(size)),
+            "a head of zeros": lambda size: prepared.insider.seal(bytes(size)),
             "a MAC that is wrong": lambda size: make_data(bytes(size), mac=bytes(20)),
             "a counter that is wrong": lambda size: make_data(bytes(size), ctr=0),
             "an unknown key": lambda size: make_data(bytes(size), sender_keyid=7),
@@ -76,17 +85,19 @@ def fields_behind_the_mac(make: MakeEngine) -> None:
 
 def smp_messages(make: MakeEngine) -> None:
     for version in (2, 3):
-        scene = _scenes(make)[f"encrypted, version {version}"]
-        all_linear(scene.receive, {name: _sealed(scene, one) for name, one in SMP_PLAINTEXTS.items()}, large=_LONG_TLV)
+        prepared = _prepared(make)[f"encrypted, version {version}"]
+        all_linear(
+            prepared.receive, {name: _sealed(prepared, one) for name, one in SMP_PLAINTEXTS.items()}, large=_LONG_TLV
+        )
 
 
 def many_smp_messages_in_one(make: MakeEngine) -> None:
-    scene = _scenes(make)["encrypted, version 3"]
+    prepared = _prepared(make)["encrypted, version 3"]
     all_linear(
-        scene.receive,
+        prepared.receive,
         {
-            "SMP 2 that is not expected": lambda size: scene.insider.data(b"\0" + b"\0\3\0\0" * size),
-            "SMP 1 that is malformed": lambda size: scene.insider.data(b"\0" + b"\0\2\0\0" * size),
+            "SMP 2 that is not expected": lambda size: prepared.insider.data(b"\0" + b"\0\3\0\0" * size),
+            "SMP 1 that is malformed": lambda size: prepared.insider.data(b"\0" + b"\0\2\0\0" * size),
         },
         small=16,
         large=_MANY_ANSWERS,
@@ -95,7 +106,7 @@ def many_smp_messages_in_one(make: MakeEngine) -> None:
 
 def handshakes_of_insiders(make: MakeEngine) -> None:
     """Long values behind the commitment and behind the MAC of the handshake."""
-    start = _scenes(make)["plaintext"]
+    start = _prepared(make)["plaintext"]
 
     def meeting(gxmpi: bytes | None, signed: SignatureOptions) -> list[bytes]:
         peer = insider(3)
@@ -132,7 +143,7 @@ def handshakes_one_after_the_other(make: MakeEngine) -> None:
     commit = data(bytes(196)) + data(b"\xff" * 32)  # the party's own commit gives way to it
     commits = [encoded(3, 0x02, commit, receiver=0, sender=0x2000 + k) for k in range(_MANY_ANSWERS)]
     all_linear(
-        _scenes(make)["awaiting D-H Key, version 3"].receive_all,
+        _prepared(make)["awaiting D-H Key, version 3"].receive_all,
         {
             "commits of one client": lambda size: commits[:1] * size,
             "commits of many clients": lambda size: commits[:size],
@@ -144,43 +155,43 @@ def handshakes_one_after_the_other(make: MakeEngine) -> None:
 
 
 def actions_in_the_clear(make: MakeEngine) -> None:
-    tagging = Scene.of(party(make, policy=BOTH | Policy.SEND_WHITESPACE_TAG), insider(3))
-    requiring = Scene.of(party(make, policy=BOTH | Policy.REQUIRE_ENCRYPTION), insider(3))
-    for scene in (_scenes(make)["plaintext"], _scenes(make)["finished, version 3"], tagging, requiring):
-        all_linear(partial(scene.ask, "send"), {"text": _text, "NULs": lambda size: bytes(size)}, large=1 << 22)
+    tagging = PreparedParty.of(party(make, policy=BOTH | Policy.SEND_WHITESPACE_TAG), insider(3))
+    requiring = PreparedParty.of(party(make, policy=BOTH | Policy.REQUIRE_ENCRYPTION), insider(3))
+    for prepared in (_prepared(make)["plaintext"], _prepared(make)["finished, version 3"], tagging, requiring):
+        all_linear(partial(prepared.ask, "send"), {"text": _text, "NULs": lambda size: bytes(size)}, large=1 << 22)
 
 
 def actions_in_a_session(make: MakeEngine) -> None:
     cut = encrypted(make, size=MIN_MESSAGE_SIZE)
-    for scene in (_scenes(make)["encrypted, version 2"], _scenes(make)["encrypted, version 3"], cut):
-        scene.receive(scene.insider.data(tlvs=[tlv(2, smp_value(2, SmpPeer(1).message_1()))]))
-        asked = Scene.of(scene.engine, scene.insider)
+    for prepared in (_prepared(make)["encrypted, version 2"], _prepared(make)["encrypted, version 3"], cut):
+        prepared.receive(prepared.insider.data(tlvs=[tlv(2, smp_value(2, SmpPeer(1).message_1()))]))
+        asked = PreparedParty.of(prepared.engine, prepared.insider)
         entries: Mapping[str, Callable[[bytes], object]] = {
-            "send": partial(scene.ask, "send"),
-            "smp_start, secret": partial(scene.ask, "smp_start"),
-            "smp_start, question": partial(_start_with_question, scene),
+            "send": partial(prepared.ask, "send"),
+            "smp_start, secret": partial(prepared.ask, "smp_start"),
+            "smp_start, question": partial(_start_with_question, prepared),
             "smp_answer": partial(asked.ask, "smp_answer"),
-            "extra_key": partial(scene.ask, "extra_key", 1),
-            "padding": partial(_send_padded, scene),
+            "extra_key": partial(prepared.ask, "extra_key", 1),
+            "padding": partial(_send_padded, prepared),
         }
         for name, entry in entries.items():
             all_linear(entry, {name: _text}, large=1 << 20)
 
 
-def _start_with_question(scene: Scene, question: bytes) -> object:
-    return scene.ask("smp_start", b"secret", question=question)
+def _start_with_question(prepared: PreparedParty, question: bytes) -> object:
+    return prepared.ask("smp_start", b"secret", question=question)
 
 
-def _send_padded(scene: Scene, padding: bytes) -> object:
-    return scene.ask("send", b"text", padding=len(padding))
+def _send_padded(prepared: PreparedParty, padding: bytes) -> object:
+    return prepared.ask("send", b"text", padding=len(padding))
 
 
 def _text(size: int) -> bytes:
     return b"a" * size
 
 
-def _sealed(scene: Scene, plaintext: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    return lambda size: scene.insider.data(plaintext(size))
+def _sealed(prepared: PreparedParty, plaintext: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    return lambda size: prepared.insider.data(plaintext(size))
 
 
 #: Every case, by its name.

@@ -32,7 +32,7 @@ _STARTS = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
 
 
 @dataclass(frozen=True)
-class Scene:
+class PreparedParty:
     """A party, the state it is in, and the correspondent with whom it came there."""
 
     engine: Engine
@@ -40,8 +40,8 @@ class Scene:
     insider: Insider
 
     @classmethod
-    def of(cls, engine: Engine, insider: Insider) -> Scene:
-        """The scene as it is now."""
+    def of(cls, engine: Engine, insider: Insider) -> PreparedParty:
+        """The party as it is now."""
         return cls(engine, engine.snapshot(), insider)
 
     def receive(self, message: bytes) -> Sequence[Event]:
@@ -77,32 +77,32 @@ def insider(version: int) -> Insider:
     return Insider(published_key("bob"), OWN_TAG, version=version, tag=THEIR_TAG, seed=b"growth")
 
 
-def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> Scene:
+def encrypted(make: MakeEngine, version: int = 3, *, size: int | None = None) -> PreparedParty:
     """After a handshake that the insider began. size: the longest message that the party sends whole."""
     engine, peer = party(make, size=size), insider(version)
     handshake = ScriptedHandshake(peer, lambda message, kind: sent(engine.receive(message)))
     peer.learn_peer_keyid(parse(sent(engine.receive(handshake.by_insider()))))
     if not any(session.message_state is MessageState.ENCRYPTED for session in engine.inspect().sessions):
         raise RuntimeError("the handshake with the insider has failed")
-    return Scene.of(engine, peer)
+    return PreparedParty.of(engine, peer)
 
 
-def scenes(make: MakeEngine) -> Mapping[str, Scene]:
+def prepared_parties(make: MakeEngine) -> Mapping[str, PreparedParty]:
     """One party for each state in which messages are treated differently."""
-    found = {"no version allowed": Scene.of(party(make, policy=Policy.NONE), insider(3))}
-    found["plaintext"] = Scene.of(party(make), insider(3))
+    found = {"no version allowed": PreparedParty.of(party(make, policy=Policy.NONE), insider(3))}
+    found["plaintext"] = PreparedParty.of(party(make), insider(3))
     for version, query in ((2, b"?OTRv2?"), (3, b"?OTRv3?")):
         waiting, peer = party(make), insider(version)
         waiting.receive(query)
-        found[f"awaiting D-H Key, version {version}"] = Scene.of(waiting, peer)
+        found[f"awaiting D-H Key, version {version}"] = PreparedParty.of(waiting, peer)
         answered = party(make)
         answered.receive(query)
         answered.receive(peer.dh_key())
-        found[f"awaiting Signature, version {version}"] = Scene.of(answered, peer)
+        found[f"awaiting Signature, version {version}"] = PreparedParty.of(answered, peer)
         committed = party(make)
         committed.receive(peer.commit())
-        found[f"awaiting Reveal Signature, version {version}"] = Scene.of(committed, peer)
-        found[f"encrypted, version {version}"] = scene = encrypted(make, version)
-        scene.engine.receive(scene.insider.data(b"\0\0\1\0\0"))
-        found[f"finished, version {version}"] = Scene.of(scene.engine, scene.insider)
+        found[f"awaiting Reveal Signature, version {version}"] = PreparedParty.of(committed, peer)
+        found[f"encrypted, version {version}"] = prepared = encrypted(make, version)
+        prepared.engine.receive(prepared.insider.data(b"\0\0\1\0\0"))
+        found[f"finished, version {version}"] = PreparedParty.of(prepared.engine, prepared.insider)
     return found

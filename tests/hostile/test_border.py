@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from otterproof.harness.runs import matrix
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.state import STATE
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
 from otterproof.harness.targets.driver.answer import result_of
-from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
@@ -161,13 +161,10 @@ def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.slow
 def test_matrix(hostile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    targets: dict[tuple[str, str], Target] = {}
-    monkeypatch.setattr(matrix, "_targets", targets)
     monkeypatch.setattr(matrix, "CONVERSATIONS", ("handshake_asked_by_peer",))
     pairs = permutations([hostile, "reference"], 2)
-    cells = [matrix.fill(matrix.Plan(left, right, 3, b"", tmp_path)) for left, right in pairs]
-    for target in targets.values():
-        target.close()
+    with WorkerContext() as worker:
+        cells = [matrix.fill(worker, matrix.Plan(left, right, 3, b"", tmp_path)) for left, right in pairs]
     assert [one.verdict for cell in cells for one in cell.results] == [Verdict.DESYNC] * 2
     page = matrix.as_html(cells, [hostile, "reference"], tmp_path)
     assert page.encode().count(b"not valid Unicode") == 2

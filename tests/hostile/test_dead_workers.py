@@ -23,6 +23,7 @@ from otterproof.harness.runs.fuzz.generate import program
 from otterproof.harness.runs.fuzz.state import FindingStage
 from otterproof.harness.runs.fuzz.workers import DIED
 from otterproof.harness.runs.runner import Job, Result
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import WorkersDied, pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
@@ -38,11 +39,11 @@ DEADLY = -signal.SIGKILL
 SIGNALLER = Path(__file__).parent / "signaller.py"
 
 
-def nothing() -> None:
-    """What workers begin with that need nothing."""
+#: The context of workers that need nothing.
+NOTHING = WorkerContext()
 
 
-def square(number: int) -> int:
+def square(_: WorkerContext, number: int) -> int:
     """A task. 99 ends its worker, 0 can't be done."""
     if number < 0:
         os.kill(os.getpid(), -number)
@@ -53,7 +54,7 @@ def square(number: int) -> int:
     return number * number
 
 
-def signalled(number: int) -> str:
+def signalled(_: WorkerContext, number: int) -> str:
     """A task that sends its own process a signal, and lives on."""
     os.kill(os.getpid(), number)
     return signal.Signals(number).name
@@ -81,7 +82,7 @@ class Losses:
 @pytest.mark.slow
 def test_a_task_whose_worker_dies_is_lost_alone() -> None:
     lost = Losses()
-    with pool(2, nothing) as workers:
+    with pool(2, NOTHING) as workers:
         assert list(workers.ordered(square, [1, 2, DEADLY, 3, 99, 4], lost)) == [1, 4, -1, 9, -1, 16]
     assert lost.tasks == {
         DEADLY: "the worker process that ran this died: killed by SIGKILL",
@@ -92,7 +93,7 @@ def test_a_task_whose_worker_dies_is_lost_alone() -> None:
 @pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
     lost = Losses()
-    with pool(1, nothing) as workers:
+    with pool(1, NOTHING) as workers:
         stream = workers.ordered(square, [2, 3], lost)
         assert next(stream) == 4
         (pid,) = workers.pids
@@ -106,7 +107,7 @@ def test_a_worker_that_is_killed_while_it_waits_loses_nothing() -> None:
 def test_workers_that_die_again_and_again_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("otterproof.harness.runs.workers.MAX_DEATHS", 2)
     found: list[int] = []
-    with pool(1, nothing) as workers, pytest.raises(WorkersDied, match=r"2 worker processes died.*SIGKILL.*--jobs 1"):
+    with pool(1, NOTHING) as workers, pytest.raises(WorkersDied, match=r"2 worker processes died.*SIGKILL.*--jobs 1"):
         found.extend(workers.unordered(square, [DEADLY] * 100, Losses()))
     assert found == [-1, -1]
 
@@ -120,13 +121,13 @@ def test_workers_that_cannot_begin_end_the_command(
     begin: Callable[[], None], error: type[Exception], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("otterproof.harness.runs.workers.MAX_DEATHS", 2)
-    with pool(1, begin) as workers, pytest.raises(error, match=says):
+    with pool(1, WorkerContext(prepare=(begin,))) as workers, pytest.raises(error, match=says):
         list(workers.ordered(square, [1], Losses()))
 
 
 @pytest.mark.slow
 def test_an_error_of_a_task_is_raised_with_its_place() -> None:
-    with pool(1, nothing) as workers, pytest.raises(ZeroDivisionError, match="the reason") as raised:
+    with pool(1, NOTHING) as workers, pytest.raises(ZeroDivisionError, match="the reason") as raised:
         list(workers.ordered(square, [0], Losses()))
     assert "in square" in str(raised.value.__cause__)
 
@@ -134,20 +135,20 @@ def test_an_error_of_a_task_is_raised_with_its_place() -> None:
 @pytest.mark.slow
 def test_signals_that_end_a_command_are_for_the_main_process() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    with pool(1, nothing) as workers:
+    with pool(1, NOTHING) as workers:
         told = list(workers.ordered(signalled, numbers, lambda number, why: why))
     assert told == ["SIGINT", "SIGTERM", "SIGHUP"]
 
 
 @pytest.mark.slow
 def test_leaving_ends_workers_in_the_middle_of_a_task() -> None:
-    with pool(2, nothing) as workers:
+    with pool(2, NOTHING) as workers:
         stream = workers.unordered(_sleep_or_not, [0, 300], lambda number, why: -1)
         assert next(stream) == 0
     assert multiprocessing.active_children() == []
 
 
-def _sleep_or_not(seconds: int) -> int:
+def _sleep_or_not(_: WorkerContext, seconds: int) -> int:
     signal.sigtimedwait([signal.SIGUSR2], seconds)
     return seconds
 
@@ -225,14 +226,14 @@ def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
 @pytest.mark.slow
 def test_what_a_scorer_loses_is_noted_under_its_name() -> None:
     lost: list[Lost] = []
-    with pool(1, nothing) as workers:
+    with pool(1, NOTHING) as workers:
         found = list(results(workers, _square_named, [("two", 2), ("deadly", DEADLY), ("three", 3)], lost))
     assert found == [4, 9]
     assert [str(one) for one in lost] == ["deadly: the worker process that ran this died: killed by SIGKILL"]
 
 
-def _square_named(task: tuple[str, int]) -> int:
-    return square(task[1])
+def _square_named(worker: WorkerContext, task: tuple[str, int]) -> int:
+    return square(worker, task[1])
 
 
 def test_a_check_whose_workers_all_die_shows_what_it_has(
@@ -257,9 +258,9 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
 def test_workers_end_with_the_main_process() -> None:
     """It is killed while a worker is in the middle of a task."""
     code = (
-        "from otterproof.harness.runs.workers import pool\nfrom tests.hostile.test_dead_workers import nothing, rest\n"
+        "from otterproof.harness.runs.workers import pool\nfrom tests.hostile.test_dead_workers import NOTHING, rest\n"
     )
-    code += "with pool(1, nothing) as workers:\n    list(workers.ordered(rest, [300], None))"
+    code += "with pool(1, NOTHING) as workers:\n    list(workers.ordered(rest, [300], None))"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as main:
         assert main.stdout is not None
         worker = os.pidfd_open(int(main.stdout.readline()))
@@ -270,7 +271,7 @@ def test_workers_end_with_the_main_process() -> None:
             os.close(worker)
 
 
-def rest(seconds: int) -> int:
+def rest(worker: WorkerContext, seconds: int) -> int:
     """A task that says who does it, and then does nothing."""
     print(os.getpid(), flush=True)
-    return _sleep_or_not(seconds)
+    return _sleep_or_not(worker, seconds)

@@ -131,7 +131,7 @@ def test_a_check_gives_up_what_always_hangs(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("otterproof.harness.targets.guarded.PATIENCE", 0.01)
-    for module in ("ui.commands.check", "runs.runner"):
+    for module in ("ui.commands.check", "runs.worker_context"):
         monkeypatch.setattr(f"otterproof.harness.{module}.open_target", asleep)
     words = ["asleep", "--only", "conformance.negotiation", "--without", "[v2]", "--jobs", "1", "--json", "out.json"]
     assert cli.main(["check", *words, "--give-up-after", "3"]) == 1

@@ -22,7 +22,7 @@ from otterproof.implementations.contract import DsaPrivateKey, OtrError, PartyCo
 from otterproof.implementations.independent import IndependentEngine, derive, dsa, primitives, smp
 from tests.hostile.growth import all_linear, data, encoded
 from tests.hostile.growth_engine import CASES
-from tests.hostile.growth_parties import BOTH, Scene, encrypted, party, scenes, sent
+from tests.hostile.growth_parties import BOTH, PreparedParty, encrypted, party, prepared_parties, sent
 
 VERSIONS = pytest.mark.parametrize("version", [2, 3])
 
@@ -71,7 +71,7 @@ _LONG_NUMBER = 1 << 15
 
 
 @cache
-def expecting(version: int, kind: int) -> Scene:
+def expecting(version: int, kind: int) -> PreparedParty:
     """An encrypted session in which the SMP message of this TLV type is expected."""
     found = encrypted(IndependentEngine, version)
     engine, peer, run = found.engine, found.insider, SmpPeer(1)
@@ -82,23 +82,23 @@ def expecting(version: int, kind: int) -> Scene:
         first = peer.smp_numbers(sent(engine.smp_start(b"secret")), 2)
         if kind == 5:
             peer.read(sent(engine.receive(peer.data(tlvs=[tlv(3, smp_value(3, run.message_2(first)))]))))
-    return Scene.of(engine, peer)
+    return PreparedParty.of(engine, peer)
 
 
 @VERSIONS
 @pytest.mark.parametrize("kind", SMP_MESSAGES)
 def test_each_number_of_an_smp_message(version: int, kind: int) -> None:
-    scene = expecting(version, kind)
+    prepared = expecting(version, kind)
     count, state = SMP_MESSAGES[kind]
-    assert {one.smp_state for one in scene.engine.inspect().sessions if one.ssid} == {state}
+    assert {one.smp_state for one in prepared.engine.inspect().sessions if one.ssid} == {state}
 
     def message(place: int, size: int) -> bytes:
         numbers = [mpi(2)] * count
         numbers[place] = data(b"\xff" * size)
-        return scene.insider.data(tlvs=[tlv(kind, count.to_bytes(4) + b"".join(numbers))])
+        return prepared.insider.data(tlvs=[tlv(kind, count.to_bytes(4) + b"".join(numbers))])
 
     families = {f"number {place}": partial(message, place) for place in range(count)}
-    all_linear(scene.receive, families, large=_LONG_NUMBER)
+    all_linear(prepared.receive, families, large=_LONG_NUMBER)
 
 
 # ---- the Signature Message -------------------------------------------------------------------------------------------
@@ -106,15 +106,17 @@ def test_each_number_of_an_smp_message(version: int, kind: int) -> None:
 
 @VERSIONS
 def test_long_keys_in_a_signature_message(version: int) -> None:
-    scene = scenes(IndependentEngine)[f"awaiting Signature, version {version}"]
+    prepared = prepared_parties(IndependentEngine)[f"awaiting Signature, version {version}"]
     again = party(IndependentEngine)
-    gx = scene.insider.decommit(sent(again.receive(b"?OTRv%d?" % version)), sent(scene.receive(scene.insider.dh_key())))
+    gx = prepared.insider.decommit(
+        sent(again.receive(b"?OTRv%d?" % version)), sent(prepared.receive(prepared.insider.dh_key()))
+    )
     public = published_key("bob").public
 
     def message(name: str, size: int) -> bytes:
-        return scene.insider.signature(gx, SignatureOptions(advertised_key=replace(public, **{name: 1 << 8 * size})))
+        return prepared.insider.signature(gx, SignatureOptions(advertised_key=replace(public, **{name: 1 << 8 * size})))
 
-    all_linear(scene.receive, {name: partial(message, name) for name in ("p", "q", "g", "y")})
+    all_linear(prepared.receive, {name: partial(message, name) for name in ("p", "q", "g", "y")})
 
 
 # ---- numbers as arguments --------------------------------------------------------------------------------------------
@@ -123,22 +125,22 @@ NUMBERS = {"large": lambda size: (1 << 8 * size) - 1, "far below 0": lambda size
 
 
 def test_numbers_that_users_give() -> None:
-    scene = encrypted(IndependentEngine)
+    prepared = encrypted(IndependentEngine)
 
     def act(number: int) -> None:
-        scene.engine.restore(scene.state)
+        prepared.engine.restore(prepared.state)
         for refused in (
-            scene.engine.send(b"text", padding=number),
-            scene.engine.send(b"text", instance=number),
-            scene.engine.extra_key(number),
-            scene.engine.smp_start(b"secret", instance=number),
+            prepared.engine.send(b"text", padding=number),
+            prepared.engine.send(b"text", instance=number),
+            prepared.engine.extra_key(number),
+            prepared.engine.smp_start(b"secret", instance=number),
         ):
             assert len(refused) == 1
         if number > 0:
-            scene.engine.set_time(number)
+            prepared.engine.set_time(number)
             number = -number
         with pytest.raises(OtrError, match="backwards"):
-            scene.engine.set_time(number)
+            prepared.engine.set_time(number)
 
     all_linear(act, NUMBERS)
 
@@ -210,10 +212,10 @@ def assert_steady(step: Callable[[int], object]) -> None:
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_one_more_text_that_is_stored(finished: bool) -> None:
-    scene = encrypted(IndependentEngine)
-    engine = scene.engine if finished else party(IndependentEngine, policy=BOTH | Policy.REQUIRE_ENCRYPTION)
+    prepared = encrypted(IndependentEngine)
+    engine = prepared.engine if finished else party(IndependentEngine, policy=BOTH | Policy.REQUIRE_ENCRYPTION)
     if finished:
-        scene.receive(scene.insider.data(tlvs=[tlv(1)]))
+        prepared.receive(prepared.insider.data(tlvs=[tlv(1)]))
     assert_steady(lambda k: engine.send(b"text"))
     assert len(engine.inspect().stored) == MANY + 1
 
@@ -234,8 +236,8 @@ def test_one_more_commit() -> None:
 
 
 def test_one_more_key_of_the_correspondent() -> None:
-    scene = encrypted(IndependentEngine)
-    engine, peer = scene.engine, scene.insider
+    prepared = encrypted(IndependentEngine)
+    engine, peer = prepared.engine, prepared.insider
     first, theirs = peer.our_keyid - 1, peer.their_keyid
 
     def step(k: int) -> None:

@@ -8,8 +8,8 @@ from otterproof.harness.spec.requirements import (
     MIN_BOTH_SIDES,
     Claim,
     ClaimError,
+    Polarity,
     RequirementClass,
-    Side,
     check_coverage,
     lint,
     load,
@@ -27,8 +27,8 @@ def everything() -> dict[str, list[str]]:
 
 
 def test_claims() -> None:
-    assert Claim.parse("DATA-CTR-2") == Claim("DATA-CTR-2", Side.POSITIVE)
-    assert Claim.parse("!DATA-CTR-2") == Claim("DATA-CTR-2", Side.NEGATIVE)
+    assert Claim.parse("DATA-CTR-2") == Claim("DATA-CTR-2", Polarity.POSITIVE)
+    assert Claim.parse("!DATA-CTR-2") == Claim("DATA-CTR-2", Polarity.NEGATIVE)
     for text in ("DATA-CTR-2", "!DATA-CTR-2"):
         assert str(Claim.parse(text)) == text
 

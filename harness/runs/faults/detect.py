@@ -7,7 +7,7 @@ of engines that differ in some of these lines. Powers are remembered, since the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -17,13 +17,14 @@ from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.reach import Line, Lines, Trace
 from otterproof.harness.runs.fuzz.case import forget_worlds
 from otterproof.harness.runs.runner import judge_scenario, seed_of
-from otterproof.harness.runs.workers import Pool, pool
+from otterproof.harness.runs.worker_context import WorkerContext
+from otterproof.harness.runs.workers import Pool, Work, pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.loader import PREFIX, Original, copy_engine
 from otterproof.harness.targets.faults.target import PREFIX as PREFIX_OF_TARGETS
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 from otterproof.implementations.reference import ReferenceEngine
 
 N = TypeVar("N", bound=tuple[Any, ...])
@@ -110,7 +111,7 @@ class _Selected(Context):
 
 def workers(processes: int) -> AbstractContextManager[Pool]:
     """A pool of processes that judge."""
-    return pool(processes, _start_worker)
+    return pool(processes, WorkerContext(prepare=(load, remember_powers)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,9 @@ class Lost:
         return f"{self.what}: {self.why}"
 
 
-def results(workers: Pool, function: Callable[[N], R], tasks: Iterable[N], lost: list[Lost]) -> Iterator[R]:
+def results(workers: Pool, work: Work[N, R], tasks: Iterable[N], lost: list[Lost]) -> Iterator[R]:
     """The results of tasks as they come. A task's first member says what it is about; what is lost goes to `lost`."""
-    found: Iterator[R | Lost] = workers.unordered(function, tasks, lambda task, why: Lost(str(task[0]), why))
+    found: Iterator[R | Lost] = workers.unordered(work, tasks, lambda task, why: Lost(str(task[0]), why))
     for one in found:
         if isinstance(one, Lost):
             lost.append(one)
@@ -134,22 +135,10 @@ def results(workers: Pool, function: Callable[[N], R], tasks: Iterable[N], lost:
             yield one
 
 
-def _start_worker() -> None:
-    load()
-    remember_powers()
-
-
-@cache
-def scenario_of(name: str) -> Scenario:
-    """The scenario of that id."""
-    (found,) = (one for one in scenarios(name) if one.id == name)
-    return found
-
-
 _peer = SingleEngineTarget("reference", ReferenceEngine)
 
 
-def survey(task: tuple[str, Original]) -> Reach:
+def survey(_: WorkerContext, task: tuple[str, Original]) -> Reach:
     """Run a scenario with a genuine engine."""
     name, original = task
     target = _genuine_copy(original)

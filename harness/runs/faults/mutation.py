@@ -17,11 +17,11 @@ from otterproof.harness.runs.faults.detect import (
     budgeted,
     detections,
     results,
-    scenario_of,
     survey,
     until_noticed,
 )
 from otterproof.harness.runs.faults.mutants import ORIGINALS, Key, Mutant
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.entries import FaultError
@@ -124,7 +124,7 @@ class Mutation:
         return compares + list(budgeted((task for task in tasks if task not in compares), BUDGET))
 
 
-def _judge(task: tuple[str, int, Mutant, list[ScenarioTask]]) -> tuple[int, str | None]:
+def _judge(_worker: WorkerContext, task: tuple[str, int, Mutant, list[ScenarioTask]]) -> tuple[int, str | None]:
     _, number, mutant, tasks = task
     name = f"mutant_{mutant.key.engine}_{number}"
     try:
@@ -133,4 +133,4 @@ def _judge(task: tuple[str, int, Mutant, list[ScenarioTask]]) -> tuple[int, str 
         return number, STILLBORN
     found = until_noticed(tasks, target)
     noticed = detections(found) or found  # an engine with which a scenario can't even be set up is no good either
-    return number, scenario_of(noticed[0].scenario).id if noticed else None
+    return number, noticed[0].scenario if noticed else None

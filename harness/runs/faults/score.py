@@ -23,17 +23,17 @@ from otterproof.harness.runs.faults.detect import (
     detections,
     notices,
     results,
-    scenario_of,
     survey,
     until_noticed,
 )
 from otterproof.harness.runs.faults.reach import Lines, about
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.spec.requirements import Claim
 from otterproof.harness.targets.faults.entries import Fault, faults
 from otterproof.harness.targets.faults.loader import REFERENCE
 from otterproof.harness.targets.faults.target import FaultTarget
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.testkit.scenario import Scenario, load, scenario_of, scenarios
 
 #: The kinds of scenarios, in the order in which they are shown.
 KINDS = ("conformance", "properties", "differential", "attacks", "deniability")
@@ -231,7 +231,9 @@ def _about(fault: Fault) -> Lines:
 # ---- in the worker processes ----------------------------------------------------------------------------------------
 
 
-def _judge(task: tuple[str, list[ScenarioTask], list[list[ScenarioTask]]]) -> tuple[str, list[Detection]]:
+def _judge(
+    _: WorkerContext, task: tuple[str, list[ScenarioTask], list[list[ScenarioTask]]]
+) -> tuple[str, list[Detection]]:
     name, first, kinds = task
     target = FaultTarget(name)
     found = [notice for one in first for notice in notices(one, target)]
@@ -247,7 +249,7 @@ def _judge(task: tuple[str, list[ScenarioTask], list[list[ScenarioTask]]]) -> tu
     return name, found if detections(found) else found + until_noticed(later, target)
 
 
-def _trip(task: tuple[str, list[tuple[str, ScenarioTask]]]) -> tuple[str, list[Detection]]:
+def _trip(_: WorkerContext, task: tuple[str, list[tuple[str, ScenarioTask]]]) -> tuple[str, list[Detection]]:
     scenario, able = task
     found: list[Detection] = []
     for name, one in able:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, failures
 from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import open_target
 
 #: The check of a failure for which the worker that ran the program died. Such a program is not run in the main process.
 DIED = "worker.died"
-
-_target: Target | None = None
-_seed = ""
 
 
 def results(
@@ -29,20 +27,12 @@ def results(
     if processes <= 1:
         yield from ((number, failures(program(seed, number, target))) for number in numbers)
         return
-    with pool(processes, _start_worker, name, seed, limits) as workers:
-        yield from workers.ordered(_run_number, numbers, _lost)
+    with pool(processes, WorkerContext((name,), limits)) as workers:
+        yield from workers.ordered(partial(_run_number, name, seed), numbers, _lost)
 
 
-def _start_worker(target: str, seed: str, limits: Limits) -> Callable[[], None]:
-    global _target, _seed
-    _target, _seed = open_target(target, limits), seed
-    return _target.close
-
-
-def _run_number(number: int) -> tuple[int, list[Failure]]:
-    if _target is None:
-        raise RuntimeError("a worker process was not started by a campaign")
-    return number, failures(program(_seed, number, _target))
+def _run_number(name: str, seed: str, worker: WorkerContext, number: int) -> tuple[int, list[Failure]]:
+    return number, failures(program(seed, number, worker.target(name)))
 
 
 def _lost(number: int, why: str) -> tuple[int, list[Failure]]:

@@ -1,4 +1,4 @@
-"""Which requirements the scenarios cover, and from which side.
+"""Which requirements the scenarios cover, and whether by positive or by negative claims.
 
 A scenario claims requirements. A positive claim says: here what the requirement asks for is done, by the target or to
 it, and that is checked. A negative claim, written with "!" in front, says: here the requirement is broken or put to the
@@ -23,8 +23,8 @@ MIN_BOTH_SIDES = 0.95
 _LISTED = 20
 
 
-class Side(StrEnum):
-    """From which side a scenario looks at a requirement; the value is what stands before the id."""
+class Polarity(StrEnum):
+    """Whether a claim is positive or negative; the value is the prefix of the id."""
 
     POSITIVE = ""
     NEGATIVE = "!"
@@ -36,23 +36,23 @@ class ClaimError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That a scenario judges a requirement, and from which side."""
+    """That a scenario judges a requirement, by doing what it asks for or by breaking it."""
 
     requirement: str
-    side: Side
+    polarity: Polarity
 
     def __str__(self) -> str:
-        return f"{self.side.value}{self.requirement}"
+        return f"{self.polarity.value}{self.requirement}"
 
     @classmethod
     def parse(cls, text: str) -> Claim:
         """ "DATA-CTR-2" or "!DATA-CTR-2"."""
-        requirement = text.removeprefix(Side.NEGATIVE.value)
-        if not requirement or requirement != requirement.strip() or requirement.startswith(Side.NEGATIVE.value):
+        requirement = text.removeprefix(Polarity.NEGATIVE.value)
+        if not requirement or requirement != requirement.strip() or requirement.startswith(Polarity.NEGATIVE.value):
             raise ClaimError(
                 f"{text!r} is not a claim; write the id of a requirement, with one '!' before it if it is negative"
             )
-        return cls(requirement, Side.NEGATIVE if text != requirement else Side.POSITIVE)
+        return cls(requirement, Polarity.NEGATIVE if text != requirement else Polarity.POSITIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,18 @@ class Coverage:
 def measure(table: Table, scenarios: Mapping[str, Collection[str]]) -> Coverage:
     """The coverage of a table. Claims without the form, or of ids that are not covered, do not count."""
     covered = [requirement.id for requirement in table.of_kind(RequirementClass.COVERED)]
-    sides: dict[Side, dict[str, list[str]]] = {side: {name: [] for name in covered} for side in Side}
+    claimed: dict[Polarity, dict[str, list[str]]] = {polarity: {name: [] for name in covered} for polarity in Polarity}
     for scenario, texts in scenarios.items():
         for text in texts:
             try:
                 claim = Claim.parse(text)
             except ClaimError:
                 continue
-            if claim.requirement in sides[claim.side]:
-                sides[claim.side][claim.requirement].append(scenario)
+            if claim.requirement in claimed[claim.polarity]:
+                claimed[claim.polarity][claim.requirement].append(scenario)
     positive, negative = (
-        {name: tuple(found) for name, found in sides[side].items()} for side in (Side.POSITIVE, Side.NEGATIVE)
+        {name: tuple(found) for name, found in claimed[polarity].items()}
+        for polarity in (Polarity.POSITIVE, Polarity.NEGATIVE)
     )
     return Coverage(positive, negative)
 

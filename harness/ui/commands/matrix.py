@@ -46,8 +46,10 @@ def run(options: argparse.Namespace) -> int:
     if not found or (options.targets and missing):
         return NOT_RUN
     names = list(found)
-    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out, limits)
-    cells, ending = report.collect_cells(matrix.fill_all(planned, min(options.jobs, len(planned))), len(planned))
+    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out)
+    cells, ending = report.collect_cells(
+        matrix.fill_all(planned, min(options.jobs, len(planned)), limits), len(planned)
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
     write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))

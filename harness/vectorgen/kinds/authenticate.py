@@ -11,7 +11,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, Scene
+from otterproof.harness.vectorgen.client_session import ALLOW, ClientSession
 from otterproof.harness.vectorgen.kinds.derive import exponent
 from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.vectorgen.kinds.mutations import changed, cuts, ends, longer, versions_and_types
@@ -121,12 +121,12 @@ def lies() -> Iterator[Lie]:
     yield Lie("mac-0", "a MAC of zeros", SignatureOptions(mac=bytes(20)), "MAC-1", "Mac")
 
 
-def _reveal(scene: Scene) -> bytes:
-    return scene.handshake.reveal_signature()
+def _reveal(session: ClientSession) -> bytes:
+    return session.handshake.reveal_signature()
 
 
-def _signature(scene: Scene) -> bytes:
-    return scene.signature()
+def _signature(session: ClientSession) -> bytes:
+    return session.signature()
 
 
 def reveal_signature(file: FileBuilder) -> None:
@@ -142,15 +142,15 @@ def reveal_signature(file: FileBuilder) -> None:
         group = file.plays(
             f"v{version}",
             "Reveal Signatures received in AWAITING_REVEALSIG.",
-            lambda scene: scene.commit(),
+            lambda session: session.commit(),
             version=version,
-            sequel=lambda scene: scene.give(_reveal(scene)),
+            sequel=lambda session: session.give(_reveal(session)),
         )
         _reveals(group, version)
         _blocks(
             group,
             "REVEAL",
-            lambda scene, signed: scene.handshake.reveal_signature(signed),
+            lambda session, signed: session.handshake.reveal_signature(signed),
             "signature",
         )
         _wrong_states(file, version, "Reveal Signatures", "REVEAL", _some_reveal)
@@ -163,7 +163,9 @@ def _reveals(group: Plays, version: int) -> None:
     shows = f"{form} REVEAL-FORM-3 REVEAL-FORM-6 REVEAL-FORM-8 {answer} SIG-FORM-3 SIG-FORM-6 REVEAL-ACCEPT-1 "
     shows += "REVEAL-ACCEPT-2 REVEAL-ACCEPT-3 REVEAL-ACCEPT-4 STATE-AUTH-6 STATE-ENCRYPTED-2 AKE-OUTLINE-1 "
     shows += "AKE-HIDE-1 KEYMGMT-START-1 KEYMGMT-AKE-1 KEYS-PUBKEY-1 DERIVE-SSID-2 AKE-VERIFY-6 STATE-AUTH-7"
-    group.play("good", "answered with a Signature Message; ENCRYPTED", shows, lambda scene: scene.give(_reveal(scene)))
+    group.play(
+        "good", "answered with a Signature Message; ENCRYPTED", shows, lambda session: session.give(_reveal(session))
+    )
     for keyid in (2, 0x80000000, 0xFFFFFFFF):
         group.play(
             f"keyid-{keyid:x}",
@@ -171,7 +173,7 @@ def _reveals(group: Plays, version: int) -> None:
             "REVEAL-SIG-4 REVEAL-SIG-2",
             bound(
                 keyid,
-                lambda scene, keyid: scene.give(scene.handshake.reveal_signature(SignatureOptions(keyid=keyid))),
+                lambda session, keyid: session.give(session.handshake.reveal_signature(SignatureOptions(keyid=keyid))),
             ),
             flags="KeyId",
         )
@@ -183,8 +185,8 @@ def _reveals(group: Plays, version: int) -> None:
             f"REVEAL-FORM-7 {refused}",
             bound(
                 size,
-                lambda scene, size: scene.give(
-                    scene.insider.reveal_signature(scene.memory[Kind.DH_KEY], revealed=bytes(size))
+                lambda session, size: session.give(
+                    session.insider.reveal_signature(session.memory[Kind.DH_KEY], revealed=bytes(size))
                 ),
             ),
             reaction="ignored",
@@ -197,7 +199,9 @@ def _reveals(group: Plays, version: int) -> None:
             f"AKE-VERIFY-1 {refused}",
             bound(
                 key,
-                lambda scene, key: scene.give(scene.insider.reveal_signature(scene.memory[Kind.DH_KEY], revealed=key)),
+                lambda session, key: session.give(
+                    session.insider.reveal_signature(session.memory[Kind.DH_KEY], revealed=key)
+                ),
             ),
             reaction="ignored",
             flags="Commitment",
@@ -211,7 +215,7 @@ def _reveals(group: Plays, version: int) -> None:
     versions_and_types(group, _reveal, version)
 
 
-def _blocks(group: Plays, prefix: str, make: Callable[[Scene, SignatureOptions], bytes], answer: str) -> None:
+def _blocks(group: Plays, prefix: str, make: Callable[[ClientSession, SignatureOptions], bytes], answer: str) -> None:
     """Signature blocks that are wrong, under right MACs."""
     refused = "REVEAL-REJECT-1 REVEAL-IGNORED-1" if prefix == "REVEAL" else "SIG-REJECT-1"
     for lie in lies():
@@ -220,7 +224,7 @@ def _blocks(group: Plays, prefix: str, make: Callable[[Scene, SignatureOptions],
             lie.name,
             lie.comment,
             f"{named(lie.shows, prefix)} {refused} AKE-VERIFY-6",
-            bound(lie.signed, lambda scene, signed: scene.give(make(scene, signed))),
+            bound(lie.signed, lambda session, signed: session.give(make(session, signed))),
             reaction="ignored",
             flags=lie.flags,
             ours=f"{lie.reading}:reject" if lie.reading else "",
@@ -234,9 +238,9 @@ def _blocks(group: Plays, prefix: str, make: Callable[[Scene, SignatureOptions],
                 f"{named('MAC-1', prefix)} {refused}",
                 bound(
                     (field, at),
-                    lambda scene, where: scene.give(
+                    lambda session, where: session.give(
                         changed(
-                            make(scene, HONEST_SIGNATURE),
+                            make(session, HONEST_SIGNATURE),
                             lambda one: one.with_value(where[0], _flipped(one.data(where[0]), where[1])),
                         )
                     ),
@@ -252,28 +256,30 @@ def _flipped(data: bytes, at: int) -> bytes:
     return bytes(changed_bytes)
 
 
-def _some_reveal(scene: Scene) -> bytes:
+def _some_reveal(session: ClientSession) -> bytes:
     """A Reveal Signature that nobody waits for."""
-    key = scene.insider.dh_key()
-    return scene.insider.reveal_signature(key)
+    key = session.insider.dh_key()
+    return session.insider.reveal_signature(key)
 
 
-def _some_signature(scene: Scene) -> bytes:
-    return scene.insider.signature(power(2, 12345))
+def _some_signature(session: ClientSession) -> bytes:
+    return session.insider.signature(power(2, 12345))
 
 
-def _wrong_states(file: FileBuilder, version: int, words: str, prefix: str, make: Callable[[Scene], bytes]) -> None:
+def _wrong_states(
+    file: FileBuilder, version: int, words: str, prefix: str, make: Callable[[ClientSession], bytes]
+) -> None:
     """The message where it is not waited for, or not allowed."""
     own = "REVEAL" if prefix == "REVEAL" else "SIG"
     reaches: Mapping[str, tuple[str, str, Act]] = {
         "none": ("NONE", f"{own}-NONE-1", nothing),
-        "awaiting-dhkey": ("AWAITING_DHKEY", f"{own}-DHKEY-1", lambda scene: scene.query()),
-        "encrypted": ("ENCRYPTED, no handshake under way", f"{own}-NONE-1", lambda scene: scene.begin()),
+        "awaiting-dhkey": ("AWAITING_DHKEY", f"{own}-DHKEY-1", lambda session: session.query()),
+        "encrypted": ("ENCRYPTED, no handshake under way", f"{own}-NONE-1", lambda session: session.begin()),
     }
     other: tuple[str, str, Act] = (
-        ("AWAITING_SIG", "REVEAL-AWAITSIG-1", lambda scene: scene.reveal())
+        ("AWAITING_SIG", "REVEAL-AWAITSIG-1", lambda session: session.reveal())
         if prefix == "REVEAL"
-        else ("AWAITING_REVEALSIG", "SIG-REVEALSIG-1", lambda scene: scene.commit())
+        else ("AWAITING_REVEALSIG", "SIG-REVEALSIG-1", lambda session: session.commit())
     )
     for name, (state, shows, reach) in {**reaches, "awaiting-other": other}.items():
         group = file.plays(f"v{version}-{name}", f"{words} received in {state}.", reach, version=version)
@@ -281,14 +287,14 @@ def _wrong_states(file: FileBuilder, version: int, words: str, prefix: str, make
             "any",
             "it is not waited for",
             shows,
-            lambda scene: scene.give(make(scene)),
+            lambda session: session.give(make(session)),
             reaction="ignored",
             flags="State",
         )
 
-    def forbid(scene: Scene) -> None:
-        scene.commit() if prefix == "REVEAL" else scene.reveal()
-        scene.do("set_policy", policy=ALLOW[5 - version])
+    def forbid(session: ClientSession) -> None:
+        session.commit() if prefix == "REVEAL" else session.reveal()
+        session.do("set_policy", policy=ALLOW[5 - version])
 
     group = file.plays(
         f"v{version}-not-allowed", f"Version {version} is not allowed any more.", forbid, version=version
@@ -301,7 +307,7 @@ def _wrong_states(file: FileBuilder, version: int, words: str, prefix: str, make
         "good",
         "the policy forbids its version",
         f"{own}-POLICY-{version - 1}",
-        lambda scene: scene.give(genuine(scene)),
+        lambda session: session.give(genuine(session)),
         reaction="ignored",
         flags="Policy",
         ours="POLICY-AKE-FLAG:own" if reading else "",
@@ -315,28 +321,28 @@ def _kept(file: FileBuilder) -> None:
         group = file.plays(
             f"v{version}-again",
             "A second handshake in ENCRYPTED, waiting for the Reveal Signature.",
-            lambda scene: (scene.begin(), scene.commit()),
+            lambda session: (session.begin(), session.commit()),
             version=version,
         )
         group.play(
             "good",
             "a new session replaces the old one",
             "STATE-ENCRYPTED-4 KEYMGMT-AKE-2",
-            lambda scene: scene.give(_reveal(scene)),
+            lambda session: session.give(_reveal(session)),
         )
         group.play(
             "wrong",
             "it fails, and the session stays",
             "STATE-ENCRYPTED-4 REVEAL-REJECT-1",
-            lambda scene: scene.give(scene.handshake.reveal_signature(SignatureOptions(signature=(1, 1)))),
+            lambda session: session.give(session.handshake.reveal_signature(SignatureOptions(signature=(1, 1)))),
             reaction="ignored",
             flags="DsaRange",
         )
 
-        def fresh(scene: Scene) -> None:
-            scene.begin()
-            scene.insider.x = int.from_bytes(exponent(91))
-            scene.commit()
+        def fresh(session: ClientSession) -> None:
+            session.begin()
+            session.insider.x = int.from_bytes(exponent(91))
+            session.commit()
 
         other = file.plays(
             f"v{version}-again-fresh", "A second handshake with another D-H key.", fresh, version=version
@@ -345,15 +351,15 @@ def _kept(file: FileBuilder) -> None:
             "good",
             "the old keys of the correspondent are forgotten",
             "KEYMGMT-AKE-3 KEYMGMT-AKE-4 STATE-ENCRYPTED-4",
-            lambda scene: scene.give(_reveal(scene)),
+            lambda session: session.give(_reveal(session)),
         )
         finished = file.plays(
             f"v{version}-finished",
             "A handshake in FINISHED.",
-            lambda scene: (scene.begin(), scene.hear(b"", tlvs=[wire.layers.tlv(1)]), scene.commit()),
+            lambda session: (session.begin(), session.hear(b"", tlvs=[wire.layers.tlv(1)]), session.commit()),
             version=version,
         )
-        finished.play("good", "leads to ENCRYPTED", "STATE-FINISHED-3", lambda scene: scene.give(_reveal(scene)))
+        finished.play("good", "leads to ENCRYPTED", "STATE-FINISHED-3", lambda session: session.give(_reveal(session)))
 
 
 def signature(file: FileBuilder) -> None:
@@ -367,23 +373,23 @@ def signature(file: FileBuilder) -> None:
         group = file.plays(
             f"v{version}",
             "Signature Messages received in AWAITING_SIG.",
-            lambda scene: scene.reveal(),
+            lambda session: session.reveal(),
             version=version,
-            sequel=lambda scene: scene.give(_signature(scene)),
+            sequel=lambda session: session.give(_signature(session)),
         )
         form = "SIG-FORM-1" if version == 2 else "SIG-FORM-2 SIG-FORM-4 SIG-FORM-5"
         shows = f"{form} SIG-FORM-3 SIG-FORM-6 SIG-ACCEPT-1 SIG-ACCEPT-2 SIG-ACCEPT-3 STATE-AUTH-6 STATE-ENCRYPTED-2 "
         shows += "DERIVE-SSID-2 AKE-OUTLINE-1 AKE-OUTLINE-2 AKE-HIDE-1 KEYMGMT-START-1"
-        group.play("good", "ENCRYPTED", shows, lambda scene: scene.give(_signature(scene)))
+        group.play("good", "ENCRYPTED", shows, lambda session: session.give(_signature(session)))
         for keyid in (2, 0x80000000, 0xFFFFFFFF):
             group.play(
                 f"keyid-{keyid:x}",
                 f"key id {keyid:#x}",
                 "SIG-SIG-4 SIG-SIG-2",
-                bound(keyid, lambda scene, keyid: scene.give(scene.signature(SignatureOptions(keyid=keyid)))),
+                bound(keyid, lambda session, keyid: session.give(session.signature(SignatureOptions(keyid=keyid)))),
                 flags="KeyId",
             )
-        _blocks(group, "SIG", lambda scene, signed: scene.signature(signed), "")
+        _blocks(group, "SIG", lambda session, signed: session.signature(signed), "")
         example = Insider(KEY, 0x1A1A, version=version, seed=b"example").signature(power(2, 12345))
         cuts(group, _signature, ends(example, 20), "SIG-REJECT-1")
         longer(group, _signature, "SIG-REJECT-1", ())
@@ -395,9 +401,9 @@ def signature(file: FileBuilder) -> None:
 def _replays(group: Plays) -> None:
     """Proofs of other messages and other handshakes."""
 
-    def of_another(scene: Scene) -> None:
-        scene.insider.x = int.from_bytes(exponent(92))
-        scene.give(scene.signature())
+    def of_another(session: ClientSession) -> None:
+        session.insider.x = int.from_bytes(exponent(92))
+        session.give(session.signature())
 
     group.play(
         "other-handshake",
@@ -408,11 +414,11 @@ def _replays(group: Plays) -> None:
         flags="Signed",
     )
 
-    def of_reveal(scene: Scene) -> None:
-        message = wire.parse(scene.signature())
-        proof = wire.parse(scene.memory[Kind.REVEAL_SIGNATURE])
+    def of_reveal(session: ClientSession) -> None:
+        message = wire.parse(session.signature())
+        proof = wire.parse(session.memory[Kind.REVEAL_SIGNATURE])
         taken = message.with_value("encrypted_signature", proof.data("encrypted_signature"))
-        scene.give(wire.build(taken.with_value("mac", proof.data("mac"))))
+        session.give(wire.build(taken.with_value("mac", proof.data("mac"))))
 
     group.play(
         "of-reveal",
@@ -423,8 +429,8 @@ def _replays(group: Plays) -> None:
         flags="Signed",
     )
 
-    def reflected(scene: Scene) -> None:
-        scene.give(scene.memory[Kind.REVEAL_SIGNATURE])
+    def reflected(session: ClientSession) -> None:
+        session.give(session.memory[Kind.REVEAL_SIGNATURE])
 
     group.play(
         "reflected",

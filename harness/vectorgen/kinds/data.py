@@ -11,7 +11,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import Scene, ended
+from otterproof.harness.vectorgen.client_session import ClientSession, ended
 from otterproof.harness.vectorgen.kinds.data_functions import TEXTS, functions, message
 from otterproof.harness.vectorgen.kinds.data_sent import heartbeats, sent
 from otterproof.harness.vectorgen.kinds.data_states import encrypted, talked
@@ -51,7 +51,7 @@ def _received(file: FileBuilder, version: int) -> None:
             "several",
             "a run of messages under one pair of keys",
             f"{shows} DATA-CTR-1 KEYMGMT-SEND-4 DATA-RECV-13",
-            lambda scene: [scene.hear(b"text %d" % n) for n in range(4)],
+            lambda session: [session.hear(b"text %d" % n) for n in range(4)],
         )
         group.play(
             "gap",
@@ -99,7 +99,7 @@ def _counters(group: Plays) -> None:
         "replay",
         "the same message twice",
         refused,
-        lambda scene: _twice(scene),
+        lambda session: _twice(session),
         reaction="error_message",
         flags="Counter",
     )
@@ -114,7 +114,8 @@ def _counters(group: Plays) -> None:
             f"counter {second:#x} after {first:#x}",
             f"{refused} DATA-CTR-4",
             bound(
-                (first, second), lambda scene, two: [scene.hear(b"hello", ctr=one, sender_keyid=None) for one in two]
+                (first, second),
+                lambda session, two: [session.hear(b"hello", ctr=one, sender_keyid=None) for one in two],
             ),
             reaction="error_message",
             flags="Counter",
@@ -129,7 +130,7 @@ def _counters(group: Plays) -> None:
         ours="KEYMGMT-CTR-ZERO:reject",
         others={"KEYMGMT-CTR-ZERO:accept": valid(sends=(), shows=(b"hello",))},
     )
-    forged = lambda scene: (scene.hear(b"hello", ctr=100, mac=bytes(20)), scene.hear(b"hello", ctr=5))  # noqa: E731
+    forged = lambda session: (session.hear(b"hello", ctr=100, mac=bytes(20)), session.hear(b"hello", ctr=5))  # noqa: E731
     group.play(
         "ctr-forged",
         "a message with a wrong MAC does not move the counter",
@@ -139,10 +140,10 @@ def _counters(group: Plays) -> None:
     )
 
 
-def _twice(scene: Scene) -> None:
-    message_once = scene.insider.data(b"hello")
-    scene.give(message_once)
-    scene.give(message_once)
+def _twice(session: ClientSession) -> None:
+    message_once = session.insider.data(b"hello")
+    session.give(message_once)
+    session.give(message_once)
 
 
 def _keyids(group: Plays) -> None:
@@ -166,10 +167,10 @@ def _keyids(group: Plays) -> None:
             flags="KeyId",
         )
 
-    def other_pair(scene: Scene) -> None:
+    def other_pair(session: ClientSession) -> None:
         """Ids of one live pair, keys of another."""
-        ours, theirs = scene.insider.our_keyid - 1, scene.insider.their_keyid
-        scene.hear(b"hello", sender_keyid=ours, recipient_keyid=theirs - 1 if theirs > 1 else theirs + 1)
+        ours, theirs = session.insider.our_keyid - 1, session.insider.their_keyid
+        session.hear(b"hello", sender_keyid=ours, recipient_keyid=theirs - 1 if theirs > 1 else theirs + 1)
 
     group.play(
         "keyid-other-pair",
@@ -190,8 +191,8 @@ def _damaged(group: Plays, version: int) -> None:
             f"{shows} DATA-MAC-2 KEYMGMT-RECV-5 KEYMGMT-ROTATE-5",
             bound(
                 name,
-                lambda scene, name: scene.give(
-                    changed(scene.insider.data(b"hello"), lambda one: one.with_raw(name, _flipped(one.raw(name))))
+                lambda session, name: session.give(
+                    changed(session.insider.data(b"hello"), lambda one: one.with_raw(name, _flipped(one.raw(name))))
                 ),
             ),
             reaction="error_message" if name != "flags" else "ignored",
@@ -204,8 +205,10 @@ def _damaged(group: Plays, version: int) -> None:
             "DATA-MAC-3",
             bound(
                 size,
-                lambda scene, size: scene.give(
-                    changed(scene.insider.data(b"hello"), lambda one: one.with_value("old_mac_keys", bytes(20 * size)))
+                lambda session, size: session.give(
+                    changed(
+                        session.insider.data(b"hello"), lambda one: one.with_value("old_mac_keys", bytes(20 * size))
+                    )
                 ),
             ),
         )
@@ -229,7 +232,7 @@ def _damaged(group: Plays, version: int) -> None:
                 f"cut-{size}",
                 f"cut short after {size} bytes",
                 f"ARMOUR-PARSE-6 {shows}",
-                bound(size, lambda scene, size: scene.give(cut(scene.insider.data(b"hello"), size))),
+                bound(size, lambda session, size: session.give(cut(session.insider.data(b"hello"), size))),
                 reaction="error_message",
                 flags="CutShort",
             )
@@ -238,7 +241,7 @@ def _damaged(group: Plays, version: int) -> None:
                 f"cut-{size}",
                 f"cut short after {size} bytes",
                 "ARMOUR-PARSE-6 ARMOUR-PARSE-2",
-                bound(size, lambda scene, size: scene.give(cut(scene.insider.data(b"hello"), size))),
+                bound(size, lambda session, size: session.give(cut(session.insider.data(b"hello"), size))),
                 reaction="error_message" if size == start else "ignored",
                 flags="CutShort",
             )
@@ -250,9 +253,9 @@ def _damaged(group: Plays, version: int) -> None:
                 f"TYPES-DATA-3 TYPES-DATA-2 {shows}",
                 bound(
                     (field, said),
-                    lambda scene, two: scene.give(
+                    lambda session, two: session.give(
                         changed(
-                            scene.insider.data(b"hello"),
+                            session.insider.data(b"hello"),
                             lambda one: one.with_raw(two[0], two[1].to_bytes(4) + one.raw(two[0])[4:]),
                         )
                     ),
@@ -319,13 +322,13 @@ def _ends_of_ids(file: FileBuilder, version: int) -> None:
     group = file.plays(
         f"v{version}-last-keyid",
         "The correspondent's handshake key has the largest id.",
-        lambda scene: scene.begin(SignatureOptions(keyid=0xFFFFFFFF)),
+        lambda session: session.begin(SignatureOptions(keyid=0xFFFFFFFF)),
         version=version,
     )
 
-    def next_one(scene: Scene) -> None:
-        scene.insider.our_keyid, scene.insider.exponents[0x100000000] = 0x100000000, int.from_bytes(exponent(93))
-        scene.hear(b"hello")
+    def next_one(session: ClientSession) -> None:
+        session.insider.our_keyid, session.insider.exponents[0x100000000] = 0x100000000, int.from_bytes(exponent(93))
+        session.hear(b"hello")
 
     group.play(
         "hello",
@@ -338,7 +341,7 @@ def _ends_of_ids(file: FileBuilder, version: int) -> None:
     before = file.plays(
         f"v{version}-last-but-one-keyid",
         "The last id but one.",
-        lambda scene: scene.begin(SignatureOptions(keyid=0xFFFFFFFE)),
+        lambda session: session.begin(SignatureOptions(keyid=0xFFFFFFFE)),
         version=version,
     )
     before.play("hello", "one more id follows", "KEYMGMT-NEXT-2", hears(b"hello"), flags="KeyId")
@@ -347,9 +350,9 @@ def _ends_of_ids(file: FileBuilder, version: int) -> None:
 def _elsewhere(file: FileBuilder, version: int) -> None:
     """Data Messages where no session is encrypted."""
 
-    def left(scene: Scene) -> None:
-        scene.begin()
-        scene.do("end")
+    def left(session: ClientSession) -> None:
+        session.begin()
+        session.do("end")
 
     reaches: Mapping[str, tuple[str, Act]] = {
         "left": ("PLAINTEXT, the session ended by the user", left),
@@ -391,9 +394,9 @@ def _elsewhere(file: FileBuilder, version: int) -> None:
         others=others,
     )
     for name, reach_auth in {
-        "awaiting-dhkey": Scene.query,
-        "awaiting-revealsig": Scene.commit,
-        "awaiting-sig": Scene.reveal,
+        "awaiting-dhkey": ClientSession.query,
+        "awaiting-revealsig": ClientSession.commit,
+        "awaiting-sig": ClientSession.reveal,
     }.items():
         waiting = file.plays(
             f"v{version}-{name}", "Data Messages received in the midst of a handshake.", reach_auth, version=version

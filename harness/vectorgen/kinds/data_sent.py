@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness.vectorgen.builder import FileBuilder, valid
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.kinds.data_functions import TEXTS
 from otterproof.harness.vectorgen.kinds.data_states import encrypted, talked
 from otterproof.harness.vectorgen.play_builder import Act, does
@@ -16,7 +16,7 @@ def sent(file: FileBuilder, version: int) -> None:
         " DATA-FORM-3 DATA-FORM-6 DATA-FLAGS-2 KEYMGMT-SEND-1 KEYMGMT-SEND-2 KEYMGMT-SEND-3 DATA-NEXT-1 USER-SEND-6 "
     )
     shows += "STATE-ENCRYPTED-1 STATE-SECRECY-1 KEYMGMT-PICK-1 KEYMGMT-PICK-2 DATA-CTR-2 DATA-ENC-3 DERIVE-DATA-3"
-    for name, reach in {"encrypted": encrypted, "talked": talked, "answered": lambda scene: scene.answer()}.items():
+    for name, reach in {"encrypted": encrypted, "talked": talked, "answered": lambda session: session.answer()}.items():
         group = file.plays(f"v{version}-sent-{name}", "Texts sent in ENCRYPTED.", reach, version=version)
         for text_name, (text, comment) in TEXTS.items():
             group.play(f"text-{text_name}", comment, shows, does("send", text=text))
@@ -24,7 +24,7 @@ def sent(file: FileBuilder, version: int) -> None:
             "several",
             "a run of messages: the counter rises",
             f"{shows} DATA-CTR-1 DATA-CTR-3 KEYMGMT-SEND-4",
-            lambda scene: [scene.do("send", text=b"text %d" % n) for n in range(4)],
+            lambda session: [session.do("send", text=b"text %d" % n) for n in range(4)],
         )
         group.play(
             "nul",
@@ -53,9 +53,9 @@ def heartbeats(file: FileBuilder, version: int) -> None:
     )
 
     def at(now: int, **data: int) -> Act:
-        def act(scene: Scene) -> None:
-            scene.time(now)
-            scene.hear(b"hello", **data)
+        def act(session: ClientSession) -> None:
+            session.time(now)
+            session.hear(b"hello", **data)
 
         return act
 
@@ -75,16 +75,16 @@ def heartbeats(file: FileBuilder, version: int) -> None:
         others=none,
     )
 
-    def answered(scene: Scene) -> None:
-        scene.time(1000)
-        scene.hear(b"hello")
-        scene.hear(b"again")
+    def answered(session: ClientSession) -> None:
+        session.time(1000)
+        session.hear(b"hello")
+        session.hear(b"again")
 
     group.play("twice", "two messages at once: one heartbeat", "DATA-RECV-4 DATA-RECV-11", answered, flags="Heartbeat")
 
-    def ends_then(scene: Scene) -> None:
-        scene.time(1000)
-        scene.hear(b"", tlvs=[tlv(1)])
+    def ends_then(session: ClientSession) -> None:
+        session.time(1000)
+        session.hear(b"", tlvs=[tlv(1)])
 
     group.play(
         "end",
@@ -96,9 +96,9 @@ def heartbeats(file: FileBuilder, version: int) -> None:
         others={"DATA-HEARTBEAT-END:sent": valid(sends=("data",), shows=())},
     )
 
-    def wrong(scene: Scene) -> None:
-        scene.time(1000)
-        scene.hear(b"hello", mac=bytes(20))
+    def wrong(session: ClientSession) -> None:
+        session.time(1000)
+        session.hear(b"hello", mac=bytes(20))
 
     group.play(
         "wrong",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 
 
-def encrypted(scene: Scene) -> None:
-    scene.begin()
+def encrypted(session: ClientSession) -> None:
+    session.begin()
 
 
-def talked(scene: Scene) -> None:
+def talked(session: ClientSession) -> None:
     """ENCRYPTED, and each side has used a second key."""
-    scene.begin()
-    scene.hear(b"one")
-    scene.say(b"two")
-    scene.hear(b"three")
-    scene.say(b"four")
+    session.begin()
+    session.hear(b"one")
+    session.say(b"two")
+    session.hear(b"three")
+    session.say(b"four")

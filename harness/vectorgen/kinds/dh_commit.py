@@ -9,7 +9,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, Scene
+from otterproof.harness.vectorgen.client_session import ALLOW, ClientSession
 from otterproof.harness.vectorgen.kinds.derive import LIMITS, OUTSIDE, PUBLIC_ZEROS, PUBLIC_ZEROS_2, exponent
 from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.vectorgen.kinds.mutations import changed, cuts, ends, longer, versions_and_types
@@ -18,8 +18,8 @@ from otterproof.harness.wire import Kind, crypto
 from otterproof.harness.wire.numbers import mpi, power
 
 
-def _commit(scene: Scene) -> bytes:
-    return scene.insider.commit()
+def _commit(session: ClientSession) -> bytes:
+    return session.insider.commit()
 
 
 def dh_commit(file: FileBuilder) -> None:
@@ -39,7 +39,7 @@ def dh_commit(file: FileBuilder) -> None:
             "commit",
             "the policy forbids its version",
             shows,
-            lambda scene: scene.give(_commit(scene)),
+            lambda session: session.give(_commit(session)),
             reaction="ignored",
             flags="Policy",
         )
@@ -184,22 +184,25 @@ def _commits(file: FileBuilder, version: int) -> None:
     shows = f"{form} COMMIT-FORM-3 COMMIT-FORM-6 COMMIT-NONE-1 COMMIT-NONE-2 STATE-AUTH-1 {answer}"
     shows += " STATE-AUTH-3 DHKEY-FORM-3 DHKEY-FORM-6"
     group = file.plays(
-        f"v{version}", "Commits received in NONE.", version=version, sequel=lambda scene: scene.give(_commit(scene))
+        f"v{version}",
+        "Commits received in NONE.",
+        version=version,
+        sequel=lambda session: session.give(_commit(session)),
     )
-    group.play("good", "answered with a D-H Key", shows, lambda scene: scene.give(_commit(scene)))
+    group.play("good", "answered with a D-H Key", shows, lambda session: session.give(_commit(session)))
     if version == 3:
         group.play(
             "receiver",
             "with the receiver's tag",
             f"{shows} COMMIT-FORM-5",
-            lambda scene: scene.give(scene.insider.commit(receiver=scene.insider.target_tag)),
+            lambda session: session.give(session.insider.commit(receiver=session.insider.target_tag)),
         )
     for name, content in {"empty": b"", "one-byte": b"x", "long": bytes(2000)}.items():
         group.play(
             f"encrypted-{name}",
             "what is encrypted can't be looked at yet",
             shows,
-            bound(content, lambda scene, content: scene.give(scene.insider.commit(gxmpi=content))),
+            bound(content, lambda session, content: session.give(session.insider.commit(gxmpi=content))),
         )
     refused = "COMMIT-BAD-1"
     for size in (0, 1, 20, 31, 33, 64):
@@ -207,7 +210,7 @@ def _commits(file: FileBuilder, version: int) -> None:
             f"hash-size-{size}",
             f"a hash of {size} bytes",
             f"COMMIT-HASH-2 {refused}",
-            bound(size, lambda scene, size: scene.give(scene.insider.commit(hashed=bytes(size)))),
+            bound(size, lambda session, size: session.give(session.insider.commit(hashed=bytes(size)))),
             reaction="ignored",
             flags="FieldSize",
         )
@@ -224,8 +227,10 @@ def _commits(file: FileBuilder, version: int) -> None:
                 bound2(
                     field,
                     said,
-                    lambda scene, field, said: scene.give(
-                        changed(_commit(scene), lambda one: one.with_raw(field, said.to_bytes(4) + one.raw(field)[4:]))
+                    lambda session, field, said: session.give(
+                        changed(
+                            _commit(session), lambda one: one.with_raw(field, said.to_bytes(4) + one.raw(field)[4:])
+                        )
                     ),
                 ),
                 reaction="ignored",
@@ -236,29 +241,29 @@ def _commits(file: FileBuilder, version: int) -> None:
 def _commit_states(file: FileBuilder, version: int) -> None:
     """Commits where a handshake is under way, and in ENCRYPTED."""
 
-    def other(scene: Scene) -> bytes:
+    def other(session: ClientSession) -> bytes:
         """A commit to another value."""
-        scene.insider.x, scene.insider.r = int.from_bytes(exponent(90)), random("another r", 16)
-        return scene.insider.commit()
+        session.insider.x, session.insider.r = int.from_bytes(exponent(90)), random("another r", 16)
+        return session.insider.commit()
 
     waiting = file.plays(
         f"v{version}-awaiting-revealsig",
         "Commits received in AWAITING_REVEALSIG.",
-        lambda scene: scene.commit(),
+        lambda session: session.commit(),
         version=version,
     )
     shows = "COMMIT-REVEALSIG-1 COMMIT-REVEALSIG-2 COMMIT-REVEALSIG-3"
-    waiting.play("same", "the same D-H Key again", shows, lambda scene: scene.give(_commit(scene)))
+    waiting.play("same", "the same D-H Key again", shows, lambda session: session.give(_commit(session)))
     waiting.play(
         "other",
         "the same D-H Key again; the new commit takes the place of the old",
         shows,
-        lambda scene: scene.give(other(scene)),
+        lambda session: session.give(other(session)),
     )
 
-    def completes(scene: Scene) -> None:
-        scene.give(other(scene))
-        scene.give(scene.handshake.reveal_signature())
+    def completes(session: ClientSession) -> None:
+        session.give(other(session))
+        session.give(session.handshake.reveal_signature())
 
     waiting.play(
         "other-completes",
@@ -267,10 +272,10 @@ def _commit_states(file: FileBuilder, version: int) -> None:
         completes,
     )
 
-    def old(scene: Scene) -> None:
-        reveal = scene.handshake.reveal_signature()
-        scene.give(other(scene))
-        scene.give(reveal)
+    def old(session: ClientSession) -> None:
+        reveal = session.handshake.reveal_signature()
+        session.give(other(session))
+        session.give(reveal)
 
     waiting.play(
         "other-then-old",
@@ -285,32 +290,35 @@ def _commit_states(file: FileBuilder, version: int) -> None:
             f"hash-size-{size}",
             "a malformed commit changes nothing",
             "COMMIT-BAD-1 COMMIT-HASH-2",
-            bound(size, lambda scene, size: scene.give(scene.insider.commit(hashed=bytes(size)))),
+            bound(size, lambda session, size: session.give(session.insider.commit(hashed=bytes(size)))),
             reaction="ignored",
             flags="FieldSize",
         )
     sig = file.plays(
-        f"v{version}-awaiting-sig", "Commits received in AWAITING_SIG.", lambda scene: scene.reveal(), version=version
+        f"v{version}-awaiting-sig",
+        "Commits received in AWAITING_SIG.",
+        lambda session: session.reveal(),
+        version=version,
     )
     sig.play(
         "good",
         "answered with a new D-H Key",
         "COMMIT-SIG-1 COMMIT-SIG-2 AKE-FRESH-1",
-        lambda scene: scene.give(_commit(scene)),
+        lambda session: session.give(_commit(session)),
     )
     live = file.plays(
-        f"v{version}-encrypted", "Commits received in ENCRYPTED.", lambda scene: scene.begin(), version=version
+        f"v{version}-encrypted", "Commits received in ENCRYPTED.", lambda session: session.begin(), version=version
     )
     live.play(
         "good",
         "a new handshake begins; the session stays",
         "COMMIT-LIVE-1 AKE-FRESH-1",
-        lambda scene: scene.give(_commit(scene)),
+        lambda session: session.give(_commit(session)),
     )
 
-    def meanwhile(scene: Scene) -> None:
-        scene.give(_commit(scene))
-        scene.hear(b"still here")
+    def meanwhile(session: ClientSession) -> None:
+        session.give(_commit(session))
+        session.hear(b"still here")
 
     live.play(
         "meanwhile",
@@ -322,7 +330,7 @@ def _commit_states(file: FileBuilder, version: int) -> None:
         "malformed",
         "a malformed commit changes nothing",
         "COMMIT-BAD-1 COMMIT-HASH-2",
-        lambda scene: scene.give(scene.insider.commit(hashed=b"")),
+        lambda session: session.give(session.insider.commit(hashed=b"")),
         reaction="ignored",
         flags="FieldSize",
     )
@@ -334,17 +342,17 @@ def _collisions(file: FileBuilder) -> None:
         group = file.plays(
             f"v{version}-awaiting-dhkey",
             "Commits received in AWAITING_DHKEY.",
-            lambda scene: scene.query(),
+            lambda session: session.query(),
             version=version,
         )
         lost = "COMMIT-DHKEY-1 COMMIT-DHKEY-5 COMMIT-DHKEY-6"
         won = "COMMIT-DHKEY-1 COMMIT-DHKEY-2 COMMIT-DHKEY-3 COMMIT-DHKEY-4 COMMIT-DHKEY-8"
 
-        def hashed(scene: Scene) -> int:
-            return int.from_bytes(wire.parse(scene.memory[Kind.DH_COMMIT]).data("hashed_gx"))
+        def hashed(session: ClientSession) -> int:
+            return int.from_bytes(wire.parse(session.memory[Kind.DH_COMMIT]).data("hashed_gx"))
 
         def with_hash(value: Callable[[int], int]) -> Act:
-            return lambda scene: scene.give(scene.insider.commit(hashed=value(hashed(scene)).to_bytes(32)))
+            return lambda session: session.give(session.insider.commit(hashed=value(hashed(session)).to_bytes(32)))
 
         higher: Mapping[str, Callable[[int], int]] = {
             "higher-1": lambda own: own + 1,
@@ -380,15 +388,15 @@ def _collisions(file: FileBuilder) -> None:
             "malformed",
             "a malformed commit changes nothing",
             "COMMIT-BAD-1 COMMIT-HASH-2",
-            lambda scene: scene.give(scene.insider.commit(hashed=bytes(33))),
+            lambda session: session.give(session.insider.commit(hashed=bytes(33))),
             reaction="ignored",
             flags="FieldSize",
         )
 
-        def completes(scene: Scene) -> None:
-            scene.give(scene.insider.commit(hashed=bytes(32)))
-            scene.handshake.dh_key()
-            scene.give(scene.signature())
+        def completes(session: ClientSession) -> None:
+            session.give(session.insider.commit(hashed=bytes(32)))
+            session.handshake.dh_key()
+            session.give(session.signature())
 
         group.play(
             "lower-completes",

@@ -8,7 +8,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, Scene
+from otterproof.harness.vectorgen.client_session import ALLOW, ClientSession
 from otterproof.harness.vectorgen.kinds.derive import LIMITS, OUTSIDE, PUBLIC_ZEROS, PUBLIC_ZEROS_2, exponent
 from otterproof.harness.vectorgen.kinds.mutations import changed, cuts, ends, longer, versions_and_types
 from otterproof.harness.vectorgen.play_builder import Act, bound, gives, nothing
@@ -17,8 +17,8 @@ from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import Policy
 
 
-def _dh_key(scene: Scene) -> bytes:
-    return scene.insider.dh_key()
+def _dh_key(session: ClientSession) -> bytes:
+    return session.insider.dh_key()
 
 
 def dh_key(file: FileBuilder) -> None:
@@ -32,21 +32,21 @@ def _keys(file: FileBuilder, version: int) -> None:
     group = file.plays(
         f"v{version}",
         "D-H Keys received in AWAITING_DHKEY.",
-        lambda scene: scene.query(),
+        lambda session: session.query(),
         version=version,
-        sequel=lambda scene: scene.give(_dh_key(scene)),
+        sequel=lambda session: session.give(_dh_key(session)),
     )
     form = "DHKEY-FORM-1" if version == 2 else "DHKEY-FORM-2"
     answer = "REVEAL-FORM-1" if version == 2 else "REVEAL-FORM-2 REVEAL-FORM-4 REVEAL-FORM-5 INSTANCE-REPLY-2"
     shows = f"{form} DHKEY-FORM-3 DHKEY-FORM-6 DHKEY-DHKEY-1 DHKEY-DHKEY-2 STATE-AUTH-4 {answer}"
     shows += " REVEAL-FORM-3 REVEAL-FORM-8 AKE-OUTLINE-3"
-    group.play("good", "answered with a Reveal Signature", shows, lambda scene: scene.give(_dh_key(scene)))
+    group.play("good", "answered with a Reveal Signature", shows, lambda session: session.give(_dh_key(session)))
     for name, value in LIMITS.items():
         group.play(
             f"limit-{name}",
             f"g^y is {name}",
             f"{shows} AKE-VALID-3",
-            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            bound(value, lambda session, value: session.give(session.insider.dh_key(value))),
             flags="GroupElement",
         )
     for number in (*PUBLIC_ZEROS, *PUBLIC_ZEROS_2):
@@ -55,7 +55,7 @@ def _keys(file: FileBuilder, version: int) -> None:
             f"public-zeros-{number}",
             "g^y begins with zero bytes: its MPI is shorter",
             shows,
-            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            bound(value, lambda session, value: session.give(session.insider.dh_key(value))),
             flags="SecretZeros",
         )
     for name, value in OUTSIDE.items():
@@ -63,7 +63,7 @@ def _keys(file: FileBuilder, version: int) -> None:
             f"outside-{name}",
             f"g^y is {name}",
             "AKE-VALID-1 AKE-VALID-4",
-            bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            bound(value, lambda session, value: session.give(session.insider.dh_key(value))),
             reaction="ignored",
             flags="GroupElement",
         )
@@ -79,9 +79,9 @@ def _keys(file: FileBuilder, version: int) -> None:
             "TYPES-MPI-2 TYPES-MPI-5",
             bound(
                 zeros,
-                lambda scene, zeros: scene.give(
+                lambda session, zeros: session.give(
                     changed(
-                        _dh_key(scene),
+                        _dh_key(session),
                         lambda one: one.with_raw(
                             "gy", (len(one.raw("gy")) - 4 + zeros).to_bytes(4) + bytes(zeros) + one.raw("gy")[4:]
                         ),
@@ -103,8 +103,8 @@ def _keys(file: FileBuilder, version: int) -> None:
             f"TYPES-DATA-3 TYPES-DATA-2 {refused}",
             bound(
                 said,
-                lambda scene, said: scene.give(
-                    changed(_dh_key(scene), lambda one: one.with_raw("gy", said.to_bytes(4) + one.raw("gy")[4:]))
+                lambda session, said: session.give(
+                    changed(_dh_key(session), lambda one: one.with_raw("gy", said.to_bytes(4) + one.raw("gy")[4:]))
                 ),
             ),
             reaction="ignored",
@@ -114,7 +114,7 @@ def _keys(file: FileBuilder, version: int) -> None:
         both = file.plays(
             "v3-answered-in-v2",
             "A version 2 D-H Key for a version 3 commit.",
-            lambda scene: scene.query(),
+            lambda session: session.query(),
             policy=ALLOW[2] | ALLOW[3],
         )
         body = wire.parse(Insider(published_key("mallory"), 0x1A1A, version=2, seed=b"other").dh_key())
@@ -130,24 +130,30 @@ def _keys(file: FileBuilder, version: int) -> None:
 
 def _key_states(file: FileBuilder, version: int) -> None:
     sig = file.plays(
-        f"v{version}-awaiting-sig", "D-H Keys received in AWAITING_SIG.", lambda scene: scene.reveal(), version=version
+        f"v{version}-awaiting-sig",
+        "D-H Keys received in AWAITING_SIG.",
+        lambda session: session.reveal(),
+        version=version,
     )
     sig.play(
-        "same", "the same one: the same Reveal Signature again", "DHKEY-SIG-1", lambda scene: scene.give(_dh_key(scene))
+        "same",
+        "the same one: the same Reveal Signature again",
+        "DHKEY-SIG-1",
+        lambda session: session.give(_dh_key(session)),
     )
     for name, number in {"other": 12345, "p-less-2": DH_PRIME - 2, "2": 2, "0": 0}.items():
         sig.play(
             f"other-{name}",
             "another one is ignored",
             "DHKEY-SIG-2",
-            bound(number, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+            bound(number, lambda session, value: session.give(session.insider.dh_key(value))),
             reaction="ignored",
             flags="State",
         )
     reaches: Mapping[str, tuple[str, str, Act]] = {
         "none": ("NONE", "DHKEY-NONE-1", nothing),
-        "awaiting-revealsig": ("AWAITING_REVEALSIG", "DHKEY-REVEALSIG-1", lambda scene: scene.commit()),
-        "encrypted": ("ENCRYPTED, no handshake under way", "DHKEY-NONE-1", lambda scene: scene.begin()),
+        "awaiting-revealsig": ("AWAITING_REVEALSIG", "DHKEY-REVEALSIG-1", lambda session: session.commit()),
+        "encrypted": ("ENCRYPTED, no handshake under way", "DHKEY-NONE-1", lambda session: session.begin()),
     }
     for name, (state, shows, reach) in reaches.items():
         group = file.plays(f"v{version}-{name}", f"D-H Keys received in {state}.", reach, version=version)
@@ -157,14 +163,14 @@ def _key_states(file: FileBuilder, version: int) -> None:
                 key,
                 "it is not waited for",
                 shows,
-                bound(value, lambda scene, value: scene.give(scene.insider.dh_key(value))),
+                bound(value, lambda session, value: session.give(session.insider.dh_key(value))),
                 reaction="ignored",
                 flags="State",
             )
 
-    def forbid(scene: Scene) -> None:
-        scene.query()
-        scene.do("set_policy", policy=ALLOW[5 - version] | Policy.NONE)
+    def forbid(session: ClientSession) -> None:
+        session.query()
+        session.do("set_policy", policy=ALLOW[5 - version] | Policy.NONE)
 
     group = file.plays(
         f"v{version}-not-allowed", f"Version {version} is not allowed any more.", forbid, version=version
@@ -174,7 +180,7 @@ def _key_states(file: FileBuilder, version: int) -> None:
         "good",
         "the policy forbids its version",
         shows,
-        lambda scene: scene.give(_dh_key(scene)),
+        lambda session: session.give(_dh_key(session)),
         reaction="ignored",
         flags="Policy",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid
-from otterproof.harness.vectorgen.client_scene import ALLOW, ended
+from otterproof.harness.vectorgen.client_session import ALLOW, ended
 from otterproof.harness.vectorgen.play_builder import Act, Plays, gives, hears, nothing
 from otterproof.implementations.contract import Policy
 
@@ -32,7 +32,7 @@ _NO_ERRORS: Mapping[str, bytes] = {
 
 def error_messages(file: FileBuilder) -> None:
     """Error Messages in each message state, with and without the policy to answer."""
-    reaches: Mapping[str, Act] = {"plaintext": nothing, "encrypted": lambda scene: scene.begin(), "finished": ended}
+    reaches: Mapping[str, Act] = {"plaintext": nothing, "encrypted": lambda session: session.begin(), "finished": ended}
     for version in (2, 3):
         for state, reach in reaches.items():
             for starts in (False, True):

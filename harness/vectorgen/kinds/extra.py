@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterproof.harness.vectorgen.builder import FileBuilder
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.kinds.data_states import encrypted, talked
 from otterproof.harness.vectorgen.play_builder import does, hears
 from otterproof.harness.wire.layers import tlv
@@ -94,7 +94,7 @@ def extra_key(file: FileBuilder) -> None:
         )
 
 
-def _late(scene: Scene) -> None:
+def _late(session: ClientSession) -> None:
     """The second message of a run comes under keys that the first has made the previous ones."""
-    scene.hear(b"now")
-    scene.hear(b"", tlvs=[tlv(8, b"\0\0\0\1late")])
+    session.hear(b"now")
+    session.hear(b"", tlvs=[tlv(8, b"\0\0\0\1late")])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, BOTH, PEER_TAG, TAG
+from otterproof.harness.vectorgen.client_session import ALLOW, BOTH, PEER_TAG, TAG
 from otterproof.harness.vectorgen.kinds.samples import worked_example
 from otterproof.harness.vectorgen.play_builder import Act, does, gives
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, fragment
@@ -428,7 +428,7 @@ def _sent(file: FileBuilder, version: int) -> None:
             max_message_size=size,
         )
         group.play("dh-commit", "a D-H Commit", shows, gives(b"?OTRv%d?" % version))
-        group.play("dh-key", "a D-H Key", shows, lambda scene: scene.give(scene.insider.commit()))
+        group.play("dh-key", "a D-H Key", shows, lambda session: session.give(session.insider.commit()))
         group.play("query", "a query is not fragmented", "FRAGMENT-SEND-1", does("start"))
         group.play("text", "text in the clear is not fragmented", "FRAGMENT-SEND-1", does("send", text=b"x" * 400))
     group = file.plays(
@@ -446,5 +446,5 @@ def _sent(file: FileBuilder, version: int) -> None:
         )
 
 
-def _committed(version: int, size: int) -> Act:
-    return lambda scene: [scene.give(one) for one in fragment(scene.insider.commit(), size, version, (PEER_TAG, TAG))]
+def _committed(version: int, size: int, tags: tuple[int, int] = (PEER_TAG, TAG)) -> Act:
+    return lambda session: [session.give(one) for one in fragment(session.insider.commit(), size, version, tags)]

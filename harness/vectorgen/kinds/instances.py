@@ -8,7 +8,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import BOTH, TAG, Scene
+from otterproof.harness.vectorgen.client_session import BOTH, TAG, ClientSession
 from otterproof.harness.vectorgen.kinds.mutations import changed
 from otterproof.harness.vectorgen.play_builder import Act, Plays, bound, does, gives, hears, nothing
 from otterproof.implementations.contract import MAX_INSTANCES
@@ -20,17 +20,17 @@ _SMALL = (1, 0x7F, 0xFF)
 _FOREIGN = (0x100, TAG - 1, TAG + 1, TAG << 8, TAG | 0x80000000, 0xFFFFFFFF)
 
 #: Message -> how the state is reached in which it is waited for, how it is made, what it sends, what it shows.
-_MESSAGES: Mapping[str, tuple[Act, Callable[[Scene], bytes], tuple[str, ...], tuple[bytes, ...]]] = {
-    "dh-commit": (nothing, lambda scene: scene.insider.commit(), ("dh_key",), ()),
-    "dh-key": (Scene.query, lambda scene: scene.insider.dh_key(), ("reveal_signature",), ()),
+_MESSAGES: Mapping[str, tuple[Act, Callable[[ClientSession], bytes], tuple[str, ...], tuple[bytes, ...]]] = {
+    "dh-commit": (nothing, lambda session: session.insider.commit(), ("dh_key",), ()),
+    "dh-key": (ClientSession.query, lambda session: session.insider.dh_key(), ("reveal_signature",), ()),
     "reveal-signature": (
-        Scene.commit,
-        lambda scene: scene.handshake.reveal_signature(),
+        ClientSession.commit,
+        lambda session: session.handshake.reveal_signature(),
         ("signature",),
         (),
     ),
-    "signature": (Scene.reveal, lambda scene: scene.signature(), (), ()),
-    "data": (Scene.begin, lambda scene: scene.insider.data(b"hello"), (), (b"hello",)),
+    "signature": (ClientSession.reveal, lambda session: session.signature(), (), ()),
+    "data": (ClientSession.begin, lambda session: session.insider.data(b"hello"), (), (b"hello",)),
 }
 
 
@@ -41,7 +41,7 @@ def instance_tags(file: FileBuilder) -> None:
             f"v3-{name}",
             f"Tags of a {name} message that is waited for.",
             reach,
-            sequel=lambda scene, make=make: scene.give(make(scene)),  # type: ignore[misc]
+            sequel=lambda session, make=make: session.give(make(session)),  # type: ignore[misc]
         )
         _tags(group, name, make, sends, shows)
     for tag in (0x100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
@@ -58,17 +58,17 @@ def instance_tags(file: FileBuilder) -> None:
             "answer",
             "our D-H Key has both tags",
             f"{words} INSTANCE-REPLY-1",
-            lambda scene: scene.give(scene.insider.commit()),
+            lambda session: session.give(session.insider.commit()),
             flags="Tags",
         )
         own.play(
-            "handshake", "a whole handshake", f"{words} INSTANCE-REPLY-2", lambda scene: scene.begin(), flags="Tags"
+            "handshake", "a whole handshake", f"{words} INSTANCE-REPLY-2", lambda session: session.begin(), flags="Tags"
         )
         own.play(
             "bound",
             "a commit that names us",
             words,
-            lambda scene: scene.give(scene.insider.commit(receiver=scene.insider.target_tag)),
+            lambda session: session.give(session.insider.commit(receiver=session.insider.target_tag)),
             flags="Tags",
         )
     _drawn(file)
@@ -77,12 +77,12 @@ def instance_tags(file: FileBuilder) -> None:
 
 
 def _tags(
-    group: Plays, name: str, make: Callable[[Scene], bytes], sends: tuple[str, ...], shows: tuple[bytes, ...]
+    group: Plays, name: str, make: Callable[[ClientSession], bytes], sends: tuple[str, ...], shows: tuple[bytes, ...]
 ) -> None:
     def with_tag(field: str, tag: int) -> Act:
         if name == "data" and field == "receiver_tag":
-            return lambda scene: scene.give(_authenticated(scene, receiver=tag))
-        return lambda scene: scene.give(changed(make(scene), lambda one: one.with_value(field, tag)))
+            return lambda session: session.give(_authenticated(session, receiver=tag))
+        return lambda session: session.give(changed(make(session), lambda one: one.with_value(field, tag)))
 
     always = "INSTANCE-DISCARD-4 INSTANCE-DISCARD-5"
     for tag in (0, *_SMALL):
@@ -152,12 +152,12 @@ def _tags(
         )
 
 
-def _authenticated(scene: Scene, receiver: int) -> bytes:
+def _authenticated(session: ClientSession, receiver: int) -> bytes:
     """A data message with another receiver tag and a right MAC."""
-    genuine = scene.insider.target_tag
-    scene.insider.target_tag = receiver
-    made = scene.insider.data(b"hello")
-    scene.insider.target_tag = genuine
+    genuine = session.insider.target_tag
+    session.insider.target_tag = receiver
+    made = session.insider.data(b"hello")
+    session.insider.target_tag = genuine
     return made
 
 
@@ -167,20 +167,20 @@ def _drawn(file: FileBuilder) -> None:
     group.play("commit", "it is at least 0x100", "INSTANCE-OWN-2 INSTANCE-OWN-4", gives(b"?OTRv3?"), flags="Tags")
 
 
-def _client(scene: Scene, tag: int, seed: bytes) -> Insider:
+def _client(session: ClientSession, tag: int, seed: bytes) -> Insider:
     """Another client of the correspondent, with the same key."""
-    return Insider(published_key("mallory"), scene.insider.target_tag, version=3, tag=tag, seed=seed)
+    return Insider(published_key("mallory"), session.insider.target_tag, version=3, tag=tag, seed=seed)
 
 
 def _several(file: FileBuilder) -> None:
     """Several clients of one correspondent."""
 
-    def two(scene: Scene) -> None:
+    def two(session: ClientSession) -> None:
         """Sessions with two clients."""
-        scene.begin()
-        other = scene.memory["other"] = _client(scene, 0x3C3C, b"other")
-        scene.give(other.commit())
-        scene.give(other.reveal_signature(scene.sent()))
+        session.begin()
+        other = session.memory["other"] = _client(session, 0x3C3C, b"other")
+        session.give(other.commit())
+        session.give(other.reveal_signature(session.sent()))
 
     group = file.plays(
         "v3-two", "Two clients of the correspondent, each with a session.", two, sequel=hears(b"still here")
@@ -188,7 +188,10 @@ def _several(file: FileBuilder) -> None:
     multi = "INSTANCE-MULTI-1"
     group.play("hear-first", "a text from the first", multi, hears(b"hello"))
     group.play(
-        "hear-second", "a text from the second", multi, lambda scene: scene.give(scene.memory["other"].data(b"hello"))
+        "hear-second",
+        "a text from the second",
+        multi,
+        lambda session: session.give(session.memory["other"].data(b"hello")),
     )
     group.play("say-first", "a text to the first", multi, does("send", text=b"hi", instance=0x2B2B))
     group.play("say-second", "a text to the second", multi, does("send", text=b"hi", instance=0x3C3C))
@@ -203,9 +206,9 @@ def _several(file: FileBuilder) -> None:
         flags="State",
     )
 
-    def mixed(scene: Scene) -> None:
+    def mixed(session: ClientSession) -> None:
         """The first client's message with the second one's tag."""
-        scene.give(changed(scene.insider.data(b"hello"), lambda one: one.with_value("sender_tag", 0x3C3C)))
+        session.give(changed(session.insider.data(b"hello"), lambda one: one.with_value("sender_tag", 0x3C3C)))
 
     group.play(
         "mixed",
@@ -216,16 +219,16 @@ def _several(file: FileBuilder) -> None:
         flags="Tags",
     )
 
-    def asked(scene: Scene) -> None:
-        scene.query()
-        scene.memory["other"] = _client(scene, 0x3C3C, b"other")
+    def asked(session: ClientSession) -> None:
+        session.query()
+        session.memory["other"] = _client(session, 0x3C3C, b"other")
 
     answers = file.plays("v3-two-answer", "Two clients answer one D-H Commit.", asked)
     first = {"COMMIT-SHARED:first": invalid("ignored", sends=(), shows=())}
 
-    def both(scene: Scene) -> None:
-        scene.give(scene.insider.dh_key())
-        scene.give(scene.memory["other"].dh_key())
+    def both(session: ClientSession) -> None:
+        session.give(session.insider.dh_key())
+        session.give(session.memory["other"].dh_key())
 
     answers.play(
         "both",
@@ -236,9 +239,9 @@ def _several(file: FileBuilder) -> None:
         others=first,
     )
 
-    def copied(scene: Scene) -> None:
-        scene.give(scene.insider.dh_key())
-        scene.give(changed(scene.insider.dh_key(), lambda one: one.with_value("sender_tag", 0x3C3C)))
+    def copied(session: ClientSession) -> None:
+        session.give(session.insider.dh_key())
+        session.give(changed(session.insider.dh_key(), lambda one: one.with_value("sender_tag", 0x3C3C)))
 
     answers.play(
         "copied",
@@ -249,23 +252,23 @@ def _several(file: FileBuilder) -> None:
         flags="Tags",
     )
 
-    def crowd(scene: Scene) -> None:
+    def crowd(session: ClientSession) -> None:
         for number in range(MAX_INSTANCES):
-            scene.give(_client(scene, 0x1000 + number, b"crowd %d" % number).commit())
+            session.give(_client(session, 0x1000 + number, b"crowd %d" % number).commit())
 
     many = file.plays("v3-crowd", "As many clients have committed as are kept.", crowd)
     many.play(
         "one-more",
         "one more: the oldest is forgotten",
         "INSTANCE-LEARN-2",
-        lambda scene: scene.give(scene.insider.commit()),
+        lambda session: session.give(session.insider.commit()),
         flags="Tags",
     )
     many.play(
         "again",
         "one of them once more",
         "INSTANCE-LEARN-2",
-        bound(0x1003, lambda scene, tag: scene.give(_client(scene, tag, b"crowd 3").commit())),
+        bound(0x1003, lambda session, tag: session.give(_client(session, tag, b"crowd 3").commit())),
         flags="Tags",
     )
 

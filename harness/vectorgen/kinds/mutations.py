@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from otterproof.harness import wire
 from otterproof.harness.vectorgen.builder import valid
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.play_builder import Plays, bound
 from otterproof.harness.wire import Message
 
@@ -32,27 +32,29 @@ def ends(message: bytes, at_end: int) -> list[int]:
     return sorted(size for size in found if 0 <= size < len(parsed.body))
 
 
-def cuts(group: Plays, make: Callable[[Scene], bytes], sizes: list[int], shows: str, reaction: str = "ignored") -> None:
+def cuts(
+    group: Plays, make: Callable[[ClientSession], bytes], sizes: list[int], shows: str, reaction: str = "ignored"
+) -> None:
     """A message cut short at several places."""
     for size in sizes:
         group.play(
             f"cut-{size}",
             f"cut short after {size} bytes",
             f"ARMOUR-PARSE-6 TYPES-DATA-2{' ARMOUR-PARSE-2' if size < 3 else ''} {shows}".strip(),
-            bound(size, lambda scene, size: scene.give(cut(make(scene), size))),
+            bound(size, lambda session, size: session.give(cut(make(session), size))),
             reaction=reaction,
             flags="CutShort",
         )
 
 
-def longer(group: Plays, make: Callable[[Scene], bytes], shows: str, sends: tuple[str, ...]) -> None:
+def longer(group: Plays, make: Callable[[ClientSession], bytes], shows: str, sends: tuple[str, ...]) -> None:
     """A message with bytes after its last field. sends: what goes out where it is accepted all the same."""
     for more in (1, 4, 20):
         group.play(
             f"more-{more}",
             f"{more} bytes follow the last field",
             f"ARMOUR-PARSE-7 {shows}",
-            bound(more, lambda scene, more: scene.give(wire.armour(wire.parse(make(scene)).body + bytes(more)))),
+            bound(more, lambda session, more: session.give(wire.armour(wire.parse(make(session)).body + bytes(more)))),
             reaction="ignored",
             flags="TrailingBytes",
             ours="ARMOUR-TRAILING:reject",
@@ -60,7 +62,7 @@ def longer(group: Plays, make: Callable[[Scene], bytes], shows: str, sends: tupl
         )
 
 
-def versions_and_types(group: Plays, make: Callable[[Scene], bytes], version: int) -> None:
+def versions_and_types(group: Plays, make: Callable[[ClientSession], bytes], version: int) -> None:
     """The same message under another version or type."""
     for other in (0, 1, 4, 5, 0x100 * version, 0xFFFF):
         group.play(
@@ -69,7 +71,9 @@ def versions_and_types(group: Plays, make: Callable[[Scene], bytes], version: in
             "ARMOUR-PARSE-4 ARMOUR-PARSE-3",
             bound(
                 other,
-                lambda scene, other: scene.give(changed(make(scene), lambda one: one.with_value("version", other))),
+                lambda session, other: session.give(
+                    changed(make(session), lambda one: one.with_value("version", other))
+                ),
             ),
             reaction="ignored",
             flags="Header",
@@ -79,7 +83,10 @@ def versions_and_types(group: Plays, make: Callable[[Scene], bytes], version: in
             f"type-{kind:02x}",
             f"the type is {kind:#04x}",
             "ARMOUR-PARSE-5 ARMOUR-PARSE-3",
-            bound(kind, lambda scene, kind: scene.give(changed(make(scene), lambda one: one.with_value("type", kind)))),
+            bound(
+                kind,
+                lambda session, kind: session.give(changed(make(session), lambda one: one.with_value("type", kind))),
+            ),
             reaction="ignored",
             flags="Header",
         )

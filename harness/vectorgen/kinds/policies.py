@@ -5,7 +5,7 @@ from __future__ import annotations
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, Scene, ended
+from otterproof.harness.vectorgen.client_session import ALLOW, ClientSession, ended
 from otterproof.harness.vectorgen.play_builder import Act, does, gives, nothing
 from otterproof.implementations.contract import RECENT, Policy
 
@@ -51,10 +51,10 @@ def _states(file: FileBuilder, version: int) -> None:
         "send-two",
         "two texts are stored",
         "USER-SEND-1 POLICY-REQUIRE-1",
-        lambda scene: (scene.do("send", text=b"one"), scene.do("send", text=b"two")),
+        lambda session: (session.do("send", text=b"one"), session.do("send", text=b"two")),
     )
     required.play("receive", "a text is shown with a warning", "STATE-CLEAR-2", gives(b"hello"))
-    live = file.plays(f"v{version}-encrypted", "ENCRYPTED.", lambda scene: scene.begin(), version=version)
+    live = file.plays(f"v{version}-encrypted", "ENCRYPTED.", lambda session: session.begin(), version=version)
     live.play("send", "a Data Message", "STATE-ENCRYPTED-1 USER-SEND-6 STATE-SECRECY-1", does("send", text=b"hello"))
     live.play(
         "receive",
@@ -64,14 +64,14 @@ def _states(file: FileBuilder, version: int) -> None:
     )
     live.play("start", "a query, in the clear; the session stays", "USER-START-1 USER-START-2", does("start"))
 
-    def meanwhile(scene: Scene) -> None:
-        scene.commit()
-        scene.do("send", text=b"still secret")
+    def meanwhile(session: ClientSession) -> None:
+        session.commit()
+        session.do("send", text=b"still secret")
 
     live.play(
         "handshake-send", "a text in the midst of a new handshake", "STATE-ENCRYPTED-3 STATE-SECRECY-1", meanwhile
     )
-    forbid = lambda scene: (scene.do("set_policy", policy=Policy.NONE), scene.do("send", text=b"still secret"))  # noqa: E731
+    forbid = lambda session: (session.do("set_policy", policy=Policy.NONE), session.do("send", text=b"still secret"))  # noqa: E731
     live.play(
         "forbidden-send",
         "the policy forbids everything now: the session goes on",
@@ -95,7 +95,7 @@ def _states(file: FileBuilder, version: int) -> None:
         "end-send",
         "and then texts go out in the clear",
         "USER-END-4 STATE-PLAINTEXT-2",
-        lambda scene: (scene.do("end"), scene.do("send", text=b"hello")),
+        lambda session: (session.do("end"), session.do("send", text=b"hello")),
     )
     finished.play("start", "a query", "USER-START-1", does("start"))
 
@@ -105,7 +105,7 @@ def _stored(file: FileBuilder, version: int) -> None:
     policy = ALLOW[version] | Policy.REQUIRE_ENCRYPTION
 
     def typed(*texts: bytes) -> Act:
-        return lambda scene: [scene.do("send", text=text) for text in texts]
+        return lambda session: [session.do("send", text=text) for text in texts]
 
     shows = "USER-STORED-1 USER-STORED-2 POLICY-REQUIRE-1"
     one = file.plays(f"v{version}-stored", "A text waits.", typed(b"wait"), version=version, policy=policy)
@@ -113,22 +113,22 @@ def _stored(file: FileBuilder, version: int) -> None:
         "begun",
         "it goes out after the Signature Message",
         f"{shows} REVEAL-ACCEPT-5",
-        lambda scene: scene.begin(),
+        lambda session: session.begin(),
         flags="Unsent",
     )
     one.play(
         "answered",
         "it goes out when the Signature Message has come",
         f"{shows} SIG-ACCEPT-4",
-        lambda scene: scene.answer(),
+        lambda session: session.answer(),
         flags="Unsent",
     )
 
     def at(now: int) -> Act:
-        def act(scene: Scene) -> None:
-            scene.commit()
-            scene.time(now)
-            scene.give(scene.handshake.reveal_signature())
+        def act(session: ClientSession) -> None:
+            session.commit()
+            session.time(now)
+            session.give(session.handshake.reveal_signature())
 
         return act
 
@@ -146,9 +146,9 @@ def _stored(file: FileBuilder, version: int) -> None:
         others=late,
     )
 
-    def twice(scene: Scene) -> None:
-        scene.begin()
-        scene.begin()
+    def twice(session: ClientSession) -> None:
+        session.begin()
+        session.begin()
 
     one.play(
         "once",
@@ -173,15 +173,15 @@ def _stored(file: FileBuilder, version: int) -> None:
         "begun",
         "both go out, in order",
         shows,
-        lambda scene: scene.begin(),
+        lambda session: session.begin(),
         flags="Unsent",
         ours="USER-STORED-COUNT:all",
         others={"USER-STORED-COUNT:last": valid(sends=("signature", "data"), shows=())},
     )
 
-    def left(scene: Scene) -> None:
-        ended(scene)
-        scene.do("send", text=b"wait")
+    def left(session: ClientSession) -> None:
+        ended(session)
+        session.do("send", text=b"wait")
 
     finished = file.plays(
         f"v{version}-stored-finished", "A text that was typed in FINISHED waits.", left, version=version
@@ -190,13 +190,13 @@ def _stored(file: FileBuilder, version: int) -> None:
         "same",
         "a handshake with the same correspondent",
         "USER-STORED-1 USER-SEND-9 STATE-FINISHED-3",
-        lambda scene: scene.begin(),
+        lambda session: session.begin(),
         flags="Unsent",
     )
 
-    def stranger(scene: Scene) -> None:
-        scene.insider.key = published_key("carol")
-        scene.begin()
+    def stranger(session: ClientSession) -> None:
+        session.insider.key = published_key("carol")
+        session.begin()
 
     finished.play(
         "stranger",
@@ -208,9 +208,9 @@ def _stored(file: FileBuilder, version: int) -> None:
         others={"USER-STORED-KEY:any": valid(sends=("signature", "data"), shows=())},
     )
 
-    def reflected(scene: Scene) -> None:
-        scene.insider.key = published_key("alice")
-        scene.begin()
+    def reflected(session: ClientSession) -> None:
+        session.insider.key = published_key("alice")
+        session.begin()
 
     own = file.plays(f"v{version}-own-key", "A correspondent with our own long-term key.", version=version)
     own.play(
@@ -227,7 +227,7 @@ def _ends(file: FileBuilder, version: int) -> None:
     live = file.plays(
         f"v{version}-end",
         "The user ends the session.",
-        lambda scene: (scene.begin(), scene.hear(b"hi"), scene.say()),
+        lambda session: (session.begin(), session.hear(b"hi"), session.say()),
         version=version,
     )
     live.play(
@@ -242,7 +242,7 @@ def _ends(file: FileBuilder, version: int) -> None:
         "end-hear",
         "messages under the old keys are not read any more",
         "USER-END-5 DATA-RECV-8",
-        lambda scene: (scene.do("end"), scene.hear(b"hello")),
+        lambda session: (session.do("end"), session.hear(b"hello")),
         reaction="error_message",
         flags="State",
         ours="DATA-UNREADABLE-REPLY:reply",
@@ -252,9 +252,11 @@ def _ends(file: FileBuilder, version: int) -> None:
         "end-send",
         "texts go out in the clear",
         "STATE-PLAINTEXT-2 STATE-PLAINTEXT-3",
-        lambda scene: (scene.do("end"), scene.do("send", text=b"hello")),
+        lambda session: (session.do("end"), session.do("send", text=b"hello")),
     )
-    live.play("end-end", "a second end does nothing", "USER-END-1", lambda scene: (scene.do("end"), scene.do("end")))
+    live.play(
+        "end-end", "a second end does nothing", "USER-END-1", lambda session: (session.do("end"), session.do("end"))
+    )
 
 
 def _off(file: FileBuilder) -> None:

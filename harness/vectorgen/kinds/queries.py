@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import POLICIES, ended, policy_of
+from otterproof.harness.vectorgen.client_session import POLICIES, ended, policy_of
 from otterproof.harness.vectorgen.play_builder import Act, does, gives
 from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import Policy
@@ -155,10 +155,10 @@ def _states(file: FileBuilder, version: int) -> None:
     """A query in each message and authentication state."""
     asked = b"?OTRv%d?" % version
     reaches: Mapping[str, tuple[str, Act]] = {
-        "awaiting-dhkey": ("AWAITING_DHKEY", lambda scene: scene.query()),
-        "awaiting-revealsig": ("AWAITING_REVEALSIG", lambda scene: scene.commit()),
-        "awaiting-sig": ("AWAITING_SIG", lambda scene: scene.reveal()),
-        "encrypted": ("ENCRYPTED", lambda scene: scene.begin()),
+        "awaiting-dhkey": ("AWAITING_DHKEY", lambda session: session.query()),
+        "awaiting-revealsig": ("AWAITING_REVEALSIG", lambda session: session.commit()),
+        "awaiting-sig": ("AWAITING_SIG", lambda session: session.reveal()),
+        "encrypted": ("ENCRYPTED", lambda session: session.begin()),
         "finished": ("FINISHED", ended),
     }
     for name, (state, reach) in reaches.items():
@@ -180,7 +180,7 @@ def _states(file: FileBuilder, version: int) -> None:
             "many",
             "three in a row leave one handshake",
             f"{shows} QUERY-FLOOD-2",
-            lambda scene: [scene.give(asked) for _ in range(3)],
+            lambda session: [session.give(asked) for _ in range(3)],
         )
         other = b"?OTRv%d?" % (5 - version)
         group.play("other-version", "it offers no version that is allowed", "QUERY-ANSWER-6", gives(other))

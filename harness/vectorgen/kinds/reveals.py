@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from otterproof.harness import wire
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, valid
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.conversation import ALICE, BOB, Talk
 from otterproof.harness.vectorgen.play_builder import Act, Plays, bound, does, hears
 from otterproof.harness.wire import crypto
@@ -24,11 +24,11 @@ def mac_keys(file: FileBuilder) -> None:
 
 
 def _rounds(count: int) -> Act:
-    def act(scene: Scene) -> None:
-        scene.begin()
+    def act(session: ClientSession) -> None:
+        session.begin()
         for number in range(count):
-            scene.hear(b"hear %d" % number)
-            scene.say(b"say %d" % number)
+            session.hear(b"hear %d" % number)
+            session.say(b"say %d" % number)
 
     return act
 
@@ -57,21 +57,21 @@ def _steps(file: FileBuilder, version: int) -> None:
             "hear-say",
             "what was collected goes out with the next message",
             shows,
-            lambda scene: (scene.hear(b"hello"), scene.do("send", text=b"hi")),
+            lambda session: (session.hear(b"hello"), session.do("send", text=b"hi")),
             flags="MacKeys",
         )
         group.play(
             "hear-say-say",
             "once",
             f"{shows} MACREVEAL-WHEN-5",
-            lambda scene: (scene.hear(b"hello"), scene.do("send", text=b"hi"), scene.do("send", text=b"again")),
+            lambda session: (session.hear(b"hello"), session.do("send", text=b"hi"), session.do("send", text=b"again")),
             flags="MacKeys",
         )
         group.play(
             "hear-hear-say",
             "two texts under the same keys",
             shows,
-            lambda scene: (scene.hear(b"one"), scene.hear(b"two"), scene.do("send", text=b"hi")),
+            lambda session: (session.hear(b"one"), session.hear(b"two"), session.do("send", text=b"hi")),
             flags="MacKeys",
         )
         group.play(
@@ -81,14 +81,14 @@ def _steps(file: FileBuilder, version: int) -> None:
             "say-say",
             "nor with a second message",
             "MACREVEAL-WHEN-4 MACREVEAL-WHEN-5",
-            lambda scene: (scene.do("send", text=b"hi"), scene.do("send", text=b"again")),
+            lambda session: (session.do("send", text=b"hi"), session.do("send", text=b"again")),
             flags="MacKeys",
         )
         group.play(
             "abort",
             "any Data Message will do: an abort of SMP",
             "MACREVEAL-WHEN-3",
-            lambda scene: (scene.hear(b"hello"), scene.do("smp_abort")),
+            lambda session: (session.hear(b"hello"), session.do("smp_abort")),
             flags="MacKeys",
         )
         group.play(
@@ -103,7 +103,7 @@ def _steps(file: FileBuilder, version: int) -> None:
             "refused",
             "a right MAC, but a counter of 0: the key counts as used",
             "MACREVEAL-WHAT-2",
-            lambda scene: (scene.hear(b"hello"), scene.hear(b"zero", ctr=0)),
+            lambda session: (session.hear(b"hello"), session.hear(b"zero", ctr=0)),
             reaction="error_message",
             flags="MacKeys",
         )
@@ -114,7 +114,7 @@ def _ends(file: FileBuilder, version: int) -> None:
         group = file.plays(
             f"v{version}-end-{rounds}",
             f"The session ends after {rounds} rounds and a text.",
-            bound(rounds, lambda scene, rounds: (_rounds(rounds)(scene), scene.hear(b"last"))),
+            bound(rounds, lambda session, rounds: (_rounds(rounds)(session), session.hear(b"last"))),
             version=version,
         )
         shows = f"{_WHEN} MACREVEAL-END-1 USER-END-2"
@@ -138,10 +138,10 @@ def _ends(file: FileBuilder, version: int) -> None:
             flags="MacKeys",
         )
 
-        def again(scene: Scene) -> None:
-            scene.hear(b"", tlvs=[tlv(1)])
-            scene.begin()
-            scene.do("send", text=b"hi again")
+        def again(session: ClientSession) -> None:
+            session.hear(b"", tlvs=[tlv(1)])
+            session.begin()
+            session.do("send", text=b"hi again")
 
         group.play(
             "peer-again",
@@ -153,9 +153,9 @@ def _ends(file: FileBuilder, version: int) -> None:
             others={"MACREVEAL-REKEY:dropped": valid(sends=("data",), shows=())},
         )
 
-        def refreshed(scene: Scene) -> None:
-            scene.begin()
-            scene.do("send", text=b"refreshed")
+        def refreshed(session: ClientSession) -> None:
+            session.begin()
+            session.do("send", text=b"refreshed")
 
         group.play(
             "refresh",
@@ -198,15 +198,15 @@ def forgeries(file: FileBuilder) -> None:
         _rejected(file, version)
 
 
-def _revealed(scene: Scene) -> None:
+def _revealed(session: ClientSession) -> None:
     """The client has revealed the key of the insider's first message, which is kept."""
-    scene.begin()
-    scene.memory["original"] = scene.insider.data(b"meet me at noon")
-    scene.give(scene.memory["original"])
-    scene.say(b"fine")
-    scene.hear(b"good")
-    scene.memory["reveals"] = scene.say(b"see you")
-    scene.memory["keys"] = wire.parse(scene.memory["reveals"]).data("old_mac_keys")
+    session.begin()
+    session.memory["original"] = session.insider.data(b"meet me at noon")
+    session.give(session.memory["original"])
+    session.say(b"fine")
+    session.hear(b"good")
+    session.memory["reveals"] = session.say(b"see you")
+    session.memory["keys"] = wire.parse(session.memory["reveals"]).data("old_mac_keys")
 
 
 def forge(original: bytes, was: bytes, text: bytes, key: bytes) -> bytes:
@@ -223,11 +223,11 @@ _TEXT = b"meet me at noon"
 
 def _transcripts(file: FileBuilder, version: int) -> None:
     """The MAC of a forgery is right under the revealed key: that is what it is revealed for."""
-    scene = file.scratch(f"v{version}-transcript", _revealed, version=version)
-    insider = scene.insider
-    original = wire.parse(scene.memory["original"])
+    session = file.scratch(f"v{version}-transcript", _revealed, version=version)
+    insider = session.insider
+    original = wire.parse(session.memory["original"])
     keys = insider.keys(original.number("sender_keyid"), original.number("recipient_keyid"))
-    revealed = scene.memory["keys"][:20]
+    revealed = session.memory["keys"][:20]
     group = file.group(
         f"v{version}-transcript",
         "Forged messages under a revealed MAC key, and the original.",
@@ -236,7 +236,7 @@ def _transcripts(file: FileBuilder, version: int) -> None:
         mac_key=revealed,
     )
     shows = "MACREVEAL-WHAT-5 MACREVEAL-WHAT-1"
-    group.case("original", "the original message", shows, flags="Forgery", message=scene.memory["original"])
+    group.case("original", "the original message", shows, flags="Forgery", message=session.memory["original"])
     for name, text in {
         "text": b"meet me at nine",
         "zeros": bytes(15),
@@ -248,12 +248,12 @@ def _transcripts(file: FileBuilder, version: int) -> None:
             f"another text: {text!r}",
             shows,
             flags="Forgery",
-            message=forge(scene.memory["original"], _TEXT, text, revealed),
+            message=forge(session.memory["original"], _TEXT, text, revealed),
         )
     for name, change in _CHANGES.items():
         made = wire.build(crypto.mac_data(change(original), revealed))
         group.case(f"forged-{name}", f"another {name}", shows, flags="Forgery", message=made)
-    _not_forged(group, scene, keys)
+    _not_forged(group, session, keys)
 
 
 _CHANGES: dict[str, Callable[[wire.Message], wire.Message]] = {
@@ -264,9 +264,9 @@ _CHANGES: dict[str, Callable[[wire.Message], wire.Message]] = {
 }
 
 
-def _not_forged(group: GroupBuilder, scene: Scene, keys: crypto.SessionKeys) -> None:
+def _not_forged(group: GroupBuilder, session: ClientSession, keys: crypto.SessionKeys) -> None:
     """What does not verify under the revealed key."""
-    original = scene.memory["original"]
+    original = session.memory["original"]
     for name, key in {"sending": keys.receiving_mac, "zeros": bytes(20), "aes": keys.sending_aes}.items():
         group.case(
             f"key-{name}",
@@ -305,12 +305,12 @@ def _rejected(file: FileBuilder, version: int) -> None:
     shows = "MACREVEAL-WHAT-6 STATE-SECRECY-2 KEYMGMT-ROTATE-7 MACREVEAL-WHEN-4 ROBUST-INPUT-2 ROBUST-INPUT-3"
     _forged_texts(group, shows)
 
-    def relabelled(scene: Scene, ids: tuple[int, int]) -> None:
+    def relabelled(session: ClientSession, ids: tuple[int, int]) -> None:
         """The forged message under ids of live keys: the MAC fits none of them."""
-        message = wire.parse(forge(scene.memory["original"], _TEXT, b"meet me at nine", scene.memory["keys"][:20]))
-        sender, recipient = scene.insider.our_keyid - 1 + ids[0], scene.insider.their_keyid + ids[1]
+        message = wire.parse(forge(session.memory["original"], _TEXT, b"meet me at nine", session.memory["keys"][:20]))
+        sender, recipient = session.insider.our_keyid - 1 + ids[0], session.insider.their_keyid + ids[1]
         message = message.with_value("sender_keyid", sender).with_value("recipient_keyid", recipient)
-        scene.give(wire.build(crypto.mac_data(message, scene.memory["keys"][:20])))
+        session.give(wire.build(crypto.mac_data(message, session.memory["keys"][:20])))
 
     for ids in ((0, 0), (-1, 0), (0, -1), (1, 1)):
         name = "-".join(str(one).replace("-", "old-") for one in ids)
@@ -323,11 +323,11 @@ def _rejected(file: FileBuilder, version: int) -> None:
             flags="Forgery",
         )
 
-    def every(scene: Scene) -> None:
+    def every(session: ClientSession) -> None:
         """Every revealed key is tried on a message under live keys."""
-        genuine = wire.parse(scene.insider.data(b"meet me at noon"))
-        for at in range(0, len(scene.memory["keys"]), 20):
-            scene.give(wire.build(crypto.mac_data(genuine, scene.memory["keys"][at : at + 20])))
+        genuine = wire.parse(session.insider.data(b"meet me at noon"))
+        for at in range(0, len(session.memory["keys"]), 20):
+            session.give(wire.build(crypto.mac_data(genuine, session.memory["keys"][at : at + 20])))
 
     group.play(
         "live",
@@ -347,7 +347,9 @@ def _forged_texts(group: Plays, shows: str) -> None:
             shows,
             bound(
                 text,
-                lambda scene, text: scene.give(forge(scene.memory["original"], _TEXT, text, scene.memory["keys"][:20])),
+                lambda session, text: session.give(
+                    forge(session.memory["original"], _TEXT, text, session.memory["keys"][:20])
+                ),
             ),
             reaction="error_message",
             flags="Forgery",
@@ -356,7 +358,7 @@ def _forged_texts(group: Plays, shows: str) -> None:
         "original",
         "the original message once more",
         shows,
-        lambda scene: scene.give(scene.memory["original"]),
+        lambda session: session.give(session.memory["original"]),
         reaction="error_message",
         flags="Forgery",
     )
@@ -367,8 +369,10 @@ def _forged_texts(group: Plays, shows: str) -> None:
             shows,
             bound(
                 change,
-                lambda scene, change: scene.give(
-                    wire.build(crypto.mac_data(change(wire.parse(scene.memory["original"])), scene.memory["keys"][:20]))
+                lambda session, change: session.give(
+                    wire.build(
+                        crypto.mac_data(change(wire.parse(session.memory["original"])), session.memory["keys"][:20])
+                    )
                 ),
             ),
             reaction="ignored" if name == "flags" else "error_message",

@@ -6,7 +6,7 @@ from typing import Any
 
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number, smp_value
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.kinds.smp_functions import Numbers
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -14,50 +14,50 @@ from otterproof.harness.wire.numbers import fingerprint
 SECRET = b"secret"
 
 
-def liar_of(scene: Scene, initiator: bool, secret: bytes = SECRET) -> SmpPeer:
+def liar_of(session: ClientSession, initiator: bool, secret: bytes = SECRET) -> SmpPeer:
     """The insider's part of a run; initiator: whether the insider began it."""
-    mine = fingerprint(scene.insider.key.public)
+    mine = fingerprint(session.insider.key.public)
     theirs = fingerprint(published_key("alice").public)
     first, second = (mine, theirs) if initiator else (theirs, mine)
-    return SmpPeer(secret_number(first, second, scene.insider.ssid, secret))
+    return SmpPeer(secret_number(first, second, session.insider.ssid, secret))
 
 
 def value_of(kind: int, numbers: Numbers, **more: Any) -> bytes:
     return smp_value(kind, numbers, **more)
 
 
-def asked(scene: Scene) -> None:
+def asked(session: ClientSession) -> None:
     """The insider has sent message 1; the client's user is being asked."""
-    scene.begin()
-    scene.memory["liar"] = liar_of(scene, True)
-    scene.memory["first"] = scene.memory["liar"].message_1()
-    scene.hear(b"", tlvs=[tlv(2, value_of(2, scene.memory["first"]))])
+    session.begin()
+    session.memory["liar"] = liar_of(session, True)
+    session.memory["first"] = session.memory["liar"].message_1()
+    session.hear(b"", tlvs=[tlv(2, value_of(2, session.memory["first"]))])
 
 
-def answered(scene: Scene) -> None:
+def answered(session: ClientSession) -> None:
     """The client's user has answered with the same secret: EXPECT3; the numbers of message 3 are ready."""
-    asked(scene)
-    scene.do("smp_answer", secret=SECRET)
-    second = scene.insider.smp_numbers(scene.sent(), 3)
-    scene.memory["next"] = scene.memory["liar"].message_3(second)
+    asked(session)
+    session.do("smp_answer", secret=SECRET)
+    second = session.insider.smp_numbers(session.sent(), 3)
+    session.memory["next"] = session.memory["liar"].message_3(second)
 
 
-def begun(scene: Scene) -> None:
+def begun(session: ClientSession) -> None:
     """The client's user has begun: EXPECT2; the numbers of message 2 are ready."""
-    scene.begin()
-    scene.do("smp_start", secret=SECRET)
-    scene.memory["liar"] = liar_of(scene, False)
-    scene.memory["next"] = scene.memory["liar"].message_2(scene.insider.smp_numbers(scene.sent(), 2))
+    session.begin()
+    session.do("smp_start", secret=SECRET)
+    session.memory["liar"] = liar_of(session, False)
+    session.memory["next"] = session.memory["liar"].message_2(session.insider.smp_numbers(session.sent(), 2))
 
 
-def third(scene: Scene) -> None:
+def third(session: ClientSession) -> None:
     """The client has sent message 3: EXPECT4; the numbers of message 4 are ready."""
-    begun(scene)
-    scene.hear(b"", tlvs=[tlv(3, value_of(3, scene.memory["next"]))])
-    scene.memory["next"] = scene.memory["liar"].message_4(scene.insider.smp_numbers(scene.sent(), 4))
+    begun(session)
+    session.hear(b"", tlvs=[tlv(3, value_of(3, session.memory["next"]))])
+    session.memory["next"] = session.memory["liar"].message_4(session.insider.smp_numbers(session.sent(), 4))
 
 
-def ready(scene: Scene) -> None:
+def ready(session: ClientSession) -> None:
     """ENCRYPTED; the numbers of message 1 are ready."""
-    scene.begin()
-    scene.memory["next"] = liar_of(scene, True).message_1()
+    session.begin()
+    session.memory["next"] = liar_of(session, True).message_1()

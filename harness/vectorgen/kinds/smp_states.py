@@ -42,7 +42,7 @@ def _in_state(file: FileBuilder, version: int, message: int) -> None:
     group = file.plays(f"v{version}-{state.lower()}", f"SMP messages received in {state}.", reach, version=version)
 
     def given(change: Callable[[Numbers], bytes]) -> Act:
-        return lambda scene: scene.hear(b"", tlvs=[tlv(kind, change(scene.memory["next"]))])
+        return lambda session: session.hear(b"", tlvs=[tlv(kind, change(session.memory["next"]))])
 
     group.play(
         "right",
@@ -54,7 +54,9 @@ def _in_state(file: FileBuilder, version: int, message: int) -> None:
         "right-padded",
         "the same, with padding before and after",
         "SMP-EXPECT-1 TLV-FORM-5",
-        lambda scene: scene.hear(b"", tlvs=[tlv(0, b"x"), tlv(kind, value_of(kind, scene.memory["next"])), tlv(0)]),
+        lambda session: session.hear(
+            b"", tlvs=[tlv(0, b"x"), tlv(kind, value_of(kind, session.memory["next"])), tlv(0)]
+        ),
     )
     names = SMP_NUMBERS[kind]
     fails = f"{_FAILS[message]} SMP-ABORT-1 SMP-EXPECT-5"

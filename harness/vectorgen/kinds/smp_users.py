@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from otterproof.harness.vectorgen.builder import FileBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.kinds.smp_functions import MADE
 from otterproof.harness.vectorgen.kinds.smp_parts import SECRET, asked, begun, liar_of, ready, value_of
 from otterproof.harness.vectorgen.play_builder import Act, bound, does, hears
@@ -23,14 +23,14 @@ def waiting(file: FileBuilder, version: int) -> None:
         "again",
         "a second message 1 takes the place of the first",
         "SMP-MSG1-1 SMP-MSG1-2",
-        lambda scene: scene.hear(b"", tlvs=[tlv(2, value_of(2, scene.memory["first"]))]),
+        lambda session: session.hear(b"", tlvs=[tlv(2, value_of(2, session.memory["first"]))]),
         ours="SMP-PENDING:replace",
         others={"SMP-PENDING:abort": invalid("smp_abort", sends=("data",), shows=())},
     )
 
-    def late(scene: Scene) -> None:
-        scene.hear(b"", tlvs=[tlv(6)])
-        scene.do("smp_answer", secret=SECRET)
+    def late(session: ClientSession) -> None:
+        session.hear(b"", tlvs=[tlv(6)])
+        session.do("smp_answer", secret=SECRET)
 
     group.play(
         "answer-late", "the question does not wait any more", "SMP-TRUST-2", late, reaction="refused", flags="SmpState"
@@ -52,10 +52,10 @@ def _finishes(file: FileBuilder, version: int) -> None:
     shows = "SMP-RESULT-1 SMP-SECRET-7 SMP-SECRET-8 SMP-MSG3-2 SMP-MSG3-3 SMPMATH-TEST-1 SMP-EXPECT-9"
 
     def responds(typed: bytes) -> Act:
-        def act(scene: Scene) -> None:
-            scene.do("smp_answer", secret=typed)
-            numbers = scene.memory["liar"].message_3(scene.insider.smp_numbers(scene.sent(), 3))
-            scene.hear(b"", tlvs=[tlv(4, value_of(4, numbers))])
+        def act(session: ClientSession) -> None:
+            session.do("smp_answer", secret=typed)
+            numbers = session.memory["liar"].message_3(session.insider.smp_numbers(session.sent(), 3))
+            session.hear(b"", tlvs=[tlv(4, value_of(4, numbers))])
 
         return act
 
@@ -70,18 +70,21 @@ def _finishes(file: FileBuilder, version: int) -> None:
             others=unequal,
         )
     initiator = file.plays(
-        f"v{version}-initiator", "The client is the initiator of a run.", lambda scene: scene.begin(), version=version
+        f"v{version}-initiator",
+        "The client is the initiator of a run.",
+        lambda session: session.begin(),
+        version=version,
     )
     shows = "SMP-RESULT-1 SMP-SECRET-7 SMP-MSG4-2 SMPMATH-TEST-2 SMP-EXPECT-9"
 
     def initiates(typed: bytes) -> Act:
-        def act(scene: Scene) -> None:
-            scene.do("smp_start", secret=typed)
-            smp_peer = liar_of(scene, False)
-            second = smp_peer.message_2(scene.insider.smp_numbers(scene.sent(), 2))
-            scene.hear(b"", tlvs=[tlv(3, value_of(3, second))])
-            fourth = smp_peer.message_4(scene.insider.smp_numbers(scene.sent(), 4))
-            scene.hear(b"", tlvs=[tlv(5, value_of(5, fourth))])
+        def act(session: ClientSession) -> None:
+            session.do("smp_start", secret=typed)
+            smp_peer = liar_of(session, False)
+            second = smp_peer.message_2(session.insider.smp_numbers(session.sent(), 2))
+            session.hear(b"", tlvs=[tlv(3, value_of(3, second))])
+            fourth = smp_peer.message_4(session.insider.smp_numbers(session.sent(), 4))
+            session.hear(b"", tlvs=[tlv(5, value_of(5, fourth))])
 
         return act
 
@@ -108,8 +111,8 @@ def _questions(file: FileBuilder, version: int) -> None:
             shows,
             bound(
                 question,
-                lambda scene, question: scene.hear(
-                    b"", tlvs=[tlv(7, question + b"\0" + value_of(2, scene.memory["next"]))]
+                lambda session, question: session.hear(
+                    b"", tlvs=[tlv(7, question + b"\0" + value_of(2, session.memory["next"]))]
                 ),
             ),
             ours=ours,
@@ -153,11 +156,11 @@ def elsewhere(file: FileBuilder, version: int) -> None:
     }.items():
         group.play(name, "there is no session", "SMP-STATE-1", act, reaction="refused", flags="State")
 
-    def again(scene: Scene) -> None:
+    def again(session: ClientSession) -> None:
         """A new handshake in the midst of a run, and then the message that was expected."""
-        scene.commit()
-        scene.give(scene.handshake.reveal_signature())
-        scene.hear(b"", tlvs=[tlv(3, value_of(3, scene.memory["next"]))])
+        session.commit()
+        session.give(session.handshake.reveal_signature())
+        session.hear(b"", tlvs=[tlv(3, value_of(3, session.memory["next"]))])
 
     rehandshake = file.plays(
         f"v{version}-rehandshake", "A new handshake completes while a run is under way.", begun, version=version
@@ -176,7 +179,7 @@ def elsewhere(file: FileBuilder, version: int) -> None:
 
 def users(file: FileBuilder, version: int) -> None:
     """What a user begins."""
-    group = file.plays(f"v{version}-begin", "The user begins.", lambda scene: scene.begin(), version=version)
+    group = file.plays(f"v{version}-begin", "The user begins.", lambda session: session.begin(), version=version)
     for name, secret in {
         "word": b"secret",
         "empty": b"",
@@ -192,9 +195,9 @@ def users(file: FileBuilder, version: int) -> None:
         )
     both = file.plays(f"v{version}-both", "Both begin at once.", begun, version=version)
 
-    def crossed(scene: Scene) -> None:
-        numbers = liar_of(scene, True).message_1()
-        scene.hear(b"", tlvs=[tlv(2, value_of(2, numbers))])
+    def crossed(session: ClientSession) -> None:
+        numbers = liar_of(session, True).message_1()
+        session.hear(b"", tlvs=[tlv(2, value_of(2, numbers))])
 
     both.play(
         "crossed",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import ALLOW, POLICIES, ended, policy_of
+from otterproof.harness.vectorgen.client_session import ALLOW, POLICIES, ended, policy_of
 from otterproof.harness.vectorgen.play_builder import Act, Plays, does, gives
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS
 from otterproof.implementations.contract import Policy
@@ -139,7 +139,7 @@ def _tag_states(file: FileBuilder, version: int) -> None:
     text = b"hello" + TAG_BASE + TAG_VERSIONS[version]
     policy = ALLOW[version] | Policy.WHITESPACE_START_AKE
     ignores = {"TAG-ENCRYPTED:ignore": valid(sends=(), shows=(b"hello",))}
-    reaches: Mapping[str, Act] = {"encrypted": lambda scene: scene.begin(), "finished": ended}
+    reaches: Mapping[str, Act] = {"encrypted": lambda session: session.begin(), "finished": ended}
     for name, reach in reaches.items():
         group = file.plays(f"v{version}-{name}", f"Tags in {name.upper()}.", reach, version=version, policy=policy)
         shows = "TAG-SHOW-3 TAG-SHOW-4 TAG-START-6 TAG-START-4 STATE-AUTH-2"
@@ -186,7 +186,7 @@ def _sent_tags(file: FileBuilder) -> None:
         group.play("text", "the tag offers exactly these versions", shows, does("send", text=b"hello"))
         group.play("empty", "an empty text gets a tag, too", shows, does("send", text=b""))
         group.play(
-            "twice", "every text gets one", shows, lambda scene: [scene.do("send", text=b"hello") for _ in range(2)]
+            "twice", "every text gets one", shows, lambda session: [session.do("send", text=b"hello") for _ in range(2)]
         )
         group.play("query", "a query gets none", "USER-SEND-5", does("start"))
         _tag_stops(group)
@@ -206,14 +206,14 @@ def _tag_stops(group: Plays) -> None:
         "after-text",
         "text has come: no tag any more",
         shows,
-        lambda scene: (scene.give(b"hi"), scene.do("send", text=b"hello")),
+        lambda session: (session.give(b"hi"), session.do("send", text=b"hello")),
     )
     tagged = b"hi" + TAG_BASE + _V2
     group.play(
         "after-tagged",
         "tagged text has come: no tag any more",
         shows,
-        lambda scene: (scene.give(tagged), scene.do("send", text=b"hello")),
+        lambda session: (session.give(tagged), session.do("send", text=b"hello")),
         ours="TAG-COUNTS:counts",
         others={"TAG-COUNTS:not": valid(sends=("tagged_plaintext",), shows=())},
     )
@@ -221,7 +221,7 @@ def _tag_stops(group: Plays) -> None:
         "after-error",
         "an Error Message is no text: the tag is still sent",
         "USER-SEND-3",
-        lambda scene: (scene.give(b"?OTR Error: no"), scene.do("send", text=b"hello")),
+        lambda session: (session.give(b"?OTR Error: no"), session.do("send", text=b"hello")),
         ours="TAG-STARTED:text",
         others={"TAG-STARTED:all": valid(sends=("plaintext",), shows=())},
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.vectorgen.builder import FileBuilder
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.conversation import ALICE, BOB, Talk
 from otterproof.harness.vectorgen.play_builder import Act, Plays, hears
 from otterproof.implementations.contract import Policy
@@ -192,7 +192,7 @@ def _random_network(file: FileBuilder, version: int, seed: int) -> None:
     drawn = SeededEntropy(b"network %d" % seed).draw("moves", version, 40)
     for number, move in enumerate(drawn):
         name = (ALICE, BOB)[move & 1]
-        waiting = talk.sides[name].queue
+        waiting = talk.waiting(name)
         if move & 6 == 0 and waiting:
             talk.lose(name)
         elif move & 4 and waiting:
@@ -209,16 +209,16 @@ def _random_network(file: FileBuilder, version: int, seed: int) -> None:
     )
 
 
-def _grown(scene: Scene) -> None:
+def _grown(session: ClientSession) -> None:
     """Both sides have used three keys."""
-    scene.begin()
+    session.begin()
     for number in range(3):
-        scene.hear(b"hear %d" % number)
-        scene.say(b"say %d" % number)
+        session.hear(b"hear %d" % number)
+        session.say(b"say %d" % number)
 
 
 def _insider(file: FileBuilder, version: int) -> None:
-    reaches: Mapping[str, Act] = {"grown": _grown, "fresh": lambda scene: scene.begin()}
+    reaches: Mapping[str, Act] = {"grown": _grown, "fresh": lambda session: session.begin()}
     for name, reach in reaches.items():
         group = file.plays(
             f"v{version}-{name}",
@@ -231,7 +231,7 @@ def _insider(file: FileBuilder, version: int) -> None:
     first = file.plays(
         f"v{version}-no-previous",
         "The handshake's key has id 5.",
-        lambda scene: scene.begin(SignatureOptions(keyid=5)),
+        lambda session: session.begin(SignatureOptions(keyid=5)),
         version=version,
         sequel=hears(b"still here"),
     )
@@ -277,7 +277,7 @@ def _pairs(group: Plays, fresh: bool) -> None:
         "twice",
         "a second message of a run, under keys that are the previous ones by then",
         "KEYMGMT-RECV-8 KEYMGMT-ROTATE-4 KEYMGMT-SEND-4",
-        lambda scene: (scene.hear(b"one"), scene.hear(b"two")),
+        lambda session: (session.hear(b"one"), session.hear(b"two")),
         flags="Ratchet",
     )
     if not fresh:
@@ -301,19 +301,19 @@ def _alive(fresh: bool, sender: int, recipient: int) -> bool | None:
 
 
 def _under(sender: int, recipient: int) -> Act:
-    def act(scene: Scene) -> None:
-        insider = scene.insider
+    def act(session: ClientSession) -> None:
+        insider = session.insider
         ours, theirs = insider.our_keyid - 1 + sender, insider.their_keyid + recipient
-        scene.hear(b"hello", under=(ours, theirs), ctr=1000)
+        session.hear(b"hello", under=(ours, theirs), ctr=1000)
 
     return act
 
 
-def _ahead(scene: Scene) -> None:
-    insider = scene.insider
+def _ahead(session: ClientSession) -> None:
+    insider = session.insider
     insider.exponents[insider.our_keyid + 1] = insider.draw(40)
-    scene.hear(b"hello", under=(insider.our_keyid, insider.their_keyid))
+    session.hear(b"hello", under=(insider.our_keyid, insider.their_keyid))
 
 
-def _old(scene: Scene) -> None:
-    scene.hear(b"hear 1", under=(1, 2), ctr=1)
+def _old(session: ClientSession) -> None:
+    session.hear(b"hear 1", under=(1, 2), ctr=1)

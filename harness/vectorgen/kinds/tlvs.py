@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from otterproof.harness.vectorgen.builder import FileBuilder, GroupBuilder, invalid, valid
-from otterproof.harness.vectorgen.client_scene import Scene
+from otterproof.harness.vectorgen.client_session import ClientSession
 from otterproof.harness.vectorgen.play_builder import Plays, bound, does, hears
 from otterproof.harness.wire.layers import Tlv, build_plaintext, parse_plaintext, tlv, with_tlvs
 
@@ -22,7 +22,7 @@ def tlvs(file: FileBuilder) -> None:
         group = file.plays(
             f"v{version}",
             "TLVs received in ENCRYPTED.",
-            lambda scene: scene.begin(),
+            lambda session: session.begin(),
             version=version,
             sequel=hears(b"still here"),
         )
@@ -133,7 +133,7 @@ def _received(group: Plays) -> None:
                 f"{shown} {shows}",
                 bound(
                     (text, tuple(records)),
-                    lambda scene, two: scene.hear(two[0] + b"\0" if not two[1] else two[0], tlvs=two[1]),
+                    lambda session, two: session.hear(two[0] + b"\0" if not two[1] else two[0], tlvs=two[1]),
                 ),
             )
     group.play(
@@ -169,7 +169,7 @@ def _ends(file: FileBuilder, version: int) -> None:
     group = file.plays(
         f"v{version}-end",
         "The correspondent ends the session.",
-        lambda scene: (scene.begin(), scene.hear(b"hi"), scene.say()),
+        lambda session: (session.begin(), session.hear(b"hi"), session.say()),
         version=version,
     )
     shows = "TLV-END-1 TLV-END-2 TLV-END-3 STATE-FINISHED-2 STATE-ENDED-1 STATE-ENDED-2 STATE-ACTIONS-1"
@@ -192,17 +192,17 @@ def _ends(file: FileBuilder, version: int) -> None:
         hears(b"\0" + _raw((1, 0, b"")) + b"\1"),
     )
 
-    def again(scene: Scene) -> None:
-        scene.hear(b"", tlvs=[tlv(1)])
-        scene.hear(b"", tlvs=[tlv(1)])
+    def again(session: ClientSession) -> None:
+        session.hear(b"", tlvs=[tlv(1)])
+        session.hear(b"", tlvs=[tlv(1)])
 
     group.play(
         "twice", "a second one can't be read any more", "STATE-ENDED-3", again, reaction="error_message", flags="State"
     )
 
-    def typed(scene: Scene) -> None:
-        scene.hear(b"", tlvs=[tlv(1)])
-        scene.do("send", text=b"secret")
+    def typed(session: ClientSession) -> None:
+        session.hear(b"", tlvs=[tlv(1)])
+        session.do("send", text=b"secret")
 
     group.play(
         "typed",
@@ -213,9 +213,9 @@ def _ends(file: FileBuilder, version: int) -> None:
         flags="State",
     )
 
-    def ended(scene: Scene) -> None:
-        scene.hear(b"", tlvs=[tlv(1)])
-        scene.do("end")
+    def ended(session: ClientSession) -> None:
+        session.hear(b"", tlvs=[tlv(1)])
+        session.do("end")
 
     group.play(
         "ended", "the user ends the session, too: PLAINTEXT, nothing is sent", "USER-END-4 STATE-PLAINTEXT-3", ended
@@ -224,7 +224,10 @@ def _ends(file: FileBuilder, version: int) -> None:
 
 def _sent(file: FileBuilder, version: int) -> None:
     group = file.plays(
-        f"v{version}-sent", "TLVs that are sent.", lambda scene: (scene.begin(), scene.hear(b"hi")), version=version
+        f"v{version}-sent",
+        "TLVs that are sent.",
+        lambda session: (session.begin(), session.hear(b"hi")),
+        version=version,
     )
     for size in (0, 1, 255, 256):
         group.play(

@@ -1,7 +1,7 @@
-"""The scene of a play: one client, made from a configuration and a seed, and an insider who faces it.
+"""What the cases of the vectors are played in: a client under test, and an insider who talks with it.
 
-A scene writes down every step. The acts of a play are functions of a scene, so that they can be done again with another
-client in the place of the engine: the insider makes its messages again, for the keys that client has.
+A `ClientSession` writes down every step. The acts of a case are functions of it, so that they can be done again with
+another client in the place of the engine: the insider then makes its messages for the keys that this client has.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.exchange import outgoing
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
@@ -23,7 +24,6 @@ from otterproof.implementations.contract import (
     MessageRejected,
     MessageState,
     MessageUnreadable,
-    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
@@ -53,7 +53,7 @@ def policy_of(versions: tuple[int, ...], more: Policy = Policy.NONE) -> Policy:
 
 
 class Client(Protocol):
-    """What a scene needs of a client."""
+    """What a session needs of a client."""
 
     @property
     def instance_tag(self) -> int: ...
@@ -81,7 +81,7 @@ class Step:
 
 
 @dataclass
-class Scene:
+class ClientSession:
     """A client and an insider. memory: whatever acts want to keep for later acts."""
 
     client: Client
@@ -112,10 +112,10 @@ class Scene:
         """The only message that the last step sent."""
         messages = outgoing(self.steps[-1].events)
         if len(messages) != 1:
-            raise SceneError(f"the last step sent {len(messages)} messages: {messages!r:.200}; one was to come")
+            raise UnexpectedAnswer(f"the last step sent {len(messages)} messages instead of one: {messages!r:.200}")
         return messages[0]
 
-    # ---- what many scenes begin with ----------------------------------------------------------------------------
+    # ---- what many sessions begin with --------------------------------------------------------------------------
 
     @property
     def handshake(self) -> ScriptedHandshake:
@@ -164,18 +164,14 @@ class Scene:
         return message
 
 
-class SceneError(Exception):
-    """A scene can't go on: the client did not do what the act builds on."""
+class UnexpectedAnswer(Exception):
+    """A session can't go on: the client did not do what the act builds on."""
 
 
-def ended(scene: Scene) -> None:
+def ended(session: ClientSession) -> None:
     """A session that the insider has ended: FINISHED."""
-    scene.begin()
-    scene.hear(b"", tlvs=[tlv(1)])
-
-
-def outgoing(events: Sequence[Event]) -> list[bytes]:
-    return [event.message for event in events if isinstance(event, OutgoingMessage)]
+    session.begin()
+    session.hear(b"", tlvs=[tlv(1)])
 
 
 def config(version: int | None, policy: Policy | None = None, **more: Any) -> PartyConfig:
