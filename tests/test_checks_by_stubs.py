@@ -55,11 +55,11 @@ class RemembersAllConversations(ReferenceEngine):
 @pytest.mark.parametrize(
     ("check_id", "scenario", "engine"),
     [
-        ("limits.earlier-time-accepted", "differential.limits.what_is_recent[v3]", TimeGoesBack),
-        ("limits.later-time-refused", "differential.limits.what_is_recent[v3]", TimeEnds),
+        ("limits.earlier-time-accepted", "differential.limits.age_of_stored_texts[v3]", TimeGoesBack),
+        ("limits.later-time-refused", "differential.limits.age_of_stored_texts[v3]", TimeEnds),
         (
             "deniability.forgery-not-accepted-in-time",
-            "deniability.transcripts.the_target_would_have_taken_the_forgery[v3]",
+            "deniability.transcripts.forgery_is_accepted_in_a_repeated_conversation[v3]",
             RemembersAllConversations,
         ),
     ],

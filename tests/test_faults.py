@@ -31,7 +31,7 @@ from otterproof.implementations.reference import ReferenceEngine
 
 #: Scenarios about drivers, which no fault of an engine can trip: tests/test_driver_liars.py has drivers that claim too
 #: much, and tests/hostile/test_teardown.py drivers that break when they are to end.
-ABOUT_DRIVERS = ("conformance.claims.what_is_claimed_can_be_done", "conformance.process.")
+ABOUT_DRIVERS = ("conformance.claims.claimed_capabilities_work", "conformance.process.")
 
 CONFIG = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 0x1A1A)
 

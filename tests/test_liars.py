@@ -18,7 +18,7 @@ LIAR = Path(__file__).parent / "liar.py"
 
 HANDSHAKE = "conformance.interop.handshake_asked_by_target[v3]"
 SMP = "conformance.interop.smp_equal[v3]"
-SEED = "conformance.claims.the_same_seed_gives_the_same_bytes[v3]"
+SEED = "conformance.claims.same_seed_gives_same_bytes[v3]"
 
 EXPECTED = {
     "honest": (HANDSHAKE, Verdict.PASS, ""),

@@ -32,7 +32,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "stored-text-sent-twice": "in_the_clear",
     },
     "rejection": {
-        "unreadable-answered-in-spite-of-flag": "tampering",
+        "unreadable-answered-despite-flag": "tampering",
         "unreadable-not-reported": "tampering",
         "counter-stored-before-mac": "tampering",
         "unreadable-ends-the-session": "tampering",
@@ -43,7 +43,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "announces-current-key": "talk",
     },
     "agreement": {
-        "roles-reported-the-wrong-way": "handshakes",
+        "roles-reported-swapped": "handshakes",
         "fingerprint-of-own-key-reported": "handshakes",
         "reveal-signature-mac-not-checked": "tampering",
         "ssid-of-all-zeros": "handshakes",
@@ -59,7 +59,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "mac-keys-never-revealed": "talk",
         "sending-mac-keys-revealed": "talk",
         "live-mac-key-revealed": "talk",
-        "mac-keys-revealed-again-and-again": "talk",
+        "mac-keys-revealed-repeatedly": "talk",
         "unused-mac-keys-revealed": "talk",
         "mac-keys-lost-on-handshake": "handshakes",
         "mac-keys-lost-at-own-end": "talk",

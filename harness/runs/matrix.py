@@ -27,7 +27,7 @@ from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 CONVERSATIONS = (
     "handshake_asked_by_target",
     "handshake_asked_by_peer",
-    "disconnect_and_again",
+    "reconnect_after_the_end",
     "handshake_while_encrypted",
     "smp_equal",
     "smp_unequal",

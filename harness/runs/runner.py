@@ -45,7 +45,7 @@ from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 
 #: The scenario of how a target's process ends, without its version.
-ENDS = "conformance.process.it_ends_when_it_is_asked_to"
+ENDS = "conformance.process.driver_exits_on_shutdown"
 
 #: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
 VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (

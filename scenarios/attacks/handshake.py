@@ -57,7 +57,7 @@ def identity_misbinding(context: Context) -> None:
 
 
 @scenario(requirements=("!AKE-VERIFY-1", "!AKE-VERIFY-2", "!AKE-VERIFY-3", "AKE-BOTH-1", "!AKE-BOTH-1"))
-def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
+def relayed_handshake_cannot_be_hijacked(context: Context) -> None:
     """Somebody in the middle who passes on the D-H keys of two clients, and puts another identity in the place of the
     peer's, gets no session; the genuine message still makes one with the peer.
     """
@@ -88,7 +88,7 @@ def a_relayed_handshake_can_not_be_taken_over(context: Context) -> None:
 
 
 @scenario(requirements=("!AKE-REFLECT-1", "!AKE-BOTH-1", "!ERROR-LOOP-1", "!ROBUST-LOOP-1"))
-def a_mirror_gets_no_session(context: Context) -> None:
+def reflected_messages_make_no_session(context: Context) -> None:
     """A target that gets back all that it sends makes no session with itself, and soon stops answering."""
     openings = {
         "query": context.target_session().user("start").sent,
@@ -184,7 +184,7 @@ def version_rollback(context: Context) -> None:
 
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "!AKE-VERIFY-1"))
-def commits_that_collide(context: Context) -> None:
+def colliding_commits(context: Context) -> None:
     """An attacker who sends a commit into a handshake, with the lowest hash, the highest or the target's own, gets no
     session, and a handshake with the peer completes afterwards.
     """
@@ -205,7 +205,7 @@ def commits_that_collide(context: Context) -> None:
 
 
 @scenario(requirements=("!AKE-VERIFY-2", "!AKE-VERIFY-4", "REVEAL-REJECT-1", "SIG-REJECT-1", "!STATE-ENCRYPTED-4"))
-def a_running_session_survives_a_failed_handshake(context: Context) -> None:
+def session_survives_a_failed_handshake(context: Context) -> None:
     """A handshake that an attacker starts within a session and can't complete leaves that session as it was, at every
     stage.
     """

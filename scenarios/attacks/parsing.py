@@ -98,7 +98,7 @@ def hostile_bytes_do_no_harm(context: Context) -> None:
 
 
 @scenario(requirements=("!ARMOUR-PARSE-6", "!TYPES-DATA-2", "!AKE-VERIFY-6", "ROBUST-INPUT-3"))
-def handshake_messages_that_are_cut_off(context: Context) -> None:
+def truncated_handshake_messages(context: Context) -> None:
     """A handshake message that ends within any of its fields is not acted on, and the whole message still is."""
     target = context.target_session()
     insider = target.insider()
@@ -190,7 +190,7 @@ def broken_tlvs_in_authentic_messages(context: Context) -> None:
 
 
 @scenario(requirements=("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-3", "!ROBUST-GROW-1", "!FRAGMENT-RECV-12"))
-def fragments_without_end(context: Context) -> None:
+def endless_fragments(context: Context) -> None:
     """The first fragments of messages that never end, from many senders, and fragments within fragments do not
     stop the session.
     """

@@ -18,7 +18,7 @@ SECRET = b"nobody else must read this"
 
 
 @scenario(requirements=("!DATA-RECV-13", "!DATA-CTR-3", "!KEYMGMT-RECV-6", "!KEYMGMT-RECV-2", "!KEYMGMT-RECV-3"))
-def replay_after_a_change_of_keys(context: Context) -> None:
+def replay_after_key_rotation(context: Context) -> None:
     """Every message of a conversation is shown once: it is refused when it is repeated at once, after later messages,
     or after any number of key changes.
     """
@@ -90,7 +90,7 @@ def early_reveal(context: Context) -> None:
 
 
 @scenario(requirements=("!STATE-SECRECY-1", "!STATE-ENCRYPTED-1", "!STATE-ENCRYPTED-3", "!STATE-PLAINTEXT-3"))
-def plaintext_fall_back(context: Context) -> None:
+def fallback_to_plaintext(context: Context) -> None:
     """Whatever an attacker sends into a session (queries, errors, tags, plain text, fragments, a forged end), what the
     user types next does not go out in the clear.
     """
@@ -129,7 +129,7 @@ def plaintext_fall_back(context: Context) -> None:
 @scenario(
     requirements=("STATE-FINISHED-1", "!STATE-FINISHED-1", "USER-SEND-10", "!STATE-PLAINTEXT-3", "!STATE-FINISHED-2")
 )
-def nothing_is_sent_after_the_peer_has_left(context: Context) -> None:
+def nothing_is_sent_after_the_peer_ends(context: Context) -> None:
     """After the peer's end, what the user types is neither sent in the clear nor encrypted under the old keys, whatever
     arrives in between; texts go out in the clear again only when the user has ended the session too.
     """
@@ -185,7 +185,7 @@ def resend_to_another_peer(context: Context) -> None:
 
 
 @scenario(needs=("policy",), requirements=("POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "!USER-STORED-2", "!USER-SEND-1"))
-def nothing_in_the_clear_where_encryption_is_required(context: Context) -> None:
+def required_encryption_prevents_cleartext(context: Context) -> None:
     """With REQUIRE_ENCRYPTION no text leaves in the clear in any state, whatever an attacker sends."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     insider = target.insider()
@@ -238,7 +238,7 @@ def forgeries_do_not_stop_a_conversation(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-HEARTBEAT-1", "!DATA-RECV-11", "!ROBUST-LOOP-1"))
-def messages_without_text_are_not_answered_for_ever(context: Context) -> None:
+def messages_without_text_are_not_answered_endlessly(context: Context) -> None:
     """Of any number of messages without text, none shows anything, and at most one is answered."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"I have just written")

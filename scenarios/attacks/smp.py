@@ -55,7 +55,7 @@ def elements_of_small_order(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("!SMP-SECRET-1", "!SMPMATH-TEST-1", "!SMPMATH-TEST-2"))
-def a_man_in_the_middle_fails(context: Context) -> None:
+def man_in_the_middle_fails(context: Context) -> None:
     """SMP fails with somebody who knows the users' secret but has a session of their own with each side: the number
     that is compared depends on both fingerprints, the session and the roles.
     """
@@ -99,7 +99,7 @@ def messages_out_of_turn(context: Context) -> None:
 
 
 @scenario(needs=("smp",), peer_needs=("smp",), requirements=("!SMP-BEGIN-5", "!DATA-RECV-12"))
-def a_run_that_is_tampered_with_never_succeeds(context: Context) -> None:
+def tampered_run_never_succeeds(context: Context) -> None:
     """When an attacker on the network damages a message of a run between honest peers, the message is not acted on; a
     later run succeeds.
     """

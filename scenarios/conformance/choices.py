@@ -26,7 +26,7 @@ def counter_0_is_refused(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-6", "!DATA-FLAGS-6"))
-def flags_without_a_meaning_have_none(context: Context) -> None:
+def undefined_flags_are_ignored(context: Context) -> None:
     """A message is read whatever undefined flags it has."""
     target, insider = context.encrypted()
     for flags in (0x02, 0x40, 0x80, 0xFE):
@@ -34,7 +34,7 @@ def flags_without_a_meaning_have_none(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-FLAGS-4", "USER-END-2"))
-def ends_that_cross_raise_no_error(context: Context) -> None:
+def simultaneous_ends_raise_no_error(context: Context) -> None:
     """When both users end the session at once, neither client answers the other's last message with an error."""
     pair = context.pair()
     pair.establish("target")
@@ -46,7 +46,7 @@ def ends_that_cross_raise_no_error(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
-def a_part_of_an_old_mac_key_is_refused(context: Context) -> None:
+def partial_old_mac_key_is_refused(context: Context) -> None:
     """A message whose old MAC keys are not a whole number of keys is malformed."""
     target, insider = context.encrypted()
     for size in (1, 19, 21, 39):
@@ -72,7 +72,7 @@ def next_keys_out_of_range_are_refused(context: Context) -> None:
     needs=("lockstep",),
     requirements=("MACREVEAL-WHAT-2", "MACREVEAL-WHAT-3", "!MACREVEAL-WHAT-3", "MACREVEAL-WHAT-4", "MACREVEAL-WHEN-1"),
 )
-def only_used_keys_are_revealed_in_order(context: Context) -> None:
+def used_mac_keys_are_revealed_in_order(context: Context) -> None:
     """Only MAC keys that verified a message are revealed, in the order in which they were dropped.
 
     A forgery does not make a key a used one; a refused message whose MAC is right does.
@@ -95,7 +95,7 @@ def only_used_keys_are_revealed_in_order(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))
-def the_last_message_reveals_all(context: Context) -> None:
+def last_message_reveals_all_used_keys(context: Context) -> None:
     """The message with which a user ends the session also reveals the used MAC keys of live keys."""
     ledger = Ledger(*context.encrypted(), exact=True)
     for _ in range(2):
@@ -109,7 +109,7 @@ def the_last_message_reveals_all(context: Context) -> None:
 
 
 @scenario(versions=(2,), needs=("lockstep",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
-def version_2_has_no_extra_key_to_ask_for(context: Context) -> None:
+def extra_key_is_refused_in_version_2(context: Context) -> None:
     """In version 2 the user's request for the extra symmetric key is refused, and nothing goes out."""
     target, insider = context.encrypted()
     reply = target.user("extra_key", use=1, data=b"a file")

@@ -17,7 +17,7 @@ def _transmitted(pair: Pair) -> list[bytes]:
 
 
 @scenario(requirements=("AKE-BOTH-1", "DATA-RECV-2"))
-def the_same_seed_gives_the_same_bytes(context: Context) -> None:
+def same_seed_gives_same_bytes(context: Context) -> None:
     """A target that draws from a seed or tape sends the same bytes when a conversation is repeated."""
     first, again = _transmitted(context.pair()), _transmitted(context.pair())
     changed = [one for one, other in zip(first, again, strict=False) if one != other]
@@ -31,7 +31,7 @@ def the_same_seed_gives_the_same_bytes(context: Context) -> None:
 
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
-def another_seed_gives_other_bytes(context: Context) -> None:
+def different_seeds_give_different_bytes(context: Context) -> None:
     """Randomness is used: two conversations with different seeds have no encoded message in common."""
     first = _transmitted(context.pair())
     context.seed += b", another"
@@ -41,7 +41,7 @@ def another_seed_gives_other_bytes(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-ACTIONS-1",))
-def what_is_claimed_can_be_done(context: Context) -> None:
+def claimed_capabilities_work(context: Context) -> None:
     """A driver's claims hold: what it says its target can do is not answered with "unsupported".
 
     The claims do not depend on the version, so they are tested once, in the lowest version that is claimed.

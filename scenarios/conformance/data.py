@@ -57,7 +57,7 @@ def fields_of_a_data_message(context: Context) -> None:
 @scenario(
     requirements=("!DATA-FORM-1", "!DATA-FORM-2", "!DATA-FORM-3", "!DATA-FORM-4", "!DATA-FORM-5"),
 )
-def another_header_is_not_read(context: Context) -> None:
+def message_with_a_wrong_header_is_not_read(context: Context) -> None:
     """A message of another version or type, or in version 3 between other clients, is not read."""
     target, insider = context.encrypted()
     changes = [("version", 0), ("version", 1), ("version", 4), ("version", 0x0300), ("version", 5 - context.version)]
@@ -76,7 +76,7 @@ def another_header_is_not_read(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-FORM-6",))
-def fields_in_another_order_are_not_read(context: Context) -> None:
+def misordered_fields_are_not_read(context: Context) -> None:
     """A message with fields left out, doubled or in another order is not read, and the session goes on."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)  # so that the two key ids are different
@@ -180,7 +180,7 @@ def _damaged(insider: Insider, flags: int) -> bytes:
 
 
 @scenario(requirements=("DATA-FLAGS-1", "DATA-FLAGS-2", "!DATA-FLAGS-2", "DATA-FLAGS-3"))
-def flags_of_what_is_sent(context: Context) -> None:
+def flags_of_sent_messages(context: Context) -> None:
     """Ordinary messages have no flags, even in answer to flagged ones; the last may have IGNORE_UNREADABLE only."""
     target, insider = context.encrypted()
     for flags in (0, IGNORE_UNREADABLE):
@@ -222,7 +222,7 @@ def ignore_unreadable(context: Context) -> None:
 
 
 @scenario(requirements=("DATA-FLAGS-6", "!DATA-FLAGS-3", "!DATA-FLAGS-1"))
-def flags_without_a_meaning(context: Context) -> None:
+def undefined_flags(context: Context) -> None:
     """Undefined flags are all treated alike, do not count as IGNORE_UNREADABLE, and do not hide it."""
     target, insider = context.encrypted()
     read = set()
@@ -280,7 +280,7 @@ def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) 
         "!KEYMGMT-SEND-2",
     )
 )
-def key_ids_of_what_is_sent(context: Context) -> None:
+def key_ids_of_sent_messages(context: Context) -> None:
     """Key ids are above 0, the sender's rises by one with each change of its key, and only then.
 
     Each key was announced in an earlier message before it is used.
@@ -299,7 +299,7 @@ def key_ids_of_what_is_sent(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-NEXT-1", "DATA-KEYID-4", "!DATA-KEYID-4", "KEYMGMT-RECV-1", "!KEYMGMT-RECV-1"))
-def key_ids_must_fit_the_keys(context: Context) -> None:
+def key_ids_select_the_keys(context: Context) -> None:
     """A message is read under the keys that its ids name, and under no others, even if these are live."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)

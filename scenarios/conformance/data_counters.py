@@ -32,7 +32,7 @@ def _counter(message: Message) -> int:
 
 
 @scenario(requirements=("DATA-CTR-1", "DATA-CTR-2", "DATA-CTR-3", "KEYMGMT-SEND-4", "!KEYMGMT-SEND-4"))
-def counters_of_what_is_sent(context: Context) -> None:
+def counters_of_sent_messages(context: Context) -> None:
     """Messages in a row use one pair of keys and counters that rise and are never 0.
 
     The first counter under a new pair is any other than 0.
@@ -50,7 +50,7 @@ def counters_of_what_is_sent(context: Context) -> None:
 
 
 @scenario(requirements=("DATA-CTR-1", "DATA-CTR-3"))
-def counters_rise_beyond_a_byte(context: Context) -> None:
+def counters_exceed_one_byte(context: Context) -> None:
     """In a run of 300 messages under one pair of keys, each counter is above the last as a big-endian number."""
     target, _ = context.encrypted()
     last = 0
@@ -125,7 +125,7 @@ def counter_0(context: Context) -> None:
 
 
 @scenario(requirements=("KEYMGMT-RECV-9", "!KEYMGMT-RECV-9", "!DATA-RECV-10"))
-def forgeries_move_no_counter(context: Context) -> None:
+def forgeries_do_not_advance_the_counter(context: Context) -> None:
     """A message that does not verify leaves the last counter as it is, whatever counter it has."""
     target, insider = context.encrypted()
     for _ in range(2):
@@ -139,7 +139,7 @@ def forgeries_move_no_counter(context: Context) -> None:
 
 
 @scenario(requirements=("KEYMGMT-RECV-10", "!KEYMGMT-RECV-10"))
-def counters_begin_anew_with_new_keys(context: Context) -> None:
+def each_key_pair_has_its_own_counter(context: Context) -> None:
     """Each pair of keys has its own last counter: a high one under one pair does not count for another live pair."""
     target, insider = context.encrypted()
     for turn in range(1, 4):
@@ -192,7 +192,7 @@ def no_counter_is_used_twice(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-CTR-3",))
-def no_counter_comes_back_with_a_handshake(context: Context) -> None:
+def counters_are_not_reused_after_a_handshake(context: Context) -> None:
     """After a new handshake in which the peer repeats its D-H key, no counter is used again under the same keys."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)

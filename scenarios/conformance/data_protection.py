@@ -48,7 +48,7 @@ def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, by
 
 
 @scenario(requirements=("!DATA-ENC-1", "!KEYMGMT-RECV-7", "!KEYMGMT-SEND-3"))
-def nothing_else_decrypts(context: Context) -> None:
+def wrong_keys_and_counters_do_not_decrypt(context: Context) -> None:
     """Text that was encrypted with another key or counter than the message names is not recovered."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
@@ -70,7 +70,7 @@ def nothing_else_decrypts(context: Context) -> None:
 
 
 @scenario(requirements=("DATA-MAC-1", "!DATA-MAC-1", "!KEYMGMT-RECV-5", "KEYMGMT-RECV-5", "DATA-RECV-12"))
-def the_mac_must_be_right(context: Context) -> None:
+def wrong_mac_is_refused(context: Context) -> None:
     """Any MAC but SHA1-HMAC with the pair's sending key is refused, however close it is, and the text is not shown."""
     target, insider = context.encrypted()
     for text in (b"first", b"second"):
@@ -102,7 +102,7 @@ def _ids(message: Message) -> tuple[int, int]:
 
 
 @scenario(requirements=("DATA-MAC-2", "!DATA-MAC-2", "DATA-RECV-1"))
-def the_mac_covers_all_before_it(context: Context) -> None:
+def mac_covers_all_preceding_fields(context: Context) -> None:
     """A change in the first or last bit of any field before the MAC makes a message unreadable."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)
@@ -126,7 +126,7 @@ def the_mac_covers_all_before_it(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
-def the_mac_covers_no_less(context: Context) -> None:
+def mac_over_fewer_fields_is_refused(context: Context) -> None:
     """A MAC over only some of the fields before it is refused."""
     target, insider = context.encrypted()
     for name in ("version", "type", "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
@@ -145,7 +145,7 @@ def the_mac_covers_no_less(context: Context) -> None:
 
 
 @scenario(requirements=("DATA-MAC-3", "!DATA-MAC-3", "DATA-OLDMACS-1", "!DATA-OLDMACS-1"))
-def the_mac_does_not_cover_old_keys(context: Context) -> None:
+def mac_does_not_cover_old_mac_keys(context: Context) -> None:
     """Old MAC keys can be inserted, changed and removed without harm, and a MAC that covers them is refused.
 
     Messages whose old MAC keys are not a whole number of keys are either all read or all refused.
@@ -171,7 +171,7 @@ def the_mac_does_not_cover_old_keys(context: Context) -> None:
 
 
 @scenario(requirements=("!DATA-RECV-12", "DATA-ORDER-1", "!DATA-ORDER-1", "!TLV-FORM-7", "TLV-FORM-7"))
-def nothing_happens_before_the_mac(context: Context) -> None:
+def unverified_messages_have_no_effect(context: Context) -> None:
     """Neither keys nor TLVs nor the counter of a message without the right MAC have any effect; with it they do."""
     target, insider = context.encrypted()
     target.exchange_texts(insider)

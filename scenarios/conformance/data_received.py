@@ -177,7 +177,7 @@ def heartbeats(context: Context) -> None:
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-11", "!DATA-RECV-11", "!DATA-RECV-4"))
-def heartbeats_come_to_rest(context: Context) -> None:
+def heartbeats_are_not_answered_endlessly(context: Context) -> None:
     """Heartbeats do not answer each other endlessly, and a text of the user's resets the interval like one."""
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"something is sent")

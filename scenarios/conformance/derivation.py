@@ -125,7 +125,7 @@ WRONG_HANDSHAKES: tuple[tuple[str, str, Callable[[int], HandshakeKeys]], ...] = 
         "!DERIVE-AKE-8",
     )
 )
-def no_other_handshake_keys(context: Context) -> None:
+def wrong_handshake_keys_are_refused(context: Context) -> None:
     """A signature that is encrypted, made or authenticated with other keys leads to no session, in either role."""
     for check_id, what, derive in WRONG_HANDSHAKES:
         for target_begins in (False, True):
@@ -276,7 +276,7 @@ def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKe
 
 
 @scenario(requirements=("!DERIVE-DATA-4", "!DERIVE-DATA-5", "!DERIVE-DATA-6", "!DERIVE-DATA-7"))
-def no_other_session_keys(context: Context) -> None:
+def wrong_session_keys_are_refused(context: Context) -> None:
     """A message under wrongly derived keys is not read: of the other direction, from other bytes, with other hashes.
 
     Nor is a message of the target's own that is sent back to it.

@@ -106,7 +106,7 @@ def _assert_armoured(step: Step) -> None:
 
 
 @scenario(requirements=("ARMOUR-PARSE-3", "!ARMOUR-PARSE-3"))
-def what_is_not_understood_is_not_shown(context: Context) -> None:
+def undecodable_messages_are_not_shown(context: Context) -> None:
     """Bad base64, an unknown version or type, and a message cut short are not shown as text; a text in between is."""
     for state, target, insider in context.each_state():
         commit = wire.parse(insider.commit())
@@ -125,7 +125,7 @@ def what_is_not_understood_is_not_shown(context: Context) -> None:
 
 
 @scenario(requirements=("ARMOUR-PARSE-1", "!ARMOUR-PARSE-1"))
-def what_is_no_base64_is_refused(context: Context) -> None:
+def invalid_base64_is_refused(context: Context) -> None:
     """A body that is not base64 changes nothing; the genuine message still counts."""
     for target, insider, message in steps(context):
         body = body_of(message)
@@ -135,7 +135,7 @@ def what_is_no_base64_is_refused(context: Context) -> None:
 
 
 @scenario(requirements=("!ARMOUR-FORM-1", "!ARMOUR-FORM-2"))
-def other_forms_of_base64_are_refused(context: Context) -> None:
+def nonstandard_base64_is_refused(context: Context) -> None:
     """Base64 in another alphabet, with other characters in it, without padding or without the final dot is refused."""
     target, insider = context.encrypted()
     for number in range(8):
@@ -157,7 +157,7 @@ def other_forms_of_base64_are_refused(context: Context) -> None:
 
 
 @scenario(requirements=("ARMOUR-FORM-1",))
-def a_message_ends_with_its_first_dot(context: Context) -> None:
+def message_ends_at_the_first_dot(context: Context) -> None:
     """What follows the first dot, further dots included, is not part of the message."""
     target, insider = context.encrypted()
     for after in (b" ", b"\n", b". And so on.", b" ..."):
@@ -205,7 +205,7 @@ def unknown_versions_and_types_are_ignored(context: Context) -> None:
 
 
 @scenario(requirements=("ARMOUR-PARSE-6", "!ARMOUR-PARSE-6", "TYPES-DATA-2"))
-def messages_cut_short_are_refused(context: Context) -> None:
+def truncated_messages_are_refused(context: Context) -> None:
     """A message without its last byte, its second half or whole fields is not acted on; the whole one then is."""
     for target, insider, message in steps(context):
         genuine = wire.parse(message)
@@ -218,7 +218,7 @@ def messages_cut_short_are_refused(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("ARMOUR-PARSE-6",))
-def headers_cut_short_are_refused(context: Context) -> None:
+def truncated_headers_are_refused(context: Context) -> None:
     """A commit that ends within its instance tags is not taken for a commit."""
     target = context.target_session()
     insider = target.insider()
@@ -233,7 +233,7 @@ def headers_cut_short_are_refused(context: Context) -> None:
 
 
 @scenario(requirements=("ARMOUR-PARSE-7", "!ARMOUR-PARSE-7"))
-def bytes_after_the_last_field_belong_to_no_field(context: Context) -> None:
+def trailing_bytes_are_refused_or_ignored(context: Context) -> None:
     """A message with bytes after its last field is refused, or read as if they were not there."""
     for tail in (b"\0", b"\0\0\0\4tail", b"?" * 40):
         target, insider = context.encrypted()
@@ -253,7 +253,7 @@ def bytes_after_the_last_field_belong_to_no_field(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-7",))
-def our_engines_refuse_bytes_after_the_last_field(context: Context) -> None:
+def our_engines_refuse_trailing_bytes(context: Context) -> None:
     """The engines of this project refuse a message of any kind with a byte too many as malformed."""
     for target, insider, message in steps(context):
         genuine = wire.parse(message)

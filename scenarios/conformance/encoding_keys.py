@@ -107,7 +107,7 @@ def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
         "KEYS-PARAMS-2",
     )
 )
-def the_own_key_and_signature_have_the_form(context: Context) -> None:
+def own_key_and_signature_are_well_formed(context: Context) -> None:
     """The target sends the same DSA key in every handshake, with a signature of r and s in 20 bytes each.
 
     With these seeds r or s of this project's engines is short; for other targets that is left to chance.
@@ -121,7 +121,7 @@ def the_own_key_and_signature_have_the_form(context: Context) -> None:
 
 
 @scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
-def signatures_have_nonces_of_their_own(context: Context) -> None:
+def signature_nonces_are_unique(context: Context) -> None:
     """Signatures of one client, for the same peer or others, never have the same r, so no nonce is used twice."""
     found: list[bytes] = []
     target = context.target_session()
@@ -136,7 +136,7 @@ def signatures_have_nonces_of_their_own(context: Context) -> None:
 
 
 @scenario(requirements=("!KEYS-PUBKEY-1", "!KEYS-FPR-1", "!KEYS-FPR-5", "KEYS-FPR-5"))
-def a_key_is_known_by_its_fingerprint(context: Context) -> None:
+def fingerprint_identifies_the_key(context: Context) -> None:
     """A key has the same fingerprint in every session, and a key that differs only in g has another one."""
     keys = (
         published_key("mallory"),
@@ -163,7 +163,7 @@ def _assert_fingerprint(found: bytes, expected: bytes, whose: str) -> None:
 
 
 @scenario(requirements=("KEYS-FPR-1", "KEYS-FPR-2", "!KEYS-FPR-2"))
-def fingerprints_leave_out_the_type(context: Context) -> None:
+def fingerprints_exclude_the_key_type(context: Context) -> None:
     """A fingerprint is SHA-1 of the key without its type, for the target's own key and for the peer's."""
     target = context.target_session()
     own = target.world.parties["target"].fingerprint
@@ -193,7 +193,7 @@ def _refused(context: Context, check_id: str, signed: SignatureOptions, case: st
 
 
 @scenario(requirements=("!KEYS-PUBKEY-2", "!KEYS-PUBKEY-3", "KEYS-PUBKEY-4", "!KEYS-PUBKEY-4"))
-def other_kinds_of_keys_are_refused(context: Context) -> None:
+def other_key_types_are_refused(context: Context) -> None:
     """A key of another type is refused even if it would verify as DSA, and so is one with wrong or missing numbers."""
     mallory = published_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
@@ -214,7 +214,7 @@ def other_kinds_of_keys_are_refused(context: Context) -> None:
 
 
 @scenario(requirements=("!KEYS-SIG-1", "!KEYS-SIG-2", "!KEYS-SIG-4", "KEYS-SIG-5", "!KEYS-SIG-5"))
-def other_signatures_are_refused(context: Context) -> None:
+def invalid_signatures_are_refused(context: Context) -> None:
     """Signatures with r or s out of range, of another value than the right one, or of another length are refused."""
     q = published_key("mallory").public.q
     out_of_range = "encoding.signature-out-of-range-accepted"
@@ -275,7 +275,7 @@ def long_keys_are_accepted(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("KEYS-PARAMS-1", "!KEYS-PARAMS-1"))
-def our_engines_refuse_absurd_keys(context: Context) -> None:
+def our_engines_refuse_invalid_key_parameters(context: Context) -> None:
     """The engines of this project refuse keys under which anybody can sign, and keys of unusual sizes."""
     mallory = published_key("mallory").public
     p, q = mallory.p, mallory.q

@@ -49,7 +49,7 @@ def fields_with_length(message: Message) -> Iterator[Field]:
         "!TYPES-MPI-1",
     )
 )
-def lengths_beyond_the_message_are_refused(context: Context) -> None:
+def excessive_lengths_are_refused(context: Context) -> None:
     """A length that is larger than the rest of the message, by 1 or by 2^32, makes it malformed and does no harm."""
     for target, insider, message in steps(context):
         genuine = wire.parse(message)
@@ -113,7 +113,7 @@ def shorts_are_unsigned_and_big_endian(context: Context) -> None:
 
 
 @scenario(requirements=("TYPES-BYTE-1", "!TYPES-BYTE-1"))
-def a_byte_is_one_unsigned_byte(context: Context) -> None:
+def byte_fields_have_one_byte(context: Context) -> None:
     """Type and flags have one byte each: a message in which they have none or two is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
@@ -126,7 +126,7 @@ def a_byte_is_one_unsigned_byte(context: Context) -> None:
 
 
 @scenario(requirements=("TYPES-CTR-1", "!TYPES-CTR-1"))
-def a_counter_is_eight_bytes(context: Context) -> None:
+def counter_has_eight_bytes(context: Context) -> None:
     """All eight bytes of a counter count in decryption, both ways; a message with fewer or more bytes is refused."""
     target, insider = context.encrypted()
     first = wire.parse(insider.data(b"a text", ctr=0x0102030405060708))
@@ -142,7 +142,7 @@ def a_counter_is_eight_bytes(context: Context) -> None:
 
 
 @scenario(requirements=("TYPES-MAC-1", "!TYPES-MAC-1"))
-def a_mac_is_twenty_bytes(context: Context) -> None:
+def mac_has_twenty_bytes(context: Context) -> None:
     """All twenty bytes of a MAC count: a part of it, or another part of the hash it is cut from, is refused."""
     target, insider = context.encrypted()
     genuine = wire.parse(insider.data(b"a text"))
@@ -165,7 +165,7 @@ def a_mac_is_twenty_bytes(context: Context) -> None:
 
 
 @scenario(requirements=("TYPES-MPI-2", "TYPES-MPI-4"))
-def numbers_are_sent_in_their_shortest_form(context: Context) -> None:
+def numbers_are_sent_in_minimal_form(context: Context) -> None:
     """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
     for begins in (False, True):
@@ -197,7 +197,7 @@ def _assert_shortest(fields: Iterable[Field], where: str) -> None:
 
 
 @scenario(requirements=("!TYPES-MPI-2", "!TYPES-MPI-4", "TYPES-MPI-5", "!TYPES-MPI-5"))
-def leading_zeros_make_no_other_number(context: Context) -> None:
+def leading_zeros_do_not_change_a_number(context: Context) -> None:
     """A D-H key with a leading zero byte is refused, or read as the same number without it."""
     target = context.target_session()
     insider = target.insider()
@@ -219,7 +219,7 @@ def leading_zeros_make_no_other_number(context: Context) -> None:
 
 
 @scenario(requirements=("TYPES-GROUP-1", "!TYPES-GROUP-1"))
-def secrets_are_shared_in_the_group_of_1536_bits(context: Context) -> None:
+def shared_secrets_use_the_1536_bit_group(context: Context) -> None:
     """Both sides compute the same secret modulo the prime, and a D-H key that is not below the prime is refused."""
     for begins in (False, True):
         target, insider = context.encrypted(target_begins=begins)
@@ -236,7 +236,7 @@ def secrets_are_shared_in_the_group_of_1536_bits(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("TYPES-GROUP-2", "!TYPES-GROUP-2", "TYPES-GROUP-3", "!TYPES-GROUP-3"))
-def smp_is_computed_in_the_same_group(context: Context) -> None:
+def smp_uses_the_1536_bit_group(context: Context) -> None:
     """SMP uses powers of 2 modulo the same prime: proofs made with another generator or modulus are refused."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()

@@ -53,7 +53,7 @@ def _pair(message: Message) -> tuple[int, int]:
         "!EXTRA-KEY-1",
     ),
 )
-def the_target_asks_for_the_key(context: Context) -> None:
+def target_requests_the_key(context: Context) -> None:
     """The target announces use of the key with one type 8 TLV of a four-byte use and data, without the key itself.
 
     The key is derived from the message's own pair of keys. Unless the user asks for it, there is no such TLV.
@@ -92,7 +92,7 @@ def _assert_reported(
 @scenario(
     versions=(3,), needs=("extra_key",), requirements=("EXTRA-KEY-3", "EXTRA-KEY-2", "TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
-def the_target_is_asked(context: Context) -> None:
+def target_receives_a_request(context: Context) -> None:
     """The receiver of the TLV computes the same key, and gets use and data as they were sent."""
     target, insider = context.encrypted()
     for use, data in REQUESTS:
@@ -108,7 +108,7 @@ def the_target_is_asked(context: Context) -> None:
 
 
 @scenario(versions=(3,), needs=("extra_key",), requirements=("!EXTRA-KEY-2", "EXTRA-KEY-4", "!EXTRA-KEY-4"))
-def the_key_follows_the_message(context: Context) -> None:
+def extra_key_matches_the_keys_of_its_message(context: Context) -> None:
     """The key changes with the keys, and only then; a late message asks for the key of its own, older pair."""
     target, insider = context.encrypted()
     seen: set[bytes] = set()
@@ -130,7 +130,7 @@ def the_key_follows_the_message(context: Context) -> None:
 @scenario(
     versions=(3,), needs=("extra_key",), requirements=("TLV-EXTRA-4", "!TLV-EXTRA-4", "!TLV-EXTRA-2", "!EXTRA-KEY-3")
 )
-def no_use_no_key(context: Context) -> None:
+def tlv_without_use_yields_no_key(context: Context) -> None:
     """A type 8 TLV of fewer than four bytes leads to no key and does no harm; four bytes are enough."""
     target, insider = context.encrypted()
     for size in range(4):

@@ -38,7 +38,7 @@ from otterproof.scenarios.conformance.fragments_play import (
         "FRAGMENT-SEND-6",
     )
 )
-def fragments_in_order_make_the_message(context: Context) -> None:
+def fragments_in_order_are_reassembled(context: Context) -> None:
     """A message in one fragment, in a few or in hundreds is received with its last fragment, and not before."""
     target, insider = context.encrypted()
     for count in (1, 2, 3, 10, 300):
@@ -48,7 +48,7 @@ def fragments_in_order_make_the_message(context: Context) -> None:
 
 
 @scenario(requirements=("!FRAGMENT-RECV-14", "!FRAGMENT-RECV-19", "FRAGMENT-RECV-19"))
-def the_last_fragment_again_yields_nothing(context: Context) -> None:
+def repeated_last_fragment_has_no_effect(context: Context) -> None:
     """The last fragment of a message, or its only one, has no effect when it comes again."""
     target, insider = context.encrypted()
     for count in (2, 3):
@@ -64,7 +64,7 @@ def the_last_fragment_again_yields_nothing(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-RECV-3", "FRAGMENT-RECV-4", "!FRAGMENT-RECV-4"))
-def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
+def leading_zeros_in_headers_are_accepted(context: Context) -> None:
     """Leading zeros in k, n and the tags make no difference, nor do capital letters in the tags; other letters do."""
     target, insider = context.encrypted()
     tags = (b"%x|%x", b"%08x|%08x", b"%X|%X", b"%06X|%05x") if context.version == 3 else (b"",)
@@ -97,7 +97,7 @@ def numbers_and_tags_may_be_written_long_or_short(context: Context) -> None:
         "!FRAGMENT-RECV-9",
     )
 )
-def illegal_numbers_are_discarded(context: Context) -> None:
+def illegal_fragment_numbers_are_ignored(context: Context) -> None:
     """A fragment with a k or n of 0, or with k above n, neither begins, continues nor completes a message."""
     target, insider = context.encrypted()
     whole = insider.data(b"with illegal numbers")
@@ -144,7 +144,7 @@ def fragments_out_of_order_are_forgotten(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-RECV-10", "!FRAGMENT-RECV-10"))
-def a_first_fragment_begins_anew(context: Context) -> None:
+def first_fragment_discards_stored_ones(context: Context) -> None:
     """A fragment numbered 1 replaces what was stored, and nothing of that is used any more."""
     target, insider = context.encrypted()
     dropped = fragments(insider, insider.data(b"never completed"), 3)
@@ -163,7 +163,7 @@ def a_first_fragment_begins_anew(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-RECV-15", "!FRAGMENT-RECV-15"))
-def text_in_between_makes_it_forget(context: Context) -> None:
+def unencoded_message_clears_stored_fragments(context: Context) -> None:
     """Plain text, a query or an error between two fragments makes the client forget the first fragment."""
     target, insider = context.encrypted()
     for between in (b"hello", b"", b"?OTR Error: no", b"?OTRv4?"):
@@ -176,7 +176,7 @@ def text_in_between_makes_it_forget(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-RECV-16", "!FRAGMENT-RECV-16"))
-def a_whole_message_in_between_makes_it_forget(context: Context) -> None:
+def whole_message_clears_stored_fragments(context: Context) -> None:
     """A whole message from the same client is received, and the fragments before it are forgotten."""
     target, insider = context.encrypted()
     between = insider.data(b"in between")
@@ -191,7 +191,7 @@ def a_whole_message_in_between_makes_it_forget(context: Context) -> None:
 @scenario(
     requirements=("FRAGMENT-RECV-20", "!FRAGMENT-RECV-20", "!FRAGMENT-RECV-3", "!FRAGMENT-SEND-2", "!FRAGMENT-SEND-3")
 )
-def other_forms_are_no_fragments(context: Context) -> None:
+def malformed_headers_are_not_fragments(context: Context) -> None:
     """A header with a field too many or too few, letters for numbers, or no final comma: nothing is put together."""
     target, insider = context.encrypted()
     whole = insider.data(b"of another form")
@@ -211,7 +211,7 @@ def other_forms_are_no_fragments(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("!FRAGMENT-SEND-7",))
-def our_engines_count_no_empty_pieces(context: Context) -> None:
+def our_engines_refuse_empty_fragments(context: Context) -> None:
     """The project's engines accept no empty piece: a message that has one is not put together.
 
     (The protocol text forbids only to send one.)
@@ -224,7 +224,7 @@ def our_engines_count_no_empty_pieces(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-BOUND-2", "!FRAGMENT-BOUND-2", "!FRAGMENT-SEND-6", "!FRAGMENT-RECV-20"))
-def numbers_that_are_not_of_the_form_do_not_count(context: Context) -> None:
+def malformed_numbers_are_not_accepted(context: Context) -> None:
     """Numbers with a sign or a blank, and numbers above 65535, which wrap around in 16 bits, make no fragment."""
     target, insider = context.encrypted()
     for one, two in ((b"+1", b"2"), (b" 1", b"2"), (b"65537", b"2"), (b"1", b"65538"), (b"-65535", b"2")):
@@ -238,7 +238,7 @@ def numbers_that_are_not_of_the_form_do_not_count(context: Context) -> None:
 
 
 @scenario(requirements=("!FRAGMENT-SEND-5",))
-def a_changed_piece_spoils_the_message(context: Context) -> None:
+def changed_fragments_yield_no_text(context: Context) -> None:
     """Pieces that are changed, exchanged or left out make no text."""
     target, insider = context.encrypted()
     message = insider.data(b"a text that is long enough to be cut in pieces")
@@ -279,7 +279,7 @@ def fragments_for_other_clients_are_discarded(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("FRAGMENT-RECV-18", "!FRAGMENT-RECV-18", "!FRAGMENT-SEND-10"))
-def version_2_fragments_are_put_together_too(context: Context) -> None:
+def version_2_fragments_are_reassembled(context: Context) -> None:
     """A version 3 client also puts version 2 fragments together, which have no tags, if they come in order."""
     target, insider = context.encrypted()
     for count in (1, 3):
@@ -293,7 +293,7 @@ def version_2_fragments_are_put_together_too(context: Context) -> None:
 
 
 @scenario(requirements=("FRAGMENT-SEND-9", "!FRAGMENT-SEND-9"))
-def handshakes_arrive_in_fragments(context: Context) -> None:
+def fragmented_handshakes_complete(context: Context) -> None:
     """Every message of a handshake may come in fragments; a message with a missing piece has no effect."""
     target = context.target_session()
     insider = target.insider()
@@ -335,7 +335,7 @@ def fragments_of_different_clients_are_never_mixed(context: Context) -> None:
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("FRAGMENT-RECV-21", "FRAGMENT-RECV-16"))
-def our_engines_keep_the_fragments_of_each_client(context: Context) -> None:
+def our_engines_store_fragments_per_sender(context: Context) -> None:
     """The project's engines store the fragments of each sender apart, so that messages of several may interleave."""
     target, insider = context.encrypted()
     other = target.insider("bob", tag=0x3C3C, seed=b"other")
@@ -357,7 +357,7 @@ def our_engines_keep_the_fragments_of_each_client(context: Context) -> None:
     needs=("lockstep",),
     requirements=("FRAGMENT-RECV-7", "FRAGMENT-RECV-8", "FRAGMENT-RECV-9", "FRAGMENT-RECV-20", "!FRAGMENT-RECV-12"),
 )
-def our_engines_keep_what_is_stored_past_illegal_fragments(context: Context) -> None:
+def our_engines_ignore_illegal_fragments(context: Context) -> None:
     """The project's engines ignore an illegal or malformed fragment, and keep what they have stored."""
     target, insider = context.encrypted()
     for k, n in ((0, 2), (1, 0), (3, 2), (b"x", b"y"), (2, b"65538")):
@@ -369,7 +369,7 @@ def our_engines_keep_what_is_stored_past_illegal_fragments(context: Context) -> 
 
 
 @scenario(requirements=("FRAGMENT-BOUND-3", "!FRAGMENT-BOUND-3"))
-def fragments_within_fragments_lead_nowhere(context: Context) -> None:
+def nested_fragments_do_no_harm(context: Context) -> None:
     """A fragment inside a fragment, many levels deep, is not unpacked again and again, and does no harm."""
     target, insider = context.encrypted()
     nested = fragment(insider, 1, 1, insider.data(b"deep inside"))
@@ -389,7 +389,7 @@ def fragments_within_fragments_lead_nowhere(context: Context) -> None:
 
 
 @scenario(needs=("lockstep",), requirements=("FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-1"))
-def our_engines_bound_what_they_keep(context: Context) -> None:
+def our_engines_limit_stored_fragments(context: Context) -> None:
     """The project's engines keep at most two mebibytes of one message, and the fragments of at most sixteen senders."""
     target, insider = context.encrypted()
     padding = [tlv(0, bytes(0xFFFF))]
@@ -412,7 +412,7 @@ def our_engines_bound_what_they_keep(context: Context) -> None:
 
 
 @scenario(versions=(3,), needs=("instance_tags",), requirements=("FRAGMENT-SAMPLE-1", "!FRAGMENT-SAMPLE-1"))
-def the_worked_example_is_put_together(context: Context) -> None:
+def worked_example_is_reassembled(context: Context) -> None:
     """Fragments like those of the worked example make up a message; those of the example itself have the same effect as
     its whole message.
     """

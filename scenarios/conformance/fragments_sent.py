@@ -122,7 +122,7 @@ def messages_that_fit_are_sent_whole(context: Context) -> None:
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-7", "FRAGMENT-SEND-5"))
-def pieces_that_come_out_even_leave_no_empty_one(context: Context) -> None:
+def exact_multiples_leave_no_empty_fragment(context: Context) -> None:
     """A message whose length is a multiple of what a fragment holds is cut into neither too many nor too few pieces."""
     whole = _whole_commit(context)
     header = len(b"?OTR|00000000|00000000,00001,00001,,") if context.version == 3 else len(b"?OTR,00001,00001,,")
@@ -131,7 +131,7 @@ def pieces_that_come_out_even_leave_no_empty_one(context: Context) -> None:
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-12", "!FRAGMENT-SEND-12"))
-def a_size_without_room_is_refused(context: Context) -> None:
+def too_small_fragment_size_is_refused(context: Context) -> None:
     """If the maximum size has no room for more than a header, the size is refused or no fragment goes out.
 
     Fragments without content, or longer than the maximum size, must not go out. A sensible size works afterwards.

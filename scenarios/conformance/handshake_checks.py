@@ -86,21 +86,21 @@ def encrypted_signature_under_a_wrong_key(context: Context) -> None:
 
 
 @scenario(requirements=("REVEAL-SIG-9", "!REVEAL-SIG-9", "!REVEAL-SIG-6", "SIG-SIG-9", "!SIG-SIG-9", "!SIG-SIG-6"))
-def signature_block_of_a_wrong_structure(context: Context) -> None:
+def malformed_signature_block(context: Context) -> None:
     """An X that is cut short, or has its parts in another order, is refused in both messages, without harm."""
     for primed in (False, True):
         tells_lies(context, "handshake.malformed-signature-block-accepted", WRONG_STRUCTURE, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
-def signed_messages_cut_short(context: Context) -> None:
+def truncated_signed_messages(context: Context) -> None:
     """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
     for primed in (False, True):
         tells_lies(context, "handshake.malformed-signed-message-accepted", WRONG_FIELDS, primed=primed)
 
 
 @scenario(requirements=("REVEAL-REJECT-1", "!REVEAL-REJECT-1", "SIG-REJECT-1", "!SIG-REJECT-1", "REVEAL-IGNORED-1"))
-def what_has_a_wrong_mac_is_ignored(context: Context) -> None:
+def signed_message_with_a_wrong_mac_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a wrong MAC is ignored: it draws no answer and makes no session. The
     genuine message then completes the handshake, unless the target has given it up as a whole.
     """
@@ -110,7 +110,7 @@ def what_has_a_wrong_mac_is_ignored(context: Context) -> None:
 
 
 @scenario(requirements=("!REVEAL-REJECT-1", "!SIG-REJECT-1", "!REVEAL-IGNORED-1"))
-def what_has_a_wrong_signature_is_ignored(context: Context) -> None:
+def signed_message_with_a_wrong_signature_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a right MAC and a wrong signature is ignored in the same way."""
     for primed in (False, True):
         only_one = dict(list(WRONG_SIGNATURES.items())[:1])

@@ -135,7 +135,7 @@ def messages_while_a_signature_is_awaited(context: Context) -> None:
         "SIG-NONE-1",
     )
 )
-def messages_once_more_after_the_handshake(context: Context) -> None:
+def repeated_messages_after_the_handshake(context: Context) -> None:
     """After a handshake the state is NONE: its messages are ignored when they come again, and the session goes on."""
     target = context.target_session()
     insider = target.insider()
@@ -165,7 +165,7 @@ def messages_once_more_after_the_handshake(context: Context) -> None:
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-4", "!SIG-ACCEPT-3", "AKE-HIDE-1", "!AKE-HIDE-1", "AKE-VERIFY-6"))
-def no_session_before_all_is_verified(context: Context) -> None:
+def no_session_before_verification(context: Context) -> None:
     """Until the last message has been verified no session is reported, Data Messages are refused, and the user's texts
     do not go out as Data Messages.
     """
@@ -249,7 +249,7 @@ def _policy_changes(target: TargetSession, policy: Policy) -> None:
         "!REVEAL-POLICY-2",
     ),
 )
-def version_disallowed_in_the_middle(context: Context) -> None:
+def version_disallowed_during_the_handshake(context: Context) -> None:
     """When the version of a handshake under way is no longer allowed, the next message is ignored, whichever it is;
     once the version is allowed again, the message goes on with the handshake.
     """
@@ -298,7 +298,7 @@ def dh_key_of_another_version(context: Context) -> None:
 
 
 @scenario(versions=(2,), requirements=("AKE-V1-1", "!AKE-V1-1"))
-def key_exchange_message_of_version_1(context: Context) -> None:
+def version_1_key_exchange_message(context: Context) -> None:
     """A version 1 Key Exchange Message makes no session and draws no answer; a handshake under way completes."""
     target = context.target_session()
     insider = target.insider()
@@ -385,7 +385,7 @@ def wrong_version_or_type(context: Context) -> None:
     needs=("stored_messages", "policy"),
     requirements=("REVEAL-ACCEPT-5", "SIG-ACCEPT-4", "REVEAL-ACCEPT-4", "SIG-ACCEPT-3"),
 )
-def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
+def stored_text_is_sent_when_the_session_begins(context: Context) -> None:
     """A text that was typed under REQUIRE_ENCRYPTION a moment ago goes out encrypted when the handshake completes:
     right after the Signature Message in one role, alone in the other.
     """
@@ -409,7 +409,7 @@ def stored_text_goes_out_when_the_session_is_there(context: Context) -> None:
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-5", "!SIG-ACCEPT-4", "REVEAL-ACCEPT-2", "SIG-ACCEPT-3"))
-def nothing_goes_out_that_was_not_stored(context: Context) -> None:
+def nothing_extra_is_sent_without_stored_texts(context: Context) -> None:
     """If no text is stored, nothing but the Signature Message goes out at the end of a handshake, and nothing at all in
     the other role.
     """

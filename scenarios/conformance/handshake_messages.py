@@ -74,7 +74,7 @@ def _check_range(value: int, name: str) -> None:
         "COMMIT-HASH-2",
     )
 )
-def commit_has_its_form(context: Context) -> None:
+def commit_is_well_formed(context: Context) -> None:
     """A D-H Commit has the header of its version, an encrypted g^x, a hash of 32 bytes, and nothing else."""
     target = context.target_session()
     insider = target.insider()
@@ -122,7 +122,7 @@ def commit_opens_to_gx(context: Context) -> None:
         "INSTANCE-REPLY-1",
     )
 )
-def dh_key_has_its_form(context: Context) -> None:
+def dh_key_is_well_formed(context: Context) -> None:
     """A D-H Key has the header of its version, is addressed to the sender of the commit, and holds one MPI in range."""
     target = context.target_session()
     insider = target.insider()
@@ -143,7 +143,7 @@ def dh_key_has_its_form(context: Context) -> None:
         "INSTANCE-REPLY-2",
     )
 )
-def reveal_signature_has_its_form(context: Context) -> None:
+def reveal_signature_is_well_formed(context: Context) -> None:
     """A Reveal Signature has the header of its version, the revealed key, the encrypted signature and a MAC."""
     target = context.target_session()
     insider = target.insider()
@@ -164,7 +164,7 @@ def reveal_signature_has_its_form(context: Context) -> None:
         "INSTANCE-REPLY-2",
     )
 )
-def signature_message_has_its_form(context: Context) -> None:
+def signature_message_is_well_formed(context: Context) -> None:
     """A Signature Message has the header of its version, the encrypted signature and a MAC."""
     target, insider = context.encrypted()
     check_form(target, _sent(target, Kind.SIGNATURE), ("encrypted_signature", "mac"), (insider.tag,))
@@ -280,7 +280,7 @@ def four_messages_make_a_session(context: Context) -> None:
 
 
 @scenario(requirements=("AKE-OUTLINE-3",))
-def identities_cross_the_wire_encrypted(context: Context) -> None:
+def identities_are_sent_encrypted(context: Context) -> None:
     """Neither the target's long-term key nor its fingerprint is in the messages of a handshake unencrypted."""
     for target_begins in (True, False):
         target, _ = context.encrypted(target_begins=target_begins)
@@ -298,7 +298,7 @@ def identities_cross_the_wire_encrypted(context: Context) -> None:
 
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
-def values_are_drawn_anew(context: Context) -> None:
+def random_values_are_not_reused(context: Context) -> None:
     """In three handshakes in each role, with each session ended before the next, no r, g^x or g^y occurs twice."""
     seen: dict[str, list[bytes | int]] = {"r": [], "gx": [], "gy": []}
     target = context.target_session()
@@ -323,7 +323,7 @@ def values_are_drawn_anew(context: Context) -> None:
 
 
 @scenario(requirements=("AKE-REFLECT-2", "!AKE-REFLECT-2", "KEYS-FPR-3"))
-def own_key_is_not_a_stranger(context: Context) -> None:
+def peer_with_the_targets_own_key(context: Context) -> None:
     """A peer that signs with the target's own long-term key is refused, or reported with the fingerprint of that key; a
     stranger is never reported with it.
     """

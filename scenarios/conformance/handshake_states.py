@@ -78,7 +78,7 @@ def _edges(hashed: bytes) -> dict[bytes, bool]:
 
 
 @scenario(requirements=("COMMIT-DHKEY-1", "!COMMIT-DHKEY-1", "COMMIT-DHKEY-2", "COMMIT-DHKEY-5", "!COMMIT-DHKEY-5"))
-def commits_that_cross_are_compared(context: Context) -> None:
+def crossing_commits_are_compared(context: Context) -> None:
     """In AWAITING_DHKEY the hashes are compared as unsigned big-endian numbers of 32 bytes: the target yields to a
     higher hash and to no other, whether the hash is next to its own, at either end of the range, or would compare
     differently as a signed or little-endian number.
@@ -185,7 +185,7 @@ def _one_session(pair: Pair) -> None:
 
 
 @scenario(requirements=("COMMIT-DHKEY-7",))
-def both_begin_at_once(context: Context) -> None:
+def simultaneous_commits(context: Context) -> None:
     """Two sides that send commits at the same time end up in one session, whichever has the higher hash."""
     for number in range(3):
         context.seed += b"%d" % number
@@ -196,7 +196,7 @@ def both_begin_at_once(context: Context) -> None:
 
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
-def both_begin_and_messages_linger(context: Context) -> None:
+def simultaneous_commits_with_late_messages(context: Context) -> None:
     """Two sides that send commits at the same time end up in one session even if messages for one side are late."""
     for number in range(2):
         for late in (TARGET, PEER):
@@ -330,7 +330,7 @@ def malformed_commit_in_each_state(context: Context) -> None:
 
 
 @scenario(requirements=("AKE-REFLECT-1", "!AKE-REFLECT-1"))
-def own_messages_come_back(context: Context) -> None:
+def reflected_own_messages(context: Context) -> None:
     """The target's own messages, sent back to it as they are or under another client's tag, make no session, whichever
     role it has.
     """

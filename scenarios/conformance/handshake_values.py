@@ -146,7 +146,7 @@ def _no_session(
 
 
 @scenario(requirements=("AKE-VERIFY-1", "!AKE-VERIFY-1", "!COMMIT-HASH-1", "!COMMIT-HASH-2", "!AKE-VERIFY-6"))
-def commit_to_another_hash(context: Context) -> None:
+def commit_with_a_wrong_hash(context: Context) -> None:
     """A commit is refused unless its hash is the SHA-256 hash of the encrypted MPI, all 32 bytes of it."""
     target = context.target_session()
     insider = target.insider()
@@ -170,7 +170,7 @@ def commit_to_another_hash(context: Context) -> None:
 
 
 @scenario(requirements=("!COMMIT-GX-3", "!COMMIT-GX-5", "REVEAL-SIG-10", "!REVEAL-SIG-10"))
-def commit_to_what_is_no_mpi(context: Context) -> None:
+def commit_to_a_malformed_mpi(context: Context) -> None:
     """A commit is refused unless it encrypts exactly one MPI: bytes without a length, or with a wrong one, make no
     session although their hash is right.
     """

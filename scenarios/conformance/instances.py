@@ -176,7 +176,7 @@ def _reveal(target: TargetSession, insider: Insider) -> None:
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-OWN-2", "INSTANCE-OWN-4"))
-def own_tags_are_drawn(context: Context) -> None:
+def own_tags_are_random(context: Context) -> None:
     """Clients without a given tag draw one of 0x100 or more, and each a different one."""
     tags = []
     for number in range(6):
@@ -315,7 +315,7 @@ def message_for_another_client(context: Context) -> None:
         "!SIG-FORM-4",
     ),
 )
-def sender_tag_that_is_none(context: Context) -> None:
+def sender_tag_below_0x100(context: Context) -> None:
     """A message of any kind, or a fragment, whose sender tag is below 0x100 is discarded and leaves no trace."""
     small = "instance.small-sender-tag-not-discarded"
     _are_discarded(context, small, lambda _, own: [(0, own), (1, own), (0xFF, own)])
@@ -325,14 +325,14 @@ def sender_tag_that_is_none(context: Context) -> None:
     versions=(3,),
     requirements=("INSTANCE-DISCARD-3", "!INSTANCE-DISCARD-3", "INSTANCE-DISCARD-4", "!INSTANCE-DISCARD-5"),
 )
-def receiver_tag_that_is_none(context: Context) -> None:
+def receiver_tag_below_0x100(context: Context) -> None:
     """A message of any kind, or a fragment, whose receiver tag is from 1 to 0xff is discarded and leaves no trace."""
     small = "instance.small-receiver-tag-not-discarded"
     _are_discarded(context, small, lambda sender, _: [(sender, tag) for tag in (1, 0x80, 0xFF)])
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-ZERO-2", "!INSTANCE-ZERO-2"))
-def commit_to_whom_it_may_concern(context: Context) -> None:
+def commit_with_receiver_tag_0_is_answered(context: Context) -> None:
     """A D-H Commit with receiver tag 0 or the target's own tag is answered; one with another client's tag is not."""
     for receiver in (0, None, FOREIGN):
         target = context.target_session()
@@ -351,7 +351,7 @@ def commit_to_whom_it_may_concern(context: Context) -> None:
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-ZERO-3", "!INSTANCE-ZERO-3"))
-def receiver_tag_0_is_for_commits(context: Context) -> None:
+def receiver_tag_0_is_only_for_commits(context: Context) -> None:
     """Receiver tag 0 is for the D-H Commit only: other messages with it are discarded, and the genuine ones still have
     their effect. (Engines only: in another reading of the text other messages may have it, too.)
     """

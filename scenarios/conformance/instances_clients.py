@@ -148,7 +148,7 @@ def two_clients_answer_one_commit(context: Context) -> None:
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-MULTI-2",))
-def each_client_has_its_answer(context: Context) -> None:
+def every_client_is_answered(context: Context) -> None:
     """Every client that answers a D-H Commit gets a Reveal Signature and a session. (Engines only: in another reading
     of the text only the first one does.)
     """
@@ -163,7 +163,7 @@ def each_client_has_its_answer(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("COMMIT-FORM-5", "!COMMIT-FORM-5", "INSTANCE-ZERO-1", "INSTANCE-MULTI-2"))
-def commit_when_any_client_may_have_asked(context: Context) -> None:
+def query_during_two_sessions(context: Context) -> None:
     """A query names no client: a target in sessions with two clients answers with a D-H Commit that has receiver tag 0,
     and a new handshake with either client completes.
     """
@@ -178,7 +178,7 @@ def commit_when_any_client_may_have_asked(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-3", "!INSTANCE-MULTI-3"))
-def tag_inside_decides(context: Context) -> None:
+def inner_tag_selects_the_session(context: Context) -> None:
     """A Data Message belongs to the session that the tag inside it names, even if its fragments have the tag of another
     client; a message with a wrong tag inside is refused whatever its fragments say.
     """
@@ -195,7 +195,7 @@ def tag_inside_decides(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-LEARN-1", "!INSTANCE-LEARN-1"))
-def made_up_tags_bind_nobody(context: Context) -> None:
+def forged_tags_do_not_block_the_peer(context: Context) -> None:
     """Messages under forged tags do not keep the genuine client out, in either role, before a session or in it."""
     for target_begins in (False, True):
         target = context.target_session()
@@ -227,7 +227,7 @@ def _junk(stranger: Insider) -> bytes:
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-LEARN-2",))
-def made_up_tags_are_bounded(context: Context) -> None:
+def handshakes_under_forged_tags_are_bounded(context: Context) -> None:
     """Of a hundred handshakes that an attacker begins under as many tags, the first and the last are not all kept."""
     target = context.target_session()
     strangers = [target.insider(tag=0x5000 + number) for number in range(MANY)]
@@ -245,7 +245,7 @@ def made_up_tags_are_bounded(context: Context) -> None:
 
 
 @scenario(versions=(3,), requirements=("!INSTANCE-LEARN-2",))
-def many_made_up_tags_do_no_harm(context: Context) -> None:
+def many_forged_tags_do_no_harm(context: Context) -> None:
     """While an attacker begins a hundred handshakes under as many tags, a session goes on and another client completes
     a handshake, even with commits of the attacker between its messages.
     """

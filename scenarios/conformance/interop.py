@@ -126,7 +126,7 @@ def fragments_to_target(context: Context) -> None:
 
 
 @scenario(requirements=("USER-END-3", "TLV-END-2", "AKE-FRESH-1"))
-def disconnect_and_again(context: Context) -> None:
+def reconnect_after_the_end(context: Context) -> None:
     """Each side ends the conversation in turn, the other is told, and a new handshake makes a new session."""
     pair = context.pair()
     for ends in (TARGET, PEER):

@@ -17,7 +17,7 @@ def _ids(message: Message) -> tuple[int, int]:
 
 
 @scenario(requirements=("KEYMGMT-START-1", "!KEYMGMT-START-1", "KEYMGMT-AKE-1"))
-def keys_at_the_start(context: Context) -> None:
+def initial_keys(context: Context) -> None:
     """A client begins with two keys: the one of the handshake, which it uses, and the next one, which it announces.
 
     The first message names the key id of the handshake. Messages to a third key are rejected.
@@ -50,7 +50,7 @@ def keys_at_the_start(context: Context) -> None:
 
 
 @scenario(requirements=("!KEYMGMT-AKE-1", "KEYMGMT-AKE-3", "!KEYMGMT-AKE-3", "KEYMGMT-RECV-4", "!KEYMGMT-RECV-4"))
-def the_handshake_names_the_key(context: Context) -> None:
+def handshake_sets_the_peer_key(context: Context) -> None:
     """After a first handshake the target knows one key of the correspondent: that of the handshake, under its key id.
 
     The target sends to this key, and reads messages under it. There is no previous key yet.
@@ -103,7 +103,7 @@ def known_keys_are_kept(context: Context) -> None:
 
 
 @scenario(requirements=("!KEYMGMT-AKE-2", "KEYMGMT-AKE-4", "!KEYMGMT-AKE-4", "KEYMGMT-AKE-3"))
-def other_keys_replace_those_known(context: Context) -> None:
+def new_keys_replace_known_keys(context: Context) -> None:
     """A new handshake with another key, or with a known key under another key id, replaces all keys known before."""
     for turns, keyid, same in (
         (1, 1, False),

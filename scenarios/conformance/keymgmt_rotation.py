@@ -81,7 +81,7 @@ def keys_used_for_sending(context: Context) -> None:
 
 
 @scenario(requirements=("KEYMGMT-RECV-2", "!KEYMGMT-RECV-2", "KEYMGMT-RECV-3", "!KEYMGMT-RECV-3", "KEYMGMT-KEEP-1"))
-def only_two_keys_of_each_side(context: Context) -> None:
+def two_keys_per_side_are_kept(context: Context) -> None:
     """A message is read under the current and the previous key of each side, and under no other key id.
 
     Other ids, of forgotten keys or of keys to come, are refused whatever keys the message is made with.
@@ -109,7 +109,7 @@ def only_two_keys_of_each_side(context: Context) -> None:
 @scenario(
     requirements=("KEYMGMT-RECV-8", "!KEYMGMT-RECV-8", "!KEYMGMT-KEEP-1", "KEYMGMT-ROTATE-7", "!KEYMGMT-ROTATE-7")
 )
-def late_by_one_step_but_not_by_two(context: Context) -> None:
+def messages_one_rotation_late_are_read(context: Context) -> None:
     """A message that arrives when its keys are the previous ones is read; once they are forgotten, it is refused."""
     target, insider = context.encrypted()
     late = [insider.data(b"late", ctr=100)]

@@ -198,7 +198,7 @@ def revealed_when_their_keys_are_dropped(context: Context) -> None:
         "!MACREVEAL-WHAT-3",
     )
 )
-def all_are_revealed_in_the_end(context: Context) -> None:
+def all_used_keys_are_revealed(context: Context) -> None:
     """In whatever order live pairs of keys are used, each used MAC key is revealed right after its pair was dropped.
 
     The only other keys that may be revealed are those of dropped pairs that verified nothing.
@@ -236,7 +236,7 @@ def keys_of_refused_messages_are_revealed(context: Context) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
-def every_kind_of_message_reveals(context: Context) -> None:
+def every_data_message_reveals_due_keys(context: Context) -> None:
     """What is due is revealed in the next Data Message, whatever kind it is, and in no other message."""
     able = context.target.capabilities
     actions: list[tuple[str, dict[str, object]]] = [("send", {"text": b"text"}), ("end", {})]
@@ -258,7 +258,7 @@ def every_kind_of_message_reveals(context: Context) -> None:
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
-def heartbeats_reveal(context: Context) -> None:
+def heartbeats_reveal_due_keys(context: Context) -> None:
     """A heartbeat reveals what is due, including the keys that were dropped by the message that it answers."""
     ledger = _ledger(context)
     ledger.receive()
@@ -286,7 +286,7 @@ def keys_with_leading_zeros(context: Context) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHAT-5", "!MACREVEAL-WHAT-5", "MACREVEAL-WHAT-6", "!MACREVEAL-WHAT-6"))
-def revealed_keys_make_forgeries(context: Context) -> None:
+def revealed_keys_allow_forgery(context: Context) -> None:
     """A revealed key verifies the earlier message, so anybody can forge one; the target does not accept forgeries.
 
     They are rejected under the old key ids and under the live ones.
@@ -347,14 +347,14 @@ def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
-def a_new_handshake_loses_no_keys(context: Context) -> None:
+def mac_keys_survive_a_new_handshake(context: Context) -> None:
     """When a new handshake replaces a session, its used MAC keys are revealed in the first message of the new one."""
     for pending in (True, False):
         _follow_up(*_used(context, pending), "a new handshake replaced the session")
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
-def the_correspondents_end_loses_no_keys(context: Context) -> None:
+def mac_keys_survive_the_peers_end(context: Context) -> None:
     """When the peer ends a session, its used MAC keys are revealed in the first message of the next one."""
     for pending in (True, False):
         ledger, owed = _used(context, pending)
@@ -364,7 +364,7 @@ def the_correspondents_end_loses_no_keys(context: Context) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "!MACREVEAL-WHEN-6"))
-def the_users_end_loses_no_keys(context: Context) -> None:
+def mac_keys_survive_the_users_end(context: Context) -> None:
     """When the user ends a session, its used MAC keys are revealed in its last message or the first of the next one."""
     for pending in (True, False):
         ledger, owed = _used(context, pending)

@@ -27,7 +27,7 @@ def _told(reply: Reply) -> list[bytes]:
 
 
 @scenario(needs=("policy",), requirements=("ERROR-FORM-1", "!ERROR-FORM-1", "ERROR-START-1", "!ERROR-FORM-3"))
-def errors_are_known_by_their_mark(context: Context) -> None:
+def errors_are_recognised_by_their_marker(context: Context) -> None:
     """A message is an Error Message if "?OTR Error:" is anywhere in it; with any other spelling it is text."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     for message in (b"?OTR Error: no", b"?OTR Error:", b"hello ?OTR Error: no", b"<b>?OTR Error:no</b>"):
@@ -37,7 +37,7 @@ def errors_are_known_by_their_mark(context: Context) -> None:
 
 
 @scenario(needs=("policy",), requirements=("ERROR-START-2", "!ERROR-START-1", "!ERROR-START-2"))
-def errors_start_something_only_by_policy(context: Context) -> None:
+def errors_start_a_handshake_only_by_policy(context: Context) -> None:
     """An Error Message is answered with a query if ERROR_START_AKE is set, and with nothing otherwise."""
     for flag in (Policy.NONE, Policy.ERROR_START_AKE):
         for state, target, _ in context.each_state(ALLOW[context.version] | flag):
@@ -96,7 +96,7 @@ def errors_are_never_answered_with_errors(context: Context) -> None:
 
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
-def the_text_of_an_error_is_data(context: Context) -> None:
+def error_text_is_not_interpreted(context: Context) -> None:
     """Format characters and markup in an error are shown as they are; an error without a text does no harm."""
     target, insider = context.encrypted()
     for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
@@ -114,7 +114,7 @@ def _unread(target: TargetSession, insider: Insider, text: bytes) -> list[Reply]
 
 
 @scenario(requirements=("ERROR-FORM-2", "ERROR-FORM-3"))
-def the_own_errors_speak_to_people(context: Context) -> None:
+def own_errors_are_human_readable(context: Context) -> None:
     """An Error Message has the exact mark "?OTR Error:", and the rest is words for people."""
     target, insider = context.encrypted()
     for reply in _unread(target, insider, b"hello"):
@@ -126,7 +126,7 @@ def the_own_errors_speak_to_people(context: Context) -> None:
 
 
 @scenario(requirements=("ERROR-TEXT-1", "!ERROR-TEXT-1", "ROBUST-LEAK-1", "!ROBUST-LEAK-1"))
-def the_own_errors_give_nothing_away(context: Context) -> None:
+def own_errors_leak_nothing(context: Context) -> None:
     """What is sent in the clear about an unreadable message reveals no key, text, account or instance tag."""
     target, insider = context.encrypted()
     text = b"the secret in the message"

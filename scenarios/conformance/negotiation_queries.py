@@ -99,7 +99,7 @@ def queries_offer_the_versions_they_list(context: Context) -> None:
         "!QUERY-PARSE-8",
     )
 )
-def version_1_is_told_from_later_versions(context: Context) -> None:
+def version_1_query_starts_nothing(context: Context) -> None:
     """A "?" right after "?OTR" offers version 1, which starts nothing; a list of other versions may follow it."""
     _assert_read(context, "query.version-1-misread", WITH_VERSION_1)
 
@@ -120,7 +120,7 @@ def unknown_versions_are_skipped(context: Context) -> None:
 
 
 @scenario(requirements=("QUERY-PARSE-11", "!QUERY-PARSE-11", "!QUERY-FORM-8"))
-def digits_after_the_query_offer_nothing(context: Context) -> None:
+def digits_after_a_query_are_ignored(context: Context) -> None:
     """The list of versions ends with its "?"; digits in the text after it offer nothing."""
     target = context.target_session()
     for query in (b"?OTRv4? Get one of 2 or 3 plugins", b"?OTR? Version 2 or v3? Your choice", b"?OTRv?23?"):
@@ -143,7 +143,7 @@ def queries_are_found_within_text(context: Context) -> None:
 
 
 @scenario(requirements=("QUERY-PARSE-13", "!QUERY-PARSE-13", "!QUERY-FORM-1", "!QUERY-SHOW-1"))
-def text_that_is_no_query_is_shown(context: Context) -> None:
+def malformed_queries_are_shown_as_text(context: Context) -> None:
     """Text with "?OTR" in it that has no form of an OTR message is plain text; a query after it is still found."""
     target = context.target_session()
     for text in (b"?OTR", b"?OTR v2?", b"?OTRv 2 or v 3?", b"What is ?OTRv - 23? I ask.", b"?OTR2?", b"?otrv23?"):
@@ -155,7 +155,7 @@ def text_that_is_no_query_is_shown(context: Context) -> None:
 
 
 @scenario(requirements=("!QUERY-FORM-3",))
-def a_query_ends_with_its_question_mark(context: Context) -> None:
+def unterminated_query_is_not_a_query(context: Context) -> None:
     """A list of versions without its closing "?" is not a query."""
     target = context.target_session()
     for text in (b"?OTRv%d" % context.version, b"?OTRv23 please"):
@@ -173,7 +173,7 @@ def a_query_ends_with_its_question_mark(context: Context) -> None:
         "!QUERY-FORM-7",
     )
 )
-def the_own_query_offers_what_is_allowed(context: Context) -> None:
+def own_query_offers_allowed_versions(context: Context) -> None:
     """When the user asks for OTR, a query goes out for the allowed versions, each listed once.
 
     The target then leaves it to the peer to begin the handshake.
@@ -191,7 +191,7 @@ def the_own_query_offers_what_is_allowed(context: Context) -> None:
 
 
 @scenario(requirements=("USER-START-2", "QUERY-PURPOSE-1"))
-def the_own_query_goes_out_in_the_clear(context: Context) -> None:
+def own_query_is_sent_unencrypted(context: Context) -> None:
     """A query is sent unencrypted in every message state, and a session goes on as before."""
     for state, target, insider in context.each_state():
         reply = target.user("start")

@@ -35,7 +35,7 @@ def _shown(target: TargetSession, message: bytes, text: bytes) -> TextReceived:
 
 
 @scenario(needs=("whitespace_tag",), requirements=("TAG-PARSE-1", "TAG-SHOW-1"))
-def tags_are_taken_out_wherever_they_stand(context: Context) -> None:
+def tags_are_removed_anywhere_in_the_text(context: Context) -> None:
     """A tag at the beginning, in the middle or at the end of a text is not shown, and every other byte is."""
     target = context.target_session()
     for groups in (tag(context.version), tag(2, 3), tag(1, 2, 3), tag(1)):
@@ -112,7 +112,7 @@ def tags_start_a_handshake_in_a_version_they_offer(context: Context) -> None:
     needs=("v2", "whitespace_tag", "policy"),
     requirements=("TAG-START-1", "!TAG-START-1", "TAG-START-2", "!TAG-START-2"),
 )
-def tags_lead_to_the_highest_common_version(context: Context) -> None:
+def tags_select_the_highest_common_version(context: Context) -> None:
     """A tag for both versions is answered in version 3 if that is allowed, otherwise in version 2 if that is."""
     start = Policy.WHITESPACE_START_AKE
     wrong, uncalled = "tag.wrong-version-chosen", "tag.answered-without-common-version"
@@ -131,7 +131,7 @@ def tags_lead_to_the_highest_common_version(context: Context) -> None:
     needs=("whitespace_tag", "policy"),
     requirements=("TAG-START-5", "!TAG-START-5", "TAG-PURPOSE-1", "!TAG-PURPOSE-1", "!TAG-START-6"),
 )
-def tags_start_nothing_unless_that_is_asked_for(context: Context) -> None:
+def tags_start_nothing_without_the_policy_flag(context: Context) -> None:
     """Without WHITESPACE_START_AKE, a tag starts nothing in any message state, and a query still does."""
     for state, target, _ in context.each_state():
         reply = target.receive(b"hello" + tag(2, 3))
@@ -169,7 +169,7 @@ def tags_start_a_handshake_in_every_message_state(context: Context) -> None:
     needs=("whitespace_tag",),
     requirements=("TAG-SHOW-3", "!TAG-SHOW-3", "TAG-SHOW-4", "!TAG-SHOW-4", "!TAG-SHOW-2"),
 )
-def tagged_text_is_shown_with_a_warning_once_private(context: Context) -> None:
+def tagged_text_warns_after_a_session_began(context: Context) -> None:
     """In ENCRYPTED and FINISHED, tagged text is shown without its tag and with a warning; in PLAINTEXT, without one."""
     for state, target, _ in context.each_state():
         private = state != "plaintext"
@@ -182,7 +182,7 @@ def tagged_text_is_shown_with_a_warning_once_private(context: Context) -> None:
 
 
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-SHOW-2",))
-def tagged_text_is_shown_with_a_warning_if_encryption_is_required(context: Context) -> None:
+def tagged_text_warns_when_encryption_is_required(context: Context) -> None:
     """With REQUIRE_ENCRYPTION, the user is warned of tagged text even before there is a session."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     event = _shown(target, b"he" + tag(2, 3) + b"llo", b"hello")
@@ -203,7 +203,7 @@ def tagged_text_is_shown_with_a_warning_if_encryption_is_required(context: Conte
         "!TAG-FORM-8",
     ),
 )
-def the_own_tag_offers_what_is_allowed(context: Context) -> None:
+def own_tag_offers_allowed_versions(context: Context) -> None:
     """With SEND_WHITESPACE_TAG, a text in the clear carries a tag for the allowed versions; without it, none."""
     spoken = {version for version, flag in ALLOW.items() if flag in context.all_versions}
     for allowed in ({context.version}, spoken):

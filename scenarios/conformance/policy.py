@@ -189,7 +189,7 @@ def required_encryption_holds_in_every_state(context: Context) -> None:
     needs=("policy", "whitespace_tag"),
     requirements=("POLICY-START-1", "!POLICY-START-1", "POLICY-TAG-1", "!POLICY-TAG-1"),
 )
-def tags_work_by_their_flags(context: Context) -> None:
+def whitespace_tag_flags_are_independent(context: Context) -> None:
     """WHITESPACE_START_AKE makes a tag start a handshake, SEND_WHITESPACE_TAG makes tags go out; neither does both."""
     allowed, text = ALLOW[context.version], b"hello" + tag(context.version)
     for flag in (Policy.NONE, Policy.SEND_WHITESPACE_TAG, Policy.WHITESPACE_START_AKE):
@@ -210,7 +210,7 @@ def tags_work_by_their_flags(context: Context) -> None:
 
 
 @scenario(needs=("policy",), requirements=("POLICY-ERROR-1", "!POLICY-ERROR-1"))
-def errors_ask_by_their_flag(context: Context) -> None:
+def error_start_ake_sends_a_query(context: Context) -> None:
     """With ERROR_START_AKE, an Error Message is answered with a query, which leads to a session; without, it is not."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.ERROR_START_AKE)
     (query,) = target.receive(ERROR).assert_sent("error.not-answered", Kind.QUERY)
@@ -225,7 +225,7 @@ def errors_ask_by_their_flag(context: Context) -> None:
 
 
 @scenario(needs=("policy",), requirements=("POLICY-OFF-1", "!POLICY-OFF-1"))
-def without_a_version_otr_is_off(context: Context) -> None:
+def otr_is_off_without_an_allowed_version(context: Context) -> None:
     """With no version allowed, every message is shown as it is and not answered, and texts go out as typed."""
     flags = Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG
     flags |= Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
@@ -255,7 +255,7 @@ def without_a_version_otr_is_off(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-CLEAR-1", "!STATE-CLEAR-1", "STATE-CLEAR-3", "!STATE-CLEAR-2"))
-def plaintext_is_shown_as_it_came(context: Context) -> None:
+def plaintext_is_shown_unchanged(context: Context) -> None:
     """In PLAINTEXT, each text in the clear is shown byte for byte, without a warning; OTR messages are not shown."""
     target = context.target_session()
     for text in PLAIN:
@@ -266,7 +266,7 @@ def plaintext_is_shown_as_it_came(context: Context) -> None:
 
 
 @scenario(needs=("policy",), requirements=("STATE-CLEAR-2", "!STATE-CLEAR-3", "STATE-CLEAR-1"))
-def plaintext_is_warned_of_where_encryption_is_required(context: Context) -> None:
+def plaintext_warns_when_encryption_is_required(context: Context) -> None:
     """In PLAINTEXT with REQUIRE_ENCRYPTION, each text in the clear is shown with a warning."""
     target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
     for text in PLAIN:
@@ -277,7 +277,7 @@ def plaintext_is_warned_of_where_encryption_is_required(context: Context) -> Non
 
 
 @scenario(requirements=("STATE-CLEAR-4", "!STATE-CLEAR-4", "STATE-CLEAR-5", "!STATE-CLEAR-5"))
-def plaintext_is_warned_of_in_a_session(context: Context) -> None:
+def plaintext_warns_after_a_session_began(context: Context) -> None:
     """In ENCRYPTED and FINISHED, each text in the clear is shown with a warning, and encrypted text without one."""
     target, insider = context.encrypted()
     for text in PLAIN:

@@ -8,7 +8,7 @@ from otterproof.harness.testkit.scenario import scenario
 
 
 @scenario(requirements=("STATE-ACTIONS-1",))
-def it_ends_when_it_is_asked_to(context: Context) -> None:
+def driver_exits_on_shutdown(context: Context) -> None:
     """After a conversation a driver forgets its parties, answers `shutdown`, and exits with code 0.
 
     The conversation is not judged here. An engine runs in the harness's own process and passes. The result also covers

@@ -47,7 +47,7 @@ def junk(seed: bytes, message: bytes) -> Iterator[bytes]:
 
 
 @scenario(requirements=("ROBUST-INPUT-1", "!ROBUST-INPUT-1", "!ROBUST-LOOP-1"))
-def any_bytes_do_no_harm(context: Context) -> None:
+def arbitrary_bytes_do_no_harm(context: Context) -> None:
     """Whatever bytes arrive, before, during or after a handshake, the target keeps working and answers little."""
     target = context.target_session()
     insider = target.insider()
@@ -118,7 +118,7 @@ def forged_messages_do_not_end_smp(context: Context) -> None:
 
 
 @scenario(requirements=("ROBUST-INPUT-3", "!ROBUST-INPUT-3"))
-def after_forgeries_a_query_helps(context: Context) -> None:
+def query_recovers_from_forgeries(context: Context) -> None:
     """After forged handshake messages, one new query leads to a working session."""
     target, insider = context.encrypted()
     stranger = target.insider("bob", tag=insider.tag, seed=b"stranger")
@@ -135,7 +135,7 @@ def after_forgeries_a_query_helps(context: Context) -> None:
 
 
 @scenario(requirements=("ROBUST-LOOP-1",))
-def two_clients_leave_each_other_in_peace(context: Context) -> None:
+def injected_messages_cause_no_loop(context: Context) -> None:
     """Whatever an attacker inserts between two clients, the network falls silent again, and texts arrive."""
     pair = context.pair()
     pair.establish(TARGET)
@@ -157,7 +157,7 @@ def two_clients_leave_each_other_in_peace(context: Context) -> None:
 
 
 @scenario(requirements=("ROBUST-LOOP-2", "!ROBUST-LOOP-2"))
-def one_mishap_in_a_handshake_can_be_mended(context: Context) -> None:
+def query_recovers_from_a_lost_handshake_message(context: Context) -> None:
     """When a message of a handshake is lost or arrives twice, a new query leads to a working session."""
     for spoil in (_lose, _repeat):
         for number in range(4):
@@ -195,7 +195,7 @@ def _repeat(pair: Pair) -> None:
 
 
 @scenario(requirements=("ROBUST-GROW-1", "!ROBUST-GROW-1"))
-def long_sessions_do_not_grow(context: Context) -> None:
+def messages_do_not_grow_in_long_sessions(context: Context) -> None:
     """Messages do not get longer after many changes of keys, nor after many texts that were received."""
     target, insider = context.encrypted()
     lengths = [len(build(target.exchange_texts(insider))) for _ in range(24)]

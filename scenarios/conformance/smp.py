@@ -90,7 +90,7 @@ def _peer_finds(wanted: bool, found: bool, case: str) -> None:
         "SMPMATH-STORE-1",
     ),
 )
-def run_that_the_other_side_begins(context: Context) -> None:
+def run_begun_by_the_peer(context: Context) -> None:
     """The user who is asked gives the same secret: messages 2 and 4 go out, and both sides find the secrets equal."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
@@ -128,7 +128,7 @@ def run_that_the_other_side_begins(context: Context) -> None:
         "SMPMATH-STORE-3",
     ),
 )
-def run_that_the_user_begins(context: Context) -> None:
+def run_begun_by_the_user(context: Context) -> None:
     """The user begins: message 1 goes out, then message 3, and both sides find the secrets equal."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(target_asks=True)
@@ -157,7 +157,7 @@ def run_that_the_user_begins(context: Context) -> None:
         "!SMPMATH-TEST-2",
     ),
 )
-def different_secrets_are_told_to_both_sides(context: Context) -> None:
+def both_sides_learn_that_secrets_differ(context: Context) -> None:
     """With different secrets neither side finds them equal, and message 4 goes out all the same."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar(b"another")
@@ -195,7 +195,7 @@ def failed_run_can_be_tried_again(context: Context) -> None:
         "!SMP-SECRET-6",
     ),
 )
-def secret_hashed_otherwise_is_another_one(context: Context) -> None:
+def wrongly_hashed_secret_fails(context: Context) -> None:
     """The same words do not succeed when the other side hashes them with one thing wrong, whichever side begins."""
     smp_session = SmpSession(*context.encrypted())
     for why, hashed in WRONG_SECRETS.items():
@@ -216,7 +216,7 @@ def _no_success(reply: SmpReply, case: str) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
-def initiator_is_who_sent_message_1(context: Context) -> None:
+def initiator_is_the_sender_of_message_1(context: Context) -> None:
     """The fingerprint of the side that began SMP comes first in the secret, also when the other began the handshake."""
     for target_begins in (False, True):
         smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
@@ -233,7 +233,7 @@ def initiator_is_who_sent_message_1(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
-def any_words_are_a_secret(context: Context) -> None:
+def secrets_may_contain_any_bytes(context: Context) -> None:
     """Long, not ASCII, with blanks or capitals: what was typed counts to the last byte, exactly as it is."""
     smp_session = SmpSession(*context.encrypted())
     long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
@@ -257,7 +257,7 @@ def any_words_are_a_secret(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))
-def empty_secret_is_a_secret(context: Context) -> None:
+def empty_secret_is_valid(context: Context) -> None:
     """An empty secret equals an empty one, and neither a word nor a blank."""
     smp_session = SmpSession(*context.encrypted())
     for theirs, asks in ((b"", False), (b"secret", False), (b" ", True)):
@@ -273,7 +273,7 @@ def empty_secret_is_a_secret(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
-def man_in_the_middle_can_not_pass_smp_on(context: Context) -> None:
+def man_in_the_middle_cannot_relay_smp(context: Context) -> None:
     """A man in the middle passes SMP messages on between two users: the same words do not succeed."""
     first, second = (SmpSession(one, one.insider()) for one in context.target_twice())
     for smp_session in (first, second):

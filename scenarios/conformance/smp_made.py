@@ -162,7 +162,7 @@ def messages_2_and_4(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EXP-3", "!SMPMATH-EXP-3", "SMPMATH-EXP-5", "!SMPMATH-EXP-5"))
-def nothing_is_drawn_twice(context: Context) -> None:
+def exponents_are_not_reused(context: Context) -> None:
     """In four runs of one session, two in each role, no random exponent occurs twice."""
     smp_session = SmpSession(*context.encrypted())
     found: Random = {}

@@ -113,7 +113,7 @@ def _minus_2(name: str, byte: int) -> Making:
     needs=("smp",),
     requirements=("!SMP-RESULT-1", "!SMPMATH-RANGE-1", "!SMPMATH-RANGE-3", "!SMPMATH-RANGE-11", "!SMPMATH-RANGE-12"),
 )
-def element_of_1_does_not_take_the_place_of_the_secret(context: Context) -> None:
+def element_of_1_does_not_replace_the_secret(context: Context) -> None:
     """A peer that does not know the secret takes 0 for an exponent, so that the secret cancels out: no success."""
     smp_session = SmpSession(*context.encrypted())
     for target_asks in (False, True):
@@ -168,7 +168,7 @@ def _alike(smp_session: SmpSession, check_id: str, lies: Callable[[int], Lies]) 
         "!SMPMATH-RANGE-14",
     ),
 )
-def ranges_are_checked_alike_in_version_2(context: Context) -> None:
+def ranges_are_checked_consistently_in_version_2(context: Context) -> None:
     """In version 2 group elements of p and above are refused everywhere or, where they are not checked, nowhere."""
     _alike(SmpSession(*context.encrypted()), "smp.ranges-checked-unevenly", one_p_more)
 
@@ -177,7 +177,7 @@ def ranges_are_checked_alike_in_version_2(context: Context) -> None:
     needs=("smp",),
     requirements=("SMPMATH-DVALUE-1", "!SMPMATH-DVALUE-1", "!SMPMATH-MODQ-1", "!SMPMATH-MODQ-2"),
 )
-def d_values_are_checked_alike(context: Context) -> None:
+def d_values_are_checked_consistently(context: Context) -> None:
     """D values of q and above are refused in all places or, where they are not checked, in none."""
     _alike(SmpSession(*context.encrypted()), "smp.d-values-checked-unevenly", one_q_more)
 

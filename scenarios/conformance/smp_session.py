@@ -61,7 +61,7 @@ def _new_session(smp_session: SmpSession, key: str = "mallory") -> Reply:
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-4", "!SMP-STATE-4", "!SMP-SECRET-5"))
-def new_handshake_in_the_middle_of_a_run(context: Context) -> None:
+def new_handshake_during_a_run(context: Context) -> None:
     """A run under way is dropped by a new handshake, or goes on; after it the secret has the new ssid in it."""
     for state in (2, 3, 4):
         smp_session = SmpSession(*context.encrypted())
@@ -87,7 +87,7 @@ def new_handshake_in_the_middle_of_a_run(context: Context) -> None:
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-4", "!SMP-STATE-4"))
-def run_does_not_pass_to_another_key(context: Context) -> None:
+def run_does_not_survive_a_change_of_peer_key(context: Context) -> None:
     """This project's engines drop a run at a new handshake: with another key it can't be brought to a success."""
     for state in (3, 4):
         smp_session = SmpSession(*context.encrypted())

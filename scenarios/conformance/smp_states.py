@@ -74,7 +74,7 @@ def message_4_out_of_turn(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("!SMP-MSG3-4", "!SMP-MSG4-3"))
-def last_message_counts_once(context: Context) -> None:
+def repeated_last_message_is_refused(context: Context) -> None:
     """SMP message 3 or 4 that arrives again after the run has ended is answered with an abort, and is no success."""
     smp_session = SmpSession(*context.encrypted())
     for state in (3, 4):
@@ -105,7 +105,7 @@ def abort_ends_a_run_and_is_not_answered(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-ACTION-2", "SMP-EXPECT-9"))
-def question_taken_back_can_be_asked_again(context: Context) -> None:
+def aborted_question_can_be_asked_again(context: Context) -> None:
     """The peer aborts before the user has answered, and begins again: the user is asked again."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
@@ -114,7 +114,7 @@ def question_taken_back_can_be_asked_again(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-4", "!TLV-SMP-4", "SMP-TRUST-2", "!SMP-TRUST-2"))
-def late_answer_to_a_question_taken_back(context: Context) -> None:
+def answer_after_the_peers_abort(context: Context) -> None:
     """The peer aborts before the user has answered: the late answer sends nothing."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.request(smp_session.liar())
@@ -124,7 +124,7 @@ def late_answer_to_a_question_taken_back(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-TRUST-2", "!SMP-TRUST-2"))
-def answer_to_no_question_is_refused(context: Context) -> None:
+def unsolicited_answer_is_refused(context: Context) -> None:
     """A user who answers twice, or without having been asked, sends nothing and disturbs no run."""
     check_id = "smp.answer-without-question"
     smp_session = SmpSession(*context.encrypted())
@@ -153,7 +153,7 @@ def padding_does_not_disturb_a_run(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-1", "!SMP-EXPECT-1", "SMP-STATE-2", "!SMP-STATE-2"))
-def end_of_the_session_ends_a_run(context: Context) -> None:
+def peers_end_of_the_session_ends_a_run(context: Context) -> None:
     """A type 1 TLV ends the session in each SMP state; nothing of the run is left in the session that follows."""
     for state in STATES:
         target, insider = context.encrypted()
@@ -167,7 +167,7 @@ def end_of_the_session_ends_a_run(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-2", "!SMP-STATE-2"))
-def user_who_ends_the_session_ends_a_run(context: Context) -> None:
+def users_end_of_the_session_ends_a_run(context: Context) -> None:
     """The user ends the session in the middle of a run: nothing of the run is left in the session that follows."""
     for state in (2, 3):
         smp_session = SmpSession(*context.encrypted())

@@ -37,7 +37,7 @@ def user_aborts_a_run(context: Context) -> None:
 
 
 @scenario(needs=("smp", "smp_abort"), requirements=("SMP-ABORT-2", "SMP-ABORT-3", "SMP-TRUST-2", "!SMP-TRUST-2"))
-def user_aborts_where_nothing_is_under_way(context: Context) -> None:
+def user_aborts_without_a_run(context: Context) -> None:
     """In EXPECT1, too, an abort is sent: with nothing under way, and instead of an answer, which is then too late."""
     smp_session = SmpSession(*context.encrypted())
     smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, with nothing under way")

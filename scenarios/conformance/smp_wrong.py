@@ -189,7 +189,7 @@ def malformed_message_is_answered_with_an_abort(context: Context) -> None:
     needs=("smp",),
     requirements=("!SMPMATH-ORDER-1", "!SMPMATH-ORDER-2", "!SMPMATH-ORDER-3", "!SMPMATH-ORDER-4"),
 )
-def numbers_in_another_order_are_refused(context: Context) -> None:
+def swapped_numbers_are_refused(context: Context) -> None:
     """A message in which two numbers are exchanged is refused."""
     smp_session = SmpSession(*context.encrypted())
     for kind, one, other in (
@@ -207,7 +207,7 @@ def numbers_in_another_order_are_refused(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-2",))
-def proof_of_another_place_is_refused(context: Context) -> None:
+def proof_from_another_step_is_refused(context: Context) -> None:
     """Each of the eight proofs, made with the version byte of another place of the protocol, is refused."""
     smp_session = SmpSession(*context.encrypted())
     for kind in (MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4):
@@ -234,7 +234,7 @@ WRONG_HASHES: dict[str, Callable[..., bytes]] = {
 
 
 @scenario(needs=("smp",), requirements=("!SMPMATH-HASH-1", "!SMPMATH-HASH-3", "!SMPMATH-HASH-4"))
-def proof_that_is_hashed_otherwise_is_refused(context: Context) -> None:
+def wrongly_hashed_proof_is_refused(context: Context) -> None:
     """A proof over one number (message 1) or two (message 2) is refused if anything else is in its hash."""
     smp_session = SmpSession(*context.encrypted())
     for what, content in WRONG_HASHES.items():
@@ -286,7 +286,7 @@ def messages_of_an_earlier_run_are_refused(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("SMPMATH-EQUAL-1", "!SMPMATH-EQUAL-1", "!SMPMATH-HASH-2"))
-def target_s_own_numbers_are_refused(context: Context) -> None:
+def own_numbers_are_refused(context: Context) -> None:
     """The target's own numbers and proofs, sent back to it, are refused: Pa must not be Pb, nor Qa Qb."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()

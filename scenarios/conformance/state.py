@@ -84,7 +84,7 @@ def conversations_begin_in_plaintext(context: Context) -> None:
         "!STATE-SECRECY-2",
     )
 )
-def nobody_else_brings_back_plaintext(context: Context) -> None:
+def only_the_user_returns_to_plaintext(context: Context) -> None:
     """Whatever arrives from the network in a session, texts are encrypted until the user ends it."""
     target, insider = context.encrypted()
     for number, message in enumerate(from_the_network(target, insider)):
@@ -97,7 +97,7 @@ def nobody_else_brings_back_plaintext(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-FINISHED-1", "!STATE-PLAINTEXT-3", "USER-SEND-10", "!USER-END-4"))
-def nobody_else_leads_out_of_finished(context: Context) -> None:
+def network_messages_do_not_leave_finished(context: Context) -> None:
     """When the peer has ended the session, nothing that arrives from the network lets texts go out."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)
@@ -179,7 +179,7 @@ def failed_handshakes_leave_the_session(context: Context) -> None:
         "!USER-SEND-10",
     )
 )
-def only_the_correspondents_end_finishes(context: Context) -> None:
+def only_the_peers_end_leads_to_finished(context: Context) -> None:
     """A type 1 TLV leads to FINISHED, where no text goes out; other TLVs and the user's own end do not."""
     target, insider = context.encrypted()
     for kind in (0, 9, 0x0100, 0xFFFF):
@@ -195,7 +195,7 @@ def only_the_correspondents_end_finishes(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-FINISHED-3", "!STATE-FINISHED-3"))
-def a_handshake_leads_out_of_finished(context: Context) -> None:
+def handshake_leaves_finished(context: Context) -> None:
     """In FINISHED, a handshake that fails changes nothing, and one that completes leads to a new session."""
     for target_begins in (False, True):
         target, insider = context.encrypted()
@@ -222,7 +222,7 @@ def a_handshake_leads_out_of_finished(context: Context) -> None:
         "!USER-END-5",
     )
 )
-def nothing_of_an_ended_session_is_read(context: Context) -> None:
+def messages_of_an_ended_session_are_not_read(context: Context) -> None:
     """After either side has ended a session, no message of it is read, whenever it was made; a new session works."""
     for by_user in (False, True):
         target, insider = context.encrypted()
@@ -247,7 +247,7 @@ def nothing_of_an_ended_session_is_read(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-NETWORK-1", "!STATE-NETWORK-1"))
-def lost_messages_are_survived(context: Context) -> None:
+def session_survives_lost_messages(context: Context) -> None:
     """Whatever messages the network loses, a new handshake completes, and texts that are not lost are read."""
     pair = context.pair()
     for steps in range(1, 4):  # the first handshakes lose their second, third and fourth message
@@ -267,7 +267,7 @@ def lost_messages_are_survived(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-SECRECY-2", "!STATE-SECRECY-2"))
-def an_attacker_adds_nothing(context: Context) -> None:
+def altered_and_replayed_messages_are_rejected(context: Context) -> None:
     """Messages that were changed or repeated on the way are rejected; those that arrive as they were sent are read."""
     target, insider = context.encrypted()
     for number in range(3):
@@ -286,7 +286,7 @@ def an_attacker_adds_nothing(context: Context) -> None:
 
 
 @scenario(requirements=("STATE-SEPARATE-1", "!STATE-SEPARATE-1"))
-def conversations_do_not_touch_each_other(context: Context) -> None:
+def conversations_are_independent(context: Context) -> None:
     """Two conversations of one program each have their own state, whatever happens in the other."""
     first, second = context.target_twice()
     apart = "state.conversations-interfere"

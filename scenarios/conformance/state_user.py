@@ -67,7 +67,7 @@ def queries_go_out_when_asked_for(context: Context) -> None:
 
 
 @scenario(requirements=("USER-START-2", "!USER-START-2", "!STATE-SECRECY-1"))
-def queries_leave_the_session_alone(context: Context) -> None:
+def queries_do_not_affect_the_session(context: Context) -> None:
     """A query that goes out in ENCRYPTED or FINISHED changes nothing: texts are still encrypted, or not sent."""
     disturbs = "user.query-disturbs-session"
     for target_begins in (False, True):
@@ -169,7 +169,7 @@ def tags_are_sent_until_plaintext_comes(context: Context) -> None:
 
 
 @scenario(needs=("policy", "whitespace_tag"), requirements=("USER-SEND-5", "!USER-SEND-5"))
-def nothing_but_plaintext_is_tagged(context: Context) -> None:
+def only_plaintext_is_tagged(context: Context) -> None:
     """With SEND_WHITESPACE_TAG, only text in PLAINTEXT carries a tag: no query and no Data Message does."""
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     for state, target, insider in context.each_state(policy):
@@ -187,7 +187,7 @@ def nothing_but_plaintext_is_tagged(context: Context) -> None:
 
 
 @scenario(requirements=("USER-SEND-7", "!USER-SEND-7", "USER-STORED-5", "!USER-STORED-5"))
-def a_text_that_was_sent_comes_once(context: Context) -> None:
+def resent_text_arrives_once(context: Context) -> None:
     """After a new handshake, a text that was lost may be sent again, once and encrypted; a text that arrived may not.
 
     It is open whether it is sent again, and whether it is marked then. [reading USER-RESEND]
@@ -247,7 +247,7 @@ def engines_keep_texts_for_the_key_they_were_typed_for(context: Context) -> None
     needs=("policy",),
     requirements=("USER-SEND-1", "!USER-SEND-1", "POLICY-REQUIRE-1", "!POLICY-REQUIRE-1", "!USER-SEND-2"),
 )
-def a_query_goes_out_in_place_of_the_text(context: Context) -> None:
+def query_replaces_text_when_encryption_is_required(context: Context) -> None:
     """With REQUIRE_ENCRYPTION, each text typed in PLAINTEXT sends one query, in every authentication state."""
 
     def asks(text: bytes, when: str) -> None:
@@ -383,7 +383,7 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
 
 
 @scenario(requirements=("USER-END-1", "!USER-END-1", "!USER-END-2"))
-def ending_plaintext_does_nothing(context: Context) -> None:
+def ending_in_plaintext_does_nothing(context: Context) -> None:
     """In PLAINTEXT, the user's end sends nothing, and a handshake under way completes after it."""
     for target_begins in (False, True):
         target = context.target_session()
@@ -403,7 +403,7 @@ def ending_plaintext_does_nothing(context: Context) -> None:
 
 
 @scenario(requirements=("USER-END-2", "!USER-END-2", "USER-END-3", "!USER-END-3"))
-def ending_a_session_says_so(context: Context) -> None:
+def ending_a_session_notifies_the_peer(context: Context) -> None:
     """In ENCRYPTED, the user's end sends one Data Message without text, with a type 1 TLV, and leads to PLAINTEXT."""
     for target_begins in (False, True):
         target, insider = context.encrypted(target_begins=target_begins)
@@ -421,7 +421,7 @@ def ending_a_session_says_so(context: Context) -> None:
 
 
 @scenario(requirements=("USER-END-4", "!USER-END-4", "!USER-END-2"))
-def ending_finished_leads_to_plaintext(context: Context) -> None:
+def ending_in_finished_leads_to_plaintext(context: Context) -> None:
     """In FINISHED, the user's end sends nothing and leads to PLAINTEXT; until then no text goes out."""
     target, insider = context.encrypted()
     target.end_by_peer(insider)

@@ -63,7 +63,7 @@ def lengths_and_types_have_two_bytes(context: Context) -> None:
 
 
 @scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
-def unknown_types_are_passed_over(context: Context) -> None:
+def unknown_types_are_ignored(context: Context) -> None:
     """TLVs of unknown type have no effect, and neither the text nor the TLVs before and after them are lost."""
     target, insider = context.encrypted()
     for kind in UNKNOWN:
@@ -81,7 +81,7 @@ def unknown_types_are_passed_over(context: Context) -> None:
 
 
 @scenario(requirements=("TLV-FORM-6", "!TLV-FORM-6"))
-def a_nul_alone_is_no_tlv(context: Context) -> None:
+def nul_without_tlvs_is_accepted(context: Context) -> None:
     """A NUL with nothing after it is a message without TLVs: the text is shown, and no error is reported."""
     target, insider = context.encrypted()
     for text in (b"text", b""):
@@ -94,7 +94,7 @@ def a_nul_alone_is_no_tlv(context: Context) -> None:
 
 
 @scenario(requirements=("TLV-FORM-8", "!TLV-FORM-8", "!TLV-SAMPLE-1"))
-def records_that_are_cut_short(context: Context) -> None:
+def truncated_tlvs(context: Context) -> None:
     """A TLV that is cut short, or stray bytes after the last one, have no effect, and the session goes on."""
     target, insider = context.encrypted()
     for records in (
@@ -122,7 +122,7 @@ def records_that_are_cut_short(context: Context) -> None:
 
 
 @scenario(requirements=("!TLV-FORM-1", "!TLV-END-1"))
-def typed_text_makes_no_tlvs(context: Context) -> None:
+def typed_nul_makes_no_tlvs(context: Context) -> None:
     """A text in which the user typed a NUL is refused, or sent in such a way that what follows is not a TLV."""
     target, insider = context.encrypted()
     for text in (b"text\0\0\1\0\0", b"\0\0\1\0\0", b"text\0\0\0\0\0\0\1\0\0"):
@@ -148,7 +148,7 @@ def padding_is_ignored(context: Context) -> None:
 
 
 @scenario(requirements=("TLV-PADDING-1", "!TLV-PADDING-1"))
-def padding_that_is_sent(context: Context) -> None:
+def sent_padding(context: Context) -> None:
     """The TLVs that the target adds to a text are whole; an engine adds padding when asked, and only then.
 
     The padding is one type 0 TLV of the length that was asked for.
@@ -174,7 +174,7 @@ def _whole(plain: Plaintext, text: bytes) -> None:
 
 
 @scenario(requirements=("TLV-END-1", "!TLV-END-1"))
-def the_users_end(context: Context) -> None:
+def user_ends_the_session(context: Context) -> None:
     """When the user ends the session the peer gets one type 1 TLV, under the keys of the session, which is then over.
 
     No type 1 TLV goes out before that, and none outside a session.
@@ -196,7 +196,7 @@ def the_users_end(context: Context) -> None:
 
 
 @scenario(requirements=("TLV-END-2", "!TLV-END-2", "TLV-END-3", "!TLV-END-3", "TLV-END-4", "!TLV-END-4"))
-def the_correspondents_end(context: Context) -> None:
+def peer_ends_the_session(context: Context) -> None:
     """A type 1 TLV, whatever its value, leads to FINISHED: the user is told, and the text beside it is shown.
 
     Nothing more is read, or sent in the clear, until the user ends the session as well. A text does not end a session.
@@ -222,7 +222,7 @@ def the_correspondents_end(context: Context) -> None:
 
 
 @scenario(requirements=("!TLV-FORM-5", "!TLV-END-2"))
-def what_follows_the_end(context: Context) -> None:
+def tlvs_after_the_end(context: Context) -> None:
     """TLVs after a type 1 TLV in the same message do no harm: the session is over, and its keys are not used."""
     for others in (
         [END],

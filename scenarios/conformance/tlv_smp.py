@@ -46,7 +46,7 @@ def other_types_carry_no_smp(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-8", "!TLV-SMP-8", "!TLV-SMP-7", "!TLV-SMP-9"))
-def values_with_too_little(context: Context) -> None:
+def incomplete_smp_messages(context: Context) -> None:
     """An SMP message with too few MPIs, fewer than its count, an MPI that is cut short, or no count is refused."""
     smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):
@@ -71,7 +71,7 @@ def values_with_too_little(context: Context) -> None:
 
 
 @scenario(needs=("smp",), requirements=("TLV-SMP-9", "!TLV-SMP-9"))
-def values_with_too_much(context: Context) -> None:
+def smp_messages_with_trailing_data(context: Context) -> None:
     """An SMP message with too many MPIs, more than its count, or with bytes after the last one is refused."""
     smp_session = SmpSession(*context.encrypted())
     for state in (1, 2, 3, 4):

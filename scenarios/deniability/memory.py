@@ -64,7 +64,7 @@ def nothing_of_pair(target: TargetSession, check_id: str, insider: Insider, ours
 
 
 @scenario(needs=("dump",), requirements=("KEYMGMT-ROTATE-2", "KEYMGMT-ROTATE-8", "KEYMGMT-KEEP-1", "!KEYMGMT-ROTATE-8"))
-def keys_that_rotate_out_are_forgotten(context: Context) -> None:
+def rotated_keys_are_forgotten(context: Context) -> None:
     """After keys have changed, neither the exponents of old keys nor secrets derived from them are in memory.
 
     So messages that were recorded earlier can't be read by an attacker who takes over the machine.
@@ -108,7 +108,7 @@ def keys_are_forgotten_at_the_end(context: Context) -> None:
 @scenario(
     needs=("dump", "instance_tags"), versions=(3,), requirements=("KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2", "USER-END-5")
 )
-def a_key_that_several_clients_know_is_forgotten(context: Context) -> None:
+def shared_commit_key_is_forgotten(context: Context) -> None:
     """The D-H key of a commit, which all clients of the correspondent got, is forgotten when it is not in use any more.
 
     That is when the session that it led to has moved on, has ended, or has been replaced.

@@ -48,7 +48,7 @@ def conversation(target: TargetSession, insider: Insider) -> tuple[list[Message]
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3", "MACREVEAL-WHAT-4", "DATA-OLDMACS-1"))
-def a_forger_rewrites_a_message(context: Context) -> None:
+def mac_key_of_a_message_is_revealed_once(context: Context) -> None:
     """The target reveals the MAC key of a message, once, when the conversation has gone on.
 
     No other key is needed to make the message say something else under a MAC that verifies.
@@ -62,7 +62,7 @@ def a_forger_rewrites_a_message(context: Context) -> None:
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "DATA-MAC-1"))
-def the_target_would_have_taken_the_forgery(context: Context) -> None:
+def forgery_is_accepted_in_a_repeated_conversation(context: Context) -> None:
     """When the conversation is repeated with a forged message in place of a genuine one, the target shows the forgery.
 
     So what it shows proves nothing.
@@ -81,7 +81,7 @@ def the_target_would_have_taken_the_forgery(context: Context) -> None:
 
 
 @scenario(requirements=("!MACREVEAL-WHAT-6", "!MACREVEAL-WHEN-4", "DATA-RECV-13"))
-def no_forgery_is_taken_after_the_fact(context: Context) -> None:
+def forgeries_are_refused_after_the_reveal(context: Context) -> None:
     """Once a MAC key is revealed, no message under it is accepted: not the message itself, and no forgery."""
     target, insider = context.encrypted()
     said, answers = conversation(target, insider)

@@ -106,7 +106,7 @@ def unencoded(comparison: Comparison) -> None:
     "!USER-STORED-1",
     "!USER-STORED-2",
 )
-def own_words(comparison: Comparison) -> None:
+def texts_and_queries_in_the_clear(comparison: Comparison) -> None:
     """What the user sends in the clear, and asks for, under all policies."""
     allowed = ALLOW[comparison.version]
     for policy in (Policy.NONE, allowed, BOTH, EVERYTHING, allowed | EVERYTHING ^ BOTH):
@@ -235,7 +235,7 @@ def _malformed(message: bytes) -> list[bytes]:
     "!FRAGMENT-RECV-9",
     "!FRAGMENT-SEND-7",
 )
-def fragments_in(comparison: Comparison) -> None:
+def fragments_received(comparison: Comparison) -> None:
     """Fragments in all orders and forms, of one sender and of several, whole messages in between."""
     conversation = comparison.conversation(ALLOW[comparison.version] | Policy.ERROR_START_AKE)
     conversation.start()
@@ -300,7 +300,7 @@ def fragment_limits(comparison: Comparison) -> None:
     "!FRAGMENT-SEND-8",
     "!FRAGMENT-SEND-9",
 )
-def fragments_out(comparison: Comparison) -> None:
+def fragments_sent(comparison: Comparison) -> None:
     """What the target sends when messages must be short, and how it puts together what a peer sends."""
     for size in (64, 200, 500):
         conversation = ComparedConversation(comparison, comparison.target(size=size))

@@ -89,7 +89,7 @@ def _secret(target: LockstepParty, smp_peer: Insider, begins: bool) -> int:
     "!TLV-SMP-8",
     "!TLV-SMP-9",
 )
-def smp_lies_to_responder(comparison: Comparison) -> None:
+def invalid_smp_from_initiator(comparison: Comparison) -> None:
     """The insider begins SMP, and lies in messages 1 and 3, or sends others out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)
@@ -117,7 +117,7 @@ def smp_lies_to_responder(comparison: Comparison) -> None:
     "!SMPMATH-RANGE-5",
     "!SMPMATH-RANGE-6",
 )
-def smp_lies_to_initiator(comparison: Comparison) -> None:
+def invalid_smp_from_responder(comparison: Comparison) -> None:
     """The target begins SMP, and the insider lies in messages 2 and 4, or sends others out of turn."""
     target, smp_peer = comparison.insider()
     begin(target, smp_peer)

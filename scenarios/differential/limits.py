@@ -60,7 +60,7 @@ CONFIGS: tuple[tuple[dict[str, Any], bool], ...] = (
 
 
 @differential("!INSTANCE-OWN-1", "!INSTANCE-OWN-2", "!KEYS-PARAMS-1", "!FRAGMENT-SEND-12", versions=(3,))
-def what_a_party_is_made_from(comparison: Comparison) -> None:
+def party_settings(comparison: Comparison) -> None:
     """A party is made from every value that is in range, and from none that is not."""
     comparison.record(PartyConfig(_KEY, BOTH, TARGET_TAG))  # a transcript can't hold those that are refused
     for given, refused in CONFIGS:
@@ -86,7 +86,7 @@ def _refuses(act: Callable[[], object]) -> bool:
 
 
 @differential("!TLV-EXTRA-2", "!TLV-FORM-3", "!TLV-SMP-5", "!USER-SEND-1")
-def what_a_user_can_ask_for(comparison: Comparison) -> None:
+def sizes_of_user_input(comparison: Comparison) -> None:
     """Texts, padding, questions and extra keys of the largest size are taken, larger ones and negative ones refused."""
     conversation = comparison.conversation()
     conversation.start()
@@ -108,7 +108,7 @@ def what_a_user_can_ask_for(comparison: Comparison) -> None:
 
 
 @differential("!FRAGMENT-BOUND-1", "!FRAGMENT-BOUND-2", "!FRAGMENT-RECV-12")
-def what_is_kept_of_fragments(comparison: Comparison) -> None:
+def stored_fragments(comparison: Comparison) -> None:
     """Fragments up to the largest number, the most bytes and the most senders that are kept, and one more of each."""
     target = comparison.target()
     for k, n in (
@@ -142,7 +142,7 @@ def _piece(comparison: Comparison, k: int, n: int, piece: bytes, sender: int = 0
 
 
 @differential("!USER-STORED-1", "!USER-STORED-3")
-def what_is_recent(comparison: Comparison) -> None:
+def age_of_stored_texts(comparison: Comparison) -> None:
     """Stored texts are sent for so long and no longer, whenever they were typed; time never goes back."""
     for then in (0, 1000):
         for after in (0, 59, 60, 61, 599, 600, 601, 86400):
@@ -159,7 +159,7 @@ def what_is_recent(comparison: Comparison) -> None:
 
 
 @differential("KEYMGMT-ROTATE-1", "KEYMGMT-SEND-1", versions=(3,))
-def what_a_long_talk_comes_to(comparison: Comparison) -> None:
+def key_ids_beyond_one_byte(comparison: Comparison) -> None:
     """Keys go on changing when their ids have outgrown a byte."""
     conversation = comparison.conversation()
     conversation.start()
@@ -167,7 +167,7 @@ def what_a_long_talk_comes_to(comparison: Comparison) -> None:
 
 
 @differential("!SMPMATH-RANGE-1")
-def what_can_be_drawn(comparison: Comparison) -> None:
+def unusual_smp_exponents(comparison: Comparison) -> None:
     """SMP exponents of the target that are 0, or give 1 or a number outside the group, in either role."""
     for exponent in (0, SMP_ORDER, 2 * SMP_ORDER + 1):
         for label in ("smp.a2", "smp.b3", "smp.r2", "smp.r7"):

@@ -47,7 +47,7 @@ def handshakes(comparison: Comparison) -> None:
     "REVEAL-IGNORED-1",
     "SIG-DHKEY-1",
 )
-def messages_of_handshake_everywhere(comparison: Comparison) -> None:
+def handshake_messages_in_every_state(comparison: Comparison) -> None:
     """Every message of a handshake, in every authentication state: repeated, from another run, and changed."""
     conversation = comparison.conversation()
     seen: list[bytes] = []
@@ -320,7 +320,7 @@ def refresh_with_texts(comparison: Comparison) -> None:
 
 
 @differential("DERIVE-SECRET-2", "INSTANCE-OWN-2", "KEYS-SIG-1", "TYPES-MPI-2")
-def statistical(comparison: Comparison) -> None:
+def rare_random_values(comparison: Comparison) -> None:
     """Draws that are rare: numbers with leading zeros wherever a number is written."""
     tape = {
         ("ake.x", 0): (_SHORT_POWER).to_bytes(40),
@@ -379,7 +379,7 @@ def smp_honest(comparison: Comparison) -> None:
     "SMP-STATE-4",
     "TLV-SMP-4",
 )
-def smp_disturbed(comparison: Comparison) -> None:
+def interrupted_smp(comparison: Comparison) -> None:
     """SMP begun twice, by both, aborted, left, and with messages lost."""
     conversation = comparison.conversation()
     conversation.start()

@@ -62,7 +62,7 @@ def answers_to_unreadable_messages(context: Context) -> str:
 
 
 @reading("DATA-IGNORE-FLAG")
-def unreadable_messages_that_may_be_ignored(context: Context) -> str:
+def scope_of_ignore_unreadable(context: Context) -> str:
     target, insider = context.encrypted()
     wrong_mac = target.receive(insider.data(b"text", flags=IGNORE_UNREADABLE, mac=bytes(20)))
     unknown_key = target.receive(insider.data(b"text", flags=IGNORE_UNREADABLE, sender_keyid=77))
@@ -78,7 +78,7 @@ def unreadable_messages_that_may_be_ignored(context: Context) -> str:
 
 
 @reading("DATA-FLAG-UNKNOWN")
-def flags_without_a_meaning(context: Context) -> str:
+def undefined_flags(context: Context) -> str:
     target, insider = context.encrypted()
     shown = [is_shown(target, insider.data(b"text", flags=flags), b"text") for flags in (0x02, 0x80, 0xFE)]
     return same_answer(["ignore" if one else "reject" for one in shown], "flags without a meaning")
@@ -147,7 +147,7 @@ def a_heartbeat_in_answer_to_the_end(context: Context) -> str:
 
 
 @reading("TLV-TRUNCATED")
-def tlvs_that_are_cut_short(context: Context) -> str:
+def truncated_tlvs(context: Context) -> str:
     if _cut_end(context).of(PeerEndedSession):
         return "take"
     answers = []

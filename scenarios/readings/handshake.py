@@ -47,7 +47,7 @@ def a_commit_with_the_same_hash(context: Context) -> str:
 
 
 @reading("COMMIT-RESEND")
-def a_commit_that_is_sent_again(context: Context) -> str:
+def resent_commit(context: Context) -> str:
     target = context.target_session()
     own = target.query().message(Kind.DH_COMMIT)
     lower = wire.build(own.with_value("hashed_gx", bytes(32)).with_value("sender_tag", PEER_TAG))
@@ -75,7 +75,7 @@ def several_answers_to_one_commit(context: Context) -> str:
 
 
 @reading("AKE-REFLECTION")
-def a_peer_with_the_own_key(context: Context) -> str:
+def peer_with_our_own_key(context: Context) -> str:
     target = context.target_session()
     twin = target.insider("alice")
     return "accept" if target.handshake_by_target(twin).of(SessionEstablished) else "reject"
@@ -101,7 +101,7 @@ def keys_of_a_second_handshake(context: Context) -> str:
 
 
 @reading("ARMOUR-END")
-def a_commit_without_its_last_byte(context: Context) -> str:
+def message_without_final_dot(context: Context) -> str:
     target = context.target_session()
     target.user("start")
     reply = target.receive(target.insider().commit()[:-1])
@@ -109,7 +109,7 @@ def a_commit_without_its_last_byte(context: Context) -> str:
 
 
 @reading("POLICY-AKE-FLAG", needs=("policy",))
-def the_flag_that_counts_in_the_handshake(context: Context) -> str:
+def policy_flag_checked_in_the_handshake(context: Context) -> str:
     answers = []
     for target_begins in (False, True):
         target = context.target_session()
@@ -141,7 +141,7 @@ def text_around_a_commit(context: Context) -> str:
 
 
 @reading("ARMOUR-BASE64")
-def base64_that_is_not_of_the_form(context: Context) -> str:
+def nonstandard_base64(context: Context) -> str:
     commit = context.target_session().insider().commit()
     forms = [commit[:40] + change + commit[40:] for change in (b"\n", b"*")]
     for form in forms:

@@ -32,7 +32,7 @@ def numbers_with_leading_zeros(context: Context) -> str:
 
 
 @reading("KEYS-DSA-CHECK")
-def keys_with_absurd_parameters(context: Context) -> str:
+def keys_with_invalid_parameters(context: Context) -> str:
     """With g = 1 and y = 1 every signature with r = 1 verifies, and anyone can make one."""
     key = published_key("mallory").public
 
@@ -110,7 +110,7 @@ def mac_keys_at_the_end(context: Context) -> str:
 
 
 @reading("MACREVEAL-REKEY")
-def mac_keys_over_a_handshake(context: Context) -> str:
+def mac_keys_after_a_new_handshake(context: Context) -> str:
     answers = []
     for ended in (False, True):
         target, insider = context.encrypted()
@@ -130,7 +130,7 @@ def texts(target: TargetSession, insider: Insider, reply: Reply) -> list[bytes]:
 
 
 @reading("USER-RESEND")
-def a_text_that_did_not_arrive(context: Context) -> str:
+def resending_of_lost_texts(context: Context) -> str:
     target, _ = context.encrypted()
     target.user("send", text=b"one")
     target.receive(b"?OTR Error: An encrypted message could not be read.")
@@ -150,7 +150,7 @@ def waiting(context: Context, *typed: bytes) -> tuple[TargetSession, Insider]:
 
 
 @reading("USER-RECENT", needs=("time", "stored_messages", "policy"))
-def how_long_a_text_waits(context: Context) -> str:
+def age_limit_of_stored_texts(context: Context) -> str:
     came = {}
     for seconds in (10, 70, 3600):
         target, insider = waiting(context, b"one")
@@ -178,7 +178,7 @@ def a_text_for_another_key(context: Context) -> str:
 
 
 @reading("USER-STORED-COUNT", needs=("stored_messages", "policy"))
-def several_texts_that_wait(context: Context) -> str:
+def several_stored_texts(context: Context) -> str:
     target, insider = waiting(context, b"one", b"two")
     found = texts(target, insider, target.handshake_by_insider(insider))
     check("user.stored-text-not-sent", b"two" in found, expected=b"two", got=found, case="the last of two texts")

@@ -22,7 +22,7 @@ def a_query_within_text(context: Context) -> str:
 
 
 @reading("QUERY-CLOSING")
-def a_query_without_its_end(context: Context) -> str:
+def unterminated_query(context: Context) -> str:
     forms = (b"?OTRv%d", b"?OTRv%d please")
     taken = [context.target_session().receive(form % context.version).messages(Kind.DH_COMMIT) for form in forms]
     return "optional" if any(taken) else "required"
@@ -89,7 +89,7 @@ def tagged_text_as_text(context: Context) -> str:
 
 
 @reading("TAG-STARTED", needs=("policy", "whitespace_tag"))
-def what_ends_the_sending_of_tags(context: Context) -> str:
+def when_tags_stop(context: Context) -> str:
     target = context.target_session(policy=ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG)
     target.receive(b"?OTRv9?")
     target.receive(b"?OTR Error: x")
@@ -143,7 +143,7 @@ def fragments_of_two_senders(context: Context) -> str:
 
 
 @reading("FRAGMENT-DISCARDED")
-def a_message_for_others_between_fragments(context: Context) -> str:
+def discarded_message_between_fragments(context: Context) -> str:
     target = context.target_session()
     target.user("start")
     insider = target.insider()

@@ -33,7 +33,7 @@ def goes_on(reply: SmpReply) -> bool:
 
 
 @reading("SMP-UNEXPECTED", needs=("smp",))
-def a_message_that_nobody_waits_for(context: Context) -> str:
+def unexpected_message(context: Context) -> str:
     session = talk(context)
     reply = session.tell(MESSAGE_4, {"Rb": 4, "cR": 5, "D7": 6})
     return "library" if reply.types == [ABORT] else "application"
@@ -62,7 +62,7 @@ def a_second_request(context: Context) -> str:
 
 
 @reading("SMP-TRAILING", needs=("smp",))
-def more_than_an_smp_message_has(context: Context) -> str:
+def excess_smp_values(context: Context) -> str:
     session = talk(context)
     numbers = session.liar().message_1()
     more = (smp_value(MESSAGE_1, numbers, count=7, tail=mpi(5)), smp_value(MESSAGE_1, numbers, tail=b"\0"))
@@ -70,7 +70,7 @@ def more_than_an_smp_message_has(context: Context) -> str:
 
 
 @reading("SMP-RESTART", needs=("smp",))
-def a_second_beginning(context: Context) -> str:
+def second_start_by_the_user(context: Context) -> str:
     session = talk(context)
     session.expect2()
     reply = session.user("smp_start", secret=SECRET)
@@ -81,7 +81,7 @@ def a_second_beginning(context: Context) -> str:
 
 
 @reading("SMP-REHANDSHAKE", needs=("smp",))
-def a_run_over_a_handshake(context: Context) -> str:
+def run_during_a_new_handshake(context: Context) -> str:
     session = talk(context)
     run = session.liar()
     third = run.message_3(session.expect3(run))

@@ -19,7 +19,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.ui import cli
 
 #: A scenario, and a fault that trips it in either engine.
-ONE = ("--only", "conformance.negotiation_queries.a_query_ends_with_its_question_mark[v3]", "--jobs", "1")
+ONE = ("--only", "conformance.negotiation_queries.unterminated_query_is_not_a_query[v3]", "--jobs", "1")
 FAULT, OTHER = "fault:query-without-its-end", "fault:text-shown-twice"
 
 TODAY = date(2026, 11, 30)
@@ -38,8 +38,8 @@ def content(folder: Path) -> Mapping[str, bytes]:
 @pytest.mark.slow
 def test_each_run_and_each_target_has_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, bytes] = {}
-    query = "conformance.negotiation_queries.a_query_ends_with_its_question_mark"
-    for target, only in ((FAULT, query), (FAULT, query), (OTHER, "conformance.data.flags_without_a_meaning")):
+    query = "conformance.negotiation_queries.unterminated_query_is_not_a_query"
+    for target, only in ((FAULT, query), (FAULT, query), (OTHER, "conformance.data.undefined_flags")):
         assert cli.main(["check", target, "--only", only, "--jobs", "1", "--json", "told.json"]) == 1
         now = dict(content(FAILURES))
         assert seen.items() < now.items(), "what earlier runs left is as it was"
