@@ -79,6 +79,8 @@ class Traffic:
         self._method = ""
 
     def __call__(self, direction: str, line: bytes) -> None:
+        if direction == "!":  # in words
+            return
         self.lines.append((direction, line))
         self._method = check_line(direction, json.loads(line), self._method)
 

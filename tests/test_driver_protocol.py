@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from otterproof.harness.targets.driver import (
     CAPABILITIES,
-    DriverParty,
     DriverTarget,
     TargetDesync,
     TargetUnsupported,
@@ -33,7 +32,10 @@ from otterproof.implementations.contract import (
     PartyConfig,
     PeerEndedSession,
     Policy,
+    RefuseReason,
+    RejectReason,
     SessionEstablished,
+    SmpAbortReason,
     SmpFinished,
     TextReceived,
 )
@@ -81,11 +83,14 @@ def test_methods() -> None:
     assert set(variants("request")) == set(ACTIONS) | others == set(rows("method"))
     assert set(definitions()["results"]["$defs"]) == set(variants("request"))
     for name, one in variants("request").items():
+        required = one["properties"].get("params", {}).get("required", ())  # type: ignore[attr-defined]
         params = one["properties"].get("params", {"properties": {}})["properties"]  # type: ignore[attr-defined]
         if name in ACTIONS:
             assert set(params) == {"party", *ACTIONS[name].arguments}
         for param in params:
-            assert f"`{param}`" in rows("method")[name], f"{name}: the page does not tell of {param}"
+            told = rows("method")[name].partition(f"`{param}`")
+            assert told[1], f"{name}: the page does not tell of {param}"
+            assert (param in required) != told[2].startswith(" (optional"), f"{name}: is {param} optional?"
 
 
 def test_capabilities() -> None:
@@ -108,6 +113,24 @@ def test_events() -> None:
             assert f"`{field}`" in rows("event")[name], f"{name}: the page does not tell of {field}"
             nullable = Draft202012Validator(form, registry=REGISTRY).is_valid(None)
             assert nullable == (field in may_be_untold(name) | NULL_IS_A_VALUE), f"{name}.{field}: null in the schema"
+            assert nullable == (f"`{field}`?" in rows("event")[name]), f"{name}.{field}: null on the page"
+
+
+@pytest.mark.parametrize(
+    ("event", "reasons"),
+    [
+        ("message_unreadable", RejectReason),
+        ("message_rejected", RejectReason),
+        ("action_refused", RefuseReason),
+        ("smp_aborted", SmpAbortReason),
+    ],
+)
+def test_reasons(event: str, reasons: type[Enum]) -> None:
+    form = variants("event")[event]["properties"]["reason"]  # type: ignore[index]
+    name = form["$ref"].rpartition("/")[2]
+    assert definitions()[name]["enum"] == [*(one.value for one in reasons), None]
+    for one in reasons:
+        assert f"`{one.value}`" in PAGE.read_text()
 
 
 def test_errors() -> None:
@@ -192,6 +215,13 @@ def test_a_seed_makes_the_same_conversation(target: DriverTarget) -> None:
     assert seen[0] == seen[1]
 
 
+def test_what_an_engine_cannot_have_is_unsupported(target: DriverTarget) -> None:
+    target.reset()
+    with pytest.raises(TargetUnsupported, match="create: max_message_size 1 is below 64"):
+        target.party("alice", config("alice", max_message_size=1), b"seed")
+    assert target.party("alice", config("alice", max_message_size=64), b"seed").start()
+
+
 def test_a_tape_is_obeyed(target: DriverTarget) -> None:
     target.reset()
     drawn = RecordingEntropy(SeededEntropy(b"tape"))
@@ -247,42 +277,3 @@ def test_an_error_of_the_engine_is_told(target: DriverTarget) -> None:
         party.set_time(5)
     assert [event_to_json(one)["event"] for one in party.start()] == ["outgoing_message"]
     assert isinstance(party.start()[0], OutgoingMessage)
-
-
-# ---- the template ----------------------------------------------------------------------------------------------------
-
-
-def test_the_template_speaks_the_protocol() -> None:
-    path = PAGE.parents[1] / "implementations" / "drivers" / "template" / "driver.py"
-    assert str(path.relative_to(PAGE.parents[1])) in PAGE.read_text()
-    traffic = Traffic()
-    target = DriverTarget("template", [sys.executable, "-S", "-E", path], trace=traffic)
-    try:
-        assert target.capabilities == frozenset()
-        party = target.party("alice", config("alice"), b"seed")
-        for action, act in party_actions(party).items():
-            with pytest.raises(TargetUnsupported, match=f"it can't {action}"):
-                act()
-        with pytest.raises(TargetUnsupported, match="no method dump"):
-            party.dump()
-        party.close()
-        target.reset()
-    finally:
-        target.close()
-    asked = {json.loads(line)["method"] for direction, line in traffic.lines if direction == ">"}
-    assert asked == set(variants("request")) - {"set_time"}
-
-
-def party_actions(party: DriverParty) -> dict[str, Callable[[], object]]:
-    """Every action but the time, with all that it takes."""
-    return {
-        "receive": lambda: party.receive(b"hi"),
-        "send": lambda: party.send(b"hi", padding=1, instance=0),
-        "start": party.start,
-        "end": lambda: party.end(instance=0),
-        "smp_start": lambda: party.smp_start(b"s", question=b"q", instance=0),
-        "smp_answer": lambda: party.smp_answer(b"s", instance=0),
-        "smp_abort": lambda: party.smp_abort(instance=0),
-        "extra_key": lambda: party.extra_key(1, b"data", instance=0),
-        "set_policy": lambda: party.set_policy(Policy.ALLOW_V3),
-    }

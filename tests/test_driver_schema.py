@@ -81,7 +81,13 @@ def test_the_conversation_has_everything(lines: list[Line]) -> None:
     asked = {method for direction, _, method in lines if direction == ">"}
     told = {event["event"] for _, content, _ in lines for event in content.get("result", {}).get("events", ())}
     assert {"hello", "create", "dump", "close", "reset", "shutdown", "set_time", "set_policy", "extra_key"} <= asked
-    assert {"outgoing_message", "text_received", "session_established", "peer_ended_session", "user_ended_session"}
+    assert {
+        "outgoing_message",
+        "text_received",
+        "session_established",
+        "peer_ended_session",
+        "user_ended_session",
+    } <= told
     assert {"error_message_received", "action_refused"} <= told
     assert {"smp_requested", "smp_finished", "smp_aborted", "extra_key_derived"} <= told
 

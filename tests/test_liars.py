@@ -11,12 +11,10 @@ from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.harness.ui import cli
 from tests.liar import MODES
 
 load()
 LIAR = Path(__file__).parent / "liar.py"
-TEMPLATE = Path(__file__).parents[1] / "implementations" / "drivers" / "template" / "driver.py"
 
 HANDSHAKE = "conformance.interop.handshake_asked_by_target[v3]"
 SMP = "conformance.interop.smp_equal[v3]"
@@ -61,12 +59,3 @@ def test_a_liar_gets_its_verdict_and_the_run_goes_on(mode: str, monkeypatch: pyt
         assert again.verdict is verdict, again.detail
     finally:
         target.close()
-
-
-def test_the_template_runs_and_is_not_taken_for_more_than_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    target = f"exec:{sys.executable} {TEMPLATE}"
-    assert cli.main(["check", target, "--only", "handshake_asked", "--jobs", "1"]) == 3
-    assert "not judged: it claims nothing" in " ".join(capsys.readouterr().out.split())

@@ -87,7 +87,7 @@ class Result:
     readings: what a probe measured, by the id of the reading.
     examples: how many random runs it was made of, the one that failed among them; 0 if it is none of that kind.
     visited: the cells of the state tables that it visited (otterproof.harness.spec.states), sorted.
-    unwritten: why its transcripts could not be written, "" if they were.
+    unwritten: why its transcripts, or the trace of it, could not be written; "" if they were.
     """
 
     scenario: str
@@ -251,13 +251,14 @@ def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a process needs to know. folder, keep: as in `run`."""
+    """Everything a process needs to know. folder, keep: as in `run`. trace: the file for the lines of a driver."""
 
     target: str
     seed: bytes
     folder: Path | None
     keep: bool
     limits: Limits = USUAL
+    trace: Path | None = None
 
 
 def _run_by_id(job: Job, worker: WorkerContext, scenario_id: str) -> Result:
@@ -267,9 +268,11 @@ def _run_by_id(job: Job, worker: WorkerContext, scenario_id: str) -> Result:
 def _run(job: Job, worker: WorkerContext, scenario: Scenario) -> Result:
     """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
     try:
-        return run(scenario, worker.target(job.target), job.seed, job.folder, job.keep)
+        with worker.tracing(scenario.id):
+            result = run(scenario, worker.target(job.target), job.seed, job.folder, job.keep)
     except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
         return _infra(scenario, f"{type(error).__name__}: {error}")
+    return replace(result, unwritten=result.unwritten or worker.untraced)
 
 
 def _infra(scenario: Scenario, why: str) -> Result:
@@ -302,7 +305,7 @@ def judge(
     before each scenario; once it says no, none is begun any more. WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
-    context = WorkerContext((job.target,), job.limits, prepare=(load,))
+    context = WorkerContext((job.target,), job.limits, prepare=(load,), trace=job.trace)
     results: Iterator[Result]
     if processes <= 1:
         with context as worker:

@@ -20,6 +20,7 @@ from otterproof.harness.targets.driver import (
     TargetError,
     TargetHang,
 )
+from otterproof.harness.targets.driver.process import Trace
 from otterproof.harness.targets.engines import ENGINES, EngineTarget, Target
 from otterproof.harness.targets.faults import FaultTarget, UnknownFault
 from otterproof.harness.targets.faults.target import PREFIX
@@ -35,10 +36,11 @@ class UnknownTarget(CommandError, LookupError):
 EXEC = "exec:"
 
 
-def open_target(name: str, limits: Limits = USUAL) -> Target:
+def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -> Target:
     """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
 
-    limits: how long it is waited for; each driver's call as usual, and never given up, if not given.
+    limits: how long it is waited for; each driver's call as usual, and never given up, if not given. trace: is shown
+    what is said to a driver and what it says; the other targets run in this process and say nothing.
     """
     if name in ENGINES:
         return EngineTarget(name)
@@ -49,18 +51,18 @@ def open_target(name: str, limits: Limits = USUAL) -> Target:
             raise UnknownTarget(str(error)) from error
         fault.giving_up.limit = limits.give_up_after
         return fault
-    driver = _driver(name, limits)
+    driver = _driver(name, limits, trace)
     driver.giving_up.limit = limits.give_up_after
     return driver
 
 
-def _driver(name: str, limits: Limits) -> DriverTarget:
+def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
     """A target behind the driver protocol; errors as those of `open_target`."""
     if name in THIRD_PARTIES:
-        return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds)
+        return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds, trace)
     if name.startswith(EXEC):
         try:
-            return DriverTarget(name, _words(name.removeprefix(EXEC)), limits.seconds)
+            return DriverTarget(name, _words(name.removeprefix(EXEC)), limits.seconds, trace)
         except (TargetCrash, TargetDesync, TargetHang) as error:
             error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
             raise
@@ -107,8 +109,9 @@ def listing() -> Iterator[Listing]:
     """All targets by name. Drivers that can be built without fetching anything are built on the way."""
     for name in [*ENGINES, *THIRD_PARTIES]:
         third_party = THIRD_PARTIES.get(name)
-        if third_party and third_party.downloads and not third_party.is_built():
-            yield Listing(name, "", False, (), f"otterproof targets install {name}")
+        if third_party and (third_party.downloads or third_party.checkout) and not third_party.is_built():
+            source = " --source DIR" if third_party.checkout else ""
+            yield Listing(name, "", False, (), f"otterproof targets install {name}{source}")
             continue
         try:
             target = open_target(name)

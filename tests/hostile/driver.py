@@ -60,11 +60,11 @@ def event(name: str, kind: Any, text: str) -> dict[str, Any]:
 
 def value(kind: object, text: str) -> Any:
     """The text, as far as a field of this type can have it."""
-    if kind == "str":
+    if str(kind).startswith("str"):
         return text
     if str(kind).startswith("bytes"):
         return text.encode("latin-1", "replace").decode("latin-1")
-    return {"int": 1, "bool": True}.get(str(kind), None if "None" in str(kind) else "unspecified")
+    return {"int": 1, "bool": True}.get(str(kind).removesuffix(" | None"))
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,14 +14,14 @@ from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, Targe
 from otterproof.harness.targets.driver.guarded import Guarded
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.testkit.scenario import load, scenarios
+from tests.driver_templates import TEMPLATES, built
 
 load()
-TEMPLATE = Path(__file__).parents[2] / "implementations" / "drivers" / "template" / "driver.py"
 
 
-def command(name: str) -> Sequence[str]:
-    if name == "template":
-        return [sys.executable, "-S", "-E", str(TEMPLATE)]
+def command(name: str, folder: Path) -> Sequence[str]:
+    if name in TEMPLATES:
+        return built(name, folder)
     if name in ENGINE_DRIVERS:
         return ENGINE_DRIVERS[name]
     if not THIRD_PARTIES[name].is_built():
@@ -33,13 +32,13 @@ def command(name: str) -> Sequence[str]:
         pytest.skip(str(error))
 
 
-NAMES = [*ENGINE_DRIVERS, *THIRD_PARTIES, "template"]
+NAMES = [*ENGINE_DRIVERS, *THIRD_PARTIES, *TEMPLATES]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_ends_when_it_is_asked_to(name: str) -> None:
-    target = DriverTarget(name, command(name))
+def test_it_ends_when_it_is_asked_to(name: str, tmp_path: Path) -> None:
+    target = DriverTarget(name, command(name, tmp_path))
     try:
         for scenario in scenarios(ENDS):
             result = run(scenario, target, b"seed")
@@ -52,8 +51,8 @@ def test_it_ends_when_it_is_asked_to(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_ends_when_its_input_ends(name: str) -> None:
-    process = Guarded(list(command(name)), None)
+def test_it_ends_when_its_input_ends(name: str, tmp_path: Path) -> None:
+    process = Guarded(list(command(name, tmp_path)), None)
     process.close_stdin()
     while not process.ended:
         select.select([process.told], [], [])

@@ -15,6 +15,7 @@ from otterproof.harness.targets.driver.party import DriverParty, StateDump
 from otterproof.harness.targets.driver.process import DriverProcess
 from otterproof.harness.targets.driver.target import CAPABILITIES, DriverTarget
 from otterproof.harness.targets.driver.third_party import THIRD_PARTIES, ThirdParty
+from otterproof.harness.targets.driver.trace import TraceFile
 
 __all__ = [
     "CAPABILITIES",
@@ -36,4 +37,5 @@ __all__ = [
     "TargetMissing",
     "TargetUnsupported",
     "ThirdParty",
+    "TraceFile",
 ]

@@ -98,7 +98,7 @@ def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
     TargetUnsupported and TargetFailed when the target answers so, TargetDesync when this is no answer to that request.
     """
     what = f"{name}: {method}"
-    answer = _parsed(line, what)
+    answer = parsed(line, what)
     number = answer.get("id")
     if type(number) is not int or number != request_id:
         raise TargetDesync(f"{what}: not an answer to request {request_id}: {shown(line)}")
@@ -130,7 +130,8 @@ def _marks(text: bytes) -> int:
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
-def _parsed(line: bytes, what: str) -> dict[str, Any]:
+def parsed(line: bytes, what: str) -> dict[str, Any]:
+    """The object in a line. TargetDesync, which begins with `what`, if it is not JSON to the letter."""
     try:
         _check_count(line)
         answer = _decode(line.decode())

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, TypeVar
 
 from otterproof.harness.support.printable import printable
 from otterproof.harness.support.signals import name_of
@@ -29,6 +29,8 @@ from otterproof.harness.targets.driver.errors import (
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.guarded import Guarded
+
+E = TypeVar("E", bound=TargetError)
 
 #: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
 TIME_LIMIT = 10.0
@@ -55,7 +57,8 @@ _AGONY = 0.5
 
 _CHUNK = 1 << 16
 
-#: Shows every line that crosses, requests (">") and answers ("<").
+#: Shows every line that crosses, requests (">") and answers ("<"), or what there is of one, and why a process was
+#: ended ("!").
 Trace = Callable[[str, bytes], None]
 
 
@@ -80,6 +83,7 @@ class DriverProcess:
         self._trace = trace
         self._next_id = 0
         self._stderr = bytearray()
+        self._unshown = bytearray()
         self._limit = memory_limit()
         self._last = ""
         self._method = ""  # that the errors are about
@@ -123,21 +127,31 @@ class DriverProcess:
         if params is not None:
             request["params"] = params
         line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        self._show(">", line)
         answer = self._exchange(method, line, self.time_limit if time_limit is None else time_limit)
         self._last = method
-        if self._trace is not None:
-            self._trace(">", line)
-            self._trace("<", answer)
+        self._show_answer()
         try:
             return result_of(answer, self._next_id, self.name, method)
         except TargetDesync as error:
             raise self.end(TargetDesync, str(error)) from None
 
+    def _show(self, direction: str, line: bytes) -> None:
+        if self._trace is not None:
+            self._trace(direction, line)
+
+    def _show_answer(self) -> None:
+        """Show what came since this was called last."""
+        if self._unshown:
+            self._show("<", bytes(self._unshown))
+            self._unshown = bytearray()
+
     def _exchange(self, method: str, request: bytes, seconds: float) -> bytes:
         """Send a line and take the one that comes back."""
         deadline = clock() + seconds
         self._nothing_unasked(method)
-        answer, waiting = bytearray(), self._write(method, memoryview(request))
+        answer = self._unshown = bytearray()
+        waiting = self._write(method, memoryview(request))
         if waiting:
             self._poll.register(self._in, select.POLLOUT)
         try:
@@ -177,6 +191,7 @@ class DriverProcess:
     def _unasked(self) -> TargetError:
         """The error for output that is there without a request."""
         output = os.read(self._out, _CHUNK)
+        self._unshown += output
         after = f"after its answer to {self._last}" if self._last else "before the first request"
         return self.end(TargetDesync, f"{self.name}: output that nobody asked for, {after}: {shown(output)}")
 
@@ -248,7 +263,14 @@ class DriverProcess:
             how, word = f"ended with exit code {code}", f"exit-{code}"
         else:
             how, word = f"killed by {name_of(-code)}", name_of(-code).lower().replace(" ", "-")
-        return TargetCrash(f"{before}{how}{after}{self._tail()}", method=self._method, how=word, code=code)
+        text = f"{before}{how}{after}{self._tail()}"
+        return self._shown(TargetCrash(text, method=self._method, how=word, code=code))
+
+    def _shown(self, error: E) -> E:
+        """Show an error for which the process has ended, after what it had said."""
+        self._show_answer()
+        self._show("!", str(error).encode(errors="backslashreplace"))
+        return error
 
     def end(self, kind: type[TargetError], what: str) -> TargetError:
         """The error of a kind, after the process was ended for it; a crash, if it was about to end by itself."""
@@ -257,7 +279,7 @@ class DriverProcess:
             if not as_asked:
                 return self._crash(f"{what}; then ")
         self.close()
-        return kind(what + self._tail(), method=self._method)
+        return self._shown(kind(what + self._tail(), method=self._method))
 
     def _ends_within(self, seconds: float) -> bool:
         """Whether the process ends by itself, given that time."""

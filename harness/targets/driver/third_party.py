@@ -1,7 +1,8 @@
 """The third-party targets as a table: what each needs from the system, how its driver is built, and how it is run.
 
 Drivers are built into the user's cache, in a folder named after the hash of their source, so that a changed driver is
-rebuilt and an unchanged one never.
+rebuilt and an unchanged one never. Some implementations are in no package registry: these are built from a copy of a
+checkout of the user's (`targets install NAME --source DIR`), which is in the same folder.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ ENGINE_DRIVERS = {
 
 DRIVERS = Path(implementations.__path__[0]) / "drivers"
 
+#: In the folder of a driver that is built from a checkout: the copy of it, and the file with its version.
+CHECKOUT, VERSION = "checkout", "version"
+
 #: Seconds that building a driver may take.
 BUILD_LIMIT = 300
 
@@ -37,12 +41,22 @@ def cache() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkout:
+    """Where the sources are that the user has to get. revision: the one judged here. holds: files that it must have."""
+
+    url: str
+    revision: str
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ThirdParty:
     """A target, as a row of the table.
 
     install: the line that installs what it needs from the system. tools: programs that must be there. build: from its
-    source folder and an empty folder, the commands that fill the folder; command: what then runs in it. downloads:
-    whether building fetches the implementation from a package registry.
+    source folder and a folder that is empty but for the checkout, the commands that fill the folder; command: what then
+    runs in it. downloads: whether building fetches the implementation from a package registry. checkout: the sources
+    that building needs, which are in `CHECKOUT` of the folder. folder: where its driver is, if not under its name.
     """
 
     name: str
@@ -51,6 +65,8 @@ class ThirdParty:
     build: Callable[[Path, Path], Sequence[Sequence[str]]]
     command: Callable[[Path], Sequence[str]]
     downloads: bool = False
+    checkout: Checkout | None = None
+    folder: str = ""
 
     def place(self) -> Path:
         """The folder in the cache for the driver as it is now."""
@@ -67,13 +83,37 @@ class ThirdParty:
         """The command that runs the driver, which is built if need be. TargetMissing with the line that helps."""
         place = self.place()
         if not (place / "built").exists():
+            if self.checkout:
+                raise TargetMissing(
+                    f"{self.name} is built from its sources, which you have to get. {self._how_to_get()}"
+                )
             self._build(self._source(), place)
         return self.command(place)
 
-    def _source(self) -> Path:
-        return DRIVERS / self.name.replace("-", "_")
+    def install_from(self, checkout: Path) -> None:
+        """Build the driver from a checkout, also if one is built already. TargetMissing when it is not one of these."""
+        if self.checkout is None:
+            raise TargetMissing(f"{self.name} is not built from a checkout: otterproof targets install {self.name}")
+        lacking = [name for name in self.checkout.holds if not (checkout / name).exists()]
+        if lacking:
+            raise TargetMissing(
+                f"{checkout} is no checkout of {self.name}: it has no {', '.join(lacking)}. {self._how_to_get()}"
+            )
+        place = self.place()
+        shutil.rmtree(place, ignore_errors=True)
+        self._build(self._source(), place, checkout)
 
-    def _build(self, source: Path, place: Path) -> None:
+    def _how_to_get(self) -> str:
+        assert self.checkout
+        return (
+            f"Run: git clone {self.checkout.url} DIR && git -C DIR checkout {self.checkout.revision} && "
+            f"otterproof targets install {self.name} --source DIR"
+        )
+
+    def _source(self) -> Path:
+        return DRIVERS / (self.folder or self.name.replace("-", "_"))
+
+    def _build(self, source: Path, place: Path, checkout: Path | None = None) -> None:
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
         if missing:
             raise TargetMissing(f"{self.name} needs {', '.join(missing)}. Install: {self.install}")
@@ -81,8 +121,11 @@ class ThirdParty:
         try:
             shutil.rmtree(working, ignore_errors=True)
             working.mkdir(parents=True)
+            if checkout:
+                shutil.copytree(checkout, working / CHECKOUT, ignore=shutil.ignore_patterns(".git", "_build"))
+                (working / VERSION).write_text(_described(checkout))
             for words in self.build(source, working):
-                self._run(words)
+                self._run(words, working)
             (working / "built").touch()
             if place.exists() and not (place / "built").exists():
                 shutil.rmtree(place)  # left half done by something else than this
@@ -96,14 +139,23 @@ class ThirdParty:
         finally:
             shutil.rmtree(working, ignore_errors=True)
 
-    def _run(self, words: Sequence[str]) -> None:
+    def _run(self, words: Sequence[str], folder: Path) -> None:
         try:
-            done = subprocess.run(words, capture_output=True, text=True, timeout=BUILD_LIMIT, check=False)
+            done = subprocess.run(words, capture_output=True, text=True, timeout=BUILD_LIMIT, check=False, cwd=folder)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise TargetMissing(f"{self.name}: {words[0]} failed: {error}. Install: {self.install}") from error
         if done.returncode != 0:
             end = (done.stderr or done.stdout).strip()[-600:]
             raise TargetMissing(f"{self.name} can't be built: {words[0]} says\n{end}\nInstall: {self.install}")
+
+
+def _described(checkout: Path) -> str:
+    """The version of a checkout: its tag, or its commit; "unknown" if the folder has no repository of its own."""
+    if not (checkout / ".git").exists():
+        return "unknown"
+    words = ["git", "-C", str(checkout), "describe", "--tags", "--always", "--dirty"]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def _pkg_config(*packages: str) -> list[str]:
@@ -134,8 +186,42 @@ def _go(package: str) -> Callable[[Path, Path], Sequence[Sequence[str]]]:
     return build
 
 
+def _coyim_otr3(source: Path, place: Path) -> Sequence[Sequence[str]]:
+    """The driver of the older otr3 with another import. Go fetches the two modules that the newer one needs."""
+    for name in ("driver.go", "rpc.go"):
+        text = (source / name).read_text(encoding="utf-8")
+        (place / name).write_text(
+            text.replace('"github.com/twstrike/otr3"', '"github.com/coyim/otr3"'), encoding="utf-8"
+        )
+    (place / "go.mod").write_text(
+        "module driver\n\ngo 1.23\n\nrequire github.com/coyim/otr3 v0.0.0\n\n"
+        f"replace github.com/coyim/otr3 => ./{CHECKOUT}\n"
+    )
+    if (place / CHECKOUT / "go.sum").exists():
+        shutil.copy(place / CHECKOUT / "go.sum", place)
+    version = (place / VERSION).read_text()
+    settings = ["GO111MODULE=on", "GOFLAGS=-mod=mod", "GOWORK=off", f"GOCACHE={cache() / 'go-build'}"]
+    return [["env", *settings, "go", "build", "-ldflags", f"-X main.libraryVersion={version}", "-o", "driver", "."]]
+
+
+def _otr4j(source: Path, place: Path) -> Sequence[Sequence[str]]:
+    files = [*source.glob("*.java"), *(place / CHECKOUT / OTR4J_SOURCES).rglob("*.java")]
+    return [["javac", "-nowarn", "-encoding", "UTF-8", "-cp", JARS, "-d", "classes", *map(str, files)]]
+
+
+def _run_otr4j(place: Path) -> Sequence[str]:
+    settings = ["-XX:+UseSerialGC", "-Xmx512m", "-Dfile.encoding=UTF-8"]
+    version = f"-Dotr4j.version={(place / VERSION).read_text()}"
+    return ["java", *settings, version, "-cp", f"{place}/classes:{JARS}", "Driver"]
+
+
 def _driver(place: Path) -> Sequence[str]:
     return [f"{place}/driver"]
+
+
+#: Bouncy Castle and annotations as Debian has them, and where otr4j's classes are.
+JARS = "/usr/share/java/bcprov.jar:/usr/share/java/jsr305.jar"
+OTR4J_SOURCES = "src/main/java"
 
 
 #: The table. Adding a row is all that it takes to add a target, besides its driver.
@@ -216,6 +302,25 @@ _TABLE = (
         tools=("go",),
         build=_go("golang-golang-x-crypto-dev"),
         command=_driver,
+    ),
+    ThirdParty(
+        name="coyim-otr3",
+        install="Go 1.23 or later, from the golang-go package of your system or from go.dev",
+        tools=("go",),
+        build=_coyim_otr3,
+        command=_driver,
+        checkout=Checkout("https://github.com/coyim/otr3", "2db8f2c", ("go.mod", "conversation.go")),
+        folder="otr3",
+    ),
+    ThirdParty(
+        name="otr4j",
+        install="apt-get install default-jdk-headless libbcprov-java libjsr305-java",
+        tools=("javac", "java"),
+        build=_otr4j,
+        command=_run_otr4j,
+        checkout=Checkout(
+            "https://github.com/otr4j/otr4j", "a42e2628", (f"{OTR4J_SOURCES}/net/java/otr4j/OtrSessionManager.java",)
+        ),
     ),
 )
 

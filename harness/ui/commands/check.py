@@ -23,7 +23,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
-from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
+from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import judgement as report
@@ -67,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="start no scenario after SECONDS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
     parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write every line to and from the target's driver to FILE"
+    )
+    parser.add_argument(
         "--transcripts",
         type=Path,
         metavar="DIR",
@@ -92,9 +95,13 @@ def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
     load()
     limits = Limits(options.timeout, options.give_up_after)
-    probe = open_target(options.target, limits)
+    if options.trace:
+        check_file(options.trace, "--trace")
+    probe = open_target(options.target, limits, TraceFile(options.trace, begin=True) if options.trace else None)
     version, capabilities = probe.version, probe.capabilities
     probe.close()
+    if options.trace and not isinstance(probe, DriverTarget):
+        raise UsageError(f"{options.target} has no driver whose lines --trace could write; leave --trace out")
     chosen = _chosen(options, capabilities)
     file = _known_file(options)
     known = deviations.Known(_entries(file) if file and not options.fix else ())
@@ -108,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
         return options.max_time is None or time.monotonic() - began < options.max_time
 
     with run_folder(options.transcripts, options.target, date.today()) as folder:
-        job = Job(options.target, seed, folder, options.transcripts is not None, limits)
+        job = Job(options.target, seed, folder, options.transcripts is not None, limits, options.trace)
         stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
         most = 1 if options.fail_fast else options.max_failures
         results, ending = report.collect(stream, len(chosen), options.target, _enough(most, least))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
@@ -21,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(name=None)
     installing = parser.add_subparsers(metavar="install").add_parser("install", help="get and build a target")
     installing.add_argument("name", help="the target, as `otterproof targets` lists it")
+    installing.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="a checkout of its sources, for those that are in no package registry",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,6 +47,8 @@ def _install(options: argparse.Namespace) -> int:
     if options.name not in THIRD_PARTIES:
         raise UsageError(f"{options.name!r} can't be installed; these can: {', '.join(THIRD_PARTIES)}")
     complain(f"building {options.name} in {cache()}")
+    if options.source:
+        THIRD_PARTIES[options.name].install_from(options.source)
     THIRD_PARTIES[options.name].ready()
     target = open_target(options.name)
     say(f"{options.name} {target.version} is ready: otterproof check {options.name}")

@@ -15,7 +15,14 @@ from typing import Any
 from otterproof.implementations.actions import ACTIONS, perform
 from otterproof.implementations.contract import Engine, Entropy, OtrError, PartyConfig
 from otterproof.implementations.drivers.adapter import Parties, arguments
-from otterproof.implementations.drivers.linejson import CAPABILITIES, PROTOCOL, InvalidParams, Method, serve
+from otterproof.implementations.drivers.linejson import (
+    CAPABILITIES,
+    PROTOCOL,
+    InvalidParams,
+    Method,
+    Unsupported,
+    serve,
+)
 from otterproof.implementations.entropy import SeededEntropy, TapeEntropy
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.jsonform import (
@@ -72,9 +79,12 @@ class Driver:
             )
             if "heartbeat_interval" in params:
                 config = replace(config, heartbeat_interval=params["heartbeat_interval"])
-            engine = ENGINES[self._name](config, _entropy(params))
-        except (KeyError, JsonFormError, OtrError) as error:
+        except (KeyError, JsonFormError) as error:
             raise InvalidParams(f"create: {error}") from error
+        try:
+            engine = ENGINES[self._name](config, _entropy(params))
+        except OtrError as error:  # a value that the engine can't have
+            raise Unsupported(f"create: {error}") from error
         self._parties.by_name[params["party"]] = engine
         return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
 

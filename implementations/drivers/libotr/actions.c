@@ -74,6 +74,15 @@ static Failure do_receive(Party *party, json_t *params)
     return OK;
 }
 
+static int has_event(const Party *party, const char *name)
+{
+    size_t index;
+    json_t *event;
+    json_array_foreach(party->events, index, event)
+        if (!strcmp(text_of(event, "event"), name)) return 1;
+    return 0;
+}
+
 static const char *why_not_send(Party *party, json_t *params, const char *text, size_t length)
 {
     json_t *padding = json_object_get(params, "padding"), *instance = json_object_get(params, "instance");
@@ -111,7 +120,9 @@ static Failure do_send(Party *party, json_t *params)
     otrl_message_free(out);
     otrl_tlv_free(tlvs);
     free(text);
-    return error ? failure(LIBRARY_FAILED, gcry_strerror(error)) : OK;
+    /* An error is how libotr refuses to send. Mostly it has told so by a callback, which knows why. */
+    if (error && !has_event(party, "action_refused")) emit_refused(party, "send", NULL);
+    return OK;
 }
 
 static Failure do_start(Party *party, json_t *params)

@@ -1,4 +1,5 @@
-// The driver of github.com/twstrike/otr3: versions 2 and 3, all policies, one instance of the correspondent.
+// The driver of github.com/twstrike/otr3 and of its successor github.com/coyim/otr3, for which the import below is
+// changed when the driver is built: versions 2 and 3, all policies, one instance of the correspondent.
 //
 // The library returns a text and the messages to send, and tells the rest through handlers while it works. Their order
 // among each other is therefore known only in part, and fixed here: what is about the received message itself (text,
@@ -12,7 +13,7 @@
 //   - The library reads the system's clock. To let time pass, the moments that it remembers are moved into the past.
 //     The heartbeat's interval is always 60 s.
 //   - The words of an OTR Error message are the client's to choose: those of the contract.
-//   - SMP can't be aborted by the user, and padding can't be chosen: unsupported.
+//   - Padding can't be chosen: unsupported. Nor can the user of the older library abort SMP.
 package main
 
 import (
@@ -146,7 +147,7 @@ func (c *conversation) fingerprint() []byte { return c.GetOurKeys()[0].PublicKey
 func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, err error, _ ...interface{}) {
 	unreadable := func(reason interface{}) {
 		c.before = append(c.before, newEvent("message_unreadable", event{
-			"instance": c.instance(), "reason": reason, "field": "", "offset": 0,
+			"instance": c.instance(), "reason": reason, "field": nil, "offset": nil,
 		}))
 	}
 	switch e {
@@ -166,7 +167,7 @@ func (c *conversation) HandleMessageEvent(e otr3.MessageEvent, message []byte, e
 }
 
 func rejected(reason interface{}) event {
-	return newEvent("message_rejected", event{"reason": reason, "field": "", "offset": 0})
+	return newEvent("message_rejected", event{"reason": reason, "field": nil, "offset": nil})
 }
 
 // HandleErrorMessage gives the words of an OTR Error message; the library puts a space before them.
@@ -349,8 +350,21 @@ func (c *conversation) smpAnswer(p *params) ([]event, error) {
 	return c.did("smp_answer", messages, err)
 }
 
-func (c *conversation) smpAbort(*params) ([]event, error) {
-	return nil, unsupported("the library has no call to abort SMP")
+// aborter is what the newer library has over the older one.
+type aborter interface {
+	AbortAuthentication() ([]otr3.ValidMessage, error)
+}
+
+func (c *conversation) smpAbort(p *params) ([]event, error) {
+	library, can := interface{}(c.Conversation).(aborter)
+	if !can {
+		return nil, unsupported("the library has no call to abort SMP")
+	}
+	if err := c.addressed(p); err != nil {
+		return nil, err
+	}
+	messages, err := library.AbortAuthentication()
+	return c.did("smp_abort", messages, err)
 }
 
 func (c *conversation) extraKey(p *params) ([]event, error) {
@@ -399,12 +413,15 @@ func (c *conversation) setPolicy(policy []string) error {
 }
 
 func main() {
+	capabilities := []string{
+		"v2", "v3", "smp", "smp_question", "extra_key", "fragmentation_out", "instance_tags", "policy",
+		"whitespace_tag", "stored_messages", "heartbeat", "time",
+	}
+	if _, can := interface{}(&otr3.Conversation{}).(aborter); can {
+		capabilities = append(capabilities, "smp_abort")
+	}
 	serve(event{
 		"protocol": 2, "name": "otr3", "version": libraryVersion, "otr_versions": []int{2, 3},
-		"capabilities": []string{
-			"v2", "v3", "smp", "smp_question", "extra_key", "fragmentation_out", "instance_tags", "policy",
-			"whitespace_tag", "stored_messages", "heartbeat", "time",
-		},
-		"randomness": "seed",
+		"capabilities": capabilities, "randomness": "seed",
 	})
 }

@@ -178,7 +178,7 @@ class Party {
     const { error } = otr
     otr.error = (words) => {
       console.error(words)
-      const fields = { reason: reasonOf(words), field: '', offset: 0 }
+      const fields = { reason: reasonOf(words), field: null, offset: null }
       if (this.kind === 'data') this.note('message_unreadable', { instance: this.instance, ...fields })
       else this.note('message_rejected', fields)
       this.inError = true
@@ -223,7 +223,7 @@ class Party {
     console.error(`${severity}: ${words}`)
     if (words === 'Received an unencrypted message.') this.unencrypted = true
     else if (this.action !== 'receive') this.note('action_refused', { action: this.action, reason: reasonOf(words) })
-    else this.note('message_rejected', { reason: reasonOf(words), field: '', offset: 0 })
+    else this.note('message_rejected', { reason: reasonOf(words), field: null, offset: null })
   }
 
   heardSmp (kind, what) {

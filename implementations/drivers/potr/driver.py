@@ -195,12 +195,12 @@ class Party(Adapted):
         except context.ErrorReceived as error:
             self.emit("error_message_received", text=error.args[0].error)
         except context.NotEncryptedError:
-            self.emit("message_unreadable", instance=0, reason="not_encrypted", field="", offset=0)
+            self.emit("message_unreadable", instance=0, reason="not_encrypted", field=None, offset=None)
         except crypt.InvalidParameterError:
             if isinstance(self._otr.parsed, proto.DataMessage):
-                self.emit("message_unreadable", instance=0, reason=None, field="", offset=0)
+                self.emit("message_unreadable", instance=0, reason=None, field=None, offset=None)
             else:
-                self.emit("message_rejected", reason=None, field="", offset=0)
+                self.emit("message_rejected", reason=None, field=None, offset=None)
         else:
             if text is not None:
                 self.emit("text_received", text=text, secure=True, warn=False, instance=0)

@@ -76,7 +76,7 @@ class Party(Adapted):
             self.emit("text_received", text=message, secure=False, warn=True, instance=0)
         except self._errors.EncryptedMessageError as error:
             reason = UNREADABLE.get(str(error))
-            self.emit("message_unreadable", instance=self._instance(), reason=reason, field="", offset=0)
+            self.emit("message_unreadable", instance=self._instance(), reason=reason, field=None, offset=None)
         except self._errors.OTRError as error:
             self.emit("error_message_received", text=str(error))
         else:

@@ -146,9 +146,9 @@ func rejection(err error) event {
 		reason := optional(known.reason)
 		switch known.event {
 		case "message_rejected":
-			return newEvent("message_rejected", event{"reason": reason, "field": "", "offset": 0})
+			return newEvent("message_rejected", event{"reason": reason, "field": nil, "offset": nil})
 		case "message_unreadable":
-			return newEvent("message_unreadable", event{"instance": 0, "reason": reason, "field": "", "offset": 0})
+			return newEvent("message_unreadable", event{"instance": 0, "reason": reason, "field": nil, "offset": nil})
 		}
 		return newEvent(known.event, event{"instance": 0, "reason": reason})
 	}

@@ -1,0 +1,3 @@
+module github.com/coyim/otr3
+
+go 1.19

@@ -1,0 +1,4 @@
+package net.java.otr4j;
+
+public class OtrException extends Exception {
+}

@@ -1,0 +1,7 @@
+package net.java.otr4j.session;
+
+public final class InstanceTag {
+    public int getValue() {
+        return 0;
+    }
+}

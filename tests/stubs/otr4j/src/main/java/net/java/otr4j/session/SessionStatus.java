@@ -1,0 +1,7 @@
+package net.java.otr4j.session;
+
+public enum SessionStatus {
+    PLAINTEXT,
+    ENCRYPTED,
+    FINISHED
+}
