@@ -17,8 +17,9 @@ from otterproof.harness.judges.oracles.delivery import Authenticity, Rejection
 from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
 from otterproof.harness.judges.oracles.healing import Healing
 from otterproof.harness.judges.oracles.memory import Drawn, Forgetting
+from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.ratchet import Counters, KeyIds, Revelation
-from otterproof.harness.judges.oracles.reading import Observation, Reader
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.delivery import authenticated
-from otterproof.harness.judges.oracles.reading import Observation, Reader, Sent, session_of
+from otterproof.harness.judges.oracles.observation import Observation, Sent, session_of
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (

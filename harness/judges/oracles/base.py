@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar, NoReturn
 
-from otterproof.harness.judges.oracles.reading import Observation, Reader
+from otterproof.harness.judges.oracles.observation import Observation
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import checks

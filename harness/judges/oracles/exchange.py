@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import ALLOW, Observation, Reader, Sent, session_of
+from otterproof.harness.judges.oracles.observation import ALLOW, Observation, Sent, session_of
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown

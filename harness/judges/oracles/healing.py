@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.delivery import authenticated
-from otterproof.harness.judges.oracles.reading import ALLOW, NO_LINK, Observation, Reader, SessionView
+from otterproof.harness.judges.oracles.observation import ALLOW, NO_LINK, Observation, SessionView
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.party import Inspectable, state_of

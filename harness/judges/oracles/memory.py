@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import Observation, Reader
+from otterproof.harness.judges.oracles.observation import Observation
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.party import ShowsSecrets
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import AuthState, PartySnapshot, RatchetSnapshot, SessionSnapshot, SmpState

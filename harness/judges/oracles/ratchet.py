@@ -8,7 +8,8 @@ from typing import TypeAlias
 from otterproof.harness import wire
 from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import MAC_WAS_RIGHT, Observation, Reader, Sent, session_of
+from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 

@@ -8,7 +8,8 @@ from enum import Enum
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.reading import ALLOW, HANDSHAKE, Observation, Reader, Sent, session_of
+from otterproof.harness.judges.oracles.observation import ALLOW, HANDSHAKE, Observation, Sent, session_of
+from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.spec.states import ROWS, Cell, Setting, Shown, find
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.shown import shown

@@ -1,0 +1,213 @@
+"""What an oracle sees of a step: whole messages and events, with the session that each belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from otterproof.harness import wire
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.wire import Kind, Message
+from otterproof.implementations.contract import (
+    Event,
+    ExtraKeyDerived,
+    MessageRejected,
+    MessageState,
+    MessageUnreadable,
+    PeerEndedSession,
+    Policy,
+    RejectReason,
+    SessionEstablished,
+    SessionSnapshot,
+    SmpAborted,
+    SmpFinished,
+    SmpRequested,
+    TextReceived,
+    UserEndedSession,
+)
+
+#: The policy flag that allows a version.
+ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
+
+#: The messages of the handshake.
+HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
+
+#: Text: messages that are neither encoded nor a fragment.
+TEXT = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
+
+#: Reasons given after a message was accepted: something in it is wrong, not the message as such.
+AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
+
+#: Reasons for refusing a data message although its MAC is right.
+MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEMENT})
+
+#: Events that are about one session.
+ABOUT_SESSIONS = (
+    SessionEstablished,
+    PeerEndedSession,
+    UserEndedSession,
+    MessageUnreadable,
+    SmpRequested,
+    SmpFinished,
+    SmpAborted,
+    ExtraKeyDerived,
+)
+
+
+def session_of(event: Event) -> int:
+    """The session that an event which a Reader has read is about; 0 for one that is about none, and in version 2."""
+    if isinstance(event, (*ABOUT_SESSIONS, TextReceived)) and event.instance is not None:
+        return event.instance
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as the events of its party show it. `number` counts completed handshakes in the whole world.
+
+    ssid, fingerprint, sent_reveal_signature: None where the party does not tell.
+    """
+
+    state: MessageState = MessageState.PLAINTEXT
+    version: int = 0
+    ssid: bytes | None = b""
+    fingerprint: bytes | None = b""
+    sent_reveal_signature: bool | None = False
+    number: int = 0
+
+    @property
+    def name(self) -> bytes:
+        """What tells this session from the others of its party: the ssid, if it is told."""
+        return self.ssid if self.ssid is not None else b"handshake %d" % self.number
+
+    def may_be(self, ssid: bytes | None) -> bool:
+        """Whether this can be the session that a party knows by this ssid; None: it does not tell it."""
+        return self.ssid is None or ssid is None or self.ssid == ssid
+
+    @property
+    def encrypted(self) -> bool:
+        return self.state is MessageState.ENCRYPTED
+
+
+NO_LINK = SessionView()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole message that a party sent. instance, link: for an encoded one, its session as it was when it was sent."""
+
+    raw: bytes
+    message: Message
+    pieces: tuple[bytes, ...]
+    instance: int
+    link: SessionView
+
+
+#: Events in their order, with each whole message sent in place of its OutgoingMessage events.
+ObservedEvent: TypeAlias = Event | Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The meaning of a step.
+
+    message: the whole message that the party has received by this step; None if there is none (user actions, fragments
+    that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
+    header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
+    message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
+    is not an engine of this project, and its events are only what it chooses to tell.
+    """
+
+    step: Step
+    happenings: tuple[ObservedEvent, ...]
+    policy: Policy | None
+    own_tag: int
+    message: Message | None = None
+    is_fragment: bool = False
+    fragment: RejectReason | None = None
+    stores: Mapping[int, wire.Assembly] = field(default_factory=dict)
+    header: RejectReason | None = None
+    instance: int = 0
+    link: SessionView = NO_LINK
+    links: Mapping[int, SessionView] = field(default_factory=dict)
+    foreign: bool = False
+
+    @property
+    def party(self) -> str:
+        return self.step.party
+
+    @property
+    def sent(self) -> Iterator[Sent]:
+        return (one for one in self.happenings if isinstance(one, Sent))
+
+    @property
+    def refusal(self) -> RejectReason | None:
+        """Why the received message was refused; None if it was not."""
+        for event in self.happenings:
+            if isinstance(event, MessageUnreadable | MessageRejected) and event.reason not in AFTER_ACCEPTANCE:
+                return event.reason
+        return None
+
+    @property
+    def acted_upon(self) -> bool:
+        """Whether the received message had visible consequences in the protocol, as only a genuine one may have.
+
+        Sending an Error Message and showing a text that came in the clear do not count.
+        """
+        answers = HANDSHAKE | {Kind.DATA}
+        return any(
+            _shows_acceptance(one)
+            or isinstance(one, SessionEstablished)
+            or (isinstance(one, Sent) and one.message.kind in answers)
+            for one in self.happenings
+        )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the policy allows any version; True if the policy is not known."""
+        return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+
+    @property
+    def is_data(self) -> bool:
+        """Whether a data message for this party was received, valid or not."""
+        return self.message is not None and self.message.kind is Kind.DATA and self.header is None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a data message was received and acted upon; for a foreign party, visibly so."""
+        if self.foreign:
+            return self.is_data and any(map(_shows_acceptance, self.happenings))
+        return self.is_data and self.refusal is None
+
+    @property
+    def meant(self) -> int | None:
+        """The session that a user's action is about; None if that can't be told.
+
+        If the action names none, an engine uses its focus. Another party chooses by itself, which the messages sent
+        show; with only one session it has no choice.
+        """
+        instance = self.step.args.get("instance")
+        if isinstance(instance, int):
+            return instance
+        if self.step.before is not None:
+            return self.step.before.focus
+        if not self.foreign or len(self.links) < 2:
+            return max(self.links, key=lambda one: self.links[one].number, default=0)
+        return next((one.instance for one in self.sent if one.message.kind is Kind.DATA), None)
+
+    def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
+        """The snapshot of a session after the step, or before it; None if there is none."""
+        party = self.step.after if after else self.step.before
+        if party is None:
+            return None
+        return next((one for one in party.sessions if one.instance == instance), None)
+
+
+def _shows_acceptance(happening: ObservedEvent) -> bool:
+    """Whether only a data message that was accepted can have caused this."""
+    if isinstance(happening, TextReceived):
+        return happening.secure
+    if isinstance(happening, ExtraKeyDerived):
+        return happening.received
+    return isinstance(happening, PeerEndedSession | SmpRequested | SmpFinished)
