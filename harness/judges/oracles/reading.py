@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.observation import (
