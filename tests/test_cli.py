@@ -18,8 +18,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.testkit.scenario import load
-from otterproof.harness.ui import cli, entry
-from otterproof.harness.ui import judgement as report
+from otterproof.harness.ui import cli, entry, terminal
 from otterproof.harness.ui.progress import Ending
 from otterproof.vectors import FOLDER
 from tests.test_judge import made, raising
@@ -183,7 +182,7 @@ def test_an_interrupted_score_notes_nothing(
     def never(_: object) -> None:
         raise AssertionError("it was written")
 
-    monkeypatch.setattr(report, "collect_score", interrupted)
+    monkeypatch.setattr(terminal, "collect_score", interrupted)
     monkeypatch.setattr(pairs, "write", never)
     assert cli.main(["faults", "--score", "--write", "--only", "counter-constant", "--jobs", "1"]) == 130
     assert "the score is not complete" in capsys.readouterr().err

@@ -208,3 +208,31 @@ def test_the_files_that_are_shipped() -> None:
     for path in FOLDER.glob("*.toml"):
         assert path.stem in THIRD_PARTIES
         assert load(path, ids, list(load_requirements().requirements))
+
+
+FLAKY = ENTRY + "flaky = true\n"
+
+
+@pytest.mark.parametrize("results", [PASSED, [result("area.one[v2]"), result("area.one[v3]", Verdict.PASS)]])
+def test_a_flaky_entry_may_pass(tmp_path: Path, results: Sequence[Result]) -> None:
+    assert stale(known(tmp_path, FLAKY), results) == ""
+
+
+def test_a_flaky_entry_excuses_no_other_check(tmp_path: Path) -> None:
+    entries = known(tmp_path, FLAKY)
+    other = [result("area.one[v2]", check="data.mac-wrong")]
+    assert [one.known for one in entries.mark(other)] == [""]
+    both = known(tmp_path, FLAKY + FLAKY.replace("data.counter-not-higher", "data.mac-wrong"))
+    assert [one.known for one in both.mark(other)] == ["Counters."]
+
+
+def test_a_flaky_entry_that_is_never_asked_is_stale(tmp_path: Path) -> None:
+    unasked = [result(name, Verdict.UNSUPPORTED) for name in IDS]
+    assert "is not asked of this target" in stale(known(tmp_path, FLAKY), unasked)
+
+
+def test_fixing_keeps_flaky_entries(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(FLAKY)
+    assert fix(path, PASSED) == (0, 0)
+    assert path.read_text() == FLAKY

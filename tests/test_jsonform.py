@@ -38,6 +38,7 @@ from otterproof.implementations.jsonform import (
     dsa_key_to_json,
     event_from_json,
     event_to_json,
+    may_be_untold,
     policy_from_json,
     policy_to_json,
     snapshot_from_json,
@@ -92,7 +93,7 @@ def test_events_come_back_unchanged(name: str, data: st.DataObject) -> None:
     form = event_to_json(event)
     assert form["event"] == name
     assert event_from_json(through_text(form)) == event
-    assert unknown_fields(form) == frozenset()
+    assert unknown_fields(form) == {one for one in may_be_untold(name) if getattr(event, one) is None}
 
 
 @given(values(PartySnapshot))

@@ -63,7 +63,7 @@ def raising(error: Exception) -> Callable[[Context], None]:
             "engines-agree.events-differ",
         ),
         (NotQuiescent(500, 1), Verdict.FAIL, "run.never-settles"),
-        (TargetUnsupported("can't"), Verdict.FAIL, "driver.claim-not-kept"),
+        (TargetUnsupported("can't"), Verdict.UNSUPPORTED, ""),
         (TargetCrash("signal", method="receive", how="sigsegv"), Verdict.CRASH, "crash.receive.sigsegv"),
         (TargetFailed("KeyError: 9", method="receive", how="KeyError"), Verdict.CRASH, "exception.receive.KeyError"),
         (TargetHang("slow", method="receive"), Verdict.HANG, "hang.receive"),
@@ -120,7 +120,7 @@ def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None
     json.dumps(content)
     summary(results, chosen, "reference", 1.0)
     text = capsys.readouterr().out
-    for part in ("fail made.up[v3]", "A made-up one.", "Water is dry.", "does not conform"):
+    for part in ("FAIL  made.up", "1 scenario, version 3", "Water is dry.", "--only 'made.up[v3]'", "does not conform"):
         assert part in text
 
 

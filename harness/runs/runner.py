@@ -244,7 +244,7 @@ def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
     text = printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
-    check = check_of(error)
+    check = check_of(error) if verdict in BAD else ""
     failure = failure_of(error, check, claimed, steps) if verdict in BAD else None
     return Judgement(verdict, text, check, failure)
 

@@ -86,6 +86,14 @@ class Entry:
             return 0
         return value
 
+    def flag(self, key: str) -> bool:
+        """True or false; false where the field is missing or wrong."""
+        value = self._fields.get(key, False)
+        if not isinstance(value, bool):
+            self.problem(f"{key} is neither true nor false", "Write it without quotes, in small letters")
+            return False
+        return value
+
     def date(self, key: str) -> date | None:
         """A date without a time of day; None where the field is missing or wrong."""
         value = self._fields.get(key)

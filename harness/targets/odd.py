@@ -102,9 +102,10 @@ class OddTarget:
             return answer | {"instance_tag": None}
         if "events" not in answer:
             return answer
-        return {"events": [self._event(event) for event in self._ordered(answer["events"])]}
+        return {"events": [self._event(event) for event in self.ordered(answer["events"])]}
 
-    def _ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        """The events of one answer in the order in which the target tells them."""
         match self._quirks.first:
             case "messages":
                 return sorted(events, key=lambda event: event["event"] not in _MESSAGES)

@@ -116,8 +116,10 @@ def _place(place: Place, width: int, verbose: bool) -> Iterator[Text]:
     fields = place.fields if verbose else _nearest(place.fields)
     longest = max((len(field.name) for field in fields), default=0)
     for field in fields:
-        text = f"  {field.offset:5}  {field.name:{longest}}  {field.value}" + ("    <--" if field.marked else "")
-        yield _one("", text)
+        mark = "    <--" if field.marked else ""
+        text = f"  {field.offset:5}  {field.name:{longest}}  {field.value}"
+        room = width - _INDENT - _WORD - len(mark)
+        yield _one("", (text if verbose or len(text) <= room else f"{text[: room - 4]} ...") + mark)
     for number, (step, words) in enumerate(place.before):
         yield from _pair("" if number else "before", f"{step} {words}", width, 40 if verbose else 1)
 

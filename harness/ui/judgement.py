@@ -235,11 +235,12 @@ def as_json(
             ):
                 continue  # it is of the other version
             worst[name] = max(worst.get(name, Verdict.PASS), result.verdict, key=order.index)
+    count = Counter(map(_column, results))
     return {
         "target": target,
         "version": version,
         "seed": seed,
-        "counts": Counter(map(_column, results)),
+        "counts": {name: count[name] for name in _COLUMNS},
         "scenarios": [
             asdict(result)
             | {"verdict": result.verdict.value, "transcripts": list(result.transcripts), "visited": len(result.visited)}

@@ -215,7 +215,7 @@ def test_a_score_with_losses_is_no_verdict_and_notes_nothing(
     def never(_: object) -> None:
         raise AssertionError("it was written")
 
-    monkeypatch.setattr("otterproof.harness.ui.judgement.collect_score", losing)
+    monkeypatch.setattr("otterproof.harness.ui.terminal.collect_score", losing)
     monkeypatch.setattr("otterproof.harness.runs.faults.trips.write", never)
     assert cli.main(["faults", "--gaps", "--write", "--only", "counter-constant", "--jobs", "1"]) == 3
     told = capsys.readouterr().err

@@ -124,7 +124,7 @@ def test_an_engine_in_this_process_is_given_up_too(monkeypatch: pytest.MonkeyPat
 def test_a_check_gives_up_what_always_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def asleep(_: str, limits: Limits) -> SingleEngineTarget:
+    def asleep(_: str, limits: Limits, trace: object = None) -> SingleEngineTarget:
         target = SingleEngineTarget("asleep", Asleep)
         target.giving_up.limit = limits.give_up_after
         return target
@@ -167,7 +167,7 @@ def test_the_time_limit_of_calls_is_an_option(
 ) -> None:
     asked: list[float] = []
 
-    def driver(name: str, command: object, seconds: float) -> DriverTarget:
+    def driver(name: str, command: object, seconds: float, trace: object = None) -> DriverTarget:
         asked.append(seconds)
         raise TargetMissing("it is not there")
 

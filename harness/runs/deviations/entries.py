@@ -26,7 +26,14 @@ VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 #: What a file is called when it can't be read.
 WHAT = "a file of known deviations"
 
-_FIELDS: Fields = {"scenario": False, "requirement": False, "check": True, "reason": True, "expires": False}
+_FIELDS: Fields = {
+    "scenario": False,
+    "requirement": False,
+    "check": True,
+    "reason": True,
+    "expires": False,
+    "flaky": False,
+}
 
 #: Fields that entries had when a failure was known by the beginning of its text.
 _EARLIER = frozenset({"message", "verdict"})
@@ -46,7 +53,8 @@ class DeviationError(CommandError, ValueError):
 class Deviation:
     """An entry. name: of a scenario, with or without version, or of a requirement, which `about` says.
 
-    check: the id of the failure. number: its place in the file, from 1.
+    check: the id of the failure. number: its place in the file, from 1. flaky: the scenario may pass, since chance
+    decides whether it fails; it may have several entries, one for each check by which it may fail.
     """
 
     about: str
@@ -55,6 +63,7 @@ class Deviation:
     reason: str
     expires: date | None
     number: int
+    flaky: bool = False
 
     def covers(self, result: Result) -> bool:
         """Whether it speaks of this scenario, whatever its result."""
@@ -133,7 +142,8 @@ def check(
             yield f"{where}: {entry}: there is no such {entry.about} ({advice})"
         same = [entry.name, entry.name.partition("[")[0]]
         other = next((seen[name] for name in same if name in seen), None)
-        if other is not None:
+        several = other is not None and other.flaky and entry.flaky and other.check != entry.check
+        if other is not None and not several:
             yield f"{where}: {entry}: {other} says it already; remove one of them, or run with --fix"
         seen.setdefault(entry.name, entry)
         if today is not None and entry.expires is not None and entry.expires < today:
@@ -153,6 +163,12 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
         entry.problem("it has both scenario and requirement, or neither", "Give it one of the two")
     about = "scenario" if "scenario" in fields else "requirement"
     read = Deviation(
-        about, entry.string(about), entry.string("check"), entry.string("reason"), entry.date("expires"), number
+        about,
+        entry.string(about),
+        entry.string("check"),
+        entry.string("reason"),
+        entry.date("expires"),
+        number,
+        entry.flag("flaky"),
     )
     return read if len(problems) == before else None

@@ -38,10 +38,10 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
     seen: set[str] = set()
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
-        if entry is None or entry.name in seen or Known([entry]).stale(results):
+        if entry is None or (entry.name in seen and not entry.flaky) or Known([entry]).stale(results):
             continue
         covered = [result.scenario for result in results if entry.explains(result)]
-        if not covered or explained.issuperset(covered):
+        if not entry.flaky and (not covered or explained.issuperset(covered)):
             continue
         seen.add(entry.name)
         explained.update(covered)

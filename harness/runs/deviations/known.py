@@ -53,6 +53,8 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
     explained = [result for result in failed if entry.explains(result)]
     if not covered or Verdict.INFRA in {result.verdict for result in covered}:
         return None
+    if entry.flaky and {result.verdict for result in covered} != {Verdict.UNSUPPORTED}:
+        return None  # it may pass, and what fails by another check is told as a failure
     if not failed:
         fate = "is not asked of this target" if {r.verdict for r in covered} == {Verdict.UNSUPPORTED} else "passes"
         return Stale(entry, True, f"it {fate}; remove the entry, or run with --fix")

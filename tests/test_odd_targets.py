@@ -1,0 +1,74 @@
+"""Honest but odd targets are held against the whole suite: they conform, or scenarios are unsupported, and no more.
+
+Each is an engine of the project behind the driver protocol, with quirks that the protocol texts and the driver page
+allow. A failure here is a false alarm: somebody's honest driver would be told that it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.runner import run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.odd import ODD, OddTarget
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.implementations.jsonform import may_be_untold
+
+#: Into how many tests the suite is cut for each target, so that workers share them.
+PARTS = 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
+    remember_powers()
+    load()
+    target = OddTarget(f"odd:{name}", ODD[name])
+    chosen = [one for one in scenarios() if not one.internal][part::PARTS]
+    results = [run(one, target, b"otterproof") for one in chosen]
+    alarms = [
+        f"{one.scenario}: {one.verdict.value} {one.check}: {one.detail}"
+        for one in results
+        if one.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
+    ]
+    assert alarms == []
+    assert Counter(one.verdict for one in results)[Verdict.PASS] > len(chosen) / 3
+
+
+class Listened(OddTarget):
+    """An odd target whose events are written down."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"odd:{name}", ODD[name])
+        self.told: list[dict[str, Any]] = []
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        answer = super().call(method, params)
+        self.told += answer.get("events", ())
+        return answer
+
+
+def test_a_silent_target_tells_nothing_that_may_be_untold() -> None:
+    load()
+    target = Listened("silent")
+    (chosen,) = scenarios("conformance.interop.smp_with_question[v3]")
+    assert run(chosen, target, b"otterproof").verdict is Verdict.PASS
+    assert {one["event"] for one in target.told} >= {"session_established", "smp_finished", "smp_requested"}
+    for event in target.told:
+        assert [name for name in may_be_untold(event["event"]) if event[name] is not None] == []
+
+
+@pytest.mark.parametrize(("name", "first"), [("messages-first", True), ("reports-first", False)])
+def test_the_order_of_an_answer_can_be_chosen(name: str, first: bool) -> None:
+    load()
+    target = Listened(name)
+    events = [{"event": "smp_finished", "instance": 0, "equal": True}, {"event": "outgoing_message", "message": ""}]
+    (chosen,) = scenarios("conformance.interop.smp_with_question[v3]")
+    assert run(chosen, target, b"otterproof").verdict is Verdict.PASS
+    assert (target.ordered(events)[0]["event"] == "outgoing_message") is first
