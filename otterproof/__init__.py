@@ -3,7 +3,7 @@
 These names are the public API; everything else may change without notice.
 
 Scenarios, in a package of your own: `scenario`, `Context`, `TargetSession`, `Pair`, `Reply`, `Insider`,
-`SignatureOptions`, `check`, `check_equal`, `fail`, `CheckFailed`, `Unsupported`, `probe`, `published_key`.
+`SignatureOptions`, `check`, `check_equal`, `check_told`, `fail`, `CheckFailed`, `Unsupported`, `probe`, `published_key`.
 
 Drivers in Python: `serve`, `Driver`, `DriverParty`, `DriverInfo`, `ActionUnsupported`.
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from otterproof.harness.testkit.keys import published_key
     from otterproof.harness.testkit.pair import Pair
     from otterproof.harness.testkit.probe import reading as probe
-    from otterproof.harness.testkit.reply import CheckFailed, Reply, Unsupported, check, check_equal, fail
+    from otterproof.harness.testkit.reply import CheckFailed, Reply, Unsupported, check, check_equal, check_told, fail
     from otterproof.harness.testkit.scenario import Scenario, scenario, scenarios
     from otterproof.harness.testkit.scenario import load as load_scenarios
     from otterproof.harness.testkit.target_session import TargetSession
@@ -79,6 +79,7 @@ __all__ = [
     "Verdict",
     "check",
     "check_equal",
+    "check_told",
     "contract",
     "fail",
     "load_all_vectors",
@@ -122,6 +123,7 @@ _HOMES = {
     "Verdict": "harness.simulation.transcript:Verdict",
     "check": "harness.testkit.reply:check",
     "check_equal": "harness.testkit.reply:check_equal",
+    "check_told": "harness.testkit.reply:check_told",
     "fail": "harness.testkit.reply:fail",
     "contract": "implementations.contract",
     "load_all_vectors": "vectors:load_all",

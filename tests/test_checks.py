@@ -26,7 +26,7 @@ from otterproof.harness.wire.shown import shown
 FOLDERS = [Path(str(harness.__file__)).parents[1] / name for name in ("harness", "scenarios")]
 
 #: Functions that make a demand, and which of their arguments is the id of the check.
-DEMANDS = dict.fromkeys(("check", "check_equal", "fail", "assert_sent", "assert_shown"), 0) | {
+DEMANDS = dict.fromkeys(("check", "check_equal", "check_told", "fail", "assert_sent", "assert_shown"), 0) | {
     "assert_rejected": 0,
     "assert_ignored": 0,
     "refused": 1,

@@ -68,7 +68,10 @@ def test_a_silent_target_tells_nothing_that_may_be_untold() -> None:
 def test_the_order_of_an_answer_can_be_chosen(name: str, first: bool) -> None:
     load()
     target = Listened(name)
-    events = [{"event": "smp_finished", "instance": 0, "equal": True}, {"event": "outgoing_message", "message": ""}]
+    events: list[dict[str, Any]] = [
+        {"event": "smp_finished", "instance": 0, "equal": True},
+        {"event": "outgoing_message", "message": ""},
+    ]
     (chosen,) = scenarios("conformance.interop.smp_with_question[v3]")
     assert run(chosen, target, b"otterproof").verdict is Verdict.PASS
     assert (target.ordered(events)[0]["event"] == "outgoing_message") is first
