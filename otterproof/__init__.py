@@ -3,7 +3,8 @@
 These names are the public API; everything else may change without notice.
 
 Scenarios, in a package of your own: `scenario`, `Context`, `TargetSession`, `Pair`, `Reply`, `Insider`,
-`SignatureOptions`, `check`, `check_equal`, `check_told`, `fail`, `CheckFailed`, `Unsupported`, `probe`, `published_key`.
+`SignatureOptions`, `check`, `check_equal`, `check_told`, `fail`, `CheckFailed`, `Unsupported`, `probe`,
+`published_key`.
 
 Drivers in Python: `serve`, `Driver`, `DriverParty`, `DriverInfo`, `ActionUnsupported`.
 

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "judge a target by the scenarios",
     "explain": "say what an id in a report means, and who gets it wrong",
     "targets": "list what can be judged, or install it",
+    "driver": "try a driver: one honest conversation, told step by step",
     "fuzz": "run random programs against a target, and shrink what fails",
     "replay": "run a transcript again: does it still fail?",
     "vectors": "generate, verify and lint the known-answer vectors",

@@ -98,7 +98,7 @@ def tags_start_a_handshake_in_a_version_they_offer(context: Context) -> None:
     """A tag is answered with a commit if any of its groups stands for the version that is allowed."""
     target = context.target_session(policy=_starting(context))
     ours, other = context.version, 5 - context.version
-    for versions in ((ours,), (2, 3), (3, 2), (1, ours), (other, 1, ours), (ours, 0), (0, ours), (other, 0, 0, ours)):
+    for versions in ((ours,), (2, 3), (3, 2), (1, ours), (1, other, ours), (ours, 0), (0, ours), (other, 0, 0, ours)):
         reply = target.receive(b"hello" + tag(*versions))
         case = f"a tag for versions {shown(versions)}"
         commits(reply, "tag.not-answered", ours, case)

@@ -1,0 +1,114 @@
+"""One honest conversation with a driver, told step by step: the first thing that the author of a driver runs.
+
+It does all that the driver claims, in each version, with the reference engine on the other side. What goes wrong is
+told where it happens, and at the end what the driver leaves untold, so that its author sees what will not be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from otterproof.harness.runs.failure import facts
+from otterproof.harness.runs.runner import BAD, judgement_of
+from otterproof.harness.simulation.describe import describe_input, describe_result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.driver import DriverTarget, TargetError
+from otterproof.harness.targets.party import LeavesOut
+from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair
+from otterproof.harness.testkit.driver_claims import probe
+
+#: The parts of the conversation: what the driver must claim for it, besides the version, and what is done.
+PARTS: tuple[tuple[str, frozenset[str], Callable[[Pair], object]], ...] = (
+    ("a handshake that the target asks for", frozenset(), lambda pair: pair.establish(TARGET)),
+    ("texts in both directions", frozenset(), lambda pair: _texts(pair)),
+    ("SMP, begun by the target", frozenset({"smp"}), lambda pair: pair.smp(TARGET, b"secret", b"secret")),
+    ("SMP, begun by the peer", frozenset({"smp"}), lambda pair: pair.smp(PEER, b"secret", b"another")),
+    (
+        "SMP with a question",
+        frozenset({"smp", "smp_question"}),
+        lambda pair: pair.smp(TARGET, b"secret", b"secret", b"what?"),
+    ),
+    ("the extra symmetric key", frozenset({"v3", "extra_key"}), lambda pair: pair.extra_key(TARGET, 1, b"a file")),
+    ("the end, by the target's user", frozenset(), lambda pair: pair.end(TARGET)),
+    ("a handshake that the peer asks for", frozenset(), lambda pair: _again(pair)),
+    ("the end, by the peer", frozenset(), lambda pair: pair.end(PEER)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to tell. wrong: the driver, or its target, does something that it must not."""
+
+    text: str
+    wrong: bool = False
+
+
+def lint(target: DriverTarget) -> Iterator[Note]:
+    """Hold the conversation in each version that the driver claims, and tell all that happens."""
+    claimed = ", ".join(sorted(target.capabilities)) or "nothing"
+    yield Note(f"{target.name}: version {target.version}, randomness {target.randomness}, claims {claimed}")
+    versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]
+    if not versions:
+        yield Note("it claims neither v2 nor v3, so there is nothing to try")
+    untold: set[tuple[str, str]] = set()
+    for version in versions:
+        yield from _conversation(target, version, untold)
+    if versions:
+        yield from _claims(target)
+    for event, field in sorted(untold):
+        yield Note(f"not told: {field} of {event}; what depends on it is not judged")
+
+
+def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str]]) -> Iterator[Note]:
+    context = Context(target, version, b"driver lint")
+    pair: Pair | None = None
+    try:
+        pair = context.pair()
+        for title, needed, part in PARTS:
+            if not needed <= target.capabilities or ("v3" in needed and version == 2):
+                continue
+            yield Note(f"version {version}: {title}")
+            since = len(pair.log)
+            try:
+                part(pair)
+            finally:
+                for step in pair.log[since:]:
+                    yield Note(f"  {step.number:3} {describe_input(step)}: {describe_result(step)}")
+        context.finish()
+    except Exception as error:
+        judged = judgement_of(error, (), context.last_steps)
+        if judged.verdict is Verdict.INFRA:
+            raise
+        if judged.verdict in BAD and judged.failure is not None:
+            yield Note(f"{judged.verdict.value} {judged.check}: {judged.failure.rule}", wrong=True)
+            for word, text in facts(judged.failure):
+                yield Note(f"  {word:9} {text}", wrong=True)
+        else:
+            yield Note(f"not supported: {judged.detail}")
+    if pair is not None:
+        party = pair.world.parties[TARGET]
+        untold.update(party.untold if isinstance(party, LeavesOut) else ())
+
+
+def _claims(target: DriverTarget) -> Iterator[Note]:
+    """What is claimed and can't be done."""
+    try:
+        complaints = probe(target)
+    except TargetError as error:
+        yield Note(f"{error.check}, when everything was asked for that is claimed: {error}", wrong=True)
+        return
+    for complaint in complaints:
+        demand = f"expected {complaint.expected}, got {complaint.got}"
+        yield Note(f"fail {complaint.check}: it claims {complaint.claim}; {demand}", wrong=True)
+
+
+def _texts(pair: Pair) -> None:
+    for turn in range(2):
+        pair.say(TARGET, b"from the target, %d" % turn)
+        pair.say(PEER, b"from the peer, %d" % turn)
+
+
+def _again(pair: Pair) -> None:
+    pair.act_and_settle(PEER, "end")
+    pair.establish(PEER)
