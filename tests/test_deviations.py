@@ -231,6 +231,16 @@ def test_a_flaky_entry_that_is_never_asked_is_stale(tmp_path: Path) -> None:
     assert "is not asked of this target" in stale(known(tmp_path, FLAKY), unasked)
 
 
+def test_fixing_adds_no_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(ENTRY + "\n" + ENTRY.replace("area.one", "area.two"))
+    assert fix(path, [*PASSED[:2], result("area.two[v3]")]) == (1, 0)
+    assert path.read_text() == ENTRY.replace("area.one", "area.two")
+    assert fix(path, [result(name) for name in IDS]) == (0, 1)
+    assert path.read_text().count("\n\n") == 1
+    assert "\n\n\n" not in path.read_text()
+
+
 def test_fixing_keeps_flaky_entries(tmp_path: Path) -> None:
     path = tmp_path / "known.toml"
     path.write_text(FLAKY)

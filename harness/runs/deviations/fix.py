@@ -6,6 +6,7 @@ same scenario; without one, its reason says that nobody has looked at it yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,7 +61,8 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         document.pop("deviation", None)
         if entries:
             document["deviation"] = entries
-        write_whole(path, tomlkit.dumps(document))
+        # An array of tables that is put together again has a blank line too many between its tables.
+        write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document)))
     return len(tables) - len(kept), len(new)
 
 
