@@ -62,7 +62,7 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         if entries:
             document["deviation"] = entries
         # An array of tables that is put together again has a blank line too many between its tables.
-        write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document)))
+        write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document).lstrip("\n")))
     return len(tables) - len(kept), len(new)
 
 
