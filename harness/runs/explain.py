@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from difflib import get_close_matches
 from functools import cache
 
 from otterproof.harness.judges.oracles import ORACLES, descriptions
 from otterproof.harness.runs import deviations
+from otterproof.harness.runs.blame import shipped
 from otterproof.harness.runs.faults.trips import tripped_by_hint, tripped_checks, trips
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
@@ -212,12 +212,5 @@ def _requirement_line(name: str) -> str:
 
 def _wrong(fits: Callable[[deviations.Deviation], bool]) -> Mapping[str, str]:
     """The third-party targets that are known to get it wrong, each with the reasons."""
-    found = {name: list(dict.fromkeys(entry.reason for entry in _known(name) if fits(entry))) for name in THIRD_PARTIES}
+    found = {name: dict.fromkeys(entry.reason for entry in shipped(name) if fits(entry)) for name in THIRD_PARTIES}
     return {name: " ".join(reasons) for name, reasons in found.items() if reasons}
-
-
-@cache
-def _known(target: str) -> Sequence[deviations.Deviation]:
-    path = deviations.shipped(target)
-    names = [scenario.id for scenario in scenarios()]
-    return deviations.load(path, names, list(requirements.load().requirements), date.today()) if path else ()

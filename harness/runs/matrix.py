@@ -8,12 +8,13 @@ as a stream; a cell that was begun is finished or lost as a whole.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from otterproof.harness.runs.blame import Blame, blames
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
@@ -128,6 +129,7 @@ def available(names: Sequence[str], limits: Limits = USUAL) -> tuple[dict[str, f
 
 def as_json(cells: Sequence[Cell], missing: dict[str, str]) -> dict[str, Any]:
     """The whole matrix as plain JSON values."""
+    laid = blames(cells)
     return {
         "cells": [
             {
@@ -137,7 +139,9 @@ def as_json(cells: Sequence[Cell], missing: dict[str, str]) -> dict[str, Any]:
                 "passed": cell.passed,
                 "total": len(cell.results),
                 "scenarios": [
-                    asdict(result) | {"verdict": result.verdict.value, "transcripts": list(result.transcripts)}
+                    asdict(result)
+                    | {"verdict": result.verdict.value, "transcripts": list(result.transcripts)}
+                    | _blame_as_json(laid.get((cell.left, cell.right, result.scenario)))
                     for result in cell.results
                 ],
             }
@@ -145,6 +149,10 @@ def as_json(cells: Sequence[Cell], missing: dict[str, str]) -> dict[str, Any]:
         ],
         "missing": missing,
     }
+
+
+def _blame_as_json(blame: Blame | None) -> dict[str, Any]:
+    return {} if blame is None else {"blame": list(blame.sides), "known": blame.known}
 
 
 _STYLE = """
@@ -167,13 +175,15 @@ def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
     )
     heads = "".join(f"<th>{_text(name)}</th>" for name in names)
     pairs = [(left, right) for left in names for right in names]
-    sections = "".join(_section(cell, folder) for pair in pairs for cell in by_pair.get(pair, []))
+    laid = blames(cells)
+    sections = "".join(_section(cell, folder, laid) for pair in pairs for cell in by_pair.get(pair, []))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Interoperability matrix</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>Interoperability of OTR implementations</h1>\n"
-        "<p>A row is the implementation that is judged, a column the one that it talks to. "
-        "Numbers are conversations that went as they should.</p>\n"
+        "<p>A row is the implementation that a scenario judges, a column the one that it talks to. "
+        "Numbers are conversations that went well. A failure is laid at the side that fails with the reference engine, "
+        "too.</p>\n"
         f"<table><tr><th></th>{heads}</tr>\n{rows}</table>\n<h2>Conversations</h2>\n{sections}</body></html>\n"
     )
 
@@ -196,7 +206,7 @@ def _text(text: str) -> str:
     return html.escape(printable(text, lines=True))
 
 
-def _section(cell: Cell, folder: Path) -> str:
+def _section(cell: Cell, folder: Path, laid: Mapping[tuple[str, str, str], Blame]) -> str:
     items = []
     for result in cell.results:
         links = " ".join(
@@ -204,7 +214,10 @@ def _section(cell: Cell, folder: Path) -> str:
             for path in result.transcripts
         )
         why = f"<pre>{_text(result.detail)}</pre>" if result.detail else ""
-        items.append(f"<li>{result.verdict.value}: {_text(result.scenario)} {links}{why}</li>")
+        blame = laid.get((cell.left, cell.right, result.scenario))
+        side = f" (laid at {_text(str(blame))})" if blame is not None and blame.sides else ""
+        known = f"<p>Known: {_text(blame.known)}</p>" if blame is not None and blame.known else ""
+        items.append(f"<li>{result.verdict.value}: {_text(result.scenario)}{side} {links}{known}{why}</li>")
     opened = "" if cell.passed == len(cell.results) else " open"
     title = f"{_text(cell.left)} with {_text(cell.right)}, {cell.label}"
     # The anchor is inside: browsers open what a link leads into.

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from otterproof.harness.runs import matrix
-from otterproof.harness.runs.runner import BAD
+from otterproof.harness.runs.blame import blames
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import write_whole
@@ -59,7 +59,14 @@ def run(options: argparse.Namespace) -> int:
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
     results = [result for cell in cells for result in cell.results]
-    if any(result.verdict in BAD for result in results):
+    laid = blames(cells)
+    for (left, right, scenario), blame in sorted(laid.items()):
+        if not blame.known:
+            whose = (
+                f"laid at {blame}" if blame.sides else "whose failure it is can't be told without the reference engine"
+            )
+            say(f"{left} with {right}: {scenario}: {whose}")
+    if any(not blame.known for blame in laid.values()):
         return DEVIATES
     unsure = any(result.verdict is Verdict.INFRA or result.unwritten for result in results)
     return NOT_RUN if unsure or ending is not Ending.COMPLETE else CONFORMS

@@ -1,0 +1,95 @@
+"""Who is to blame for a failure in the matrix: the side that fails with the reference engine, too.
+
+A scenario of a cell judges the left side, but the right side may have gone wrong. In two other cells each of the two
+has the same conversation with the reference engine: a side that fails there as well is to blame. If neither does, it
+takes both of them to fail. Without the reference engine in the matrix nothing can be said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Protocol
+
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.runner import BAD, Result
+from otterproof.harness.spec import requirements
+from otterproof.harness.testkit.scenario import scenarios
+
+#: The engine that is taken to be right.
+REFERENCE = "reference"
+
+
+class CellLike(Protocol):
+    """What is needed of a cell of the matrix."""
+
+    @property
+    def left(self) -> str: ...
+    @property
+    def right(self) -> str: ...
+    @property
+    def results(self) -> Sequence[Result]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """At which sides a failure is laid, by the targets' names; () if that can't be told.
+
+    known: why it is accepted, "" if it is not: the shipped file of each side that is to blame knows of it.
+    """
+
+    sides: tuple[str, ...]
+    known: str = ""
+
+    def __str__(self) -> str:
+        return " and ".join(self.sides)
+
+
+def blames(cells: Sequence[CellLike]) -> Mapping[tuple[str, str, str], Blame]:
+    """For each failed scenario, as (left, right, scenario): who is to blame."""
+    failed = {
+        (cell.left, cell.right, result.scenario): result
+        for cell in cells
+        for result in cell.results
+        if result.verdict in BAD
+    }
+    played = {(cell.left, cell.right, result.scenario) for cell in cells for result in cell.results}
+    return {key: _blame(key, result, failed, played) for key, result in failed.items()}
+
+
+def _blame(
+    key: tuple[str, str, str],
+    result: Result,
+    failed: Mapping[tuple[str, str, str], Result],
+    played: set[tuple[str, str, str]],
+) -> Blame:
+    left, right, scenario = key
+    if REFERENCE in (left, right):
+        side = right if left == REFERENCE else left
+        return Blame((side,), _reason(side, result))
+    with_reference = {left: (left, REFERENCE, scenario), right: (REFERENCE, right, scenario)}
+    guilty = [name for name, cell in with_reference.items() if cell in failed]
+    if not guilty and not all(cell in played for cell in with_reference.values()):
+        return Blame(())
+    sides = tuple(dict.fromkeys(guilty or (left, right)))
+    reasons = [_reason(name, failed[with_reference[name]]) for name in guilty]
+    return Blame(sides, "; ".join(dict.fromkeys(reasons)) if reasons and all(reasons) else "")
+
+
+def _reason(name: str, result: Result) -> str:
+    """Why this failure of a target with the reference engine is accepted; "" if it is not."""
+    own = next((entry.reason for entry in shipped(name) if entry.explains(result)), "")
+    # On the right side it does in its turn what the scenario has the left side do, and may fail by another check.
+    return own or next((entry.reason for entry in shipped(name) if entry.check == result.check), "")
+
+
+@cache
+def shipped(target: str) -> tuple[deviations.Deviation, ...]:
+    """The known deviations that are shipped for a target. DeviationError."""
+    path = deviations.shipped(target)
+    if path is None:
+        return ()
+    names = [scenario.id for scenario in scenarios()]
+    return tuple(deviations.load(path, names, list(requirements.load().requirements), date.today()))

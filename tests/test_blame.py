@@ -1,0 +1,65 @@
+"""A failure in the matrix is laid at the side that also fails with the reference engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.runs.blame import Blame, blames
+from otterproof.harness.runs.matrix import Cell, as_html, as_json
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.testkit.scenario import load
+
+load()
+
+SCENARIO = "conformance.interop.smp_unequal[v2]"
+
+
+def cell(left: str, right: str, check: str = "") -> Cell:
+    verdict = Verdict.FAIL if check else Verdict.PASS
+    return Cell(left, right, 2, (Result(SCENARIO, (), verdict, "", 1, 0.0, check),))
+
+
+def laid(*cells: Cell) -> Blame:
+    return blames(cells)["one", "two", SCENARIO]
+
+
+WRONG = cell("one", "two", "smp.not-finished")
+
+
+@pytest.mark.parametrize(
+    ("others", "sides"),
+    [
+        ([cell("one", "reference", "smp.not-finished"), cell("reference", "two")], ("one",)),
+        ([cell("one", "reference"), cell("reference", "two", "smp.not-finished")], ("two",)),
+        ([cell("one", "reference", "x.y"), cell("reference", "two", "x.y")], ("one", "two")),
+        ([cell("one", "reference"), cell("reference", "two")], ("one", "two")),
+        ([], ()),
+        ([cell("one", "reference")], ()),
+    ],
+)
+def test_who_is_to_blame(others: list[Cell], sides: tuple[str, ...]) -> None:
+    assert laid(WRONG, *others).sides == sides
+
+
+def test_with_the_reference_engine_it_is_the_other_side() -> None:
+    found = blames([cell("reference", "potr", "smp.not-finished"), cell("one", "reference", "x.y")])
+    assert found["reference", "potr", SCENARIO].sides == ("potr",)
+    assert found["one", "reference", SCENARIO] == Blame(("one",))
+
+
+def test_what_is_known_of_the_side_that_is_to_blame_is_accepted() -> None:
+    both = [cell("one", "potr", "x.y"), cell("one", "reference")]
+    known = blames([*both, cell("reference", "potr", "smp.not-finished")])["one", "potr", SCENARIO]
+    assert known.sides == ("potr",)
+    assert known.known != ""
+    assert blames([*both, cell("reference", "potr", "x.z")])["one", "potr", SCENARIO].known == ""
+
+
+def test_pages_and_json_tell_it() -> None:
+    cells = [WRONG, cell("one", "reference"), cell("reference", "two", "smp.not-finished")]
+    (first,) = [one for one in as_json(cells, {})["cells"] if (one["left"], one["right"]) == ("one", "two")]
+    assert first["scenarios"][0]["blame"] == ["two"]
+    assert "laid at two" in as_html(cells, ["one", "two", "reference"], Path())
