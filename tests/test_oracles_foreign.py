@@ -46,6 +46,7 @@ class ClosedTarget:
     """A target of such parties. It claims all that a driver can."""
 
     version, randomness, capabilities = "1", "seed", CAPABILITIES
+    fixed_policy: Policy | None = None
 
     def __init__(self, name: str, make: EngineFactory) -> None:
         self.name = name

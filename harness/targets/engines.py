@@ -15,7 +15,7 @@ from otterproof.harness.targets.driver.target import CAPABILITIES as DRIVER_CAPA
 from otterproof.harness.targets.guarded import GuardedEngine
 from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
 from otterproof.harness.targets.party import Party
-from otterproof.implementations.contract import Engine, Entropy, PartyConfig
+from otterproof.implementations.contract import Engine, Entropy, PartyConfig, Policy
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.reference import ReferenceEngine
@@ -39,6 +39,11 @@ class Target(Protocol):
 
     @property
     def capabilities(self) -> frozenset[str]: ...
+
+    @property
+    def fixed_policy(self) -> Policy | None:
+        """The only policy that its parties can have; None: any."""
+        ...
 
     @property
     def randomness(self) -> str:
@@ -75,6 +80,7 @@ class InProcess(ABC):
     version = "1"
     capabilities = CAPABILITIES
     randomness = "tape"
+    fixed_policy: Policy | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import CAPABILITIES
-from otterproof.implementations.contract import PartyConfig
+from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
 from otterproof.implementations.jsonform import may_be_untold
@@ -33,6 +33,7 @@ class Quirks:
     silent: it leaves everything untold that may be null. untold: fields of events that it leaves untold. first: within
     an answer, whether "messages" come first or "reports", each in their order; "" as it happened. lacks: capabilities
     that it does not claim, and does not have. refuses: arguments that it can't take, as (method, argument).
+    fixed_policy, longest_text: as in `hello`.
     """
 
     silent: bool = False
@@ -40,6 +41,8 @@ class Quirks:
     first: str = ""
     lacks: frozenset[str] = frozenset()
     refuses: frozenset[tuple[str, str]] = frozenset()
+    fixed_policy: Policy | None = None
+    longest_text: int | None = None
 
 
 class OddTarget:
@@ -51,6 +54,7 @@ class OddTarget:
     def __init__(self, name: str, quirks: Quirks, engine: str = "reference") -> None:
         self.name = name
         self.capabilities = CAPABILITIES - quirks.lacks
+        self.fixed_policy = quirks.fixed_policy
         self._quirks = quirks
         self._methods = Driver(engine).methods()
 
@@ -73,7 +77,8 @@ class OddTarget:
 
     def party(self, name: str, config: PartyConfig, seed: bytes) -> DriverParty:
         """A new party."""
-        return DriverParty(self, name, config, seed, self.capabilities)
+        policy, longest = self.fixed_policy, self._quirks.longest_text
+        return DriverParty(self, name, config, seed, self.capabilities, fixed_policy=policy, longest_text=longest)
 
     def reset(self) -> None:
         """Begin a case without parties."""
@@ -134,6 +139,12 @@ ODD: Mapping[str, Quirks] = {
     ),
     "without-smp": Quirks(
         lacks=frozenset({"smp", "smp_question", "smp_abort", "fragmentation_out", "whitespace_tag"}), silent=True
+    ),
+    "chat-program": Quirks(
+        lacks=frozenset({"instance_tags", "policy", "time", "dump", "heartbeat"}),
+        untold=frozenset({"ssid", "instance"}),
+        fixed_policy=Policy.ALLOW_V2 | Policy.ALLOW_V3,
+        longest_text=400,
     ),
     "refuses-arguments": Quirks(
         refuses=frozenset({("send", "padding"), ("smp_start", "question"), ("create", "max_message_size")})

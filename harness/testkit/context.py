@@ -94,7 +94,7 @@ class Context:
         heartbeat_interval: int | None = 60,
         peer_heartbeat_interval: int | None = 60,
     ) -> Pair:
-        """The target and the peer, connected. Policies are those of the version alone if not given."""
+        """The target and the peer, connected. Policies that are not given allow this version alone, where possible."""
         self.target.reset()
         self.peer.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
@@ -180,7 +180,8 @@ class Context:
         return reduce(or_, spoken, Policy.NONE)
 
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
-        allowed = ALLOW[self.version] if policy is None else policy
+        usual = ALLOW[self.version] if self.target.fixed_policy is None else self.target.fixed_policy
+        allowed = usual if policy is None else policy
         return PartyConfig(published_key("alice"), allowed, TARGET_TAG, size, heartbeat)
 
     def finish(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
+from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import ActionDispatcher
 from otterproof.harness.wire import ENCODED, parse
 from otterproof.implementations.actions import ACTIONS, args_to_json
@@ -110,13 +111,21 @@ class DriverParty(ActionDispatcher):
         seed: bytes,
         capabilities: frozenset[str],
         tape: Tape | None = None,
+        *,
+        fixed_policy: Policy | None = None,
+        longest_text: int | None = None,
     ) -> None:
+        """fixed_policy: the only one that the target can have. longest_text: the most bytes of a text that its user can
+        send. TargetUnsupported for another policy.
+        """
         self._target = target
         self._name = name
         self._tells_time = "time" in capabilities
         #: (event, field) of all that the implementation did not tell when it could have.
         self.untold: set[tuple[str, str]] = set()
         self._late: list[Event] = []
+        self._fixed_policy, self._longest_text = fixed_policy, longest_text
+        self._check_policy(config.policy)
         request: dict[str, Any] = {
             "party": name,
             "account": f"{name}@example.org",
@@ -152,7 +161,15 @@ class DriverParty(ActionDispatcher):
         """The instance tag of the party; 0 as long as it is not known."""
         return self._tag
 
+    def _check_policy(self, policy: Policy) -> None:
+        if self._fixed_policy not in (None, policy):
+            raise TargetUnsupported(f"{self._name}: the policy of this target is fixed, and another one is needed")
+
     def _do(self, action: str, **args: object) -> Sequence[Event]:
+        text = args.get("text")
+        if self._longest_text is not None and isinstance(text, bytes) and len(text) > self._longest_text:
+            what = f"its user sends texts of at most {self._longest_text} bytes"
+            raise TargetUnsupported(f"{self._name}: {what}, and this one has {len(text)}", method=action)
         given = {key: value for key, value in args.items() if value is not None}
         late, self._late = self._late, []
         return [*late, *self._events(action, args_to_json(action, given))]
@@ -185,6 +202,7 @@ class DriverParty(ActionDispatcher):
         return events
 
     def set_policy(self, policy: Policy) -> None:
+        self._check_policy(policy)
         self._late += self._events("set_policy", {"policy": policy_to_json(policy)})
 
     def set_time(self, now: int) -> None:

@@ -25,9 +25,10 @@ from otterproof.harness.targets.driver.errors import (
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.process import TIME_LIMIT, DriverProcess, Trace
-from otterproof.implementations.contract import PartyConfig
+from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape
+from otterproof.implementations.jsonform import JsonFormError, policy_from_json
 
 #: What a driver can say that its target can do, for looking up.
 CAPABILITIES = frozenset(linejson.CAPABILITIES)
@@ -36,6 +37,9 @@ RANDOMNESS = ("tape", "seed", "none")
 
 #: What an answer to `hello` has.
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
+
+#: What it may have besides: what the target can't be told to do otherwise.
+_RESTRICTIONS = frozenset({"fixed_policy", "longest_text"})
 
 #: Characters of a version that are kept.
 _VERSION = 100
@@ -69,6 +73,8 @@ class DriverTarget:
         self.otr_versions: tuple[int, ...] = ()
         self.capabilities: frozenset[str] = frozenset()
         self.randomness = "none"
+        self.fixed_policy: Policy | None = None
+        self.longest_text: int | None = None
         self.giving_up = GivingUp()
         self._method = ""  # that was called last, in this process
         self._broken = False
@@ -128,13 +134,27 @@ class DriverTarget:
             self.desync(f"hello: it claims v{silent[0]}, and its otr_versions are {versions}")
         if randomness not in RANDOMNESS:
             self.desync(f"hello: randomness is {randomness!r:.40}; it must be {', '.join(RANDOMNESS)}")
-        surplus = sorted(told.keys() - _HELLO)
+        self._restrict(told)
+        surplus = sorted(told.keys() - _HELLO - _RESTRICTIONS)
         if surplus:
-            self.desync(f"hello: unknown member {surplus[0]!r:.40}; there are {', '.join(sorted(_HELLO))}")
+            self.desync(
+                f"hello: unknown member {surplus[0]!r:.40}; there are {', '.join(sorted(_HELLO | _RESTRICTIONS))}"
+            )
         self.version = shown_words(str(told["version"]), _VERSION)
         self.otr_versions = tuple(sorted(versions))
         self.capabilities = frozenset(capabilities)
         self.randomness = str(randomness)
+
+    def _restrict(self, told: Mapping[str, Any]) -> None:
+        """Take from the answer to `hello` what the target can't be told to do otherwise."""
+        policy, longest = told.get("fixed_policy"), told.get("longest_text")
+        try:
+            self.fixed_policy = None if policy is None else policy_from_json(policy, "fixed_policy")
+        except JsonFormError as error:
+            self.desync(f"hello: {error}")
+        if longest is not None and (type(longest) is not int or longest < 1):
+            self.desync(f"hello: longest_text is {longest!r:.40}; it must be a number of bytes above 0, or null")
+        self.longest_text = longest
 
     @property
     def pid(self) -> int:
@@ -169,7 +189,8 @@ class DriverTarget:
         """
         if self._fresh and not self._process.idle:
             self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
-        return DriverParty(self, name, config, seed, self.capabilities, tape)
+        policy, longest = self.fixed_policy, self.longest_text
+        return DriverParty(self, name, config, seed, self.capabilities, tape, fixed_policy=policy, longest_text=longest)
 
     def finish(self) -> None:
         """The case is over: all parties are forgotten. TargetError when that goes wrong; the case is to blame for it.
