@@ -246,3 +246,11 @@ def test_fixing_keeps_flaky_entries(tmp_path: Path) -> None:
     path.write_text(FLAKY)
     assert fix(path, PASSED) == (0, 0)
     assert path.read_text() == FLAKY
+
+
+def test_fixing_beside_a_flaky_entry_gives_a_file_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(FLAKY)
+    assert fix(path, [result("area.one[v2]", check="data.mac-wrong"), result("area.one[v3]", Verdict.PASS)]) == (0, 1)
+    entries = load(path, IDS, REQUIREMENTS)
+    assert [(one.check, one.flaky) for one in entries] == [("data.counter-not-higher", True), ("data.mac-wrong", True)]

@@ -15,10 +15,13 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.reply import check, check_told
+from otterproof.harness.testkit.reply import CheckFailed, Reply, Unsupported, check, check_told
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui.failures import entry
+from otterproof.harness.wire import Type, parse
+from otterproof.harness.wire.fields import encode
 from otterproof.harness.wire.layouts import BODIES
+from otterproof.implementations.contract import SessionEstablished
 
 #: A demand of level must, and one that is only advice.
 MUST, ADVICE = "data.counter-not-higher", "robustness.messages-grow"
@@ -148,6 +151,66 @@ def test_advice_fails_nobody_and_hides_nothing() -> None:
     assert (alone.verdict, alone.check, alone.counts) == (Verdict.FAIL, ADVICE, False)
     assert (more.verdict, more.check, more.counts) == (Verdict.FAIL, MUST, True)
     assert Cause(alone, (alone,), False).level is Level.ADVICE
+
+
+def test_a_scenario_that_cannot_go_on_keeps_its_failure() -> None:
+    def body(context: Context) -> None:
+        Reply(()).one(SessionEstablished, ADVICE)
+
+    result = run_made(body)
+    assert (result.verdict, result.check) == (Verdict.FAIL, ADVICE)
+
+
+def test_a_text_that_is_not_shown_hides_nothing() -> None:
+    def body(context: Context) -> None:
+        Reply(()).assert_shown(ADVICE, b"a text")
+        check(MUST, False)
+
+    assert run_made(body).check == MUST
+
+
+@pytest.mark.parametrize(
+    "later", [Unsupported("not here"), IndexError("our own"), CheckFailed("data.mac-wrong", "Rule.")]
+)
+def test_a_wrong_case_outranks_what_follows(later: Exception) -> None:
+    def body(context: Context) -> None:
+        with context.case("one"):
+            check(MUST, False)
+        raise later
+
+    assert run_made(body).check == MUST
+
+
+def test_the_most_binding_failure_counts() -> None:
+    should = next(one for one in checks() if level_of(one) is Level.SHOULD)
+
+    def body(context: Context) -> None:
+        check(ADVICE, False)
+        check(should, False)
+
+    result = run_made(body)
+    assert result.check == should
+    assert not result.counts
+    assert counts(result.verdict, result.failure, Level.SHOULD)
+
+
+def test_readings_are_kept_when_a_scenario_is_run_again() -> None:
+    def body(context: Context) -> None:
+        check(ADVICE, False)
+        context.readings["SOME-READING"] = "yes"
+
+    assert run_made(body).readings == {"SOME-READING": "yes"}
+
+
+def test_our_own_encoding_mistake_is_no_failure_of_the_target() -> None:
+    def encodes(context: Context) -> None:
+        encode(Type.INT, 1 << 40, "number")
+
+    def reads(context: Context) -> None:
+        parse(b"hello").number("flags")
+
+    assert run_made(encodes).verdict is Verdict.INFRA
+    assert (run_made(reads).verdict, run_made(reads).check) == (Verdict.FAIL, "message.cut-short")
 
 
 def test_what_is_not_told_is_not_judged() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import DemandFailed
@@ -46,10 +47,10 @@ class Place:
 class Failure:
     """What went wrong, whatever found it out.
 
-    check: the id of the demand, or the signature of how the target broke down. level: that of the first requirement.
-    requirements: the ids of what the demand follows from, the most specific first. rule: the demand in one sentence.
-    expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs failed and
-    how many were tried, where that is known. notes: all else that is known, line by line.
+    check: the id of the demand, or the signature of how the target broke down. level: the most binding of its
+    requirements. requirements: the ids of what the demand follows from, the most binding first. rule: the demand in one
+    sentence. expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs
+    failed and how many were tried, where that is known. notes: all else that is known, line by line.
     """
 
     check: str
@@ -69,8 +70,7 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
 
     check: its id. claimed: the requirements of the scenario, which count where the check has none. steps: of the run.
     """
-    own = checks()[check].requirements if check in checks() else ()
-    ids = own or tuple(name for name in claimed if not name.startswith("!"))[:3]
+    ids = _sources(check, claimed)
     notes = [*getattr(error, "__notes__", ())]
     if isinstance(error, DemandFailed):
         known = {"rule": error.rule, "case": error.case, "expected": error.expected, "got": error.got}
@@ -87,6 +87,14 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
         place=place_of(steps, checks()[check].field if check in checks() else ""),
         **{name: printable(text, lines=True) for name, text in known.items()},
     )
+
+
+def _sources(check: str, claimed: Iterable[str]) -> tuple[str, ...]:
+    """The requirements behind a failure, the most binding first. A target that breaks down breaks what was judged."""
+    if check not in checks():
+        return tuple(name for name in claimed if not name.startswith("!"))[:3]
+    table, levels = requirements.load().requirements, list(Level)
+    return tuple(sorted(checks()[check].requirements, key=lambda name: levels.index(table[name].level)))
 
 
 def _headline(error: Exception) -> str:

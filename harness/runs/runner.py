@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
@@ -46,7 +46,7 @@ from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported, excusing
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
-from otterproof.harness.wire import FieldError
+from otterproof.harness.wire import UnreadableField
 
 #: The scenario of how a target's process ends, without its version.
 ENDS = "conformance.process.driver_exits_on_shutdown"
@@ -59,7 +59,7 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (ModelDivergence, Verdict.FAIL),
     (OracleFailure, Verdict.FAIL),
     (NotQuiescent, Verdict.FAIL),
-    (FieldError, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
+    (UnreadableField, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
     (TargetUnsupported, Verdict.UNSUPPORTED),  # that a claim is kept is judged by conformance.claims
     (TargetGivenUp, Verdict.GIVEN_UP),
     (TargetHang, Verdict.HANG),
@@ -192,19 +192,27 @@ def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
     """Run a scenario in a context, and have its parties forgotten.
 
     A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
-    demand then, so that it does not hide what must be; what came first counts where nothing else comes.
+    demand then, as far as it can go on, so that it does not hide what is more binding. What is most binding counts.
     """
-    judged = _judge_once(scenario, context)
-    first, excused = judged, set[str]()
+    judged = best = _judge_once(scenario, context)
+    excused = set[str]()
     while judged.verdict is Verdict.FAIL and not judged.counts and judged.check not in excused:
         excused.add(judged.check)
         again = context.again()
         with excusing(excused):
             judged = _judge_once(scenario, again)
-        if judged.counts:
+        context.readings |= again.readings
+        context.visited |= again.visited
+        if judged.verdict in BAD and _binding(judged) < _binding(best):
             context.take_over(again)
-            return judged
-    return first
+            best = judged
+    return best
+
+
+def _binding(judged: Judgement) -> int:
+    """How binding a failure is; 0 for what must be."""
+    levels = list(Level)
+    return 0 if judged.counts or judged.failure is None else levels.index(judged.failure.level)
 
 
 def _judge_once(scenario: Scenario, context: Context) -> Judgement:
@@ -213,7 +221,7 @@ def _judge_once(scenario: Scenario, context: Context) -> Judgement:
         scenario.run(context)
         context.raise_wrong_case()
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        judged = _judged(scenario, context, error)
+        judged = _judged(scenario, context, context.wrong_case() or error)
     try:
         context.finish()
     except TargetError as error:
@@ -298,7 +306,7 @@ def ending(target: Target) -> Result | None:
 
 def judge(
     job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running.
 
     A result of ENDS may come though that was not chosen, for what went wrong when processes ended. in_time: asked

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.driver.errors import TargetError
-from otterproof.harness.wire import FieldError
+from otterproof.harness.wire import UnreadableField
 
 #: A message lacks a field that a scenario looks at: nobody else sends scenarios messages than the target.
 CUT_SHORT = "message.cut-short"
@@ -20,6 +20,6 @@ def check_of(error: BaseException) -> str:
     data.counter-not-higher for a demand; crash.receive.sigsegv, hang.start, desync.hello or exception.send.KeyError
     for a target that broke down over a method of the driver protocol.
     """
-    if isinstance(error, FieldError):
+    if isinstance(error, UnreadableField):
         return CUT_SHORT
     return error.check if isinstance(error, DemandFailed | TargetError) else ""

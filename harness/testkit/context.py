@@ -82,7 +82,7 @@ class Context:
         self._counted = 0
         #: How many inputs were tried by `case`, and those that failed, each with the run it failed in.
         self._cases = 0
-        self._wrong: list[tuple[DemandFailed, Record | None]] = []
+        self._wrong: list[tuple[DemandFailed, Record]] = []
 
     def pair(
         self,
@@ -215,15 +215,22 @@ class Context:
             yield
         except DemandFailed as error:
             error.case = error.case or shown(name)
-            self._wrong.append((error, self.records[-1] if self.records else None))
+            self._wrong.append((error, self.records[-1] if self.records else self.record({})))
+
+    def wrong_case(self) -> DemandFailed | None:
+        """What `case` has held back: the first demand that must hold and did not, else the first of all."""
+        if not self._wrong:
+            return None
+        error, record = next((one for one in self._wrong if level_of(one[0].check) is Level.MUST), self._wrong[0])
+        error.cases = (len(self._wrong), self._cases)
+        if record in self.records:
+            self.blame(record)
+        return error
 
     def raise_wrong_case(self) -> None:
-        """At the end of a scenario: raise what `case` has held back, what must hold first."""
-        if self._wrong:
-            error, record = next((one for one in self._wrong if level_of(one[0].check) is Level.MUST), self._wrong[0])
-            error.cases = (len(self._wrong), self._cases)
-            if record is not None:
-                self.blame(record)
+        """At the end of a scenario: raise what `case` has held back."""
+        error = self.wrong_case()
+        if error is not None:
             raise error
 
     @property

@@ -98,10 +98,10 @@ class Insider:
 
     @property
     def target_tag(self) -> int:
-        """The instance tag of the target. Unsupported where it is not known: it can't be addressed then."""
-        if self._target_tag is None:
+        """The instance tag of the target, 0 in version 2. Unsupported where it is not known: it can't be addressed."""
+        if self._target_tag is None and self.version == 3:
             raise Unsupported("the target draws its instance tag, and has not shown it yet")
-        return self._target_tag
+        return self._target_tag or 0
 
     @target_tag.setter
     def target_tag(self, tag: int) -> None:

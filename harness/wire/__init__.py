@@ -6,7 +6,7 @@ and with keys at hand messages can be encrypted and authenticated again. `dissec
 
 from otterproof.harness.wire import crypto, layers
 from otterproof.harness.wire.dissect import dissect
-from otterproof.harness.wire.fields import Field, FieldError, Part, Problem, Type
+from otterproof.harness.wire.fields import Field, FieldError, Part, Problem, Type, UnreadableField
 from otterproof.harness.wire.fragments import FRAGMENTS, Assembly, Joiner, fragment, reassemble
 from otterproof.harness.wire.layouts import (
     BODIES,
@@ -53,6 +53,7 @@ __all__ = [
     "Part",
     "Problem",
     "Type",
+    "UnreadableField",
     "armour",
     "build",
     "crypto",

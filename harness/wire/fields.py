@@ -67,6 +67,10 @@ class FieldError(LookupError):
     """A field was asked for that the message does not have, or given a value that it can't hold."""
 
 
+class UnreadableField(FieldError):
+    """A field was read that a message does not have, or that is cut short in it."""
+
+
 def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem, ...]]:
     """Cut `data` into the fields of a layout; never fails."""
     fields: list[Field] = []

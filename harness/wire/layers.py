@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otterproof.harness.wire.fields import Field, FieldError, Layout, Problem, Type, encode, read
+from otterproof.harness.wire.fields import Field, FieldError, Layout, Problem, Type, UnreadableField, encode, read
 from otterproof.harness.wire.layouts import GXMPI, PUBLIC_KEY, SIGNATURE_BLOCK, SMP_BODIES, SMP_NUMBERS, TLV_TYPES
 
 
@@ -30,7 +30,7 @@ class Layer:
             if field.name == name and field.value is not None:
                 return field.value
         names = ", ".join(field.name for field in self.fields if field.value is not None)
-        raise FieldError(f"no field {name!r} that can be read; this layer has {names or 'none'}")
+        raise UnreadableField(f"no field {name!r} that can be read; this layer has {names or 'none'}")
 
     def with_value(self, name: str, value: int | bytes) -> bytes:
         """The layer's bytes with another value in a field."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from otterproof.harness.wire.fields import Field, FieldError, Layout, Part, Problem, Type, encode, read
+from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, read
 from otterproof.harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
 
 
@@ -79,7 +79,7 @@ class Message:
             if field.name == name:
                 return field
         names = ", ".join(field.name for field in self.fields)
-        raise FieldError(f"a {self.kind} message has no field {name!r}; this one has {names}")
+        raise UnreadableField(f"a {self.kind} message has no field {name!r}; this one has {names}")
 
     def has(self, name: str) -> bool:
         """Whether there is such a field, and it could be read."""
@@ -89,21 +89,21 @@ class Message:
         """The value of a field; FieldError when it is cut short."""
         field = self.field(name)
         if field.value is None:
-            raise FieldError(f"{name} at {field.offset} is cut short and has no value; raw has its bytes")
+            raise UnreadableField(f"{name} at {field.offset} is cut short and has no value; raw has its bytes")
         return field.value
 
     def number(self, name: str) -> int:
         """The value of a field that is a number."""
         value = self.value(name)
         if not isinstance(value, int):
-            raise FieldError(f"{name} holds bytes, not a number")
+            raise UnreadableField(f"{name} holds bytes, not a number")
         return value
 
     def data(self, name: str) -> bytes:
         """The value of a field that is bytes."""
         value = self.value(name)
         if not isinstance(value, bytes):
-            raise FieldError(f"{name} holds a number, not bytes")
+            raise UnreadableField(f"{name} holds a number, not bytes")
         return value
 
     def raw(self, name: str) -> bytes:

@@ -113,7 +113,7 @@ class Agreement(Oracle):
         self._sides[event.ssid] = (*known, side)
 
     def _tells_ssid(self, party: str) -> bool:
-        return all(link.ssid is not None for link in self._reader.links(party).values())
+        return not self._reader.untold(party, "session_established", "ssid")
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after

@@ -6,7 +6,7 @@ its sessions. Snapshots are left to the oracles, so a party that shows none is r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -149,7 +149,7 @@ class Reader(Remembering):
         if foreign:
             # Within one answer, the order of messages and reports means nothing. So all are read as if a session had
             # been reported before the messages that are sent in it, and all else after the messages.
-            events.sort(key=_order)
+            events = _ordered(events)
         typed = step.args.get("text") if step.action == "send" else None
         clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
         for event in events:
@@ -208,8 +208,12 @@ class Reader(Remembering):
             self._links[party, session_of(event)] = replace(link, state=state, ssid=b"")
 
 
-def _order(event: Event) -> int:
-    return 0 if isinstance(event, SessionEstablished) else 1 if isinstance(event, OutgoingMessage) else 2
+def _ordered(events: Sequence[Event]) -> list[Event]:
+    """Reports up to the last session that was established, the messages, and the other reports, each in their order."""
+    last = max((at for at, event in enumerate(events) if isinstance(event, SessionEstablished)), default=-1)
+    early = [event for event in events[: last + 1] if not isinstance(event, OutgoingMessage)]
+    late = [event for event in events[last + 1 :] if not isinstance(event, OutgoingMessage)]
+    return [*early, *(event for event in events if isinstance(event, OutgoingMessage)), *late]
 
 
 def _in_the_clear(text: bytes) -> tuple[bytes, ...]:

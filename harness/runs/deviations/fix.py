@@ -7,7 +7,7 @@ same scenario; without one, its reason says that nobody has looked at it yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import tomlkit
@@ -36,15 +36,17 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
     tables = list(old) if isinstance(old, AoT) else []
     kept: list[Table] = []
     explained: set[str] = set()
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
-        if entry is None or (entry.name in seen and not entry.flaky) or Known([entry]).stale(results):
+        if entry is None or Known([entry]).stale(results):
+            continue
+        if (entry.name, entry.check) in seen or (not entry.flaky and entry.name in {name for name, _ in seen}):
             continue
         covered = [result.scenario for result in results if entry.explains(result)]
         if not entry.flaky and (not covered or explained.issuperset(covered)):
             continue
-        seen.add(entry.name)
+        seen.add((entry.name, entry.check))
         explained.update(covered)
         kept.append(table)
     reasons: dict[str, str] = {}
@@ -53,7 +55,8 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         reasons[f"{name} {table.get('check', '')}"] = reason
         reasons.setdefault(name, reason)
     failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
-    new = [_table(name, result, reasons) for name, result in _groups(failed, results)]
+    flaky = {_base(str(table.get("scenario", ""))) for table in kept if table.get("flaky") is True}
+    new = [_table(name, result, reasons, flaky) for name, result in _groups(failed, results)]
     if new or len(kept) < len(tables) or not path.exists():
         entries = tomlkit.aot()
         for table in [*kept, *new]:
@@ -92,9 +95,11 @@ def _base(scenario: str) -> str:
     return scenario.partition("[")[0]
 
 
-def _table(name: str, result: Result, reasons: Mapping[str, str]) -> Table:
+def _table(name: str, result: Result, reasons: Mapping[str, str], flaky: Collection[str]) -> Table:
     table = tomlkit.table()
     table["scenario"] = name
     table["check"] = result.check
     table["reason"] = reasons.get(f"{_base(name)} {result.check}") or reasons.get(_base(name)) or NOT_LOOKED_AT
+    if _base(name) in flaky:
+        table["flaky"] = True
     return table

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -116,9 +117,10 @@ def run(options: argparse.Namespace) -> int:
 
     with run_folder(options.transcripts, options.target, date.today()) as folder:
         job = Job(options.target, seed, folder, options.transcripts is not None, limits, options.trace)
-        stream = known.mark(judge(job, chosen, min(options.jobs, len(chosen)), in_time))
         most = 1 if options.fail_fast else options.max_failures
-        results, ending = report.collect(stream, len(chosen), options.target, _enough(most, least))
+        with closing(judge(job, chosen, min(options.jobs, len(chosen)), in_time)) as judging:
+            stream = known.mark(judging)
+            results, ending = report.collect(stream, len(chosen), options.target, _enough(most, least))
     if ending is Ending.COMPLETE and len(results) < len(chosen):
         ending = Ending.OUT_OF_TIME
     if options.fix and file and ending is Ending.COMPLETE:
@@ -157,8 +159,16 @@ def _enough(most: int | None, least: Level) -> Callable[[Result], bool]:
 
 def _command(options: argparse.Namespace) -> list[str]:
     """The words that judge the same target in the same way; a user adds a scenario to them."""
-    seed = [] if options.seed == DEFAULT_SEED else ["--seed", options.seed]
-    return ["otterproof", "check", options.target, *seed]
+    words = ["otterproof", "check", options.target]
+    if options.seed != DEFAULT_SEED:
+        words += ["--seed", options.seed]
+    if options.known:
+        words += ["--known", str(options.known)]
+    if options.timeout is not None:
+        words += ["--timeout", f"{options.timeout:g}"]
+    if options.give_up_after != GIVE_UP_AFTER:
+        words += ["--give-up-after", str(options.give_up_after)]
+    return [*words, "--strict"] if options.strict else words
 
 
 def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending, least: Level) -> int:
