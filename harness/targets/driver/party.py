@@ -14,9 +14,8 @@ from typing import Any, NoReturn, Protocol
 
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import ActionDispatcher
-from otterproof.harness.wire import ENCODED, parse
 from otterproof.implementations.actions import ACTIONS, args_to_json
-from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig, PartySnapshot, Policy
+from otterproof.implementations.contract import Event, PartyConfig, PartySnapshot, Policy
 from otterproof.implementations.entropy import Tape
 from otterproof.implementations.jsonform import (
     JsonFormError,
@@ -151,15 +150,10 @@ class DriverParty(ActionDispatcher):
             target.desync(f"{name}: create answers {told!r:.200}, without an instance_tag")
         if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
             target.desync(f"{name}: create answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint")
-        #: Its instance tag if it is known: as it was told, else as it was given by us, else as it stands in what the
-        #: party sends.
-        self._tag: int = tag or (config.instance_tag or 0 if "instance_tags" in capabilities else 0)
+        #: Its instance tag: as it told it, or as it was given if it obeys that; 0 if it is not known. One that it draws
+        #: may be another in each session, so it is not learned from messages here.
+        self.instance_tag: int = tag or (config.instance_tag or 0 if "instance_tags" in capabilities else 0)
         self.fingerprint = bytes.fromhex(fingerprint)
-
-    @property
-    def instance_tag(self) -> int:
-        """The instance tag of the party; 0 as long as it is not known."""
-        return self._tag
 
     def _check_policy(self, policy: Policy) -> None:
         if self._fixed_policy not in (None, policy):
@@ -195,10 +189,6 @@ class DriverParty(ActionDispatcher):
                     what = f"{event['event']}, whose {field} can't be {value!r:.80}"
                     self._target.desync(f"{self._name}: {action} answers with {what}")
         self.untold.update((event["event"], field) for event in told for field in unknown_fields(event))
-        if not self._tag:
-            sent = (parse(event.message) for event in events if isinstance(event, OutgoingMessage))
-            tagged = (one for one in sent if one.kind in ENCODED and one.has("sender_tag"))
-            self._tag = next((one.number("sender_tag") for one in tagged), 0)
         return events
 
     def set_policy(self, policy: Policy) -> None:

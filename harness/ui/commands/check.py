@@ -25,6 +25,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
+from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import judgement as report
@@ -164,7 +165,7 @@ def _command(options: argparse.Namespace) -> list[str]:
         words += ["--seed", options.seed]
     if options.known:
         words += ["--known", str(options.known)]
-    if options.timeout is not None:
+    if options.timeout != TIME_LIMIT:
         words += ["--timeout", f"{options.timeout:g}"]
     if options.give_up_after != GIVE_UP_AFTER:
         words += ["--give-up-after", str(options.give_up_after)]
