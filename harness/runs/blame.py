@@ -15,8 +15,12 @@ from typing import Protocol
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.runner import BAD, Result
+from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.testkit.scenario import scenarios
+
+#: The scenarios that the matrix is made of.
+CONVERSATIONS = "conformance.interop."
 
 #: The engine that is taken to be right.
 REFERENCE = "reference"
@@ -55,7 +59,12 @@ def blames(cells: Sequence[CellLike]) -> Mapping[tuple[str, str, str], Blame]:
         for result in cell.results
         if result.verdict in BAD
     }
-    played = {(cell.left, cell.right, result.scenario) for cell in cells for result in cell.results}
+    played = {
+        (cell.left, cell.right, result.scenario)
+        for cell in cells
+        for result in cell.results
+        if result.verdict is not Verdict.INFRA
+    }
     return {key: _blame(key, result, failed, played) for key, result in failed.items()}
 
 
@@ -81,8 +90,9 @@ def _blame(
 def _reason(name: str, result: Result) -> str:
     """Why this failure of a target with the reference engine is accepted; "" if it is not."""
     own = next((entry.reason for entry in shipped(name) if entry.explains(result)), "")
-    # On the right side it does in its turn what the scenario has the left side do, and may fail by another check.
-    return own or next((entry.reason for entry in shipped(name) if entry.check == result.check), "")
+    # On the right side it does what other conversations of the matrix have it do on the left side.
+    same = (entry for entry in shipped(name) if entry.check == result.check and entry.name.startswith(CONVERSATIONS))
+    return own or next((entry.reason for entry in same), "")
 
 
 @cache

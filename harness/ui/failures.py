@@ -45,7 +45,7 @@ def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *
     if rest:
         out.print()
         count = sum(len(cause.results) for cause in rest)
-        out.print(line(f"and {len(rest)} more causes, {count} scenarios; --verbose tells all of it:"))
+        out.print(line(f"other causes: {len(rest)}, with {count} scenarios; --verbose tells them in full"))
     for cause in rest:
         out.print(line(f"  {cause.first.check or cause.first.verdict.value:42} {_scenarios(cause)}"), soft_wrap=True)
 

@@ -197,7 +197,8 @@ def _conclusion(
         return ((f"conforms but for {len(failed)} known deviations", "yellow"),)
     lesser = sum(result.verdict is Verdict.FAIL and not result.known for result in results)
     if lesser:
-        return ("conforms", "green"), f" to what is binding; {lesser} scenarios found something that is advised against"
+        count = f"{lesser} scenario fails" if lesser == 1 else f"{lesser} scenarios fail"
+        return ("conforms", "green"), f"; {count} by a recommendation only"
     return (("conforms", "green"),)
 
 
@@ -244,6 +245,7 @@ def as_json(
         "scenarios": [
             asdict(result)
             | {"verdict": result.verdict.value, "transcripts": list(result.transcripts), "visited": len(result.visited)}
+            | {"counts": result.counts}
             for result in sorted(results, key=lambda result: result.scenario)
         ],
         "causes": [
