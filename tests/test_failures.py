@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from otterproof.harness.runs.causes import Cause, causes, is_general
+from otterproof.harness.runs.causes import ORDER, Cause, causes, is_general
 from otterproof.harness.runs.failure import Failure, lines_of
 from otterproof.harness.runs.runner import Result, counts, run
 from otterproof.harness.simulation.transcript import Verdict
@@ -223,3 +223,7 @@ def test_marked_fields_exist() -> None:
     names = {part.name for layout in BODIES.values() for part in layout} | {"version", "type"}
     names |= {"sender_tag", "receiver_tag"}
     assert {one.id: one.field for one in checks().values() if one.field and one.field not in names} == {}
+
+
+def test_every_area_has_its_place_in_the_order_of_causes() -> None:
+    assert set(ORDER) == {name.partition(".")[0] for name in checks()}
