@@ -65,6 +65,7 @@ def test_a_wrong_driver(body: str, shown: str, code: int, tmp_path: Path, capsys
     path.write_text(WRONG % body)
     found, out = linted(capsys, shlex.join([sys.executable, str(path)]))
     assert shown in out
+    assert "version 3: not tried, because of that: the end, by the peer" in out
     assert found == code
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from otterproof.harness.runs.failure import facts
-from otterproof.harness.runs.runner import BAD, judgement_of
+from otterproof.harness.runs.runner import BAD, Judgement, judgement_of
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetError
@@ -62,12 +62,13 @@ def lint(target: DriverTarget) -> Iterator[Note]:
 
 def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str]]) -> Iterator[Note]:
     context = Context(target, version, b"driver lint")
+    able = [one for one in PARTS if one[1] <= target.capabilities and (version == 3 or "v3" not in one[1])]
     pair: Pair | None = None
+    done = 0
     try:
         pair = context.pair()
-        for title, needed, part in PARTS:
-            if not needed <= target.capabilities or ("v3" in needed and version == 2):
-                continue
+        for title, _, part in able:
+            done += 1
             yield Note(f"version {version}: {title}")
             since = len(pair.log)
             try:
@@ -76,19 +77,25 @@ def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str
                 for step in pair.log[since:]:
                     yield Note(f"  {step.number:3} {describe_input(step)}: {describe_result(step)}")
         context.finish()
-    except Exception as error:
-        judged = judgement_of(error, (), context.last_steps)
-        if judged.verdict is Verdict.INFRA:
-            raise
-        if judged.verdict in BAD and judged.failure is not None:
-            yield Note(f"{judged.verdict.value} {judged.check}: {judged.failure.rule}", wrong=True)
-            for word, text in facts(judged.failure):
-                yield Note(f"  {word:9} {text}", wrong=True)
-        else:
-            yield Note(f"not supported: {judged.detail}")
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+        yield from _told(judgement_of(error, (), context.last_steps))
+        for title, _, _ in able[done:]:
+            yield Note(f"version {version}: not tried, because of that: {title}")
     if pair is not None:
         party = pair.world.parties[TARGET]
         untold.update(party.untold if isinstance(party, LeavesOut) else ())
+
+
+def _told(judged: Judgement) -> Iterator[Note]:
+    """What ended a conversation."""
+    if judged.verdict not in BAD or judged.failure is None:
+        wrong = judged.verdict is Verdict.INFRA
+        what = "this is a defect of Otterproof, please report it" if wrong else "not supported"
+        yield Note(f"{what}: {judged.detail}", wrong)
+        return
+    yield Note(f"{judged.verdict.value} {judged.check}: {judged.failure.rule}", wrong=True)
+    for word, text in facts(judged.failure):
+        yield Note(f"  {word:9} {text}", wrong=True)
 
 
 def _claims(target: DriverTarget) -> Iterator[Note]:
