@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.reply import Unsupported, fail
+from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.smp_peer import SMP_MESSAGE_CHECKS
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, Message, Type, crypto
 from otterproof.harness.wire.fields import encode, write
@@ -98,9 +98,7 @@ class Insider:
 
     @property
     def target_tag(self) -> int:
-        """The instance tag of the target, 0 in version 2. Unsupported where it is not known: it can't be addressed."""
-        if self._target_tag is None and self.version == 3:
-            raise Unsupported("the target draws its instance tag, and has not shown it yet")
+        """The instance tag of the target; 0, which is for any client, as long as it is not known."""
         return self._target_tag or 0
 
     @target_tag.setter

@@ -221,6 +221,8 @@ def visit(at: Position, cell: Cell) -> None:
     row = filled()[cell]
     at.after = state_check(cell)
     at.set(cell.setting)
+    if cell.input.startswith("data") and at.version == 3 and not at.old.knows_target_tag:
+        raise Unreached(f"{cell}: the target has not shown the instance tag to which a Data Message has to go")
     if cell.input in MESSAGES:
         before = (at.commit, at.dh_key, at.reveal)
         message = MESSAGES[cell.input](at)

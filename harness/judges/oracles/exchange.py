@@ -335,7 +335,7 @@ class Bounds(Oracle):
         if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
-        taken = view.acted_upon if view.foreign else view.refusal is None
+        taken = view.acted_upon if view.foreign else not view.refused
         if message is not None and view.header is not None and taken:
             expected = f"the message is refused for its header: {view.header.value}"
             self.fail("bounds.bad-header-accepted", view, expected=expected, got=view.step.events)

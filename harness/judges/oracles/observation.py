@@ -142,8 +142,14 @@ class Observation:
         return (one for one in self.happenings if isinstance(one, Sent))
 
     @property
+    def refused(self) -> bool:
+        """Whether the received message was refused, with a reason or without one."""
+        refusals = MessageUnreadable | MessageRejected
+        return any(isinstance(one, refusals) and one.reason not in AFTER_ACCEPTANCE for one in self.happenings)
+
+    @property
     def refusal(self) -> RejectReason | None:
-        """Why the received message was refused; None if it was not."""
+        """Why the received message was refused; None if it was not, or if the reason is not told."""
         for event in self.happenings:
             if isinstance(event, MessageUnreadable | MessageRejected) and event.reason not in AFTER_ACCEPTANCE:
                 return event.reason
@@ -178,7 +184,7 @@ class Observation:
         """Whether a data message was received and acted upon; for a foreign party, visibly so."""
         if self.foreign:
             return self.is_data and any(map(_shows_acceptance, self.happenings))
-        return self.is_data and self.refusal is None
+        return self.is_data and not self.refused
 
     @property
     def meant(self) -> int | None:
