@@ -82,6 +82,7 @@ class Insider:
         self.version = version
         self.tag = tag
         self._target_tag = target_tag
+        self._learns_tag = target_tag is None
         self._seed = seed
         self._draws = 0
         self.r = self.draw(16).to_bytes(16)
@@ -103,7 +104,12 @@ class Insider:
 
     @target_tag.setter
     def target_tag(self, tag: int) -> None:
-        self._target_tag = tag
+        self._target_tag, self._learns_tag = tag, False
+
+    def learn_target_tag(self, tag: int) -> None:
+        """The target has sent a message with this tag. It counts unless the tag was given; it may change later."""
+        if self._learns_tag:
+            self._target_tag = tag
 
     @property
     def knows_target_tag(self) -> bool:

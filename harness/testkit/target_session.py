@@ -27,6 +27,7 @@ class TargetSession(RecordedSession):
         super().__init__(world, version, record)
         self.name = name
         self._insiders: list[Insider] = []
+        self._seen_tag = 0  # in the last message of the target that has one
 
     def receive(self, message: bytes) -> Reply:
         """The target receives a message."""
@@ -44,6 +45,8 @@ class TargetSession(RecordedSession):
         """Somebody with valid keys who is not bound to anything; see otterproof.harness.testkit.insider."""
         target_tag = self.world.parties[self.name].instance_tag or None
         insider = Insider(published_key(key), target_tag, version=self.version, tag=tag, seed=seed)
+        if self._seen_tag:
+            insider.learn_target_tag(self._seen_tag)
         self._insiders.append(insider)
         return insider
 
@@ -139,7 +142,7 @@ class TargetSession(RecordedSession):
         """Insiders who do not know the target's instance tag yet learn it from a message of the target's."""
         for message in reply.sent:
             if message.has("sender_tag") and message.kind in wire.ENCODED:
+                self._seen_tag = message.number("sender_tag")
                 for insider in self._insiders:
-                    if not insider.knows_target_tag:
-                        insider.target_tag = message.number("sender_tag")
+                    insider.learn_target_tag(self._seen_tag)
         return reply
