@@ -7,6 +7,7 @@ tools are missing is skipped, with the line that installs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,11 @@ def _ended() -> Iterator[None]:
     end_started()
 
 
+def _without_warnings(event: Event) -> Event:
+    """An event as it is compared: not all drivers tell whether their user is warned."""
+    return replace(event, warn=False) if isinstance(event, TextReceived) and event.warn is None else event
+
+
 class Pair:
     """A party of the target and an engine that talk; `told` has the events of each, outgoing messages left out."""
 
@@ -69,7 +75,7 @@ class Pair:
         parties: dict[str, Receiver] = {"target": self.target, "engine": self.engine}
         for who, found in exchange(parties, by, events).items():
             self.sent[who] += outgoing(found)
-            self.told[who] += other_events(found)
+            self.told[who] += map(_without_warnings, other_events(found))
 
     def events(self, who: str) -> list[Event]:
         """Those that came since the last time."""

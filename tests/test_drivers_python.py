@@ -218,10 +218,10 @@ def test_unreadable_messages(name: str) -> None:
     [message] = [event.message for event in pair.engine.send(b"once") if isinstance(event, OutgoingMessage)]
     assert [type(event) for event in pair.target.receive(message)] == [TextReceived]
     repeated = [event for event in pair.target.receive(message) if isinstance(event, MessageUnreadable)]
-    assert repeated == [MessageUnreadable(0, {"potr": None, "python-otr": RejectReason.BAD_COUNTER}[name])]
+    assert repeated == [MessageUnreadable(0, {"potr": None, "python-otr": RejectReason.BAD_COUNTER}[name], None, None)]
     early = [event for event in Pair(name, 2).target.receive(message) if not isinstance(event, OutgoingMessage)]
     assert early == [
-        MessageUnreadable(0, RejectReason.NOT_ENCRYPTED)
+        MessageUnreadable(0, RejectReason.NOT_ENCRYPTED, None, None)
         if name == "potr"
         else TextReceived(message, secure=False, warn=False, instance=0)
     ]

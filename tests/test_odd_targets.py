@@ -38,7 +38,8 @@ def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
         if one.verdict not in (Verdict.PASS, Verdict.UNSUPPORTED)
     ]
     assert alarms == []
-    assert Counter(one.verdict for one in results)[Verdict.PASS] > len(chosen) / 3
+    least = len(chosen) / 3 if target.fixed_policy is None else 5  # most scenarios are for one version alone
+    assert Counter(one.verdict for one in results)[Verdict.PASS] > least
 
 
 class Listened(OddTarget):

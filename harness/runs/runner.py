@@ -174,13 +174,14 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
 class Judgement:
     """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one.
 
-    failure: the record of what went wrong, None where nothing did.
+    failure: the record of what went wrong, None where nothing did. others: the checks of less binding failures.
     """
 
     verdict: Verdict
     detail: str = ""
     check: str = ""
     failure: Failure | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -206,7 +207,7 @@ def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
         if judged.verdict in BAD and _binding(judged) < _binding(best):
             context.take_over(again)
             best = judged
-    return best
+    return replace(best, others=tuple(sorted(excused - {best.check})))
 
 
 def _binding(judged: Judgement) -> int:

@@ -97,6 +97,8 @@ class Context:
         """The target and the peer, connected. Policies that are not given allow this version alone, where possible."""
         self.target.reset()
         self.peer.reset()
+        if policy is None:
+            policy = self.target.fixed_policy  # the peer sees to it that this version is spoken
         config = self._config(policy, max_message_size, heartbeat_interval)
         own = ALLOW[self.version] if peer_policy is None else peer_policy
         facing = PartyConfig(published_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
@@ -180,8 +182,7 @@ class Context:
         return reduce(or_, spoken, Policy.NONE)
 
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
-        usual = ALLOW[self.version] if self.target.fixed_policy is None else self.target.fixed_policy
-        allowed = usual if policy is None else policy
+        allowed = ALLOW[self.version] if policy is None else policy
         return PartyConfig(published_key("alice"), allowed, TARGET_TAG, size, heartbeat)
 
     def finish(self) -> None:

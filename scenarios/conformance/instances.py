@@ -122,7 +122,7 @@ def fragments_of_the_target_have_its_tags(context: Context) -> None:
     """Version 3 fragments have both tags of the message that they are cut from; version 2 fragments have none."""
     target = context.target_session(max_message_size=200, instance_tag=0xFEDCBA98)
     insider = target.insider(tag=0xFFFFFFFE)
-    if insider.knows_target_tag:
+    if "instance_tags" in context.target.capabilities:
         insider.target_tag = 0xFEDCBA98
     _conversation(target, insider)
     pieces = [wire.parse(raw) for raw in target.replies(0, TARGET).raw if raw.startswith((b"?OTR|", b"?OTR,"))]

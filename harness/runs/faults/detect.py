@@ -73,7 +73,10 @@ class ScenarioTask:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A scenario that noticed a fault, by a check, or broke down over it (`error`). examples, check: as in Result."""
+    """A scenario that noticed a fault, by a check, or broke down over it (`error`).
+
+    examples, check: as in Result. others: the checks of less binding failures.
+    """
 
     scenario: str
     fault: str
@@ -81,6 +84,7 @@ class Detection:
     examples: int
     error: bool
     check: str = ""
+    others: tuple[str, ...] = ()
 
 
 class _Observed(Context):
@@ -194,4 +198,5 @@ def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
     if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
     name, error = target.name.removeprefix(PREFIX_OF_TARGETS), judged.verdict is Verdict.INFRA
-    return [Detection(scenario.id, name, judged.detail.partition("\n")[0], context.tried, error, judged.check)]
+    headline = judged.detail.partition("\n")[0]
+    return [Detection(scenario.id, name, headline, context.tried, error, judged.check, judged.others)]
