@@ -98,7 +98,7 @@ DEADLY: list[tuple[str, type[TargetError], str]] = [
     ("missing_field", TargetDesync, "missing field 'instance'"),
     ("extra_field", TargetDesync, "unknown field 'mood'"),
     ("no_byte", TargetDesync, r"U\+0100"),
-    ("null_message", TargetDesync, "malformed event: start.events[0].message"),
+    ("null_message", TargetDesync, "malformed event"),
 ]
 
 
