@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from otterproof.harness.runs.failure import facts
+from otterproof.harness.runs.failure import lines_of
 from otterproof.harness.runs.runner import BAD, Judgement, judgement_of
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.transcript import Verdict
@@ -93,9 +93,9 @@ def _told(judged: Judgement) -> Iterator[Note]:
         what = "this is a defect of Otterproof, please report it" if wrong else "not supported"
         yield Note(f"{what}: {judged.detail}", wrong)
         return
-    yield Note(f"{judged.verdict.value} {judged.check}: {judged.failure.rule}", wrong=True)
-    for word, text in facts(judged.failure):
-        yield Note(f"  {word:9} {text}", wrong=True)
+    rule, *rest = lines_of(judged.failure)
+    yield Note(f"{judged.verdict.value} {judged.check}: {rule}", wrong=True)
+    yield from (Note(text, wrong=True) for text in rest)
 
 
 def _claims(target: DriverTarget) -> Iterator[Note]:

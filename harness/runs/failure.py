@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from otterproof.harness.simulation.describe import describe_input, describe_result
-from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks, level_of
@@ -23,6 +23,9 @@ from otterproof.implementations.contract import OutgoingMessage
 
 #: How many steps before the failing one are told.
 BEFORE = 3
+
+#: The part of a record whose lines are the fields of a message.
+FIELD = "field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,37 +135,57 @@ def _message_of(step: Step, field: str) -> bytes | None:
 def lines_of(failure: Failure) -> Iterator[str]:
     """The record as plain text of any length, for a transcript, a test's report or a file."""
     yield failure.rule or failure.check
-    yield from (f"  {name:9} {text}" for name, text in facts(failure))
+    for word, fact in headed(facts(failure)):
+        yield f"  {word:9} {fact.text}{fact.mark}"
 
 
-def facts(failure: Failure) -> Iterator[tuple[str, str]]:
-    """What is known of a failure, as pairs of a word and a line; the word is "" where the one before goes on."""
-    if failure.case:
-        yield "case", failure.case
-    if failure.cases is not None and failure.cases[1] > 1:
-        yield "", "{} of {} cases fail".format(*failure.cases)
+class Fact(NamedTuple):
+    """A line of what is known of a failure.
+
+    part: what the line belongs to: case, expected, got, also, where, field, before. mark: what stands behind the text
+    and must not be cut off.
+    """
+
+    part: str
+    text: str
+    mark: str = ""
+
+
+def headed(known: Iterable[Fact]) -> Iterator[tuple[str, Fact]]:
+    """Each line with the word that stands before it: its part on the first line of the part, else nothing."""
+    before = ""
+    for fact in known:
+        yield "" if fact.part in (before, FIELD) else fact.part, fact
+        before = fact.part
+
+
+def facts(failure: Failure) -> Iterator[Fact]:
+    """All that is known of a failure but its rule, line by line."""
+    if failure.case or failure.cases is not None:
+        yield Fact("case", _case(failure))
     if failure.expected:
-        yield "expected", failure.expected
+        yield Fact("expected", failure.expected)
     if failure.got:
-        yield "got", failure.got
-    for number, note in enumerate(failure.notes):
-        yield "" if number else "also", note
+        yield Fact("got", failure.got)
+    yield from (Fact("also", note) for note in failure.notes)
     if failure.place is not None:
         yield from _place(failure.place)
 
 
-def _place(place: Place) -> Iterator[tuple[str, str]]:
-    yield "where", f"step {place.step}, {place.action}: {place.result}"
-    if place.fields:
-        yield "", place.title
+def _case(failure: Failure) -> str:
+    """The case and how many others fail: D-H public value 1 (3 of 14 cases fail)."""
+    if failure.cases is None or failure.cases[1] < 2:
+        return failure.case
+    count = "{} of {} cases fail".format(*failure.cases)
+    return f"{failure.case} ({count})" if failure.case else count
+
+
+def _place(place: Place) -> Iterator[Fact]:
+    yield Fact("where", f"step {place.step}, {place.action}: {place.result}")
+    if place.fields and place.title:
+        yield Fact(FIELD, place.title)
     width = max((len(field.name) for field in place.fields), default=0)
     for field in place.fields:
-        mark = "    <--" if field.marked else ""
-        yield "", f"  {field.offset:5}  {field.name:{width}}  {field.value}{mark}"
-    for number, (step, words) in enumerate(place.before):
-        yield "" if number else "before", f"{step} {words}"
-
-
-def verdict_word(verdict: Verdict) -> str:
-    """A verdict as a report says it: FAIL, CRASH, HANG, ..."""
-    return verdict.value.replace("_", " ").upper()
+        text = f"  {field.offset:5}  {field.name:{width}}  {field.value}"
+        yield Fact(FIELD, text, "    <--" if field.marked else "")
+    yield from (Fact("before", f"{step} {words}") for step, words in place.before)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import wrap
 
 from rich.console import Console
 from rich.text import Text
 
 from otterproof.harness.runs.causes import Cause
-from otterproof.harness.runs.failure import Failure, Place
+from otterproof.harness.runs.failure import FIELD, Fact, Failure, facts, headed
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
@@ -27,8 +28,11 @@ TOLD = 5
 #: The columns of an entry: the indent, the words that say what a line is, and the longest line.
 _INDENT, _WORD, _WIDTH = 2, 10, 100
 
-#: How many lines a value may take, and how many fields around the one in question are shown.
-_LINES, _AROUND = 2, 1
+#: How many lines each value may take, where all is told and where it is not (1 for what is not named here).
+_ALL, _MOST = 40, {"expected": 2, "got": 2, "where": 2}
+
+#: How many notes, and how many fields around the one in question, are shown.
+_NOTES, _AROUND = 2, 1
 
 
 def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *, verbose: bool = False) -> None:
@@ -57,13 +61,8 @@ def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) ->
     yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
     if cause.consequence:
         yield from _prose("Most likely a consequence of what is told above.", width)
-    for word, text in _values(failure):
-        yield from _pair(word, text, width, 1 if word == "case" and not verbose else 40 if verbose else _LINES)
-    notes = failure.notes if verbose else failure.notes[:_LINES]
-    for number, note in enumerate(notes):
-        yield from _pair("" if number else "also", note, width, 1)
-    if failure.place is not None:
-        yield from _place(failure.place, width, verbose)
+    for word, fact in headed(facts(failure if verbose else _shortened(failure))):
+        yield from _fact(word, fact, width, verbose=verbose)
     if verbose:
         for number, one in enumerate(cause.results):
             yield _one("" if number else "scenarios", one.scenario)
@@ -76,12 +75,12 @@ def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) ->
 
 def _head(cause: Cause) -> Iterator[Text]:
     result = cause.first
-    must = cause.failure.level.value if result.verdict is Verdict.FAIL and cause.failure.requirements else ""
+    level = cause.failure.level.value if result.verdict is Verdict.FAIL and cause.failure.requirements else ""
     colour = "red" if result.counts else "yellow"
     word = result.verdict.value.replace("_", " ").upper()
     yield line((word, colour), "  ", (result.check or result.scenario, "bold"), f"  {_scenarios(cause)}")
-    if must:
-        yield line(" " * _INDENT, (must, "bold"), f", {_sources(cause.failure)}")
+    if level:
+        yield line(" " * _INDENT, (level, "bold"), f", {_sources(cause.failure)}")
 
 
 def _sources(failure: Failure) -> str:
@@ -101,27 +100,21 @@ def _scenarios(cause: Cause) -> str:
     return f"{count}, version{'' if len(versions) == 1 else 's'} {' and '.join(versions)}" if versions else count
 
 
-def _values(failure: Failure) -> Iterator[tuple[str, str]]:
-    if failure.case:
-        count = "" if failure.cases is None or failure.cases[1] < 2 else " ({} of {} cases fail)".format(*failure.cases)
-        yield "case", failure.case + count
-    if failure.expected:
-        yield "expected", failure.expected
-    if failure.got:
-        yield "got", failure.got
+def _shortened(failure: Failure) -> Failure:
+    """The record without the notes and fields for which a screen has no room."""
+    place = failure.place
+    if place is not None:
+        place = replace(place, title="", fields=tuple(_nearest(place.fields)))
+    return replace(failure, notes=failure.notes[:_NOTES], place=place)
 
 
-def _place(place: Place, width: int, verbose: bool) -> Iterator[Text]:
-    yield from _pair("where", f"step {place.step}, {place.action}: {place.result}", width, 40 if verbose else _LINES)
-    fields = place.fields if verbose else _nearest(place.fields)
-    longest = max((len(field.name) for field in fields), default=0)
-    for field in fields:
-        mark = "    <--" if field.marked else ""
-        text = f"  {field.offset:5}  {field.name:{longest}}  {field.value}"
-        room = width - _INDENT - _WORD - len(mark)
-        yield _one("", (text if verbose or len(text) <= room else f"{text[: room - 4]} ...") + mark)
-    for number, (step, words) in enumerate(place.before):
-        yield from _pair("" if number else "before", f"{step} {words}", width, 40 if verbose else 1)
+def _fact(word: str, fact: Fact, width: int, *, verbose: bool) -> Iterator[Text]:
+    """A line of the record: broken and cut as its part allows; the fields of a message stay on one line each."""
+    if fact.part == FIELD:
+        room = len(fact.text) if verbose else width - _INDENT - _WORD - len(fact.mark)
+        yield _one(word, _cut(fact.text, room) + fact.mark)
+    else:
+        yield from _pair(word, fact.text, width, _ALL if verbose else _MOST.get(fact.part, 1))
 
 
 def _nearest(fields: Sequence[FieldLine]) -> Sequence[FieldLine]:
@@ -136,11 +129,16 @@ def _prose(text: str, width: int) -> Iterator[Text]:
 
 def _pair(word: str, text: str, width: int, most: int) -> Iterator[Text]:
     """A word and its text, broken into lines, and cut after so many."""
-    parts = wrap(printable(text), width - _INDENT - _WORD) or [""]
+    room = width - _INDENT - _WORD
+    parts = wrap(printable(text), room) or [""]
     if len(parts) > most:
-        parts = [*parts[: most - 1], f"{parts[most - 1][: width - _INDENT - _WORD - 4]} ..."]
+        parts = [*parts[: most - 1], _cut(" ".join(parts[most - 1 :]), room)]
     for number, part in enumerate(parts):
         yield _one("" if number else word, part)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 4]} ..."
 
 
 def _one(word: str, text: str) -> Text:
