@@ -102,7 +102,7 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
         return
     step.state = replace(step.state, answered=step.state.answered | {gy})
     x = auth.commit.x
-    name = MessageName("Reveal Signature", (x, gy), session.instance)
+    name = MessageName("Reveal Signature", (x, gy), session.instance, step.draw("dsa.k"))
     step.put(replace(placed, auth=AwaitingSig(auth.commit, gy, name)))  # [DHKEY-DHKEY-2, STATE-AUTH-4]
     seal = SignatureMeaning(Kind.REVEAL_SIGNATURE, x, gy, step.own, FIRST_KEYID)
     step.send(SealedMessage(step.header(version, session.instance), seal, auth.commit, name))  # [DHKEY-DHKEY-1]
@@ -181,7 +181,7 @@ def _complete(step: Step, session: Session, version: int, our_key: Drawn, seal: 
     responding = seal.kind == Kind.REVEAL_SIGNATURE
     step.put(replace(session, auth=Idle()))  # [REVEAL-ACCEPT-3, SIG-ACCEPT-2]
     if responding:  # [REVEAL-ACCEPT-2]
-        name = MessageName("Signature", (our_key, seal.own), instance)
+        name = MessageName("Signature", (our_key, seal.own), instance, step.draw("dsa.k"))
         own_seal = SignatureMeaning(Kind.SIGNATURE, our_key, seal.own, step.own, FIRST_KEYID)
         step.send(SealedMessage(step.header(version, instance), own_seal, None, name))
     step.drop_smp(step.session(instance), SmpAbortReason.REHANDSHAKE)  # [SMP-STATE-4]

@@ -124,8 +124,12 @@ def pair(one: Dh, other: Dh) -> frozenset[Dh]:
 
 @dataclass(frozen=True, slots=True)
 class MessageName:
-    """A handshake message that may be resent byte for byte: its kind, the D-H keys in it, and its session."""
+    """A handshake message that may be resent byte for byte: its kind, the D-H keys in it, and its session.
+
+    signature: which of its sender's signatures it has, for the same keys may be signed again with another nonce.
+    """
 
     kind: str
     keys: tuple[Dh, ...]
     instance: int
+    signature: int = 0
