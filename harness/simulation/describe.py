@@ -19,10 +19,13 @@ _ACTIONS: Mapping[str, str] = {
     "set_policy": "changes the policy",
 }
 
+#: Parties that have a name; the others are called by their role.
+_NAMES = frozenset({"alice", "bob", "bob1", "bob2"})
+
 
 def describe_input(step: Step) -> str:
     """The input of a step: the target receives a D-H Key Message."""
-    party = f"the {step.party}"
+    party = step.party if step.party in _NAMES else f"the {step.party}"
     match step.args:
         case {"message": bytes() as message} if step.action == "receive":
             return f"{party} receives {message_in_words(message)}"

@@ -62,6 +62,7 @@ class Agreement(Oracle):
     """
 
     id = "agreement"
+    one_sided = False
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
@@ -158,6 +159,7 @@ class Smp(Oracle):
     """
 
     id = "smp"
+    one_sided = False
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

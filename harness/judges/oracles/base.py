@@ -39,6 +39,8 @@ class Oracle(Remembering):
     """Watches the steps of a world for something that must always hold; the docstring is its published description."""
 
     id: ClassVar[str]
+    #: Whether it judges each party by what that party was given and did, and needs to know nothing of the others.
+    one_sided: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset({"_reader"})
 
     def __init__(self, reader: Reader) -> None:

@@ -51,6 +51,7 @@ class Authenticity(Oracle):
     """
 
     id = "authenticity"
+    one_sided = False
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

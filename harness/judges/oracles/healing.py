@@ -41,6 +41,7 @@ class Healing(Oracle):
     """
 
     id = "healing"
+    one_sided = False
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

@@ -47,6 +47,7 @@ class KeyIds(Oracle):
     """
 
     id = "key-ids"
+    one_sided = False
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)

@@ -25,7 +25,7 @@ from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
 from otterproof.harness.targets.party import Party
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import MAX_PADDING, Event, PartyConfig, Policy
+from otterproof.implementations.contract import MAX_PADDING, Entropy, Event, PartyConfig, Policy
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -282,7 +282,7 @@ def opening(setup: Setup) -> list[Move]:
 def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]]:
     configs = setup.configs()
     entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
-    parties = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
+    parties = {name: party_of(setup, name, config, entropy[name]) for name, config in configs.items()}
     engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
     names = NameTable()
     for name, party in engines.items():
@@ -303,7 +303,8 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     return world, oracles, entropy
 
 
-def _party(setup: Setup, name: str, config: PartyConfig, entropy: RecordingEntropy) -> Party:
+def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Party:
+    """Who plays a party in a setup."""
     if setup.target is None:
         return setup.engine(config, entropy)
     if name != setup.role:

@@ -1,0 +1,75 @@
+"""A run that an exploration found, as a program: it is run again by itself, and kept as `fuzz` keeps its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from otterproof.harness.runs.explore.crew import Counterexample
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import Failure, attempt
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.reproduce import as_test, run_and_write
+from otterproof.harness.simulation.describe import describe_input, describe_result
+from otterproof.harness.simulation.moves import Drop, Inject, Move, Replay
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.engines import InProcess
+from otterproof.harness.targets.registry import file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A counterexample, the program that makes its run, and what failed when that was run by itself.
+
+    steps: of the run, in words. failure: None if nothing failed, which is a defect of the exploration. transcript: the
+    file that has the run; test: the one that fails for as long as the target does this.
+    """
+
+    alphabet: str
+    counterexample: Counterexample
+    program: Program
+    steps: tuple[str, ...]
+    failure: Failure | None
+    transcript: Path
+    test: Path | None
+
+
+def keep(alphabet: str, setup: Setup, target: InProcess, one: Counterexample, folder: Path) -> Found:
+    """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError."""
+    program = program_of(setup, one)
+    played = replace(program, setup=replace(setup, target=target, role="alice"))
+    folder.mkdir(parents=True, exist_ok=True)
+    name = file_name(f"{alphabet}-{one.check}".replace(".", "-"))
+    transcript = folder / f"{name}.jsonl"
+    steps: list[Step] = []
+    attempt(played, watch=steps.append)
+    failure = run_and_write(transcript, played)
+    test = None
+    if failure is not None:
+        test = folder / f"test_{name.replace('-', '_')}.py"
+        write_whole(test, as_test(name, played, failure, f"Found by `otterproof explore`, alphabet {alphabet}."))
+    words = tuple(f"{describe_input(step)}: {describe_result(step)}" for step in steps)
+    return Found(alphabet, one, played, words, failure, transcript, test)
+
+
+def program_of(setup: Setup, found: Counterexample) -> Program:
+    """The program that makes the run.
+
+    A message that was sent in the run is handed over by its place in the history, so that the program has the same
+    meaning where other bytes are sent. What the adversary never handed over is lost before the parties talk again.
+    """
+    case = setup.case()
+    case.begin()
+    moves: list[Move] = []
+    for number, move in enumerate(found.moves, 1):
+        if isinstance(move, Inject):
+            sent = [one.message for one in case.world.network.history]
+            moves.append(Replay(move.to, sent.index(move.message)) if move.message in sent else move)
+        else:
+            moves.append(move)
+        if number < len(found.moves) or found.at_end:
+            case.run(moves[-1:])
+    if found.at_end:
+        moves += [Drop(name) for name, queue in case.world.network.queues.items() for _ in queue]
+    return Program(setup, tuple(moves))

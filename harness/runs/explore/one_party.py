@@ -1,0 +1,211 @@
+"""What one party can become: a graph of states, each made once, whatever the others do meanwhile.
+
+A node is a state of the party with everything that belongs to it: the engines, the model that follows them, and the
+memory of the oracles that look at one party alone. An edge is an input and what it leads to. It is worked out and
+judged when it is first taken; from then on it is looked up. Two nodes are the same if the model's state, what the party
+shows of its state, and all the secrets that it holds are the same. Where no model follows, all of the engine's own
+state must be the same instead of the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TypeAlias
+
+from otterproof.harness.judges.model import NameTable, PartyModel
+from otterproof.harness.judges.model.state import State as ModelState
+from otterproof.harness.judges.oracles import ORACLES, Oracles
+from otterproof.harness.judges.oracles.remembering import State as Memory
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.targets.party import ActionDispatcher, Copyable, Party, ShowsSecrets, state_of
+from otterproof.implementations.contract import (
+    Event,
+    MessageRejected,
+    OutgoingMessage,
+    PartyConfig,
+    PartySnapshot,
+    Policy,
+)
+
+#: An input: the action, and its arguments in their order.
+Input: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
+
+#: The oracles that judge each party by itself, and those that look at both sides.
+ONE_SIDED = tuple(name for name, oracle in ORACLES.items() if oracle.one_sided)
+TWO_SIDED = tuple(name for name, oracle in ORACLES.items() if not oracle.one_sided)
+
+
+class Node:
+    """A state of one party.
+
+    id: a digest of all that makes it up, the same in every process. moment: a snapshot of the party. memory: of the
+    oracles that judge it by itself. shown, secrets: what the party shows of itself.
+    """
+
+    __slots__ = ("edges", "id", "memory", "moment", "now", "secrets", "shown")
+
+    def __init__(
+        self,
+        id: int,
+        moment: object,
+        memory: Memory,
+        now: int,
+        shown: PartySnapshot | None,
+        secrets: Mapping[str, bytes],
+    ) -> None:
+        self.id = id
+        self.moment = moment
+        self.memory = memory
+        self.now = now
+        self.shown = shown
+        self.secrets = secrets
+        self.edges: dict[Input, Edge] = {}
+
+
+@dataclass(slots=True)
+class Edge:
+    """What an input leads to: events, messages among them, and a node; or an exception.
+
+    idle: nothing has changed and nothing was sent, so the run is where it was. judged: the oracles that look at both
+    sides have seen it, which for an idle edge is enough.
+    """
+
+    events: Sequence[Event] = ()
+    node: Node | None = None
+    failure: Exception | None = None
+    sent: tuple[bytes, ...] = field(default=())
+    idle: bool = False
+    judged: bool = False
+
+
+class _BranchingModel(PartyModel):
+    """A model whose snapshots leave the book alone: all branches share it, for a name has the same value in each."""
+
+    def snapshot(self) -> object:
+        return self.state
+
+    def restore(self, state: object) -> None:
+        if not isinstance(state, ModelState):
+            raise TypeError("not a snapshot of this model; pass what snapshot() returned")
+        self.state = state
+
+
+class ExploredParty(ActionDispatcher):
+    """A party that walks about its graph of states; its snapshots are nodes.
+
+    party: what is explored, which must have snapshots. book: the names that the models of all parties share; None: no
+    model follows.
+    """
+
+    def __init__(self, name: str, party: Party, config: PartyConfig, book: NameTable | None) -> None:
+        if not isinstance(party, Copyable):
+            raise TypeError(f"{type(party).__name__} has no snapshots; only engines can be explored")
+        self.name = name
+        self.party = party
+        self._copyable: Copyable = party
+        self._model: PartyModel | None = None
+        if book is not None and isinstance(party, LockstepParty):
+            self._model = party.follower = _BranchingModel(name, config, book)
+            party.name = name
+        self._world = World({name: party}, {name: ()})
+        self._oracles = Oracles(self._world, *ONE_SIDED, configs={name: config})
+        self._world.watchers.append(self._oracles)
+        self._nodes: dict[int, Node] = {}
+        self._live: Node | None = None
+        self.node = self._reached()
+
+    @property
+    def instance_tag(self) -> int:
+        return self.party.instance_tag
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.party.fingerprint
+
+    @property
+    def size(self) -> int:
+        """How many states the party has been seen in."""
+        return len(self._nodes)
+
+    def inspect(self) -> PartySnapshot | None:
+        return self.node.shown
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self.node.secrets
+
+    def snapshot(self) -> object:
+        return self.node
+
+    def restore(self, state: object) -> None:
+        if not isinstance(state, Node):
+            raise TypeError("not a snapshot of this party; pass what snapshot() returned")
+        self.node = state
+
+    def set_time(self, now: int) -> None:
+        self._do("set_time", now=now)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._do("set_policy", policy=policy)
+
+    def edge(self, action: str, args: Mapping[str, object]) -> Edge:
+        """The edge from where the party is. It stays there."""
+        key = action, tuple(args.items())
+        known = self.node.edges.get(key)
+        if known is None:
+            known = self.node.edges[key] = self._made(action, args)
+        return known
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        edge = self.edge(action, {name: value for name, value in args.items() if value is not None})
+        if edge.node is None:
+            raise edge.failure or RuntimeError(f"{action} led nowhere")
+        self.node = edge.node
+        return edge.events
+
+    def _made(self, action: str, args: Mapping[str, object]) -> Edge:
+        node = self.node
+        if self._live is not node:
+            self._copyable.restore(node.moment)
+            self._oracles.restore(node.memory)
+            self._world.now = node.now
+        self._live = None
+        try:
+            if action == "set_time":
+                self._set_time(args)
+                events: Sequence[Event] = ()
+            else:
+                events = self._world.step(self.name, action, args)
+        except Exception as error:  # noqa: BLE001 (it is kept, and raised where the run gets here)
+            return Edge(failure=error)
+        finally:
+            self._world.network.history.clear()
+        known = self.size
+        reached = self._reached()
+        self._live = reached if self.size > known else None
+        sent = tuple(event.message for event in events if isinstance(event, OutgoingMessage))
+        idle = reached is node and all(isinstance(event, MessageRejected) for event in events)
+        return Edge(events, reached, sent=sent, idle=idle)
+
+    def _set_time(self, args: Mapping[str, object]) -> None:
+        now = args["now"]
+        assert isinstance(now, int)
+        self.party.set_time(now)
+        self._world.now = now
+
+    def _reached(self) -> Node:
+        """The node of the state that the party is in now."""
+        shown = state_of(self.party)
+        secrets = self.party.secrets() if isinstance(self.party, ShowsSecrets) else {}
+        moment = self._copyable.snapshot()
+        inside = self._model.state if self._model is not None else moment
+        made_up_of = repr((inside, shown, sorted(secrets.items()), self._world.now)).encode()
+        digest = int.from_bytes(blake2b(made_up_of, digest_size=16).digest())
+        known = self._nodes.get(digest)
+        if known is None:
+            known = self._nodes[digest] = Node(
+                digest, moment, self._oracles.snapshot(), self._world.now, shown, secrets
+            )
+        return known

@@ -1,0 +1,68 @@
+"""`otterproof explore`: make every run of an alphabet's moves up to a depth, and say what breaks a rule."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+from otterproof.harness.runs.explore.alphabet import ALPHABETS
+from otterproof.harness.runs.explore.explore import Certificate, Exploration, explorable
+from otterproof.harness.runs.explore.found import Found, keep
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.support.exits import CONFORMS, DEVIATES
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.registry import file_name, open_target
+from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
+from otterproof.harness.ui.options import check_file, check_folder, positive, seconds
+from otterproof.harness.ui.progress import Ending
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `explore`."""
+    parser.add_argument("target", nargs="?", default="independent", help="target to explore (default: %(default)s)")
+    parser.add_argument(
+        "--alphabet",
+        action="append",
+        metavar="NAME",
+        choices=sorted(ALPHABETS),
+        help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
+    )
+    parser.add_argument("--depth", type=positive, metavar="N", help="number of moves (default: the alphabet's)")
+    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="stop after SECONDS (default: no limit)")
+    parser.add_argument(
+        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for transcripts and tests of what is found")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the certificates to FILE")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Explore; the exit code. UsageError."""
+    folder = options.out or Path("otterproof-explore") / file_name(options.target)
+    check_folder(folder, "--out")
+    if options.json:
+        check_file(options.json, "--json")
+    target = explorable(open_target(options.target))
+    remember_powers()
+    ends = None if options.max_time is None else time.monotonic() + options.max_time
+    certificates: list[Certificate] = []
+    found: list[Found] = []
+    ending = Ending.COMPLETE
+    for name in options.alphabet or ALPHABETS:
+        with closing(Exploration(name, target, options.jobs)) as exploration:
+            ending = follow_levels(exploration, options.depth or ALPHABETS[name].depth, ends)
+            certificates.append(exploration.certificate)
+            kept = [keep(name, exploration.setup, target, one, folder) for one in exploration.certificate.found]
+        tell_certificate(exploration.certificate, kept)
+        found += kept
+        if ending is not Ending.COMPLETE:
+            break
+    if options.json:
+        write_whole(options.json, json.dumps(as_json(certificates, found), indent=1) + "\n")
+    if ending.code is not None:
+        return ending.code
+    return DEVIATES if found else CONFORMS

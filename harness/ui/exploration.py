@@ -1,0 +1,121 @@
+"""What a person sees of an exploration: how deep it is, what it found, and what it can certify."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from otterproof.harness.runs.explore.explore import Certificate, Exploration
+from otterproof.harness.runs.explore.found import Found
+from otterproof.harness.runs.workers import WorkersDied
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.messages import complain
+from otterproof.harness.ui.progress import SECONDS, Ending
+from otterproof.harness.ui.screen import block, console, line
+
+
+class _TimeUp(Exception):
+    """The time of an exploration is up."""
+
+
+class _Told:
+    """Says how far a level is: on a terminal in one line that changes, in a log now and then in a line of its own."""
+
+    def __init__(self, exploration: Exploration, ends: float | None) -> None:
+        self._exploration, self._ends = exploration, ends
+        self._out = console(error=True)
+        self._last = time.monotonic()
+
+    def __call__(self, steps: int) -> None:
+        """So many moves of the level have been looked at. _TimeUp."""
+        now = time.monotonic()
+        so_far = self._exploration.certificate
+        text = f"{so_far.alphabet}: {so_far.depth} moves done, {so_far.states} states; {steps} moves of the next level"
+        if self._out.is_terminal:
+            print(f"\r{printable(text)}\033[K", end="", file=self._out.file, flush=True)
+        elif now - self._last >= SECONDS:
+            self._last = now
+            self._out.print(line(text))
+        if self._ends is not None and now >= self._ends:
+            raise _TimeUp
+
+    def clear(self) -> None:
+        """Take the line away that changes."""
+        if self._out.is_terminal:
+            print("\r\033[K", end="", file=self._out.file, flush=True)
+
+
+def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> Ending:
+    """Explore to a depth and tell how it goes; how it ended. ends: the time, by the monotonic clock, to stop at."""
+    told = _Told(exploration, ends)
+    try:
+        for _ in exploration.levels(depth, told):
+            told(0)
+    except KeyboardInterrupt:
+        return Ending.INTERRUPTED
+    except _TimeUp:
+        return Ending.OUT_OF_TIME
+    except WorkersDied as error:
+        complain(error)
+        return Ending.WORKERS_DIED
+    finally:
+        told.clear()
+    return Ending.COMPLETE
+
+
+def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
+    """Print what was explored, and what was found."""
+    out = console()
+    for one in found:
+        tell_found(one)
+    result = f"{len(found)} found" if found else "nothing breaks a rule"
+    looked = f"{certificate.states} states, {certificate.steps} moves looked at"
+    out.print(
+        line(
+            f"{certificate.alphabet}: {result} within {certificate.depth + bool(found)} moves "
+            f"({looked}, {certificate.seconds:.1f} s)"
+        )
+    )
+
+
+def tell_found(one: Found) -> None:
+    """Print a counterexample: the rule, what was expected and what came, the steps, the files."""
+    out = console()
+    out.print(line(("FAIL", "red"), "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"))
+    out.print(block(one.failure.detail if one.failure is not None else one.counterexample.detail))
+    for number, words in enumerate(one.steps, 1):
+        out.print(line(f"  {number:4}  {words}"), soft_wrap=True)
+    if one.failure is None:
+        out.print(block("Run by itself it passes. This is a defect of Otterproof; please report it."))
+    else:
+        out.print(line(f"  again    otterproof replay {shlex.quote(str(one.transcript))}"), soft_wrap=True)
+        out.print(line(f"  test     {one.test}"), soft_wrap=True)
+        out.print(line(f"  explain  otterproof explain {one.counterexample.check}"), soft_wrap=True)
+
+
+def _moves(one: Found) -> str:
+    count = len(one.counterexample.moves)
+    return f"{count} move{'' if count == 1 else 's'}"
+
+
+def as_json(certificates: Sequence[Certificate], found: Sequence[Found]) -> dict[str, Any]:
+    """Certificates as plain JSON values, and what was found with its files."""
+    return {
+        "certificates": [
+            {name: value for name, value in asdict(one).items() if name != "found"} for one in certificates
+        ],
+        "found": [
+            {
+                "alphabet": one.alphabet,
+                "check": one.counterexample.check,
+                "detail": one.counterexample.detail,
+                "moves": len(one.program.moves),
+                "transcript": str(one.transcript),
+                "test": None if one.test is None else str(one.test),
+            }
+            for one in found
+        ],
+    }
