@@ -52,6 +52,12 @@ def test_the_files_can_be_read_and_name_requirements_that_exist() -> None:
     assert [str(one) for one in (*problems, *lint(found, requirements.load().requirements))] == []
 
 
+def test_a_rule_of_more_than_one_line_is_a_problem(tmp_path: Path) -> None:
+    text = '[data.example]\nrule = """A rule that goes on \\\nfield = "mac"\nin another line."""\n'
+    (tmp_path / "data.toml").write_text(text, encoding="utf-8")
+    assert [one.what for one in read(tmp_path)[1]] == ["rule has more than one line"]
+
+
 def test_every_check_is_used() -> None:
     used = set(texts())
     assert [name for name in checks() if name not in used] == []

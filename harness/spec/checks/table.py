@@ -59,6 +59,8 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
     rule = entry.string("rule")
     if rule and not rule.endswith("."):
         entry.problem("rule is not a sentence", "Put a full stop at the end")
+    if "\n" in rule:
+        entry.problem("rule has more than one line", "End each of its lines but the last with a backslash")
     return Check(name, rule, entry.strings("requirements"), entry.string("field"))
 
 
