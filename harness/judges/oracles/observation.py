@@ -30,6 +30,8 @@ from otterproof.implementations.contract import (
 #: The policy flag that allows a version.
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
+_VERSIONS = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
 #: The messages of the handshake.
 HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
 
@@ -60,6 +62,11 @@ def session_of(event: Event) -> int:
     if isinstance(event, (*ABOUT_SESSIONS, TextReceived)) and event.instance is not None:
         return event.instance
     return 0
+
+
+def enabled(policy: Policy | None) -> bool:
+    """Whether a policy allows any version; True if it is not known."""
+    return policy is None or bool(policy & _VERSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ class Observation:
     @property
     def enabled(self) -> bool:
         """Whether the policy allows any version; True if the policy is not known."""
-        return self.policy is None or bool(self.policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+        return enabled(self.policy)
 
     @property
     def is_data(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.observation import (
@@ -19,6 +20,7 @@ from otterproof.harness.judges.oracles.observation import (
     ObservedEvent,
     Sent,
     SessionView,
+    enabled,
     session_of,
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
@@ -103,41 +105,30 @@ class Reader(Remembering):
         own = self.world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         policy = self._policies.get(step.party)
         links = self.links(step.party)
-        stores, foreign = self._stores.get(step.party, {}), step.party in self._foreign
-        view = Observation(step, (), policy, own, stores=stores, links=links, foreign=foreign)
+        came = _Incoming(self._stores.get(step.party, {}))
         if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
-            view = self._received(view, raw, own) if view.enabled else replace(view, stores={})
-            self._stores[step.party] = view.stores
-        view = replace(view, link=links.get(view.instance, NO_LINK))
-        view = replace(view, happenings=tuple(self._happenings(step, view.instance)))
+            came = _incoming(raw, came.stores, own) if enabled(policy) else _Incoming({})
+            self._stores[step.party] = came.stores
+        view = Observation(
+            step,
+            tuple(self._happenings(step, came.instance)),
+            policy,
+            own,
+            came.message,
+            came.is_fragment,
+            came.fragment,
+            came.stores,
+            came.header,
+            came.instance,
+            links.get(came.instance, NO_LINK),
+            links,
+            step.party in self._foreign,
+        )
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed
         return view
-
-    # What comes in
-
-    def _received(self, view: Observation, raw: bytes, own: int) -> Observation:
-        message = _parse(raw)
-        if message.kind in wire.FRAGMENTS:
-            reason, stores, whole = _take_fragment(message, view.stores, own)
-            view = replace(view, is_fragment=True, fragment=reason, stores=stores)
-            if whole is None:
-                return view
-            message = _parse(whole)
-            if message.kind in wire.FRAGMENTS:
-                return replace(view, fragment=RejectReason.NESTED_FRAGMENT)
-        header, instance = _judge_header(message, own)
-        stores = dict(view.stores)
-        if (
-            header in (RejectReason.BAD_ARMOUR, RejectReason.MALFORMED, RejectReason.UNKNOWN_VERSION)
-            or message.kind in TEXT
-        ):
-            stores = {}
-        elif header is None or header is RejectReason.UNKNOWN_TYPE:
-            stores.pop(instance, None)
-        return replace(view, message=message, header=header, instance=instance, stores=stores)
 
     # What a step leads to
 
@@ -206,6 +197,38 @@ class Reader(Remembering):
             state = MessageState.FINISHED if isinstance(event, PeerEndedSession) else MessageState.PLAINTEXT
             link = self.link(party, session_of(event))
             self._links[party, session_of(event)] = replace(link, state=state, ssid=b"")
+
+
+class _Incoming(NamedTuple):
+    """What a party has received. stores: the fragments it then keeps; the other fields as in Observation."""
+
+    stores: Mapping[int, wire.Assembly]
+    message: Message | None = None
+    is_fragment: bool = False
+    fragment: RejectReason | None = None
+    header: RejectReason | None = None
+    instance: int = 0
+
+
+def _incoming(raw: bytes, stores: Mapping[int, wire.Assembly], own: int) -> _Incoming:
+    message = _parse(raw)
+    is_fragment = message.kind in wire.FRAGMENTS
+    if is_fragment:
+        reason, stores, whole = _take_fragment(message, stores, own)
+        if whole is None:
+            return _Incoming(stores, None, is_fragment, reason)
+        message = _parse(whole)
+        if message.kind in wire.FRAGMENTS:
+            return _Incoming(stores, None, is_fragment, RejectReason.NESTED_FRAGMENT)
+    header, instance = _judge_header(message, own)
+    if (
+        header in (RejectReason.BAD_ARMOUR, RejectReason.MALFORMED, RejectReason.UNKNOWN_VERSION)
+        or message.kind in TEXT
+    ):
+        stores = {}
+    elif instance in stores and header in (None, RejectReason.UNKNOWN_TYPE):
+        stores = {tag: store for tag, store in stores.items() if tag != instance}
+    return _Incoming(stores, message, is_fragment, None, header, instance)
 
 
 def _ordered(events: Sequence[Event]) -> list[Event]:

@@ -7,11 +7,12 @@ another one found as well and keeps, and which keys are new to it. States themse
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -55,6 +56,18 @@ class Level:
     sizes: list[int] = field(default_factory=list)
 
 
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Within, Python does not look for cycles: it would walk through all states time and again, and they have none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Solo:
     """A search in this process, with the states that are to be expanded next."""
 
@@ -71,16 +84,17 @@ class Solo:
     def expand(self, *, last: bool, pulse: Pulse = lambda _: None) -> Level:
         """Make one more move in every state. last: no level follows, so the states that are new are only counted."""
         level, told, reached = Level(), time.monotonic(), {}
-        for state in self._states.values():
-            found = self._search.expand(state, self._seen)
-            level.keys += found.reached
-            level.steps += found.steps
-            level.found += map(_counterexample, found.broken)
-            if not last:
-                reached.update(found.reached)
-            if time.monotonic() - told >= _PULSE:
-                told = time.monotonic()
-                pulse(level.steps)
+        with _no_collector():
+            for state in self._states.values():
+                found = self._search.expand(state, self._seen)
+                level.keys += found.reached
+                level.steps += found.steps
+                level.found += map(_counterexample, found.broken)
+                if not last:
+                    reached.update(found.reached)
+                if time.monotonic() - told >= _PULSE:
+                    told = time.monotonic()
+                    pulse(level.steps)
         self._states = reached
         level.sizes = self._search.sizes
         return level

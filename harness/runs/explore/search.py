@@ -129,7 +129,6 @@ class Search:
     def expand(self, state: State, seen: set[Key]) -> Expansion:
         """Make every move in a state. seen: the keys of states that are not new; those of new ones are added."""
         found = Expansion()
-        self._go_to(state)
         for move, edge in self._moves(state):
             found.steps += 1
             if edge is not None and edge.judged and (edge.idle or edge.failure is not None):
