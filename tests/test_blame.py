@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs.blame import Blame, blames
-from otterproof.harness.runs.matrix import Cell, as_html, as_json
+from otterproof.harness.runs.cell import Cell
+from otterproof.harness.runs.matrix import as_html, as_json
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.testkit.scenario import load
@@ -60,6 +61,7 @@ def test_what_is_known_of_the_side_that_is_to_blame_is_accepted() -> None:
 
 def test_pages_and_json_tell_it() -> None:
     cells = [WRONG, cell("one", "reference"), cell("reference", "two", "smp.not-finished")]
-    (first,) = [one for one in as_json(cells, {})["cells"] if (one["left"], one["right"]) == ("one", "two")]
+    laid = blames(cells)
+    (first,) = [one for one in as_json(cells, {}, laid)["cells"] if (one["left"], one["right"]) == ("one", "two")]
     assert first["scenarios"][0]["blame"] == ["two"]
-    assert "laid at two" in as_html(cells, ["one", "two", "reference"], Path())
+    assert "laid at two" in as_html(cells, ["one", "two", "reference"], Path(), laid)

@@ -188,15 +188,34 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main(["check", "reference", *check, "--known", "none"]) == exits.CONFORMS
 
 
+def test_fixing_a_part_leaves_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(f"# Of mylib.\n{ENTRY}\n{ENTRY.replace('area.one', 'area.two[v3]')}")
+    run = [result("area.one[v3]", check="data.counter-0-accepted")]
+    assert fix(path, run, {"area.one[v2]", "area.two[v3]"}) == (1, 2)
+    entries = load(path, IDS, REQUIREMENTS)
+    assert [(entry.name, entry.check) for entry in entries] == [
+        ("area.two[v3]", "data.counter-not-higher"),
+        ("area.one[v2]", "data.counter-not-higher"),
+        ("area.one[v3]", "data.counter-0-accepted"),
+    ]
+    assert [entry.reason for entry in entries] == ["Counters."] * 3
+    assert path.read_text().startswith("# Of mylib.")
+    assert fix(path, [result("area.one[v3]", Verdict.PASS)], {"area.one[v2]", "area.two[v3]"}) == (1, 0)
+    assert [entry.name for entry in load(path, IDS, REQUIREMENTS)] == ["area.two[v3]", "area.one[v2]"]
+
+
+def test_fixing_a_part_names_no_version_that_was_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    fix(path, [result("area.one[v3]")], {"area.one[v2]"})
+    assert [entry.name for entry in load(path, IDS, REQUIREMENTS)] == ["area.one[v3]"]
+
+
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "reference", "--fix"]) == exits.USAGE
     assert "name it with --known FILE" in capsys.readouterr().err
     path = tmp_path / "known.toml"
     path.write_text("[[deviation]]\n")
-    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--only", "smp"]) == exits.USAGE
-    assert "leave --only and --without out" in capsys.readouterr().err
-    assert cli.main(["check", "reference", "--known", str(path), "--fix", "--without", "smp"]) == exits.USAGE
-    assert "leave --only and --without out" in capsys.readouterr().err
     assert cli.main(["check", "reference", "--known", str(path)]) == exits.USAGE
     assert "it has both scenario and requirement, or neither" in capsys.readouterr().err
 

@@ -45,11 +45,11 @@ def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
     assert cells[3].label == "v3 10/10"
     for result in cells[3].results:
         assert read_transcript(Path(result.transcripts[0])).verdict is Verdict.PASS
-    page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path)
+    page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path, {})
     assert page.count("transcript</a>") >= 19
     assert set(re.findall(r'<ul id="([^"]+)"', page)) == set(re.findall(r'href="#([^"]+)"', page)) != set()
     assert 'href="reference--independent/conformance.interop.smp_equal%5Bv3%5D.jsonl"' in page
-    content = matrix.as_json(list(cells.values()), {"libotr": "missing"})
+    content = matrix.as_json(list(cells.values()), {"libotr": "missing"}, {})
     assert [(cell["version"], cell["passed"], cell["total"]) for cell in content["cells"]] == [(2, 9, 9), (3, 10, 10)]
 
 
@@ -65,7 +65,7 @@ def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "independent", Deaf)
     cell = matrix.fill(WorkerContext(), matrix.Plan("independent", "reference", 3, b"s", None))
     assert 0 < cell.passed < len(cell.results)
-    page = matrix.as_html([cell], ["independent", "reference"], Path())
+    page = matrix.as_html([cell], ["independent", "reference"], Path(), {})
     assert '<td class="part">' in page
     assert "<pre>" in page
 

@@ -7,17 +7,13 @@ takes both of them to fail. Without the reference engine in the matrix nothing c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
-from typing import Protocol
 
 from otterproof.harness.runs import deviations
+from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.runner import BAD, Result
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.spec import requirements
-from otterproof.harness.testkit.scenario import scenarios
 
 #: The scenarios that the matrix is made of.
 CONVERSATIONS = "conformance.interop."
@@ -25,23 +21,20 @@ CONVERSATIONS = "conformance.interop."
 #: The engine that is taken to be right.
 REFERENCE = "reference"
 
+#: Gives the known deviations of a target.
+KnownOf = Callable[[str], Sequence[deviations.Deviation]]
 
-class CellLike(Protocol):
-    """What is needed of a cell of the matrix."""
 
-    @property
-    def left(self) -> str: ...
-    @property
-    def right(self) -> str: ...
-    @property
-    def results(self) -> Sequence[Result]: ...
+def shipped_for(target: str) -> Sequence[deviations.Deviation]:
+    """The known deviations that are shipped for a target. DeviationError."""
+    return deviations.of_several(target, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
     """At which sides a failure is laid, by the targets' names; () if that can't be told.
 
-    known: why it is accepted, "" if it is not: the shipped file of each side that is to blame knows of it.
+    known: why it is accepted, "" if it is not: the file of each side that is to blame knows of it.
     """
 
     sides: tuple[str, ...]
@@ -51,8 +44,8 @@ class Blame:
         return " and ".join(self.sides)
 
 
-def blames(cells: Sequence[CellLike]) -> Mapping[tuple[str, str, str], Blame]:
-    """For each failed scenario, as (left, right, scenario): who is to blame."""
+def blames(cells: Sequence[Cell], known: KnownOf = shipped_for) -> Mapping[tuple[str, str, str], Blame]:
+    """For each failed scenario, as (left, right, scenario): who is to blame. known: the entries for a target."""
     failed = {
         (cell.left, cell.right, result.scenario): result
         for cell in cells
@@ -65,7 +58,7 @@ def blames(cells: Sequence[CellLike]) -> Mapping[tuple[str, str, str], Blame]:
         for result in cell.results
         if result.verdict is not Verdict.INFRA
     }
-    return {key: _blame(key, result, failed, played) for key, result in failed.items()}
+    return {key: _blame(key, result, failed, played, known) for key, result in failed.items()}
 
 
 def _blame(
@@ -73,33 +66,24 @@ def _blame(
     result: Result,
     failed: Mapping[tuple[str, str, str], Result],
     played: set[tuple[str, str, str]],
+    known: KnownOf,
 ) -> Blame:
     left, right, scenario = key
     if REFERENCE in (left, right):
         side = right if left == REFERENCE else left
-        return Blame((side,), _reason(side, result))
+        return Blame((side,), _reason(known(side), result))
     with_reference = {left: (left, REFERENCE, scenario), right: (REFERENCE, right, scenario)}
     guilty = [name for name, cell in with_reference.items() if cell in failed]
     if not guilty and not all(cell in played for cell in with_reference.values()):
         return Blame(())
     sides = tuple(dict.fromkeys(guilty or (left, right)))
-    reasons = [_reason(name, failed[with_reference[name]]) for name in guilty]
+    reasons = [_reason(known(name), failed[with_reference[name]]) for name in guilty]
     return Blame(sides, "; ".join(dict.fromkeys(reasons)) if reasons and all(reasons) else "")
 
 
-def _reason(name: str, result: Result) -> str:
+def _reason(entries: Sequence[deviations.Deviation], result: Result) -> str:
     """Why this failure of a target with the reference engine is accepted; "" if it is not."""
-    own = next((entry.reason for entry in shipped(name) if entry.explains(result)), "")
+    own = next((entry.reason for entry in entries if entry.explains(result)), "")
     # On the right side it does what other conversations of the matrix have it do on the left side.
-    same = (entry for entry in shipped(name) if entry.check == result.check and entry.name.startswith(CONVERSATIONS))
+    same = (entry for entry in entries if entry.check == result.check and entry.name.startswith(CONVERSATIONS))
     return own or next((entry.reason for entry in same), "")
-
-
-@cache
-def shipped(target: str) -> tuple[deviations.Deviation, ...]:
-    """The known deviations that are shipped for a target. DeviationError."""
-    path = deviations.shipped(target)
-    if path is None:
-        return ()
-    names = [scenario.id for scenario in scenarios()]
-    return tuple(deviations.load(path, names, list(requirements.load().requirements), date.today()))

@@ -17,7 +17,7 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import InProcess, Target
 from otterproof.harness.targets.party import Party
-from otterproof.harness.targets.registry import EXEC, UnknownTarget, open_target
+from otterproof.harness.targets.registry import UnknownTarget, command_of, open_target
 from otterproof.implementations.contract import OtrError
 from otterproof.implementations.entropy import EntropyError
 
@@ -38,7 +38,7 @@ class Casting:
         """UsageError if one of these parties would be played by a command that only the file names."""
         for party in parties:
             name = self.name(header, party)
-            if name.startswith(EXEC) and not self.allow_exec and name not in (self.target, self.peer):
+            if command_of(name) and not self.allow_exec and name not in (self.target, self.peer):
                 option = "--target" if party == header.judged else "--peer"
                 raise UsageError(
                     f"the transcript asks to run a command as party {printable(party)}: {printable(name)}\n"
@@ -66,8 +66,10 @@ class Casting:
         except UnknownTarget as error:
             if name in (self.target, self.peer):
                 raise
+            option = "--target" if party == header.judged else "--peer"
             raise TranscriptError(
-                f"parties.{party}.target: {error}; name another one with --target or --peer"
+                f"parties.{party}.target: {error}; if it is the name of a driver of yours, give its command with "
+                f"{option} 'exec:COMMAND', or name another target"
             ) from None
 
 

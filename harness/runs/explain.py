@@ -13,7 +13,6 @@ from functools import cache
 
 from otterproof.harness.judges.oracles import ORACLES, descriptions
 from otterproof.harness.runs import deviations
-from otterproof.harness.runs.blame import shipped
 from otterproof.harness.runs.faults.trips import tripped_by_hint, tripped_checks, trips
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
@@ -212,5 +211,6 @@ def _requirement_line(name: str) -> str:
 
 def _wrong(fits: Callable[[deviations.Deviation], bool]) -> Mapping[str, str]:
     """The third-party targets that are known to get it wrong, each with the reasons."""
-    found = {name: dict.fromkeys(entry.reason for entry in shipped(name) if fits(entry)) for name in THIRD_PARTIES}
+    known = {name: deviations.of_several(name, ()) for name in THIRD_PARTIES}
+    found = {name: dict.fromkeys(entry.reason for entry in entries if fits(entry)) for name, entries in known.items()}
     return {name: " ".join(reasons) for name, reasons in found.items() if reasons}

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from otterproof.harness.runs.blame import Blame, blames
+from otterproof.harness.runs.blame import Blame
+from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import USUAL, Limits, TargetError
-from otterproof.harness.targets.registry import file_name, open_target
+from otterproof.harness.targets.registry import file_name, open_target, title
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 #: The scenarios of a cell: all that OTR is for, without those that are about endurance.
@@ -37,24 +38,6 @@ CONVERSATIONS = (
     "fragments_from_target",
     "fragments_to_target",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A pair of targets in a version, and the verdict of each scenario that both can take part in."""
-
-    left: str
-    right: str
-    version: int
-    results: tuple[Result, ...]
-
-    @property
-    def passed(self) -> int:
-        return sum(result.verdict is Verdict.PASS for result in self.results)
-
-    @property
-    def label(self) -> str:
-        return f"v{self.version} {self.passed}/{len(self.results)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +80,13 @@ def fill(worker: WorkerContext, plan: Plan) -> Cell:
         for scenario in _conversations(plan.version)
         if scenario.needs <= left.capabilities and scenario.peer_needs <= right.capabilities
     )
-    return Cell(plan.left, plan.right, plan.version, results)
+    return Cell(title(plan.left), title(plan.right), plan.version, results)
 
 
 def _lost(plan: Plan, why: str) -> Cell:
     """The cell of a plan whose worker died: nothing is known of its conversations."""
     results = (Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0) for one in _conversations(plan.version))
-    return Cell(plan.left, plan.right, plan.version, tuple(results))
+    return Cell(title(plan.left), title(plan.right), plan.version, tuple(results))
 
 
 def fill_all(planned: Sequence[Plan], processes: int, limits: Limits = USUAL) -> Iterator[Cell]:
@@ -127,9 +110,12 @@ def available(names: Sequence[str], limits: Limits = USUAL) -> tuple[dict[str, f
     return found, missing
 
 
-def as_json(cells: Sequence[Cell], missing: dict[str, str]) -> dict[str, Any]:
+#: Who is to blame for each failure. [otterproof.harness.runs.blame.blames]
+Laid = Mapping[tuple[str, str, str], Blame]
+
+
+def as_json(cells: Sequence[Cell], missing: Mapping[str, str], laid: Laid) -> dict[str, Any]:
     """The whole matrix as plain JSON values."""
-    laid = blames(cells)
     return {
         "cells": [
             {
@@ -147,7 +133,7 @@ def as_json(cells: Sequence[Cell], missing: dict[str, str]) -> dict[str, Any]:
             }
             for cell in sorted(cells, key=lambda cell: (cell.left, cell.right, cell.version))
         ],
-        "missing": missing,
+        "missing": dict(missing),
     }
 
 
@@ -164,7 +150,7 @@ pre { white-space: pre-wrap; background: #f8f8f8; padding: .5rem; }
 """
 
 
-def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
+def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path, laid: Laid) -> str:
     """A page: the table, and below it each cell's scenarios with links to their transcripts, relative to `folder`."""
     by_pair: dict[tuple[str, str], list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.version):
@@ -175,7 +161,6 @@ def as_html(cells: Sequence[Cell], names: Sequence[str], folder: Path) -> str:
     )
     heads = "".join(f"<th>{_text(name)}</th>" for name in names)
     pairs = [(left, right) for left in names for right in names]
-    laid = blames(cells)
     sections = "".join(_section(cell, folder, laid) for pair in pairs for cell in by_pair.get(pair, []))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -206,7 +191,7 @@ def _text(text: str) -> str:
     return html.escape(printable(text, lines=True))
 
 
-def _section(cell: Cell, folder: Path, laid: Mapping[tuple[str, str, str], Blame]) -> str:
+def _section(cell: Cell, folder: Path, laid: Laid) -> str:
     items = []
     for result in cell.results:
         links = " ".join(

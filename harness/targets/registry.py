@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.errors import CommandError, UsageError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.targets.driver import (
     THIRD_PARTIES,
@@ -35,6 +35,35 @@ class UnknownTarget(CommandError, LookupError):
 #: A command line of the user's own that speaks the driver protocol.
 EXEC = "exec:"
 
+#: The same with a name of the user's: mylib=exec:COMMAND.
+_NAMED = re.compile(r"([a-z0-9][a-z0-9-]{0,39})=(exec:.*)", re.DOTALL)
+
+
+def title(target: str) -> str:
+    """What a target is called in reports, files and ids: the name that the user gave to a command, if there is one."""
+    named = _NAMED.fullmatch(target)
+    return named[1] if named else target
+
+
+def command_of(target: str) -> str | None:
+    """The command line that a target runs, in the form exec:COMMAND; None if it is a target of Otterproof's own."""
+    named = _NAMED.fullmatch(target)
+    command = named[2] if named else target
+    return command if command.startswith(EXEC) else None
+
+
+def with_name(target: str, name: str | None) -> str:
+    """A command under a name of the user's. UsageError if it can't have it."""
+    if name is None:
+        return target
+    if command_of(target) is None or title(target) != target:
+        raise UsageError(f"--name gives a name to a command, and {target} is none; leave --name out")
+    if name in (*ENGINES, *THIRD_PARTIES):
+        raise UsageError(f"--name {name}: there is a target of that name; choose another one")
+    if not _NAMED.fullmatch(f"{name}={target}"):
+        raise UsageError(f"--name {name}: a name has up to 40 small letters, digits and hyphens; choose another one")
+    return f"{name}={target}"
+
 
 def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -> Target:
     """The target of a name. UnknownTarget; TargetMissing when it can't be run here; TargetError when it misbehaves.
@@ -60,16 +89,16 @@ def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
     """A target behind the driver protocol; errors as those of `open_target`."""
     if name in THIRD_PARTIES:
         return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds, trace)
-    if name.startswith(EXEC):
+    if command := command_of(name):
         try:
-            return DriverTarget(name, _words(name.removeprefix(EXEC)), limits.seconds, trace)
+            return DriverTarget(title(name), _words(command.removeprefix(EXEC)), limits.seconds, trace)
         except (TargetCrash, TargetDesync, TargetHang) as error:
             error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
             raise
     known = ", ".join([*ENGINES, *THIRD_PARTIES])
     raise UnknownTarget(
-        f"no target {name!r:.200}; there are {known}, {EXEC}COMMAND for a driver of your own, and {PREFIX}NAME for an "
-        "engine with a fault (`otterproof faults` lists them)"
+        f"no target {name!r:.200}; there are {known}, {EXEC}COMMAND (or NAME={EXEC}COMMAND) for a driver of your own, "
+        f"and {PREFIX}NAME for an engine with a fault (`otterproof faults` lists them)"
     )
 
 
@@ -88,7 +117,8 @@ def file_name(target: str) -> str:
 
     Two targets never have the same one: where something is lost, a hash makes up for it.
     """
-    if re.fullmatch(r"[a-z0-9-]{1,20}(:[a-z0-9-]{1,80})?", target):
+    target = title(target)
+    if re.fullmatch(r"[a-z0-9-]{1,40}(:[a-z0-9-]{1,80})?", target):
         return target.replace(":", "-")
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", target)
     return f"{plain[:60]}-{hashlib.sha256(target.encode(errors='surrogatepass')).hexdigest()[:8]}"

@@ -15,6 +15,7 @@ from otterproof.harness.runs.fuzz.state import Finding
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import checks
 from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.registry import title
 from otterproof.harness.ui.screen import block, console, line, progress
 
 #: Lines that tell the progress of a campaign where there is no terminal.
@@ -26,15 +27,15 @@ def show_campaign(campaign: Campaign, examples: int, processes: int, max_time: f
 
     The exceptions are those of Campaign.run.
     """
-    title = f"fuzzing {printable(campaign.target)}"
+    doing = f"fuzzing {printable(title(campaign.target))}"
     with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()) as bar:
-        task = bar.add_task(title, total=examples)
+        task = bar.add_task(doing, total=examples)
         began, shown = campaign.done, 0
         try:
             with closing(campaign.run(examples, processes, max_time)) as run:
                 for new in run:
                     count, found = campaign.done - began, len(campaign.findings)
-                    bar.update(task, completed=count, description=f"{title}: {found} found")
+                    bar.update(task, completed=count, description=f"{doing}: {found} found")
                     for finding in new:
                         bar.console.print(line((finding.verdict.value, "red"), " ", _line(finding)))
                     if not bar.console.is_terminal and count * LINES // examples > shown:
@@ -59,7 +60,7 @@ def campaign_summary(campaign: Campaign) -> None:
     out = console()
     if campaign.findings:
         headings = ("check", "verdict", "programs", "moves", "confirmed", "rule")
-        table = Table(*headings, title=line(campaign.target))
+        table = Table(*headings, title=line(title(campaign.target)))
         for one in campaign.findings:
             moves = str(len(one.program.moves)) if one.test else "-"
             cells = (one.check, one.verdict.value, str(one.examples), moves, _again(one), _rule(one)[:200])
@@ -76,7 +77,7 @@ def campaign_summary(campaign: Campaign) -> None:
         found += f", {len(campaign.state.waiting)} failures of the last program not examined yet"
     if campaign.state.not_kept:
         found += f", {campaign.state.not_kept} more failures not kept (a campaign keeps {MOST} findings)"
-    out.print(line(f"{campaign.target}: {campaign.done} programs, {found}; {campaign.folder}"))
+    out.print(line(f"{title(campaign.target)}: {campaign.done} programs, {found}; {campaign.folder}"))
 
 
 def _again(finding: Finding) -> str:

@@ -64,6 +64,13 @@ def add_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_name(command: argparse.ArgumentParser) -> None:
+    """The option that gives a name to a command."""
+    command.add_argument(
+        "--name", help="name for a target exec:COMMAND, used in reports, files and ids (the same as NAME=exec:COMMAND)"
+    )
+
+
 def check_folder(folder: Path, option: str) -> None:
     """UsageError if files can't be written to a folder, which need not be there yet; it is not left behind."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
-from otterproof.harness.runs.matrix import Cell
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs import deviations, matrix
+from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import Failure
@@ -94,11 +95,11 @@ class Page(HTMLParser):
 
 def check_page(names: list[str], results: tuple[Result, ...], folder: Path) -> str:
     """The text of a page of the matrix, which has the elements of one with harmless text."""
-    cells = [matrix.Cell(left, names[-1], 3, results) for left in names]
-    harmless = [matrix.Cell(left, "b", 3, (result_with("x", folder),)) for left in ("a", "b")]
-    page = Page(matrix.as_html(cells, names, folder).encode().decode())
-    assert page.elements <= Page(matrix.as_html(harmless, ["a", "b"], folder)).elements
-    json.loads(json.dumps(matrix.as_json(cells, dict.fromkeys(names, names[0]))))
+    cells = [Cell(left, names[-1], 3, results) for left in names]
+    harmless = [Cell(left, "b", 3, (result_with("x", folder),)) for left in ("a", "b")]
+    page = Page(matrix.as_html(cells, names, folder, {}).encode().decode())
+    assert page.elements <= Page(matrix.as_html(harmless, ["a", "b"], folder, {})).elements
+    json.loads(json.dumps(matrix.as_json(cells, dict.fromkeys(names, names[0]), {})))
     return page.shown
 
 
@@ -188,7 +189,7 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
     program = Program(Setup(), ())
     finding = Finding(text, FindingStage.CONFIRMED, text, Verdict.FAIL, text, text, False, 1, program)
     campaign.state = State(findings=(finding,))
-    cell = matrix.Cell(text, text, 3, (result,))
+    cell = Cell(text, text, 3, (result,))
     with screen(monkeypatch, tty) as shown:
         report.collect(iter([result]), 1, text)
         report.summary([result, known], [SCENARIO], text, 0.0, deviations.Known([entry]).stale([known]))

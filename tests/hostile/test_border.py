@@ -166,9 +166,9 @@ def test_matrix(hostile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     with WorkerContext() as worker:
         cells = [matrix.fill(worker, matrix.Plan(left, right, 3, b"", tmp_path)) for left, right in pairs]
     assert [one.verdict for cell in cells for one in cell.results] == [Verdict.DESYNC] * 2
-    page = matrix.as_html(cells, [hostile, "reference"], tmp_path)
+    page = matrix.as_html(cells, [hostile, "reference"], tmp_path, {})
     assert page.encode().count(b"not valid Unicode") == 2
-    json.dumps(matrix.as_json(cells, {}))
+    json.dumps(matrix.as_json(cells, {}, {}))
 
 
 def test_a_seed_that_is_not_unicode(capsys: pytest.CaptureFixture[str]) -> None:

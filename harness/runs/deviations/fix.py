@@ -24,22 +24,28 @@ from otterproof.harness.support.outputs import write_whole
 NOT_LOOKED_AT = "Not looked at yet."
 
 
-def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
-    """Make a file fit a whole run's results; how many entries were taken out, and how many put in.
+def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> tuple[int, int]:
+    """Make a file fit a run's results; how many entries were taken out, and how many put in.
 
-    Entries that can't be read, are unknown or there twice go; an entry for several versions that fits in some of them
-    only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the
-    file is not TOML, InputError when it can't be read.
+    others: the scenarios that were not run; what the file says of them stays. Entries that
+    can't be read, are unknown or there twice go; an entry for several versions that fits in some of them only is
+    replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the file is
+    not TOML, InputError when it can't be read.
     """
     document = _document(path) if path.exists() else tomlkit.document()
     old = document.get("deviation", tomlkit.aot())
     tables = list(old) if isinstance(old, AoT) else []
     kept: list[Table] = []
+    narrowed: list[Table] = []  # for the versions of a scenario that were not run, where it has changed in another
     explained: set[str] = set()
     seen: set[tuple[str, str]] = set()
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
+        if others and (entry is None or entry.about != "scenario" or not any(map(entry.covers, results))):
+            kept.append(table)
+            continue
         if entry is None or Known([entry]).stale(results):
+            narrowed += [_renamed(table, name) for name in others if entry is not None and _base(name) == entry.name]
             continue
         if (entry.name, entry.check) in seen or (not entry.flaky and entry.name in {name for name, _ in seen}):
             continue
@@ -56,7 +62,7 @@ def fix(path: Path, results: Sequence[Result]) -> tuple[int, int]:
         reasons.setdefault(name, reason)
     failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
     flaky = {_base(str(table.get("scenario", ""))) for table in kept if table.get("flaky") is True}
-    new = [_table(name, result, reasons, flaky) for name, result in _groups(failed, results)]
+    new = narrowed + [_table(name, result, reasons, flaky) for name, result in _groups(failed, results, others)]
     if new or len(kept) < len(tables) or not path.exists():
         entries = tomlkit.aot()
         for table in [*kept, *new]:
@@ -78,7 +84,7 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
         raise DeviationError([f"{path} can't be rewritten: {error}; correct it by hand"]) from error
 
 
-def _groups(failed: Sequence[Result], results: Sequence[Result]) -> list[tuple[str, Result]]:
+def _groups(failed: Sequence[Result], results: Sequence[Result], others: Collection[str]) -> list[tuple[str, Result]]:
     """Names for new entries, each with a result that it explains: one for all versions where they all fail alike."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in sorted(failed, key=lambda result: result.scenario):
@@ -86,8 +92,17 @@ def _groups(failed: Sequence[Result], results: Sequence[Result]) -> list[tuple[s
     named: list[tuple[str, Result]] = []
     for (base, _), alike in groups.items():
         asked = [one for one in results if _base(one.scenario) == base and one.verdict is not Verdict.UNSUPPORTED]
-        named += [(base, alike[0])] if len(alike) == len(asked) else [(one.scenario, one) for one in alike]
+        all_alike = len(alike) == len(asked) and base not in map(_base, others)
+        named += [(base, alike[0])] if all_alike else [(one.scenario, one) for one in alike]
     return named
+
+
+def _renamed(table: Table, name: str) -> Table:
+    """The same entry for another scenario."""
+    copy = tomlkit.table()
+    for key, value in table.items():
+        copy[key] = name if key == "scenario" else value
+    return copy
 
 
 def _base(scenario: str) -> str:

@@ -28,7 +28,7 @@ from otterproof.harness.runs.fuzz.workers import DIED, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import open_target
+from otterproof.harness.targets.registry import command_of, open_target, title
 
 #: How often a shrunk failure is run again before it is called confirmed.
 CONFIRM = 3
@@ -114,7 +114,7 @@ class Campaign:
         return replace(self.state, findings=tuple(findings))
 
     def _save(self) -> None:
-        write_here(self.folder / STATE, as_json(self.state, self.target, self.version, self.seed))
+        write_here(self.folder / STATE, as_json(self.state, title(self.target), self.version, self.seed))
         self._saved = self.clock()
 
     def _note(self, state: State) -> None:
@@ -219,8 +219,9 @@ class Campaign:
         if first is None:
             finding = replace(finding, stage=FindingStage.UNCONFIRMED)
         else:
-            origin = f"Found by `otterproof fuzz` in {self.target} {self.version}, seed {self.seed!r}."
-            write_here(self.folder / test_name(finding.name), as_test(finding.name, small, first, origin))
+            origin = f"Found by `otterproof fuzz` in {title(self.target)} {self.version}, seed {self.seed!r}."
+            test = as_test(finding.name, small, first, origin, command_of(self.target))
+            write_here(self.folder / test_name(finding.name), test)
             finding = replace(finding, stage=FindingStage.CONFIRMED, confirmed=confirmed, detail=first.detail)
         self._keep(finding)
         return finding
@@ -239,6 +240,6 @@ def opened(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
     InputError, OutputError.
     """
     with locked(folder):
-        state = read_state(folder, target, seed)
+        state = read_state(folder, title(target), seed)
         clean(folder, state)
         yield Campaign(target, seed, folder, state)

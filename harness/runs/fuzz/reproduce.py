@@ -66,10 +66,13 @@ def run_and_write(path: Path, program: Program) -> Failure | None:
     return failure
 
 
-def as_test(name: str, program: Program, failure: Failure, found: str) -> str:
-    """A file for pytest, which needs an installed otterproof and nothing else. found: where it comes from."""
+def as_test(name: str, program: Program, failure: Failure, found: str, command: str | None = None) -> str:
+    """A file for pytest, which needs an installed otterproof and nothing else.
+
+    found: where it comes from. command: the command that the target is, exec:COMMAND, if it is one.
+    """
     setup = program.setup
-    target = setup.target.name if setup.target is not None else PEER
+    target = command or (setup.target.name if setup.target is not None else PEER)
     source = Source(case_source(setup, f"target={target!r}, role={setup.role!r}"), program.moves)
     words = docstring(f"{found} Fails for as long as the target does this:\n\n{failure.detail}")
     return f"{words}\n\n{source.imports()}\n\ndef test_{name.replace('-', '_')}() -> None:\n{source.body('    ')}"

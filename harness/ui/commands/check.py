@@ -19,18 +19,17 @@ from otterproof.harness.runs import deviations
 from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import Job, Result, counts, judge
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.spec import requirements
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.driver.process import TIME_LIMIT
-from otterproof.harness.targets.registry import open_target
+from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.messages import complain, say
-from otterproof.harness.ui.options import add_timeout, check_file, from_zero, positive, seconds
+from otterproof.harness.ui.options import add_name, add_timeout, check_file, from_zero, positive, seconds
 from otterproof.harness.ui.progress import Ending
 
 #: The seed unless another is given.
@@ -58,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
+    add_name(parser)
     add_timeout(parser)
     parser.add_argument(
         "--give-up-after",
@@ -99,14 +99,16 @@ def run(options: argparse.Namespace) -> int:
     limits = Limits(options.timeout, options.give_up_after)
     if options.trace:
         check_file(options.trace, "--trace")
-    probe = open_target(options.target, limits, TraceFile(options.trace, begin=True) if options.trace else None)
+    target = with_name(options.target, options.name)
+    called = title(target)
+    probe = open_target(target, limits, TraceFile(options.trace, begin=True) if options.trace else None)
     version, capabilities = probe.version, probe.capabilities
     probe.close()
     if options.trace and not isinstance(probe, DriverTarget):
-        raise UsageError(f"{options.target} has no driver whose lines --trace could write; leave --trace out")
+        raise UsageError(f"{called} has no driver whose lines --trace could write; leave --trace out")
     chosen = _chosen(options, capabilities)
     file = _known_file(options)
-    known = deviations.Known(_entries(file) if file and not options.fix else ())
+    known = deviations.Known(deviations.entries_of(file) if not options.fix else ())
     if options.json:
         check_file(options.json, "--json")
     seed = options.seed.encode(errors="surrogatepass")
@@ -116,29 +118,30 @@ def run(options: argparse.Namespace) -> int:
     def in_time() -> bool:
         return options.max_time is None or time.monotonic() - began < options.max_time
 
-    with run_folder(options.transcripts, options.target, date.today()) as folder:
-        job = Job(options.target, seed, folder, options.transcripts is not None, limits, options.trace)
+    with run_folder(options.transcripts, target, date.today()) as folder:
+        job = Job(target, seed, folder, options.transcripts is not None, limits, options.trace)
         most = 1 if options.fail_fast else options.max_failures
         with closing(judge(job, chosen, min(options.jobs, len(chosen)), in_time)) as judging:
             stream = known.mark(judging)
-            results, ending = report.collect(stream, len(chosen), options.target, _enough(most, least))
+            results, ending = report.collect(stream, len(chosen), called, _enough(most, least))
     if ending is Ending.COMPLETE and len(results) < len(chosen):
         ending = Ending.OUT_OF_TIME
     if options.fix and file and ending is Ending.COMPLETE:
-        removed, added = deviations.fix(file, results)
+        removed, added = deviations.fix(file, results, _not_run(results) if options.only or options.without else ())
         complain(f"{file}: {removed} entries taken out, {added} put in")
-        known = deviations.Known(_entries(file))
+        deviations.entries_of.cache_clear()
+        known = deviations.Known(deviations.entries_of(file))
         results = list(known.mark(results))
     stale = known.stale(results) if ending is Ending.COMPLETE else []
     failure: OutputError | None = None
     if options.json:
-        content = report.as_json(results, options.target, version, options.seed, stale, chosen)
+        content = report.as_json(results, called, version, options.seed, stale, chosen)
         try:
             write_whole(options.json, json.dumps(content, indent=1) + "\n")
         except OutputError as error:
             failure = error  # the summary is worth all the more
     shown = report.Options(_command(options), options.verbose, least)
-    report.summary(results, chosen, options.target, time.monotonic() - began, stale, ending, shown)
+    report.summary(results, chosen, called, time.monotonic() - began, stale, ending, shown)
     if any(result.transcripts for result in results):
         say(f"transcripts: {folder}")
     if failure is not None:
@@ -161,6 +164,8 @@ def _enough(most: int | None, least: Level) -> Callable[[Result], bool]:
 def _command(options: argparse.Namespace) -> list[str]:
     """The words that judge the same target in the same way; a user adds a scenario to them."""
     words = ["otterproof", "check", options.target]
+    if options.name:
+        words += ["--name", options.name]
     if options.seed != DEFAULT_SEED:
         words += ["--seed", options.seed]
     if options.known:
@@ -198,18 +203,14 @@ def _chosen(options: argparse.Namespace, capabilities: frozenset[str]) -> list[S
     return chosen
 
 
+def _not_run(results: Sequence[Result]) -> set[str]:
+    """The scenarios of the suite without those that have a result."""
+    return {scenario.id for scenario in scenarios()} - {result.scenario for result in results}
+
+
 def _known_file(options: argparse.Namespace) -> Path | None:
     """The file of known deviations that counts; None if there is none."""
-    file: Path | None = options.known or deviations.shipped(options.target)
-    if options.known == Path("none"):
-        file = None
+    file = deviations.file_for(title(with_name(options.target, options.name)), options.known)
     if options.fix and file is None:
         raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
-    if options.fix and (options.only or options.without):
-        raise UsageError("--fix needs the results of all scenarios; leave --only and --without out")
     return file
-
-
-def _entries(file: Path) -> list[deviations.Deviation]:
-    names = [scenario.id for scenario in scenarios()]
-    return deviations.load(file, names, list(requirements.load().requirements), date.today())

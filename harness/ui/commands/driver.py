@@ -9,7 +9,7 @@ from otterproof.harness.runs.driver_lint import lint
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, THIRD_PARTIES, DriverTarget, Limits
-from otterproof.harness.targets.registry import EXEC, open_target
+from otterproof.harness.targets.registry import EXEC, command_of, open_target
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.options import add_timeout
 from otterproof.harness.ui.screen import console, line
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Hold the conversation; the exit code. UsageError, TargetError."""
     command: str = options.command
-    name = command if command in THIRD_PARTIES or command.startswith(EXEC) else f"{EXEC}{command}"
+    name = command if command in THIRD_PARTIES or command_of(command) else f"{EXEC}{command}"
     target = open_target(name, Limits(options.timeout, GIVE_UP_AFTER))
     if not isinstance(target, DriverTarget):
         raise UsageError(f"{command} is no driver; give the command line of one")

@@ -12,10 +12,10 @@ from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.targets.registry import file_name
+from otterproof.harness.targets.registry import file_name, with_name
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.options import add_timeout, positive, seconds
+from otterproof.harness.ui.options import add_name, add_timeout, positive, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
+    add_name(parser)
     add_timeout(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = options.out or Path("otterproof-fuzz") / file_name(options.target)
-    with opened(options.target, options.seed, folder) as campaign:
+    target = with_name(options.target, options.name)
+    folder = options.out or Path("otterproof-fuzz") / file_name(target)
+    with opened(target, options.seed, folder) as campaign:
         campaign.limits = Limits(options.timeout)
         if campaign.done:
             complain(f"going on after {campaign.done} programs in {folder}")

@@ -7,13 +7,14 @@ import json
 import os
 from pathlib import Path
 
-from otterproof.harness.runs import matrix
+from otterproof.harness.runs import deviations, matrix
 from otterproof.harness.runs.blame import blames
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, THIRD_PARTIES, Limits
 from otterproof.harness.targets.engines import ENGINES
+from otterproof.harness.targets.registry import title
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
@@ -34,6 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
+    parser.add_argument(
+        "--known",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="known deviations of the target that has FILE's name, or 'none'; may be given several times (default: the "
+        "shipped files)",
+    )
     add_timeout(parser)
 
 
@@ -41,25 +51,28 @@ def run(options: argparse.Namespace) -> int:
     load()
     check_folder(options.out, "--out")
     limits = Limits(options.timeout, GIVE_UP_AFTER)
+    for file in options.known:
+        deviations.entries_of(deviations.file_for("", file))
     found, missing = matrix.available(options.targets or [*ENGINES, *THIRD_PARTIES], limits)
     for name, why in missing.items():
-        complain(f"{name} is left out: {why}")
+        complain(f"{title(name)} is left out: {why}")
     if not found or (options.targets and missing):
         return NOT_RUN
-    names = list(found)
-    planned = matrix.plans(names, found, options.seed.encode(errors="surrogatepass"), options.out)
+    names = [title(name) for name in found]
+    planned = matrix.plans(list(found), found, options.seed.encode(errors="surrogatepass"), options.out)
     cells, ending = report.collect_cells(
         matrix.fill_all(planned, min(options.jobs, len(planned)), limits), len(planned)
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, missing), indent=1) + "\n")
-    write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out))
+    laid = blames(cells, lambda target: deviations.of_several(target, options.known))
+    left_out = {title(name): why for name, why in missing.items()}
+    write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, left_out, laid), indent=1) + "\n")
+    write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out, laid))
     report.matrix(cells, names)
     say(f"{options.out / 'matrix.html'} has every conversation with its transcript")
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
     results = [result for cell in cells for result in cell.results]
-    laid = blames(cells)
     for (left, right, scenario), blame in sorted(laid.items()):
         if not blame.known:
             whose = (

@@ -11,7 +11,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import ENGINES
-from otterproof.harness.targets.registry import open_target
+from otterproof.harness.targets.registry import open_target, with_name
 from otterproof.harness.ui.messages import complain, fail, say
 from otterproof.harness.ui.options import add_timeout, check_folder, positive
 from otterproof.harness.vectorgen import consumers
@@ -152,7 +152,7 @@ def _verify(options: argparse.Namespace) -> int:
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
-        target = open_target(options.target, Limits(options.timeout))
+        target = open_target(with_name(options.target, options.name), Limits(options.timeout))
         try:
             reports.append(verify_target(files, target))
         finally:
