@@ -7,21 +7,20 @@ that is a known deviation of the target (the file shipped for it, or --known FIL
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
-from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.deviations import Deviation, Known, shipped
-from otterproof.harness.runs.deviations import load as load_deviations
-from otterproof.harness.runs.runner import run
+from otterproof.harness.runs.deviations import Deviation, Known, entries_of, file_for
+from otterproof.harness.runs.failure import lines_of
+from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.spec.requirements import load as load_requirements
 from otterproof.harness.targets.driver import TargetMissing
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import open_target
+from otterproof.harness.targets.registry import open_target, title
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 load()
@@ -32,9 +31,7 @@ ENGINES = ("reference", "independent")
 @cache
 def known(target: str, path: Path | None) -> Known:
     """The known deviations of a target."""
-    file = path or shipped(target)
-    ids = [scenario.id for scenario in scenarios()]
-    return Known(load_deviations(file, ids, list(load_requirements().requirements), date.today()) if file else ())
+    return Known(entries_of(file_for(title(target), path)))
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +89,16 @@ def test_scenario(
     if result.verdict is Verdict.UNSUPPORTED:
         pytest.skip(result.detail)
     if result.verdict is not Verdict.PASS:
-        transcripts = "\n".join(f"transcript: {path}" for path in result.transcripts)
-        why = f"{result.verdict.value} {result.check}: {scenario.summary}\n{result.detail}\n{transcripts}"
-        pytest.fail(why, pytrace=False)
+        pytest.fail("\n".join(text_of(result)), pytrace=False)
+
+
+def text_of(result: Result) -> Iterator[str]:
+    """What pytest shows of a failure: its record, and the commands to go on with."""
+    yield f"{result.verdict.value} {result.check or result.scenario}"
+    yield from lines_of(result.failure) if result.failure is not None else [result.detail]
+    yield from (f"  replay    otterproof replay {shlex.quote(path)}" for path in result.transcripts)
+    if result.check:
+        yield f"  explain   otterproof explain {result.check}"
 
 
 @pytest.mark.slow

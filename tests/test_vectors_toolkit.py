@@ -102,14 +102,14 @@ DATA = "data_messages.v3-open.reveals-2"
         ("session_keys.pairs.random-1-a", key("receiving_mac"), "receiving_mac"),
         ("session_keys.pairs.random-1-a", expects(our_public="5"), "our_public"),
         ("session_keys.pairs.random-0-a", expects(high_end=True), "high_end"),
-        (DATA, rebuilt("ctr", bytes(7) + b"\2"), "it finds it invalid"),
-        (DATA, rebuilt("mac", bytes(20)), "it finds it invalid"),
+        (DATA, rebuilt("ctr", bytes(7) + b"\2"), "got it is refused"),
+        (DATA, rebuilt("mac", bytes(20)), "got it is refused"),
         (DATA, rebuilt("old_mac_keys", bytes(20)), "old_mac_keys"),
         (DATA, expects(plaintext="hallo"), "plaintext"),
         (DATA, expects(recipient_keyid=2), "recipient_keyid"),
         (DATA, expects(next_dh="9"), "next_dh"),
         (DATA, expects(ctr="00" * 8), "ctr"),
-        ("data_messages.v2-open.mac-zeros", claims_valid, "it finds it invalid"),
+        ("data_messages.v2-open.mac-zeros", claims_valid, "got it is refused"),
         (
             "conversations.v3-alice-asks-alice.whole",
             in_play(lambda message: wire.build(wire.parse(message).with_value("flags", 1))),
@@ -120,7 +120,7 @@ DATA = "data_messages.v3-open.reveals-2"
 def test_a_seeded_mistake_is_told_by_the_toolkit(case: str, change: Change, what: str) -> None:
     report = verify_toolkit([changed(case.partition(".")[0], case, change)])
     assert list(report.failures) == [case]
-    assert what in report.failures[case]
+    assert what in str(report.failures[case])
 
 
 def test_the_toolkit_and_the_codec_must_read_messages_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +131,9 @@ def test_the_toolkit_and_the_codec_must_read_messages_alike(monkeypatch: pytest.
     monkeypatch.setattr(
         Toolkit, "_read", lambda self, message: (real(self, message)[0], {**real(self, message)[1], "D-H Key": "03"})
     )
-    assert "has '03' as its 'D-H Key'" in verify_toolkit(files).failures["dh_key.v3.limit-2"]
+    assert "D-H Key for otr_parse: expected" in str(verify_toolkit(files).failures["dh_key.v3.limit-2"])
     monkeypatch.setattr(Toolkit, "_read", lambda self, message: ("Invalid D-H Key Message", {}))
-    assert "is read by otr_parse as 'Invalid" in verify_toolkit(files).failures["dh_key.v3.limit-2"]
+    assert "got Invalid" in str(verify_toolkit(files).failures["dh_key.v3.limit-2"])
 
 
 def test_missing_programs_are_named_with_what_installs_them(

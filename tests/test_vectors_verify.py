@@ -23,6 +23,7 @@ from otterproof.harness.vectorgen.generate import make, stale, subject
 from otterproof.harness.vectorgen.notes import NOTES
 from otterproof.harness.vectorgen.play_builder import ClaimError, gives
 from otterproof.harness.vectorgen.verify import Report, verify, verify_target
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.implementations.reference import ReferenceEngine
 from otterproof.vectors import VectorFile, load, parse, render
 
@@ -273,6 +274,6 @@ def test_two_readings_at_once_are_a_failure() -> None:
     report = Report("somebody", "target")
     cases = [case for _, case in load("queries") if "QUERY-CLOSING:required" in case.outcomes][:2]
     for case, option in zip(cases, ("required", "optional"), strict=True):
-        problems = {reading: "" if reading.endswith(option) else "differs" for reading in case.outcomes}
+        problems = {reading: None if reading.endswith(option) else Wrong("it differs") for reading in case.outcomes}
         report.judge("queries", case, problems)
     assert list(report.failures) == ["reading QUERY-CLOSING"]

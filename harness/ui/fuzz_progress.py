@@ -10,10 +10,12 @@ from contextlib import closing
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, Campaign
 from otterproof.harness.runs.fuzz.state import Finding
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import checks
+from otterproof.harness.spec.checks import level_of
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.registry import title
 from otterproof.harness.ui.screen import block, console, line, progress
@@ -55,22 +57,25 @@ def _rule(finding: Finding) -> str:
     return checks.rule(finding.check) or finding.detail.partition("\n")[0]
 
 
-def campaign_summary(campaign: Campaign) -> None:
-    """Print what was found, with the files that have it."""
+def campaign_summary(campaign: Campaign, known: Known) -> None:
+    """Print what was found, with the files that have it. known: what is said of the target."""
     out = console()
     if campaign.findings:
-        headings = ("check", "verdict", "programs", "moves", "confirmed", "rule")
+        headings = ("check", "verdict", "level", "programs", "moves", "confirmed", "rule")
         table = Table(*headings, title=line(title(campaign.target)))
         for one in campaign.findings:
             moves = str(len(one.program.moves)) if one.test else "-"
-            cells = (one.check, one.verdict.value, str(one.examples), moves, _again(one), _rule(one)[:200])
+            level = "known" if known.reason_of(one.check) else level_of(one.check).value
+            cells = (one.check, one.verdict.value, level, str(one.examples), moves, _again(one), _rule(one)[:200])
             table.add_row(*map(line, cells))
         out.print(table)
         for one in campaign.findings:
             files = " ".join(str(campaign.folder / file) for file in (one.transcript, one.test) if file)
             out.print()
             out.print(line((one.check, "red")))
-            out.print(block(one.detail[:600]))
+            out.print(block(one.detail))
+            if reason := known.reason_of(one.check):
+                out.print(line("  known: ", reason))
             out.print(line("  ", files), soft_wrap=True)
     found = f"{len(campaign.findings)} found" if campaign.findings else "nothing found"
     if campaign.state.waiting:

@@ -22,6 +22,7 @@ from otterproof.harness.vectorgen.client_session import PEER_TAG, ClientSession,
 from otterproof.harness.vectorgen.kinds import AUTHORS
 from otterproof.harness.vectorgen.notes import NOTES
 from otterproof.harness.vectorgen.play_builder import Act, Plays, nothing
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.harness.wire import FieldError
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.vectors import Fields, Group, Outcome
@@ -190,11 +191,12 @@ def probe(target: Target, kind: str, sink: Sink) -> None:
     AUTHORS[kind](Probe(kind, target, sink))
 
 
-def fits(found: Answer, outcome: Outcome, play: bool) -> str:
-    """In what a target's answer is not an outcome; "" if it is. Of a play, what is sent and shown is compared."""
+def fits(found: Answer, outcome: Outcome, play: bool) -> Wrong | None:
+    """In what a target's answer is not an outcome; None if it is. Of a play, what is sent and shown is compared."""
     if not play and found.valid != outcome.valid:
-        return f"it finds it {'valid' if found.valid else 'invalid'}, and it is {'valid' if outcome.valid else 'not'}"
+        words = {True: "it is accepted", False: "it is refused"}
+        return Wrong("validity", words[outcome.valid], words[found.valid])
     for name, right in outcome.expect.items():
         if name in found.expect and found.expect[name] != right:
-            return f"{name}: {found.expect[name]!r:.120}, and must be {right!r:.120}"
-    return ""
+            return Wrong.value(name, right, found.expect[name])
+    return None

@@ -14,6 +14,7 @@ from otterproof.harness import wire
 from otterproof.harness.targets.party import state_of
 from otterproof.harness.vectorgen.answers import private_key
 from otterproof.harness.vectorgen.client_session import reaction, seen, state
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.harness.wire import ENCODED, Kind, crypto
 from otterproof.implementations.actions import args_from_json, perform
 from otterproof.implementations.contract import Event, PartyConfig
@@ -21,8 +22,8 @@ from otterproof.implementations.entropy import Tape, TapeEntropy
 from otterproof.implementations.jsonform import event_from_json, policy_from_json
 from otterproof.vectors import Case, Fields, Group
 
-#: What is wrong with a case by reading; one empty string and nothing is wrong in that reading.
-Problems = Mapping[str, str]
+#: What is wrong with a case by reading; None for a reading in which nothing is.
+Problems = Mapping[str, Wrong | None]
 
 StepFields = Mapping[str, Any]
 
@@ -56,8 +57,8 @@ def tape_of(group: Fields) -> Tape:
     return {(label, int(index)): group.table("entropy")[f"{label} {index}"] for label, _, index in named}
 
 
-def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[str, tuple[Event, ...]]:
-    """Make steps; the first difference ("" if there is none), and the events of the last step."""
+def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[Wrong | None, tuple[Event, ...]]:
+    """Make steps; the first difference, and the events of the last step."""
     events: tuple[Event, ...] = ()
     for number, step in enumerate(steps, 1):
         if "time" in step:
@@ -67,18 +68,19 @@ def run(party: Replayer, steps: Sequence[StepFields]) -> tuple[str, tuple[Event,
         expected = tuple(event_from_json(event) for event in step["events"])
         if events != expected:
             at = next((n for n, pair in enumerate(zip(events, expected, strict=False)) if pair[0] != pair[1]), None)
+            here = f"step {number} ({step['action']})"
             if at is None:
-                return f"step {number} ({step['action']}) gives {len(events)} events, not {len(expected)}", events
-            return f"step {number} ({step['action']}) gives {events[at]!r:.200}, not {expected[at]!r:.200}", events
-    return "", events
+                return Wrong("the events", f"{len(expected)}", f"{len(events)}", here), events
+            return Wrong.value(f"event {at}", expected[at], events[at]).at(here), events
+    return None, events
 
 
 def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
     """A checker for plays. Engines reach the state of a group once; others do so for each case."""
-    reached: dict[str, tuple[Replayer, object, str]] = {}
+    reached: dict[str, tuple[Replayer, object, Wrong | None]] = {}
 
-    def start(group: Group) -> tuple[Replayer, str]:
-        party, moment, problem = reached.get(group.id, (None, None, ""))
+    def start(group: Group) -> tuple[Replayer, Wrong | None]:
+        party, moment, problem = reached.get(group.id, (None, None, None))
         if party is not None:
             party.restore(moment)  # type: ignore[attr-defined]
             return party, problem
@@ -92,12 +94,12 @@ def play_again(make: Maker) -> Callable[[Group, Case], Problems]:
     def ask(group: Group, case: Case) -> Problems:
         first = next(iter(case.outcomes))
         party, problem = start(group)
-        return {first: f"in the prefix, {problem}" if problem else _judge(party, group, case)}
+        return {first: problem.at("the prefix") if problem else _judge(party, group, case)}
 
     return ask
 
 
-def _judge(party: Replayer, group: Group, case: Case) -> str:
+def _judge(party: Replayer, group: Group, case: Case) -> Wrong | None:
     outcome = case.outcome()
     before = state_of(party)
     problem, events = run(party, case.fields.items_of("steps"))
@@ -110,14 +112,14 @@ def _judge(party: Replayer, group: Group, case: Case) -> str:
         found["state"] = state(after)
     for name, right in outcome.expect.items():
         if name in found and found[name] != right:
-            return f"{name} is {found[name]!r:.200}, and must be {right!r:.200}"
+            return Wrong.value(name, right, found[name])
     told = reaction(events)[0]
     if told and outcome.reaction not in (told, "accepted"):
-        return f"the reaction is {told}, and must be {outcome.reaction or 'that of something valid'}"
+        return Wrong("the reaction", outcome.reaction or "that of something valid", told)
     if "sequel" in group.fields and outcome.expect.get("unchanged"):
         problem, _ = run(party, group.fields.items_of("sequel"))
-        return f"in the sequel, {problem}" if problem else ""
-    return ""
+        return problem.at("the sequel") if problem else None
+    return None
 
 
 def engine_maker(engine: Callable[[PartyConfig, TapeEntropy], Replayer]) -> Maker:
@@ -144,13 +146,13 @@ def read_through(group: Group, case: Case) -> Problems:
     for number, (message, sent) in enumerate(messages(case.fields.items_of("steps")), 1):
         parsed = wire.parse(message)
         if wire.build(parsed) != message:
-            return {first: f"message {number} is not given back byte by byte"}
+            return {first: Wrong("it is not given back byte by byte", where=f"message {number}")}
         if sent and parsed.problems:
-            return {first: f"message {number}, which is sent, has a problem: {parsed.problems[0]}"}
+            return {first: Wrong(f"what is sent has a problem: {parsed.problems[0]}", where=f"message {number}")}
         values = case.outcome().expect.get("values")
         if values and parsed.kind in ENCODED and parsed.kind is Kind.DATA and not _verifies(parsed, sent, values):
-            return {first: f"message {number} does not verify under the keys in values"}
-    return {first: ""}
+            return {first: Wrong("it does not verify under the keys in values", where=f"message {number}")}
+    return {first: None}
 
 
 def _verifies(message: wire.Message, sent: bool, values: Mapping[str, bytes]) -> bool:

@@ -17,6 +17,7 @@ from otterproof.harness.targets.driver import TargetError, TargetMissing
 from otterproof.harness.vectorgen.answers import Answer, Unanswerable
 from otterproof.harness.vectorgen.probing import fits
 from otterproof.harness.vectorgen.replaying import messages
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.harness.wire import Kind, Message
 from otterproof.vectors import Case, Group
 
@@ -70,7 +71,7 @@ class Toolkit:
             raise TargetMissing(f"the OTR toolkit needs {', '.join(missing)}. Install: {INSTALL}")
         self._shown: dict[bytes, tuple[str, Mapping[str, str]]] = {}
 
-    def check(self, group: Group, case: Case) -> Mapping[str, str]:
+    def check(self, group: Group, case: Case) -> Mapping[str, Wrong | None]:
         """What is wrong with a case, by reading. Unanswerable; TargetError for a program that dies."""
         if group.operation == "play":
             return {next(iter(case.outcomes)): self._play(case)}
@@ -146,7 +147,7 @@ class Toolkit:
 
     # ---- messages in plays ---------------------------------------------------------------------------------------
 
-    def _play(self, case: Case) -> str:
+    def _play(self, case: Case) -> Wrong | None:
         """Every encoded message must be read as the harness's codec reads it, and verify under the case's keys."""
         judged = 0
         values = case.outcome().expect.get("values")
@@ -157,29 +158,30 @@ class Toolkit:
             judged += 1
             problem = self._compare(parsed, message)
             if not problem and values and parsed.kind is Kind.DATA and not self._opens(message, sent, values):
-                problem = "does not verify under the AES keys in values"
+                problem = Wrong("it does not verify under the AES keys in values")
             if problem:
-                return f"message {number} {problem}"
+                return problem.at(f"message {number}")
         if not judged:
             raise Unanswerable("it has no encoded message, and the toolkit reads nothing else")
-        return ""
+        return None
 
-    def _compare(self, parsed: Message, message: bytes) -> str:
-        """In what `otr_parse` reads a message in another way than the codec; "" in nothing."""
+    def _compare(self, parsed: Message, message: bytes) -> Wrong | None:
+        """In what `otr_parse` reads a message in another way than the codec; None in nothing."""
         kind, fields = self._read(message)
         title = _TITLES[parsed.kind]
         if any(problem.code in _UNREADABLE for problem in parsed.problems):
-            return "" if kind == f"Invalid {title}" else f"is read by otr_parse as {kind!r}, and must be refused"
+            invalid = f"Invalid {title}"
+            return None if kind == invalid else Wrong("the kind for otr_parse", invalid, kind)
         if kind != title:
-            return f"is read by otr_parse as {kind!r}, and must be {title!r}"
+            return Wrong("the kind for otr_parse", title, kind)
         for name, (label, base) in _LABELS.items():
             if not parsed.has(name):
                 continue
             right = parsed.number(name) if base else parsed.data(name).hex()
             shown = fields.get(label, "")
             if (int(shown or "0", base) if base else shown) != right:
-                return f"has {shown!r:.80} as its {label!r} for otr_parse, and must have {right!r:.80}"
-        return ""
+                return Wrong.value(f"{label} for otr_parse", right, shown)
+        return None
 
     def _opens(self, message: bytes, sent: bool, values: Mapping[str, bytes]) -> bool:
         """Whether a Data Message verifies under the keys that its ids, as `otr_parse` reads them, name in values."""

@@ -21,8 +21,9 @@ from otterproof.harness.vectorgen.builder import SEED
 from otterproof.harness.vectorgen.generate import subject
 from otterproof.harness.vectorgen.kinds import AUTHORS
 from otterproof.harness.vectorgen.probing import fits, probe
-from otterproof.harness.vectorgen.replaying import Maker, engine_maker, play_again, read_through
+from otterproof.harness.vectorgen.replaying import Maker, Problems, engine_maker, play_again, read_through
 from otterproof.harness.vectorgen.toolkit import Toolkit
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.implementations.contract import PartyConfig
 from otterproof.implementations.entropy import Tape
 from otterproof.vectors import Case, Group, VectorFile
@@ -30,11 +31,11 @@ from otterproof.vectors import Case, Group, VectorFile
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the cases of one kind. skipped: by reason. failures: case id -> what is wrong."""
+    """What became of the cases of one kind. skipped: by reason. failures: by the id of the case."""
 
     checked: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, Wrong] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,27 +52,27 @@ class Report:
         return sum(tally.checked for tally in self.kinds.values())
 
     @property
-    def failures(self) -> dict[str, str]:
+    def failures(self) -> dict[str, Wrong]:
         """All failures, those of an inconsistent reading among them."""
         found = {case: what for tally in self.kinds.values() for case, what in tally.failures.items()}
         for reading, options in self.readings.items():
             if len(options) > 1:
                 cases = "; ".join(f"{option}: {', '.join(names[:3])}" for option, names in sorted(options.items()))
-                found[f"reading {reading}"] = f"it follows several at once ({cases})"
+                found[f"reading {reading}"] = Wrong("the answers", "they follow one option", f"they follow {cases}")
         return found
 
-    def judge(self, kind: str, case: Case, problems: Mapping[str, str]) -> None:
+    def judge(self, kind: str, case: Case, problems: Mapping[str, Wrong | None]) -> None:
         """Take note of what is wrong with a case, by reading. Nothing must be wrong in one of them."""
-        followed = [reading for reading, problem in problems.items() if not problem]
+        followed = [reading for reading, problem in problems.items() if problem is None]
         if not followed:
-            self.kinds[kind].failures[case.id] = next(iter(problems.values()))
+            self.kinds[kind].failures[case.id] = next(problem for problem in problems.values() if problem is not None)
         elif "" not in case.outcomes and len(followed) == 1 and len(problems) > 1:
             name, _, option = followed[0].partition(":")
             self.readings[name][option].append(case.id)
 
 
-#: Checks one case: what is wrong in each reading, "" where nothing is. Unanswerable; what else it raises is a failure.
-Checker = Callable[[Group, Case], Mapping[str, str]]
+#: Checks one case. Unanswerable; what else it raises is a failure.
+Checker = Callable[[Group, Case], Problems]
 
 
 def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
@@ -85,7 +86,7 @@ def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
                 tally.skipped[str(reason)] += 1
                 continue
             except Exception as error:  # noqa: BLE001 (a file from others can ask for what no engine was ever asked)
-                problems = {next(iter(case.outcomes)): f"{type(error).__name__}: {error}"}
+                problems = {next(iter(case.outcomes)): Wrong(f"{type(error).__name__}: {error}")}
             tally.checked += 1
             report.judge(file.kind, case, problems)
     return report
@@ -94,7 +95,7 @@ def _check(report: Report, files: Iterable[VectorFile], ask: Checker) -> Report:
 def _functions(asked: Subject) -> Checker:
     """A checker for the operations that ask for a function or a fresh client; only our readings count."""
 
-    def ask(group: Group, case: Case) -> Mapping[str, str]:
+    def ask(group: Group, case: Case) -> Problems:
         found = answer(asked, group.operation, group.fields, case.fields)
         return {next(iter(case.outcomes)): fits(found, case.outcome(), play=False)}
 
@@ -147,7 +148,7 @@ class _Gathered:
 
     def failed(self, case: str, what: str) -> None:
         self._tally.checked += 1
-        self._tally.failures[case] = what
+        self._tally.failures[case] = Wrong(what)
 
 
 def verify_target(files: Sequence[VectorFile], target: Target) -> Report:

@@ -19,6 +19,7 @@ import pytest
 
 from otterproof.harness.runs import deviations, matrix
 from otterproof.harness.runs.cell import Cell
+from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import Failure
@@ -38,7 +39,9 @@ from otterproof.harness.ui import cli, terminal
 from otterproof.harness.ui import judgement as report
 from otterproof.harness.ui.commands import vectors as commands
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
+from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report
+from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.implementations.contract import PartyConfig
 from tests.hostile.driver import VARIABLE
 from tests.hostile.texts import EVERYTHING, TEXTS, screen
@@ -196,7 +199,7 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
         terminal.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
         terminal.collect_cells(iter([cell]), 1)
         terminal.matrix([cell], [text])
-        campaign_summary(campaign)
+        campaign_summary(campaign, Known())
         seen = "".join(shown().split())
         assert "".join(printable(text, lines=True).split())[:15] in seen
 
@@ -205,11 +208,11 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
 @each
 def test_vectors_verify_shows_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Report(text, text)
-    told.kinds[text].failures[text] = text
+    told.kinds[text].failures[text] = Wrong(text, text, text, text)
     told.kinds[text].skipped[text] += 1
     told.readings[text][text].append(text)
     with screen(monkeypatch, tty):
-        commands._show(told)
+        commands._show(told, vector_failures(told, {}, Known()))
 
 
 @pytest.mark.parametrize("tty", [False, True])
@@ -253,7 +256,7 @@ def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.Monkey
     with opened(hostile(place), EVERYTHING, tmp_path) as campaign, screen(monkeypatch, tty=True):
         campaign.attempts = 1
         show_campaign(campaign, 1, 1, None)
-        campaign_summary(campaign)
+        campaign_summary(campaign, Known())
     stored = json.loads((tmp_path / STATE).read_text())
     assert stored["target_version"].isprintable()
     written = [check_python((tmp_path / one["test"]).read_text()) for one in stored["findings"] if one["test"]]

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterproof.harness.runs import matrix
+from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.state import STATE
 from otterproof.harness.runs.worker_context import WorkerContext
@@ -152,7 +153,7 @@ def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     with opened(hostile, "s", tmp_path) as campaign:
         campaign.attempts = 1
         assert show_campaign(campaign, 1, 1, None) is False
-        campaign_summary(campaign)
+        campaign_summary(campaign, Known())
     (finding,) = json.loads((tmp_path / STATE).read_text())["findings"]
     assert finding["verdict"] == "desync"
     assert "not valid Unicode" in finding["detail"]

@@ -26,9 +26,15 @@ VERDICTS = (Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC)
 #: What a file is called when it can't be read.
 WHAT = "a file of known deviations"
 
+#: What an entry speaks of: a scenario with or without its version, a requirement, a case of the vectors with or without
+#: what follows a point in its id, or what random runs find.
+ABOUT = ("scenario", "requirement", "vector", "fuzz")
+
 _FIELDS: Fields = {
     "scenario": False,
     "requirement": False,
+    "vector": False,
+    "fuzz": False,
     "check": True,
     "reason": True,
     "expires": False,
@@ -51,7 +57,7 @@ class DeviationError(CommandError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """An entry. name: of a scenario, with or without version, or of a requirement, which `about` says.
+    """An entry. about: what it speaks of, one of ABOUT; name: which one, "" for what random runs find.
 
     check: the id of the failure. number: its place in the file, from 1. flaky: the scenario may pass, since chance
     decides whether it fails; it may have several entries, one for each check by which it may fail.
@@ -69,14 +75,18 @@ class Deviation:
         """Whether it speaks of this scenario, whatever its result."""
         if self.about == "requirement":
             return self.name in {claim.removeprefix("!") for claim in result.requirements}
-        return self.name in (result.scenario, result.scenario.partition("[")[0])
+        return self.about == "scenario" and self.name in (result.scenario, result.scenario.partition("[")[0])
+
+    def speaks_of_vector(self, case: str) -> bool:
+        """Whether it speaks of this case of the vectors: of the case alone, or of all whose ids begin with its name."""
+        return self.about == "vector" and (case == self.name or case.startswith(f"{self.name}."))
 
     def explains(self, result: Result) -> bool:
         """Whether the scenario failed as the entry says."""
         return self.covers(result) and result.verdict in VERDICTS and result.check == self.check
 
     def __str__(self) -> str:
-        return f"entry {self.number} ({self.about} {printable(self.name)})"
+        return f"entry {self.number} ({printable(f'{self.about} {self.name or self.check}')})"
 
 
 def shipped(target: str) -> Path | None:
@@ -136,16 +146,17 @@ def check(
     known["requirement"] = set(requirements)
     seen: dict[str, Deviation] = {}
     for entry in entries:
-        if entry.name not in known[entry.about]:
+        if entry.about in known and entry.name not in known[entry.about]:
             near = get_close_matches(entry.name, known[entry.about], n=3)
             advice = f"near to it: {', '.join(near)}" if near else "remove it, or run with --fix"
             yield f"{where}: {entry}: there is no such {entry.about} ({advice})"
-        same = [entry.name, entry.name.partition("[")[0]]
+        name = entry.name or f"fuzz {entry.check}"
+        same = [name, name.partition("[")[0]]
         other = next((seen[name] for name in same if name in seen), None)
         several = other is not None and other.flaky and entry.flaky and other.check != entry.check
         if other is not None and not several:
             yield f"{where}: {entry}: {other} says it already; remove one of them, or run with --fix"
-        seen.setdefault(entry.name, entry)
+        seen.setdefault(name, entry)
         if today is not None and entry.expires is not None and entry.expires < today:
             advice = "fix the target, or decide again and change the date"
             yield f"{where}: {entry}: it expired on {entry.expires}; {advice}"
@@ -159,12 +170,15 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
         return None
     before = len(problems)
     entry = Entry(here, "known deviation", "", fields, _FIELDS, problems)
-    if ("scenario" in fields) == ("requirement" in fields):
-        entry.problem("it has both scenario and requirement, or neither", "Give it one of the two")
-    about = "scenario" if "scenario" in fields else "requirement"
+    named = [about for about in ABOUT if about in fields]
+    if len(named) != 1:
+        entry.problem(f"it has {len(named)} of {', '.join(ABOUT)}", "Give it one of them")
+    about = named[0] if named else "scenario"
+    if about == "fuzz" and entry.flag("fuzz") is not True:
+        entry.problem("fuzz is not true", "Write fuzz = true, or name a scenario in its place")
     read = Deviation(
         about,
-        entry.string(about),
+        "" if about == "fuzz" else entry.string(about),
         entry.string("check"),
         entry.string("reason"),
         entry.date("expires"),

@@ -34,6 +34,15 @@ class Known:
             entry = next((entry for entry in self.entries if entry.explains(result)), None)
             yield result if entry is None else replace(result, known=entry.reason)
 
+    def reason_of(self, check: str) -> str:
+        """Why a failure by this check is accepted, whatever led to it; "" if it is not. For findings of random runs."""
+        fitting = (entry for entry in self.entries if entry.about != "vector" and entry.check == check)
+        return next((entry.reason for entry in fitting), "")
+
+    def reason_of_vector(self, case: str, check: str) -> str:
+        """Why a wrong answer to a case of the vectors is accepted; "" if it is not."""
+        return next((one.reason for one in self.entries if one.check == check and one.speaks_of_vector(case)), "")
+
     def stale(self, results: Sequence[Result]) -> list[Stale]:
         """The entries that do not fit these results. One that speaks of no scenario among them is not judged."""
         return [stale for entry in self.entries if (stale := _stale(entry, results)) is not None]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure
+from otterproof.harness.runs.failure import BEFORE, failure_of, lines_of
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import VERDICTS
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import TargetError, TargetMissing
 from otterproof.harness.targets.lockstep import Divergence
@@ -52,10 +53,11 @@ def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], No
     the target can't be run any more.
     """
     made, at_end = 0, False
+    last: deque[Step] = deque(maxlen=BEFORE + 1)
+    watching = [last.append, *([watch] if watch is not None else [])]
     try:
         case = program.setup.case(fresh=fresh)
-        if watch is not None:
-            case.world.watchers.insert(0, watch)
+        case.world.watchers[:0] = watching
         try:
             case.begin()
             for move in program.moves:
@@ -65,14 +67,13 @@ def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], No
             case.finish()
             _forget(program)
         finally:
-            if watch is not None:
-                case.world.watchers.remove(watch)
+            del case.world.watchers[: len(watching)]
     except TargetMissing:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program)
-        return replace(_named(error), at_end=at_end, made=made)
+        return replace(_named(error, last), at_end=at_end, made=made)
     return None
 
 
@@ -100,8 +101,11 @@ def failures(program: Program) -> list[Failure]:
     return found
 
 
-def _named(error: Exception) -> Failure:
-    """A failure by its exception. Where an oracle speaks because a step came to nothing, that is what counts."""
+def _named(error: Exception, steps: Iterable[Step]) -> Failure:
+    """A failure by its exception. Where an oracle speaks because a step came to nothing, that is what counts.
+
+    steps: the last ones.
+    """
     causes = (TargetError, Divergence, ModelDivergence)
     error = next((one for one in chain(error) if isinstance(one, causes)), error)
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
@@ -109,10 +113,9 @@ def _named(error: Exception) -> Failure:
         oracle = error.oracle
     else:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
-    detail = str(error) if isinstance(error, DemandFailed) else f"{type(error).__name__}: {error}"
-    shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
     check = check_of(error) or f"internal.{type(error).__name__.lower()}"
-    return Failure(oracle, verdict, check, shown, False, 0)
+    detail = "\n".join(lines_of(failure_of(error, check, (), list(steps))))
+    return Failure(oracle, verdict, check, printable(detail[:DETAIL], lines=True)[:DETAIL], False, 0)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

@@ -6,13 +6,19 @@ import argparse
 import os
 from pathlib import Path
 
+from otterproof.harness.runs import deviations
 from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.state import Finding
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.runs.workers import WorkersDied
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.checks import level_of
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.targets.registry import file_name, with_name
+from otterproof.harness.targets.registry import file_name, title, with_name
+from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import add_name, add_timeout, positive, seconds
@@ -36,11 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
     add_name(parser)
+    parser.add_argument(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="known deviations, as for check: a finding whose check an entry names does not count (default: the file "
+        "shipped for the target, if any; 'none': no file)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
+    )
     add_timeout(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    load()
     target = with_name(options.target, options.name)
+    known = deviations.Known(deviations.entries_of(deviations.file_for(title(target), options.known)))
     folder = options.out or Path("otterproof-fuzz") / file_name(target)
     with opened(target, options.seed, folder) as campaign:
         campaign.limits = Limits(options.timeout)
@@ -50,14 +68,21 @@ def run(options: argparse.Namespace) -> int:
         try:
             interrupted = show_campaign(campaign, options.examples, jobs, options.max_time)
         except (OutputError, WorkersDied):  # what was found so far is at least shown
-            campaign_summary(campaign)
+            campaign_summary(campaign, known)
             raise
-        campaign_summary(campaign)
+        campaign_summary(campaign, known)
     if campaign.time_up:
         complain("the time of --max-time is up; the same command goes on with the next program")
     if interrupted:
         return INTERRUPTED
-    verdicts = {finding.verdict for finding in campaign.findings}
-    if verdicts & BAD:
+    if any(_counts(finding, known, strict=options.strict) for finding in campaign.findings):
         return DEVIATES
-    return NOT_RUN if verdicts else CONFORMS
+    return NOT_RUN if any(finding.verdict not in BAD for finding in campaign.findings) else CONFORMS
+
+
+def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:
+    """Whether a target does not conform for what was found."""
+    if finding.verdict not in BAD or known.reason_of(finding.check):
+        return False
+    least = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
+    return finding.verdict is not Verdict.FAIL or level_of(finding.check) in least

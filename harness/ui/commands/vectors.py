@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.failure import Failure, lines_of
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import ENGINES
-from otterproof.harness.targets.registry import open_target, with_name
+from otterproof.harness.targets.registry import open_target, title, with_name
+from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.messages import complain, fail, say
-from otterproof.harness.ui.options import add_timeout, check_folder, positive
+from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, positive
 from otterproof.harness.vectorgen import consumers
 from otterproof.harness.vectorgen import generate as making
 from otterproof.harness.vectorgen.found import FOLDER as FOUND
@@ -21,6 +28,7 @@ from otterproof.harness.vectorgen.found import AddError, add
 from otterproof.harness.vectorgen.kinds import AUTHORS
 from otterproof.harness.vectorgen.lint import lint
 from otterproof.harness.vectorgen.play_builder import ClaimError
+from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report, verify, verify_target, verify_toolkit
 from otterproof.vectors import FOLDER, KINDS, VectorError, load_all
 
@@ -56,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking.add_argument(
         "--kind", choices=sorted(KINDS), action="append", help="only this kind; may be given several times"
     )
+    add_name(checking)
+    checking.add_argument(
+        "--known",
+        type=Path,
+        metavar="FILE",
+        help="known deviations of the target, as for check (default: the file shipped for it, if any; 'none': no file)",
+    )
+    checking.add_argument("--json", type=Path, metavar="FILE", help="write what is wrong to FILE as JSON")
     add_timeout(checking)
 
     adding = commands.add_parser("add", help="make a vector from a transcript, such as a finding of fuzz")
@@ -149,6 +165,8 @@ def _verify(options: argparse.Namespace) -> int:
     if missing:
         there = ", ".join(file.kind for file in files)
         raise UsageError(f"no {', '.join(sorted(missing))} in {options.folder}; what is there: {there}")
+    if options.json:
+        check_file(options.json, "--json")
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
     reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
     if options.target:
@@ -157,9 +175,30 @@ def _verify(options: argparse.Namespace) -> int:
             reports.append(verify_target(files, target))
         finally:
             target.close()
-    for report in reports:
-        _show(report)
-    return DEVIATES if any(report.failures for report in reports) else CONFORMS
+    claimed = {case.id: case.requirements for file in files for _, case in file}
+    found = [(report, vector_failures(report, claimed, _known(options, report))) for report in reports]
+    for report, failures in found:
+        _show(report, failures)
+    if options.json:
+        content = [
+            {
+                "subject": report.name,
+                "checked": report.checked,
+                "failures": [asdict(failure) | {"known": known} for failure, known in failures],
+            }
+            for report, failures in found
+        ]
+        write_whole(options.json, json.dumps(content, indent=1) + "\n")
+    return DEVIATES if any(not known for _, failures in found for _, known in failures) else CONFORMS
+
+
+def _known(options: argparse.Namespace, report: Report) -> Known:
+    """What is known of a subject, if it is the target."""
+    asked = title(with_name(options.target, options.name)) if options.target else ""
+    if report.name != asked:
+        return Known()
+    load()
+    return Known(deviations.entries_of(deviations.file_for(asked, options.known)))
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -183,17 +222,20 @@ def _add(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
-def _show(report: Report) -> None:
-    failures = report.failures
-    say(f"{report.name} ({report.what}): {report.checked} cases checked, {len(failures)} failures")
+def _show(report: Report, failures: Sequence[tuple[Failure, str]]) -> None:
+    known = sum(bool(reason) for _, reason in failures)
+    counted = f"{len(failures)} failures" + (f", {known} of them known" if known else "")
+    say(f"{report.name} ({report.what}): {report.checked} cases checked, {counted}")
     for kind, tally in report.kinds.items():
         say(f"  {kind:18} {tally.checked:5} checked, {len(tally.failures)} failures")
         for reason, count in tally.skipped.most_common():
             say(f"  {'':18} {count:5} skipped: {reason}")
     for reading, options in sorted(report.readings.items()):
         say(f"  reading {reading}: " + ", ".join(f"{option} ({len(cases)})" for option, cases in options.items()))
-    for number, (case, what) in enumerate(failures.items()):
-        if number == _SHOWN:
-            say(f"  ... and {len(failures) - _SHOWN} more")
-            break
-        say(f"  FAILED {case}: {what}")
+    shown = sorted(failures, key=lambda one: bool(one[1]))
+    for failure, reason in shown[:_SHOWN]:
+        say("\n".join([f"{'known' if reason else 'FAIL'}  {failure.check}", *lines_of(failure)]))
+        if reason:
+            say(f"    known     {reason}")
+    if len(shown) > _SHOWN:
+        say(f"  ... and {len(shown) - _SHOWN} more")
