@@ -135,11 +135,11 @@ def _reading(wanted: str) -> Explanation | None:
     facts = [
         ("the texts", (reading.text,)),
         ("options", tuple(f"{one}: {text}" for one, text in reading.options.items() if option in ("", one.upper()))),
-        ("bears", reading.supported),
-        ("here", (f"the project's engines: {reading.ours}",)),
+        ("supported", reading.supported),
+        ("this project", (reading.ours,)),
         ("requirements", tuple(map(_requirement_line, reading.requirements))),
-        ("told by", (reading.probe,)),
-        ("others", tuple(f"{target}: {one}" for target, one in reading.known.items())),
+        ("measured by", (reading.probe,)),
+        ("known answers", tuple(f"{target}: {one}" for target, one in reading.known.items())),
     ]
     return Explanation(name, "reading", reading.question, _given(facts))
 
@@ -165,7 +165,9 @@ def _scenario(wanted: str) -> Explanation | None:
 def _oracle(wanted: str) -> Explanation | None:
     if wanted not in ORACLES:
         return None
-    own = tuple(f"{one.id}: {one.rule}" for one in checks().values() if one.id.startswith(f"{wanted}."))
+    own = tuple(
+        f"{one.id}: {one.rule}" for one in checks().values() if one.of_oracle and one.id.startswith(f"{wanted}.")
+    )
     return Explanation(wanted, "oracle", "\n".join(descriptions()[wanted]), _given([("checks", own)]))
 
 

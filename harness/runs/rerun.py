@@ -19,6 +19,8 @@ from otterproof.harness.runs.runner import judge_scenario
 from otterproof.harness.simulation.replay import replay
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError, Verdict
 from otterproof.harness.simulation.world import Step as WorldStep
+from otterproof.harness.spec.checks import level_of
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.testkit.context import PEER, Context
 from otterproof.harness.testkit.scenario import load, scenarios
@@ -39,11 +41,12 @@ class RerunStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """fate, and why; drift: the first step that came out differently, "" if none did."""
+    """fate, and why; drift: the first step that came out differently, "" if none did. level: of what does not hold."""
 
     fate: RerunStatus
     detail: str
     drift: str = ""
+    level: Level = Level.MUST
 
 
 def again(transcript: Transcript, casting: Casting) -> Outcome:
@@ -98,7 +101,8 @@ def _program(transcript: Transcript, casting: Casting) -> Outcome:
         return Outcome(RerunStatus.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
     if failure.verdict is Verdict.INFRA:
         return Outcome(RerunStatus.ERROR, failure.detail, drift)
-    return Outcome(RerunStatus.FAILED, failure.detail, drift)
+    level = level_of(failure.check) if failure.verdict is Verdict.FAIL else Level.MUST
+    return Outcome(RerunStatus.FAILED, failure.detail, drift, level)
 
 
 def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
@@ -141,7 +145,8 @@ def _scenario(transcript: Transcript, casting: Casting) -> Outcome:
         if facing is not None:
             facing.close()
     if judged.verdict in FAILURES:
-        return Outcome(RerunStatus.FAILED, judged.detail, drift)
+        level = judged.failure.level if judged.failure is not None and judged.verdict is Verdict.FAIL else Level.MUST
+        return Outcome(RerunStatus.FAILED, judged.detail, drift, level)
     if judged.verdict is Verdict.PASS:
         return Outcome(RerunStatus.FIXED, f"{scenario.id} passes", drift)
     return Outcome(RerunStatus.ERROR, judged.detail, drift)

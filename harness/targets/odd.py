@@ -10,6 +10,7 @@ The target runs in this process: what a driver answers is made and read as JSON,
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -20,10 +21,27 @@ from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
-from otterproof.implementations.jsonform import may_be_untold
+from otterproof.implementations.jsonform import EVENTS, may_be_untold, policy_from_json, policy_to_json
 
 #: Events that come from the network layer; all others are reports to the user.
 _MESSAGES = frozenset({"outgoing_message"})
+
+
+#: The capability that a method needs, if any.
+_NEEDS = {
+    "smp_start": "smp",
+    "smp_answer": "smp",
+    "smp_abort": "smp_abort",
+    "extra_key": "extra_key",
+    "set_time": "time",
+    "dump": "dump",
+}
+
+_BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
+_TAGS = Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE
+
+#: The flags of a policy that mean nothing to a target without a capability.
+_FLAGS = {"v2": Policy.ALLOW_V2, "v3": Policy.ALLOW_V3, "whitespace_tag": _TAGS, "policy": ~_BOTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +74,16 @@ class OddTarget:
         self.capabilities = CAPABILITIES - quirks.lacks
         self.fixed_policy = quirks.fixed_policy
         self._quirks = quirks
+        question = {("smp_start", "question")} if "smp_question" in quirks.lacks else set()
+        self._refuses = quirks.refuses | question
         self._methods = Driver(engine).methods()
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetUnsupported."""
         given = json.loads(json.dumps(dict(params or {})))
-        if any(method == name and given.get(argument) is not None for name, argument in self._quirks.refuses):
+        if _NEEDS.get(method) in self._quirks.lacks:
+            raise TargetUnsupported(f"{self.name} has no {method}")
+        if any(method == name and given.get(argument) is not None for name, argument in self._refuses):
             raise TargetUnsupported(f"{self.name}: {method} can't take that")
         try:
             answer = self._methods[method](self._told(method, given))
@@ -93,7 +115,11 @@ class OddTarget:
 
     def _told(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
         """What is given, without what the target can't be told."""
+        if "policy" in given:
+            given["policy"] = policy_to_json(self._policy(policy_from_json(given["policy"])))
         if method == "create":
+            if "heartbeat" in self._quirks.lacks:
+                given["heartbeat_interval"] = None
             if "instance_tags" in self._quirks.lacks:
                 given["instance_tag"] = None
             if "fragmentation_out" in self._quirks.lacks:
@@ -102,12 +128,20 @@ class OddTarget:
             given.pop("instance", None)
         return given
 
+    def _policy(self, policy: Policy) -> Policy:
+        """A policy without the flags that the target does not know."""
+        for capability, flags in _FLAGS.items():
+            if capability in self._quirks.lacks:
+                policy &= ~flags
+        return policy
+
     def _answer(self, method: str, answer: dict[str, Any]) -> dict[str, Any]:
         if method == "create" and self._leaves_out("instance"):
             return answer | {"instance_tag": None}
         if "events" not in answer:
             return answer
-        return {"events": [self._event(event) for event in self.ordered(answer["events"])]}
+        told = [event for event in answer["events"] if not (self._without_smp and event["event"].startswith("smp_"))]
+        return {"events": [self._event(event) for event in self.ordered(told)]}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         """The events of one answer in the order in which the target tells them."""
@@ -122,6 +156,10 @@ class OddTarget:
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
         able = may_be_untold(event["event"])
         return {name: None if name in able and self._leaves_out(name) else value for name, value in event.items()}
+
+    @property
+    def _without_smp(self) -> bool:
+        return "smp" in self._quirks.lacks
 
     def _leaves_out(self, field: str) -> bool:
         return self._quirks.silent or field in self._quirks.untold
@@ -143,10 +181,35 @@ ODD: Mapping[str, Quirks] = {
     "chat-program": Quirks(
         lacks=frozenset({"instance_tags", "policy", "time", "dump", "heartbeat"}),
         untold=frozenset({"ssid", "instance"}),
-        fixed_policy=Policy.ALLOW_V2 | Policy.ALLOW_V3,
+        fixed_policy=_BOTH,
         longest_text=400,
     ),
     "refuses-arguments": Quirks(
         refuses=frozenset({("send", "padding"), ("smp_start", "question"), ("create", "max_message_size")})
     ),
 }
+
+#: What depends on another capability, and goes with it.
+_WITH = {"smp": frozenset({"smp_question", "smp_abort"}), "v3": frozenset({"instance_tags", "extra_key"})}
+
+#: Targets that lack one capability each, and what depends on it.
+LACKING: Mapping[str, Quirks] = {
+    f"without-{name.replace('_', '-')}": Quirks(lacks=frozenset({name}) | _WITH.get(name, frozenset()))
+    for name in sorted(CAPABILITIES)
+}
+
+
+def drawn(seed: int) -> Quirks:
+    """Any combination of quirks, by a seed."""
+    source = random.Random(seed)
+    lacks = frozenset(one for one in sorted(CAPABILITIES - {"v2", "v3"}) if source.random() < 0.3)
+    lacks |= source.choice([frozenset(), frozenset(), frozenset({"v2"}), frozenset({"v3"})])
+    for name, others in _WITH.items():
+        lacks |= others if name in lacks else frozenset()
+    untold = sorted({field for event in EVENTS for field in may_be_untold(event)})
+    return Quirks(
+        silent=source.random() < 0.2,
+        untold=frozenset(one for one in untold if source.random() < 0.3),
+        first=source.choice(["", "messages", "reports"]),
+        lacks=lacks,
+    )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.simulation.record import Record
@@ -58,6 +58,14 @@ ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 
 
+class _WrongCase(NamedTuple):
+    """An input that failed. record, steps: the run in which it did, and how many steps that had then."""
+
+    error: DemandFailed
+    record: Record
+    steps: int
+
+
 class Context:
     """What a scenario works with. `target` is what is judged, `version` the protocol version of this run.
 
@@ -80,9 +88,12 @@ class Context:
         self.visited: set[str] = set()
         self.tried = 0
         self._counted = 0
-        #: How many inputs were tried by `case`, and those that failed, each with the run it failed in.
+        #: How many inputs were tried by `case`, and those that failed; whether one is being tried.
         self._cases = 0
-        self._wrong: list[tuple[DemandFailed, Record]] = []
+        self._wrong: list[_WrongCase] = []
+        self._in_case = False
+        #: How many steps the last run had when the case that is told failed in it; None: it is told at its end.
+        self._failed_at: int | None = None
 
     def pair(
         self,
@@ -209,24 +220,34 @@ class Context:
         """One of several inputs that the scenario tries, such as those of a loop, each from a state of its own.
 
         Where a demand does not hold inside, the scenario goes on with what follows, and fails at its end: so it is told
-        which inputs are wrong, and how many. name: the input in words, for demands that do not say it themselves.
+        which inputs are wrong, and how many. So each case must begin with a session of its own, or the failure of one
+        would be told as that of the next as well; inputs to one session are not cases. name: the input in words, for
+        demands that do not say it themselves. A crash, a hang, or what is not supported ends the scenario as usual.
         """
+        if self._in_case:
+            raise ValueError("a case within a case: the inner loop has the inputs, so only that has cases")
         self._cases += 1
+        self._in_case = True
         try:
             yield
         except DemandFailed as error:
-            error.case = error.case or shown(name)
-            self._wrong.append((error, self.records[-1] if self.records else self.record({})))
+            error.case = error.case or (name if isinstance(name, str) else shown(name))
+            record = self.records[-1] if self.records else self.record({})
+            self._wrong.append(_WrongCase(error, record, len(record.log)))
+        finally:
+            self._in_case = False
 
     def wrong_case(self) -> DemandFailed | None:
         """What `case` has held back: the first demand that must hold and did not, else the first of all."""
         if not self._wrong:
             return None
-        error, record = next((one for one in self._wrong if level_of(one[0].check) is Level.MUST), self._wrong[0])
-        error.cases = (len(self._wrong), self._cases)
-        if record in self.records:
-            self.blame(record)
-        return error
+        first = next((one for one in self._wrong if level_of(one.error.check) is Level.MUST), self._wrong[0])
+        alike = sum(one.error.check == first.error.check for one in self._wrong)
+        first.error.cases = (alike, self._cases)
+        if first.record in self.records:
+            self.blame(first.record)
+            self._failed_at = first.steps
+        return first.error
 
     def raise_wrong_case(self) -> None:
         """At the end of a scenario: raise what `case` has held back."""
@@ -236,14 +257,15 @@ class Context:
 
     @property
     def last_steps(self) -> Sequence[Step]:
-        """The steps of the last run, in which the scenario fails if it does."""
-        return self.records[-1].log if self.records else ()
+        """The steps of the last run, in which the scenario fails if it does, up to the one in which it does."""
+        return self.records[-1].log[: self._failed_at] if self.records else ()
 
     def again(self) -> Context:
         """A context like this one before anything was done in it."""
         other = copy(self)
         other.seed, other.tried, other.records, other.readings = self.origin, 0, [], {}
         other.visited, other._cases, other._wrong, other._counted = set(), 0, [], self.steps
+        other._in_case, other._failed_at = False, None
         return other
 
     def take_over(self, other: Context) -> None:

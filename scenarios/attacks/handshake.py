@@ -45,16 +45,17 @@ def identity_misbinding(context: Context) -> None:
         ("a signature with r and s of q", SignatureOptions(signature=(q, q)), out_of_range),
     )
     for case, lie, (in_reveal, in_signature) in lies:
-        for target_begins in (False, True):
-            target = context.target_session()
-            insider = target.insider("mallory")
-            if target_begins:
-                target.handshake_by_target(insider, lie).assert_rejected(in_signature, case)
-            else:
-                target.handshake_by_insider(insider, lie).assert_rejected(in_reveal, case)
-            target.receive(insider.data(b"am I Bob?")).assert_rejected(
-                "handshake.session-before-verification", f"a Data Message after a handshake with {case}"
-            )
+        with context.case(case):
+            for target_begins in (False, True):
+                target = context.target_session()
+                insider = target.insider("mallory")
+                if target_begins:
+                    target.handshake_by_target(insider, lie).assert_rejected(in_signature, case)
+                else:
+                    target.handshake_by_insider(insider, lie).assert_rejected(in_reveal, case)
+                target.receive(insider.data(b"am I Bob?")).assert_rejected(
+                    "handshake.session-before-verification", f"a Data Message after a handshake with {case}"
+                )
 
 
 @scenario(requirements=("!AKE-VERIFY-1", "!AKE-VERIFY-2", "!AKE-VERIFY-3", "AKE-BOTH-1", "!AKE-BOTH-1"))
@@ -126,35 +127,38 @@ def keys_of_small_order(context: Context) -> None:
     on either side, and a target that refused such a g^x still completes a handshake with a good one.
     """
     for public in DEGENERATE:
-        for secret in {public % DH_PRIME, 1, DH_PRIME - 1}:
-            signed = SignatureOptions(secret=secret)
-            target = context.target_session()
-            insider = target.insider()
-            target.user("start")
-            dh_key = target.receive(insider.commit(public)).messages(Kind.DH_KEY)
-            if dh_key:
-                reveal = insider.reveal_signature(wire.build(dh_key[0]), signed, public=public)
-                target.receive(reveal).assert_rejected("handshake.gx-range-not-checked", f"a g^x of {_named(public)}")
-            target.establish(target.insider(seed=b"a good one"))
-            if not public:
-                continue
-            target = context.target_session()
-            insider = target.insider()
-            commit = wire.build(target.query().message(Kind.DH_COMMIT))
-            for reveal_message in target.receive(insider.dh_key(public)).messages(Kind.REVEAL_SIGNATURE):
-                gx = insider.decommit(commit, wire.build(reveal_message))
-                target.receive(insider.signature(gx, signed, public=public)).assert_rejected(
-                    "handshake.gy-range-not-checked", f"a g^y of {_named(public)}"
+        with context.case():
+            for secret in {public % DH_PRIME, 1, DH_PRIME - 1}:
+                signed = SignatureOptions(secret=secret)
+                target = context.target_session()
+                insider = target.insider()
+                target.user("start")
+                dh_key = target.receive(insider.commit(public)).messages(Kind.DH_KEY)
+                if dh_key:
+                    reveal = insider.reveal_signature(wire.build(dh_key[0]), signed, public=public)
+                    target.receive(reveal).assert_rejected(
+                        "handshake.gx-range-not-checked", f"a g^x of {_named(public)}"
+                    )
+                target.establish(target.insider(seed=b"a good one"))
+                if not public:
+                    continue
+                target = context.target_session()
+                insider = target.insider()
+                commit = wire.build(target.query().message(Kind.DH_COMMIT))
+                for reveal_message in target.receive(insider.dh_key(public)).messages(Kind.REVEAL_SIGNATURE):
+                    gx = insider.decommit(commit, wire.build(reveal_message))
+                    target.receive(insider.signature(gx, signed, public=public)).assert_rejected(
+                        "handshake.gy-range-not-checked", f"a g^y of {_named(public)}"
+                    )
+                target.receive(insider.dh_key())
+                reply = target.user("send", text=b"still in the clear?")
+                check(
+                    "handshake.session-before-verification",
+                    not reply.messages(Kind.DATA),
+                    expected="no Data Message goes out",
+                    got=reply,
+                    case=f"a text after a g^y of {_named(public)}",
                 )
-            target.receive(insider.dh_key())
-            reply = target.user("send", text=b"still in the clear?")
-            check(
-                "handshake.session-before-verification",
-                not reply.messages(Kind.DATA),
-                expected="no Data Message goes out",
-                got=reply,
-                case=f"a text after a g^y of {_named(public)}",
-            )
 
 
 def _named(public: int) -> str:
@@ -190,19 +194,20 @@ def colliding_commits(context: Context) -> None:
     session, and a handshake with the peer completes afterwards.
     """
     for case, hashed in (("the lowest", bytes(32)), ("the highest", b"\xff" * 32), ("the target's own", None)):
-        pair = context.pair()
-        pair.do(PEER, "start", {})
-        commit = wire.parse(wire.build(pair.deliver_next(TARGET).message(Kind.DH_COMMIT)))
-        changed = commit if hashed is None else commit.with_value("hashed_gx", hashed)
-        if context.version == 3:
-            changed = changed.with_value("sender_tag", 0x6666)
-        pair.deliver(TARGET, wire.build(changed)).assert_rejected(
-            "robustness.forged-handshake-accepted", f"an attacker's D-H Commit Message with {case} hash"
-        )
-        pair.drop_all(PEER)
-        pair.drop_all(TARGET)
-        pair.establish(PEER)
-        pair.say(TARGET, b"this is between us")
+        with context.case(case):
+            pair = context.pair()
+            pair.do(PEER, "start", {})
+            commit = wire.parse(wire.build(pair.deliver_next(TARGET).message(Kind.DH_COMMIT)))
+            changed = commit if hashed is None else commit.with_value("hashed_gx", hashed)
+            if context.version == 3:
+                changed = changed.with_value("sender_tag", 0x6666)
+            pair.deliver(TARGET, wire.build(changed)).assert_rejected(
+                "robustness.forged-handshake-accepted", f"an attacker's D-H Commit Message with {case} hash"
+            )
+            pair.drop_all(PEER)
+            pair.drop_all(TARGET)
+            pair.establish(PEER)
+            pair.say(TARGET, b"this is between us")
 
 
 @scenario(requirements=("!AKE-VERIFY-2", "!AKE-VERIFY-4", "REVEAL-REJECT-1", "SIG-REJECT-1", "!STATE-ENCRYPTED-4"))

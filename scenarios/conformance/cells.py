@@ -99,15 +99,16 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
     failures: list[Failure] = []
     unreached: list[Unreached] = []
     for way in _ways(cells):
-        try:
-            walk(context, way)
-        except Unreached as error:
-            unreached.append(error)
-            continue
-        except CheckFailed as failed:
-            alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], failed)]
-            failures += alone or [Failure(way[-1], failed, after_others=True)]
-        context.visited.update(map(str, way))
+        with context.case():
+            try:
+                walk(context, way)
+            except Unreached as error:
+                unreached.append(error)
+                continue
+            except CheckFailed as failed:
+                alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], failed)]
+                failures += alone or [Failure(way[-1], failed, after_others=True)]
+            context.visited.update(map(str, way))
     if failures:
         if len(failures) > 1:
             list(_alone(context, [failures[0].cell]))

@@ -79,19 +79,20 @@ def used_mac_keys_are_revealed_in_order(context: Context) -> None:
     """
     choose = random.Random(context.seed)
     for _ in range(8):
-        ledger = Ledger(*context.encrypted(), exact=True)
-        for _ in range(40):
-            pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.target.log)
-            match choose.randrange(6):
-                case 0 | 1:
-                    ledger.send()
-                case 2:
-                    ledger.receive(pair, ctr=ctr, mac=bytes(range(20)))
-                case 3 | 4:
-                    ledger.receive(pair, ctr=ctr, next_dh=1)
-                case _:
-                    ledger.receive(pair, ctr=ctr)
-        ledger.send()
+        with context.case():
+            ledger = Ledger(*context.encrypted(), exact=True)
+            for _ in range(40):
+                pair, ctr = choose.choice(ledger.live()), 1000 + len(ledger.target.log)
+                match choose.randrange(6):
+                    case 0 | 1:
+                        ledger.send()
+                    case 2:
+                        ledger.receive(pair, ctr=ctr, mac=bytes(range(20)))
+                    case 3 | 4:
+                        ledger.receive(pair, ctr=ctr, next_dh=1)
+                    case _:
+                        ledger.receive(pair, ctr=ctr)
+            ledger.send()
 
 
 @scenario(needs=("lockstep",), requirements=("MACREVEAL-WHEN-6", "MACREVEAL-WHEN-3"))

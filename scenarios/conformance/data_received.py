@@ -99,26 +99,28 @@ def the_user_is_told_outside_a_session(context: Context) -> None:
     Its text is not shown.
     """
     for state, target, insider in _outside(context):
-        for text in (b"good before", b""):
-            reply = target.receive(insider.data(text))
-            case = f"{'a text' if text else 'an empty message'} in {state}"
-            reply.assert_rejected("state.ended-session-read", case)
-            reply.one(MessageUnreadable, "data.outside-session-not-told", case=case)
-        plain = target.receive(b"in the clear")
-        check("text.clear-text-called-unreadable", not plain.of(MessageUnreadable), got=plain, case=state)
-        shown_in_clear = plain.clear == [b"in the clear"]
-        check("text.not-shown-as-clear", shown_in_clear, expected=b"in the clear", got=plain, case=state)
+        with context.case(state):
+            for text in (b"good before", b""):
+                reply = target.receive(insider.data(text))
+                case = f"{'a text' if text else 'an empty message'} in {state}"
+                reply.assert_rejected("state.ended-session-read", case)
+                reply.one(MessageUnreadable, "data.outside-session-not-told", case=case)
+            plain = target.receive(b"in the clear")
+            check("text.clear-text-called-unreadable", not plain.of(MessageUnreadable), got=plain, case=state)
+            shown_in_clear = plain.clear == [b"in the clear"]
+            check("text.not-shown-as-clear", shown_in_clear, expected=b"in the clear", got=plain, case=state)
 
 
 @scenario(requirements=("DATA-RECV-9", "!DATA-RECV-9"))
 def data_outside_a_session_is_answered(context: Context) -> None:
     """In PLAINTEXT and FINISHED a Data Message is answered with an Error Message; text in the clear is not answered."""
     for state, target, insider in _outside(context):
-        for text in (b"good before", b""):
-            reply = target.receive(insider.data(text))
-            case = f"{'a text' if text else 'an empty message'} in {state}"
-            reply.assert_sent("data.outside-session-not-answered", Kind.ERROR, case=case)
-        target.receive(b"in the clear").assert_sent("text.answered", case=f"text in the clear in {state}")
+        with context.case(state):
+            for text in (b"good before", b""):
+                reply = target.receive(insider.data(text))
+                case = f"{'a text' if text else 'an empty message'} in {state}"
+                reply.assert_sent("data.outside-session-not-answered", Kind.ERROR, case=case)
+            target.receive(b"in the clear").assert_sent("text.answered", case=f"text in the clear in {state}")
 
 
 @scenario(requirements=("DATA-HEARTBEAT-2", "!DATA-HEARTBEAT-2"))

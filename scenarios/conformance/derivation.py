@@ -38,22 +38,23 @@ def keys_of_the_handshake(context: Context) -> None:
     Both sides have the same ssid.
     """
     for target_begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        since = len(target.log)
-        target.establish(insider, target_begins=target_begins)
-        kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
-        message = target.replies(since, target.name).message(kind)
-        theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
-        check_signature(
-            insider, message, theirs
-        )  # which decrypts it with c and verifies it with m1, or with c' and m1'
-        keys = insider.handshake
-        m2 = keys.m2 if target_begins else keys.m2_primed
-        mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
-        found = message.data("mac")
-        check_equal("derivation.signature-mac-wrong", found, mac, case=kind)
-        target.assert_session_alive(insider)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            since = len(target.log)
+            target.establish(insider, target_begins=target_begins)
+            kind = Kind.REVEAL_SIGNATURE if target_begins else Kind.SIGNATURE
+            message = target.replies(since, target.name).message(kind)
+            theirs = insider.theirs[int(insider.identity(message).value("keyid"))]
+            check_signature(
+                insider, message, theirs
+            )  # which decrypts it with c and verifies it with m1, or with c' and m1'
+            keys = insider.handshake
+            m2 = keys.m2 if target_begins else keys.m2_primed
+            mac = hmac.digest(m2, message.raw("encrypted_signature"), "sha256")[:20]
+            found = message.data("mac")
+            check_equal("derivation.signature-mac-wrong", found, mac, case=kind)
+            target.assert_session_alive(insider)
 
 
 def _changed(change: Callable[[HandshakeKeys], HandshakeKeys]) -> Callable[[int], HandshakeKeys]:
@@ -128,27 +129,29 @@ WRONG_HANDSHAKES: tuple[tuple[str, str, Callable[[int], HandshakeKeys]], ...] = 
 def wrong_handshake_keys_are_refused(context: Context) -> None:
     """A signature that is encrypted, made or authenticated with other keys leads to no session, in either role."""
     for check_id, what, derive in WRONG_HANDSHAKES:
-        for target_begins in (False, True):
-            target = context.target_session()
-            insider = target.insider()
-            signed = SignatureOptions(derive=derive)
-            reply = (
-                target.handshake_by_target(insider, signed)
-                if target_begins
-                else target.handshake_by_insider(insider, signed)
-            )
-            reply.assert_rejected(check_id, f"a handshake with {what}")
+        with context.case(what):
+            for target_begins in (False, True):
+                target = context.target_session()
+                insider = target.insider()
+                signed = SignatureOptions(derive=derive)
+                reply = (
+                    target.handshake_by_target(insider, signed)
+                    if target_begins
+                    else target.handshake_by_insider(insider, signed)
+                )
+                reply.assert_rejected(check_id, f"a handshake with {what}")
 
 
 @scenario(requirements=("!DERIVE-AKE-2",))
 def each_handshake_has_its_own_ssid(context: Context) -> None:
     """Each handshake gives another ssid, even between the same people, and the ssid is never transmitted."""
     for seed in (b"first", b"second"):
-        target = context.target_session()
-        established = target.establish(target.insider(seed=seed))
-        if established.ssid is not None:
-            transmitted = b"".join(message.body for message in target.replies(0, target.name).sent)
-            check("derivation.ssid-transmitted", established.ssid not in transmitted, got=established.ssid)
+        with context.case():
+            target = context.target_session()
+            established = target.establish(target.insider(seed=seed))
+            if established.ssid is not None:
+                transmitted = b"".join(message.body for message in target.replies(0, target.name).sent)
+                check("derivation.ssid-transmitted", established.ssid not in transmitted, got=established.ssid)
 
 
 @scenario(requirements=("DERIVE-SSID-2", "!DERIVE-SSID-2"))
@@ -158,12 +161,13 @@ def who_sent_the_reveal_signature(context: Context) -> None:
     What counts is the handshake of this session, not an earlier one.
     """
     for target_begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        established = target.establish(insider, target_begins=target_begins)
-        if not target.tells("session_established", "sent_reveal_signature"):
-            raise Unsupported("the target does not tell who sent the Reveal Signature Message")
-        _assert_role(established, target_begins, "the first handshake")
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            established = target.establish(insider, target_begins=target_begins)
+            if not target.tells("session_established", "sent_reveal_signature"):
+                raise Unsupported("the target does not tell who sent the Reveal Signature Message")
+            _assert_role(established, target_begins, "the first handshake")
     insider.x = insider.draw(40)
     again = target.handshake_by_insider(insider).one(SessionEstablished)
     _assert_role(again, False, "a second handshake, in which the other side committed")
@@ -237,18 +241,21 @@ def high_and_low_end(context: Context) -> None:
     Texts pass both ways, whichever key is greater in its low 64 bits.
     """
     for first in (False, True):
-        target, insider = context.encrypted()
-        wanted = first
-        for turn in range(1, 5):
-            theirs = insider.theirs[insider.their_keyid]
-            wanted = not wanted
-            fits = partial(_ordered, theirs, wanted, wanted != (turn % 2 == 0))
-            insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
-            target.exchange_texts(insider, check_id="derivation.wrong-end")
-            under = (insider.our_keyid - 1, insider.their_keyid - 1)
-            target.assert_receives_text(insider, b"and under it", check_id="derivation.wrong-end", under=under, ctr=70)
-            insider.exponents.setdefault(insider.our_keyid, insider.draw(40))
-            target.assert_sends_text(insider, b"from the target", check_id="derivation.wrong-end")
+        with context.case():
+            target, insider = context.encrypted()
+            wanted = first
+            for turn in range(1, 5):
+                theirs = insider.theirs[insider.their_keyid]
+                wanted = not wanted
+                fits = partial(_ordered, theirs, wanted, wanted != (turn % 2 == 0))
+                insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
+                target.exchange_texts(insider, check_id="derivation.wrong-end")
+                under = (insider.our_keyid - 1, insider.their_keyid - 1)
+                target.assert_receives_text(
+                    insider, b"and under it", check_id="derivation.wrong-end", under=under, ctr=70
+                )
+                insider.exponents.setdefault(insider.our_keyid, insider.draw(40))
+                target.assert_sends_text(insider, b"from the target", check_id="derivation.wrong-end")
 
 
 def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:

@@ -89,12 +89,13 @@ def has_its_effect(target: TargetSession, check_id: str, insider: Insider, messa
 def messages_are_sent_in_padded_base64(context: Context) -> None:
     """An encoded message is "?OTR:", padded base64 of the standard alphabet in one piece, and a dot."""
     for begins in (False, True):
-        target = context.target_session()
-        target.world.watchers.append(_assert_armoured)  # before the handshake, which a malformed message would end
-        insider = target.insider()
-        target.establish(insider, target_begins=begins)
-        for size in range(6):
-            target.assert_sends_text(insider, b"x" * size or b"?")
+        with context.case("the target begins" if begins else "the insider begins"):
+            target = context.target_session()
+            target.world.watchers.append(_assert_armoured)  # before the handshake, which a malformed message would end
+            insider = target.insider()
+            target.establish(insider, target_begins=begins)
+            for size in range(6):
+                target.assert_sends_text(insider, b"x" * size or b"?")
 
 
 def _assert_armoured(step: Step) -> None:
@@ -109,29 +110,31 @@ def _assert_armoured(step: Step) -> None:
 def undecodable_messages_are_not_shown(context: Context) -> None:
     """Bad base64, an unknown version or type, and a message cut short are not shown as text; a text in between is."""
     for state, target, insider in context.each_state():
-        commit = wire.parse(insider.commit())
-        for message in (
-            b"?OTR:!!!!.",
-            b"?OTR:AAkC.",
-            build(commit.with_value("version", 4)),
-            build(commit.with_value("type", 0x77)),
-            wire.armour(commit.body[:-5]),
-            b"?OTR:" + b64encode(b"hello there") + b".",
-        ):
-            texts = target.receive(message).of(TextReceived)
-            case = f"{shown(message)} when {state}"
-            check("encoding.body-shown", not texts, expected="no text", got=texts, case=case)
-            target.receive(b"hello").assert_shown("text.not-shown-as-clear", b"hello", secure=False, case=state)
+        with context.case(state):
+            commit = wire.parse(insider.commit())
+            for message in (
+                b"?OTR:!!!!.",
+                b"?OTR:AAkC.",
+                build(commit.with_value("version", 4)),
+                build(commit.with_value("type", 0x77)),
+                wire.armour(commit.body[:-5]),
+                b"?OTR:" + b64encode(b"hello there") + b".",
+            ):
+                texts = target.receive(message).of(TextReceived)
+                case = f"{shown(message)} when {state}"
+                check("encoding.body-shown", not texts, expected="no text", got=texts, case=case)
+                target.receive(b"hello").assert_shown("text.not-shown-as-clear", b"hello", secure=False, case=state)
 
 
 @scenario(requirements=("ARMOUR-PARSE-1", "!ARMOUR-PARSE-1"))
 def invalid_base64_is_refused(context: Context) -> None:
     """A body that is not base64 changes nothing; the genuine message still counts."""
     for target, insider, message in steps(context):
-        body = body_of(message)
-        for wrong in (b"!!!!", b"=", b"====", b"\xff\xfe" * 20, b"AAM", b"\0" * 8, b"?OTR:" + body[:9]):
-            refused(target, "encoding.bad-base64-accepted", b"?OTR:" + wrong + b".", f"the body {shown(wrong)}")
-        has_its_effect(target, "encoding.bad-base64-changes-state", insider, message)
+        with context.case():
+            body = body_of(message)
+            for wrong in (b"!!!!", b"=", b"====", b"\xff\xfe" * 20, b"AAM", b"\0" * 8, b"?OTR:" + body[:9]):
+                refused(target, "encoding.bad-base64-accepted", b"?OTR:" + wrong + b".", f"the body {shown(wrong)}")
+            has_its_effect(target, "encoding.bad-base64-changes-state", insider, message)
 
 
 @scenario(requirements=("!ARMOUR-FORM-1", "!ARMOUR-FORM-2"))
@@ -180,41 +183,46 @@ def our_engines_find_messages_within_text(context: Context) -> None:
 def short_bodies_are_refused(context: Context) -> None:
     """An empty body, or one shorter than a header, does no harm in any message state."""
     for state, target, insider in context.each_state():
-        header = wire.parse(insider.commit()).body[:12]
-        for size in range(len(header)):
-            case = f"a body of {size} bytes when {state}"
-            refused(target, "encoding.short-body-accepted", wire.armour(header[:size]), case)
-        if state == "encrypted":
-            target.assert_session_alive(insider)
+        with context.case(state):
+            header = wire.parse(insider.commit()).body[:12]
+            for size in range(len(header)):
+                case = f"a body of {size} bytes when {state}"
+                refused(target, "encoding.short-body-accepted", wire.armour(header[:size]), case)
+            if state == "encrypted":
+                target.assert_session_alive(insider)
 
 
 @scenario(requirements=("ARMOUR-PARSE-4", "!ARMOUR-PARSE-4", "ARMOUR-PARSE-5", "!ARMOUR-PARSE-5"))
 def unknown_versions_and_types_are_ignored(context: Context) -> None:
     """A message that is right but for an unknown version or type changes nothing."""
     for target, insider, message in steps(context):
-        genuine = wire.parse(message)
-        lies = [("version", version) for version in (0, 1, 4, 0x0200, 0x0300, 0x0100 | context.version, 0xFFFF)]
-        lies += [("type", kind) for kind in (0x00, 0x01, 0x04, 0x09, 0x13, 0x77, 0x83, 0xFF)]
-        for name, value in lies:
-            body = genuine.with_value(name, value).body
-            is_data = genuine.kind is Kind.DATA
-            lie = insider.seal(body[: genuine.field("mac").offset]) if is_data else wire.armour(body)
-            check_id = "encoding.unknown-version-accepted" if name == "version" else "encoding.unknown-type-accepted"
-            refused(target, check_id, lie, f"{shown(genuine)} with {name} {value:#x}")
-        has_its_effect(target, "encoding.unknown-header-changes-state", insider, message)
+        with context.case():
+            genuine = wire.parse(message)
+            lies = [("version", version) for version in (0, 1, 4, 0x0200, 0x0300, 0x0100 | context.version, 0xFFFF)]
+            lies += [("type", kind) for kind in (0x00, 0x01, 0x04, 0x09, 0x13, 0x77, 0x83, 0xFF)]
+            for name, value in lies:
+                body = genuine.with_value(name, value).body
+                is_data = genuine.kind is Kind.DATA
+                lie = insider.seal(body[: genuine.field("mac").offset]) if is_data else wire.armour(body)
+                check_id = (
+                    "encoding.unknown-version-accepted" if name == "version" else "encoding.unknown-type-accepted"
+                )
+                refused(target, check_id, lie, f"{shown(genuine)} with {name} {value:#x}")
+            has_its_effect(target, "encoding.unknown-header-changes-state", insider, message)
 
 
 @scenario(requirements=("ARMOUR-PARSE-6", "!ARMOUR-PARSE-6", "TYPES-DATA-2"))
 def truncated_messages_are_refused(context: Context) -> None:
     """A message without its last byte, its second half or whole fields is not acted on; the whole one then is."""
     for target, insider, message in steps(context):
-        genuine = wire.parse(message)
-        lengths = {field.offset for field in genuine.fields} | {field.offset + 2 for field in genuine.fields}
-        lengths |= {len(genuine.body) - 1, len(genuine.body) - 4, len(genuine.body) // 2}
-        for length in sorted(length for length in lengths if length < len(genuine.body)):
-            case = f"the first {length} bytes of {shown(genuine)}"
-            refused(target, "encoding.cut-short-accepted", wire.armour(genuine.body[:length]), case)
-        has_its_effect(target, "encoding.cut-short-changes-state", insider, message)
+        with context.case():
+            genuine = wire.parse(message)
+            lengths = {field.offset for field in genuine.fields} | {field.offset + 2 for field in genuine.fields}
+            lengths |= {len(genuine.body) - 1, len(genuine.body) - 4, len(genuine.body) // 2}
+            for length in sorted(length for length in lengths if length < len(genuine.body)):
+                case = f"the first {length} bytes of {shown(genuine)}"
+                refused(target, "encoding.cut-short-accepted", wire.armour(genuine.body[:length]), case)
+            has_its_effect(target, "encoding.cut-short-changes-state", insider, message)
 
 
 @scenario(versions=(3,), requirements=("ARMOUR-PARSE-6",))
@@ -236,31 +244,35 @@ def truncated_headers_are_refused(context: Context) -> None:
 def trailing_bytes_are_refused_or_ignored(context: Context) -> None:
     """A message with bytes after its last field is refused, or read as if they were not there."""
     for tail in (b"\0", b"\0\0\0\4tail", b"?" * 40):
-        target, insider = context.encrypted()
-        reply = target.receive(wire.armour(wire.parse(insider.data(b"a text")).body + tail))
-        texts = [event.text for event in reply.of(TextReceived)]
-        case, known = f"{shown(tail)} after the last field", texts in ([], [b"a text"])
-        check("encoding.trailing-bytes-read", known, expected="the text unchanged, or no text", got=texts, case=case)
-        target.assert_session_alive(insider)
-        target = context.target_session()
-        insider = target.insider()
-        target.user("start")
-        target.receive(wire.armour(wire.parse(insider.commit()).body + tail))
-        check_id = "encoding.trailing-bytes-change-state"
-        dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY, check_id, case=case))
-        target.receive(insider.reveal_signature(dh_key)).one(SessionEstablished, check_id, case=case)
-        target.assert_session_alive(insider)
+        with context.case():
+            target, insider = context.encrypted()
+            reply = target.receive(wire.armour(wire.parse(insider.data(b"a text")).body + tail))
+            texts = [event.text for event in reply.of(TextReceived)]
+            case, known = f"{shown(tail)} after the last field", texts in ([], [b"a text"])
+            check(
+                "encoding.trailing-bytes-read", known, expected="the text unchanged, or no text", got=texts, case=case
+            )
+            target.assert_session_alive(insider)
+            target = context.target_session()
+            insider = target.insider()
+            target.user("start")
+            target.receive(wire.armour(wire.parse(insider.commit()).body + tail))
+            check_id = "encoding.trailing-bytes-change-state"
+            dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY, check_id, case=case))
+            target.receive(insider.reveal_signature(dh_key)).one(SessionEstablished, check_id, case=case)
+            target.assert_session_alive(insider)
 
 
 @scenario(needs=("lockstep",), requirements=("!ARMOUR-PARSE-7",))
 def our_engines_refuse_trailing_bytes(context: Context) -> None:
     """The engines of this project refuse a message of any kind with a byte too many as malformed."""
     for target, insider, message in steps(context):
-        genuine = wire.parse(message)
-        case = f"{shown(genuine)} with a byte too many"
-        refused(target, "encoding.trailing-bytes-accepted", wire.armour(genuine.body + b"\0"), case)
-        assert_answered_with_error_at_most(target.receive(wire.armour(genuine.body + b"\0")), case)
-        has_its_effect(target, "encoding.trailing-bytes-change-state", insider, message)
+        with context.case():
+            genuine = wire.parse(message)
+            case = f"{shown(genuine)} with a byte too many"
+            refused(target, "encoding.trailing-bytes-accepted", wire.armour(genuine.body + b"\0"), case)
+            assert_answered_with_error_at_most(target.receive(wire.armour(genuine.body + b"\0")), case)
+            has_its_effect(target, "encoding.trailing-bytes-change-state", insider, message)
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-OLDMACS-1", "!DATA-OLDMACS-1", "!COMMIT-HASH-2", "!REVEAL-FORM-7"))
@@ -272,11 +284,12 @@ def our_engines_check_fixed_lengths(context: Context) -> None:
         "old_mac_keys": ("data.partial-old-key-accepted", (19, 21, 1)),
     }
     for target, insider, message in steps(context):
-        genuine = wire.parse(message)
-        for name in fixed.keys() & {field.name for field in genuine.fields}:
-            check_id, lengths = fixed[name]
-            for length in lengths:
-                wrong = build(genuine.with_raw(name, length.to_bytes(4) + bytes(length)))
-                reply = refused(target, check_id, wrong, f"{name} of {length} bytes")
-                assert_answered_with_error_at_most(reply, f"{name} of {length} bytes")
-        has_its_effect(target, "encoding.wrong-size-changes-state", insider, message)
+        with context.case():
+            genuine = wire.parse(message)
+            for name in fixed.keys() & {field.name for field in genuine.fields}:
+                check_id, lengths = fixed[name]
+                for length in lengths:
+                    wrong = build(genuine.with_raw(name, length.to_bytes(4) + bytes(length)))
+                    reply = refused(target, check_id, wrong, f"{name} of {length} bytes")
+                    assert_answered_with_error_at_most(reply, f"{name} of {length} bytes")
+            has_its_effect(target, "encoding.wrong-size-changes-state", insider, message)

@@ -113,11 +113,12 @@ def own_key_and_signature_are_well_formed(context: Context) -> None:
     With these seeds r or s of this project's engines is short; for other targets that is left to chance.
     """
     for seed in (SHORT_R_SEED, SHORT_S_SEED):
-        context.seed = seed
-        for begins in (False, True):
-            target = context.target_session()
-            insider = target.insider()
-            check_signature(insider, *signed_by_target(target, insider, begins=begins))
+        with context.case():
+            context.seed = seed
+            for begins in (False, True):
+                target = context.target_session()
+                insider = target.insider()
+                check_signature(insider, *signed_by_target(target, insider, begins=begins))
 
 
 @scenario(requirements=("KEYS-SIG-6", "!KEYS-SIG-6"))
@@ -146,15 +147,16 @@ def fingerprint_identifies_the_key(context: Context) -> None:
     )
     found: list[bytes] = []
     for key in keys:
-        target = context.target_session()
-        insider = target.insider()
-        insider.key = key
-        established = target.handshake_by_insider(insider).one(SessionEstablished)
-        if established.fingerprint is not None:
-            found.append(established.fingerprint)
-            distinct, wanted = len(set(found)), min(len(found), 3)
-            check("encoding.fingerprints-collide", distinct == wanted, expected=f"{wanted} fingerprints", got=found)
-            _assert_fingerprint(established.fingerprint, fingerprint(key.public), "the key of the other side")
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            insider.key = key
+            established = target.handshake_by_insider(insider).one(SessionEstablished)
+            if established.fingerprint is not None:
+                found.append(established.fingerprint)
+                distinct, wanted = len(set(found)), min(len(found), 3)
+                check("encoding.fingerprints-collide", distinct == wanted, expected=f"{wanted} fingerprints", got=found)
+                _assert_fingerprint(established.fingerprint, fingerprint(key.public), "the key of the other side")
 
 
 def _assert_fingerprint(found: bytes, expected: bytes, whose: str) -> None:
@@ -197,20 +199,22 @@ def other_key_types_are_refused(context: Context) -> None:
     """A key of another type is refused even if it would verify as DSA, and so is one with wrong or missing numbers."""
     mallory = published_key("mallory").public
     for kind in (1, 0x0100, 0xFFFF):
-        other = "encoding.other-key-type-accepted"
-        _refused(context, other, SignatureOptions(kind=kind), f"a key of type {kind:#06x}")
-        target = context.target_session()
-        insider = target.insider()
-        target.user("start")
-        dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
-        insider.reveal_signature(dh_key)
-        lie = insider.reveal_signature(dh_key, SignatureOptions(block=kind.to_bytes(2) + insider.block[2:]))
-        target.receive(lie).assert_rejected(other, f"a key of type {kind:#06x} with the signature of one of type 0")
+        with context.case(kind):
+            other = "encoding.other-key-type-accepted"
+            _refused(context, other, SignatureOptions(kind=kind), f"a key of type {kind:#06x}")
+            target = context.target_session()
+            insider = target.insider()
+            target.user("start")
+            dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
+            insider.reveal_signature(dh_key)
+            lie = insider.reveal_signature(dh_key, SignatureOptions(block=kind.to_bytes(2) + insider.block[2:]))
+            target.receive(lie).assert_rejected(other, f"a key of type {kind:#06x} with the signature of one of type 0")
     turned = SignatureOptions(advertised_key=replace(mallory, g=mallory.y, y=mallory.g))
     _refused(context, "encoding.malformed-key-accepted", turned, "a key with g and y in the other order")
     for missing in (public_key(mallory)[: -len(mpi(mallory.y))], public_key(mallory)[:-1]):
-        cut = SignatureOptions(block=missing + bytes(44))
-        _refused(context, "encoding.malformed-key-accepted", cut, "a key without all of y")
+        with context.case():
+            cut = SignatureOptions(block=missing + bytes(44))
+            _refused(context, "encoding.malformed-key-accepted", cut, "a key without all of y")
 
 
 @scenario(requirements=("!KEYS-SIG-1", "!KEYS-SIG-2", "!KEYS-SIG-4", "KEYS-SIG-5", "!KEYS-SIG-5"))
@@ -225,19 +229,22 @@ def invalid_signatures_are_refused(context: Context) -> None:
         ((q, 1), "r equal to q"),
         ((1, q), "s equal to q"),
     ):
-        _refused(context, out_of_range, SignatureOptions(signature=pair), f"a signature with {case}")
+        with context.case(case):
+            _refused(context, out_of_range, SignatureOptions(signature=pair), f"a signature with {case}")
     _refused(context, out_of_range, SignatureOptions(high_r=True), "a signature with q added to r")
     for transform, case in (
         (lambda value: value[:20], "the first 160 bits of the value"),
         (lambda value: value[-20:], "the last 160 bits of the value"),
         (lambda value: hashlib.sha1(value).digest(), "the SHA-1 hash of the value"),
     ):
-        signed = SignatureOptions(transform=transform)
-        _refused(context, "encoding.signature-of-other-value-accepted", signed, f"a signature of {case}")
+        with context.case(case):
+            signed = SignatureOptions(transform=transform)
+            _refused(context, "encoding.signature-of-other-value-accepted", signed, f"a signature of {case}")
     mallory = public_key(published_key("mallory").public) + (1).to_bytes(4)
     for size in (0, 20, 39):
-        cut = SignatureOptions(block=mallory + bytes([1]) * size)
-        _refused(context, "encoding.signature-wrong-size-accepted", cut, f"a signature of {size} bytes")
+        with context.case(f"size {size}"):
+            cut = SignatureOptions(block=mallory + bytes([1]) * size)
+            _refused(context, "encoding.signature-wrong-size-accepted", cut, f"a signature of {size} bytes")
 
 
 @scenario(requirements=("KEYS-SIG-3", "!KEYS-SIG-3", "KEYS-SIG-4"))
@@ -245,31 +252,33 @@ def signatures_with_leading_zeros_verify(context: Context) -> None:
     """A signature whose r or s begins with a zero byte is accepted, and refused without that byte."""
     top = 1 << 152
     for wanted in (lambda r, s: r < top, lambda r, s: s < top):
-        for begins in (False, True):
+        with context.case():
+            for begins in (False, True):
+                target = context.target_session()
+                target.establish(target.insider(), target_begins=begins, signed=SignatureOptions(accept_if=wanted))
             target = context.target_session()
-            target.establish(target.insider(), target_begins=begins, signed=SignatureOptions(accept_if=wanted))
-        target = context.target_session()
-        insider = target.insider()
-        target.user("start")
-        dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
-        insider.reveal_signature(dh_key, SignatureOptions(accept_if=wanted))
-        identity, r, s = insider.block[:-40], insider.block[-40:-20], insider.block[-20:]
-        short = r.lstrip(b"\0") + s.lstrip(b"\0")
-        lie = insider.reveal_signature(dh_key, SignatureOptions(block=identity + short))
-        target.receive(lie).assert_rejected(
-            "encoding.signature-wrong-size-accepted", "a signature without its zero byte"
-        )
+            insider = target.insider()
+            target.user("start")
+            dh_key = build(target.receive(insider.commit()).message(Kind.DH_KEY))
+            insider.reveal_signature(dh_key, SignatureOptions(accept_if=wanted))
+            identity, r, s = insider.block[:-40], insider.block[-40:-20], insider.block[-20:]
+            short = r.lstrip(b"\0") + s.lstrip(b"\0")
+            lie = insider.reveal_signature(dh_key, SignatureOptions(block=identity + short))
+            target.receive(lie).assert_rejected(
+                "encoding.signature-wrong-size-accepted", "a signature without its zero byte"
+            )
 
 
 @scenario(requirements=("KEYS-PARAMS-2", "!KEYS-PARAMS-2"))
 def long_keys_are_accepted(context: Context) -> None:
     """A key with a p of 2048 bits is accepted like one of 1024 bits; a key with a q of 256 bits is refused."""
     for begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        insider.key = long_key()
-        target.establish(insider, target_begins=begins)
-        target.assert_session_alive(insider)
+        with context.case("the target begins" if begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            insider.key = long_key()
+            target.establish(insider, target_begins=begins)
+            target.assert_session_alive(insider)
     long_q = SignatureOptions(advertised_key=replace(published_key("mallory").public, q=(1 << 255) + 95))
     _refused(context, "encoding.long-q-accepted", long_q, "a key with a q of 256 bits")
 
@@ -285,10 +294,13 @@ def our_engines_refuse_invalid_key_parameters(context: Context) -> None:
     absurd["a q that is a bit shorter"] = replace(mallory, q=q >> 1)
     absurd["zeros alone"] = DsaPublicKey(0, 0, 0, 0)
     for what, key in absurd.items():
-        target = context.target_session()
-        reply = target.handshake_by_insider(target.insider(), SignatureOptions(advertised_key=key, signature=(1, 1)))
-        reasons, wanted = [event.reason for event in reply.of(MessageRejected)], RejectReason.BAD_PUBLIC_KEY
-        check_equal("encoding.absurd-key-accepted", reasons, [wanted], case=f"a key with {what}")
+        with context.case(what):
+            target = context.target_session()
+            reply = target.handshake_by_insider(
+                target.insider(), SignatureOptions(advertised_key=key, signature=(1, 1))
+            )
+            reasons, wanted = [event.reason for event in reply.of(MessageRejected)], RejectReason.BAD_PUBLIC_KEY
+            check_equal("encoding.absurd-key-accepted", reasons, [wanted], case=f"a key with {what}")
     nobody = target.insider()
     nobody.key = DsaPrivateKey(replace(mallory, y=1), 0)
     target = context.target_session()

@@ -52,16 +52,17 @@ def fields_with_length(message: Message) -> Iterator[Field]:
 def excessive_lengths_are_refused(context: Context) -> None:
     """A length that is larger than the rest of the message, by 1 or by 2^32, makes it malformed and does no harm."""
     for target, insider, message in steps(context):
-        genuine = wire.parse(message)
-        for field in fields_with_length(genuine):
-            rest = len(genuine.body) - field.offset - 4
-            for length in (rest + 1, *TOO_LONG):
-                lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
-                case = f"{field.name} with a length of {length:#x}"
-                reply = refused(target, "encoding.length-beyond-message", wire.armour(lie.body), case)
-                if "lockstep" in context.target.capabilities:
-                    assert_field_named((*reply.of(MessageRejected), *reply.of(MessageUnreadable)), field.name, case)
-        has_its_effect(target, "encoding.bad-length-changes-state", insider, message)
+        with context.case():
+            genuine = wire.parse(message)
+            for field in fields_with_length(genuine):
+                rest = len(genuine.body) - field.offset - 4
+                for length in (rest + 1, *TOO_LONG):
+                    lie = genuine.with_raw(field.name, length.to_bytes(4) + field.raw[4:])
+                    case = f"{field.name} with a length of {length:#x}"
+                    reply = refused(target, "encoding.length-beyond-message", wire.armour(lie.body), case)
+                    if "lockstep" in context.target.capabilities:
+                        assert_field_named((*reply.of(MessageRejected), *reply.of(MessageUnreadable)), field.name, case)
+            has_its_effect(target, "encoding.bad-length-changes-state", insider, message)
 
 
 @scenario(requirements=("TYPES-DATA-1", "TYPES-MPI-1"))
@@ -77,24 +78,26 @@ def long_data_arrives_whole(context: Context) -> None:
 def key_ids_are_unsigned_and_big_endian(context: Context) -> None:
     """Key ids of 2^31 and more work like small ones, and a key id with its bytes reversed is a different one."""
     for keyid in (0x7FFFFFFF, 0x80000001, 0xFFFFFF00):
-        target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
-        swapped = int.from_bytes(keyid.to_bytes(4), "little")
-        lie = insider.data(b"bytes in the other order", sender_keyid=swapped)
-        case = f"sender key id {swapped:#x} in place of {keyid:#x}"
-        target.receive(lie).assert_rejected("encoding.int-byte-order-ignored", case)
-        target.assert_session_alive(insider, "encoding.int-misread")
+        with context.case(f"keyid {keyid}"):
+            target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
+            swapped = int.from_bytes(keyid.to_bytes(4), "little")
+            lie = insider.data(b"bytes in the other order", sender_keyid=swapped)
+            case = f"sender key id {swapped:#x} in place of {keyid:#x}"
+            target.receive(lie).assert_rejected("encoding.int-byte-order-ignored", case)
+            target.assert_session_alive(insider, "encoding.int-misread")
 
 
 @scenario(versions=(3,), requirements=("TYPES-INT-1",))
 def instance_tags_are_unsigned(context: Context) -> None:
     """Instance tags of 2^31 and more work like small ones."""
     for tag in (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
-        target = context.target_session()
-        insider = target.insider(tag=tag)
-        target.establish(insider)
-        message = target.assert_sends_text(insider, b"hello")
-        found = message.number("receiver_tag")
-        check_equal("encoding.int-misread", found, tag, case="receiver tag")
+        with context.case(f"tag {tag}"):
+            target = context.target_session()
+            insider = target.insider(tag=tag)
+            target.establish(insider)
+            message = target.assert_sends_text(insider, b"hello")
+            found = message.number("receiver_tag")
+            check_equal("encoding.int-misread", found, tag, case="receiver tag")
 
 
 @scenario(requirements=("TYPES-SHORT-1", "!TYPES-SHORT-1"))
@@ -169,16 +172,17 @@ def numbers_are_sent_in_minimal_form(context: Context) -> None:
     """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
     for begins in (False, True):
-        target = context.target_session()
-        target.world.watchers.append(_assert_shortest_in_step)  # before the handshake, which a wrong MPI would end
-        insider = target.insider()
-        target.establish(insider, target_begins=begins)
-        for _ in range(4):
-            target.exchange_texts(insider)
-        for message in target.replies(0, "target").sent:
-            if message.has("encrypted_signature"):
-                # Here are p and q of the target's key, whose highest bits are always set.
-                _assert_shortest(insider.identity(message).fields, "the encrypted signature")
+        with context.case("the target begins" if begins else "the insider begins"):
+            target = context.target_session()
+            target.world.watchers.append(_assert_shortest_in_step)  # before the handshake, which a wrong MPI would end
+            insider = target.insider()
+            target.establish(insider, target_begins=begins)
+            for _ in range(4):
+                target.exchange_texts(insider)
+            for message in target.replies(0, "target").sent:
+                if message.has("encrypted_signature"):
+                    # Here are p and q of the target's key, whose highest bits are always set.
+                    _assert_shortest(insider.identity(message).fields, "the encrypted signature")
 
 
 def _assert_shortest_in_step(step: Step) -> None:
@@ -222,8 +226,9 @@ def leading_zeros_do_not_change_a_number(context: Context) -> None:
 def shared_secrets_use_the_1536_bit_group(context: Context) -> None:
     """Both sides compute the same secret modulo the prime, and a D-H key that is not below the prime is refused."""
     for begins in (False, True):
-        target, insider = context.encrypted(target_begins=begins)
-        target.assert_session_alive(insider, "encoding.other-group")
+        with context.case("the target begins" if begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=begins)
+            target.assert_session_alive(insider, "encoding.other-group")
     target = context.target_session()
     insider = target.insider()
     target.query()

@@ -92,17 +92,18 @@ def _whole_commit(context: Context) -> bytes:
 def long_messages_are_sent_in_fragments(context: Context) -> None:
     """Messages of handshakes and texts go out in fragments that fit, are well formed and make up the whole messages."""
     for size in (SMALL, 333):
-        replies: list[Reply] = []
-        for begins in (False, True):
-            target = context.target_session(max_message_size=size)
-            insider = target.insider()
-            target.establish(insider, target_begins=begins)
-            text = b"from the target " * 20
-            target.assert_sends_text(insider, text)
-            target.assert_sends_text(insider, b"")
-            replies.append(target.replies(0, "target"))
-        for reply in replies:
-            check_fragments(reply.raw, context.version, size)
+        with context.case(f"size {size}"):
+            replies: list[Reply] = []
+            for begins in (False, True):
+                target = context.target_session(max_message_size=size)
+                insider = target.insider()
+                target.establish(insider, target_begins=begins)
+                text = b"from the target " * 20
+                target.assert_sends_text(insider, text)
+                target.assert_sends_text(insider, b"")
+                replies.append(target.replies(0, "target"))
+            for reply in replies:
+                check_fragments(reply.raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-1", "!FRAGMENT-SEND-1", "!FRAGMENT-SEND-8"))
@@ -110,15 +111,18 @@ def messages_that_fit_are_sent_whole(context: Context) -> None:
     """A message that is exactly as long as the network takes goes out whole; one that is a byte longer is cut."""
     whole = _whole_commit(context)
     for size in (len(whole) + 1, len(whole), len(whole) - 1):
-        reply = context.target_session(max_message_size=size).query()
-        length = len(build(reply.message(Kind.DH_COMMIT)))
-        check_id, wanted = (
-            ("fragment.cut-needlessly", "one whole message") if length <= size else ("fragment.not-used", "fragments")
-        )
-        right = (len(reply.raw) == 1) is (length <= size)
-        case = f"a message of {length} bytes where {size} fit"
-        check(check_id, right, expected=wanted, got=f"{len(reply.raw)} messages", case=case)
-        check_fragments(reply.raw, context.version, size)
+        with context.case(f"size {size}"):
+            reply = context.target_session(max_message_size=size).query()
+            length = len(build(reply.message(Kind.DH_COMMIT)))
+            check_id, wanted = (
+                ("fragment.cut-needlessly", "one whole message")
+                if length <= size
+                else ("fragment.not-used", "fragments")
+            )
+            right = (len(reply.raw) == 1) is (length <= size)
+            case = f"a message of {length} bytes where {size} fit"
+            check(check_id, right, expected=wanted, got=f"{len(reply.raw)} messages", case=case)
+            check_fragments(reply.raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-7", "FRAGMENT-SEND-5"))
@@ -127,7 +131,8 @@ def exact_multiples_leave_no_empty_fragment(context: Context) -> None:
     whole = _whole_commit(context)
     header = len(b"?OTR|00000000|00000000,00001,00001,,") if context.version == 3 else len(b"?OTR,00001,00001,,")
     for size in range(header + len(whole) // 2 - 1, header + len(whole) // 2 + 2):
-        check_fragments(context.target_session(max_message_size=size).query().raw, context.version, size)
+        with context.case(f"size {size}"):
+            check_fragments(context.target_session(max_message_size=size).query().raw, context.version, size)
 
 
 @scenario(needs=("fragmentation_out",), requirements=("FRAGMENT-SEND-12", "!FRAGMENT-SEND-12"))
@@ -137,12 +142,13 @@ def too_small_fragment_size_is_refused(context: Context) -> None:
     Fragments without content, or longer than the maximum size, must not go out. A sensible size works afterwards.
     """
     for size in (1, 17, 18, 30):
-        try:
-            target = context.target_session(max_message_size=size)
-        except (OtrError, TargetUnsupported):
-            continue
-        sent = [one for one in target.query().raw if not one.startswith(b"?OTR:")]
-        check_fragments(sent, context.version, size)
+        with context.case(f"size {size}"):
+            try:
+                target = context.target_session(max_message_size=size)
+            except (OtrError, TargetUnsupported):
+                continue
+            sent = [one for one in target.query().raw if not one.startswith(b"?OTR:")]
+            check_fragments(sent, context.version, size)
     target = context.target_session(max_message_size=SMALL)
     insider = target.insider()
     target.handshake_by_insider(insider).one(SessionEstablished)

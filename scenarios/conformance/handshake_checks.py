@@ -75,28 +75,32 @@ def signature_message_with_a_wrong_signature(context: Context) -> None:
 def signature_of_a_hash_of_m(context: Context) -> None:
     """The signature covers M itself, all of it: a signature over a hash or a part of M is refused in both messages."""
     for primed in (False, True):
-        tells_lies(context, "handshake.signed-hash-of-m-accepted", HASHED_AGAIN, primed=primed)
+        with context.case():
+            tells_lies(context, "handshake.signed-hash-of-m-accepted", HASHED_AGAIN, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-SIG-1", "!REVEAL-SIG-8", "!SIG-SIG-1", "!SIG-SIG-8", "!AKE-OUTLINE-3"))
 def encrypted_signature_under_a_wrong_key(context: Context) -> None:
     """X is accepted only if it is encrypted under the key of its direction, with initial counter 0."""
     for primed in (False, True):
-        tells_lies(context, "handshake.wrong-encryption-accepted", WRONG_ENCRYPTION, primed=primed)
+        with context.case():
+            tells_lies(context, "handshake.wrong-encryption-accepted", WRONG_ENCRYPTION, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-9", "!REVEAL-SIG-9", "!REVEAL-SIG-6", "SIG-SIG-9", "!SIG-SIG-9", "!SIG-SIG-6"))
 def malformed_signature_block(context: Context) -> None:
     """An X that is cut short, or has its parts in another order, is refused in both messages, without harm."""
     for primed in (False, True):
-        tells_lies(context, "handshake.malformed-signature-block-accepted", WRONG_STRUCTURE, primed=primed)
+        with context.case():
+            tells_lies(context, "handshake.malformed-signature-block-accepted", WRONG_STRUCTURE, primed=primed)
 
 
 @scenario(requirements=("!REVEAL-FORM-8", "!SIG-FORM-6", "REVEAL-REJECT-1", "SIG-REJECT-1"))
 def truncated_signed_messages(context: Context) -> None:
     """A Reveal Signature or Signature Message that is cut short, or has wrong lengths, is refused without harm."""
     for primed in (False, True):
-        tells_lies(context, "handshake.malformed-signed-message-accepted", WRONG_FIELDS, primed=primed)
+        with context.case():
+            tells_lies(context, "handshake.malformed-signed-message-accepted", WRONG_FIELDS, primed=primed)
 
 
 @scenario(requirements=("REVEAL-REJECT-1", "!REVEAL-REJECT-1", "SIG-REJECT-1", "!SIG-REJECT-1", "REVEAL-IGNORED-1"))
@@ -105,38 +109,42 @@ def signed_message_with_a_wrong_mac_is_ignored(context: Context) -> None:
     genuine message then completes the handshake, unless the target has given it up as a whole.
     """
     for primed in (False, True):
-        only_one = dict(list(WRONG_MACS.items())[:1])
-        tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
+        with context.case():
+            only_one = dict(list(WRONG_MACS.items())[:1])
+            tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
 
 
 @scenario(requirements=("!REVEAL-REJECT-1", "!SIG-REJECT-1", "!REVEAL-IGNORED-1"))
 def signed_message_with_a_wrong_signature_is_ignored(context: Context) -> None:
     """A Reveal Signature or Signature Message with a right MAC and a wrong signature is ignored in the same way."""
     for primed in (False, True):
-        only_one = dict(list(WRONG_SIGNATURES.items())[:1])
-        tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
+        with context.case():
+            only_one = dict(list(WRONG_SIGNATURES.items())[:1])
+            tells_lies(context, "handshake.bad-message-not-ignored", only_one, primed=primed, strictly=True)
 
 
 @scenario(requirements=("REVEAL-SIG-3", "!REVEAL-SIG-3", "!REVEAL-SIG-2", "SIG-SIG-3", "!SIG-SIG-3", "!SIG-SIG-2"))
 def key_id_0_is_refused(context: Context) -> None:
     """A D-H key with key id 0 is refused in both messages, even under a valid signature."""
     for primed in (False, True):
-        tells_lies(context, "handshake.key-id-0-accepted", KEY_ID_0, primed=primed)
+        with context.case():
+            tells_lies(context, "handshake.key-id-0-accepted", KEY_ID_0, primed=primed)
 
 
 @scenario(requirements=("REVEAL-SIG-4", "!REVEAL-SIG-4", "SIG-SIG-4", "!SIG-SIG-4"))
 def any_key_id_above_0_is_used(context: Context) -> None:
     """A handshake with any key id above 0 completes; the key then has this id, and no other."""
     for keyid in (1, 300, 0x80000000, 0xFFFFFFF0):
-        for target_begins in (False, True):
-            target, insider = context.encrypted(target_begins=target_begins, signed=SignatureOptions(keyid=keyid))
-            other = 1 if keyid > 1 else 2
-            insider.exponents[other] = insider.x
-            data = insider.data(b"under another number", sender_keyid=other, recipient_keyid=1)
-            if keyid > 1:
-                case = f"a Data Message under key id {other}, after a handshake with key id {keyid}"
-                target.receive(data).assert_rejected("handshake.key-id-not-used", case)
-            target.assert_session_alive(insider)
+        with context.case(f"keyid {keyid}"):
+            for target_begins in (False, True):
+                target, insider = context.encrypted(target_begins=target_begins, signed=SignatureOptions(keyid=keyid))
+                other = 1 if keyid > 1 else 2
+                insider.exponents[other] = insider.x
+                data = insider.data(b"under another number", sender_keyid=other, recipient_keyid=1)
+                if keyid > 1:
+                    case = f"a Data Message under key id {other}, after a handshake with key id {keyid}"
+                    target.receive(data).assert_rejected("handshake.key-id-not-used", case)
+                target.assert_session_alive(insider)
 
 
 @scenario(requirements=("SIG-REPLAY-1", "!SIG-REPLAY-1", "!AKE-FRESH-1"))

@@ -174,36 +174,37 @@ def no_session_before_verification(context: Context) -> None:
         False: "handshake.reveal-signature-mac-not-verified",
     }
     for target_begins in (True, False):
-        target = context.target_session()
-        insider = target.insider()
-        if target_begins:
-            genuine = signature_of(insider, *reveal_for(target, insider))
-        else:
-            genuine = reveal_of(insider, dh_key_for(target, insider))
-        forged = genuine.with_mac(bytes(20))
-        refused(target.receive(forged), unverified[target_begins], "a MAC of zeros")
-        early = target.receive(insider.data(b"too early"))
-        early.assert_rejected(
-            "handshake.session-before-verification", "a Data Message before the handshake is complete"
-        )
-        reply = target.user("send", text=b"to whom?")
-        check(
-            "handshake.session-before-verification",
-            Kind.DATA not in reply.kinds,
-            expected="no Data Message before the handshake is complete",
-            got=reply,
-        )
-        made = target.replies(0, TARGET).of(SessionEstablished)
-        check("handshake.identity-before-verification", not made, expected="no session reported", got=made)
-        inspect = getattr(target.world.parties[TARGET], "inspect", None)
-        if inspect is not None:
-            kept = [(session.ssid, session.fingerprint) for session in inspect().sessions]
-            check(
-                "handshake.identity-before-verification",
-                not any(map(any, kept)),
-                expected="no ssid and no fingerprint in the state of the client",
-                got=kept,
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            if target_begins:
+                genuine = signature_of(insider, *reveal_for(target, insider))
+            else:
+                genuine = reveal_of(insider, dh_key_for(target, insider))
+            forged = genuine.with_mac(bytes(20))
+            refused(target.receive(forged), unverified[target_begins], "a MAC of zeros")
+            early = target.receive(insider.data(b"too early"))
+            early.assert_rejected(
+                "handshake.session-before-verification", "a Data Message before the handshake is complete"
             )
+            reply = target.user("send", text=b"to whom?")
+            check(
+                "handshake.session-before-verification",
+                Kind.DATA not in reply.kinds,
+                expected="no Data Message before the handshake is complete",
+                got=reply,
+            )
+            made = target.replies(0, TARGET).of(SessionEstablished)
+            check("handshake.identity-before-verification", not made, expected="no session reported", got=made)
+            inspect = getattr(target.world.parties[TARGET], "inspect", None)
+            if inspect is not None:
+                kept = [(session.ssid, session.fingerprint) for session in inspect().sessions]
+                check(
+                    "handshake.identity-before-verification",
+                    not any(map(any, kept)),
+                    expected="no ssid and no fingerprint in the state of the client",
+                    got=kept,
+                )
 
 
 # ---- versions and policies ------------------------------------------------------------------------------------------
@@ -390,22 +391,23 @@ def stored_text_is_sent_when_the_session_begins(context: Context) -> None:
     right after the Signature Message in one role, alone in the other.
     """
     for target_begins in (True, False):
-        target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
-        insider = target.insider()
-        target.user("send", text=b"hold this for me").assert_sent("user.query-not-sent-for-text", Kind.QUERY)
-        if target_begins:
-            commit = target.query().message(Kind.DH_COMMIT)
-            reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
-            reply = target.receive(signature_of(insider, commit, reveal).raw)
-            reply.assert_sent("user.stored-text-not-sent", Kind.DATA)
-        else:
-            dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
-            reply = target.receive(reveal_of(insider, dh_key).raw)
-            reply.assert_sent("user.stored-text-not-sent", Kind.SIGNATURE, Kind.DATA)
-        reply.one(SessionEstablished)
-        text = target.read(insider, reply.message(Kind.DATA)).text
-        check_equal("user.stored-text-sent-wrongly", text, b"hold this for me")
-        target.assert_session_alive(insider)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
+            insider = target.insider()
+            target.user("send", text=b"hold this for me").assert_sent("user.query-not-sent-for-text", Kind.QUERY)
+            if target_begins:
+                commit = target.query().message(Kind.DH_COMMIT)
+                reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE)
+                reply = target.receive(signature_of(insider, commit, reveal).raw)
+                reply.assert_sent("user.stored-text-not-sent", Kind.DATA)
+            else:
+                dh_key = target.receive(insider.commit()).message(Kind.DH_KEY)
+                reply = target.receive(reveal_of(insider, dh_key).raw)
+                reply.assert_sent("user.stored-text-not-sent", Kind.SIGNATURE, Kind.DATA)
+            reply.one(SessionEstablished)
+            text = target.read(insider, reply.message(Kind.DATA)).text
+            check_equal("user.stored-text-sent-wrongly", text, b"hold this for me")
+            target.assert_session_alive(insider)
 
 
 @scenario(requirements=("!REVEAL-ACCEPT-5", "!SIG-ACCEPT-4", "REVEAL-ACCEPT-2", "SIG-ACCEPT-3"))
@@ -429,14 +431,17 @@ def session_refreshed_under_another_key(context: Context) -> None:
     key as before; from then on only the new session keys are used.
     """
     for target_begins in (True, False):
-        target, first = context.encrypted()
-        target.assert_session_alive(first)
-        second = target.insider("carol", seed=b"second")
-        target.tick(300)
-        established = target.establish(second, target_begins=target_begins)
-        if target.tells("session_established", "same_key"):
-            check("handshake.new-key-called-same", not established.same_key, expected="another key", got=established)
-        target.assert_session_alive(second)
-        target.receive(first.data(b"from the first")).assert_rejected(
-            "state.replaced-session-read", "a Data Message under the keys of the session before"
-        )
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, first = context.encrypted()
+            target.assert_session_alive(first)
+            second = target.insider("carol", seed=b"second")
+            target.tick(300)
+            established = target.establish(second, target_begins=target_begins)
+            if target.tells("session_established", "same_key"):
+                check(
+                    "handshake.new-key-called-same", not established.same_key, expected="another key", got=established
+                )
+            target.assert_session_alive(second)
+            target.receive(first.data(b"from the first")).assert_rejected(
+                "state.replaced-session-read", "a Data Message under the keys of the session before"
+            )

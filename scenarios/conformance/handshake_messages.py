@@ -264,37 +264,39 @@ def four_messages_make_a_session(context: Context) -> None:
     """
     wanted = {True: [Kind.DH_COMMIT, Kind.REVEAL_SIGNATURE], False: [Kind.DH_KEY, Kind.SIGNATURE]}
     for target_begins, kinds in wanted.items():
-        target = context.target_session()
-        insider = target.insider()
-        established = target.establish(insider, target_begins=target_begins)
-        sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
-        check_equal("handshake.wrong-messages-sent", sent, kinds)
-        if target.tells("session_established", "sent_reveal_signature"):
-            role = established.sent_reveal_signature
-            claim, told = (
-                f"{'the target' if revealed else 'the insider'} sent the Reveal Signature Message"
-                for revealed in (target_begins, role)
-            )
-            check("session.wrong-initiator", role == target_begins, expected=claim, got=told)
-        target.assert_session_alive(insider)
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            established = target.establish(insider, target_begins=target_begins)
+            sent = [kind for kind in target.replies(0, TARGET).kinds if kind is not Kind.QUERY]
+            check_equal("handshake.wrong-messages-sent", sent, kinds)
+            if target.tells("session_established", "sent_reveal_signature"):
+                role = established.sent_reveal_signature
+                claim, told = (
+                    f"{'the target' if revealed else 'the insider'} sent the Reveal Signature Message"
+                    for revealed in (target_begins, role)
+                )
+                check("session.wrong-initiator", role == target_begins, expected=claim, got=told)
+            target.assert_session_alive(insider)
 
 
 @scenario(requirements=("AKE-OUTLINE-3",))
 def identities_are_sent_encrypted(context: Context) -> None:
     """Neither the target's long-term key nor its fingerprint is in the messages of a handshake unencrypted."""
     for target_begins in (True, False):
-        target, _ = context.encrypted(target_begins=target_begins)
-        fingerprint = target.world.parties[TARGET].fingerprint
-        y = target.header.parties[TARGET].config.key.public.y
-        hidden = {
-            "the fingerprint": fingerprint,
-            "the fingerprint in hexadecimal": fingerprint.hex().encode(),
-            "the public key": y.to_bytes(128)[:64],
-        }
-        for message in target.replies(0, TARGET).sent:
-            for name, secret in hidden.items():
-                encrypted = secret not in message.body
-                check("handshake.identity-in-clear", encrypted, got=f"{name}, in clear", case=message.kind)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, _ = context.encrypted(target_begins=target_begins)
+            fingerprint = target.world.parties[TARGET].fingerprint
+            y = target.header.parties[TARGET].config.key.public.y
+            hidden = {
+                "the fingerprint": fingerprint,
+                "the fingerprint in hexadecimal": fingerprint.hex().encode(),
+                "the public key": y.to_bytes(128)[:64],
+            }
+            for message in target.replies(0, TARGET).sent:
+                for name, secret in hidden.items():
+                    encrypted = secret not in message.body
+                    check("handshake.identity-in-clear", encrypted, got=f"{name}, in clear", case=message.kind)
 
 
 @scenario(requirements=("AKE-FRESH-1", "COMMIT-GX-1"))
@@ -328,16 +330,23 @@ def peer_with_the_targets_own_key(context: Context) -> None:
     stranger is never reported with it.
     """
     for key in ("alice", "mallory"):
-        for target_begins in (True, False):
-            target = context.target_session()
-            insider = target.insider(key)
-            reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-            found = reply.of(SessionEstablished)
-            completes = key == "alice" or len(found) == 1
-            check("session.not-established", completes, expected="one SessionEstablished", got=reply, case="a stranger")
-            if found and target.tells("session_established", "fingerprint"):
-                told, own = found[0].fingerprint, target.world.parties[TARGET].fingerprint
-                if key == "alice":
-                    check_equal("handshake.own-key-not-recognised", told, own)
-                else:
-                    check("session.wrong-fingerprint", told != own, expected="not the target's own", got=told)
+        with context.case():
+            for target_begins in (True, False):
+                target = context.target_session()
+                insider = target.insider(key)
+                reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
+                found = reply.of(SessionEstablished)
+                completes = key == "alice" or len(found) == 1
+                check(
+                    "session.not-established",
+                    completes,
+                    expected="one SessionEstablished",
+                    got=reply,
+                    case="a stranger",
+                )
+                if found and target.tells("session_established", "fingerprint"):
+                    told, own = found[0].fingerprint, target.world.parties[TARGET].fingerprint
+                    if key == "alice":
+                        check_equal("handshake.own-key-not-recognised", told, own)
+                    else:
+                        check("session.wrong-fingerprint", told != own, expected="not the target's own", got=told)

@@ -188,27 +188,29 @@ def _one_session(pair: Pair) -> None:
 def simultaneous_commits(context: Context) -> None:
     """Two sides that send commits at the same time end up in one session, whichever has the higher hash."""
     for number in range(3):
-        context.seed += b"%d" % number
-        pair = context.pair()
-        _both_begin(pair)
-        pair.world.settle()
-        _one_session(pair)
+        with context.case(f"number {number}"):
+            context.seed += b"%d" % number
+            pair = context.pair()
+            _both_begin(pair)
+            pair.world.settle()
+            _one_session(pair)
 
 
 @scenario(requirements=("!COMMIT-DHKEY-7",))
 def simultaneous_commits_with_late_messages(context: Context) -> None:
     """Two sides that send commits at the same time end up in one session even if messages for one side are late."""
     for number in range(2):
-        for late in (TARGET, PEER):
-            context.seed += b"%d" % number
-            pair = context.pair()
-            _both_begin(pair)
-            other = pair.other(late)
-            for _ in range(8):
-                pair.world.settle(to=(other,))
-                if pair.world.network.queues[late]:
-                    pair.deliver_next(late)
-            _one_session(pair)
+        with context.case(f"number {number}"):
+            for late in (TARGET, PEER):
+                context.seed += b"%d" % number
+                pair = context.pair()
+                _both_begin(pair)
+                other = pair.other(late)
+                for _ in range(8):
+                    pair.world.settle(to=(other,))
+                    if pair.world.network.queues[late]:
+                        pair.deliver_next(late)
+                _one_session(pair)
 
 
 @scenario(
@@ -226,21 +228,22 @@ def commit_while_a_reveal_signature_is_awaited(context: Context) -> None:
     Signature for the new commit completes the handshake, and the one for the old commit does not.
     """
     for which in ("old", "new"):
-        target = context.target_session()
-        insider, other = target.insider(), target.insider(seed=b"another x")
-        dh_key = dh_key_for(target, insider)
-        for commit in (insider.commit(), other.commit(), other.commit()):
-            (again,) = target.receive(commit).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
-            check_equal("handshake.dh-key-not-repeated", again.body, dh_key.body)
-        if which == "new":
-            _reveal(target, other, dh_key)
-        else:
-            reveal = insider.reveal_signature(wire.build(dh_key))
-            refused(
-                target.receive(reveal),
-                "handshake.replaced-commit-still-open",
-                "the Reveal Signature Message for a commit that was replaced",
-            )
+        with context.case(which):
+            target = context.target_session()
+            insider, other = target.insider(), target.insider(seed=b"another x")
+            dh_key = dh_key_for(target, insider)
+            for commit in (insider.commit(), other.commit(), other.commit()):
+                (again,) = target.receive(commit).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+                check_equal("handshake.dh-key-not-repeated", again.body, dh_key.body)
+            if which == "new":
+                _reveal(target, other, dh_key)
+            else:
+                reveal = insider.reveal_signature(wire.build(dh_key))
+                refused(
+                    target.receive(reveal),
+                    "handshake.replaced-commit-still-open",
+                    "the Reveal Signature Message for a commit that was replaced",
+                )
 
 
 @scenario(requirements=("COMMIT-SIG-1", "!COMMIT-SIG-1", "COMMIT-SIG-2", "!COMMIT-SIG-2", "SIG-REVEALSIG-1"))
@@ -250,24 +253,25 @@ def commit_while_a_signature_is_awaited(context: Context) -> None:
     """
     seen = set()
     for _ in range(2):
-        target = context.target_session()
-        insider, other = target.insider(), target.insider(seed=b"another x")
-        commit, reveal = reveal_for(target, insider)
-        genuine = signature_of(insider, commit, reveal)
-        (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
-        gx, gy = genuine.theirs, dh_key.number("gy")
-        check("handshake.dh-key-not-new", gy != gx, expected="a new g^y", got="the g^x of the handshake before")
-        seen.add(gy)
-        target.receive(genuine.raw).assert_ignored(
-            "handshake.stray-signature-message-not-ignored", "a Signature Message for a handshake that was given up"
-        )
-        _reveal(target, other, dh_key)
-        commit, reveal = reveal_for(target, insider)
-        (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
-        new = dh_key.number("gy") not in seen
-        check("handshake.dh-key-not-new", new, expected="a new g^y", got="a g^y of an earlier handshake")
-        _reveal(target, other, dh_key)
-        context.seed += b"again"
+        with context.case():
+            target = context.target_session()
+            insider, other = target.insider(), target.insider(seed=b"another x")
+            commit, reveal = reveal_for(target, insider)
+            genuine = signature_of(insider, commit, reveal)
+            (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+            gx, gy = genuine.theirs, dh_key.number("gy")
+            check("handshake.dh-key-not-new", gy != gx, expected="a new g^y", got="the g^x of the handshake before")
+            seen.add(gy)
+            target.receive(genuine.raw).assert_ignored(
+                "handshake.stray-signature-message-not-ignored", "a Signature Message for a handshake that was given up"
+            )
+            _reveal(target, other, dh_key)
+            commit, reveal = reveal_for(target, insider)
+            (dh_key,) = target.receive(other.commit()).assert_sent("handshake.commit-not-answered", Kind.DH_KEY)
+            new = dh_key.number("gy") not in seen
+            check("handshake.dh-key-not-new", new, expected="a new g^y", got="a g^y of an earlier handshake")
+            _reveal(target, other, dh_key)
+            context.seed += b"again"
 
 
 @scenario(requirements=("COMMIT-LIVE-1", "!COMMIT-LIVE-1"))
@@ -276,14 +280,17 @@ def commit_in_a_session(context: Context) -> None:
     completes; then the new session is used.
     """
     for target_begins in (False, True):
-        target, insider = context.encrypted(target_begins=target_begins)
-        other = target.insider(seed=b"another x")
-        dh_key = dh_key_for(target, other)
-        target.assert_session_alive(insider, "state.session-not-kept-during-handshake")
-        target.receive(wire.build(wire.parse(other.reveal_signature(wire.build(dh_key))).with_value("mac", bytes(20))))
-        target.assert_session_alive(insider, "state.session-not-kept-after-failure")
-        again = dh_key_for(target, other)
-        _reveal(target, other, again)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=target_begins)
+            other = target.insider(seed=b"another x")
+            dh_key = dh_key_for(target, other)
+            target.assert_session_alive(insider, "state.session-not-kept-during-handshake")
+            target.receive(
+                wire.build(wire.parse(other.reveal_signature(wire.build(dh_key))).with_value("mac", bytes(20)))
+            )
+            target.assert_session_alive(insider, "state.session-not-kept-after-failure")
+            again = dh_key_for(target, other)
+            _reveal(target, other, again)
 
 
 def _malformed(insider: Insider) -> dict[str, bytes]:

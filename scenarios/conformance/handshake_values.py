@@ -84,10 +84,11 @@ def gy_out_of_range(context: Context) -> None:
 def gx_at_the_limits(context: Context) -> None:
     """A g^x of 2, of p - 2, or of few bytes, sent as a short MPI, is accepted like any other."""
     for exponent in (1, 100, 1000):
-        target = context.target_session()
-        insider = target.insider()
-        insider.x = exponent
-        start_over(target, insider)
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            insider.x = exponent
+            start_over(target, insider)
     target = context.target_session()
     # The secret is one of two numbers, and a wrong guess may end the handshake: further handshakes guess again.
     made = _completes(target, target.insider(), [DH_PRIME - 2] * 16)
@@ -98,10 +99,11 @@ def gx_at_the_limits(context: Context) -> None:
 def gy_at_the_limits(context: Context) -> None:
     """A g^y of 2, of p - 2, or of few bytes, sent as a short MPI, is accepted like any other."""
     for exponent in (1, 100):
-        target = context.target_session()
-        insider = target.insider()
-        insider.x = exponent
-        start_over(target, insider, target_begins=True)
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            insider.x = exponent
+            start_over(target, insider, target_begins=True)
     target = context.target_session()
     insider = target.insider()
     commit = commit_for_query(target)
@@ -233,7 +235,8 @@ def revealed_key_of_another_length(context: Context) -> None:
 def revealed_key_with_leading_zeros(context: Context) -> None:
     """A revealed key of 16 bytes that begins or ends with zero bytes is accepted like any other."""
     for r in (bytes(15) + b"\x17", b"\x17" + bytes(15), b"\0" + bytes(range(1, 16))):
-        target = context.target_session()
-        insider = target.insider()
-        insider.r = r
-        start_over(target, insider)
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            insider.r = r
+            start_over(target, insider)

@@ -181,9 +181,10 @@ def own_tags_are_random(context: Context) -> None:
     """Clients without a given tag draw one of 0x100 or more, and each a different one."""
     tags = []
     for number in range(6):
-        context.seed += b"%d" % number
-        target = context.target_session(instance_tag=None)
-        tags.append(commit_for_query(target).number("sender_tag"))
+        with context.case(f"number {number}"):
+            context.seed += b"%d" % number
+            target = context.target_session(instance_tag=None)
+            tags.append(commit_for_query(target).number("sender_tag"))
     large = min(tags) >= MIN_INSTANCE_TAG
     check("instance.own-tag-too-small", large, expected=f"{_hex(MIN_INSTANCE_TAG)} or more", got=_hex(min(tags)))
     different, drawn = len(set(tags)) == len(tags), [f"{tag:#x}" for tag in tags]
@@ -263,10 +264,11 @@ def _data(insider: Insider, tags: Tags | None) -> bytes:
 def _are_discarded(context: Context, check_id: str, wrong: Callable[[int, int], list[Tags]]) -> None:
     """Demand that messages of all kinds and fragments with wrong tags are discarded. wrong: right tags to wrong."""
     for subject, make, kind in _moments(context):
-        genuine = wire.parse(make(None))
-        for tags in wrong(genuine.number("sender_tag"), genuine.number("receiver_tag")):
-            case = f"a {kind} Message from {tags[0]:#x} to {tags[1]:#x}"
-            subject.receive(make(tags)).assert_ignored(check_id, case)
+        with context.case(kind):
+            genuine = wire.parse(make(None))
+            for tags in wrong(genuine.number("sender_tag"), genuine.number("receiver_tag")):
+                case = f"a {kind} Message from {tags[0]:#x} to {tags[1]:#x}"
+                subject.receive(make(tags)).assert_ignored(check_id, case)
     subject = context.target_session()
     insider = subject.insider()
     subject.user("start")
@@ -336,19 +338,20 @@ def receiver_tag_below_0x100(context: Context) -> None:
 def commit_with_receiver_tag_0_is_answered(context: Context) -> None:
     """A D-H Commit with receiver tag 0 or the target's own tag is answered; one with another client's tag is not."""
     for receiver in (0, None, FOREIGN):
-        target = context.target_session()
-        insider = target.insider()
-        target.user("start")
-        if not insider.knows_target_tag:
-            target.receive(insider.commit())
-        reply = target.receive(insider.commit(receiver=insider.target_tag if receiver is None else receiver))
-        if receiver == FOREIGN:
-            case = "a D-H Commit Message for another client"
-            reply.assert_ignored("instance.for-another-client-not-discarded", case)
-        else:
-            check_id = "instance.receiver-tag-0-refused" if receiver == 0 else "handshake.commit-not-answered"
-            target.receive(reveal_of(insider, reply.message(Kind.DH_KEY, check_id)).raw).one(SessionEstablished)
-            target.assert_session_alive(insider)
+        with context.case():
+            target = context.target_session()
+            insider = target.insider()
+            target.user("start")
+            if not insider.knows_target_tag:
+                target.receive(insider.commit())
+            reply = target.receive(insider.commit(receiver=insider.target_tag if receiver is None else receiver))
+            if receiver == FOREIGN:
+                case = "a D-H Commit Message for another client"
+                reply.assert_ignored("instance.for-another-client-not-discarded", case)
+            else:
+                check_id = "instance.receiver-tag-0-refused" if receiver == 0 else "handshake.commit-not-answered"
+                target.receive(reveal_of(insider, reply.message(Kind.DH_KEY, check_id)).raw).one(SessionEstablished)
+                target.assert_session_alive(insider)
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-ZERO-3", "!INSTANCE-ZERO-3"))
@@ -357,10 +360,11 @@ def receiver_tag_0_is_only_for_commits(context: Context) -> None:
     their effect. (Engines only: in another reading of the text other messages may have it, too.)
     """
     for target, make, kind in _moments(context):
-        if kind != "D-H Commit":
-            sender = wire.parse(make(None)).number("sender_tag")
-            case = f"a {kind} Message with receiver tag 0"
-            target.receive(make((sender, 0))).assert_ignored("instance.receiver-tag-0-not-discarded", case)
+        with context.case(kind):
+            if kind != "D-H Commit":
+                sender = wire.parse(make(None)).number("sender_tag")
+                case = f"a {kind} Message with receiver tag 0"
+                target.receive(make((sender, 0))).assert_ignored("instance.receiver-tag-0-not-discarded", case)
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("INSTANCE-DISCARD-4", "!INSTANCE-DISCARD-4"))
@@ -385,21 +389,22 @@ def tags_of_all_sizes(context: Context) -> None:
     """Handshakes with clients that have tags from 0x100 to 0xffffffff complete in both roles, and in fragments."""
     check_id = "instance.tag-size-matters"
     for tag in (0x100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
-        for _ in _moments(context, tag, check_id):
-            pass
-        target = context.target_session()
-        insider = target.insider(tag=tag)
-        target.user("start")
-        pieces = wire.fragment(insider.commit(), 150, 3, (tag, 0))
-        case = f"fragments with tag {tag:#x}"
-        for piece in pieces[:-1]:
-            target.receive(piece).assert_sent("fragment.acted-on-too-early")
-        dh_key = target.receive(pieces[-1]).message(Kind.DH_KEY, check_id, case=case)
-        genuine: Genuine = reveal_of(insider, dh_key)
-        for piece in wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[:-1]:
-            target.receive(piece).assert_sent("fragment.acted-on-too-early")
-        last = wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[-1]
-        target.receive(last).one(SessionEstablished, check_id, case=case)
+        with context.case(f"tag {tag}"):
+            for _ in _moments(context, tag, check_id):
+                pass
+            target = context.target_session()
+            insider = target.insider(tag=tag)
+            target.user("start")
+            pieces = wire.fragment(insider.commit(), 150, 3, (tag, 0))
+            case = f"fragments with tag {tag:#x}"
+            for piece in pieces[:-1]:
+                target.receive(piece).assert_sent("fragment.acted-on-too-early")
+            dh_key = target.receive(pieces[-1]).message(Kind.DH_KEY, check_id, case=case)
+            genuine: Genuine = reveal_of(insider, dh_key)
+            for piece in wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[:-1]:
+                target.receive(piece).assert_sent("fragment.acted-on-too-early")
+            last = wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[-1]
+            target.receive(last).one(SessionEstablished, check_id, case=case)
 
 
 @scenario(
@@ -408,11 +413,14 @@ def tags_of_all_sizes(context: Context) -> None:
 def own_tags_of_all_sizes(context: Context) -> None:
     """A target with the smallest or the largest tag receives messages under it, and uses no other."""
     for tag in (0x100, 0x80000000, 0xFFFFFFFF):
-        target = context.target_session(instance_tag=tag)
-        insider = target.insider()
-        insider.target_tag = tag
-        target.establish(insider)
-        target.assert_session_alive(insider)
-        messages = target.replies(0, TARGET).sent
-        sent = {message.number("sender_tag") for message in messages if message.has("sender_tag")}
-        check("instance.own-tag-not-used", sent == {tag}, expected=_hex(tag), got=[_hex(one) for one in sorted(sent)])
+        with context.case(f"tag {tag}"):
+            target = context.target_session(instance_tag=tag)
+            insider = target.insider()
+            insider.target_tag = tag
+            target.establish(insider)
+            target.assert_session_alive(insider)
+            messages = target.replies(0, TARGET).sent
+            sent = {message.number("sender_tag") for message in messages if message.has("sender_tag")}
+            check(
+                "instance.own-tag-not-used", sent == {tag}, expected=_hex(tag), got=[_hex(one) for one in sorted(sent)]
+            )

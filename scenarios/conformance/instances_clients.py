@@ -168,13 +168,14 @@ def query_during_two_sessions(context: Context) -> None:
     and a new handshake with either client completes.
     """
     for which in (0, 1):
-        target, *clients = _two_sessions(context)
-        commit = commit_for_query(target)
-        receiver = commit.number("receiver_tag")
-        check("instance.commit-to-guessed-client", receiver == 0, expected=0, got=f"{receiver:#x}")
-        asker = target.insider(tag=clients[which].tag, seed=b"another x")
-        _completes(target, asker, commit, target.receive(asker.dh_key()).message(Kind.REVEAL_SIGNATURE))
-        target.assert_session_alive(asker)
+        with context.case(which):
+            target, *clients = _two_sessions(context)
+            commit = commit_for_query(target)
+            receiver = commit.number("receiver_tag")
+            check("instance.commit-to-guessed-client", receiver == 0, expected=0, got=f"{receiver:#x}")
+            asker = target.insider(tag=clients[which].tag, seed=b"another x")
+            _completes(target, asker, commit, target.receive(asker.dh_key()).message(Kind.REVEAL_SIGNATURE))
+            target.assert_session_alive(asker)
 
 
 @scenario(versions=(3,), requirements=("INSTANCE-MULTI-3", "!INSTANCE-MULTI-3"))
@@ -198,27 +199,30 @@ def inner_tag_selects_the_session(context: Context) -> None:
 def forged_tags_do_not_block_the_peer(context: Context) -> None:
     """Messages under forged tags do not keep the genuine client out, in either role, before a session or in it."""
     for target_begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        target.user("start")
-        for number in range(3):
-            stranger = target.insider("bob", tag=0x5000 + number, seed=b"%d" % number)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            target.user("start")
+            for number in range(3):
+                stranger = target.insider("bob", tag=0x5000 + number, seed=b"%d" % number)
+                for message in (stranger.commit(), stranger.dh_key(), _junk(stranger)):
+                    target.receive(message).assert_rejected(
+                        "instance.forged-tag-accepted", "a message under a forged tag"
+                    )
+            target.tick(LATER)
+            if target_begins:
+                commit = commit_for_query(target)
+                reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE, "instance.bound-to-forged-tag")
+                _completes(target, insider, commit, reveal, "instance.bound-to-forged-tag")
+            else:
+                target.user("start")
+                dh_key = target.receive(insider.commit()).message(Kind.DH_KEY, "instance.bound-to-forged-tag")
+                reply = target.receive(reveal_of(insider, dh_key).raw)
+                reply.one(SessionEstablished, "instance.bound-to-forged-tag")
+            stranger = target.insider("bob", tag=0x6000, seed=b"later")
             for message in (stranger.commit(), stranger.dh_key(), _junk(stranger)):
                 target.receive(message).assert_rejected("instance.forged-tag-accepted", "a message under a forged tag")
-        target.tick(LATER)
-        if target_begins:
-            commit = commit_for_query(target)
-            reveal = target.receive(insider.dh_key()).message(Kind.REVEAL_SIGNATURE, "instance.bound-to-forged-tag")
-            _completes(target, insider, commit, reveal, "instance.bound-to-forged-tag")
-        else:
-            target.user("start")
-            dh_key = target.receive(insider.commit()).message(Kind.DH_KEY, "instance.bound-to-forged-tag")
-            reply = target.receive(reveal_of(insider, dh_key).raw)
-            reply.one(SessionEstablished, "instance.bound-to-forged-tag")
-        stranger = target.insider("bob", tag=0x6000, seed=b"later")
-        for message in (stranger.commit(), stranger.dh_key(), _junk(stranger)):
-            target.receive(message).assert_rejected("instance.forged-tag-accepted", "a message under a forged tag")
-        target.assert_session_alive(insider, "instance.bound-to-forged-tag")
+            target.assert_session_alive(insider, "instance.bound-to-forged-tag")
 
 
 def _junk(stranger: Insider) -> bytes:

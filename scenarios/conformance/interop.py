@@ -102,27 +102,32 @@ def extra_symmetric_key(context: Context) -> None:
 def fragments_from_target(context: Context) -> None:
     """With small message sizes the target's messages arrive in fragments, those of the handshake included."""
     for size in (150, 600):
-        pair = context.pair(max_message_size=size)
-        pair.establish(TARGET)
-        pair.say(TARGET, b"from the target " * 20)
-        pair.say(PEER, b"from the peer " * 20)
-        encoded = [e.message for e in pair.events(0, TARGET, OutgoingMessage) if not e.message.startswith(b"?OTRv")]
-        longest = max(map(len, encoded))
-        check("fragment.too-long", longest <= size, expected=f"at most {size} bytes", got=longest)
-        pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
-        check(
-            "fragment.not-used", bool(pieces), got=f"{len(encoded)} messages, all of them whole", case=f"{size} bytes"
-        )
+        with context.case(f"size {size}"):
+            pair = context.pair(max_message_size=size)
+            pair.establish(TARGET)
+            pair.say(TARGET, b"from the target " * 20)
+            pair.say(PEER, b"from the peer " * 20)
+            encoded = [e.message for e in pair.events(0, TARGET, OutgoingMessage) if not e.message.startswith(b"?OTRv")]
+            longest = max(map(len, encoded))
+            check("fragment.too-long", longest <= size, expected=f"at most {size} bytes", got=longest)
+            pieces = [message for message in encoded if message.startswith((b"?OTR|", b"?OTR,"))]
+            check(
+                "fragment.not-used",
+                bool(pieces),
+                got=f"{len(encoded)} messages, all of them whole",
+                case=f"{size} bytes",
+            )
 
 
 @scenario(peer_needs=("fragmentation_out",), requirements=("FRAGMENT-RECV-1", "FRAGMENT-RECV-13"))
 def fragments_to_target(context: Context) -> None:
     """The target reassembles fragments of several sizes."""
     for size in (64, 100, 333, 1000):
-        pair = context.pair(peer_max_message_size=size)
-        pair.establish(PEER)
-        pair.say(PEER, b"from the peer " * 20)
-        pair.say(TARGET, b"from the target " * 20)
+        with context.case(f"size {size}"):
+            pair = context.pair(peer_max_message_size=size)
+            pair.establish(PEER)
+            pair.say(PEER, b"from the peer " * 20)
+            pair.say(TARGET, b"from the target " * 20)
 
 
 @scenario(requirements=("USER-END-3", "TLV-END-2", "AKE-FRESH-1"))

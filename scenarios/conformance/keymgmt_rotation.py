@@ -231,24 +231,30 @@ def next_keys_out_of_range(context: Context) -> None:
     names = dict(zip(values, ("0", "1", "p - 1", "p", "p + 1", "2^1544 - 1"), strict=True))
     read = {}
     for value in values:
-        target, insider = context.encrypted()
-        reply = target.receive(insider.data(b"an odd key", next_dh=value))
-        read[names[value]] = "stored" if reply.secure else "refused"
-        if not reply.secure:
-            case = f"a message that announces {names[value]} as the next key"
-            reply.assert_rejected("keys.refused-next-key-has-effect", case)
-            target.assert_receives_text(insider, b"with a good key", check_id="keys.refused-next-key-has-effect")
-            target.assert_sends_text(insider, b"to that", check_id="keys.refused-next-key-has-effect")
+        with context.case(value):
+            target, insider = context.encrypted()
+            reply = target.receive(insider.data(b"an odd key", next_dh=value))
+            read[names[value]] = "stored" if reply.secure else "refused"
+            if not reply.secure:
+                case = f"a message that announces {names[value]} as the next key"
+                reply.assert_rejected("keys.refused-next-key-has-effect", case)
+                target.assert_receives_text(insider, b"with a good key", check_id="keys.refused-next-key-has-effect")
+                target.assert_sends_text(insider, b"to that", check_id="keys.refused-next-key-has-effect")
     one_way = len({*read.values()}) == 1
     check("keys.range-checked-in-part", one_way, expected="all are refused, or all are stored", got=read)
     for value, name in ((2, "2"), (DH_PRIME - 2, "p - 2"), (4, "4")):
-        target, insider = context.encrypted()
-        refused = "keys.good-next-key-refused"
-        target.assert_receives_text(insider, b"at the end of the range", next_dh=value, check_id=refused)
-        used = target.user("send", text=b"to it").message(Kind.DATA, refused).number("recipient_keyid")
-        check(
-            refused, used == 2, expected="a message to key id 2", got=f"one to key id {used}", case=f"next key {name}"
-        )
+        with context.case(value):
+            target, insider = context.encrypted()
+            refused = "keys.good-next-key-refused"
+            target.assert_receives_text(insider, b"at the end of the range", next_dh=value, check_id=refused)
+            used = target.user("send", text=b"to it").message(Kind.DATA, refused).number("recipient_keyid")
+            check(
+                refused,
+                used == 2,
+                expected="a message to key id 2",
+                got=f"one to key id {used}",
+                case=f"next key {name}",
+            )
 
 
 @scenario(requirements=("KEYMGMT-NEXT-2", "!KEYMGMT-NEXT-2"))

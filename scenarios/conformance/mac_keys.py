@@ -205,16 +205,17 @@ def all_used_keys_are_revealed(context: Context) -> None:
     """
     choose = random.Random(context.seed)
     for _ in range(3):
-        ledger = _ledger(context)
-        for _ in range(24):
-            if choose.random() < 0.4:
-                ledger.send()
-            else:
-                forged = {"mac": bytes(range(20))} if choose.random() < 0.2 else {}
-                ledger.receive(choose.choice(ledger.live()), ctr=1000 + len(ledger.target.log), **forged)
-        ledger.send()
-        dropped = bool(ledger.revealed)
-        check("keys.pair-not-dropped", dropped, expected="pairs of keys are dropped on the way", got="none was")
+        with context.case():
+            ledger = _ledger(context)
+            for _ in range(24):
+                if choose.random() < 0.4:
+                    ledger.send()
+                else:
+                    forged = {"mac": bytes(range(20))} if choose.random() < 0.2 else {}
+                    ledger.receive(choose.choice(ledger.live()), ctr=1000 + len(ledger.target.log), **forged)
+            ledger.send()
+            dropped = bool(ledger.revealed)
+            check("keys.pair-not-dropped", dropped, expected="pairs of keys are dropped on the way", got="none was")
 
 
 @scenario(requirements=("MACREVEAL-WHAT-2", "!MACREVEAL-WHAT-2"))
@@ -224,15 +225,16 @@ def keys_of_refused_messages_are_revealed(context: Context) -> None:
     So both pairings of a dropped key can be due at once.
     """
     for odd in ({"ctr": 0}, {"next_dh": 1}):
-        ledger = _ledger(context)
-        ledger.receive((1, 1))
-        ledger.send()
-        if any(ledger.receive(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
-            continue  # the target accepts such messages, so they are no different from others
-        ledger.receive((1, 2), ctr=9)
-        ledger.receive((2, 2), ctr=9)
-        ledger.demand_dropped((1, 1), (2, 1), (1, 2), case=f"refused for their {', '.join(odd)}")
-        ledger.send()
+        with context.case():
+            ledger = _ledger(context)
+            ledger.receive((1, 1))
+            ledger.send()
+            if any(ledger.receive(pair, b"refused, or not", **odd).accepted for pair in ((2, 1), (1, 2))):
+                continue  # the target accepts such messages, so they are no different from others
+            ledger.receive((1, 2), ctr=9)
+            ledger.receive((2, 2), ctr=9)
+            ledger.demand_dropped((1, 1), (2, 1), (1, 2), case=f"refused for their {', '.join(odd)}")
+            ledger.send()
 
 
 @scenario(requirements=("MACREVEAL-WHEN-3", "!MACREVEAL-WHEN-3"))
@@ -243,18 +245,19 @@ def every_data_message_reveals_due_keys(context: Context) -> None:
     actions += [("smp_start", {"secret": b"secret"})] if "smp" in able else []
     actions += [("extra_key", {"use": 1, "data": b"a file"})] if "extra_key" in able and context.version == 3 else []
     for action, args in actions:
-        ledger = _ledger(context)
-        ledger.receive()
-        ledger.send()
-        ledger.receive()
-        ledger.target.receive(b"?OTR Error: no data message comes of this")
-        messages = ledger.target.user(action, **args).messages(Kind.DATA)
-        case = f"the message for {action.replace('_', ' ')}"
-        check("message.data-not-sent", bool(messages), expected=Kind.DATA, got="no Data Message", case=case)
-        found = revealed(messages[0])
-        ledger.demand_all(found, {ledger.key(pair) for pair in ledger.due}, case)
-        live = {ledger.key(pair) for pair in ledger.live()} & {*found}
-        check("mac-reveal.live-key-revealed", action == "end" or not live, got=sorted(live), case=case)
+        with context.case():
+            ledger = _ledger(context)
+            ledger.receive()
+            ledger.send()
+            ledger.receive()
+            ledger.target.receive(b"?OTR Error: no data message comes of this")
+            messages = ledger.target.user(action, **args).messages(Kind.DATA)
+            case = f"the message for {action.replace('_', ' ')}"
+            check("message.data-not-sent", bool(messages), expected=Kind.DATA, got="no Data Message", case=case)
+            found = revealed(messages[0])
+            ledger.demand_all(found, {ledger.key(pair) for pair in ledger.due}, case)
+            live = {ledger.key(pair) for pair in ledger.live()} & {*found}
+            check("mac-reveal.live-key-revealed", action == "end" or not live, got=sorted(live), case=case)
 
 
 @scenario(needs=("time", "heartbeat"), requirements=("MACREVEAL-WHEN-3",))
@@ -350,27 +353,30 @@ def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
 def mac_keys_survive_a_new_handshake(context: Context) -> None:
     """When a new handshake replaces a session, its used MAC keys are revealed in the first message of the new one."""
     for pending in (True, False):
-        _follow_up(*_used(context, pending), "a new handshake replaced the session")
+        with context.case():
+            _follow_up(*_used(context, pending), "a new handshake replaced the session")
 
 
 @scenario(requirements=("MACREVEAL-END-1", "!MACREVEAL-END-1"))
 def mac_keys_survive_the_peers_end(context: Context) -> None:
     """When the peer ends a session, its used MAC keys are revealed in the first message of the next one."""
     for pending in (True, False):
-        ledger, owed = _used(context, pending)
-        last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
-        ledger.target.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(PeerEndedSession)
-        _follow_up(ledger, [*owed, ledger.key(last)], "the peer ended the session")
+        with context.case():
+            ledger, owed = _used(context, pending)
+            last = (ledger.insider.our_keyid - 1, ledger.insider.their_keyid)
+            ledger.target.receive(ledger.insider.data(tlvs=[tlv(1)], ctr=200)).one(PeerEndedSession)
+            _follow_up(ledger, [*owed, ledger.key(last)], "the peer ended the session")
 
 
 @scenario(requirements=("MACREVEAL-WHEN-6", "!MACREVEAL-WHEN-6"))
 def mac_keys_survive_the_users_end(context: Context) -> None:
     """When the user ends a session, its used MAC keys are revealed in its last message or the first of the next one."""
     for pending in (True, False):
-        ledger, owed = _used(context, pending)
-        reply = ledger.target.user("end")
-        reply.one(UserEndedSession)
-        found = revealed(reply.message(Kind.DATA))
-        left = [key for key in owed if key not in found]
-        if left:
-            _follow_up(ledger, left, "the user ended the session")
+        with context.case():
+            ledger, owed = _used(context, pending)
+            reply = ledger.target.user("end")
+            reply.one(UserEndedSession)
+            found = revealed(reply.message(Kind.DATA))
+            left = [key for key in owed if key not in found]
+            if left:
+                _follow_up(ledger, left, "the user ended the session")

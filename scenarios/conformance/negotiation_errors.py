@@ -41,23 +41,25 @@ def errors_start_a_handshake_only_by_policy(context: Context) -> None:
     """An Error Message is answered with a query if ERROR_START_AKE is set, and with nothing otherwise."""
     for flag in (Policy.NONE, Policy.ERROR_START_AKE):
         for state, target, _ in context.each_state(ALLOW[context.version] | flag):
-            reply = target.receive(ERROR + b"no")
-            if flag:
-                reply.assert_sent("error.not-answered", Kind.QUERY, case=state.upper())
-            else:
-                reply.assert_sent("error.answered-without-flag", case=state.upper())
+            with context.case(state):
+                reply = target.receive(ERROR + b"no")
+                if flag:
+                    reply.assert_sent("error.not-answered", Kind.QUERY, case=state.upper())
+                else:
+                    reply.assert_sent("error.answered-without-flag", case=state.upper())
 
 
 @scenario(requirements=("ERROR-SHOW-1", "!ERROR-SHOW-1"))
 def errors_are_shown_in_every_message_state(context: Context) -> None:
     """The user sees an Error Message in every message state, and plain text is not taken for one."""
     for state, target, _ in context.each_state():
-        told = _told(target.receive(ERROR + b"it went wrong"))
-        seen = len(told) == 1 and (told[0] is None or b"it went wrong" in told[0])
-        check("error.not-shown", seen, expected="the error, once", got=told, case=state.upper())
-        errors = target.receive(b"it went wrong").of(ErrorMessageReceived)
-        case = "a text without the mark"
-        check("error.text-taken-for-error", not errors, expected="no error is shown", got=errors, case=case)
+        with context.case(state):
+            told = _told(target.receive(ERROR + b"it went wrong"))
+            seen = len(told) == 1 and (told[0] is None or b"it went wrong" in told[0])
+            check("error.not-shown", seen, expected="the error, once", got=told, case=state.upper())
+            errors = target.receive(b"it went wrong").of(ErrorMessageReceived)
+            case = "a text without the mark"
+            check("error.text-taken-for-error", not errors, expected="no error is shown", got=errors, case=case)
 
 
 @scenario(requirements=("ERROR-STATE-1", "!ERROR-STATE-1"))
@@ -89,10 +91,11 @@ def errors_change_no_state(context: Context) -> None:
 def errors_are_never_answered_with_errors(context: Context) -> None:
     """No Error Message is answered with an Error Message: not the first one, not a repeated one, not an empty one."""
     for state, target, _ in context.each_state():
-        for text in (ERROR + b"no", ERROR + b"no", b"?OTR Error:", ERROR + ERROR, ERROR + b"?OTRv4?"):
-            answers = target.receive(text).messages(Kind.ERROR)
-            case = f"{text.decode()} in {state.upper()}"
-            check("error.answered-with-error", not answers, expected="no Error Message", got=answers, case=case)
+        with context.case(state):
+            for text in (ERROR + b"no", ERROR + b"no", b"?OTR Error:", ERROR + ERROR, ERROR + b"?OTRv4?"):
+                answers = target.receive(text).messages(Kind.ERROR)
+                case = f"{text.decode()} in {state.upper()}"
+                check("error.answered-with-error", not answers, expected="no Error Message", got=answers, case=case)
 
 
 @scenario(requirements=("ERROR-TEXT-2", "!ERROR-TEXT-2", "!ERROR-FORM-2"))
@@ -152,17 +155,18 @@ def errors_send_no_text_to_another_key(context: Context) -> None:
     The client may send it again to the same key, or not.
     """
     for key in ("mallory", "carol"):
-        target, _ = context.encrypted()
-        begun = len(target.log)
-        target.user("send", text=b"for mallory alone")
-        target.receive(ERROR + b"An encrypted message could not be read.")
-        again = target.insider(key, seed=b"again")
-        replies = [target.handshake_by_insider(again), target.user("send", text=b"for whoever is there")]
-        sent = [message for reply in replies for message in reply.messages(Kind.DATA)]
-        texts = [parse_plaintext(again.read(build(message))).text for message in sent]
-        new = b"for whoever is there"
-        check("text.not-delivered", texts[-1:] == [new], expected=new, got=texts, case="the text typed last")
-        mine = [one for one in texts if b"for mallory alone" in one]
-        check("user.text-sent-to-another-key", key == "mallory" or not mine, got=mine, case=f"sent to {key}")
-        clear = [raw for raw in target.replies(begun, "target").raw if b"for mallory" in raw]
-        check("text.sent-in-clear", not clear, expected="no text in the clear", got=clear)
+        with context.case():
+            target, _ = context.encrypted()
+            begun = len(target.log)
+            target.user("send", text=b"for mallory alone")
+            target.receive(ERROR + b"An encrypted message could not be read.")
+            again = target.insider(key, seed=b"again")
+            replies = [target.handshake_by_insider(again), target.user("send", text=b"for whoever is there")]
+            sent = [message for reply in replies for message in reply.messages(Kind.DATA)]
+            texts = [parse_plaintext(again.read(build(message))).text for message in sent]
+            new = b"for whoever is there"
+            check("text.not-delivered", texts[-1:] == [new], expected=new, got=texts, case="the text typed last")
+            mine = [one for one in texts if b"for mallory alone" in one]
+            check("user.text-sent-to-another-key", key == "mallory" or not mine, got=mine, case=f"sent to {key}")
+            clear = [raw for raw in target.replies(begun, "target").raw if b"for mallory" in raw]
+            check("text.sent-in-clear", not clear, expected="no text in the clear", got=clear)

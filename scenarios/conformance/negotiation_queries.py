@@ -180,24 +180,26 @@ def own_query_offers_allowed_versions(context: Context) -> None:
     """
     spoken = {version for version, flag in ALLOW.items() if flag in context.all_versions}
     for policy, allowed in ((ALLOW[context.version], {context.version}), (context.all_versions, spoken)):
-        target = context.target_session(policy=policy)
-        (query,) = target.user("start").assert_sent("user.query-not-sent", Kind.QUERY)
-        offered = wire.offered_versions(query)
-        expected, got = f"versions {shown(sorted(allowed))}", f"versions {shown(sorted(offered))}"
-        check("query.wrong-versions-offered", offered == allowed, expected=expected, got=got)
-        identifiers = query.data("versions").partition(b"v")[2].rstrip(b"?")
-        check("query.version-listed-twice", len(set(identifiers)) == len(identifiers), got=identifiers)
-        target.receive(target.insider().commit()).assert_sent("query.commit-not-answered", Kind.DH_KEY)
+        with context.case(policy):
+            target = context.target_session(policy=policy)
+            (query,) = target.user("start").assert_sent("user.query-not-sent", Kind.QUERY)
+            offered = wire.offered_versions(query)
+            expected, got = f"versions {shown(sorted(allowed))}", f"versions {shown(sorted(offered))}"
+            check("query.wrong-versions-offered", offered == allowed, expected=expected, got=got)
+            identifiers = query.data("versions").partition(b"v")[2].rstrip(b"?")
+            check("query.version-listed-twice", len(set(identifiers)) == len(identifiers), got=identifiers)
+            target.receive(target.insider().commit()).assert_sent("query.commit-not-answered", Kind.DH_KEY)
 
 
 @scenario(requirements=("USER-START-2", "QUERY-PURPOSE-1"))
 def own_query_is_sent_unencrypted(context: Context) -> None:
     """A query is sent unencrypted in every message state, and a session goes on as before."""
     for state, target, insider in context.each_state():
-        reply = target.user("start")
-        reply.assert_sent("user.query-not-sent", Kind.QUERY, case=state.upper())
-        if state == "encrypted":
-            target.assert_session_alive(insider, "user.query-disturbs-session")
+        with context.case(state):
+            reply = target.user("start")
+            reply.assert_sent("user.query-not-sent", Kind.QUERY, case=state.upper())
+            if state == "encrypted":
+                target.assert_session_alive(insider, "user.query-disturbs-session")
 
 
 @scenario(versions=(3,), needs=("lockstep",), requirements=("QUERY-PARSE-1",))
@@ -272,18 +274,21 @@ def the_answer_awaits_a_dh_key(context: Context) -> None:
 def queries_are_answered_in_every_message_state(context: Context) -> None:
     """A session goes on after a query until the new handshake completes and replaces it."""
     for state, target, insider in context.each_state():
-        commit = commits(target.query(), "query.not-answered", context.version, f"a query in {state.upper()}")
-        if state == "encrypted":
-            target.assert_session_alive(insider, "query.disturbs-session")
-        again = target.insider(seed=b"again")
-        reveal = target.receive(again.dh_key()).message(Kind.REVEAL_SIGNATURE)
-        if state == "encrypted":
-            target.assert_receives_text(insider, b"until the last moment", check_id="query.disturbs-session")
-        gx = again.decommit(wire.build(commit), wire.build(reveal))
-        target.receive(again.signature(gx)).one(SessionEstablished)
-        if state == "encrypted":
-            target.receive(insider.data(b"too late")).assert_rejected("state.replaced-session-read", "a new message")
-        target.assert_session_alive(again)
+        with context.case(state):
+            commit = commits(target.query(), "query.not-answered", context.version, f"a query in {state.upper()}")
+            if state == "encrypted":
+                target.assert_session_alive(insider, "query.disturbs-session")
+            again = target.insider(seed=b"again")
+            reveal = target.receive(again.dh_key()).message(Kind.REVEAL_SIGNATURE)
+            if state == "encrypted":
+                target.assert_receives_text(insider, b"until the last moment", check_id="query.disturbs-session")
+            gx = again.decommit(wire.build(commit), wire.build(reveal))
+            target.receive(again.signature(gx)).one(SessionEstablished)
+            if state == "encrypted":
+                target.receive(insider.data(b"too late")).assert_rejected(
+                    "state.replaced-session-read", "a new message"
+                )
+            target.assert_session_alive(again)
 
 
 @scenario(requirements=("QUERY-ANSWER-8", "!QUERY-ANSWER-8"))

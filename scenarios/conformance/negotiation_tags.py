@@ -134,10 +134,11 @@ def tags_select_the_highest_common_version(context: Context) -> None:
 def tags_start_nothing_without_the_policy_flag(context: Context) -> None:
     """Without WHITESPACE_START_AKE, a tag starts nothing in any message state, and a query still does."""
     for state, target, _ in context.each_state():
-        reply = target.receive(b"hello" + tag(2, 3))
-        reply.assert_sent("tag.answered-without-flag", case=state.upper())
-        reply.assert_shown("tag.not-taken-out", b"hello", secure=False, case=state.upper())
-        commits(target.query(), "query.not-answered", context.version, f"a query in {state.upper()}")
+        with context.case(state):
+            reply = target.receive(b"hello" + tag(2, 3))
+            reply.assert_sent("tag.answered-without-flag", case=state.upper())
+            reply.assert_shown("tag.not-taken-out", b"hello", secure=False, case=state.upper())
+            commits(target.query(), "query.not-answered", context.version, f"a query in {state.upper()}")
     willing = context.target_session(policy=_starting(context))
     commits(willing.receive(b"hello" + tag(2, 3)), "tag.not-answered", context.version, "a tag for both versions")
 
@@ -159,10 +160,11 @@ def the_answer_to_a_tag_awaits_a_dh_key(context: Context) -> None:
 def tags_start_a_handshake_in_every_message_state(context: Context) -> None:
     """With WHITESPACE_START_AKE, a tag is answered in every message state; a session goes on meanwhile."""
     for state, target, insider in context.each_state(_starting(context)):
-        reply = target.receive(b"hello" + tag(2, 3))
-        commits(reply, "tag.not-answered", context.version, f"a tag in {state.upper()}")
-        if state == "encrypted":
-            target.assert_session_alive(insider, "tag.disturbs-session")
+        with context.case(state):
+            reply = target.receive(b"hello" + tag(2, 3))
+            commits(reply, "tag.not-answered", context.version, f"a tag in {state.upper()}")
+            if state == "encrypted":
+                target.assert_session_alive(insider, "tag.disturbs-session")
 
 
 @scenario(
@@ -172,13 +174,16 @@ def tags_start_a_handshake_in_every_message_state(context: Context) -> None:
 def tagged_text_warns_after_a_session_began(context: Context) -> None:
     """In ENCRYPTED and FINISHED, tagged text is shown without its tag and with a warning; in PLAINTEXT, without one."""
     for state, target, _ in context.each_state():
-        private = state != "plaintext"
-        for message, text in ((b"he" + tag(2, 3) + b"llo", b"hello"), (b"h \t ello", b"h \t ello")):
-            event = _shown(target, message, text)
-            if target.tells("text_received", "warn"):
-                check_id = "text.warning-missing" if private else "text.warning-needless"
-                expected = "a warning" if private else "no warning"
-                check(check_id, event.warn is private, expected=expected, got=event, case=f"a text in {state.upper()}")
+        with context.case(state):
+            private = state != "plaintext"
+            for message, text in ((b"he" + tag(2, 3) + b"llo", b"hello"), (b"h \t ello", b"h \t ello")):
+                event = _shown(target, message, text)
+                if target.tells("text_received", "warn"):
+                    check_id = "text.warning-missing" if private else "text.warning-needless"
+                    expected = "a warning" if private else "no warning"
+                    check(
+                        check_id, event.warn is private, expected=expected, got=event, case=f"a text in {state.upper()}"
+                    )
 
 
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-SHOW-2",))
@@ -207,23 +212,24 @@ def own_tag_offers_allowed_versions(context: Context) -> None:
     """With SEND_WHITESPACE_TAG, a text in the clear carries a tag for the allowed versions; without it, none."""
     spoken = {version for version, flag in ALLOW.items() if flag in context.all_versions}
     for allowed in ({context.version}, spoken):
-        policy = context.all_versions if allowed == spoken else ALLOW[context.version]
-        reply = context.target_session(policy=policy | Policy.SEND_WHITESPACE_TAG).user("send", text=b"hello")
-        (message,) = reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
-        text = message.data("before") + message.data("after")
-        check_equal("tag.text-changed", text, b"hello", case="what is sent besides the tag")
-        groups = message.data("tag_groups")
-        found = [groups[at : at + 8] for at in range(0, len(groups), 8)]
-        wanted = {TAG_VERSIONS[version] for version in allowed}
-        check(
-            "tag.wrong-versions-offered",
-            set(found) == wanted and len(found) == len(wanted),
-            expected=f"versions {shown(sorted(allowed))}, each once",
-            got=f"{len(found)} groups, for versions {shown(sorted(offered_versions(message)))}",
-            case=groups,
-        )
-        plain = context.target_session(policy=policy).user("send", text=b"hello").raw
-        check_equal("tag.sent-without-flag", plain, [b"hello"])
+        with context.case():
+            policy = context.all_versions if allowed == spoken else ALLOW[context.version]
+            reply = context.target_session(policy=policy | Policy.SEND_WHITESPACE_TAG).user("send", text=b"hello")
+            (message,) = reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
+            text = message.data("before") + message.data("after")
+            check_equal("tag.text-changed", text, b"hello", case="what is sent besides the tag")
+            groups = message.data("tag_groups")
+            found = [groups[at : at + 8] for at in range(0, len(groups), 8)]
+            wanted = {TAG_VERSIONS[version] for version in allowed}
+            check(
+                "tag.wrong-versions-offered",
+                set(found) == wanted and len(found) == len(wanted),
+                expected=f"versions {shown(sorted(allowed))}, each once",
+                got=f"{len(found)} groups, for versions {shown(sorted(offered_versions(message)))}",
+                case=groups,
+            )
+            plain = context.target_session(policy=policy).user("send", text=b"hello").raw
+            check_equal("tag.sent-without-flag", plain, [b"hello"])
 
 
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-STOP-1", "!TAG-STOP-1"))

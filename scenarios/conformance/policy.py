@@ -175,12 +175,13 @@ def handshakes_stop_when_the_policy_forbids_them(context: Context) -> None:
 def required_encryption_holds_in_every_state(context: Context) -> None:
     """With REQUIRE_ENCRYPTION, no text leaves in the clear in any message state, nor after a session."""
     for number, (_, target, _) in enumerate(context.each_state(ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)):
-        target.user("send", text=b"a private text %d" % number)
-        target.user("end")
-        target.user("send", text=b"a private text, again")
-        target.receive(b"hello")
-        target.user("send", text=b"a private text, and again")
-        never_shown(target, "policy.text-sent-in-clear", b"a private text")
+        with context.case(f"number {number}"):
+            target.user("send", text=b"a private text %d" % number)
+            target.user("end")
+            target.user("send", text=b"a private text, again")
+            target.receive(b"hello")
+            target.user("send", text=b"a private text, and again")
+            never_shown(target, "policy.text-sent-in-clear", b"a private text")
     target = context.target_session()
     target.assert_sent_in_clear(b"without the flag")
 
@@ -193,20 +194,21 @@ def whitespace_tag_flags_are_independent(context: Context) -> None:
     """WHITESPACE_START_AKE makes a tag start a handshake, SEND_WHITESPACE_TAG makes tags go out; neither does both."""
     allowed, text = ALLOW[context.version], b"hello" + tag(context.version)
     for flag in (Policy.NONE, Policy.SEND_WHITESPACE_TAG, Policy.WHITESPACE_START_AKE):
-        target = context.target_session(policy=allowed | flag)
-        sends, starts = flag is Policy.SEND_WHITESPACE_TAG, flag is Policy.WHITESPACE_START_AKE
-        reply = target.user("send", text=b"hi")
-        if sends:
-            reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
-        else:
-            reply.assert_sent("tag.sent-without-flag", Kind.PLAINTEXT, case=flag)
-        reply = target.receive(text)
-        if starts:
-            reply.assert_sent("tag.not-answered", Kind.DH_COMMIT)
-            reply = target.receive(target.insider().dh_key())
-            reply.assert_sent("tag.dh-key-not-awaited", Kind.REVEAL_SIGNATURE)
-        else:
-            reply.assert_sent("tag.answered-without-flag", case=flag)
+        with context.case():
+            target = context.target_session(policy=allowed | flag)
+            sends, starts = flag is Policy.SEND_WHITESPACE_TAG, flag is Policy.WHITESPACE_START_AKE
+            reply = target.user("send", text=b"hi")
+            if sends:
+                reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
+            else:
+                reply.assert_sent("tag.sent-without-flag", Kind.PLAINTEXT, case=flag)
+            reply = target.receive(text)
+            if starts:
+                reply.assert_sent("tag.not-answered", Kind.DH_COMMIT)
+                reply = target.receive(target.insider().dh_key())
+                reply.assert_sent("tag.dh-key-not-awaited", Kind.REVEAL_SIGNATURE)
+            else:
+                reply.assert_sent("tag.answered-without-flag", case=flag)
 
 
 @scenario(needs=("policy",), requirements=("POLICY-ERROR-1", "!POLICY-ERROR-1"))
@@ -221,7 +223,8 @@ def error_start_ake_sends_a_query(context: Context) -> None:
     target.receive(insider.reveal_signature(dh_key)).one(SessionEstablished)
     target.assert_session_alive(insider)
     for state, silent, _ in context.each_state():
-        silent.receive(ERROR).assert_sent("error.answered-without-flag", case=state.upper())
+        with context.case(state):
+            silent.receive(ERROR).assert_sent("error.answered-without-flag", case=state.upper())
 
 
 @scenario(needs=("policy",), requirements=("POLICY-OFF-1", "!POLICY-OFF-1"))
@@ -230,23 +233,24 @@ def otr_is_off_without_an_allowed_version(context: Context) -> None:
     flags = Policy.REQUIRE_ENCRYPTION | Policy.SEND_WHITESPACE_TAG
     flags |= Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
     for policy in (Policy.NONE, flags):
-        target = context.target_session(policy=policy)
-        stranger = Insider(published_key("mallory"), 0x1A1A, version=context.version)
-        for message in (
-            b"?OTRv23?",
-            b"hello" + tag(context.version),
-            ERROR,
-            stranger.commit(),
-            b"?OTR,00001,00002,abc,",
-            b"?OTR:AAMC.",
-        ):
-            reply = target.receive(message)
-            reply.assert_shown("policy.message-treated-when-off", message, secure=False)
-            reply.assert_sent("policy.message-treated-when-off", case=message)
-        target.assert_sent_in_clear(b"hello", "policy.text-changed-when-off")
-        reply = target.user("start")
-        sent = Kind.QUERY in reply.kinds
-        check("policy.query-sent-when-off", not sent, expected="no query", got=reply)
+        with context.case(policy):
+            target = context.target_session(policy=policy)
+            stranger = Insider(published_key("mallory"), 0x1A1A, version=context.version)
+            for message in (
+                b"?OTRv23?",
+                b"hello" + tag(context.version),
+                ERROR,
+                stranger.commit(),
+                b"?OTR,00001,00002,abc,",
+                b"?OTR:AAMC.",
+            ):
+                reply = target.receive(message)
+                reply.assert_shown("policy.message-treated-when-off", message, secure=False)
+                reply.assert_sent("policy.message-treated-when-off", case=message)
+            target.assert_sent_in_clear(b"hello", "policy.text-changed-when-off")
+            reply = target.user("start")
+            sent = Kind.QUERY in reply.kinds
+            check("policy.query-sent-when-off", not sent, expected="no query", got=reply)
     target = context.target_session(policy=ALLOW[context.version])
     target.query().assert_sent("query.not-answered", Kind.DH_COMMIT)
 

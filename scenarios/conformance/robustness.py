@@ -160,16 +160,17 @@ def injected_messages_cause_no_loop(context: Context) -> None:
 def query_recovers_from_a_lost_handshake_message(context: Context) -> None:
     """When a message of a handshake is lost or arrives twice, a new query leads to a working session."""
     for spoil in (_lose, _repeat):
-        for number in range(4):
-            pair = context.pair()
-            pair.do(TARGET, "start", {})
-            for _ in range(number):
-                _deliver(pair)
-            spoil(pair)
-            pair.world.settle(60)
-            pair.act_and_settle(PEER if number % 2 else TARGET, "start")
-            pair.say(TARGET, b"all is well", check_id="robustness.query-does-not-help")
-            pair.say(PEER, b"all is well", check_id="robustness.query-does-not-help")
+        with context.case():
+            for number in range(4):
+                pair = context.pair()
+                pair.do(TARGET, "start", {})
+                for _ in range(number):
+                    _deliver(pair)
+                spoil(pair)
+                pair.world.settle(60)
+                pair.act_and_settle(PEER if number % 2 else TARGET, "start")
+                pair.say(TARGET, b"all is well", check_id="robustness.query-does-not-help")
+                pair.say(PEER, b"all is well", check_id="robustness.query-does-not-help")
 
 
 def _waiting(pair: Pair) -> str | None:
@@ -245,5 +246,6 @@ def numbers_with_leading_zeros_make_no_difference(context: Context) -> None:
         target.exchange_texts(insider)
         target.exchange_texts(insider)
     for number in range(4):
-        target = context.target_session()
-        target.establish(target.insider(seed=b"by chance %d" % number), target_begins=bool(number % 2))
+        with context.case(f"number {number}"):
+            target = context.target_session()
+            target.establish(target.insider(seed=b"by chance %d" % number), target_begins=bool(number % 2))

@@ -175,13 +175,14 @@ def both_sides_learn_that_secrets_differ(context: Context) -> None:
 def failed_run_can_be_tried_again(context: Context) -> None:
     """After a run that found different secrets either side can begin another, which succeeds."""
     for target_asks in (False, True):
-        smp_session = SmpSession(*context.encrypted())
-        smp_session.asks(smp_session.liar(b"another", target_asks=True)) if target_asks else smp_session.asked(
-            smp_session.liar(b"another")
-        )
-        case = f"after a failed run that the {'target' if target_asks else 'peer'} began"
-        smp_session.asked(smp_session.liar()).tells(True, check_id="smp.later-run-fails", case=case)
-        smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id="smp.later-run-fails", case=case)
+        with context.case():
+            smp_session = SmpSession(*context.encrypted())
+            smp_session.asks(smp_session.liar(b"another", target_asks=True)) if target_asks else smp_session.asked(
+                smp_session.liar(b"another")
+            )
+            case = f"after a failed run that the {'target' if target_asks else 'peer'} began"
+            smp_session.asked(smp_session.liar()).tells(True, check_id="smp.later-run-fails", case=case)
+            smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id="smp.later-run-fails", case=case)
 
 
 @scenario(
@@ -219,17 +220,18 @@ def _no_success(reply: SmpReply, case: str) -> None:
 def initiator_is_the_sender_of_message_1(context: Context) -> None:
     """The fingerprint of the side that began SMP comes first in the secret, also when the other began the handshake."""
     for target_begins in (False, True):
-        smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
-        target_asks = not target_begins
-        for swapped in (False, True):
-            run_to_end(
-                smp_session,
-                "smp.initiator-mistaken",
-                smp_session.liar(target_asks=target_asks != swapped),
-                target_asks=target_asks,
-                equal=not swapped,
-                case="the responder's fingerprint first" if swapped else "the initiator's fingerprint first",
-            )
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
+            target_asks = not target_begins
+            for swapped in (False, True):
+                run_to_end(
+                    smp_session,
+                    "smp.initiator-mistaken",
+                    smp_session.liar(target_asks=target_asks != swapped),
+                    target_asks=target_asks,
+                    equal=not swapped,
+                    case="the responder's fingerprint first" if swapped else "the initiator's fingerprint first",
+                )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))

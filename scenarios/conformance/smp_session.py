@@ -64,52 +64,57 @@ def _new_session(smp_session: SmpSession, key: str = "mallory") -> Reply:
 def new_handshake_during_a_run(context: Context) -> None:
     """A run under way is dropped by a new handshake, or goes on; after it the secret has the new ssid in it."""
     for state in (2, 3, 4):
-        smp_session = SmpSession(*context.encrypted())
-        fitting = smp_session.bring(state)
-        stale = smp_session.liar()
-        _new_session(smp_session)
-        reply = smp_session.tell(*fitting)
-        goes_on = {MESSAGE_2: [MESSAGE_3], MESSAGE_3: [MESSAGE_4], MESSAGE_4: []}[fitting[0]]
-        check(
-            "smp.run-spoilt-by-handshake",
-            reply.types in ([ABORT], goes_on),
-            expected=f"an abort, or SMP message {goes_on[0] - 1}" if goes_on else "an abort, or no SMP message",
-            got=reply,
-            case=f"the message that fits in EXPECT{state}, after a new handshake",
-        )
-        smp_session.give(ABORT)
-        if state == 3:
-            case = "the peer's secret has the old ssid"
-            smp_session.asked(stale).tells(False, check_id="smp.secret-has-old-ssid", case=case)
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            fitting = smp_session.bring(state)
+            stale = smp_session.liar()
+            _new_session(smp_session)
+            reply = smp_session.tell(*fitting)
+            goes_on = {MESSAGE_2: [MESSAGE_3], MESSAGE_3: [MESSAGE_4], MESSAGE_4: []}[fitting[0]]
+            check(
+                "smp.run-spoilt-by-handshake",
+                reply.types in ([ABORT], goes_on),
+                expected=f"an abort, or SMP message {goes_on[0] - 1}" if goes_on else "an abort, or no SMP message",
+                got=reply,
+                case=f"the message that fits in EXPECT{state}, after a new handshake",
+            )
             smp_session.give(ABORT)
-        case = "the peer's secret has the new ssid"
-        smp_session.asked(smp_session.liar()).tells(True, check_id="smp.secret-has-old-ssid", case=case)
+            if state == 3:
+                case = "the peer's secret has the old ssid"
+                smp_session.asked(stale).tells(False, check_id="smp.secret-has-old-ssid", case=case)
+                smp_session.give(ABORT)
+            case = "the peer's secret has the new ssid"
+            smp_session.asked(smp_session.liar()).tells(True, check_id="smp.secret-has-old-ssid", case=case)
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-4", "!SMP-STATE-4"))
 def run_does_not_survive_a_change_of_peer_key(context: Context) -> None:
     """This project's engines drop a run at a new handshake: with another key it can't be brought to a success."""
     for state in (3, 4):
-        smp_session = SmpSession(*context.encrypted())
-        fitting = smp_session.bring(state)
-        _new_session(smp_session, "bob")
-        reply = smp_session.tell(*fitting)
-        success = True in reply.outcomes
-        check("smp.run-passes-to-another-key", not success, expected="no success", got=reply, case=f"EXPECT{state}")
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            fitting = smp_session.bring(state)
+            _new_session(smp_session, "bob")
+            reply = smp_session.tell(*fitting)
+            success = True in reply.outcomes
+            check("smp.run-passes-to-another-key", not success, expected="no success", got=reply, case=f"EXPECT{state}")
 
 
 @scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-2", "SMP-STATE-4", "SMP-MSG2-4", "TLV-SMP-4"))
 def user_is_told_that_a_run_has_ended(context: Context) -> None:
     """This project's engines tell their user of each run that is aborted or dropped."""
     for state in (2, 3, 4):
-        smp_session = SmpSession(*context.encrypted())
-        kind, numbers = smp_session.bring(state)
-        wrong = {name: number ^ 1 for name, number in numbers.items()}
-        smp_session.tell(kind, wrong).reply.one(SmpAborted, case=f"a message that does not verify, in EXPECT{state}")
-        smp_session.bring(state)
-        smp_session.give(ABORT).reply.one(SmpAborted, case=f"an abort in EXPECT{state}")
-        smp_session.bring(state)
-        _new_session(smp_session).one(SmpAborted, case=f"a new handshake in EXPECT{state}")
-        smp_session.bring(state)
-        reply = smp_session.subject.receive(smp_session.insider.data(tlvs=[tlv(1)]))
-        reply.one(SmpAborted, case=f"the end of the session in EXPECT{state}")
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            kind, numbers = smp_session.bring(state)
+            wrong = {name: number ^ 1 for name, number in numbers.items()}
+            smp_session.tell(kind, wrong).reply.one(
+                SmpAborted, case=f"a message that does not verify, in EXPECT{state}"
+            )
+            smp_session.bring(state)
+            smp_session.give(ABORT).reply.one(SmpAborted, case=f"an abort in EXPECT{state}")
+            smp_session.bring(state)
+            _new_session(smp_session).one(SmpAborted, case=f"a new handshake in EXPECT{state}")
+            smp_session.bring(state)
+            reply = smp_session.subject.receive(smp_session.insider.data(tlvs=[tlv(1)]))
+            reply.one(SmpAborted, case=f"the end of the session in EXPECT{state}")

@@ -156,24 +156,28 @@ def padding_does_not_disturb_a_run(context: Context) -> None:
 def peers_end_of_the_session_ends_a_run(context: Context) -> None:
     """A type 1 TLV ends the session in each SMP state; nothing of the run is left in the session that follows."""
     for state in STATES:
-        target, insider = context.encrypted()
-        smp_session = SmpSession(target, insider)
-        fitting = smp_session.bring(state)
-        if state == 1:
-            smp_session.request(smp_session.liar())
-        target.receive(insider.data(tlvs=[tlv(1)])).one(PeerEndedSession, "smp.end-not-obeyed", case=f"EXPECT{state}")
-        target.user("end")
-        _again(smp_session, fitting, f"the end of its session in EXPECT{state}")
+        with context.case(state):
+            target, insider = context.encrypted()
+            smp_session = SmpSession(target, insider)
+            fitting = smp_session.bring(state)
+            if state == 1:
+                smp_session.request(smp_session.liar())
+            target.receive(insider.data(tlvs=[tlv(1)])).one(
+                PeerEndedSession, "smp.end-not-obeyed", case=f"EXPECT{state}"
+            )
+            target.user("end")
+            _again(smp_session, fitting, f"the end of its session in EXPECT{state}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-2", "!SMP-STATE-2"))
 def users_end_of_the_session_ends_a_run(context: Context) -> None:
     """The user ends the session in the middle of a run: nothing of the run is left in the session that follows."""
     for state in (2, 3):
-        smp_session = SmpSession(*context.encrypted())
-        fitting = smp_session.bring(state)
-        smp_session.subject.user("end")
-        _again(smp_session, fitting, f"the user's end in EXPECT{state}")
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            fitting = smp_session.bring(state)
+            smp_session.subject.user("end")
+            _again(smp_session, fitting, f"the user's end in EXPECT{state}")
 
 
 def _again(smp_session: SmpSession, fitting: tuple[int, Numbers], case: str) -> None:

@@ -55,22 +55,23 @@ def user_aborts_without_a_run(context: Context) -> None:
 def user_begins_while_a_run_is_under_way(context: Context) -> None:
     """A user who begins again sends an abort and a new message 1, or goes on with the run; both can succeed."""
     for state in (2, 3, 4):
-        smp_session = SmpSession(*context.encrypted())
-        fitting = smp_session.bring(state)
-        reply = smp_session.user("smp_start", secret=SECRET)
-        if reply.types == [ABORT, MESSAGE_1]:
-            run = smp_session.liar(target_asks=True)
-            first = parse_smp(MESSAGE_1, reply.tlvs[1].value).layer
-            second = run.message_2({name: int(first.value(name)) for name in ("g2a", "g3a")})
-            third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3, "smp.restarted-run-fails")
-            reply = smp_session.tell(MESSAGE_4, run.message_4(third))
-            reply.tells(True, check_id="smp.restarted-run-fails", case=f"restarted in EXPECT{state}")
-            continue
-        reply.sends("smp.restart-without-abort", case=f"EXPECT{state}")
-        reply = smp_session.tell(*fitting)
-        follows, outcomes = {2: ((MESSAGE_3,), ()), 3: ((MESSAGE_4,), (True,)), 4: ((), (True,))}[state]
-        reply.sends("smp.run-lost-by-restart", *follows, case=f"EXPECT{state}")
-        reply.tells(*outcomes, check_id="smp.run-lost-by-restart", case=f"EXPECT{state}")
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            fitting = smp_session.bring(state)
+            reply = smp_session.user("smp_start", secret=SECRET)
+            if reply.types == [ABORT, MESSAGE_1]:
+                run = smp_session.liar(target_asks=True)
+                first = parse_smp(MESSAGE_1, reply.tlvs[1].value).layer
+                second = run.message_2({name: int(first.value(name)) for name in ("g2a", "g3a")})
+                third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3, "smp.restarted-run-fails")
+                reply = smp_session.tell(MESSAGE_4, run.message_4(third))
+                reply.tells(True, check_id="smp.restarted-run-fails", case=f"restarted in EXPECT{state}")
+                continue
+            reply.sends("smp.restart-without-abort", case=f"EXPECT{state}")
+            reply = smp_session.tell(*fitting)
+            follows, outcomes = {2: ((MESSAGE_3,), ()), 3: ((MESSAGE_4,), (True,)), 4: ((), (True,))}[state]
+            reply.sends("smp.run-lost-by-restart", *follows, case=f"EXPECT{state}")
+            reply.tells(*outcomes, check_id="smp.run-lost-by-restart", case=f"EXPECT{state}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-BEGIN-5", "!SMP-BEGIN-5", "!SMP-MSG1-2"))

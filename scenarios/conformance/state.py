@@ -122,50 +122,53 @@ def network_messages_do_not_leave_finished(context: Context) -> None:
 def only_a_completed_handshake_encrypts(context: Context) -> None:
     """During a handshake, and after one that fails, texts go out in the clear; only its completion changes that."""
     for target_begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        for number, _ in enumerate(handshake_steps(target, insider, target_begins=target_begins)):
-            target.assert_sent_in_clear(b"step %d" % number, "state.encrypted-too-early")
-        target = context.target_session()
-        insider = target.insider()
-        *_, last = handshake_steps(target, insider, target_begins=target_begins)
-        target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
-        target.assert_sent_in_clear(b"after a failure", "state.encrypted-too-early")
-        target.tick(LATER)
-        target.establish(insider, target_begins=target_begins)
-        target.assert_session_alive(insider)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            for number, _ in enumerate(handshake_steps(target, insider, target_begins=target_begins)):
+                target.assert_sent_in_clear(b"step %d" % number, "state.encrypted-too-early")
+            target = context.target_session()
+            insider = target.insider()
+            *_, last = handshake_steps(target, insider, target_begins=target_begins)
+            target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
+            target.assert_sent_in_clear(b"after a failure", "state.encrypted-too-early")
+            target.tick(LATER)
+            target.establish(insider, target_begins=target_begins)
+            target.assert_session_alive(insider)
 
 
 @scenario(requirements=("STATE-ENCRYPTED-3", "STATE-ENCRYPTED-4", "STATE-ENCRYPTED-1", "USER-SEND-6"))
 def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
     """In every authentication state of a second handshake, the first session is used; afterwards the second one is."""
     for target_begins in (False, True):
-        target, old = context.encrypted(target_begins=target_begins)
-        new, kept = target.insider(seed=b"again"), "state.session-not-kept-during-handshake"
-        steps: list[Callable[[SignatureOptions], bytes]] = []
-        for step in handshake_steps(target, new, target_begins=target_begins):
-            steps.append(step)
-            target.assert_sends_text(old, b"under the old keys %d" % len(steps), check_id=kept)
-            target.assert_receives_text(old, b"yes %d" % len(steps), check_id=kept)
-        kept_back = old.data(b"too late")
-        established = target.receive(steps[-1](SignatureOptions())).one(SessionEstablished)
-        if established.refreshed is not None:
-            check("state.refresh-not-reported", established.refreshed, expected="refreshed", got=established)
-        target.receive(kept_back).assert_rejected("state.replaced-session-read", "a message that was kept back")
-        target.assert_session_alive(new)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, old = context.encrypted(target_begins=target_begins)
+            new, kept = target.insider(seed=b"again"), "state.session-not-kept-during-handshake"
+            steps: list[Callable[[SignatureOptions], bytes]] = []
+            for step in handshake_steps(target, new, target_begins=target_begins):
+                steps.append(step)
+                target.assert_sends_text(old, b"under the old keys %d" % len(steps), check_id=kept)
+                target.assert_receives_text(old, b"yes %d" % len(steps), check_id=kept)
+            kept_back = old.data(b"too late")
+            established = target.receive(steps[-1](SignatureOptions())).one(SessionEstablished)
+            if established.refreshed is not None:
+                check("state.refresh-not-reported", established.refreshed, expected="refreshed", got=established)
+            target.receive(kept_back).assert_rejected("state.replaced-session-read", "a message that was kept back")
+            target.assert_session_alive(new)
 
 
 @scenario(requirements=("!STATE-ENCRYPTED-4", "STATE-SECRECY-2", "!STATE-AUTH-6"))
 def failed_handshakes_leave_the_session(context: Context) -> None:
     """A second handshake whose signature is wrong, or that stops halfway, leaves the session as it was."""
     for target_begins in (False, True):
-        target, insider = context.encrypted(target_begins=target_begins)
-        for key in ("mallory", "carol"):
-            other = target.insider(key, seed=b"other")
-            *_, last = handshake_steps(target, other, target_begins=target_begins)
-            target.assert_sends_text(insider, b"half way", check_id="state.session-not-kept-during-handshake")
-            target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
-            target.assert_session_alive(insider, "state.session-not-kept-after-failure")
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=target_begins)
+            for key in ("mallory", "carol"):
+                other = target.insider(key, seed=b"other")
+                *_, last = handshake_steps(target, other, target_begins=target_begins)
+                target.assert_sends_text(insider, b"half way", check_id="state.session-not-kept-during-handshake")
+                target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
+                target.assert_session_alive(insider, "state.session-not-kept-after-failure")
 
 
 @scenario(
@@ -198,18 +201,19 @@ def only_the_peers_end_leads_to_finished(context: Context) -> None:
 def handshake_leaves_finished(context: Context) -> None:
     """In FINISHED, a handshake that fails changes nothing, and one that completes leads to a new session."""
     for target_begins in (False, True):
-        target, insider = context.encrypted()
-        target.end_by_peer(insider)
-        new = target.insider(seed=b"again")
-        *_, last = handshake_steps(target, new, target_begins=target_begins)
-        target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
-        target.assert_not_sent(b"still finished", "state.finished-left")
-        target, insider = context.encrypted()
-        target.end_by_peer(insider)
-        target.tick(LATER)
-        new = target.insider(seed=b"again")
-        target.establish(new, target_begins=target_begins)
-        target.assert_session_alive(new, "state.no-session-after-finished")
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted()
+            target.end_by_peer(insider)
+            new = target.insider(seed=b"again")
+            *_, last = handshake_steps(target, new, target_begins=target_begins)
+            target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
+            target.assert_not_sent(b"still finished", "state.finished-left")
+            target, insider = context.encrypted()
+            target.end_by_peer(insider)
+            target.tick(LATER)
+            new = target.insider(seed=b"again")
+            target.establish(new, target_begins=target_begins)
+            target.assert_session_alive(new, "state.no-session-after-finished")
 
 
 @scenario(
@@ -225,25 +229,26 @@ def handshake_leaves_finished(context: Context) -> None:
 def messages_of_an_ended_session_are_not_read(context: Context) -> None:
     """After either side has ended a session, no message of it is read, whenever it was made; a new session works."""
     for by_user in (False, True):
-        target, insider = context.encrypted()
-        target.assert_session_alive(insider)
-        kept_back = [insider.data(b"kept back"), insider.data(b"kept back, too")]
-        if by_user:
-            target.user("end")
-        else:
-            target.end_by_peer(insider)
-        case = f"a message after the {'user' if by_user else 'peer'} ended the session"
-        for message in (*kept_back, insider.data(b"made later"), insider.data(tlvs=[tlv(1)])):
-            reply = target.receive(message)
-            reply.assert_rejected("state.ended-session-read", case)
-            texts = reply.of(TextReceived)
-            check("state.ended-session-read", not texts, expected="no text", got=texts, case=case)
-        new = target.insider(seed=b"again")
-        target.tick(LATER)
-        target.establish(new)
-        for message in kept_back:
-            target.receive(message).assert_rejected("state.ended-session-read", "a message, in the next session")
-        target.assert_session_alive(new)
+        with context.case():
+            target, insider = context.encrypted()
+            target.assert_session_alive(insider)
+            kept_back = [insider.data(b"kept back"), insider.data(b"kept back, too")]
+            if by_user:
+                target.user("end")
+            else:
+                target.end_by_peer(insider)
+            case = f"a message after the {'user' if by_user else 'peer'} ended the session"
+            for message in (*kept_back, insider.data(b"made later"), insider.data(tlvs=[tlv(1)])):
+                reply = target.receive(message)
+                reply.assert_rejected("state.ended-session-read", case)
+                texts = reply.of(TextReceived)
+                check("state.ended-session-read", not texts, expected="no text", got=texts, case=case)
+            new = target.insider(seed=b"again")
+            target.tick(LATER)
+            target.establish(new)
+            for message in kept_back:
+                target.receive(message).assert_rejected("state.ended-session-read", "a message, in the next session")
+            target.assert_session_alive(new)
 
 
 @scenario(requirements=("STATE-NETWORK-1", "!STATE-NETWORK-1"))

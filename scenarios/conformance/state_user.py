@@ -58,12 +58,13 @@ def never_shown(target: TargetSession, check_id: str, text: bytes) -> None:
 def queries_go_out_when_asked_for(context: Context) -> None:
     """In every message state, a query for the allowed version goes out when the user asks for one, and only then."""
     for state, target, _ in context.each_state():
-        (query,) = target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case=state.upper())
-        offered, wanted = offered_versions(query), context.version
-        check("query.wrong-versions-offered", wanted in offered, expected=wanted, got=sorted(offered))
-        kinds = [*target.receive(b"hello").kinds, *target.user("end").kinds, *target.receive(b"bye").kinds]
-        unasked = Kind.QUERY in kinds
-        check("user.query-sent-unasked", not unasked, expected="no query", got=kinds, case=state.upper())
+        with context.case(state):
+            (query,) = target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case=state.upper())
+            offered, wanted = offered_versions(query), context.version
+            check("query.wrong-versions-offered", wanted in offered, expected=wanted, got=sorted(offered))
+            kinds = [*target.receive(b"hello").kinds, *target.user("end").kinds, *target.receive(b"bye").kinds]
+            unasked = Kind.QUERY in kinds
+            check("user.query-sent-unasked", not unasked, expected="no query", got=kinds, case=state.upper())
 
 
 @scenario(requirements=("USER-START-2", "!USER-START-2", "!STATE-SECRECY-1"))
@@ -71,14 +72,15 @@ def queries_do_not_affect_the_session(context: Context) -> None:
     """A query that goes out in ENCRYPTED or FINISHED changes nothing: texts are still encrypted, or not sent."""
     disturbs = "user.query-disturbs-session"
     for target_begins in (False, True):
-        target, insider = context.encrypted(target_begins=target_begins)
-        for number in range(2):
-            target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="ENCRYPTED")
-            target.assert_sends_text(insider, b"encrypted %d" % number, check_id=disturbs)
-        target.assert_session_alive(insider, disturbs)
-        target.end_by_peer(insider)
-        target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="FINISHED")
-        target.assert_not_sent(b"not sent", disturbs)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=target_begins)
+            for number in range(2):
+                target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="ENCRYPTED")
+                target.assert_sends_text(insider, b"encrypted %d" % number, check_id=disturbs)
+            target.assert_session_alive(insider, disturbs)
+            target.end_by_peer(insider)
+            target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="FINISHED")
+            target.assert_not_sent(b"not sent", disturbs)
 
 
 # ---- send -----------------------------------------------------------------------------------------------------------
@@ -173,17 +175,18 @@ def only_plaintext_is_tagged(context: Context) -> None:
     """With SEND_WHITESPACE_TAG, only text in PLAINTEXT carries a tag: no query and no Data Message does."""
     policy = ALLOW[context.version] | Policy.SEND_WHITESPACE_TAG
     for state, target, insider in context.each_state(policy):
-        query = target.user("start").raw
-        tagged = any(wire.TAG_BASE in raw for raw in query)
-        check("tag.on-other-message", not tagged, expected="no tag", got=query, case="a query")
-        reply = target.user("send", text=b"hello")
-        if state == "plaintext":
-            reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
-        elif state == "encrypted":
-            came = arrived(target, insider, reply)
-            check_equal("tag.on-other-message", came, [b"hello"], case="a Data Message")
-        else:
-            reply.assert_sent("text.sent-after-end")
+        with context.case(state):
+            query = target.user("start").raw
+            tagged = any(wire.TAG_BASE in raw for raw in query)
+            check("tag.on-other-message", not tagged, expected="no tag", got=query, case="a query")
+            reply = target.user("send", text=b"hello")
+            if state == "plaintext":
+                reply.assert_sent("tag.not-sent", Kind.TAGGED_PLAINTEXT)
+            elif state == "encrypted":
+                came = arrived(target, insider, reply)
+                check_equal("tag.on-other-message", came, [b"hello"], case="a Data Message")
+            else:
+                reply.assert_sent("text.sent-after-end")
 
 
 @scenario(requirements=("USER-SEND-7", "!USER-SEND-7", "USER-STORED-5", "!USER-STORED-5"))
@@ -215,17 +218,18 @@ def texts_are_not_sent_to_another_key(context: Context) -> None:
     """A text that was typed in a session is not sent in a later session with another key."""
     text = b"for mallory alone"
     for finished in (False, True):
-        target, insider = context.encrypted()
-        if finished:
-            target.end_by_peer(insider)
-        target.user("send", text=text)
-        target.receive(b"?OTR Error: An encrypted message could not be read.")
-        other = target.insider("carol", seed=b"other")
-        came = arrived(target, other, target.handshake_by_insider(other))
-        # A text that was typed in FINISHED may be sent to any key, by the reading USER-STORED-KEY.
-        kept = not came or (finished and came == [text])
-        check("user.text-sent-to-another-key", kept, expected="no text", got=came)
-        target.assert_session_alive(other)
+        with context.case():
+            target, insider = context.encrypted()
+            if finished:
+                target.end_by_peer(insider)
+            target.user("send", text=text)
+            target.receive(b"?OTR Error: An encrypted message could not be read.")
+            other = target.insider("carol", seed=b"other")
+            came = arrived(target, other, target.handshake_by_insider(other))
+            # A text that was typed in FINISHED may be sent to any key, by the reading USER-STORED-KEY.
+            kept = not came or (finished and came == [text])
+            check("user.text-sent-to-another-key", kept, expected="no text", got=came)
+            target.assert_session_alive(other)
 
 
 @scenario(needs=("lockstep",), requirements=("!USER-STORED-4",))
@@ -276,34 +280,35 @@ def query_replaces_text_when_encryption_is_required(context: Context) -> None:
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
     """Texts stored with REQUIRE_ENCRYPTION are sent in order and once when a handshake completes, not when it fails."""
     for target_begins in (False, True):
-        target = context.target_session(policy=required(context))
-        insider = target.insider()
-        for text in (b"first text", b"second text"):
-            target.user("send", text=text)
-        *_, last = handshake_steps(target, insider, target_begins=target_begins)
-        reply = target.receive(last(BAD))
-        failed = not reply.messages(Kind.DATA)
-        check("user.stored-text-sent-after-failure", failed, expected="no Data Message", got=reply)
-        target = context.target_session(policy=required(context))
-        insider = target.insider()
-        for text in (b"first text", b"second text"):
-            target.user("send", text=text)
-        reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
-        reply.one(SessionEstablished)
-        if not target_begins:
-            first = reply.kinds[:1]
-            check_equal("user.stored-text-before-signature", first, [Kind.SIGNATURE])
-        came, texts = arrived(target, insider, reply), [b"first text", b"second text"]
-        check("user.stored-text-not-sent", texts[1] in came, expected=texts, got=came)
-        check("user.stored-text-sent-wrongly", came in (texts, texts[1:]), expected=texts, got=came)
-        target.assert_receives_text(insider, b"thank you")
-        target.assert_sends_text(insider, b"third text")
-        new = target.insider(seed=b"again")
-        again = arrived(target, new, target.handshake_by_insider(new))
-        once = not {*texts} & {*again}
-        check("user.stored-text-sent-wrongly", once, expected="no text a second time", got=again)
-        for text in texts:
-            never_shown(target, "policy.text-sent-in-clear", text)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session(policy=required(context))
+            insider = target.insider()
+            for text in (b"first text", b"second text"):
+                target.user("send", text=text)
+            *_, last = handshake_steps(target, insider, target_begins=target_begins)
+            reply = target.receive(last(BAD))
+            failed = not reply.messages(Kind.DATA)
+            check("user.stored-text-sent-after-failure", failed, expected="no Data Message", got=reply)
+            target = context.target_session(policy=required(context))
+            insider = target.insider()
+            for text in (b"first text", b"second text"):
+                target.user("send", text=text)
+            reply = target.handshake_by_target(insider) if target_begins else target.handshake_by_insider(insider)
+            reply.one(SessionEstablished)
+            if not target_begins:
+                first = reply.kinds[:1]
+                check_equal("user.stored-text-before-signature", first, [Kind.SIGNATURE])
+            came, texts = arrived(target, insider, reply), [b"first text", b"second text"]
+            check("user.stored-text-not-sent", texts[1] in came, expected=texts, got=came)
+            check("user.stored-text-sent-wrongly", came in (texts, texts[1:]), expected=texts, got=came)
+            target.assert_receives_text(insider, b"thank you")
+            target.assert_sends_text(insider, b"third text")
+            new = target.insider(seed=b"again")
+            again = arrived(target, new, target.handshake_by_insider(new))
+            once = not {*texts} & {*again}
+            check("user.stored-text-sent-wrongly", once, expected="no text a second time", got=again)
+            for text in texts:
+                never_shown(target, "policy.text-sent-in-clear", text)
 
 
 @scenario(needs=("stored_messages",), requirements=("USER-SEND-9", "!USER-SEND-9"))
@@ -347,15 +352,16 @@ def old_stored_texts_stay_unsent(context: Context) -> None:
     """A stored text is sent if it is recent; there may be an age above which it is not. [reading USER-RECENT]"""
     sent = {}
     for age in (0, 10, 70, 3600, 86400):
-        target = context.target_session(policy=required(context))
-        insider = target.insider()
-        target.user("send", text=b"stored text")
-        target.tick(age)
-        sent[age] = arrived(target, insider, target.handshake_by_insider(insider))
-        once = sent[age] in ([], [b"stored text"])
-        check("user.stored-text-sent-wrongly", once, expected=b"stored text", got=sent[age], case=f"after {age} s")
-        never_shown(target, "user.stored-text-sent-in-clear", b"stored text")
-        target.assert_sends_text(insider, b"from now on")
+        with context.case():
+            target = context.target_session(policy=required(context))
+            insider = target.insider()
+            target.user("send", text=b"stored text")
+            target.tick(age)
+            sent[age] = arrived(target, insider, target.handshake_by_insider(insider))
+            once = sent[age] in ([], [b"stored text"])
+            check("user.stored-text-sent-wrongly", once, expected=b"stored text", got=sent[age], case=f"after {age} s")
+            never_shown(target, "user.stored-text-sent-in-clear", b"stored text")
+            target.assert_sends_text(insider, b"from now on")
     check("user.stored-text-not-sent", bool(sent[0]), expected=b"stored text", got=sent[0], case="after 0 s")
     order = [bool(came) for came in sent.values()]
     one_limit = order == sorted(order, reverse=True)
@@ -367,16 +373,19 @@ def old_stored_texts_stay_unsent(context: Context) -> None:
 def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
     """The project's engines send what was stored up to 60 seconds ago, and tell the user of what is older."""
     for age in (RECENT, RECENT + 1):
-        target = context.target_session(policy=required(context))
-        insider = target.insider()
-        target.user("send", text=b"stored text")
-        target.tick(age)
-        reply = target.handshake_by_insider(insider)
-        came, dropped = arrived(target, insider, reply), [event.text for event in reply.of(StoredTextDropped)]
-        found = (came, dropped)
-        wanted: tuple[list[bytes], list[bytes]] = ([b"stored text"], []) if age == RECENT else ([], [b"stored text"])
-        told = [f"sent: {shown(sent)}; dropped: {shown(old)}" for sent, old in (wanted, found)]
-        check("user.stored-text-age-limit", found == wanted, expected=told[0], got=told[1], case=f"after {age} s")
+        with context.case():
+            target = context.target_session(policy=required(context))
+            insider = target.insider()
+            target.user("send", text=b"stored text")
+            target.tick(age)
+            reply = target.handshake_by_insider(insider)
+            came, dropped = arrived(target, insider, reply), [event.text for event in reply.of(StoredTextDropped)]
+            found = (came, dropped)
+            wanted: tuple[list[bytes], list[bytes]] = (
+                ([b"stored text"], []) if age == RECENT else ([], [b"stored text"])
+            )
+            told = [f"sent: {shown(sent)}; dropped: {shown(old)}" for sent, old in (wanted, found)]
+            check("user.stored-text-age-limit", found == wanted, expected=told[0], got=told[1], case=f"after {age} s")
 
 
 # ---- end ------------------------------------------------------------------------------------------------------------
@@ -386,38 +395,42 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
 def ending_in_plaintext_does_nothing(context: Context) -> None:
     """In PLAINTEXT, the user's end sends nothing, and a handshake under way completes after it."""
     for target_begins in (False, True):
-        target = context.target_session()
-        insider = target.insider()
-        lasts = []
-        for last in handshake_steps(target, insider, target_begins=target_begins):
-            lasts.append(last)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target = context.target_session()
+            insider = target.insider()
+            lasts = []
+            for last in handshake_steps(target, insider, target_begins=target_begins):
+                lasts.append(last)
+                reply = target.user("end")
+                reply.assert_sent("user.end-acts-in-plaintext")
+                ended = reply.of(UserEndedSession)
+                check("user.end-acts-in-plaintext", not ended, expected="no session ends", got=ended)
+                target.assert_sent_in_clear(b"as before", "user.end-acts-in-plaintext")
+            target.receive(lasts[-1](HONEST_SIGNATURE)).one(SessionEstablished, "user.end-disturbs-handshake")
+            target.assert_session_alive(insider)
             reply = target.user("end")
-            reply.assert_sent("user.end-acts-in-plaintext")
-            ended = reply.of(UserEndedSession)
-            check("user.end-acts-in-plaintext", not ended, expected="no session ends", got=ended)
-            target.assert_sent_in_clear(b"as before", "user.end-acts-in-plaintext")
-        target.receive(lasts[-1](HONEST_SIGNATURE)).one(SessionEstablished, "user.end-disturbs-handshake")
-        target.assert_session_alive(insider)
-        reply = target.user("end")
-        check("user.end-not-sent", bool(reply.raw), expected=Kind.DATA, got=reply)
+            check("user.end-not-sent", bool(reply.raw), expected=Kind.DATA, got=reply)
 
 
 @scenario(requirements=("USER-END-2", "!USER-END-2", "USER-END-3", "!USER-END-3"))
 def ending_a_session_notifies_the_peer(context: Context) -> None:
     """In ENCRYPTED, the user's end sends one Data Message without text, with a type 1 TLV, and leads to PLAINTEXT."""
     for target_begins in (False, True):
-        target, insider = context.encrypted(target_begins=target_begins)
-        target.assert_session_alive(insider)
-        (message,) = target.user("end").assert_sent("user.end-not-sent", Kind.DATA)
-        plaintext = target.read(insider, message)
-        check("user.end-has-text", not plaintext.text, expected="no text", got=plaintext.text)
-        types = [one.type for one in plaintext.tlvs]
-        one = types.count(1) == 1
-        check("user.end-without-disconnected-tlv", one, expected="one TLV of type 1", got=f"TLV types: {shown(types)}")
-        target.assert_sent_in_clear(b"in the open", "user.end-not-to-plaintext")
-        reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("state.ended-session-read", "a message after the user ended the session")
-        target.user("end").assert_sent("user.end-acts-in-plaintext")
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=target_begins)
+            target.assert_session_alive(insider)
+            (message,) = target.user("end").assert_sent("user.end-not-sent", Kind.DATA)
+            plaintext = target.read(insider, message)
+            check("user.end-has-text", not plaintext.text, expected="no text", got=plaintext.text)
+            types = [one.type for one in plaintext.tlvs]
+            one = types.count(1) == 1
+            check(
+                "user.end-without-disconnected-tlv", one, expected="one TLV of type 1", got=f"TLV types: {shown(types)}"
+            )
+            target.assert_sent_in_clear(b"in the open", "user.end-not-to-plaintext")
+            reply = target.receive(insider.data(b"too late"))
+            reply.assert_rejected("state.ended-session-read", "a message after the user ended the session")
+            target.user("end").assert_sent("user.end-acts-in-plaintext")
 
 
 @scenario(requirements=("USER-END-4", "!USER-END-4", "!USER-END-2"))

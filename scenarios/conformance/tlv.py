@@ -33,10 +33,11 @@ def tlvs_follow_a_nul(context: Context) -> None:
         (b"\0" + examples[0] * 3 + examples[1], []),
         (b"bye\0" + b"\x00\x00\x00\x00" + examples[1], [b"bye"]),
     ):
-        target, insider = context.encrypted()
-        reply = target.receive(insider.data(plaintext))
-        reply.assert_shown("tlv.text-not-cut-at-nul", *texts, case=plaintext)
-        reply.one(PeerEndedSession, "tlv.record-not-found", case=plaintext)
+        with context.case():
+            target, insider = context.encrypted()
+            reply = target.receive(insider.data(plaintext))
+            reply.assert_shown("tlv.text-not-cut-at-nul", *texts, case=plaintext)
+            reply.one(PeerEndedSession, "tlv.record-not-found", case=plaintext)
     target, insider = context.encrypted()
     target.assert_receives_text(insider, b"\x01 and \x02 are text here", check_id="tlv.text-taken-for-records")
     inside = b"text\0\0\0\0\4" + examples[1]
@@ -51,15 +52,16 @@ def lengths_and_types_have_two_bytes(context: Context) -> None:
     Bytes inside its value that look like the end of the session have no effect.
     """
     for length in (0, 1, 0x00FF, 0x0100, 0x0101, 0x7FFF, 0x8000, 0xFFFF):
-        target, insider = context.encrypted()
-        inside = (b"\0\1\0\0" * (length // 4 + 1))[:length]
-        case = f"a TLV with a value of {length} bytes"
-        reply = target.receive(insider.data(b"a record", tlvs=[tlv(PADDING, inside)]))
-        reply.assert_shown("tlv.text-not-cut-at-nul", b"a record", case=case)
-        target.assert_sends_text(insider, b"still here", check_id="tlv.value-taken-for-records")
-        reply = target.receive(insider.data(b"two records", tlvs=[tlv(PADDING, inside), END]))
-        reply.assert_shown("tlv.text-not-cut-at-nul", b"two records", case=case)
-        reply.one(PeerEndedSession, "tlv.record-not-found", case=f"a type 1 TLV after {case}")
+        with context.case(f"length {length}"):
+            target, insider = context.encrypted()
+            inside = (b"\0\1\0\0" * (length // 4 + 1))[:length]
+            case = f"a TLV with a value of {length} bytes"
+            reply = target.receive(insider.data(b"a record", tlvs=[tlv(PADDING, inside)]))
+            reply.assert_shown("tlv.text-not-cut-at-nul", b"a record", case=case)
+            target.assert_sends_text(insider, b"still here", check_id="tlv.value-taken-for-records")
+            reply = target.receive(insider.data(b"two records", tlvs=[tlv(PADDING, inside), END]))
+            reply.assert_shown("tlv.text-not-cut-at-nul", b"two records", case=case)
+            reply.one(PeerEndedSession, "tlv.record-not-found", case=f"a type 1 TLV after {case}")
 
 
 @scenario(requirements=("TLV-FORM-4", "!TLV-FORM-4", "!TLV-FORM-3", "!TLV-FORM-5", "TLV-FORM-5"))
@@ -202,23 +204,26 @@ def peer_ends_the_session(context: Context) -> None:
     Nothing more is read, or sent in the clear, until the user ends the session as well. A text does not end a session.
     """
     for text, value in ((b"", b""), (b"good bye", b""), (b"", b"with a value"), (b"both", bytes(300))):
-        target, insider = context.encrypted()
-        case = f"a type 1 TLV with a value of {len(value)} bytes, {'beside a text' if text else 'alone'}"
-        reply = target.assert_receives_text(insider, b"before")
-        ended = reply.of(PeerEndedSession)
-        check("tlv.session-ends-without-record", not ended, expected="the session goes on", got=reply, case="a text")
-        reply = target.receive(insider.data(text, tlvs=[tlv(DISCONNECTED, value)]))
-        reply.one(PeerEndedSession, "tlv.end-not-obeyed", case=case)
-        reply.assert_shown("tlv.end-hides-text", *[text] if text else [], case=case)
-        reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
-        raw = target.user("send", text=b"not in the clear").raw
-        leaks = any(b"not in the clear" in message for message in raw)
-        check("text.sent-after-end", not leaks, expected="the text does not go out", got=raw, case="FINISHED")
-        target.user("end").one(UserEndedSession)
-        raw = target.user("send", text=b"in the clear").raw
-        sent = any(b"in the clear" in message for message in raw)
-        check("text.not-sent-in-clear", sent, expected=b"in the clear", got=raw, case="after the user's own end")
+        with context.case(text):
+            target, insider = context.encrypted()
+            case = f"a type 1 TLV with a value of {len(value)} bytes, {'beside a text' if text else 'alone'}"
+            reply = target.assert_receives_text(insider, b"before")
+            ended = reply.of(PeerEndedSession)
+            check(
+                "tlv.session-ends-without-record", not ended, expected="the session goes on", got=reply, case="a text"
+            )
+            reply = target.receive(insider.data(text, tlvs=[tlv(DISCONNECTED, value)]))
+            reply.one(PeerEndedSession, "tlv.end-not-obeyed", case=case)
+            reply.assert_shown("tlv.end-hides-text", *[text] if text else [], case=case)
+            reply = target.receive(insider.data(b"too late"))
+            reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
+            raw = target.user("send", text=b"not in the clear").raw
+            leaks = any(b"not in the clear" in message for message in raw)
+            check("text.sent-after-end", not leaks, expected="the text does not go out", got=raw, case="FINISHED")
+            target.user("end").one(UserEndedSession)
+            raw = target.user("send", text=b"in the clear").raw
+            sent = any(b"in the clear" in message for message in raw)
+            check("text.not-sent-in-clear", sent, expected=b"in the clear", got=raw, case="after the user's own end")
 
 
 @scenario(requirements=("!TLV-FORM-5", "!TLV-END-2"))
@@ -231,15 +236,20 @@ def tlvs_after_the_end(context: Context) -> None:
         [tlv(2, smp_value(2, SmpPeer(1).message_1()))],
         [tlv(PADDING, bytes(10)), tlv(0xFFFF), END],
     ):
-        target, insider = context.encrypted()
-        reply = target.receive(insider.data(b"good bye", tlvs=[END, *others]))
-        case = f"a type 1 TLV, then TLVs of types {', '.join(str(one.type) for one in others)}"
-        reply.assert_shown("tlv.end-hides-text", b"good bye", case=case)
-        check(
-            "tlv.end-not-obeyed", bool(reply.of(PeerEndedSession)), expected="the session is over", got=reply, case=case
-        )
-        reply = target.receive(insider.data(b"too late"))
-        reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
-        reply = target.user("send", text=b"too late")
-        quiet = not reply.messages(Kind.DATA)
-        check("text.sent-after-end", quiet, expected="no Data Message", got=reply, case=case)
+        with context.case():
+            target, insider = context.encrypted()
+            reply = target.receive(insider.data(b"good bye", tlvs=[END, *others]))
+            case = f"a type 1 TLV, then TLVs of types {', '.join(str(one.type) for one in others)}"
+            reply.assert_shown("tlv.end-hides-text", b"good bye", case=case)
+            check(
+                "tlv.end-not-obeyed",
+                bool(reply.of(PeerEndedSession)),
+                expected="the session is over",
+                got=reply,
+                case=case,
+            )
+            reply = target.receive(insider.data(b"too late"))
+            reply.assert_rejected("state.ended-session-read", f"a Data Message after {case}")
+            reply = target.user("send", text=b"too late")
+            quiet = not reply.messages(Kind.DATA)
+            check("text.sent-after-end", quiet, expected="no Data Message", got=reply, case=case)

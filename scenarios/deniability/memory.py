@@ -70,39 +70,41 @@ def rotated_keys_are_forgotten(context: Context) -> None:
     So messages that were recorded earlier can't be read by an attacker who takes over the machine.
     """
     for target_begins in (False, True):
-        target, insider = context.encrypted(target_begins=target_begins)
-        for number in range(4):
-            target.assert_sends_text(insider, b"from the target %d" % number)
-            target.assert_receives_text(insider, b"from the insider %d" % number)
-        acknowledged = insider.their_keyid  # the target holds this one and the next, which it has not announced yet
-        for old in range(1, acknowledged):
-            no_exponent_of(target, "deniability.old-exponent-kept", insider.theirs[old], f"the target's key {old}")
-            nothing_of_pair(target, "deniability.old-session-key-kept", insider, old, old)
-        live = [power(DH_GENERATOR, int.from_bytes(value)) for value in held(target).values()]
-        complete = insider.theirs[acknowledged] in live
-        case = f"the exponent of the target's key {acknowledged}, which it still needs"
-        check("driver.memory-not-shown", complete, expected="in memory", got="not shown", case=case)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            target, insider = context.encrypted(target_begins=target_begins)
+            for number in range(4):
+                target.assert_sends_text(insider, b"from the target %d" % number)
+                target.assert_receives_text(insider, b"from the insider %d" % number)
+            acknowledged = insider.their_keyid  # the target holds this one and the next, which it has not announced yet
+            for old in range(1, acknowledged):
+                no_exponent_of(target, "deniability.old-exponent-kept", insider.theirs[old], f"the target's key {old}")
+                nothing_of_pair(target, "deniability.old-session-key-kept", insider, old, old)
+            live = [power(DH_GENERATOR, int.from_bytes(value)) for value in held(target).values()]
+            complete = insider.theirs[acknowledged] in live
+            case = f"the exponent of the target's key {acknowledged}, which it still needs"
+            check("driver.memory-not-shown", complete, expected="in memory", got="not shown", case=case)
 
 
 @scenario(needs=("dump",), requirements=("USER-END-5", "STATE-ENDED-1", "!USER-END-5", "!STATE-ENDED-1"))
 def keys_are_forgotten_at_the_end(context: Context) -> None:
     """When either side ends the session, nothing is left in memory with which its messages could be read."""
     for target_begins in (False, True):
-        for own_end in (True, False):
-            target, insider = context.encrypted(target_begins=target_begins)
-            target.assert_receives_text(insider, b"hello")
-            target.assert_sends_text(insider, b"hello to you")
-            target.assert_receives_text(insider, b"bye")
-            if own_end:
-                target.user("end")
-            else:
-                target.receive(insider.data(tlvs=[tlv(1)]))
-            for keyid, public in insider.theirs.items():
-                no_exponent_of(target, "deniability.key-kept-after-end", public, f"the target's key {keyid}")
-            for ours, theirs in ((1, 1), (1, 2), (2, 2)):
-                nothing_of_pair(target, "deniability.key-kept-after-end", insider, ours, theirs)
-            kept = ssids(target)
-            check("deniability.ssid-kept-after-end", insider.ssid not in kept, expected="no such session", got=kept)
+        with context.case("the target begins" if target_begins else "the insider begins"):
+            for own_end in (True, False):
+                target, insider = context.encrypted(target_begins=target_begins)
+                target.assert_receives_text(insider, b"hello")
+                target.assert_sends_text(insider, b"hello to you")
+                target.assert_receives_text(insider, b"bye")
+                if own_end:
+                    target.user("end")
+                else:
+                    target.receive(insider.data(tlvs=[tlv(1)]))
+                for keyid, public in insider.theirs.items():
+                    no_exponent_of(target, "deniability.key-kept-after-end", public, f"the target's key {keyid}")
+                for ours, theirs in ((1, 1), (1, 2), (2, 2)):
+                    nothing_of_pair(target, "deniability.key-kept-after-end", insider, ours, theirs)
+                kept = ssids(target)
+                check("deniability.ssid-kept-after-end", insider.ssid not in kept, expected="no such session", got=kept)
 
 
 @scenario(
@@ -127,15 +129,16 @@ def shared_commit_key_is_forgotten(context: Context) -> None:
         target.establish(again)
 
     for leave, what in ((moved_on, "moved on"), (ended, "ended"), (replaced, "been replaced")):
-        target = context.target_session()
-        other = target.insider("carol", tag=0x3C3C, seed=b"other")
-        target.receive(other.commit())  # a second client, with which a handshake is under way
-        insider = target.insider()
-        target.establish(insider, target_begins=True)
-        gx = insider.theirs[1]
-        leave(target, insider)
-        case = f"the key of the commit, when its session has {what}"
-        no_exponent_of(target, "deniability.commit-key-kept", gx, case)
+        with context.case(what):
+            target = context.target_session()
+            other = target.insider("carol", tag=0x3C3C, seed=b"other")
+            target.receive(other.commit())  # a second client, with which a handshake is under way
+            insider = target.insider()
+            target.establish(insider, target_begins=True)
+            gx = insider.theirs[1]
+            leave(target, insider)
+            case = f"the key of the commit, when its session has {what}"
+            no_exponent_of(target, "deniability.commit-key-kept", gx, case)
 
 
 @scenario(needs=("dump", "smp", "smp_abort", "lockstep"), requirements=("SMP-MSG4-3",))

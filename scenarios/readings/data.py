@@ -125,7 +125,7 @@ def _heartbeats(context: Context, seconds: int) -> tuple[TargetSession, Insider]
     return target, insider
 
 
-@reading("DATA-HEARTBEAT", needs=("time",))
+@reading("DATA-HEARTBEAT", needs=("time", "heartbeat"))
 def heartbeats(context: Context) -> str:
     target, insider = context.encrypted()
     target.assert_sends_text(insider, b"a text")

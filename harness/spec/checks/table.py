@@ -12,8 +12,11 @@ from otterproof.harness.spec import requirements
 from otterproof.harness.spec.entries import Entry, Fields, Problem, TableError, documents
 from otterproof.harness.spec.requirements import Level
 
-#: Where the files are. Their names only group the checks; an id says nothing about the file that it is in.
+#: Where the files are. An id says nothing about the file that it is in.
 FOLDER = Path(__file__).parent
+
+#: What the names of the files begin with that have the demands of oracles.
+_OF_ORACLES = "oracles_"
 
 #: AREA.WORDS, such as data.counter-not-higher.
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -26,13 +29,14 @@ FIELDS: Fields = {"rule": True, "requirements": False, "field": False}
 class Check:
     """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () for a demand
     that helpers make in many scenarios, whose requirements then count. field: the field of a message that it is about,
-    "" where it is about none.
+    "" where it is about none. of_oracle: an oracle makes it in every run.
     """
 
     id: str
     rule: str
     requirements: tuple[str, ...] = ()
     field: str = ""
+    of_oracle: bool = False
 
 
 def read(folder: Path = FOLDER) -> tuple[dict[str, Check], list[Problem]]:
@@ -61,7 +65,7 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
         entry.problem("rule is not a sentence", "Put a full stop at the end")
     if "\n" in rule:
         entry.problem("rule has more than one line", "End each of its lines but the last with a backslash")
-    return Check(name, rule, entry.strings("requirements"), entry.string("field"))
+    return Check(name, rule, entry.strings("requirements"), entry.string("field"), file.startswith(_OF_ORACLES))
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:

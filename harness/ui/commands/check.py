@@ -97,20 +97,20 @@ def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
     load()
     limits = Limits(options.timeout, options.give_up_after)
-    if options.trace:
-        check_file(options.trace, "--trace")
     target = with_name(options.target, options.name)
     called = title(target)
+    for path, option in ((options.trace, "--trace"), (options.json, "--json")):
+        if path:
+            check_file(path, option)
+    file = _known_file(options)
+    known = deviations.Known(deviations.entries_of(file) if not options.fix else ())
+    _of_suite(options, [*scenarios()])
     probe = open_target(target, limits, TraceFile(options.trace, begin=True) if options.trace else None)
     version, capabilities = probe.version, probe.capabilities
     probe.close()
     if options.trace and not isinstance(probe, DriverTarget):
         raise UsageError(f"{called} has no driver whose lines --trace could write; leave --trace out")
-    chosen = _chosen(options, capabilities)
-    file = _known_file(options)
-    known = deviations.Known(deviations.entries_of(file) if not options.fix else ())
-    if options.json:
-        check_file(options.json, "--json")
+    chosen = _of_suite(options, [one for one in scenarios() if one.needs <= capabilities or not one.internal])
     seed = options.seed.encode(errors="surrogatepass")
     least = Level.SHOULD if options.strict else Level.MUST
     began = time.monotonic()
@@ -189,8 +189,8 @@ def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending, le
     return CONFORMS
 
 
-def _chosen(options: argparse.Namespace, capabilities: frozenset[str]) -> list[Scenario]:
-    able = [one for one in scenarios() if one.needs <= capabilities or not one.internal]
+def _of_suite(options: argparse.Namespace, able: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios that are asked for, of these. UsageError where there are none."""
     for text in options.only:
         if not any(text in one.id for one in able):
             raise UsageError(f"no scenario's id contains {text!r}; leave --only out to run all")
