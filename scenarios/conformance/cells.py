@@ -98,23 +98,26 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
     """
     failures: list[Failure] = []
     unreached: list[Unreached] = []
-    for way in _ways(cells):
-        with context.case():
-            try:
-                walk(context, way)
-            except Unreached as error:
-                unreached.append(error)
-                continue
-            except CheckFailed as failed:
-                alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], failed)]
-                failures += alone or [Failure(way[-1], failed, after_others=True)]
-            context.visited.update(map(str, way))
+    # A target that speaks one version alone has OTR switched off where only the other one is allowed.
+    both = context.target.capabilities >= {"v2", "v3"}
+    able = [cell for cell in cells if both or cell.setting is not Setting.OTHER_VERSION]
+    for way in _ways(able):
+        try:
+            walk(context, way)
+        except Unreached as error:
+            unreached.append(error)
+            continue
+        except CheckFailed as failed:
+            alone = list(_alone(context, way)) if len(way) > 1 else [Failure(way[0], failed)]
+            failures += alone or [Failure(way[-1], failed, after_others=True)]
+        context.visited.update(map(str, way))
     if failures:
         if len(failures) > 1:
             list(_alone(context, [failures[0].cell]))
         raise _together(failures)
     if not context.visited:
-        raise Unsupported(f"these states can't be reached with the target: {unreached[0]}"[:400])
+        why = str(unreached[0]) if unreached else "it speaks one version alone"
+        raise Unsupported(f"these states can't be reached with the target: {why}"[:400])
 
 
 def _together(failures: Sequence[Failure]) -> CheckFailed:

@@ -130,7 +130,7 @@ def engines_keep_sessions_when_the_policy_changes(context: Context) -> None:
 
 
 @scenario(
-    needs=("policy",),
+    needs=("policy", "v2", "v3"),
     requirements=(
         "!COMMIT-POLICY-1",
         "!COMMIT-POLICY-2",
