@@ -1,28 +1,30 @@
-"""Failures put together by their cause, the most basic cause first.
+"""Failures put together by their cause, the cause first that tells most about the mistake.
 
 One mistake makes many scenarios fail, and most of them not where the mistake is. So failures with one check are one
-cause, and some causes are consequences of others:
+cause, and causes are put in an order by how much the results accuse the requirements behind them: scenarios that judge
+a requirement fail, few of them pass, and they fail by checks that follow from it. The measure is Ochiai's, from fault
+localisation. Some causes say less than that about the mistake, and count for less:
 
-- A check that helpers make everywhere, such as that a text arrives, says little about the cause.
-- A failure that looks like many of those (the same kind of message led to the same reports) says no more than they do,
-  though its check is about something particular: its scenario did not get as far as that.
+- A check that is general, such as that a text arrives: it also fails for many other reasons.
+- A failure that looks like many of those (the same kind of message led to the same reports), though its check is about
+  something particular: its scenario did not get as far as that.
+- A failure of a random run or of a comparison, which is about everything at once.
 
-What is left is put in an order by how much the results accuse the requirement behind a check: scenarios that judge it
-fail, and few of them pass. The measure is Ochiai's, from fault localisation. What is equal there is put in the order in
-which a conversation goes, for what comes later needs what comes before it.
+What is equal there is put in the order in which a conversation goes, for what comes later needs what comes before it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks
 from otterproof.harness.spec.requirements import Level
 
@@ -75,17 +77,32 @@ ORDER = (
 #: So many failures of general checks that look alike are what breaks everywhere.
 COMMON = 4
 
+#: How many requirements a cause tells.
+TOLD = 3
+
+#: How much is left of the weight of what says less about a mistake: a general check, a failure that looks like many
+#: others, a failure in a scenario of one of these kinds.
+_GENERAL, _ALIKE, _AT_ONCE = 0.25, 0.5, 0.3
+_KINDS_AT_ONCE = ("properties", "differential", "readings", "walkthrough")
+
+#: How much is left of the weight of a requirement for each one that stands before it in the list of a check, and of one
+#: that the check itself does not follow from.
+_LATER, _RELATED = 0.9, 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Failures that are taken to have one cause. first: the one that shows it best; results: all of them, it included.
 
-    consequence: the demand is one that helpers make everywhere, and something more specific fails besides.
+    consequence: the failures say little about the mistake, and others that say more come before. told: the requirements
+    that are most likely broken, at most TOLD, the likeliest first, which is one that the check follows from if there is
+    such.
     """
 
     first: Result
     results: tuple[Result, ...]
     consequence: bool
+    told: tuple[str, ...] = ()
 
     @property
     def failure(self) -> Failure:
@@ -101,21 +118,35 @@ class Cause:
 
 
 def causes(results: Sequence[Result]) -> list[Cause]:
-    """The causes of the failures among the results of one target, the most basic first. Known failures are left out."""
+    """The causes of the failures among the results of one target, the likeliest first. Known failures are left out."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        if result.failure is not None and not result.known:
+        if _failed(result):
             groups[result.check or result.verdict.value].append(result)
     general = Counter(_shape(one) for name, group in groups.items() if is_general(name) for one in group)
-    common = {shape for shape, count in general.items() if count >= COMMON}
-    own = {name: [one for one in group if _shape(one) not in common] for name, group in groups.items()}
-    specific = {name for name in groups if own[name] and not is_general(name)}
+    common = {shape for shape, count in general.items() if shape and count >= COMMON}
+    clearest = {name: _clearest(group, common) for name, group in groups.items()}
     accused = accusation(results)
-    found = [
-        Cause(_clearest(own[name] or group), tuple(group), bool(specific) and name not in specific)
-        for name, group in groups.items()
-    ]
-    return sorted(found, key=lambda cause: _rank(cause, accused))
+    found: list[tuple[tuple[int, float, bool, int, int, str], Cause]] = []
+    for name, group in groups.items():
+        first = clearest[name]
+        weights = _weights(group, first, [one for one in clearest.values() if one is not first], accused)
+        own = [one for one in weights if one in _demanded(first)]
+        told = sorted(weights, key=lambda one: -weights[one])
+        if own:
+            told.remove(best := max(own, key=lambda one: weights[one]))
+            told.insert(0, best)
+        vague = is_general(name) or _shape(first) in common
+        cause = Cause(first, tuple(group), vague, tuple(told[:TOLD]))
+        weight = max((weights[one] for one in own or told), default=0.0) * _share(first, common)
+        found.append((_rank(cause, weight), cause))
+    ordered = [cause for _, cause in sorted(found, key=lambda one: one[0])]
+    clear = next((number for number, cause in enumerate(ordered) if not cause.consequence), len(ordered))
+    return [replace(cause, consequence=cause.consequence and number > clear) for number, cause in enumerate(ordered)]
+
+
+def _failed(result: Result) -> bool:
+    return result.failure is not None and not result.known
 
 
 def _shape(result: Result) -> str:
@@ -127,43 +158,102 @@ def _shape(result: Result) -> str:
 
 
 def is_general(check: str) -> bool:
-    """Whether a check is one that helpers make in many scenarios, so that it says little about the cause."""
-    return check in checks() and not checks()[check].requirements
+    """Whether a check also fails for many reasons that have nothing to do with it, so that it says little."""
+    return check in checks() and (checks()[check].general or not checks()[check].requirements)
 
 
 def accusation(results: Iterable[Result]) -> Mapping[str, float]:
-    """How much the results accuse each requirement, from 0 to 1: by Ochiai, of the scenarios that claim it."""
+    """How much the results accuse each requirement, from 0 to 1.
+
+    It is the mean of two measures: of the scenarios that claim it, how many fail, and how many fail by a check that
+    follows from it.
+    """
     failed: Counter[str] = Counter()
     tried: Counter[str] = Counter()
     total = 0
     for result in results:
         if result.verdict is Verdict.UNSUPPORTED:
             continue
-        claimed = {name.removeprefix("!") for name in result.requirements}
-        tried.update(claimed)
-        if result.failure is not None and not result.known:
+        claimed, demanded = _claimed(result), _demanded(result) if _failed(result) else ()
+        tried.update({*claimed, *demanded})
+        if _failed(result):
             total += 1
-            failed.update(claimed)
-    return {name: count / sqrt(total * tried[name]) for name, count in failed.items()}
+            failed.update((*claimed, *demanded))
+    return {name: count / sqrt(total * tried[name]) / 2 for name, count in failed.items()}
 
 
-def _clearest(group: Sequence[Result]) -> Result:
+def _claimed(result: Result) -> tuple[str, ...]:
+    """What the scenario claims to judge, in its order."""
+    return tuple(dict.fromkeys(_of_version((name.removeprefix("!") for name in result.requirements), result)))
+
+
+def _demanded(result: Result) -> tuple[str, ...]:
+    """What the check that failed follows from, the main requirement first; () where the target broke down."""
+    return tuple(_of_version(checks()[result.check].requirements, result)) if result.check in checks() else ()
+
+
+def _of_version(names: Iterable[str], result: Result) -> Iterator[str]:
+    """Those of some requirements that hold in the version of a scenario."""
+    table = requirements.load().requirements
+    return (
+        name
+        for name in names
+        if name not in table or f"[v{table[name].versions[0]}]" in result.scenario or len(table[name].versions) > 1
+    )
+
+
+def _clearest(group: Sequence[Result], common: Collection[str]) -> Result:
     """Of the failures of one check, the one that shows it best: about just that, and short."""
-    own = set(checks()[group[0].check].requirements) if group[0].check in checks() else set()
 
-    def order(result: Result) -> tuple[bool, int, str]:
-        return not own & {name.removeprefix("!") for name in result.requirements}, result.steps, result.scenario
+    def order(result: Result) -> tuple[bool, bool, bool, int, int, str]:
+        claimed, demanded = _claimed(result), _demanded(result)
+        astray = bool(demanded) and not {*claimed} & {*demanded}
+        alike = _shape(result) in common
+        return alike, _is_at_once(result), astray, len(claimed), result.steps, result.scenario
 
     return min(group, key=order)
 
 
-def _rank(cause: Cause, accused: Mapping[str, float]) -> tuple[int, bool, float, int, int, str]:
+def _weights(
+    group: Sequence[Result], first: Result, others: Iterable[Result], accused: Mapping[str, float]
+) -> dict[str, float]:
+    """How likely it is that a cause comes from each requirement that it has to do with.
+
+    These are what its check follows from; what other checks follow from whose failures look alike; and what its
+    scenarios claim. others: the failures that show the other causes.
+    """
+    own = _demanded(first)
+    weights = {name: accused[name] * _LATER**number for number, name in enumerate(own)}
+    related: dict[str, float] = {}
+    for other in others:
+        if _shape(first) and _shape(other) == _shape(first) and not is_general(other.check):
+            for number, name in enumerate(_demanded(other)):
+                related[name] = max(related.get(name, 0.0), accused[name] * _LATER**number * _RELATED)
+    for result in group:
+        for name in _claimed(result):
+            related.setdefault(name, accused[name] * (_RELATED if own else 1))
+    return weights | {name: weight for name, weight in related.items() if name not in weights}
+
+
+def _share(first: Result, common: Collection[str]) -> float:
+    """How much of its weight a cause keeps."""
+    share = _AT_ONCE if _is_at_once(first) else 1.0
+    if is_general(first.check):
+        return share * _GENERAL
+    return share * (_ALIKE if _shape(first) in common else 1.0)
+
+
+def _is_at_once(result: Result) -> bool:
+    """Whether the scenario is about many things at once."""
+    return result.scenario.startswith(tuple(f"{kind}." for kind in _KINDS_AT_ONCE))
+
+
+def _rank(cause: Cause, weight: float) -> tuple[int, float, bool, int, int, str]:
     area = cause.first.check.partition(".")[0]
-    levels = list(Level)
     return (
-        levels.index(cause.level),
-        cause.consequence,
-        -max((accused.get(name, 0.0) for name in cause.failure.requirements), default=0.0),
+        list(Level).index(cause.level),
+        -round(weight, 6),
+        _is_at_once(cause.first),
         ORDER.index(area) if area in ORDER else len(ORDER),
         -len(cause.results),
         cause.first.check,

@@ -95,7 +95,7 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
 def _sources(check: str, claimed: Iterable[str]) -> tuple[str, ...]:
     """The requirements behind a failure, the most binding first. A target that breaks down breaks what was judged."""
     if check not in checks():
-        return tuple(name for name in claimed if not name.startswith("!"))[:3]
+        return tuple(dict.fromkeys(name.removeprefix("!") for name in claimed))[:3]
     table, levels = requirements.load().requirements, list(Level)
     return tuple(sorted(checks()[check].requirements, key=lambda name: levels.index(table[name].level)))
 

@@ -16,7 +16,6 @@ from rich.text import Text
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.failure import FIELD, Fact, Failure, facts, headed
-from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.screen import line
@@ -57,7 +56,7 @@ def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *
 def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) -> Iterator[Text]:
     """The lines of one cause."""
     failure, result = cause.failure, cause.first
-    yield from _head(cause)
+    yield from _head(cause, width)
     yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
     if cause.consequence:
         yield from _prose("Most likely a consequence of what is told above.", width)
@@ -73,23 +72,21 @@ def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) ->
         yield _one("explain", shlex.join(["otterproof", "explain", result.check]))
 
 
-def _head(cause: Cause) -> Iterator[Text]:
+def _head(cause: Cause, width: int) -> Iterator[Text]:
     result = cause.first
-    level = cause.failure.level.value if result.verdict is Verdict.FAIL and cause.failure.requirements else ""
     colour = "red" if result.counts else "yellow"
     word = result.verdict.value.replace("_", " ").upper()
     yield line((word, colour), "  ", (result.check or result.scenario, "bold"), f"  {_scenarios(cause)}")
-    if level:
-        yield line(" " * _INDENT, (level, "bold"), f", {_sources(cause.failure)}")
+    if cause.told:
+        level = cause.level.value
+        yield line(" " * _INDENT, (level, "bold"), _cut(f", {_sources(cause.told)}", width - _INDENT - len(level)))
 
 
-def _sources(failure: Failure) -> str:
-    """The requirement, and the section of the protocol text that it is from."""
-    if not failure.requirements:
-        return ""
+def _sources(told: Sequence[str]) -> str:
+    """The requirements, and the section of the protocol text that the first is from."""
     table = requirements.load().requirements
-    name = failure.requirements[0]
-    return f'{name}, "{table[name].section}"' if name in table else name
+    section = f', "{table[told[0]].section}"' if told[0] in table else ""
+    return " or ".join([told[0], ", ".join(told[1:])] if told[1:] else told) + section
 
 
 def _scenarios(cause: Cause) -> str:

@@ -250,7 +250,7 @@ def as_json(
         ],
         "causes": [
             {"check": cause.first.check, "first": cause.first.scenario, "consequence": cause.consequence}
-            | {"scenarios": [one.scenario for one in cause.results]}
+            | {"requirements": list(cause.told), "scenarios": [one.scenario for one in cause.results]}
             for cause in causes(results)
         ],
         "not_run": sorted({one.id for one in chosen} - {result.scenario for result in results}),

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otterproof.harness.runs.cell import Cell
+from otterproof.harness.runs.faults.localise import Localisation, Localiser
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
 from otterproof.harness.simulation.transcript import Verdict
@@ -95,6 +96,17 @@ def collect_score(scorer: Scorer) -> Ending:
     return _first_unfinished(phases())
 
 
+def collect_located(localiser: Localiser) -> Ending:
+    """Fill a localiser's record, showing progress. What was found until it ended is in the record."""
+    record = localiser.record
+
+    def phases() -> Iterator[Ending]:
+        yield _phase("with the genuine engine:", localiser.survey(), len(record.scenarios))
+        yield _phase("judging as a third party", localiser.judge(), len(record.faults))
+
+    return _first_unfinished(phases())
+
+
 def collect_mutants(mutation: Mutation) -> Ending:
     """Judge mutants, showing progress."""
     surveys = len(mutation.scenarios) * len(mutation.engines)
@@ -138,6 +150,21 @@ def score(card: ScoreCard) -> None:
         out.print(f"{kind}: {caught} of {total} faults, by {there} scenarios")
     median = "-" if card.median_examples is None else f"{card.median_examples:g}"
     out.print(f"median number of random runs until a fault is noticed: {median}")
+
+
+def located(record: Localisation) -> None:
+    """Print how often the first cause tells the requirement that a fault breaks, and what it tells otherwise."""
+    for one in record.missed:
+        fault = record.faults[one.fault]
+        say(f"{one.fault} breaks {fault.requirement}: {fault.summary}")
+        say(f"  told first: {one.check} ({', '.join(one.told) or 'no requirement'}), shown by {one.scenario}")
+        rank = "by no cause" if one.rank is None else f"by cause {one.rank}"
+        say(f"  {fault.requirement} is told {rank} of {one.causes}; {one.failures} scenarios fail")
+    first = len(record.noticed) - len(record.missed)
+    say(f"the first cause tells the requirement of {first} of {len(record.noticed)} faults: {record.share:.1%}")
+    say(f"median rank of the cause that tells it: {record.median_rank:g}" if record.noticed else "nothing was noticed")
+    if record.unnoticed:
+        say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
 
 
 def gaps(card: ScoreCard) -> None:

@@ -124,6 +124,7 @@ WRONG_HANDSHAKES: tuple[tuple[str, str, Callable[[int], HandshakeKeys]], ...] = 
         "!DERIVE-AKE-6",
         "!DERIVE-AKE-7",
         "!DERIVE-AKE-8",
+        "!DERIVE-SECRET-2",
     )
 )
 def wrong_handshake_keys_are_refused(context: Context) -> None:

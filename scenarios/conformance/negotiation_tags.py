@@ -92,6 +92,7 @@ def other_whitespace_is_kept(context: Context) -> None:
         "!TAG-START-3",
         "TAG-START-7",
         "!TAG-START-7",
+        "TAG-SHOW-1",
     ),
 )
 def tags_start_a_handshake_in_a_version_they_offer(context: Context) -> None:

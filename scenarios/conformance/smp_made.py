@@ -71,11 +71,11 @@ def _as_initiator(smp_session: SmpSession) -> Random:
     """A run that the target begins; its random exponents."""
     run = smp_session.liar(target_asks=True)
     first = smp_session.expect2()
+    _in_order(first)
+    found = _halves("smp.message-1-half-proof-wrong", first, "a", 1)
     second = run.message_2(first)
     third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3)
-    for numbers in (first, third):
-        _in_order(numbers)
-    found = _halves("smp.message-1-half-proof-wrong", first, "a", 1)
+    _in_order(third)
     found |= _blinded("smp.message-3-blinding-proof-wrong", third, "a", 6, run)
     quotient = over(third["Qa"], second["Qb"])
     found |= _lifted("smp.message-3-final-proof-wrong", third, "Ra", 7, first["g3a"], quotient)
@@ -87,14 +87,14 @@ def _as_responder(smp_session: SmpSession) -> Random:
     """A run that the insider begins; the target's random exponents."""
     run = smp_session.liar()
     second = smp_session.expect3(run)
+    _in_order(second)
+    found = _halves("smp.message-2-half-proof-wrong", second, "b", 3)
     third = run.message_3(second)
+    found |= _blinded("smp.message-2-blinding-proof-wrong", second, "b", 5, run)
     reply = smp_session.tell(MESSAGE_3, third)
     reply.tells(True)
     fourth = reply.numbers(MESSAGE_4)
-    for numbers in (second, fourth):
-        _in_order(numbers)
-    found = _halves("smp.message-2-half-proof-wrong", second, "b", 3)
-    found |= _blinded("smp.message-2-blinding-proof-wrong", second, "b", 5, run)
+    _in_order(fourth)
     found |= _lifted("smp.message-4-final-proof-wrong", fourth, "Rb", 8, second["g3b"], run.quotient)
     return found
 
@@ -123,6 +123,7 @@ def _all_different(found: Random) -> None:
         "!SMPMATH-EXP-4",
         "SMPMATH-HASH-1",
         "SMPMATH-HASH-2",
+        "SMPMATH-HASH-4",
         "SMPMATH-PROOF-1",
         "SMPMATH-MODQ-1",
         "SMPMATH-MODQ-2",

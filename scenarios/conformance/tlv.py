@@ -149,7 +149,7 @@ def padding_is_ignored(context: Context) -> None:
     target.assert_session_alive(insider)
 
 
-@scenario(requirements=("TLV-PADDING-1", "!TLV-PADDING-1"))
+@scenario(requirements=("TLV-PADDING-1", "!TLV-PADDING-1", "TLV-FORM-3"))
 def sent_padding(context: Context) -> None:
     """The TLVs that the target adds to a text are whole; an engine adds padding when asked, and only then.
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.reach import Line, Lines, Trace
 from otterproof.harness.runs.fuzz.case import forget_worlds
-from otterproof.harness.runs.runner import judge_scenario, seed_of
+from otterproof.harness.runs.runner import Judgement, Result, judge_scenario, seed_of
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool, Work, pool
 from otterproof.harness.simulation.transcript import Verdict
@@ -192,11 +192,32 @@ def detections(notices: Iterable[Detection]) -> list[Detection]:
 
 def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
     """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
-    scenario = scenario_of(task.scenario)
-    context = _Selected(scenario, target, task.examples)
-    judged = judge_scenario(scenario, context)
+    judged, context = _judged(task, target)
     if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
     name, error = target.name.removeprefix(PREFIX_OF_TARGETS), judged.verdict is Verdict.INFRA
     headline = judged.detail.partition("\n")[0]
-    return [Detection(scenario.id, name, headline, context.tried, error, judged.check, judged.others)]
+    return [Detection(task.scenario, name, headline, context.tried, error, judged.check, judged.others)]
+
+
+def result(task: ScenarioTask, target: SingleEngineTarget) -> Result:
+    """Judge an engine by a scenario, as `check` does."""
+    judged, context = _judged(task, target)
+    claimed = scenario_of(task.scenario).requirements
+    return Result(
+        task.scenario,
+        claimed,
+        judged.verdict,
+        judged.detail,
+        context.steps,
+        0.0,
+        judged.check,
+        examples=context.tried,
+        failure=judged.failure,
+    )
+
+
+def _judged(task: ScenarioTask, target: SingleEngineTarget) -> tuple[Judgement, Context]:
+    scenario = scenario_of(task.scenario)
+    context = _Selected(scenario, target, task.examples)
+    return judge_scenario(scenario, context), context

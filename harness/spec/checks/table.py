@@ -22,20 +22,22 @@ _OF_ORACLES = "oracles_"
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: The fields of a check; True for the one that it must have.
-FIELDS: Fields = {"rule": True, "requirements": False, "field": False}
+FIELDS: Fields = {"rule": True, "requirements": False, "field": False, "general": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () for a demand
-    that helpers make in many scenarios, whose requirements then count. field: the field of a message that it is about,
-    "" where it is about none. of_oracle: an oracle makes it in every run.
+    """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () where it follows
+    from those of the scenario. field: the field of a message that it is about, "" where it is about none. general: it
+    also fails for many reasons that have nothing to do with it, since helpers make it in many scenarios, or since it
+    demands that all else still works after something. of_oracle: an oracle makes it in every run.
     """
 
     id: str
     rule: str
     requirements: tuple[str, ...] = ()
     field: str = ""
+    general: bool = False
     of_oracle: bool = False
 
 
@@ -65,7 +67,8 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
         entry.problem("rule is not a sentence", "Put a full stop at the end")
     if "\n" in rule:
         entry.problem("rule has more than one line", "End each of its lines but the last with a backslash")
-    return Check(name, rule, entry.strings("requirements"), entry.string("field"), file.startswith(_OF_ORACLES))
+    sources, oracle = entry.strings("requirements"), file.startswith(_OF_ORACLES)
+    return Check(name, rule, sources, entry.string("field"), entry.flag("general"), oracle)
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:

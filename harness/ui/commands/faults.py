@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from otterproof.harness.runs.faults import score
+from otterproof.harness.runs.faults import localise, score
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", action="store_true", help="with --score or --gaps: record in the catalogue what was detected"
     )
     parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="with --score: measure instead whether the first cause that is told of a fault names what it breaks",
+    )
+    parser.add_argument(
+        "--sample", type=positive, metavar="N", help="with --explain: judge only N faults, taken evenly from all areas"
+    )
+    parser.add_argument(
         "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
     )
     parser.add_argument("--seed", default="1", help="seed of the choice of mutants (default: %(default)s)")
@@ -49,10 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.mutants:
         return _mutants(options)
+    _refuse_mixed(options)
+    if options.explain:
+        return _explain(options)
     if options.score or options.gaps:
         return _score(options)
-    if options.write:
-        raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
     catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
     if not catalogue:
         raise _no_fault(options.only)
@@ -61,6 +70,16 @@ def run(options: argparse.Namespace) -> int:
     else:
         report.faults(catalogue)
     return CONFORMS
+
+
+def _refuse_mixed(options: argparse.Namespace) -> None:
+    """UsageError for options that mean nothing together."""
+    if options.write and not (options.score or options.gaps):
+        raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
+    if options.explain and (options.write or options.gaps or not options.score):
+        raise UsageError("--explain goes with --score, and without --gaps and --write")
+    if options.sample and not options.explain:
+        raise UsageError("--sample chooses the faults that --score --explain judges; it goes with these")
 
 
 def _no_fault(only: str) -> UsageError:
@@ -88,6 +107,23 @@ def _score(options: argparse.Namespace) -> int:
     if card.lost:
         return _lost(card.lost)
     return DEVIATES if any(card.gaps().values()) else CONFORMS
+
+
+def _explain(options: argparse.Namespace) -> int:
+    """Measure what is told of the faults. A requirement that is not told first is no gap: the exit code is 0."""
+    chosen = score.choose(options.only).faults if options.only else faults()
+    if not chosen:
+        raise _no_fault(options.only)
+    record = localise.choose(chosen, options.sample)
+    with workers(options.jobs) as pool:
+        ending = report.collect_located(localise.Localiser(record, pool))
+    if options.json:
+        print(json.dumps(record.as_json(), indent=1))
+    else:
+        report.located(record)
+    if ending.code is not None:
+        return ending.code
+    return _lost(record.lost) if record.lost else CONFORMS
 
 
 def _lost(lost: Sequence[object]) -> int:

@@ -1,0 +1,161 @@
+"""Whether what is told of a fault names the requirement that it breaks: guess-the-bug, played by the report itself.
+
+Every fault is judged as a third party is, by every scenario that such a target meets, and its failures are put together
+by their causes as a report does it. A fault is named first if the first cause tells the requirement that its entry in
+the catalogue has. Scenarios that don't reach the lines of a fault are not run, since they pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import inf
+from statistics import median
+from typing import Any
+
+from otterproof.harness.runs.causes import Cause, causes
+from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, result, results, survey
+from otterproof.harness.runs.faults.reach import about
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.runs.worker_context import WorkerContext
+from otterproof.harness.runs.workers import Pool
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.faults.entries import Fault, faults
+from otterproof.harness.targets.faults.loader import REFERENCE
+from otterproof.harness.targets.faults.target import FaultTarget
+from otterproof.harness.testkit.scenario import Scenario, load, scenario_of, scenarios
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What was told of a fault. rank: of the first cause that tells its requirement, None if no cause does.
+
+    check, scenario, told: of the first cause, "" and () where nothing failed. failures, causes: how many there were.
+    """
+
+    fault: str
+    rank: int | None
+    check: str = ""
+    scenario: str = ""
+    told: tuple[str, ...] = ()
+    failures: int = 0
+    causes: int = 0
+
+
+@dataclass(slots=True)
+class Localisation:
+    """How well faults are located, as far as it has come.
+
+    lost: scenarios and faults of which nothing is known, because workers died.
+    """
+
+    scenarios: Mapping[str, Scenario]
+    faults: Mapping[str, Fault]
+    surveys: dict[str, Reach] = field(default_factory=dict)
+    located: dict[str, Located] = field(default_factory=dict)
+    lost: list[Lost] = field(default_factory=list)
+
+    @property
+    def noticed(self) -> list[Located]:
+        """The faults of which something is told, in the order of the catalogue."""
+        return [one for name in self.faults if (one := self.located.get(name)) is not None and one.failures]
+
+    @property
+    def unnoticed(self) -> list[str]:
+        """The faults that no scenario notices but those for the project's own engines, which no third party meets."""
+        return [name for name, one in self.located.items() if not one.failures]
+
+    @property
+    def share(self) -> float:
+        """The share of the faults that are noticed whose requirement the first cause tells; 0 where none is noticed."""
+        return 1 - len(self.missed) / len(self.noticed) if self.noticed else 0.0
+
+    @property
+    def median_rank(self) -> float:
+        """Of the causes that tell the requirement; infinite if most faults have no such cause, or none is noticed."""
+        return median([inf if one.rank is None else one.rank for one in self.noticed] or [inf])
+
+    @property
+    def missed(self) -> list[Located]:
+        """The faults that are noticed and whose requirement the first cause does not tell."""
+        return [one for one in self.noticed if one.rank != 1]
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, and what was told of each fault, as plain values. median_rank: null where it is infinite."""
+        return {
+            "judged": len(self.located),
+            "noticed": len(self.noticed),
+            "first": len(self.noticed) - len(self.missed),
+            "share": self.share,
+            "median_rank": None if self.median_rank == inf else self.median_rank,
+            "missed": [one.fault for one in self.missed],
+            "unnoticed": self.unnoticed,
+            "faults": [
+                asdict(self.located[name]) | {"requirement": fault.requirement, "told": list(self.located[name].told)}
+                for name, fault in self.faults.items()
+                if name in self.located
+            ],
+            "lost": [str(one) for one in self.lost],
+        }
+
+
+def choose(chosen: Mapping[str, Fault], sample: int | None = None) -> Localisation:
+    """An empty record for some faults, or for so many of them, taken evenly from all areas of the catalogue."""
+    load()
+    names = list(chosen)
+    if sample is not None and sample < len(names):
+        names = [names[number * len(names) // sample] for number in range(sample)]
+    return Localisation(
+        {one.id: one for one in scenarios() if not one.internal}, {name: chosen[name] for name in names}
+    )
+
+
+class Localiser:
+    """Fills a record with the processes of a pool. Each method gives a stream of what has been done, item by item."""
+
+    def __init__(self, record: Localisation, pool: Pool) -> None:
+        self.record = record
+        self._pool = pool
+
+    def survey(self) -> Iterator[str]:
+        """Run every scenario with the genuine engine."""
+        tasks = [(name, REFERENCE) for name in self.record.scenarios]
+        for found in results(self._pool, survey, tasks, self.record.lost):
+            self.record.surveys[found.scenario] = found
+            yield found.scenario
+
+    def judge(self) -> Iterator[str]:
+        """Judge every fault."""
+        tasks = []
+        for name, fault in self.record.faults.items():
+            lines = about(fault.edits)
+            able = (one.task(lines) for one in self.record.surveys.values())
+            tasks.append((name, [task for task in able if task is not None], list(self.record.scenarios)))
+        for found in results(self._pool, _judge, tasks, self.record.lost):
+            self.record.located[found.fault] = found
+            yield found.fault
+
+
+def located(name: str, found: Sequence[Cause]) -> Located:
+    """What the causes of a fault's failures tell of it."""
+    requirement = faults()[name].requirement
+    rank = next((number for number, cause in enumerate(found, start=1) if requirement in cause.told), None)
+    if not found:
+        return Located(name, rank)
+    first, failures = found[0], sum(len(cause.results) for cause in found)
+    return Located(name, rank, first.first.check, first.first.scenario, first.told, failures, len(found))
+
+
+# ---- in the worker processes ----------------------------------------------------------------------------------------
+
+
+def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask], list[str]]) -> Located:
+    name, able, every = task
+    target = FaultTarget(name)
+    run = {one.scenario: result(one, target) for one in able}
+    return located(name, causes([run.get(one) or _passed(scenario_of(one)) for one in every]))
+
+
+def _passed(scenario: Scenario) -> Result:
+    """The result of a scenario that does not reach what is wrong."""
+    return Result(scenario.id, scenario.requirements, Verdict.PASS, "", 0, 0.0)

@@ -1,0 +1,131 @@
+"""Whether the first cause that is told of a fault names what it breaks: the measure, and a few faults judged for it."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+
+import pytest
+
+from otterproof.harness.runs.causes import Cause, accusation, causes
+from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.testkit.scenario import scenarios
+from otterproof.harness.ui import cli, terminal
+from otterproof.harness.ui.progress import Ending
+
+FAULT = "counter-0-accepted"  # breaks DATA-CTR-2
+
+
+def passed(scenario: str, *claimed: str) -> Result:
+    return Result(scenario, claimed, Verdict.PASS, "", 1, 0.0)
+
+
+def failed(scenario: str, check: str, *claimed: str) -> Result:
+    return Result(scenario, claimed, Verdict.FAIL, "", 1, 0.0, check, failure=Failure(check, "A rule."))
+
+
+def cause(*told: str) -> Cause:
+    one = failed("conformance.made.up[v3]", "data.counter-reused")
+    return Cause(one, (one,), False, told)
+
+
+def test_the_rank_is_that_of_the_first_cause_that_tells_the_requirement() -> None:
+    first, second = cause("DATA-CTR-1", "DATA-CTR-3"), cause("DATA-CTR-3", "DATA-CTR-2")
+    assert located(FAULT, [second]).rank == 1
+    found = located(FAULT, [first, second])
+    assert (found.rank, found.told, found.failures, found.causes) == (2, ("DATA-CTR-1", "DATA-CTR-3"), 2, 2)
+    assert located(FAULT, [first]).rank is None
+    assert located(FAULT, []) == Located(FAULT, None)
+
+
+def test_the_figures_are_of_the_faults_that_are_noticed() -> None:
+    names = list(faults())[:4]
+    record = Localisation({}, {name: faults()[name] for name in names})
+    assert (record.share, record.median_rank) == (0.0, inf)
+    for name, rank, failures in zip(names, (1, 3, None, None), (5, 5, 5, 0), strict=True):
+        record.located[name] = Located(name, rank, failures=failures)
+    assert record.share == pytest.approx(1 / 3)
+    assert record.median_rank == 3
+    assert [one.fault for one in record.missed] == names[1:3]
+    assert record.unnoticed == names[3:]
+    plain = json.loads(json.dumps(record.as_json()))
+    assert (plain["judged"], plain["noticed"], plain["first"], plain["median_rank"]) == (4, 3, 1, 3)
+    del record.located[names[0]], record.located[names[1]]
+    assert record.as_json()["median_rank"] is None
+
+
+def test_a_sample_is_taken_from_all_areas() -> None:
+    sample = choose(faults(), 60)
+    assert len(sample.faults) == 60
+    assert {fault.area for fault in sample.faults.values()} == {fault.area for fault in faults().values()}
+    assert len(choose(faults()).faults) == len(faults())
+    assert not any(one.internal for one in sample.scenarios.values())
+
+
+def test_a_requirement_is_accused_by_claims_and_by_checks_that_follow_from_it() -> None:
+    accused = accusation(
+        [
+            failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6"),
+            failed("conformance.b[v3]", "text.not-shown", "KEYMGMT-RECV-9"),
+            passed("conformance.c[v3]", "KEYMGMT-RECV-9"),
+            passed("conformance.d[v3]", "DATA-MAC-1"),
+        ]
+    )
+    assert accused["KEYMGMT-RECV-6"] > accused["DATA-RECV-13"] > accused["KEYMGMT-RECV-9"] > 0
+    assert "DATA-MAC-1" not in accused
+
+
+def test_a_requirement_of_another_version_is_not_told() -> None:
+    (found,) = causes([failed("conformance.a[v3]", "data.wrong-version", "DATA-FORM-1", "DATA-FORM-2")])
+    assert found.told == ("DATA-FORM-2",)
+
+
+def test_a_target_that_breaks_down_breaks_what_its_scenarios_put_to_the_test() -> None:
+    crash = failed("conformance.a[v3]", "crash.receive.sigsegv", "!TLV-FORM-8", "TLV-FORM-5")
+    (found,) = causes([crash, passed("conformance.b[v3]", "TLV-FORM-5")])
+    assert found.told == ("TLV-FORM-8", "TLV-FORM-5")
+
+
+def test_what_says_little_comes_after_what_says_more() -> None:
+    many = [failed(f"conformance.a{number}[v3]", "text.not-shown", "DATA-RECV-2") for number in range(9)]
+    one = failed("conformance.mac[v3]", "data.mac-wrong", "DATA-MAC-1")
+    found = causes([*many, one])
+    assert [(each.first.check, each.consequence) for each in found] == [
+        ("data.mac-wrong", False),
+        ("text.not-shown", True),
+    ]
+    assert [each.consequence for each in causes(many)] == [False]
+
+
+def test_a_few_faults_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("smp-pa-range-not-checked", "counter-signed", "tlv-length-signed")
+    record = choose({name: faults()[name] for name in names})
+    chosen = ("conformance.smp_ranges", "conformance.data_counters", "conformance.tlv.", "conformance.encoding_types")
+    record.scenarios = {one.id: one for name in chosen for one in scenarios(name) if not one.internal}
+    with workers(1) as pool:
+        assert terminal.collect_located(Localiser(record, pool)) is Ending.COMPLETE
+    ranks = {one.fault: one.rank for one in record.noticed}
+    assert (ranks["smp-pa-range-not-checked"], ranks["counter-signed"]) == (1, 1)
+    record.located["tlv-length-signed"] = Located("tlv-length-signed", 4, "a.check", "a.scenario", ("TLV-END-2",), 9, 5)
+    capsys.readouterr()
+    terminal.located(record)
+    out = capsys.readouterr().out
+    assert "tlv-length-signed breaks TLV-FORM-3: " in out
+    assert "told first: a.check (TLV-END-2), shown by a.scenario" in out
+    assert "told by cause 4 of 5; 9 scenarios fail" in out
+    assert "of 2 of 3 faults: 66.7%" in out
+    assert "median rank of the cause that tells it: 1\n" in out
+
+
+def test_an_interrupted_measure_tells_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "collect_located", lambda _: Ending.INTERRUPTED)
+    command = ["faults", "--score", "--explain", "--only", "counter-constant", "--jobs", "1"]
+    assert cli.main([*command, "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["judged"] == 0
