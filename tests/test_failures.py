@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from otterproof.harness.judges.oracles import Observation, Oracles
+from otterproof.harness.judges.oracles.exchange import Bounds
 from otterproof.harness.runs.causes import ORDER, Cause, causes, is_general
 from otterproof.harness.runs.failure import Failure, lines_of
 from otterproof.harness.runs.runner import Result, counts, run
@@ -227,3 +229,23 @@ def test_marked_fields_exist() -> None:
 
 def test_every_area_has_its_place_in_the_order_of_causes() -> None:
     assert set(ORDER) == {name.partition(".")[0] for name in checks()}
+
+
+def test_what_an_oracle_advises_hides_nothing() -> None:
+    """A run that breaks an advice of an oracle is gone through to its end without that demand."""
+    assert level_of("bounds.too-many-answers") is Level.ADVICE
+
+    def body(context: Context) -> None:
+        pair = context.pair()
+        oracles = Oracles(pair.world, "bounds")
+        pair.world.watchers.append(oracles)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Bounds, "observe", objecting)
+            pair.world.user("target", "start")
+        check(MUST, False)
+
+    def objecting(oracle: Bounds, view: Observation) -> None:
+        oracle.fail("bounds.too-many-answers", view, expected="few", got="many")
+
+    result = run_made(body)
+    assert (result.check, result.counts) == (MUST, True)

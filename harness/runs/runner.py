@@ -28,6 +28,7 @@ from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.excused import excusing
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import (
@@ -44,7 +45,7 @@ from otterproof.harness.targets.driver import (
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.reply import CheckFailed, Unsupported, excusing
+from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
 from otterproof.harness.wire import UnreadableField
 

@@ -7,9 +7,7 @@ methods that demand something take the id of the check and raise CheckFailed, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn, TypeVar
@@ -21,6 +19,7 @@ from otterproof.harness.simulation.transcript import Header
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed, OtterproofError
+from otterproof.harness.support.excused import is_excused
 from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
@@ -82,20 +81,6 @@ MESSAGE_CHECKS: Mapping[Kind, str] = {
 _LEFT_OUT = object()
 
 
-#: Ids of the demands that are not made now.
-_excused: ContextVar[frozenset[str]] = ContextVar("excused", default=frozenset())
-
-
-@contextmanager
-def excusing(check_ids: Iterable[str]) -> Iterator[None]:
-    """`check` does not make these demands inside, so that a scenario goes on beyond them."""
-    token = _excused.set(frozenset(check_ids))
-    try:
-        yield
-    finally:
-        _excused.reset(token)
-
-
 class CheckFailed(DemandFailed, AssertionError):
     """Something that a scenario demands did not hold."""
 
@@ -119,13 +104,13 @@ def check(
     any value that `shown` can put in words. case: which of several inputs this is about. rule: the sentence that says
     what is demanded, for checks that the project's table does not have.
     """
-    if not holds and check_id not in _excused.get():
+    if not holds and not is_excused(check_id):
         fail(check_id, expected=expected, got=got, case=case, rule=rule)
 
 
 def check_equal(check_id: str, got: object, expected: object, *, case: object = "", rule: str = "") -> None:
     """Demand that two values are equal, with the same arguments as `check`. Raises CheckFailed."""
-    if got != expected and check_id not in _excused.get():
+    if got != expected and not is_excused(check_id):
         fail(check_id, expected=expected, got=got, case=case, rule=rule)
 
 
@@ -244,7 +229,7 @@ class Reply:
         """Demand that these texts are shown, all of them secure or all in the clear, and no others."""
         told = [(event.text, event.secure) for event in self.of(TextReceived)]
         wanted = [(text, secure) for text in texts]
-        if told != wanted and check_id not in _excused.get():
+        if told != wanted and not is_excused(check_id):
             fail(check_id, expected=_texts(wanted), got=_texts(told) if told else self, case=case)
 
     def assert_rejected(self, check_id: str, why: object) -> None:

@@ -23,6 +23,7 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.support.excused import is_excused
 from otterproof.implementations.contract import PartyConfig
 
 __all__ = ["ORACLES", "Drawn", "Observation", "Oracle", "OracleFailure", "Oracles", "Reader", "State"]
@@ -86,7 +87,10 @@ class Oracles:
         view = self.reader.view(step)
         for oracle in self._oracles.values():
             if step.failure is None or isinstance(oracle, Bounds):  # a failed step has nothing else to judge
-                oracle.observe(view)
+                try:
+                    oracle.observe(view)
+                except OracleFailure as failure:
+                    _excuse(failure)
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
         """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
@@ -96,7 +100,10 @@ class Oracles:
         routes = self._world.network.routes
         connected = [(a, b) for a, b in combinations(self._world.parties, 2) if b in routes[a] and a in routes[b]]
         for first, second in pairs or connected:
-            healing.check(first, second)
+            try:
+                healing.check(first, second)
+            except OracleFailure as failure:
+                _excuse(failure)
 
     def snapshot(self) -> State:
         """What all of them and the reader remember."""
@@ -109,6 +116,12 @@ class Oracles:
             part = state[name]
             if isinstance(part, Mapping):
                 one.restore(part)
+
+
+def _excuse(failure: OracleFailure) -> None:
+    """Pass over a failure if its demand is not made now. OracleFailure."""
+    if not is_excused(failure.check):
+        raise failure
 
 
 def descriptions() -> dict[str, list[str]]:
