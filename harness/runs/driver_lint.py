@@ -54,6 +54,9 @@ def lint(target: DriverTarget) -> Iterator[Note]:
     untold: set[tuple[str, str]] = set()
     for version in versions:
         yield from _conversation(target, version, untold)
+    for title, needed, _ in PARTS:
+        if lacking := needed - target.capabilities:
+            yield Note(f"not tried, for it does not claim {', '.join(sorted(lacking))}: {title}")
     if versions:
         yield from _claims(target)
     for event, field in sorted(untold):

@@ -1,7 +1,7 @@
 """Demands that are not made for a while, so that a run goes on beyond a failure that does not bind.
 
 What a text only advises stops a scenario as any other failure does. The scenario is then run again without that demand,
-whoever makes it: the scenario itself, a helper or an oracle. [otterproof.harness.runs.runner.judge_scenario]
+whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.runner.judge_scenario]
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from otterproof.harness.wire.dissect import FieldLine
 #: How many causes are told in full; the others get a line each, unless all is to be told.
 TOLD = 5
 
-#: The columns of an entry: the indent, the words that say what a line is, and the longest line.
-_INDENT, _WORD, _WIDTH = 2, 10, 100
+#: The columns of an entry: the indent, the words that say what a line is, the longest line and the shortest.
+_INDENT, _WORD, _WIDTH, _LEAST = 2, 10, 100, 30
 
 #: How many lines each value may take, where all is told and where it is not (1 for what is not named here).
 _ALL, _MOST = 40, {"expected": 2, "got": 2, "where": 2}
@@ -42,7 +42,7 @@ def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *
     full = found if verbose else found[:TOLD]
     for cause in full:
         out.print()
-        for text in entry(cause, command, min(out.width, _WIDTH), verbose=verbose):
+        for text in entry(cause, command, max(min(out.width, _WIDTH), _LEAST), verbose=verbose):
             out.print(text, soft_wrap=True)
     rest = found[len(full) :]
     if rest:

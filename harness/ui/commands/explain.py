@@ -11,8 +11,8 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.screen import console, line
 
-#: The columns of the words that say what a line is, and the longest line.
-_WORD, _WIDTH = 16, 100
+#: The columns of the words that say what a line is, the longest line and the shortest.
+_WORD, _WIDTH, _LEAST = 16, 100, 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(found: Explanation) -> None:
     out = console()
-    width = min(out.width, _WIDTH)
+    width = max(min(out.width, _WIDTH), _LEAST)
     out.print(line((found.id, "bold"), f"  ({found.kind})"))
     for paragraph in found.text.split("\n"):
         for part in wrap(printable(paragraph), width - 2) or [""]:
