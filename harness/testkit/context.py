@@ -58,6 +58,11 @@ ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 TARGET_TAG, PEER_TAG = 0x1A1A, 0x2B2B
 
 
+def who_begins(target: bool) -> str:
+    """The name of a case in which the target sends the D-H Commit, or the insider does."""
+    return "the target begins" if target else "the insider begins"
+
+
 class _WrongCase(NamedTuple):
     """An input that failed. record, steps: the run in which it did, and how many steps that had then."""
 

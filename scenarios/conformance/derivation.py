@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import scenario
@@ -38,7 +38,7 @@ def keys_of_the_handshake(context: Context) -> None:
     Both sides have the same ssid.
     """
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             since = len(target.log)
@@ -162,7 +162,7 @@ def who_sent_the_reveal_signature(context: Context) -> None:
     What counts is the handshake of this session, not an earlier one.
     """
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             established = target.establish(insider, target_begins=target_begins)

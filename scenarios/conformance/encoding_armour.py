@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
@@ -89,7 +89,7 @@ def has_its_effect(target: TargetSession, check_id: str, insider: Insider, messa
 def messages_are_sent_in_padded_base64(context: Context) -> None:
     """An encoded message is "?OTR:", padded base64 of the standard alphabet in one piece, and a dot."""
     for begins in (False, True):
-        with context.case("the target begins" if begins else "the insider begins"):
+        with context.case(who_begins(begins)):
             target = context.target_session()
             target.world.watchers.append(_assert_armoured)  # before the handshake, which a malformed message would end
             insider = target.insider()

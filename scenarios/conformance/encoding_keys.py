@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from dataclasses import replace
 
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
@@ -273,7 +273,7 @@ def signatures_with_leading_zeros_verify(context: Context) -> None:
 def long_keys_are_accepted(context: Context) -> None:
     """A key with a p of 2048 bits is accepted like one of 1024 bits; a key with a q of 256 bits is refused."""
     for begins in (False, True):
-        with context.case("the target begins" if begins else "the insider begins"):
+        with context.case(who_begins(begins)):
             target = context.target_session()
             insider = target.insider()
             insider.key = long_key()

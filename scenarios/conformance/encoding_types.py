@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.testkit.context import Context, check, check_equal
+from otterproof.harness.testkit.context import Context, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
@@ -172,7 +172,7 @@ def numbers_are_sent_in_minimal_form(context: Context) -> None:
     """No MPI that is sent, in the open or encrypted, has a leading zero byte, even when its highest bit is set."""
     context.seed = LEADING_ZERO_SEED
     for begins in (False, True):
-        with context.case("the target begins" if begins else "the insider begins"):
+        with context.case(who_begins(begins)):
             target = context.target_session()
             target.world.watchers.append(_assert_shortest_in_step)  # before the handshake, which a wrong MPI would end
             insider = target.insider()
@@ -226,7 +226,7 @@ def leading_zeros_do_not_change_a_number(context: Context) -> None:
 def shared_secrets_use_the_1536_bit_group(context: Context) -> None:
     """Both sides compute the same secret modulo the prime, and a D-H key that is not below the prime is refused."""
     for begins in (False, True):
-        with context.case("the target begins" if begins else "the insider begins"):
+        with context.case(who_begins(begins)):
             target, insider = context.encrypted(target_begins=begins)
             target.assert_session_alive(insider, "encoding.other-group")
     target = context.target_session()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
@@ -174,7 +174,7 @@ def no_session_before_verification(context: Context) -> None:
         False: "handshake.reveal-signature-mac-not-verified",
     }
     for target_begins in (True, False):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             if target_begins:
@@ -391,7 +391,7 @@ def stored_text_is_sent_when_the_session_begins(context: Context) -> None:
     right after the Signature Message in one role, alone in the other.
     """
     for target_begins in (True, False):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session(policy=ALLOW[context.version] | Policy.REQUIRE_ENCRYPTION)
             insider = target.insider()
             target.user("send", text=b"hold this for me").assert_sent("user.query-not-sent-for-text", Kind.QUERY)
@@ -431,7 +431,7 @@ def session_refreshed_under_another_key(context: Context) -> None:
     key as before; from then on only the new session keys are used.
     """
     for target_begins in (True, False):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, first = context.encrypted()
             target.assert_session_alive(first)
             second = target.insider("carol", seed=b"second")

@@ -11,7 +11,7 @@ import hmac
 from typing import cast
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import TARGET, Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import TARGET, Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
@@ -284,7 +284,7 @@ def four_messages_make_a_session(context: Context) -> None:
 def identities_are_sent_encrypted(context: Context) -> None:
     """Neither the target's long-term key nor its fingerprint is in the messages of a handshake unencrypted."""
     for target_begins in (True, False):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, _ = context.encrypted(target_begins=target_begins)
             fingerprint = target.world.parties[TARGET].fingerprint
             y = target.header.parties[TARGET].config.key.public.y

@@ -10,7 +10,16 @@ from collections.abc import Callable
 
 from otterproof.harness import wire
 from otterproof.harness.targets.party import leaves_out
-from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import (
+    PEER,
+    TARGET,
+    Context,
+    Pair,
+    TargetSession,
+    check,
+    check_equal,
+    who_begins,
+)
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message
@@ -280,7 +289,7 @@ def commit_in_a_session(context: Context) -> None:
     completes; then the new session is used.
     """
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
             other = target.insider(seed=b"another x")
             dh_key = dh_key_for(target, other)

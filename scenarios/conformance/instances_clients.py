@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -199,7 +199,7 @@ def inner_tag_selects_the_session(context: Context) -> None:
 def forged_tags_do_not_block_the_peer(context: Context) -> None:
     """Messages under forged tags do not keep the genuine client out, in either role, before a session or in it."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             target.user("start")

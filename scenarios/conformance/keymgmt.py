@@ -6,7 +6,7 @@ them, made by an insider who keeps all keys.
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -23,7 +23,7 @@ def initial_keys(context: Context) -> None:
     The first message names the key id of the handshake. Messages to a third key are rejected.
     """
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             since = len(target.log)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from otterproof.harness.testkit.context import Context, check
+from otterproof.harness.testkit.context import Context, check, who_begins
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
@@ -220,7 +220,7 @@ def _no_success(reply: SmpReply, case: str) -> None:
 def initiator_is_the_sender_of_message_1(context: Context) -> None:
     """The fingerprint of the side that began SMP comes first in the secret, also when the other began the handshake."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             smp_session = SmpSession(*context.encrypted(target_begins=target_begins))
             target_asks = not target_begins
             for swapped in (False, True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import PEER, TARGET, Context, TargetSession, check
+from otterproof.harness.testkit.context import PEER, TARGET, Context, TargetSession, check, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
@@ -122,7 +122,7 @@ def network_messages_do_not_leave_finished(context: Context) -> None:
 def only_a_completed_handshake_encrypts(context: Context) -> None:
     """During a handshake, and after one that fails, texts go out in the clear; only its completion changes that."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             for number, _ in enumerate(handshake_steps(target, insider, target_begins=target_begins)):
@@ -141,7 +141,7 @@ def only_a_completed_handshake_encrypts(context: Context) -> None:
 def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
     """In every authentication state of a second handshake, the first session is used; afterwards the second one is."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, old = context.encrypted(target_begins=target_begins)
             new, kept = target.insider(seed=b"again"), "state.session-not-kept-during-handshake"
             steps: list[Callable[[SignatureOptions], bytes]] = []
@@ -161,7 +161,7 @@ def texts_stay_encrypted_during_another_handshake(context: Context) -> None:
 def failed_handshakes_leave_the_session(context: Context) -> None:
     """A second handshake whose signature is wrong, or that stops halfway, leaves the session as it was."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
             for key in ("mallory", "carol"):
                 other = target.insider(key, seed=b"other")
@@ -201,7 +201,7 @@ def only_the_peers_end_leads_to_finished(context: Context) -> None:
 def handshake_leaves_finished(context: Context) -> None:
     """In FINISHED, a handshake that fails changes nothing, and one that completes leads to a new session."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted()
             target.end_by_peer(insider)
             new = target.insider(seed=b"again")

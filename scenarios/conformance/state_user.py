@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider
 from otterproof.harness.testkit.reply import Reply
 from otterproof.harness.testkit.scenario import scenario
@@ -72,7 +72,7 @@ def queries_do_not_affect_the_session(context: Context) -> None:
     """A query that goes out in ENCRYPTED or FINISHED changes nothing: texts are still encrypted, or not sent."""
     disturbs = "user.query-disturbs-session"
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
             for number in range(2):
                 target.user("start").assert_sent("user.query-not-sent", Kind.QUERY, case="ENCRYPTED")
@@ -280,7 +280,7 @@ def query_replaces_text_when_encryption_is_required(context: Context) -> None:
 def stored_texts_are_sent_once_encrypted(context: Context) -> None:
     """Texts stored with REQUIRE_ENCRYPTION are sent in order and once when a handshake completes, not when it fails."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session(policy=required(context))
             insider = target.insider()
             for text in (b"first text", b"second text"):
@@ -395,7 +395,7 @@ def engines_keep_stored_texts_for_a_minute(context: Context) -> None:
 def ending_in_plaintext_does_nothing(context: Context) -> None:
     """In PLAINTEXT, the user's end sends nothing, and a handshake under way completes after it."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target = context.target_session()
             insider = target.insider()
             lasts = []
@@ -416,7 +416,7 @@ def ending_in_plaintext_does_nothing(context: Context) -> None:
 def ending_a_session_notifies_the_peer(context: Context) -> None:
     """In ENCRYPTED, the user's end sends one Data Message without text, with a type 1 TLV, and leads to PLAINTEXT."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
             target.assert_session_alive(insider)
             (message,) = target.user("end").assert_sent("user.end-not-sent", Kind.DATA)

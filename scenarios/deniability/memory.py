@@ -11,7 +11,7 @@ from typing import cast
 
 from otterproof.harness import wire
 from otterproof.harness.targets.driver.party import DriverParty
-from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET
@@ -70,7 +70,7 @@ def rotated_keys_are_forgotten(context: Context) -> None:
     So messages that were recorded earlier can't be read by an attacker who takes over the machine.
     """
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             target, insider = context.encrypted(target_begins=target_begins)
             for number in range(4):
                 target.assert_sends_text(insider, b"from the target %d" % number)
@@ -89,7 +89,7 @@ def rotated_keys_are_forgotten(context: Context) -> None:
 def keys_are_forgotten_at_the_end(context: Context) -> None:
     """When either side ends the session, nothing is left in memory with which its messages could be read."""
     for target_begins in (False, True):
-        with context.case("the target begins" if target_begins else "the insider begins"):
+        with context.case(who_begins(target_begins)):
             for own_end in (True, False):
                 target, insider = context.encrypted(target_begins=target_begins)
                 target.assert_receives_text(insider, b"hello")
