@@ -75,6 +75,12 @@ class TargetSession(RecordedSession):
         reply = (
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
+        return self.assert_established(reply, insider, signed)
+
+    def assert_established(
+        self, reply: Reply, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE
+    ) -> SessionEstablished:
+        """A handshake has succeeded, with the insider's key and the ssid that the insider has computed."""
         established = reply.one(SessionEstablished)
         identity = fingerprint(signed.advertised_key or insider.key.public)
         self.assert_session(established, ssid=insider.ssid, fingerprint=identity)

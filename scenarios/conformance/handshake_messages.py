@@ -211,10 +211,13 @@ def reveal_signature_opens_and_verifies(context: Context) -> None:
     """The encrypted signature of a Reveal Signature decrypts under c, and its MAC and DSA signature are right; the
     target then uses g^x under the key id in it.
     """
-    target, insider = context.encrypted(target_begins=True)
+    target = context.target_session()
+    insider = target.insider()
+    reply = target.handshake_by_target(insider)
     commit, reveal = _sent(target, Kind.DH_COMMIT), _sent(target, Kind.REVEAL_SIGNATURE)
     gx = int.from_bytes(crypto.committed_gxmpi(commit, reveal.data("revealed_key"))[4:])
     _check_signed(target, insider, reveal, gx, primed=False)
+    target.assert_established(reply, insider)
     target.assert_session_alive(insider)
 
 

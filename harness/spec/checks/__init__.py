@@ -7,6 +7,9 @@ deviations, reports, fuzz buckets and pages use the id; the sentence may be rewo
     [data.counter-not-higher]
     rule = "A counter is higher than every earlier one under the same pair of keys."
     requirements = ["DATA-CTR-2"]
+
+The first of the requirements is the main one. `general = true` marks a check that also fails for many reasons that have
+nothing to do with it; its failures count for less when causes are put in order.
 """
 
 from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, level_of, lint, read, rule
