@@ -93,10 +93,10 @@ def test_a_target_that_breaks_down_breaks_what_its_scenarios_put_to_the_test() -
 
 def test_what_says_little_comes_after_what_says_more() -> None:
     many = [failed(f"conformance.a{number}[v3]", "text.not-shown", "DATA-RECV-2") for number in range(9)]
-    one = failed("conformance.mac[v3]", "data.mac-wrong", "DATA-MAC-1")
+    one = failed("conformance.encryption[v3]", "data.encrypted-wrongly", "DATA-ENC-1")
     found = causes([*many, one])
     assert [(each.first.check, each.consequence) for each in found] == [
-        ("data.mac-wrong", False),
+        ("data.encrypted-wrongly", False),
         ("text.not-shown", True),
     ]
     assert [each.consequence for each in causes(many)] == [False]
