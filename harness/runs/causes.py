@@ -126,19 +126,21 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     general = Counter(_shape(one) for name, group in groups.items() if is_general(name) for one in group)
     common = {shape for shape, count in general.items() if shape and count >= COMMON}
     clearest = {name: _clearest(group, common) for name, group in groups.items()}
+    alike: dict[str, list[Result]] = defaultdict(list)
+    for one in clearest.values():
+        alike[_shape(one)].append(one)
     accused = accusation(results)
     found: list[tuple[tuple[int, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
         first = clearest[name]
-        weights = _weights(group, first, [one for one in clearest.values() if one is not first], accused)
-        own = [one for one in weights if one in _demanded(first)]
-        told = sorted(weights, key=lambda one: -weights[one])
-        if own:
-            told.remove(best := max(own, key=lambda one: weights[one]))
-            told.insert(0, best)
+        others = [one for one in alike[_shape(first)] if one is not first and _shape(one)]
+        weights = _weights(group, first, others, accused)
+        likeliest = sorted(weights, key=lambda one: -weights[one])
+        own = [one for one in likeliest if one in _demanded(first)]
+        told = tuple(dict.fromkeys([*own[:1], *likeliest]))[:TOLD]
         vague = is_general(name) or _shape(first) in common
-        cause = Cause(first, tuple(group), vague, tuple(told[:TOLD]))
-        weight = max((weights[one] for one in own or told), default=0.0) * _share(first, common)
+        cause = Cause(first, tuple(group), vague, told)
+        weight = weights[told[0]] * _share(first, common) if told else 0.0
         found.append((_rank(cause, weight), cause))
     ordered = [cause for _, cause in sorted(found, key=lambda one: one[0])]
     clear = next((number for number, cause in enumerate(ordered) if not cause.consequence), len(ordered))
@@ -220,13 +222,13 @@ def _weights(
     """How likely it is that a cause comes from each requirement that it has to do with.
 
     These are what its check follows from; what other checks follow from whose failures look alike; and what its
-    scenarios claim. others: the failures that show the other causes.
+    scenarios claim. others: the failures that show those other causes.
     """
     own = _demanded(first)
     weights = {name: accused[name] * _LATER**number for number, name in enumerate(own)}
     related: dict[str, float] = {}
     for other in others:
-        if _shape(first) and _shape(other) == _shape(first) and not is_general(other.check):
+        if not is_general(other.check):
             for number, name in enumerate(_demanded(other)):
                 related[name] = max(related.get(name, 0.0), accused[name] * _LATER**number * _RELATED)
     for result in group:
