@@ -153,6 +153,14 @@ def test_the_command_ends_with_1_where_something_is_found(tmp_path: Path, capsys
     assert "alice receives an OTR Query Message: nothing happens" in shown
 
 
+def test_the_command_stops_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["explore", "reference", "--alphabet", "handshake", "--depth", "30", "--jobs", "1", "--max-time", "1"]
+    assert main([*words, "--out", str(tmp_path)]) == CONFORMS
+    told = capsys.readouterr()
+    assert "stopped before the depth was reached: the time was up" in told.err
+    assert "nothing breaks a rule within" in told.out
+
+
 def test_what_cannot_be_taken_back_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", "exec:otterproof-no-such-program"]) != CONFORMS
     with pytest.raises(SystemExit) as ended:

@@ -17,6 +17,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.registry import file_name, open_target
 from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
+from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_file, check_folder, positive, seconds
 from otterproof.harness.ui.progress import Ending
 
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         tell_certificate(exploration.certificate, kept)
         found += kept
         if ending is not Ending.COMPLETE:
+            complain(f"stopped before the depth was reached: {ending.value}")
             break
     if options.json:
         write_whole(options.json, json.dumps(as_json(certificates, found), indent=1) + "\n")
