@@ -42,6 +42,7 @@ def fault(name: str) -> FaultTarget:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["reference", "independent"])
 @pytest.mark.parametrize("name", ALPHABETS)
 def test_the_engines_keep_all_rules_in_every_run(name: str, engine: str) -> None:
@@ -66,6 +67,7 @@ def levels(search: Search, depth: int) -> Iterator[frozenset[Key]]:
         yield frozenset(reached)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "depth"), [("handshake", 7), ("data", 3), ("smp", 3), ("refresh", 3), ("instances", 5)]
 )
@@ -76,6 +78,7 @@ def test_leaving_out_one_order_of_two_moves_loses_no_state(name: str, depth: int
     assert list(levels(every, depth)) == list(levels(fewer, depth))
 
 
+@pytest.mark.slow
 def test_several_processes_find_the_same_states() -> None:
     alone, shared = (explored("handshake", EngineTarget("reference"), 8, jobs) for jobs in (1, 3))
     assert shared.states == alone.states
