@@ -1,0 +1,36 @@
+"""Whether third-party targets are asked as much as before: `python -m tests.unsupported FOLDER`, a step of .ci/run.
+
+FOLDER has what `check --json` wrote, in a file for each target. A mistake in a scenario or in the harness can make
+scenarios unsupported that a target used to be judged by; no failure tells of that. So the number is written down in
+unsupported.toml, and another one has to be looked at, and put there if it is right.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+NUMBERS = Path(__file__).with_suffix(".toml")
+
+
+def differences(folder: Path, numbers: Path = NUMBERS) -> list[str]:
+    """A sentence for each target that was not judged, or of which another number of scenarios is unsupported."""
+    found = []
+    for target, number in tomllib.loads(numbers.read_text()).items():
+        file = folder / f"{target}.json"
+        if not file.exists():
+            found.append(f"{target}: there is no {file.name} in {folder}")
+            continue
+        asked = json.loads(file.read_text())["scenarios"]
+        names = [one["scenario"] for one in asked if one["verdict"] == "unsupported"]
+        if len(names) != number:
+            found.append(f"{target}: {len(names)} scenarios are unsupported, and {numbers.name} has {number}")
+    return found
+
+
+if __name__ == "__main__":
+    wrong = differences(Path(sys.argv[1]))
+    print("\n".join(wrong) or "as many scenarios are unsupported as before")
+    sys.exit(bool(wrong))
