@@ -52,7 +52,8 @@ def leave(params: Params) -> Any:
 
 
 def garbage(params: Params) -> Any:
-    os.write(answers, b"Traceback, or is it?\n")
+    # At once: what comes after the first line must be there when that is read.
+    os.write(answers, b"Traceback, or is it?\nFile, line 1\n")
     return {"events": []}
 
 

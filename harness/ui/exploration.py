@@ -11,10 +11,9 @@ from typing import Any
 from otterproof.harness.runs.explore.explore import Certificate, Exploration
 from otterproof.harness.runs.explore.found import Found
 from otterproof.harness.runs.workers import WorkersDied
-from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.progress import SECONDS, Ending
-from otterproof.harness.ui.screen import block, console, line
+from otterproof.harness.ui.screen import block, console, line, rewrite
 
 
 class _TimeUp(Exception):
@@ -34,9 +33,8 @@ class _Told:
         now = time.monotonic()
         so_far = self._exploration.certificate
         text = f"{so_far.alphabet}: {so_far.depth} moves done, {so_far.states} states; {steps} moves of the next level"
-        if self._out.is_terminal:
-            print(f"\r{printable(text)}\033[K", end="", file=self._out.file, flush=True)
-        elif now - self._last >= SECONDS:
+        rewrite(self._out, text)
+        if not self._out.is_terminal and now - self._last >= SECONDS:
             self._last = now
             self._out.print(line(text))
         if self._ends is not None and now >= self._ends:
@@ -44,8 +42,7 @@ class _Told:
 
     def clear(self) -> None:
         """Take the line away that changes."""
-        if self._out.is_terminal:
-            print("\r\033[K", end="", file=self._out.file, flush=True)
+        rewrite(self._out, "")
 
 
 def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> Ending:

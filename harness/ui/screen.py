@@ -30,6 +30,12 @@ def progress(*columns: ProgressColumn) -> Progress:
     return Progress(title, *columns, console=shown, transient=True, disable=not shown.is_terminal)
 
 
+def rewrite(out: Console, text: str) -> None:
+    """Put a text in place of the line that the cursor is in, on a terminal; "" clears it. Elsewhere nothing happens."""
+    if out.is_terminal:
+        print(f"\r{printable(text)}\033[K", end="", file=out.file, flush=True)
+
+
 def line(*pieces: str | tuple[str, str]) -> Text:
     """Text of one line. A piece is text, or text and its style, such as "red"."""
     plain = ((piece, "") if isinstance(piece, str) else piece for piece in pieces)
