@@ -8,7 +8,10 @@ Scenarios, in a package of your own: `scenario`, `Context`, `TargetSession`, `Pa
 
 Drivers in Python: `serve`, `Driver`, `DriverParty`, `DriverInfo`, `ActionUnsupported`.
 
-Running checks: `open_target`, `run_scenario`, `load_scenarios`, `scenarios`, `Scenario`, `Result`, `Verdict`, `Target`.
+Judging a target by all scenarios: `run`, and its events `RunStarted`, `ScenarioStarted`, `ScenarioFinished`,
+`DeviationsRewritten`, `CauseFound`, `RunFinished`, with `Result`, `Verdict`, `Failure`, `Cause`, `Ending`.
+
+Running single scenarios: `open_target`, `Target`, `run_scenario`, `load_scenarios`, `scenarios`, `Scenario`.
 
 Reproducing a failure: `Case`, and the module `moves`.
 
@@ -25,8 +28,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from otterproof.harness.runs.causes import Cause
+    from otterproof.harness.runs.events import (
+        CauseFound,
+        DeviationsRewritten,
+        Ending,
+        RunFinished,
+        RunStarted,
+        ScenarioFinished,
+    )
+    from otterproof.harness.runs.failure import Failure
     from otterproof.harness.runs.fuzz.case import Case
-    from otterproof.harness.runs.runner import Result
+    from otterproof.harness.runs.judging import run
+    from otterproof.harness.runs.runner import Result, ScenarioStarted
     from otterproof.harness.runs.runner import run as run_scenario
     from otterproof.harness.simulation import moves
     from otterproof.harness.simulation.transcript import Verdict
@@ -57,11 +71,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ActionUnsupported",
     "Case",
+    "Cause",
+    "CauseFound",
     "CheckFailed",
     "Context",
+    "DeviationsRewritten",
     "Driver",
     "DriverInfo",
     "DriverParty",
+    "Ending",
+    "Failure",
     "Insider",
     "OtterproofError",
     "Pair",
@@ -69,7 +88,11 @@ __all__ = [
     "Policy",
     "Reply",
     "Result",
+    "RunFinished",
+    "RunStarted",
     "Scenario",
+    "ScenarioFinished",
+    "ScenarioStarted",
     "SignatureOptions",
     "Target",
     "TargetError",
@@ -90,6 +113,7 @@ __all__ = [
     "open_target",
     "probe",
     "published_key",
+    "run",
     "run_scenario",
     "scenario",
     "scenarios",
@@ -101,11 +125,16 @@ __all__ = [
 _HOMES = {
     "ActionUnsupported": "implementations.drivers.linejson:Unsupported",
     "Case": "harness.runs.fuzz.case:Case",
+    "Cause": "harness.runs.causes:Cause",
+    "CauseFound": "harness.runs.events:CauseFound",
     "CheckFailed": "harness.testkit.reply:CheckFailed",
     "Context": "harness.testkit.context:Context",
+    "DeviationsRewritten": "harness.runs.events:DeviationsRewritten",
     "Driver": "implementations.drivers.adapter:Adapter",
     "DriverInfo": "implementations.drivers.adapter:About",
     "DriverParty": "implementations.drivers.adapter:Adapted",
+    "Ending": "harness.runs.events:Ending",
+    "Failure": "harness.runs.failure:Failure",
     "Insider": "harness.testkit.insider:Insider",
     "OtterproofError": "harness.support.errors:OtterproofError",
     "Pair": "harness.testkit.pair:Pair",
@@ -113,7 +142,11 @@ _HOMES = {
     "Policy": "implementations.contract:Policy",
     "Reply": "harness.testkit.reply:Reply",
     "Result": "harness.runs.runner:Result",
+    "RunFinished": "harness.runs.events:RunFinished",
+    "RunStarted": "harness.runs.events:RunStarted",
     "Scenario": "harness.testkit.scenario:Scenario",
+    "ScenarioFinished": "harness.runs.events:ScenarioFinished",
+    "ScenarioStarted": "harness.runs.runner:ScenarioStarted",
     "SignatureOptions": "harness.testkit.insider:SignatureOptions",
     "Target": "harness.targets.engines:Target",
     "TargetError": "harness.targets.driver.errors:TargetError",
@@ -125,8 +158,8 @@ _HOMES = {
     "check": "harness.testkit.reply:check",
     "check_equal": "harness.testkit.reply:check_equal",
     "check_told": "harness.testkit.reply:check_told",
-    "fail": "harness.testkit.reply:fail",
     "contract": "implementations.contract",
+    "fail": "harness.testkit.reply:fail",
     "load_all_vectors": "vectors:load_all",
     "load_scenarios": "harness.testkit.scenario:load",
     "load_vectors": "vectors:load",
@@ -134,6 +167,7 @@ _HOMES = {
     "open_target": "harness.targets.registry:open_target",
     "probe": "harness.testkit.probe:reading",
     "published_key": "harness.testkit.keys:published_key",
+    "run": "harness.runs.judging:run",
     "run_scenario": "harness.runs.runner:run",
     "scenario": "harness.testkit.scenario:scenario",
     "scenarios": "harness.testkit.scenario:scenarios",

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.transcript import Verdict
@@ -19,7 +20,6 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import cli, entry, terminal
-from otterproof.harness.ui.progress import Ending
 from otterproof.vectors import FOLDER
 from tests.test_judge import made, raising
 

@@ -10,7 +10,7 @@ import pytest
 
 from otterproof.harness.runs import bench
 from otterproof.harness.runs.casting import Casting, ReplayParties
-from otterproof.harness.runs.runner import Job, Result, judge, run
+from otterproof.harness.runs.runner import Job, Result, judge, results_of, run
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.replay import replay
 from otterproof.harness.simulation.transcript import Verdict
@@ -30,10 +30,12 @@ from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, ScenarioError, load, scenario, scenarios
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.judgement import as_json, summary
+from otterproof.harness.ui.json_report import as_json
+from otterproof.harness.ui.judgement import print_summary
 from otterproof.implementations.contract import Event, TextReceived
 from otterproof.implementations.independent import IndependentEngine
 from tests.commands import finished
+from tests.judged import judged
 
 load()
 
@@ -113,12 +115,12 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     chosen = [made(raising(CheckFailed("made.up", "Water is dry.")))]
     results = [run(one, EngineTarget("reference"), b"seed") for one in chosen]
-    content = as_json(results, "reference", "1", "seed")
+    content = as_json(judged(results))
     assert content["counts"]["fail"] == 1
     assert content["scenarios"][0]["scenario"] == "made.up[v3]"
     assert content["requirements"] == {"SOME-ID-1": "fail"}
     json.dumps(content)
-    summary(results, chosen, "reference", 1.0)
+    print_summary(judged(results, chosen=chosen))
     text = capsys.readouterr().out
     for part in ("FAIL  made.up", "1 scenario, version 3", "Water is dry.", "--only 'made.up[v3]'", "does not conform"):
         assert part in text
@@ -126,14 +128,14 @@ def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_requirement_has_its_worst_verdict() -> None:
     results = [Result("a", ("R",), Verdict.PASS, "", 1, 0), Result("b", ("R",), Verdict.CRASH, "", 1, 0)]
-    assert as_json(results, "t", "1", "s")["requirements"] == {"R": "crash"}
+    assert as_json(judged(results))["requirements"] == {"R": "crash"}
 
 
 @pytest.mark.slow
 def test_processes_find_the_same_as_one() -> None:
     chosen = list(scenarios("handshake_asked"))
     found = [
-        sorted((result.scenario, result.verdict, result.steps) for result in judge(job, chosen, processes))
+        sorted((result.scenario, result.verdict, result.steps) for result in results_of(judge(job, chosen, processes)))
         for job in [Job("independent", b"seed", None, False)]
         for processes in (1, 2)
     ]

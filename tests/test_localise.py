@@ -8,6 +8,7 @@ from math import inf
 import pytest
 
 from otterproof.harness.runs.causes import Cause, accusation, causes
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
@@ -16,7 +17,6 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import scenarios
 from otterproof.harness.ui import cli, terminal
-from otterproof.harness.ui.progress import Ending
 
 FAULT = "counter-0-accepted"  # breaks DATA-CTR-2
 

@@ -16,11 +16,12 @@ from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.harness.ui.judgement import as_json
+from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import VERSIONS, AuthState, MessageState
 from otterproof.scenarios.conformance import cells
 from otterproof.scenarios.conformance.cells_play import MESSAGES, Position, Unreached, probe, visit, walk
+from tests.judged import judged
 
 load()
 
@@ -105,11 +106,11 @@ def test_counts_are_reported() -> None:
     result = run(one, open_target("reference"), b"seed")
     assert result.verdict is Verdict.PASS
     assert len(result.visited) == len(AuthState)
-    told = as_json([result, result], "reference", "1", "seed")
+    told = as_json(judged([result, result]))
     assert told["cells"] == {"visited": 4, "possible": sum(cell.version == 2 for cell in possible())}
     assert [each["visited"] for each in told["scenarios"]] == [4, 4]
     other = Result("x", (), Verdict.PASS, "", 0, 0.0)
-    assert as_json([other], "reference", "1", "seed")["cells"] == {}
+    assert as_json(judged([other]))["cells"] == {}
 
 
 @pytest.mark.parametrize("message", MessageState)

@@ -1,4 +1,4 @@
-"""Judging a target by scenarios: each run has a verdict, and the results come as a stream that reports consume.
+"""Judging a target by scenarios: each run has a verdict, and the results come as a stream.
 
 Scenarios are independent of each other, so they are spread over processes; each process has the target once. A
 scenario's randomness comes from the seed and its id alone: it runs the same alone, in any order and in any process.
@@ -23,7 +23,7 @@ from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.failure import Failure, failure_of
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.runs.worker_context import WorkerContext
-from otterproof.harness.runs.workers import pool
+from otterproof.harness.runs.workers import Begun, pool
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
@@ -306,38 +306,62 @@ def ending(target: Target) -> Result | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class ScenarioStarted:
+    """A scenario has begun."""
+
+    scenario: str
+
+
 def judge(
     job: Job, chosen: Sequence[Scenario], processes: int, in_time: Callable[[], bool] = lambda: True
-) -> Generator[Result, None, None]:
-    """Run scenarios against a target; results as they are ready. Closing the iterator ends what is still running.
+) -> Generator[ScenarioStarted | Result, None, None]:
+    """Run scenarios against a target; which one begins, and results as they are ready. Closing the iterator ends what
+    is still running.
 
     A result of ENDS may come though that was not chosen, for what went wrong when processes ended. in_time: asked
     before each scenario; once it says no, none is begun any more. WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
     context = WorkerContext((job.target,), job.limits, prepare=(load,), trace=job.trace)
-    results: Iterator[Result]
     if processes <= 1:
         with context as worker:
-            results = (_run(job, worker, scenario) for scenario in begun)
-            yield from and_the_end(results, lambda: [_leave(job, worker, None)])
+            yield from and_the_end(_one_by_one(job, worker, begun), lambda: [_leave(job, worker, None)])
         return
     by_id = {scenario.id: scenario for scenario in chosen}
     with pool(processes, context) as workers:
-        results = workers.unordered(
+        told = workers.as_told(
             partial(_run_by_id, job),
             (scenario.id for scenario in begun),
             lambda scenario_id, why: _infra(by_id[scenario_id], why),
         )
-        yield from and_the_end(results, lambda: workers.each(partial(_leave, job), lambda _: None))
+        events = (ScenarioStarted(one.task) if isinstance(one, Begun) else one.result for one in told)
+        yield from and_the_end(events, lambda: workers.each(partial(_leave, job), lambda _: None))
 
 
-def and_the_end(results: Iterator[Result], end_of: Callable[[], Iterable[Result | None]]) -> Iterator[Result]:
+def results_of(events: Iterable[ScenarioStarted | Result]) -> Iterator[Result]:
+    """The results alone."""
+    return (event for event in events if isinstance(event, Result))
+
+
+def _one_by_one(
+    job: Job, worker: WorkerContext, chosen: Iterable[Scenario]
+) -> Generator[ScenarioStarted | Result, None, None]:
+    for scenario in chosen:
+        yield ScenarioStarted(scenario.id)
+        yield _run(job, worker, scenario)
+
+
+def and_the_end(
+    events: Iterable[ScenarioStarted | Result], end_of: Callable[[], Iterable[Result | None]]
+) -> Iterator[ScenarioStarted | Result]:
     """Results, and that of the end of the processes: it takes the place of the scenario's own if that has passed."""
     passed: dict[str, Result] = {}
     failed = False
-    for result in results:
-        if result.scenario.startswith(ENDS) and result.verdict is Verdict.PASS:
+    for result in events:
+        if isinstance(result, ScenarioStarted):
+            yield result
+        elif result.scenario.startswith(ENDS) and result.verdict is Verdict.PASS:
             passed[result.scenario] = result
         else:
             failed |= result.scenario.startswith(ENDS) and result.verdict is not Verdict.UNSUPPORTED

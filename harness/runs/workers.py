@@ -24,7 +24,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.support.errors import CommandError
@@ -50,6 +50,20 @@ _FOR_MAIN = (signal.SIGINT, *ENDING)
 
 # What a worker tells; _DIED is said by nobody.
 _READY, _BEGUN, _DONE, _RAISED, _DIED = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """A worker has begun a task."""
+
+    task: T
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[R]):
+    """A task is done, and this is its result."""
+
+    result: R
 
 
 class WorkersDied(CommandError):
@@ -115,14 +129,21 @@ class Pool:
         lost: the result of a task whose worker died, given the task and a sentence that says how. WorkersDied; what
         `work` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
         """
-        return (result for _, result in self._run(work, tasks, lost))
+        return (told.result for _, told in self._run(work, tasks, lost) if isinstance(told, Done))
+
+    def as_told(
+        self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]
+    ) -> Iterator[Begun[T] | Done[R]]:
+        """The same, and between the results the tasks that a worker has begun, each when it tells so."""
+        return (told for _, told in self._run(work, tasks, lost))
 
     def ordered(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
         """The same, in the order of the tasks."""
         early: dict[int, R] = {}
         following = 0
-        for number, result in self._run(work, tasks, lost):
-            early[number] = result
+        for number, told in self._run(work, tasks, lost):
+            if isinstance(told, Done):
+                early[number] = told.result
             while following in early:
                 yield early.pop(following)
                 following += 1
@@ -153,7 +174,9 @@ class Pool:
                     answers.append(value)
         return answers
 
-    def _run(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[tuple[int, R]]:
+    def _run(
+        self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]
+    ) -> Iterator[tuple[int, Begun[T] | Done[R]]]:
         waiting = enumerate(tasks)
         again: list[tuple[int, T]] = []  # tasks whose worker died before it had begun them
         try:
@@ -164,7 +187,7 @@ class Pool:
                     if kind == _DIED:
                         how = self._bury(worker)
                         if task is not None and worker.begun:
-                            yield task[0], lost(task[1], f"the worker process that ran this died: {how}")
+                            yield task[0], Done(lost(task[1], f"the worker process that ran this died: {how}"))
                         elif task is not None:
                             again.append(task)
                         self._stop_if_hopeless(how)
@@ -173,7 +196,9 @@ class Pool:
                         raise error from _WorkerTraceback(f"in a worker process:\n{place}")
                     elif kind == _DONE and task is not None:
                         worker.task = None
-                        yield task[0], value
+                        yield task[0], Done(value)
+                    elif kind == _BEGUN and task is not None:
+                        yield task[0], Begun(task[1])
         finally:
             self._end([worker for worker in self._workers if worker.task is not None])
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.explore.explore import Certificate, Exploration
 from otterproof.harness.runs.explore.found import Found
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.progress import SECONDS, Ending
+from otterproof.harness.ui.progress import SECONDS
 from otterproof.harness.ui.screen import block, console, line, rewrite
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from enum import Enum
 from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 from rich.text import Text
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.workers import WorkersDied
-from otterproof.harness.support.exits import INTERRUPTED, NOT_RUN
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.screen import line, progress
@@ -24,21 +23,6 @@ T = TypeVar("T")
 #: Lines that a log gets in all, if there are as many items, and the seconds after which it gets one in any case.
 LINES = 10
 SECONDS = 15.0
-
-
-class Ending(Enum):
-    """How a stream of results came to its end."""
-
-    COMPLETE = "complete"
-    INTERRUPTED = "interrupted"
-    WORKERS_DIED = "worker processes died"
-    OUT_OF_TIME = "the time was up"
-    ENOUGH_FAILED = "as many failed as were allowed"
-
-    @property
-    def code(self) -> int | None:
-        """The exit code of a command that ended so; None where it depends on the results."""
-        return {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN}.get(self)
 
 
 class Log:

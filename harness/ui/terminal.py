@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otterproof.harness.runs.cell import Cell
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.localise import Localisation, Localiser
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
@@ -16,7 +17,7 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault
 from otterproof.harness.targets.registry import Listing
 from otterproof.harness.ui.messages import say
-from otterproof.harness.ui.progress import Ending, follow
+from otterproof.harness.ui.progress import follow
 from otterproof.harness.ui.screen import console, line
 
 _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}

@@ -18,10 +18,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from otterproof.harness.runs.runner import Job, judge
+from otterproof.harness.runs.runner import Job, judge, results_of
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.harness.ui.judgement import as_json
+from otterproof.harness.ui.json_report import as_json
+from tests.judged import judged
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,8 +38,8 @@ def write_judgement(target: str, ids: Sequence[str], processes: int, *, backward
     chosen = [one for one in scenarios() if not ids or one.id in ids]
     if backwards:
         chosen.reverse()
-    results = list(judge(Job(target, SEED.encode(), Path(TRANSCRIPTS), True), chosen, processes))
-    Path(VERDICTS).write_text(json.dumps(as_json(results, target, "1", SEED, (), chosen)))
+    results = list(results_of(judge(Job(target, SEED.encode(), Path(TRANSCRIPTS), True), chosen, processes)))
+    Path(VERDICTS).write_text(json.dumps(as_json(judged(results, target, "1", SEED, (), chosen))))
 
 
 def judge_apart(folder: Path, target: str, ids: Sequence[str], processes: int, hashes: int, *, backwards: bool) -> None:

@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pytest
 from otterproof.harness.runs import deviations, matrix
 from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.events import CauseFound, Event, ScenarioFinished
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import Failure
@@ -35,16 +36,18 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import Listing, open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui import cli, terminal
-from otterproof.harness.ui import judgement as report
+from otterproof.harness.ui import cli, json_report, terminal
 from otterproof.harness.ui.commands import vectors as commands
 from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
+from otterproof.harness.ui.judgement import print_summary
+from otterproof.harness.ui.run_view import follow_run
 from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report
 from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.implementations.contract import PartyConfig
 from tests.hostile.driver import VARIABLE
 from tests.hostile.texts import EVERYTHING, TEXTS, screen
+from tests.judged import judged
 
 DRIVER = Path(__file__).with_name("driver.py")
 
@@ -162,7 +165,7 @@ def test_a_page_of_the_matrix_has_no_element_of_theirs(text: str, tmp_path: Path
 
 @each
 def test_json_and_transcripts_hold_any_text(text: str, tmp_path: Path) -> None:
-    content = report.as_json([result_with(text, tmp_path)], text, text, text)
+    content = json_report.as_json(judged([result_with(text, tmp_path)], text, text, text))
     assert json.loads(json.dumps(content))["scenarios"][0]["detail"] == text
     parties = {"target": PartyInfo(text, PartyConfig(published_key("alice")))}
     name = text[:1000]  # more is refused by the schema
@@ -182,6 +185,10 @@ def test_a_file_of_known_deviations_holds_any_text(text: str, tmp_path: Path) ->
 # ---- what is shown
 
 
+def iterate(events: list[Event]) -> Generator[Event, None, None]:
+    yield from events
+
+
 @pytest.mark.parametrize("tty", [False, True])
 @each
 def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -194,8 +201,10 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
     campaign.state = State(findings=(finding,))
     cell = Cell(text, text, 3, (result,))
     with screen(monkeypatch, tty) as shown:
-        report.collect(iter([result]), 1, text)
-        report.summary([result, known], [SCENARIO], text, 0.0, deviations.Known([entry]).stale([known]))
+        stale = deviations.Known([entry]).stale([known])
+        over = judged([result, known], text, text, text, stale, [SCENARIO])
+        told: list[Event] = [over.started, ScenarioFinished(result, 1, 1), *map(CauseFound, over.causes), over.finished]
+        print_summary(follow_run(iterate(told)))
         terminal.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
         terminal.collect_cells(iter([cell]), 1)
         terminal.matrix([cell], [text])
@@ -243,10 +252,10 @@ def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.Mo
     assert read_transcript(Path(result.transcripts[0])).detail == result.detail
     check_page([target.name, "reference"], (result,), folder)
     check_known(result, tmp_path / "known.toml")
-    json.loads(json.dumps(report.as_json([result], target.name, target.version, "")))
+    json.loads(json.dumps(json_report.as_json(judged([result], target.name, target.version))))
     for tty in (False, True):
         with screen(monkeypatch, tty):
-            report.summary([result], [SCENARIO], target.name, 0.0)
+            print_summary(judged([result], target.name, chosen=[SCENARIO]))
             assert cli.main(["replay", result.transcripts[0], "--target", "reference"]) == 0
 
 

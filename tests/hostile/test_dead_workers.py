@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.detect import Lost, results
 from otterproof.harness.runs.faults.score import Scorer
 from otterproof.harness.runs.fuzz.campaign import opened
@@ -30,7 +31,6 @@ from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.testkit.scenario import Scenario
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.progress import Ending
 from tests.commands import ROOT, finished
 
 #: The tasks of this module are numbers; a negative one kills its worker with that signal.
@@ -244,7 +244,7 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
         raise WorkersDied("10 worker processes died")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("otterproof.harness.ui.commands.check.judge", dying)
+    monkeypatch.setattr("otterproof.harness.runs.judging.judge", dying)
     words = ["check", "reference", "--only", "conformance.interop.handshake_asked", "--json", "out.json"]
     assert cli.main(words) == 3
     told = capsys.readouterr()

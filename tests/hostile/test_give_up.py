@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.runner import Job, judge, run
+from otterproof.harness.runs.runner import Job, judge, results_of, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import (
     DriverTarget,
@@ -131,7 +131,7 @@ def test_a_check_gives_up_what_always_hangs(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("otterproof.harness.targets.guarded.PATIENCE", 0.01)
-    for module in ("ui.commands.check", "runs.worker_context"):
+    for module in ("runs.judging", "runs.worker_context"):
         monkeypatch.setattr(f"otterproof.harness.{module}.open_target", asleep)
     words = ["asleep", "--only", "conformance.negotiation", "--without", "[v2]", "--jobs", "1", "--json", "out.json"]
     assert cli.main(["check", *words, "--give-up-after", "3"]) == 1
@@ -196,7 +196,7 @@ def test_after_its_time_no_scenario_is_begun(processes: int) -> None:
     chosen = list(scenarios("conformance.interop.handshake_asked"))
     begun = iter([True, True])
     job = Job("reference", b"seed", None, False)
-    results = list(judge(job, chosen, processes, lambda: next(begun, False)))
+    results = list(results_of(judge(job, chosen, processes, lambda: next(begun, False))))
     assert len(results) == 2 < len(chosen)
 
 

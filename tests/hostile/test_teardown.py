@@ -15,7 +15,7 @@ import pytest
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.runner import ENDS, Job, Result, and_the_end, judge, run
+from otterproof.harness.runs.runner import ENDS, Job, Result, and_the_end, judge, results_of, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetDesync
 from otterproof.harness.targets.driver import target as driver_target
@@ -186,7 +186,7 @@ def test_the_end_of_an_old_process_is_told_at_the_end(saboteur: Make, monkeypatc
 def _results(processes: int) -> dict[str, tuple[Verdict, str]]:
     target = "exec:" + shlex.join(command("shutdown", "import os; good(); os._exit(3)"))
     chosen = [one for one in scenarios("interop.handshake_asked") if one.version == 3]
-    results = list(judge(Job(target, b"seed", None, False), chosen, processes))
+    results = list(results_of(judge(Job(target, b"seed", None, False), chosen, processes)))
     return {one.scenario: (one.verdict, one.detail.partition("\n")[0]) for one in results}
 
 
@@ -223,7 +223,7 @@ def test_the_end_takes_the_place_of_its_scenario(
     own: Verdict | None, ends: list[Result | None], expected: list[str]
 ) -> None:
     results = [] if own is None else [replace(END, verdict=own)]
-    told = list(and_the_end(iter([*results, _result("a", Verdict.PASS)]), lambda: ends))
+    told = list(results_of(and_the_end([*results, _result("a", Verdict.PASS)], lambda: ends)))
     assert sorted(f"{one.scenario} {one.verdict.value}".replace(END.scenario, "ends") for one in told) == expected
 
 

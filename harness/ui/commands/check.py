@@ -9,31 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from datetime import date
 from pathlib import Path
 
-from otterproof.harness.runs import deviations
-from otterproof.harness.runs.run_folder import run_folder
-from otterproof.harness.runs.runner import Job, Result, counts, judge
+from otterproof.harness.runs import judging
+from otterproof.harness.runs.events import Ending, RunFinished
+from otterproof.harness.runs.judging import DEFAULT_SEED
+from otterproof.harness.runs.runner import counts
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
-from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
-from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
+from otterproof.harness.targets.driver import GIVE_UP_AFTER
 from otterproof.harness.targets.driver.process import TIME_LIMIT
-from otterproof.harness.targets.registry import open_target, title, with_name
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui import judgement as report
-from otterproof.harness.ui.messages import complain, say
+from otterproof.harness.ui.json_report import as_json
+from otterproof.harness.ui.judgement import Options, print_summary
 from otterproof.harness.ui.options import add_name, add_timeout, check_file, from_zero, positive, seconds
-from otterproof.harness.ui.progress import Ending
-
-#: The seed unless another is given.
-DEFAULT_SEED = "otterproof"
+from otterproof.harness.ui.run_view import follow_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,70 +86,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
-    load()
-    limits = Limits(options.timeout, options.give_up_after)
-    target = with_name(options.target, options.name)
-    called = title(target)
     for path, option in ((options.trace, "--trace"), (options.json, "--json")):
         if path:
             check_file(path, option)
-    file = _known_file(options)
-    known = deviations.Known(deviations.entries_of(file) if not options.fix else ())
-    _of_suite(options, [*scenarios()])
-    probe = open_target(target, limits, TraceFile(options.trace, begin=True) if options.trace else None)
-    version, capabilities = probe.version, probe.capabilities
-    probe.close()
-    if options.trace and not isinstance(probe, DriverTarget):
-        raise UsageError(f"{called} has no driver whose lines --trace could write; leave --trace out")
-    chosen = _of_suite(options, [one for one in scenarios() if one.needs <= capabilities or not one.internal])
-    seed = options.seed.encode(errors="surrogatepass")
-    least = Level.SHOULD if options.strict else Level.MUST
-    began = time.monotonic()
-
-    def in_time() -> bool:
-        return options.max_time is None or time.monotonic() - began < options.max_time
-
-    with run_folder(options.transcripts, target, date.today()) as folder:
-        job = Job(target, seed, folder, options.transcripts is not None, limits, options.trace)
-        most = 1 if options.fail_fast else options.max_failures
-        with closing(judge(job, chosen, min(options.jobs, len(chosen)), in_time)) as judging:
-            stream = known.mark(judging)
-            results, ending = report.collect(stream, len(chosen), called, _enough(most, least))
-    if ending is Ending.COMPLETE and len(results) < len(chosen):
-        ending = Ending.OUT_OF_TIME
-    if options.fix and file and ending is Ending.COMPLETE:
-        removed, added = deviations.fix(file, results, _not_run(results) if options.only or options.without else ())
-        complain(f"{file}: {removed} entries taken out, {added} put in")
-        deviations.entries_of.cache_clear()
-        known = deviations.Known(deviations.entries_of(file))
-        results = list(known.mark(results))
-    stale = known.stale(results) if ending is Ending.COMPLETE else []
+    events = judging.run(
+        options.target,
+        name=options.name,
+        only=options.only,
+        without=options.without,
+        seed=options.seed,
+        jobs=options.jobs,
+        timeout=options.timeout,
+        give_up_after=options.give_up_after,
+        max_time=options.max_time,
+        max_failures=1 if options.fail_fast else options.max_failures,
+        known=options.known,
+        fix=options.fix,
+        strict=options.strict,
+        transcripts=options.transcripts,
+        trace=options.trace,
+    )
+    judged = follow_run(events)
     failure: OutputError | None = None
     if options.json:
-        content = report.as_json(results, called, version, options.seed, stale, chosen)
         try:
-            write_whole(options.json, json.dumps(content, indent=1) + "\n")
+            write_whole(options.json, json.dumps(as_json(judged), indent=1) + "\n")
         except OutputError as error:
             failure = error  # the summary is worth all the more
-    shown = report.Options(_command(options), options.verbose, least)
-    report.summary(results, chosen, called, time.monotonic() - began, stale, ending, shown)
-    if any(result.transcripts for result in results):
-        say(f"transcripts: {folder}")
+    least = Level.SHOULD if options.strict else Level.MUST
+    print_summary(judged, Options(_command(options), options.verbose, least))
     if failure is not None:
         raise failure
-    return _code(results, stale, ending, least)
-
-
-def _enough(most: int | None, least: Level) -> Callable[[Result], bool]:
-    """Whether so many scenarios have failed; asked once after each."""
-    failed = 0
-
-    def enough(result: Result) -> bool:
-        nonlocal failed
-        failed += counts(result.verdict, result.failure, least) and not result.known
-        return most is not None and failed >= most
-
-    return enough
+    return _code(judged.finished, least)
 
 
 def _command(options: argparse.Namespace) -> list[str]:
@@ -177,40 +136,14 @@ def _command(options: argparse.Namespace) -> list[str]:
     return [*words, "--strict"] if options.strict else words
 
 
-def _code(results: Sequence[Result], stale: Sequence[object], ending: Ending, least: Level) -> int:
+def _code(finished: RunFinished, least: Level) -> int:
+    results, ending = finished.results, finished.ending
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
-    if stale or any(counts(result.verdict, result.failure, least) and not result.known for result in results):
+    if finished.stale or any(counts(result.verdict, result.failure, least) and not result.known for result in results):
         return DEVIATES
     verdicts = {result.verdict for result in results}
     unwritten = any(result.unwritten for result in results)
     if ending is not Ending.COMPLETE or unwritten or Verdict.INFRA in verdicts or verdicts <= {Verdict.UNSUPPORTED}:
         return NOT_RUN
     return CONFORMS
-
-
-def _of_suite(options: argparse.Namespace, able: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios that are asked for, of these. UsageError where there are none."""
-    for text in options.only:
-        if not any(text in one.id for one in able):
-            raise UsageError(f"no scenario's id contains {text!r}; leave --only out to run all")
-    chosen = [one for one in able if not options.only or any(text in one.id for text in options.only)]
-    chosen = [one for one in chosen if not any(text in one.id for text in options.without)]
-    if not chosen:
-        raise UsageError(
-            f"--without {' '.join(options.without)} leaves no scenario; choose a text that fewer ids contain"
-        )
-    return chosen
-
-
-def _not_run(results: Sequence[Result]) -> set[str]:
-    """The scenarios of the suite without those that have a result."""
-    return {scenario.id for scenario in scenarios()} - {result.scenario for result in results}
-
-
-def _known_file(options: argparse.Namespace) -> Path | None:
-    """The file of known deviations that counts; None if there is none."""
-    file = deviations.file_for(title(with_name(options.target, options.name)), options.known)
-    if options.fix and file is None:
-        raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
-    return file

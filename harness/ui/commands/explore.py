@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.explore import Certificate, Exploration, explorable
 from otterproof.harness.runs.explore.found import Found, keep
@@ -19,7 +20,6 @@ from otterproof.harness.targets.registry import file_name, open_target
 from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_file, check_folder, positive, seconds
-from otterproof.harness.ui.progress import Ending
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

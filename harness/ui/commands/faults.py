@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import localise, score
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
@@ -20,7 +21,6 @@ from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, fail
 from otterproof.harness.ui.options import positive
-from otterproof.harness.ui.progress import Ending
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from otterproof.harness.runs import deviations, matrix
 from otterproof.harness.runs.blame import blames
+from otterproof.harness.runs.events import Ending
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import write_whole
@@ -19,7 +20,6 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import add_timeout, check_folder, positive
-from otterproof.harness.ui.progress import Ending
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,113 @@
+"""What happens while a target is judged, as events, in the order in which they come.
+
+`judging.run` gives them; the terminal, JSON and the other reports are made from them and from nothing else, so that all
+of them say the same, and a program of the user's own can be one more. A run begins with RunStarted and ends with
+RunFinished, whatever happens between, unless the request itself is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from otterproof.harness.runs.causes import Cause
+from otterproof.harness.runs.deviations.known import Stale
+from otterproof.harness.runs.runner import Result, ScenarioStarted
+from otterproof.harness.support.exits import INTERRUPTED, NOT_RUN
+from otterproof.harness.testkit.scenario import Scenario
+
+__all__ = [
+    "CauseFound",
+    "DeviationsRewritten",
+    "Ending",
+    "Event",
+    "Judged",
+    "RunFinished",
+    "RunStarted",
+    "ScenarioFinished",
+    "ScenarioStarted",
+]
+
+
+class Ending(Enum):
+    """How work on a list of things came to its end."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    WORKERS_DIED = "worker processes died"
+    OUT_OF_TIME = "the time was up"
+    ENOUGH_FAILED = "as many failed as were allowed"
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of a command that ended so; None where it depends on the results."""
+        return {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN}.get(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins.
+
+    target: what the target is called; version: what it says of itself; capabilities: what it claims. chosen: the
+    scenarios that will be run.
+    """
+
+    target: str
+    version: str
+    capabilities: frozenset[str]
+    seed: str
+    chosen: tuple[Scenario, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFinished:
+    """A scenario has its result, known failures marked. done: how many have one by now, of `total`."""
+
+    result: Result
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviationsRewritten:
+    """The file of known deviations was made to match the results: so many entries were removed, and so many added."""
+
+    file: Path
+    removed: int
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseFound:
+    """Failures that are taken to have one cause. The likeliest causes come first."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over.
+
+    ending: why there are no more results. why: the same in a sentence, where it has to be explained. stale: entries of
+    the known deviations that do not fit. transcripts: the folder that has them. seconds: how long the run took.
+    """
+
+    ending: Ending
+    results: tuple[Result, ...]
+    stale: tuple[Stale, ...]
+    transcripts: Path
+    seconds: float
+    why: str = ""
+
+
+Event: TypeAlias = RunStarted | ScenarioStarted | ScenarioFinished | DeviationsRewritten | CauseFound | RunFinished
+
+
+class Judged(NamedTuple):
+    """What the events of a run told in the end."""
+
+    started: RunStarted
+    causes: tuple[Cause, ...]
+    finished: RunFinished

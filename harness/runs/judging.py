@@ -1,0 +1,194 @@
+"""A whole run against one target: what is wrong with the request is said first, then events tell what happens.
+
+This is what `otterproof check` does, for any program: `otterproof.run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.causes import causes
+from otterproof.harness.runs.events import (
+    CauseFound,
+    DeviationsRewritten,
+    Ending,
+    Event,
+    RunFinished,
+    RunStarted,
+    ScenarioFinished,
+)
+from otterproof.harness.runs.run_folder import run_folder
+from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts, judge
+from otterproof.harness.runs.workers import WorkersDied
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
+from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.targets.registry import open_target, title, with_name
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+
+#: The seed unless another is given.
+DEFAULT_SEED = "otterproof"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A run that can begin. file: of known deviations. part: not the whole suite. most: so many failures end it."""
+
+    began: RunStarted
+    job: Job
+    processes: int
+    file: Path | None
+    fix: bool
+    part: bool
+    least: Level
+    max_time: float | None
+    most: int | None
+    transcripts: Path | None
+
+
+def run(
+    target: str,
+    *,
+    name: str | None = None,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
+    seed: str = DEFAULT_SEED,
+    jobs: int = 1,
+    timeout: float = TIME_LIMIT,
+    give_up_after: int = GIVE_UP_AFTER,
+    max_time: float | None = None,
+    max_failures: int | None = None,
+    known: Path | None = None,
+    fix: bool = False,
+    strict: bool = False,
+    transcripts: Path | None = None,
+    trace: Path | None = None,
+) -> Generator[Event, None, None]:
+    """Judge a target by the scenarios; what happens, as events.
+
+    target: its name, or exec:COMMAND; name: what a command is called. only, without: texts that the ids of scenarios
+    contain, and do not contain. jobs: processes; for more than one, the program that calls this has to be importable,
+    as for the standard library's multiprocessing. timeout: seconds for a call of a driver. give_up_after: hangs or
+    crashes of one method in a row after which it is no longer called. max_time: seconds after which no scenario is
+    started. max_failures: stop after so many. known: the file of known deviations (the one that is shipped for the
+    target unless given; Path("none") for none), which `fix` rewrites. strict: recommendations count. transcripts: a
+    folder for all of them; without it, those of failures go to otterproof-failures. trace: a file for the lines of the
+    driver protocol.
+
+    What is wrong with the request is raised at once: UsageError, TargetError, DeviationError, InputError. During the
+    run, KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
+    """
+    load()
+    named = with_name(target, name)
+    file = deviations.file_for(title(named), known)
+    if fix and file is None:
+        raise UsageError("--fix rewrites a file of known deviations; name it with --known FILE")
+    if not fix:
+        deviations.entries_of(file)
+    _of_suite(only, without, [*scenarios()])
+    limits = Limits(timeout, give_up_after)
+    probe = open_target(named, limits, TraceFile(trace, begin=True) if trace else None)
+    probe.close()
+    if trace and not isinstance(probe, DriverTarget):
+        raise UsageError(f"{title(named)} has no driver whose lines --trace could write; leave --trace out")
+    able = [one for one in scenarios() if one.needs <= probe.capabilities or not one.internal]
+    chosen = tuple(_of_suite(only, without, able))
+    job = Job(named, seed.encode(errors="surrogatepass"), None, transcripts is not None, limits, trace)
+    plan = _Plan(
+        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen),
+        job,
+        min(jobs, len(chosen)),
+        file,
+        fix,
+        bool(only or without),
+        Level.SHOULD if strict else Level.MUST,
+        max_time,
+        max_failures,
+        transcripts,
+    )
+    return _judging(plan)
+
+
+def _judging(plan: _Plan) -> Generator[Event, None, None]:
+    """The events of a run that can begin."""
+    yield plan.began
+    began = time.monotonic()
+    known = deviations.Known(() if plan.fix else deviations.entries_of(plan.file))
+    results: list[Result] = []
+    ending, why = Ending.COMPLETE, ""
+    interrupted: KeyboardInterrupt | None = None
+    with run_folder(plan.transcripts, plan.job.target, date.today()) as folder:
+        try:
+            with closing(_scenarios(plan, folder, known, began)) as events:
+                for event in events:
+                    if isinstance(event, ScenarioFinished):
+                        results.append(event.result)
+                    yield event
+                    if plan.most is not None and _failures(results, plan.least) >= plan.most:
+                        ending = Ending.ENOUGH_FAILED
+                        break
+            if ending is Ending.COMPLETE and len(results) < len(plan.began.chosen):
+                ending = Ending.OUT_OF_TIME
+        except KeyboardInterrupt as error:
+            ending, interrupted = Ending.INTERRUPTED, error
+        except WorkersDied as error:
+            ending, why = Ending.WORKERS_DIED, str(error)
+    if plan.fix and plan.file and ending is Ending.COMPLETE:
+        removed, added = deviations.fix(plan.file, results, _not_run(results) if plan.part else ())
+        deviations.entries_of.cache_clear()
+        yield DeviationsRewritten(plan.file, removed, added)
+        known = deviations.Known(deviations.entries_of(plan.file))
+        results = list(known.mark(results))
+    yield from map(CauseFound, causes(results))
+    stale = known.stale(results) if ending is Ending.COMPLETE else []
+    yield RunFinished(ending, tuple(results), tuple(stale), folder, time.monotonic() - began, why)
+    if interrupted is not None:
+        raise interrupted
+
+
+def _scenarios(
+    plan: _Plan, folder: Path, known: deviations.Known, began: float
+) -> Generator[ScenarioStarted | ScenarioFinished, None, None]:
+    """The scenarios as they begin and end. WorkersDied."""
+
+    def in_time() -> bool:
+        return plan.max_time is None or time.monotonic() - began < plan.max_time
+
+    done = 0
+    job = replace(plan.job, folder=folder)
+    with closing(judge(job, plan.began.chosen, plan.processes, in_time)) as judging:
+        for event in judging:
+            if isinstance(event, ScenarioStarted):
+                yield event
+            else:
+                done += 1
+                yield ScenarioFinished(next(known.mark([event])), done, len(plan.began.chosen))
+
+
+def _failures(results: Sequence[Result], least: Level) -> int:
+    """How many results there are for which the target does not conform."""
+    return sum(counts(result.verdict, result.failure, least) and not result.known for result in results)
+
+
+def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios that are asked for, of these. UsageError where there are none."""
+    for text in only:
+        if not any(text in one.id for one in able):
+            raise UsageError(f"no scenario's id contains {text!r}; leave --only out to run all")
+    chosen = [one for one in able if not only or any(text in one.id for text in only)]
+    chosen = [one for one in chosen if not any(text in one.id for text in without)]
+    if not chosen:
+        raise UsageError(f"--without {' '.join(without)} leaves no scenario; choose a text that fewer ids contain")
+    return chosen
+
+
+def _not_run(results: Sequence[Result]) -> set[str]:
+    """The scenarios of the suite without those that have a result."""
+    return {scenario.id for scenario in scenarios()} - {result.scenario for result in results}

@@ -1,0 +1,67 @@
+"""What the results of a run come to: counts, and what they say of requirements, readings and cells.
+
+The terminal, JSON, pytest and the other reports show these figures, each in its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements, states
+from otterproof.harness.spec.requirements import Level, Polarity
+
+#: What is not binding, under which failures are counted apart; and all that results are counted under, in their order.
+LESSER = tuple(level.value for level in Level if level is not Level.MUST)
+COLUMNS = ("pass", "fail", *LESSER, *(one.value for one in Verdict if one not in (Verdict.PASS, Verdict.FAIL)))
+
+#: Verdicts from the best to the worst.
+ORDER = (
+    Verdict.PASS,
+    Verdict.UNSUPPORTED,
+    Verdict.INFRA,
+    Verdict.GIVEN_UP,
+    Verdict.DESYNC,
+    Verdict.HANG,
+    Verdict.CRASH,
+    Verdict.FAIL,
+)
+
+
+def column(result: Result) -> str:
+    """Under what a result is counted: its verdict, or the level of what it failed if that is not binding."""
+    if result.verdict is Verdict.FAIL and not result.counts and result.failure is not None:
+        return result.failure.level.value
+    return result.verdict.value
+
+
+def of_requirements(results: Iterable[Result]) -> dict[str, Verdict]:
+    """The verdict on each requirement that a scenario claims, by its id: the worst of its scenarios."""
+    worst: dict[str, Verdict] = {}
+    table = requirements.load().requirements
+    for result in results:
+        for name in {claim.removeprefix(Polarity.NEGATIVE) for claim in result.requirements}:
+            versions = table[name].versions if name in table else ()
+            if len(versions) == 1 and f"[v{versions[0]}]" != result.scenario[-4:]:
+                continue  # it is of the other version
+            worst[name] = max(worst.get(name, Verdict.PASS), result.verdict, key=ORDER.index)
+    return dict(sorted(worst.items()))
+
+
+def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
+    """What probes have measured: id of the reading -> version -> option."""
+    measured: dict[str, dict[str, str]] = {}
+    for result in sorted(results, key=lambda result: result.scenario):
+        for name, option in result.readings.items():
+            measured.setdefault(name, {})[f"v{result.scenario.partition('[v')[2][:1]}"] = option
+    return dict(sorted(measured.items()))
+
+
+def cells(results: Sequence[Result]) -> dict[str, int]:
+    """How many cells of the state tables were visited, and how many there are in those versions; {} if none was."""
+    visited = {cell for result in results for cell in result.visited}
+    possible = {str(cell) for cell in states.possible()}
+    versions = {cell.partition(" ")[0] for cell in visited}
+    there = {cell for cell in possible if cell.partition(" ")[0] in versions}
+    return {"visited": len(visited & possible), "possible": len(there)} if visited else {}

@@ -1,0 +1,87 @@
+"""A run as it is seen while it goes on: a bar on a terminal, lines in a log, and each failure as it comes.
+
+What it leaves is what the events told in the end, for the reports that are made then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+
+from otterproof.harness.runs.causes import Cause
+from otterproof.harness.runs.events import (
+    CauseFound,
+    DeviationsRewritten,
+    Event,
+    Judged,
+    RunFinished,
+    RunStarted,
+    ScenarioFinished,
+)
+from otterproof.harness.runs.runner import BAD
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.messages import complain
+from otterproof.harness.ui.progress import Log
+from otterproof.harness.ui.screen import line, progress
+
+
+def follow_run(events: Generator[Event, None, None]) -> Judged:
+    """Take the events of a run to its end, showing progress. Ctrl-C ends the run; what there is by then counts."""
+    started = next(events)
+    assert isinstance(started, RunStarted)
+    view = _View(started)
+    interrupt: KeyboardInterrupt | None = None
+    with view.bar:
+        while True:
+            try:
+                event = next(events) if interrupt is None else events.throw(interrupt)
+                interrupt = None
+                view.show(event)
+            except StopIteration:
+                break
+            except KeyboardInterrupt as error:  # here or in the run, which raises it again when all is told
+                if view.finished is not None:
+                    break
+                interrupt = error
+    assert view.finished is not None
+    return Judged(started, tuple(view.causes), view.finished)
+
+
+class _View:
+    """What is shown while a run goes on: a bar on a terminal, lines in a log, and each failure as it comes."""
+
+    def __init__(self, started: RunStarted) -> None:
+        self.causes: list[Cause] = []
+        self.finished: RunFinished | None = None
+        self.bar = progress(BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
+        self._failed = 0
+        self._log = Log(f"judging {started.target}", len(started.chosen))
+        self._task = self.bar.add_task("", total=len(started.chosen))
+        self._target = started.target
+
+    def show(self, event: Event) -> None:
+        match event:
+            case ScenarioFinished(result, done, _):
+                if not result.known and result.verdict in (*BAD, Verdict.INFRA):
+                    self._failed += 1
+                    verdict = result.verdict.value, "magenta" if result.verdict is Verdict.INFRA else "red"
+                    check = f": {result.check}" if result.check else ""
+                    self.bar.console.print(line(verdict, " ", result.scenario, check), soft_wrap=True)
+                self.bar.update(self._task, completed=done, description=self._title())
+                if not self.bar.console.is_terminal and (due := self._log.line(done)):
+                    self.bar.console.print(line(due))
+            case CauseFound(cause):
+                self.causes.append(cause)
+            case DeviationsRewritten(file, removed, added):
+                complain(f"{file}: {removed} entries taken out, {added} put in")
+            case RunFinished():
+                self.finished = event
+                if event.why:
+                    complain(event.why)
+
+    def _title(self) -> str:
+        """What is judged, and how many failed so far; it leaves room for the bar in 80 columns."""
+        failed = f", {self._failed} failed" if self._failed else ""
+        return printable(f"judging {self._target[:20]}{failed}")
