@@ -33,6 +33,9 @@ from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
+#: How many times as many random runs as in CI a property is tried in, by the name of the profile.
+PROFILES = {"ci": 1, "nightly": 20}
+
 #: The seed unless another is given.
 DEFAULT_SEED = "otterproof"
 
@@ -60,6 +63,8 @@ def run(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
     seed: str = DEFAULT_SEED,
+    profile: str = "ci",
+    modules: Sequence[str] = (),
     jobs: int = 1,
     timeout: float = TIME_LIMIT,
     give_up_after: int = GIVE_UP_AFTER,
@@ -74,7 +79,8 @@ def run(
     """Judge a target by the scenarios; what happens, as events.
 
     target: its name, or exec:COMMAND; name: what a command is called. only, without: texts that the ids of scenarios
-    contain, and do not contain. jobs: processes; for more than one, the program that calls this has to be importable,
+    contain, and do not contain. profile: how much random runs try, one of PROFILES. modules: those with scenarios of
+    one's own. jobs: processes; for more than one, the program that calls this has to be importable,
     as for the standard library's multiprocessing. timeout: seconds for a call of a driver. give_up_after: hangs or
     crashes of one method in a row after which it is no longer called. max_time: seconds after which no scenario is
     started. max_failures: stop after so many. known: the file of known deviations (the one that is shipped for the
@@ -85,7 +91,7 @@ def run(
     What is wrong with the request is raised at once: UsageError, TargetError, DeviationError, InputError. During the
     run, KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
     """
-    load()
+    load(modules)
     named = with_name(target, name)
     file = deviations.file_for(title(named), known)
     if fix and file is None:
@@ -100,7 +106,16 @@ def run(
         raise UsageError(f"{title(named)} has no driver whose lines --trace could write; leave --trace out")
     able = [one for one in scenarios() if one.needs <= probe.capabilities or not one.internal]
     chosen = tuple(_of_suite(only, without, able))
-    job = Job(named, seed.encode(errors="surrogatepass"), None, transcripts is not None, limits, trace)
+    job = Job(
+        named,
+        seed.encode(errors="surrogatepass"),
+        None,
+        transcripts is not None,
+        limits,
+        trace,
+        PROFILES[profile],
+        tuple(modules),
+    )
     plan = _Plan(
         RunStarted(title(named), probe.version, probe.capabilities, seed, chosen),
         job,

@@ -126,10 +126,12 @@ def run(
     folder: Path | None = None,
     keep: bool = False,
     peer: Target | None = None,
+    effort: int = 1,
 ) -> Result:
     """Run one scenario. Transcripts go to `folder`: of a run that did not pass, or, with `keep`, of every one.
 
-    peer: who plays the other side, the reference engine unless given.
+    peer: who plays the other side, the reference engine unless given. effort: how many times as many random runs a
+    property is tried in.
     """
     began = time.perf_counter()
     missing = scenario.needs - target.capabilities
@@ -137,6 +139,7 @@ def run(
         detail = f"{target.name} does not claim {', '.join(sorted(missing))}"
         return Result(scenario.id, scenario.requirements, Verdict.UNSUPPORTED, detail, 0, 0.0)
     context = Context(target, scenario.version, seed_of(scenario, seed), peer)
+    context.effort = effort
     judgement = judge_scenario(scenario, context)
     verdict, detail = judgement.verdict, judgement.detail
     paths: list[Path] = []
@@ -261,7 +264,10 @@ def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a process needs to know. folder, keep: as in `run`. trace: the file for the lines of a driver."""
+    """Everything a process needs to know. folder, keep, effort: as in `run`. trace: the file for the lines of a driver.
+
+    modules: those with scenarios of a user's own.
+    """
 
     target: str
     seed: bytes
@@ -269,6 +275,8 @@ class Job:
     keep: bool
     limits: Limits = USUAL
     trace: Path | None = None
+    effort: int = 1
+    modules: tuple[str, ...] = ()
 
 
 def _run_by_id(job: Job, worker: WorkerContext, scenario_id: str) -> Result:
@@ -279,7 +287,7 @@ def _run(job: Job, worker: WorkerContext, scenario: Scenario) -> Result:
     """Run a scenario; what goes wrong in `run` itself does not end the run of the others."""
     try:
         with worker.tracing(scenario.id):
-            result = run(scenario, worker.target(job.target), job.seed, job.folder, job.keep)
+            result = run(scenario, worker.target(job.target), job.seed, job.folder, job.keep, effort=job.effort)
     except Exception as error:  # noqa: BLE001 (our own, as nothing of the target's comes this far)
         return _infra(scenario, f"{type(error).__name__}: {error}")
     return replace(result, unwritten=result.unwritten or worker.untraced)
@@ -323,7 +331,7 @@ def judge(
     before each scenario; once it says no, none is begun any more. WorkersDied.
     """
     begun = takewhile(lambda _: in_time(), chosen)
-    context = WorkerContext((job.target,), job.limits, prepare=(load,), trace=job.trace)
+    context = WorkerContext((job.target,), job.limits, prepare=(partial(load, job.modules),), trace=job.trace)
     if processes <= 1:
         with context as worker:
             yield from and_the_end(_one_by_one(job, worker, begun), lambda: [_leave(job, worker, None)])

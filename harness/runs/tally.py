@@ -65,3 +65,11 @@ def cells(results: Sequence[Result]) -> dict[str, int]:
     versions = {cell.partition(" ")[0] for cell in visited}
     there = {cell for cell in possible if cell.partition(" ")[0] in versions}
     return {"visited": len(visited & possible), "possible": len(there)} if visited else {}
+
+
+def unvisited(results: Sequence[Result]) -> list[str]:
+    """The cells of the state tables that no scenario visited, in the versions of which any was; [] if none was."""
+    visited = {cell for result in results for cell in result.visited}
+    versions = {cell.partition(" ")[0] for cell in visited}
+    there = map(str, states.possible())
+    return [cell for cell in there if cell.partition(" ")[0] in versions and cell not in visited]

@@ -7,7 +7,8 @@ not know Otterproof:
     +-- CommandError                ends a command with a message and the exit code that the class declares
     |   +-- UsageError              the command line asks for something that does not exist or can't be done
     |   +-- UnknownTarget           no target of that name
-    |   +-- TranscriptError, CampaignError, DeviationError    a file is not what it should be
+    |   +-- TranscriptError, CampaignError, DeviationError, SettingsError    a file is not what it should be
+    |   +-- ScenarioError           a scenario is not written correctly, or can't be imported
     |   +-- DocsMissing             there is no checkout whose documentation could be written
     |   +-- TargetError             a target behind the driver protocol; one subclass for each verdict
     |   +-- FaultError              the catalogue of faults is wrong
@@ -19,7 +20,7 @@ not know Otterproof:
     |   +-- Divergence, ModelDivergence    two engines differ, or an engine and the model
     |   +-- NotQuiescent            parties answer each other without end
     +-- Unsupported                 a scenario can't be asked of this target
-    +-- ScenarioError, TableError, UnknownId, UnknownFault, MutationMissing
+    +-- TableError, UnknownId, UnknownFault, MutationMissing
 
 Outside this tree are the errors of packages that do not depend on the harness: `InputError` (a file that can't be
 read), `OtrError` (an engine's caller made a mistake), and `VectorError`.

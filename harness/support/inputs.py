@@ -22,6 +22,7 @@ LIMITS = {
     "found case": 16 << 20,
     "vectors": 16 << 20,
     "unshown": 1 << 20,
+    "settings": 1 << 20,
 }
 
 #: The most characters of a line of TOML. The parser takes quadratic time for a key of very many parts.

@@ -92,6 +92,8 @@ class Context:
         #: Names of the cells of the state tables that were visited, whatever happened there. [harness/spec/states]
         self.visited: set[str] = set()
         self.tried = 0
+        #: How many times as many random runs a property is tried in.
+        self.effort = 1
         self._counted = 0
         #: How many inputs were tried by `case`, and those that failed; whether one is being tried.
         self._cases = 0
@@ -216,7 +218,7 @@ class Context:
 
     def examples(self, count: int) -> Iterator[int]:
         """The numbers of the random runs in which a property is to be tried; for a loop, since `tried` counts along."""
-        for number in range(count):
+        for number in range(count * self.effort):
             self.tried = number + 1
             yield number
 

@@ -8,14 +8,16 @@ in each. Scenarios are collected in one table, which the command line, pytest an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import getdoc
 from typing import TypeVar
 
-from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.exits import USAGE
 from otterproof.harness.testkit.context import Context
 
 Run = Callable[[Context], None]
@@ -55,8 +57,10 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s+(?![a-z])", whole, maxsplit=1)[0]
 
 
-class ScenarioError(OtterproofError):
-    """A scenario is not written correctly."""
+class ScenarioError(CommandError):
+    """A scenario is not written correctly, or can't be imported."""
+
+    exit_code = USAGE
 
 
 _TABLE: dict[str, Scenario] = {}
@@ -107,10 +111,18 @@ def _name_below_package(module: str) -> str:
     return module.partition(".")[2] or module
 
 
-def load() -> None:
-    """Import all packages that register scenarios."""
+def load(modules: Iterable[str] = ()) -> None:
+    """Import all packages that register scenarios, and modules of a user's own that do. ScenarioError."""
     for package in _packages():
         package.load()
+    for module in modules:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            raise ScenarioError(
+                f"the scenarios of {module} can't be imported: {error}; install the package that has them, or name its "
+                "folder in PYTHONPATH"
+            ) from error
 
 
 def scenarios(pattern: str = "") -> Iterator[Scenario]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from otterproof.harness.runs import judging
 from otterproof.harness.runs.events import Ending, RunFinished
-from otterproof.harness.runs.judging import DEFAULT_SEED
+from otterproof.harness.runs.judging import DEFAULT_SEED, PROFILES
 from otterproof.harness.runs.runner import counts
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
@@ -25,11 +25,14 @@ from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.judgement import Options, print_summary
 from otterproof.harness.ui.options import add_name, add_timeout, check_file, from_zero, positive, seconds
 from otterproof.harness.ui.run_view import follow_run
+from otterproof.harness.ui.settings import Settings, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
-    parser.add_argument("target", nargs="?", default="independent", help="target to judge (default: %(default)s)")
+    parser.add_argument(
+        "target", nargs="?", help="target to judge (default: the one in otterproof.toml, or independent)"
+    )
     parser.add_argument(
         "--only",
         action="append",
@@ -44,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="no scenarios whose id contains TEXT; may be given several times",
     )
-    parser.add_argument("--seed", default=DEFAULT_SEED, help="seed of everything random (default: %(default)s)")
+    parser.add_argument("--seed", help=f"seed of everything random (default: {DEFAULT_SEED})")
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        help="how much random runs try (default: ci, the same on every run; nightly: twenty times as much)",
+    )
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
@@ -86,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
+    _complete(options, settings_of(Path.cwd()).for_target(options.target))
     for path, option in ((options.trace, "--trace"), (options.json, "--json")):
         if path:
             check_file(path, option)
@@ -95,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         only=options.only,
         without=options.without,
         seed=options.seed,
+        profile=options.profile,
+        modules=options.modules,
         jobs=options.jobs,
         timeout=options.timeout,
         give_up_after=options.give_up_after,
@@ -120,6 +131,20 @@ def run(options: argparse.Namespace) -> int:
     return _code(judged.finished, least)
 
 
+def _complete(options: argparse.Namespace, settings: Settings) -> None:
+    """Fill in from the settings of the project what the command line does not say."""
+    options.target = settings.target or "independent"
+    options.name = options.name or settings.name
+    options.known = options.known or settings.known
+    options.seed = options.seed or settings.seed
+    options.profile = options.profile or settings.profile
+    options.timeout = options.timeout if options.timeout != TIME_LIMIT else settings.timeout or TIME_LIMIT
+    options.only = options.only or [*settings.only]
+    options.without = options.without or [*settings.without]
+    options.strict = options.strict or settings.strict
+    options.modules = settings.scenarios
+
+
 def _command(options: argparse.Namespace) -> list[str]:
     """The words that judge the same target in the same way; a user adds a scenario to them."""
     words = ["otterproof", "check", options.target]
@@ -127,6 +152,8 @@ def _command(options: argparse.Namespace) -> list[str]:
         words += ["--name", options.name]
     if options.seed != DEFAULT_SEED:
         words += ["--seed", options.seed]
+    if options.profile != "ci":
+        words += ["--profile", options.profile]
     if options.known:
         words += ["--known", str(options.known)]
     if options.timeout != TIME_LIMIT:

@@ -1,0 +1,62 @@
+"""Fixtures for a user's own tests: the target that is judged, alone, with an honest peer, and with an insider.
+
+They take the target from --otterproof-target or the settings of the project. The parties are forgotten after each test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from otterproof.harness.targets.engines import Target
+    from otterproof.harness.testkit.context import Context
+    from otterproof.harness.testkit.insider import Insider
+    from otterproof.harness.testkit.pair import Pair
+    from otterproof.harness.testkit.target_session import TargetSession
+
+
+@pytest.fixture(scope="session")
+def otr_target(pytestconfig: pytest.Config) -> Target:
+    """The target: a `Target`."""
+    from otterproof.harness.ui.pytest_plugin.suite import suite_for_fixtures
+
+    return suite_for_fixtures(pytestconfig).target
+
+
+@pytest.fixture
+def otr_version(otr_target: Target) -> int:
+    """The protocol version of the other fixtures: the highest that the target speaks. Override it for another one."""
+    return 3 if "v3" in otr_target.capabilities else 2
+
+
+@pytest.fixture
+def otr_context(otr_target: Target, otr_version: int, request: pytest.FixtureRequest) -> Iterator[Context]:
+    """What a scenario is given: a `Context`, whose seed follows from the id of the test."""
+    from otterproof.harness.testkit.context import Context
+
+    context = Context(otr_target, otr_version, request.node.nodeid.encode())
+    yield context
+    context.finish()
+
+
+@pytest.fixture
+def otr_session(otr_context: Context) -> TargetSession:
+    """The target alone, before a handshake: a `TargetSession`. What it receives is what the test gives it."""
+    return otr_context.target_session()
+
+
+@pytest.fixture
+def otr_insider(otr_session: TargetSession) -> Insider:
+    """An `Insider` with whom `otr_session` is in an encrypted session."""
+    insider = otr_session.insider()
+    otr_session.establish(insider)
+    return insider
+
+
+@pytest.fixture
+def otr_peer(otr_context: Context) -> Pair:
+    """The target and an honest peer, the reference engine, before a handshake: a `Pair`."""
+    return otr_context.pair()

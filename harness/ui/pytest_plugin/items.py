@@ -1,0 +1,158 @@
+"""Scenarios as pytest items: their names, their markers, and how a result is told.
+
+An id is `otterproof::MODULE::NAME[vVERSION]`. A failure that is a known deviation is an expected failure, and so is a
+failure of what the texts only recommend; what the target does not claim is skipped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from otterproof.harness.runs.failure import lines_of
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.testkit.scenario import Scenario
+
+#: What the ids of scenarios begin with.
+ROOT = "otterproof"
+
+#: Runs a scenario; and says what is wrong with the known deviations for it and for nothing else, "" if nothing is.
+Judge = Callable[[Scenario], tuple[Result, str]]
+
+
+def node_id(scenario: Scenario) -> str:
+    """The id of a scenario on pytest's command line."""
+    module, name = _parts(scenario)
+    return f"{ROOT}::{module}::{name}"
+
+
+def _parts(scenario: Scenario) -> tuple[str, str]:
+    """The module and the name with its version: conformance.data, key_id_0[v3]."""
+    whole, _, version = scenario.id.rpartition("[")
+    module, _, name = whole.rpartition(".")
+    return module, f"{name}[{version}"
+
+
+class Root(pytest.Collector):
+    """All scenarios that are collected."""
+
+    def __init__(self, *, chosen: Sequence[Scenario], judge: Judge, least: Level, **known: Any) -> None:
+        super().__init__(**known)
+        self._chosen, self._judge, self._least = chosen, judge, least
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        for module, chosen in groupby(self._chosen, key=lambda one: _parts(one)[0]):
+            yield Module.from_parent(self, name=module, chosen=[*chosen], judge=self._judge, least=self._least)
+
+
+class Module(pytest.Collector):
+    """The scenarios of one module."""
+
+    def __init__(self, *, chosen: Sequence[Scenario], judge: Judge, least: Level, **known: Any) -> None:
+        super().__init__(**known)
+        self._chosen, self._judge, self._least = chosen, judge, least
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for one in self._chosen:
+            # The id is given, since pytest 9 would not take the version in its name for a parameter.
+            known: dict[str, Any] = {"name": _parts(one)[1], "nodeid": node_id(one)}
+            yield ScenarioItem.from_parent(self, scenario=one, judge=self._judge, least=self._least, **known)
+
+
+class ScenarioFailed(Exception):
+    """A scenario failed. The text is all that is known of it."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__("\n".join(text_of(result)))
+
+
+class ScenarioItem(pytest.Item):
+    """A scenario in one version of the protocol. result: what came out, None before it was run."""
+
+    def __init__(self, *, scenario: Scenario, judge: Judge, least: Level, **known: Any) -> None:
+        super().__init__(**known)
+        self.scenario = scenario
+        self.result: Result | None = None
+        self._judge, self._least = judge, least
+        claimed = [*dict.fromkeys(claim.removeprefix("!") for claim in scenario.requirements)]
+        table = requirements.load().requirements
+        levels = [level for level in Level if level in {table[one].level for one in claimed if one in table}]
+        self.add_marker(pytest.mark.otr_kind(name=scenario.kind))
+        for level in levels[:1]:
+            self.add_marker(pytest.mark.otr_level(name=level.value))
+        for one in claimed:
+            self.add_marker(pytest.mark.otr_requirement(id=one))
+        self.extra_keyword_matches.update(claimed)
+        self.user_properties.append(("requirements", " ".join(claimed)))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the scenario stands, for those who want to read it."""
+        code = inspect.unwrap(self.scenario.run).__code__
+        return Path(code.co_filename), code.co_firstlineno - 1, self.name
+
+    def runtest(self) -> None:
+        """Run it. What is wrong becomes ScenarioFailed; what is expected or not asked, an outcome of pytest's."""
+        self.result, stale = self._judge(self.scenario)
+        result = self.result
+        if result.check:
+            self.user_properties.append(("check", result.check))
+        if stale:
+            pytest.fail(f"known deviations: {stale}", pytrace=False)
+        if result.known:
+            pytest.xfail(result.known)
+        if result.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(result.detail)
+        lesser = result.failure.level if result.failure is not None and not result.counts else None
+        if lesser is not None and not (lesser is Level.SHOULD and self._least is Level.SHOULD):
+            pytest.xfail(f"only {lesser.value}: {result.check}")
+        if result.verdict is not Verdict.PASS:
+            raise ScenarioFailed(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The record of the failure in place of a traceback."""
+        if isinstance(excinfo.value, ScenarioFailed):
+            return _Shown(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+
+class _Shown:
+    """A failure as pytest shows it: its text, and what stands behind the id in the list of failures."""
+
+    def __init__(self, failed: ScenarioFailed) -> None:
+        self._text = str(failed)
+        result = failed.result
+        rule = result.failure.rule if result.failure is not None else result.detail.partition("\n")[0]
+        self.reprcrash = SimpleNamespace(message=f"{result.check or result.verdict.value}: {rule}")
+
+    def toterminal(self, writer: Any) -> None:
+        writer.line(self._text)
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def text_of(result: Result) -> Iterator[str]:
+    """All that is known of a failure, and the commands to go on with."""
+    yield f"{result.verdict.value.upper()}  {result.check or result.scenario}"
+    if result.failure is not None:
+        failure = result.failure
+        table = requirements.load().requirements
+        told = [f'{name}, "{table[name].section}"' for name in failure.requirements[:1] if name in table]
+        yield f"  {', '.join([failure.level.value, *told])}"
+        yield from (line if number else f"  {line}" for number, line in enumerate(lines_of(failure)))
+    else:
+        yield f"  {result.detail}"
+    yield from (f"  replay    {shlex.join(['otterproof', 'replay', path])}" for path in result.transcripts)
+    if result.check:
+        yield f"  explain   {shlex.join(['otterproof', 'explain', result.check])}"

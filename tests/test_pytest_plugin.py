@@ -1,0 +1,118 @@
+"""The pytest plugin in a project of a user's own, which has no conftest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+BAD = "fault:counter-starts-at-0"
+TWO = "otterproof::conformance.data_counters::counter_0"
+
+
+def run(folder: Path, *words: str) -> tuple[int, str]:
+    """pytest in a project; its exit code, and what it prints."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '1'\n")
+    return tmp_path
+
+
+def test_a_failing_target(project: Path) -> None:
+    code, out = run(project, "--otterproof-target", BAD, TWO, "--junitxml", "junit.xml", "--otterproof-report", "told")
+    assert code == 1
+    assert f"FAILED {TWO}[v2] - data.counter-0-" in out
+    assert "explain   otterproof explain data.counter-0-sent" in out
+    assert "must   DATA-CTR-2: data.counter-0-sent (2 scenarios)" in out
+    assert "cells of the state tables were not visited" in out or "report: told" in out
+    assert list((project / "told").rglob("*.jsonl"))
+    cases = list(ElementTree.parse(project / "junit.xml").iter("testcase"))
+    assert {(case.get("classname"), case.get("name")) for case in cases} == {
+        ("otterproof.conformance.data_counters", f"counter_0[v{version}]") for version in (2, 3)
+    }
+    code, out = run(project, "--otterproof-target", BAD, "--lf", "-q")
+    assert code == 1
+    assert "2 failed" in out
+
+
+def test_selection(project: Path) -> None:
+    listing = ("--otterproof-target", "reference", "--collect-only", "-q")
+    code, out = run(project, *listing, f"{TWO}[v3]")
+    assert (code, out.split()[0]) == (0, f"{TWO}[v3]")
+    counts = {}
+    for words in (("-k", "DATA-CTR-2"), ("-m", "otr_kind(name='attacks')"), ("-m", "otr_requirement(id='DATA-CTR-2')")):
+        code, out = run(project, *listing, *words)
+        assert code == 0
+        counts[words[1]] = sum(line.startswith("otterproof::") for line in out.splitlines())
+    assert all(0 < count < 200 for count in counts.values()), counts
+
+
+def test_a_project_with_settings_known_deviations_and_tests(project: Path) -> None:
+    (project / "otterproof.toml").write_text(f'target = "{BAD}"\nknown = "known.toml"\n')
+    entry = 'check = "data.counter-0-sent"\nreason = "It starts with 0."\n'
+    (project / "known.toml").write_text(
+        f'[[deviation]]\nscenario = "conformance.data_counters.counter_0"\n{entry}'
+        f'[[deviation]]\nscenario = "conformance.data.key_id_0_is_refused"\n{entry}'
+    )
+    (project / "test_mine.py").write_text(
+        "def test_a_text(otr_session, otr_insider):\n"
+        '    otr_session.assert_receives_text(otr_insider, b"hello")\n'
+        "def test_a_pair(otr_peer):\n"
+        "    otr_peer.establish('peer')\n"
+    )
+    code, out = run(project, "-q")
+    assert code == 0
+    assert "2 passed" in out
+    code, out = run(project, "-q", TWO, "otterproof::conformance.data::key_id_0_is_refused[v3]", "-n", "2")
+    assert code == 1
+    assert "2 xfailed" in out
+    assert "1 failed" in out
+    assert "it passes; remove the entry" in out
+
+
+def test_scenarios_of_ones_own(project: Path) -> None:
+    (project / "my_scenarios.py").write_text(
+        '"""Ours."""\nfrom otterproof import scenario\n\n\n@scenario(versions=(3,))\ndef greets(context):\n'
+        '    """It greets."""\n    context.pair().establish("target")\n'
+    )
+    (project / "pytest.ini").write_text("[pytest]\npythonpath = .\notterproof_scenarios = my_scenarios\n")
+    code, out = run(project, "--otterproof-target", "reference", "-k", "greets", "-v")
+    assert code == 0
+    assert "otterproof::my_scenarios::greets[v3] PASSED" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--otterproof-target", "libotter"), "no target 'libotter'"),
+        (("--otterproof-target", "exec:false"), "ended"),
+        (("--otterproof-target", "reference", "--otterproof-known", "absent.toml"), "absent.toml"),
+        (("--otterproof-target", "reference", f"{TWO}0"), f"near to it: {TWO}[v"),
+        (("otterproof",), "no target to judge; name it with --otterproof-target"),
+    ],
+)
+def test_wrong_requests_are_told_in_a_sentence(words: tuple[str, ...], says: str, project: Path) -> None:
+    command = [sys.executable, "-m", "pytest", *words]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 4
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_without_a_target_the_plugin_does_nothing(project: Path) -> None:
+    (project / "otterproof").mkdir()
+    (project / "otterproof" / "test_theirs.py").write_text("def test_it(): pass\n")
+    code, out = run(project, "otterproof", "-q")
+    assert code == 0
+    assert "1 passed" in out

@@ -1,0 +1,95 @@
+"""The settings of a project: where they are found, what they may be, and which of them count for another target."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.settings import SCHEMA, Settings, SettingsError, settings_of
+
+
+def test_without_files_there_are_the_defaults(tmp_path: Path) -> None:
+    assert settings_of(tmp_path) == Settings()
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nkey = 1\n")
+    assert settings_of(tmp_path) == Settings()
+
+
+@pytest.mark.parametrize(("file", "head"), [("otterproof.toml", ""), ("pyproject.toml", "[tool.otterproof]\n")])
+def test_both_files_say_the_same(file: str, head: str, tmp_path: Path) -> None:
+    text = 'target = "exec:./driver"\nname = "mylib"\nknown = "known.toml"\nscenarios = ["my.scenarios"]\ntimeout = 5\n'
+    (tmp_path / file).write_text(head + text)
+    found = settings_of(tmp_path)
+    assert found == Settings(
+        tmp_path / file, "exec:./driver", "mylib", tmp_path / "known.toml", scenarios=("my.scenarios",), timeout=5
+    )
+    other = found.for_target("reference")
+    assert (other.target, other.name, other.known, other.timeout) == ("reference", None, None, None)
+    assert found.for_target(None) == found.for_target("exec:./driver") == found
+
+
+def test_no_file_of_known_deviations(tmp_path: Path) -> None:
+    (tmp_path / "otterproof.toml").write_text('known = "none"')
+    assert settings_of(tmp_path).known == Path("none")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('tagret = "x"', "unknown setting 'tagret'; did you mean target?"),
+        ("unheard-of = 1", "there are target, name, known"),
+        ('profile = "weekly"', "profile: 'weekly' is not one of"),
+        ("timeout = 0", "The time limit for a call of a driver, in seconds."),
+        ('name = "\\u001b[2J"', "What a target exec:COMMAND is called"),
+        ("target = [", "is not TOML"),
+    ],
+)
+def test_mistakes_are_told(text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "otterproof.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        settings_of(tmp_path)
+    assert says in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "reference"]) == 2
+
+
+def test_settings_are_in_one_file_only(tmp_path: Path) -> None:
+    (tmp_path / "otterproof.toml").write_text('target = "libotr"')
+    (tmp_path / "pyproject.toml").write_text('[tool.otterproof]\ntarget = "potr"')
+    with pytest.raises(SettingsError, match="keep one of them"):
+        settings_of(tmp_path)
+
+
+def test_the_settings_of_a_folder_around_do_not_count(tmp_path: Path) -> None:
+    """They could name a command that somebody else wants to be run."""
+    (tmp_path / "otterproof.toml").write_text('target = "exec:touch ran"')
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    assert settings_of(inside) == Settings()
+
+
+def test_the_schema_has_every_setting() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == set(Settings.__dataclass_fields__) - {"file"}
+    assert all(one["description"].endswith(".") for one in schema["properties"].values())
+
+
+@pytest.mark.slow
+def test_check_takes_its_target_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "otterproof.toml").write_text(
+        'target = "fault:counter-starts-at-0"\nonly = ["data_counters.counter_0"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "--jobs", "1"]) == 1
+    assert "data.counter-0-sent" in capsys.readouterr().out
+    assert cli.main(["check", "reference", "--jobs", "1", "--only", "key_id_0_is_refused"]) == 0
+    (tmp_path / "otterproof.toml").write_text('scenarios = ["no_such_module"]\n')
+    assert cli.main(["check", "reference", "--jobs", "1"]) == 2
+    assert "PYTHONPATH" in capsys.readouterr().err
