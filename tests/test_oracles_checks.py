@@ -422,6 +422,23 @@ def test_it_is_silent_about_the_records_themselves(oracle: str) -> None:
         assert shown == list(record(program, setup)) != []
 
 
+TAG_2, TAG_3 = wire.TAG_VERSIONS[2], wire.TAG_VERSIONS[3]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"typed before anything" + wire.TAG_BASE + TAG_3 + TAG_2,
+        wire.TAG_BASE + TAG_2 + TAG_3 + b"typed before anything",
+        b"typed " + wire.TAG_BASE + TAG_3 + TAG_2 + b"before anything",
+    ],
+)
+def test_a_tag_may_be_anywhere_in_a_text_and_offer_versions_in_any_order(sent: bytes) -> None:
+    """[TAG-FORM-1, TAG-FORM-8]"""
+    change = events(does("send"), lambda seen: [OutgoingMessage(sent)])
+    assert show("leaks", "in_the_clear", 1, change), "the program has no such place"
+
+
 def test_every_rule_of_every_oracle_is_tried() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in Path(base.__file__).parent.glob("*.py"))
     rules = {check for check in checks.checks() if f'"{check}"' in source}

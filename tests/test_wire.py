@@ -231,3 +231,27 @@ def test_fragments_among_other_messages_are_joined() -> None:
     assert joined([first, third, second]) == [(b"ac", 2)], "the last one ends the message"
     assert joined([first, b"hi", second, third]) == [(b"hi", 1), (b"bc", 2)], "other messages drop what came before"
     assert joined([b"?OTR,1,1,a,", b"?OTR,1,2,"]) == [(b"a", 1), (b"?OTR,1,2,", 1)]
+
+
+TAG = wire.TAG_BASE
+V1, V2, V3 = (wire.TAG_VERSIONS[version] for version in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("sent", "versions"),
+    [
+        (b"a text" + TAG + V2 + V3, {2, 3}),
+        (b"a text" + TAG + V3 + V2, {2, 3}),
+        (TAG + V3 + b"a text", {3}),
+        (b"a " + TAG + V1 + V2 + b"text", {1, 2}),
+        (b"a text", None),
+        (b"a text" + TAG, None),
+        (b"a text" + TAG + V2[:7], None),
+        (b"a text" + TAG + b" " * 8, None),
+        (b"a text " + TAG + V2, None),
+        (b"another text" + TAG + V2, None),
+        (b"a text" + V2 + TAG, None),
+    ],
+)
+def test_a_text_with_a_tag_anywhere_and_versions_in_any_order(sent: bytes, versions: set[int] | None) -> None:
+    assert wire.offered_with_text(b"a text", sent) == versions

@@ -28,6 +28,7 @@ from otterproof.harness.wire.message import (
     build,
     layout,
     offered_versions,
+    offered_with_text,
     parse,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "layers",
     "layout",
     "offered_versions",
+    "offered_with_text",
     "parse",
     "reassemble",
 ]

@@ -256,3 +256,18 @@ def offered_versions(message: Message) -> frozenset[int]:
         found = {groups[at : at + 8] for at in range(0, len(groups), 8)}
         return frozenset(version for version, group in TAG_VERSIONS.items() if group in found)
     return frozenset()
+
+
+def offered_with_text(text: bytes, sent: bytes) -> frozenset[int] | None:
+    """The versions in the whitespace tag with which a text was sent, wherever it is; None if it was sent otherwise."""
+    added = len(sent) - len(text)
+    groups_size = added - len(TAG_BASE)
+    if groups_size <= 0 or groups_size % 8:
+        return None
+    for at in range(len(text) + 1):
+        tag = sent[at : at + added]
+        if tag.startswith(TAG_BASE) and sent[:at] + sent[at + added :] == text:
+            found = [tag[start : start + 8] for start in range(len(TAG_BASE), added, 8)]
+            offered = frozenset(version for version, group in TAG_VERSIONS.items() if group in found)
+            return offered if set(found) <= set(TAG_VERSIONS.values()) else None
+    return None

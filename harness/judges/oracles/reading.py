@@ -142,10 +142,9 @@ class Reader(Remembering):
             # been reported before the messages that are sent in it, and all else after the messages.
             events = _ordered(events)
         typed = step.args.get("text") if step.action == "send" else None
-        clear = _in_the_clear(typed) if typed and isinstance(typed, bytes) else ()
         for event in events:
             if isinstance(event, OutgoingMessage):
-                if event.message in clear:
+                if typed and isinstance(typed, bytes) and _in_the_clear(typed, event.message):
                     # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
                     text = Message(Kind.PLAINTEXT, None, (field,))
@@ -239,10 +238,9 @@ def _ordered(events: Sequence[Event]) -> list[Event]:
     return [*early, *(event for event in events if isinstance(event, OutgoingMessage)), *late]
 
 
-def _in_the_clear(text: bytes) -> tuple[bytes, ...]:
-    """All the forms in which a text may go out unencrypted."""
-    groups = [wire.TAG_VERSIONS[version] for version in (2, 3)]
-    return (text, *(text + wire.TAG_BASE + tag for tag in (*groups, b"".join(groups))))
+def _in_the_clear(text: bytes, sent: bytes) -> bool:
+    """Is what was sent a text as the user typed it, or the text with a whitespace tag?"""
+    return sent == text or wire.offered_with_text(text, sent) is not None
 
 
 def _judge_tags(sender: int, receiver: int, own: int) -> RejectReason | None:
