@@ -199,7 +199,7 @@ def second_message_1_while_the_user_is_asked(context: Context) -> None:
     if reply.types == [ABORT]:
         reply.refuses("smp.second-request-mishandled", "a second SMP message 1, answered with an abort")
         case = "an answer after both requests were given up"
-        smp_session.user("smp_answer", secret=SECRET).sends("smp.second-request-mishandled", case=case)
+        smp_session.user("smp_answer", secret=SECRET).refuses("smp.second-request-mishandled", case)
         smp_session.is_in_expect1()
         return
     reply.sends("smp.second-request-mishandled", case="a second SMP message 1")
