@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def test_half_a_build_is_done_again(cache: Path) -> None:
     ("row", "words"),
     [
         (toy(COPY, tools=("sh", "no-such-tool")), "toy needs no-such-tool. Install: apt-get install toy"),
+        (replace(toy(COPY), lacks=lambda: ["no-such-library"]), "toy needs no-such-library. Install: apt-get install"),
         (toy(("sh", "-c", "echo broken >&2; exit 1")), "toy can't be built: sh says\nbroken\nInstall: apt-get install"),
         (toy(("no-such-tool",)), "no-such-tool failed: .*Install: apt-get install toy"),
     ],

@@ -53,10 +53,11 @@ class Checkout:
 class ThirdParty:
     """A target, as a row of the table.
 
-    install: the line that installs what it needs from the system. tools: programs that must be there. build: from its
-    source folder and a folder that is empty but for the checkout, the commands that fill the folder; command: what then
-    runs in it. downloads: whether building fetches the implementation from a package registry. checkout: the sources
-    that building needs, which are in `CHECKOUT` of the folder. folder: where its driver is, if not under its name.
+    install: the line that installs what it needs from the system. tools: programs that must be there. lacks: names of
+    what is missing besides programs, asked when these are there. build: from its source folder and a folder that is
+    empty but for the checkout, the commands that fill the folder; command: what then runs in it. downloads: whether
+    building fetches the implementation from a package registry. checkout: the sources that building needs, which are in
+    `CHECKOUT` of the folder. folder: where its driver is, if not under its name.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ThirdParty:
     downloads: bool = False
     checkout: Checkout | None = None
     folder: str = ""
+    lacks: Callable[[], Sequence[str]] = tuple
 
     def place(self) -> Path:
         """The folder in the cache for the driver as it is now."""
@@ -114,7 +116,7 @@ class ThirdParty:
         return DRIVERS / (self.folder or self.name.replace("-", "_"))
 
     def _build(self, source: Path, place: Path, checkout: Path | None = None) -> None:
-        missing = [tool for tool in self.tools if shutil.which(tool) is None]
+        missing = [tool for tool in self.tools if shutil.which(tool) is None] or self.lacks()
         if missing:
             raise TargetMissing(f"{self.name} needs {', '.join(missing)}. Install: {self.install}")
         working = place.with_name(f"{place.name}.{os.getpid()}")
@@ -215,6 +217,21 @@ def _run_otr4j(place: Path) -> Sequence[str]:
     return ["java", *settings, version, "-cp", f"{place}/classes:{JARS}", "Driver"]
 
 
+def _lacking_in_ocaml() -> list[str]:
+    queries = {name: ["ocamlfind", "query", name] for name in OCAML_LIBRARIES}
+    return [name for name, words in queries.items() if subprocess.run(words, capture_output=True).returncode != 0]
+
+
+def _ocaml_otr(source: Path, place: Path) -> Sequence[Sequence[str]]:
+    """The driver and the library as two parts of one project of dune's."""
+    for path in [*source.glob("*.ml"), source / "dune"]:
+        shutil.copy(path, place)
+    (place / "dune-project").write_text("(lang dune 2.0)\n")
+    version = (place / VERSION).read_text().replace("\\", "").replace('"', "")
+    (place / "version.ml").write_text(f'let text = "{version}"\n')
+    return [["dune", "build", "--root", ".", "--profile", "release", "./driver.exe"]]
+
+
 def _driver(place: Path) -> Sequence[str]:
     return [f"{place}/driver"]
 
@@ -222,6 +239,18 @@ def _driver(place: Path) -> Sequence[str]:
 #: Bouncy Castle and annotations as Debian has them, and where otr4j's classes are.
 JARS = "/usr/share/java/bcprov.jar:/usr/share/java/jsr305.jar"
 OTR4J_SOURCES = "src/main/java"
+
+#: What ocaml-otr and its driver are built with, by the names of findlib.
+OCAML_LIBRARIES = (
+    "astring",
+    "base64",
+    "cstruct",
+    "mirage-crypto-pk",
+    "mirage-crypto-rng",
+    "sexplib0",
+    "yojson",
+    "zarith",
+)
 
 
 #: The table. Adding a row is all that it takes to add a target, besides its driver.
@@ -321,6 +350,16 @@ _TABLE = (
         checkout=Checkout(
             "https://github.com/otr4j/otr4j", "a42e2628", (f"{OTR4J_SOURCES}/net/java/otr4j/OtrSessionManager.java",)
         ),
+    ),
+    ThirdParty(
+        name="ocaml-otr",
+        install="apt-get install ocaml ocaml-findlib ocaml-dune libastring-ocaml-dev libbase64-ocaml-dev "
+        "libcstruct-ocaml-dev libmirage-crypto-ocaml-dev libsexplib0-ocaml-dev libyojson-ocaml-dev libzarith-ocaml-dev",
+        tools=("ocamlfind", "dune"),
+        build=_ocaml_otr,
+        command=lambda place: [f"{place}/_build/default/driver.exe"],
+        checkout=Checkout("https://github.com/hannesm/ocaml-otr", "v0.3.10", ("otr.opam", "src/otr.ml")),
+        lacks=_lacking_in_ocaml,
     ),
 )
 
