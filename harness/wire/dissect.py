@@ -5,6 +5,7 @@ Used where two messages are compared and where a finding is reported.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from otterproof.harness.wire.fields import Field, Type
@@ -29,10 +30,14 @@ class FieldLine:
 def dissected(raw: bytes, mark: str = "") -> tuple[str, tuple[FieldLine, ...]]:
     """What a message is, and its fields. mark: the name of the field in question."""
     message = parse(raw)
-    binary = message.kind in ENCODED
-    return _title(message, raw), tuple(
+    return _title(message, raw), field_lines(message.fields, message.kind in ENCODED, mark)
+
+
+def field_lines(fields: Iterable[Field], binary: bool = True, mark: str = "") -> tuple[FieldLine, ...]:
+    """The fields of a layer. binary: they are not text. mark: the name of the field in question."""
+    return tuple(
         FieldLine(field.offset, field.name, _shown(field, binary), field.name == mark)
-        for field in message.fields
+        for field in fields
         if field.raw or binary
     )
 

@@ -1,0 +1,159 @@
+"""`otterproof inspect`: OTR messages, a log or a transcript taken apart, opened with secrets, or forged."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from otterproof.harness.runs.inspector.forging import forged
+from otterproof.harness.runs.inspector.inspected import Inspected, inspect_all
+from otterproof.harness.runs.inspector.opening import Opener, Secrets
+from otterproof.harness.runs.inspector.sources import Found, messages_in
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.exits import CONFORMS
+from otterproof.harness.support.inputs import LIMITS, InputError, read_input
+from otterproof.harness.ui.messages import say
+from otterproof.harness.ui.screen import console, line
+from otterproof.harness.wire import Message, build, parse
+
+#: A value of up to so many characters has what it means behind it, a longer one below it.
+_SHORT = 16
+
+#: The most hexadecimal digits of a secret.
+_DIGITS = 1024
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `inspect`."""
+    parser.add_argument(
+        "input",
+        nargs="?",
+        default="-",
+        help="a message (?OTR...), or a file with messages; standard input unless given",
+    )
+    parser.add_argument("--aes", action="append", default=[], type=_bytes, metavar="HEX", help="an AES key of 16 bytes")
+    parser.add_argument("--mac", action="append", default=[], type=_bytes, metavar="HEX", help="a MAC key of 20 bytes")
+    parser.add_argument(
+        "--private", action="append", default=[], type=_number, metavar="HEX", help="a private D-H key of one side"
+    )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        type=_number,
+        metavar="HEX",
+        help="the shared D-H secret of a handshake",
+    )
+    parser.add_argument(
+        "--forge", metavar="TEXT", help="rewrite the first Data Message whose MAC key is known, with this text"
+    )
+    parser.add_argument("--was", metavar="TEXT", help="the text that --forge replaces, where only the MAC key is known")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="give a field of that message another value (a number, or bytes in hexadecimal), and make its MAC again",
+    )
+    parser.add_argument("--json", action="store_true", help="print what is known as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Take messages apart, or forge one; the exit code. UsageError, InputError, TranscriptError."""
+    found = messages_in(_data(options.input))
+    secrets = Secrets(tuple(options.aes), tuple(options.mac), tuple(options.private), tuple(options.secret))
+    for key, size in ((options.aes, 16), (options.mac, 20)):
+        if any(len(one) != size for one in key):
+            raise UsageError(f"a key has {size} bytes, which are {2 * size} hexadecimal digits")
+    if options.forge is not None or options.set:
+        say(build(_forged(found, secrets, options)).decode("latin-1"))
+        return CONFORMS
+    told = inspect_all(found, secrets)
+    if options.json:
+        say(json.dumps([_as_json(one) for one in told], indent=1))
+    else:
+        for number, one in enumerate(told):
+            _print(one, first=number == 0)
+    return CONFORMS
+
+
+def _data(given: str) -> bytes:
+    if given.startswith("?OTR"):
+        return given.encode(errors="surrogateescape")
+    if given != "-":
+        return read_input(Path(given), limit=LIMITS["transcript"], what="a file with OTR messages")
+    data = sys.stdin.buffer.read(LIMITS["transcript"] + 1)
+    if len(data) > LIMITS["transcript"]:
+        raise InputError(f"standard input has more than {LIMITS['transcript']} bytes; give a part of it")
+    return data
+
+
+def _forged(found: list[Found], secrets: Secrets, options: argparse.Namespace) -> Message:
+    """The first Data Message whose key is known, rewritten."""
+    messages = [parse(one.raw) for one in found]
+    opener = Opener(messages, secrets)
+    known = ((message, opener.key_of(message)) for message in messages)
+    message, key = next(((message, key) for message, key in known if key is not None), (None, None))
+    if message is None or key is None:
+        raise UsageError("no Data Message verifies under a key that is known; give one with --mac, --aes or --private")
+    best = next((one for one in opener.data_keys if one.mac == key.mac and one.aes is not None), key)
+    changes = dict(_change(message, text) for text in options.set)
+    return forged(message, best, _text(options.forge), _text(options.was), changes)
+
+
+def _text(given: str | None) -> bytes | None:
+    return None if given is None else given.encode(errors="surrogateescape")
+
+
+def _change(message: Message, text: str) -> tuple[str, int | bytes]:
+    name, equals, value = text.partition("=")
+    if not equals or not message.has(name):
+        names = ", ".join(field.name for field in message.fields)
+        raise UsageError(f"--set {text[:60]}: write FIELD=VALUE, with one of {names}")
+    try:
+        return name, int(value, 0) if isinstance(message.value(name), int) else bytes.fromhex(value)
+    except ValueError as error:
+        raise UsageError(f"--set {text[:60]}: {error}; write a number, or bytes in hexadecimal") from error
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text[:_DIGITS])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not hexadecimal") from error
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(_bytes(text))
+
+
+def _as_json(one: Inspected) -> dict[str, Any]:
+    return asdict(one) | {"problems": [{"text": text, "requirement": name} for text, name in one.problems]}
+
+
+def _print(one: Inspected, *, first: bool) -> None:
+    out = console()
+    if not first:
+        out.print()
+    out.print(line((one.place, "bold")))
+    for layer in one.layers:
+        out.print(line("  ", layer.title))
+        width = max((len(field.name) for field in layer.fields), default=0)
+        for field in layer.fields:
+            source = f"  {field.requirement}" if field.requirement else ""
+            meaning = (f"  {field.meaning}{source}", "dim") if field.meaning else ""
+            value = f"    {field.offset:5}  {field.name:{width}}  {field.value}"
+            if len(field.value) <= _SHORT:
+                out.print(line(f"{value:{width + 13 + _SHORT}}", meaning), soft_wrap=True)
+                continue
+            out.print(line(value), soft_wrap=True)
+            if meaning:
+                out.print(line(f"{'':{width + 11}}", meaning), soft_wrap=True)
+    for note in one.notes:
+        out.print(line("  ", note), soft_wrap=True)
+    for text, name in one.problems:
+        out.print(line("  ", ("problem", "red"), f": {text}", f"  {name}" if name else ""), soft_wrap=True)
