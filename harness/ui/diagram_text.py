@@ -1,0 +1,77 @@
+"""A sequence diagram in a terminal: a column for each party, and one for the network between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from rich.text import Text
+
+from otterproof.harness.simulation.diagram import Arrow, Diagram, Fate, Note
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.screen import line
+
+#: The columns that numbers of steps take, the least and the most between two lanes.
+_NUMBER, _LEAST, _MOST = 6, 20, 46
+
+
+def lines_of(diagram: Diagram, width: int) -> Iterator[Text]:
+    """The lines of a diagram that is so many columns wide, at least as many as its lanes need."""
+    gap = min(max((width - _NUMBER) // max(len(diagram.lanes), 1), _LEAST), _MOST)
+    at = {name: _NUMBER + 1 + gap * number for number, name in enumerate(diagram.lanes)}
+    head = " " * _NUMBER
+    for name in diagram.lanes:
+        target = diagram.targets.get(name, "")
+        label = printable(f"{name} ({target})" if target else name)[: gap - 2]
+        head = f"{head:{at[name]}}{label}"
+    yield line((head, "bold"))
+    before = 0
+    for row in diagram.rows:
+        number = "" if row.step == before else f"{row.step:4}"
+        before = row.step
+        style = _style(row, diagram)
+        texts = _arrow(row, at, gap) if isinstance(row, Arrow) else _note(row, at, gap)
+        for count, text in enumerate(texts):
+            yield line((f"{'' if count else number:{_NUMBER}}", "dim"), (text, style))
+
+
+def _style(row: Arrow | Note, diagram: Diagram) -> str:
+    marked = row.adversary or row.broken if isinstance(row, Note) else row.fate not in (Fate.AS_SENT, Fate.LOST)
+    failed = row.step == diagram.last and diagram.verdict not in ("pass", "")
+    return "red" if marked or failed else "dim" if isinstance(row, Arrow) and row.fate is Fate.LOST else ""
+
+
+def _bars(at: dict[str, int]) -> list[str]:
+    """A line with nothing but the lanes, as characters from the column of the number on."""
+    cells = [" "] * (max(at.values()) + 1 - _NUMBER)
+    for column in at.values():
+        cells[column - _NUMBER] = "│"
+    return cells
+
+
+def _arrow(row: Arrow, at: dict[str, int], gap: int) -> Iterator[str]:
+    start, end = at[row.sender] - _NUMBER, at[row.receiver] - _NUMBER
+    left, right = min(start, end), max(start, end)
+    fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
+    label = " ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else "")))
+    for text in wrap(printable(label), gap - 3) if right - left == gap else [printable(label)]:
+        cells = _bars(at)
+        room = right - left - 2
+        cells[left + 2 : left + 2 + min(len(text), room)] = text[:room]
+        yield "".join(cells)
+    cells = _bars(at)
+    body = "╌" if row.fate is Fate.LOST else "─"
+    cells[left + 1 : right] = body * (right - left - 1)
+    cells[end - 1 if end > start else end + 1] = "✕" if row.fate is Fate.LOST else "▶" if end > start else "◀"
+    yield "".join(cells)
+
+
+def _note(row: Note, at: dict[str, int], gap: int) -> Iterator[str]:
+    column = at[row.lane] - _NUMBER
+    last = column == max(at.values()) - _NUMBER
+    for text in wrap(printable(row.text), gap - 3 if not last else gap * 2):
+        cells = _bars(at)
+        cells[column] = "*" if row.adversary else "│"
+        body = f"{''.join(cells)[: column + 1]} {text}"
+        rest = "".join(cells)[len(body) :]
+        yield body + rest

@@ -1,0 +1,79 @@
+"""A sequence diagram as a picture in SVG, and as a page. Where all is drawn is decided here; templates say how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import wrap
+
+from otterproof.harness.simulation.diagram import Arrow, Diagram, Fate, Note
+from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.site import environment
+
+#: Sizes in pixels: between lanes, beside them, of a line of text, above the first row, and the characters of a line.
+_GAP, _SIDE, _LINE, _HEAD, _CHARACTERS = 270, 120, 16, 54, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A row where it is drawn. kind: arrow or note; start, end, y: of the arrow, or where the note begins.
+
+    anchor: whether a note's text begins or ends at its lane. style: of the arrow and the text, names of classes.
+    """
+
+    kind: str
+    step: str
+    start: int
+    end: int
+    y: int
+    lines: tuple[tuple[int, str], ...]
+    anchor: str = "start"
+    style: str = ""
+
+
+def as_svg(diagram: Diagram) -> str:
+    """The picture. It follows the reader's choice of light or dark, and needs nothing else."""
+    at = {name: _SIDE + _GAP * number for number, name in enumerate(diagram.lanes)}
+    rows: list[Drawn] = []
+    y, before = _HEAD, 0
+    for row in diagram.rows:
+        step = "" if row.step == before else str(row.step)
+        before = row.step
+        drawn = _arrow(row, step, at, y, diagram) if isinstance(row, Arrow) else _note(row, step, at, y, diagram)
+        rows.append(drawn)
+        y = drawn.y + _LINE
+    width, height = _SIDE * 2 + _GAP * (len(diagram.lanes) - 1) + _GAP // 2, y + _LINE
+    lanes = [(name, diagram.targets.get(name, ""), x) for name, x in at.items()]
+    return (
+        environment()
+        .get_template("diagram.svg")
+        .render(diagram=diagram, lanes=lanes, rows=rows, width=width, height=height, head=_HEAD - _LINE)
+    )
+
+
+def as_page(diagram: Diagram) -> str:
+    """A page with the picture, the verdict and what is known of the failure."""
+    return environment().get_template("diagram.html").render(diagram=diagram, picture=as_svg(diagram))
+
+
+def _style(row: Arrow | Note, diagram: Diagram) -> str:
+    marked = row.adversary or row.broken if isinstance(row, Note) else row.fate not in (Fate.AS_SENT, Fate.LOST)
+    failed = row.step == diagram.last and diagram.verdict not in ("pass", "")
+    lost = isinstance(row, Arrow) and row.fate is Fate.LOST
+    return " ".join(name for name, is_so in (("marked", marked or failed), ("lost", lost)) if is_so)
+
+
+def _arrow(row: Arrow, step: str, at: dict[str, int], y: int, diagram: Diagram) -> Drawn:
+    start, end = at[row.sender], at[row.receiver]
+    fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
+    label = printable(" ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else ""))))
+    texts = wrap(label, _CHARACTERS * max(abs(start - end) // _GAP, 1))[:4]
+    lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
+    return Drawn("arrow", step, start, end, y + _LINE * len(lines) + 8, lines, "middle", _style(row, diagram))
+
+
+def _note(row: Note, step: str, at: dict[str, int], y: int, diagram: Diagram) -> Drawn:
+    x = at[row.lane]
+    texts = wrap(printable(row.text), _CHARACTERS)[:6] or [""]
+    lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
+    style = " ".join(filter(None, (_style(row, diagram), "adversary" if row.adversary else "event")))
+    return Drawn("note", step, x + 8, x + 8, y + _LINE * len(lines) + 4, lines, "start", style)

@@ -1,0 +1,101 @@
+"""Sequence diagrams of transcripts: what became of each message, and pictures that hold any text as text."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.simulation.diagram import NETWORK, Arrow, Fate, Note, diagram_of
+from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.diagram_text import lines_of
+from otterproof.harness.ui.site.diagram import as_page, as_svg
+from otterproof.implementations.contract import OutgoingMessage, PartyConfig, TextReceived
+from tests.hostile.texts import EVERYTHING
+
+DATA = b"?OTR:" + b"AAMDAAAAAQAAAAEAAAAAAAAAAAAAAAAAAAAA" + b"."
+CHANGED = DATA.replace(b"EAAAAAAAA", b"EAAAAAABB", 1)
+
+
+def written(path: Path, detail: str = "It is wrong.") -> Path:
+    """Alice sends two messages; one arrives twice, and once changed; the other is lost; bob gets one of nobody's."""
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(path, Header(b"seed", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])
+        writer.step(0, "bob", "receive", {"message": DATA}, [TextReceived(b"hello", True, False, 0)])
+        writer.step(0, "alice", "send", {"text": b"again"}, [OutgoingMessage(b"?OTR:AAMK.")])
+        writer.step(0, "bob", "receive", {"message": DATA}, [])
+        writer.step(0, "bob", "receive", {"message": CHANGED}, [])
+        writer.step(0, "bob", "receive", {"message": b"?OTRv9?"}, [])
+        writer.step(0, "alice", "receive", {"message": DATA}, [], failure="it is gone")
+        writer.verdict(Verdict.FAIL, detail)
+    return path
+
+
+def test_what_became_of_each_message(tmp_path: Path) -> None:
+    diagram = diagram_of(read_transcript(written(tmp_path / "t.jsonl")))
+    assert diagram.lanes == ("alice", NETWORK, "bob")
+    arrows = [(row.step, row.sender, row.receiver, row.fate) for row in diagram.rows if isinstance(row, Arrow)]
+    assert arrows == [
+        (1, "alice", NETWORK, Fate.AS_SENT),
+        (2, NETWORK, "bob", Fate.AS_SENT),
+        (3, "alice", NETWORK, Fate.LOST),
+        (4, NETWORK, "bob", Fate.AGAIN),
+        (5, NETWORK, "bob", Fate.CHANGED),
+        (6, NETWORK, "bob", Fate.MADE),
+        (7, NETWORK, "alice", Fate.BACK),
+    ]
+    texts = [row.text for row in diagram.rows if isinstance(row, Arrow)]
+    assert texts[:3] == ['"hello"', '"hello"', '"again"']
+    changed = next(row for row in diagram.rows if isinstance(row, Arrow) and row.fate is Fate.CHANGED)
+    assert changed.offset is not None
+    assert [row.text for row in diagram.rows if isinstance(row, Note)] == ["breaks down: it is gone"]
+    shown = [line.plain for line in lines_of(diagram, 100)]
+    assert "changed on the way" in " ".join(" ".join(shown).replace("│", " ").split())
+    assert any("✕" in line for line in shown)
+    assert all(line.count("│") <= 3 for line in shown)
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+def test_any_width_will_do(width: int, tmp_path: Path) -> None:
+    diagram = diagram_of(read_transcript(written(tmp_path / "t.jsonl")))
+    assert len(list(lines_of(diagram, width))) > len(diagram.rows)
+
+
+def test_pictures_hold_any_text_as_text(tmp_path: Path) -> None:
+    parties = {"target": PartyInfo(EVERYTHING, PartyConfig(published_key("alice")))}
+    path = tmp_path / "t.jsonl"
+    with TranscriptWriter.create(path, Header(b"", parties, "<script>alert(1)</script>")) as writer:
+        writer.step(0, "target", "send", {"text": EVERYTHING.encode(errors="surrogatepass")}, (), failure=EVERYTHING)
+        writer.verdict(Verdict.FAIL, EVERYTHING + "<script>")
+    diagram = diagram_of(read_transcript(path))
+    root = ElementTree.fromstring(as_svg(diagram))
+    assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
+        "svg",
+        "title",
+        "style",
+        "g",
+        "rect",
+        "text",
+        "line",
+        "path",
+    }
+    page = as_page(diagram)
+    assert "<script" not in page
+    assert "\x1b" not in page
+
+
+def test_a_record_of_a_pair_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "t.jsonl")
+    assert cli.main(["show", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "verdict: fail" in out
+    assert "network" in out
+    assert cli.main(["show", str(path), "--svg", str(tmp_path / "t.svg"), "--html", str(tmp_path / "t.html")]) == 0
+    assert (tmp_path / "t.svg").read_text().startswith("<svg")
+    assert "Content-Security-Policy" in (tmp_path / "t.html").read_text()
+    assert cli.main(["show", str(tmp_path / "t.svg")]) == 2
