@@ -51,7 +51,7 @@ class RunStarted:
     """A run begins.
 
     target: what the target is called; version: what it says of itself; capabilities: what it claims. chosen: the
-    scenarios that will be run.
+    scenarios that will be run. randomness: how far a run can be repeated: "tape", "seed" or "none".
     """
 
     target: str
@@ -59,6 +59,7 @@ class RunStarted:
     capabilities: frozenset[str]
     seed: str
     chosen: tuple[Scenario, ...]
+    randomness: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class _Plan:
     least: Level
     max_time: float | None
     most: int | None
-    transcripts: Path | None
+    folder: Path | None
 
 
 def run(
@@ -74,6 +74,7 @@ def run(
     fix: bool = False,
     strict: bool = False,
     transcripts: Path | None = None,
+    failures: Path | None = None,
     trace: Path | None = None,
 ) -> Generator[Event, None, None]:
     """Judge a target by the scenarios; what happens, as events.
@@ -85,8 +86,8 @@ def run(
     crashes of one method in a row after which it is no longer called. max_time: seconds after which no scenario is
     started. max_failures: stop after so many. known: the file of known deviations (the one that is shipped for the
     target unless given; Path("none") for none), which `fix` rewrites. strict: recommendations count. transcripts: a
-    folder for all of them; without it, those of failures go to otterproof-failures. trace: a file for the lines of the
-    driver protocol.
+    folder for all of them; without it, those of failures go to the folder `failures`, or to otterproof-failures.
+    trace: a file for the lines of the driver protocol.
 
     What is wrong with the request is raised at once: UsageError, TargetError, DeviationError, InputError. During the
     run, KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
@@ -117,7 +118,7 @@ def run(
         tuple(modules),
     )
     plan = _Plan(
-        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen),
+        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen, probe.randomness),
         job,
         min(jobs, len(chosen)),
         file,
@@ -126,7 +127,7 @@ def run(
         Level.SHOULD if strict else Level.MUST,
         max_time,
         max_failures,
-        transcripts,
+        transcripts or failures,
     )
     return _judging(plan)
 
@@ -139,7 +140,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
     results: list[Result] = []
     ending, why = Ending.COMPLETE, ""
     interrupted: KeyboardInterrupt | None = None
-    with run_folder(plan.transcripts, plan.job.target, date.today()) as folder:
+    with run_folder(plan.folder, plan.job.target, date.today()) as folder:
         try:
             with closing(_scenarios(plan, folder, known, began)) as events:
                 for event in events:

@@ -23,6 +23,7 @@ LIMITS = {
     "vectors": 16 << 20,
     "unshown": 1 << 20,
     "settings": 1 << 20,
+    "card": 64 << 20,
 }
 
 #: The most characters of a line of TOML. The parser takes quadratic time for a key of very many parts.

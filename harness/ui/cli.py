@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "driver": "try a driver: one honest conversation, told step by step",
     "fuzz": "run random programs against a target, and shrink what fails",
     "explore": "make every run of some moves up to a depth",
+    "report": "write pages on several runs that check --report has left",
+    "diff": "say what changed between two runs",
     "show": "show a transcript as a sequence diagram",
     "inspect": "take OTR messages apart: paste one, a log or a transcript",
     "replay": "run a transcript again: does it still fail?",

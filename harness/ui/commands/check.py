@@ -23,7 +23,9 @@ from otterproof.harness.targets.driver import GIVE_UP_AFTER
 from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.judgement import Options, print_summary
-from otterproof.harness.ui.options import add_name, add_timeout, check_file, from_zero, positive, seconds
+from otterproof.harness.ui.messages import say
+from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, from_zero, positive, seconds
+from otterproof.harness.ui.reports.writing import SITE, write_reports
 from otterproof.harness.ui.run_view import follow_run
 from otterproof.harness.ui.settings import Settings, settings_of
 
@@ -78,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "those of failed runs, to a new folder in otterproof-failures)",
     )
     parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write reports to DIR: a card in JSON, JUnit, SARIF and pages to read, and the transcripts of failures",
+    )
+    parser.add_argument(
         "--known",
         type=Path,
         metavar="FILE",
@@ -98,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
     for path, option in ((options.trace, "--trace"), (options.json, "--json")):
         if path:
             check_file(path, option)
+    if options.report:
+        check_folder(options.report, "--report")
     events = judging.run(
         options.target,
         name=options.name,
@@ -115,17 +125,22 @@ def run(options: argparse.Namespace) -> int:
         fix=options.fix,
         strict=options.strict,
         transcripts=options.transcripts,
+        failures=options.report / "transcripts" if options.report else None,
         trace=options.trace,
     )
     judged = follow_run(events)
     failure: OutputError | None = None
-    if options.json:
-        try:
+    try:
+        if options.json:
             write_whole(options.json, json.dumps(as_json(judged), indent=1) + "\n")
-        except OutputError as error:
-            failure = error  # the summary is worth all the more
+        if options.report:
+            write_reports(judged, _command(options), options.report)
+    except OutputError as error:
+        failure = error  # the summary is worth all the more
     least = Level.SHOULD if options.strict else Level.MUST
     print_summary(judged, Options(_command(options), options.verbose, least))
+    if options.report and failure is None:
+        say(f"report: {options.report / SITE / 'index.html'}")
     if failure is not None:
         raise failure
     return _code(judged.finished, least)
@@ -139,6 +154,7 @@ def _complete(options: argparse.Namespace, settings: Settings) -> None:
     options.seed = options.seed or settings.seed
     options.profile = options.profile or settings.profile
     options.timeout = options.timeout if options.timeout != TIME_LIMIT else settings.timeout or TIME_LIMIT
+    options.report = options.report or settings.report
     options.only = options.only or [*settings.only]
     options.without = options.without or [*settings.without]
     options.strict = options.strict or settings.strict

@@ -35,6 +35,7 @@ from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui.pytest_plugin.items import ROOT, Root, ScenarioItem, node_id
 from otterproof.harness.ui.pytest_plugin.summary import write_section
+from otterproof.harness.ui.reports.writing import write_reports
 from otterproof.harness.ui.settings import Settings, settings_of
 from otterproof.implementations.inputs import InputError
 
@@ -177,6 +178,9 @@ class Suite:
         elif late is not None:
             self.results.append(late)
         bad = any(one.scenario.startswith(ENDS) and one.counts and not one.known for one in self.results)
+        if self.settings.report is not None and self.results and not hasattr(self.config, "workerinput"):
+            command = ["otterproof", "check", self.settings.target]
+            write_reports(self.judged, command, self.settings.report)
         if session.exitstatus == 0 and (bad or (self.results and self.stale)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

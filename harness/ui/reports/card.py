@@ -1,0 +1,169 @@
+"""The card of a run: what was judged, by what, and what came out, as JSON that fits card.schema.json.
+
+A card is what one keeps, compares and publishes. It has no times of day and no paths but those of transcripts beside
+it, so that two runs that came out alike have cards that are alike, but for the date and the seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from otterproof.harness.runs.causes import Cause
+from otterproof.harness.runs.events import Judged
+from otterproof.harness.runs.failure import lines_of
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.runs.tally import measured_readings, of_requirements
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.exits import USAGE
+from otterproof.harness.support.inputs import LIMITS, parse_json, read_input
+from otterproof.harness.support.printable import printable
+from otterproof.harness.support.version import tool_version
+
+#: The name of a card's file, and of its form.
+FILE, FORMAT, VERSION = "otr-card.json", "otterproof-card", 1
+
+SCHEMA = Path(__file__).with_name("card.schema.json")
+
+Card = dict[str, Any]
+
+
+class CardError(CommandError, ValueError):
+    """A card can't be used. The message says where it is wrong."""
+
+    exit_code = USAGE
+
+
+def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -> Card:
+    """The card of a run, all its texts printable. command: the words that repeat it. folder: where it will be, to which
+    paths refer.
+    """
+    started, causes, finished = judged
+    table = requirements.load()
+    results = sorted(finished.results, key=lambda result: result.scenario)
+    card: Card = _clean(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "tool": tool_version(),
+            "texts": {str(text.version): text.sha256 for text in table.texts},
+            "date": today.isoformat(),
+            "target": {
+                "name": started.target,
+                "version": started.version,
+                "capabilities": sorted(started.capabilities),
+                "randomness": started.randomness,
+            },
+            "seed": started.seed,
+            "command": list(command),
+            "ending": finished.ending.value,
+            "seconds": round(finished.seconds, 1),
+            "not_run": sorted({one.id for one in started.chosen} - {result.scenario for result in results}),
+            "requirements": _requirements(results),
+            "readings": measured_readings(results),
+            "visited": sorted({cell for result in results for cell in result.visited}),
+            "scenarios": [_scenario(result, folder) for result in results],
+            "causes": [_cause(cause, folder) for cause in causes],
+            "stale": [str(entry) for entry in finished.stale],
+        }
+    )
+    return card
+
+
+def _requirements(results: Sequence[Result]) -> dict[str, dict[str, str]]:
+    """The verdict on each requirement with its level; "known" where all that fails is known."""
+    table = requirements.load().requirements
+    unknown = of_requirements(result for result in results if not result.known)
+    every = of_requirements(results)
+    told = {}
+    for name, verdict in every.items():
+        known = verdict is not unknown.get(name) and any(
+            result.known and name in {claim.removeprefix("!") for claim in result.requirements} for result in results
+        )
+        shown = "known" if known else verdict.value
+        told[name] = {"level": table[name].level.value if name in table else "must", "verdict": shown}
+    return told
+
+
+def _scenario(result: Result, folder: Path) -> dict[str, Any]:
+    return {
+        "id": result.scenario,
+        "verdict": result.verdict.value,
+        "counts": result.counts,
+        "check": result.check,
+        "known": result.known,
+        "detail": result.detail,
+        "requirements": list(result.requirements),
+        "transcripts": list(_beside(result.transcripts, folder)),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
+    failure = cause.failure
+    return {
+        "check": cause.first.check,
+        "verdict": cause.first.verdict.value,
+        "level": cause.level.value,
+        "requirements": list(cause.told),
+        "rule": failure.rule,
+        "expected": failure.expected,
+        "got": failure.got,
+        "record": list(lines_of(failure)),
+        "consequence": cause.consequence,
+        "first": cause.first.scenario,
+        "scenarios": [one.scenario for one in cause.results],
+        "transcripts": list(_beside(cause.first.transcripts, folder)),
+    }
+
+
+def _beside(paths: Iterable[str], folder: Path) -> Iterable[str]:
+    """Paths below a folder, from there; others are left out, for they would lead out of a report."""
+    for path in paths:
+        if Path(path).resolve().is_relative_to(folder.resolve()):
+            yield Path(path).resolve().relative_to(folder.resolve()).as_posix()
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text()))
+
+
+def read_card(path: Path) -> Card:
+    """A card from a file. CardError, InputError. Its texts are made printable."""
+    try:
+        card: Any = parse_json(read_input(path, limit=LIMITS["card"], what="a card"))
+    except ValueError as error:
+        raise CardError(f"{path} is not JSON: {error}") from error
+    wrong = next(_validator().iter_errors(card), None)
+    if wrong is not None:
+        place = wrong.json_path.removeprefix("$").removeprefix(".") or "the whole"
+        raise CardError(printable(f"{path} is not a card: {place}: {wrong.message[:200]}"))
+    made: Card = _clean(card)
+    return made
+
+
+def _clean(value: Any) -> Any:
+    """A value whose texts are printable."""
+    if isinstance(value, str):
+        return printable(value, lines=True)
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    if isinstance(value, dict):
+        return {printable(name): _clean(one) for name, one in value.items()}
+    return value
+
+
+def conforms(card: Card) -> bool:
+    """Whether nothing that must be failed, but for what is known, and all was run."""
+    bad = any(one["counts"] and not one["known"] for one in card["scenarios"])
+    whole = card["ending"] == "complete" and all(one["verdict"] != Verdict.INFRA.value for one in card["scenarios"])
+    return whole and not bad and not card["stale"]

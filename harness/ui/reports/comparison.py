@@ -1,0 +1,103 @@
+"""What changed between two runs: which scenarios fail that did not, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from otterproof.harness.ui.reports.card import Card
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A scenario that came out differently. before, after: how, in a word, with the check that failed."""
+
+    scenario: str
+    before: str
+    after: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs. worse, better: scenarios for which the target no longer conforms, or conforms now. other: the rest."""
+
+    before: str
+    after: str
+    worse: tuple[Change, ...]
+    better: tuple[Change, ...]
+    other: tuple[Change, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+
+
+def compare(before: Card, after: Card) -> Comparison:
+    """What changed from one run to a later one."""
+    old = {one["id"]: one for one in before["scenarios"]}
+    new = {one["id"]: one for one in after["scenarios"]}
+    worse: list[Change] = []
+    better: list[Change] = []
+    other: list[Change] = []
+    for name in sorted(old.keys() & new.keys()):
+        change = Change(name, _outcome(old[name]), _outcome(new[name]), tuple(new[name]["requirements"]))
+        if change.before == change.after:
+            continue
+        bad = _is_bad(old[name]), _is_bad(new[name])
+        (other if bad[0] == bad[1] else worse if bad[1] else better).append(change)
+    return Comparison(
+        _title(before),
+        _title(after),
+        tuple(worse),
+        tuple(better),
+        tuple(other),
+        tuple(sorted(old.keys() - new.keys())),
+        tuple(sorted(new.keys() - old.keys())),
+    )
+
+
+def _title(card: Card) -> str:
+    return f"{card['target']['name']} {card['target']['version']}, {card['date']}, {card['tool']}"
+
+
+def _is_bad(one: Card) -> bool:
+    return bool(one["counts"] and not one["known"])
+
+
+def _outcome(one: Card) -> str:
+    verdict = "known" if one["known"] else one["verdict"]
+    return f"{verdict}: {one['check']}" if one["check"] else str(verdict)
+
+
+def _groups(found: Comparison) -> Iterator[tuple[str, Sequence[Change]]]:
+    yield "worse", found.worse
+    yield "better", found.better
+    yield "otherwise", found.other
+
+
+def as_text(found: Comparison) -> str:
+    """A line for each change."""
+    lines = [f"from {found.before}", f"to   {found.after}"]
+    for word, changes in _groups(found):
+        lines += [f"{word:9} {one.scenario}: {one.before} -> {one.after}" for one in changes]
+    lines += [f"gone      {name}" for name in found.only_before]
+    lines += [f"new       {name}" for name in found.only_after]
+    counts = ", ".join(f"{len(changes)} {word}" for word, changes in _groups(found))
+    return "\n".join([*lines, counts])
+
+
+def as_markdown(found: Comparison) -> str:
+    """A table for a pull request."""
+    lines = [f"**{len(found.worse)} worse, {len(found.better)} better, {len(found.other)} otherwise**", ""]
+    lines += [f"From {_cell(found.before)} to {_cell(found.after)}", ""]
+    if any(changes for _, changes in _groups(found)):
+        lines += ["| | scenario | before | after | requirements |", "|---|---|---|---|---|"]
+    for word, changes in _groups(found):
+        for one in changes:
+            cells = (word, f"`{_cell(one.scenario)}`", one.before, one.after, ", ".join(one.requirements))
+            lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text that ends no cell and begins no markup."""
+    return text.replace("|", "\\|").replace("<", "&lt;")

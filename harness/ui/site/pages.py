@@ -1,0 +1,215 @@
+"""The site of one or several runs: a matrix of targets and requirements, and a page behind every cell of it.
+
+A site is a folder of pages that needs no server and no network. Its pages are made from cards and from the transcripts
+beside them, and from the tables that say what there is to judge. Every id that becomes a file's name is one of the
+project's own, or is made harmless first.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from otterproof.harness.simulation.diagram import Diagram, diagram_of
+from otterproof.harness.simulation.transcript import TranscriptError
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.spec import requirements, states
+from otterproof.harness.spec.requirements import Requirement
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.inputs import InputError
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.testkit.scenario import Scenario, scenarios
+from otterproof.harness.ui.reports.card import Card, conforms
+from otterproof.harness.ui.site import environment
+from otterproof.harness.ui.site.diagram import as_svg
+
+#: Verdicts on a requirement: a sign that tells them apart without colour, and what they mean.
+SIGNS: Mapping[str, tuple[str, str]] = {
+    "pass": ("✓", "passes"),
+    "fail": ("✗", "fails"),
+    "crash": ("✸", "breaks down"),
+    "hang": ("…", "does not answer"),
+    "desync": ("?", "answers with something else"),
+    "given_up": ("∅", "is not asked any more"),
+    "known": ("≈", "fails as is known"),
+    "unsupported": ("–", "is not asked"),
+    "infra": ("!", "could not be judged"),
+    "": ("·", "was not judged"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run of which a site tells. folder: where its card and its transcripts are."""
+
+    card: Card
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The target and its version, as a column is called."""
+        target = self.card["target"]
+        return f"{target['name']} {target['version']}".strip()
+
+
+def write_site(reports: Sequence[Report], folder: Path) -> int:
+    """Write a site to a folder; the number of pages. UsageError where it has no run, OutputError."""
+    if not reports:
+        raise UsageError("a site needs at least one report; name a folder that check --report has written")
+    count = 0
+    for name, text in _Site(reports).pages():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text, durable=False)
+        count += 1
+    return count
+
+
+def page_name(text: str) -> str:
+    """A text as the name of a page: letters, digits, points and hyphens; a hash where something is lost."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip(".-")[:80]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+class _Site:
+    """The pages of a site."""
+
+    def __init__(self, reports: Sequence[Report]) -> None:
+        self._reports = reports
+        self._table = requirements.load()
+        self._environment = environment()
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """All pages: their names, and what is in them."""
+        yield "index.html", self._index()
+        for one in self._table:
+            if one.id in self._judged:
+                yield f"requirements/{page_name(one.id)}.html", self._requirement(one)
+        for number, report in enumerate(self._reports):
+            for cause in report.card["causes"]:
+                yield f"{self._failure(number, cause)}.html", self._failure_page(report, cause)
+            yield f"targets/{number}-{page_name(report.name)}.html", self._target(report)
+            yield f"cells/{number}-{page_name(report.name)}.html", self._cells(report)
+
+    @cached_property
+    def _judged(self) -> set[str]:
+        return {name for report in self._reports for name in report.card["requirements"]}
+
+    @cached_property
+    def _claims(self) -> Mapping[str, Sequence[Scenario]]:
+        """The scenarios that judge each requirement."""
+        found = defaultdict(list)
+        for one in scenarios():
+            for name in dict.fromkeys(claim.removeprefix("!") for claim in one.requirements):
+                found[name].append(one)
+        return found
+
+    @cached_property
+    def _faults(self) -> Mapping[str, Sequence[str]]:
+        """The faults that break each requirement."""
+        found = defaultdict(list)
+        for fault in faults().values():
+            found[fault.requirement].append(fault.name)
+        return found
+
+    def _failure(self, number: int, cause: Card) -> str:
+        return f"failures/{number}-{page_name(cause['check'] or cause['verdict'] + ' ' + cause['first'])}"
+
+    def _links(self, number: int) -> dict[str, str]:
+        """The page of each failing scenario of a run."""
+        causes = self._reports[number].card["causes"]
+        return {name: f"{self._failure(number, cause)}.html" for cause in causes for name in cause["scenarios"]}
+
+    def _render(self, template: str, root: str, **values: object) -> str:
+        script = self._environment.get_template("site.js").render()
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        common = {"root": root, "script": script, "digest": digest, "signs": SIGNS, "page_name": page_name}
+        return self._environment.get_template(template).render(**common, **values)
+
+    def _index(self) -> str:
+        columns = [
+            (
+                report.name,
+                f"targets/{number}-{page_name(report.name)}.html",
+                "conforms" if conforms(report.card) else "does not conform",
+            )
+            for number, report in enumerate(self._reports)
+        ]
+        rows = [
+            (one, [report.card["requirements"].get(one.id, {}).get("verdict", "") for report in self._reports])
+            for one in self._table
+            if one.id in self._judged
+        ]
+        return self._render("index.html", "", columns=columns, rows=rows)
+
+    def _requirement(self, one: Requirement) -> str:
+        results = []
+        for number, report in enumerate(self._reports):
+            links = self._links(number)
+            judged = [
+                (scenario, links.get(scenario["id"], ""))
+                for scenario in report.card["scenarios"]
+                if one.id in {claim.removeprefix("!") for claim in scenario["requirements"]}
+            ]
+            results.append((report.name, judged))
+        sections = [self._table.section(one.section).heading_in(version) for version in one.versions]
+        return self._render(
+            "requirement.html",
+            "../",
+            one=one,
+            sections=list(dict.fromkeys(sections)),
+            claims=self._claims.get(one.id, ()),
+            faults=self._faults.get(one.id, ()),
+            results=results,
+        )
+
+    def _failure_page(self, report: Report, cause: Card) -> str:
+        diagram = _diagram(report, cause)
+        picture = as_svg(diagram) if diagram is not None else ""
+        return self._render(
+            "failure.html", "../", report=report, cause=cause, picture=picture, known=self._table.requirements
+        )
+
+    def _target(self, report: Report) -> str:
+        number = self._reports.index(report)
+        causes = [(cause, f"{self._failure(number, cause)}.html") for cause in report.card["causes"]]
+        cells = f"cells/{number}-{page_name(report.name)}.html"
+        return self._render(
+            "target.html", "../", report=report, causes=causes, cells=cells, conforms=conforms(report.card)
+        )
+
+    def _cells(self, report: Report) -> str:
+        """The state tables of a run: a table for each version and input, its cells coloured by what happened there."""
+        visited = set(report.card["visited"])
+        failed = _failed_cells(report.card)
+        tables: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+        for cell in states.possible():
+            name = str(cell)
+            outcome = "fail" if name in failed else "pass" if name in visited else ""
+            title = f"version {cell.version}, {cell.message.value}"
+            tables[title][f"{cell.input} ({cell.setting})"][cell.auth.value] = outcome
+        return self._render("cells.html", "../", report=report, tables=tables, failed=sorted(failed))
+
+
+def _failed_cells(card: Card) -> set[str]:
+    """The cells that failing scenarios of the tables name in what they say."""
+    possible = {str(cell) for cell in states.possible()}
+    told = "\n".join(line for cause in card["causes"] for line in cause["record"])
+    return {cell for cell in possible if cell in told}
+
+
+def _diagram(report: Report, cause: Card) -> Diagram | None:
+    """The conversation of a failure; None where there is no transcript that can be read."""
+    for name in cause["transcripts"][:1]:
+        try:
+            return diagram_of(read_transcript(report.folder / name))
+        except (TranscriptError, InputError):
+            return None
+    return None

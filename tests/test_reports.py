@@ -1,0 +1,188 @@
+"""Reports: what a card has, that JUnit and SARIF say the same, and that a site is whole and holds any text as text."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from junitparser import JUnitXml
+
+from otterproof.harness.runs.runner import Result, run
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.targets.registry import open_target
+from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.ui import cli
+from otterproof.harness.ui.reports.card import SCHEMA, CardError, card_of, conforms, read_card
+from otterproof.harness.ui.reports.comparison import as_markdown, as_text, compare
+from otterproof.harness.ui.reports.junit import as_junit
+from otterproof.harness.ui.reports.sarif import as_sarif
+from otterproof.harness.ui.reports.writing import write_reports
+from otterproof.harness.ui.site.pages import SIGNS, Report, page_name, write_site
+from tests.hostile.texts import EVERYTHING
+from tests.judged import judged
+
+load()
+COMMAND = ["otterproof", "check", "fault:counter-starts-at-0"]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
+    """A report on a run with failures, and its results."""
+    folder = tmp_path_factory.mktemp("report")
+    target = open_target("fault:counter-starts-at-0")
+    chosen = [one for text in ("data_counters.counter_0", "key_id_0_is_refused") for one in scenarios(text)]
+    results = [run(one, target, b"seed", folder / "transcripts") for one in chosen]
+    results.append(Result("made.up[v3]", ("DATA-CTR-1",), Verdict.FAIL, "known", 1, 0.0, "made.up", known="It is so."))
+    results.append(Result("made.too[v3]", ("DATA-CTR-3",), Verdict.UNSUPPORTED, "it can't", 0, 0.0))
+    write_reports(judged(results, "mylib", "1.2", chosen=chosen), COMMAND, folder)
+    return folder, results
+
+
+def test_the_card_fits_its_schema_and_has_every_result(told: tuple[Path, list[Result]]) -> None:
+    folder, results = told
+    Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+    card = read_card(folder / "otr-card.json")
+    assert [one["id"] for one in card["scenarios"]] == sorted(result.scenario for result in results)
+    assert card["requirements"]["DATA-CTR-2"] == {"level": "must", "verdict": "fail"}
+    assert card["requirements"]["DATA-CTR-1"]["verdict"] == "known"
+    assert [cause["check"] for cause in card["causes"]] == ["data.counter-0-sent"]
+    assert all((folder / path).is_file() for one in card["scenarios"] for path in one["transcripts"])
+    assert not conforms(card)
+
+
+def test_junit_says_the_same(told: tuple[Path, list[Result]]) -> None:
+    folder, results = told
+    xml = JUnitXml.fromfile(str(folder / "junit.xml"))
+    assert (xml.tests, xml.failures, xml.skipped) == (len(results), 2, 2)
+    (failing,) = {case.classname for suite in xml for case in suite if case.is_failure}
+    assert failing == "otterproof.conformance.data_counters"
+
+
+def test_sarif_says_the_same(told: tuple[Path, list[Result]]) -> None:
+    content = json.loads((told[0] / "results.sarif").read_text())
+    (whole,) = content["runs"]
+    (result,) = whole["results"]
+    rule = whole["tool"]["driver"]["rules"][result["ruleIndex"]]
+    assert content["version"] == "2.1.0"
+    assert rule["id"] == result["ruleId"] == "data.counter-0-sent"
+    assert result["level"] == "error"
+    assert (told[0] / result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).is_file()
+
+
+class Page(HTMLParser):
+    """What a page links to, and which elements it has."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.elements: set[str] = set()
+        self.events: list[str] = []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src") and value]
+        self.events += [name for name, _ in attrs if name.startswith("on")]
+
+
+def test_a_site_is_whole(told: tuple[Path, list[Result]]) -> None:
+    site = told[0] / "site"
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 5
+    reached = {site / "index.html"}
+    for path in pages:
+        page = Page(path)
+        assert not page.events
+        for link in page.links:
+            there = (path.parent / link).resolve()
+            assert there.is_file(), f"{path}: {link}"
+            reached.add(there)
+    assert reached == {path.resolve() for path in pages}, "every page is reached from another one"
+    failure = (site / "failures" / "0-data.counter-0-sent.html").read_text()
+    assert "<svg" in failure
+    assert "--only &#39;conformance.data_counters.counter_0[v" in failure or "--only 'conformance" in failure
+
+
+def test_every_verdict_has_a_sign_of_its_own() -> None:
+    assert len({sign for sign, _ in SIGNS.values()}) == len(SIGNS)
+    assert {one.value for one in Verdict} < SIGNS.keys()
+
+
+def test_a_site_holds_any_text_as_text(tmp_path: Path) -> None:
+    result = Result("made.up[v3]", (EVERYTHING, "DATA-CTR-1"), Verdict.FAIL, EVERYTHING, 1, 0.0, EVERYTHING)
+    card = card_of(judged([result], EVERYTHING, EVERYTHING, EVERYTHING), [EVERYTHING], date(2026, 1, 1), tmp_path)
+    (tmp_path / "otr-card.json").write_text(json.dumps(card))
+    write_site([Report(read_card(tmp_path / "otr-card.json"), tmp_path)], tmp_path / "site")
+    for path in (tmp_path / "site").rglob("*.html"):
+        text = path.read_text()
+        assert text.count("<script") == 1
+        assert "\x1b" not in text
+        assert not Page(path).events
+    assert JUnitXml.fromstring(as_junit(card)).tests == 1
+    json.dumps(as_sarif(card))
+
+
+def test_names_of_pages_are_harmless() -> None:
+    assert page_name("DATA-CTR-1") == "DATA-CTR-1"
+    for text in ("../../etc/passwd", "a/b", "..", "", "x" * 300, "a b", "a\0b"):
+        name = page_name(text)
+        assert not set(name) & set("/\\\0 ")
+        assert not name.startswith(".")
+        assert len(name) < 100
+    assert page_name("a b") != page_name("a-b")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda card: card.pop("seed"), "'seed' is a required property"),
+        (lambda card: card.update(more=1), "'more' was unexpected"),
+        (lambda card: card["scenarios"][0].update(transcripts=["../../secret"]), "scenarios[0].transcripts"),
+        (lambda card: card["scenarios"][0].update(transcripts=["/etc/passwd"]), "scenarios[0].transcripts"),
+    ],
+)
+def test_a_card_that_is_none(change: Any, says: str, told: tuple[Path, list[Result]], tmp_path: Path) -> None:
+    card = json.loads((told[0] / "otr-card.json").read_text())
+    change(card)
+    (tmp_path / "otr-card.json").write_text(json.dumps(card))
+    with pytest.raises(CardError) as caught:
+        read_card(tmp_path / "otr-card.json")
+    assert says in str(caught.value)
+    assert cli.main(["report", str(tmp_path), "--out", str(tmp_path / "site")]) == 2
+
+
+def test_several_runs_make_one_site(told: tuple[Path, list[Result]], tmp_path: Path) -> None:
+    assert cli.main(["report", str(told[0]), str(told[0]), "--out", str(tmp_path / "site")]) == 0
+    assert (tmp_path / "site" / "index.html").read_text().count("mylib 1.2") == 2
+    assert cli.main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "site")]) == 2
+
+
+def test_two_runs_are_compared(
+    told: tuple[Path, list[Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, results = told
+    better = [one if one.known else Result(one.scenario, one.requirements, Verdict.PASS, "", 1, 0.0) for one in results]
+    write_reports(judged(better, "mylib", "1.3"), COMMAND, tmp_path)
+    assert cli.main(["diff", str(folder), str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "better    conformance.data_counters.counter_0[v2]: fail: data.counter-0-sent -> pass" in out
+    assert cli.main(["diff", str(tmp_path), str(folder / "otr-card.json"), "--markdown"]) == 1
+    assert "**2 worse, 0 better" in capsys.readouterr().out
+    same = read_card(folder / "otr-card.json")
+    assert as_text(compare(same, same)).endswith("0 worse, 0 better, 0 otherwise")
+    assert "|---|" not in as_markdown(compare(same, same))
+
+
+@pytest.mark.slow
+def test_check_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["check", COMMAND[2], "--only", "data_counters.counter_0", "--jobs", "1", "--report", str(tmp_path / "r")]
+    assert cli.main(words) == 1
+    assert "index.html" in capsys.readouterr().out
+    card = read_card(tmp_path / "r" / "otr-card.json")
+    assert card["command"] == COMMAND
+    assert card["target"]["randomness"] == "tape"
