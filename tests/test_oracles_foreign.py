@@ -5,7 +5,7 @@ A genuine engine plays such a party, and so do engines with faults: of each only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -13,6 +13,7 @@ from otterproof.harness.judges.oracles import ORACLES, OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.execute import failures
 from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.targets.driver import CAPABILITIES
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
@@ -132,6 +133,45 @@ def test_it_objects_to_what_shows(oracle: str, fault: str, name: str) -> None:
             found.append(failure.oracle)
             break
     assert found == [oracle], f"{oracle} does not see {fault} in {name}"
+
+
+class Nulless(Closed):
+    """A party with another way than refusal to send texts with a NUL."""
+
+    def __init__(self, inside: Engine, become: Callable[[bytes], bytes]) -> None:
+        super().__init__(inside)
+        self._become = become
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        text = args.get("text")
+        return super()._do(action, **args | ({"text": self._become(text)} if isinstance(text, bytes) else {}))
+
+
+class NullessTarget(ClosedTarget):
+    """A target of such parties."""
+
+    def __init__(self, become: Callable[[bytes], bytes]) -> None:
+        super().__init__("nulless", ReferenceEngine)
+        self._become = become
+
+    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
+        return Nulless(self._make(config, SeededEntropy(seed).child(name)), self._become)
+
+
+@pytest.mark.parametrize("start", ["3", "2", "scratch"])
+@pytest.mark.parametrize("become", [lambda text: text.partition(b"\0")[0], lambda text: text.replace(b"\0", b"?")])
+def test_what_becomes_of_a_text_with_a_nul_is_not_judged(start: str, become: Callable[[bytes], bytes]) -> None:
+    case = Case(start=start, target=NullessTarget(become))
+    case.run([User("alice", "send", {"text": b"first\0second"}), Settle()])
+    case.run([User("alice", "send", {"text": b"\0"}), Settle()])
+    case.finish()
+
+
+def test_a_text_without_a_nul_is_judged() -> None:
+    case = Case(target=NullessTarget(lambda text: text.replace(b"o", b"0")))
+    with pytest.raises(OracleFailure) as failed:
+        case.run([User("alice", "send", {"text": b"no"}), Settle()])
+    assert failed.value.check == "authenticity.text-changed"
 
 
 def test_most_oracles_need_no_look_inside() -> None:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import CAPABILITIES
+from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
@@ -51,7 +52,9 @@ class Quirks:
     silent: it leaves everything untold that may be null. untold: fields of events that it leaves untold. first: within
     an answer, whether "messages" come first or "reports", each in their order; "" as it happened. lacks: capabilities
     that it does not claim, and does not have. refuses: arguments that it can't take, as (method, argument).
-    fixed_policy, longest_text: as in `hello`.
+    fixed_policy, longest_text: as in `hello`. nul: what becomes of a text with a NUL: "cut" at the first one, "replace"
+    by a question mark, "" if the engine decides. early_tag: a whitespace tag comes before the text, and its highest
+    version first.
     """
 
     silent: bool = False
@@ -61,6 +64,8 @@ class Quirks:
     refuses: frozenset[tuple[str, str]] = frozenset()
     fixed_policy: Policy | None = None
     longest_text: int | None = None
+    nul: str = ""
+    early_tag: bool = False
 
 
 class OddTarget:
@@ -117,6 +122,9 @@ class OddTarget:
         """What is given, without what the target can't be told."""
         if "policy" in given:
             given["policy"] = policy_to_json(self._policy(policy_from_json(given["policy"])))
+        if method == "send" and self._quirks.nul:
+            cut = self._quirks.nul == "cut"
+            given["text"] = given["text"].partition("\0")[0] if cut else given["text"].replace("\0", "?")
         if method == "create":
             if "heartbeat" in self._quirks.lacks:
                 given["heartbeat_interval"] = None
@@ -154,6 +162,8 @@ class OddTarget:
                 return events
 
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
+        if self._quirks.early_tag and event["event"] == "outgoing_message":
+            return event | {"message": _with_early_tag(event["message"])}
         able = may_be_untold(event["event"])
         return {name: None if name in able and self._leaves_out(name) else value for name, value in event.items()}
 
@@ -165,11 +175,20 @@ class OddTarget:
         return self._quirks.silent or field in self._quirks.untold
 
 
+def _with_early_tag(message: str) -> str:
+    """A message with its whitespace tag, if there is one, in front, and the groups of the tag in reverse order."""
+    base = TAG_BASE.decode("ascii")
+    text, found, groups = message.partition(base)
+    return found + "".join(reversed([groups[at : at + 8] for at in range(0, len(groups), 8)])) + text
+
+
 #: The odd targets that the whole suite is held against.
 ODD: Mapping[str, Quirks] = {
     "silent": Quirks(silent=True),
-    "reports-first": Quirks(first="reports", untold=frozenset({"same_key", "refreshed", "offset"})),
-    "messages-first": Quirks(first="messages", untold=frozenset({"reason", "warn"})),
+    "reports-first": Quirks(
+        first="reports", untold=frozenset({"same_key", "refreshed", "offset"}), nul="cut", early_tag=True
+    ),
+    "messages-first": Quirks(first="messages", untold=frozenset({"reason", "warn"}), nul="replace"),
     "draws-tags": Quirks(lacks=frozenset({"instance_tags", "time", "dump"})),
     "draws-tags-silently": Quirks(lacks=frozenset({"instance_tags", "heartbeat"}), untold=frozenset({"instance"})),
     "without-actions": Quirks(
@@ -212,4 +231,6 @@ def drawn(seed: int) -> Quirks:
         untold=frozenset(one for one in untold if source.random() < 0.3),
         first=source.choice(["", "messages", "reports"]),
         lacks=lacks,
+        nul=source.choice(["", "cut", "replace"]),
+        early_tag=source.random() < 0.5,
     )

@@ -47,7 +47,8 @@ class Authenticity(Oracle):
     Every data message that is acted upon, with text or without, must be one that some party transmitted in a session
     with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages
     accepted under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text
-    is sent more often than it was typed.
+    is sent more often than it was typed. What becomes of a text with a NUL is left to the implementation, as the text
+    of a data message ends at the first NUL.
     """
 
     id = "authenticity"
@@ -56,6 +57,8 @@ class Authenticity(Oracle):
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
         self._messages: dict[bytes, SentMessage] = {}
+        # Foreign parties whose users have typed a text with a NUL.
+        self._with_nul: set[str] = set()
         # How often each text was typed, and how often it went out in a data message.
         self._typed: dict[tuple[str, bytes], int] = {}
         self._sent: dict[tuple[str, bytes], int] = {}
@@ -90,7 +93,8 @@ class Authenticity(Oracle):
         self._judge_counter(view, message)
         texts = [event.text for event in secure]
         if sent.text is None:
-            genuine = all((sent.sender, text) in self._typed for text in texts) and len(texts) < 2
+            known = sent.sender in self._with_nul or all((sent.sender, text) in self._typed for text in texts)
+            genuine = known and len(texts) < 2
         else:
             genuine = texts == ([sent.text] if sent.text else [])
         if not genuine:
@@ -113,6 +117,8 @@ class Authenticity(Oracle):
         typed = view.step.args.get("text") if view.step.action == "send" else None
         if isinstance(typed, bytes):
             self._typed[view.party, typed] = self._typed.get((view.party, typed), 0) + 1
+        if view.types_nul:
+            self._with_nul.add(view.party)
         # A party without snapshots is behind a driver, which may report a session after the messages sent in it.
         established = stored is None and any(isinstance(one, SessionEstablished) for one in view.happenings)
         for one in view.happenings:
@@ -122,7 +128,9 @@ class Authenticity(Oracle):
                 stored.pop(0)
             elif isinstance(one, Sent) and (name := authenticated(one.message)) is not None:
                 text: bytes | None = b""
-                if isinstance(typed, bytes):
+                if view.types_nul:
+                    text = None
+                elif isinstance(typed, bytes):
                     text = typed
                 elif established:
                     text = stored.pop(0) if stored else (None if stored is None else b"")

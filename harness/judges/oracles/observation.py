@@ -209,6 +209,16 @@ class Observation:
             return max(self.links, key=lambda one: self.links[one].number, default=0)
         return next((one.instance for one in self.sent if one.message.kind is Kind.DATA), None)
 
+    @property
+    def types_nul(self) -> bool:
+        """Whether a foreign party's user types a text with a NUL, with which a data message's text would end.
+
+        The protocol texts do not say what then goes out: such a text may be refused, cut at the NUL, or sent with
+        something else in the NUL's place. The engines refuse it.
+        """
+        typed = self.step.args.get("text") if self.step.action == "send" else None
+        return self.foreign and isinstance(typed, bytes) and b"\0" in typed
+
     def session(self, instance: int, *, after: bool = True) -> SessionSnapshot | None:
         """The snapshot of a session after the step, or before it; None if there is none."""
         party = self.step.after if after else self.step.before
