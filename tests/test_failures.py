@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -16,10 +17,10 @@ from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import open_target
-from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.reply import CheckFailed, Reply, Unsupported, check, check_told
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui.failures import entry
+from otterproof.harness.ui.failures import Commands, entry
 from otterproof.harness.wire import Type, parse
 from otterproof.harness.wire.fields import encode
 from otterproof.harness.wire.layouts import BODIES
@@ -88,11 +89,41 @@ def test_an_entry_fits_on_a_screen(fault: str, pattern: str) -> None:
     found = causes(judged(fault, pattern))
     assert found
     for cause in found:
-        shown = list(entry(cause, ["otterproof", "check", f"fault:{fault}"], 80, verbose=False))
+        shown = list(entry(cause, Commands(["otterproof", "check", f"fault:{fault}"]), 80, verbose=False))
         assert len(shown) <= 20, "\n".join(map(str, shown))
         free = [one.plain for one in shown if not one.plain.strip().startswith(("again", "replay", "explain"))]
         assert max(map(len, free)) <= 80
         assert any(one.plain.strip().startswith("again") for one in shown)
+
+
+def test_a_program_is_left_to_verbose_and_replay_can_be_typed_as_it_stands() -> None:
+    def body(context: Context) -> None:
+        try:
+            check(MUST, False, expected="one", got="another")
+        except CheckFailed as error:
+            error.add_note("the run as a program:\n\nfrom otterproof import Case")
+            raise
+
+    result = replace(run_made(body), transcripts=("folder/one.jsonl",))
+    commands = Commands(["otterproof", "check", "exec:./mine"], ["--target", "exec:./mine"])
+    for verbose in (False, True):
+        told = [one.plain.strip() for one in entry(causes([result])[0], commands, 80, verbose=verbose)]
+        assert any("as a program" in one for one in told) is verbose
+        assert "" not in told or verbose
+        assert "replay    otterproof replay folder/one.jsonl --target exec:./mine" in told
+
+
+@pytest.mark.parametrize("established", [False, True])
+def test_what_is_typed_without_a_session_may_go_out_in_the_clear(established: bool) -> None:
+    def body(context: Context) -> None:
+        pair = context.pair()
+        if established:
+            pair.establish(TARGET)
+            pair.act_and_settle(TARGET, "end")
+        pair.say(TARGET, b"nobody has asked for a session", check_id=ADVICE)
+
+    result = run_made(body)
+    assert (result.check, result.counts) == (ADVICE, False)
 
 
 def test_the_wrong_mac_is_one_cause_and_comes_first() -> None:

@@ -103,13 +103,15 @@ class Pair(RecordedSession):
         since = self.act_and_settle(name, "send", text=text, **args)
         receiver = self.other(name)
         self.replies(since, receiver).assert_shown(check_id or "text.not-delivered", text, case=f"the {receiver}")
-        self.sent_encrypted(since, text)
+        sent = [event.message for party in self.names for event in self.events(since, party, OutgoingMessage)]
+        for message in sent if self._in_session(name, since) else ():
+            check("text.sent-in-clear", len(text) < 4 or text not in message, got=message, case=text)
 
-    def sent_encrypted(self, since: int, text: bytes) -> None:
-        """The text must not have been on the wire since as it is."""
-        for name in self.names:
-            for event in self.events(since, name, OutgoingMessage):
-                check("text.sent-in-clear", len(text) < 4 or text not in event.message, got=event.message, case=text)
+    def _in_session(self, name: str, before: int) -> bool:
+        """Whether a party has told of a session that had not ended when the step with this log index began."""
+        told = [event for step in self.log[:before] if step.party == name for event in step.events]
+        changes = [one for one in told if isinstance(one, SessionEstablished | PeerEndedSession | UserEndedSession)]
+        return bool(changes) and isinstance(changes[-1], SessionEstablished)
 
     def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
         """A whole SMP run; both sides must find that the secrets are equal, or that they are not."""

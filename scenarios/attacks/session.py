@@ -233,8 +233,8 @@ def forgeries_do_not_stop_a_conversation(context: Context) -> None:
             )
             pair.drop_all(TARGET)
             pair.drop_all(PEER)
-    pair.say(TARGET, b"all is well")
-    pair.say(PEER, b"it is")
+    pair.say(TARGET, b"all is well", check_id="robustness.forgery-changes-session")
+    pair.say(PEER, b"it is", check_id="robustness.forgery-changes-session")
 
 
 @scenario(requirements=("!DATA-HEARTBEAT-1", "!DATA-RECV-11", "!ROBUST-LOOP-1"))

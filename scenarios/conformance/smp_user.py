@@ -43,9 +43,11 @@ def user_aborts_without_a_run(context: Context) -> None:
     smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, with nothing under way")
     smp_session.request(smp_session.liar())
     smp_session.user("smp_abort").sends("smp.user-abort-not-sent", ABORT, case="EXPECT1, instead of an answer")
+    smp_session.is_in_expect1()
+    smp_session.request(smp_session.liar())
+    smp_session.user("smp_abort")
     case = "an answer after the user's own abort"
     smp_session.user("smp_answer", secret=SECRET).sends("smp.answer-without-question", case=case)
-    smp_session.is_in_expect1()
 
 
 @scenario(
