@@ -184,7 +184,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert json.loads(told.read_text())["known"] == 2
     assert "conforms but for 2 known deviations" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", str(path)]) == exits.DEVIATES
-    assert "1 known deviations are out of date" in capsys.readouterr().out
+    assert "1 known deviation is out of date" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", "none"]) == exits.CONFORMS
 
 

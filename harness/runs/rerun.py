@@ -16,7 +16,7 @@ from otterproof.harness.runs.casting import Casting, ReplayParties
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.serialize import program_from_json
 from otterproof.harness.runs.runner import judge_scenario
-from otterproof.harness.simulation.replay import replay
+from otterproof.harness.simulation.replay import events_in_words, replay, sides
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError, Verdict
 from otterproof.harness.simulation.world import Step as WorldStep
 from otterproof.harness.spec.checks import level_of
@@ -24,6 +24,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.testkit.context import PEER, Context
 from otterproof.harness.testkit.scenario import load, scenarios
+from otterproof.harness.wire.shown import shown
 
 #: Verdicts that record a failure of the target.
 FAILURES = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC})
@@ -114,7 +115,10 @@ def _first_drift(recorded: Sequence[Step], steps: Sequence[WorldStep]) -> str:
             pairs = zip(("party", "action", "input", "events", "answer"), was, now, strict=True)
             what, before, after = next(one for one in pairs if one[1] != one[2])
             where = f"step {old.number} ({old.party}, {old.action}, time {old.time}) comes out differently: {what}"
-            return f"{where}\n  recorded: {before!r:.400}\n  now:      {after!r:.400}"
+            lines = sides(shown(before), shown(after))
+            if what == "events":
+                lines = events_in_words(old.events, new.events)
+            return "\n".join([where, *lines])
     if len(recorded) != len(steps):
         return f"step {min(len(recorded), len(steps)) + 1} is there in one run only: {len(recorded)} and {len(steps)}"
     return ""

@@ -7,14 +7,17 @@ recorded run was right, a repair where it was wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from otterproof.harness import wire
 from otterproof.harness.simulation.transcript import Header, Party, PartyInfo, Step, Transcript
 from otterproof.harness.simulation.world import StepFailure
+from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.targets.party import state_of
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.actions import perform
-from otterproof.implementations.contract import Event, OtrError, PartySnapshot
+from otterproof.implementations.contract import Event, OtrError, OutgoingMessage, PartySnapshot
 
 #: Makes a fresh party: its name, who it was, and the header (for `header.entropy(name)`).
 PartyFactory = Callable[[str, PartyInfo, Header], Party]
@@ -31,28 +34,47 @@ class ReplayDifference:
 
     def __str__(self) -> str:
         """A few lines: which step, and the first thing that differs."""
-        recorded, now = self._first_difference()
         step = self.step
-        return (
-            f"step {step.number} ({step.party}, {step.action}, time {step.time}) comes out differently\n"
-            f"  recorded: {recorded}\n"
-            f"  now:      {now}"
-        )
+        where = f"step {step.number} ({step.party}, {step.action}, time {step.time}) comes out differently"
+        return "\n".join([where, *self._first_difference()])
 
-    def _first_difference(self) -> tuple[str, str]:
+    def _first_difference(self) -> list[str]:
         if self.step.failure != self.failure:
-            return self.step.failure or f"{len(self.step.events)} events", self.failure or f"{len(self.events)} events"
-        for number, (recorded, now) in enumerate(zip(self.step.events, self.events, strict=False), 1):
-            if recorded != now:
-                return f"event {number}: {recorded!r:.400}", f"event {number}: {now!r:.400}"
-        shorter = min(len(self.step.events), len(self.events))
-        extra = [
-            f"{len(events)} events" + (f", with {events[shorter]!r:.400}" if events[shorter:] else "")
-            for events in (self.step.events, self.events)
-        ]
-        if len(self.step.events) != len(self.events):
-            return extra[0], extra[1]
-        return f"snapshot: {self.step.snapshot!r}", f"snapshot: {self.snapshot!r}"
+            return sides(self.step.failure or _counted(self.step.events), self.failure or _counted(self.events))
+        if self.step.events != self.events:
+            return events_in_words(self.step.events, self.events)
+        return ["  snapshot", *differences(self.step.snapshot, self.snapshot, "recorded", "now")]
+
+
+def sides(recorded: str, now: str) -> list[str]:
+    """Two lines: what was recorded, and what came now."""
+    return [f"  recorded: {recorded}", f"  now:      {now}"]
+
+
+def events_in_words(recorded: Sequence[Event], now: Sequence[Event]) -> list[str]:
+    """Where the events of two runs of a step part, in lines; of events of one kind, the fields that differ."""
+    for number, (old, new) in enumerate(zip(recorded, now, strict=False), 1):
+        if old != new:
+            lines = sides(f"event {number}: {shown(old)}", f"event {number}: {shown(new)}")
+            if isinstance(old, OutgoingMessage) and isinstance(new, OutgoingMessage):
+                return lines + _fields_that_differ(wire.parse(old.message), wire.parse(new.message))
+            return lines + (differences(old, new, "recorded", "now") if type(old) is type(new) else [])
+    common = min(len(recorded), len(now))
+    return sides(_counted(recorded, common), _counted(now, common))
+
+
+def _counted(events: Sequence[Event], common: int | None = None) -> str:
+    """How many events there are, and the first one after those that the other side has, too."""
+    count = f"{len(events)} event{'' if len(events) == 1 else 's'}"
+    rest = [] if common is None else events[common:]
+    return f"{count}; additional: {shown(rest)}" if rest else count
+
+
+def _fields_that_differ(recorded: wire.Message, now: wire.Message) -> list[str]:
+    """A line for each field of two messages of one kind that is not the same in both."""
+    pairs = [(old, now.field(old.name)) for old in recorded.fields if now.has(old.name)]
+    differ = [(old, new) for old, new in pairs if old.raw != new.raw]
+    return [f"  {old.name}: recorded {shown(old.value)}, now {shown(new.value)}" for old, new in differ]
 
 
 @dataclass(frozen=True, slots=True)

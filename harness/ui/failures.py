@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from textwrap import wrap
 
 from rich.console import Console
@@ -34,15 +34,22 @@ _ALL, _MOST = 40, {"expected": 2, "got": 2, "where": 2}
 _NOTES, _AROUND = 2, 1
 
 
-def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *, verbose: bool = False) -> None:
-    """Tell causes, the first few in full. command: the words that judged, to be repeated for one scenario.
-
-    verbose: tell all in full, with all fields, all notes and the names of all scenarios.
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What a user types next. judge: the words that judged, to be repeated for one scenario. replay: what a command
+    that replays a transcript has behind it.
     """
+
+    judge: Sequence[str] = ("otterproof", "check")
+    replay: Sequence[str] = ()
+
+
+def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, verbose: bool = False) -> None:
+    """Tell causes, the first few in full; if verbose all, with all fields and notes and the names of all scenarios."""
     full = found if verbose else found[:TOLD]
     for cause in full:
         out.print()
-        for text in entry(cause, command, max(min(out.width, _WIDTH), _LEAST), verbose=verbose):
+        for text in entry(cause, commands, max(min(out.width, _WIDTH), _LEAST), verbose=verbose):
             out.print(text, soft_wrap=True)
     rest = found[len(full) :]
     if rest:
@@ -53,7 +60,7 @@ def print_causes(out: Console, found: Sequence[Cause], command: Sequence[str], *
         out.print(line(f"  {cause.first.check or cause.first.verdict.value:42} {_scenarios(cause)}"), soft_wrap=True)
 
 
-def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) -> Iterator[Text]:
+def entry(cause: Cause, commands: Commands, width: int, *, verbose: bool) -> Iterator[Text]:
     """The lines of one cause."""
     failure, result = cause.failure, cause.first
     yield from _head(cause, width)
@@ -65,9 +72,9 @@ def entry(cause: Cause, command: Sequence[str], width: int, *, verbose: bool) ->
     if verbose:
         for number, one in enumerate(cause.results):
             yield _one("" if number else "scenarios", one.scenario)
-    yield _one("again", shlex.join([*command, "--only", result.scenario]))
+    yield _one("again", shlex.join([*commands.judge, "--only", result.scenario]))
     for path in result.transcripts[:1]:
-        yield _one("replay", shlex.join(["otterproof", "replay", path]))
+        yield _one("replay", shlex.join(["otterproof", "replay", path, *commands.replay]))
     if result.check:
         yield _one("explain", shlex.join(["otterproof", "explain", result.check]))
 
@@ -102,7 +109,10 @@ def _shortened(failure: Failure) -> Failure:
     place = failure.place
     if place is not None:
         place = replace(place, title="", fields=tuple(_nearest(place.fields)))
-    return replace(failure, notes=failure.notes[:_NOTES], place=place)
+    notes = failure.notes[:_NOTES]
+    if "" in notes:  # a blank line follows the heading of what needs many lines, such as a program
+        notes = notes[: max(notes.index("") - 1, 0)]
+    return replace(failure, notes=notes, place=place)
 
 
 def _fact(word: str, fact: Fact, width: int, *, verbose: bool) -> Iterator[Text]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -20,17 +20,15 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.testkit.scenario import Scenario, scenarios
-from otterproof.harness.ui.failures import print_causes
+from otterproof.harness.ui.failures import Commands, print_causes
 from otterproof.harness.ui.screen import block, console, line
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a judgement is shown. command: the words that judged, to be repeated for a single scenario. verbose: all of
-    it. least: the level from which on demands count.
-    """
+    """How a judgement is shown. verbose: all of it. least: the level from which on demands count."""
 
-    command: Sequence[str] = ("otterproof", "check")
+    commands: Commands = field(default_factory=Commands)
     verbose: bool = False
     least: Level = Level.MUST
 
@@ -51,7 +49,7 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     out = console()
     out.print(_counts(results, chosen, target))
     known = [result for result in results if result.known]
-    print_causes(out, judged.causes, options.command, verbose=options.verbose)
+    print_causes(out, judged.causes, options.commands, verbose=options.verbose)
     for result in sorted(results, key=lambda result: result.scenario):
         if result.verdict is Verdict.INFRA:
             out.print()
@@ -140,9 +138,10 @@ def _conclusion(
     if lost:
         return ("not judged by all scenarios", "magenta"), f": {lost} could not be run"
     if stale:
-        return ((f"conforms but for what is known, and {len(stale)} known deviations are out of date", "red"),)
+        told = "known deviation is" if len(stale) == 1 else "known deviations are"
+        return ((f"conforms but for what is known, and {len(stale)} {told} out of date", "red"),)
     if failed:
-        return ((f"conforms but for {len(failed)} known deviations", "yellow"),)
+        return ((f"conforms but for {len(failed)} known deviation{'' if len(failed) == 1 else 's'}", "yellow"),)
     lesser = sum(result.verdict is Verdict.FAIL and not result.known for result in results)
     if lesser:
         count = f"{lesser} scenario fails" if lesser == 1 else f"{lesser} scenarios fail"

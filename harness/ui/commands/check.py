@@ -21,6 +21,8 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NO
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER
 from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.targets.registry import command_of
+from otterproof.harness.ui.failures import Commands
 from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.judgement import Options, print_summary
 from otterproof.harness.ui.messages import say
@@ -138,7 +140,8 @@ def run(options: argparse.Namespace) -> int:
     except OutputError as error:
         failure = error  # the summary is worth all the more
     least = Level.SHOULD if options.strict else Level.MUST
-    print_summary(judged, Options(_command(options), options.verbose, least))
+    commands = Commands(_command(options), _replaying(options))
+    print_summary(judged, Options(commands, options.verbose, least))
     if options.report and failure is None:
         say(f"report: {options.report / SITE / 'index.html'}")
     if failure is not None:
@@ -177,6 +180,13 @@ def _command(options: argparse.Namespace) -> list[str]:
     if options.give_up_after != GIVE_UP_AFTER:
         words += ["--give-up-after", str(options.give_up_after)]
     return [*words, "--strict"] if options.strict else words
+
+
+def _replaying(options: argparse.Namespace) -> list[str]:
+    """What a command that replays a transcript of this run needs: the transcript does not choose what is executed."""
+    command = command_of(options.target)
+    words = ["--target", command] if command else []
+    return [*words, "--timeout", f"{options.timeout:g}"] if options.timeout != TIME_LIMIT else words
 
 
 def _code(finished: RunFinished, least: Level) -> int:
