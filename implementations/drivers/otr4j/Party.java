@@ -396,7 +396,7 @@ final class Party implements OtrEngineHost {
     public void askForSecret(SessionID id, InstanceTag receiver, String asked) {
         asker = receiver;
         question = asked;
-        Object from = session.getProtocolVersion() == 3 ? (Object) (receiver.getValue() & 0xFFFFFFFFL) : 0;
+        long from = receiver.getValue() & 0xFFFFFFFFL; // 0 in version 2
         tell("smp_requested", "instance", from, "question", asked == null ? null : latin1(asked));
     }
 
