@@ -61,11 +61,6 @@ def state_of(party: object) -> PartySnapshot | None:
     return party.inspect() if isinstance(party, Inspectable) else None
 
 
-def leaves_out(party: object, event: str, field: str) -> bool:
-    """Whether a party has been seen to leave a field of an event out."""
-    return isinstance(party, LeavesOut) and (event, field) in party.untold
-
-
 class ActionDispatcher(ABC):
     """The actions that give events, with the arguments that contract.Engine has for them."""
 

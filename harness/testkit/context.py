@@ -29,7 +29,7 @@ from otterproof.harness.targets.party import Party
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.pair import Pair, PairCheckpoint
-from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check, check_equal
+from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check, check_equal, check_told
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import PartyConfig, Policy
@@ -48,6 +48,7 @@ __all__ = [
     "TargetSession",
     "check",
     "check_equal",
+    "check_told",
 ]
 
 V = TypeVar("V")

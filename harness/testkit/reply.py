@@ -20,7 +20,6 @@ from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed, OtterproofError
 from otterproof.harness.support.excused import is_excused
-from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -285,10 +284,6 @@ class RecordedSession:
     def replies(self, since: int, name: str) -> Reply:
         """All that came from a party in the steps from log index `since` on."""
         return Reply(tuple(event for step in self.log[since:] if step.party == name for event in step.events))
-
-    def party_tells(self, name: str, event: str, field: str) -> bool:
-        """Whether a party tells a field of an event; False only once it has left it out."""
-        return not leaves_out(self.world.parties[name], event, field)
 
     def assert_session(
         self, session: SessionEstablished, *, ssid: bytes | None, fingerprint: bytes, case: str = ""

@@ -86,10 +86,6 @@ class TargetSession(RecordedSession):
         self.assert_session(established, ssid=insider.ssid, fingerprint=identity)
         return established
 
-    def tells(self, event: str, field: str) -> bool:
-        """Whether the target tells a field of an event; False only once it has left it out."""
-        return self.party_tells(self.name, event, field)
-
     def assert_receives_text(self, insider: Insider, text: bytes, *, check_id: str = "", **data: object) -> Reply:
         """The insider sends a text in the session, which the target must show, once and as secure."""
         reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]

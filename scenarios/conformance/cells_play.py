@@ -12,7 +12,7 @@ from otterproof.harness import wire
 from otterproof.harness.spec.states import Cell, Sent, Setting, Shown, filled
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
-from otterproof.harness.testkit.reply import CheckFailed, Reply, check, check_equal, fail
+from otterproof.harness.testkit.reply import CheckFailed, Reply, check, check_equal, check_told, fail
 from otterproof.harness.wire import DH_GENERATOR, TAG_BASE, TAG_VERSIONS, Kind, Message
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import mpi, power, public_key
@@ -298,11 +298,9 @@ def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None
             return
         case Shown.CLEAR | Shown.WARNED:
             reply.assert_shown(check_id, b"hello in the clear", secure=False, case=case)
-            warn = reply.one(TextReceived).warn
-            if at.subject.tells("text_received", "warn"):
-                wanted = row.shows is Shown.WARNED
-                warning = "text.warning-missing" if wanted else "text.warning-needless"
-                check_equal(warning, warn, wanted)
+            wanted = row.shows is Shown.WARNED
+            warning = "text.warning-missing" if wanted else "text.warning-needless"
+            check_told(warning, reply.one(TextReceived).warn, wanted)
         case Shown.SECURE:
             reply.assert_shown(check_id, b"a private text", case=case)
         case Shown.AS_IT_CAME:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, check_told, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import scenario
@@ -166,7 +166,7 @@ def who_sent_the_reveal_signature(context: Context) -> None:
             target = context.target_session()
             insider = target.insider()
             established = target.establish(insider, target_begins=target_begins)
-            if not target.tells("session_established", "sent_reveal_signature"):
+            if established.sent_reveal_signature is None:
                 raise Unsupported("the target does not tell who sent the Reveal Signature Message")
             _assert_role(established, target_begins, "the first handshake")
     insider.x = insider.draw(40)
@@ -176,8 +176,7 @@ def who_sent_the_reveal_signature(context: Context) -> None:
 
 def _assert_role(established: SessionEstablished, revealed: bool, case: str) -> None:
     """Demand that the target says truly whether it sent the Reveal Signature Message."""
-    told = established.sent_reveal_signature
-    check_equal("derivation.ssid-half-wrong", told, revealed, case=case)
+    check_told("derivation.ssid-half-wrong", established.sent_reveal_signature, revealed, case=case)
 
 
 def _short(public: int, secret: int) -> bool:

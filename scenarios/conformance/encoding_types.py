@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.testkit.context import Context, check, check_equal, who_begins
+from otterproof.harness.testkit.context import Context, check, check_equal, check_told, who_begins
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
@@ -217,8 +217,7 @@ def leading_zeros_do_not_change_a_number(context: Context) -> None:
     reveal = build(answer.message(Kind.REVEAL_SIGNATURE))
     check_id = "encoding.leading-zeros-make-another-number"
     established = target.receive(insider.signature(insider.decommit(commit, reveal))).one(SessionEstablished, check_id)
-    if target.tells("session_established", "ssid"):
-        check_equal(check_id, established.ssid, insider.ssid, case="ssid")
+    check_told(check_id, established.ssid, insider.ssid, case="ssid")
     target.assert_session_alive(insider)
 
 

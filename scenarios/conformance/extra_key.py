@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal, check_told
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
@@ -83,10 +83,8 @@ def _assert_reported(
     """Demand that the target's user is told of the key of a pair, its use, and the data."""
     event = reply.one(ExtraKeyDerived)
     _assert_key(event.key, insider, pair, "extra-key.receiver-differs")
-    if target.tells("extra_key_derived", "use"):
-        check_equal("extra-key.value-misread", event.use, use, case="use")
-    if target.tells("extra_key_derived", "data"):
-        check_equal("extra-key.value-misread", event.data, data, case="data")
+    check_told("extra-key.value-misread", event.use, use, case="use")
+    check_told("extra-key.value-misread", event.data, data, case="data")
 
 
 @scenario(

@@ -68,6 +68,8 @@ class Agreement(Oracle):
         super().__init__(reader)
         self._proofs: dict[bytes, str] = {}
         self._sides: dict[bytes, tuple[HandshakeSide, ...]] = {}
+        # Parties that have told of a session without its ssid.
+        self._without_ssid: set[str] = set()
 
     def observe(self, view: Observation) -> None:
         for one in view.happenings:
@@ -101,20 +103,18 @@ class Agreement(Oracle):
             self.fail("agreement.wrong-instance", view, expected=instances[0], got=instances[1])
         side = HandshakeSide(view.party, event.version, event.fingerprint, revealed)
         if event.ssid is None:
+            self._without_ssid.add(view.party)
             return
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
         first = HandshakeSide(peer, event.version, own, not revealed)
-        before = (first,) if revealed and self._tells_ssid(peer) else ()
+        before = (first,) if revealed and peer not in self._without_ssid else ()
         if len(event.ssid) != 8:
             self.fail("agreement.ssid-wrong-size", view, expected="8 bytes", got=event.ssid)
         if len(known) != len(before) or not all(map(HandshakeSide.may_be, known, before)):
             who = f"those that completed it before with the ssid {event.ssid.hex()}: "
             self.fail("agreement.sides-differ", view, expected=who + shown(before), got=known)
         self._sides[event.ssid] = (*known, side)
-
-    def _tells_ssid(self, party: str) -> bool:
-        return not self._reader.untold(party, "session_established", "ssid")
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after

@@ -25,7 +25,6 @@ from otterproof.harness.judges.oracles.observation import (
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.targets.party import leaves_out
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
@@ -79,10 +78,6 @@ class Reader(Remembering):
     def can_choose(self, party: str) -> bool:
         """Whether an action of this party can name one of its sessions."""
         return "instance_tags" in self._foreign.get(party, {"instance_tags"})
-
-    def untold(self, party: str, event: str, field: str) -> bool:
-        """Whether a foreign party is known to leave a field of an event untold."""
-        return leaves_out(self.world.parties[party], event, field)
 
     def policy(self, party: str) -> Policy | None:
         """The policy of a party, if it is known."""
