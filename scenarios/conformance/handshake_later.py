@@ -6,17 +6,9 @@
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import (
-    ALLOW,
-    TARGET,
-    Context,
-    TargetSession,
-    check,
-    check_equal,
-    check_told,
-    who_begins,
-)
+from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.reply import check_told
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import Policy, SessionEstablished

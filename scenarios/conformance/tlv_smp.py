@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check, check_equal
+from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
-from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_4, SmpSession
+from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, MESSAGE_2, MESSAGE_4, SmpSession
 from otterproof.harness.wire import SMP_NUMBERS
 from otterproof.harness.wire.layers import build_smp
 
@@ -111,9 +111,10 @@ def aborts_are_empty(context: Context) -> None:
     smp_session = SmpSession(*context.encrypted())
     _, numbers = smp_session.bring(4)
     smp_session.give(ABORT, b"with a value")
-    for kind, value in ((MESSAGE_4, smp_value(MESSAGE_4, numbers)), (3, bytes(4)), (5, b"")):
-        reply = smp_session.give(kind, value)
-        reply.sends("smp.failure-not-aborted", ABORT, case=f"SMP message {kind - 1} in EXPECT1")
-        length = reply.tlvs[0].length
-        check_equal("smp.abort-not-empty", length, 0, case=f"SMP message {kind - 1} in EXPECT1")
+    first = smp_session.give(MESSAGE_4, smp_value(MESSAGE_4, numbers))
+    first.sends("smp.failure-not-aborted", ABORT, case="SMP message 4 in EXPECT1")
+    # Whether malformed messages are answered with an abort, too, is judged elsewhere.
+    others = [smp_session.give(kind, value) for kind, value in ((MESSAGE_2, bytes(4)), (MESSAGE_4, b""))]
+    lengths = [one.length for reply in (first, *others) for one in reply.tlvs if one.type == ABORT]
+    check("smp.abort-not-empty", not any(lengths), expected=0, got=lengths)
     smp_session.is_in_expect1()
