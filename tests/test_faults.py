@@ -200,22 +200,6 @@ def test_an_empty_file_is_told() -> None:
         list(parse("", "data.toml", SOURCES))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("area", AREAS)
-def test_every_fault_is_noticed(area: str) -> None:
-    """By the scenario that it names, in each version that it has."""
-    remember_powers()
-    load()
-    missed = [
-        f"{fault.hint}[v{version}] does not notice {fault.name}"
-        for fault in faults().values()
-        if fault.area == area
-        for version in fault.versions
-        if not detections(notices(ScenarioTask(f"{fault.hint}[v{version}]"), FaultTarget(fault.name)))
-    ]
-    assert missed == []
-
-
 def test_every_fault_names_a_scenario_that_claims_what_it_breaks() -> None:
     load()
     table = {one.id: one for one in scenarios()}

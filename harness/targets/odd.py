@@ -20,7 +20,7 @@ from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import PartyConfig, Policy
-from otterproof.implementations.drivers.engine.driver import Driver
+from otterproof.implementations.drivers.engine.driver import Driver, Make
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
 from otterproof.implementations.jsonform import EVENTS, may_be_untold, policy_from_json, policy_to_json
 
@@ -74,14 +74,15 @@ class OddTarget:
     version = "1"
     randomness = "seed"
 
-    def __init__(self, name: str, quirks: Quirks, engine: str = "reference") -> None:
+    def __init__(self, name: str, quirks: Quirks, make: Make | None = None) -> None:
+        """make: makes its parties, the reference engine if not given."""
         self.name = name
         self.capabilities = CAPABILITIES - quirks.lacks
         self.fixed_policy = quirks.fixed_policy
         self._quirks = quirks
         question = {("smp_start", "question")} if "smp_question" in quirks.lacks else set()
         self._refuses = quirks.refuses | question
-        self._methods = Driver(engine).methods()
+        self._methods = Driver("reference", make).methods()
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetUnsupported."""

@@ -12,6 +12,7 @@ from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.localise import Localisation, Localiser
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
+from otterproof.harness.runs.faults.sightings import Sighting, Sightings, View, unseen
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault
@@ -90,11 +91,17 @@ def collect_score(scorer: Scorer) -> Ending:
     card = scorer.card
 
     def phases() -> Iterator[Ending]:
+        yield _phase("as a third party:", scorer.watch(), len(card.sightings.wanted))
         yield _phase("with the genuine engine:", scorer.survey(), len(card.scenarios))
         yield _phase("judging", scorer.judge(), len(card.faults))
         yield _phase("looking for what trips", scorer.trip(), len(card.untripped))
 
     return _first_unfinished(phases())
+
+
+def collect_sightings(record: Sightings, stream: Iterable[Sighting]) -> Ending:
+    """Judge faults as a third party's, showing progress. What was seen until it ended is in the record."""
+    return _phase("as a third party:", (one.fault for one in stream), len(record.wanted))
 
 
 def collect_located(localiser: Localiser) -> Ending:
@@ -136,14 +143,20 @@ def mutants(result: MutationScore) -> None:
 def score(card: ScoreCard) -> None:
     """Print the matrix of faults and kinds of scenarios, then its sums."""
     out = console(width=160)
-    table = Table("fault", "requirement", *KINDS, "examples", "noticed by", title=f"{len(card.faults)} faults")
+    seen = card.sightings
+    columns = ("fault", "requirement", "first noticed", *KINDS, "examples", "noticed by")
+    table = Table(*columns, title=f"{len(card.faults)} faults")
     for name, fault in card.faults.items():
         by, kinds = card.by(name), card.kinds(name)
         count = card.examples(name)
         marks = [line(("x", "green") if kind in kinds else "-") for kind in KINDS]
         first = f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else ("nobody", "red")
-        table.add_row(name, fault.requirement, *marks, "-" if count is None else str(count), line(first))
+        view = seen.view(name)
+        noticed = view.value if view else line(("in no view", "red"))
+        table.add_row(name, fault.requirement, noticed, *marks, "-" if count is None else str(count), line(first))
     out.print(table)
+    for told in _views(seen):
+        out.print(told)
     total = len(card.faults)
     for kind in KINDS:
         caught = sum(kind in card.kinds(name) for name in card.faults)
@@ -151,6 +164,33 @@ def score(card: ScoreCard) -> None:
         out.print(f"{kind}: {caught} of {total} faults, by {there} scenarios")
     median = "-" if card.median_examples is None else f"{card.median_examples:g}"
     out.print(f"median number of random runs until a fault is noticed: {median}")
+
+
+def _views(record: Sightings) -> Iterator[str]:
+    """How many faults are noticed in each view, a line each."""
+    for view in View:
+        yield f"{view.value}: {len(record.caught(view))} of {len(record.faults)} faults"
+
+
+def sightings(record: Sightings) -> None:
+    """Print which faults are not caught as a third party's, and how many are noticed in each view."""
+    for name in record.faults:
+        view = record.view(name)
+        if view is View.THIRD_PARTY or not record.of(name):
+            continue
+        by = ", ".join(dict.fromkeys(one.scenario for one in record.of(name) if one.scenario)) or "nobody"
+        say(f"{name}: {view.value if view else 'in no view'}, by {by}")
+        if why := unseen().get(name):
+            say(f"  {why}")
+    for told in _views(record):
+        say(told)
+    answers = record.readings()
+    say(f"another answer to a question that the texts leave open, and no more: {len(answers)} faults")
+    for what, lines in record.gaps().items():
+        if lines:
+            say(f"{what}: {len(lines)}")
+            for one in lines:
+                say(f"  {one}")
 
 
 def located(record: Localisation) -> None:

@@ -97,5 +97,5 @@ def send_stored(party: Party, instance: int, session: Encrypted) -> list[Event]:
             session = sent.session
             events += sent.events
         else:
-            events.append(StoredTextDropped(entry.text))
+            events.append(StoredTextDropped(entry.text))  # [USER-STORED-6]
     return events

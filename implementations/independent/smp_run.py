@@ -122,7 +122,7 @@ def receive(party: Party, instance: int, session: Encrypted, kind: Tlv, value: b
 
 def dropped(instance: int, session: Encrypted, reason: SmpAbortReason) -> list[Event]:
     """What the user is told when the run in `session`, or the question waiting there, is given up; if there is one."""
-    return [] if isinstance(session.smp, smp.Expect1) else [SmpAborted(instance, reason)]
+    return [] if isinstance(session.smp, smp.Expect1) else [SmpAborted(instance, reason)]  # [SMP-ABORT-4]
 
 
 def _receive_message(party: Party, instance: int, session: Encrypted, kind: Tlv, value: bytes) -> list[Event]:

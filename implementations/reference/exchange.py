@@ -196,7 +196,7 @@ def leave_encrypted(step: Step, instance: int, state: MessageState) -> None:
     session = step.session(instance)
     ratchet = ratchet_of(session)
     if session.smp.under_way:
-        step.emit(SmpAborted(instance, SmpAbortReason.SESSION_LEFT))
+        step.emit(SmpAborted(instance, SmpAbortReason.SESSION_LEFT))  # [SMP-ABORT-4]
     identity = session.fingerprint if state is MessageState.FINISHED else b""
     step.put(replace(session, message_state=state, ratchet=None, smp=NO_RUN, ssid=b"", fingerprint=identity))
     step.forget(ratchet.ours)

@@ -330,4 +330,4 @@ def _complete(
         if step.now - item.time <= RECENT and item.fingerprint in (None, identity):
             send_data(step, session.instance, item.text)
         else:
-            step.emit(StoredTextDropped(item.text))
+            step.emit(StoredTextDropped(item.text))  # [USER-STORED-6]

@@ -153,3 +153,14 @@ def version_2_ignores_the_tlv(context: Context) -> None:
         )
         reply.assert_shown("tlv.unknown-type-hides-text", b"beside it", case=case)
     target.assert_session_alive(insider)
+
+
+@scenario(versions=(2,), needs=("extra_key",), requirements=("EXTRA-KEY-5", "!EXTRA-KEY-5"))
+def no_extra_key_is_offered_in_version_2(context: Context) -> None:
+    """When the user asks for the extra symmetric key in a version 2 session, no type 8 TLV goes out."""
+    target, insider = context.encrypted()
+    reply = target.user("extra_key", use=1, data=b"a file")
+    sent = [found for message in reply.messages(Kind.DATA) for found in target.read(insider, message).tlvs]
+    offered = any(found.type == EXTRA_KEY for found in sent)
+    check("extra-key.granted-where-undefined", not offered, expected="no type 8 TLV", got=sent)
+    target.assert_session_alive(insider)

@@ -231,6 +231,20 @@ def revealed_key_of_another_length(context: Context) -> None:
     start_over(target, insider)
 
 
+@scenario(requirements=("COMMIT-HASH-2", "!COMMIT-HASH-2"))
+def hash_of_another_length(context: Context) -> None:
+    """A commit whose hash has not 32 bytes is refused, and a whole one answered after it."""
+    target = context.target_session()
+    insider = target.insider()
+    target.user("start")
+    genuine = wire.parse(insider.commit())
+    hashed = genuine.data("hashed_gx")
+    for wrong in (b"", hashed[:20], hashed[:31], hashed + b"\0"):
+        lie = wire.build(genuine.with_value("hashed_gx", wrong))
+        refused(target.receive(lie), "encoding.hash-wrong-size-accepted", f"a hash of {len(wrong)} bytes")
+    start_over(target, insider)
+
+
 @scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
 def revealed_key_with_leading_zeros(context: Context) -> None:
     """A revealed key of 16 bytes that begins or ends with zero bytes is accepted like any other."""

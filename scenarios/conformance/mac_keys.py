@@ -194,6 +194,7 @@ def revealed_when_their_keys_are_dropped(context: Context) -> None:
         "MACREVEAL-WHAT-2",
         "MACREVEAL-WHEN-1",
         "MACREVEAL-WHEN-2",
+        "MACREVEAL-WHEN-5",
         "MACREVEAL-WHAT-3",
         "!MACREVEAL-WHAT-3",
     )

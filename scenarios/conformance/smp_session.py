@@ -8,7 +8,7 @@ from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire.layers import tlv
-from otterproof.implementations.contract import SmpAborted
+from otterproof.implementations.contract import SmpAborted, SmpFinished
 
 
 @scenario(needs=("smp",), requirements=("SMP-STATE-3",))
@@ -100,7 +100,31 @@ def run_does_not_survive_a_change_of_peer_key(context: Context) -> None:
             check("smp.run-passes-to-another-key", not success, expected="no success", got=reply, case=f"EXPECT{state}")
 
 
-@scenario(needs=("smp", "lockstep"), requirements=("SMP-STATE-2", "SMP-STATE-4", "SMP-MSG2-4", "TLV-SMP-4"))
+@scenario(needs=("smp",), requirements=("SMP-ABORT-4", "!SMP-ABORT-4"))
+def ends_of_runs_are_reported(context: Context) -> None:
+    """The user is told of a run that ends with a lie, an abort or the session: that it was given up, or has failed."""
+    for state in (2, 3, 4):
+        with context.case(state):
+            smp_session = SmpSession(*context.encrypted())
+            kind, numbers = smp_session.bring(state)
+            wrong = {name: number ^ 1 for name, number in numbers.items()}
+            _reported(smp_session.tell(kind, wrong).reply, f"a message that does not verify, in EXPECT{state}")
+            smp_session.bring(state)
+            _reported(smp_session.give(ABORT).reply, f"an abort in EXPECT{state}")
+            smp_session.bring(state)
+            reply = smp_session.subject.receive(smp_session.insider.data(tlvs=[tlv(1)]))
+            _reported(reply, f"the end of the session in EXPECT{state}")
+
+
+def _reported(reply: Reply, case: str) -> None:
+    failed = [event for event in reply.of(SmpFinished) if not event.equal]
+    told = bool(failed or reply.of(SmpAborted))
+    check("smp.end-not-reported", told, expected="a report that the run has ended", got=reply, case=case)
+
+
+@scenario(
+    needs=("smp", "lockstep"), requirements=("SMP-ABORT-4", "SMP-STATE-2", "SMP-STATE-4", "SMP-MSG2-4", "TLV-SMP-4")
+)
 def user_is_told_that_a_run_has_ended(context: Context) -> None:
     """This project's engines tell their user of each run that is aborted or dropped."""
     for state in (2, 3, 4):

@@ -169,6 +169,18 @@ def sent_padding(context: Context) -> None:
             )
 
 
+@scenario(requirements=("TLV-PADDING-1", "TLV-FORM-3"))
+def padding_that_is_asked_for(context: Context) -> None:
+    """Padding that is asked for goes out with the text, in a type 0 TLV of the length that was asked for."""
+    target, insider = context.encrypted()
+    for length in (1, 255, 5000):
+        plain = target.read(insider, target.user("send", text=b"text", padding=length).message(Kind.DATA))
+        _whole(plain, b"text")
+        lengths = [found.length for found in plain.tlvs if found.type == PADDING]
+        wanted = f"a type 0 TLV of {length} bytes"
+        check("tlv.padding-wrong-length", length in lengths, expected=wanted, got=plain.tlvs)
+
+
 def _whole(plain: Plaintext, text: bytes) -> None:
     check_equal("text.changed-on-the-way", plain.text, text)
     cut = [found for found in plain.tlvs if len(found.value) != found.length]

@@ -107,6 +107,20 @@ def keys_are_forgotten_at_the_end(context: Context) -> None:
                 check("deniability.ssid-kept-after-end", insider.ssid not in kept, expected="no such session", got=kept)
 
 
+@scenario(needs=("dump", "lockstep"), requirements=("KEYMGMT-ROTATE-8",))
+def key_of_a_commit_is_forgotten(context: Context) -> None:
+    """The key that opens a D-H Commit is not in memory any more when the session is there.
+
+    Everybody has seen it in the Reveal Signature by then, so this is demanded of the project's engines only.
+    """
+    target = context.target_session()
+    insider = target.insider()
+    target.establish(insider, target_begins=True)
+    (reveal,) = target.replies(0, TARGET).messages(Kind.REVEAL_SIGNATURE)
+    key = reveal.data("revealed_key")
+    absent(target, "deniability.opened-commit-key-kept", key, "the key that the Reveal Signature shows")
+
+
 @scenario(
     needs=("dump", "instance_tags"), versions=(3,), requirements=("KEYMGMT-ROTATE-2", "!KEYMGMT-ROTATE-2", "USER-END-5")
 )

@@ -14,6 +14,7 @@ from otterproof.implementations.contract import (
     MessageUnreadable,
     PeerEndedSession,
     Policy,
+    SessionEstablished,
     SmpAborted,
     SmpRequested,
 )
@@ -113,8 +114,15 @@ def bytes_after_the_last_field(context: Context) -> str:
     fresh.user("start")
     commit = wire.parse(fresh.insider().commit())
     taken.append(bool(fresh.receive(wire.build(commit.with_body(commit.body + b"\0"))).messages(Kind.DH_KEY)))
+    fresh = context.target_session()
+    insider = fresh.insider()
+    fresh.user("start")
+    dh_key = wire.build(fresh.receive(insider.commit()).message(Kind.DH_KEY))
+    reveal = wire.parse(insider.reveal_signature(dh_key))
+    reply = fresh.receive(wire.build(reveal.with_body(reveal.body + b"\0")))
+    taken.append(bool(reply.of(SessionEstablished)))
     answers = ["accept" if one else "reject" for one in taken]
-    return same_answer(answers, "a D-H Commit and a Data Message with a byte more")
+    return same_answer(answers, "a D-H Commit, a Reveal Signature and a Data Message with a byte more")
 
 
 def _heartbeats(context: Context, seconds: int) -> tuple[TargetSession, Insider]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check
@@ -33,7 +34,7 @@ def numbers_with_leading_zeros(context: Context) -> str:
 
 @reading("KEYS-DSA-CHECK")
 def keys_with_invalid_parameters(context: Context) -> str:
-    """With g = 1 and y = 1 every signature with r = 1 verifies, and anyone can make one."""
+    """With y = 1 or g = 1 anyone can make a signature that verifies."""
     key = published_key("mallory").public
 
     def accepted(advertised: DsaPublicKey, pair: tuple[int, int]) -> bool:
@@ -41,8 +42,15 @@ def keys_with_invalid_parameters(context: Context) -> str:
         signed = SignatureOptions(advertised_key=advertised, signature=pair)
         return bool(target.handshake_by_insider(target.insider(), signed).of(SessionEstablished))
 
-    degenerate = accepted(DsaPublicKey(key.p, key.q, 1, 1), (1, 1))
-    if degenerate:
+    nobody = context.target_session()
+    insider = nobody.insider()
+    insider.key = DsaPrivateKey(replace(key, y=1), 0)
+    r = pow(key.y, 3, key.p) % key.q
+    if (
+        accepted(replace(key, g=1, y=1), (1, 1))
+        or accepted(replace(key, g=1), (r, r * pow(3, -1, key.q) % key.q))
+        or nobody.handshake_by_insider(insider).of(SessionEstablished)
+    ):
         return "none"
     short = (1 << 511) | 0x2F  # a p of 512 bits, good enough to test the size
     own = DsaPrivateKey(DsaPublicKey(short, key.q, key.g % short, 4), 1)
@@ -94,6 +102,21 @@ def the_key_of_a_message_that_was_refused(context: Context) -> str:
     sent, _ = talked(target, insider)
     sent.append(target.assert_sends_text(insider, b"the last one"))
     return "counts" if key in old_keys(sent) else "not"
+
+
+@reading("MACREVEAL-FORGED")
+def the_key_of_a_forgery(context: Context) -> str:
+    revealed = []
+    for mac in (bytes(20), None):
+        target, insider = context.encrypted()
+        if mac is not None:
+            forged = insider.data(b"forged", mac=mac)
+            target.receive(forged).assert_rejected("data.mac-not-verified", "a message with a wrong MAC")
+        key = insider.keys(insider.our_keyid - 1, insider.their_keyid).sending_mac
+        sent, _ = talked(target, insider)
+        sent.append(target.assert_sends_text(insider, b"the last one"))
+        revealed.append(key in old_keys(sent))
+    return "counts" if revealed == [True, False] else "not"
 
 
 @reading("MACREVEAL-END")

@@ -115,6 +115,27 @@ def fragments_with_impossible_numbers(context: Context) -> str:
     return same_answer(answers, "fragments with k = 0, n = 0 and k above n")
 
 
+@reading("FRAGMENT-MALFORMED")
+def fragments_without_numbers(context: Context) -> str:
+    target = context.target_session()
+    target.user("start")
+    first, second = pieces(context, target.insider().commit(), 2)
+    malformed = second.replace(b"00002,00002", b"two,two")
+    last = [target.receive(one) for one in (first, malformed, second)][-1]
+    return "keep" if last.messages(Kind.DH_KEY) else "forget"
+
+
+@reading("FRAGMENT-EMPTY")
+def an_empty_piece(context: Context) -> str:
+    target = context.target_session()
+    target.user("start")
+    first, second = pieces(context, target.insider().commit(), 2)
+    marks = first.partition(b",")[0]
+    parts = (first.replace(b"00001,00002", b"00001,00003"), marks + b",00002,00003,,")
+    last = [target.receive(one) for one in (*parts, second.replace(b"00002,00002", b"00003,00003"))][-1]
+    return "accept" if last.messages(Kind.DH_KEY) else "refuse"
+
+
 @reading("FRAGMENT-NUMBERS")
 def fragments_with_odd_numbers(context: Context) -> str:
     for odd in (b"+0001,00002", b" 0001,00002", b"65537,00002", b"00001,65538"):

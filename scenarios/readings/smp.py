@@ -123,4 +123,6 @@ def d_values_out_of_range(context: Context) -> str:
     r2 = 0x10001
     c2 = int.from_bytes(hashlib.sha256(b"\1" + mpi(power(DH_GENERATOR, r2))).digest())
     g2a = power(DH_GENERATOR, r2 * pow(c2, -1, SMP_ORDER) % SMP_ORDER)
+    if goes_on(talk(context).tell(MESSAGE_1, numbers | {"g2a": g2a, "c2": c2, "D2": SMP_ORDER})):
+        return "any"
     return "below" if goes_on(session.tell(MESSAGE_1, numbers | {"g2a": g2a, "c2": c2, "D2": 0})) else "positive"

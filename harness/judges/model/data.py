@@ -200,7 +200,7 @@ def _fault(tlv: Tlv, run: SmpRun) -> SmpAbortReason | None:
 def _abort(step: Step, instance: int, reason: SmpAbortReason) -> None:
     """Send an abort, tell the user, and expect message 1. [SMP-EXPECT-5]"""
     send_smp_abort(step, instance)
-    step.give(SmpAborted(instance, reason))
+    step.give(SmpAborted(instance, reason))  # [SMP-ABORT-4]
 
 
 def send_smp_abort(step: Step, instance: int) -> None:

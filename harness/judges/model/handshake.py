@@ -225,4 +225,4 @@ def _send_stored(step: Step, instance: int, seal: SignatureMeaning) -> None:
             # [REVEAL-ACCEPT-5, SIG-ACCEPT-4, USER-STORED-1, USER-STORED-2]
             step.send_data(instance, Plain(one.text))
         else:
-            step.give(StoredTextDropped(one.text))
+            step.give(StoredTextDropped(one.text))  # [USER-STORED-6]

@@ -20,7 +20,7 @@ from otterproof.harness.runs.runner import Judgement, Result, judge_scenario, se
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool, Work, pool
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.targets.engines import SingleEngineTarget
+from otterproof.harness.targets.engines import SingleEngineTarget, Target
 from otterproof.harness.targets.faults.loader import PREFIX, Original, copy_engine
 from otterproof.harness.targets.faults.target import PREFIX as PREFIX_OF_TARGETS
 from otterproof.harness.testkit.context import Context
@@ -105,7 +105,7 @@ class _Observed(Context):
 class _Selected(Context):
     """A context in which only some of the random runs are made."""
 
-    def __init__(self, scenario: Scenario, target: SingleEngineTarget, wanted: frozenset[int] | None) -> None:
+    def __init__(self, scenario: Scenario, target: Target, wanted: frozenset[int] | None) -> None:
         super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
         self._wanted = wanted
 
@@ -175,7 +175,7 @@ def budgeted(tasks: Iterable[ScenarioTask], seconds: float) -> Iterator[Scenario
         yield task
 
 
-def until_noticed(tasks: Iterable[ScenarioTask], target: SingleEngineTarget) -> list[Detection]:
+def until_noticed(tasks: Iterable[ScenarioTask], target: Target) -> list[Detection]:
     """Judge an engine by one scenario after the other until one notices; what there was on the way, errors too."""
     found: list[Detection] = []
     for task in tasks:
@@ -190,9 +190,9 @@ def detections(notices: Iterable[Detection]) -> list[Detection]:
     return [notice for notice in notices if not notice.error]
 
 
-def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
+def notices(task: ScenarioTask, target: Target) -> list[Detection]:
     """Judge an engine by a scenario: one notice, or none if nothing is noticed."""
-    judged, context = _judged(task, target)
+    judged, context = judge(task, target)
     if judged.verdict not in NOTICED and judged.verdict is not Verdict.INFRA:
         return []
     name, error = target.name.removeprefix(PREFIX_OF_TARGETS), judged.verdict is Verdict.INFRA
@@ -200,9 +200,9 @@ def notices(task: ScenarioTask, target: SingleEngineTarget) -> list[Detection]:
     return [Detection(task.scenario, name, headline, context.tried, error, judged.check, judged.others)]
 
 
-def result(task: ScenarioTask, target: SingleEngineTarget) -> Result:
+def result(task: ScenarioTask, target: Target) -> Result:
     """Judge an engine by a scenario, as `check` does."""
-    judged, context = _judged(task, target)
+    judged, context = judge(task, target)
     claimed = scenario_of(task.scenario).requirements
     return Result(
         task.scenario,
@@ -217,7 +217,8 @@ def result(task: ScenarioTask, target: SingleEngineTarget) -> Result:
     )
 
 
-def _judged(task: ScenarioTask, target: SingleEngineTarget) -> tuple[Judgement, Context]:
+def judge(task: ScenarioTask, target: Target) -> tuple[Judgement, Context]:
+    """Judge a target that has what the scenario needs; the context in which that was done."""
     scenario = scenario_of(task.scenario)
     context = _Selected(scenario, target, task.examples)
     return judge_scenario(scenario, context), context

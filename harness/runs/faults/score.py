@@ -27,6 +27,7 @@ from otterproof.harness.runs.faults.detect import (
     until_noticed,
 )
 from otterproof.harness.runs.faults.reach import Lines, about
+from otterproof.harness.runs.faults.sightings import Sightings, watch
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.spec.requirements import Claim
@@ -48,7 +49,8 @@ RANDOM_BUDGET = 5.0
 class ScoreCard:
     """The whole score, as far as it has come.
 
-    lost: scenarios and faults of which nothing is known, because workers died. Gaps may come from that.
+    sightings: in which view each fault is noticed. lost: scenarios and faults of which nothing is known, because
+    workers died. Gaps may come from that.
     """
 
     scenarios: Mapping[str, Scenario]
@@ -56,6 +58,10 @@ class ScoreCard:
     surveys: dict[str, Reach] = field(default_factory=dict)
     notices: list[Detection] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
+    sightings: Sightings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sightings = Sightings(self.faults, list(self.scenarios), lost=self.lost)
 
     def by(self, fault: str) -> list[Detection]:
         """Who noticed a fault; claimants first."""
@@ -123,6 +129,7 @@ class ScoreCard:
                     "claimed_by": [one.scenario for one in self.by(name) if self.claims(one.scenario, name)],
                     "kinds": [kind for kind in KINDS if kind in self.kinds(name)],
                     "examples": self.examples(name),
+                    "view": None if (view := self.sightings.view(name)) is None else view.value,
                 }
                 for name, fault in self.faults.items()
             ],
@@ -143,6 +150,7 @@ class ScoreCard:
             "not caught by a scenario that claims the requirement": [self._told(name) for name in self.unclaimed],
             "tripped by no fault": self.untripped,
             "ends with an error of its own": [f"{n.scenario} with fault:{n.fault}: {n.detail}" for n in self.errors],
+            **self.sightings.gaps(),
         }
 
     def _told(self, name: str) -> str:
@@ -180,6 +188,10 @@ class Scorer:
     def __init__(self, card: ScoreCard, pool: Pool) -> None:
         self.card = card
         self._pool = pool
+
+    def watch(self) -> Iterator[str]:
+        """Judge every fault as a third party's."""
+        return (one.fault for one in watch(self.card.sightings, self._pool))
 
     def survey(self) -> Iterator[str]:
         """Run every scenario with the genuine engine."""

@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.faults import localise, score
+from otterproof.harness.runs.faults import localise, score, sightings, sightings_file
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
@@ -20,7 +21,7 @@ from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, fail
-from otterproof.harness.ui.options import positive
+from otterproof.harness.ui.options import check_file, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gaps", action="store_true", help="like --score, but print only the gaps")
     parser.add_argument(
         "--write", action="store_true", help="with --score or --gaps: record in the catalogue what was detected"
+    )
+    parser.add_argument(
+        "--third-party",
+        action="store_true",
+        help="with --score: measure only which faults are caught as a third party's, which takes minutes",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="with --third-party: keep in FILE what has been judged, and go on from there",
     )
     parser.add_argument(
         "--explain",
@@ -60,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     _refuse_mixed(options)
     if options.explain:
         return _explain(options)
+    if options.third_party:
+        return _third_party(options)
     if options.score or options.gaps:
         return _score(options)
     catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
@@ -80,6 +94,12 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
         raise UsageError("--explain goes with --score, and without --gaps and --write")
     if options.sample and not options.explain:
         raise UsageError("--sample chooses the faults that --score --explain judges; it goes with these")
+    if options.third_party and (options.write or options.gaps or options.explain or not options.score):
+        raise UsageError("--third-party goes with --score, and without --gaps, --write and --explain")
+    if options.state and not options.third_party:
+        raise UsageError("--state keeps what --score --third-party has judged; it goes with these")
+    if options.state:
+        check_file(options.state, "--state")
 
 
 def _no_fault(only: str) -> UsageError:
@@ -107,6 +127,32 @@ def _score(options: argparse.Namespace) -> int:
     if card.lost:
         return _lost(card.lost)
     return DEVIATES if any(card.gaps().values()) else CONFORMS
+
+
+def _third_party(options: argparse.Namespace) -> int:
+    """Measure which faults are caught as a third party's, and how much has to be seen for the others."""
+    card = score.choose(options.only)
+    if not card.faults:
+        raise _no_fault(options.only)
+    record = card.sightings
+    if options.state:
+        wanted = set(record.wanted)
+        known = {(one.fault, one.version): one for one in sightings_file.read(options.state)}
+        record.found.update((pair, one) for pair, one in known.items() if pair in wanted)
+    with workers(options.jobs) as pool:
+        stream = sightings.watch(record, pool)
+        if options.state:
+            stream = sightings_file.kept(options.state, record.found, stream)
+        ending = report.collect_sightings(record, stream)
+    if options.json:
+        print(json.dumps(record.as_json(), indent=1))
+    else:
+        report.sightings(record)
+    if ending.code is not None:
+        return ending.code
+    if record.lost:
+        return _lost(record.lost)
+    return DEVIATES if any(record.gaps().values()) else CONFORMS
 
 
 def _explain(options: argparse.Namespace) -> int:

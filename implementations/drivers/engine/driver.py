@@ -34,7 +34,10 @@ from otterproof.implementations.jsonform import (
 )
 from otterproof.implementations.reference import ReferenceEngine
 
-ENGINES: dict[str, Callable[[PartyConfig, Entropy | None], Engine]] = {
+#: Makes an engine; without a source of entropy it takes the operating system's.
+Make = Callable[[PartyConfig, Entropy | None], Engine]
+
+ENGINES: dict[str, Make] = {
     "reference": ReferenceEngine,
     "independent": IndependentEngine,
 }
@@ -43,8 +46,10 @@ ENGINES: dict[str, Callable[[PartyConfig, Entropy | None], Engine]] = {
 class Driver:
     """Parties by name, each an engine."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, make: Make | None = None) -> None:
+        """make: makes the parties, if the name is not that of an engine in ENGINES."""
         self._name = name
+        self._make = make or ENGINES[name]
         self._parties = Parties[Engine]()
 
     def methods(self) -> dict[str, Method]:
@@ -82,7 +87,7 @@ class Driver:
         except (KeyError, JsonFormError) as error:
             raise InvalidParams(f"create: {error}") from error
         try:
-            engine = ENGINES[self._name](config, _entropy(params))
+            engine = self._make(config, _entropy(params))
         except OtrError as error:  # a value that the engine can't have
             raise Unsupported(f"create: {error}") from error
         self._parties.by_name[params["party"]] = engine

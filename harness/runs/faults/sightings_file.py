@@ -1,0 +1,76 @@
+"""A file with what has been seen of the faults so far, so that judging them can be interrupted and go on later.
+
+It says what the judgements depend on: a digest of all sources. A file of other sources is not gone on with, for nothing
+in it need still be true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import otterproof
+from otterproof.harness.runs.faults.sightings import Sighting, View
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.outputs import write_whole
+
+#: The folders that judgements depend on, and which files count there.
+_FOLDERS = ("harness", "implementations", "scenarios")
+_SUFFIXES = (".py", ".toml")
+
+
+class SightingsFileError(CommandError, ValueError):
+    """A file can't be gone on with. The message says why, and what to do."""
+
+
+@cache
+def sources() -> str:
+    """A digest of everything that judgements depend on."""
+    digest = hashlib.sha256()
+    for folder in _FOLDERS:
+        root = (Path(otterproof.__path__[0]) / folder).resolve()
+        for path in sorted(one for one in root.rglob("*") if one.suffix in _SUFFIXES):
+            content = path.read_bytes()
+            digest.update(f"{folder}/{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def read(path: Path) -> list[Sighting]:
+    """What a file has; nothing if it does not exist. SightingsFileError."""
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        written, found = content["sources"], [_sighting(one) for one in content["sightings"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SightingsFileError(f"{path} is no file of sightings: {error}; name another file") from error
+    if written != sources():
+        raise SightingsFileError(f"{path} is of other sources than these; delete it to begin again")
+    return found
+
+
+def write(path: Path, sightings: Iterable[Sighting]) -> None:
+    """Write all sightings there are. OutputError."""
+    content = {"sources": sources(), "sightings": [_as_json(one) for one in sightings]}
+    write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
+
+
+def kept(path: Path, sightings: dict[tuple[str, int], Sighting], stream: Iterable[Sighting]) -> Iterator[Sighting]:
+    """A stream of sightings, all of which are written to a file whenever one more is there. OutputError."""
+    for one in stream:
+        write(path, sightings.values())
+        yield one
+
+
+def _as_json(one: Sighting) -> dict[str, Any]:
+    return asdict(one) | {"view": None if one.view is None else one.view.value}
+
+
+def _sighting(value: dict[str, Any]) -> Sighting:
+    view = value["view"]
+    return Sighting(**{**value, "view": None if view is None else View(view)})

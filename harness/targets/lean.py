@@ -1,0 +1,38 @@
+"""An engine as a third party's implementation is met: behind the driver protocol, by its messages and events alone.
+
+No other engine runs beside it, nobody chooses what it draws, and it shows neither its state nor its secrets unless it
+is made to. It claims whatever else a driver can claim, so every scenario for a black box is asked of it. It runs in
+this process, and draws the same from a seed as an engine that is judged without a driver.
+"""
+
+from __future__ import annotations
+
+from otterproof.harness.targets.driver.giving_up import GivingUp
+from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.targets.guarded import GuardedEngine
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.harness.targets.odd import OddTarget, Quirks
+from otterproof.implementations.contract import Engine, Entropy, PartyConfig
+from otterproof.implementations.entropy import SeededEntropy
+
+#: The capabilities of a driver that shows what is in memory.
+SHOWS = frozenset({"dump"})
+
+
+class LeanTarget(OddTarget):
+    """An engine of that make behind the driver protocol, as a Target. shows: what it claims of SHOWS."""
+
+    def __init__(self, name: str, make: EngineFactory, shows: frozenset[str] = frozenset()) -> None:
+        super().__init__(name, Quirks(lacks=SHOWS - shows), self._guarded)
+        self.giving_up = GivingUp()
+        self._make_engine = make
+        self._entropy: Entropy = SeededEntropy(b"")
+
+    def party(self, name: str, config: PartyConfig, seed: bytes) -> DriverParty:
+        """A new party."""
+        self._entropy = SeededEntropy(seed).child(name)
+        return super().party(name, config, seed)
+
+    def _guarded(self, config: PartyConfig, _: Entropy | None) -> Engine:
+        """The engine of a party, which is created as soon as the driver is asked for the party."""
+        return GuardedEngine(self.name, self._make_engine, config, self._entropy, self.giving_up)
