@@ -7,10 +7,9 @@ Signature Message, Signature Message]
 from __future__ import annotations
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import TARGET, Context, who_begins
+from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_session import SmpSession
 from otterproof.harness.wire import Kind, crypto
 from otterproof.implementations.contract import SessionEstablished
 from otterproof.scenarios.conformance.handshake_play import (
@@ -23,10 +22,8 @@ from otterproof.scenarios.conformance.handshake_play import (
     WRONG_STRUCTURE,
     Genuine,
     commit_for_query,
-    dh_key_for,
     refused,
     reveal_for,
-    reveal_of,
     signature_of,
     start_over,
     tells_lies,
@@ -213,24 +210,3 @@ def signature_of_the_other_direction(context: Context) -> None:
         target.assert_session_alive(insider)
     else:
         start_over(target, insider, target_begins=True)
-
-
-@scenario(needs=("smp",), requirements=("STATE-ENCRYPTED-4", "!STATE-ENCRYPTED-4", "AKE-HIDE-1", "!AKE-VERIFY-6"))
-def failed_handshakes_leave_the_session_alone(context: Context) -> None:
-    """A new handshake whose last message is forged changes nothing in the session under way: texts and SMP go on."""
-    for target_begins in (False, True):
-        with context.case(who_begins(target_begins)):
-            target, insider = context.encrypted()
-            new = target.insider(seed=b"again")
-            if target_begins:
-                genuine = signature_of(new, *reveal_for(target, new))
-            else:
-                genuine = reveal_of(new, dh_key_for(target, new))
-            check_id = "handshake.failed-one-changes-session"
-            refused(target.receive(genuine.with_mac(bytes(20))), check_id, "a last message with a MAC of zeros")
-            target.assert_session_alive(insider, check_id)
-            smp_session = SmpSession(target, insider)
-            smp_session.asked(smp_session.liar()).tells(True, check_id=check_id, case="the peer asks")
-            smp_session.asks(smp_session.liar(target_asks=True)).tells(
-                True, check_id=check_id, case="SMP by the target"
-            )

@@ -12,6 +12,7 @@ from otterproof.harness import wire
 from otterproof.harness.testkit.context import PEER, TARGET, Context, TargetSession, check, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.smp_session import SmpSession
 from otterproof.harness.wire import Kind
 from otterproof.harness.wire.layers import tlv
 from otterproof.implementations.contract import SessionEstablished, TextReceived
@@ -169,6 +170,21 @@ def failed_handshakes_leave_the_session(context: Context) -> None:
                 target.assert_sends_text(insider, b"half way", check_id="state.session-not-kept-during-handshake")
                 target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
                 target.assert_session_alive(insider, "state.session-not-kept-after-failure")
+
+
+@scenario(needs=("smp",), requirements=("STATE-ENCRYPTED-4", "!STATE-ENCRYPTED-4", "AKE-HIDE-1", "AKE-VERIFY-6"))
+def failed_handshakes_leave_the_secrets(context: Context) -> None:
+    """A second handshake whose signature is wrong leaves the session id as it was: SMP succeeds with the first one."""
+    for target_begins in (False, True):
+        with context.case(who_begins(target_begins)):
+            target, insider = context.encrypted(target_begins=target_begins)
+            *_, last = handshake_steps(target, target.insider(seed=b"other"), target_begins=target_begins)
+            target.receive(last(BAD)).assert_rejected(MAC_NOT_VERIFIED[target_begins], "a MAC of zeros")
+            target.assert_session_alive(insider, "state.session-not-kept-after-failure")
+            smp_session = SmpSession(target, insider)
+            check_id = "handshake.failed-one-changes-session"
+            smp_session.asked(smp_session.liar()).tells(True, check_id=check_id, case="the peer asks")
+            smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id=check_id, case="the target asks")
 
 
 @scenario(

@@ -109,7 +109,7 @@ def keys_are_forgotten_at_the_end(context: Context) -> None:
 
 @scenario(needs=("dump", "lockstep"), requirements=("KEYMGMT-ROTATE-8",))
 def key_of_a_commit_is_forgotten(context: Context) -> None:
-    """The key that opens a D-H Commit is not in memory any more when the session is there.
+    """The key that opens a D-H Commit is not in memory any more when its session has moved on to other keys.
 
     Everybody has seen it in the Reveal Signature by then, so this is demanded of the project's engines only.
     """
@@ -118,6 +118,9 @@ def key_of_a_commit_is_forgotten(context: Context) -> None:
     target.establish(insider, target_begins=True)
     (reveal,) = target.replies(0, TARGET).messages(Kind.REVEAL_SIGNATURE)
     key = reveal.data("revealed_key")
+    for number in range(3):
+        target.assert_sends_text(insider, b"from the target %d" % number)
+        target.assert_receives_text(insider, b"from the insider %d" % number)
     absent(target, "deniability.opened-commit-key-kept", key, "the key that the Reveal Signature shows")
 
 

@@ -121,8 +121,7 @@ def bytes_after_the_last_field(context: Context) -> str:
     reveal = wire.parse(insider.reveal_signature(dh_key))
     reply = fresh.receive(wire.build(reveal.with_body(reveal.body + b"\0")))
     taken.append(bool(reply.of(SessionEstablished)))
-    answers = ["accept" if one else "reject" for one in taken]
-    return same_answer(answers, "a D-H Commit, a Reveal Signature and a Data Message with a byte more")
+    return "accept" if any(taken) else "reject"  # kinds of messages may differ
 
 
 def _heartbeats(context: Context, seconds: int) -> tuple[TargetSession, Insider]:

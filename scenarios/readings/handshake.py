@@ -157,3 +157,12 @@ def encoded_messages_of_unknown_kinds(context: Context) -> str:
     target = context.target_session()
     replies = [target.receive(message) for message in (b"?OTR:AAkC.", wire.armour(b"\0\2\x77"), b"?OTR:!!!!.")]
     return "show" if any(reply.clear for reply in replies) else "swallow"
+
+
+@reading("COMMIT-HASH-LENGTH")
+def a_commit_with_a_short_hash(context: Context) -> str:
+    target = context.target_session()
+    target.user("start")
+    commit = wire.parse(target.insider().commit())
+    short = commit.with_value("hashed_gx", commit.data("hashed_gx")[:31])
+    return "answer" if target.receive(wire.build(short)).messages(Kind.DH_KEY) else "refuse"
