@@ -139,7 +139,7 @@ def _stored(file: FileBuilder, version: int) -> None:
     one.play(
         "late",
         f"after {RECENT + 1} seconds it is not",
-        "USER-STORED-3",
+        "USER-STORED-3 USER-STORED-6",
         at(RECENT + 1),
         flags="Unsent",
         ours="USER-RECENT:window",

@@ -154,7 +154,12 @@ def _others(group: Plays, expected: int) -> None:
     )
     group.play("padding", "padding does not disturb", "SMP-EXPECT-1 SMP-STATE-3", hears(b"", tlvs=[tlv(0, b"x")]))
     group.play("text", "a text does not disturb", "SMP-STATE-3", hears(b"hello"))
-    group.play("end", "the session ends, and with it the run", "SMP-STATE-2 SMP-EXPECT-1", hears(b"", tlvs=[tlv(1)]))
+    group.play(
+        "end",
+        "the session ends, and with it the run",
+        "SMP-STATE-2 SMP-EXPECT-1 SMP-ABORT-4",
+        hears(b"", tlvs=[tlv(1)]),
+    )
     group.play("user-ends", "the user ends the session, and with it the run", "SMP-STATE-2", does("end"))
     group.play("user-aborts", "the user aborts", "SMP-ABORT-2 SMP-ABORT-3 TLV-SMP-3", does("smp_abort"))
     restarts = (
