@@ -117,10 +117,10 @@ def test_a_demand_that_does_not_hold() -> None:
 
 
 def test_a_demand_that_two_values_are_equal() -> None:
-    check_equal("data.wrong-version", 3, 3)
+    check_equal("data.text-changed", 3, 3)
     with pytest.raises(CheckFailed) as failed:
-        check_equal("data.wrong-version", 2, 3, case="the third")
-    assert (failed.value.check, failed.value.got, failed.value.expected) == ("data.wrong-version", "2", "3")
+        check_equal("data.text-changed", 2, 3, case="the third")
+    assert (failed.value.check, failed.value.got, failed.value.expected) == ("data.text-changed", "2", "3")
     assert failed.value.case == "the third"
 
 

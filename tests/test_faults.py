@@ -60,12 +60,12 @@ def test_what_a_score_of_a_few_scenarios_has_found_is_noted(tmp_path: Path, monk
     (tmp_path / "conformance.toml").write_text(f'"{other}" = "counter-constant"\n"{old}" = "no-such-fault"\n')
     with pytest.raises(FaultError, match="--score --write"):
         trips()
-    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False, "data.counter-0-sent")
+    notice = Detection(scored, "counter-starts-at-0", "it was noticed", 0, False, "form.counter-zero")
     (tmp_path / pairs.CHECKS).mkdir()
     for _ in range(2):
         pairs.write(ScoreCard({scored: one}, {}, notices=[notice]))
         assert trips() == {other: "counter-constant", scored: "counter-starts-at-0"}
-        assert tripped_checks() == {"data.counter-0-sent": ("counter-starts-at-0", scored)}
+        assert tripped_checks() == {"form.counter-zero": ("counter-starts-at-0", scored)}
 
 
 def test_the_catalogue_reaches_everything() -> None:
@@ -170,7 +170,7 @@ def test_the_entry_of_these_tests_is_good() -> None:
         ('name = "a-fault"\n', "", "'name' is missing"),
         ('name = "a-fault"', "name = 7", "name is 7; give a text"),
         ('"What is wrong."', '" "', "summary is ' '; give a text that is not empty"),
-        ('oracle = "authenticity"', 'oracle = "I16"', "no oracle 'I16'; there are authenticity, "),
+        ('oracle = "authenticity"', 'oracle = "I16"', "no oracle 'I16'; there are form, authenticity, "),
         ('"honest"', '"nobody"', "no observer 'nobody'; there are honest"),
         ("[2, 3]", "[3, 2]", r"versions is \[3, 2\]; give"),
         ("[2, 3]", "2", "versions is 2; give"),

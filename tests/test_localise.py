@@ -81,7 +81,7 @@ def test_a_requirement_is_accused_by_claims_and_by_checks_that_follow_from_it() 
 
 
 def test_a_requirement_of_another_version_is_not_told() -> None:
-    (found,) = causes([failed("conformance.a[v3]", "data.wrong-version", "DATA-FORM-1", "DATA-FORM-2")])
+    (found,) = causes([failed("conformance.a[v3]", "data.version-not-checked", "DATA-FORM-1", "DATA-FORM-2")])
     assert found.told == ("DATA-FORM-2",)
 
 

@@ -34,6 +34,7 @@ ORDER = (
     "robustness",
     "bounds",
     "message",
+    "form",
     "encoding",
     "query",
     "tag",

@@ -30,6 +30,7 @@ from otterproof.harness.wire.message import (
     offered_versions,
     offered_with_text,
     parse,
+    parse_once,
 )
 
 __all__ = [
@@ -65,5 +66,6 @@ __all__ = [
     "offered_versions",
     "offered_with_text",
     "parse",
+    "parse_once",
     "reassemble",
 ]

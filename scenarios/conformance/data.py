@@ -45,13 +45,9 @@ def fields_of_a_data_message(context: Context) -> None:
         target.exchange_texts(insider),
     ):
         # A message with another type, or without one of its fields, has failed already: it is no Data Message.
-        check("data.fields-malformed", not message.problems, got=map(str, message.problems))
-        version = message.number("version")
-        check_equal("data.wrong-version", version, context.version)
+        # Its form is judged in every step. [otterproof.harness.judges.oracles.form]
         if context.version == 3:
-            sender, receiver = message.number("sender_tag"), message.number("receiver_tag")
-            check_equal("data.wrong-sender-tag", sender, insider.target_tag)
-            check_equal("data.wrong-receiver-tag", receiver, insider.tag)
+            check_equal("data.wrong-receiver-tag", message.number("receiver_tag"), insider.tag)
 
 
 @scenario(
@@ -187,9 +183,7 @@ def flags_of_sent_messages(context: Context) -> None:
         target.assert_receives_text(insider, b"with flags %d" % flags, flags=flags)
         found = target.assert_sends_text(insider, b"an ordinary message").number("flags")
         check_equal("data.flags-not-zero", found, 0, case=f"after a message with flags {flags}")
-    found = target.user("end").message(Kind.DATA).number("flags")
-    defined = (0, IGNORE_UNREADABLE)
-    check("data.undefined-flags-sent", found in defined, expected="0 or 1", got=found, case="the message that ends")
+    target.user("end").message(Kind.DATA)
 
 
 @scenario(requirements=("DATA-FLAGS-4", "!DATA-FLAGS-4", "DATA-FLAGS-5", "!DATA-FLAGS-5"))
@@ -261,9 +255,7 @@ def key_id_0_is_refused(context: Context) -> None:
 def _sent(target: TargetSession, insider: Insider, text: bytes, own_keyid: int) -> Message:
     """The message with a text of the target's user, whose key ids are judged before the insider reads it."""
     message = target.user("send", text=text).message(Kind.DATA)
-    ids = message.number("sender_keyid"), message.number("recipient_keyid")
-    check("data.key-id-0-sent", all(ids), got=f"sender key id {ids[0]}, recipient key id {ids[1]}", case=text)
-    check_equal("keys.own-key-id-not-in-step", ids[0], own_keyid, case=text)
+    check_equal("keys.own-key-id-not-in-step", message.number("sender_keyid"), own_keyid, case=text)
     found = target.read(insider, message).text
     check_equal("text.changed-on-the-way", found, text)
     return message

@@ -152,7 +152,10 @@ def _heartbeats(target: TargetSession, insider: Insider, reply: Reply) -> list[M
     return messages
 
 
-@scenario(needs=("time", "heartbeat"), requirements=("DATA-RECV-4", "!DATA-RECV-4", "DATA-RECV-5", "!DATA-RECV-5"))
+@scenario(
+    needs=("time", "heartbeat"),
+    requirements=("DATA-RECV-4", "!DATA-RECV-4", "DATA-RECV-5", "!DATA-RECV-5", "DATA-FORM-6"),
+)
 def heartbeats(context: Context) -> None:
     """When nothing was sent for the interval, a readable message is answered with a heartbeat.
 

@@ -73,7 +73,7 @@ def signed_by_target(target: TargetSession, insider: Insider, *, begins: bool) -
 def check_signature(insider: Insider, message: Message, theirs: int) -> bytes:
     """Demand that the block in a message of the target's has its key and a right signature; the signature."""
     keys, block = insider.handshake, insider.identity(message)
-    check("encoding.signed-block-malformed", not block.problems, got=map(str, block.problems), case=message)
+    check("handshake.signature-block-unreadable", not block.problems, got=map(str, block.problems), case=message)
     kind = block.value("pubkey_type")
     check_equal("encoding.key-type-wrong", kind, 0, case=message)
     expected = published_key("alice").public

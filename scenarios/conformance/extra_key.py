@@ -51,6 +51,7 @@ def _pair(message: Message) -> tuple[int, int]:
         "TLV-EXTRA-3",
         "!TLV-EXTRA-3",
         "!EXTRA-KEY-1",
+        "DATA-FLAGS-3",
     ),
 )
 def target_requests_the_key(context: Context) -> None:

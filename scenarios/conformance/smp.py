@@ -126,6 +126,7 @@ def run_begun_by_the_peer(context: Context) -> None:
         "SMPMATH-TEST-2",
         "SMPMATH-STORE-2",
         "SMPMATH-STORE-3",
+        "DATA-FLAGS-3",
     ),
 )
 def run_begun_by_the_user(context: Context) -> None:

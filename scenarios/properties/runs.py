@@ -66,6 +66,7 @@ def three_clients(context: Context) -> None:
 
 #: What each oracle judges, and what it needs of a target. Its own docstring says what it demands.
 CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "form": (("TYPES-MPI-2", "DATA-FORM-6", "DATA-OLDMACS-1"), ()),
     "authenticity": (("!DATA-RECV-12", "!DATA-RECV-13", "!STATE-SECRECY-2", "!DATA-MAC-2"), ()),
     "rejection": (("!DATA-RECV-10", "!ROBUST-INPUT-2"), ()),
     "healing": (("ROBUST-INPUT-3", "ROBUST-LOOP-2"), ()),

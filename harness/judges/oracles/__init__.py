@@ -15,6 +15,7 @@ from otterproof.harness.judges.oracles.agreement import Agreement, Smp
 from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
 from otterproof.harness.judges.oracles.delivery import Authenticity, Rejection
 from otterproof.harness.judges.oracles.exchange import Bounds, Fragments, InstanceTags, Leaks
+from otterproof.harness.judges.oracles.form import Form, FormWatch
 from otterproof.harness.judges.oracles.healing import Healing
 from otterproof.harness.judges.oracles.memory import Drawn, Forgetting
 from otterproof.harness.judges.oracles.observation import Observation
@@ -26,12 +27,13 @@ from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import is_excused
 from otterproof.implementations.contract import PartyConfig
 
-__all__ = ["ORACLES", "Drawn", "Observation", "Oracle", "OracleFailure", "Oracles", "Reader", "State"]
+__all__ = ["ORACLES", "Drawn", "FormWatch", "Observation", "Oracle", "OracleFailure", "Oracles", "Reader", "State"]
 
 #: Every oracle by its id.
 ORACLES: Mapping[str, type[Oracle]] = {
     oracle.id: oracle
     for oracle in (
+        Form,
         Authenticity,
         Rejection,
         Healing,
@@ -77,7 +79,7 @@ class Oracles:
             kind = ORACLES[oracle_id]
             if issubclass(kind, Forgetting):
                 self._oracles[oracle_id] = kind(self.reader, drawn)
-            elif issubclass(kind, Fragments):
+            elif issubclass(kind, Form | Fragments):
                 self._oracles[oracle_id] = kind(self.reader, configs)
             else:
                 self._oracles[oracle_id] = kind(self.reader)

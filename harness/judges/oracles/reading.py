@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from otterproof.harness import wire
@@ -41,8 +40,6 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
-
-_parse = lru_cache(4096)(wire.parse)
 
 
 class Reader(Remembering):
@@ -139,13 +136,13 @@ class Reader(Remembering):
         typed = step.args.get("text") if step.action == "send" else None
         for event in events:
             if isinstance(event, OutgoingMessage):
-                if typed and isinstance(typed, bytes) and _in_the_clear(typed, event.message):
+                if typed and isinstance(typed, bytes) and in_the_clear(typed, event.message):
                     # A user may type what looks like an OTR message; sent as it is, it is nothing but text.
                     field = wire.Field("text", wire.Type.REST, event.message, event.message, 0)
                     text = Message(Kind.PLAINTEXT, None, (field,))
                     yield Sent(event.message, text, (event.message,), 0, NO_LINK)
                     continue
-                joined = joiner.add(event.message, _parse(event.message))
+                joined = joiner.add(event.message, wire.parse_once(event.message))
                 if joined is not None:
                     yield self._sent(step.party, *joined)
                 continue
@@ -170,7 +167,7 @@ class Reader(Remembering):
         return replace(event, instance=named if isinstance(named, int) else newest)
 
     def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
-        message = _parse(raw)
+        message = wire.parse_once(raw)
         instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
         if message.has("sender_tag") and not self.world.parties[party].instance_tag:
             self._tags[party] = message.number("sender_tag")
@@ -205,13 +202,13 @@ class _Incoming(NamedTuple):
 
 
 def _incoming(raw: bytes, stores: Mapping[int, wire.Assembly], own: int) -> _Incoming:
-    message = _parse(raw)
+    message = wire.parse_once(raw)
     is_fragment = message.kind in wire.FRAGMENTS
     if is_fragment:
         reason, stores, whole = _take_fragment(message, stores, own)
         if whole is None:
             return _Incoming(stores, None, is_fragment, reason)
-        message = _parse(whole)
+        message = wire.parse_once(whole)
         if message.kind in wire.FRAGMENTS:
             return _Incoming(stores, None, is_fragment, RejectReason.NESTED_FRAGMENT)
     header, instance = _judge_header(message, own)
@@ -233,7 +230,7 @@ def _ordered(events: Sequence[Event]) -> list[Event]:
     return [*early, *(event for event in events if isinstance(event, OutgoingMessage)), *late]
 
 
-def _in_the_clear(text: bytes, sent: bytes) -> bool:
+def in_the_clear(text: bytes, sent: bytes) -> bool:
     """Is what was sent a text as the user typed it, or the text with a whitespace tag?"""
     return sent == text or wire.offered_with_text(text, sent) is not None
 

@@ -48,6 +48,7 @@ OBSERVERS = ("honest", "network", "insider", "statistical")
 
 #: What must hold in every run: the oracle that a fault is made for. [otterproof.harness.judges.oracles, lockstep]
 ORACLES = (
+    "form",
     "authenticity",
     "rejection",
     "healing",
