@@ -34,8 +34,9 @@ class TargetSession(RecordedSession):
         return self._heard(self.deliver(self.name, message))
 
     def user(self, action: str, **args: object) -> Reply:
-        """The target's user acts."""
-        return self._heard(self.do(self.name, action, args))
+        """The target's user acts. A text that goes out as it was typed tells nothing about the target."""
+        reply = self.do(self.name, action, args)
+        return reply if args.get("text") in reply.raw else self._heard(reply)
 
     def query(self) -> Reply:
         """The target receives a query for the version of this run."""
