@@ -171,16 +171,6 @@ def sent(kind: Kind, then: Callable[[wire.Message], wire.Message | None], skip: 
     return change
 
 
-def with_leading_zero(name: str) -> Callable[[wire.Message], wire.Message]:
-    """A zero byte in front of the number in a field."""
-
-    def change(message: wire.Message) -> wire.Message:
-        content = b"\0" + message.raw(name)[4:]
-        return message.with_raw(name, len(content).to_bytes(4) + content)
-
-    return change
-
-
 def pieces(then: Callable[[list[bytes]], list[bytes]]) -> Change:
     """Other messages in the place of those of the first step that sends fragments alone."""
 

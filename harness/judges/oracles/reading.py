@@ -232,7 +232,7 @@ def _ordered(events: Sequence[Event]) -> list[Event]:
 
 def in_the_clear(text: bytes, sent: bytes) -> bool:
     """Is what was sent a text as the user typed it, or the text with a whitespace tag?"""
-    return sent == text or wire.offered_with_text(text, sent) is not None
+    return sent == text or (wire.TAG_BASE in sent and wire.offered_with_text(text, sent) is not None)
 
 
 def _judge_tags(sender: int, receiver: int, own: int) -> RejectReason | None:
