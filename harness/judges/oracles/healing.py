@@ -10,7 +10,7 @@ from otterproof.harness.judges.oracles.observation import ALLOW, NO_LINK, Observ
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.targets.party import Inspectable, state_of
+from otterproof.harness.targets.party import state_of
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -205,7 +205,7 @@ class Healing(Oracle):
 
     def _may_store(self, party: str) -> bool:
         """Whether a party that shows no state may be keeping a text until a handshake completes."""
-        if isinstance(self._world.parties[party], Inspectable):
+        if state_of(self._world.parties[party]) is not None:
             return False
         policy = self._reader.policy(party)
         return policy is None or Policy.REQUIRE_ENCRYPTION in policy

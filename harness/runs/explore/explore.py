@@ -15,10 +15,8 @@ from otterproof.harness.runs.explore.crew import Counterexample, Crew, Pulse, So
 from otterproof.harness.runs.explore.search import Search
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.support.errors import UsageError
+from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.engines import InProcess, LockstepTarget, Target
-
-#: The policy of all parties. [otterproof.harness.runs.fuzz.case.POLICIES]
-POLICY = "v3"
 
 #: So many states must wait before they are shared out to several processes.
 _ENOUGH = 64
@@ -46,33 +44,48 @@ class Certificate:
     found: list[Counterexample] = field(default_factory=list)
 
 
-def explorable(target: Target) -> InProcess:
-    """A target, if it can be taken back to an earlier state. UsageError."""
+def explorable(target: Target) -> InProcess | DriverTarget:
+    """A target, if it can be explored. UsageError.
+
+    An engine in this process can be taken back to an earlier state. What is behind the driver protocol is brought there
+    again from the beginning, for which its randomness must follow from a seed.
+    """
     if isinstance(target, InProcess):
         return target
+    if isinstance(target, DriverTarget) and target.randomness != "none":
+        return target
     raise UsageError(
-        f"{target.name} can't be explored: it can't be taken back to an earlier state, as engines in this process can; "
-        f"judge it with `otterproof check` and `otterproof fuzz`"
+        f"{target.name} can't be explored: its driver says that its randomness does not follow from a seed, so it can't "
+        f"be brought to the same state twice; judge it with `otterproof check` and `otterproof fuzz`"
     )
 
 
-def setup_of(alphabet: Alphabet, target: InProcess) -> Setup:
-    """What the runs of an alphabet start from. Engines in lockstep play all parties, another target the first one."""
+def setup_of(alphabet: Alphabet, target: InProcess | DriverTarget) -> Setup:
+    """What the runs of an alphabet start from. Engines in lockstep play all parties, another target the first one.
+
+    They speak version 3, or version 2 if that is all that the target speaks. UsageError for an alphabet that is about
+    version 3 alone.
+    """
+    version = "3" if "v3" in target.capabilities else "2"
+    if version == "2" and alphabet.network != "pair":
+        raise UsageError(f"{target.name} does not speak version 3, without which there are no several clients")
+    start = alphabet.start if alphabet.start == "scratch" else version
     if isinstance(target, LockstepTarget):
-        return Setup(alphabet.network, alphabet.start, POLICY, engine=target.engine)
-    return Setup(alphabet.network, alphabet.start, POLICY, target=target, role="alice")
+        return Setup(alphabet.network, start, f"v{version}", engine=target.engine)
+    return Setup(alphabet.network, start, f"v{version}", target=target, role="alice")
 
 
 class Exploration:
     """Goes through the levels of an alphabet, in one process or in several; to be closed."""
 
-    def __init__(self, name: str, target: InProcess, jobs: int = 1) -> None:
+    def __init__(self, name: str, target: InProcess | DriverTarget, jobs: int = 1) -> None:
         self._began = time.monotonic()
         self._alphabet, self._jobs = ALPHABETS[name], jobs
         self._crew: Crew | None = None
         self.setup = setup_of(self._alphabet, target)
         self.certificate = Certificate(name, target.name, target.version)
-        self._solo = Solo(Search(self._alphabet, self.setup))
+        self._search = Search(self._alphabet, self.setup)
+        self._solo = Solo(self._search)
 
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
         """Explore to a depth: the certificate so far, after each level. WorkersDied.
@@ -108,3 +121,4 @@ class Exploration:
         """End the processes that work on it."""
         if self._crew is not None:
             self._crew.close()
+        self._search.close()

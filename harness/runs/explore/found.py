@@ -14,6 +14,7 @@ from otterproof.harness.simulation.describe import describe_input, describe_resu
 from otterproof.harness.simulation.moves import Drop, Inject, Move, Replay
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.engines import InProcess
 from otterproof.harness.targets.registry import file_name
 
@@ -35,7 +36,7 @@ class Found:
     test: Path | None
 
 
-def keep(alphabet: str, setup: Setup, target: InProcess, one: Counterexample, folder: Path) -> Found:
+def keep(alphabet: str, setup: Setup, target: InProcess | DriverTarget, one: Counterexample, folder: Path) -> Found:
     """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError."""
     program = program_of(setup, one)
     played = replace(program, setup=replace(setup, target=target, role="alice"))

@@ -9,7 +9,7 @@ state must be the same instead of the model's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TypeAlias
@@ -17,10 +17,13 @@ from typing import TypeAlias
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.model.state import State as ModelState
 from otterproof.harness.judges.oracles import ORACLES, Oracles
+from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.simulation.world import World
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.targets.driver import TargetError, TargetUnsupported
 from otterproof.harness.targets.lockstep import LockstepParty
-from otterproof.harness.targets.party import ActionDispatcher, Copyable, Party, ShowsSecrets, state_of
+from otterproof.harness.targets.party import ActionDispatcher, Copyable, LeavesOut, Party, ShowsSecrets, state_of
 from otterproof.implementations.contract import (
     Event,
     MessageRejected,
@@ -79,6 +82,7 @@ class Edge:
     sent: tuple[bytes, ...] = field(default=())
     idle: bool = False
     judged: bool = False
+    impossible: bool = False
 
 
 class _BranchingModel(PartyModel):
@@ -97,12 +101,19 @@ class ExploredParty(ActionDispatcher):
     """A party that walks about its graph of states; its snapshots are nodes.
 
     party: what is explored, which must have snapshots. book: the names that the models of all parties share; None: no
-    model follows.
+    model follows. foreign: the capabilities of a party that is not an engine of this project; None: it is one.
     """
 
-    def __init__(self, name: str, party: Party, config: PartyConfig, book: NameTable | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        party: Party,
+        config: PartyConfig,
+        book: NameTable | None,
+        foreign: frozenset[str] | None = None,
+    ) -> None:
         if not isinstance(party, Copyable):
-            raise TypeError(f"{type(party).__name__} has no snapshots; only engines can be explored")
+            raise TypeError(f"{type(party).__name__} can't be taken back to an earlier state")
         self.name = name
         self.party = party
         self._copyable: Copyable = party
@@ -111,7 +122,10 @@ class ExploredParty(ActionDispatcher):
             self._model = party.follower = _BranchingModel(name, config, book)
             party.name = name
         self._world = World({name: party}, {name: ()})
-        self._oracles = Oracles(self._world, *ONE_SIDED, configs={name: config})
+        # The memory of a party that is not an engine of ours can't be seen.
+        ids = [one for one in ONE_SIDED if foreign is None or one != Forgetting.id]
+        strangers = {} if foreign is None else {name: foreign}
+        self._oracles = Oracles(self._world, *ids, configs={name: config}, foreign=strangers)
         self._world.watchers.append(self._oracles)
         self._nodes: dict[int, Node] = {}
         self._live: Node | None = None
@@ -124,6 +138,11 @@ class ExploredParty(ActionDispatcher):
     @property
     def fingerprint(self) -> bytes:
         return self.party.fingerprint
+
+    @property
+    def untold(self) -> Collection[tuple[str, str]]:
+        """See `LeavesOut`."""
+        return self.party.untold if isinstance(self.party, LeavesOut) else ()
 
     @property
     def size(self) -> int:
@@ -178,6 +197,12 @@ class ExploredParty(ActionDispatcher):
                 events: Sequence[Event] = ()
             else:
                 events = self._world.step(self.name, action, args)
+        except TargetUnsupported as error:
+            return Edge(failure=error, impossible=True)
+        except CommandError as error:
+            if not isinstance(error, TargetError):
+                raise  # it is not about the target
+            return Edge(failure=error)
         except Exception as error:  # noqa: BLE001 (it is kept, and raised where the run gets here)
             return Edge(failure=error)
         finally:

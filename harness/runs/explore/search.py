@@ -18,10 +18,14 @@ from otterproof.harness.judges.oracles import Oracles
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
 from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node
+from otterproof.harness.runs.explore.replayed import ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick, User
 from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.lockstep import LockstepParty
+from otterproof.harness.targets.party import Party
+from otterproof.implementations.contract import PartyConfig
 from otterproof.implementations.entropy import SeededEntropy
 
 #: A state's key: the digests of its nodes, and the sum of those of its messages.
@@ -87,6 +91,14 @@ class _Held:
     moves: Mapping[int, tuple[Inject, ...]]
 
 
+def _party(setup: Setup, name: str, config: PartyConfig) -> Party:
+    """Who plays a party; a target that is not an engine in this process plays it again for each state."""
+    target = setup.target
+    if isinstance(target, DriverTarget) and name == setup.role:
+        return ReplayedParty(target.another, name, config, SEED)
+    return party_of(setup, name, config, SeededEntropy(SEED).child(name))
+
+
 class Search:
     """Expands states. The same search must expand all the states that it has made."""
 
@@ -94,27 +106,36 @@ class Search:
         """setup: what the parties are made from. reduced: of two moves that do not need each other, try one order."""
         self._alphabet, self._reduced = alphabet, reduced
         configs = setup.configs()
-        made = {
-            name: party_of(setup, name, config, SeededEntropy(SEED).child(name)) for name, config in configs.items()
-        }
+        made = {name: _party(setup, name, config) for name, config in configs.items()}
         # The model follows all of them or none. [otterproof.harness.runs.fuzz.case]
         book = NameTable() if all(isinstance(party, LockstepParty) for party in made.values()) else None
-        self.parties = [ExploredParty(name, party, configs[name], book) for name, party in made.items()]
+        foreign = {} if setup.in_process else {setup.role: setup.capabilities}
+        self.parties = [
+            ExploredParty(name, party, configs[name], book, foreign.get(name)) for name, party in made.items()
+        ]
         first, *others = configs
         routes = {first: others, **{name: [first] for name in others}}
         self._numbers = {name: number for number, name in enumerate(configs)}
         self._world = World({party.name: party for party in self.parties}, routes)
-        self._oracles = Oracles(self._world, *TWO_SIDED, configs=configs)
+        self._oracles = Oracles(self._world, *TWO_SIDED, configs=configs, foreign=foreign)
         self._world.watchers.append(self._oracles)
-        self._users = [alphabet.actions(party.name) for party in self.parties]
+        self._users = [
+            [user for user in alphabet.actions(party.name) if setup.fitted(user) is not None] for party in self.parties
+        ]
         self._held: list[_Held] = []
         self._known: dict[tuple[str, bytes], int] = {}
         self._healed: set[Key] = set()
-        self._world.run(opening(setup))
+        self._world.run(move for move in map(setup.fitted, opening(setup)) if move is not None)
         sent = frozenset(self._number(one.sender, one.message) for one in self._world.network.history)
         self._clear()
         nodes = tuple(party.node for party in self.parties)
         self.root = State(nodes, sent, self._total(sent), None, self._oracles.snapshot(), None)
+
+    def close(self) -> None:
+        """End what plays the parties in this process."""
+        for one in self.parties:
+            if isinstance(one.party, ReplayedParty):
+                one.party.close()
 
     @property
     def sizes(self) -> list[int]:
@@ -130,6 +151,8 @@ class Search:
         """Make every move in a state. seen: the keys of states that are not new; those of new ones are added."""
         found = Expansion()
         for move, edge in self._moves(state):
+            if edge is not None and edge.impossible:
+                continue
             found.steps += 1
             if edge is not None and edge.judged and (edge.idle or edge.failure is not None):
                 continue

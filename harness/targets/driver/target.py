@@ -83,6 +83,10 @@ class DriverTarget:
         self._fresh = True
         self._cases = 0
 
+    def another(self) -> DriverTarget:
+        """The same target with a process of its own. TargetError, as the constructor."""
+        return DriverTarget(self.name, self._command, self._time_limit, self._trace)
+
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
         self._method, self._broken = "", False
