@@ -5,31 +5,39 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.explore.crew import Crew, Solo
-from otterproof.harness.runs.explore.explore import Certificate, Exploration, setup_of
+from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.crew import Crew
+from otterproof.harness.runs.explore.explore import Explorable, Exploration, setup_of
 from otterproof.harness.runs.explore.found import Found, keep
 from otterproof.harness.runs.explore.one_party import ONE_SIDED, TWO_SIDED
-from otterproof.harness.runs.explore.search import Key, Search
+from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
+from otterproof.harness.runs.explore.search import Key, Search, narrowed
+from otterproof.harness.runs.explore.solo import Solo
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.simulation.moves import User
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
-from otterproof.harness.targets.engines import EngineTarget, InProcess
+from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.targets.engines import EngineTarget, Target
 from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.targets.registry import open_target
+from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui.cli import main
+from otterproof.implementations.contract import PartyConfig, Policy, TextReceived
 
 #: A depth for each alphabet at which there is something to see, in about a second.
 DEPTHS = {"handshake": 7, "data": 3, "smp": 3, "refresh": 3, "instances": 5, "fragments": 3, "forgery": 5}
 
 
-def explored(name: str, target: InProcess, depth: int, jobs: int = 1) -> Certificate:
+def explored(name: str, target: Explorable, depth: int, jobs: int = 1) -> Certificate:
     with closing(Exploration(name, target, jobs)) as exploration:
         for _ in exploration.levels(depth):
             pass
@@ -56,15 +64,13 @@ def test_the_engines_keep_all_rules_in_every_run(name: str, engine: str) -> None
 
 def levels(search: Search, depth: int) -> Iterator[frozenset[Key]]:
     """The keys of the states that are new in each level."""
-    seen, states = {search.key(search.root)}, [search.root]
+    solo = Solo(search)
     for _ in range(depth):
-        reached = {}
-        for state in states:
-            found = search.expand(state, seen)
-            assert not found.broken
-            reached.update(found.reached)
-        states = list(reached.values())
-        yield frozenset(reached)
+        made = solo.slice(1e9)
+        assert not made.found
+        assert made.left == 0
+        solo.next_level()
+        yield frozenset(made.new)
 
 
 @pytest.mark.slow
@@ -79,24 +85,94 @@ def test_leaving_out_one_order_of_two_moves_loses_no_state(name: str, depth: int
 
 
 @pytest.mark.slow
-def test_several_processes_find_the_same_states() -> None:
-    alone, shared = (explored("handshake", EngineTarget("reference"), 8, jobs) for jobs in (1, 3))
-    assert shared.states == alone.states
+def test_several_processes_find_the_same_states_by_the_same_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otterproof.harness.runs.explore.explore.SLICE", 0.2)
+    alone, shared, more = (explored("handshake", EngineTarget("reference"), 8, jobs) for jobs in (1, 2, 3))
+    assert (shared.states, shared.steps) == (more.states, more.steps) == (alone.states, alone.steps)
     assert shared.depth == alone.depth == 8
+
+
+def test_what_is_fresh_in_every_way_is_fresh() -> None:
+    one, two = frozenset({1, 2}), frozenset({2, 3})
+    assert narrowed(None, None) is None
+    assert narrowed(None, one) == narrowed(one, None) == one
+    assert narrowed(one, two) == frozenset({2})
 
 
 def test_a_process_that_dies_is_noticed() -> None:
     target = EngineTarget("reference")
     solo = Solo(Search(ALPHABETS["handshake"], setup_of(ALPHABETS["handshake"], target)))
     for _ in range(4):
-        solo.expand(last=False)
+        solo.slice(1e9)
+        solo.next_level()
     with closing(Crew(solo, 2)) as crew:
-        crew.expand(last=False)
+        crew.slice(1e9)
+        crew.next_level()
         process = crew.processes[0]
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(WorkersDied, match="exit code -9"):
-            crew.expand(last=False)
+            crew.slice(1e9)
+
+
+class Stopped(Exception):
+    """The exploration is stopped here."""
+
+
+def stopped(folder: Path, jobs: int, depth: int, slices: int) -> tuple[int, Certificate]:
+    """Go on, and stop after so many slices: how many moves were known before, and how it is then."""
+    exploration = Exploration("handshake", EngineTarget("reference"), jobs, folder=folder)
+    exploration.resume()
+    known, left = exploration.certificate.steps, slices
+
+    def pulse(_: int) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Stopped
+
+    with closing(exploration), pytest.raises(Stopped):
+        for _ in exploration.levels(depth, pulse):
+            pass
+    return known, exploration.certificate
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_stopped_goes_on_with_nothing_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    monkeypatch.setattr("otterproof.harness.runs.explore.explore.SLICE", 0.0)
+    whole = explored("handshake", EngineTarget("reference"), 6)
+    done = 0
+    for slices in (3, 60, 40):
+        known, before = stopped(tmp_path, jobs, 6, slices)
+        assert known == done
+        done = before.steps
+        assert done > known
+        with (tmp_path / "handshake.state").open("a") as file:
+            file.write('{"half a line')
+    with closing(Exploration("handshake", EngineTarget("reference"), jobs, folder=tmp_path)) as exploration:
+        exploration.resume()
+        resumed = exploration.certificate
+        assert (resumed.depth, resumed.states, resumed.steps) == (before.depth, before.states, before.steps)
+        for _ in exploration.levels(6):
+            pass
+    assert (resumed.depth, resumed.states, resumed.steps) == (6, whole.states, whole.steps)
+    assert resumed.healed == whole.healed
+    assert not (tmp_path / "handshake.state").exists()
+
+
+def test_the_state_of_something_else_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otterproof.harness.runs.explore.explore.SLICE", 0.0)
+    stopped(tmp_path, 1, 6, 40)
+    with closing(Exploration("handshake", EngineTarget("independent"), folder=tmp_path)) as exploration:
+        exploration.resume()
+        assert exploration.certificate.steps == 0
+    stopped(tmp_path, 1, 6, 40)
+    file = tmp_path / "handshake.state"
+    file.write_text(file.read_text().replace('"new":[[0,[0,0]', '"new":[[0,[0,7]', 1))
+    with closing(Exploration("handshake", EngineTarget("reference"), folder=tmp_path)) as exploration:
+        exploration.resume()
+        assert exploration.certificate.steps == 0
+        assert [one.depth for one in exploration.levels(2)] == [1, 2]
 
 
 #: Faults that some alphabet finds: the alphabet, the check, and how many moves it takes.
@@ -120,8 +196,9 @@ def test_a_fault_is_found_by_a_shortest_run_that_fails_again(
     found = first_found(name, alphabet, tmp_path)
     assert found.counterexample.check == check
     assert len(found.counterexample.moves) == moves
-    assert found.failure is not None
-    assert found.failure.check == check
+    assert found.record is not None
+    assert found.record.check == check
+    assert found.record.requirements
     assert found.test is not None
     compile(found.test.read_text(), str(found.test), "exec")
     assert main(["replay", str(found.transcript)]) == DEVIATES
@@ -130,6 +207,87 @@ def test_a_fault_is_found_by_a_shortest_run_that_fails_again(
 def test_the_oracles_are_divided_into_two() -> None:
     assert set(TWO_SIDED) == {"authenticity", "healing", "agreement", "key-ids", "smp"}
     assert "forgetting" in ONE_SIDED
+
+
+class Forgetful:
+    """A target whose party says something else each time that it is made again, or always the same."""
+
+    def __init__(self, *, repeats: bool) -> None:
+        self.made = 0
+        self._repeats = repeats
+
+    def reset(self) -> None:
+        self.made += 1
+
+    def close(self) -> None:
+        pass
+
+    def party(self, name: str, config: PartyConfig, seed: bytes) -> SaysWhen:
+        return SaysWhen(0 if self._repeats else self.made)
+
+
+class SaysWhen:
+    """A party that shows a text with the number of its inputs."""
+
+    instance_tag, fingerprint = 256, b"f" * 20
+
+    def __init__(self, number: int) -> None:
+        self._number, self.inputs = number, 0
+
+    def receive(self, message: bytes) -> list[TextReceived]:
+        self.inputs += 1
+        return [TextReceived(b"%d/%d" % (self._number, self.inputs), secure=False, warn=False, instance=0)]
+
+    def set_time(self, now: int) -> None:
+        self.inputs += 1
+
+
+def replayed(*, repeats: bool) -> ReplayedParty:
+    target = Forgetful(repeats=repeats)
+    config = PartyConfig(published_key("alice"), Policy.ALLOW_V3, 256)
+    return ReplayedParty(lambda: cast(Target, target), "alice", config, b"seed")
+
+
+def test_a_party_is_brought_back_by_repeating_its_inputs() -> None:
+    party = replayed(repeats=True)
+    party.set_time(5)
+    party.receive(b"one")
+    before = party.snapshot()
+    other = party.receive(b"two")
+    party.restore(before)
+    assert repr(party.snapshot()) == repr(before)
+    assert party.receive(b"three") == (TextReceived(b"0/3", secure=False, warn=False, instance=0),) == other
+    assert repr(party.snapshot()) != repr(before)
+
+
+def test_a_party_that_does_not_repeat_itself_is_noticed() -> None:
+    party = replayed(repeats=False)
+    party.receive(b"one")
+    before = party.snapshot()
+    party.receive(b"two")
+    party.restore(before)
+    with pytest.raises(NotRepeatable, match="another answer to receive"):
+        party.receive(b"two")
+
+
+#: An engine of the project behind the driver protocol, as a third party is.
+DRIVER = f"exec:{sys.executable} -m otterproof.implementations.drivers.engine.driver"
+
+
+def driver(words: str) -> DriverTarget:
+    target = open_target(f"{DRIVER} {words}")
+    assert isinstance(target, DriverTarget)
+    return target
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_target_behind_a_driver_is_explored(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    monkeypatch.setattr("otterproof.harness.runs.explore.explore._ENOUGH", 3)
+    with closing(driver("reference")) as target:
+        certificate = explored("handshake", target, 3, jobs)
+    assert certificate.found == []
+    assert (certificate.depth, certificate.healed) == (3, 2)
+    assert certificate.states > 80
 
 
 def test_users_act_in_their_own_name() -> None:

@@ -9,9 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.explore.explore import Certificate, Exploration
+from otterproof.harness.runs.explore.certificate import Certificate, certificates_to_json
+from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.explore.found import Found
+from otterproof.harness.runs.failure import facts, headed
 from otterproof.harness.runs.workers import WorkersDied
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.progress import SECONDS
 from otterproof.harness.ui.screen import block, console, line, rewrite
@@ -47,11 +50,15 @@ class _Told:
 
 
 def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> Ending:
-    """Explore to a depth and tell how it goes; how it ended. ends: the time, by the monotonic clock, to stop at."""
+    """Explore to a depth and tell how it goes; how it ended. NotRepeatable, OutputError.
+
+    ends: the time, by the monotonic clock, to stop at.
+    """
     told = _Told(exploration, ends)
     try:
-        for _ in exploration.levels(depth, told):
-            told(0)
+        for so_far in exploration.levels(depth, told):
+            if so_far.depth < depth:
+                told(0)
     except KeyboardInterrupt:
         return Ending.INTERRUPTED
     except _TimeUp:
@@ -70,23 +77,27 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
     for one in found:
         tell_found(one)
     result = f"{len(found)} found" if found else "nothing breaks a rule"
+    depth = max([certificate.depth, *(len(one.counterexample.moves) for one in found)])
     looked = f"{certificate.states} states, {certificate.steps} moves looked at"
-    out.print(
-        line(
-            f"{certificate.alphabet}: {result} within {certificate.depth + bool(found)} moves "
-            f"({looked}, {certificate.seconds:.1f} s)"
-        )
-    )
+    out.print(line(f"{certificate.alphabet}: {result} within {depth} moves ({looked}, {certificate.seconds:.1f} s)"))
 
 
 def tell_found(one: Found) -> None:
     """Print a counterexample: the rule, what was expected and what came, the steps, the files."""
     out = console()
-    out.print(line(("FAIL", "red"), "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"))
-    out.print(block(one.failure.detail if one.failure is not None else one.counterexample.detail))
+    word = ("FAIL", "red") if one.level is Level.MUST else (one.level.value.upper(), "yellow")
+    out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"))
+    if one.record is None:
+        out.print(block(one.counterexample.detail))
+    else:
+        if one.record.requirements:
+            out.print(line(f"  {one.level.value}, {' or '.join(one.record.requirements)}"))
+        out.print(block(one.record.rule or one.record.check))
+        for part, fact in headed(facts(one.record)):
+            out.print(line(f"  {part:9} {fact.text}{fact.mark}"), soft_wrap=True)
     for number, words in enumerate(one.steps, 1):
         out.print(line(f"  {number:4}  {words}"), soft_wrap=True)
-    if one.failure is None:
+    if one.record is None:
         out.print(block("Run by itself it passes. This is a defect of Otterproof; please report it."))
     else:
         out.print(line(f"  again    otterproof replay {shlex.quote(str(one.transcript))}"), soft_wrap=True)
@@ -100,17 +111,17 @@ def _moves(one: Found) -> str:
 
 
 def as_json(certificates: Sequence[Certificate], found: Sequence[Found]) -> dict[str, Any]:
-    """Certificates as plain JSON values, and what was found with its files."""
+    """Certificates as plain JSON values, and what was found: its record of a failure, and its files."""
     return {
-        "certificates": [
-            {name: value for name, value in asdict(one).items() if name != "found"} for one in certificates
-        ],
+        "certificates": certificates_to_json(certificates),
         "found": [
             {
                 "alphabet": one.alphabet,
                 "check": one.counterexample.check,
+                "level": one.level.value,
+                "failure": None if one.record is None else asdict(one.record),
                 "detail": one.counterexample.detail,
-                "moves": len(one.program.moves),
+                "moves": len(one.counterexample.moves),
                 "transcript": str(one.transcript),
                 "test": None if one.test is None else str(one.test),
             }

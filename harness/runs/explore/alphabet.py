@@ -20,8 +20,9 @@ class Alphabet:
     about: in a sentence. start: "scratch", or the version in which the parties have a session. users: what each user
     may do at any time. alone: what only the user of one party does. reflects: the adversary also hands messages to
     their sender. pieces: it also hands them over in so many fragments. changes: it also hands them over with one change
-    of each kind. ticks: seconds that may pass. depth: how many moves are explored unless told otherwise. healing: up to
-    this depth, the parties must be able to talk again from every pair of states.
+    of each kind. ticks: seconds that may pass. depth: how many moves are explored unless told otherwise; healing: up to
+    this depth, the parties must be able to talk again from every pair of states. replayed: both of a target that is
+    made again for each state.
     """
 
     about: str
@@ -29,12 +30,17 @@ class Alphabet:
     users: tuple[User, ...]
     depth: int
     healing: int
+    replayed: tuple[int, int] = (4, 2)
     alone: Mapping[str, tuple[User, ...]] = field(default_factory=dict)
     network: str = "pair"
     reflects: bool = False
     pieces: int = 0
     changes: bool = False
     ticks: tuple[int, ...] = ()
+
+    def suits(self, capabilities: frozenset[str]) -> bool:
+        """Whether a target of these capabilities can have it: in version 2 no two clients can be told apart."""
+        return self.network == "pair" or {"v3", "instance_tags"} <= capabilities
 
     def actions(self, party: str) -> tuple[User, ...]:
         """What the user of a party may do."""

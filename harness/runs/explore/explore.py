@@ -1,18 +1,22 @@
 """An exploration, from an alphabet to a certificate: what was looked at, how deep, and what broke a rule.
 
-It ends with the first level in which something is wrong: no shorter run is.
+It ends with the first level in which a rule that binds is broken: no shorter run breaks one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 from otterproof.harness.runs.explore.alphabet import ALPHABETS, Alphabet
-from otterproof.harness.runs.explore.crew import Counterexample, Crew, Pulse, Solo
+from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.crew import Crew
+from otterproof.harness.runs.explore.journal import Journal, Stale
 from otterproof.harness.runs.explore.search import Search
+from otterproof.harness.runs.explore.solo import Counterexample, Solo
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import DriverTarget
@@ -22,29 +26,17 @@ from otterproof.harness.targets.engines import InProcess, LockstepTarget, Target
 _ENOUGH = 64
 
 
-@dataclass(slots=True)
-class Certificate:
-    """What has been explored so far.
+#: Seconds of a slice: so much work is lost when an exploration is stopped, and as often is told how far it is.
+SLICE = 1.0
 
-    target, version: who plays all parties. depth: all runs of so many moves were looked at. states: how many there are,
-    the first one included. steps: how many moves were looked at. parties: in how many states each party can be. healed:
-    up to this depth, the parties can talk again from every pair of states. seconds: how long it took. found: runs that
-    break a rule; but for those that show only at their end, they are one move longer than the depth.
-    """
+#: A target that can be explored.
+Explorable: TypeAlias = InProcess | DriverTarget
 
-    alphabet: str
-    target: str
-    version: str
-    depth: int = 0
-    states: int = 1
-    steps: int = 0
-    parties: list[int] = field(default_factory=list)
-    healed: int = 0
-    seconds: float = 0.0
-    found: list[Counterexample] = field(default_factory=list)
+#: Told how many more moves have been looked at in the level that is being made.
+Pulse = Callable[[int], None]
 
 
-def explorable(target: Target) -> InProcess | DriverTarget:
+def explorable(target: Target) -> Explorable:
     """A target, if it can be explored. UsageError.
 
     An engine in this process can be taken back to an earlier state. What is behind the driver protocol is brought there
@@ -55,66 +47,146 @@ def explorable(target: Target) -> InProcess | DriverTarget:
     if isinstance(target, DriverTarget) and target.randomness != "none":
         return target
     raise UsageError(
-        f"{target.name} can't be explored: its driver says that its randomness does not follow from a seed, so it can't "
-        f"be brought to the same state twice; judge it with `otterproof check` and `otterproof fuzz`"
+        f"{target.name} can't be explored: its driver says that its randomness does not follow from a seed, so it "
+        f"can't be brought to the same state twice; judge it with `otterproof check` and `otterproof fuzz`"
     )
 
 
-def setup_of(alphabet: Alphabet, target: InProcess | DriverTarget) -> Setup:
+def setup_of(alphabet: Alphabet, target: Explorable) -> Setup:
     """What the runs of an alphabet start from. Engines in lockstep play all parties, another target the first one.
 
     They speak version 3, or version 2 if that is all that the target speaks. UsageError for an alphabet that is about
     version 3 alone.
     """
     version = "3" if "v3" in target.capabilities else "2"
-    if version == "2" and alphabet.network != "pair":
-        raise UsageError(f"{target.name} does not speak version 3, without which there are no several clients")
+    if not alphabet.suits(target.capabilities):
+        raise UsageError(f"{target.name} can't have several clients: that needs version 3 and instance tags of ours")
     start = alphabet.start if alphabet.start == "scratch" else version
     if isinstance(target, LockstepTarget):
         return Setup(alphabet.network, start, f"v{version}", engine=target.engine)
     return Setup(alphabet.network, start, f"v{version}", target=target, role="alice")
 
 
+def depths_of(alphabet: Alphabet, target: Explorable) -> tuple[int, int]:
+    """How many moves are explored, and up to how many the parties must be able to talk again."""
+    return (alphabet.depth, alphabet.healing) if isinstance(target, InProcess) else alphabet.replayed
+
+
 class Exploration:
     """Goes through the levels of an alphabet, in one process or in several; to be closed."""
 
-    def __init__(self, name: str, target: InProcess | DriverTarget, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: Explorable,
+        jobs: int = 1,
+        *,
+        keep_going: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        """keep_going: do not end with the first level in which a rule that binds is broken.
+
+        folder: where the state is kept on disk, so that the same exploration can go on after it was stopped. UsageError
+        for an alphabet that the target can't have.
+        """
         self._began = time.monotonic()
-        self._alphabet, self._jobs = ALPHABETS[name], jobs
+        self._alphabet, self._jobs, self._keep_going = ALPHABETS[name], jobs, keep_going
+        #: How many moves are explored, unless told otherwise.
+        self.depth, self._healing = depths_of(self._alphabet, target)
         self._crew: Crew | None = None
         self.setup = setup_of(self._alphabet, target)
         self.certificate = Certificate(name, target.name, target.version)
-        self._search = Search(self._alphabet, self.setup)
+        self._search = self._new_search()
         self._solo = Solo(self._search)
+        self._journal = None
+        if folder is not None:
+            header = {"alphabet": repr(self._alphabet), "target": target.name, "version": target.version}
+            self._journal = Journal(folder / f"{name}.state", {**header, "keep_going": keep_going})
+
+    def _new_search(self) -> Search:
+        return Search(self._alphabet, self.setup, keep_going=self._keep_going)
+
+    def resume(self) -> None:
+        """Go on where the same exploration was stopped, if it was. OutputError."""
+        if self._journal is None:
+            return
+        try:
+            told = self._journal.retrace(self._solo)
+        except Stale:
+            self._search.close()
+            self._search = self._new_search()
+            self._solo = Solo(self._search)
+            self._journal.begin(self._search.root.key)
+            return
+        if not told.found and not told.steps:
+            self._journal.begin(self._search.root.key)
+            return
+        so_far = self.certificate
+        so_far.depth, so_far.healed, so_far.steps = told.depth, told.healed, told.steps
+        so_far.states, so_far.parties = len(self._solo.seen), told.sizes
+        self._note(told.found)
+        self._began = time.monotonic() - told.seconds
 
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
-        """Explore to a depth: the certificate so far, after each level. WorkersDied.
+        """Explore to a depth: the certificate so far, after each level. WorkersDied, NotRepeatable, OutputError.
 
-        pulse: told now and then how many moves have been looked at in the level that is being made.
+        pulse: told after each slice how many moves have been looked at in the level that is being made.
         """
         so_far = self.certificate
-        while so_far.depth < depth and not so_far.found:
-            self._share_out()
+        while so_far.depth < depth and self._goes_on():
             deep = so_far.depth + 1
-            level = (self._crew or self._solo).expand(last=deep == depth and deep > self._alphabet.healing, pulse=pulse)
-            so_far.states += len(level.keys)
-            so_far.steps += level.steps
-            so_far.parties = level.sizes
-            so_far.found += level.found
-            if not level.found:
+            found = self._level(deep, last=deep == depth and deep > self._healing, pulse=pulse)
+            if self._goes_on():
                 so_far.depth = deep
-                if deep <= self._alphabet.healing:
-                    so_far.found += (self._crew or self._solo).heal()
+                if deep <= self._healing:
+                    self._note(healing := (self._crew or self._solo).heal())
                     so_far.healed = deep
+                    found += healing
+            waiting = (self._crew or self._solo).next_level()
+            if self._journal is not None and self._goes_on():
+                self._journal.level(deep, so_far.healed, found)
             so_far.seconds = time.monotonic() - self._began
             yield so_far
-            if not level.keys:
-                return
+            if not waiting:
+                break
+        if self._journal is not None:
+            self._journal.remove()
+
+    def _goes_on(self) -> bool:
+        return self._keep_going or not any(one.binds for one in self.certificate.found)
+
+    def _level(self, deep: int, *, last: bool, pulse: Pulse) -> list[Counterexample]:
+        """Make a level; what broke a rule in it."""
+        so_far, steps = self.certificate, 0
+        found: list[Counterexample] = []
+        while True:
+            self._share_out()
+            made = (self._crew or self._solo).slice(SLICE, last=last)
+            so_far.seconds = time.monotonic() - self._began
+            if self._journal is not None:
+                self._journal.slice(deep, made, so_far.seconds)
+            so_far.states += len(made.new)
+            so_far.steps += made.steps
+            so_far.parties = made.sizes
+            self._note(made.found)
+            found += made.found
+            steps += made.steps
+            if not made.left:
+                return found
+            pulse(steps)
+
+    def _note(self, found: Sequence[Counterexample]) -> None:
+        """Keep the first counterexample to each check."""
+        known = {one.check for one in self.certificate.found}
+        for one in found:
+            if one.check not in known:
+                known.add(one.check)
+                self.certificate.found.append(one)
 
     def _share_out(self) -> None:
         """From now on several processes work, if there is enough to do and the system can fork."""
         able = self._jobs > 1 and "fork" in multiprocessing.get_all_start_methods()
-        if self._crew is None and able and self._solo.waiting >= _ENOUGH:
+        if self._crew is None and able and len(self._solo.now) >= _ENOUGH:
             self._crew = Crew(self._solo, self._jobs)
 
     def close(self) -> None:

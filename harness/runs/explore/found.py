@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from otterproof.harness.runs.explore.crew import Counterexample
+from otterproof.harness.runs.explore.explore import Explorable
+from otterproof.harness.runs.explore.solo import Counterexample
+from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.fuzz.case import Setup
-from otterproof.harness.runs.fuzz.execute import Failure, attempt
+from otterproof.harness.runs.fuzz.execute import play
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.reproduce import as_test, run_and_write
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.moves import Drop, Inject, Move, Replay
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.outputs import write_whole
-from otterproof.harness.targets.driver import DriverTarget
-from otterproof.harness.targets.engines import InProcess
 from otterproof.harness.targets.registry import file_name
 
 
@@ -23,7 +24,7 @@ from otterproof.harness.targets.registry import file_name
 class Found:
     """A counterexample, the program that makes its run, and what failed when that was run by itself.
 
-    steps: of the run, in words. failure: None if nothing failed, which is a defect of the exploration. transcript: the
+    steps: of the run, in words. record: None if nothing failed, which is a defect of the exploration. transcript: the
     file that has the run; test: the one that fails for as long as the target does this.
     """
 
@@ -31,27 +32,38 @@ class Found:
     counterexample: Counterexample
     program: Program
     steps: tuple[str, ...]
-    failure: Failure | None
+    record: Failure | None
     transcript: Path
     test: Path | None
 
+    @property
+    def level(self) -> Level:
+        """How binding the rule is that is broken."""
+        return self.record.level if self.record is not None else Level.MUST
 
-def keep(alphabet: str, setup: Setup, target: InProcess | DriverTarget, one: Counterexample, folder: Path) -> Found:
-    """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError."""
+
+def keep(
+    alphabet: str, setup: Setup, target: Explorable, one: Counterexample, folder: Path, command: str | None = None
+) -> Found:
+    """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError.
+
+    command: what the target runs, if it is a command of the user's.
+    """
     program = program_of(setup, one)
     played = replace(program, setup=replace(setup, target=target, role="alice"))
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(f"{alphabet}-{one.check}".replace(".", "-"))
     transcript = folder / f"{name}.jsonl"
     steps: list[Step] = []
-    attempt(played, watch=steps.append)
+    ended = play(played, watch=steps.append)
     failure = run_and_write(transcript, played)
     test = None
     if failure is not None:
         test = folder / f"test_{name.replace('-', '_')}.py"
-        write_whole(test, as_test(name, played, failure, f"Found by `otterproof explore`, alphabet {alphabet}."))
+        found = f"Found by `otterproof explore`, alphabet {alphabet}."
+        write_whole(test, as_test(name, played, failure, found, command))
     words = tuple(f"{describe_input(step)}: {describe_result(step)}" for step in steps)
-    return Found(alphabet, one, played, words, failure, transcript, test)
+    return Found(alphabet, one, played, words, None if ended is None else ended.record(), transcript, test)
 
 
 def program_of(setup: Setup, found: Counterexample) -> Program:

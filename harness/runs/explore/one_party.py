@@ -10,7 +10,8 @@ state must be the same instead of the model's.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -19,15 +20,18 @@ from otterproof.harness.judges.model.state import State as ModelState
 from otterproof.harness.judges.oracles import ORACLES, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.judges.oracles.remembering import State as Memory
+from otterproof.harness.runs.explore.replayed import NotRepeatable
 from otterproof.harness.simulation.world import World
-from otterproof.harness.support.errors import CommandError
-from otterproof.harness.targets.driver import TargetError, TargetUnsupported
+from otterproof.harness.spec.checks import level_of
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.support.excused import excusing
+from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import ActionDispatcher, Copyable, LeavesOut, Party, ShowsSecrets, state_of
 from otterproof.implementations.contract import (
     Event,
     MessageRejected,
-    OutgoingMessage,
     PartyConfig,
     PartySnapshot,
     Policy,
@@ -79,10 +83,43 @@ class Edge:
     events: Sequence[Event] = ()
     node: Node | None = None
     failure: Exception | None = None
-    sent: tuple[bytes, ...] = field(default=())
     idle: bool = False
     judged: bool = False
+    noted: tuple[Exception, ...] = ()
     impossible: bool = False
+
+
+class Passing:
+    """The demands that are not made any more, since they have failed once.
+
+    Those that do not bind always become such, so that what is behind them is found as well; the others do if the
+    exploration is to keep going.
+    """
+
+    def __init__(self, *, keep_going: bool) -> None:
+        self._keep_going = keep_going
+        self._checks: set[str] = set()
+
+    def excusing(self) -> AbstractContextManager[None]:
+        """Inside, these demands are not made."""
+        return excusing(self._checks)
+
+    def goes_on(self, error: Exception) -> bool:
+        """Whether a demand that has just failed is not made any more."""
+        if not isinstance(error, DemandFailed) or error.check in self._checks:
+            return False
+        if not self._keep_going and level_of(error.check) is Level.MUST:
+            return False
+        self._checks.add(error.check)
+        return True
+
+
+class PassedOver(Exception):
+    """A demand failed on the way, and the run goes on beyond: told once, where the edge is first taken."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class _BranchingModel(PartyModel):
@@ -101,7 +138,8 @@ class ExploredParty(ActionDispatcher):
     """A party that walks about its graph of states; its snapshots are nodes.
 
     party: what is explored, which must have snapshots. book: the names that the models of all parties share; None: no
-    model follows. foreign: the capabilities of a party that is not an engine of this project; None: it is one.
+    model follows. foreign: the capabilities of a party that is not an engine of this project, None
+    for an engine. passing: shared by all parties.
     """
 
     def __init__(
@@ -110,12 +148,14 @@ class ExploredParty(ActionDispatcher):
         party: Party,
         config: PartyConfig,
         book: NameTable | None,
+        passing: Passing,
         foreign: frozenset[str] | None = None,
     ) -> None:
         if not isinstance(party, Copyable):
             raise TypeError(f"{type(party).__name__} can't be taken back to an earlier state")
         self.name = name
         self.party = party
+        self._passing = passing
         self._copyable: Copyable = party
         self._model: PartyModel | None = None
         if book is not None and isinstance(party, LockstepParty):
@@ -179,12 +219,30 @@ class ExploredParty(ActionDispatcher):
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         edge = self.edge(action, {name: value for name, value in args.items() if value is not None})
+        if edge.noted:
+            first, *rest = edge.noted
+            edge.noted = tuple(rest)
+            raise PassedOver(first)
         if edge.node is None:
             raise edge.failure or RuntimeError(f"{action} led nowhere")
         self.node = edge.node
         return edge.events
 
     def _made(self, action: str, args: Mapping[str, object]) -> Edge:
+        noted: list[Exception] = []
+        while True:
+            try:
+                edge = self._attempt(action, args)
+            except DemandFailed as error:
+                if not self._passing.goes_on(error):
+                    return Edge(failure=error, noted=tuple(noted))
+                noted.append(error)
+            else:
+                edge.noted = tuple(noted)
+                return edge
+
+    def _attempt(self, action: str, args: Mapping[str, object]) -> Edge:
+        """The edge as it is worked out once. DemandFailed; other failures are the edge's."""
         node = self.node
         if self._live is not node:
             self._copyable.restore(node.moment)
@@ -196,23 +254,19 @@ class ExploredParty(ActionDispatcher):
                 self._set_time(args)
                 events: Sequence[Event] = ()
             else:
-                events = self._world.step(self.name, action, args)
-        except TargetUnsupported as error:
-            return Edge(failure=error, impossible=True)
-        except CommandError as error:
-            if not isinstance(error, TargetError):
-                raise  # it is not about the target
-            return Edge(failure=error)
+                with self._passing.excusing():
+                    events = self._world.step(self.name, action, args)
+        except (DemandFailed, NotRepeatable):
+            raise
         except Exception as error:  # noqa: BLE001 (it is kept, and raised where the run gets here)
-            return Edge(failure=error)
+            return Edge(failure=error, impossible=isinstance(error, TargetUnsupported))
         finally:
             self._world.network.history.clear()
         known = self.size
         reached = self._reached()
         self._live = reached if self.size > known else None
-        sent = tuple(event.message for event in events if isinstance(event, OutgoingMessage))
         idle = reached is node and all(isinstance(event, MessageRejected) for event in events)
-        return Edge(events, reached, sent=sent, idle=idle)
+        return Edge(events, reached, idle=idle)
 
     def _set_time(self, args: Mapping[str, object]) -> None:
         now = args["now"]

@@ -8,19 +8,19 @@ arrives is the same, and is reached at the same depth, for the moves of the firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from otterproof.harness.judges.model import NameTable
 from otterproof.harness.judges.oracles import Oracles
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
-from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node
-from otterproof.harness.runs.explore.replayed import ReplayedParty
+from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node, PassedOver, Passing
+from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of
-from otterproof.harness.simulation.moves import Inject, Move, Tick, User
+from otterproof.harness.simulation.moves import Inject, Move, Tick
 from otterproof.harness.simulation.world import World
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.lockstep import LockstepParty
@@ -28,8 +28,26 @@ from otterproof.harness.targets.party import Party
 from otterproof.implementations.contract import PartyConfig
 from otterproof.implementations.entropy import SeededEntropy
 
+#: Sums of digests are taken modulo this.
+_SPACE = 1 << 128
+
 #: A state's key: the digests of its nodes, and the sum of those of its messages.
-Key = bytes
+Key: TypeAlias = bytes
+
+#: A move, as it is known in every process and in every run of the same search: the number of the party, and the number
+#: of what its user does; or the number of the party, the digest of a message, and the number of its form; or (-1, the
+#: number of the time that passes).
+Label: TypeAlias = tuple[int, ...]
+
+#: What parties other than the first may receive next, if nothing else is worth trying; None: all.
+Fresh: TypeAlias = frozenset[int] | None
+
+
+def narrowed(one: Fresh, other: Fresh) -> Fresh:
+    """What is left to be tried in a state that is reached in two ways: what neither of them makes needless."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
 
 
 class Path(NamedTuple):
@@ -37,13 +55,14 @@ class Path(NamedTuple):
 
     before: Path | None
     move: Move
+    label: Label
 
-    def moves(self) -> list[Move]:
-        """All moves, in their order."""
-        found: list[Move] = []
+    def all(self) -> list[Path]:
+        """The paths to all states on the way, in their order."""
+        found: list[Path] = []
         at: Path | None = self
         while at is not None:
-            found.append(at.move)
+            found.append(at)
             at = at.before
         return found[::-1]
 
@@ -52,15 +71,16 @@ class Path(NamedTuple):
 class State:
     """A state that is to be expanded.
 
-    nodes: of the parties, in their order. held: the messages that the adversary holds, by number. total: the sum of
-    their digests. fresh: those that the last move sent, if that was one of the first party; else None. memory: of the
-    oracles that look at both sides.
+    nodes: of the parties, in their order. held: the digests of the messages that the adversary holds. total: their sum.
+    fresh: those that the last move sent, if that was one of the first party; else None. If moves of the first party led
+    here in several ways, those that all of them sent. memory: of the oracles that look at both sides.
     """
 
+    key: Key
     nodes: tuple[Node, ...]
     held: frozenset[int]
     total: int
-    fresh: frozenset[int] | None
+    fresh: Fresh
     memory: Memory
     path: Path | None
 
@@ -76,9 +96,14 @@ class Broken:
 
 @dataclass(slots=True)
 class Expansion:
-    """What one more move in a state gave. reached: the states that are new; steps: how many moves were looked at."""
+    """What one more move in a state gave.
+
+    reached: the states that are new, by their keys. again: those that are not, and what is fresh in them now, unless
+    that is everything. steps: how many moves were looked at.
+    """
 
     reached: dict[Key, State] = field(default_factory=dict)
+    again: list[tuple[Key, frozenset[int]]] = field(default_factory=list)
     steps: int = 0
     broken: list[Broken] = field(default_factory=list)
 
@@ -87,7 +112,6 @@ class Expansion:
 class _Held:
     """A message that the adversary holds. moves: how it is handed over, by the number of the party that receives it."""
 
-    digest: int
     moves: Mapping[int, tuple[Inject, ...]]
 
 
@@ -102,16 +126,21 @@ def _party(setup: Setup, name: str, config: PartyConfig) -> Party:
 class Search:
     """Expands states. The same search must expand all the states that it has made."""
 
-    def __init__(self, alphabet: Alphabet, setup: Setup, *, reduced: bool = True) -> None:
-        """setup: what the parties are made from. reduced: of two moves that do not need each other, try one order."""
+    def __init__(self, alphabet: Alphabet, setup: Setup, *, reduced: bool = True, keep_going: bool = False) -> None:
+        """setup: what the parties are made from. reduced: of two moves that do not need each other, try one order.
+
+        keep_going: what breaks a rule that binds is told once as well, and the run goes on beyond it.
+        """
         self._alphabet, self._reduced = alphabet, reduced
+        self._passing = Passing(keep_going=keep_going)
         configs = setup.configs()
         made = {name: _party(setup, name, config) for name, config in configs.items()}
         # The model follows all of them or none. [otterproof.harness.runs.fuzz.case]
         book = NameTable() if all(isinstance(party, LockstepParty) for party in made.values()) else None
         foreign = {} if setup.in_process else {setup.role: setup.capabilities}
         self.parties = [
-            ExploredParty(name, party, configs[name], book, foreign.get(name)) for name, party in made.items()
+            ExploredParty(name, party, configs[name], book, self._passing, foreign.get(name))
+            for name, party in made.items()
         ]
         first, *others = configs
         routes = {first: others, **{name: [first] for name in others}}
@@ -122,14 +151,15 @@ class Search:
         self._users = [
             [user for user in alphabet.actions(party.name) if setup.fitted(user) is not None] for party in self.parties
         ]
-        self._held: list[_Held] = []
+        self._held: dict[int, _Held] = {}
         self._known: dict[tuple[str, bytes], int] = {}
         self._healed: set[Key] = set()
         self._world.run(move for move in map(setup.fitted, opening(setup)) if move is not None)
-        sent = frozenset(self._number(one.sender, one.message) for one in self._world.network.history)
-        self._clear()
+        held = self._sent()
+        total = sum(held) % _SPACE
         nodes = tuple(party.node for party in self.parties)
-        self.root = State(nodes, sent, self._total(sent), None, self._oracles.snapshot(), None)
+        self.root = State(_key(nodes, total), nodes, held, total, None, self._oracles.snapshot(), None)
+        self._clear()
 
     def close(self) -> None:
         """End what plays the parties in this process."""
@@ -142,79 +172,107 @@ class Search:
         """How many states each party has been seen in."""
         return [party.size for party in self.parties]
 
-    def key(self, state: State) -> Key:
-        """What tells a state from all others."""
-        parts = [node.id for node in state.nodes] + [state.total]
-        return blake2b(b"".join(part.to_bytes(16, "big") for part in parts), digest_size=16).digest()
-
     def expand(self, state: State, seen: set[Key]) -> Expansion:
         """Make every move in a state. seen: the keys of states that are not new; those of new ones are added."""
         found = Expansion()
-        for move, edge in self._moves(state):
+        for label, move, edge in self._moves(state):
             if edge is not None and edge.impossible:
                 continue
             found.steps += 1
             if edge is not None and edge.judged and (edge.idle or edge.failure is not None):
                 continue
-            self._go_to(state)
-            try:
-                self._world.apply(move)
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is told, and where)
-                found.broken.append(Broken(Path(state.path, move), error))
+            path = Path(state.path, move, label)
+            made = self._made(state, path, found)
+            if edge is not None:
+                edge.judged = True
+            if not made or (edge is not None and edge.idle):
                 continue
-            finally:
-                if edge is not None:
-                    edge.judged = True
-            if edge is not None and edge.idle:
-                continue
-            reached = self._reached(state, move)
-            key = self.key(reached)
-            if key not in seen:
-                seen.add(key)
-                found.reached[key] = reached
+            self._arrive(state, path, label[0] == 0, seen, found)
         return found
 
-    def heal(self, state: State) -> Broken | None:
+    def follow(self, state: State, label: Label, fresh: Fresh) -> State | None:
+        """The state to which a move leads; None if nothing can be found out about it. fresh: in that state."""
+        found = Expansion()
+        path = Path(state.path, self.move(label), label)
+        if not self._made(state, path, found):
+            return None
+        self._arrive(state, path, label[0] == 0, set(), found)
+        (reached,) = found.reached.values()
+        reached.fresh = fresh
+        return reached
+
+    def move(self, label: Label) -> Move:
+        """The move of a label, once the message that it hands over has been sent. LookupError."""
+        if label[0] < 0:
+            return Tick(self._alphabet.ticks[label[1]])
+        if len(label) == 2:
+            return self._users[label[0]][label[1]]
+        number, digest, form = label
+        return self._held[digest].moves[number][form]
+
+    def heal(self, state: State) -> list[Broken]:
         """Have the parties talk again, once from each pair of nodes; what went wrong when they tried."""
         pair = b"".join(node.id.to_bytes(16, "big") for node in state.nodes)
         if pair in self._healed:
-            return None
+            return []
         self._healed.add(pair)
-        self._go_to(state)
-        try:
-            self._oracles.check_healing()
-        except Exception as error:  # noqa: BLE001
-            return Broken(state.path, error, at_end=True)
-        return None
+        errors = self._attempt(state, self._oracles.check_healing)[1]
+        return [Broken(state.path, error, at_end=True) for error in errors]
 
-    def _moves(self, state: State) -> Iterator[tuple[Move, Edge | None]]:
+    def _made(self, state: State, path: Path, found: Expansion) -> bool:
+        """Make a move in a state; whether it came to an end."""
+        made, errors = self._attempt(state, lambda: self._world.apply(path.move))
+        found.broken += [Broken(path, error) for error in errors]
+        return made
+
+    def _attempt(self, state: State, what: Callable[[], object]) -> tuple[bool, list[Exception]]:
+        """Do something in a state: whether it came to an end, and what went wrong on the way."""
+        errors: list[Exception] = []
+        while True:
+            self._go_to(state)
+            try:
+                with self._passing.excusing():
+                    what()
+            except NotRepeatable:
+                raise
+            except PassedOver as passed:
+                errors.append(passed.error)
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is told, and where)
+                errors.append(error)
+                if not self._passing.goes_on(error):
+                    return False, errors
+            else:
+                return True, errors
+
+    def _moves(self, state: State) -> Iterator[tuple[Label, Move, Edge | None]]:
         """The moves that are to be made in a state; with its edge, where one party alone moves."""
         for number, party in enumerate(self.parties):
             later = self._reduced and number > 0 and state.fresh is not None
-            party.node = node = state.nodes[number]
-            for user in () if later else self._users[number]:
+            node = state.nodes[number]
+            for index, user in enumerate(() if later else self._users[number]):
                 party.node = node
-                yield user, party.edge(user.action, user.args)
-            for held in sorted(state.fresh or () if later else state.held):
-                for move in self._held[held].moves.get(number, ()):
+                yield (number, index), user, party.edge(user.action, user.args)
+            for digest in sorted((state.fresh or ()) if later else state.held):
+                for form, move in enumerate(self._held[digest].moves.get(number, ())):
                     party.node = node
-                    yield move, party.edge("receive", {"message": move.message})
-        for seconds in self._alphabet.ticks:
-            yield Tick(seconds), None
+                    yield (number, digest, form), move, party.edge("receive", {"message": move.message})
+        for index, seconds in enumerate(self._alphabet.ticks):
+            yield (-1, index), Tick(seconds), None
 
-    def _reached(self, before: State, move: Move) -> State:
-        """The state that the world is in now."""
-        sent = {self._number(one.sender, one.message) for one in self._world.network.history}
-        new = frozenset(sent - before.held)
-        mover = move.party if isinstance(move, User) else move.to if isinstance(move, Inject) else ""
-        return State(
-            tuple(party.node for party in self.parties),
-            before.held | new if new else before.held,
-            (before.total + self._total(new)) % (1 << 128),
-            new if mover == self.parties[0].name else None,
-            self._oracles.snapshot(),
-            Path(before.path, move),
-        )
+    def _arrive(self, before: State, path: Path, of_first: bool, seen: set[Key], found: Expansion) -> None:
+        """Note the state that the world is in now. of_first: the first party has moved."""
+        new = self._sent() - before.held
+        total = (before.total + sum(new)) % _SPACE
+        nodes = tuple([party.node for party in self.parties])
+        key = _key(nodes, total)
+        if key in seen:
+            if of_first:
+                found.again.append((key, new))
+            return
+        seen.add(key)
+        held = before.held | new if new else before.held
+        fresh = new if of_first else None
+        found.reached[key] = State(key, nodes, held, total, fresh, self._oracles.snapshot(), path)
 
     def _go_to(self, state: State) -> None:
         for party, node in zip(self.parties, state.nodes, strict=True):
@@ -229,17 +287,24 @@ class Search:
         for queue in self._world.network.queues.values():
             queue.clear()
 
-    def _number(self, sender: str, message: bytes) -> int:
-        """The number of a message, which says who sent it."""
+    def _sent(self) -> frozenset[int]:
+        """The messages that have been sent since the world was cleared."""
+        return frozenset([self._digest(one.sender, one.message) for one in self._world.network.history])
+
+    def _digest(self, sender: str, message: bytes) -> int:
+        """The digest of a message and of who sent it; from now on it can be handed over."""
         known = self._known.get((sender, message))
         if known is None:
-            known = self._known[sender, message] = len(self._held)
+            digest = blake2b(sender.encode() + b" " + message, digest_size=16).digest()
+            known = self._known[sender, message] = int.from_bytes(digest)
             receivers = [*self._world.network.routes[sender], *([sender] if self._alphabet.reflects else [])]
             forms = (message, *self._alphabet.forms(message))
             moves = {self._numbers[name]: tuple(Inject(name, form) for form in forms) for name in receivers}
-            digest = blake2b(sender.encode() + b" " + message, digest_size=16).digest()
-            self._held.append(_Held(int.from_bytes(digest), moves))
+            self._held[known] = _Held(moves)
         return known
 
-    def _total(self, numbers: Iterable[int]) -> int:
-        return sum(self._held[number].digest for number in numbers) % (1 << 128)
+
+def _key(nodes: Sequence[Node], total: int) -> Key:
+    """What tells a state from all others."""
+    parts = [*(node.id for node in nodes), total]
+    return blake2b(b"".join([part.to_bytes(16, "big") for part in parts]), digest_size=16).digest()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure
 from otterproof.harness.runs.failure import BEFORE, failure_of, lines_of
+from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import VERDICTS
 from otterproof.harness.runs.signature import check_of
@@ -46,8 +47,35 @@ class Failure:
     made: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended before its end. error: what ended it. steps: the last ones. at_end, made: as in Failure."""
+
+    error: Exception
+    steps: tuple[Step, ...]
+    at_end: bool
+    made: int
+
+    @property
+    def cause(self) -> Exception:
+        """The error that counts: where an oracle speaks because a step came to nothing, what made it so."""
+        causes = (TargetError, Divergence, ModelDivergence)
+        return next((one for one in chain(self.error) if isinstance(one, causes)), self.error)
+
+    def record(self) -> Record:
+        """The record of the failure, as all reports have it."""
+        error = self.cause
+        return failure_of(error, check_of(error) or f"internal.{type(error).__name__.lower()}", (), self.steps)
+
+
 def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], None] | None = None) -> Failure | None:
-    """Run a program from its setup to the end; what failed.
+    """Run a program from its setup to the end; what failed. Arguments and error as for `play`."""
+    ended = play(program, fresh=fresh, watch=watch)
+    return None if ended is None else named(ended)
+
+
+def play(program: Program, *, fresh: bool = False, watch: Callable[[Step], None] | None = None) -> Ended | None:
+    """Run a program from its setup to the end; how it ended if it did not get there.
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. TargetMissing when
     the target can't be run any more.
@@ -73,7 +101,7 @@ def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], No
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program)
-        return replace(_named(error, last), at_end=at_end, made=made)
+        return Ended(error, tuple(last), at_end, made)
     return None
 
 
@@ -101,21 +129,17 @@ def failures(program: Program) -> list[Failure]:
     return found
 
 
-def _named(error: Exception, steps: Iterable[Step]) -> Failure:
-    """A failure by its exception. Where an oracle speaks because a step came to nothing, that is what counts.
-
-    steps: the last ones.
-    """
-    causes = (TargetError, Divergence, ModelDivergence)
-    error = next((one for one in chain(error) if isinstance(one, causes)), error)
+def named(ended: Ended) -> Failure:
+    """What failed in a run."""
+    error, record = ended.cause, ended.record()
     verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
     if isinstance(error, OracleFailure):
         oracle = error.oracle
     else:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
-    check = check_of(error) or f"internal.{type(error).__name__.lower()}"
-    detail = "\n".join(lines_of(failure_of(error, check, (), list(steps))))
-    return Failure(oracle, verdict, check, printable(detail[:DETAIL], lines=True)[:DETAIL], False, 0)
+    detail = "\n".join(lines_of(record))
+    shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
+    return Failure(oracle, verdict, record.check, shown, ended.at_end, ended.made)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

@@ -11,15 +11,19 @@ from pathlib import Path
 
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.explore.explore import Certificate, Exploration, explorable
+from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.explore import Explorable, Exploration, explorable
 from otterproof.harness.runs.explore.found import Found, keep
 from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.support.outputs import write_whole
-from otterproof.harness.targets.registry import file_name, open_target
+from otterproof.harness.targets.driver import Limits
+from otterproof.harness.targets.engines import InProcess
+from otterproof.harness.targets.registry import command_of, file_name, open_target, with_name
 from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.options import check_file, check_folder, positive, seconds
+from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, positive, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
     )
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="go on after something was found, and tell each kind of failure once; so it is for third parties anyway",
+    )
+    add_name(parser)
+    add_timeout(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for transcripts and tests of what is found")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the certificates to FILE")
 
@@ -47,24 +58,39 @@ def run(options: argparse.Namespace) -> int:
     check_folder(folder, "--out")
     if options.json:
         check_file(options.json, "--json")
-    target = explorable(open_target(options.target))
+    name = with_name(options.target, options.name)
+    target = explorable(open_target(name, Limits(options.timeout)))
     remember_powers()
     ends = None if options.max_time is None else time.monotonic() + options.max_time
     certificates: list[Certificate] = []
     found: list[Found] = []
     ending = Ending.COMPLETE
-    for name in options.alphabet or ALPHABETS:
-        with closing(Exploration(name, target, options.jobs)) as exploration:
-            ending = follow_levels(exploration, options.depth or ALPHABETS[name].depth, ends)
-            certificates.append(exploration.certificate)
-            kept = [keep(name, exploration.setup, target, one, folder) for one in exploration.certificate.found]
-        tell_certificate(exploration.certificate, kept)
-        found += kept
-        if ending is not Ending.COMPLETE:
-            complain(f"stopped before the depth was reached: {ending.value}")
-            break
+    with closing(target):
+        chosen = options.alphabet or [one for one in ALPHABETS if ALPHABETS[one].suits(target.capabilities)]
+        for alphabet in chosen:
+            exploration = Exploration(
+                alphabet, target, options.jobs, keep_going=_keeps_going(options, target), folder=folder
+            )
+            with closing(exploration):
+                exploration.resume()
+                ending = follow_levels(exploration, options.depth or exploration.depth, ends)
+                certificates.append(exploration.certificate)
+            kept = [
+                keep(alphabet, exploration.setup, target, one, folder, command_of(name))
+                for one in exploration.certificate.found
+            ]
+            tell_certificate(exploration.certificate, kept)
+            found += kept
+            if ending is not Ending.COMPLETE:
+                complain(f"stopped before the depth was reached: {ending.value}; the same command goes on from there")
+                break
     if options.json:
         write_whole(options.json, json.dumps(as_json(certificates, found), indent=1) + "\n")
     if ending.code is not None:
         return ending.code
-    return DEVIATES if found else CONFORMS
+    return DEVIATES if any(one.level is Level.MUST for one in found) else CONFORMS
+
+
+def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:
+    """Whether to go on after something was found: of a third party all is wanted, and it can't be mended at once."""
+    return options.keep_going or not isinstance(target, InProcess)

@@ -1,0 +1,50 @@
+"""What an exploration can certify: what was looked at, how deep, and what broke a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from otterproof.harness.runs.explore.solo import Counterexample
+
+
+@dataclass(slots=True)
+class Certificate:
+    """What has been explored so far.
+
+    target, version: who plays all parties, or the first one. depth: all runs of so many moves were looked at. states:
+    how many there are, the first one included. steps: how many moves were looked at. parties: in how many states each
+    party can be. healed: up to this depth, the parties can talk again from every pair of states. seconds: how long it
+    took. found: runs that break a rule, one for each check; but for those that show only at their end, they are one
+    move longer than the depth, unless the exploration went on beyond them.
+    """
+
+    alphabet: str
+    target: str
+    version: str
+    depth: int = 0
+    states: int = 1
+    steps: int = 0
+    parties: list[int] = field(default_factory=list)
+    healed: int = 0
+    seconds: float = 0.0
+    found: list[Counterexample] = field(default_factory=list)
+
+
+def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, Any]]:
+    """Certificates as plain JSON values, as certificate.schema.json has them."""
+    return [
+        {
+            "alphabet": one.alphabet,
+            "target": one.target,
+            "version": one.version,
+            "depth": one.depth,
+            "states": one.states,
+            "transitions": one.steps,
+            "healed": one.healed,
+            "seconds": round(one.seconds, 1),
+            "found": len(one.found),
+        }
+        for one in certificates
+    ]

@@ -1,0 +1,155 @@
+"""A search in one process: the states that are to be expanded in this level, and those of the next.
+
+A level is made in slices, each as long as some seconds allow. After a slice all that is new is known by its key and by
+how it was reached, so that other processes can be told (crew.py), and a file can have it (journal.py).
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from otterproof.harness.runs.explore.search import Broken, Fresh, Key, Label, Search, State, narrowed
+from otterproof.harness.runs.signature import check_of
+from otterproof.harness.simulation.moves import Move
+from otterproof.harness.spec.checks import level_of
+from otterproof.harness.spec.requirements import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A run that breaks a rule: the id of its check, the moves, and whether it shows only when all are made.
+
+    labels: of the moves, for another process.
+    """
+
+    check: str
+    detail: str
+    moves: tuple[Move, ...]
+    at_end: bool
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def binds(self) -> bool:
+        """Whether the rule is one that must be kept."""
+        return level_of(self.check) is Level.MUST
+
+
+class Reached(NamedTuple):
+    """How a new state was reached: the key of the state before it, and the label of the move. fresh: as in `State`."""
+
+    before: Key
+    label: Label
+    fresh: Fresh
+
+
+@dataclass(slots=True)
+class Slice:
+    """What a part of a level gave, in one process or in all.
+
+    new: the states that are new, by their keys. again: states of the next level that were reached again, and what is
+    fresh in them. expanded: the states that are done. left: how many of the level are not. steps: how many moves were
+    looked at. sizes: of the parties' graphs.
+    """
+
+    new: dict[Key, Reached] = field(default_factory=dict)
+    again: dict[Key, Fresh] = field(default_factory=dict)
+    expanded: list[Key] = field(default_factory=list)
+    left: int = 0
+    steps: int = 0
+    found: list[Counterexample] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Within, Python does not look for cycles: it would walk through all states time and again, and they have none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class Solo:
+    """A search in this process."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.seen: set[Key] = {search.root.key}
+        #: What is to be expanded in this level, and what was found for the next one; of that, what others keep.
+        self.now: list[State] = [search.root]
+        self.next: dict[Key, State] = {}
+        self.elsewhere: set[Key] = set()
+
+    def slice(self, seconds: float, *, last: bool = False) -> Slice:
+        """Expand states for so long. last: no level follows, so the states that are new are not kept."""
+        made, ends = Slice(), time.monotonic() + seconds
+        with _no_collector():
+            while self.now:
+                self._expand(self.now.pop(), made, last=last)
+                if time.monotonic() >= ends:
+                    break
+        made.left = len(self.now)
+        made.sizes = self.search.sizes
+        return made
+
+    def _expand(self, state: State, made: Slice, *, last: bool) -> None:
+        found = self.search.expand(state, self.seen)
+        made.expanded.append(state.key)
+        made.steps += found.steps
+        made.found += map(self._counterexample, found.broken)
+        for key, one in found.reached.items():
+            label = one.path.label if one.path is not None else ()
+            made.new[key] = Reached(state.key, label, one.fresh)
+            if not last:
+                self.next[key] = one
+        if last:
+            return
+        for key, fresh in found.again:
+            mine = self.next.get(key)
+            if mine is not None:
+                mine.fresh = narrowed(mine.fresh, fresh)
+            if mine is not None or key in self.elsewhere:
+                made.again[key] = narrowed(made.again.get(key), fresh)
+
+    def narrow(self, again: Mapping[Key, Fresh]) -> None:
+        """Take note of what is fresh in states of the next level that were reached again."""
+        for key, fresh in again.items():
+            if (one := self.next.get(key)) is not None:
+                one.fresh = narrowed(one.fresh, fresh)
+
+    def agree(self, others: Iterable[Key], theirs: Iterable[Key]) -> None:
+        """Take note of what other processes found. theirs: states found here as well, which they keep."""
+        for key in theirs:
+            self.next.pop(key, None)
+            self.elsewhere.add(key)
+        self.seen.update(others)
+        self.elsewhere.update(others)
+
+    def next_level(self) -> int:
+        """The level is done; how many states wait in the next one."""
+        self.now, self.next, self.elsewhere = list(self.next.values()), {}, set()
+        return len(self.now)
+
+    def heal(self) -> list[Counterexample]:
+        """Have the parties talk again from the states of the next level; where they can't."""
+        return [self._counterexample(broken) for one in self.next.values() for broken in self.search.heal(one)]
+
+    def share(self, number: int, of: int) -> None:
+        """Keep a part of the states: the others are for other processes."""
+        kept = dict(list(self.next.items())[number::of])
+        self.elsewhere |= self.next.keys() - kept.keys()
+        self.now, self.next = self.now[number::of], kept
+
+    def _counterexample(self, broken: Broken) -> Counterexample:
+        paths = broken.path.all() if broken.path is not None else []
+        check = check_of(broken.error) or f"internal.{type(broken.error).__name__.lower()}"
+        moves, labels = tuple(path.move for path in paths), tuple(path.label for path in paths)
+        return Counterexample(check, str(broken.error), moves, broken.at_end, labels)
