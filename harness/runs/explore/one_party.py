@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.model.state import State as ModelState
-from otterproof.harness.judges.oracles import ORACLES, Oracles
+from otterproof.harness.judges.oracles import ORACLES, Drawn, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.replayed import NotRepeatable
@@ -139,7 +139,8 @@ class ExploredParty(ActionDispatcher):
 
     party: what is explored, which must have snapshots. book: the names that the models of all parties share; None: no
     model follows. foreign: the capabilities of a party that is not an engine of this project, None
-    for an engine. passing: shared by all parties.
+    for an engine. passing: shared by all parties. drawn: what its source of randomness has given in any of its states;
+    in each of them the same value stands for the same label and number.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class ExploredParty(ActionDispatcher):
         book: NameTable | None,
         passing: Passing,
         foreign: frozenset[str] | None = None,
+        drawn: Drawn = dict,
     ) -> None:
         if not isinstance(party, Copyable):
             raise TypeError(f"{type(party).__name__} can't be taken back to an earlier state")
@@ -165,7 +167,7 @@ class ExploredParty(ActionDispatcher):
         # The memory of a party that is not an engine of ours can't be seen.
         ids = [one for one in ONE_SIDED if foreign is None or one != Forgetting.id]
         strangers = {} if foreign is None else {name: foreign}
-        self._oracles = Oracles(self._world, *ids, configs={name: config}, foreign=strangers)
+        self._oracles = Oracles(self._world, *ids, configs={name: config}, foreign=strangers, drawn={name: drawn})
         self._world.watchers.append(self._oracles)
         self._nodes: dict[int, Node] = {}
         self._live: Node | None = None

@@ -19,14 +19,14 @@ from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
 from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node, PassedOver, Passing
 from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
-from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of
+from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of, tape_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick
 from otterproof.harness.simulation.world import World
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Party
-from otterproof.implementations.contract import PartyConfig
-from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.contract import Entropy, PartyConfig
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 
 #: Sums of digests are taken modulo this.
 _SPACE = 1 << 128
@@ -115,12 +115,12 @@ class _Held:
     moves: Mapping[int, tuple[Inject, ...]]
 
 
-def _party(setup: Setup, name: str, config: PartyConfig) -> Party:
+def _party(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Party:
     """Who plays a party; a target that is not an engine in this process plays it again for each state."""
     target = setup.target
     if isinstance(target, DriverTarget) and name == setup.role:
         return ReplayedParty(target.another, name, config, SEED)
-    return party_of(setup, name, config, SeededEntropy(SEED).child(name))
+    return party_of(setup, name, config, entropy)
 
 
 class Search:
@@ -134,12 +134,13 @@ class Search:
         self._alphabet, self._reduced = alphabet, reduced
         self._passing = Passing(keep_going=keep_going)
         configs = setup.configs()
-        made = {name: _party(setup, name, config) for name, config in configs.items()}
+        entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
+        made = {name: _party(setup, name, config, entropy[name]) for name, config in configs.items()}
         # The model follows all of them or none. [otterproof.harness.runs.fuzz.case]
         book = NameTable() if all(isinstance(party, LockstepParty) for party in made.values()) else None
         foreign = {} if setup.in_process else {setup.role: setup.capabilities}
         self.parties = [
-            ExploredParty(name, party, configs[name], book, self._passing, foreign.get(name))
+            ExploredParty(name, party, configs[name], book, self._passing, foreign.get(name), tape_of(entropy[name]))
             for name, party in made.items()
         ]
         first, *others = configs

@@ -295,7 +295,7 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     }
     world = World(parties, others)
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
-    drawn = {name: _tape(source) for name, source in entropy.items() if name not in foreign}
+    drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
     ids = setup.oracles or [one for one in ORACLES if not foreign or one != Forgetting.id]
     oracles = Oracles(world, *ids, configs=configs, drawn=drawn, foreign=foreign)
@@ -314,7 +314,8 @@ def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> 
     return setup.target.party(name, config, SEED)
 
 
-def _tape(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
+def tape_of(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:
+    """What a source has given so far, for the oracles."""
     return lambda: source.drawn
 
 
