@@ -14,11 +14,15 @@ from typing import NamedTuple, TypeAlias
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.deviations.known import Stale
+from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.found import Found
 from otterproof.harness.runs.runner import Result, ScenarioStarted
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import INTERRUPTED, NOT_RUN
 from otterproof.harness.testkit.scenario import Scenario
 
 __all__ = [
+    "AlphabetExplored",
     "CauseFound",
     "DeviationsRewritten",
     "Ending",
@@ -81,6 +85,14 @@ class DeviationsRewritten:
 
 
 @dataclass(frozen=True, slots=True)
+class AlphabetExplored:
+    """All runs of an alphabet were looked at, to the depth that the certificate tells. found: what broke a rule."""
+
+    certificate: Certificate
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CauseFound:
     """Failures that are taken to have one cause. The likeliest causes come first."""
 
@@ -93,6 +105,7 @@ class RunFinished:
 
     ending: why there are no more results. why: the same in a sentence, where it has to be explained. stale: entries of
     the known deviations that do not fit. transcripts: the folder that has them. seconds: how long the run took.
+    explored: what was explored beside the scenarios.
     """
 
     ending: Ending
@@ -101,9 +114,18 @@ class RunFinished:
     transcripts: Path
     seconds: float
     why: str = ""
+    explored: tuple[AlphabetExplored, ...] = ()
+
+    def broken(self, least: Level) -> bool:
+        """Whether what was explored breaks a rule that is at least so binding."""
+        levels = list(Level)
+        found = [one for alphabet in self.explored for one in alphabet.found]
+        return any(levels.index(one.level) <= levels.index(least) for one in found)
 
 
-Event: TypeAlias = RunStarted | ScenarioStarted | ScenarioFinished | DeviationsRewritten | CauseFound | RunFinished
+Event: TypeAlias = (
+    RunStarted | ScenarioStarted | ScenarioFinished | AlphabetExplored | DeviationsRewritten | CauseFound | RunFinished
+)
 
 
 class Judged(NamedTuple):

@@ -6,7 +6,7 @@ This is what `otterproof check` does, for any program: `otterproof.run`.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,6 +15,7 @@ from pathlib import Path
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.causes import causes
 from otterproof.harness.runs.events import (
+    AlphabetExplored,
     CauseFound,
     DeviationsRewritten,
     Ending,
@@ -23,6 +24,7 @@ from otterproof.harness.runs.events import (
     RunStarted,
     ScenarioFinished,
 )
+from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
 from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts, judge
 from otterproof.harness.runs.workers import WorkersDied
@@ -30,6 +32,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.targets.engines import InProcess, Target
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
@@ -42,9 +45,14 @@ DEFAULT_SEED = "otterproof"
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A run that can begin. file: of known deviations. part: not the whole suite. most: so many failures end it."""
+    """A run that can begin.
+
+    target: the same as that of the job, to be explored. file: of known deviations. part: not the whole suite. most: so
+    many failures end it.
+    """
 
     began: RunStarted
+    target: Target
     job: Job
     processes: int
     file: Path | None
@@ -119,8 +127,9 @@ def run(
     )
     plan = _Plan(
         RunStarted(title(named), probe.version, probe.capabilities, seed, chosen, probe.randomness),
+        probe,
         job,
-        min(jobs, len(chosen)),
+        jobs,
         file,
         fix,
         bool(only or without),
@@ -138,6 +147,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
     began = time.monotonic()
     known = deviations.Known(() if plan.fix else deviations.entries_of(plan.file))
     results: list[Result] = []
+    explored: list[AlphabetExplored] = []
     ending, why = Ending.COMPLETE, ""
     interrupted: KeyboardInterrupt | None = None
     with run_folder(plan.folder, plan.job.target, date.today()) as folder:
@@ -152,6 +162,10 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
                         break
             if ending is Ending.COMPLETE and len(results) < len(plan.began.chosen):
                 ending = Ending.OUT_OF_TIME
+            if ending is Ending.COMPLETE and not plan.part and isinstance(plan.target, InProcess):
+                for one in explore_guaranteed(plan.target, plan.processes, folder, _in_time(plan, began)):
+                    explored.append(AlphabetExplored(*one))
+                    yield explored[-1]
         except KeyboardInterrupt as error:
             ending, interrupted = Ending.INTERRUPTED, error
         except WorkersDied as error:
@@ -164,7 +178,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
         results = list(known.mark(results))
     yield from map(CauseFound, causes(results))
     stale = known.stale(results) if ending is Ending.COMPLETE else []
-    yield RunFinished(ending, tuple(results), tuple(stale), folder, time.monotonic() - began, why)
+    yield RunFinished(ending, tuple(results), tuple(stale), folder, time.monotonic() - began, why, tuple(explored))
     if interrupted is not None:
         raise interrupted
 
@@ -173,19 +187,20 @@ def _scenarios(
     plan: _Plan, folder: Path, known: deviations.Known, began: float
 ) -> Generator[ScenarioStarted | ScenarioFinished, None, None]:
     """The scenarios as they begin and end. WorkersDied."""
-
-    def in_time() -> bool:
-        return plan.max_time is None or time.monotonic() - began < plan.max_time
-
-    done = 0
+    done, processes = 0, min(plan.processes, len(plan.began.chosen))
     job = replace(plan.job, folder=folder)
-    with closing(judge(job, plan.began.chosen, plan.processes, in_time)) as judging:
+    with closing(judge(job, plan.began.chosen, processes, _in_time(plan, began))) as judging:
         for event in judging:
             if isinstance(event, ScenarioStarted):
                 yield event
             else:
                 done += 1
                 yield ScenarioFinished(next(known.mark([event])), done, len(plan.began.chosen))
+
+
+def _in_time(plan: _Plan, began: float) -> Callable[[], bool]:
+    """Whether there is time left."""
+    return lambda: plan.max_time is None or time.monotonic() - began < plan.max_time
 
 
 def _failures(results: Sequence[Result], least: Level) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.certificate import Certificate, certificates_to_json
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.explore.found import Found
@@ -71,6 +71,20 @@ def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> E
     return Ending.COMPLETE
 
 
+def tell_explored(explored: Sequence[AlphabetExplored]) -> None:
+    """Print what was found, and all certificates in one line."""
+    found = [one for alphabet in explored for one in alphabet.found]
+    for one in found:
+        tell_found(one)
+    if explored:
+        certificates = [one.certificate for one in explored]
+        depths = ", ".join(f"{one.alphabet} {one.depth}" for one in certificates)
+        states, steps = (sum(getattr(one, name) for one in certificates) for name in ("states", "steps"))
+        result = f"{len(found)} found" if found else "nothing breaks a rule"
+        text = f"explored: {result} in any run of so many moves: {depths} ({states} states, {steps} moves)"
+        console().print(line(text), soft_wrap=True)
+
+
 def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
     """Print what was explored, and what was found."""
     out = console()
@@ -110,10 +124,10 @@ def _moves(one: Found) -> str:
     return f"{count} move{'' if count == 1 else 's'}"
 
 
-def as_json(certificates: Sequence[Certificate], found: Sequence[Found]) -> dict[str, Any]:
+def as_json(explored: Sequence[AlphabetExplored]) -> dict[str, Any]:
     """Certificates as plain JSON values, and what was found: its record of a failure, and its files."""
     return {
-        "certificates": certificates_to_json(certificates),
+        "certificates": certificates_to_json([one.certificate for one in explored]),
         "found": [
             {
                 "alphabet": one.alphabet,
@@ -125,6 +139,7 @@ def as_json(certificates: Sequence[Certificate], found: Sequence[Found]) -> dict
                 "transcript": str(one.transcript),
                 "test": None if one.test is None else str(one.test),
             }
-            for one in found
+            for alphabet in explored
+            for one in alphabet.found
         ],
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from otterproof.harness.runs.events import Judged
 from otterproof.harness.runs.tally import COLUMNS, cells, column, measured_readings, of_requirements
+from otterproof.harness.ui.exploration import as_json as explored_as_json
 
 
 def as_json(judged: Judged) -> dict[str, Any]:
@@ -37,4 +38,5 @@ def as_json(judged: Judged) -> dict[str, Any]:
         "cells": cells(results),
         "known": sum(bool(result.known) for result in results),
         "stale": [str(entry) for entry in finished.stale],
+        "explored": explored_as_json(finished.explored),
     }

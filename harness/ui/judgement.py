@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from otterproof.harness.runs.deviations.known import Stale
 from otterproof.harness.runs.events import Ending, Judged
 from otterproof.harness.runs.runner import ENDS, Result, counts
 from otterproof.harness.runs.tally import COLUMNS, LESSER, cells, column, measured_readings
@@ -20,6 +19,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.testkit.scenario import Scenario, scenarios
+from otterproof.harness.ui.exploration import tell_explored
 from otterproof.harness.ui.failures import Commands, print_causes
 from otterproof.harness.ui.screen import block, console, line
 
@@ -75,9 +75,10 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     if finished.ending is not Ending.COMPLETE:
         not_run = len(chosen) - len(results)
         out.print(line((f"{not_run} scenarios were not run", "yellow"), f": {finished.ending.value}"))
-    verdict = _conclusion(results, chosen, finished.stale, finished.ending, options.least)
+    tell_explored(finished.explored)
+    verdict = _conclusion(judged, options.least)
     out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"))
-    if any(result.transcripts for result in results):
+    if any(result.transcripts for result in results) or any(one.found for one in finished.explored):
         out.print(line(f"transcripts: {finished.transcripts}"), soft_wrap=True)
 
 
@@ -123,16 +124,16 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
     return found
 
 
-def _conclusion(
-    results: Sequence[Result], chosen: Sequence[Scenario], stale: Sequence[Stale], ending: Ending, least: Level
-) -> tuple[str | tuple[str, str], ...]:
+def _conclusion(judged: Judged, least: Level) -> tuple[str | tuple[str, str], ...]:
     """The last word on a target, in coloured pieces."""
+    chosen, finished = judged.started.chosen, judged.finished
+    results, stale, ending = finished.results, finished.stale, finished.ending
     if ending is Ending.INTERRUPTED:
         return ("interrupted", "yellow"), f" after {len(results)} of {len(chosen)} scenarios"
     if results and all(result.verdict is Verdict.UNSUPPORTED for result in results):
         return ("not judged", "yellow"), ": it claims nothing that these scenarios need"
     failed = [result for result in results if counts(result.verdict, result.failure, least)]
-    if any(not result.known for result in failed):
+    if finished.broken(least) or any(not result.known for result in failed):
         return (("does not conform", "red"),)
     lost = sum(result.verdict is Verdict.INFRA for result in results) + len(chosen) - len(results)
     if lost:

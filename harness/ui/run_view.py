@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import (
+    AlphabetExplored,
     CauseFound,
     DeviationsRewritten,
     Event,
@@ -19,6 +20,7 @@ from otterproof.harness.runs.events import (
     RunStarted,
     ScenarioFinished,
 )
+from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
@@ -56,7 +58,7 @@ class _View:
         self.causes: list[Cause] = []
         self.finished: RunFinished | None = None
         self.bar = progress(BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
-        self._failed = 0
+        self._failed = self._explored = 0
         self._log = Log(f"judging {started.target}", len(started.chosen))
         self._task = self.bar.add_task("", total=len(started.chosen))
         self._target = started.target
@@ -72,6 +74,10 @@ class _View:
                 self.bar.update(self._task, completed=done, description=self._title())
                 if not self.bar.console.is_terminal and (due := self._log.line(done)):
                     self.bar.console.print(line(due))
+            case AlphabetExplored(certificate, _):
+                self._explored += 1
+                of = f"{self._explored} of {len(ALPHABETS)}"
+                self.bar.update(self._task, description=printable(f"explored {certificate.alphabet}, {of}"))
             case CauseFound(cause):
                 self.causes.append(cause)
             case DeviationsRewritten(file, removed, added):

@@ -29,6 +29,7 @@ class Alphabet:
     start: str
     users: tuple[User, ...]
     depth: int
+    guaranteed: int
     healing: int
     replayed: tuple[int, int] = (4, 2)
     alone: Mapping[str, tuple[User, ...]] = field(default_factory=dict)
@@ -79,16 +80,23 @@ _STARTS = {"alice": (User("alice", "start", {}),)}
 
 ALPHABETS: Mapping[str, Alphabet] = {
     "handshake": Alphabet(
-        "Users begin sessions, talk and end them.", "scratch", (_START, _SEND, _END), depth=9, healing=6
+        "Users begin sessions, talk and end them.", "scratch", (_START, _SEND, _END), depth=10, guaranteed=9, healing=6
     ),
     "data": Alphabet(
-        "In a session, users talk and end it, and time passes.", "3", (_SEND, _END), depth=6, healing=4, ticks=(61,)
+        "In a session, users talk and end it, and time passes.",
+        "3",
+        (_SEND, _END),
+        depth=6,
+        guaranteed=4,
+        healing=4,
+        ticks=(61,),
     ),
     "smp": Alphabet(
         "In a session, users compare secrets, talk and give up.",
         "3",
         (_user("smp_answer", secret=b"otter"), _user("smp_abort"), _SEND),
         depth=5,
+        guaranteed=4,
         healing=3,
         alone={
             "alice": (User("alice", "smp_start", {"secret": b"otter"}),),
@@ -100,6 +108,7 @@ ALPHABETS: Mapping[str, Alphabet] = {
         "3",
         (_START, _SEND),
         depth=6,
+        guaranteed=4,
         healing=4,
         reflects=True,
     ),
@@ -107,17 +116,21 @@ ALPHABETS: Mapping[str, Alphabet] = {
         "A correspondent has two clients: sessions with both begin and end.",
         "scratch",
         (_SEND, _END),
-        depth=7,
+        depth=9,
+        guaranteed=8,
         healing=3,
         alone=_STARTS,
         network="three",
     ),
-    "fragments": Alphabet("In a session, messages also arrive in pieces.", "3", (_SEND,), depth=5, healing=3, pieces=3),
+    "fragments": Alphabet(
+        "In a session, messages also arrive in pieces.", "3", (_SEND,), depth=5, guaranteed=4, healing=3, pieces=3
+    ),
     "forgery": Alphabet(
         "Each message also arrives with one of its fields changed, and cut short.",
         "scratch",
         (_SEND, _END),
         depth=7,
+        guaranteed=6,
         healing=4,
         alone=_STARTS,
         changes=True,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otterproof.harness.runs.explore.solo import Counterexample
+from otterproof.harness.support.version import tool_version
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, 
             "alphabet": one.alphabet,
             "target": one.target,
             "version": one.version,
+            "otterproof": tool_version(),
             "depth": one.depth,
             "states": one.states,
             "transitions": one.steps,

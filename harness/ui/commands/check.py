@@ -193,7 +193,9 @@ def _code(finished: RunFinished, least: Level) -> int:
     results, ending = finished.results, finished.ending
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
-    if finished.stale or any(counts(result.verdict, result.failure, least) and not result.known for result in results):
+    if finished.broken(least) or finished.stale:
+        return DEVIATES
+    if any(counts(result.verdict, result.failure, least) and not result.known for result in results):
         return DEVIATES
     verdicts = {result.verdict for result in results}
     unwritten = any(result.unwritten for result in results)

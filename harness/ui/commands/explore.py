@@ -9,11 +9,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.explore.certificate import Certificate
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, explorable
-from otterproof.harness.runs.explore.found import Found, keep
+from otterproof.harness.runs.explore.found import keep
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
@@ -62,8 +61,7 @@ def run(options: argparse.Namespace) -> int:
     target = explorable(open_target(name, Limits(options.timeout)))
     remember_powers()
     ends = None if options.max_time is None else time.monotonic() + options.max_time
-    certificates: list[Certificate] = []
-    found: list[Found] = []
+    explored: list[AlphabetExplored] = []
     ending = Ending.COMPLETE
     with closing(target):
         chosen = options.alphabet or [one for one in ALPHABETS if ALPHABETS[one].suits(target.capabilities)]
@@ -74,20 +72,20 @@ def run(options: argparse.Namespace) -> int:
             with closing(exploration):
                 exploration.resume()
                 ending = follow_levels(exploration, options.depth or exploration.depth, ends)
-                certificates.append(exploration.certificate)
             kept = [
                 keep(alphabet, exploration.setup, target, one, folder, command_of(name))
                 for one in exploration.certificate.found
             ]
             tell_certificate(exploration.certificate, kept)
-            found += kept
+            explored.append(AlphabetExplored(exploration.certificate, tuple(kept)))
             if ending is not Ending.COMPLETE:
                 complain(f"stopped before the depth was reached: {ending.value}; the same command goes on from there")
                 break
     if options.json:
-        write_whole(options.json, json.dumps(as_json(certificates, found), indent=1) + "\n")
+        write_whole(options.json, json.dumps(as_json(explored), indent=1) + "\n")
     if ending.code is not None:
         return ending.code
+    found = [one for alphabet in explored for one in alphabet.found]
     return DEVIATES if any(one.level is Level.MUST for one in found) else CONFORMS
 
 
