@@ -8,22 +8,28 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from otterproof.harness.runs.events import AlphabetExplored, Ending, Judged, RunFinished, RunStarted
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.certificate import SCHEMA, Certificate
 from otterproof.harness.runs.explore.crew import Crew
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, setup_of
+from otterproof.harness.runs.explore.form import form
 from otterproof.harness.runs.explore.found import Found, keep
+from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
 from otterproof.harness.runs.explore.one_party import ONE_SIDED, TWO_SIDED
 from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
 from otterproof.harness.runs.explore.search import Key, Search, narrowed
 from otterproof.harness.runs.explore.solo import Solo
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.simulation.moves import User
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.engines import EngineTarget, Target
@@ -31,7 +37,10 @@ from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui.cli import main
+from otterproof.harness.ui.json_report import as_json as check_as_json
+from otterproof.harness.ui.judgement import print_summary
 from otterproof.implementations.contract import PartyConfig, Policy, TextReceived
+from otterproof.implementations.reference.numbers import Exponent
 
 #: A depth for each alphabet at which there is something to see, in about a second.
 DEPTHS = {"handshake": 7, "data": 3, "smp": 3, "refresh": 3, "instances": 5, "fragments": 3, "forgery": 5}
@@ -290,6 +299,54 @@ def test_a_target_behind_a_driver_is_explored(monkeypatch: pytest.MonkeyPatch, j
     assert certificate.states > 80
 
 
+@dataclass(frozen=True)
+class Hiding:
+    shown: int
+    hidden: frozenset[str] = field(repr=False)
+
+
+def test_the_form_of_a_state_depends_on_nothing_but_the_state() -> None:
+    words = [str(number) for number in range(40)]
+    one, other = Hiding(1, frozenset(words)), Hiding(1, frozenset(reversed(words)))
+    assert form(one) == form(other)
+    assert form(one) != form(Hiding(1, frozenset(words[1:])))
+    assert form({"a": (1, b"x"), "b": [None]}) != form({"a": (1, b"x"), "b": [True]})
+    assert form(Exponent(5)) == form(Exponent(5)) != form(Exponent(6))
+
+
+def valid(told: object) -> None:
+    """What is told of explorations fits its schema."""
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
+
+
+def test_check_tells_what_it_explored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = fault("query-ignored-when-encrypted")
+    explored = tuple(AlphabetExplored(*one) for one in explore_guaranteed(target, 1, tmp_path, lambda: True))
+    assert [one.certificate.alphabet for one in explored] == list(ALPHABETS)
+    started = RunStarted(target.name, target.version, target.capabilities, "seed", ())
+    finished = RunFinished(Ending.COMPLETE, (), (), tmp_path, 1.0, explored=explored)
+    assert finished.broken(Level.MUST)
+    judged = Judged(started, (), finished)
+    told = check_as_json(judged)["explored"]
+    valid(told)
+    assert "states.wrong-answer-to-query" in [one["check"] for one in told["found"]]
+    assert told["found"][0]["failure"]["requirements"]
+    print_summary(judged)
+    shown = capsys.readouterr().out
+    assert "found in any run of so many moves: handshake" in shown
+    assert "does not conform" in shown
+    assert not replace(finished, explored=explored[:0]).broken(Level.MUST)
+
+
+def test_the_guaranteed_depths_are_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    few = {name: replace(ALPHABETS[name], guaranteed=2) for name in ("handshake", "forgery")}
+    monkeypatch.setattr("otterproof.harness.runs.explore.guaranteed.ALPHABETS", few)
+    target = EngineTarget("independent")
+    certificates = [one for one, _ in explore_guaranteed(target, 1, tmp_path, lambda: True)]
+    assert [one.depth for one in certificates] == [2, 2]
+    assert [one.depth for one, _ in explore_guaranteed(target, 1, tmp_path, lambda: False)] == [0, 0]
+
+
 def test_users_act_in_their_own_name() -> None:
     assert User("bob", "start", {}) in ALPHABETS["handshake"].actions("bob")
     assert User("bob", "start", {}) not in ALPHABETS["forgery"].actions("bob")
@@ -303,6 +360,7 @@ def test_the_command_writes_certificates(tmp_path: Path, capsys: pytest.CaptureF
     content = json.loads(file.read_text())
     assert content["found"] == []
     assert content["certificates"][0]["depth"] == 4
+    valid(content)
     assert not (tmp_path / "found").exists()
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from otterproof.harness.runs.explore.solo import Counterexample
 from otterproof.harness.support.version import tool_version
+
+#: Describes what is told of explorations, in `explore --json` and in the result of `check`.
+SCHEMA = Path(__file__).parent / "certificate.schema.json"
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from otterproof.harness.judges.model.state import State as ModelState
 from otterproof.harness.judges.oracles import ORACLES, Drawn, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.judges.oracles.remembering import State as Memory
+from otterproof.harness.runs.explore.form import form
 from otterproof.harness.runs.explore.replayed import NotRepeatable
 from otterproof.harness.simulation.world import World
 from otterproof.harness.spec.checks import level_of
@@ -282,7 +283,7 @@ class ExploredParty(ActionDispatcher):
         secrets = self.party.secrets() if isinstance(self.party, ShowsSecrets) else {}
         moment = self._copyable.snapshot()
         inside = self._model.state if self._model is not None else moment
-        made_up_of = repr((inside, shown, sorted(secrets.items()), self._world.now)).encode()
+        made_up_of = form((inside, shown, sorted(secrets.items()), self._world.now)).encode()
         digest = int.from_bytes(blake2b(made_up_of, digest_size=16).digest())
         known = self._nodes.get(digest)
         if known is None:
