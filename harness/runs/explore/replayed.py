@@ -1,9 +1,9 @@
 """A party that can be taken back to an earlier state because it is made again: every input that led there is repeated.
 
-This is how a target behind the driver protocol is explored. A snapshot is the party's past: its inputs and what came of
-each. What comes when an input is repeated must be the same to the byte, so the target's randomness must follow from a
-seed; where it is not the same, nothing can be said about the target. Two pasts are never taken for the same state, for
-a target may remember what it does not show.
+This is how a target behind the driver protocol is explored. A snapshot is the party's past: its inputs and the events
+that each led to. When an input is repeated, its events must be the same to the byte, so the target's randomness must
+follow from a seed; where they are not the same, nothing can be said about the target. Two pasts are never taken for the
+same state, for a target may remember what it does not show.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Playable(Party, Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Past:
-    """What has become of a party: the past before, the last input, what came of it, and a digest of all inputs."""
+    """What has become of a party: the past before, the last input, the events that it led to, and a digest of all inputs."""
 
     before: Past | None
     action: str

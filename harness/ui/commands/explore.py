@@ -90,5 +90,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:
-    """Whether to go on after something was found: of a third party all is wanted, and it can't be mended at once."""
+    """Whether to go on after something was found: a third party can't be changed at once, so all of it is wanted."""
     return options.keep_going or not isinstance(target, InProcess)
