@@ -35,7 +35,7 @@ class Playable(Party, Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Past:
-    """What has become of a party: the past before, the last input, the events that it led to, and a digest of all inputs."""
+    """What became of a party: the past before, the last input, the events it led to, and a digest of all inputs."""
 
     before: Past | None
     action: str

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import Judged
+from otterproof.harness.runs.explore.certificate import certificates_to_json
 from otterproof.harness.runs.failure import lines_of
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.tally import measured_readings, of_requirements
@@ -73,6 +74,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
             "scenarios": [_scenario(result, folder) for result in results],
             "causes": [_cause(cause, folder) for cause in causes],
             "stale": [str(entry) for entry in finished.stale],
+            "certificates": certificates_to_json([one.certificate for one in finished.explored]),
         }
     )
     return card
