@@ -40,7 +40,7 @@ def test_the_events_of_a_run(jobs: int, tmp_path: Path, monkeypatch: pytest.Monk
             assert (event.done, event.total) == (len(ended), len(names))
     assert begun == ended == names
     causes = between[2 * len(names) :]
-    assert [cause.cause.first.check for cause in causes if isinstance(cause, CauseFound)] == ["data.counter-0-sent"]
+    assert [cause.cause.first.check for cause in causes if isinstance(cause, CauseFound)] == ["form.counter-zero"]
     assert last.ending is Ending.COMPLETE
     assert {result.scenario for result in last.results} == names
     assert all(Path(path).is_file() for result in last.results for path in result.transcripts)

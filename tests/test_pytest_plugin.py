@@ -32,9 +32,9 @@ def project(tmp_path: Path) -> Path:
 def test_a_failing_target(project: Path) -> None:
     code, out = run(project, "--otterproof-target", BAD, TWO, "--junitxml", "junit.xml", "--otterproof-report", "told")
     assert code == 1
-    assert f"FAILED {TWO}[v2] - data.counter-0-" in out
-    assert "explain   otterproof explain data.counter-0-sent" in out
-    assert "must   DATA-CTR-2: data.counter-0-sent (2 scenarios)" in out
+    assert f"FAILED {TWO}[v2] - form.counter-" in out
+    assert "explain   otterproof explain form.counter-zero" in out
+    assert "must   DATA-CTR-2: form.counter-zero (2 scenarios)" in out
     assert "cells of the state tables were not visited" in out or "report: told" in out
     assert list((project / "told").rglob("*.jsonl"))
     cases = list(ElementTree.parse(project / "junit.xml").iter("testcase"))
@@ -60,10 +60,10 @@ def test_selection(project: Path) -> None:
 
 def test_a_project_with_settings_known_deviations_and_tests(project: Path) -> None:
     (project / "otterproof.toml").write_text(f'target = "{BAD}"\nknown = "known.toml"\n')
-    entry = 'check = "data.counter-0-sent"\nreason = "It starts with 0."\n'
+    entry = 'check = "form.counter-zero"\nreason = "It starts with 0."\n'
     (project / "known.toml").write_text(
         f'[[deviation]]\nscenario = "conformance.data_counters.counter_0"\n{entry}'
-        f'[[deviation]]\nscenario = "conformance.data.key_id_0_is_refused"\n{entry}'
+        f'[[deviation]]\nscenario = "conformance.negotiation_queries.unknown_versions_are_skipped"\n{entry}'
     )
     (project / "test_mine.py").write_text(
         "def test_a_text(otr_session, otr_insider):\n"
@@ -74,7 +74,9 @@ def test_a_project_with_settings_known_deviations_and_tests(project: Path) -> No
     code, out = run(project, "-q")
     assert code == 0
     assert "2 passed" in out
-    code, out = run(project, "-q", TWO, "otterproof::conformance.data::key_id_0_is_refused[v3]", "-n", "2")
+    code, out = run(
+        project, "-q", TWO, "otterproof::conformance.negotiation_queries::unknown_versions_are_skipped[v3]", "-n", "2"
+    )
     assert code == 1
     assert "2 xfailed" in out
     assert "1 failed" in out

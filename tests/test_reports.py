@@ -35,7 +35,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
     """A report on a run with failures, and its results."""
     folder = tmp_path_factory.mktemp("report")
     target = open_target("fault:counter-starts-at-0")
-    chosen = [one for text in ("data_counters.counter_0", "key_id_0_is_refused") for one in scenarios(text)]
+    chosen = [one for text in ("data_counters.counter_0", "unknown_versions_are_skipped") for one in scenarios(text)]
     results = [run(one, target, b"seed", folder / "transcripts") for one in chosen]
     results.append(Result("made.up[v3]", ("DATA-CTR-1",), Verdict.FAIL, "known", 1, 0.0, "made.up", known="It is so."))
     results.append(Result("made.too[v3]", ("DATA-CTR-3",), Verdict.UNSUPPORTED, "it can't", 0, 0.0))
@@ -50,7 +50,7 @@ def test_the_card_fits_its_schema_and_has_every_result(told: tuple[Path, list[Re
     assert [one["id"] for one in card["scenarios"]] == sorted(result.scenario for result in results)
     assert card["requirements"]["DATA-CTR-2"] == {"level": "must", "verdict": "fail"}
     assert card["requirements"]["DATA-CTR-1"]["verdict"] == "known"
-    assert [cause["check"] for cause in card["causes"]] == ["data.counter-0-sent"]
+    assert [cause["check"] for cause in card["causes"]] == ["form.counter-zero"]
     assert all((folder / path).is_file() for one in card["scenarios"] for path in one["transcripts"])
     assert not conforms(card)
 
@@ -69,7 +69,7 @@ def test_sarif_says_the_same(told: tuple[Path, list[Result]]) -> None:
     (result,) = whole["results"]
     rule = whole["tool"]["driver"]["rules"][result["ruleIndex"]]
     assert content["version"] == "2.1.0"
-    assert rule["id"] == result["ruleId"] == "data.counter-0-sent"
+    assert rule["id"] == result["ruleId"] == "form.counter-zero"
     assert result["level"] == "error"
     assert (told[0] / result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).is_file()
 
@@ -103,7 +103,7 @@ def test_a_site_is_whole(told: tuple[Path, list[Result]]) -> None:
             assert there.is_file(), f"{path}: {link}"
             reached.add(there)
     assert reached == {path.resolve() for path in pages}, "every page is reached from another one"
-    failure = (site / "failures" / "0-data.counter-0-sent.html").read_text()
+    failure = (site / "failures" / "0-form.counter-zero.html").read_text()
     assert "<svg" in failure
     assert "--only &#39;conformance.data_counters.counter_0[v" in failure or "--only 'conformance" in failure
 
@@ -170,7 +170,7 @@ def test_two_runs_are_compared(
     write_reports(judged(better, "mylib", "1.3"), COMMAND, tmp_path)
     assert cli.main(["diff", str(folder), str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "better    conformance.data_counters.counter_0[v2]: fail: data.counter-0-sent -> pass" in out
+    assert "better    conformance.data_counters.counter_0[v2]: fail: form.counter-zero -> pass" in out
     assert cli.main(["diff", str(tmp_path), str(folder / "otr-card.json"), "--markdown"]) == 1
     assert "**2 worse, 0 better" in capsys.readouterr().out
     same = read_card(folder / "otr-card.json")

@@ -88,7 +88,7 @@ def test_check_takes_its_target_from_the_settings(
     )
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "--jobs", "1"]) == 1
-    assert "data.counter-0-sent" in capsys.readouterr().out
+    assert "form.counter-zero" in capsys.readouterr().out
     assert cli.main(["check", "reference", "--jobs", "1", "--only", "key_id_0_is_refused"]) == 0
     (tmp_path / "otterproof.toml").write_text('scenarios = ["no_such_module"]\n')
     assert cli.main(["check", "reference", "--jobs", "1"]) == 2
