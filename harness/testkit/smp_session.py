@@ -84,19 +84,10 @@ class SmpReply:
         check(check_id, self.types == list(types), expected=_tlvs(types), got=self, case=case)
 
     def numbers(self, kind: int, check_id: str = "", *, case: object = "") -> dict[str, int]:
-        """Demand that exactly one SMP TLV went out, of this type and well formed; its numbers by name."""
+        """Demand that exactly one SMP TLV went out, of this type; its numbers by name."""
         self.sends(check_id or SMP_MESSAGE_CHECKS[kind], kind, case=case)
         layer = parse_smp(kind, self.tlvs[0].value).layer
-        names = SMP_NUMBERS[MESSAGE_1 if kind == QUESTION else kind]
-        right = not layer.problems and layer.value("count") == len(names)
-        check(
-            "smp.message-malformed",
-            right,
-            expected=f"a count of {len(names)} and so many MPIs",
-            got=[str(problem) for problem in layer.problems] or layer.value("count"),
-            case=f"the TLV of type {kind}",
-        )
-        return {name: int(layer.value(name)) for name in names}
+        return {name: int(layer.value(name)) for name in _names(kind)}
 
     def tells(self, *outcomes: bool, check_id: str = "", case: object = "") -> None:
         """Demand that the user is told of these outcomes: True for equal."""
@@ -119,6 +110,23 @@ class SmpReply:
         self.sends(check_id, ABORT, case=case)
 
 
+def _names(kind: int) -> tuple[str, ...]:
+    """The numbers of the SMP message that a TLV carries."""
+    return SMP_NUMBERS[MESSAGE_1 if kind == QUESTION else kind]
+
+
+def _assert_well_formed(one: Tlv) -> None:
+    """Demand that a TLV of the target's with an SMP message has the count of its numbers, the numbers, and no more."""
+    layer, names = parse_smp(one.type, one.value).layer, _names(one.type)
+    check(
+        "smp.message-malformed",
+        not layer.problems and layer.value("count") == len(names),
+        expected=f"a count of {len(names)} and so many MPIs",
+        got=[str(problem) for problem in layer.problems] or layer.value("count"),
+        case=f"the TLV of type {one.type}",
+    )
+
+
 def _tlvs(types: Iterable[int]) -> str:
     """SMP TLVs in words."""
     return ", ".join(NAMES[kind] for kind in types) or "no SMP message"
@@ -138,12 +146,15 @@ class SmpSession:
     # ---- steps ----------------------------------------------------------------------------------------------------
 
     def heard(self, reply: Reply, *, change_keys: bool = False) -> SmpReply:
-        """A reply with its data messages read."""
+        """A reply with its data messages read, in which SMP messages must have their form."""
         found: list[Tlv] = []
         for message in reply.messages(Kind.DATA):
             raw = wire.build(message)
             plaintext = self.insider.read(raw) if change_keys else self.insider.peek(raw)
             found += [one for one in parse_plaintext(plaintext).tlvs if one.type in SMP_TYPES]
+        for one in found:
+            if one.type != ABORT:
+                _assert_well_formed(one)
         return SmpReply(reply, tuple(found))
 
     def give(self, kind: int, value: bytes = b"") -> SmpReply:

@@ -98,6 +98,7 @@ class TargetSession(RecordedSession):
         message = self.user("send", text=text).message(Kind.DATA, check_id)
         found = self.read(insider, message)
         check_equal(check_id or "text.changed-on-the-way", found.text, text)
+        check("data.stray-bytes-encrypted", found.whole, expected="text, and whole TLVs behind it", got=found.rest)
         return message
 
     def read(self, insider: Insider, message: Message) -> Plaintext:

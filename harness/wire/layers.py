@@ -84,6 +84,11 @@ class Plaintext:
     tlvs: tuple[Tlv, ...]
     rest: bytes = b""
 
+    @property
+    def whole(self) -> bool:
+        """Whether no TLV is cut short, and nothing follows the last one."""
+        return not self.rest and all(len(one.value) == one.length for one in self.tlvs)
+
 
 def parse_plaintext(data: bytes) -> Plaintext:
     """Split a plaintext into text and TLVs; never fails, and `build_plaintext` gives the bytes back."""

@@ -165,7 +165,7 @@ def parse(raw: bytes) -> Message:
 
 
 #: The longest message that is kept once it is read, in bytes.
-_KEPT = 1 << 14
+_KEPT = 1 << 12
 
 _kept = lru_cache(4096)(parse)
 

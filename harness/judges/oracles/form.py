@@ -1,8 +1,8 @@
 """The form of everything that goes out: what anybody on the network can see of a message without any key.
 
-`Form` is the oracle; `FormWatch` shows it the runs of scenarios, which have no reader. What can only be seen with keys
-is judged where the insider reads it. [otterproof.harness.testkit.inside] How a message is cut into fragments, and which
-of several clients it is for, is left to the oracles `fragments` and `instance-tags`.
+`Form` is the oracle of random runs; `FormWatch` judges the runs of scenarios in the same way, without a reader. What
+can only be seen with keys is judged where the insider reads it, in otterproof.harness.testkit. How a message is cut
+into fragments, and which of several clients it is for, is left to the oracles `fragments` and `instance-tags`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _LAST_KEY_ID = 0xFFFFFFFF
 #: What a signature block has besides the public key: the key id and the signature.
 _KEY_ID_AND_SIGNATURE = 4 + 40
 
-_HEADER = 3  # version and type
-_TAGS = 8
+#: The size of version and type.
+_HEADER = 3
 
 
 class Wrong(NamedTuple):
@@ -91,6 +91,8 @@ class Form(Oracle):
 
     def observe(self, view: Observation) -> None:
         for one in view.sent:
+            if len(one.pieces) > 1 and one.message.kind not in wire.ENCODED:
+                continue  # something is wrong with the fragments
             party = self._reader.world.parties[view.party]
             had = frozenset(link.version for link in view.links.values()) | _established(view.step)
             sender = Sender(party.instance_tag, self._blocks.get(view.party), had, view.message, typed_in(view.step))
