@@ -20,7 +20,14 @@ from otterproof.harness.support.excused import is_excused
 from otterproof.harness.wire import Kind, Message, Problem
 from otterproof.harness.wire.numbers import public_key
 from otterproof.harness.wire.shown import TITLES
-from otterproof.implementations.contract import MIN_INSTANCE_TAG, OutgoingMessage, PartyConfig, SessionEstablished
+from otterproof.implementations.contract import (
+    MIN_INSTANCE_TAG,
+    OutgoingMessage,
+    PartyConfig,
+    PeerEndedSession,
+    SessionEstablished,
+    UserEndedSession,
+)
 
 #: The check of a message that does not have exactly its fields.
 _FIELDS = {
@@ -109,7 +116,7 @@ class FormWatch:
         self._blocks = {name: block_size(config) for name, config in configs.items()}
         self._versions: dict[str, frozenset[int]] = {}
         self._used_up: set[str] = set()
-        #: The tags that parties use, for those that don't tell them.
+        #: The tags that parties use in this conversation, for those that don't tell them.
         self._tags: dict[str, int] = {}
 
     def __call__(self, step: Step) -> None:
@@ -122,7 +129,8 @@ class FormWatch:
         if isinstance(came, bytes) and b"////" in came and _uses_last_key_id(came):
             self._used_up.add(step.party)
         sent = [event.message for event in step.events if isinstance(event, OutgoingMessage)]
-        if not sent:
+        ended = any(isinstance(event, PeerEndedSession | UserEndedSession) for event in step.events)
+        if not sent and not ended:
             return
         tag = self._world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
         answered = wire.parse_once(came) if isinstance(came, bytes) else None
@@ -144,6 +152,8 @@ class FormWatch:
                 raise OracleFailure(Form.id, wrong.check, step, wrong.expected, wrong.got)
             if message.has("sender_tag"):
                 self._tags.setdefault(step.party, message.number("sender_tag"))
+        if ended:
+            self._tags.pop(step.party, None)  # whether it is the same in the next conversation is not judged
 
 
 def block_size(config: PartyConfig) -> int:
