@@ -238,6 +238,17 @@ def peer_ends_the_session(context: Context) -> None:
             check("text.not-sent-in-clear", sent, expected=b"in the clear", got=raw, case="after the user's own end")
 
 
+@scenario(needs=("smp",), requirements=("STATE-ENDED-1", "!STATE-ENDED-1"))
+def nothing_answers_what_follows_the_end(context: Context) -> None:
+    """An SMP message after a type 1 TLV in the same message is not answered: the keys for that are forgotten."""
+    for asked in (tlv(2, bytes(4)), tlv(3, bytes(4)), tlv(2, smp_value(2, SmpPeer(1).message_1()))):
+        with context.case(f"a type 1 TLV, then a type {asked.type} TLV of {asked.length} bytes"):
+            target, insider = context.encrypted()
+            reply = target.receive(insider.data(tlvs=[END, asked]))
+            quiet = not reply.messages(Kind.DATA)
+            check("tlv.answered-after-end", quiet, expected="no Data Message", got=reply)
+
+
 @scenario(requirements=("!TLV-FORM-5", "!TLV-END-2"))
 def tlvs_after_the_end(context: Context) -> None:
     """TLVs after a type 1 TLV in the same message do no harm: the session is over, and its keys are not used."""

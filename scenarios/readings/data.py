@@ -186,8 +186,9 @@ def _cut_end(context: Context) -> Reply:
 def tlvs_after_the_end(context: Context) -> str:
     target, insider = context.encrypted()
     reply = target.receive(insider.data(tlvs=[tlv(1), tlv(2, b"\0\0\0\0")]))
-    begun = any(isinstance(event, SmpRequested | SmpAborted) for event in reply.events)
-    return "process" if begun or reply.messages(Kind.DATA) else "stop"
+    if reply.messages(Kind.DATA):
+        return "answer"
+    return "process" if any(isinstance(event, SmpRequested | SmpAborted) for event in reply.events) else "stop"
 
 
 @reading("EXTRA-V2")
