@@ -231,19 +231,6 @@ def revealed_key_of_another_length(context: Context) -> None:
     start_over(target, insider)
 
 
-@scenario(requirements=("COMMIT-HASH-2", "!COMMIT-HASH-2", "AKE-VERIFY-1"))
-def hash_of_another_length(context: Context) -> None:
-    """A commit whose hash has fewer than 32 bytes makes no session, though all that it has are right."""
-    target = context.target_session()
-    insider = target.insider()
-    genuine = wire.parse(insider.commit())
-    hashed = genuine.data("hashed_gx")
-    for wrong in (b"", hashed[:20], hashed[:31]):
-        commit = wire.build(genuine.with_value("hashed_gx", wrong))
-        _no_session(target, insider, "handshake.gx-hash-not-verified", commit, f"a hash of {len(wrong)} bytes")
-    start_over(target, insider)
-
-
 @scenario(requirements=("REVEAL-FORM-6", "REVEAL-FORM-7", "COMMIT-GX-1"))
 def revealed_key_with_leading_zeros(context: Context) -> None:
     """A revealed key of 16 bytes that begins or ends with zero bytes is accepted like any other."""
