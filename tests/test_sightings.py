@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.faults import sightings, sightings_file
+from otterproof.harness.runs.faults import sightings, sightings_file, trips
 from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.faults.score import ScoreCard
 from otterproof.harness.runs.faults.sightings import Sighting, Sightings, View, look, unseen
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.targets.driver import TargetCrash, TargetHang, TargetUnsupported
@@ -55,6 +57,31 @@ def test_only_faults_that_are_out_of_sight_name_scenarios_that_see_more() -> Non
     load()
     named = {name: scenario_of(f"{fault.hint}[v{fault.versions[0]}]") for name, fault in faults().items()}
     assert {name for name, one in named.items() if not View.THIRD_PARTY.adds(one)} <= unseen().keys()
+
+
+def test_no_fault_is_left_to_random_runs() -> None:
+    random = ("properties.", "differential.random_runs.")
+    assert [name for name, fault in faults().items() if fault.hint.startswith(random)] == []
+
+
+def test_a_score_names_the_scenario_that_catches_a_fault_as_a_third_partys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe is kept though the full score never counts it, and takes the place of what sees more."""
+    load()
+    name, probe = "unknown-flags-refused", "readings.data.undefined_flags"
+    fault = faults()[name]
+    entry = tmp_path / "data.toml"
+    monkeypatch.setattr(trips, "TRIPS", tmp_path / "tripping")
+    monkeypatch.setattr(trips, "catalogue_files", lambda: [entry])
+    (tmp_path / "tripping" / trips.CHECKS).mkdir(parents=True)
+    for hint in (probe, "conformance.choices.undefined_flags_are_ignored"):
+        card = ScoreCard({}, {name: replace(fault, hint=hint)})
+        for version in fault.versions:
+            card.sightings.found[name, version] = look(fault, version, ())
+        entry.write_text(f'[[fault]]\nname = "{name}"\nhint = "{hint}"\n')
+        trips.write(card)
+        assert f'hint = "{probe}"' in entry.read_text()
 
 
 def test_a_reason_for_an_unknown_fault_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

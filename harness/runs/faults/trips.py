@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from otterproof.harness.runs.faults.detect import Detection
-from otterproof.harness.runs.faults.score import ScoreCard
+from otterproof.harness.runs.faults.score import ScoreCard, claims
+from otterproof.harness.runs.faults.sightings import View
 from otterproof.harness.spec.checks import checks
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.faults.entries import Fault, FaultError, catalogue_files, faults
-from otterproof.harness.testkit.scenario import scenarios
+from otterproof.harness.testkit.scenario import scenario_of, scenarios
 
 #: The folder of the files: scenario with version -> a fault that trips it.
 TRIPS = Path(__file__).parent / "tripping"
@@ -133,8 +134,14 @@ def write_checks(notices: Iterable[Detection]) -> None:
 def _better(card: ScoreCard, fault: Fault) -> str | None:
     """A scenario that claims the fault's requirement and notices it in all its versions, unless it names one already.
 
-    The one that is about the fewest requirements, and of those the quickest.
+    The one that catches it as a third party's; without such a one, that which is about the fewest requirements, and of
+    those the quickest.
     """
+    if card.sightings.view(fault.name) is View.THIRD_PARTY:
+        by = {one.scenario for one in card.sightings.of(fault.name)}
+        names = {name.rpartition("[v")[0] for name in by}
+        fits = len(names) == 1 and all(claims(scenario_of(name), fault) for name in by)
+        return min(names) if fits and fault.hint not in names else None
     versions: dict[str, set[int]] = {}
     for one in card.by(fault.name):
         if card.claims(one.scenario, fault.name):
