@@ -122,11 +122,7 @@ def _score(options: argparse.Namespace) -> int:
         report.gaps(card)
     else:
         report.score(card)
-    if ending.code is not None:
-        return ending.code
-    if card.lost:
-        return _lost(card.lost)
-    return DEVIATES if any(card.gaps().values()) else CONFORMS
+    return _code(ending, card.lost, any(card.gaps().values()))
 
 
 def _third_party(options: argparse.Namespace) -> int:
@@ -148,11 +144,7 @@ def _third_party(options: argparse.Namespace) -> int:
         print(json.dumps(record.as_json(), indent=1))
     else:
         report.sightings(record)
-    if ending.code is not None:
-        return ending.code
-    if record.lost:
-        return _lost(record.lost)
-    return DEVIATES if any(record.gaps().values()) else CONFORMS
+    return _code(ending, record.lost, any(record.gaps().values()))
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -167,16 +159,18 @@ def _explain(options: argparse.Namespace) -> int:
         print(json.dumps(record.as_json(), indent=1))
     else:
         report.located(record)
+    return _code(ending, record.lost, False)
+
+
+def _code(ending: Ending, lost: Sequence[object], wrong: bool) -> int:
+    """The exit code. lost: what nothing is known of, because workers died; the rest says nothing then either."""
     if ending.code is not None:
         return ending.code
-    return _lost(record.lost) if record.lost else CONFORMS
-
-
-def _lost(lost: Sequence[object]) -> int:
-    """Say what nothing is known of, because workers died: without it nothing can be said about the rest either."""
     for one in lost:
         fail(one, NOT_RUN)
-    return NOT_RUN
+    if lost:
+        return NOT_RUN
+    return DEVIATES if wrong else CONFORMS
 
 
 def _mutants(options: argparse.Namespace) -> int:
@@ -197,8 +191,5 @@ def _mutants(options: argparse.Namespace) -> int:
         print(json.dumps(result.as_json(), indent=1))
     else:
         report.mutants(result)
-    if ending.code is not None:
-        return ending.code
-    if result.lost:
-        return _lost(result.lost)
-    return DEVIATES if result.mistaken or any(result.survivors(engine) for engine in ORIGINALS) else CONFORMS
+    wrong = bool(result.mistaken) or any(result.survivors(engine) for engine in ORIGINALS)
+    return _code(ending, result.lost, wrong)
