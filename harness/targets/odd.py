@@ -54,7 +54,7 @@ class Quirks:
     that it does not claim, and does not have. refuses: arguments that it can't take, as (method, argument).
     fixed_policy, longest_text: as in `hello`. nul: what becomes of a text with a NUL: "cut" at the first one, "replace"
     by a question mark, "" if the engine decides. early_tag: a whitespace tag comes before the text, and its highest
-    version first.
+    version first. mute: it tells nothing of what it ignored or did not do, but for a text that it does not send.
     """
 
     silent: bool = False
@@ -66,6 +66,7 @@ class Quirks:
     longest_text: int | None = None
     nul: str = ""
     early_tag: bool = False
+    mute: bool = False
 
 
 class OddTarget:
@@ -149,7 +150,8 @@ class OddTarget:
             return answer | {"instance_tag": None}
         if "events" not in answer:
             return answer
-        told = [event for event in answer["events"] if not (self._without_smp and event["event"].startswith("smp_"))]
+        told = [event for event in answer["events"] if not (self._quirks.mute and _is_dispensable(event))]
+        told = [event for event in told if not (self._without_smp and event["event"].startswith("smp_"))]
         return {"events": [self._event(event) for event in self.ordered(told)]}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -183,6 +185,13 @@ def _with_early_tag(message: str) -> str:
     return found + "".join(reversed([groups[at : at + 8] for at in range(0, len(groups), 8)])) + text
 
 
+def _is_dispensable(event: dict[str, Any]) -> bool:
+    """Whether the protocol texts do not ask for an event, as they do where a text can't be sent in FINISHED."""
+    if event["event"] == "action_refused":
+        return bool(event["action"] != "send")
+    return event["event"] in ("message_rejected", "stored_text_dropped")
+
+
 #: The odd targets that the whole suite is held against.
 ODD: Mapping[str, Quirks] = {
     "silent": Quirks(silent=True),
@@ -204,6 +213,7 @@ ODD: Mapping[str, Quirks] = {
         fixed_policy=_BOTH,
         longest_text=400,
     ),
+    "mute": Quirks(mute=True),
     "refuses-arguments": Quirks(
         refuses=frozenset({("send", "padding"), ("smp_start", "question"), ("create", "max_message_size")})
     ),
@@ -234,4 +244,5 @@ def drawn(seed: int) -> Quirks:
         lacks=lacks,
         nul=source.choice(["", "cut", "replace"]),
         early_tag=source.random() < 0.5,
+        mute=source.random() < 0.3,
     )
