@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest
 
 from otterproof.harness.runs.deviations import DeviationError, Known, fix, load
 from otterproof.harness.runs.deviations.entries import FOLDER
-from otterproof.harness.runs.runner import Result
+from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import load as load_requirements
 from otterproof.harness.support import exits
 from otterproof.harness.support.inputs import InputError
 from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load as load_scenarios
 from otterproof.harness.testkit.scenario import scenarios
 from otterproof.harness.ui import cli
@@ -55,6 +58,42 @@ def test_an_entry_for_one_version(tmp_path: Path) -> None:
     entries = known(tmp_path, ENTRY.replace("area.one", "area.one[v2]"))
     results = [result("area.one[v2]"), result("area.one[v3]")]
     assert [one.known for one in entries.mark(results)] == ["Counters.", ""]
+
+
+def in_cases(*cases: str) -> Result:
+    failure = Failure("data.counter-not-higher", "a rule", failed_cases=cases)
+    return replace(result("area.two[v3]"), failure=failure)
+
+
+CASES = ENTRY.replace("area.one", "area.two") + 'cases = ["first", "second"]\n'
+
+
+def test_an_entry_for_some_cases(tmp_path: Path) -> None:
+    entries = known(tmp_path, CASES)
+    assert [one.known for one in entries.mark([in_cases("first", "second")])] == ["Counters."]
+    assert entries.stale([in_cases("first", "second")]) == []
+    assert [one.known for one in entries.mark([in_cases("first")])] == ["Counters."]
+    assert "area.two[v3] passes in some cases (second)" in stale(entries, [in_cases("first")])
+    assert [one.known for one in entries.mark([in_cases("first", "third")])] == [""]
+    assert "area.two[v3] fails in more cases (third)" in stale(entries, [in_cases("first", "third")])
+
+
+def test_fixing_keeps_an_entry_to_the_cases_that_fail(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(CASES)
+    assert fix(path, [in_cases("second", "third")]) == (1, 1)
+    (entry,) = load(path, IDS, REQUIREMENTS)
+    assert (entry.cases, entry.reason) == (("second", "third"), "Counters.")
+    assert fix(path, [in_cases("second", "third")]) == (0, 0)
+
+
+def test_the_cells_that_fail_are_cases() -> None:
+    load_scenarios()
+    chosen = scenarios("conformance.cells.tagged_plaintext_in_encrypted")
+    found = [run(one, open_target("fault:tag-shown"), b"seed") for one in chosen]
+    failures = [one.failure for one in found if one.failure is not None]
+    assert failures
+    assert all(len(one.failed_cases) > 1 and one.failed_cases[0] in one.case for one in failures)
 
 
 def test_an_entry_for_a_requirement(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ class Failure:
     check: the id of the demand, or the signature of how the target broke down. level: the most binding of its
     requirements. requirements: the ids of what the demand follows from, the most binding first. rule: the demand in one
     sentence. expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs
-    failed and how many were tried, where that is known. notes: all else that is known, line by line.
+    failed and how many were tried, where that is known; failed_cases: those that failed by this demand. notes: all else
+    that is known, line by line.
     """
 
     check: str
@@ -62,6 +63,7 @@ class Failure:
     level: Level = Level.MUST
     case: str = ""
     cases: tuple[int, int] | None = None
+    failed_cases: tuple[str, ...] = ()
     expected: str = ""
     got: str = ""
     notes: tuple[str, ...] = ()
@@ -86,10 +88,18 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
         requirements=ids,
         level=level_of(check),
         cases=error.cases if isinstance(error, DemandFailed) else None,
+        failed_cases=tuple(map(printable, failed_cases(error))),
         notes=tuple(printable(line) for note in notes for line in note.split("\n")),
         place=place_of(steps, checks()[check].field if check in checks() else ""),
         **{name: printable(text, lines=True) for name, text in known.items()},
     )
+
+
+def failed_cases(error: Exception) -> tuple[str, ...]:
+    """The inputs that failed by a demand; where the scenario has only one, that."""
+    if not isinstance(error, DemandFailed):
+        return ()
+    return error.failed_cases or ((error.case,) if error.case else ())
 
 
 def _sources(check: str, claimed: Iterable[str]) -> tuple[str, ...]:

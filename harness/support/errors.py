@@ -80,3 +80,5 @@ class DemandFailed(OtterproofError):
         self.differences = tuple(differences)
         #: How many of the inputs that a scenario tried failed, and how many it tried; None where there is one.
         self.cases: tuple[int, int] | None = None
+        #: All inputs, or cells of a state table, that failed by this demand, in words; empty where there is one.
+        self.failed_cases: tuple[str, ...] = ()

@@ -250,8 +250,9 @@ class Context:
         if not self._wrong:
             return None
         first = next((one for one in self._wrong if level_of(one.error.check) is Level.MUST), self._wrong[0])
-        alike = sum(one.error.check == first.error.check for one in self._wrong)
-        first.error.cases = (alike, self._cases)
+        alike = [one.error.case for one in self._wrong if one.error.check == first.error.check]
+        first.error.cases = (len(alike), self._cases)
+        first.error.failed_cases = tuple(alike)
         if first.record in self.records:
             self.blame(first.record)
             self._failed_at = first.steps

@@ -128,7 +128,9 @@ def _together(failures: Sequence[Failure]) -> CheckFailed:
         cells = [f"{failure} ({failure.failed.check})" for failure in others]
         rest = f", and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
         case += f"; also wrong: {', '.join(cells[:_NAMED])}{rest}"
-    return CheckFailed(first.check, first.rule, case=case, expected=first.expected, got=first.got)
+    failed = CheckFailed(first.check, first.rule, case=case, expected=first.expected, got=first.got)
+    failed.failed_cases = tuple(str(one) for one in failures if one.failed.check == first.check)
+    return failed
 
 
 def _claims(cells: Sequence[Cell]) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ _FIELDS: Fields = {
     "reason": True,
     "expires": False,
     "flaky": False,
+    "cases": False,
 }
 
 #: Fields that entries had when a failure was known by the beginning of its text.
@@ -60,7 +61,8 @@ class Deviation:
     """An entry. about: what it speaks of, one of ABOUT; name: which one, "" for what random runs find.
 
     check: the id of the failure. number: its place in the file, from 1. flaky: the scenario may pass, since chance
-    decides whether it fails; it may have several entries, one for each check by which it may fail.
+    decides whether it fails; it may have several entries, one for each check by which it may fail. cases: the inputs,
+    or the cells of a state table, that fail by the check; empty: whichever do.
     """
 
     about: str
@@ -70,6 +72,7 @@ class Deviation:
     expires: date | None
     number: int
     flaky: bool = False
+    cases: tuple[str, ...] = ()
 
     def covers(self, result: Result) -> bool:
         """Whether it speaks of this scenario, whatever its result."""
@@ -83,10 +86,24 @@ class Deviation:
 
     def explains(self, result: Result) -> bool:
         """Whether the scenario failed as the entry says."""
-        return self.covers(result) and result.verdict in VERDICTS and result.check == self.check
+        fails_so = self.covers(result) and result.verdict in VERDICTS and result.check == self.check
+        return fails_so and not self.unnamed_cases(result)
+
+    def unnamed_cases(self, result: Result) -> list[str]:
+        """The cases that failed and that an entry with cases does not name."""
+        return [case for case in failed_cases(result) if self.cases and case not in self.cases]
+
+    def passing_cases(self, result: Result) -> list[str]:
+        """The cases that it names and that did not fail."""
+        return [case for case in self.cases if case not in failed_cases(result)]
 
     def __str__(self) -> str:
         return f"entry {self.number} ({printable(f'{self.about} {self.name or self.check}')})"
+
+
+def failed_cases(result: Result) -> tuple[str, ...]:
+    """The cases of a scenario that failed by the check that is told."""
+    return result.failure.failed_cases if result.failure is not None else ()
 
 
 def shipped(target: str) -> Path | None:
@@ -184,5 +201,6 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
         entry.date("expires"),
         number,
         entry.flag("flaky"),
+        entry.strings("cases"),
     )
     return read if len(problems) == before else None

@@ -13,7 +13,7 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from otterproof.harness.runs.deviations.entries import VERDICTS, WHAT, DeviationError, read_entry
+from otterproof.harness.runs.deviations.entries import VERDICTS, WHAT, DeviationError, failed_cases, read_entry
 from otterproof.harness.runs.deviations.known import Known
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
@@ -62,7 +62,9 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
         reasons.setdefault(name, reason)
     failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
     flaky = {_base(str(table.get("scenario", ""))) for table in kept if table.get("flaky") is True}
-    new = narrowed + [_table(name, result, reasons, flaky) for name, result in _groups(failed, results, others)]
+    by_case = {_base(str(table.get("scenario", ""))) for table in tables if table.get("cases")}
+    groups = _groups(failed, results, others, by_case)
+    new = narrowed + [_table(name, result, reasons, flaky, by_case) for name, result in groups]
     if new or len(kept) < len(tables) or not path.exists():
         entries = tomlkit.aot()
         for table in [*kept, *new]:
@@ -84,13 +86,19 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
         raise DeviationError([f"{path} can't be rewritten: {error}; correct it by hand"]) from error
 
 
-def _groups(failed: Sequence[Result], results: Sequence[Result], others: Collection[str]) -> list[tuple[str, Result]]:
-    """Names for new entries, each with a result that it explains: one for all versions where they all fail alike."""
-    groups: dict[tuple[str, str], list[Result]] = {}
+def _groups(
+    failed: Sequence[Result], results: Sequence[Result], others: Collection[str], by_case: Collection[str]
+) -> list[tuple[str, Result]]:
+    """Names for new entries, each with a result that it explains: one for all versions where they all fail alike.
+
+    by_case: the scenarios whose entries name the cases that fail.
+    """
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
     for result in sorted(failed, key=lambda result: result.scenario):
-        groups.setdefault((_base(result.scenario), result.check), []).append(result)
+        cases = failed_cases(result) if _base(result.scenario) in by_case else ()
+        groups.setdefault((_base(result.scenario), result.check, cases), []).append(result)
     named: list[tuple[str, Result]] = []
-    for (base, _), alike in groups.items():
+    for (base, *_), alike in groups.items():
         asked = [one for one in results if _base(one.scenario) == base and one.verdict is not Verdict.UNSUPPORTED]
         all_alike = len(alike) == len(asked) and base not in map(_base, others)
         named += [(base, alike[0])] if all_alike else [(one.scenario, one) for one in alike]
@@ -110,11 +118,15 @@ def _base(scenario: str) -> str:
     return scenario.partition("[")[0]
 
 
-def _table(name: str, result: Result, reasons: Mapping[str, str], flaky: Collection[str]) -> Table:
+def _table(
+    name: str, result: Result, reasons: Mapping[str, str], flaky: Collection[str], by_case: Collection[str]
+) -> Table:
     table = tomlkit.table()
     table["scenario"] = name
     table["check"] = result.check
     table["reason"] = reasons.get(f"{_base(name)} {result.check}") or reasons.get(_base(name)) or NOT_LOOKED_AT
     if _base(name) in flaky:
         table["flaky"] = True
+    if _base(name) in by_case and failed_cases(result):
+        table["cases"] = list(failed_cases(result))
     return table

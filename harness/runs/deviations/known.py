@@ -9,6 +9,9 @@ from otterproof.harness.runs.deviations.entries import VERDICTS, Deviation
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 
+#: How many cases are named.
+_LISTED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Stale:
@@ -71,7 +74,14 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
         others = [] if explained else failed
     else:
         others = [result for result in covered if result not in explained and result.verdict is not Verdict.UNSUPPORTED]
+    for result in explained:
+        if passing := entry.passing_cases(result):
+            text = f"{result.scenario} passes in some cases ({_listed(passing)}); take them out, or run with --fix"
+            return Stale(entry, False, text)
     for result in others:
+        if result.check == entry.check and (unnamed := entry.unnamed_cases(result)):
+            text = f"{result.scenario} fails in more cases ({_listed(unnamed)}); add them, or run with --fix"
+            return Stale(entry, False, text)
         if result.verdict is Verdict.PASS:
             text = f"{result.scenario} passes; name the version that fails in the entry, or run with --fix"
             return Stale(entry, False, text)
@@ -79,3 +89,9 @@ def _stale(entry: Deviation, results: Sequence[Result]) -> Stale | None:
         text = f"{result.scenario} fails by another check ({came}); correct the entry, or run with --fix"
         return Stale(entry, False, text)
     return None
+
+
+def _listed(cases: Sequence[str]) -> str:
+    """The first few of some cases."""
+    more = f", and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
+    return ", ".join(cases[:_LISTED]) + more
