@@ -59,6 +59,15 @@ def test_what_is_known_of_the_side_that_is_to_blame_is_accepted() -> None:
     assert blames([*both, cell("reference", "potr", "x.z")])["one", "potr", SCENARIO].known == ""
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_target_with_itself_fails_as_it_does_on_either_side(side: str) -> None:
+    checks = {name: "smp.not-finished" if name == side else "" for name in ("left", "right")}
+    cells = [cell("potr", "potr", "x.y"), cell("potr", "reference", checks["left"])]
+    found = blames([*cells, cell("reference", "potr", checks["right"])])["potr", "potr", SCENARIO]
+    assert found.sides == ("potr",)
+    assert found.known != ""
+
+
 def test_pages_and_json_tell_it() -> None:
     cells = [WRONG, cell("one", "reference"), cell("reference", "two", "smp.not-finished")]
     laid = blames(cells)

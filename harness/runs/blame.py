@@ -72,12 +72,13 @@ def _blame(
     if REFERENCE in (left, right):
         side = right if left == REFERENCE else left
         return Blame((side,), _reason(known(side), result))
-    with_reference = {left: (left, REFERENCE, scenario), right: (REFERENCE, right, scenario)}
-    guilty = [name for name, cell in with_reference.items() if cell in failed]
-    if not guilty and not all(cell in played for cell in with_reference.values()):
+    # A target may be on both sides, and fail with the reference engine on one of them alone.
+    with_reference = [(left, (left, REFERENCE, scenario)), (right, (REFERENCE, right, scenario))]
+    guilty = [(name, cell) for name, cell in with_reference if cell in failed]
+    if not guilty and not all(cell in played for _, cell in with_reference):
         return Blame(())
-    sides = tuple(dict.fromkeys(guilty or (left, right)))
-    reasons = [_reason(known(name), failed[with_reference[name]]) for name in guilty]
+    sides = tuple(dict.fromkeys([name for name, _ in guilty] or (left, right)))
+    reasons = [_reason(known(name), failed[cell]) for name, cell in guilty]
     return Blame(sides, "; ".join(dict.fromkeys(reasons)) if reasons and all(reasons) else "")
 
 
