@@ -72,13 +72,16 @@ let answer line : Yojson.Safe.t =
 
 let () =
   Printexc.record_backtrace true;
+  (* Standard output is the protocol's; what else is printed goes to standard error. *)
+  let out = Unix.out_channel_of_descr (Unix.dup Unix.stdout) in
+  Unix.dup2 Unix.stderr Unix.stdout;
   let rec loop () =
     match input_line stdin with
     | exception End_of_file -> ()
     | line ->
       let answered = answer line in
-      print_string (Yojson.Safe.to_string answered);
-      print_newline ();
+      output_string out (Yojson.Safe.to_string answered ^ "\n");
+      flush out;
       if Yojson.Safe.Util.(member "method" (Yojson.Safe.from_string line)) <> `String "shutdown" then loop ()
   in
   loop ()
