@@ -5,7 +5,8 @@ Most scenarios cut messages of a session into pieces, so that a text that is sho
 
 from __future__ import annotations
 
-from otterproof.harness.testkit.context import Context, check, check_equal
+from otterproof.harness.testkit.context import ALLOW, Context, check, check_equal
+from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, build
 from otterproof.harness.wire.layers import tlv
@@ -278,18 +279,25 @@ def fragments_for_other_clients_are_discarded(context: Context) -> None:
     target.receive(last).assert_shown("fragment.disturbed-by-another-clients", b"undisturbed")
 
 
-@scenario(versions=(3,), requirements=("FRAGMENT-RECV-18", "!FRAGMENT-RECV-18", "!FRAGMENT-SEND-10"))
+@scenario(versions=(3,), needs=("v2",), requirements=("FRAGMENT-RECV-18", "!FRAGMENT-RECV-18"))
 def version_2_fragments_are_reassembled(context: Context) -> None:
-    """A version 3 client also puts version 2 fragments together, which have no tags, if they come in order."""
-    target, insider = context.encrypted()
+    """A client that allows versions 2 and 3 puts version 2 messages in fragments together, which have no tags."""
+    check_id = "fragment.version-2-form-refused"
+    target = context.target_session(policy=ALLOW[2] | ALLOW[3])
+    insider = Insider(target.insider().key, None, version=2, seed=b"older")
+    target.user("start")
+    *parts, last = fragments(insider, insider.commit(), 3)
+    for part in parts:
+        target.receive(part)
+    dh_key = target.receive(last).message(Kind.DH_KEY, check_id)
+    *parts, last = fragments(insider, insider.reveal_signature(build(dh_key)), 4)
+    for part in parts:
+        target.receive(part)
+    target.receive(last).one(SessionEstablished, check_id)
     for count in (1, 3):
-        text = b"in %d fragments without tags" % count
-        pieces = cut(insider.data(text), count)
-        parts = [b"?OTR,%d,%d,%s," % (k, count, piece) for k, piece in enumerate(pieces, start=1)]
-        assert_all_rejected(target, "fragment.out-of-order-accepted", parts[1:], "fragments without the first one")
-        for part in parts[:-1]:
-            target.receive(part).assert_ignored("fragment.acted-on-too-early", "a fragment that is not the last")
-        target.receive(parts[-1]).assert_shown("fragment.version-2-form-refused", text)
+        _, *others = fragments(insider, insider.data(b"without the first one"), count)
+        assert_all_rejected(target, "fragment.out-of-order-accepted", others, "fragments without the first one")
+        assert_arrives(target, insider, b"in %d fragments without tags" % count, count, check_id)
 
 
 @scenario(requirements=("FRAGMENT-SEND-9", "!FRAGMENT-SEND-9"))
