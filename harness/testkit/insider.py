@@ -90,6 +90,8 @@ class Insider:
         self.exponents: dict[int, int] = Keys("the insider's")
         self.theirs: dict[int, int] = Keys("the target's")
         self.our_keyid = self.their_keyid = 0
+        #: The key ids of the last handshake that it signed in: its own, and the target's.
+        self.first_keyids = (0, 0)
         self.counters: dict[tuple[int, int], int] = {}
         self.ssid = b""
         self._handshake: crypto.HandshakeKeys | None = None
@@ -190,6 +192,7 @@ class Insider:
         self.exponents[signed.keyid + 1] = self.draw(40)
         self.our_keyid = signed.keyid + 1
         self.theirs[1], self.their_keyid = theirs, 1
+        self.first_keyids = (signed.keyid, 1)
         return encrypted, mac if signed.mac is None else signed.mac
 
     @property
@@ -213,6 +216,7 @@ class Insider:
         if isinstance(keyid, int) and keyid != self.their_keyid:
             self.theirs[keyid] = self.theirs.pop(self.their_keyid)
             self.their_keyid = keyid
+            self.first_keyids = (self.first_keyids[0], keyid)
 
     def _signature(self, value: bytes, signed: SignatureOptions) -> tuple[int, int]:
         q = self.key.public.q

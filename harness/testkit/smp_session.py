@@ -217,7 +217,10 @@ class SmpSession:
         return self.tell(kind, making(run, heard))
 
     def bring(self, state: int) -> tuple[int, Numbers]:
-        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; the message that fits there, by TLV type and numbers."""
+        """Bring the target from EXPECT1 to EXPECT1, 2, 3 or 4; the message that fits there, by TLV type and numbers.
+
+        In EXPECT1 no run is under way then. `request` brings it to where its user is asked, which is EXPECT1, too.
+        """
         run = self.liar(target_asks=state in (2, 4))
         if state == 1:
             return MESSAGE_1, run.message_1()

@@ -6,6 +6,9 @@ to know of it (its instance tag) the insider learns from its messages, as a corr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from otterproof.harness import wire
 from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.world import World
@@ -13,6 +16,7 @@ from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, Signat
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, check_equal, fail
 from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
+from otterproof.harness.testkit.session_account import SessionAccount, StepReader, find_session
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import Plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.numbers import fingerprint
@@ -28,13 +32,27 @@ class TargetSession(RecordedSession):
         self.name = name
         self._insiders: list[Insider] = []
         self._seen_tag = 0  # in the last message of the target that has one
+        self._instance: int | None = None
+        self._reader = StepReader(world, name)
+        self._accounts: dict[Insider, SessionAccount] = {}
 
     def receive(self, message: bytes) -> Reply:
         """The target receives a message."""
         return self._heard(self.deliver(self.name, message))
 
+    @contextmanager
+    def addressing(self, instance: int | None) -> Iterator[None]:
+        """The target's user names a session, by its instance tag, in each action that is about one; None: does not."""
+        before, self._instance = self._instance, instance
+        try:
+            yield
+        finally:
+            self._instance = before
+
     def user(self, action: str, **args: object) -> Reply:
         """The target's user acts. A text that goes out as it was typed tells nothing about the target."""
+        if self._instance is not None and action != "start":
+            args.setdefault("instance", self._instance)
         reply = self.do(self.name, action, args)
         return reply if args.get("text") in reply.raw else self._heard(reply)
 
@@ -87,17 +105,19 @@ class TargetSession(RecordedSession):
         self.assert_session(established, ssid=insider.ssid, fingerprint=identity)
         return established
 
-    def assert_receives_text(self, insider: Insider, text: bytes, *, check_id: str = "", **data: object) -> Reply:
+    def assert_receives_text(
+        self, insider: Insider, text: bytes, *, check_id: str = "", case: object = "", **data: object
+    ) -> Reply:
         """The insider sends a text in the session, which the target must show, once and as secure."""
         reply = self.receive(insider.data(text, **data))  # type: ignore[arg-type]
-        reply.assert_shown(check_id or "text.not-delivered", text)
+        reply.assert_shown(check_id or "text.not-delivered", text, case=case)
         return reply
 
-    def assert_sends_text(self, insider: Insider, text: bytes, *, check_id: str = "") -> Message:
+    def assert_sends_text(self, insider: Insider, text: bytes, *, check_id: str = "", case: object = "") -> Message:
         """The target's user sends a text, which must arrive in one data message that the insider can read."""
-        message = self.user("send", text=text).message(Kind.DATA, check_id)
+        message = self.user("send", text=text).message(Kind.DATA, check_id, case=case)
         found = self.read(insider, message)
-        check_equal(check_id or "text.changed-on-the-way", found.text, text)
+        check_equal(check_id or "text.changed-on-the-way", found.text, text, case=case)
         check("data.stray-bytes-encrypted", found.whole, expected="text, and whole TLVs behind it", got=found.rest)
         return message
 
@@ -117,15 +137,32 @@ class TargetSession(RecordedSession):
         return parse_plaintext(insider.read(wire.build(message)))
 
     def assert_session_alive(self, insider: Insider, check_id: str = "") -> None:
-        """The session is as good as before: texts arrive in both directions, over a change of keys."""
+        """The session is as good as before: texts arrive in both directions, over a change of keys, and every message
+        that the target has sent in the session fits those before it.
+        """
         self.assert_receives_text(insider, b"can you hear me?", check_id=check_id)
         self.assert_sends_text(insider, b"yes", check_id=check_id)
         self.assert_receives_text(insider, b"good", check_id=check_id)
+        self.assert_sends_text(insider, b"is it not?", check_id=check_id)
+        self.assert_in_order(insider)
 
-    def exchange_texts(self, insider: Insider, *, check_id: str = "") -> Message:
+    def assert_in_order(self, insider: Insider) -> None:
+        """All messages of the target in the session with the insider have the key ids, counters, keys and old MAC keys
+        that follow from the messages before them.
+        """
+        views = self._reader.views(self.log)
+        account = self._accounts.get(insider)
+        if account is None or account.ssid != insider.ssid:
+            account = find_session(views, insider, self.version)
+            if account is None:
+                return
+            self._accounts[insider] = account
+        account.settle(views)
+
+    def exchange_texts(self, insider: Insider, *, check_id: str = "", case: object = "") -> Message:
         """A text each way, which changes the keys of both sides; the target's message."""
-        self.assert_receives_text(insider, b"from the insider", check_id=check_id)
-        return self.assert_sends_text(insider, b"from the target", check_id=check_id)
+        self.assert_receives_text(insider, b"from the insider", check_id=check_id, case=case)
+        return self.assert_sends_text(insider, b"from the target", check_id=check_id, case=case)
 
     def assert_sent_in_clear(self, text: bytes, check_id: str = "") -> None:
         """The target's user sends a text, which must go out as it is: PLAINTEXT."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 
 from otterproof.harness.testkit.context import Context, check, check_equal
+from otterproof.harness.testkit.mac_account import revealed
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import ActionRefused, ExtraKeyDerived, OutgoingMessage, UserEndedSession
-from otterproof.scenarios.conformance.mac_keys import Ledger, revealed
+from otterproof.scenarios.conformance.mac_keys import Ledger
 
 
 @scenario(needs=("lockstep",), requirements=("DATA-CTR-2", "!DATA-CTR-2", "!KEYMGMT-RECV-6"))

@@ -1,0 +1,134 @@
+"""What must not disturb a session, at every moment of SMP. [The protocol state machine, State transitions]"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from otterproof.harness.testkit.context import CheckFailed, Context, TargetSession
+from otterproof.harness.testkit.insider import Insider
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.testkit.unharmed import SmpMoment, Unharmed
+from otterproof.scenarios.conformance.handshake_play import LATER
+from otterproof.scenarios.conformance.unharmed_play import disturbances
+
+#: The requirements that say so, for each kind of disturbance.
+_CLAIMS = (
+    "STATE-ENCRYPTED-3",
+    "STATE-ENCRYPTED-4",
+    "STATE-CLEAR-6",
+    "ERROR-STATE-1",
+    "QUERY-ANSWER-6",
+    "QUERY-ANSWER-7",
+    "COMMIT-LIVE-1",
+    "USER-START-2",
+)
+
+
+def _disturbed(context: Context, moment: SmpMoment, names: Sequence[str]) -> None:
+    """Demand that a session, with SMP at a moment, is unharmed by some disturbances, one after the other."""
+    target, insider = context.encrypted(target_begins=moment in (SmpMoment.EXPECT2, SmpMoment.EXPECT4))
+    session = Unharmed(target, insider, context.target.capabilities)
+    session.exchange_texts("nothing has happened yet")
+    session.begin(moment)
+    every = disturbances(context.version)
+    for name in names:
+        session.disturb(partial(every[name], target, insider), f"{name}, when {moment}")
+    session.check(f"{names[-1] if len(names) == 1 else 'all of this'}, when {moment}")
+
+
+def nothing_disturbs(context: Context, moment: SmpMoment) -> None:
+    """Demand that nothing disturbs a session with SMP at a moment.
+
+    All disturbances are tried in one session; if it is harmed, each is tried in one of its own, to tell which it was.
+    """
+    names = list(disturbances(context.version))
+    try:
+        _disturbed(context, moment, names)
+    except CheckFailed:
+        for name in names:
+            with context.case(name):
+                _disturbed(context, moment, [name])
+        if context.wrong_case() is None:
+            raise
+
+
+@scenario(requirements=_CLAIMS)
+def nothing_disturbs_a_session(context: Context) -> None:
+    """In ENCRYPTED, no query, handshake that fails, text in the clear, Error Message, fragment, forgery or message of
+    another client disturbs the session: texts, the extra key and SMP go on as before, and key ids, counters and old MAC
+    keys are those that follow from the messages before.
+    """
+    nothing_disturbs(context, SmpMoment.NO_RUN)
+
+
+@scenario(needs=("smp",), requirements=("SMP-STATE-3", *_CLAIMS))
+def nothing_disturbs_a_question(context: Context) -> None:
+    """While the user is asked for the SMP secret, nothing else that arrives disturbs the session or the question."""
+    nothing_disturbs(context, SmpMoment.ASKED)
+
+
+@scenario(needs=("smp",), requirements=("SMP-STATE-3", *_CLAIMS))
+def nothing_disturbs_smp_in_expect2(context: Context) -> None:
+    """While SMP message 2 is expected, nothing else that arrives disturbs the session or the run."""
+    nothing_disturbs(context, SmpMoment.EXPECT2)
+
+
+@scenario(needs=("smp",), requirements=("SMP-STATE-3", *_CLAIMS))
+def nothing_disturbs_smp_in_expect3(context: Context) -> None:
+    """While SMP message 3 is expected, nothing else that arrives disturbs the session or the run."""
+    nothing_disturbs(context, SmpMoment.EXPECT3)
+
+
+@scenario(needs=("smp",), requirements=("SMP-STATE-3", *_CLAIMS))
+def nothing_disturbs_smp_in_expect4(context: Context) -> None:
+    """While SMP message 4 is expected, nothing else that arrives disturbs the session or the run."""
+    nothing_disturbs(context, SmpMoment.EXPECT4)
+
+
+#: The tags of two clients of one account, each with a session.
+_FIRST, _SECOND = 0x2B2B, 0xA3C3C3C3
+
+
+def _beside(context: Context, moment: SmpMoment) -> None:
+    """Demand that a session, with SMP at a moment, is unharmed by a session with another client of the account."""
+    able = context.target.capabilities
+    target = context.target_session()
+    first, second = target.insider(tag=_FIRST, seed=b"first"), target.insider(tag=_SECOND, seed=b"second")
+    target.establish(first)
+    session = Unharmed(target, first, able, named=True)
+    session.exchange_texts("there is no other session yet")
+    session.begin(moment)
+    target.tick(LATER)
+    session.disturb(partial(_establish, target, second), f"a session with another client begins, when {moment}")
+    other = Unharmed(target, second, able, named=True)
+    for at in SmpMoment:
+        if at is SmpMoment.NO_RUN or "smp" in able:
+            session.disturb(partial(other.begin, at), f"in the session with another client {at}, when {moment}")
+            session.disturb(
+                partial(other.check, "a session beside it"), f"another client's SMP run ends, when {moment}"
+            )
+    case = f"Error Message, query and forgery in the session with another client, when {moment}"
+    session.disturb(partial(_disturb_all, target, second), case)
+    session.disturb(partial(target.end_by_peer, second), f"another client ends its session, when {moment}")
+    session.check(f"a session with another client, from its beginning to its end, when {moment}")
+
+
+def _establish(target: TargetSession, insider: Insider) -> None:
+    target.establish(insider)
+
+
+def _disturb_all(target: TargetSession, insider: Insider) -> None:
+    for disturbance in disturbances(target.version).values():
+        disturbance(target, insider)
+
+
+@scenario(versions=(3,), needs=("instance_tags",), requirements=("INSTANCE-MULTI-1", "!INSTANCE-MULTI-1"))
+def another_clients_session_disturbs_nothing(context: Context) -> None:
+    """A session with another client of the account, with SMP runs of its own, from its beginning to its end, leaves a
+    session and the SMP run in it as they are, at each moment of that run.
+    """
+    for moment in SmpMoment:
+        if moment is SmpMoment.NO_RUN or "smp" in context.target.capabilities:
+            with context.case(moment):
+                _beside(context, moment)
