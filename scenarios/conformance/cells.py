@@ -54,7 +54,7 @@ def _cells(version: int, section: str, messages: Sequence[MessageState], usual: 
     ]
 
 
-def _ways(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+def runs(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """The cells by the runs in which they are visited: those that change no state together, others alone."""
     order = sorted(cells, key=lambda cell: (cell.message.value, cell.auth.value))
     for _, alike in groupby(order, key=lambda cell: (cell.message, cell.auth)):
@@ -101,7 +101,7 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
     # A target that speaks one version alone has OTR switched off where only the other one is allowed.
     both = context.target.capabilities >= {"v2", "v3"}
     able = [cell for cell in cells if both or cell.setting is not Setting.OTHER_VERSION]
-    for way in _ways(able):
+    for way in runs(able):
         try:
             walk(context, way)
         except Unreached as error:
