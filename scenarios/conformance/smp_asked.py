@@ -37,8 +37,8 @@ def _asked(context: Context) -> tuple[SmpSession, SmpPeer]:
 
 
 def _question_is_gone(smp_session: SmpSession, case: str) -> None:
-    """Demand that a late answer sends nothing, and that a run from the start succeeds."""
-    smp_session.user("smp_answer", secret=SECRET).sends(_NO_QUESTION, case=f"an answer after {case}")
+    """Demand that a late answer sends no SMP message but an abort, and that a run from the start succeeds."""
+    smp_session.user("smp_answer", secret=SECRET).refuses(_NO_QUESTION, f"an answer after {case}")
     smp_session.asked(smp_session.liar()).tells(True, case=f"a run after {case}")
 
 
@@ -119,7 +119,9 @@ def user_begins_while_asked(context: Context) -> None:
             second = own.message_2(reply.numbers(MESSAGE_1))
             if answers:
                 late = smp_session.user("smp_answer", secret=SECRET)
-                late.sends(_NO_QUESTION, case="an answer after the user has begun a run instead")
+                late.refuses(_NO_QUESTION, "an answer after the user has begun a run instead")
+                if late.types:  # an abort, which ends the run
+                    continue
             third = smp_session.tell(MESSAGE_2, second).numbers(MESSAGE_3, case="a run that the user began when asked")
             smp_session.tell(MESSAGE_4, own.message_4(third)).tells(True)
 
