@@ -86,6 +86,12 @@ class TapeEntropy:
         return value
 
 
+def entropy_of(party: str, seed: bytes, tape: Tape | None = None) -> Entropy:
+    """What a party draws from, if its randomness can be given: the rule that every run and replay follows."""
+    seeded = SeededEntropy(seed).child(party)
+    return TapeEntropy(tape, seeded) if tape else seeded
+
+
 class RecordingEntropy:
     """Hands on what `inner` gives and writes it down, for a vector or a tape.
 

@@ -19,7 +19,7 @@ from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.party import ActionDispatcher, Party
 from otterproof.implementations.contract import Engine, Event, PartyConfig, Policy
-from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.reference import ReferenceEngine
 from tests.oracle_programs import PROGRAMS, assert_judged
 from tests.test_oracles import FAULTS
@@ -53,8 +53,8 @@ class ClosedTarget:
         self.name = name
         self._make = make
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
-        return Closed(self._make(config, SeededEntropy(seed).child(name)))
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Closed(self._make(config, entropy_of(name, seed, tape)))
 
     def reset(self) -> None:
         pass

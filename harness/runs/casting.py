@@ -96,7 +96,7 @@ class ReplayParties:
         try:
             if info.tape and isinstance(target, InProcess):
                 return target.engine(info.config, header.entropy(name))
-            return target.party(name, info.config, header.seed)
+            return target.party(name, info.config, header.seed, tape=info.tape or None)
         except OtrError as error:
             raise TranscriptError(f"parties.{name}.config: {target.name} refuses it: {error}") from error
         except EntropyError as error:

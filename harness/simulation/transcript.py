@@ -28,7 +28,7 @@ from otterproof.harness.support.version import tool_version
 from otterproof.harness.targets.party import state_of
 from otterproof.implementations.actions import args_to_json, perform
 from otterproof.implementations.contract import Entropy, Event, PartyConfig, PartySnapshot
-from otterproof.implementations.entropy import SeededEntropy, Tape, TapeEntropy
+from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.jsonform import config_to_json, event_to_json, snapshot_to_json
 
 FORMAT = "otterproof-transcript"
@@ -99,10 +99,8 @@ class Header:
     scenario_seed: bytes | None = None
 
     def entropy(self, party: str) -> Entropy:
-        """The randomness of a party whose randomness can be given; the rule that every run and replay follows."""
-        seeded = SeededEntropy(self.seed).child(party)
-        tape = self.parties[party].tape if party in self.parties else {}
-        return TapeEntropy(tape, seeded) if tape else seeded
+        """The randomness of a party whose randomness can be given."""
+        return entropy_of(party, self.seed, self.parties[party].tape if party in self.parties else None)
 
 
 @dataclass(frozen=True, slots=True)

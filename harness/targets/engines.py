@@ -16,7 +16,7 @@ from otterproof.harness.targets.guarded import GuardedEngine
 from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
 from otterproof.harness.targets.party import Party
 from otterproof.implementations.contract import Engine, Entropy, PartyConfig, Policy
-from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.independent import IndependentEngine
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -50,8 +50,11 @@ class Target(Protocol):
         """How far a run can be repeated: "tape", "seed" or "none". [docs/driver-protocol.md]"""
         ...
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
-        """A new party; the same seed makes the same party."""
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        """A new party; the same seed makes the same party.
+
+        tape: values that it draws in place of those that follow from the seed; only where `randomness` is "tape".
+        """
         ...
 
     def reset(self) -> None:
@@ -90,7 +93,7 @@ class InProcess(ABC):
         """A party; nobody follows."""
 
     @abstractmethod
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
         """See Target."""
 
     def reset(self) -> None:  # noqa: B027 (not abstract: there is nothing to do)
@@ -121,8 +124,8 @@ class SingleEngineTarget(InProcess):
         """The next case begins."""
         self.giving_up.next_case()
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
-        return self.engine(config, SeededEntropy(seed).child(name))
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return self.engine(config, entropy_of(name, seed, tape))
 
 
 class LockstepTarget(InProcess):
@@ -135,8 +138,8 @@ class LockstepTarget(InProcess):
     def engine(self, config: PartyConfig, entropy: Entropy) -> LockstepParty:
         return LockstepParty(self.name, self.engines(config, entropy))
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
-        party = self.engine(config, SeededEntropy(seed).child(name))
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        party = self.engine(config, entropy_of(name, seed, tape))
         party.name = name
         return party
 

@@ -22,6 +22,7 @@ from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver, Make
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
+from otterproof.implementations.entropy import Tape
 from otterproof.implementations.jsonform import EVENTS, may_be_untold, policy_from_json, policy_to_json
 
 #: Events that come from the network layer; all others are reports to the user.
@@ -104,10 +105,10 @@ class OddTarget:
         """It has answered with something that is no answer."""
         raise TargetDesync(f"{self.name}: {what}")
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> DriverParty:
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
         """A new party."""
         policy, longest = self.fixed_policy, self._quirks.longest_text
-        return DriverParty(self, name, config, seed, self.capabilities, fixed_policy=policy, longest_text=longest)
+        return DriverParty(self, name, config, seed, self.capabilities, tape, fixed_policy=policy, longest_text=longest)
 
     def reset(self) -> None:
         """Begin a case without parties."""

@@ -33,6 +33,7 @@ from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, c
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import PartyConfig, Policy
+from otterproof.implementations.entropy import Tape
 
 __all__ = [
     "ALLOW",
@@ -93,7 +94,7 @@ class Context:
         #: Names of the cells of the state tables that were visited, whatever happened there. [harness/spec/states]
         self.visited: set[str] = set()
         self.tried = 0
-        #: How many times as many random runs a property is tried in.
+        #: How many times as many random runs a property is tried in; above 1 in a nightly run.
         self.effort = 1
         self._counted = 0
         #: How many inputs were tried by `case`, and those that failed; whether one is being tried.
@@ -137,14 +138,28 @@ class Context:
         max_message_size: int | None = None,
         heartbeat_interval: int | None = 60,
         instance_tag: int | None = TARGET_TAG,
+        tape: Tape | None = None,
     ) -> TargetSession:
-        """The target alone: what it receives is what the scenario hands to it. instance_tag: None has it draw one."""
+        """The target alone: what it receives is what the scenario hands to it. instance_tag: None has it draw one.
+
+        tape: what it draws, where `takes_tape` says that this can be given.
+        """
         self.target.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
         config = replace(config, instance_tag=instance_tag)
-        record = self.record({TARGET: PartyInfo(self.target.name, config)})
-        world = World({TARGET: self.target.party(TARGET, config, self.seed)}, {TARGET: []})
+        record = self.record({TARGET: PartyInfo(self.target.name, config, tape or {})})
+        world = World({TARGET: self.target.party(TARGET, config, self.seed, tape=tape)}, {TARGET: []})
         return TargetSession(world, self.version, record)
+
+    @property
+    def thorough(self) -> bool:
+        """Whether to look for what only chance can show until it is as good as certain, which takes minutes."""
+        return self.effort > 1
+
+    @property
+    def takes_tape(self) -> bool:
+        """Whether the random values that the target draws can be given, one by one."""
+        return self.target.randomness == "tape"
 
     def target_twice(self) -> tuple[TargetSession, TargetSession]:
         """Two parties of the target, alice and bob, who do not hear each other but through the scenario."""
@@ -214,7 +229,7 @@ class Context:
     def reseeded(self, salt: bytes) -> Context:
         """The same context with other randomness; what happens there is written down here."""
         other = Context(self.target, self.version, self.seed + salt, self.peer)
-        other.origin, other.records = self.origin, self.records
+        other.origin, other.records, other.effort = self.origin, self.records, self.effort
         return other
 
     def examples(self, count: int) -> Iterator[int]:

@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         choices=PROFILES,
-        help="how much random runs try (default: ci, the same on every run; nightly: twenty times as much)",
+        help="how much random runs try (default: ci, the same on every run; nightly: twenty times as much, "
+        "and rare values are looked for until they are as good as certain to have occurred)",
     )
     parser.add_argument(
         "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
