@@ -103,44 +103,117 @@ def _ids(message: Message) -> tuple[int, int]:
 
 @scenario(requirements=("DATA-MAC-2", "!DATA-MAC-2", "DATA-RECV-1"))
 def mac_covers_all_preceding_fields(context: Context) -> None:
-    """A change in the first or last bit of any field before the MAC makes a message unreadable."""
+    """A change in the first or last bit of any field before the MAC makes a message unreadable.
+
+    Each changed message has a counter above all before it, so that no other check can refuse it in place of the MAC's.
+    """
     target, insider = context.encrypted()
     target.exchange_texts(insider)
-    genuine = wire.parse(insider.data(b"every field counts", ctr=1 << 63))
-    for field in genuine.fields[: genuine.fields.index(genuine.field("mac"))]:
-        for byte, bit in ((0, 0x80), (-1, 0x01)):
-            raw = bytearray(field.raw)
+    under = (1, 2)  # whose counters nobody needs afterwards
+    target.assert_receives_text(insider, b"every field counts", under=under)
+    ctr = 2
+    fields = wire.parse(insider.data(under=under)).fields
+    names = [field.name for field in fields[: [field.name for field in fields].index("mac")]]
+    for name in sorted(names, key="ctr".__eq__):  # with its first bit changed, a counter is above all to come
+        for byte, bit in ((-1, 0x01), (0, 0x80)):
+            ctr += 2
+            genuine = wire.parse(insider.data(b"every field counts", under=under, ctr=ctr))
+            raw = bytearray(genuine.raw(name))
             raw[byte] ^= bit
-            changed = genuine.with_raw(field.name, bytes(raw))
+            changed = genuine.with_raw(name, bytes(raw))
             target.receive(wire.build(changed)).assert_rejected(
-                "data.mac-covers-too-little", f"a message whose {field.name} was changed"
+                "data.mac-covers-too-little", f"a message whose {name} was changed"
             )
-    for name, value in (("flags", 1), ("ctr", (9).to_bytes(8)), ("next_dh", insider.theirs[1])):
-        changed = genuine.with_value(name, value)
-        target.receive(wire.build(changed)).assert_rejected(
-            "data.mac-covers-too-little", f"a message with another {name}"
-        )
-    target.assert_receives_text(insider, b"every field counts", ctr=(1 << 63) + (1 << 40))
-    target.assert_sends_text(insider, b"for new keys")
+        if name == "flags":
+            for other, value in (("flags", 1), ("next_dh", insider.theirs[1])):
+                ctr += 2
+                changed = wire.parse(insider.data(b"every field counts", under=under, ctr=ctr)).with_value(other, value)
+                target.receive(wire.build(changed)).assert_rejected(
+                    "data.mac-covers-too-little", f"a message with another {other}"
+                )
     target.assert_session_alive(insider)
+
+
+def _parts(insider: Insider, genuine: Message) -> dict[str, bytes]:
+    """What a MAC may cover that leaves something out, or has something else in its place, by what it does."""
+    fields = genuine.fields[: genuine.fields.index(genuine.field("mac"))]
+    tags = ("sender_tag", "receiver_tag") if genuine.version == 3 else ()
+
+    def without(*names: str) -> bytes:
+        return b"".join(field.raw for field in fields if field.name not in names)
+
+    def altered(**values: int) -> bytes:
+        changed = genuine
+        for name, value in values.items():
+            changed = changed.with_value(name, value)
+        return changed.mac_input()
+
+    covered, text = genuine.mac_input(), genuine.data("encrypted_message")
+    plaintext = crypto.decrypt_data(genuine, insider.keys(*_ids(genuine)).sending_aes)
+    parts = {f"leaves out {field.name}": without(field.name) for field in fields}
+    parts |= {
+        "leaves out version and type": without("version", "type"),
+        "leaves out the length of the encrypted message": covered[: -len(text) - 4] + text,
+        "leaves out the length of the next key": covered.replace(genuine.raw("next_dh"), genuine.raw("next_dh")[4:], 1),
+        "leaves out what does not fill a block": covered[: len(covered) // 64 * 64],
+        "covers the encrypted message alone": text,
+        "covers the encrypted message and its length alone": genuine.raw("encrypted_message"),
+        "covers the plaintext in place of the encrypted message": covered[: -len(text)] + plaintext,
+        "covers the plaintext alone": plaintext,
+        "covers other flags": altered(flags=genuine.number("flags") ^ 1),
+        "covers the key ids in the other order": altered(
+            sender_keyid=genuine.number("recipient_keyid"), recipient_keyid=genuine.number("sender_keyid")
+        ),
+    }
+    if tags:
+        own, other = (genuine.number(name) for name in tags)
+        parts |= {
+            "leaves out both instance tags": without(*tags),
+            "leaves out version, type and instance tags": without("version", "type", *tags),
+            "covers the instance tags in the other order": altered(sender_tag=other, receiver_tag=own),
+            "covers instance tags of 0": covered.replace(own.to_bytes(4) + other.to_bytes(4), bytes(8), 1),
+            "covers a header of version 2": b"\0\2\3" + without("version", "type", *tags),
+        }
+    return parts
 
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
 def mac_over_fewer_fields_is_refused(context: Context) -> None:
-    """A MAC over only some of the fields before it is refused."""
+    """A MAC over only some of the bytes before it, or over others in the place of some, is refused."""
     target, insider = context.encrypted()
-    for name in ("version", "type", "flags", "sender_keyid", "recipient_keyid", "next_dh", "ctr", "encrypted_message"):
-        genuine = wire.parse(insider.data(b"under a MAC that leaves something out"))
-        part = b"".join(field.raw for field in genuine.fields if field.name not in (name, "mac", "old_mac_keys"))
-        mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, part, "sha1")
+    target.exchange_texts(insider)
+    under = (1, 2)  # so that the two key ids are different
+    for what in _parts(insider, wire.parse(insider.data(under=under, ctr=1000))):
+        genuine = wire.parse(insider.data(b"under a MAC that leaves something out", under=under))
+        mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, _parts(insider, genuine)[what], "sha1")
         target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
-            "data.mac-covers-too-little", f"a MAC that leaves out {name}"
+            "data.mac-covers-too-little", f"a MAC that {what}"
         )
-    genuine = wire.parse(insider.data(b"under a MAC that skips the header"))
-    mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, genuine.mac_input()[3:], "sha1")
-    target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
-        "data.mac-covers-too-little", "a MAC that leaves out version and type"
-    )
+    target.assert_session_alive(insider)
+
+
+@scenario(requirements=("!DATA-MAC-2", "!DATA-MAC-1", "!DATA-MAC-3"))
+def mac_over_more_fields_is_refused(context: Context) -> None:
+    """A MAC that covers more than the fields before it is refused."""
+    target, insider = context.encrypted()
+    tags = insider.tag.to_bytes(4) + insider.target_tag.to_bytes(4)
+    added: dict[str, tuple[bytes, bytes]] = {
+        "the mark of an encoded message": (b"?OTR:", b""),
+        "zeros in the place of the MAC": (b"", bytes(20)),
+        "zeros in the place of the MAC, and the length of the old MAC keys": (b"", bytes(24)),
+        "the length of the old MAC keys": (b"", bytes(4)),
+        "the ssid": (insider.ssid, b""),
+        "a NUL": (b"", b"\0"),
+    }
+    if context.version == 2:
+        added["instance tags, which version 2 does not have"] = (b"\0\2\3" + tags, b"")
+    for what, (before, after) in added.items():
+        genuine = wire.parse(insider.data(b"under a MAC over more"))
+        covered = genuine.mac_input()[3 if what.startswith("instance tags") else 0 :]
+        mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, before + covered + after, "sha1")
+        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
+            "data.mac-not-verified", f"a MAC that also covers {what}"
+        )
     target.assert_session_alive(insider)
 
 

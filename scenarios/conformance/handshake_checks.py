@@ -18,6 +18,7 @@ from otterproof.scenarios.conformance.handshake_play import (
     WRONG_ENCRYPTION,
     WRONG_FIELDS,
     WRONG_MACS,
+    WRONG_REVEAL_MACS,
     WRONG_SIGNATURES,
     WRONG_STRUCTURE,
     Genuine,
@@ -35,7 +36,7 @@ from otterproof.scenarios.conformance.handshake_play import (
 )
 def reveal_signature_with_a_wrong_mac(context: Context) -> None:
     """The MAC of a Reveal Signature Message is verified under m2, over the encrypted signature and its length."""
-    tells_lies(context, "handshake.reveal-signature-mac-not-verified", WRONG_MACS, primed=False)
+    tells_lies(context, "handshake.reveal-signature-mac-not-verified", WRONG_REVEAL_MACS, primed=False)
 
 
 @scenario(requirements=("AKE-VERIFY-4", "!AKE-VERIFY-4", "!SIG-MAC-1", "!SIG-MAC-2", "!SIG-ACCEPT-1", "AKE-VERIFY-6"))

@@ -285,6 +285,21 @@ WRONG_MACS: Lies = {
     "a MAC made with SHA-1": lambda of: of.with_mac(
         hmac.digest(of.own[2], of.message.raw("encrypted_signature"), "sha1")
     ),
+    "a MAC that covers the header as well": lambda of: of.with_mac(
+        _mac(of.own[2], of.message.body[: of.message.field("mac").offset])
+    ),
+    "a MAC over X before its encryption": lambda of: of.with_mac(_mac(of.own[2], encode(Type.DATA, of.block, "X"))),
+    "a MAC that leaves out the end of the encrypted signature": lambda of: of.with_mac(
+        _mac(of.own[2], of.message.raw("encrypted_signature")[:-40])
+    ),
+}
+
+#: A MAC that is wrong in a Reveal Signature Message only.
+WRONG_REVEAL_MACS: Lies = {
+    **WRONG_MACS,
+    "a MAC that covers the revealed key as well": lambda of: of.with_mac(
+        _mac(of.own[2], of.message.raw("revealed_key") + of.message.raw("encrypted_signature"))
+    ),
 }
 
 #: Signatures that are not the signer's signature over M, in an X with the right MAC.
@@ -303,6 +318,10 @@ WRONG_SIGNATURES: Lies = {
     ),
     "a signature that leaves out the public key": lambda of: of.signing(
         of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))
+    ),
+    "a signature that leaves out both D-H values": lambda of: of.signing(of.m((of.identity,))),
+    "a signature that leaves out the type of the public key": lambda of: of.signing(
+        of.m((mpi(of.ours), mpi(of.theirs), of.identity[2:]))
     ),
     "a signature that leaves out the key id": lambda of: of.signing(
         of.m((mpi(of.ours), mpi(of.theirs), of.identity[:-4]))
