@@ -179,10 +179,10 @@ def numbers_are_sent_in_minimal_form(context: Context) -> None:
             for message in target.replies(0, "target").sent:
                 if message.has("encrypted_signature"):
                     # Here are p and q of the target's key, whose highest bits are always set.
-                    _assert_shortest(insider.identity(message).fields, "the encrypted signature")
+                    assert_shortest(insider.identity(message).fields, "the encrypted signature")
 
 
-def _assert_shortest(fields: Iterable[Field], where: str) -> None:
+def assert_shortest(fields: Iterable[Field], where: str) -> None:
     """Demand that the MPIs among some fields have no leading zero byte, be it a sign byte or padding."""
     for field in fields:
         if field.type is Type.MPI:

@@ -28,7 +28,7 @@ class Ledger(MacAccount):
     def receive(self, pair: PairIds | None = None, text: bytes = b"text", **data: object) -> Reply:
         """The target receives a message under a pair of keys, and the ledger notes what it did with them."""
         mine, yours = pair or (self.insider.our_keyid - 1, self.insider.their_keyid)
-        self.insider.exponents.setdefault(mine + 1, self.insider.draw(40))
+        self.insider.exponents.setdefault(mine + 1, self.insider.draw(self.insider.exponent_size))
         reply = self.target.receive(self.insider.data(text, under=(mine, yours), **data))  # type: ignore[arg-type]
         if reply.accepted or not text:
             self.accepted(mine, yours)

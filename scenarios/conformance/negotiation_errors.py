@@ -21,7 +21,7 @@ from otterproof.implementations.contract import ErrorMessageReceived, Policy, Se
 ERROR = b"?OTR Error: "
 
 
-def _told(reply: Reply) -> list[bytes | None]:
+def errors_told(reply: Reply) -> list[bytes | None]:
     """The texts that the user was shown: of errors (None: without its text), and those that came in the clear."""
     return [event.text for event in reply.events if isinstance(event, (ErrorMessageReceived, TextReceived))]
 
@@ -54,7 +54,7 @@ def errors_are_shown_in_every_message_state(context: Context) -> None:
     """The user sees an Error Message in every message state, and plain text is not taken for one."""
     for state, target, _ in context.each_state():
         with context.case(state):
-            told = _told(target.receive(ERROR + b"it went wrong"))
+            told = errors_told(target.receive(ERROR + b"it went wrong"))
             seen = len(told) == 1 and (told[0] is None or b"it went wrong" in told[0])
             check("error.not-shown", seen, expected="the error, once", got=told, case=state.upper())
             errors = target.receive(b"it went wrong").of(ErrorMessageReceived)
@@ -103,7 +103,7 @@ def error_text_is_not_interpreted(context: Context) -> None:
     """Format characters and markup in an error are shown as they are; an error without a text does no harm."""
     target, insider = context.encrypted()
     for text in (b"%s%s%n%99999d", b"100% {0} \\x41 $HOME", b"<script>alert(1)</script>", b"\xff\xfe\x01"):
-        told = _told(target.receive(ERROR + text))
+        told = errors_told(target.receive(ERROR + text))
         check("error.text-interpreted", any(one is None or text in one for one in told), expected=text, got=told)
     target.receive(b"?OTR Error:").assert_rejected("error.state-changed", "an Error Message without a text")
     target.assert_session_alive(insider, "error.state-changed")

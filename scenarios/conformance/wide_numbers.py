@@ -1,0 +1,85 @@
+"""Numbers of more than a byte: key ids, and the numbers of fragments, that a client reaches itself or is faced with.
+
+A client's own key ids begin at 1 and rise by one, so it takes hundreds of turns to see how one is written that has more
+than a byte. An insider chooses the key id that it begins with. (Counters and the lengths of texts and TLVs are in
+data_counters, data and tlv.) [Key Management, Fragmentation]
+"""
+
+from __future__ import annotations
+
+from otterproof.harness.testkit.context import Context, check, check_equal, who_begins
+from otterproof.harness.testkit.insider import SignatureOptions
+from otterproof.harness.testkit.scenario import scenario
+from otterproof.harness.wire import Kind
+from otterproof.scenarios.conformance.fragments_sent import SMALL, check_fragments
+
+#: The last key id before one that needs another byte, or has its highest bit set.
+LAST_OF_THEIR_SIZE = (0xFF, 0xFFFF, 0xFFFFFF, 0x7FFFFFFF)
+
+#: What added to a number changes none of its lower bytes.
+HIGHER_BYTES = (1 << 8, 1 << 16, 1 << 24)
+
+
+@scenario(requirements=("DATA-KEYID-2", "DATA-NEXT-1", "KEYMGMT-ROTATE-1"))
+def own_key_ids_exceed_one_byte(context: Context) -> None:
+    """In 260 turns of a conversation the target's key id rises by one with each, past 255, and so does the peer's.
+
+    Each turn has new keys, under which texts arrive both ways.
+    """
+    target, insider = context.encrypted()
+    insider.exponent_size = 8
+    for turn in range(1, 261):
+        used = target.exchange_texts(insider).number("sender_keyid")
+        check_equal("keys.own-key-id-not-in-step", used, turn, case=f"turn {turn}")
+    target.assert_session_alive(insider)
+
+
+@scenario(requirements=("KEYMGMT-RECV-2", "!KEYMGMT-RECV-2", "KEYMGMT-RECV-3", "!KEYMGMT-RECV-3", "TYPES-INT-1"))
+def key_ids_are_compared_in_all_bytes(context: Context) -> None:
+    """A key id that differs from a live one in its higher bytes alone is unknown, for either side's keys."""
+    for keyid in (1, 0x01010101):
+        with context.case(f"key id {keyid}"):
+            target, insider = context.encrypted(signed=SignatureOptions(keyid=keyid))
+            target.exchange_texts(insider)
+            for _ in range(2):
+                mine, yours = insider.our_keyid - 1, insider.their_keyid
+                for more in HIGHER_BYTES:
+                    wrong = insider.data(b"from another key", sender_keyid=mine + more)
+                    case = f"sender key id {mine + more:#x} in place of {mine:#x}"
+                    target.receive(wrong).assert_rejected("keys.unknown-sender-key-accepted", case)
+                    wrong = insider.data(b"to another key", recipient_keyid=yours + more)
+                    case = f"recipient key id {yours + more:#x} in place of {yours:#x}"
+                    target.receive(wrong).assert_rejected("keys.unknown-recipient-key-accepted", case)
+                target.exchange_texts(insider)
+
+
+@scenario(requirements=("TYPES-INT-1", "KEYMGMT-ROTATE-3", "KEYMGMT-PICK-2"))
+def peer_key_ids_grow_by_a_byte(context: Context) -> None:
+    """A peer's key ids rise past 255, 65535 and other limits: texts arrive both ways under each key, in either role."""
+    for target_begins in (False, True):
+        for keyid in LAST_OF_THEIR_SIZE:
+            with context.case(f"key id {keyid:#x}, and {who_begins(target_begins)}"):
+                signed = SignatureOptions(keyid=keyid)
+                target, insider = context.encrypted(target_begins=target_begins, signed=signed)
+                for turn in range(1, 4):
+                    used = target.exchange_texts(insider, check_id="encoding.int-misread").number("recipient_keyid")
+                    wanted = f"recipient key id {keyid + turn:#x}"
+                    check("keys.wrong-recipient-key", used == keyid + turn, expected=wanted, got=f"{used:#x}")
+
+
+@scenario(
+    needs=("fragmentation_out",),
+    requirements=("FRAGMENT-SEND-4", "FRAGMENT-SEND-5", "FRAGMENT-SEND-6", "FRAGMENT-SEND-8"),
+)
+def hundreds_of_fragments_are_sent(context: Context) -> None:
+    """A long text goes out in more than 255 fragments, numbered in order, that make up the whole message."""
+    target = context.target_session(max_message_size=SMALL)
+    insider = target.insider()
+    target.establish(insider)
+    text = b"a long text from the target. " * 700
+    reply = target.user("send", text=text)
+    check_fragments(reply.raw, context.version, SMALL)
+    many = len(reply.raw) > 255
+    check("fragment.not-used", many, expected="more than 255 fragments", got=len(reply.raw), case="a long text")
+    found = target.read(insider, reply.message(Kind.DATA)).text
+    check_equal("data.long-text-not-sent", found, text)
