@@ -154,8 +154,8 @@ class NullessTarget(ClosedTarget):
         super().__init__("nulless", ReferenceEngine)
         self._become = become
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> Party:
-        return Nulless(self._make(config, SeededEntropy(seed).child(name)), self._become)
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Nulless(self._make(config, entropy_of(name, seed, tape)), self._become)
 
 
 @pytest.mark.parametrize("start", ["3", "2", "scratch"])

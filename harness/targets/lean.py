@@ -13,7 +13,7 @@ from otterproof.harness.targets.guarded import GuardedEngine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.odd import OddTarget, Quirks
 from otterproof.implementations.contract import Engine, Entropy, PartyConfig
-from otterproof.implementations.entropy import SeededEntropy
+from otterproof.implementations.entropy import SeededEntropy, Tape, entropy_of
 
 #: The capabilities of a driver that shows what is in memory.
 SHOWS = frozenset({"dump"})
@@ -28,10 +28,10 @@ class LeanTarget(OddTarget):
         self._make_engine = make
         self._entropy: Entropy = SeededEntropy(b"")
 
-    def party(self, name: str, config: PartyConfig, seed: bytes) -> DriverParty:
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
         """A new party."""
-        self._entropy = SeededEntropy(seed).child(name)
-        return super().party(name, config, seed)
+        self._entropy = entropy_of(name, seed, tape)
+        return super().party(name, config, seed, tape=tape)
 
     def _guarded(self, config: PartyConfig, _: Entropy | None) -> Engine:
         """The engine of a party, which is created as soon as the driver is asked for the party."""
