@@ -98,7 +98,7 @@ class Form(Oracle):
 
     def observe(self, view: Observation) -> None:
         for one in view.sent:
-            if len(one.pieces) > 1 and one.message.kind not in wire.ENCODED:
+            if one.pieces != (one.raw,) and one.message.kind not in wire.ENCODED:
                 continue  # something is wrong with the fragments
             party = self._reader.world.parties[view.party]
             had = frozenset(link.version for link in view.links.values()) | _established(view.step)
@@ -143,14 +143,14 @@ class FormWatch:
             joined = joiner.add(raw, message)
             if joined is None or (typed is not None and in_the_clear(typed, joined.raw)):
                 continue
-            if len(joined.pieces) > 1:
+            if joined.pieces != (joined.raw,):
                 message = wire.parse_once(joined.raw)
                 if message.kind not in wire.ENCODED:
                     continue  # something is wrong with the fragments
             wrong = wrong_with(message, sender)
             if wrong is not None and not is_excused(wrong.check):
                 raise OracleFailure(Form.id, wrong.check, step, wrong.expected, wrong.got)
-            if message.has("sender_tag"):
+            if message.kind in _FIELDS and message.has("sender_tag"):
                 self._tags.setdefault(step.party, message.number("sender_tag"))
         if ended:
             self._tags.pop(step.party, None)  # whether it is the same in the next conversation is not judged
