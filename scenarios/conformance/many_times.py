@@ -22,7 +22,7 @@ from otterproof.scenarios.conformance.handshake_play import LATER
 MANY = 9
 
 #: How many turns of a conversation, each of which changes the keys of both sides.
-TURNS = 40
+TURNS = 24
 
 
 def _data(target: TargetSession) -> list[Message]:
@@ -53,20 +53,18 @@ def many_changes_of_keys(context: Context) -> None:
     """Over many turns of a conversation, each with two texts in either direction and one under the keys before, keys
     change, counters rise, and each used MAC key is revealed once.
     """
-    for target_begins in (False, True):
-        with context.case(target_begins):
-            target, insider = context.encrypted(target_begins=target_begins)
-            for turn in range(TURNS):
-                mine, yours = insider.our_keyid - 1, insider.their_keyid
-                for number in range(2):
-                    target.assert_receives_text(insider, b"turn %d, text %d" % (turn, number))
-                for number in range(2):
-                    target.assert_sends_text(insider, b"turn %d, answer %d" % (turn, number))
-                if turn % 3 == 0:
-                    late = insider.data(b"late", under=(mine, yours), ctr=100)
-                    target.receive(late).assert_shown("keys.live-key-not-accepted", b"late", case=f"turn {turn}")
-            target.assert_in_order(insider)
-            _nothing_twice(target)
+    target, insider = context.encrypted(target_begins=context.version == 3)
+    for turn in range(TURNS):
+        mine, yours = insider.our_keyid - 1, insider.their_keyid
+        for number in range(2):
+            target.assert_receives_text(insider, b"turn %d, text %d" % (turn, number))
+        for number in range(2):
+            target.assert_sends_text(insider, b"turn %d, answer %d" % (turn, number))
+        if turn % 3 == 0:
+            late = insider.data(b"late", under=(mine, yours), ctr=100)
+            target.receive(late).assert_shown("keys.live-key-not-accepted", b"late", case=f"turn {turn}")
+    target.assert_in_order(insider)
+    _nothing_twice(target)
 
 
 @scenario(requirements=("STATE-ENCRYPTED-4", "QUERY-ANSWER-7", "AKE-FRESH-1", "KEYMGMT-START-1"))
@@ -82,7 +80,7 @@ def many_new_handshakes(context: Context) -> None:
         insider = target.insider(seed=b"session %d" % number)
         target.establish(insider, target_begins=number % 2 == 1)
         ssids.append(insider.ssid)
-        if "smp" in context.target.capabilities:
+        if number % 3 == 0 and "smp" in context.target.capabilities:
             smp_session = SmpSession(target, insider)
             smp_session.asked(smp_session.liar()).tells(True, case=f"after handshake {number + 2}")
     Unharmed(target, insider, context.target.capabilities).check(f"{MANY + 1} handshakes")
@@ -133,16 +131,18 @@ def many_smp_runs(context: Context) -> None:
     target, insider = context.encrypted()
     smp_session = SmpSession(target, insider)
     for number in range(MANY):
-        case = f"run {2 * number + 1} of many"
-        right = number % 3 != 1
-        secret = b"the otter swims" if right else b"the otter walks"
-        smp_session.asked(smp_session.liar(secret)).tells(right, case=case)
-        target.exchange_texts(insider)
+        case = f"run {number + 1} of many"
         if number % 3 == 2:
             smp_session.expect2()
             smp_session.give(ABORT)
-        smp_session.asks(smp_session.liar(target_asks=True)).tells(True, case=f"run {2 * number + 2} of many")
-        target.assert_session_alive(insider)
+        right = number % 4 != 1
+        secret = b"the otter swims" if right else b"the otter walks"
+        if number % 3 == 1:
+            smp_session.asks(smp_session.liar(secret, target_asks=True)).tells(right, case=case)
+        else:
+            smp_session.asked(smp_session.liar(secret)).tells(right, case=case)
+        target.exchange_texts(insider)
+    target.assert_session_alive(insider)
 
 
 def _clients(target: TargetSession) -> list[Insider]:
@@ -175,7 +175,7 @@ def many_clients_each_have_a_session(context: Context) -> None:
     for _ in range(2):
         for session in sessions:
             session.exchange_texts(f"one of {MANY} clients")
-    for session in (sessions[0], sessions[MANY // 2], sessions[-1]):
+    for session in (sessions[0], sessions[-1]):
         session.check(f"{MANY} clients have written in turn")
     for session in sessions:
         target.assert_in_order(session.insider)

@@ -102,12 +102,11 @@ def _beside(context: Context, moment: SmpMoment) -> None:
     target.tick(LATER)
     session.disturb(partial(_establish, target, second), f"a session with another client begins, when {moment}")
     other = Unharmed(target, second, able, named=True)
-    for at in SmpMoment:
-        if at is SmpMoment.NO_RUN or "smp" in able:
-            session.disturb(partial(other.begin, at), f"in the session with another client {at}, when {moment}")
-            session.disturb(
-                partial(other.check, "a session beside it"), f"another client's SMP run ends, when {moment}"
-            )
+    # Each moment of the one run meets another one of the other, and over all moments each of both is met.
+    moments = list(SmpMoment) if "smp" in able else [SmpMoment.NO_RUN]
+    at = moments[(moments.index(moment) + 1) % len(moments)]
+    session.disturb(partial(other.begin, at), f"in the session with another client {at}, when {moment}")
+    session.disturb(partial(other.check, "a session beside it"), f"another client's SMP run ends, when {moment}")
     case = f"Error Message, query and forgery in the session with another client, when {moment}"
     session.disturb(partial(_disturb_all, target, second), case)
     session.disturb(partial(target.end_by_peer, second), f"another client ends its session, when {moment}")
