@@ -80,12 +80,11 @@ def _walk(context: Context, way: Way, cells: Sequence[Cell]) -> None:
     first = way[0]
     try:
         at = Position(context, first.message, first.auth)
-        at.arrive(filled()[first].message is MessageState.ENCRYPTED)
         for cell in way:
             at.subject.tick(LATER)
             visit(at, cell)
-        # In ENCRYPTED this sends a text, after which no heartbeat is due.
-        at.arrive(filled()[cells[0]].message is MessageState.ENCRYPTED)
+        if at.message is MessageState.ENCRYPTED:
+            at.arrive(True)  # which sends a text, after which no heartbeat is due
     except CheckFailed as failed:
         raise Unreached(f"{_named(way)}: {failed.check}") from failed
     at.set(Setting.USUAL)
