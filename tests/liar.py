@@ -88,6 +88,25 @@ def different_each_time(params: Params) -> Any:
     return honest["create"]({**params, "seed": os.urandom(32).hex(), "tape": None})
 
 
+#: The methods that answer with events.
+ACTIONS = ("receive", "send", "start", "end", "smp_start", "smp_answer", "smp_abort", "extra_key")
+
+
+def with_messages(times: int) -> Methods:
+    """All actions, with each outgoing message so many times: 0 for a target that sends nothing."""
+
+    def changed(method: str) -> Callable[[Params], Any]:
+        def act(params: Params) -> Any:
+            found = []
+            for event in honest[method](params)["events"]:
+                found += [event] * (times if event["event"] == "outgoing_message" else 1)
+            return {"events": found}
+
+        return act
+
+    return {method: changed(method) for method in ACTIONS}
+
+
 #: What is changed in each mode: method -> what takes its place.
 MODES: dict[str, Methods] = {
     "honest": {},
@@ -103,6 +122,8 @@ MODES: dict[str, Methods] = {
     "flood": {"receive": flood},
     "eat": {"receive": eat},
     "raises": {"receive": raises},
+    "sends_nothing": with_messages(0),
+    "sends_all_a_hundred_times": with_messages(100),
     "only_talk": {"smp_start": can_not},
     "nondeterministic": {"create": different_each_time},
 }

@@ -34,6 +34,8 @@ EXPECTED = {
     "flood": (HANDSHAKE, Verdict.DESYNC, "desync.receive"),
     "eat": (HANDSHAKE, Verdict.CRASH, "exception.receive.MemoryError"),
     "raises": (HANDSHAKE, Verdict.CRASH, "exception.receive.ValueError"),
+    "sends_nothing": (HANDSHAKE, Verdict.FAIL, "session.not-established"),
+    "sends_all_a_hundred_times": (HANDSHAKE, Verdict.FAIL, "run.never-settles"),
     "only_talk": (SMP, Verdict.UNSUPPORTED, ""),
     "nondeterministic": (SEED, Verdict.FAIL, "driver.not-repeatable"),
 }

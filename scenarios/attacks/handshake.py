@@ -94,7 +94,7 @@ def reflected_messages_make_no_session(context: Context) -> None:
     """A target that gets back all that it sends makes no session with itself, and soon stops answering."""
     openings = {
         "query": context.target_session().user("start").sent,
-        "commit": context.target_session().query().sent,
+        "commit": [context.target_session().query().message(Kind.DH_COMMIT)],
         "error": [wire.parse(b"?OTR Error: what was that?")],
     }
     for name, opening in openings.items():

@@ -246,6 +246,7 @@ def handshakes_under_forged_tags_are_bounded(context: Context) -> None:
     bounded = len(begun) < MANY or completed < 10
     got = f"all {MANY} answered, and the first five and the last five complete"
     check("instance.sessions-not-bounded", bounded, expected="a bounded number of handshakes", got=got)
+    check("message.dh-key-not-sent", bool(begun), expected="an answer to the first commit", got="none to any")
 
 
 @scenario(versions=(3,), requirements=("!INSTANCE-LEARN-2",))
