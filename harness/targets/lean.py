@@ -31,7 +31,7 @@ class LeanTarget(OddTarget):
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
         """A new party."""
         self._entropy = entropy_of(name, seed, tape)
-        return super().party(name, config, seed, tape=tape)
+        return super().party(name, config, seed)
 
     def _guarded(self, config: PartyConfig, _: Entropy | None) -> Engine:
         """The engine of a party, which is created as soon as the driver is asked for the party."""
