@@ -9,10 +9,12 @@ from rich.text import Text
 
 from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.faults.explored import ExploredFaults
 from otterproof.harness.runs.faults.localise import Localisation, Localiser
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
 from otterproof.harness.runs.faults.sightings import Sighting, Sightings, View, unseen
+from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault
@@ -102,6 +104,11 @@ def collect_score(scorer: Scorer) -> Ending:
 def collect_sightings(record: Sightings, stream: Iterable[Sighting]) -> Ending:
     """Judge faults as a third party's, showing progress. What was seen until it ended is in the record."""
     return _phase("as a third party:", (one.fault for one in stream), len(record.wanted))
+
+
+def collect_explored(explored: ExploredFaults, pool: Pool) -> Ending:
+    """Explore faults, showing progress."""
+    return _phase("exploring", explored.explore(pool), len(explored.faults))
 
 
 def collect_located(localiser: Localiser) -> Ending:

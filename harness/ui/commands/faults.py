@@ -13,6 +13,7 @@ from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import localise, score, sightings, sightings_file
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.runs.faults.explored import ExploredFaults
 from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.support.errors import UsageError
@@ -20,7 +21,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import terminal as report
-from otterproof.harness.ui.messages import complain, fail
+from otterproof.harness.ui.messages import complain, fail, say
 from otterproof.harness.ui.options import check_file, positive
 
 
@@ -112,17 +113,21 @@ def _score(options: argparse.Namespace) -> int:
         raise _no_fault(options.only)
     with workers(options.jobs) as pool:
         ending = report.collect_score(score.Scorer(card, pool))
+        explored = ExploredFaults(list(card.faults))
+        if ending is Ending.COMPLETE and not options.gaps:
+            ending = report.collect_explored(explored, pool)
     if options.write and (ending is not Ending.COMPLETE or card.lost):
         complain("nothing was noted in the catalogue, for the score is not complete")
     elif options.write:
         pairs.write(card)
     if options.json:
-        print(json.dumps(card.as_json(), indent=1))
+        print(json.dumps(card.as_json() | {"explored": explored.as_json()}, indent=1))
     elif options.gaps:
         report.gaps(card)
     else:
         report.score(card)
-    return _code(ending, card.lost, any(card.gaps().values()))
+        say(str(explored))
+    return _code(ending, [*card.lost, *explored.lost], any(card.gaps().values()))
 
 
 def _third_party(options: argparse.Namespace) -> int:
