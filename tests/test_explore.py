@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -40,6 +41,7 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui.cli import main
 from otterproof.harness.ui.json_report import as_json as check_as_json
 from otterproof.harness.ui.judgement import print_summary
+from otterproof.harness.ui.reports.card import card_of, conforms, read_card
 from otterproof.implementations.contract import PartyConfig, Policy, TextReceived
 from otterproof.implementations.reference.numbers import Exponent
 
@@ -346,6 +348,11 @@ def test_check_tells_what_it_explored(tmp_path: Path, capsys: pytest.CaptureFixt
     valid(told)
     assert "states.wrong-answer-to-query" in [one["check"] for one in told["found"]]
     assert told["found"][0]["failure"]["requirements"]
+    card = card_of(judged, [], date(2026, 1, 1), tmp_path)
+    assert [one["alphabet"] for one in card["certificates"]] == list(ALPHABETS)
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    assert read_card(tmp_path / "card.json") == card
+    assert not conforms(card)
     print_summary(judged)
     shown = capsys.readouterr().out
     assert "found in any run of so many moves: handshake" in shown

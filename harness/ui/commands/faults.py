@@ -113,10 +113,10 @@ def _score(options: argparse.Namespace) -> int:
         raise _no_fault(options.only)
     with workers(options.jobs) as pool:
         ending = report.collect_score(score.Scorer(card, pool))
-        explored = ExploredFaults(list(card.faults))
+        scored, explored = ending, ExploredFaults(list(card.faults))
         if ending is Ending.COMPLETE and not options.gaps:
             ending = report.collect_explored(explored, pool)
-    if options.write and (ending is not Ending.COMPLETE or card.lost):
+    if options.write and (scored is not Ending.COMPLETE or card.lost):
         complain("nothing was noted in the catalogue, for the score is not complete")
     elif options.write:
         pairs.write(card)

@@ -167,5 +167,6 @@ def _clean(value: Any) -> Any:
 def conforms(card: Card) -> bool:
     """Whether nothing that must be failed, but for what is known, and all was run."""
     bad = any(one["counts"] and not one["known"] for one in card["scenarios"])
+    bad = bad or any(one["broken"] for one in card["certificates"])
     whole = card["ending"] == "complete" and all(one["verdict"] != Verdict.INFRA.value for one in card["scenarios"])
     return whole and not bad and not card["stale"]
