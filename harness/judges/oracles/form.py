@@ -8,7 +8,7 @@ into fragments, and which of several clients it is for, is left to the oracles `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from otterproof.harness import wire
@@ -24,9 +24,7 @@ from otterproof.implementations.contract import (
     MIN_INSTANCE_TAG,
     OutgoingMessage,
     PartyConfig,
-    PeerEndedSession,
     SessionEstablished,
-    UserEndedSession,
 )
 
 #: The check of a message that does not have exactly its fields.
@@ -116,8 +114,9 @@ class FormWatch:
         self._blocks = {name: block_size(config) for name, config in configs.items()}
         self._versions: dict[str, frozenset[int]] = {}
         self._used_up: set[str] = set()
-        #: The tags that parties use in this conversation, for those that don't tell them.
-        self._tags: dict[str, int] = {}
+        #: The tags of parties that don't tell them, the latest last. A handshake may bring another one: the text
+        #: intends tags to be persistent, and demands it of no client. [INSTANCE-OWN-3]
+        self._tags: dict[str, list[int]] = {}
 
     def __call__(self, step: Step) -> None:
         """Judge a step; raises OracleFailure."""
@@ -129,10 +128,9 @@ class FormWatch:
         if isinstance(came, bytes) and b"////" in came and _uses_last_key_id(came):
             self._used_up.add(step.party)
         sent = [event.message for event in step.events if isinstance(event, OutgoingMessage)]
-        ended = any(isinstance(event, PeerEndedSession | UserEndedSession) for event in step.events)
-        if not sent and not ended:
+        if not sent:
             return
-        tag = self._world.parties[step.party].instance_tag or self._tags.get(step.party, 0)
+        tag = self._world.parties[step.party].instance_tag
         answered = wire.parse_once(came) if isinstance(came, bytes) else None
         sender = Sender(tag, self._blocks[step.party], had, answered, typed, step.party in self._used_up)
         joiner = wire.Joiner()
@@ -147,13 +145,20 @@ class FormWatch:
                 message = wire.parse_once(joined.raw)
                 if message.kind not in wire.ENCODED:
                     continue  # something is wrong with the fragments
-            wrong = wrong_with(message, sender)
+            wrong = wrong_with(message, sender if tag else replace(sender, tag=self._tag(step.party, message)))
             if wrong is not None and not is_excused(wrong.check):
                 raise OracleFailure(Form.id, wrong.check, step, wrong.expected, wrong.got)
-            if message.kind in _FIELDS and message.has("sender_tag"):
-                self._tags.setdefault(step.party, message.number("sender_tag"))
-        if ended:
-            self._tags.pop(step.party, None)  # whether it is the same in the next conversation is not judged
+
+    def _tag(self, party: str, message: Message) -> int:
+        """The tag that a message must have from a party that does not tell its own; 0 if it may be any."""
+        used = self._tags.setdefault(party, [])
+        own = message.number("sender_tag") if message.has("sender_tag") else 0
+        if own in used:
+            return own
+        if used and message.kind not in (Kind.DH_COMMIT, Kind.DH_KEY):
+            return used[-1]
+        used += [own] if own else []
+        return 0
 
 
 def block_size(config: PartyConfig) -> int:
