@@ -116,6 +116,7 @@ def _requirement(wanted: str) -> Explanation | None:
         ("level", (requirement.level.value,)),
         ("versions", (" and ".join(map(str, requirement.versions)),)),
         ("section", requirement.sections),
+        ("says the same", tuple(map(_requirement_line, sorted(requirements.load().restatements(name))))),
         ("note", (requirement.note or requirement.implied or requirement.reason,)),
         ("readings", requirement.readings),
         ("checks", tuple(demanded)),

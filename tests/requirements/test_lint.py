@@ -75,6 +75,15 @@ def test_texts(damage: Damage) -> None:
     finds(damage("sections.toml", "version = 3\n", "version = 4\n"), "text Off-the-Record", "unknown version 4")
 
 
+# Restatements
+def test_restatements(add: Add, damage: Damage) -> None:
+    assert add(restates='["ROBUST-INPUT-1"]') == []
+    finds(add(restates='["ROBUST-INPUT-9"]'), "ROBUST-TEST-1", "it restates the unknown ROBUST-INPUT-9")
+    finds(add(restates='["ROBUST-TEST-1"]'), "ROBUST-TEST-1", "it and ROBUST-TEST-1 restate each other")
+    problems = damage("data.toml", 'id = "DATA-FORM-1"', 'id = "DATA-FORM-1"\nrestates = ["DATA-FORM-2"]')
+    finds(problems, "requirement DATA-FORM-1", "it restates DATA-FORM-2, which is of another version")
+
+
 # Readings
 def test_requirement_names_unknown_reading(add: Add) -> None:
     problem = finds(add(readings='["AKE-FAIL-STAT"]'), "ROBUST-TEST-1", "unknown reading AKE-FAIL-STAT")

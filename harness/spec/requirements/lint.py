@@ -163,7 +163,24 @@ def _links(table: Table) -> Iterator[Problem]:
                 yield Problem(where, f"it has no version in common with {name}", "Correct the versions of one of them")
 
 
-RULES: tuple[Rule, ...] = (_ids, _classes, _requirement_sections, _sections, _texts, _readings, _links)
+def _restatements(table: Table) -> Iterator[Problem]:
+    """What a requirement restates is another one that exists and has a version in common with it."""
+    for requirement in table:
+        where = f"requirement {requirement.id}"
+        for name in requirement.restates:
+            found = table.requirements.get(name)
+            if found is None:
+                yield Problem(
+                    where, f"it restates the unknown {name}{hint(name, table.requirements)}", "Correct the id"
+                )
+                continue
+            if found.id == requirement.id or requirement.id in found.restates:
+                yield Problem(where, f"it and {name} restate each other", f"Remove {name} from one `restates`")
+            if not set(found.versions) & set(requirement.versions):
+                yield Problem(where, f"it restates {name}, which is of another version", "Correct the id")
+
+
+RULES: tuple[Rule, ...] = (_ids, _classes, _requirement_sections, _sections, _texts, _readings, _links, _restatements)
 
 
 def check(table: Table) -> list[Problem]:

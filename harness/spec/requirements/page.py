@@ -20,6 +20,7 @@ This page is made from the table in `harness/spec/requirements/`; do not edit it
 Each row is one demand of the protocol texts, in the project's own words. Its id never changes. The level is that of
 the text; *advice* is not in the texts but needed for their goals, and is judged like the rest. A row marked
 *implied* follows from the text although no sentence says it. A requirement that is not *covered* has the reason.
+One that *restates* others demands the same as they do, or is one case of them: breaking it breaks them, too.
 Where a requirement depends on a [reading](#readings), how it is to be met does too.
 """
 
@@ -57,6 +58,8 @@ def _remarks(requirement: Requirement) -> Iterator[str]:
         yield f"*{requirement.kind}*: {_cell(requirement.reason)}"
     if requirement.implied:
         yield f"*implied*: {_cell(requirement.implied)}"
+    if requirement.restates:
+        yield f"Restates {', '.join(requirement.restates)}."
     if requirement.note:
         yield _cell(requirement.note)
     if requirement.readings:

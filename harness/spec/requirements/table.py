@@ -82,8 +82,10 @@ class Section:
 class Requirement:
     """One demand of the texts, in our own words.
 
-    section: where it stands; also: further sections that say the same. reason: why it is not covered. implied: why it
-    follows from the text although no sentence says so. readings: questions on which it depends how it is to be met.
+    section: where it stands; also: further sections that say the same. restates: ids of requirements that
+    demand the same, or of which it is one case, so that a client can't break it without breaking them. reason: why it
+    is not covered. implied: why it follows from the text although no sentence says so. readings: questions on which it
+    depends how it is to be met.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Requirement:
     text: str
     kind: RequirementClass
     also: tuple[str, ...] = ()
+    restates: tuple[str, ...] = ()
     reason: str = ""
     implied: str = ""
     readings: tuple[str, ...] = ()
@@ -159,6 +162,11 @@ class Table:
             return self.requirements[wanted]
         except KeyError:
             raise UnknownId("requirement", wanted, self.requirements) from None
+
+    def restatements(self, wanted: str) -> frozenset[str]:
+        """The requirements that a requirement restates and those that restate it."""
+        restated = self.requirement(wanted).restates
+        return frozenset({*restated, *(one.id for one in self if wanted in one.restates)})
 
     def reading(self, wanted: str) -> Reading:
         """By id, or by the full id of one of its options; raises UnknownId."""
