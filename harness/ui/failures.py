@@ -33,6 +33,9 @@ _ALL, _MOST = 40, {"expected": 2, "got": 2, "where": 2}
 #: How many notes, and how many fields around the one in question, are shown.
 _NOTES, _AROUND = 2, 1
 
+#: How many lines an entry has, unless all is to be told.
+LINES = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Commands:
@@ -60,14 +63,26 @@ def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, ve
         out.print(line(f"  {cause.first.check or cause.first.verdict.value:42} {_scenarios(cause)}"), soft_wrap=True)
 
 
-def entry(cause: Cause, commands: Commands, width: int, *, verbose: bool) -> Iterator[Text]:
+def entry(cause: Cause, commands: Commands, width: int, *, verbose: bool) -> Sequence[Text]:
     """The lines of one cause."""
-    failure, result = cause.failure, cause.first
+    if verbose:
+        return [*_entry(cause, cause.failure, commands, width, verbose=True)]
+    shorter = _shortened(cause.failure)
+    lines = [*_entry(cause, next(shorter), commands, width, verbose=False)]
+    for failure in shorter:
+        if len(lines) > LINES:
+            lines = [*_entry(cause, failure, commands, width, verbose=False)]
+    return lines
+
+
+def _entry(cause: Cause, failure: Failure, commands: Commands, width: int, *, verbose: bool) -> Iterator[Text]:
+    """The lines of one cause, of whose record so much is told."""
+    result = cause.first
     yield from _head(cause, width)
     yield from _prose(failure.rule or result.detail.partition("\n")[0], width)
     if cause.consequence:
         yield from _prose("Most likely a consequence of what is told above.", width)
-    for word, fact in headed(facts(failure if verbose else _shortened(failure))):
+    for word, fact in headed(facts(failure)):
         yield from _fact(word, fact, width, verbose=verbose)
     if verbose:
         for number, one in enumerate(cause.results):
@@ -104,15 +119,21 @@ def _scenarios(cause: Cause) -> str:
     return f"{count}, version{'' if len(versions) == 1 else 's'} {' and '.join(versions)}" if versions else count
 
 
-def _shortened(failure: Failure) -> Failure:
-    """The record without the notes and fields for which a screen has no room."""
+def _shortened(failure: Failure) -> Iterator[Failure]:
+    """The record without the notes and fields for which a screen has no room; then ever less of it."""
     place = failure.place
     if place is not None:
         place = replace(place, title="", fields=tuple(_nearest(place.fields)))
     notes = failure.notes[:_NOTES]
     if "" in notes:  # a blank line follows the heading of what needs many lines, such as a program
         notes = notes[: max(notes.index("") - 1, 0)]
-    return replace(failure, notes=notes, place=place)
+    failure = replace(failure, notes=notes, place=place)
+    yield failure
+    while place is not None and place.before:
+        place = replace(place, before=place.before[1:])
+        failure = replace(failure, place=place)
+        yield failure
+    yield replace(failure, notes=())
 
 
 def _fact(word: str, fact: Fact, width: int, *, verbose: bool) -> Iterator[Text]:
