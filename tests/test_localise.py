@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import inf
 
 import pytest
 
 from otterproof.harness.runs.causes import Cause, accusation, causes
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.failure import Failure, Place
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
 from otterproof.harness.runs.runner import Result
@@ -67,16 +68,18 @@ def test_a_sample_is_taken_from_all_areas() -> None:
     assert not any(one.internal for one in sample.scenarios.values())
 
 
-def test_a_requirement_is_accused_by_claims_and_by_checks_that_follow_from_it() -> None:
+def test_a_requirement_is_accused_by_the_share_of_the_scenarios_that_fail() -> None:
     accused = accusation(
         [
             failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6"),
-            failed("conformance.b[v3]", "text.not-shown", "KEYMGMT-RECV-9"),
+            *(failed(f"conformance.b{number}[v3]", "text.not-shown", "KEYMGMT-RECV-9") for number in range(9)),
             passed("conformance.c[v3]", "KEYMGMT-RECV-9"),
-            passed("conformance.d[v3]", "DATA-MAC-1"),
+            passed("conformance.d[v3]", "DATA-MAC-1", "DATA-RECV-2"),
         ]
     )
-    assert accused["KEYMGMT-RECV-6"] > accused["DATA-RECV-13"] > accused["KEYMGMT-RECV-9"] > 0
+    assert (accused["KEYMGMT-RECV-6"], accused["KEYMGMT-RECV-9"]) == (1, 0.9)
+    assert accused["DATA-RECV-13"] == 1  # the check that failed follows from it, and no scenario says that it is kept
+    assert accused["DATA-RECV-2"] == 0
     assert "DATA-MAC-1" not in accused
 
 
@@ -88,7 +91,26 @@ def test_a_requirement_of_another_version_is_not_told() -> None:
 def test_a_target_that_breaks_down_breaks_what_its_scenarios_put_to_the_test() -> None:
     crash = failed("conformance.a[v3]", "crash.receive.sigsegv", "!TLV-FORM-8", "TLV-FORM-5")
     (found,) = causes([crash, passed("conformance.b[v3]", "TLV-FORM-5")])
-    assert found.told == ("TLV-FORM-8", "TLV-FORM-5")
+    assert found.told == ("TLV-FORM-8",)
+
+
+def test_several_requirements_are_told_only_if_the_check_follows_from_all() -> None:
+    (found,) = causes([failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6", "TLV-FORM-5")])
+    assert found.told == ("KEYMGMT-RECV-6", "DATA-RECV-13", "DATA-RECV-1")
+    (found,) = causes([failed("conformance.a[v3]", "reading.inconsistent", "TLV-FORM-5", "TLV-FORM-8")])
+    assert found.told == ("TLV-FORM-5", "TLV-FORM-8")  # a probe follows from what it claims
+
+
+def test_a_general_check_that_holds_elsewhere_tells_what_its_scenario_is_about() -> None:
+    held = [passed(f"conformance.b{number}[v3]", "DATA-RECV-2", "STATE-CLEAR-1") for number in range(9)]
+    (found,) = causes([failed("conformance.a[v3]", "text.not-shown", "TLV-PADDING-2"), *held])
+    assert found.told == ("TLV-PADDING-2",)
+
+
+def test_a_restatement_of_the_requirement_names_it() -> None:
+    assert faults()["counter-constant"].requirement == "DATA-CTR-3"  # which restates DATA-CTR-1
+    assert located("counter-constant", [cause("DATA-CTR-1")]).rank == 1
+    assert located("counter-constant", [cause("DATA-CTR-2")]).rank is None
 
 
 def test_what_says_little_comes_after_what_says_more() -> None:
@@ -100,6 +122,16 @@ def test_what_says_little_comes_after_what_says_more() -> None:
         ("text.not-shown", True),
     ]
     assert [each.consequence for each in causes(many)] == [False]
+
+
+def test_what_was_accepted_says_more_than_what_was_refused() -> None:
+    def judged(scenario: str, check: str, result: str, claim: str) -> Result:
+        place = Place(1, "the target receives a Data Message", result)
+        return replace(failed(scenario, check, claim), failure=Failure(check, "A rule.", place=place))
+
+    refused = judged("conformance.a[v3]", "data.flagged-message-not-read", "ignores it (bad mac)", "DATA-FLAGS-5")
+    accepted = judged("conformance.b[v3]", "data.mac-covers-too-little", 'shows "a text" as secure', "DATA-MAC-2")
+    assert [one.first.scenario for one in causes([refused, accepted])] == ["conformance.b[v3]", "conformance.a[v3]"]
 
 
 def test_a_few_faults_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,17 @@
 """Failures put together by their cause, the cause first that tells most about the mistake.
 
 One mistake makes many scenarios fail, and most of them not where the mistake is. So failures with one check are one
-cause, and causes are put in an order by how much the results accuse the requirements behind them: scenarios that judge
-a requirement fail, few of them pass, and they fail by checks that follow from it. The measure is Ochiai's, from fault
-localisation. Some causes say less than that about the mistake, and count for less:
+cause, and causes are put in an order by how much the results accuse the requirements behind them: of the scenarios that
+judge a requirement, how many fail. How many fail in all does not count, for what breaks everywhere makes all scenarios
+fail alike. Some causes say less about the mistake than their requirements are accused, and count for less:
 
 - A check that is general, such as that a text arrives: it also fails for many other reasons.
 - A failure that looks like many of those (the same kind of message led to the same reports), though its check is about
   something particular: its scenario did not get as far as that.
-- A failure of a random run or of a comparison, which is about everything at once.
+- A failure in which the target refused something: another failure, in which it took something wrong for genuine, is
+  certain to be a mistake of just that kind.
+- A failure in a random run, in a comparison, in a conversation with a whole client, or in a table of states and
+  policies, each of which is about many things at once.
 
 What is equal there is put in the order in which a conversation goes, for what comes later needs what comes before it.
 """
@@ -19,7 +22,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.runner import Result
@@ -41,8 +43,8 @@ ORDER = (
     "error",
     "instance",
     "instance-tags",
-    "handshake",
     "derivation",
+    "handshake",
     "session",
     "agreement",
     "data",
@@ -76,18 +78,30 @@ ORDER = (
 )
 
 #: So many failures of general checks that look alike are what breaks everywhere.
-COMMON = 4
+COMMON = 10
 
 #: How many requirements a cause tells.
 TOLD = 3
 
 #: How much is left of the weight of what says less about a mistake: a general check, a failure that looks like many
-#: others, a failure in a scenario of one of these kinds.
+#: others, a failure in one of these scenarios.
 _GENERAL, _ALIKE, _AT_ONCE = 0.25, 0.5, 0.3
-_KINDS_AT_ONCE = ("properties", "differential", "readings", "walkthrough")
+_AT_ONCE_IN = (
+    "properties.",
+    "differential.",
+    "readings.",
+    "walkthrough.",
+    "conformance.interop.",
+    "conformance.cells.",
+)
+
+#: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may have
+#: any cause, and what a record says that a target did then. One that took something wrong for genuine says more.
+_REFUSED = 0.8
+_REFUSALS = ("ignores it", "reports an unreadable message", "refuses", "nothing happens")
 
 #: How much is left of the weight of a requirement for each one that stands before it in the list of a check, and of one
-#: that the check itself does not follow from.
+#: that only a scenario claims.
 _LATER, _RELATED = 0.9, 0.8
 
 
@@ -96,8 +110,7 @@ class Cause:
     """Failures that are taken to have one cause. first: the one that shows it best; results: all of them, it included.
 
     consequence: the failures say little about the mistake, and others that say more come before. told: the requirements
-    that are most likely broken, at most TOLD, the likeliest first, which is one that the check follows from if there is
-    such.
+    that are most likely broken, at most TOLD, the likeliest first; several only if the check follows from all of them.
     """
 
     first: Result
@@ -126,19 +139,12 @@ def causes(results: Sequence[Result]) -> list[Cause]:
             groups[result.check or result.verdict.value].append(result)
     general = Counter(_shape(one) for name, group in groups.items() if is_general(name) for one in group)
     common = {shape for shape, count in general.items() if shape and count >= COMMON}
-    clearest = {name: _clearest(group, common) for name, group in groups.items()}
-    alike: dict[str, list[Result]] = defaultdict(list)
-    for one in clearest.values():
-        alike[_shape(one)].append(one)
     accused = accusation(results)
     found: list[tuple[tuple[int, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
-        first = clearest[name]
-        others = [one for one in alike[_shape(first)] if one is not first and _shape(one)]
-        weights = _weights(group, first, others, accused)
-        likeliest = sorted(weights, key=lambda one: -weights[one])
-        own = [one for one in likeliest if one in _demanded(first)]
-        told = tuple(dict.fromkeys([*own[:1], *likeliest]))[:TOLD]
+        first = _clearest(group, common)
+        weights = _weights(group, first, accused)
+        told = _told(first, weights)
         vague = is_general(name) or _shape(first) in common
         cause = Cause(first, tuple(group), vague, told)
         weight = weights[told[0]] * _share(first, common) if told else 0.0
@@ -166,23 +172,23 @@ def is_general(check: str) -> bool:
 
 
 def accusation(results: Iterable[Result]) -> Mapping[str, float]:
-    """How much the results accuse each requirement, from 0 to 1.
+    """How much the results accuse each requirement, from 0 to 1: of the scenarios that judge it, how many fail.
 
-    It is the mean of two measures: of the scenarios that claim it, how many fail, and how many fail by a check that
-    follows from it.
+    A requirement that a check follows from, and that no scenario claims which was run, has nothing to its credit.
     """
     failed: Counter[str] = Counter()
     tried: Counter[str] = Counter()
-    total = 0
+    demanded: set[str] = set()
     for result in results:
         if result.verdict is Verdict.UNSUPPORTED:
             continue
-        claimed, demanded = _claimed(result), _demanded(result) if _failed(result) else ()
-        tried.update({*claimed, *demanded})
+        claimed = _claimed(result)
+        tried.update(claimed)
         if _failed(result):
-            total += 1
-            failed.update((*claimed, *demanded))
-    return {name: count / sqrt(total * tried[name]) / 2 for name, count in failed.items()}
+            failed.update(claimed)
+            demanded.update(_demanded(result))
+    found = {name: count / tried[name] for name, count in failed.items()}
+    return found | {name: 0.0 if name in tried else 1.0 for name in demanded if name not in found}
 
 
 def _claimed(result: Result) -> tuple[str, ...]:
@@ -217,30 +223,39 @@ def _clearest(group: Sequence[Result], common: Collection[str]) -> Result:
     return min(group, key=order)
 
 
-def _weights(
-    group: Sequence[Result], first: Result, others: Iterable[Result], accused: Mapping[str, float]
-) -> dict[str, float]:
+def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float]) -> dict[str, float]:
     """How likely it is that a cause comes from each requirement that it has to do with.
 
-    These are what its check follows from; what other checks follow from whose failures look alike; and what its
-    scenarios claim. others: the failures that show those other causes.
+    These are what its check follows from, and what its scenarios claim.
     """
     own = _demanded(first)
     weights = {name: accused[name] * _LATER**number for number, name in enumerate(own)}
-    related: dict[str, float] = {}
-    for other in others:
-        if not is_general(other.check):
-            for number, name in enumerate(_demanded(other)):
-                related[name] = max(related.get(name, 0.0), accused[name] * _LATER**number * _RELATED)
     for result in group:
         for name in _claimed(result):
-            related.setdefault(name, accused[name] * (_RELATED if own else 1))
-    return weights | {name: weight for name, weight in related.items() if name not in weights}
+            weights.setdefault(name, accused[name] * (_RELATED if own else 1))
+    return weights
+
+
+def _told(first: Result, weights: Mapping[str, float]) -> tuple[str, ...]:
+    """The requirements that a cause tells. Several ones only if the check follows from all of them.
+
+    Where all that a general check follows from holds elsewhere, it fails for what its scenario is about.
+    """
+    likeliest = sorted(weights, key=lambda one: -weights[one])
+    own = [one for one in likeliest if one in _demanded(first)]
+    if own and not (is_general(first.check) and weights[own[0]] < weights[likeliest[0]] * _GENERAL):
+        return tuple(own[:TOLD])
+    if first.check in checks() and not own:  # it follows from what its scenario claims
+        return tuple([one for one in likeliest if one in _claimed(first)][:TOLD])
+    return tuple(likeliest[:1])
 
 
 def _share(first: Result, common: Collection[str]) -> float:
     """How much of its weight a cause keeps."""
     share = _AT_ONCE if _is_at_once(first) else 1.0
+    place = first.failure.place if first.failure is not None else None
+    if place is not None and place.result.startswith(_REFUSALS):
+        share *= _REFUSED
     if is_general(first.check):
         return share * _GENERAL
     return share * (_ALIKE if _shape(first) in common else 1.0)
@@ -248,7 +263,7 @@ def _share(first: Result, common: Collection[str]) -> float:
 
 def _is_at_once(result: Result) -> bool:
     """Whether the scenario is about many things at once."""
-    return result.scenario.startswith(tuple(f"{kind}." for kind in _KINDS_AT_ONCE))
+    return result.scenario.startswith(_AT_ONCE_IN)
 
 
 def _rank(cause: Cause, weight: float) -> tuple[int, float, bool, int, int, str]:

@@ -20,6 +20,7 @@ from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
 from otterproof.harness.targets.faults.entries import Fault, faults
 from otterproof.harness.targets.faults.loader import REFERENCE
 from otterproof.harness.targets.faults.target import FaultTarget
@@ -139,7 +140,8 @@ class Localiser:
 def located(name: str, found: Sequence[Cause]) -> Located:
     """What the causes of a fault's failures tell of it."""
     requirement = faults()[name].requirement
-    rank = next((number for number, cause in enumerate(found, start=1) if requirement in cause.told), None)
+    right = {requirement, *requirements.load().restatements(requirement)}
+    rank = next((number for number, cause in enumerate(found, start=1) if right & {*cause.told}), None)
     if not found:
         return Located(name, rank)
     first, failures = found[0], sum(len(cause.results) for cause in found)
