@@ -95,8 +95,8 @@ _AT_ONCE_IN = (
     "conformance.cells.",
 )
 
-#: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may have
-#: any cause, and what a record says that a target did then. One that took something wrong for genuine says more.
+#: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may
+#: have any cause, and what a record says that a target did then. One that took something wrong for genuine says more.
 _REFUSED = 0.8
 _REFUSALS = ("ignores it", "reports an unreadable message", "refuses", "nothing happens")
 

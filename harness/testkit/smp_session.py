@@ -187,18 +187,18 @@ class SmpSession:
         """The target's user begins; the numbers of its message 1."""
         return self.user("smp_start", secret=text).numbers(MESSAGE_1)
 
-    def expect3(self, run: SmpPeer, text: bytes = SECRET) -> dict[str, int]:
+    def expect3(self, run: SmpPeer, text: bytes = SECRET, check_id: str = "") -> dict[str, int]:
         """The insider begins and the target's user answers; the numbers of its message 2."""
-        self.request(run)
+        self.request(run, check_id)
         return self.user("smp_answer", secret=text).numbers(MESSAGE_2)
 
     def expect4(self, run: SmpPeer, text: bytes = SECRET) -> dict[str, int]:
         """The target's user begins and the insider answers; the numbers of its message 3."""
         return self.tell(MESSAGE_2, run.message_2(self.expect2(text))).numbers(MESSAGE_3)
 
-    def asked(self, run: SmpPeer, text: bytes = SECRET) -> SmpReply:
-        """A whole run that the insider begins; the target's answer to message 3."""
-        return self.tell(MESSAGE_3, run.message_3(self.expect3(run, text)))
+    def asked(self, run: SmpPeer, text: bytes = SECRET, check_id: str = "") -> SmpReply:
+        """A whole run that the insider begins; the target's answer to message 3. check_id: that the user is asked."""
+        return self.tell(MESSAGE_3, run.message_3(self.expect3(run, text, check_id)))
 
     def asks(self, run: SmpPeer, text: bytes = SECRET) -> SmpReply:
         """A whole run that the target's user begins; the target's answer to message 4."""

@@ -164,10 +164,14 @@ class TargetSession(RecordedSession):
         self.assert_receives_text(insider, b"from the insider", check_id=check_id, case=case)
         return self.assert_sends_text(insider, b"from the target", check_id=check_id, case=case)
 
-    def assert_sent_in_clear(self, text: bytes, check_id: str = "") -> None:
-        """The target's user sends a text, which must go out as it is: PLAINTEXT."""
+    def assert_sent_in_clear(self, text: bytes, check_id: str = "", *, tagged: str = "tag.sent-without-flag") -> None:
+        """The target's user sends a text, which must go out as it is: PLAINTEXT. tagged: the check for one with a tag.
+
+        No policy under which this is demanded asks for a tag, so that one says nothing about the state.
+        """
         raw = self.user("send", text=text).raw
-        check_equal(check_id or "text.not-sent-in-clear", raw, [text])
+        has_tag = len(raw) == 1 and raw[0] != text and raw[0].startswith(text + wire.TAG_BASE)
+        check_equal(tagged if has_tag else check_id or "text.not-sent-in-clear", raw, [text])
 
     def assert_not_sent(self, text: bytes, check_id: str = "") -> Reply:
         """The target's user types a text, of which nothing may go out: FINISHED."""

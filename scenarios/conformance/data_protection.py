@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
+from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Message, crypto
@@ -35,7 +35,8 @@ def encryption_of_data_messages(context: Context) -> None:
         target.assert_receives_text(insider, LONG + b"and a part of one", check_id="data.decrypted-wrongly", ctr=ctr)
         for _ in range(3):
             seen += _blocks(target, insider, LONG)
-    check_equal("data.keystream-reused", len(set(seen)), len(seen))
+    got = f"{len({*seen})} different blocks"
+    check("data.keystream-reused", len({*seen}) == len(seen), expected=f"{len(seen)} different blocks", got=got)
 
 
 def _printable(aes: bytes, real: bytes, first: int, zero: bool) -> tuple[int, bytes]:
@@ -258,11 +259,13 @@ def unverified_messages_have_no_effect(context: Context) -> None:
         "another key": insider.data(next_dh=insider.theirs[1], mac=bad),
     }.items():
         target.receive(message).assert_rejected("data.used-before-mac", f"{what} in a message with a wrong MAC")
+    target.assert_sends_text(insider, b"nothing has happened", check_id="data.used-before-mac")
+    target.receive(b"in the clear").assert_shown("text.not-shown-as-clear", b"in the clear", secure=False)
     target.receive(b"\0\0\1\0\0").assert_rejected("tlv.acted-on-in-clear", "a type 1 TLV in the clear")
     target.receive(b"in the clear\0\0\1\0\0").assert_rejected(
         "tlv.acted-on-in-clear", "a type 1 TLV behind a text in the clear"
     )
-    said = target.assert_sends_text(insider, b"the session goes on")
+    said = target.assert_sends_text(insider, b"the session goes on", check_id="tlv.acted-on-in-clear")
     check("keys.changed-by-forgery", _ids(said) == (1, 2), expected="key ids 1 and 2", got=_ids(said))
     target.exchange_texts(insider)
     reply = target.receive(insider.data(tlvs=[tlv(1)]))

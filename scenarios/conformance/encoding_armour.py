@@ -23,7 +23,8 @@ def body_of(message: bytes) -> bytes:
 def refused(target: TargetSession, check_id: str, message: bytes, case: str) -> Reply:
     """Demand that nothing in a message is taken for genuine. case: the message, and what is wrong with it."""
     reply = target.receive(message)
-    reply.assert_rejected(check_id, case)
+    as_it_came = message in (*reply.secure, *reply.clear)
+    reply.assert_rejected("encoding.body-shown" if as_it_came else check_id, case)
     return reply
 
 

@@ -11,7 +11,7 @@ from otterproof.harness.testkit.context import Context, check, check_equal, chec
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer
-from otterproof.harness.testkit.smp_session import MESSAGE_1, SmpSession
+from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, SmpSession
 from otterproof.harness.wire import DH_PRIME, Kind, Message, Type, build
 from otterproof.harness.wire.fields import Field
 from otterproof.harness.wire.layers import tlv
@@ -68,8 +68,10 @@ def long_data_arrives_whole(context: Context) -> None:
     """All four bytes of the length of DATA count: texts of more than 65535 bytes arrive, in both directions."""
     target, insider = context.encrypted()
     text = b"".join(b"%d " % number for number in range(13_000))  # 66,890 bytes
-    target.assert_receives_text(insider, text, check_id="encoding.data-length-cut")
-    target.assert_sends_text(insider, text, check_id="encoding.data-length-cut")
+    reply = target.receive(insider.data(text))
+    read = bool(reply.secure)  # with a wrong length nothing fits, so that a target that shows a part has read all
+    reply.assert_shown("data.long-text-lost" if read else "encoding.data-length-cut", text)
+    target.assert_sends_text(insider, text, check_id="data.long-text-not-sent")
 
 
 @scenario(requirements=("TYPES-INT-1", "!TYPES-INT-1"))
@@ -102,11 +104,15 @@ def instance_tags_are_unsigned(context: Context) -> None:
 def shorts_are_unsigned_and_big_endian(context: Context) -> None:
     """TLVs of more than 32767 bytes are skipped correctly, and a version with its bytes swapped is not accepted."""
     target, insider = context.encrypted()
+    target.end_by_peer(insider)
+    target, insider = context.encrypted()
     lie = wire.parse(insider.data(b"swapped version"))
-    for version in (context.version << 8, 0x0100 | context.version, 0xFF00 | context.version):
+    unknown = 0x0707  # which would be as unknown with its bytes swapped
+    for version in (unknown, context.version << 8, 0x0100 | context.version, 0xFF00 | context.version):
         changed = lie.with_value("version", version).body
         sealed = insider.seal(changed[: lie.field("mac").offset])
-        refused(target, "encoding.short-byte-order-ignored", sealed, f"version {version:#06x}")
+        check_id = "encoding.unknown-version-accepted" if version == unknown else "encoding.short-byte-order-ignored"
+        refused(target, check_id, sealed, f"version {version:#06x}")
     target.assert_session_alive(insider)
     long_ones = [tlv(0, bytes(0x8001)), tlv(0, bytes(0xFF00))]
     reply = target.receive(insider.data(tlvs=[*long_ones, tlv(1)]))
@@ -138,7 +144,7 @@ def counter_has_eight_bytes(context: Context) -> None:
         refused(target, "encoding.counter-wrong-size-accepted", insider.seal(body[:at]), case)
     cut = "encoding.counter-cut"
     target.assert_receives_text(insider, b"a text", check_id=cut, ctr=0x0102030405060709)
-    target.receive(insider.data(b"a high one", ctr=0xFEDCBA9876543210)).assert_shown(cut, b"a high one")
+    target.receive(insider.data(b"a high one", ctr=0x7EDCBA9876543210)).assert_shown(cut, b"a high one")
     target.assert_sends_text(insider, b"hello", check_id=cut)
 
 
@@ -233,6 +239,13 @@ def smp_uses_the_1536_bit_group(context: Context) -> None:
     """SMP uses powers of 2 modulo the same prime: proofs made with another generator or modulus are refused."""
     smp_session = SmpSession(*context.encrypted())
     run = smp_session.liar()
+    forged = run.message_1()
+    forged["c2"] += 1
+    requests = smp_session.tell(MESSAGE_1, forged).requests
+    check(
+        "smp.message-1-proof-not-verified", not requests, expected="no request to the user", got=requests, case="c2 + 1"
+    )
+    smp_session.give(ABORT)
     for generator, modulus in ((3, DH_PRIME), (5, DH_PRIME), (2, DH_PRIME - 2)):
         wrong = _first_message(run, generator, modulus)
         requests = smp_session.tell(MESSAGE_1, wrong).requests

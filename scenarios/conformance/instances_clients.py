@@ -249,7 +249,7 @@ def handshakes_under_forged_tags_are_bounded(context: Context) -> None:
     check("message.dh-key-not-sent", bool(begun), expected="an answer to the first commit", got="none to any")
 
 
-@scenario(versions=(3,), requirements=("!INSTANCE-LEARN-2",))
+@scenario(versions=(3,), requirements=("!INSTANCE-LEARN-2", "INSTANCE-MULTI-1"))
 def many_forged_tags_do_no_harm(context: Context) -> None:
     """While an attacker begins a hundred handshakes under as many tags, a session goes on and another client completes
     a handshake, even with commits of the attacker between its messages.

@@ -247,7 +247,8 @@ def otr_is_off_without_an_allowed_version(context: Context) -> None:
                 reply = target.receive(message)
                 reply.assert_shown("policy.message-treated-when-off", message, secure=False)
                 reply.assert_sent("policy.message-treated-when-off", case=message)
-            target.assert_sent_in_clear(b"hello", "policy.text-changed-when-off")
+            changed = "policy.text-changed-when-off"
+            target.assert_sent_in_clear(b"hello", changed, tagged=changed)
             reply = target.user("start")
             sent = Kind.QUERY in reply.kinds
             check("policy.query-sent-when-off", not sent, expected="no query", got=reply)

@@ -182,8 +182,9 @@ def failed_run_can_be_tried_again(context: Context) -> None:
                 smp_session.liar(b"another")
             )
             case = f"after a failed run that the {'target' if target_asks else 'peer'} began"
-            smp_session.asked(smp_session.liar()).tells(True, check_id="smp.later-run-fails", case=case)
-            smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id="smp.later-run-fails", case=case)
+            fails = "smp.later-run-fails"
+            smp_session.asked(smp_session.liar(), check_id=fails).tells(True, check_id=fails, case=case)
+            smp_session.asks(smp_session.liar(target_asks=True)).tells(True, check_id=fails, case=case)
 
 
 @scenario(
@@ -203,18 +204,19 @@ def wrongly_hashed_secret_fails(context: Context) -> None:
     for why, hashed in WRONG_SECRETS.items():
         number = hashlib.sha256(hashed(MALLORY, ALICE, smp_session.insider.ssid)).digest()
         reply = smp_session.asked(SmpPeer(int.from_bytes(number)))
-        _no_success(reply, f"the peer begins, with a secret {why}")
+        _no_success(reply, why, "the peer begins, with a secret")
         smp_session.give(ABORT)
     for why in ("with the fingerprints in the other order", "with another ssid"):
         number = hashlib.sha256(WRONG_SECRETS[why](ALICE, MALLORY, smp_session.insider.ssid)).digest()
         reply = smp_session.asks(SmpPeer(int.from_bytes(number)))
-        _no_success(reply, f"the target begins, and the peer has a secret {why}")
+        _no_success(reply, why, "the target begins, and the peer has a secret")
         smp_session.give(ABORT)
 
 
-def _no_success(reply: SmpReply, case: str) -> None:
+def _no_success(reply: SmpReply, why: str, who: str) -> None:
     success = True in reply.outcomes
-    check("smp.secret-hashed-otherwise", not success, expected="no success", got=reply, case=case)
+    check_id = "smp.secret-fingerprints-misplaced" if "fingerprint" in why else "smp.secret-hashed-otherwise"
+    check(check_id, not success, expected="no success", got=reply, case=f"{who} {why}")
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-7", "!SMP-SECRET-7"))
@@ -278,6 +280,11 @@ def empty_secret_is_valid(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("SMP-SECRET-9", "!SMP-SECRET-9", "!SMP-SECRET-3", "!SMP-SECRET-5"))
 def man_in_the_middle_cannot_relay_smp(context: Context) -> None:
     """A man in the middle passes SMP messages on between two users: the same words do not succeed."""
+    for target_asks in (False, True):
+        alone = SmpSession(*context.encrypted())
+        run = alone.liar(b"another", target_asks=target_asks)
+        reply = alone.asks(run) if target_asks else alone.asked(run)
+        reply.tells(False, check_id="smp.wrong-result", case="other words")
     first, second = (SmpSession(one, one.insider()) for one in context.target_twice())
     for smp_session in (first, second):
         smp_session.subject.establish(smp_session.insider)

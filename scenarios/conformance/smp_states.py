@@ -156,6 +156,8 @@ def padding_does_not_disturb_a_run(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("SMP-EXPECT-1", "!SMP-EXPECT-1", "SMP-STATE-2", "!SMP-STATE-2"))
 def peers_end_of_the_session_ends_a_run(context: Context) -> None:
     """A type 1 TLV ends the session in each SMP state; nothing of the run is left in the session that follows."""
+    target, insider = context.encrypted()
+    target.end_by_peer(insider)
     for state in STATES:
         with context.case(state):
             target, insider = context.encrypted()

@@ -99,7 +99,7 @@ def question_is_shown_as_it_was_sent(context: Context) -> None:
     smp_session = SmpSession(*context.encrypted())
     first = smp_value(MESSAGE_1, smp_session.liar().message_1())
     for question in (b"why?", "Wo schwimmt er \u2014 \u6c34?".encode(), b" two  blanks ", b"long " * 300):
-        request = smp_session.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested)
+        request = smp_session.give(QUESTION, question + b"\0" + first).reply.one(SmpRequested, "smp.question-changed")
         check_equal("smp.question-changed", request.question, question)
         smp_session.give(ABORT)
     request = smp_session.request(smp_session.liar()).requests[0]
