@@ -85,7 +85,7 @@ def test_a_requirement_is_accused_by_the_share_of_the_scenarios_that_fail() -> N
 
 def test_a_requirement_of_another_version_is_not_told() -> None:
     (found,) = causes([failed("conformance.a[v3]", "data.version-not-checked", "DATA-FORM-1", "DATA-FORM-2")])
-    assert found.told == ("DATA-FORM-2",)
+    assert found.told == ("DATA-FORM-2", "ARMOUR-PARSE-4")
 
 
 def test_a_target_that_breaks_down_breaks_what_its_scenarios_put_to_the_test() -> None:
