@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,10 @@ from otterproof import (
     ScenarioStarted,
     Verdict,
 )
+from otterproof.harness.runs import deviations
+from otterproof.harness.runs.events import Event
+from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.ui.run_view import follow_run
 
 ONLY = ("conformance.data_counters.counter_0",)
 
@@ -51,6 +57,8 @@ def test_what_is_wrong_with_a_request_is_raised_at_once() -> None:
         otterproof.run("reference", only=["nothing-of-that-name"])
     with pytest.raises(OtterproofError, match="name it with --known"):
         otterproof.run("reference", fix=True)
+    with pytest.raises(OtterproofError, match="there are ci, nightly"):
+        otterproof.run("reference", profile="weekly")
 
 
 def test_ctrl_c_ends_a_run_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +80,27 @@ def test_enough_failures_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(last, RunFinished)
     assert last.ending is Ending.ENOUGH_FAILED
     assert len(last.results) == 1
+
+
+def test_a_full_disk_ends_a_run_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("known.toml", OSError(errno.ENOSPC, "no space left"))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(deviations, "fix", full)
+    *_, last = otterproof.run("reference", only=ONLY, known=tmp_path / "known.toml", fix=True)
+    assert isinstance(last, RunFinished)
+    assert last.ending is Ending.NOT_WRITTEN
+    assert "no space left" in last.why
+    assert [result.verdict for result in last.results] == [Verdict.PASS, Verdict.PASS]
+
+
+def test_ctrl_c_before_or_after_the_scenarios_ends_the_view() -> None:
+    """The run has no handler there: it ends without RunFinished, and there is nothing left to wait for."""
+
+    def interrupted() -> Generator[Event, None, None]:
+        yield RunStarted("mylib", "1", frozenset(), "seed", ())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow_run(interrupted())

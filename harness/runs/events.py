@@ -7,6 +7,7 @@ RunFinished, whatever happens between, unless the request itself is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
     "RunStarted",
     "ScenarioFinished",
     "ScenarioStarted",
+    "not_run",
 ]
 
 
@@ -43,11 +45,13 @@ class Ending(Enum):
     WORKERS_DIED = "worker processes died"
     OUT_OF_TIME = "the time was up"
     ENOUGH_FAILED = "as many failed as were allowed"
+    NOT_WRITTEN = "a file could not be written"
 
     @property
     def code(self) -> int | None:
         """The exit code of a command that ended so; None where it depends on the results."""
-        return {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN}.get(self)
+        codes = {Ending.INTERRUPTED: INTERRUPTED, Ending.WORKERS_DIED: NOT_RUN, Ending.NOT_WRITTEN: NOT_RUN}
+        return codes.get(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +138,13 @@ class Judged(NamedTuple):
     started: RunStarted
     causes: tuple[Cause, ...]
     finished: RunFinished
+
+    @property
+    def not_run(self) -> list[str]:
+        """The ids of the scenarios that were chosen and have no result."""
+        return not_run(self.started, self.finished.results)
+
+
+def not_run(started: RunStarted, results: Sequence[Result]) -> list[str]:
+    """The ids of the scenarios that were chosen and have no result; there may be results of others."""
+    return sorted({one.id for one in started.chosen} - {result.scenario for result in results})

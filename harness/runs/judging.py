@@ -23,6 +23,7 @@ from otterproof.harness.runs.events import (
     RunFinished,
     RunStarted,
     ScenarioFinished,
+    not_run,
 )
 from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
 from otterproof.harness.runs.run_folder import run_folder
@@ -30,6 +31,7 @@ from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts,
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.targets.engines import InProcess, Target
@@ -100,6 +102,8 @@ def run(
     What is wrong with the request is raised at once: UsageError, TargetError, DeviationError, InputError. During the
     run, KeyboardInterrupt is raised again after RunFinished. Closing the generator ends what is running.
     """
+    if profile not in PROFILES:
+        raise UsageError(f"there is no profile {profile!r:.60}; there are {', '.join(PROFILES)}")
     load(modules)
     named = with_name(target, name)
     file = deviations.file_for(title(named), known)
@@ -160,7 +164,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
                     if plan.most is not None and _failures(results, plan.least) >= plan.most:
                         ending = Ending.ENOUGH_FAILED
                         break
-            if ending is Ending.COMPLETE and len(results) < len(plan.began.chosen):
+            if ending is Ending.COMPLETE and not_run(plan.began, results):
                 ending = Ending.OUT_OF_TIME
             if ending is Ending.COMPLETE and not plan.part and isinstance(plan.target, InProcess):
                 for one in explore_guaranteed(plan.target, plan.processes, folder, _in_time(plan, began)):
@@ -170,12 +174,18 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
             ending, interrupted = Ending.INTERRUPTED, error
         except WorkersDied as error:
             ending, why = Ending.WORKERS_DIED, str(error)
+        except OutputError as error:
+            ending, why = Ending.NOT_WRITTEN, str(error)
     if plan.fix and plan.file and ending is Ending.COMPLETE:
-        removed, added = deviations.fix(plan.file, results, _not_run(results) if plan.part else ())
-        deviations.entries_of.cache_clear()
-        yield DeviationsRewritten(plan.file, removed, added)
-        known = deviations.Known(deviations.entries_of(plan.file))
-        results = list(known.mark(results))
+        try:
+            removed, added = deviations.fix(plan.file, results, _others(results) if plan.part else ())
+        except OutputError as error:
+            ending, why = Ending.NOT_WRITTEN, str(error)
+        else:
+            yield DeviationsRewritten(plan.file, removed, added)
+            deviations.entries_of.cache_clear()
+            known = deviations.Known(deviations.entries_of(plan.file))
+            results = list(known.mark(results))
     yield from map(CauseFound, causes(results))
     stale = known.stale(results) if ending is Ending.COMPLETE else []
     yield RunFinished(ending, tuple(results), tuple(stale), folder, time.monotonic() - began, why, tuple(explored))
@@ -220,6 +230,6 @@ def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenar
     return chosen
 
 
-def _not_run(results: Sequence[Result]) -> set[str]:
+def _others(results: Sequence[Result]) -> set[str]:
     """The scenarios of the suite without those that have a result."""
     return {scenario.id for scenario in scenarios()} - {result.scenario for result in results}

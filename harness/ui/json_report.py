@@ -32,7 +32,7 @@ def as_json(judged: Judged) -> dict[str, Any]:
             | {"requirements": list(cause.told), "scenarios": [one.scenario for one in cause.results]}
             for cause in causes
         ],
-        "not_run": sorted({one.id for one in started.chosen} - {result.scenario for result in results}),
+        "not_run": judged.not_run,
         "requirements": {name: verdict.value for name, verdict in of_requirements(results).items()},
         "readings": measured_readings(results),
         "cells": cells(results),

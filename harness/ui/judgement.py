@@ -72,9 +72,8 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     if visited := cells(results):
         out.print(line("state tables: {visited} of {possible} cells visited".format_map(visited)))
     steps = sum(result.steps for result in results)
-    if finished.ending is not Ending.COMPLETE:
-        not_run = len(chosen) - len(results)
-        out.print(line((f"{not_run} scenarios were not run", "yellow"), f": {finished.ending.value}"))
+    if judged.not_run:
+        out.print(line((f"{len(judged.not_run)} scenarios were not run", "yellow"), f": {finished.ending.value}"))
     tell_explored(finished.explored)
     verdict = _conclusion(judged, options.least)
     out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"))
@@ -135,9 +134,11 @@ def _conclusion(judged: Judged, least: Level) -> tuple[str | tuple[str, str], ..
     failed = [result for result in results if counts(result.verdict, result.failure, least)]
     if finished.broken(least) or any(not result.known for result in failed):
         return (("does not conform", "red"),)
-    lost = sum(result.verdict is Verdict.INFRA for result in results) + len(chosen) - len(results)
+    lost = sum(result.verdict is Verdict.INFRA for result in results) + len(judged.not_run)
     if lost:
         return ("not judged by all scenarios", "magenta"), f": {lost} could not be run"
+    if ending.code is not None:
+        return ("not judged to the end", "magenta"), f": {ending.value}"
     if stale:
         told = "known deviation is" if len(stale) == 1 else "known deviations are"
         return ((f"conforms but for what is known, and {len(stale)} {told} out of date", "red"),)

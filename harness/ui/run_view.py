@@ -46,6 +46,8 @@ def follow_run(events: Generator[Event, None, None]) -> Judged:
             except KeyboardInterrupt as error:  # here or in the run, which raises it again when all is told
                 if view.finished is not None:
                     break
+                if interrupt is error:
+                    raise  # the run had ended before it could tell anything
                 interrupt = error
     assert view.finished is not None
     return Judged(started, tuple(view.causes), view.finished)

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from otterproof.harness.runs import judging
+from otterproof.harness.runs.deviations.files import NONE
 from otterproof.harness.runs.events import Ending, RunFinished
 from otterproof.harness.runs.judging import DEFAULT_SEED, PROFILES
 from otterproof.harness.runs.runner import counts
@@ -106,7 +107,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
     _complete(options, settings_of(Path.cwd()).for_target(options.target))
-    for path, option in ((options.trace, "--trace"), (options.json, "--json")):
+    rewritten = options.known if options.fix and options.known != NONE else None
+    for path, option in ((options.trace, "--trace"), (options.json, "--json"), (rewritten, "--known")):
         if path:
             check_file(path, option)
     if options.report:

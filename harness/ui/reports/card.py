@@ -67,7 +67,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
             "command": list(command),
             "ending": finished.ending.value,
             "seconds": round(finished.seconds, 1),
-            "not_run": sorted({one.id for one in started.chosen} - {result.scenario for result in results}),
+            "not_run": judged.not_run,
             "requirements": _requirements(results),
             "readings": measured_readings(results),
             "visited": sorted({cell for result in results for cell in result.visited}),
