@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import shutil
@@ -20,6 +21,7 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.commands import inspect
 from otterproof.harness.wire import Kind, parse
 from otterproof.harness.wire.crypto import session_keys
 from otterproof.harness.wire.fragments import fragment
@@ -65,6 +67,9 @@ def inspected(version: int, *, secrets: bool = True) -> tuple[list[bytes], Insid
         (b"good day" + TAG_BASE + TAG_VERSIONS[3], [Kind.TAGGED_PLAINTEXT]),
         (b"?OTR,1,2,?OTR:AA,\n?OTR,2,2,MK.,", [Kind.DH_KEY]),
         (b"?OTR,1,2,?OTR:AA,", [Kind.FRAGMENT_V2]),
+        (b"?OTR,1,1,?OTR:AAMK.,?OTRv3? and, more", [Kind.DH_KEY, Kind.QUERY]),
+        (b"?OTR,x ?OTRv3?", [Kind.FRAGMENT_V2]),
+        (b"?OTR" * 50_000 + b"v3?", [Kind.PLAINTEXT] * 49_999 + [Kind.QUERY]),
         (b"?OTR:AAM", [Kind.BAD_ARMOUR]),
     ],
 )
@@ -174,6 +179,8 @@ def test_a_revealed_key_is_enough_to_forge(version: int, capsys: pytest.CaptureF
     (told,) = json.loads(capsys.readouterr().out)
     assert told["layers"][1]["fields"][0]["value"] == '"GOOD EVENING"'
     assert cli.main(["inspect", str(tmp_path / "log"), "--forge", "longer than it was", "--was", "good morning"]) == 2
+    assert cli.main(["inspect", str(tmp_path / "log"), "--forge", "x" * 9999, "--was", "x" * 9999]) == 2
+    assert "can't have 9999 bytes" in capsys.readouterr().err
     assert cli.main(["inspect", str(tmp_path / "log"), "--forge", "GOOD EVENING"]) == 2
     assert "--was" in capsys.readouterr().err
 
@@ -183,6 +190,7 @@ def test_a_revealed_key_is_enough_to_forge(version: int, capsys: pytest.CaptureF
     [
         (["?OTR:AAMK.", "--aes", "00"], "16 bytes"),
         (["?OTR:AAMK.", "--mac", "xx"], "not hexadecimal"),
+        (["?OTR:AAMK.", "--private", "1" * 1025], "more than 1024 digits"),
         (["?OTR:AAMK.", "--forge", "x"], "no Data Message verifies"),
         (["no such file"], "no such file"),
     ],
@@ -194,6 +202,13 @@ def test_wrong_requests_are_told(words: list[str], says: str, capsys: pytest.Cap
         code = int(str(ended.code))
     assert code == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_number_may_have_an_odd_number_of_digits() -> None:
+    """Programs print numbers without leading zeros."""
+    parser = argparse.ArgumentParser()
+    inspect.add_arguments(parser)
+    assert parser.parse_args(["--private", "abc", "--secret", "0abc"]).private == [0xABC]
 
 
 def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

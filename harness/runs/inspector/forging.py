@@ -47,6 +47,8 @@ def _with_text(message: Message, key: DataKey, text: bytes, was: bytes | None) -
             f"only the MAC key is known, so the new text must have the {len(was)} bytes of the old one, not {len(text)}"
         )
     encrypted = message.data("encrypted_message")
+    if len(was) > len(encrypted):
+        raise UsageError(f"the old text can't have {len(was)} bytes: the message has {len(encrypted)} encrypted ones")
     stream = bytes(a ^ b for a, b in zip(encrypted, was, strict=False))
-    start = bytes(a ^ b for a, b in zip(stream, text, strict=False))
+    start = bytes(a ^ b for a, b in zip(stream, text, strict=True))
     return message.with_value("encrypted_message", start + encrypted[len(start) :])

@@ -73,23 +73,33 @@ def _in_line(text: bytes) -> Iterator[bytes]:
             yield text
         return
     while at >= 0:
-        raw = _one(text[at:])
+        raw = _at(text, at)
         yield raw
         at = text.find(_MARK, at + max(len(raw), len(_MARK)))
 
 
-def _one(text: bytes) -> bytes:
-    """The message at the beginning of a text."""
-    if text.startswith(b"?OTR:"):
-        return text.partition(b".")[0] + (b"." if b"." in text else b"")
-    if text.startswith(b"?OTR Error:"):
-        return text
-    following = text.find(_MARK, len(_MARK))
-    if following > 0 and not text.startswith((b"?OTR,", b"?OTR|")):  # a fragment may carry the mark
-        text = text[:following]
+def _at(text: bytes, at: int) -> bytes:
+    """The message that begins at a place. Only what can belong to it is copied: a line may have millions of marks."""
+    if text.startswith(b"?OTR:", at):
+        return text[at : text.find(b".", at) + 1 or len(text)]
+    if text.startswith(b"?OTR Error:", at):
+        return text[at:]
+    following = text.find(_MARK, at + len(_MARK))
+    if text.startswith((b"?OTR,", b"?OTR|"), at):  # a fragment ends with its fourth comma, and may carry the mark
+        following = _fourth_comma(text, at)
+    text = text[at : following if following >= 0 else len(text)]
     message = parse(text)
     after = message.field("after").raw if any(field.name == "after" for field in message.fields) else b""
     return text[: len(text) - len(after)]
+
+
+def _fourth_comma(text: bytes, at: int) -> int:
+    """Where the fourth comma from a place on ends; -1 if there are fewer."""
+    for _ in range(4):
+        at = text.find(b",", at) + 1
+        if at == 0:
+            return -1
+    return at
 
 
 def _joined(pieces: list[Found]) -> Iterator[Found]:

@@ -121,14 +121,16 @@ def _change(message: Message, text: str) -> tuple[str, int | bytes]:
 
 
 def _bytes(text: str) -> bytes:
+    if len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}... has more than {_DIGITS} digits")
     try:
-        return bytes.fromhex(text[:_DIGITS])
+        return bytes.fromhex(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text[:60]!r} is not hexadecimal") from error
 
 
 def _number(text: str) -> int:
-    return int.from_bytes(_bytes(text))
+    return int.from_bytes(_bytes(f"0{text}" if len(text) % 2 else text))
 
 
 def _as_json(one: Inspected) -> dict[str, Any]:
