@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from otterproof.harness.runs import judging
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.settings import SCHEMA, Settings, SettingsError, settings_of
 
@@ -34,6 +38,8 @@ def test_both_files_say_the_same(file: str, head: str, tmp_path: Path) -> None:
 def test_no_file_of_known_deviations(tmp_path: Path) -> None:
     (tmp_path / "otterproof.toml").write_text('known = "none"')
     assert settings_of(tmp_path).known == Path("none")
+    (tmp_path / "otterproof.toml").write_text('report = "none"')
+    assert settings_of(tmp_path).report == tmp_path / "none"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,8 @@ def test_no_file_of_known_deviations(tmp_path: Path) -> None:
         ("unheard-of = 1", "there are target, name, known"),
         ('profile = "weekly"', "profile: 'weekly' is not one of"),
         ("timeout = 0", "The time limit for a call of a driver, in seconds."),
+        ("timeout = inf", "timeout: inf is not a number of seconds"),
+        ("timeout = nan", "timeout: nan is not a number of seconds"),
         ('name = "\\u001b[2J"', "What a target exec:COMMAND is called"),
         ("target = [", "is not TOML"),
     ],
@@ -55,6 +63,22 @@ def test_mistakes_are_told(text: str, says: str, tmp_path: Path, monkeypatch: py
     assert "\x1b" not in str(caught.value)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "reference"]) == 2
+
+
+def test_the_command_line_comes_before_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it says what would hold without either."""
+    (tmp_path / "otterproof.toml").write_text('target = "reference"\ntimeout = 99\nprofile = "nightly"')
+    monkeypatch.chdir(tmp_path)
+    asked: list[tuple[float, str]] = []
+
+    def run(*_: object, timeout: float, profile: str, **__: object) -> NoReturn:
+        asked.append((timeout, profile))
+        raise UsageError("that is all")
+
+    monkeypatch.setattr(judging, "run", run)
+    assert cli.main(["check"]) == cli.main(["check", "--timeout", "10", "--profile", "ci"]) == 2
+    assert cli.main(["check", "independent"]) == 2
+    assert asked == [(99, "nightly"), (10, "ci"), (TIME_LIMIT, "nightly")]
 
 
 def test_settings_are_in_one_file_only(tmp_path: Path) -> None:

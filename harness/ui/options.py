@@ -60,7 +60,7 @@ def add_timeout(command: argparse.ArgumentParser) -> None:
         type=seconds,
         default=TIME_LIMIT,
         metavar="SECONDS",
-        help="time limit for a call of a driver; exceeding it is a hang (default: %(default)g)",
+        help=f"time limit for a call of a driver; exceeding it is a hang (default: {TIME_LIMIT:g})",
     )
 
 

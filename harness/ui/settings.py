@@ -7,6 +7,7 @@ is run. What it may have is described by settings.schema.json beside this module
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -75,16 +76,15 @@ def settings_of(folder: Path) -> Settings:
     problems = list(_problems(content))
     if problems:
         raise SettingsError("\n".join(f"{file}: {problem}" for problem in problems))
-    for key in ("known", "report"):
-        if key in content and content[key] != "none":
-            content[key] = folder / content[key]
-    return Settings(file=file, **{key: _value(key, value) for key, value in content.items()})
+    return Settings(file=file, **{key: _value(folder, key, value) for key, value in content.items()})
 
 
-def _value(key: str, value: Any) -> Any:
+def _value(folder: Path, key: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
-    return Path(value) if key in ("known", "report") else value
+    if key == "known" and value == "none":
+        return Path(value)
+    return folder / value if key in ("known", "report") else value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -113,3 +113,6 @@ def _problems(content: object) -> Iterator[str]:
             key = f"{next(iter(error.path), '')}"
             what = known.get(key, {}).get("description", "See settings.schema.json.")
             yield printable(f"{key}: {error.message[:200]}; {what}")
+    timeout = content.get("timeout") if isinstance(content, Mapping) else None
+    if isinstance(timeout, float) and not math.isfinite(timeout):  # TOML has these numbers, JSON Schema has not
+        yield f"timeout: {timeout} is not a number of seconds; {known['timeout']['description']}"

@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_name(parser)
     add_timeout(parser)
+    parser.set_defaults(timeout=None)  # the settings may have another one
     parser.add_argument(
         "--give-up-after",
         type=from_zero,
@@ -159,7 +160,7 @@ def _complete(options: argparse.Namespace, settings: Settings) -> None:
     options.known = options.known or settings.known
     options.seed = options.seed or settings.seed
     options.profile = options.profile or settings.profile
-    options.timeout = options.timeout if options.timeout != TIME_LIMIT else settings.timeout or TIME_LIMIT
+    options.timeout = options.timeout or settings.timeout or TIME_LIMIT
     options.report = options.report or settings.report
     options.only = options.only or [*settings.only]
     options.without = options.without or [*settings.without]
