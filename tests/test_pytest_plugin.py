@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -44,6 +45,35 @@ def test_a_failing_target(project: Path) -> None:
     code, out = run(project, "--otterproof-target", BAD, "--lf", "-q")
     assert code == 1
     assert "2 failed" in out
+
+
+def test_the_card_of_a_part(project: Path) -> None:
+    """What was not selected was not to be run; the command repeats the run without pytest."""
+    (project / "otterproof.toml").write_text(
+        f'target = "{BAD}"\nknown = "known.toml"\nreport = "told"\nstrict = true\ntimeout = 5\n'
+    )
+    (project / "known.toml").write_text("")
+    code, out = run(project, "-q", "otterproof", "-k", "counter_0")
+    assert code == 1
+    assert "replay    otterproof replay" in out
+    assert "--timeout 5" in out
+    card = json.loads((project / "told" / "otr-card.json").read_text())
+    assert (card["ending"], card["not_run"]) == ("complete", [])
+    assert card["target"]["randomness"] == "tape"
+    assert card["command"] == ["otterproof", "check", BAD, "--known", "known.toml", "--timeout", "5", "--strict"]
+
+
+def test_a_full_disk_is_no_failure_of_the_target(project: Path) -> None:
+    (project / "conftest.py").write_text(
+        "import errno\nfrom otterproof.harness.support.outputs import OutputError\n"
+        "from otterproof.harness.ui.reports import writing\n\n\n"
+        "def full(path, *_):\n    raise OutputError(path, OSError(errno.ENOSPC, 'no space left'))\n\n\n"
+        "writing.write_whole = full\n"
+    )
+    code, out = run(project, "--otterproof-target", "reference", TWO, "--otterproof-report", "told")
+    assert code == 3
+    assert "not written: told/otr-card.json could not be written: no space left" in out
+    assert "2 passed" in out
 
 
 def test_selection(project: Path) -> None:
@@ -101,6 +131,7 @@ def test_scenarios_of_ones_own(project: Path) -> None:
         (("--otterproof-target", "exec:false"), "ended"),
         (("--otterproof-target", "reference", "--otterproof-known", "absent.toml"), "absent.toml"),
         (("--otterproof-target", "reference", f"{TWO}0"), f"near to it: {TWO}[v"),
+        (("--otterproof-target", "reference", "--otterproof-report", "pyproject.toml"), "with --otterproof-report"),
         (("otterproof",), "no target to judge; name it with --otterproof-target"),
     ],
 )

@@ -45,6 +45,14 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = True) -> No
         raise OutputError(path, error) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that is to be written to, unless it is there. OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, error) from error
+
+
 def _replace(place: Path, data: bytes, mode: int | None, durable: bool) -> None:
     """Write the new file beside the old one, with the same permissions, and let it take the old one's place."""
     new = place.parent / BEING_WRITTEN.replace("*", secrets.token_hex(8))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from textwrap import wrap
 
 from rich.console import Console
@@ -16,8 +17,12 @@ from rich.text import Text
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.failure import FIELD, Fact, Failure, facts, headed
+from otterproof.harness.runs.judging import DEFAULT_SEED
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver import GIVE_UP_AFTER
+from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.targets.registry import command_of
 from otterproof.harness.ui.screen import line
 from otterproof.harness.wire.dissect import FieldLine
 
@@ -45,6 +50,37 @@ class Commands:
 
     judge: Sequence[str] = ("otterproof", "check")
     replay: Sequence[str] = ()
+
+
+def commands_for(
+    target: str,
+    *,
+    name: str | None,
+    known: Path | None,
+    seed: str,
+    profile: str,
+    timeout: float,
+    give_up_after: int = GIVE_UP_AFTER,
+    strict: bool,
+) -> Commands:
+    """The commands by which the same target is judged in the same way, as otterproof.run takes these values."""
+    words = ["otterproof", "check", target]
+    if name:
+        words += ["--name", name]
+    if seed != DEFAULT_SEED:
+        words += ["--seed", seed]
+    if profile != "ci":
+        words += ["--profile", profile]
+    if known:  # a card is published, so it tells no more of the machine than it has to
+        words += ["--known", str(known.relative_to(Path.cwd()) if known.is_relative_to(Path.cwd()) else known)]
+    limit = ["--timeout", f"{timeout:g}"] if timeout != TIME_LIMIT else []
+    words += limit
+    if give_up_after != GIVE_UP_AFTER:
+        words += ["--give-up-after", str(give_up_after)]
+    if strict:
+        words.append("--strict")
+    command = command_of(target)  # a transcript does not choose what is executed
+    return Commands(words, [*(["--target", command] if command else []), *limit])
 
 
 def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, verbose: bool = False) -> None:

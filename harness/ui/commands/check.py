@@ -22,8 +22,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NO
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER
 from otterproof.harness.targets.driver.process import TIME_LIMIT
-from otterproof.harness.targets.registry import command_of
-from otterproof.harness.ui.failures import Commands
+from otterproof.harness.ui.failures import Commands, commands_for
 from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.judgement import Options, print_summary
 from otterproof.harness.ui.messages import say
@@ -135,16 +134,16 @@ def run(options: argparse.Namespace) -> int:
         trace=options.trace,
     )
     judged = follow_run(events)
+    commands = _commands(options)
     failure: OutputError | None = None
     try:
         if options.json:
             write_whole(options.json, json.dumps(as_json(judged), indent=1) + "\n")
         if options.report:
-            write_reports(judged, _command(options), options.report)
+            write_reports(judged, commands.judge, options.report)
     except OutputError as error:
         failure = error  # the summary is worth all the more
     least = Level.SHOULD if options.strict else Level.MUST
-    commands = Commands(_command(options), _replaying(options))
     print_summary(judged, Options(commands, options.verbose, least))
     if options.report and failure is None:
         say(f"report: {options.report / SITE / 'index.html'}")
@@ -168,29 +167,17 @@ def _complete(options: argparse.Namespace, settings: Settings) -> None:
     options.modules = settings.scenarios
 
 
-def _command(options: argparse.Namespace) -> list[str]:
-    """The words that judge the same target in the same way; a user adds a scenario to them."""
-    words = ["otterproof", "check", options.target]
-    if options.name:
-        words += ["--name", options.name]
-    if options.seed != DEFAULT_SEED:
-        words += ["--seed", options.seed]
-    if options.profile != "ci":
-        words += ["--profile", options.profile]
-    if options.known:
-        words += ["--known", str(options.known)]
-    if options.timeout != TIME_LIMIT:
-        words += ["--timeout", f"{options.timeout:g}"]
-    if options.give_up_after != GIVE_UP_AFTER:
-        words += ["--give-up-after", str(options.give_up_after)]
-    return [*words, "--strict"] if options.strict else words
-
-
-def _replaying(options: argparse.Namespace) -> list[str]:
-    """What a command that replays a transcript of this run needs: the transcript does not choose what is executed."""
-    command = command_of(options.target)
-    words = ["--target", command] if command else []
-    return [*words, "--timeout", f"{options.timeout:g}"] if options.timeout != TIME_LIMIT else words
+def _commands(options: argparse.Namespace) -> Commands:
+    return commands_for(
+        options.target,
+        name=options.name,
+        known=options.known,
+        seed=options.seed,
+        profile=options.profile,
+        timeout=options.timeout,
+        give_up_after=options.give_up_after,
+        strict=options.strict,
+    )
 
 
 def _code(finished: RunFinished, least: Level) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,13 +21,23 @@ from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.printable import printable
 from otterproof.harness.testkit.scenario import Scenario
 
 #: What the ids of scenarios begin with.
 ROOT = "otterproof"
 
-#: Runs a scenario; and says what is wrong with the known deviations for it and for nothing else, "" if nothing is.
-Judge = Callable[[Scenario], tuple[Result, str]]
+
+class Judging(NamedTuple):
+    """How scenarios are judged.
+
+    judge: runs one, and says what is wrong with the known deviations for it alone, "" if nothing is. least: the level
+    from which failures count. replay: what a command that replays a transcript has behind it.
+    """
+
+    judge: Callable[[Scenario], tuple[Result, str]]
+    least: Level
+    replay: Sequence[str]
 
 
 def node_id(scenario: Scenario) -> str:
@@ -46,45 +56,45 @@ def _parts(scenario: Scenario) -> tuple[str, str]:
 class Root(pytest.Collector):
     """All scenarios that are collected."""
 
-    def __init__(self, *, chosen: Sequence[Scenario], judge: Judge, least: Level, **known: Any) -> None:
+    def __init__(self, *, chosen: Sequence[Scenario], judging: Judging, **known: Any) -> None:
         super().__init__(**known)
-        self._chosen, self._judge, self._least = chosen, judge, least
+        self._chosen, self._judging = chosen, judging
 
     def collect(self) -> Iterator[pytest.Collector]:
         for module, chosen in groupby(self._chosen, key=lambda one: _parts(one)[0]):
-            yield Module.from_parent(self, name=module, chosen=[*chosen], judge=self._judge, least=self._least)
+            yield Module.from_parent(self, name=module, chosen=[*chosen], judging=self._judging)
 
 
 class Module(pytest.Collector):
     """The scenarios of one module."""
 
-    def __init__(self, *, chosen: Sequence[Scenario], judge: Judge, least: Level, **known: Any) -> None:
+    def __init__(self, *, chosen: Sequence[Scenario], judging: Judging, **known: Any) -> None:
         super().__init__(**known)
-        self._chosen, self._judge, self._least = chosen, judge, least
+        self._chosen, self._judging = chosen, judging
 
     def collect(self) -> Iterator[pytest.Item]:
         for one in self._chosen:
             # The id is given, since pytest 9 would not take the version in its name for a parameter.
             known: dict[str, Any] = {"name": _parts(one)[1], "nodeid": node_id(one)}
-            yield ScenarioItem.from_parent(self, scenario=one, judge=self._judge, least=self._least, **known)
+            yield ScenarioItem.from_parent(self, scenario=one, judging=self._judging, **known)
 
 
 class ScenarioFailed(Exception):
-    """A scenario failed. The text is all that is known of it."""
+    """A scenario failed. The text is all that is known of it, fit for a terminal."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, replay: Sequence[str] = ()) -> None:
         self.result = result
-        super().__init__("\n".join(text_of(result)))
+        super().__init__(printable("\n".join(text_of(result, replay)), lines=True))
 
 
 class ScenarioItem(pytest.Item):
     """A scenario in one version of the protocol. result: what came out, None before it was run."""
 
-    def __init__(self, *, scenario: Scenario, judge: Judge, least: Level, **known: Any) -> None:
+    def __init__(self, *, scenario: Scenario, judging: Judging, **known: Any) -> None:
         super().__init__(**known)
         self.scenario = scenario
         self.result: Result | None = None
-        self._judge, self._least = judge, least
+        self._judging = judging
         claimed = [*dict.fromkeys(claim.removeprefix("!") for claim in scenario.requirements)]
         table = requirements.load().requirements
         levels = [level for level in Level if level in {table[one].level for one in claimed if one in table}]
@@ -103,21 +113,21 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run it. What is wrong becomes ScenarioFailed; what is expected or not asked, an outcome of pytest's."""
-        self.result, stale = self._judge(self.scenario)
+        self.result, stale = self._judging.judge(self.scenario)
         result = self.result
         if result.check:
             self.user_properties.append(("check", result.check))
         if stale:
-            pytest.fail(f"known deviations: {stale}", pytrace=False)
+            pytest.fail(printable(f"known deviations: {stale}", lines=True), pytrace=False)
         if result.known:
-            pytest.xfail(result.known)
+            pytest.xfail(printable(result.known))
         if result.verdict is Verdict.UNSUPPORTED:
-            pytest.skip(result.detail)
+            pytest.skip(printable(result.detail))
         lesser = result.failure.level if result.failure is not None and not result.counts else None
-        if lesser is not None and not (lesser is Level.SHOULD and self._least is Level.SHOULD):
+        if lesser is not None and not (lesser is Level.SHOULD and self._judging.least is Level.SHOULD):
             pytest.xfail(f"only {lesser.value}: {result.check}")
         if result.verdict is not Verdict.PASS:
-            raise ScenarioFailed(result)
+            raise ScenarioFailed(result, self._judging.replay)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The record of the failure in place of a traceback."""
@@ -133,7 +143,7 @@ class _Shown:
         self._text = str(failed)
         result = failed.result
         rule = result.failure.rule if result.failure is not None else result.detail.partition("\n")[0]
-        self.reprcrash = SimpleNamespace(message=f"{result.check or result.verdict.value}: {rule}")
+        self.reprcrash = SimpleNamespace(message=printable(f"{result.check or result.verdict.value}: {rule}"))
 
     def toterminal(self, writer: Any) -> None:
         writer.line(self._text)
@@ -142,8 +152,8 @@ class _Shown:
         return self._text
 
 
-def text_of(result: Result) -> Iterator[str]:
-    """All that is known of a failure, and the commands to go on with."""
+def text_of(result: Result, replay: Sequence[str]) -> Iterator[str]:
+    """All that is known of a failure, and the commands to go on with. replay: as in Judging."""
     yield f"{result.verdict.value.upper()}  {result.check or result.scenario}"
     if result.failure is not None:
         failure = result.failure
@@ -153,6 +163,6 @@ def text_of(result: Result) -> Iterator[str]:
         yield from (line if number else f"  {line}" for number, line in enumerate(lines_of(failure)))
     else:
         yield f"  {result.detail}"
-    yield from (f"  replay    {shlex.join(['otterproof', 'replay', path])}" for path in result.transcripts)
+    yield from (f"  replay    {shlex.join(['otterproof', 'replay', path, *replay])}" for path in result.transcripts)
     if result.check:
         yield f"  explain   {shlex.join(['otterproof', 'explain', result.check])}"

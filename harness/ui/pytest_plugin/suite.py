@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,23 @@ import pytest
 
 from otterproof.harness.runs.causes import causes
 from otterproof.harness.runs.deviations import Known, entries_of, file_for
-from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStarted
+from otterproof.harness.runs.deviations.known import Stale
+from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStarted, not_run
 from otterproof.harness.runs.judging import PROFILES
 from otterproof.harness.runs.run_folder import run_folder
-from otterproof.harness.runs.runner import ENDS, Result, ending, run
+from otterproof.harness.runs.runner import ENDS, Result, and_the_end, ending, results_of, run
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
 from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-from otterproof.harness.ui.pytest_plugin.items import ROOT, Root, ScenarioItem, node_id
+from otterproof.harness.ui.failures import Commands, commands_for
+from otterproof.harness.ui.options import check_folder
+from otterproof.harness.ui.pytest_plugin.items import ROOT, Judging, Root, ScenarioItem, node_id
 from otterproof.harness.ui.pytest_plugin.summary import write_section
 from otterproof.harness.ui.reports.writing import write_reports
 from otterproof.harness.ui.settings import Settings, settings_of
@@ -51,7 +55,7 @@ def settings_for(config: pytest.Config) -> Settings:
     try:
         found = settings_of(config.rootpath)
     except (CommandError, InputError) as error:
-        raise pytest.UsageError(str(error)) from error
+        raise _wrong(error) from error
     found = found.for_target(config.getoption("otterproof_target"))
     changed: dict[str, Any] = {}
     for key in ("target", "name", "known", "profile", "report"):
@@ -83,7 +87,12 @@ class Suite:
         """UsageError of pytest's where the target can't be run, or where the settings or a named id are wrong."""
         self.config = config
         self.settings = settings = settings_for(config)
-        self.results: list[Result] = []
+        #: The results of scenarios, and what went wrong when targets ended.
+        self._results: list[Result] = []
+        self._ends: list[Result] = []
+        #: The ids of the tests that were selected, and what could not be written.
+        self._selected: set[str] = set()
+        self._unwritten = ""
         self._collected = collected
         self._began = time.monotonic()
         self._leaving = ExitStack()
@@ -97,8 +106,10 @@ class Suite:
             self.called = title(whole)
             self.known = Known(entries_of(file_for(self.called, settings.known)))
             self.target: Target = open_target(whole, Limits(settings.timeout or TIME_LIMIT, GIVE_UP_AFTER))
+            if collected and settings.report is not None:
+                check_folder(settings.report, "--otterproof-report")
         except (CommandError, InputError) as error:
-            raise pytest.UsageError(str(error)) from error
+            raise _wrong(error) from error
         self._leaving.callback(self.target.close)
         self.chosen = self._chosen(named)
 
@@ -121,6 +132,8 @@ class Suite:
         seed = self.settings.seed.encode(errors="surrogatepass")
         result = run(scenario, self.target, seed, self.folder, effort=effort)
         result = next(self.known.mark([result]))
+        if scenario.id.startswith(ENDS):  # it may still fail when the target ends
+            return result, ""
         return result, self.known.stale_for(result)
 
     @property
@@ -139,7 +152,8 @@ class Suite:
         """The node under which all scenarios are."""
         if self._collected:
             least = Level.SHOULD if self.settings.strict else Level.MUST
-            yield Root.from_parent(session, name=ROOT, nodeid=ROOT, chosen=self.chosen, judge=self.judge, least=least)
+            judging = Judging(self.judge, least, self._commands.replay)
+            yield Root.from_parent(session, name=ROOT, nodeid=ROOT, chosen=self.chosen, judging=judging)
 
     # ---- hooks of pytest ---------------------------------------------------------------------------------------------
 
@@ -151,6 +165,14 @@ class Suite:
         """A worker of xdist begins: its transcripts go to the folder of the run."""
         node.workerinput[_FOLDER] = str(self.folder)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._selected |= {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """In the main process, which collects nothing by itself."""
+        self._selected |= set(ids)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
@@ -158,62 +180,99 @@ class Suite:
             if hasattr(self.config, "workerinput"):
                 setattr(report, _RESULT, _packed(item.result))
             else:
-                self.results.append(item.result)
+                self._results.append(item.result)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """In the main process: take the result that a worker has sent."""
         sent = getattr(report, _RESULT, None)
         if sent is not None and not hasattr(self.config, "workerinput"):
-            self.results.append(_unpacked(sent))
+            self._results.append(_unpacked(sent))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """The end of the target is judged as well; entries of the known deviations that speak of several scenarios are
-        held against all results.
+        held against all results. What can't be written is no failure of the target: pytest ends with 3, an error.
         """
         late = ending(self.target)
-        if late is not None and hasattr(self.config, "workeroutput"):
-            self.config.workeroutput[_RESULT] = _packed(late)
-        elif late is not None:
-            self.results.append(late)
-        bad = any(one.scenario.startswith(ENDS) and one.counts and not one.known for one in self.results)
-        if self.settings.report is not None and self.results and not hasattr(self.config, "workerinput"):
-            command = ["otterproof", "check", self.settings.target]
-            write_reports(self.judged, command, self.settings.report)
-        if session.exitstatus == 0 and (bad or (self.results and self.stale)):
+        if hasattr(self.config, "workeroutput"):
+            if late is not None:
+                self.config.workeroutput[_RESULT] = _packed(late)
+            return
+        if late is not None:
+            self._ends.append(late)
+        results = self.results
+        self._unwritten = next((one.unwritten for one in results if one.unwritten), "")
+        if self.settings.report is not None and results:
+            try:
+                write_reports(self.judged, self._commands.judge, self.settings.report)
+            except OutputError as error:
+                self._unwritten = str(error)
+        bad = any(one.scenario.startswith(ENDS) and one.counts and not one.known for one in results)
+        if session.exitstatus == 0 and (bad or (results and self.stale)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif session.exitstatus == 0 and self._unwritten:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker of xdist has ended, and says how its target did."""
         if sent := getattr(node, "workeroutput", {}).get(_RESULT):
-            self.results.append(_unpacked(sent))
+            self._ends.append(_unpacked(sent))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.results:
-            write_section(terminalreporter, self.judged, self.settings.report)
+        judged = self.judged
+        if judged.finished.results:
+            write_section(terminalreporter, judged, self.settings.report, self._unwritten)
 
     def pytest_unconfigure(self) -> None:
         self._leaving.close()
 
     # ---- the run as a whole ------------------------------------------------------------------------------------------
 
-    @cached_property
-    def stale(self) -> tuple[Any, ...]:
+    @property
+    def results(self) -> list[Result]:
+        """The results so far. What went wrong when targets ended is the result of one scenario, as in `check`."""
+        return [*self.known.mark(results_of(and_the_end(self._results, lambda: self._ends)))]
+
+    @property
+    def stale(self) -> tuple[Stale, ...]:
         """The known deviations that do not fit; none where not all scenarios were run."""
-        return tuple(self.known.stale(self.results)) if len(self.results) >= len(self.chosen) else ()
+        results = self.results
+        whole = {one.id for one in self.chosen} <= {result.scenario for result in results}
+        return tuple(self.known.stale(results)) if whole else ()
 
     @property
     def judged(self) -> Judged:
-        """The run, as reports take it."""
+        """The run, as reports take it. Scenarios that were deselected were not chosen."""
+        target, results = self.target, self.results
+        chosen = tuple(one for one in self.chosen if node_id(one) in self._selected)
         started = RunStarted(
-            self.called, self.target.version, self.target.capabilities, self.settings.seed, self.chosen
+            self.called, target.version, target.capabilities, self.settings.seed, chosen, target.randomness
         )
-        ended = Ending.COMPLETE if len(self.results) >= len(self.chosen) else Ending.INTERRUPTED
+        ended = Ending.INTERRUPTED if not_run(started, results) else Ending.COMPLETE
         seconds = time.monotonic() - self._began
-        finished = RunFinished(ended, tuple(self.results), self.stale, self.folder, seconds)
-        return Judged(started, tuple(causes(self.results)), finished)
+        finished = RunFinished(ended, tuple(results), self.stale, self.folder, seconds)
+        return Judged(started, tuple(causes(results)), finished)
+
+    @property
+    def _commands(self) -> Commands:
+        """What a user types to go on without pytest."""
+        settings = self.settings
+        return commands_for(
+            settings.target,
+            name=settings.name,
+            known=settings.known,
+            seed=settings.seed,
+            profile=settings.profile,
+            timeout=settings.timeout or TIME_LIMIT,
+            strict=settings.strict,
+        )
+
+
+def _wrong(error: Exception) -> pytest.UsageError:
+    """What is wrong with the request, as pytest tells it, fit for a terminal."""
+    return pytest.UsageError(printable(str(error), lines=True))
 
 
 def _packed(result: Result) -> str:

@@ -14,8 +14,8 @@ from otterproof.harness.support.printable import printable
 MOST = 20
 
 
-def write_section(terminal: pytest.TerminalReporter, judged: Judged, report: Path | None) -> None:
-    """Write the section of a run. report: where the whole report is, None without one."""
+def write_section(terminal: pytest.TerminalReporter, judged: Judged, report: Path | None, unwritten: str) -> None:
+    """Write the section of a run. report: where the whole report is, None without one. unwritten: what is missing."""
     started, causes, finished = judged
     terminal.section(f"otterproof: {printable(started.target)}")
     for cause in causes[:MOST]:
@@ -32,6 +32,8 @@ def write_section(terminal: pytest.TerminalReporter, judged: Judged, report: Pat
     if missed:
         shown = ", ".join(missed[:MOST]) + (", ..." if len(missed) > MOST else "")
         terminal.line(printable(f"{len(missed)} cells of the state tables were not visited: {shown}"))
+    if unwritten:
+        terminal.line(printable(f"not written: {unwritten}"))
     folder = report if report is not None else finished.transcripts
     if report is not None or any(result.transcripts for result in finished.results):
         terminal.line(printable(f"{'report' if report is not None else 'transcripts'}: {folder}"))

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from otterproof.harness.runs.events import Judged
-from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.ui.reports.card import FILE, card_of
 from otterproof.harness.ui.reports.junit import as_junit
 from otterproof.harness.ui.reports.sarif import as_sarif
@@ -20,7 +20,7 @@ JUNIT, SARIF, SITE = "junit.xml", "results.sarif", "site"
 
 def write_reports(judged: Judged, command: Sequence[str], folder: Path) -> None:
     """Write everything. OutputError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     card = card_of(judged, command, date.today(), folder)
     write_whole(folder / FILE, json.dumps(card, indent=1) + "\n")
     write_whole(folder / JUNIT, as_junit(card))

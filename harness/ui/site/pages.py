@@ -23,7 +23,7 @@ from otterproof.harness.spec import requirements, states
 from otterproof.harness.spec.requirements import Requirement
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.inputs import InputError
-from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import Scenario, scenarios
 from otterproof.harness.ui.reports.card import Card, conforms
@@ -66,7 +66,7 @@ def write_site(reports: Sequence[Report], folder: Path) -> int:
     count = 0
     for name, text in _Site(reports).pages():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, text, durable=False)
         count += 1
     return count
