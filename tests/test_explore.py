@@ -41,7 +41,7 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui.cli import main
 from otterproof.harness.ui.json_report import as_json as check_as_json
 from otterproof.harness.ui.judgement import print_summary
-from otterproof.harness.ui.reports.card import card_of, conforms, read_card
+from otterproof.harness.ui.reports.card import card_of, conclusion, read_card
 from otterproof.implementations.contract import PartyConfig, Policy, TextReceived
 from otterproof.implementations.reference.numbers import Exponent
 
@@ -352,7 +352,7 @@ def test_check_tells_what_it_explored(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [one["alphabet"] for one in card["certificates"]] == list(ALPHABETS)
     (tmp_path / "card.json").write_text(json.dumps(card))
     assert read_card(tmp_path / "card.json") == card
-    assert not conforms(card)
+    assert conclusion(card) == "does not conform"
     print_summary(judged)
     shown = capsys.readouterr().out
     assert "found in any run of so many moves: handshake" in shown

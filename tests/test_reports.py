@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from datetime import date
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
 
+from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.reports.card import SCHEMA, CardError, card_of, conforms, read_card
+from otterproof.harness.ui.reports.card import SCHEMA, CardError, card_of, conclusion, read_card
 from otterproof.harness.ui.reports.comparison import as_markdown, as_text, compare
 from otterproof.harness.ui.reports.junit import as_junit
 from otterproof.harness.ui.reports.sarif import as_sarif
@@ -52,7 +57,7 @@ def test_the_card_fits_its_schema_and_has_every_result(told: tuple[Path, list[Re
     assert card["requirements"]["DATA-CTR-1"]["verdict"] == "known"
     assert [cause["check"] for cause in card["causes"]] == ["form.counter-zero"]
     assert all((folder / path).is_file() for one in card["scenarios"] for path in one["transcripts"])
-    assert not conforms(card)
+    assert conclusion(card) == "does not conform"
 
 
 def test_junit_says_the_same(told: tuple[Path, list[Result]]) -> None:
@@ -142,6 +147,7 @@ def test_names_of_pages_are_harmless() -> None:
     [
         (lambda card: card.pop("seed"), "'seed' is a required property"),
         (lambda card: card.update(more=1), "'more' was unexpected"),
+        (lambda card: card.update(certificates=[{"alphabet": "handshake"}]), "'target' is a required property"),
         (lambda card: card["scenarios"][0].update(transcripts=["../../secret"]), "scenarios[0].transcripts"),
         (lambda card: card["scenarios"][0].update(transcripts=["/etc/passwd"]), "scenarios[0].transcripts"),
     ],
@@ -159,7 +165,55 @@ def test_a_card_that_is_none(change: Any, says: str, told: tuple[Path, list[Resu
 def test_several_runs_make_one_site(told: tuple[Path, list[Result]], tmp_path: Path) -> None:
     assert cli.main(["report", str(told[0]), str(told[0]), "--out", str(tmp_path / "site")]) == 0
     assert (tmp_path / "site" / "index.html").read_text().count("mylib 1.2") == 2
+    second = Page(next((tmp_path / "site" / "targets").glob("1-*.html")))
+    assert {link.rpartition("/")[2][0] for link in second.links if "/failures/" in link or "/cells/" in link} == {"1"}
     assert cli.main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "site")]) == 2
+
+
+CELL = "v2 plaintext/none: plaintext"
+
+
+def results_with(**changes: Any) -> list[Result]:
+    """A result that passed, and one with these changes."""
+    passed = Result("made.up[v3]", (), Verdict.PASS, "", 1, 0.0)
+    return [passed, replace(passed, scenario="made.too[v3]", **changes)]
+
+
+@pytest.mark.parametrize(
+    ("results", "ending", "says"),
+    [
+        (results_with(), Ending.COMPLETE, "conforms"),
+        (results_with(verdict=Verdict.FAIL, known="It is so."), Ending.COMPLETE, "conforms but for known deviations"),
+        (results_with(verdict=Verdict.CRASH), Ending.INTERRUPTED, "does not conform"),
+        (results_with(), Ending.INTERRUPTED, "not judged by all scenarios"),
+        (results_with(verdict=Verdict.INFRA), Ending.COMPLETE, "not judged by all scenarios"),
+        ([replace(results_with()[0], verdict=Verdict.UNSUPPORTED)], Ending.COMPLETE, "not judged"),
+        ([], Ending.INTERRUPTED, "not judged"),
+    ],
+)
+def test_what_a_run_says_of_its_target(results: list[Result], ending: Ending, says: str, tmp_path: Path) -> None:
+    over = judged(results)
+    card = card_of(over._replace(finished=replace(over.finished, ending=ending)), COMMAND, date(2026, 1, 1), tmp_path)
+    assert conclusion(card) == says
+
+
+def test_a_cell_whose_name_begins_with_that_of_another(tmp_path: Path) -> None:
+    failing = Failure("made.up", f"It is wrong in {CELL} (require) and nowhere else.")
+    over = judged(results_with(verdict=Verdict.FAIL, check="made.up", failure=failing, visited=(CELL,)))
+    write_site([Report(card_of(over, COMMAND, date(2026, 1, 1), tmp_path), tmp_path)], tmp_path / "site")
+    (page,) = (tmp_path / "site" / "cells").glob("*.html")
+    assert page.read_text().count('aria-label="something failed there"') == 1
+
+
+def test_commands_on_pages_can_be_copied(tmp_path: Path) -> None:
+    command = ["otterproof", "check", "exec:python3 my driver.py"]
+    over = judged(results_with(verdict=Verdict.HANG, failure=Failure("", "It does not answer.")))
+    write_site([Report(card_of(over, command, date(2026, 1, 1), tmp_path), tmp_path)], tmp_path / "site")
+    for path in ("failures", "targets"):
+        (page,) = (tmp_path / "site" / path).glob("*.html")
+        text = unescape(page.read_text())
+        assert shlex.join(command) in text
+        assert "otterproof explain" not in text, "there is no check to be explained"
 
 
 def test_two_runs_are_compared(

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from otterproof.harness.runs.causes import Cause
-from otterproof.harness.runs.events import Judged
+from otterproof.harness.runs.events import Ending, Judged
 from otterproof.harness.runs.explore.certificate import certificates_to_json
 from otterproof.harness.runs.failure import lines_of
 from otterproof.harness.runs.runner import Result
@@ -164,9 +164,16 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def conforms(card: Card) -> bool:
-    """Whether nothing that must be failed, but for what is known, and all was run."""
-    bad = any(one["counts"] and not one["known"] for one in card["scenarios"])
-    bad = bad or any(one["broken"] for one in card["certificates"])
-    whole = card["ending"] == "complete" and all(one["verdict"] != Verdict.INFRA.value for one in card["scenarios"])
-    return whole and not bad and not card["stale"]
+def conclusion(card: Card) -> str:
+    """What the run says of the target, in a few words. Recommendations do not count."""
+    scenarios = card["scenarios"]
+    failed = any(one["counts"] and not one["known"] for one in scenarios)
+    if failed or any(one["broken"] for one in card["certificates"]):
+        return "does not conform"
+    if all(one["verdict"] == Verdict.UNSUPPORTED.value for one in scenarios):
+        return "not judged"
+    if card["ending"] != Ending.COMPLETE.value or any(one["verdict"] == Verdict.INFRA.value for one in scenarios):
+        return "not judged by all scenarios"
+    if card["stale"]:
+        return "known deviations are out of date"
+    return "conforms but for known deviations" if any(one["known"] for one in scenarios) else "conforms"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,5 +22,5 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
     )
-    made.globals["printable"] = printable
+    made.filters["words"] = shlex.join
     return made

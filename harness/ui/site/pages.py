@@ -26,7 +26,7 @@ from otterproof.harness.support.inputs import InputError
 from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import Scenario, scenarios
-from otterproof.harness.ui.reports.card import Card, conforms
+from otterproof.harness.ui.reports.card import Card, conclusion
 from otterproof.harness.ui.site import environment
 from otterproof.harness.ui.site.diagram import as_svg
 
@@ -43,6 +43,10 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "infra": ("!", "could not be judged"),
     "": ("·", "was not judged"),
 }
+
+
+#: What happened in a cell of a state table, by its sign.
+CELLS: Mapping[str, str] = {"pass": "visited", "fail": "something failed there", "": "not visited"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class _Site:
         for number, report in enumerate(self._reports):
             for cause in report.card["causes"]:
                 yield f"{self._failure(number, cause)}.html", self._failure_page(report, cause)
-            yield f"targets/{number}-{page_name(report.name)}.html", self._target(report)
+            yield f"targets/{number}-{page_name(report.name)}.html", self._target(number, report)
             yield f"cells/{number}-{page_name(report.name)}.html", self._cells(report)
 
     @cached_property
@@ -138,7 +142,7 @@ class _Site:
             (
                 report.name,
                 f"targets/{number}-{page_name(report.name)}.html",
-                "conforms" if conforms(report.card) else "does not conform",
+                conclusion(report.card),
             )
             for number, report in enumerate(self._reports)
         ]
@@ -177,12 +181,11 @@ class _Site:
             "failure.html", "../", report=report, cause=cause, picture=picture, known=self._table.requirements
         )
 
-    def _target(self, report: Report) -> str:
-        number = self._reports.index(report)
+    def _target(self, number: int, report: Report) -> str:
         causes = [(cause, f"{self._failure(number, cause)}.html") for cause in report.card["causes"]]
         cells = f"cells/{number}-{page_name(report.name)}.html"
         return self._render(
-            "target.html", "../", report=report, causes=causes, cells=cells, conforms=conforms(report.card)
+            "target.html", "../", report=report, causes=causes, cells=cells, conclusion=conclusion(report.card)
         )
 
     def _cells(self, report: Report) -> str:
@@ -195,14 +198,14 @@ class _Site:
             outcome = "fail" if name in failed else "pass" if name in visited else ""
             title = f"version {cell.version}, {cell.message.value}"
             tables[title][f"{cell.input} ({cell.setting})"][cell.auth.value] = outcome
-        return self._render("cells.html", "../", report=report, tables=tables, failed=sorted(failed))
+        return self._render("cells.html", "../", report=report, tables=tables, words=CELLS)
 
 
 def _failed_cells(card: Card) -> set[str]:
     """The cells that failing scenarios of the tables name in what they say."""
-    possible = {str(cell) for cell in states.possible()}
-    told = "\n".join(line for cause in card["causes"] for line in cause["record"])
-    return {cell for cell in possible if cell in told}
+    longest_first = sorted(map(str, states.possible()), key=len, reverse=True)  # some begin with the name of another
+    names = re.compile("|".join(map(re.escape, longest_first)))
+    return {cell for cause in card["causes"] for line in cause["record"] for cell in names.findall(line)}
 
 
 def _diagram(report: Report, cause: Card) -> Diagram | None:
