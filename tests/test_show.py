@@ -60,6 +60,21 @@ def test_what_became_of_each_message(tmp_path: Path) -> None:
     assert all(line.count("│") <= 3 for line in shown)
 
 
+def test_a_party_may_be_called_network(tmp_path: Path) -> None:
+    """It has a lane of its own; and what crosses other lanes is told whole."""
+    parties = {name: PartyInfo("reference", PartyConfig(published_key("alice"))) for name in ("a", "network", "c")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "a", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])
+        for name in ("network", "c"):
+            writer.step(0, name, "receive", {"message": DATA}, [TextReceived(b"hello" * 12, True, False, 0)])
+        writer.verdict(Verdict.PASS, "")
+    diagram = diagram_of(read_transcript(tmp_path / "t.jsonl"))
+    assert diagram.lanes == ("a", NETWORK, "network", "c")
+    shown = "".join("".join(line.plain for line in lines_of(diagram, 100)).replace("│", " ").split())
+    assert shown.count("hello" * 12) == 2
+    assert "</svg>" in as_svg(diagram)
+
+
 @pytest.mark.parametrize("width", [20, 80, 200])
 def test_any_width_will_do(width: int, tmp_path: Path) -> None:
     diagram = diagram_of(read_transcript(written(tmp_path / "t.jsonl")))

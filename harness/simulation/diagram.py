@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from otterproof.harness.simulation.transcript import MoveNote, Step, Transcript
 from otterproof.harness.wire import Kind, parse
 from otterproof.harness.wire.shown import TITLES, message_in_words, shown
 from otterproof.implementations.contract import Event, OutgoingMessage, TextReceived
 
-#: The lane of the network, and where it stands: behind the first party.
-NETWORK = "network"
+#: The lane of the network, which stands behind that of the first party. No party can have a name with a space in it.
+NETWORK = "the network"
+
+#: How many of the messages that were sent last are compared with one that nobody sent.
+_COMPARED = 500
 
 #: Moves of the adversary that change nothing in what is drawn: the receipt itself is drawn.
 _PLAIN = frozenset({"user", "tick", "deliver", "settle"})
@@ -100,8 +104,7 @@ class _Drawing:
         for entry in self._entries:
             move = entry.move or {}
             if move.get("move", "user") not in _PLAIN:
-                words = ", ".join(f"{name} {shown(value)}" for name, value in move.items() if name != "move")
-                yield Note(entry.number, NETWORK, f"{move['move']}: {words}".replace("_", " "), adversary=True)
+                yield Note(entry.number, NETWORK, f"{_words(move['move'])}: {_given(move, 'move')}", adversary=True)
             if not isinstance(entry, MoveNote):
                 yield from self._step(entry)
 
@@ -112,8 +115,7 @@ class _Drawing:
         if step.action == "receive" and isinstance(message, bytes):
             yield self._arrival(step, message)
         elif not typed:
-            given = ", ".join(f"{name} {shown(value)}" for name, value in step.args.items() if value is not None)
-            yield Note(step.number, step.party, f"user: {step.action.replace('_', ' ')} {given}".rstrip())
+            yield Note(step.number, step.party, f"user: {_words(step.action)} {_given(step.args)}".rstrip())
         for event in step.events:
             if isinstance(event, OutgoingMessage):
                 fate = Fate.AS_SENT if event.message in self._received or self._alone else Fate.LOST
@@ -145,11 +147,21 @@ class _Drawing:
         """Whether a message that nobody sent is one that somebody sent, changed; and its first byte that differs."""
         body = parse(message).body
         best, length = None, 0
-        for sent, sender in self._sent.items():
+        for sent, sender in islice(reversed(self._sent.items()), _COMPARED):
             same = _common(parse(sent).body, body) if sender != receiver else 0
             if same > length:
                 best, length = sent, same
         return (Fate.CHANGED, length) if best is not None and length >= min(16, len(body) // 2) else (Fate.MADE, None)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _given(values: Mapping[str, object], *without: str) -> str:
+    """Values with their names, in words."""
+    told = {name: value for name, value in values.items() if value is not None and name not in without}
+    return ", ".join(f"{_words(name)} {shown(value)}" for name, value in told.items())
 
 
 def _common(one: bytes, other: bytes) -> int:

@@ -30,7 +30,7 @@ def lines_of(diagram: Diagram, width: int) -> Iterator[Text]:
         number = "" if row.step == before else f"{row.step:4}"
         before = row.step
         style = _style(row, diagram)
-        texts = _arrow(row, at, gap) if isinstance(row, Arrow) else _note(row, at, gap)
+        texts = _arrow(row, at) if isinstance(row, Arrow) else _note(row, at, gap)
         for count, text in enumerate(texts):
             yield line((f"{'' if count else number:{_NUMBER}}", "dim"), (text, style))
 
@@ -49,15 +49,14 @@ def _bars(at: dict[str, int]) -> list[str]:
     return cells
 
 
-def _arrow(row: Arrow, at: dict[str, int], gap: int) -> Iterator[str]:
+def _arrow(row: Arrow, at: dict[str, int]) -> Iterator[str]:
     start, end = at[row.sender] - _NUMBER, at[row.receiver] - _NUMBER
     left, right = min(start, end), max(start, end)
     fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
     label = " ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else "")))
-    for text in wrap(printable(label), gap - 3) if right - left == gap else [printable(label)]:
+    for text in wrap(printable(label), right - left - 3):
         cells = _bars(at)
-        room = right - left - 2
-        cells[left + 2 : left + 2 + min(len(text), room)] = text[:room]
+        cells[left + 2 : left + 2 + len(text)] = text
         yield "".join(cells)
     cells = _bars(at)
     body = "╌" if row.fate is Fate.LOST else "─"

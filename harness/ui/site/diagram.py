@@ -66,14 +66,19 @@ def _arrow(row: Arrow, step: str, at: dict[str, int], y: int, diagram: Diagram) 
     start, end = at[row.sender], at[row.receiver]
     fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
     label = printable(" ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else ""))))
-    texts = wrap(label, _CHARACTERS * max(abs(start - end) // _GAP, 1))[:4]
+    texts = _wrapped(label, 4, max(abs(start - end) // _GAP, 1))
     lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
     return Drawn("arrow", step, start, end, y + _LINE * len(lines) + 8, lines, "middle", _style(row, diagram))
 
 
 def _note(row: Note, step: str, at: dict[str, int], y: int, diagram: Diagram) -> Drawn:
     x = at[row.lane]
-    texts = wrap(printable(row.text), _CHARACTERS)[:6] or [""]
+    texts = _wrapped(printable(row.text), 6) or [""]
     lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
     style = " ".join(filter(None, (_style(row, diagram), "adversary" if row.adversary else "event")))
     return Drawn("note", step, x + 8, x + 8, y + _LINE * len(lines) + 4, lines, "start", style)
+
+
+def _wrapped(text: str, most: int, gaps: int = 1) -> list[str]:
+    """At most so many lines, as wide as so many gaps between lanes; three dots stand where something is left out."""
+    return wrap(text, _CHARACTERS * gaps, max_lines=most, placeholder=" ...")
