@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date
 from html import unescape
@@ -168,6 +169,20 @@ def test_several_runs_make_one_site(told: tuple[Path, list[Result]], tmp_path: P
     second = Page(next((tmp_path / "site" / "targets").glob("1-*.html")))
     assert {link.rpartition("/")[2][0] for link in second.links if "/failures/" in link or "/cells/" in link} == {"1"}
     assert cli.main(["report", str(tmp_path / "nowhere"), "--out", str(tmp_path / "site")]) == 2
+
+
+def test_nothing_in_a_card_is_markdown(told: tuple[Path, list[Result]]) -> None:
+    text = "`x` | <img src=x> [a](http://b)\n\n# @everyone"
+    before = read_card(told[0] / "otr-card.json")
+    after = deepcopy(before)
+    after["target"]["version"] = after["scenarios"][0]["check"] = text
+    shown = as_markdown(compare(before, after))
+    assert "# @everyone" in shown
+    for line in shown.splitlines():
+        assert not line.startswith("#")
+        outside = "".join(line.split("`")[::2])
+        assert not set(outside) & set("<[@#"), outside
+        assert line.replace("\\|", "").count("|") in (0, 6)
 
 
 CELL = "v2 plaintext/none: plaintext"

@@ -88,16 +88,17 @@ def as_text(found: Comparison) -> str:
 def as_markdown(found: Comparison) -> str:
     """A table for a pull request."""
     lines = [f"**{len(found.worse)} worse, {len(found.better)} better, {len(found.other)} otherwise**", ""]
-    lines += [f"From {_cell(found.before)} to {_cell(found.after)}", ""]
+    lines += [f"From {_code(found.before)} to {_code(found.after)}", ""]
     if any(changes for _, changes in _groups(found)):
         lines += ["| | scenario | before | after | requirements |", "|---|---|---|---|---|"]
     for word, changes in _groups(found):
         for one in changes:
-            cells = (word, f"`{_cell(one.scenario)}`", one.before, one.after, ", ".join(one.requirements))
-            lines.append(f"| {' | '.join(map(_cell, cells))} |")
+            cells = (one.scenario, one.before, one.after, ", ".join(one.requirements))
+            lines.append(f"| {' | '.join([word, *map(_code, cells)])} |")
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
-    """A text that ends no cell and begins no markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _code(text: str) -> str:
+    """A text of a card's as code, in which nothing is markup, a link or a mention of somebody; "" as nothing."""
+    plain = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`" if plain else ""
