@@ -186,6 +186,18 @@ def test_a_revealed_key_is_enough_to_forge(version: int, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [("grüß dich\n" * 50, '"' + "grüß dich\\n" * 50 + '"'), ("\udcff" * 50, "ff" * 50 + " (50 bytes)")],
+)
+def test_a_text_is_told_whole(text: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    message, aes, _ = data_message(3)
+    assert cli.main(["inspect", message.decode(), "--aes", aes.hex(), "--forge", text]) == 0
+    forged = capsys.readouterr().out.strip()
+    assert cli.main(["inspect", forged, "--aes", aes.hex()]) == 0
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["?OTR:AAMK.", "--aes", "00"], "16 bytes"),

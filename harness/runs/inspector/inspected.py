@@ -10,12 +10,12 @@ from pathlib import Path
 
 from otterproof.harness.runs.inspector.opening import Opener, Secrets
 from otterproof.harness.runs.inspector.sources import Found
+from otterproof.harness.support.printable import printable
 from otterproof.harness.wire import Kind, Message, parse
 from otterproof.harness.wire.dissect import dissected, field_lines
 from otterproof.harness.wire.fields import FieldError, Problem
 from otterproof.harness.wire.layers import Layer, Tlv, parse_gxmpi, parse_plaintext, parse_signature_block, parse_smp
 from otterproof.harness.wire.numbers import fingerprint
-from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import DsaPublicKey
 
 #: The table of what fields mean: kind of message -> field -> what it is, and a requirement.
@@ -147,7 +147,7 @@ def _data(message: Message, opener: Opener) -> Iterator[_Part]:
         yield None, notes, ()
         return
     parts = parse_plaintext(plaintext)
-    text = InspectedField(0, "text", shown(parts.text), "what the user reads", "DATA-FORM-6")
+    text = InspectedField(0, "text", _whole(parts.text), "what the user reads", "DATA-FORM-6")
     yield InspectedLayer("the plaintext", (text,)), notes, ()
     for tlv in parts.tlvs:
         yield _tlv(tlv, key.extra_key)
@@ -157,12 +157,22 @@ def _tlv(tlv: Tlv, extra_key: bytes | None) -> _Part:
     title = f"TLV {tlv.type}, {tlv.name.replace('_', ' ')}, {tlv.length} bytes"
     if tlv.name.startswith("smp_") and tlv.type != 6:
         value = parse_smp(tlv.type, tlv.value)
-        question = () if value.question is None else (InspectedField(0, "question", shown(value.question)),)
+        question = () if value.question is None else (InspectedField(0, "question", _whole(value.question)),)
         layer = _layer(title, value.layer)
         return InspectedLayer(title, (*question, *layer.fields)), [], value.layer.problems
-    fields = (InspectedField(0, "value", shown(tlv.value)),) if tlv.value else ()
+    fields = (InspectedField(0, "value", _whole(tlv.value)),) if tlv.value else ()
     notes = [f"extra symmetric key {extra_key.hex()}"] if tlv.type == 8 and extra_key is not None else []
     return InspectedLayer(title, fields), notes, ()
+
+
+def _whole(value: bytes) -> str:
+    """Bytes that a user or a client was meant to read, all of them: as text, or else in hexadecimal."""
+    if not value:
+        return "no bytes"
+    text = value.decode(errors="replace")
+    if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text:
+        return f"{value.hex()} ({len(value)} bytes)"
+    return f'"{printable(text)}"'
 
 
 def _layer(title: str, layer: Layer) -> InspectedLayer:

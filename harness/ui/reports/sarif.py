@@ -6,6 +6,7 @@ A target is a black box, so a finding has no place in its source; its place is t
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import rule
@@ -66,5 +67,5 @@ def _result(cause: Card, number: int) -> dict[str, Any]:
         "locations": [{"logicalLocations": [{"fullyQualifiedName": cause["first"], "kind": "function"}]}],
     }
     if cause["transcripts"]:
-        made["locations"][0]["physicalLocation"] = {"artifactLocation": {"uri": cause["transcripts"][0]}}
+        made["locations"][0]["physicalLocation"] = {"artifactLocation": {"uri": quote(cause["transcripts"][0])}}
     return made
