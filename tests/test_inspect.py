@@ -229,6 +229,8 @@ def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     out = capsys.readouterr().out
     assert "line 1" in out
     assert "\x1b" not in out
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["inspect"]) == 2
 
 
 # ---- beside the toolkit ----------------------------------------------------------------------------------------------

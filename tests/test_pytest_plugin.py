@@ -76,6 +76,15 @@ def test_a_full_disk_is_no_failure_of_the_target(project: Path) -> None:
     assert "2 passed" in out
 
 
+def test_without_a_place_for_transcripts_nothing_is_run(project: Path) -> None:
+    (project / "otterproof-failures").write_text("no folder")
+    command = [sys.executable, "-m", "pytest", "--otterproof-target", "reference", TWO]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 4
+    assert "nothing can be written to otterproof-failures" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_selection(project: Path) -> None:
     listing = ("--otterproof-target", "reference", "--collect-only", "-q")
     code, out = run(project, *listing, f"{TWO}[v3]")

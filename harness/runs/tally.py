@@ -5,7 +5,7 @@ The terminal, JSON, pytest and the other reports show these figures, each in its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
@@ -58,18 +58,20 @@ def measured_readings(results: Iterable[Result]) -> dict[str, dict[str, str]]:
     return dict(sorted(measured.items()))
 
 
-def cells(results: Sequence[Result]) -> dict[str, int]:
+def cells(results: Iterable[Result]) -> dict[str, int]:
     """How many cells of the state tables were visited, and how many there are in those versions; {} if none was."""
-    visited = {cell for result in results for cell in result.visited}
-    possible = {str(cell) for cell in states.possible()}
-    versions = {cell.partition(" ")[0] for cell in visited}
-    there = {cell for cell in possible if cell.partition(" ")[0] in versions}
-    return {"visited": len(visited & possible), "possible": len(there)} if visited else {}
+    visited, possible = _cells(results)
+    return {"visited": len(visited.intersection(possible)), "possible": len(possible)} if visited else {}
 
 
-def unvisited(results: Sequence[Result]) -> list[str]:
+def unvisited(results: Iterable[Result]) -> list[str]:
     """The cells of the state tables that no scenario visited, in the versions of which any was; [] if none was."""
+    visited, possible = _cells(results)
+    return [cell for cell in possible if cell not in visited]
+
+
+def _cells(results: Iterable[Result]) -> tuple[set[str], list[str]]:
+    """The cells that were visited, and all that there are in those versions."""
     visited = {cell for result in results for cell in result.visited}
     versions = {cell.partition(" ")[0] for cell in visited}
-    there = map(str, states.possible())
-    return [cell for cell in there if cell.partition(" ")[0] in versions and cell not in visited]
+    return visited, [cell for cell in map(str, states.possible()) if cell.partition(" ")[0] in versions]

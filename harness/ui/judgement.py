@@ -72,8 +72,9 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     if visited := cells(results):
         out.print(line("state tables: {visited} of {possible} cells visited".format_map(visited)))
     steps = sum(result.steps for result in results)
-    if judged.not_run:
-        out.print(line((f"{len(judged.not_run)} scenarios were not run", "yellow"), f": {finished.ending.value}"))
+    if left := len(judged.not_run):
+        text = "1 scenario was not run" if left == 1 else f"{left} scenarios were not run"
+        out.print(line((text, "yellow"), f": {finished.ending.value}"))
     tell_explored(finished.explored)
     verdict = _conclusion(judged, options.least)
     out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"))

@@ -86,6 +86,8 @@ def _data(given: str) -> bytes:
         return given.encode(errors="surrogateescape")
     if given != "-":
         return read_input(Path(given), limit=LIMITS["transcript"], what="a file with OTR messages")
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name a file, or give a message")
     data = sys.stdin.buffer.read(LIMITS["transcript"] + 1)
     if len(data) > LIMITS["transcript"]:
         raise InputError(f"standard input has more than {LIMITS['transcript']} bytes; give a part of it")

@@ -106,7 +106,7 @@ class Suite:
             self.called = title(whole)
             self.known = Known(entries_of(file_for(self.called, settings.known)))
             self.target: Target = open_target(whole, Limits(settings.timeout or TIME_LIMIT, GIVE_UP_AFTER))
-            if collected and settings.report is not None:
+            if collected and settings.report is not None and not hasattr(config, "workerinput"):
                 check_folder(settings.report, "--otterproof-report")
         except (CommandError, InputError) as error:
             raise _wrong(error) from error
@@ -138,14 +138,17 @@ class Suite:
 
     @property
     def folder(self) -> Path:
-        """Where transcripts go: the run's own folder, which all processes share."""
+        """Where transcripts go: the run's own folder, which all processes share. UsageError of pytest's."""
         if self._folder is None:
             if given := getattr(self.config, "workerinput", {}).get(_FOLDER):
                 self._folder = Path(given)
             else:
                 report = self.settings.report
                 where = None if report is None else report / "transcripts"
-                self._folder = self._leaving.enter_context(run_folder(where, self.called, date.today()))
+                try:
+                    self._folder = self._leaving.enter_context(run_folder(where, self.called, date.today()))
+                except CommandError as error:
+                    raise _wrong(error) from error
         return self._folder
 
     def collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
@@ -172,6 +175,12 @@ class Suite:
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """In the main process, which collects nothing by itself."""
         self._selected |= set(ids)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Where transcripts can't be written, no scenario is run."""
+        if not self.config.option.collectonly and any(isinstance(item, ScenarioItem) for item in session.items):
+            _ = self.folder
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -221,9 +230,8 @@ class Suite:
             self._ends.append(_unpacked(sent))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        judged = self.judged
-        if judged.finished.results:
-            write_section(terminalreporter, judged, self.settings.report, self._unwritten)
+        if self.results:
+            write_section(terminalreporter, self.judged, self.settings.report, self._unwritten)
 
     def pytest_unconfigure(self) -> None:
         self._leaving.close()
