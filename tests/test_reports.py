@@ -21,9 +21,11 @@ from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.reports.card import SCHEMA, CardError, card_of, conclusion, read_card
 from otterproof.harness.ui.reports.comparison import as_markdown, as_text, compare
 from otterproof.harness.ui.reports.junit import as_junit
@@ -213,6 +215,16 @@ def test_what_a_run_says_of_its_target(results: list[Result], ending: Ending, sa
     over = judged(results)
     card = card_of(over._replace(finished=replace(over.finished, ending=ending)), COMMAND, date(2026, 1, 1), tmp_path)
     assert conclusion(card) == says
+
+
+def test_a_strict_run_fails_for_what_is_recommended(tmp_path: Path) -> None:
+    over = judged(results_with(verdict=Verdict.FAIL, failure=Failure("made.up", "It is wrong.", level=Level.SHOULD)))
+    for least, says, failures in ((Level.MUST, "conforms", 0), (Level.SHOULD, "does not conform", 1)):
+        strict = over._replace(started=replace(over.started, least=least))
+        card = card_of(strict, COMMAND, date(2026, 1, 1), tmp_path)
+        assert conclusion(card) == says
+        assert JUnitXml.fromstring(as_junit(card)).failures == failures
+        assert sum(one["counts"] for one in as_json(strict)["scenarios"]) == failures
 
 
 def test_a_cell_whose_name_begins_with_that_of_another(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ class RunStarted:
     """A run begins.
 
     target: what the target is called; version: what it says of itself; capabilities: what it claims. chosen: the
-    scenarios that will be run. randomness: how far a run can be repeated: "tape", "seed" or "none".
+    scenarios that will be run. randomness: how far a run can be repeated: "tape", "seed" or "none". least: the level
+    from which on failures count.
     """
 
     target: str
@@ -68,6 +69,7 @@ class RunStarted:
     seed: str
     chosen: tuple[Scenario, ...]
     randomness: str = ""
+    least: Level = Level.MUST
 
 
 @dataclass(frozen=True, slots=True)

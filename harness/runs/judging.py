@@ -60,7 +60,6 @@ class _Plan:
     file: Path | None
     fix: bool
     part: bool
-    least: Level
     max_time: float | None
     most: int | None
     folder: Path | None
@@ -129,15 +128,15 @@ def run(
         PROFILES[profile],
         tuple(modules),
     )
+    least = Level.SHOULD if strict else Level.MUST
     plan = _Plan(
-        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen, probe.randomness),
+        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen, probe.randomness, least),
         probe,
         job,
         jobs,
         file,
         fix,
         bool(only or without),
-        Level.SHOULD if strict else Level.MUST,
         max_time,
         max_failures,
         transcripts or failures,
@@ -161,7 +160,7 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
                     if isinstance(event, ScenarioFinished):
                         results.append(event.result)
                     yield event
-                    if plan.most is not None and _failures(results, plan.least) >= plan.most:
+                    if plan.most is not None and _failures(results, plan.began.least) >= plan.most:
                         ending = Ending.ENOUGH_FAILED
                         break
             if ending is Ending.COMPLETE and not_run(plan.began, results):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from otterproof.harness.runs.events import Judged
+from otterproof.harness.runs.runner import counts
 from otterproof.harness.runs.tally import COLUMNS, cells, column, measured_readings, of_requirements
 from otterproof.harness.ui.exploration import as_json as explored_as_json
 
@@ -24,7 +25,7 @@ def as_json(judged: Judged) -> dict[str, Any]:
         "scenarios": [
             asdict(result)
             | {"verdict": result.verdict.value, "transcripts": list(result.transcripts), "visited": len(result.visited)}
-            | {"counts": result.counts}
+            | {"counts": counts(result.verdict, result.failure, started.least)}
             for result in sorted(results, key=lambda result: result.scenario)
         ],
         "causes": [

@@ -17,7 +17,6 @@ from otterproof.harness.runs.runner import ENDS, Result, counts
 from otterproof.harness.runs.tally import COLUMNS, LESSER, cells, column, measured_readings
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
-from otterproof.harness.spec.requirements import Level
 from otterproof.harness.testkit.scenario import Scenario, scenarios
 from otterproof.harness.ui.exploration import tell_explored
 from otterproof.harness.ui.failures import Commands, print_causes
@@ -26,11 +25,10 @@ from otterproof.harness.ui.screen import block, console, line
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a judgement is shown. verbose: all of it. least: the level from which on demands count."""
+    """How a judgement is shown. verbose: all of it."""
 
     commands: Commands = field(default_factory=Commands)
     verbose: bool = False
-    least: Level = Level.MUST
 
 
 #: The colours of what results are counted under, of those that are not red.
@@ -76,7 +74,7 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
         text = "1 scenario was not run" if left == 1 else f"{left} scenarios were not run"
         out.print(line((text, "yellow"), f": {finished.ending.value}"))
     tell_explored(finished.explored)
-    verdict = _conclusion(judged, options.least)
+    verdict = _conclusion(judged)
     out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"))
     if any(result.transcripts for result in results) or any(one.found for one in finished.explored):
         out.print(line(f"transcripts: {finished.transcripts}"), soft_wrap=True)
@@ -124,9 +122,9 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
     return found
 
 
-def _conclusion(judged: Judged, least: Level) -> tuple[str | tuple[str, str], ...]:
+def _conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
     """The last word on a target, in coloured pieces."""
-    chosen, finished = judged.started.chosen, judged.finished
+    chosen, least, finished = judged.started.chosen, judged.started.least, judged.finished
     results, stale, ending = finished.results, finished.stale, finished.ending
     if ending is Ending.INTERRUPTED:
         return ("interrupted", "yellow"), f" after {len(results)} of {len(chosen)} scenarios"

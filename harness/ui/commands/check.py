@@ -143,13 +143,12 @@ def run(options: argparse.Namespace) -> int:
             write_reports(judged, commands.judge, options.report)
     except OutputError as error:
         failure = error  # the summary is worth all the more
-    least = Level.SHOULD if options.strict else Level.MUST
-    print_summary(judged, Options(commands, options.verbose, least))
+    print_summary(judged, Options(commands, options.verbose))
     if options.report and failure is None:
         say(f"report: {options.report / SITE / 'index.html'}")
     if failure is not None:
         raise failure
-    return _code(judged.finished, least)
+    return _code(judged.finished, judged.started.least)
 
 
 def _complete(options: argparse.Namespace, settings: Settings) -> None:

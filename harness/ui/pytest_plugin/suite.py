@@ -154,8 +154,7 @@ class Suite:
     def collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
         """The node under which all scenarios are."""
         if self._collected:
-            least = Level.SHOULD if self.settings.strict else Level.MUST
-            judging = Judging(self.judge, least, self._commands.replay)
+            judging = Judging(self.judge, self._least, self._commands.replay)
             yield Root.from_parent(session, name=ROOT, nodeid=ROOT, chosen=self.chosen, judging=judging)
 
     # ---- hooks of pytest ---------------------------------------------------------------------------------------------
@@ -256,12 +255,23 @@ class Suite:
         target, results = self.target, self.results
         chosen = tuple(one for one in self.chosen if node_id(one) in self._selected)
         started = RunStarted(
-            self.called, target.version, target.capabilities, self.settings.seed, chosen, target.randomness
+            self.called,
+            target.version,
+            target.capabilities,
+            self.settings.seed,
+            chosen,
+            target.randomness,
+            self._least,
         )
         ended = Ending.INTERRUPTED if not_run(started, results) else Ending.COMPLETE
         seconds = time.monotonic() - self._began
         finished = RunFinished(ended, tuple(results), self.stale, self.folder, seconds)
         return Judged(started, tuple(causes(results)), finished)
+
+    @property
+    def _least(self) -> Level:
+        """The level from which on failures count."""
+        return Level.SHOULD if self.settings.strict else Level.MUST
 
     @property
     def _commands(self) -> Commands:

@@ -19,10 +19,11 @@ from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import Ending, Judged
 from otterproof.harness.runs.explore.certificate import certificates_to_json
 from otterproof.harness.runs.failure import lines_of
-from otterproof.harness.runs.runner import Result
+from otterproof.harness.runs.runner import Result, counts
 from otterproof.harness.runs.tally import measured_readings, of_requirements
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.inputs import LIMITS, parse_json, read_input
@@ -71,7 +72,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
             "requirements": _requirements(results),
             "readings": measured_readings(results),
             "visited": sorted({cell for result in results for cell in result.visited}),
-            "scenarios": [_scenario(result, folder) for result in results],
+            "scenarios": [_scenario(result, folder, started.least) for result in results],
             "causes": [_cause(cause, folder) for cause in causes],
             "stale": [str(entry) for entry in finished.stale],
             "certificates": certificates_to_json([one.certificate for one in finished.explored]),
@@ -95,11 +96,11 @@ def _requirements(results: Sequence[Result]) -> dict[str, dict[str, str]]:
     return told
 
 
-def _scenario(result: Result, folder: Path) -> dict[str, Any]:
+def _scenario(result: Result, folder: Path, least: Level) -> dict[str, Any]:
     return {
         "id": result.scenario,
         "verdict": result.verdict.value,
-        "counts": result.counts,
+        "counts": counts(result.verdict, result.failure, least),
         "check": result.check,
         "known": result.known,
         "detail": result.detail,
@@ -165,7 +166,7 @@ def _clean(value: Any) -> Any:
 
 
 def conclusion(card: Card) -> str:
-    """What the run says of the target, in a few words. Recommendations do not count."""
+    """What the run says of the target, in a few words."""
     scenarios = card["scenarios"]
     failed = any(one["counts"] and not one["known"] for one in scenarios)
     if failed or any(one["broken"] for one in card["certificates"]):
