@@ -258,7 +258,7 @@ def test_two_runs_are_compared(
     assert cli.main(["diff", str(tmp_path), str(folder / "otr-card.json"), "--markdown"]) == 1
     assert "**2 worse, 0 better" in capsys.readouterr().out
     same = read_card(folder / "otr-card.json")
-    assert as_text(compare(same, same)).endswith("0 worse, 0 better, 0 otherwise")
+    assert as_text(compare(same, same)).endswith("0 worse, 0 better, 0 other")
     assert "|---|" not in as_markdown(compare(same, same))
 
 

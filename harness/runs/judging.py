@@ -117,7 +117,7 @@ def run(
     if trace and not isinstance(probe, DriverTarget):
         raise UsageError(f"{title(named)} has no driver whose lines --trace could write; leave --trace out")
     able = [one for one in scenarios() if one.needs <= probe.capabilities or not one.internal]
-    chosen = tuple(_of_suite(only, without, able))
+    chosen = tuple(_of_suite(only, without, able, f", of those for {title(named)}"))
     job = Job(
         named,
         seed.encode(errors="surrogatepass"),
@@ -217,11 +217,11 @@ def _failures(results: Sequence[Result], least: Level) -> int:
     return sum(counts(result.verdict, result.failure, least) and not result.known for result in results)
 
 
-def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios that are asked for, of these. UsageError where there are none."""
+def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario], whose: str = "") -> list[Scenario]:
+    """The scenarios that are asked for, of these. whose: these, in words. UsageError where there are none."""
     for text in only:
         if not any(text in one.id for one in able):
-            raise UsageError(f"no scenario's id contains {text!r}; leave --only out to run all")
+            raise UsageError(f"no scenario's id contains {text!r}{whose}; leave --only out to run all")
     chosen = [one for one in able if not only or any(text in one.id for text in only)]
     chosen = [one for one in chosen if not any(text in one.id for text in without)]
     if not chosen:

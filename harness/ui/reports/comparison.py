@@ -71,7 +71,7 @@ def _outcome(one: Card) -> str:
 def _groups(found: Comparison) -> Iterator[tuple[str, Sequence[Change]]]:
     yield "worse", found.worse
     yield "better", found.better
-    yield "otherwise", found.other
+    yield "other", found.other
 
 
 def as_text(found: Comparison) -> str:
@@ -87,7 +87,7 @@ def as_text(found: Comparison) -> str:
 
 def as_markdown(found: Comparison) -> str:
     """A table for a pull request."""
-    lines = [f"**{len(found.worse)} worse, {len(found.better)} better, {len(found.other)} otherwise**", ""]
+    lines = [f"**{len(found.worse)} worse, {len(found.better)} better, {len(found.other)} other**", ""]
     lines += [f"From {_code(found.before)} to {_code(found.after)}", ""]
     if any(changes for _, changes in _groups(found)):
         lines += ["| | scenario | before | after | requirements |", "|---|---|---|---|---|"]
