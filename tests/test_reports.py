@@ -156,6 +156,7 @@ def test_names_of_pages_are_harmless() -> None:
         (lambda card: card.update(certificates=[{"alphabet": "handshake"}]), "'target' is a required property"),
         (lambda card: card["scenarios"][0].update(transcripts=["../../secret"]), "scenarios[0].transcripts"),
         (lambda card: card["scenarios"][0].update(transcripts=["/etc/passwd"]), "scenarios[0].transcripts"),
+        (lambda card: card["scenarios"][0].update(transcripts=["a\n/../b"]), "scenarios[0].transcripts"),
     ],
 )
 def test_a_card_that_is_none(change: Any, says: str, told: tuple[Path, list[Result]], tmp_path: Path) -> None:
@@ -270,3 +271,9 @@ def test_check_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str
     card = read_card(tmp_path / "r" / "otr-card.json")
     assert card["command"] == COMMAND
     assert card["target"]["randomness"] == "tape"
+
+
+def test_a_report_has_its_own_transcripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--report", str(tmp_path / "r"), "--transcripts", str(tmp_path / "t")]
+    assert cli.main(["check", "reference", "--only", "key_id_0_is_refused", *words]) == 2
+    assert "leave --transcripts out" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from otterproof.harness.runs.judging import DEFAULT_SEED, PROFILES
 from otterproof.harness.runs.runner import counts
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError, write_whole
 from otterproof.harness.targets.driver import GIVE_UP_AFTER
@@ -113,6 +114,8 @@ def run(options: argparse.Namespace) -> int:
             check_file(path, option)
     if options.report:
         check_folder(options.report, "--report")
+        if options.transcripts:
+            raise UsageError("a report keeps the transcripts of failures in its own folder; leave --transcripts out")
     events = judging.run(
         options.target,
         name=options.name,
