@@ -24,7 +24,7 @@ EXPECTED = {
     "honest": (HANDSHAKE, Verdict.PASS, ""),
     "accept_everything": (HANDSHAKE, Verdict.FAIL, "session.not-established"),
     "refuse_everything": (HANDSHAKE, Verdict.FAIL, "session.not-established"),
-    "echo": (HANDSHAKE, Verdict.FAIL, "session.not-established"),
+    "echo": (HANDSHAKE, Verdict.FAIL, "form.wrong-sender-tag"),
     "stall": (HANDSHAKE, Verdict.HANG, "hang.receive"),
     "crash": (SMP, Verdict.CRASH, "crash.receive.sigabrt"),
     "leave": (HANDSHAKE, Verdict.CRASH, "crash.receive.exit-7"),

@@ -206,7 +206,7 @@ def test_only_the_oracles_asked_for_judge() -> None:
 
 
 def test_unknown_oracles_are_refused() -> None:
-    with pytest.raises(ValueError, match="no oracle I1; there are authenticity, "):
+    with pytest.raises(ValueError, match="no oracle I1; there are form, authenticity, "):
         Oracles(World({}, {}), "I1")
 
 

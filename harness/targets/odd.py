@@ -99,7 +99,7 @@ class OddTarget:
             raise TargetUnsupported(f"{self.name}: {error}") from error
         except InvalidParams as error:
             self.desync(str(error))
-        return json.loads(json.dumps(self._answer(method, answer)))
+        return json.loads(json.dumps(self._answer(method, answer, given.get("text") or "")))
 
     def desync(self, what: str) -> NoReturn:
         """It has answered with something that is no answer."""
@@ -146,13 +146,15 @@ class OddTarget:
                 policy &= ~flags
         return policy
 
-    def _answer(self, method: str, answer: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, method: str, answer: dict[str, Any], typed: str) -> dict[str, Any]:
         if method == "create" and self._leaves_out("instance"):
             return answer | {"instance_tag": None}
         if "events" not in answer:
             return answer
         told = [event for event in answer["events"] if not (self._quirks.mute and _is_dispensable(event))]
         told = [event for event in told if not (self._without_smp and event["event"].startswith("smp_"))]
+        if self._quirks.early_tag and TAG_BASE.decode("ascii") not in typed:
+            told = [_with_early_tag(event) for event in told]
         return {"events": [self._event(event) for event in self.ordered(told)]}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -166,8 +168,6 @@ class OddTarget:
                 return events
 
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
-        if self._quirks.early_tag and event["event"] == "outgoing_message":
-            return event | {"message": _with_early_tag(event["message"])}
         able = may_be_untold(event["event"])
         return {name: None if name in able and self._leaves_out(name) else value for name, value in event.items()}
 
@@ -179,18 +179,20 @@ class OddTarget:
         return self._quirks.silent or field in self._quirks.untold
 
 
-def _with_early_tag(message: str) -> str:
-    """A message with its whitespace tag, if there is one, in front, and the groups of the tag in reverse order."""
-    base = TAG_BASE.decode("ascii")
-    text, found, groups = message.partition(base)
-    return found + "".join(reversed([groups[at : at + 8] for at in range(0, len(groups), 8)])) + text
+def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
+    """An outgoing message with its whitespace tag, if it has one, in front, and the groups of the tag reversed."""
+    if event["event"] != "outgoing_message":
+        return event
+    text, found, groups = event["message"].partition(TAG_BASE.decode("ascii"))
+    turned = "".join(reversed([groups[at : at + 8] for at in range(0, len(groups), 8)]))
+    return event | {"message": found + turned + text}
 
 
 def _is_dispensable(event: dict[str, Any]) -> bool:
     """Whether the protocol texts do not ask for an event, as they do where a text can't be sent in FINISHED."""
     if event["event"] == "action_refused":
         return bool(event["action"] != "send")
-    return event["event"] in ("message_rejected", "stored_text_dropped")
+    return bool(event["event"] == "message_rejected")
 
 
 #: The odd targets that the whole suite is held against.

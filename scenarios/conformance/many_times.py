@@ -67,7 +67,7 @@ def many_changes_of_keys(context: Context) -> None:
     _nothing_twice(target)
 
 
-@scenario(requirements=("STATE-ENCRYPTED-4", "QUERY-ANSWER-7", "AKE-FRESH-1", "KEYMGMT-START-1"))
+@scenario(requirements=("STATE-ENCRYPTED-4", "QUERY-ANSWER-7", "AKE-FRESH-1", "KEYMGMT-START-1", "MACREVEAL-WHEN-5"))
 def many_new_handshakes(context: Context) -> None:
     """A session is replaced many times, by handshakes of either side: each session has its own ssid and keys, and is as
     good as the first, with SMP, and after a handshake that fails.

@@ -39,7 +39,7 @@ def _silent(context: Context, moment: SmpMoment) -> None:
     session.check(f"weeks without a message, when {moment}")
 
 
-@scenario(needs=("time",), requirements=("STATE-ENCRYPTED-1", "STATE-PLAINTEXT-3", "SMP-STATE-3"))
+@scenario(needs=("time",), requirements=("STATE-ENCRYPTED-1", "STATE-PLAINTEXT-3", "SMP-STATE-3", "MACREVEAL-WHEN-3"))
 def silence_changes_no_session(context: Context) -> None:
     """After minutes, hours and weeks without a message a session is as it was, with its keys, counters and old MAC
     keys, and so is an SMP run at every moment, also while the user is asked.
@@ -83,7 +83,7 @@ def silence_changes_no_state(context: Context) -> None:
                     continue  # the cell that leads there tells why
 
 
-@scenario(needs=("time",), requirements=("KEYMGMT-RECV-8", "KEYMGMT-KEEP-1", "DATA-RECV-2"))
+@scenario(needs=("time",), requirements=("KEYMGMT-RECV-8", "KEYMGMT-KEEP-1", "DATA-RECV-2", "DATA-CTR-3"))
 def messages_that_were_long_on_the_way_are_read(context: Context) -> None:
     """A Data Message is read however long ago it was sent, under the keys in use and under those before."""
     target, insider = context.encrypted()

@@ -22,6 +22,10 @@ _CLAIMS = (
     "QUERY-ANSWER-7",
     "COMMIT-LIVE-1",
     "USER-START-2",
+    "DATA-FORM-1",
+    "MACREVEAL-WHEN-3",
+    "MACREVEAL-WHAT-1",
+    "EXTRA-KEY-2",
 )
 
 

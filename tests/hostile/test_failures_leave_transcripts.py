@@ -34,6 +34,7 @@ TRIPPED = (
     "attacks.session.required_encryption_prevents_cleartext[v2]",
     "attacks.smp.messages_out_of_turn[v3]",
     "conformance.cells.start_by_policy[v3]",
+    "conformance.cells_paths.ways_to_plaintext_and_awaiting_dhkey[v2]",
     "conformance.choices.partial_old_mac_key_is_refused[v3]",
     "conformance.claims.different_seeds_give_different_bytes[v3]",
     "conformance.data.ignore_unreadable[v2]",
@@ -45,8 +46,10 @@ TRIPPED = (
     "conformance.encoding_keys.fingerprints_exclude_the_key_type[v3]",
     "conformance.encoding_types.leading_zeros_do_not_change_a_number[v3]",
     "conformance.extra_key.version_2_ignores_the_tlv[v2]",
+    "conformance.fragments_bounds.size_of_a_message_in_fragments[v2]",
     "conformance.fragments_received.version_2_fragments_are_reassembled[v3]",
     "conformance.fragments_sent.messages_that_fit_are_sent_whole[v3]",
+    "conformance.full_messages.many_mac_keys_are_revealed[v2]",
     "conformance.handshake_checks.signature_message_with_a_wrong_mac[v2]",
     "conformance.handshake_later.no_session_before_verification[v2]",
     "conformance.handshake_messages.dh_key_is_well_formed[v3]",
@@ -57,13 +60,21 @@ TRIPPED = (
     "conformance.interop.handshake_asked_by_peer[v3]",
     "conformance.keymgmt.initial_keys[v2]",
     "conformance.keymgmt_rotation.key_ids_do_not_wrap_around[v2]",
+    "conformance.lookalikes.typed_text_is_encrypted[v2]",
     "conformance.mac_keys.heartbeats_reveal_due_keys[v2]",
+    "conformance.many_times.many_clients_write[v3]",
     "conformance.negotiation_errors.errors_are_recognised_by_their_marker[v2]",
     "conformance.negotiation_queries.unterminated_query_is_not_a_query[v3]",
     "conformance.negotiation_tags.tagged_text_warns_when_encryption_is_required[v2]",
     "conformance.policy.plaintext_warns_when_encryption_is_required[v3]",
+    "conformance.rare_own_values.own_handshake_with_leading_zeros[v2]",
+    "conformance.rare_smp_values.short_numbers_are_accepted[v2]",
+    "conformance.rare_values.long_term_keys_with_leading_zeros[v2]",
     "conformance.robustness.query_recovers_from_forgeries[v2]",
+    "conformance.silence.silence_changes_no_state[v2]",
     "conformance.smp.run_begun_by_the_user[v3]",
+    "conformance.smp_asked.messages_out_of_turn_while_the_user_is_asked[v2]",
+    "conformance.smp_bytes.secrets_with_nul[v2]",
     "conformance.smp_made.messages_1_and_3[v2]",
     "conformance.smp_ranges.element_of_1_does_not_replace_the_secret[v2]",
     "conformance.smp_session.forgeries_do_not_disturb_a_run[v2]",
@@ -71,9 +82,12 @@ TRIPPED = (
     "conformance.smp_user.user_aborts_without_a_run[v3]",
     "conformance.smp_wrong.own_numbers_are_refused[v2]",
     "conformance.state.conversations_begin_in_plaintext[v3]",
+    "conformance.state_stored.old_stored_texts_are_not_lost_in_silence[v2]",
     "conformance.state_user.query_replaces_text_when_encryption_is_required[v3]",
     "conformance.tlv.user_ends_the_session[v3]",
     "conformance.tlv_smp.aborts_are_empty[v2]",
+    "conformance.unharmed.another_clients_session_disturbs_nothing[v3]",
+    "conformance.wide_numbers.key_ids_are_compared_in_all_bytes[v2]",
     "deniability.memory.an_smp_run_ends_with_its_session[v3]",
     "deniability.transcripts.messages_are_not_signed[v3]",
     "differential.courses.odd_input_side_by_side[v2]",
@@ -174,7 +188,7 @@ def fails_in_the_making(context: Context) -> None:
     """A party of the second run can't be made."""
     context.pair().establish(PEER)
     context.target = EngineTarget("reference")
-    context.target.party = lambda *made_from: fail("made.not-made", rule="It can be made.")  # type: ignore[method-assign]
+    context.target.party = lambda *made_from, **known: fail("made.not-made", rule="It can be made.")  # type: ignore[method-assign]
     context.target_session()
 
 
