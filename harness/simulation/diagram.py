@@ -52,6 +52,22 @@ class Arrow:
     fate: Fate = Fate.AS_SENT
     offset: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What is written on it: what it is, its text, and what became of it."""
+        fate = self.fate.value if self.offset is None else f"{self.fate.value}, from byte {self.offset} on"
+        return " ".join(filter(None, (self.title, self.text, f"[{fate}]" if fate else "")))
+
+    @property
+    def marked(self) -> bool:
+        """Whether it is the adversary's doing."""
+        return self.fate not in (Fate.AS_SENT, Fate.LOST)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it never arrives."""
+        return self.fate is Fate.LOST
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -62,6 +78,11 @@ class Note:
     text: str
     adversary: bool = False
     broken: bool = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether it is the adversary's doing, or the party's end."""
+        return self.adversary or self.broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,10 @@ class Diagram:
     verdict: str
     detail: str
     last: int
+
+    def stands_out(self, row: Arrow | Note) -> bool:
+        """Whether a row is to be seen first: it is marked, or it is part of the step that failed."""
+        return row.marked or (row.step == self.last and self.verdict not in ("pass", ""))
 
 
 def diagram_of(transcript: Transcript) -> Diagram:

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from rich.text import Text
 
-from otterproof.harness.simulation.diagram import Arrow, Diagram, Fate, Note
+from otterproof.harness.simulation.diagram import Arrow, Diagram, Note
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.screen import line
 
@@ -36,9 +36,9 @@ def lines_of(diagram: Diagram, width: int) -> Iterator[Text]:
 
 
 def _style(row: Arrow | Note, diagram: Diagram) -> str:
-    marked = row.adversary or row.broken if isinstance(row, Note) else row.fate not in (Fate.AS_SENT, Fate.LOST)
-    failed = row.step == diagram.last and diagram.verdict not in ("pass", "")
-    return "red" if marked or failed else "dim" if isinstance(row, Arrow) and row.fate is Fate.LOST else ""
+    if diagram.stands_out(row):
+        return "red"
+    return "dim" if isinstance(row, Arrow) and row.lost else ""
 
 
 def _bars(at: dict[str, int]) -> list[str]:
@@ -52,16 +52,14 @@ def _bars(at: dict[str, int]) -> list[str]:
 def _arrow(row: Arrow, at: dict[str, int]) -> Iterator[str]:
     start, end = at[row.sender] - _NUMBER, at[row.receiver] - _NUMBER
     left, right = min(start, end), max(start, end)
-    fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
-    label = " ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else "")))
-    for text in wrap(printable(label), right - left - 3):
+    for text in wrap(printable(row.label), right - left - 3):
         cells = _bars(at)
         cells[left + 2 : left + 2 + len(text)] = text
         yield "".join(cells)
     cells = _bars(at)
-    body = "╌" if row.fate is Fate.LOST else "─"
+    body = "╌" if row.lost else "─"
     cells[left + 1 : right] = body * (right - left - 1)
-    cells[end - 1 if end > start else end + 1] = "✕" if row.fate is Fate.LOST else "▶" if end > start else "◀"
+    cells[end - 1 if end > start else end + 1] = "✕" if row.lost else "▶" if end > start else "◀"
     yield "".join(cells)
 
 

@@ -95,7 +95,7 @@ class Opener:
 
     @cached_property
     def data_keys(self) -> tuple[DataKey, ...]:
-        """All keys for Data Messages that are known."""
+        """All keys for Data Messages that are known; those with their AES key come first."""
         return tuple(self._data_keys())
 
     def _data_keys(self) -> Iterator[DataKey]:

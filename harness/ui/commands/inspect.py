@@ -102,9 +102,8 @@ def _forged(found: list[Found], secrets: Secrets, options: argparse.Namespace) -
     message, key = next(((message, key) for message, key in known if key is not None), (None, None))
     if message is None or key is None:
         raise UsageError("no Data Message verifies under a key that is known; give one with --mac, --aes or --private")
-    best = next((one for one in opener.data_keys if one.mac == key.mac and one.aes is not None), key)
     changes = dict(_change(message, text) for text in options.set)
-    return forged(message, best, _text(options.forge), _text(options.was), changes)
+    return forged(message, key, _text(options.forge), _text(options.was), changes)
 
 
 def _text(given: str | None) -> bytes | None:

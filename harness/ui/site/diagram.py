@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from textwrap import wrap
 
-from otterproof.harness.simulation.diagram import Arrow, Diagram, Fate, Note
+from otterproof.harness.simulation.diagram import Arrow, Diagram, Note
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.site import environment
 
@@ -56,17 +56,13 @@ def as_page(diagram: Diagram) -> str:
 
 
 def _style(row: Arrow | Note, diagram: Diagram) -> str:
-    marked = row.adversary or row.broken if isinstance(row, Note) else row.fate not in (Fate.AS_SENT, Fate.LOST)
-    failed = row.step == diagram.last and diagram.verdict not in ("pass", "")
-    lost = isinstance(row, Arrow) and row.fate is Fate.LOST
-    return " ".join(name for name, is_so in (("marked", marked or failed), ("lost", lost)) if is_so)
+    lost = isinstance(row, Arrow) and row.lost
+    return " ".join(name for name, is_so in (("marked", diagram.stands_out(row)), ("lost", lost)) if is_so)
 
 
 def _arrow(row: Arrow, step: str, at: dict[str, int], y: int, diagram: Diagram) -> Drawn:
     start, end = at[row.sender], at[row.receiver]
-    fate = row.fate.value if row.offset is None else f"{row.fate.value}, from byte {row.offset} on"
-    label = printable(" ".join(filter(None, (row.title, row.text, f"[{fate}]" if fate else ""))))
-    texts = _wrapped(label, 4, max(abs(start - end) // _GAP, 1))
+    texts = _wrapped(printable(row.label), 4, max(abs(start - end) // _GAP, 1))
     lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
     return Drawn("arrow", step, start, end, y + _LINE * len(lines) + 8, lines, "middle", _style(row, diagram))
 
