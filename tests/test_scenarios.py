@@ -7,7 +7,6 @@ that is a known deviation of the target (the file shipped for it, or --known FIL
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs.deviations import Deviation, Known, entries_of, file_for
-from otterproof.harness.runs.failure import lines_of
-from otterproof.harness.runs.runner import Result, run
+from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import TargetMissing
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.ui.pytest_plugin.items import text_of
 
 load()
 SEED = b"otterproof"
@@ -89,16 +88,7 @@ def test_scenario(
     if result.verdict is Verdict.UNSUPPORTED:
         pytest.skip(result.detail)
     if result.verdict is not Verdict.PASS:
-        pytest.fail("\n".join(text_of(result)), pytrace=False)
-
-
-def text_of(result: Result) -> Iterator[str]:
-    """What pytest shows of a failure: its record, and the commands to go on with."""
-    yield f"{result.verdict.value} {result.check or result.scenario}"
-    yield from lines_of(result.failure) if result.failure is not None else [result.detail]
-    yield from (f"  replay    otterproof replay {shlex.quote(path)}" for path in result.transcripts)
-    if result.check:
-        yield f"  explain   otterproof explain {result.check}"
+        pytest.fail("\n".join(text_of(result, ())), pytrace=False)
 
 
 @pytest.mark.slow

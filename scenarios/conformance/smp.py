@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from otterproof.harness.testkit.context import Context, check, who_begins
 from otterproof.harness.testkit.keys import published_key
@@ -23,6 +23,7 @@ from otterproof.harness.testkit.smp_session import (
     SmpSession,
 )
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import SmpRequested
 
 ALICE, MALLORY = fingerprint(published_key("alice").public), fingerprint(published_key("mallory").public)
@@ -56,6 +57,25 @@ def run_to_end(
     reply.tells(equal, check_id=check_id, case=f"{case}; {begins}" if case else begins)
     if not equal:
         smp_session.give(ABORT)
+
+
+#: Whether the target asks, what its user types, and what the insider does.
+Typed = tuple[bool, bytes, bytes]
+
+
+def compare_secrets(context: Context, runs: Iterable[Typed]) -> None:
+    """Runs in one session; each must succeed if both sides type the same bytes, and only then."""
+    smp_session = SmpSession(*context.encrypted())
+    for asks, typed, theirs in runs:
+        run_to_end(
+            smp_session,
+            "smp.secret-bytes-changed",
+            smp_session.liar(theirs, target_asks=asks),
+            typed,
+            target_asks=asks,
+            equal=typed == theirs,
+            case=f"the secrets {shown(typed)} and {shown(theirs)}",
+        )
 
 
 def _peer_finds(wanted: bool, found: bool, case: str) -> None:
@@ -240,25 +260,18 @@ def initiator_is_the_sender_of_message_1(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8", "SMP-SECRET-6", "!SMP-SECRET-6"))
 def secrets_may_contain_any_bytes(context: Context) -> None:
     """Long, not ASCII, with blanks or capitals: what was typed counts to the last byte, exactly as it is."""
-    smp_session = SmpSession(*context.encrypted())
     long, foreign = b"otter " * 50, "Fischotter \u00fc\u00e4 \u6c34\u7378 \U0001f9a6".encode()
-    for asks, typed, theirs in (
-        (False, long, long),
-        (True, long, long[:-1]),
-        (True, foreign, foreign),
-        (False, foreign, foreign[:-1] + b"\xa7"),
-        (False, b" secret", b"secret"),
-        (False, b"secret", b"Secret"),
-    ):
-        run_to_end(
-            smp_session,
-            "smp.secret-bytes-changed",
-            smp_session.liar(theirs, target_asks=asks),
-            typed,
-            target_asks=asks,
-            equal=typed == theirs,
-            case=f"secrets of {len(typed)} and {len(theirs)} bytes",
-        )
+    compare_secrets(
+        context,
+        [
+            (False, long, long),
+            (True, long, long[:-1]),
+            (True, foreign, foreign),
+            (False, foreign, foreign[:-1] + b"\xa7"),
+            (False, b" secret", b"secret"),
+            (False, b"secret", b"Secret"),
+        ],
+    )
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-8", "!SMP-SECRET-8"))

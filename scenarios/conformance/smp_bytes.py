@@ -6,41 +6,20 @@ Each scenario has one sort of bytes, so that an interface that can't express one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import ABORT, MESSAGE_1, QUESTION, SECRET, SmpSession
 from otterproof.harness.wire.layers import parse_smp
-from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import SmpRequested
 from otterproof.scenarios.conformance.lookalikes import MARKS, QUERIES
-from otterproof.scenarios.conformance.smp import run_to_end
-
-#: Whether the target asks, what its user types, and what the insider does.
-Typed = tuple[bool, bytes, bytes]
-
-
-def _compared(context: Context, runs: Iterable[Typed]) -> None:
-    """Runs in one session; each must succeed if both sides type the same bytes, and only then."""
-    smp_session = SmpSession(*context.encrypted())
-    for asks, typed, theirs in runs:
-        run_to_end(
-            smp_session,
-            "smp.secret-bytes-changed",
-            smp_session.liar(theirs, target_asks=asks),
-            typed,
-            target_asks=asks,
-            equal=typed == theirs,
-            case=f"the secrets {shown(typed)} and {shown(theirs)}",
-        )
+from otterproof.scenarios.conformance.smp import compare_secrets
 
 
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6", "SMP-SECRET-8"))
 def secrets_with_nul(context: Context) -> None:
     """NUL counts in a secret as any other byte: at its start, at its end, in the middle, and alone."""
-    _compared(
+    compare_secrets(
         context,
         [
             (False, b"ot\0ter", b"ot\0ter"),
@@ -55,7 +34,7 @@ def secrets_with_nul(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6", "SMP-SECRET-8"))
 def secrets_that_are_no_utf8(context: Context) -> None:
     """A secret need not be UTF-8: other bytes count as they are, and are neither replaced nor translated."""
-    _compared(
+    compare_secrets(
         context,
         [
             (True, b"\xff\xfe otter", b"\xff\xfe otter"),
@@ -70,7 +49,7 @@ def secrets_that_are_no_utf8(context: Context) -> None:
 @scenario(needs=("smp",), requirements=("SMP-SECRET-6", "!SMP-SECRET-6"))
 def secrets_are_not_normalized(context: Context) -> None:
     """Secrets that look the same are different when their bytes are: composed letters, line ends, invisible marks."""
-    _compared(
+    compare_secrets(
         context,
         [
             (False, "Fischotterjunges \u00e4".encode(), "Fischotterjunges a\u0308".encode()),
@@ -87,7 +66,7 @@ def secrets_are_not_normalized(context: Context) -> None:
 def long_secrets(context: Context) -> None:
     """A secret of any length counts to its last byte."""
     long = b"the otter swims. " * 4200  # 71,400 bytes
-    _compared(
+    compare_secrets(
         context,
         [
             (False, long, long),
@@ -102,7 +81,7 @@ def long_secrets(context: Context) -> None:
 def secrets_that_look_like_otr(context: Context) -> None:
     """A secret is not read as an OTR message, and not changed, if it looks like one."""
     query, error = QUERIES[1], b"?OTR Error: nobody knows"
-    _compared(context, [(False, query, query), (True, error, error), (False, error, b"nobody knows")])
+    compare_secrets(context, [(False, query, query), (True, error, error), (False, error, b"nobody knows")])
 
 
 #: Questions that are UTF-8.
