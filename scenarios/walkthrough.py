@@ -288,8 +288,7 @@ def _forgery(alice: TargetSession, bob: Insider, first: Message, page: Walkthrou
     for number in range(2):
         message = alice.user("send", text=b"Number %d" % number).message(Kind.DATA)
         alice.read(bob, message)
-        block = message.data("old_mac_keys")
-        revealed += [block[at : at + 20] for at in range(0, len(block), 20)]
+        revealed += message.revealed_mac_keys()
         alice.assert_receives_text(bob, b"Number %d heard" % number)
     verified = bob.keys(1, 2).sending_mac
     case = "the MAC key that verified Bob's first reply"

@@ -79,7 +79,7 @@ class MacAccount:
 
     def judge(self, message: Message) -> list[bytes]:
         """Demand that a message of the target's reveals all that is due, and nothing that is not; what it reveals."""
-        found = revealed(message)
+        found = message.revealed_mac_keys()
         owed = {self.key(pair) for pair in self.due}
         self.demand_all(found, owed)
         self._demand_nothing_else(found, owed | {self.key(pair) for pair in self.unused})
@@ -115,9 +115,3 @@ class MacAccount:
         for mine, yours in pairs:
             known[self.insider.keys(mine, yours).receiving_mac] = f"the sending MAC key of ids {mine} and {yours}"
         return [known.get(key) or f"20 other bytes, {key.hex()}" for key in keys]
-
-
-def revealed(message: Message) -> list[bytes]:
-    """The old MAC keys in a message of the target's."""
-    keys = message.data("old_mac_keys")
-    return [keys[at : at + 20] for at in range(0, len(keys), 20)]

@@ -26,6 +26,9 @@ TAGS: Layout = (Part("sender_tag", Type.INT), Part("receiver_tag", Type.INT))
 #: Message type byte -> name of the kind.
 TYPES = {0x02: "dh_commit", 0x03: "data", 0x0A: "dh_key", 0x11: "reveal_signature", 0x12: "signature"}
 
+#: Bytes of an authenticator, and of the key it is made with, where a message carries one whole.
+MAC_SIZE = 20
+
 #: Name of the kind -> what follows the header.
 BODIES: dict[str, Layout] = {
     "dh_commit": (Part("encrypted_gx", Type.DATA), Part("hashed_gx", Type.DATA, 32)),
@@ -33,9 +36,9 @@ BODIES: dict[str, Layout] = {
     "reveal_signature": (
         Part("revealed_key", Type.DATA, 16),
         Part("encrypted_signature", Type.DATA),
-        Part("mac", Type.FIXED, 20),
+        Part("mac", Type.FIXED, MAC_SIZE),
     ),
-    "signature": (Part("encrypted_signature", Type.DATA), Part("mac", Type.FIXED, 20)),
+    "signature": (Part("encrypted_signature", Type.DATA), Part("mac", Type.FIXED, MAC_SIZE)),
     "data": (
         Part("flags", Type.BYTE),
         Part("sender_keyid", Type.INT),
@@ -43,7 +46,7 @@ BODIES: dict[str, Layout] = {
         Part("next_dh", Type.MPI),
         Part("ctr", Type.FIXED, 8),
         Part("encrypted_message", Type.DATA),
-        Part("mac", Type.FIXED, 20),
+        Part("mac", Type.FIXED, MAC_SIZE),
         Part("old_mac_keys", Type.DATA),
     ),
 }

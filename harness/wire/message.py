@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, read
-from otterproof.harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
+from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
 
 
 class Kind(StrEnum):
@@ -132,6 +132,11 @@ class Message:
         """The bytes of a data message that its authenticator covers: from the version to the encrypted message."""
         return self.body[: self.field("mac").offset]
 
+    def revealed_mac_keys(self) -> list[bytes]:
+        """The MAC keys that a data message reveals, 20 bytes each; the last is shorter where the field is cut short."""
+        keys = self.data("old_mac_keys")
+        return [keys[at : at + MAC_SIZE] for at in range(0, len(keys), MAC_SIZE)]
+
 
 _FRAGMENT = re.compile(rb"\?OTR[|,]")
 _FRAGMENT_V3 = re.compile(
@@ -245,7 +250,7 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
     name = TYPES.get(body[2]) if len(body) >= 3 else None
     if version is not None and version in (2, 3) and name is not None:
         fields, problems = read(_LAYOUTS[version, name], body)
-        if name == "data" and fields[-1].name == "old_mac_keys" and len(fields[-1].raw) % 20 != 4:
+        if name == "data" and fields[-1].name == "old_mac_keys" and len(fields[-1].raw) % MAC_SIZE != 4:
             problem = Problem("length", "old_mac_keys", fields[-1].offset, "not a whole number of MAC keys")
             problems = (*problems, problem)
         return Message(Kind(name), version, fields, problems, around)

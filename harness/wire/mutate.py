@@ -54,8 +54,7 @@ def forgery(history: Sequence[bytes]) -> bytes | None:
     """
     messages = [wire.parse(raw) for raw in history]
     whole = [message for message in messages if message.kind is Kind.DATA and not message.problems]
-    blocks = [message.data("old_mac_keys") for message in whole]
-    keys = [block[at : at + 20] for block in blocks for at in range(0, len(block), 20)]
+    keys = [key for message in whole for key in message.revealed_mac_keys()]
     work = 0
     for message in reversed(whole):
         authenticated, mac = message.mac_input(), message.data("mac")

@@ -70,8 +70,7 @@ def early_reveal(context: Context) -> None:
     held = wire.parse(insider.data(b"this is held back"))
     keys: list[bytes] = []
     for number in range(4):
-        block = target.assert_sends_text(insider, b"answer %d" % number).data("old_mac_keys")
-        keys += [block[at : at + 20] for at in range(0, len(block), 20)]
+        keys += target.assert_sends_text(insider, b"answer %d" % number).revealed_mac_keys()
         for key in keys:
             forged = wire.parse(flip_bit(wire.build(held), 8 * held.field("encrypted_message").offset + 39))
             again = forged.with_value("ctr", (1 << 32).to_bytes(8))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 
 from otterproof.harness.testkit.context import Context, check, check_equal
-from otterproof.harness.testkit.mac_account import revealed
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
 from otterproof.harness.wire.shown import shown
@@ -105,7 +104,7 @@ def last_message_reveals_all_used_keys(context: Context) -> None:
         ledger.send()
     ledger.receive()
     ledger.end()
-    found = revealed(ledger.target.user("end").message(Kind.DATA))
+    found = ledger.target.user("end").message(Kind.DATA).revealed_mac_keys()
     wanted = [ledger.key(pair) for pair in ledger.due]
     check_equal("mac-reveal.not-all-at-end", found, wanted)
 

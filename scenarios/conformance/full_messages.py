@@ -41,8 +41,7 @@ def many_mac_keys_are_revealed(context: Context) -> None:
             for number in range(1, 41):
                 ledger.receive((number, 1))
             if ends:
-                found = ledger.target.user("end").message(Kind.DATA).data("old_mac_keys")
-                keys = [found[at : at + 20] for at in range(0, len(found), 20)]
+                keys = ledger.target.user("end").message(Kind.DATA).revealed_mac_keys()
                 ledger.demand_all(keys, {ledger.key(pair) for pair in ledger.due}, "the message that ends a session")
             else:
                 ledger.send()

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, Reply, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
-from otterproof.harness.testkit.mac_account import MacAccount, PairIds, revealed
+from otterproof.harness.testkit.mac_account import MacAccount, PairIds
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import tlv
@@ -79,7 +79,7 @@ def revealed_when_own_keys_are_dropped(context: Context) -> None:
         ledger.receive()
         dropped, expected = len(ledger.due), min(turn, 1)
         check_equal("keys.pair-not-dropped", dropped, expected, case=f"turn {turn + 1}")
-        found = revealed(ledger.send())
+        found = ledger.send().revealed_mac_keys()
         once = len(set(found)) == len(found)
         check("mac-reveal.revealed-twice", once, got=found, case="the keys in one message")
         ledger.send(b"more")
@@ -171,7 +171,7 @@ def every_data_message_reveals_due_keys(context: Context) -> None:
             messages = ledger.target.user(action, **args).messages(Kind.DATA)
             case = f"the message for {action.replace('_', ' ')}"
             check("message.data-not-sent", bool(messages), expected=Kind.DATA, got="no Data Message", case=case)
-            found = revealed(messages[0])
+            found = messages[0].revealed_mac_keys()
             ledger.demand_all(found, {ledger.key(pair) for pair in ledger.due}, case)
             live = {ledger.key(pair) for pair in ledger.live()} & {*found}
             check("mac-reveal.live-key-revealed", action == "end" or not live, got=sorted(live), case=case)
@@ -258,11 +258,11 @@ def _follow_up(ledger: Ledger, owed: list[bytes], case: str) -> None:
     """After a new handshake, the target's first text must reveal what is owed. case: how the last session ended."""
     ledger.insider.x = ledger.insider.draw(40)
     ledger.target.establish(ledger.insider)
-    found = revealed(ledger.target.assert_sends_text(ledger.insider, b"in the new session"))
+    found = ledger.target.assert_sends_text(ledger.insider, b"in the new session").revealed_mac_keys()
     missing = [key for key in owed if key not in found]
     got = f"{len(owed) - len(missing)} of them"
     check("mac-reveal.lost-with-session", not missing, expected=f"{len(owed)} MAC keys", got=got, case=case)
-    again = {*revealed(ledger.target.assert_sends_text(ledger.insider, b"and once more"))} & {*found}
+    again = {*ledger.target.assert_sends_text(ledger.insider, b"and once more").revealed_mac_keys()} & {*found}
     check("mac-reveal.revealed-twice", not again, got=sorted(again), case=case)
 
 
@@ -293,7 +293,7 @@ def mac_keys_survive_the_users_end(context: Context) -> None:
             ledger, owed = _used(context, pending)
             reply = ledger.target.user("end")
             reply.one(UserEndedSession)
-            found = revealed(reply.message(Kind.DATA))
+            found = reply.message(Kind.DATA).revealed_mac_keys()
             left = [key for key in owed if key not in found]
             if left:
                 _follow_up(ledger, left, "the user ended the session")

@@ -5,11 +5,8 @@ Over all of it the key ids, counters, announced keys and old MAC keys of the tar
 
 from __future__ import annotations
 
-from itertools import chain
-
 from otterproof.harness.testkit.context import TARGET, Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
-from otterproof.harness.testkit.mac_account import revealed
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_session import ABORT, SmpSession
 from otterproof.harness.testkit.unharmed import Unharmed
@@ -32,7 +29,7 @@ def _data(target: TargetSession) -> list[Message]:
 
 def _nothing_twice(target: TargetSession) -> None:
     """Demand that no MAC key was revealed twice, and that no key was announced under two key ids, in all sessions."""
-    keys = list(chain.from_iterable(map(revealed, _data(target))))
+    keys = [key for message in _data(target) for key in message.revealed_mac_keys()]
     check("mac-reveal.revealed-twice", len({*keys}) == len(keys), got=[key for key in keys if keys.count(key) > 1][:2])
     announced = [message.number("next_dh") for message in _data(target)]
     runs = [key for number, key in enumerate(announced) if number == 0 or announced[number - 1] != key]
@@ -98,7 +95,7 @@ def mac_keys_survive_many_new_handshakes(context: Context) -> None:
         target.tick(LATER)
         insider = target.insider(seed=b"session %d" % number)
         target.establish(insider, target_begins=number % 2 == 1)
-        found = revealed(target.assert_sends_text(insider, b"in the new session"))
+        found = target.assert_sends_text(insider, b"in the new session").revealed_mac_keys()
         case = f"handshake {number + 2} replaced the session"
         check("mac-reveal.lost-with-session", owed in found, expected=[owed], got=found, case=case)
     _nothing_twice(target)

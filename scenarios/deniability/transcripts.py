@@ -22,8 +22,7 @@ SAID, FORGED = b"I will pay on Monday", b"I never owed a thing"
 def revealed(messages: list[Message]) -> Iterator[bytes]:
     """The MAC keys that some messages reveal."""
     for message in messages:
-        block = message.data("old_mac_keys")
-        yield from (block[at : at + 20] for at in range(0, len(block), 20))
+        yield from message.revealed_mac_keys()
 
 
 def forge(message: Message, said: bytes, words: bytes, key: bytes) -> Message:

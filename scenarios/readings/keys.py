@@ -59,8 +59,7 @@ def keys_with_invalid_parameters(context: Context) -> str:
 
 def old_keys(messages: list[Message]) -> list[bytes]:
     """The MAC keys that messages reveal, in order."""
-    blocks = [message.data("old_mac_keys") for message in messages]
-    return [block[at : at + 20] for block in blocks for at in range(0, len(block), 20)]
+    return [key for message in messages for key in message.revealed_mac_keys()]
 
 
 def talked(target: TargetSession, insider: Insider, rounds: int = 4) -> tuple[list[Message], set[tuple[int, int]]]:

@@ -11,12 +11,11 @@ from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.layouts import MAC_SIZE
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
 #: The MAC keys of a session, each by a message that it verified.
 Ledger: TypeAlias = MacLedger[Message]
-
-MAC_KEY_SIZE = 20
 
 
 def _pair(message: Message) -> KeyPair:
@@ -255,8 +254,7 @@ class Revelation(Oracle):
 
     def _judge_foreign(self, view: Observation, one: Sent) -> None:
         where, ending = (view.party, one.instance), view.step.action == "end"
-        block = one.message.data("old_mac_keys")
-        keys = [block[at : at + MAC_KEY_SIZE] for at in range(0, len(block), MAC_KEY_SIZE)]
+        keys = one.message.revealed_mac_keys()
         ours, theirs = one.message.number("sender_keyid"), one.message.number("recipient_keyid")
         left: list[tuple[int, bool, Message]] = []
         known = {key for party, key in self._revealed if party == view.party}
@@ -293,15 +291,14 @@ class Revelation(Oracle):
         ledger = self._ledgers.get(where, Ledger())
         if view.step.action == "end":
             ledger = ledger.dropped()
-        block = one.message.data("old_mac_keys")
-        keys = [block[at : at + MAC_KEY_SIZE] for at in range(0, len(block), MAC_KEY_SIZE)]
+        keys = one.message.revealed_mac_keys()
         owed = list(ledger.owed)
         for key in keys:
             if (view.party, key) in self._revealed:
                 self.fail("mac-revelation.revealed-twice", view, expected="only keys not revealed before", got=key)
             self._revealed.add((view.party, key))
             proof = next(
-                (message for message in owed if len(key) == MAC_KEY_SIZE and wire.crypto.verifies(message, key)), None
+                (message for message in owed if len(key) == MAC_SIZE and wire.crypto.verifies(message, key)), None
             )
             if proof is None:
                 if self._verifies_live(ledger, key):
@@ -316,7 +313,7 @@ class Revelation(Oracle):
         self._ledgers[where] = ledger.paid()
 
     def _verifies_live(self, ledger: Ledger, key: bytes) -> bool:
-        return len(key) == MAC_KEY_SIZE and any(wire.crypto.verifies(message, key) for message in ledger.live.values())
+        return len(key) == MAC_SIZE and any(wire.crypto.verifies(message, key) for message in ledger.live.values())
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after
