@@ -4,7 +4,8 @@ An engine speaks OTR 2 and 3 for one local client (one account at one location) 
 bytes, user actions and the time go in, and a list of events comes out. An outgoing message is an event like any other,
 so the order of events is part of the result. The protocol texts decide what an engine does. Where they leave a choice,
 both engines make the same one, so that they give the same bytes under one seed. These choices are data, in
-`implementations/choices/`, and are listed in docs/choices.md. [Brackets] name a section of the texts, or a choice.
+`implementations/choices/`, and are listed in docs/reference/choices.md. [Brackets] name a section of the texts, or a
+choice.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Alice is the target. Bob is the scenario itself: it holds valid keys and recomputes everything with the harness's own
 arithmetic, so that nothing is taken on trust. A `WalkthroughPage` collects the text of the conversation, from which
-`otterproof docs` writes docs/walkthrough.md.
+`otterproof docs` writes docs/explanation/walkthrough.md.
 """
 
 from __future__ import annotations
@@ -365,4 +365,4 @@ def walkthrough_page() -> str:
     return f"{_OPENING}\n{page.markdown()}"
 
 
-pages.register("walkthrough.md", walkthrough_page)
+pages.register("explanation/walkthrough.md", walkthrough_page)

@@ -140,7 +140,7 @@ def test_a_driver_that_is_none(driver: str, says: str, capsys: pytest.CaptureFix
         assert cli.main(command) == 3
         told = capsys.readouterr().err
         assert says in told
-        assert "docs/driver-protocol.md says what" in told
+        assert "docs/reference/driver-protocol.md says what" in told
 
 
 def test_a_transcript_that_cant_be_written_changes_no_verdict(here: Path) -> None:

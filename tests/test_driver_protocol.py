@@ -46,7 +46,7 @@ from otterproof.implementations.reference import ReferenceEngine
 from tests.driver_pair import REGISTRY, SCHEMAS, Conversation, Traffic, check_line, config, definitions, validator
 from tests.raising import raises_check
 
-PAGE = Path(__file__).parents[1] / "docs" / "driver-protocol.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "driver-protocol.md"
 ENGINES: dict[str, Callable[[PartyConfig, Entropy], Engine]] = {
     "reference": ReferenceEngine,
     "independent": IndependentEngine,

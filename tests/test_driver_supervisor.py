@@ -270,7 +270,7 @@ def test_a_driver_that_is_not_there() -> None:
     ("hello", "words"),
     [
         ("[]", "names no protocol"),
-        ('{"protocol": 1}', "driver protocol 1, and Otterproof 2; docs/driver-protocol-changes.md says what"),
+        ('{"protocol": 1}', "driver protocol 1, and Otterproof 2; docs/reference/driver-protocol-changes.md says what"),
         ('{"protocol": 2, "name": "x"}', "no version"),
         ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [4]}', "otr_versions"),
         ('{"protocol": 2, "name": "x", "version": "1", "otr_versions": [3]}', "capabilities"),

@@ -16,7 +16,7 @@ from otterproof.implementations.contract import OutgoingMessage, Policy
 from tests.driver_pair import Traffic, config
 from tests.driver_templates import FOLDER, TEMPLATES, built
 
-DOCS = FOLDER.parents[2] / "docs"
+PAGE = FOLDER.parents[2] / "docs" / "reference" / "driver-protocol.md"
 
 
 @pytest.fixture(params=TEMPLATES, scope="module")
@@ -59,9 +59,7 @@ def party_actions(party: DriverParty) -> dict[str, Callable[[], object]]:
 def test_every_file_is_named_on_the_pages(language: str) -> None:
     for name in TEMPLATES[language].files:
         assert f"`{name}`" in (FOLDER / "README.md").read_text()
-    assert (
-        f"implementations/drivers/template/{TEMPLATES[language].files[0]}" in (DOCS / "driver-protocol.md").read_text()
-    )
+    assert f"implementations/drivers/template/{TEMPLATES[language].files[0]}" in PAGE.read_text()
 
 
 def test_it_speaks_the_protocol(target: DriverTarget, traffic: Traffic) -> None:

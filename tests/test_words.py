@@ -40,8 +40,8 @@ KINDS = {".py", ".toml", ".md", ".go", ".js", ".c", ".h"}
 SINGLE_FILES = ("README.md", "CHANGELOG.md", "conftest.py", "run", ".ci/run")
 
 #: Generated pages; they repeat what stands elsewhere.
-PAGES = ("checks", "choices", "defects", "requirements", "states", "vectors-operations", "walkthrough")
-GENERATED = {f"docs/{page}.md" for page in PAGES}
+PAGES = ("checks", "choices", "defects", "requirements", "states", "vectors-operations")
+GENERATED = {*(f"docs/reference/{page}.md" for page in PAGES), "docs/explanation/walkthrough.md"}
 
 #: Files that are exempt, each with the reason.
 EXEMPT = {

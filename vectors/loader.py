@@ -72,7 +72,7 @@ GROUP: Shape = {
 CASE: Shape = {
     "id": Field(WORD, "the group's id and a name; it never changes"),
     "comment": Field(WORD, "what is special about the case"),
-    "requirements": Field(listed(WORD), "ids in docs/requirements.md"),
+    "requirements": Field(listed(WORD), "ids in docs/reference/requirements.md"),
     "flags": Field(listed(WORD), "names of the file's notes"),
 }
 

@@ -1,4 +1,4 @@
-"""docs/vectors-operations.md, made from the table of operations: what is asked, and all fields."""
+"""docs/reference/vectors-operations.md, made from the table of operations: what is asked, and all fields."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.UNSUPPORTED: "The scenario needs what the target does not claim or can't do. That is no failure.",
     Verdict.CRASH: "The process of the target ended, or the implementation raised an error. No message may cause that.",
     Verdict.HANG: "The target did not answer within the time limit (--timeout), and its process was killed.",
-    Verdict.DESYNC: "What came back was no answer to what was asked. The driver is wrong: see docs/driver-protocol.md.",
+    Verdict.DESYNC: "What came back was no answer to what was asked. The driver is wrong: see "
+    "docs/reference/driver-protocol.md.",
     Verdict.GIVEN_UP: "The target had hung or crashed at the same call too often and was not asked any more "
     "(--give-up-after).",
     Verdict.INFRA: "The scenario itself went wrong. That is a defect of Otterproof, and says nothing about the target.",

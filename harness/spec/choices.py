@@ -3,7 +3,7 @@
 Two engines written apart can only be compared byte by byte if they agree on everything that the texts leave open. Each
 such choice is an entry in a file of `implementations/choices/`, and code and scenarios cite it by its id, such as
 [choice handshake.failed-check]. This module reads the files (`load`), checks them (`lint`) and renders the page
-docs/choices.md (`render`).
+docs/reference/choices.md (`render`).
 """
 
 from __future__ import annotations
@@ -187,4 +187,4 @@ def render() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-pages.register("choices.md", render)
+pages.register("reference/choices.md", render)

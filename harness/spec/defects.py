@@ -47,4 +47,4 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-pages.register("defects.md", page)
+pages.register("reference/defects.md", page)

@@ -47,7 +47,7 @@ class Target(Protocol):
 
     @property
     def randomness(self) -> str:
-        """How far a run can be repeated: "tape", "seed" or "none". [docs/driver-protocol.md]"""
+        """How far a run can be repeated: "tape", "seed" or "none". [docs/reference/driver-protocol.md]"""
         ...
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:

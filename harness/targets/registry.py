@@ -93,7 +93,7 @@ def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
         try:
             return DriverTarget(title(name), _words(command.removeprefix(EXEC)), limits.seconds, trace)
         except (TargetCrash, TargetDesync, TargetHang) as error:
-            error.add_note("docs/driver-protocol.md says what a driver must answer to hello")
+            error.add_note("docs/reference/driver-protocol.md says what a driver must answer to hello")
             raise
     known = ", ".join([*ENGINES, *THIRD_PARTIES])
     raise UnknownTarget(

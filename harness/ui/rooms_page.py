@@ -1,6 +1,7 @@
-"""The rooms of the harness and the arrows between them, measured from the imports, for docs/architecture.md.
+"""The rooms of the harness and the arrows between them, measured from the imports.
 
-The page is written by hand but for the part between two marks, which `otterproof docs` fills in.
+docs/explanation/architecture.md is written by hand but for the part between two marks, which `otterproof docs` fills
+in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from otterproof import harness
 from otterproof.harness.spec import pages
 
-PAGE = "architecture.md"
+PAGE = "explanation/architecture.md"
 
 #: The part of the page between these lines is generated.
 BEGIN, END = "<!-- rooms -->\n", "<!-- /rooms -->\n"

@@ -141,7 +141,8 @@ def add(
         raise AddError("say what is special about the case: --comment TEXT")
     unknown = [one for one in requirements if one not in load_requirements().requirements] or ["none given"]
     if unknown != ["none given"] or not requirements:
-        raise AddError(f"name requirements that it shows, as in docs/requirements.md; unknown: {', '.join(unknown)}")
+        told = f"unknown: {', '.join(unknown)}"
+        raise AddError(f"name requirements that it shows, as in docs/reference/requirements.md; {told}")
     header = transcript.header
     whose = party or header.judged
     if whose not in header.parties:

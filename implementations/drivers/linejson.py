@@ -1,7 +1,7 @@
 """The line loop of a driver written in Python: JSON-RPC 2.0 requests on standard input, answers on standard output.
 
 A driver gives a table of methods to `serve`; everything about lines, ids and errors is here. Standard output belongs to
-the protocol alone, so whatever else prints is sent to standard error. [docs/driver-protocol.md]
+the protocol alone, so whatever else prints is sent to standard error. [docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 PROTOCOL = 2
 
-#: What a driver can say that its target can do. [docs/driver-protocol.md, Capabilities]
+#: What a driver can say that its target can do. [docs/reference/driver-protocol.md, Capabilities]
 CAPABILITIES = (
     "v2",
     "v3",

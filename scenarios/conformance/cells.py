@@ -1,9 +1,9 @@
 """Every cell of the state tables: each input in each state under each policy that matters. [State transitions]
 
-The tables are data in harness/spec/states; docs/states.md shows them. There is a scenario for each section of the text
-and each message state, and one for each section with all policies but the usual one. Cells that change no state are
-visited one after the other in one run, and each in a run of its own when something is wrong, so that the failure names
-the cell.
+The tables are data in harness/spec/states; docs/reference/states.md shows them. There is a scenario for each section of
+the text and each message state, and one for each section with all policies but the usual one. Cells that change no
+state are visited one after the other in one run, and each in a run of its own when something is wrong, so that the
+failure names the cell.
 """
 
 from __future__ import annotations

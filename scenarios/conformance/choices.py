@@ -1,6 +1,7 @@
-"""What the engines of this project do where the specification leaves a choice; docs/choices.md lists what they chose.
+"""What the engines of this project do where the specification leaves a choice.
 
-Other targets are not judged by these: the specification permits other readings too, and the other modules accept them.
+docs/reference/choices.md lists what they chose. Other targets are not judged by these: the specification permits other
+readings too, and the other modules accept them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page docs/checks.md: every check by area, with its rule and the requirements that it follows from."""
+"""The page docs/reference/checks.md: every check by area, with its rule and the requirements that it follows from."""
 
 from __future__ import annotations
 
@@ -44,4 +44,4 @@ def _area(check: Check) -> str:
     return check.id.partition(".")[0]
 
 
-pages.register("checks.md", lambda: render(checks().values()))
+pages.register("reference/checks.md", lambda: render(checks().values()))

@@ -1,4 +1,4 @@
-"""The published page of the table: docs/requirements.md, made from the table and never edited by hand.
+"""The published page of the table: docs/reference/requirements.md, made from the table and never edited by hand.
 
 It has a table for each section of the texts, in their order, and then the register of readings.
 """
@@ -146,4 +146,4 @@ def render(table: Table) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-pages.register("requirements.md", lambda: render(load()))
+pages.register("reference/requirements.md", lambda: render(load()))

@@ -1,4 +1,4 @@
-"""The published page of the state tables: docs/states.md, made from the rows and never edited by hand."""
+"""The published page of the state tables: docs/reference/states.md, made from the rows and never edited by hand."""
 
 from __future__ import annotations
 
@@ -115,4 +115,4 @@ def render() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-pages.register("states.md", render)
+pages.register("reference/states.md", render)

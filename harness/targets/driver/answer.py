@@ -2,7 +2,8 @@
 
 The driver is not trusted: bytes that are not UTF-8, escapes that are half of a character, JSON that only looks like it
 (NaN, a second "id"), numbers without end, nesting that would exhaust the stack and fields too many are
-all told apart from an answer. Everything that later works with an answer can rely on that. [docs/driver-protocol.md]
+all told apart from an answer. Everything that later works with an answer can rely on that.
+[docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A party of a target behind the driver protocol, with the methods of contract.Engine.
 
 What a driver answers is checked here: an unknown event, or a field of the wrong type, is a TargetDesync and ends
-the process. Fields that the implementation does not tell are None in the events. [docs/driver-protocol.md]
+the process. Fields that the implementation does not tell are None in the events. [docs/reference/driver-protocol.md]
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class DriverTarget:
         if told["protocol"] != linejson.PROTOCOL:
             self.desync(
                 f"hello: it speaks driver protocol {told['protocol']}, and Otterproof {linejson.PROTOCOL}; "
-                "docs/driver-protocol-changes.md says what to change"
+                "docs/reference/driver-protocol-changes.md says what to change"
             )
         for field in ("name", "version"):
             if not isinstance(told.get(field), str):

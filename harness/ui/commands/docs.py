@@ -17,7 +17,7 @@ from otterproof.vectors import page as vectors_page
 #: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
 _REGISTERED = (checks_page, choices, defects, requirements, rooms_page, states_page)
 
-pages.register("vectors-operations.md", vectors_page.render)
+pages.register("reference/vectors-operations.md", vectors_page.render)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

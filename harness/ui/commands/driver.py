@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         target.close()
     if wrong:
-        say("something is wrong; docs/driver-protocol.md says what a driver must do")
+        say("something is wrong; docs/reference/driver-protocol.md says what a driver must do")
         return DEVIATES
     if not target.capabilities & {"v2", "v3"}:
         return NOT_RUN

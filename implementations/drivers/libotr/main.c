@@ -1,6 +1,6 @@
 /* A driver for libotr 4.1: one JSON-RPC request a line on standard input, one answer a line on standard output.
  *
- * docs/driver-protocol.md describes the lines. Each party is an account of its own with its own OtrlUserState.
+ * docs/reference/driver-protocol.md describes the lines. Each party is an account of its own with its own OtrlUserState.
  */
 
 #include "driver.h"

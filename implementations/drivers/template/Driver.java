@@ -21,7 +21,7 @@ import java.util.Map;
  * </pre>
  *
  * It needs Java 17 and its standard library, nothing else. As it stands it can do nothing, and says so: each action is
- * answered with "unsupported". docs/driver-protocol.md tells what each method and event means.
+ * answered with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
  */
 final class Driver {
     private static final int UNSUPPORTED = -32001, LIBRARY_FAILED = -32002;

@@ -5,7 +5,7 @@
  *     otterproof check exec:./my_driver
  *
  * It needs a C11 compiler and POSIX, nothing else. As it stands it can do nothing, and says so: each action is answered
- * with "unsupported". docs/driver-protocol.md tells what each method and event means.
+ * with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
  */
 
 #define _POSIX_C_SOURCE 200809L

@@ -3,7 +3,7 @@
     otterproof check 'exec:python3 my_driver.py'
 
 It needs nothing but Python's standard library. As it stands it can do nothing, and says so: each action is answered
-with "unsupported". docs/driver-protocol.md tells what each method and event means.
+with "unsupported". docs/reference/driver-protocol.md tells what each method and event means.
 """
 
 from __future__ import annotations
