@@ -41,14 +41,14 @@ TEMPLATES = {
         ),
     ),
     "c": Template(
-        files=("driver.c", "json.h"),
+        files=("driver.c", "protocol.h", "json.h"),
         build=("cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", "driver", "driver.c"),
         command=("./driver",),
         echo=(
             '    return failure(UNSUPPORTED, "it can\'t receive");\n',
             '    const Json *message = json_member_string(params, "message");\n'
             "    for (int i = 0; i < 2; i++) outgoing(party, message->text, message->length);\n"
-            "    return OK;\n",
+            "    return ok();\n",
         ),
         needs=("cc", "apt-get install gcc libc6-dev"),
     ),

@@ -120,8 +120,8 @@ def load(modules: Iterable[str] = ()) -> None:
             import_module(module)
         except ModuleNotFoundError as error:
             raise ScenarioError(
-                f"the scenarios of {module} can't be imported: {error}; install the package that has them, or name its "
-                "folder in PYTHONPATH"
+                f"the scenarios of {module} can't be imported: {error}; install the package that has them, or "
+                "put it beside otterproof.toml"
             ) from error
 
 

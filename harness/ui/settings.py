@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -58,6 +59,13 @@ class Settings:
         if given is None or given == self.target:
             return self
         return replace(self, target=given, name=None, known=None, only=(), without=(), timeout=None)
+
+    def find_scenarios(self) -> None:
+        """Let the modules of scenarios be imported from the folder of the file that names them. What is installed goes
+        first, so that no file of the project takes the place of a package.
+        """
+        if self.scenarios and self.file is not None and str(self.file.parent) not in sys.path:
+            sys.path.append(str(self.file.parent))
 
 
 def settings_of(folder: Path) -> Settings:

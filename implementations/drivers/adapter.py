@@ -11,11 +11,12 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Generic, TypeVar
 
 from otterproof.implementations.actions import ACTIONS, args_from_json
 from otterproof.implementations.contract import DsaPrivateKey, Policy
-from otterproof.implementations.drivers.linejson import PROTOCOL, InvalidParams, Method
+from otterproof.implementations.drivers.linejson import PROTOCOL, InvalidParams, Method, Unsupported
 from otterproof.implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
 
 P = TypeVar("P")
@@ -95,7 +96,9 @@ class Settings:
 
 
 class Adapted:
-    """A party of the library. Actions that a driver does not define are answered as unsupported."""
+    """A party of the library. Actions that a driver does not define are answered as unsupported, and so are arguments
+    that the method of an action does not take.
+    """
 
     #: The party's instance tag; None if the library has none, or makes it up later.
     instance_tag: int | None = None
@@ -122,12 +125,15 @@ class Adapted:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The answer to `hello`, but for what is the same for all."""
+    """The answer to `hello`, but for what is the same for all. randomness: "seed" if the library draws from the party's
+    `settings.random` and nothing else.
+    """
 
     name: str
     version: str
     otr_versions: Sequence[int]
     capabilities: Sequence[str]
+    randomness: str = "none"
 
 
 class Adapter:
@@ -156,7 +162,7 @@ class Adapter:
             "version": self._about.version,
             "otr_versions": list(self._about.otr_versions),
             "capabilities": list(self._about.capabilities),
-            "randomness": "seed",
+            "randomness": self._about.randomness,
         }
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -187,10 +193,13 @@ class Adapter:
     def _action(self, action: str) -> Method:
         def method(params: dict[str, Any]) -> dict[str, Any]:
             party, args = self._parties.find(params), arguments(action, params)
+            carry_out = getattr(party, action)
+            for name in args.keys() - signature(carry_out).parameters.keys():
+                raise Unsupported(f"{action} takes no {name}")
             # What an exception of the library leaves behind belongs to no later answer.
             party.events = []
             Adapted.current = party
-            getattr(party, action)(**args)
+            carry_out(**args)
             return {"events": party.events}
 
         return method

@@ -53,8 +53,11 @@ class Known:
     def stale_for(self, result: Result) -> str:
         """What is wrong with an entry for this scenario, judged by this result alone; "" if nothing is.
 
-        An entry for a requirement is fine while any of its scenarios fails, which one result can't tell.
+        An entry for a requirement is fine while any of its scenarios fails, and one for both versions where the target
+        speaks one of them, which one result can't tell.
         """
+        if result.verdict is Verdict.UNSUPPORTED:
+            return ""
         of_scenarios = [entry for entry in self.entries if entry.about == "scenario"]
         return "\n".join(str(stale) for entry in of_scenarios if (stale := _stale(entry, [result])) is not None)
 

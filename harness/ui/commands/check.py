@@ -167,6 +167,7 @@ def _complete(options: argparse.Namespace, settings: Settings) -> None:
     options.without = options.without or [*settings.without]
     options.strict = options.strict or settings.strict
     options.modules = settings.scenarios
+    settings.find_scenarios()
 
 
 def _commands(options: argparse.Namespace) -> Commands:

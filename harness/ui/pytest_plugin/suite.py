@@ -51,9 +51,15 @@ _FOLDER, _RESULT = "otterproof_folder", "otterproof_result"
 
 
 def settings_for(config: pytest.Config) -> Settings:
-    """The settings of the project, with what pytest's command line says in their place. UsageError of pytest's."""
+    """The settings of the project, with what pytest's command line says in their place. UsageError of pytest's.
+
+    Without a pytest.ini or the like, pytest takes a folder of tests for the root; the settings are then where pytest was
+    called, as for `otterproof check`.
+    """
     try:
         found = settings_of(config.rootpath)
+        if found.file is None:
+            found = settings_of(config.invocation_params.dir)
     except (CommandError, InputError) as error:
         raise _wrong(error) from error
     found = found.for_target(config.getoption("otterproof_target"))
@@ -100,6 +106,7 @@ class Suite:
         if not settings.target:
             raise pytest.UsageError("no target to judge; name it with --otterproof-target, or in otterproof.toml")
         try:
+            settings.find_scenarios()
             load(settings.scenarios)
             whole = with_name(settings.target, settings.name)
             #: What the target is called.

@@ -293,4 +293,4 @@ CAPABILITIES = [
 
 if __name__ == "__main__":
     _adapt()
-    serve(Adapter(About("potr", _version(), [2], CAPABILITIES), Party).methods())
+    serve(Adapter(About("potr", _version(), [2], CAPABILITIES, "seed"), Party).methods())

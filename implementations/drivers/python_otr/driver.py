@@ -172,5 +172,5 @@ if __name__ == "__main__":
     sys.path += sys.argv[1:]
     Party.otr = Library(_folder(), lambda: Adapted.current.settings.random)
     version = Party.otr.module("otr.__info__").__version__
-    about = About("python-otr", version, [2, 3], ["v2", "v3", "smp", "smp_question", "smp_abort"])
+    about = About("python-otr", version, [2, 3], ["v2", "v3", "smp", "smp_question", "smp_abort"], "seed")
     serve(Adapter(about, Party).methods())

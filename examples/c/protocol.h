@@ -1,0 +1,1 @@
+../../implementations/drivers/template/protocol.h
