@@ -1,8 +1,8 @@
 """The projects in `examples/`, each run as a user runs it: `python -m tests.examples PYTHON`, in .ci/run.
 
-PYTHON is that of an environment in which the wheel is installed and nothing of the checkout. Each project is copied to a
-folder of its own. There the commands of its README are run, a run without its known deviations, which has to fail, and
-the steps of the action with what the project's workflow gives it.
+PYTHON is that of an environment in which the wheel is installed and nothing of the checkout. Each project is copied to
+a folder of its own. There the commands of its README are run, a run without its known deviations, which has to fail,
+and the steps of the action with what the project's workflow gives it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ def main() -> None:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as scratch:
             run(project, python, Path(scratch))
-        print(f"examples/{project.name}: its README and its workflow do what they say ({time.monotonic() - began:.0f} s)")
+        print(
+            f"examples/{project.name}: its README and its workflow do what they say ({time.monotonic() - began:.0f} s)"
+        )
 
 
 if __name__ == "__main__":

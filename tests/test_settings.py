@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -116,4 +118,19 @@ def test_check_takes_its_target_from_the_settings(
     assert cli.main(["check", "reference", "--jobs", "1", "--only", "key_id_0_is_refused"]) == 0
     (tmp_path / "otterproof.toml").write_text('scenarios = ["no_such_module"]\n')
     assert cli.main(["check", "reference", "--jobs", "1"]) == 2
-    assert "PYTHONPATH" in capsys.readouterr().err
+    assert "put it beside otterproof.toml" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_modules_of_scenarios_are_found_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "otterproof.toml").write_text('target = "reference"\nscenarios = ["ours"]\nonly = ["ours"]\n')
+    (tmp_path / "ours.py").write_text(
+        '"""Ours."""\nfrom otterproof import scenario\n\n\n@scenario(versions=(3,))\ndef greets(context):\n'
+        '    """It greets."""\n    context.pair().establish("target")\n'
+    )
+    command = [sys.executable, "-m", "otterproof", "check", "--jobs", "2"]
+    done = subprocess.run(
+        [*command, "--json", "told.json"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"ours.greets[v3]"' in (tmp_path / "told.json").read_text()

@@ -35,7 +35,7 @@ PHRASES = {
 BANNED = re.compile(rf"\b(?<!-)(?:{'|'.join(PHRASES)})(?![\w-])")
 
 #: Where words are looked at, with the kinds of files; this file quotes the phrases.
-FOLDERS = ("harness", "scenarios", "implementations", "tests", "docs")
+FOLDERS = ("harness", "scenarios", "implementations", "tests", "docs", "examples")
 KINDS = {".py", ".toml", ".md", ".go", ".js", ".c", ".h"}
 SINGLE_FILES = ("README.md", "CHANGELOG.md", "conftest.py", "run", ".ci/run")
 

@@ -1,5 +1,5 @@
 /* The driver of Parley for Otterproof: what Otterproof asks for is done by a Parley, and what happens is told. protocol.h
- * and json.h come with Otterproof; what each method and event means is in its docs/driver-protocol.md. */
+ * and json.h come with Otterproof; what each method and event means is in its docs/reference/driver-protocol.md. */
 
 #include "protocol.h"
 

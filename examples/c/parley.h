@@ -17,7 +17,7 @@ typedef struct {
     void (*refused)(void *user);                                /* a text is not sent: the friend has ended the session */
 } ParleyListener;
 
-/* key: p, q, g, y and x of a DSA key, in hexadecimal. version: 2 or 3. NULL if the key is none. */
+/* key: p, q, g, y and x of a DSA key, in hexadecimal. version: 2 or 3. NULL if the key is not valid. */
 Parley *parley_new(const char *me, const char *friend, const char *const key[5], int version,
                    const ParleyListener *listener, void *user);
 void parley_free(Parley *parley);

@@ -1,5 +1,5 @@
 // The driver of Natter for Otterproof: what Otterproof asks for is done by a Natter, and what happens is told. What each
-// method and event means is in Otterproof's docs/driver-protocol.md. Strings there have one character for each byte.
+// method and event means is in Otterproof's docs/reference/driver-protocol.md. Strings there have one character for each byte.
 'use strict'
 
 const crypto = require('crypto')

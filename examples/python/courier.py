@@ -1,7 +1,7 @@
 """Courier: Off-the-Record conversations for a chat bot, on top of python-potr.
 
-python-potr was written for PyCrypto, whose successor PyCryptodome has another interface in two places: the counter of AES
-in CTR mode, and DSA signatures of a number. Both are adapted here. Courier speaks version 2 of the protocol.
+python-potr was written for PyCrypto, whose successor PyCryptodome has another interface in two places: the counter of
+AES in CTR mode, and DSA signatures of a number. Both are adapted here. Courier speaks version 2 of the protocol.
 """
 
 import random
@@ -10,8 +10,15 @@ from types import SimpleNamespace
 
 import potr.compatcrypto.pycrypto as backend
 from Crypto.Cipher import AES
-from potr.context import FRAGMENT_SEND_ALL, Account, Context, ErrorReceived, NotEncryptedError
-from potr.context import NotOTRMessage, UnencryptedMessage
+from potr.context import (
+    FRAGMENT_SEND_ALL,
+    Account,
+    Context,
+    ErrorReceived,
+    NotEncryptedError,
+    NotOTRMessage,
+    UnencryptedMessage,
+)
 from potr.crypt import InvalidParameterError
 
 __version__ = "0.3"
@@ -61,7 +68,7 @@ class Chat(Context):
             return None, False  # a message of a handshake, which does not concern the user
 
     def say(self, text: bytes) -> None:
-        """Send a text; "?OTRv2?" asks for an encrypted conversation. Refused where the friend has ended the last one."""
+        """Send a text; "?OTRv2?" asks for an encrypted conversation. Refused if the friend has ended the last one."""
         try:
             left = self.sendMessage(FRAGMENT_SEND_ALL, text)
         except NotEncryptedError as error:

@@ -1,6 +1,6 @@
 """The driver of Courier for Otterproof: what Otterproof asks for is done by a `courier.Chat`, and what happens is told.
 
-What an event means, and what each method is to do, is in Otterproof's docs/driver-protocol.md.
+What an event means, and what each method is to do, is in Otterproof's docs/reference/driver-protocol.md.
 """
 
 import courier
@@ -10,7 +10,7 @@ from otterproof import Driver, DriverInfo, DriverParty, serve
 
 
 class Party(DriverParty):
-    """An account with one correspondent. Of actions that have no method here, Otterproof is told that there are none."""
+    """An account with one correspondent. An action that has no method here is answered with "unsupported"."""
 
     def __init__(self, settings):
         super().__init__(settings)

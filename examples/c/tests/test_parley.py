@@ -1,6 +1,7 @@
 """Tests of Parley that need a correspondent: Otterproof plays it, and talks to Parley through the driver."""
 
 import pytest
+
 from otterproof import contract
 
 

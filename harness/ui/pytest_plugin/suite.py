@@ -53,8 +53,8 @@ _FOLDER, _RESULT = "otterproof_folder", "otterproof_result"
 def settings_for(config: pytest.Config) -> Settings:
     """The settings of the project, with what pytest's command line says in their place. UsageError of pytest's.
 
-    Without a pytest.ini or the like, pytest takes a folder of tests for the root; the settings are then where pytest was
-    called, as for `otterproof check`.
+    Without a pytest.ini or the like, pytest takes a folder of tests for the root; the settings are then where pytest
+    was called, as for `otterproof check`.
     """
     try:
         found = settings_of(config.rootpath)
