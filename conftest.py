@@ -1,4 +1,5 @@
 """Settings that every test of the project shares: how much Hypothesis tries, and whether it tries the same each time.
+Sybil makes tests of the blocks of code in README.md and docs/ [tests/snippets.py].
 
 `ci` is the default: the same bounded set of examples on every run and every machine, so that a red run is about the
 change at hand and not about luck. `nightly` looks for new failures: other examples each time, many more of them, and
@@ -15,6 +16,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.errors import InvalidArgument
+from sybil import Sybil
+from sybil.integration.pytest import SybilItem
+
+from tests import snippets
 
 # No deadline in either: a modular exponentiation on a busy machine says nothing about the code.
 # too_slow: generating keys and handshakes is slow by nature.
@@ -28,6 +33,16 @@ try:
     settings.load_profile(_chosen)
 except InvalidArgument:
     raise pytest.UsageError(f"HYPOTHESIS_PROFILE={_chosen}: no such profile; there are ci and nightly") from None
+
+pytest_collect_file = Sybil(parsers=[snippets.parse], patterns=snippets.PATTERNS, teardown=snippets.clean_up).pytest()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Blocks that start a process are slow."""
+    for item in items:
+        if isinstance(item, SybilItem) and item.example.parsed.language in ("console", "python"):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -35,11 +35,11 @@ _EXAMPLE = "key_id_0"
 def spans(page: Path) -> list[str]:
     """Everything on a page that is written as code, without its line breaks."""
     text = page.read_text(encoding="utf-8")
-    fences = re.findall(r"^```.*?^```$", text, re.M | re.S)
+    fences = re.findall(r"^ *```.*?^ *```$", text, re.M | re.S)
     for fence in fences:
         text = text.replace(fence, "")
     blocks = [line.strip() for line in re.findall(r"^ {4}(\S.*)$", text, re.M)]
-    blocks += [line.strip() for fence in fences for line in fence.splitlines()[1:-1]]
+    blocks += [line.strip().removeprefix("$ ") for fence in fences for line in fence.splitlines()[1:-1]]
     return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", text)] + blocks
 
 
@@ -90,6 +90,8 @@ def parsed(words: list[str]) -> argparse.Namespace | None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if page.name == "command-line.md":
+        return  # it is made from the parser
     for words in commands(page):
         if words[0] == "test":  # pytest's
             continue

@@ -42,6 +42,13 @@ def made() -> dict[str, str]:
     return {name: make() for name, make in sorted(_MAKERS.items())}
 
 
+def with_part(name: str, mark: str, part: str) -> str:
+    """A page that is written by hand, with the part between the comments `mark` and `/mark` made now."""
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"
+    before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+
+
 def outdated(pages: dict[str, str]) -> list[str]:
     """The names of those pages whose file is missing or has another text."""
     return [

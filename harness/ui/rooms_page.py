@@ -14,9 +14,6 @@ from otterproof.harness.spec import pages
 
 PAGE = "explanation/architecture.md"
 
-#: The part of the page between these lines is generated.
-BEGIN, END = "<!-- rooms -->\n", "<!-- /rooms -->\n"
-
 #: The harness's own folder, and the rooms from the top to the bottom, as import-linter has them.
 FOLDER = Path(harness.__path__[0])
 ROOMS = ("ui", "vectorgen", "runs", "testkit", "judges", "simulation", "targets", "wire", "spec", "support")
@@ -42,22 +39,13 @@ def purpose(room: str) -> str:
 
 
 def render() -> str:
-    """The table of rooms and the diagram of arrows, as Markdown."""
+    """The table of rooms and the arrows between them, as Markdown."""
     arrows = {room: imported_by(room) for room in ROOMS}
     lines = ["| room | what it is for | imports |", "|---|---|---|"]
     for room in ROOMS:
         below = ", ".join(other for other in ROOMS if other in arrows[room])
         lines.append(f"| `harness/{room}` | {purpose(room)} | {below or 'no other room'} |")
-    lines += ["", "```mermaid", "flowchart TD"]
-    lines += [f"    {room} --> {other}" for room in ROOMS for other in ROOMS if other in arrows[room]]
-    return "\n".join([*lines, "```", ""])
+    return "\n".join([*lines, ""])
 
 
-def page() -> str:
-    """The whole page, with the generated part made now."""
-    text = (pages.DOCS / PAGE).read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{render()}\n{END}{rest.partition(END)[2]}"
-
-
-pages.register(PAGE, page)
+pages.register(PAGE, lambda: pages.with_part(PAGE, "rooms", render()))

@@ -22,7 +22,7 @@ into each of these states in each version, give it the input, and then find out 
 
 The transitions of the authentication state, with what goes out (`+`) for what comes in:
 
-```
+```text
                  query, tag: + D-H Commit                  D-H Key: + Reveal Signature
    any state --------------------------> AWAITING_DHKEY --------------------------> AWAITING_SIG --- Signature ---> NONE
                                                |                                        |                (ENCRYPTED)

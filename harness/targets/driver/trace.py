@@ -2,7 +2,7 @@
 
 One file takes the lines of all processes that judge a target: each process appends whole lines, so that they never
 mix, and each line says whose it is. What a driver writes is foreign: it is kept as JSON if it is JSON to the letter,
-otherwise as text with escapes, so that every line of the file is one JSON object in ASCII. [docs/usage.md]
+otherwise as text with escapes, so that every line of the file is one JSON object in ASCII. [docs/reference/results.md]
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""`otterproof docs`: write the generated pages of the documentation, or say which ones are out of date."""
+"""`otterproof docs`: write the generated pages of the documentation, or say which ones are out of date.
+
+It also makes the site of all pages, for which Sphinx has to be installed: the extra `docs`.
+"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from otterproof.harness.spec import choices, defects, pages, requirements
 from otterproof.harness.spec.checks import page as checks_page
@@ -10,18 +14,31 @@ from otterproof.harness.spec.states import page as states_page
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.testkit.scenario import load
-from otterproof.harness.ui import rooms_page
+from otterproof.harness.ui import command_line_page, configuration_page, documentation_site, oracles_page, rooms_page
 from otterproof.harness.ui.messages import complain, say
+from otterproof.harness.ui.options import check_folder
 from otterproof.vectors import page as vectors_page
 
 #: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
-_REGISTERED = (checks_page, choices, defects, requirements, rooms_page, states_page)
+_REGISTERED = (
+    checks_page,
+    choices,
+    command_line_page,
+    configuration_page,
+    defects,
+    oracles_page,
+    requirements,
+    rooms_page,
+    states_page,
+)
 
 pages.register("reference/vectors-operations.md", vectors_page.render)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
+    parser.add_argument("--site", type=Path, metavar="DIR", help="also make a site of all pages in DIR")
+    parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,5 +51,12 @@ def run(options: argparse.Namespace) -> int:
         return DEVIATES if stale else CONFORMS
     for name in stale:
         write_whole(pages.DOCS / name, made[name])
-    say(f"{len(made)} pages are up to date; written: {', '.join(stale) or 'none'}")
+    say(f"{len(made)} generated pages are up to date; written: {', '.join(stale) or 'none'}")
+    if options.site:
+        check_folder(options.site, "--site")
+        documentation_site.build(options.site)
+        say(f"the site is {options.site / 'index.html'}")
+    if options.links:
+        documentation_site.check_links()
+        say("all links to other sites lead somewhere")
     return CONFORMS

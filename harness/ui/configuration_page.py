@@ -1,0 +1,95 @@
+"""docs/reference/configuration.md: the settings of a project, as their schema has them, and what pytest calls them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from typing import Any
+
+from otterproof.harness.spec import pages
+from otterproof.harness.ui import pytest_plugin
+from otterproof.harness.ui.settings import FILE, SCHEMA, SHARED, TABLE, Settings
+
+_HEAD = f"""\
+# Configuration
+
+This page is made from the schema of the settings and from the pytest plugin; do not edit it. `otterproof docs` writes
+it.
+
+Settings are in `{FILE}`, or in the table `[{".".join(TABLE)}]` of `{SHARED}`; a project has one of the two. The file is
+read in the folder that pytest takes as its root, or in which `otterproof` is called, and nowhere else, because it names
+a command. Paths are relative to it, and an unknown key is an error. The command line overrides the settings. When it
+names another target, `name`, `known`, `only`, `without` and `timeout` of the settings do not count.
+
+```toml
+target = "exec:python3 my_driver.py"
+name = "mylib"
+known = "known-deviations.toml"
+```
+
+"""
+
+_TAIL = """
+## Environment
+
+`OTTERPROOF_DRIVER_MEMORY` is how much memory a driver may have, in MiB; see
+[the driver protocol](driver-protocol.md#what-a-driver-starts).
+"""
+
+_TYPES = {"string": "text", "number": "number", "boolean": "`true` or `false`", "array": "list of texts"}
+
+
+class _Options:
+    """Stands in for pytest's parser, and keeps the options that the plugin adds."""
+
+    def __init__(self) -> None:
+        self.help: dict[str, str] = {}
+
+    def getgroup(self, *_: str) -> _Options:
+        return self
+
+    def addoption(self, name: str, **what: Any) -> None:
+        value = f" {what['metavar']}" if "metavar" in what else ""
+        choices = "{" + ",".join(what["choices"]) + "}" if "choices" in what else ""
+        self.help[f"{name}{value}{choices and ' ' + choices}"] = what["help"]
+
+    def addini(self, name: str, text: str, **_: Any) -> None:
+        self.help[name] = f"{text}, in pytest's own settings"
+
+
+def render() -> str:
+    """The page."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    options = _Options()
+    pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]  # has all that is called there
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    lines = ["## Settings", "", "| setting | value | unless it is set | what it says |", "|---|---|---|---|"]
+    for name, one in schema["properties"].items():
+        lines.append(f"| `{name}` | {_value(one)} | {_default(defaults[name])} | {one['description']} |")
+    lines += ["", "## Options of pytest", "", "| option | what it says |", "|---|---|"]
+    lines += [f"| `{name}` | {_sentence(text)} |" for name, text in options.help.items()]
+    lines += ["", "| marker | what it marks |", "|---|---|"]
+    lines += [f"| `{name}` | {_sentence(text)} |" for name, text in pytest_plugin.MARKERS.items()]
+    lines += ["", "## Fixtures", "", "| fixture | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {_fixture(name)} |" for name in pytest_plugin.__all__]
+    return _HEAD + "\n".join([*lines, ""]) + _TAIL
+
+
+def _value(one: dict[str, Any]) -> str:
+    return " or ".join(f"`{value}`" for value in one["enum"]) if "enum" in one else _TYPES[one["type"]]
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, "", ()) else f"`{json.dumps(value)}`"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].removesuffix(".") + "."
+
+
+def _fixture(name: str) -> str:
+    return " ".join((inspect.getdoc(getattr(pytest_plugin, name)) or "").split())
+
+
+pages.register("reference/configuration.md", render)
