@@ -55,6 +55,7 @@ linkcheck_timeout = 20
 def setup(app: Sphinx) -> None:
     """Register what is done to texts before Sphinx reads them."""
     app.connect("source-read", _anchors_as_targets)
+    app.connect("source-read", _links_to_files)
     app.connect("autodoc-process-docstring", _names_as_list)
     app.connect("autodoc-process-signature", _factories_as_dots)
 
@@ -62,6 +63,12 @@ def setup(app: Sphinx) -> None:
 def _anchors_as_targets(_app: Sphinx, _page: str, source: list[str]) -> None:
     """An anchor that a page sets in HTML, in front of a paragraph, is one that other pages may link to."""
     source[0] = re.sub(r'^<a id="([^"]+)"></a>', r"(\1)=\n", source[0], flags=re.M)
+
+
+def _links_to_files(_app: Sphinx, page: str, source: list[str]) -> None:
+    """A link to a file of the project that is no page leads nowhere here; the file is named in its place."""
+    up = re.escape("../" * (page.count("/") + 1))
+    source[0] = re.sub(rf"\[([^]]+)\]\({up}([^)]+)\)", r"\1 (`\2`)", source[0])
 
 
 def _names_as_list(_app: Sphinx, _what: str, _name: str, thing: object, _options: object, lines: list[str]) -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sybil import Document, Example, Region
 
 from otterproof.harness.runs import deviations
@@ -236,11 +237,17 @@ def _json(snippet: Snippet, _: Path) -> str | None:
     return None
 
 
+def _yaml(snippet: Snippet, _: Path) -> str | None:
+    yaml.safe_load(snippet.text)
+    return None
+
+
 _EVALUATE: dict[str, Callable[[Snippet, Path], str | None]] = {
     "console": _console,
     "python": _python,
     "toml": _toml,
     "json": _json,
+    "yaml": _yaml,
 }
 
 #: Languages of which blocks are run, or read.

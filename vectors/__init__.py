@@ -6,8 +6,8 @@ the generator and the verifier are in harness/vectorgen.
 
 from __future__ import annotations
 
-from otterproof.vectors.forms import VectorError
-from otterproof.vectors.loader import (
+from .forms import VectorError
+from .loader import (
     FOLDER,
     Case,
     Fields,
@@ -20,7 +20,7 @@ from otterproof.vectors.loader import (
     parse,
     render,
 )
-from otterproof.vectors.operations import KINDS, OPERATIONS, Kind, Operation
+from .operations import KINDS, OPERATIONS, Kind, Operation
 
 __all__ = [
     "FOLDER",

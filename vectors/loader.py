@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from otterproof.vectors.forms import (
+from .forms import (
     INT,
     WORD,
     Field,
@@ -33,7 +33,7 @@ from otterproof.vectors.forms import (
     typed,
     write_shape,
 )
-from otterproof.vectors.operations import KINDS, REACTIONS, Operation, operation
+from .operations import KINDS, REACTIONS, Operation, operation
 
 FORMAT = "otterproof-vectors"
 VERSION = 2

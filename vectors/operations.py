@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from otterproof.vectors.forms import (
+from .forms import (
     BIG,
     BOOL,
     HEX,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from otterproof.vectors.forms import Shape
-from otterproof.vectors.operations import KINDS, OPERATIONS, PARTY, SESSION, STATE, STEP, Operation
+from .forms import Shape
+from .operations import KINDS, OPERATIONS, PARTY, SESSION, STATE, STEP, Operation
 
 _INTRODUCTION = """\
 # Operations and kinds of the known-answer vectors

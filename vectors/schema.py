@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from otterproof.vectors.forms import Field, shape_schema
-from otterproof.vectors.loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
-from otterproof.vectors.operations import OPERATIONS, REACTIONS, Kind, Operation
+from .forms import Field, shape_schema
+from .loader import CASE, FILE, FOLDER, GROUP, NOTE, RESULTS, VERSION
+from .operations import OPERATIONS, REACTIONS, Kind, Operation
 
 SCHEMAS = FOLDER / "schemas"
 

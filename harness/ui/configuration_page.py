@@ -18,9 +18,9 @@ This page is made from the schema of the settings and from the pytest plugin; do
 it.
 
 Settings are in `{FILE}`, or in the table `[{".".join(TABLE)}]` of `{SHARED}`; a project has one of the two. The file is
-read in the folder that pytest takes as its root, or in which `otterproof` is called, and nowhere else, because it names
-a command. Paths are relative to it, and an unknown key is an error. The command line overrides the settings. When it
-names another target, `name`, `known`, `only`, `without` and `timeout` of the settings do not count.
+read in the folder that pytest takes as its root, or in which pytest or `otterproof` is called, and nowhere else,
+because it names a command. Paths are relative to it, and an unknown key is an error. The command line overrides the
+settings. When it names another target, `name`, `known`, `only`, `without` and `timeout` of the settings do not count.
 
 ```toml
 target = "exec:python3 my_driver.py"

@@ -23,21 +23,21 @@ _BUILD_LIMIT = 300
 _RUN_LIMIT = 300
 
 
-def _otrjs(vectors: Path, known: Path) -> tuple[int, str]:
+def _otrjs(examples: Path, vectors: Path, known: Path) -> tuple[int, str]:
     target = THIRD_PARTIES["otrjs"]
     target.ready()  # gets the library
-    words = ["node", str(EXAMPLES / "otrjs" / "check.js"), str(vectors), str(known)]
+    words = ["node", str(examples / "otrjs" / "check.js"), str(vectors), str(known)]
     return _run(words, {"NODE_PATH": str(target.place() / "node_modules")}, _RUN_LIMIT)
 
 
-def _otr3(vectors: Path, known: Path) -> tuple[int, str]:
+def _otr3(examples: Path, vectors: Path, known: Path) -> tuple[int, str]:
     target = THIRD_PARTIES["otr3"]
     if shutil.which("go") is None:
         raise TargetMissing(f"the example otr3 needs go. Install: {target.install}")
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/check"
         settings = {"GOCACHE": str(cache() / "go-build")}
-        code, printed = _run(["sh", str(EXAMPLES / "otr3" / "build.sh"), program], settings, _BUILD_LIMIT)
+        code, printed = _run(["sh", str(examples / "otr3" / "build.sh"), program], settings, _BUILD_LIMIT)
         if code:
             raise TargetMissing(f"the example otr3 can't be built:\n{printed[-600:]}\nInstall: {target.install}")
         return _run([program, str(vectors), str(known)], {}, _RUN_LIMIT)
@@ -58,15 +58,15 @@ def _run(words: list[str], settings: Mapping[str, str], limit: int) -> tuple[int
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
-_CONSUMERS: Mapping[str, Callable[[Path, Path], tuple[int, str]]] = {"otrjs": _otrjs, "otr3": _otr3}
+_CONSUMERS: Mapping[str, Callable[[Path, Path, Path], tuple[int, str]]] = {"otrjs": _otrjs, "otr3": _otr3}
 
 #: The examples by name.
 NAMES = tuple(_CONSUMERS)
 
 
-def consume(name: str, vectors: Path = FOLDER, known: Path | None = None) -> tuple[int, str]:
+def consume(name: str, vectors: Path = FOLDER, known: Path | None = None, examples: Path = EXAMPLES) -> tuple[int, str]:
     """Check a folder of vectors; the example's exit code and what it prints. TargetError when it can't be run.
 
-    known: what the library is known to do wrong; the example's own list unless told otherwise.
+    known: what the library is known to do wrong; the example's own list unless told otherwise. examples: their folder.
     """
-    return _CONSUMERS[name](vectors, known or EXAMPLES / name / "known.json")
+    return _CONSUMERS[name](examples, vectors, known or examples / name / "known.json")

@@ -1,4 +1,4 @@
-"""`otterproof vectors`: generate, verify, lint, add, examples."""
+"""`otterproof vectors`: generate, verify, lint, add, examples, archive."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from otterproof.harness.ui.messages import complain, fail, say
 from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, positive
 from otterproof.harness.vectorgen import consumers
 from otterproof.harness.vectorgen import generate as making
+from otterproof.harness.vectorgen.archive import write_archive
 from otterproof.harness.vectorgen.found import FOLDER as FOUND
 from otterproof.harness.vectorgen.found import AddError, add
 from otterproof.harness.vectorgen.kinds import AUTHORS
@@ -97,12 +98,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     consuming.add_argument("--only", choices=consumers.NAMES, help="only this example")
 
+    packing = commands.add_parser("archive", help="pack the vectors for a release, with all that a consumer needs")
+    packing.add_argument(
+        "--out", type=Path, default=Path("dist"), metavar="DIR", help="folder to write to (default: %(default)s)"
+    )
+
     linting = commands.add_parser("lint", help="check the form, ids, counts and requirements of the vectors")
     linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors")
 
 
 def run(options: argparse.Namespace) -> int:
-    subcommands = {"generate": _generate, "verify": _verify, "add": _add, "examples": _examples, "lint": _lint}
+    subcommands = {
+        "generate": _generate,
+        "verify": _verify,
+        "add": _add,
+        "examples": _examples,
+        "archive": _archive,
+        "lint": _lint,
+    }
     return subcommands[options.subcommand](options)
 
 
@@ -152,6 +165,12 @@ def _examples(options: argparse.Namespace) -> int:
         say(f"{name}:\n{printed.rstrip()}")
         codes.append(code)
     return DEVIATES if any(codes) else CONFORMS
+
+
+def _archive(options: argparse.Namespace) -> int:
+    check_folder(options.out, "--out")
+    say(f"the archive is {write_archive(options.out)}")
+    return CONFORMS
 
 
 def _verify(options: argparse.Namespace) -> int:
