@@ -83,11 +83,15 @@ class ScenarioFinished:
 
 @dataclass(frozen=True, slots=True)
 class DeviationsRewritten:
-    """The file of known deviations was made to match the results: so many entries were removed, and so many added."""
+    """The file of known deviations was made to match the results.
+
+    removed, added: so many entries. unexplained: how many of those that are there say that nobody has looked at them.
+    """
 
     file: Path
     removed: int
     added: int
+    unexplained: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,11 +177,11 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
             ending, why = Ending.NOT_WRITTEN, str(error)
     if plan.fix and plan.file and ending is Ending.COMPLETE:
         try:
-            removed, added = deviations.fix(plan.file, results, _others(results) if plan.part else ())
+            fixed = deviations.fix(plan.file, results, _others(results) if plan.part else ())
         except OutputError as error:
             ending, why = Ending.NOT_WRITTEN, str(error)
         else:
-            yield DeviationsRewritten(plan.file, removed, added)
+            yield DeviationsRewritten(plan.file, *fixed)
             deviations.entries_of.cache_clear()
             known = deviations.Known(deviations.entries_of(plan.file))
             results = list(known.mark(results))

@@ -82,8 +82,9 @@ class _View:
                 self.bar.update(self._task, description=printable(f"explored {certificate.alphabet}, {of}"))
             case CauseFound(cause):
                 self.causes.append(cause)
-            case DeviationsRewritten(file, removed, added):
-                complain(f"{file}: {removed} entries taken out, {added} put in")
+            case DeviationsRewritten(file, removed, added, unexplained):
+                await_reason = f"; {unexplained} still need a reason" if unexplained else ""
+                complain(f"{file}: {removed} entries taken out, {added} put in{await_reason}")
             case RunFinished():
                 self.finished = event
                 if event.why:

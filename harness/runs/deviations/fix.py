@@ -1,36 +1,51 @@
 """Rewriting a file of known deviations so that it fits what came out: `otterproof check TARGET --fix`.
 
-Reasons, dates and comments of the entries that stay are kept. A new entry takes over the reason of an old one for the
-same scenario; without one, its reason says that nobody has looked at it yet.
+Reasons, dates and comments of the entries that stay are kept. The reason of a new entry is found by the module
+`reasons`, or says that nobody has looked at it yet.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tomlkit
 from tomlkit.items import AoT, Table
 
-from otterproof.harness.runs.deviations.entries import VERDICTS, WHAT, DeviationError, failed_cases, read_entry
+from otterproof.harness.runs.deviations.entries import (
+    VERDICTS,
+    WHAT,
+    Deviation,
+    DeviationError,
+    failed_cases,
+    read_entry,
+)
 from otterproof.harness.runs.deviations.known import Known
+from otterproof.harness.runs.deviations.reasons import Reason, Reasons, is_unexplained
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.outputs import write_whole
 
-#: The reason of an entry that was made by --fix.
-NOT_LOOKED_AT = "Not looked at yet."
+
+class Fixed(NamedTuple):
+    """How many entries were taken out, how many put in, and how many of those that are there nobody has looked at."""
+
+    removed: int
+    added: int
+    unexplained: int
 
 
-def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> tuple[int, int]:
-    """Make a file fit a run's results; how many entries were taken out, and how many put in.
+def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> Fixed:
+    """Make a file fit a run's results.
 
-    others: the scenarios that were not run; what the file says of them stays. Entries that
-    can't be read, are unknown or there twice go; an entry for several versions that fits in some of them only is
-    replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError when the file is
-    not TOML, InputError when it can't be read.
+    others: the scenarios that were not run; what the file says of them stays. So does what it says of random runs and
+    vectors. Entries that can't be read, are unknown or there twice go; an entry for several versions that fits in some
+    of them only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError
+    when the file is not TOML, InputError when it can't be read.
     """
     document = _document(path) if path.exists() else tomlkit.document()
     old = document.get("deviation", tomlkit.aot())
@@ -41,8 +56,9 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
     seen: set[tuple[str, str]] = set()
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
-        if others and (entry is None or entry.about != "scenario" or not any(map(entry.covers, results))):
+        if _is_untouched(entry, results, others):
             kept.append(table)
+            explained.update(result.scenario for result in results if entry is not None and entry.explains(result))
             continue
         if entry is None or Known([entry]).stale(results):
             narrowed += [_renamed(table, name) for name in others if entry is not None and _base(name) == entry.name]
@@ -55,16 +71,12 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
         seen.add((entry.name, entry.check))
         explained.update(covered)
         kept.append(table)
-    reasons: dict[str, str] = {}
-    for table in tables:
-        name, reason = _base(str(table.get("scenario", ""))), str(table.get("reason", ""))
-        reasons[f"{name} {table.get('check', '')}"] = reason
-        reasons.setdefault(name, reason)
     failed = [result for result in results if result.verdict in VERDICTS and result.scenario not in explained]
     flaky = {_base(str(table.get("scenario", ""))) for table in kept if table.get("flaky") is True}
     by_case = {_base(str(table.get("scenario", ""))) for table in tables if table.get("cases")}
-    groups = _groups(failed, results, others, by_case)
-    new = narrowed + [_table(name, result, reasons, flaky, by_case) for name, result in groups]
+    new = [*narrowed]
+    for name, result, reason in _groups(failed, results, others, by_case, Reasons(tables)):
+        new.append(_table(name, result, reason, _base(name) in flaky, _base(name) in by_case))
     if new or len(kept) < len(tables) or not path.exists():
         entries = tomlkit.aot()
         for table in [*kept, *new]:
@@ -74,7 +86,17 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
             document["deviation"] = entries
         # An array of tables that is put together again has a blank line too many between its tables.
         write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document).lstrip("\n")))
-    return len(tables) - len(kept), len(new)
+    unexplained = sum(is_unexplained(str(table.get("reason", ""))) for table in [*kept, *new])
+    return Fixed(len(tables) - len(kept), len(new), unexplained)
+
+
+def _is_untouched(entry: Deviation | None, results: Sequence[Result], others: Collection[str]) -> bool:
+    """Whether the results do not decide about an entry: it is about something else, or was run in part at most."""
+    if entry is not None and entry.about not in ("scenario", "requirement"):
+        return True
+    if not others:
+        return False
+    return entry is None or entry.about != "scenario" or not any(map(entry.covers, results))
 
 
 def _document(path: Path) -> tomlkit.TOMLDocument:
@@ -87,21 +109,29 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
 
 
 def _groups(
-    failed: Sequence[Result], results: Sequence[Result], others: Collection[str], by_case: Collection[str]
-) -> list[tuple[str, Result]]:
+    failed: Sequence[Result],
+    results: Sequence[Result],
+    others: Collection[str],
+    by_case: Collection[str],
+    reasons: Reasons,
+) -> list[tuple[str, Result, Reason]]:
     """Names for new entries, each with a result that it explains: one for all versions where they all fail alike.
 
     by_case: the scenarios whose entries name the cases that fail.
     """
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
+    checks: dict[str, set[str]] = defaultdict(set)
+    for result in failed:
+        checks[_base(result.scenario)].add(result.check)
+    groups: dict[tuple[str, str, tuple[str, ...], Reason], list[Result]] = defaultdict(list)
     for result in sorted(failed, key=lambda result: result.scenario):
-        cases = failed_cases(result) if _base(result.scenario) in by_case else ()
-        groups.setdefault((_base(result.scenario), result.check, cases), []).append(result)
-    named: list[tuple[str, Result]] = []
-    for (base, *_), alike in groups.items():
+        base = _base(result.scenario)
+        cases = failed_cases(result) if base in by_case else ()
+        groups[base, result.check, cases, reasons.of(result, checks[base])].append(result)
+    named: list[tuple[str, Result, Reason]] = []
+    for (base, _, _, reason), alike in groups.items():
         asked = [one for one in results if _base(one.scenario) == base and one.verdict is not Verdict.UNSUPPORTED]
         all_alike = len(alike) == len(asked) and base not in map(_base, others)
-        named += [(base, alike[0])] if all_alike else [(one.scenario, one) for one in alike]
+        named += [(base, alike[0], reason)] if all_alike else [(one.scenario, one, reason) for one in alike]
     return named
 
 
@@ -118,15 +148,16 @@ def _base(scenario: str) -> str:
     return scenario.partition("[")[0]
 
 
-def _table(
-    name: str, result: Result, reasons: Mapping[str, str], flaky: Collection[str], by_case: Collection[str]
-) -> Table:
+def _table(name: str, result: Result, reason: Reason, flaky: bool, by_case: bool) -> Table:
+    """A new entry. by_case: it names the cases that fail."""
     table = tomlkit.table()
     table["scenario"] = name
     table["check"] = result.check
-    table["reason"] = reasons.get(f"{_base(name)} {result.check}") or reasons.get(_base(name)) or NOT_LOOKED_AT
-    if _base(name) in flaky:
+    table["reason"] = reason.text
+    if reason.expires is not None:
+        table["expires"] = reason.expires
+    if flaky:
         table["flaky"] = True
-    if _base(name) in by_case and failed_cases(result):
+    if by_case and failed_cases(result):
         table["cases"] = list(failed_cases(result))
     return table
