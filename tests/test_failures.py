@@ -69,6 +69,18 @@ def test_a_record_says_what_where_and_why() -> None:
     assert "Unreadable(" not in text
 
 
+def test_what_shows_later_is_placed_where_it_happened() -> None:
+    """The messages of a session are judged together, at its end; the place is the message that is wrong."""
+    (result,) = judged("live-mac-key-revealed", "conformance.smp.run_begun_by_the_peer[v3]")
+    assert result.failure is not None
+    place = result.failure.place
+    assert place is not None
+    assert result.failure.check.startswith("mac-reveal.")
+    assert place.step < result.steps
+    (marked,) = [line for line in place.fields if line.marked]
+    assert "empty" not in str(marked)
+
+
 def test_a_target_that_breaks_down_has_a_record(tmp_path: object) -> None:
     found = failure("smp-malformed-crashes", "conformance.smp_wrong.malformed_message_is_answered_with_an_abort[v3]")
     assert found.check.startswith("crash.receive.")

@@ -80,6 +80,7 @@ def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequ
     if isinstance(error, DemandFailed):
         known = {"rule": error.rule, "case": error.case, "expected": error.expected, "got": error.got}
         notes = [*error.differences, *notes]
+        steps = [one for one in steps if error.step_number is None or one.number <= error.step_number]
     else:
         known = {"rule": _headline(error)}
         notes = [*str(error).split("\n")[1:], *notes]

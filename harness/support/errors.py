@@ -78,6 +78,8 @@ class DemandFailed(OtterproofError):
         self.expected = expected
         self.got = got
         self.differences = tuple(differences)
+        #: The number of the step that it is about, where that is not the last one.
+        self.step_number: int | None = None
         #: How many of the inputs that a scenario tried failed, and how many it tried; None where there is one.
         self.cases: tuple[int, int] | None = None
         #: All inputs, or cells of a state table, that failed by this demand, in words; empty where there is one.

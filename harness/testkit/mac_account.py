@@ -35,6 +35,7 @@ class MacAccount:
         self._after_another = after_another
         self.unused: set[PairIds] = set()
         self.revealed: list[bytes] = []
+        self._named: set[PairIds] = set()  # pairs that were live once: of all that there could be, far fewer
 
     @property
     def latest(self) -> PairIds:
@@ -63,10 +64,12 @@ class MacAccount:
 
     def verified(self, mine: int, yours: int) -> None:
         """The target has verified a message under a pair of keys, and not acted upon it."""
+        self._named |= {(mine, yours), *self.live()}
         self._book = self._book.verified((yours, mine), (mine, yours))
 
     def accepted(self, mine: int, yours: int) -> None:
         """The target has read a message under a pair of keys."""
+        self._named |= {(mine, yours), *self.live()}
         book = self._book.verified((yours, mine), (mine, yours))
         unused = {*self.live()} - {*book.live.values()}
         self._book = book.accepted((yours, mine))
@@ -110,7 +113,7 @@ class MacAccount:
 
     def _names(self, keys: Iterable[bytes]) -> list[str]:
         """MAC keys as the pairs of keys that they belong to, where they belong to any."""
-        pairs = [(mine, yours) for mine in self.insider.exponents for yours in self.insider.theirs]
+        pairs = sorted(self._named | {*self.live()})
         known = {self.key((mine, yours)): f"the receiving MAC key of ids {mine} and {yours}" for mine, yours in pairs}
         for mine, yours in pairs:
             known[self.insider.keys(mine, yours).receiving_mac] = f"the sending MAC key of ids {mine} and {yours}"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.mac_account import MacAccount, PairIds
 from otterproof.harness.testkit.reply import ACCEPTED, check
@@ -68,7 +69,11 @@ class SessionAccount:
         """Read the steps since the last time, and judge the target's messages in them."""
         for number in range(self._at, len(views)):
             self._at = number + 1
-            self._step(views[number], number == self._began)
+            try:
+                self._step(views[number], number == self._began)
+            except DemandFailed as error:
+                error.step_number = views[number].step.number  # which may be long before the one that asked
+                raise
 
     def _step(self, view: Observation, first: bool) -> None:
         if self._over:
