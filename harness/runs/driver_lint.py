@@ -50,15 +50,15 @@ def lint(target: DriverTarget) -> Iterator[Note]:
     yield Note(f"{target.name}: version {target.version}, randomness {target.randomness}, claims {claimed}")
     versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]
     if not versions:
-        yield Note("it claims neither v2 nor v3, so there is nothing to try")
+        yield Note("it claims neither v2 nor v3, so there is nothing to try; claim in hello what it can do")
+        return
     untold: set[tuple[str, str]] = set()
     for version in versions:
         yield from _conversation(target, version, untold)
     for title, needed, _ in PARTS:
         if lacking := needed - target.capabilities:
             yield Note(f"not tried, for it does not claim {', '.join(sorted(lacking))}: {title}")
-    if versions:
-        yield from _claims(target)
+    yield from _claims(target)
     for event, field in sorted(untold):
         yield Note(f"not told: {field} of {event}; what depends on it is not judged")
 
@@ -82,8 +82,8 @@ def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str
         context.finish()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
         yield from _told(judgement_of(error, (), context.last_steps))
-        for title, _, _ in able[done:]:
-            yield Note(f"version {version}: not tried, because of that: {title}")
+        if left := len(able) - done:
+            yield Note(f"version {version}: {left} of {len(able)} parts were not tried, because of that")
     if pair is not None:
         party = pair.world.parties[TARGET]
         untold.update(party.untold if isinstance(party, LeavesOut) else ())
