@@ -52,8 +52,8 @@ def _conversation(target: TargetSession, insider: Insider) -> None:
     ),
 )
 def every_message_has_both_tags(context: Context) -> None:
-    """Every message that the target sends has its own tag, always the same, and the correspondent's; only a D-H Commit
-    may have receiver tag 0.
+    """Every message that the target sends has its own tag, the same in a handshake and its session, and the
+    correspondent's; only a D-H Commit may have receiver tag 0.
     """
     target = context.target_session()
     insider = target.insider()
