@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.harness.targets.odd import LACKING, ODD, OddTarget, Quirks, drawn
+from otterproof.harness.targets.odd_engines import variants
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.implementations.jsonform import may_be_untold
 
@@ -67,8 +69,8 @@ def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
 class Listened(OddTarget):
     """An odd target whose events are written down."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"odd:{name}", ODD[name])
+    def __init__(self, name: str, quirks: Quirks | None = None) -> None:
+        super().__init__(f"odd:{name}", quirks or ODD[name])
         self.told: list[dict[str, Any]] = []
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -114,6 +116,31 @@ def test_what_is_lacking_is_not_there(name: str) -> None:
         if needed not in target.capabilities:
             with pytest.raises(TargetUnsupported):
                 target.call(method, {"party": "target"})
+
+
+def said(quirks: Quirks) -> list[str]:
+    """The messages of a target in a few scenarios."""
+    load()
+    target = Listened("variant", quirks)
+    for name in (
+        "conformance.instances.every_message_has_both_tags[v3]",
+        "conformance.data_received.data_outside_a_session_is_answered[v3]",
+        "conformance.interop.smp_with_question[v3]",
+        "conformance.negotiation_queries.unknown_versions_are_skipped[v3]",
+    ):
+        (chosen,) = scenarios(name)
+        assert run(chosen, target, b"otterproof").verdict is Verdict.PASS
+    return [event["message"] for event in target.told if event["event"] == "outgoing_message"]
+
+
+@pytest.mark.parametrize("name", variants())
+def test_a_variant_of_the_engine_is_seen(name: str) -> None:
+    plain = replace(ODD["fresh-tags"], engine=())
+    assert said(replace(plain, engine=(name,))) != said(plain)
+
+
+def test_every_variant_is_part_of_a_target() -> None:
+    assert {name for quirks in ODD.values() for name in quirks.engine} == set(variants())
 
 
 def test_drawn_quirks_are_the_same_each_time() -> None:

@@ -1,8 +1,9 @@
 """Honest targets that are odd: an engine of the project behind the driver protocol, with quirks that the page allows.
 
 A judgement must not depend on what the protocol texts and the driver page leave open: how much a driver tells, in which
-order it tells the events of one answer, what it can be told, and which of its abilities it claims. An odd target does
-all that right in a way of its own. Everything but what depends on its missing abilities is judged, and it conforms.
+order it tells the events of one answer, what it can be told, which of its abilities it claims, and what it sends where
+the texts leave a choice. An odd target does all that right in a way of its own. Everything but what depends on its
+missing abilities is judged, and it conforms.
 
 The target runs in this process: what a driver answers is made and read as JSON, without a process in between.
 """
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import CAPABILITIES
+from otterproof.harness.targets.odd_engines import odd_engine, variants
 from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver, Make
@@ -56,6 +58,7 @@ class Quirks:
     fixed_policy, longest_text: as in `hello`. nul: what becomes of a text with a NUL: "cut" at the first one, "replace"
     by a question mark, "" if the engine decides. early_tag: a whitespace tag comes before the text, and its highest
     version first. mute: it tells nothing of what it ignored or did not do, but for a text that it does not send.
+    engine: in what it differs from the reference engine. heartbeat: its interval, if it can't be told one.
     """
 
     silent: bool = False
@@ -68,6 +71,8 @@ class Quirks:
     nul: str = ""
     early_tag: bool = False
     mute: bool = False
+    engine: tuple[str, ...] = ()
+    heartbeat: int | None = None
 
 
 class OddTarget:
@@ -84,6 +89,8 @@ class OddTarget:
         self._quirks = quirks
         question = {("smp_start", "question")} if "smp_question" in quirks.lacks else set()
         self._refuses = quirks.refuses | question
+        if make is None and quirks.engine:
+            make = odd_engine(quirks.engine)
         self._methods = Driver("reference", make).methods()
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -130,7 +137,7 @@ class OddTarget:
             given["text"] = given["text"].partition("\0")[0] if cut else given["text"].replace("\0", "?")
         if method == "create":
             if "heartbeat" in self._quirks.lacks:
-                given["heartbeat_interval"] = None
+                given["heartbeat_interval"] = self._quirks.heartbeat
             if "instance_tags" in self._quirks.lacks:
                 given["instance_tag"] = None
             if "fragmentation_out" in self._quirks.lacks:
@@ -220,6 +227,13 @@ ODD: Mapping[str, Quirks] = {
     "refuses-arguments": Quirks(
         refuses=frozenset({("send", "padding"), ("smp_start", "question"), ("create", "max_message_size")})
     ),
+    "talkative": Quirks(
+        engine=("pads", "flags-tlvs", "words-errors", "words-queries"), lacks=frozenset({"heartbeat"}), heartbeat=60
+    ),
+    "numbers": Quirks(engine=("counters", "long-exponents", "reveals-all", "names-receivers")),
+    "fresh-tags": Quirks(
+        engine=("fresh-tags",), lacks=frozenset({"instance_tags"}), untold=frozenset({"instance"}), first="reports"
+    ),
 }
 
 #: What depends on another capability, and goes with it.
@@ -248,4 +262,5 @@ def drawn(seed: int) -> Quirks:
         nul=source.choice(["", "cut", "replace"]),
         early_tag=source.random() < 0.5,
         mute=source.random() < 0.3,
+        engine=tuple(one for one in sorted(variants()) if source.random() < 0.2),
     )
