@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,11 +92,90 @@ def test_selection(project: Path) -> None:
     code, out = run(project, *listing, f"{TWO}[v3]")
     assert (code, out.split()[0]) == (0, f"{TWO}[v3]")
     counts = {}
-    for words in (("-k", "DATA-CTR-2"), ("-m", "otr_kind(name='attacks')"), ("-m", "otr_requirement(id='DATA-CTR-2')")):
+    for words in (
+        ("-k", "DATA-CTR-2"),
+        ("-m", "otr_kind(name='attacks')"),
+        ("-m", "otr_requirement(id='DATA-CTR-2')"),
+        ("-m", "otr_level(name='advice')"),
+    ):
         code, out = run(project, *listing, *words)
         assert code == 0
         counts[words[1]] = sum(line.startswith("otterproof::") for line in out.splitlines())
     assert all(0 < count < 200 for count in counts.values()), counts
+
+
+def test_an_id_selects_all_that_begins_with_it(project: Path) -> None:
+    found = {}
+    for word in ("otterproof::attacks", "otterproof::attacks.parsing"):
+        code, out = run(project, "--otterproof-target", "reference", "--collect-only", "-q", word)
+        found[word] = {line for line in out.splitlines() if line.startswith("otterproof::")}
+        assert code == 0
+    kind, module = found.values()
+    assert kind > module
+    assert module
+    assert all(line.startswith("otterproof::attacks.parsing::") for line in module)
+
+
+def card_of(project: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((project / "told" / "otr-card.json").read_text())
+    return card
+
+
+def test_a_scenario_that_is_run_again_is_in_the_card_once(project: Path) -> None:
+    (project / "conftest.py").write_text(
+        "import pytest\nfrom _pytest.runner import runtestprotocol\n\n\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    runtestprotocol(item, nextitem=item, log=True)\n"
+        "    runtestprotocol(item, nextitem=nextitem, log=True)\n"
+        "    return True\n"
+    )
+    code, out = run(project, "--otterproof-target", "reference", TWO, "--otterproof-report", "told")
+    assert code == 0
+    assert "4 passed" in out
+    assert len(card_of(project)["scenarios"]) == 2
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_an_interrupted_run_leaves_a_card(processes: str, project: Path) -> None:
+    (project / "conftest.py").write_text(
+        "import os\nimport signal\n\n\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    if report.when == 'call' and 'PYTEST_XDIST_WORKER' not in os.environ:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    words = ("--otterproof-target", "reference", "otterproof::conformance.data_counters", "--otterproof-report", "told")
+    code, out = run(project, *words, "-n", processes)
+    assert code == 2
+    card = card_of(project)
+    assert card["ending"] == "interrupted"
+    assert len(card["scenarios"]) + len(card["not_run"]) == 18
+    assert f"interrupted: {len(card['not_run'])} of 18 scenarios were not run" in out
+
+
+def test_the_card_of_several_processes_is_that_of_one(project: Path) -> None:
+    """Also when one of them dies: what it was running could not be judged."""
+    words = ("--otterproof-target", BAD, TWO, "--otterproof-report", "told")
+    cards = []
+    for processes in ("0", "2"):
+        code, _ = run(project, *words, "-n", processes)
+        assert code == 1
+        cards.append(card_of(project))
+        shutil.rmtree(project / "told")
+    for card in cards:
+        card["seconds"] = 0
+        for one in card["scenarios"]:
+            one["seconds"] = 0
+    assert cards[0] == cards[1]
+    (project / "conftest.py").write_text(
+        "import os\n\n\ndef pytest_runtest_setup(item):\n    if '[v3]' in item.nodeid:\n        os._exit(9)\n"
+    )
+    code, out = run(project, *words, "-n", "2")
+    assert code == 1
+    assert "crashed while running" in out
+    assert {one["id"][-4:]: one["verdict"] for one in card_of(project)["scenarios"]} == {
+        "[v2]": "fail",
+        "[v3]": "infra",
+    }
 
 
 def test_a_project_with_settings_known_deviations_and_tests(project: Path) -> None:

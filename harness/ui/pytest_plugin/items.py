@@ -53,24 +53,24 @@ def _parts(scenario: Scenario) -> tuple[str, str]:
     return module, f"{name}[{version}"
 
 
-class Root(pytest.Collector):
-    """All scenarios that are collected."""
+class _Node(pytest.Collector):
+    """A node above scenarios."""
 
     def __init__(self, *, chosen: Sequence[Scenario], judging: Judging, **known: Any) -> None:
         super().__init__(**known)
         self._chosen, self._judging = chosen, judging
+
+
+class Root(_Node):
+    """All scenarios that are collected."""
 
     def collect(self) -> Iterator[pytest.Collector]:
         for module, chosen in groupby(self._chosen, key=lambda one: _parts(one)[0]):
             yield Module.from_parent(self, name=module, chosen=[*chosen], judging=self._judging)
 
 
-class Module(pytest.Collector):
+class Module(_Node):
     """The scenarios of one module."""
-
-    def __init__(self, *, chosen: Sequence[Scenario], judging: Judging, **known: Any) -> None:
-        super().__init__(**known)
-        self._chosen, self._judging = chosen, judging
 
     def collect(self) -> Iterator[pytest.Item]:
         for one in self._chosen:

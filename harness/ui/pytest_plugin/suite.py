@@ -26,6 +26,7 @@ from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStart
 from otterproof.harness.runs.judging import PROFILES
 from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import ENDS, Result, and_the_end, ending, results_of, run
+from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import OutputError
@@ -93,8 +94,8 @@ class Suite:
         """UsageError of pytest's where the target can't be run, or where the settings or a named id are wrong."""
         self.config = config
         self.settings = settings = settings_for(config)
-        #: The results of scenarios, and what went wrong when targets ended.
-        self._results: list[Result] = []
+        #: The result of each scenario, the last one if it was run again, and what went wrong when targets ended.
+        self._results: dict[str, Result] = {}
         self._ends: list[Result] = []
         #: The ids of the tests that were selected, and what could not be written.
         self._selected: set[str] = set()
@@ -195,14 +196,23 @@ class Suite:
             if hasattr(self.config, "workerinput"):
                 setattr(report, _RESULT, _packed(item.result))
             else:
-                self._results.append(item.result)
+                self._results[item.scenario.id] = item.result
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """In the main process: take the result that a worker has sent."""
-        sent = getattr(report, _RESULT, None)
-        if sent is not None and not hasattr(self.config, "workerinput"):
-            self._results.append(_unpacked(sent))
+        """In the main process: take the result that a worker has sent. Of a worker that has died, xdist reports the
+        test that it was running.
+        """
+        if hasattr(self.config, "workerinput"):
+            return
+        if sent := getattr(report, _RESULT, None):
+            result = _unpacked(sent)
+            self._results[result.scenario] = result
+        elif report.when not in ("setup", "call", "teardown"):
+            for one in self.chosen:
+                if node_id(one) == report.nodeid:
+                    why = "the process of pytest-xdist that ran it has ended"
+                    self._results[one.id] = Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -247,7 +257,7 @@ class Suite:
     @property
     def results(self) -> list[Result]:
         """The results so far. What went wrong when targets ended is the result of one scenario, as in `check`."""
-        return [*self.known.mark(results_of(and_the_end(self._results, lambda: self._ends)))]
+        return [*self.known.mark(results_of(and_the_end([*self._results.values()], lambda: self._ends)))]
 
     @property
     def stale(self) -> tuple[Stale, ...]:
@@ -311,5 +321,5 @@ def _unpacked(sent: str) -> Result:
 
 
 def _is_within(word: str, node: str) -> bool:
-    """Whether an id of a node is the one on the command line, or below it."""
-    return node == word or node.startswith((f"{word}::", f"{word}["))
+    """Whether an id of a node is the one on the command line, or below it: otterproof::KIND has all of that kind."""
+    return node == word or node.startswith((f"{word}.", f"{word}::", f"{word}["))

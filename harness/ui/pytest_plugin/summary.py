@@ -26,6 +26,8 @@ def write_section(terminal: pytest.TerminalReporter, judged: Judged, report: Pat
         terminal.line(printable(f"{cause.level.value:6} {names}: {what}: {rule}"))
     if len(causes) > MOST:
         terminal.line(f"and {len(causes) - MOST} more causes")
+    if judged.not_run:
+        terminal.line(f"interrupted: {len(judged.not_run)} of {len(started.chosen)} scenarios were not run")
     for stale in finished.stale:
         terminal.line(printable(f"known deviations: {stale}"))
     missed = unvisited(finished.results)
