@@ -8,10 +8,10 @@ import pytest
 
 from otterproof.harness.runs.blame import Blame, blames
 from otterproof.harness.runs.cell import Cell
-from otterproof.harness.runs.matrix import as_html, as_json
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.testkit.scenario import load
+from tests.matrix_pages import matrix_pages
 
 load()
 
@@ -68,9 +68,9 @@ def test_a_target_with_itself_fails_as_it_does_on_either_side(side: str) -> None
     assert found.known != ""
 
 
-def test_pages_and_json_tell_it() -> None:
+def test_the_pages_tell_it(tmp_path: Path) -> None:
     cells = [WRONG, cell("one", "reference"), cell("reference", "two", "smp.not-finished")]
-    laid = blames(cells)
-    (first,) = [one for one in as_json(cells, {}, laid)["cells"] if (one["left"], one["right"]) == ("one", "two")]
-    assert first["scenarios"][0]["blame"] == ["two"]
-    assert "laid at two" in as_html(cells, ["one", "two", "reference"], Path(), laid)
+    pages = matrix_pages(cells, tmp_path, blames(cells))
+    assert pages["matrix.html"].count("laid at two") == 2
+    (page,) = [text for text in pages.values() if "<h1>one with two, version 2</h1>" in text]
+    assert "Laid at two." in page

@@ -18,6 +18,7 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import cli
 from otterproof.implementations.contract import Event, TextReceived
 from otterproof.implementations.independent import IndependentEngine
+from tests.matrix_pages import matrix_pages
 
 load()
 
@@ -45,12 +46,15 @@ def test_a_cell_has_what_both_can_do(tmp_path: Path) -> None:
     assert cells[3].label == "v3 10/10"
     for result in cells[3].results:
         assert read_transcript(Path(result.transcripts[0])).verdict is Verdict.PASS
-    page = matrix.as_html(list(cells.values()), ["reference", "independent"], tmp_path, {})
-    assert page.count("transcript</a>") >= 19
-    assert set(re.findall(r'<ul id="([^"]+)"', page)) == set(re.findall(r'href="#([^"]+)"', page)) != set()
-    assert 'href="reference--independent/conformance.interop.smp_equal%5Bv3%5D.jsonl"' in page
-    content = matrix.as_json(list(cells.values()), {"libotr": "missing"}, {})
+    pages = matrix_pages(list(cells.values()), tmp_path, missing={"libotr": "it is not installed"})
+    table = pages.pop("matrix.html")
+    assert "it is not installed" in table
+    assert set(re.findall(r'href="(conversations/[^"]+)"', table)) == pages.keys()
+    assert sorted(page.count("<svg") for page in pages.values()) == [9, 10]
+    content = json.loads((tmp_path / "matrix.json").read_text())
     assert [(cell["version"], cell["passed"], cell["total"]) for cell in content["cells"]] == [(2, 9, 9), (3, 10, 10)]
+    for cell in content["cells"]:
+        assert all((tmp_path / path).is_file() for one in cell["scenarios"] for path in one["transcripts"])
 
 
 class Deaf(IndependentEngine):
@@ -61,13 +65,14 @@ class Deaf(IndependentEngine):
 
 
 @pytest.mark.slow
-def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(ENGINES, "independent", Deaf)
     cell = matrix.fill(WorkerContext(), matrix.Plan("independent", "reference", 3, b"s", None))
     assert 0 < cell.passed < len(cell.results)
-    page = matrix.as_html([cell], ["independent", "reference"], Path(), {})
-    assert '<td class="part">' in page
-    assert "<pre>" in page
+    pages = matrix_pages([cell], tmp_path)
+    assert f"version 3: {cell.passed} of {len(cell.results)}" in pages.pop("matrix.html")
+    (page,) = pages.values()
+    assert page.count("<pre") == len(cell.results) - cell.passed
 
 
 @pytest.mark.slow

@@ -26,12 +26,14 @@ from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.json_report import as_json
-from otterproof.harness.ui.reports.card import SCHEMA, CardError, card_of, conclusion, read_card
+from otterproof.harness.ui.reports.card import SCHEMA, card_of, conclusion, read_card
 from otterproof.harness.ui.reports.comparison import as_markdown, as_text, compare
+from otterproof.harness.ui.reports.files import CardError
 from otterproof.harness.ui.reports.junit import as_junit
 from otterproof.harness.ui.reports.sarif import as_sarif
 from otterproof.harness.ui.reports.writing import write_reports
-from otterproof.harness.ui.site.pages import SIGNS, Report, page_name, write_site
+from otterproof.harness.ui.site.names import page_name
+from otterproof.harness.ui.site.pages import SIGNS, Report, write_site
 from tests.hostile.texts import EVERYTHING
 from tests.judged import judged
 

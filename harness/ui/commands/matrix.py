@@ -20,6 +20,9 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import add_timeout, check_folder, positive
+from otterproof.harness.ui.reports.matrix import FILE, matrix_of
+from otterproof.harness.ui.site.conversations import PAGE, Conversations
+from otterproof.harness.ui.site.pages import write_site
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         default=Path("otterproof-matrix"),
-        help="folder for matrix.json and matrix.html (default: %(default)s)",
+        help="folder for transcripts, matrix.json, and pages that begin with matrix.html (default: %(default)s)",
     )
     parser.add_argument("--seed", default="otterproof", help="seed of everything random (default: %(default)s)")
     parser.add_argument(
@@ -66,10 +69,11 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     laid = blames(cells, lambda target: deviations.of_several(target, options.known))
     left_out = {title(name): why for name, why in missing.items()}
-    write_whole(options.out / "matrix.json", json.dumps(matrix.as_json(cells, left_out, laid), indent=1) + "\n")
-    write_whole(options.out / "matrix.html", matrix.as_html(cells, names, options.out, laid))
+    made = matrix_of(cells, left_out, laid, options.out)
+    write_whole(options.out / FILE, json.dumps(made, indent=1) + "\n")
+    write_site([], options.out, Conversations(made, options.out))
     report.matrix(cells, names)
-    say(f"{options.out / 'matrix.html'} has every conversation with its transcript")
+    say(f"{options.out / PAGE} has every conversation with its diagram")
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED
     results = [result for cell in cells for result in cell.results]

@@ -6,14 +6,10 @@ it, so that two runs that came out alike have cards that are alike, but for the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jsonschema import Draft202012Validator
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import Ending, Judged
@@ -24,11 +20,8 @@ from otterproof.harness.runs.tally import measured_readings, of_requirements
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.requirements import Level
-from otterproof.harness.support.errors import CommandError
-from otterproof.harness.support.exits import USAGE
-from otterproof.harness.support.inputs import LIMITS, parse_json, read_input
-from otterproof.harness.support.printable import printable
 from otterproof.harness.support.version import tool_version
+from otterproof.harness.ui.reports.files import beside, clean, read_checked
 
 #: The name of a card's file, and of its form.
 FILE, FORMAT, VERSION = "otr-card.json", "otterproof-card", 1
@@ -38,12 +31,6 @@ SCHEMA = Path(__file__).with_name("card.schema.json")
 Card = dict[str, Any]
 
 
-class CardError(CommandError, ValueError):
-    """A card can't be used. The message says where it is wrong."""
-
-    exit_code = USAGE
-
-
 def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -> Card:
     """The card of a run, all its texts printable. command: the words that repeat it. folder: where it will be, to which
     paths refer.
@@ -51,7 +38,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
     started, causes, finished = judged
     table = requirements.load()
     results = sorted(finished.results, key=lambda result: result.scenario)
-    card: Card = _clean(
+    card: Card = clean(
         {
             "format": FORMAT,
             "version": VERSION,
@@ -105,7 +92,7 @@ def _scenario(result: Result, folder: Path, least: Level) -> dict[str, Any]:
         "known": result.known,
         "detail": result.detail,
         "requirements": list(result.requirements),
-        "transcripts": list(_beside(result.transcripts, folder)),
+        "transcripts": list(beside(result.transcripts, folder)),
         "seconds": round(result.seconds, 3),
     }
 
@@ -124,45 +111,13 @@ def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
         "consequence": cause.consequence,
         "first": cause.first.scenario,
         "scenarios": [one.scenario for one in cause.results],
-        "transcripts": list(_beside(cause.first.transcripts, folder)),
+        "transcripts": list(beside(cause.first.transcripts, folder)),
     }
-
-
-def _beside(paths: Iterable[str], folder: Path) -> Iterable[str]:
-    """Paths below a folder, from there; others are left out, for they would lead out of a report."""
-    for path in paths:
-        if Path(path).resolve().is_relative_to(folder.resolve()):
-            yield Path(path).resolve().relative_to(folder.resolve()).as_posix()
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(SCHEMA.read_text()))
 
 
 def read_card(path: Path) -> Card:
     """A card from a file. CardError, InputError. Its texts are made printable."""
-    try:
-        card: Any = parse_json(read_input(path, limit=LIMITS["card"], what="a card"))
-    except ValueError as error:
-        raise CardError(f"{path} is not JSON: {error}") from error
-    wrong = next(_validator().iter_errors(card), None)
-    if wrong is not None:
-        place = wrong.json_path.removeprefix("$").removeprefix(".") or "the whole"
-        raise CardError(printable(f"{path} is not a card: {place}: {wrong.message[:200]}"))
-    made: Card = _clean(card)
-    return made
-
-
-def _clean(value: Any) -> Any:
-    """A value whose texts are printable."""
-    if isinstance(value, str):
-        return printable(value, lines=True)
-    if isinstance(value, list):
-        return [_clean(one) for one in value]
-    if isinstance(value, dict):
-        return {printable(name): _clean(one) for name, one in value.items()}
-    return value
+    return read_checked(path, SCHEMA, "a card")
 
 
 def conclusion(card: Card) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import wrap
 
-from otterproof.harness.simulation.diagram import Arrow, Diagram, Note
+from otterproof.harness.simulation.diagram import Arrow, Diagram, Note, diagram_of
+from otterproof.harness.simulation.transcript import TranscriptError
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.support.inputs import InputError
 from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.site import environment
 
@@ -48,6 +53,16 @@ def as_svg(diagram: Diagram) -> str:
         .get_template("diagram.svg")
         .render(diagram=diagram, lanes=lanes, rows=rows, width=width, height=height, head=_HEAD - _LINE)
     )
+
+
+def picture_of(folder: Path, transcripts: Sequence[str]) -> str:
+    """The picture of the first of a run's transcripts, which are named from a folder; "" if it can't be read."""
+    for name in transcripts[:1]:
+        try:
+            return as_svg(diagram_of(read_transcript(folder / name)))
+        except (TranscriptError, InputError):
+            return ""
+    return ""
 
 
 def as_page(diagram: Diagram) -> str:

@@ -16,19 +16,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from otterproof.harness.simulation.diagram import Diagram, diagram_of
-from otterproof.harness.simulation.transcript import TranscriptError
-from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.spec import requirements, states
 from otterproof.harness.spec.requirements import Requirement
 from otterproof.harness.support.errors import UsageError
-from otterproof.harness.support.inputs import InputError
 from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import Scenario, scenarios
 from otterproof.harness.ui.reports.card import Card, conclusion
 from otterproof.harness.ui.site import environment
-from otterproof.harness.ui.site.diagram import as_svg
+from otterproof.harness.ui.site.conversations import PAGE as MATRIX
+from otterproof.harness.ui.site.conversations import Conversations
+from otterproof.harness.ui.site.diagram import picture_of
+from otterproof.harness.ui.site.names import page_name
 
 #: Verdicts on a requirement: a sign that tells them apart without colour, and what they mean.
 SIGNS: Mapping[str, tuple[str, str]] = {
@@ -63,12 +62,15 @@ class Report:
         return f"{target['name']} {target['version']}".strip()
 
 
-def write_site(reports: Sequence[Report], folder: Path) -> int:
-    """Write a site to a folder; the number of pages. UsageError where it has no run, OutputError."""
-    if not reports:
+def write_site(reports: Sequence[Report], folder: Path, conversations: Conversations | None = None) -> int:
+    """Write a site to a folder; the number of pages. conversations: the matrix, if it is to be part of the site.
+
+    UsageError where there is nothing to tell of, OutputError.
+    """
+    if not reports and conversations is None:
         raise UsageError("a site needs at least one report; name a folder that check --report has written")
     count = 0
-    for name, text in _Site(reports).pages():
+    for name, text in _Site(reports, conversations).pages():
         path = folder / name
         make_folder(path.parent)
         write_whole(path, text, durable=False)
@@ -76,23 +78,20 @@ def write_site(reports: Sequence[Report], folder: Path) -> int:
     return count
 
 
-def page_name(text: str) -> str:
-    """A text as the name of a page: letters, digits, points and hyphens; a hash where something is lost."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip(".-")[:80]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
-
-
 class _Site:
     """The pages of a site."""
 
-    def __init__(self, reports: Sequence[Report]) -> None:
-        self._reports = reports
+    def __init__(self, reports: Sequence[Report], conversations: Conversations | None) -> None:
+        self._reports, self._conversations = reports, conversations
         self._table = requirements.load()
         self._environment = environment()
 
     def pages(self) -> Iterator[tuple[str, str]]:
         """All pages: their names, and what is in them."""
-        yield "index.html", self._index()
+        if self._conversations is not None:
+            yield from self._conversations.pages(self._render)
+        if self._reports:
+            yield "index.html", self._index()
         for one in self._table:
             if one.id in self._judged:
                 yield f"requirements/{page_name(one.id)}.html", self._requirement(one)
@@ -134,7 +133,10 @@ class _Site:
     def _render(self, template: str, root: str, **values: object) -> str:
         script = self._environment.get_template("site.js").render()
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        places = [("All targets", "index.html")] if self._reports else []
+        places += [("Interoperability", MATRIX)] if self._conversations is not None else []
         common = {"root": root, "script": script, "digest": digest, "signs": SIGNS, "page_name": page_name}
+        common |= {"places": places}
         return self._environment.get_template(template).render(**common, **values)
 
     def _index(self) -> str:
@@ -175,8 +177,7 @@ class _Site:
         )
 
     def _failure_page(self, report: Report, cause: Card) -> str:
-        diagram = _diagram(report, cause)
-        picture = as_svg(diagram) if diagram is not None else ""
+        picture = picture_of(report.folder, cause["transcripts"])
         return self._render(
             "failure.html", "../", report=report, cause=cause, picture=picture, known=self._table.requirements
         )
@@ -206,13 +207,3 @@ def _failed_cells(card: Card) -> set[str]:
     longest_first = sorted(map(str, states.possible()), key=len, reverse=True)  # some begin with the name of another
     names = re.compile("|".join(map(re.escape, longest_first)))
     return {cell for cause in card["causes"] for line in cause["record"] for cell in names.findall(line)}
-
-
-def _diagram(report: Report, cause: Card) -> Diagram | None:
-    """The conversation of a failure; None where there is no transcript that can be read."""
-    for name in cause["transcripts"][:1]:
-        try:
-            return diagram_of(read_transcript(report.folder / name))
-        except (TranscriptError, InputError):
-            return None
-    return None

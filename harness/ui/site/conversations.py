@@ -1,0 +1,75 @@
+"""The interoperability matrix as pages: a table of all pairs of targets, and behind each pair its conversations, each
+with its diagram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otterproof.harness.ui.reports.matrix import Matrix
+from otterproof.harness.ui.site.diagram import picture_of
+from otterproof.harness.ui.site.names import page_name
+
+#: The page with the table.
+PAGE = "matrix.html"
+
+#: Makes a page: of a template, the way from it to the root of the site, and what it shows.
+Render = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """A matrix of which a site tells. folder: where its file and its transcripts are."""
+
+    matrix: Matrix
+    folder: Path
+
+    def pages(self, render: Render) -> Iterator[tuple[str, str]]:
+        """All pages: their names, and what is in them."""
+        cells = self.matrix["cells"]
+        rows = list(dict.fromkeys(cell["left"] for cell in cells))
+        columns = list(dict.fromkeys(cell["right"] for cell in cells))
+        squares: dict[tuple[str, str], list[Square]] = {}
+        for cell in sorted(cells, key=lambda cell: int(cell["version"])):
+            squares.setdefault((cell["left"], cell["right"]), []).append(_square(cell))
+        missing = self.matrix["missing"]
+        yield PAGE, render("matrix.html", "", rows=rows, columns=columns, squares=squares, missing=missing)
+        for cell in cells:
+            told = [(one, verdict_of(one), picture_of(self.folder, one["transcripts"])) for one in cell["scenarios"]]
+            yield _page(cell), render("conversations.html", "../", cell=cell, told=told)
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """What a pair of targets in a version has in the table. verdict: the worst of its conversations.
+
+    blamed: the targets at which the failures are laid.
+    """
+
+    page: str
+    version: int
+    passed: int
+    total: int
+    verdict: str
+    blamed: tuple[str, ...]
+
+
+def verdict_of(scenario: Mapping[str, Any]) -> str:
+    """The verdict on a conversation; "known" where the failure is accepted."""
+    return "known" if scenario["known"] else str(scenario["verdict"])
+
+
+def _square(cell: Mapping[str, Any]) -> Square:
+    verdicts = [verdict_of(one) for one in cell["scenarios"]]
+    bad = [one for one in verdicts if one not in ("pass", "known", "unsupported")]
+    worst = next(iter(bad), "known" if "known" in verdicts else "pass")
+    blamed = dict.fromkeys(side for one in cell["scenarios"] for side in one["blame"])
+    return Square(_page(cell), cell["version"], verdicts.count("pass"), len(verdicts), worst, tuple(blamed))
+
+
+def _page(cell: Mapping[str, Any]) -> str:
+    pair = page_name(f"{cell['left']} with {cell['right']}")
+    return f"conversations/{pair}-v{cell['version']}.html"
