@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.simulation.diagram import NETWORK, Arrow, Fate, Note, diagram_of
+from otterproof.harness.simulation.diagram import NETWORK, Arrow, Change, Fate, Note, diagram_of
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.diagram_text import lines_of
 from otterproof.harness.ui.site.diagram import as_page, as_svg
-from otterproof.implementations.contract import OutgoingMessage, PartyConfig, TextReceived
+from otterproof.implementations.contract import (
+    OutgoingMessage,
+    PartyConfig,
+    PeerEndedSession,
+    SessionEstablished,
+    TextReceived,
+    UserEndedSession,
+)
 from tests.hostile.texts import EVERYTHING
 
 DATA = b"?OTR:" + b"AAMDAAAAAQAAAAEAAAAAAAAAAAAAAAAAAAAA" + b"."
@@ -52,12 +59,34 @@ def test_what_became_of_each_message(tmp_path: Path) -> None:
     texts = [row.text for row in diagram.rows if isinstance(row, Arrow)]
     assert texts[:3] == ['"hello"', '"hello"', '"again"']
     changed = next(row for row in diagram.rows if isinstance(row, Arrow) and row.fate is Fate.CHANGED)
-    assert changed.offset is not None
+    assert changed.change == Change(16, "00 00 00", "10 40", "00 00 00")
     assert [row.text for row in diagram.rows if isinstance(row, Note)] == ["breaks down: it is gone"]
     shown = [line.plain for line in lines_of(diagram, 100)]
     assert "changed on the way" in " ".join(" ".join(shown).replace("│", " ").split())
+    assert any("00 00 00 [10 40] 00 00 00" in line for line in shown)
     assert any("✕" in line for line in shown)
     assert all(line.count("│") <= 3 for line in shown)
+
+
+def test_the_message_states_stand_on_the_lanes(tmp_path: Path) -> None:
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    begun = SessionEstablished(0, 2, b"", b"", False, False, False)
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "alice", "receive", {"message": DATA}, [begun])
+        writer.step(0, "alice", "receive", {"message": DATA}, [begun])
+        writer.step(0, "alice", "receive", {"message": DATA}, [PeerEndedSession(0)])
+        writer.step(0, "alice", "end", {}, [UserEndedSession(0)])
+        writer.verdict(Verdict.PASS, "")
+    diagram = diagram_of(read_transcript(tmp_path / "t.jsonl"))
+    states = [(row.step, row.lane, row.text) for row in diagram.rows if isinstance(row, Note) and row.state]
+    assert states == [(1, "alice", "ENCRYPTED"), (3, "alice", "FINISHED"), (4, "alice", "PLAINTEXT")]
+    root = ElementTree.fromstring(as_svg(diagram))
+    lanes = [one for one in root.iter("{http://www.w3.org/2000/svg}line") if str(one.get("class")).startswith("lane ")]
+    spans = [(one.get("x1"), one.get("y1"), one.get("y2"), one.get("class")) for one in lanes]
+    kinds = ["lane PLAINTEXT", "lane PLAINTEXT", "lane ENCRYPTED", "lane FINISHED", "lane PLAINTEXT"]
+    assert [kind for *_, kind in spans] == kinds
+    first, _, *later = spans
+    assert all(one[2] == next_one[1] for one, next_one in zip([first, *later], later, strict=False))
 
 
 def test_a_party_may_be_called_network(tmp_path: Path) -> None:

@@ -15,13 +15,27 @@ from itertools import islice
 from otterproof.harness.simulation.transcript import MoveNote, Step, Transcript
 from otterproof.harness.wire import Kind, parse
 from otterproof.harness.wire.shown import TITLES, message_in_words, shown
-from otterproof.implementations.contract import Event, OutgoingMessage, TextReceived
+from otterproof.implementations.contract import (
+    Event,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
+    TextReceived,
+    UserEndedSession,
+)
 
 #: The lane of the network, which stands behind that of the first party. No party can have a name with a space in it.
 NETWORK = "the network"
 
 #: How many of the messages that were sent last are compared with one that nobody sent.
 _COMPARED = 500
+
+#: How many of the bytes that were changed are shown, and how many on each side of them.
+_SHOWN, _BESIDE = 8, 3
+
+#: The message state that a party begins in, and those that it comes to, by what it reports.
+BEGINS = "PLAINTEXT"
+STATES = {SessionEstablished: "ENCRYPTED", PeerEndedSession: "FINISHED", UserEndedSession: BEGINS}
 
 #: Moves of the adversary that change nothing in what is drawn: the receipt itself is drawn.
 _PLAIN = frozenset({"user", "tick", "deliver", "settle"})
@@ -39,9 +53,21 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Where a message was changed. offset: the first byte that differs; bytes: those that differ, of the message that
+    came, in hexadecimal; before and after: what is beside them.
+    """
+
+    offset: int
+    before: str
+    bytes: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrow:
-    """A message on its way. title: what it is; text: what a user typed or is shown. offset: the first byte that was
-    changed, None unless one was.
+    """A message on its way. title: what it is; text: what a user typed or is shown. change: where it was changed, None
+    unless it was.
     """
 
     step: int
@@ -50,12 +76,12 @@ class Arrow:
     title: str
     text: str = ""
     fate: Fate = Fate.AS_SENT
-    offset: int | None = None
+    change: Change | None = None
 
     @property
     def label(self) -> str:
         """What is written on it: what it is, its text, and what became of it."""
-        fate = self.fate.value if self.offset is None else f"{self.fate.value}, from byte {self.offset} on"
+        fate = self.fate.value if self.change is None else f"{self.fate.value}, from byte {self.change.offset} on"
         return " ".join(filter(None, (self.title, self.text, f"[{fate}]" if fate else "")))
 
     @property
@@ -71,13 +97,16 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that happens in one lane. adversary: it is a move of the adversary's; broken: the party broke down."""
+    """Something that happens in one lane. adversary: it is a move of the adversary's; broken: the party broke down;
+    state: it is the message state that the party has come to.
+    """
 
     step: int
     lane: str
     text: str
     adversary: bool = False
     broken: bool = False
+    state: bool = False
 
     @property
     def marked(self) -> bool:
@@ -99,6 +128,8 @@ class Diagram:
 
     def stands_out(self, row: Arrow | Note) -> bool:
         """Whether a row is to be seen first: it is marked, or it is part of the step that failed."""
+        if isinstance(row, Note) and row.state:
+            return False
         return row.marked or (row.step == self.last and self.verdict not in ("pass", ""))
 
 
@@ -124,6 +155,8 @@ class _Drawing:
         #: Each message that was sent, and by whom; each that arrived.
         self._sent: dict[bytes, str] = {}
         self._arrived: set[tuple[str, bytes]] = set()
+        #: The message state of each party that has left the first one.
+        self._states: dict[str, str] = {}
 
     def rows(self) -> Iterator[Arrow | Note]:
         for entry in self._entries:
@@ -148,6 +181,10 @@ class _Drawing:
                 self._sent[event.message] = step.party
             elif not (isinstance(event, TextReceived) and event.secure):
                 yield Note(step.number, step.party, shown(event))
+        state = next((STATES[type(one)] for one in reversed(step.events) if type(one) in STATES), None)
+        if state is not None and state != self._states.get(step.party, BEGINS):
+            self._states[step.party] = state
+            yield Note(step.number, step.party, state, state=True)
         if step.failure is not None:
             yield Note(step.number, step.party, f"breaks down: {step.failure}", broken=True)
 
@@ -158,25 +195,27 @@ class _Drawing:
 
     def _arrival(self, step: Step, message: bytes) -> Arrow:
         sender = self._sent.get(message)
-        fate, offset = Fate.AS_SENT, None
+        fate, change = Fate.AS_SENT, None
         if sender == step.party:
             fate = Fate.BACK
         elif (step.party, message) in self._arrived:
             fate = Fate.AGAIN
         elif sender is None and not self._alone:
-            fate, offset = self._changed(step.party, message)
+            fate, change = self._changed(step.party, message)
         self._arrived.add((step.party, message))
-        return Arrow(step.number, NETWORK, step.party, _title(message), _read(step.events), fate, offset)
+        return Arrow(step.number, NETWORK, step.party, _title(message), _read(step.events), fate, change)
 
-    def _changed(self, receiver: str, message: bytes) -> tuple[Fate, int | None]:
-        """Whether a message that nobody sent is one that somebody sent, changed; and its first byte that differs."""
+    def _changed(self, receiver: str, message: bytes) -> tuple[Fate, Change | None]:
+        """Whether a message that nobody sent is one that somebody sent, changed; and where."""
         body = parse(message).body
-        best, length = None, 0
+        best, length = b"", 0
         for sent, sender in islice(reversed(self._sent.items()), _COMPARED):
             same = _common(parse(sent).body, body) if sender != receiver else 0
             if same > length:
-                best, length = sent, same
-        return (Fate.CHANGED, length) if best is not None and length >= min(16, len(body) // 2) else (Fate.MADE, None)
+                best, length = parse(sent).body, same
+        if length == 0 or length < min(16, len(body) // 2):
+            return Fate.MADE, None
+        return Fate.CHANGED, _change(best, body, length)
 
 
 def _words(name: str) -> str:
@@ -192,6 +231,20 @@ def _given(values: Mapping[str, object], *without: str) -> str:
 def _common(one: bytes, other: bytes) -> int:
     """How many bytes two messages have in common at their beginning."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _change(sent: bytes, came: bytes, offset: int) -> Change:
+    """The bytes that differ, from the offset on to where both end alike, and a few beside them."""
+    end = len(came) - _common(sent[offset:][::-1], came[offset:][::-1])
+    shown_to = min(end, offset + _SHOWN)
+    more = " ..." if end > shown_to else ""
+    after = b"" if more else came[end : end + _BESIDE]
+    return Change(
+        offset,
+        came[max(offset - _BESIDE, 0) : offset].hex(" "),
+        came[offset:shown_to].hex(" ") + more or "nothing",
+        after.hex(" "),
+    )
 
 
 def _title(message: bytes) -> str:

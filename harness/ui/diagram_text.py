@@ -52,7 +52,9 @@ def _bars(at: dict[str, int]) -> list[str]:
 def _arrow(row: Arrow, at: dict[str, int]) -> Iterator[str]:
     start, end = at[row.sender] - _NUMBER, at[row.receiver] - _NUMBER
     left, right = min(start, end), max(start, end)
-    for text in wrap(printable(row.label), right - left - 3):
+    change = row.change
+    changed = f"{change.before} [{change.bytes}] {change.after}" if change is not None else ""
+    for text in [one for whole in (row.label, changed) for one in wrap(printable(whole), right - left - 3)]:
         cells = _bars(at)
         cells[left + 2 : left + 2 + len(text)] = text
         yield "".join(cells)
@@ -68,7 +70,7 @@ def _note(row: Note, at: dict[str, int], gap: int) -> Iterator[str]:
     last = column == max(at.values()) - _NUMBER
     for text in wrap(printable(row.text), gap - 3 if not last else gap * 2):
         cells = _bars(at)
-        cells[column] = "*" if row.adversary else "│"
+        cells[column] = "*" if row.adversary else "■" if row.state else "│"
         body = f"{''.join(cells)[: column + 1]} {text}"
         rest = "".join(cells)[len(body) :]
         yield body + rest

@@ -33,13 +33,13 @@ class Conversations:
         rows = list(dict.fromkeys(cell["left"] for cell in cells))
         columns = list(dict.fromkeys(cell["right"] for cell in cells))
         squares: dict[tuple[str, str], list[Square]] = {}
-        for cell in sorted(cells, key=lambda cell: int(cell["version"])):
-            squares.setdefault((cell["left"], cell["right"]), []).append(_square(cell))
+        for number, cell in enumerate(cells):
+            squares.setdefault((cell["left"], cell["right"]), []).append(_square(number, cell))
         missing = self.matrix["missing"]
         yield PAGE, render("matrix.html", "", rows=rows, columns=columns, squares=squares, missing=missing)
-        for cell in cells:
+        for number, cell in enumerate(cells):
             told = [(one, verdict_of(one), picture_of(self.folder, one["transcripts"])) for one in cell["scenarios"]]
-            yield _page(cell), render("conversations.html", "../", cell=cell, told=told)
+            yield _page(number, cell), render("conversations.html", "../", cell=cell, told=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ def verdict_of(scenario: Mapping[str, Any]) -> str:
     return "known" if scenario["known"] else str(scenario["verdict"])
 
 
-def _square(cell: Mapping[str, Any]) -> Square:
+def _square(number: int, cell: Mapping[str, Any]) -> Square:
     verdicts = [verdict_of(one) for one in cell["scenarios"]]
     bad = [one for one in verdicts if one not in ("pass", "known", "unsupported")]
     worst = next(iter(bad), "known" if "known" in verdicts else "pass")
     blamed = dict.fromkeys(side for one in cell["scenarios"] for side in one["blame"])
-    return Square(_page(cell), cell["version"], verdicts.count("pass"), len(verdicts), worst, tuple(blamed))
+    return Square(_page(number, cell), cell["version"], verdicts.count("pass"), len(verdicts), worst, tuple(blamed))
 
 
-def _page(cell: Mapping[str, Any]) -> str:
-    pair = page_name(f"{cell['left']} with {cell['right']}")
-    return f"conversations/{pair}-v{cell['version']}.html"
+def _page(number: int, cell: Mapping[str, Any]) -> str:
+    pair = f"{page_name(cell['left'])}--{page_name(cell['right'])}"
+    return f"conversations/{number}-{pair}-v{cell['version']}.html"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 
-from otterproof.harness.simulation.diagram import Arrow, Diagram, Note, diagram_of
+from otterproof.harness.simulation.diagram import BEGINS, Arrow, Change, Diagram, Note, diagram_of
 from otterproof.harness.simulation.transcript import TranscriptError
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.support.inputs import InputError
@@ -23,6 +23,7 @@ class Drawn:
     """A row where it is drawn. kind: arrow or note; start, end, y: of the arrow, or where the note begins.
 
     anchor: whether a note's text begins or ends at its lane. style: of the arrow and the text, names of classes.
+    change: the bytes that were changed on the way, below the text.
     """
 
     kind: str
@@ -33,25 +34,41 @@ class Drawn:
     lines: tuple[tuple[int, str], ...]
     anchor: str = "start"
     style: str = ""
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a lane in which its party is in a message state."""
+
+    x: int
+    start: int
+    end: int
+    state: str
 
 
 def as_svg(diagram: Diagram) -> str:
     """The picture. It follows the reader's choice of light or dark, and needs nothing else."""
     at = {name: _SIDE + _GAP * number for number, name in enumerate(diagram.lanes)}
     rows: list[Drawn] = []
+    spans = [Span(at[name], _HEAD - _LINE, 0, BEGINS) for name in diagram.targets]
     y, before = _HEAD, 0
     for row in diagram.rows:
         step = "" if row.step == before else str(row.step)
         before = row.step
         drawn = _arrow(row, step, at, y, diagram) if isinstance(row, Arrow) else _note(row, step, at, y, diagram)
         rows.append(drawn)
+        if isinstance(row, Note) and row.state:
+            spans = [replace(one, end=y) if one.x == at[row.lane] and not one.end else one for one in spans]
+            spans.append(Span(at[row.lane], y, 0, row.text))
         y = drawn.y + _LINE
-    width, height = _SIDE * 2 + _GAP * (len(diagram.lanes) - 1) + _GAP // 2, y + _LINE
+    width, height = _SIDE + _GAP * len(diagram.lanes) + _LINE, y + _LINE
     lanes = [(name, diagram.targets.get(name, ""), x) for name, x in at.items()]
+    spans = [one if one.end else replace(one, end=height) for one in spans]
     return (
         environment()
         .get_template("diagram.svg")
-        .render(diagram=diagram, lanes=lanes, rows=rows, width=width, height=height, head=_HEAD - _LINE)
+        .render(diagram=diagram, lanes=lanes, spans=spans, rows=rows, width=width, height=height, head=_HEAD - _LINE)
     )
 
 
@@ -79,11 +96,14 @@ def _arrow(row: Arrow, step: str, at: dict[str, int], y: int, diagram: Diagram) 
     start, end = at[row.sender], at[row.receiver]
     texts = _wrapped(printable(row.label), 4, max(abs(start - end) // _GAP, 1))
     lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
-    return Drawn("arrow", step, start, end, y + _LINE * len(lines) + 8, lines, "middle", _style(row, diagram))
+    bottom = y + _LINE * (len(lines) + (row.change is not None)) + 8
+    return Drawn("arrow", step, start, end, bottom, lines, "middle", _style(row, diagram), row.change)
 
 
 def _note(row: Note, step: str, at: dict[str, int], y: int, diagram: Diagram) -> Drawn:
     x = at[row.lane]
+    if row.state:
+        return Drawn("state", step, x, x, y + _LINE + 4, ((y + _LINE, row.text),), "middle", "state")
     texts = _wrapped(printable(row.text), 6) or [""]
     lines = tuple((y + _LINE * (number + 1), text) for number, text in enumerate(texts))
     style = " ".join(filter(None, (_style(row, diagram), "adversary" if row.adversary else "event")))
