@@ -20,12 +20,13 @@ from otterproof.harness.runs.events import AlphabetExplored, Ending, Judged, Run
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.certificate import SCHEMA, Certificate
 from otterproof.harness.runs.explore.crew import Crew
+from otterproof.harness.runs.explore.errors import NotRepeatable
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, setup_of
 from otterproof.harness.runs.explore.form import form
 from otterproof.harness.runs.explore.found import Found, keep
 from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
 from otterproof.harness.runs.explore.one_party import ONE_SIDED, TWO_SIDED
-from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
+from otterproof.harness.runs.explore.replayed import ReplayedParty
 from otterproof.harness.runs.explore.search import Key, Search, narrowed
 from otterproof.harness.runs.explore.solo import Solo
 from otterproof.harness.runs.faults.explored import ExploredFaults, shortest

@@ -17,7 +17,7 @@ from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.driver.party import DriverParty
 from otterproof.harness.targets.driver.target import DriverTarget
 from otterproof.harness.testkit.keys import published_key
-from otterproof.implementations.contract import PartyConfig, Policy
+from otterproof.implementations.contract import Event, PartyConfig, Policy
 
 _ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 _TAGS = {"alice": 0x1A1A, "bob": 0x2B2B}
@@ -65,6 +65,8 @@ def probe(target: DriverTarget) -> list[Complaint]:
         if f"v{version}" in target.capabilities:
             complaints += _requests(target, version)
             complaints += _repetition(target, version)
+            if "snapshot" in target.capabilities:
+                complaints += _snapshots(target, version)
     target.reset()
     return list(dict.fromkeys(complaints))  # many are the same in both versions
 
@@ -118,3 +120,31 @@ def _repetition(target: DriverTarget, version: int) -> Iterator[Complaint]:
     if sent[0] != sent[1]:
         claim = f'randomness "{target.randomness}"'
         yield Complaint("driver.not-repeatable", claim, "the same bytes from the same seed", "other bytes")
+
+
+def _snapshots(target: DriverTarget, version: int) -> Iterator[Complaint]:
+    """Go back to a snapshot twice: what is done there must go as it went the first time."""
+    target.reset()
+    try:
+        alice, bob = (_party(target, name, version) for name in _TAGS)
+    except TargetUnsupported:
+        return  # `_requests` complains of it
+    went = []
+    try:
+        with suppress(NotQuiescent):
+            exchange({"alice": alice, "bob": bob}, "alice", alice.start(), limit=_MESSAGES)
+        target.snapshot(0)
+        for _ in range(3):
+            went.append([_seen(target, alice.send(b"hi")), _seen(target, alice.end())])
+            target.restore(0)
+        target.discard(0)
+    except TargetUnsupported as error:
+        yield _unsupported("snapshot", error)
+        return
+    if went != went[:1] * len(went):
+        yield Complaint("driver.claim-not-kept", "snapshot", "after restore all is as it was", "it is not")
+
+
+def _seen(target: DriverTarget, events: Sequence[Event]) -> list[bytes]:
+    """What is sent; of that the beginnings if the rest is drawn at random."""
+    return [message if target.randomness != "none" else message[:5] for message in outgoing(events)]

@@ -30,6 +30,7 @@ CAPABILITIES = (
     "dump",
     "whitespace_tag",
     "stored_messages",
+    "snapshot",
 )
 
 UNSUPPORTED, LIBRARY_FAILED = -32001, -32002

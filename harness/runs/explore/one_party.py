@@ -20,8 +20,8 @@ from otterproof.harness.judges.model.state import State as ModelState
 from otterproof.harness.judges.oracles import ORACLES, Drawn, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.judges.oracles.remembering import State as Memory
+from otterproof.harness.runs.explore.errors import NotRepeatable
 from otterproof.harness.runs.explore.form import form
-from otterproof.harness.runs.explore.replayed import NotRepeatable
 from otterproof.harness.simulation.world import World
 from otterproof.harness.spec.checks import level_of
 from otterproof.harness.spec.requirements import Level

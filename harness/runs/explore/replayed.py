@@ -3,7 +3,8 @@
 This is how a target behind the driver protocol is explored. A snapshot is the party's past: its inputs and the events
 that each led to. When an input is repeated, its events must be the same to the byte, so the target's randomness must
 follow from a seed; where they are not the same, nothing can be said about the target. Two pasts are never taken for the
-same state, for a target may remember what it does not show.
+same state, for a target may remember what it does not show. A driver that keeps copies of itself goes back to the
+nearest one, and only what came after it is repeated (copies.py).
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from otterproof.harness.support.errors import CommandError
-from otterproof.harness.support.exits import NOT_RUN
+from otterproof.harness.runs.explore.copies import Copies, Probe
+from otterproof.harness.runs.explore.errors import NotRepeatable, SnapshotBroken
+from otterproof.harness.targets.driver import (
+    DriverParty,
+    DriverTarget,
+    TargetError,
+    TargetGivenUp,
+    TargetUnsupported,
+)
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.party import ActionDispatcher, Party
 from otterproof.implementations.contract import Event, PartyConfig, Policy
-
-
-class NotRepeatable(CommandError):
-    """A target answered differently when the same inputs were repeated, though it says that a seed decides."""
-
-    exit_code = NOT_RUN
 
 
 class Playable(Party, Protocol):
@@ -59,14 +61,20 @@ class Past:
 class ReplayedParty(ActionDispatcher):
     """A party of a target, which is asked to play it again whenever it is to be in another state.
 
-    target: opens the target. Each process opens one of its own, for a driver serves one process.
+    target: opens the target. Each process opens one of its own, for a driver serves one process. copying: a driver that
+    can keep copies of itself does.
     """
 
-    def __init__(self, target: Callable[[], Target], name: str, config: PartyConfig, seed: bytes) -> None:
-        self._open, self._make = target, (name, config, seed)
+    def __init__(
+        self, target: Callable[[], Target], name: str, config: PartyConfig, seed: bytes, *, copying: bool = True
+    ) -> None:
+        self._open, self._make, self._copying = target, (name, config, seed), copying
         self._process = 0
         self._party: Party | None = None
         self._target: Target | None = None
+        self._copies: Copies | None = None
+        self._restored = False  # what the party is follows from a copy
+        self._astray = False  # it has been told what is in no past
         self._live: Past | None = None
         self._past: Past | None = None
         self._untold: set[tuple[str, str]] = set()
@@ -100,34 +108,88 @@ class ReplayedParty(ActionDispatcher):
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
         party, given = self._there(), {name: value for name, value in args.items() if value is not None}
-        came = self._asked(party, action, given)
-        before = self._past.digest if self._past is not None else b""
+        came = self._told(party, action, given)
+        before = _digest(self._past)
+        if self._copies is not None:
+            self._copies.note(before, Probe(action, given, came))
         digest = blake2b(before + repr((action, given)).encode(), digest_size=16).digest()
         self._past = self._live = Past(self._past, action, given, came, digest)
         return came
 
+    def _told(self, party: Party, action: str, args: Mapping[str, object]) -> tuple[Event, ...]:
+        """What an input leads to. A breakdown counts only if it happens without copies as well."""
+        try:
+            return self._asked(party, action, args)
+        except TargetUnsupported:
+            self._party, self._astray = party, True
+            raise
+        except TargetGivenUp:
+            raise
+        except TargetError as error:
+            if not self._restored:
+                raise
+            party = self._again()
+            self._repeat(party, self._past.inputs() if self._past is not None else [])
+            self._asked(party, action, args)
+            raise self._broken(f"it broke down at {action}, which it does not do otherwise: {error}") from error
+
+    def _broken(self, what: str) -> SnapshotBroken:
+        return SnapshotBroken(f"{self._make[0]}: the driver claims `snapshot`, and after `restore` {what}")
+
     def _there(self) -> Party:
         """The party, where it is to be."""
-        if self._party is not None and self._live is self._past and self._process == os.getpid():
+        ours = self._process == os.getpid()
+        if self._party is not None and ours and self._live is self._past and not self._astray:
             return self._party
-        party = self._again()
-        for one in self._past.inputs() if self._past is not None else ():
-            came = self._asked(party, one.action, one.args)
+        inputs = self._past.inputs() if self._past is not None else []
+        states = [b"", *(one.digest for one in inputs)]
+        copies = self._copies if ours else None
+        done = next((n for n in range(len(inputs), -1, -1) if copies is not None and states[n] in copies), None)
+        if self._party is not None and copies is not None and done is not None:
+            party = self._party
+            self._go_back(party, copies, states[done])
+        else:
+            party, done = self._again(), 0
+        self._repeat(party, inputs[done:])
+        if self._copies is not None and states[-1] not in self._copies:
+            self._copies.keep(states[-1])
+        self._live = self._past
+        return party
+
+    def _go_back(self, party: Party, copies: Copies, state: bytes) -> None:
+        self._restored, self._astray = True, False
+        probe = copies.go_back(state)
+        if probe is not None:
+            self._repeat(party, [probe])
+            copies.go_back(state)
+
+    def _repeat(self, party: Party, inputs: Sequence[Past | Probe]) -> None:
+        """Repeat inputs. NotRepeatable."""
+        for one in inputs:
+            try:
+                came = self._asked(party, one.action, one.args)
+            except TargetError as error:
+                if not self._restored:
+                    raise
+                raise self._broken(f"it broke down when inputs were repeated: {error}") from error
             if came != one.came:
+                if self._restored:
+                    raise self._broken(f"the same inputs led to another answer to {one.action}")
                 raise NotRepeatable(
                     f"{self._make[0]}: the same inputs led to another answer to {one.action} when they were repeated; "
                     f"only a target whose randomness follows from its seed can be explored"
                 )
-        self._live = self._past
-        return party
 
     def _again(self) -> Party:
         """The party when it is new."""
         if self._target is None or self._process != os.getpid():
             self._target, self._process = self._open(), os.getpid()
-        self._party = None
+        self._party = self._copies = None
+        self._restored = self._astray = False
         self._target.reset()
         party = self._target.party(*self._make)
+        if self._copying and isinstance(self._target, DriverTarget) and isinstance(party, DriverParty):
+            self._copies = Copies(self._target, party) if "snapshot" in self._target.capabilities else None
         self._party, self._live = party, None
         return party
 
@@ -138,3 +200,8 @@ class ReplayedParty(ActionDispatcher):
         self._party = party
         self._untold |= set(getattr(party, "untold", ()))
         return came
+
+
+def _digest(past: Past | None) -> bytes:
+    """What tells a past from all others."""
+    return past.digest if past is not None else b""

@@ -17,8 +17,9 @@ from otterproof.harness.judges.model import NameTable
 from otterproof.harness.judges.oracles import Oracles
 from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
+from otterproof.harness.runs.explore.errors import NotRepeatable
 from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node, PassedOver, Passing
-from otterproof.harness.runs.explore.replayed import NotRepeatable, ReplayedParty
+from otterproof.harness.runs.explore.replayed import ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of, tape_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick
 from otterproof.harness.simulation.world import World
@@ -119,7 +120,8 @@ def _party(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Pa
     """Who plays a party; a target that is not an engine in this process plays it again for each state."""
     target = setup.target
     if isinstance(target, DriverTarget) and name == setup.role:
-        return ReplayedParty(target.another, name, config, SEED)
+        # From scratch there is little to repeat, and a copy of a driver would cost more than that.
+        return ReplayedParty(target.another, name, config, SEED, copying=setup.start != "scratch")
     return party_of(setup, name, config, entropy)
 
 

@@ -122,7 +122,8 @@ class DriverParty(ActionDispatcher):
         self._tells_time = "time" in capabilities
         #: (event, field) of all that the implementation did not tell when it could have.
         self.untold: set[tuple[str, str]] = set()
-        self._late: list[Event] = []
+        #: What came of set_policy and set_time, which the next action tells.
+        self.late: list[Event] = []
         self._fixed_policy, self._longest_text = fixed_policy, longest_text
         self._check_policy(config.policy)
         request: dict[str, Any] = {
@@ -165,7 +166,7 @@ class DriverParty(ActionDispatcher):
             what = f"its user sends texts of at most {self._longest_text} bytes"
             raise TargetUnsupported(f"{self._name}: {what}, and this one has {len(text)}", method=action)
         given = {key: value for key, value in args.items() if value is not None}
-        late, self._late = self._late, []
+        late, self.late = self.late, []
         return [*late, *self._events(action, args_to_json(action, given))]
 
     def _events(self, action: str, args: Mapping[str, Any]) -> list[Event]:
@@ -193,7 +194,7 @@ class DriverParty(ActionDispatcher):
 
     def set_policy(self, policy: Policy) -> None:
         self._check_policy(policy)
-        self._late += self._events("set_policy", {"policy": policy_to_json(policy)})
+        self.late += self._events("set_policy", {"policy": policy_to_json(policy)})
 
     def set_time(self, now: int) -> None:
         """Tell the time to a target that asks for it; the others have clocks of their own.
@@ -202,7 +203,7 @@ class DriverParty(ActionDispatcher):
         events here.
         """
         if self._tells_time:
-            self._late += self._events("set_time", {"now": now})
+            self.late += self._events("set_time", {"now": now})
 
     def dump(self) -> StateDump:
         """What the target shows of its state. TargetUnsupported if it shows nothing."""

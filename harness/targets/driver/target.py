@@ -196,6 +196,23 @@ class DriverTarget:
         policy, longest = self.fixed_policy, self.longest_text
         return DriverParty(self, name, config, seed, self.capabilities, tape, fixed_policy=policy, longest_text=longest)
 
+    def snapshot(self, handle: int) -> None:
+        """Have the driver keep a copy of all that it is, until the next `reset`. TargetError."""
+        self._call_for_nothing("snapshot", handle)
+
+    def restore(self, handle: int) -> None:
+        """Have the driver be again what it was when the copy was made. What was kept since stays. TargetError."""
+        self._call_for_nothing("restore", handle)
+
+    def discard(self, handle: int) -> None:
+        """Have the driver forget a copy. TargetError."""
+        self._call_for_nothing("discard", handle)
+
+    def _call_for_nothing(self, method: str, handle: int) -> None:
+        answer = self.call(method, {"handle": handle})
+        if answer != {}:
+            self.desync(f"{method} answers {answer!r:.200}, not an object without members")
+
     def finish(self) -> None:
         """The case is over: all parties are forgotten. TargetError when that goes wrong; the case is to blame for it.
 

@@ -51,6 +51,8 @@ class Driver:
         self._name = name
         self._make = make or ENGINES[name]
         self._parties = Parties[Engine]()
+        #: For each handle the parties, and what each of them was.
+        self._snapshots: dict[int, dict[str, tuple[Engine, object]]] = {}
 
     def methods(self) -> dict[str, Method]:
         """All methods of the protocol."""
@@ -59,7 +61,10 @@ class Driver:
             "create": self.create,
             "set_time": self.set_time,
             "dump": self.dump,
-            "reset": self._parties.reset,
+            "snapshot": self.snapshot,
+            "restore": self.restore,
+            "discard": self.discard,
+            "reset": self.reset,
             "close": self._parties.close,
         }
         return own | {action: self._action(action) for action in ACTIONS}
@@ -101,6 +106,33 @@ class Driver:
         party = self._parties.find(params)
         secrets = {name: secret.hex() for name, secret in party.secrets().items()}
         return {"snapshot": snapshot_to_json(party.inspect()), "secrets": secrets}
+
+    def snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
+        parties = self._parties.by_name
+        self._snapshots[params["handle"]] = {name: (party, party.snapshot()) for name, party in parties.items()}
+        return {}
+
+    def restore(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._parties.by_name.clear()
+        for name, (party, state) in self._snapshot(params).items():
+            party.restore(state)
+            self._parties.by_name[name] = party
+        return {}
+
+    def discard(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._snapshot(params)
+        del self._snapshots[params["handle"]]
+        return {}
+
+    def _snapshot(self, params: dict[str, Any]) -> dict[str, tuple[Engine, object]]:
+        try:
+            return self._snapshots[params["handle"]]
+        except KeyError:
+            raise InvalidParams(f"no snapshot {params.get('handle')!r}") from None
+
+    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._snapshots.clear()
+        return self._parties.reset(params)
 
     def _action(self, action: str) -> Method:
         def method(params: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
  *   actions.c  what a user or the network does to a party
  *   events.c   what libotr reports through its callbacks, as events
  *   dump.c     what can be seen of the state
+ *   snapshot.c copies of the whole driver, to go back to
  *   values.c   bytes, numbers and policies in JSON
  *   world.c    randomness and time, which libotr takes from here
  */
@@ -90,5 +91,17 @@ Failure act(Party *party, const char *method, json_t *params); /* METHOD_NOT_FOU
 
 /* dump.c */
 json_t *dump(Party *party);
+
+/* snapshot.c: Linux only. Handles are 0 to SNAPSHOTS - 1. */
+#define SNAPSHOTS 64
+typedef enum {
+    KEPT,         /* there is a snapshot, and this is the driver as before */
+    KEPT_EARLIER, /* the snapshot was restored: this is the driver from now on, and the call has been answered */
+    KEPT_NOTHING  /* the system can't do it */
+} Kept;
+Kept snapshot_keep(int handle);
+int snapshot_waits(int handle);     /* whether there is a snapshot */
+void snapshot_restore(int handle);  /* does not return: another process is the driver */
+void snapshot_discard(int handle);
 
 #endif

@@ -150,6 +150,9 @@ static json_t *hello(void)
     static const char *const capabilities[] = {
         "v2",   "v3",     "smp",       "smp_question", "smp_abort",      "extra_key", "fragmentation_out", "instance_tags",
         "policy", "heartbeat", "time", "dump", "whitespace_tag", "stored_messages",
+#ifdef __linux__
+        "snapshot",
+#endif
     };
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
@@ -158,7 +161,40 @@ static json_t *hello(void)
                      "otr_versions", 2, 3, "capabilities", names, "randomness", "seed");
 }
 
-static Failure handle(const char *method, json_t *params, json_t **result)
+/* What is to be done when a request has been answered. */
+typedef enum { GO_ON, LEAVE, RESTORE, SAY_NOTHING } Then;
+
+/* The snapshot to go back to, if that is what is to be done. */
+static int wanted;
+
+static void discard_all(void)
+{
+    for (int i = 0; i < SNAPSHOTS; i++)
+        if (snapshot_waits(i)) snapshot_discard(i);
+}
+
+static Failure handle_snapshot(const char *method, json_t *params, Then *then)
+{
+    json_t *number = json_object_get(params, "handle");
+    json_int_t value = json_integer_value(number);
+    if (!json_is_integer(number) || value < 0) return failure(INVALID_PARAMS, "a handle is a number from 0 on");
+    if (value >= SNAPSHOTS) return failure(UNSUPPORTED, "there are no more snapshots");
+    wanted = (int)value;
+    if (!strcmp(method, "snapshot")) {
+        if (snapshot_waits(wanted)) return failure(INVALID_PARAMS, "there is a snapshot of this handle; discard it first");
+        Kept kept = snapshot_keep(wanted);
+        if (kept == KEPT_EARLIER) *then = SAY_NOTHING;
+        return kept == KEPT_NOTHING ? failure(UNSUPPORTED, "the system has no process for a snapshot") : OK;
+    }
+    if (!snapshot_waits(wanted)) return failure(INVALID_PARAMS, "there is no snapshot of this handle");
+    if (!strcmp(method, "restore"))
+        *then = RESTORE;
+    else
+        snapshot_discard(wanted);
+    return OK;
+}
+
+static Failure handle(const char *method, json_t *params, json_t **result, Then *then)
 {
     if (!strcmp(method, "hello")) {
         *result = hello();
@@ -166,11 +202,17 @@ static Failure handle(const char *method, json_t *params, json_t **result)
     }
     if (!strcmp(method, "create")) return create(params, result);
     if (!strcmp(method, "bench")) return bench(params, result);
-    if (!strcmp(method, "shutdown")) return OK;
-    if (!strcmp(method, "reset")) {
-        while (parties) forget(parties);
+    if (!strcmp(method, "shutdown")) {
+        *then = LEAVE;
         return OK;
     }
+    if (!strcmp(method, "reset")) {
+        while (parties) forget(parties);
+        discard_all();
+        return OK;
+    }
+    if (!strcmp(method, "snapshot") || !strcmp(method, "restore") || !strcmp(method, "discard"))
+        return handle_snapshot(method, params, then);
     Party *party = find(text_of(params, "party"));
     if (!party) return failure(INVALID_PARAMS, "there is no party of that name; create it first");
     if (!strcmp(method, "close")) {
@@ -186,8 +228,8 @@ static Failure handle(const char *method, json_t *params, json_t **result)
     return failed;
 }
 
-/* The answer to one line; NULL and the reason on standard error if it is no request. `last`: it was the last one. */
-static char *answer(const char *line, size_t length, int *last)
+/* The answer to one line, and what is to be done then; NULL and the reason on standard error if it is no request. */
+static char *answer(const char *line, size_t length, Then *then)
 {
     json_error_t where;
     json_t *request = json_loadb(line, length, JSON_ALLOW_NUL, &where), *result = NULL, *reply;
@@ -195,8 +237,7 @@ static char *answer(const char *line, size_t length, int *last)
     const char *method = text_of(request, "method");
     char *text = NULL;
     if (method && id) {
-        Failure failed = handle(method, json_object_get(request, "params"), &result);
-        *last = !strcmp(method, "shutdown");
+        Failure failed = handle(method, json_object_get(request, "params"), &result, then);
         if (failed.code)
             reply = json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", id, "error", "code", failed.code,
                               "message", failed.text);
@@ -216,15 +257,19 @@ int main(void)
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
-    int last = 0;
+    Then then = GO_ON;
     gcry_control(GCRYCTL_SET_PREFERRED_RNG_TYPE, GCRY_RNG_TYPE_SYSTEM);
     OTRL_INIT;
-    while (!last && (length = getline(&line, &size, stdin)) > 0) {
-        char *text = answer(line, (size_t)length, &last);
+    while (then != LEAVE && (length = getline(&line, &size, stdin)) > 0) {
+        then = GO_ON;
+        char *text = answer(line, (size_t)length, &then);
         if (!text) return 2;
-        puts(text);
-        fflush(stdout);
+        if (then != SAY_NOTHING) {
+            puts(text);
+            fflush(stdout);
+        }
         free(text);
+        if (then == RESTORE) snapshot_restore(wanted);
     }
     while (parties) forget(parties);
     free(line);
