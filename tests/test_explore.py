@@ -16,15 +16,15 @@ from typing import cast
 import pytest
 from jsonschema import Draft202012Validator
 
-from otterproof.harness.runs.events import AlphabetExplored, Ending, Judged, RunFinished, RunStarted
+from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStarted
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.certificate import SCHEMA, Certificate
 from otterproof.harness.runs.explore.crew import Crew
 from otterproof.harness.runs.explore.errors import NotRepeatable
-from otterproof.harness.runs.explore.explore import Explorable, Exploration, setup_of
+from otterproof.harness.runs.explore.explore import Explorable, Exploration, depth_in_check, setup_of
 from otterproof.harness.runs.explore.form import form
 from otterproof.harness.runs.explore.found import Found, keep
-from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
+from otterproof.harness.runs.explore.guaranteed import Allowance, explore_guaranteed
 from otterproof.harness.runs.explore.one_party import ONE_SIDED, TWO_SIDED
 from otterproof.harness.runs.explore.replayed import ReplayedParty
 from otterproof.harness.runs.explore.search import Key, Search, narrowed
@@ -40,6 +40,8 @@ from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui.cli import main
+from otterproof.harness.ui.exploration import as_json as explored_as_json
+from otterproof.harness.ui.exploration import tell_explored
 from otterproof.harness.ui.json_report import as_json as check_as_json
 from otterproof.harness.ui.judgement import print_summary
 from otterproof.harness.ui.reports.card import card_of, conclusion, read_card
@@ -48,6 +50,10 @@ from otterproof.implementations.reference.numbers import Exponent
 
 #: A depth for each alphabet at which there is something to see, in about a second.
 DEPTHS = {"handshake": 7, "data": 3, "smp": 3, "refresh": 3, "instances": 5, "fragments": 3, "forgery": 5}
+
+
+#: An exploration that may take all the time that it needs, of a target without known deviations.
+ALL = Allowance(lambda: True, 1e9, lambda _: "")
 
 
 def explored(name: str, target: Explorable, depth: int, jobs: int = 1) -> Certificate:
@@ -339,7 +345,7 @@ def valid(told: object) -> None:
 
 def test_check_tells_what_it_explored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = fault("query-ignored-when-encrypted")
-    explored = tuple(AlphabetExplored(*one) for one in explore_guaranteed(target, 1, tmp_path, lambda: True))
+    explored = tuple(explore_guaranteed(target, 1, tmp_path, ALL))
     assert [one.certificate.alphabet for one in explored] == list(ALPHABETS)
     started = RunStarted(target.name, target.version, target.capabilities, "seed", ())
     finished = RunFinished(Ending.COMPLETE, (), (), tmp_path, 1.0, explored=explored)
@@ -365,9 +371,37 @@ def test_the_guaranteed_depths_are_reached(monkeypatch: pytest.MonkeyPatch, tmp_
     few = {name: replace(ALPHABETS[name], guaranteed=2) for name in ("handshake", "forgery")}
     monkeypatch.setattr("otterproof.harness.runs.explore.guaranteed.ALPHABETS", few)
     target = EngineTarget("independent")
-    certificates = [one for one, _ in explore_guaranteed(target, 1, tmp_path, lambda: True)]
-    assert [one.depth for one in certificates] == [2, 2]
-    assert [one.depth for one, _ in explore_guaranteed(target, 1, tmp_path, lambda: False)] == [0, 0]
+    assert [one.certificate.depth for one in explore_guaranteed(target, 1, tmp_path, ALL)] == [2, 2]
+    nothing = replace(ALL, in_time=lambda: False)
+    assert [one.certificate.depth for one in explore_guaranteed(target, 1, tmp_path, nothing)] == [0, 0]
+
+
+def test_a_target_behind_a_driver_is_explored_in_check_as_far_as_it_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few = {"handshake": replace(ALPHABETS["handshake"], restored_in_check=2, replayed_in_check=1)}
+    monkeypatch.setattr("otterproof.harness.runs.explore.guaranteed.ALPHABETS", few)
+    depths = []
+    for allowance in (ALL, replace(ALL, seconds=0.0)):
+        (one,) = explore_guaranteed(driver("reference"), 1, tmp_path, allowance)
+        assert not one.found
+        depths.append(one.certificate.depth)
+    assert depths == [2, 0]
+    assert depth_in_check(few["handshake"], EngineTarget("reference")) == 9
+
+
+def test_what_is_known_is_told_and_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = fault("query-ignored-when-encrypted")
+    known = replace(ALL, reason_of=lambda check: "It is so." if check == "states.wrong-answer-to-query" else "")
+    explored = tuple(explore_guaranteed(target, 1, tmp_path, known))
+    assert [one.counterexample.known for alphabet in explored for one in alphabet.found].count("It is so.") > 0
+    finished = RunFinished(Ending.COMPLETE, (), (), tmp_path, 1.0, explored=explored)
+    assert not finished.broken(Level.MUST)
+    told = explored_as_json(explored)
+    valid(told)
+    assert not any(one["broken"] for one in told["certificates"])
+    tell_explored(explored)
+    assert "known: It is so." in capsys.readouterr().out
 
 
 def test_users_act_in_their_own_name() -> None:

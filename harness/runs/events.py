@@ -96,10 +96,14 @@ class DeviationsRewritten:
 
 @dataclass(frozen=True, slots=True)
 class AlphabetExplored:
-    """All runs of an alphabet were looked at, to the depth that the certificate tells. found: what broke a rule."""
+    """All runs of an alphabet were looked at, to the depth that the certificate tells. found: what broke a rule.
+
+    why: the exploration ended there, if it had to end early because of the target.
+    """
 
     certificate: Certificate
     found: tuple[Found, ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class RunFinished:
     def broken(self, least: Level) -> bool:
         """Whether what was explored breaks a rule that is at least so binding."""
         levels = list(Level)
-        found = [one for alphabet in self.explored for one in alphabet.found]
+        found = [one for alphabet in self.explored for one in alphabet.found if not one.counterexample.known]
         return any(levels.index(one.level) <= levels.index(least) for one in found)
 
 

@@ -25,7 +25,7 @@ from otterproof.harness.runs.events import (
     ScenarioFinished,
     not_run,
 )
-from otterproof.harness.runs.explore.guaranteed import explore_guaranteed
+from otterproof.harness.runs.explore.guaranteed import Allowance, can_be_explored, explore_guaranteed
 from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts, judge
 from otterproof.harness.runs.workers import WorkersDied
@@ -34,7 +34,7 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.driver.process import TIME_LIMIT
-from otterproof.harness.targets.engines import InProcess, Target
+from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
@@ -165,10 +165,11 @@ def _judging(plan: _Plan) -> Generator[Event, None, None]:
                         break
             if ending is Ending.COMPLETE and not_run(plan.began, results):
                 ending = Ending.OUT_OF_TIME
-            if ending is Ending.COMPLETE and not plan.part and isinstance(plan.target, InProcess):
-                for one in explore_guaranteed(plan.target, plan.processes, folder, _in_time(plan, began)):
-                    explored.append(AlphabetExplored(*one))
-                    yield explored[-1]
+            if ending is Ending.COMPLETE and not plan.part and can_be_explored(plan.target):
+                allowed = Allowance(_in_time(plan, began), time.monotonic() - began, known.reason_of)
+                for one in explore_guaranteed(plan.target, plan.processes, folder, allowed):
+                    explored.append(one)
+                    yield one
         except KeyboardInterrupt as error:
             ending, interrupted = Ending.INTERRUPTED, error
         except WorkersDied as error:

@@ -76,6 +76,10 @@ def tell_explored(explored: Sequence[AlphabetExplored]) -> None:
     found = [one for alphabet in explored for one in alphabet.found]
     for one in found:
         tell_found(one)
+    for alphabet in explored:
+        if alphabet.why:
+            name, depth = alphabet.certificate.alphabet, alphabet.certificate.depth
+            console().print(block(f"explored: {name} to depth {depth} only: {alphabet.why}"))
     if explored:
         certificates = [one.certificate for one in explored]
         depths = ", ".join(f"{one.alphabet} {one.depth}" for one in certificates)
@@ -99,6 +103,10 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
 def tell_found(one: Found) -> None:
     """Print a counterexample: the rule, what was expected and what came, the steps, the files."""
     out = console()
+    if one.counterexample.known:
+        out.print(line(("known", "yellow"), ": ", one.counterexample.known))
+        out.print(line(f"  {one.counterexample.check}  after {_moves(one)} of {one.alphabet}"))
+        return
     word = ("FAIL", "red") if one.level is Level.MUST else (one.level.value.upper(), "yellow")
     out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"))
     if one.record is None:
@@ -136,6 +144,7 @@ def as_json(explored: Sequence[AlphabetExplored]) -> dict[str, Any]:
                 "failure": None if one.record is None else asdict(one.record),
                 "detail": one.counterexample.detail,
                 "moves": len(one.counterexample.moves),
+                "known": one.counterexample.known,
                 "transcript": str(one.transcript),
                 "test": None if one.test is None else str(one.test),
             }

@@ -1,4 +1,4 @@
-"""Drivers that claim `snapshot` and break the claim get a verdict from `explore` and `check`, and leave nothing behind."""
+"""Drivers that claim `snapshot` and break the claim get a verdict from `explore` and `check`, and nothing stays."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ class Alphabet:
     their sender. pieces: it also hands them over in so many fragments. changes: it also hands them over with one change
     of each kind. ticks: seconds that may pass. depth: how many moves are explored unless told otherwise; healing: up to
     this depth, the parties must be able to talk again from every pair of states. replayed: both of a target that is
-    made again for each state.
+    behind a driver. guaranteed: what `check` explores of an engine; replayed_in_check, restored_in_check: of a target
+    behind a driver, without snapshots and with them.
     """
 
     about: str
@@ -32,6 +33,8 @@ class Alphabet:
     guaranteed: int
     healing: int
     replayed: tuple[int, int] = (4, 2)
+    replayed_in_check: int = 2
+    restored_in_check: int = 3
     alone: Mapping[str, tuple[User, ...]] = field(default_factory=dict)
     network: str = "pair"
     reflects: bool = False

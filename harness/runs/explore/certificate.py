@@ -51,7 +51,7 @@ def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, 
             "healed": one.healed,
             "seconds": round(one.seconds, 1),
             "found": len(one.found),
-            "broken": sum(each.binds for each in one.found),
+            "broken": sum(each.binds and not each.known for each in one.found),
         }
         for one in certificates
     ]

@@ -72,6 +72,13 @@ def depths_of(alphabet: Alphabet, target: Explorable) -> tuple[int, int]:
     return (alphabet.depth, alphabet.healing) if isinstance(target, InProcess) else alphabet.replayed
 
 
+def depth_in_check(alphabet: Alphabet, target: Explorable) -> int:
+    """How many moves `check` explores."""
+    if isinstance(target, InProcess):
+        return alphabet.guaranteed
+    return alphabet.restored_in_check if "snapshot" in target.capabilities else alphabet.replayed_in_check
+
+
 class Exploration:
     """Goes through the levels of an alphabet, in one process or in several; to be closed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from otterproof.harness.simulation.describe import describe_input, describe_resu
 from otterproof.harness.simulation.moves import Drop, Inject, Move, Replay
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.excused import excusing
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.registry import file_name
 
@@ -43,12 +45,26 @@ class Found:
 
 
 def keep(
-    alphabet: str, setup: Setup, target: Explorable, one: Counterexample, folder: Path, command: str | None = None
+    alphabet: str,
+    setup: Setup,
+    target: Explorable,
+    one: Counterexample,
+    folder: Path,
+    command: str | None = None,
+    passed: Collection[str] = (),
 ) -> Found:
     """Run a counterexample again, and write its transcript, and a test if it failed again. OutputError.
 
-    command: what the target runs, if it is a command of the user's.
+    command: what the target runs, if it is a command of the user's. passed: checks that failed elsewhere; demands by
+    them are not made on the way.
     """
+    with excusing({check for check in passed if check != one.check}):
+        return _keep(alphabet, setup, target, one, folder, command)
+
+
+def _keep(
+    alphabet: str, setup: Setup, target: Explorable, one: Counterexample, folder: Path, command: str | None
+) -> Found:
     program = program_of(setup, one)
     played = replace(program, setup=replace(setup, target=target, role="alice"))
     folder.mkdir(parents=True, exist_ok=True)

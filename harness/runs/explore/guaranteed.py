@@ -1,44 +1,90 @@
 """What `check` explores: every alphabet that suits a target, to the depth that it guarantees.
 
-The depths are such that all of them together take a few seconds, beside some minutes of scenarios.
+The depths are such that all of them together take a few seconds for an engine, beside some minutes of scenarios. A
+target behind a driver is explored for a share of the time that the scenarios took, at most; a certificate tells the
+depth that was reached.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
+from otterproof.harness.runs.events import AlphabetExplored
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.certificate import Certificate
-from otterproof.harness.runs.explore.explore import Exploration
-from otterproof.harness.runs.explore.found import Found, keep
-from otterproof.harness.targets.engines import InProcess
+from otterproof.harness.runs.explore.errors import NotRepeatable
+from otterproof.harness.runs.explore.explore import Explorable, Exploration, depth_in_check, explorable
+from otterproof.harness.runs.explore.found import keep
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.targets.driver import TargetError
+from otterproof.harness.targets.engines import InProcess, Target
+
+#: The share of the time of the scenarios that exploring a target behind a driver may take.
+SHARE = 0.2
 
 
 class _TimeUp(Exception):
     """There is no time left."""
 
 
-def explore_guaranteed(
-    target: InProcess, jobs: int, folder: Path, in_time: Callable[[], bool]
-) -> Iterator[tuple[Certificate, tuple[Found, ...]]]:
-    """Explore to the depths that are guaranteed: for each alphabet its certificate, and what was found.
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a run allows an exploration.
 
-    folder: for what is found. in_time: asked now and then; once it says no, that is all. OutputError, WorkersDied.
+    in_time: asked now and then; once it says no, that is all. seconds: how long the scenarios took. reason_of: why a
+    failure by a check is accepted; "" if it is not.
     """
 
+    in_time: Callable[[], bool]
+    seconds: float
+    reason_of: Callable[[str], str]
+
+
+def can_be_explored(target: Target) -> TypeGuard[Explorable]:
+    """Whether `check` explores a target."""
+    with suppress(UsageError):
+        explorable(target)
+        return True
+    return False
+
+
+def explore_guaranteed(target: Explorable, jobs: int, folder: Path, allowance: Allowance) -> Iterator[AlphabetExplored]:
+    """Explore to the depths that are guaranteed. folder: for what is found. OutputError, WorkersDied."""
+    ends = time.monotonic() + allowance.seconds * SHARE
+    suitable = [name for name, alphabet in ALPHABETS.items() if alphabet.suits(target.capabilities)]
+    with closing(target):
+        for number, name in enumerate(suitable):
+            now = time.monotonic()
+            until = None if isinstance(target, InProcess) else now + (ends - now) / (len(suitable) - number)
+            yield _explored(name, target, jobs, folder, allowance, until)
+
+
+def _explored(
+    name: str, target: Explorable, jobs: int, folder: Path, allowance: Allowance, until: float | None
+) -> AlphabetExplored:
+    """Explore an alphabet. until: the time, by the monotonic clock, to stop at."""
+
     def pulse(_: int) -> None:
-        if not in_time():
+        if not allowance.in_time() or (until is not None and time.monotonic() >= until):
             raise _TimeUp
 
-    for name, alphabet in ALPHABETS.items():
-        with closing(Exploration(name, target, jobs)) as exploration:
-            try:
+    certificate, why = Certificate(name, target.name, target.version), ""
+    try:
+        pulse(0)
+        with closing(Exploration(name, target, jobs, keep_going=not isinstance(target, InProcess))) as exploration:
+            certificate = exploration.certificate
+            for _ in exploration.levels(depth_in_check(ALPHABETS[name], target), pulse):
                 pulse(0)
-                for _ in exploration.levels(alphabet.guaranteed, pulse):
-                    pulse(0)
-            except _TimeUp:
-                pass
-        kept = [keep(name, exploration.setup, target, one, folder) for one in exploration.certificate.found]
-        yield exploration.certificate, tuple(kept)
+    except _TimeUp:
+        pass
+    except (NotRepeatable, TargetError) as error:  # scenarios judge what it is about
+        why = str(error)
+    certificate.found = [replace(one, known=allowance.reason_of(one.check)) for one in certificate.found]
+    checks = [one.check for one in certificate.found]
+    kept = [keep(name, exploration.setup, target, one, folder, passed=checks) for one in certificate.found]
+    return AlphabetExplored(certificate, tuple(kept), why)

@@ -26,7 +26,17 @@ from otterproof.harness.targets.driver import (
 )
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.party import ActionDispatcher, Party
-from otterproof.implementations.contract import Event, PartyConfig, Policy
+from otterproof.implementations.contract import (
+    Event,
+    PartyConfig,
+    PeerEndedSession,
+    Policy,
+    SessionEstablished,
+    SmpAborted,
+    SmpFinished,
+    SmpRequested,
+    UserEndedSession,
+)
 
 
 class Playable(Party, Protocol):
@@ -37,13 +47,17 @@ class Playable(Party, Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Past:
-    """What became of a party: the past before, the last input, the events it led to, and a digest of all inputs."""
+    """What became of a party: the past before, the last input, the events it led to, and a digest of all inputs.
+
+    asked: its user is being asked for the SMP secret.
+    """
 
     before: Past | None
     action: str
     args: Mapping[str, object]
     came: tuple[Event, ...]
     digest: bytes
+    asked: bool = False
 
     def __repr__(self) -> str:
         return self.digest.hex()
@@ -113,7 +127,8 @@ class ReplayedParty(ActionDispatcher):
         if self._copies is not None:
             self._copies.note(before, Probe(action, given, came))
         digest = blake2b(before + repr((action, given)).encode(), digest_size=16).digest()
-        self._past = self._live = Past(self._past, action, given, came, digest)
+        asked = _asked(self._past is not None and self._past.asked, action, came)
+        self._past = self._live = Past(self._past, action, given, came, digest, asked)
         return came
 
     def _told(self, party: Party, action: str, args: Mapping[str, object]) -> tuple[Event, ...]:
@@ -200,6 +215,17 @@ class ReplayedParty(ActionDispatcher):
         self._party = party
         self._untold |= set(getattr(party, "untold", ()))
         return came
+
+
+def _asked(before: bool, action: str, came: Sequence[Event]) -> bool:
+    """Whether a user is being asked for the SMP secret after an input."""
+    asked = before and not action.startswith("smp_")
+    for event in came:
+        if isinstance(event, SmpRequested):
+            asked = True
+        elif isinstance(event, SmpAborted | SmpFinished | SessionEstablished | PeerEndedSession | UserEndedSession):
+            asked = False
+    return asked
 
 
 def _digest(past: Past | None) -> bytes:

@@ -19,7 +19,7 @@ from otterproof.harness.judges.oracles.remembering import State as Memory
 from otterproof.harness.runs.explore.alphabet import Alphabet
 from otterproof.harness.runs.explore.errors import NotRepeatable
 from otterproof.harness.runs.explore.one_party import TWO_SIDED, Edge, ExploredParty, Node, PassedOver, Passing
-from otterproof.harness.runs.explore.replayed import ReplayedParty
+from otterproof.harness.runs.explore.replayed import Past, ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of, tape_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick
 from otterproof.harness.simulation.world import World
@@ -253,6 +253,8 @@ class Search:
             later = self._reduced and number > 0 and state.fresh is not None
             node = state.nodes[number]
             for index, user in enumerate(() if later else self._users[number]):
+                if user.action == "smp_answer" and not _may_answer(node):
+                    continue
                 party.node = node
                 yield (number, index), user, party.edge(user.action, user.args)
             for digest in sorted((state.fresh or ()) if later else state.held):
@@ -305,6 +307,11 @@ class Search:
             moves = {self._numbers[name]: tuple(Inject(name, form) for form in forms) for name in receivers}
             self._held[known] = _Held(moves)
         return known
+
+
+def _may_answer(node: Node) -> bool:
+    """Whether a user may answer SMP: an engine refuses it unasked, and other targets leave that to applications."""
+    return not isinstance(node.moment, Past) or node.moment.asked
 
 
 def _key(nodes: Sequence[Node], total: int) -> Key:

@@ -24,7 +24,7 @@ from otterproof.harness.spec.requirements import Level
 class Counterexample:
     """A run that breaks a rule: the id of its check, the moves, and whether it shows only when all are made.
 
-    labels: of the moves, for another process.
+    labels: of the moves, for another process. known: the reason why it is accepted, if it is a known deviation.
     """
 
     check: str
@@ -32,6 +32,7 @@ class Counterexample:
     moves: tuple[Move, ...]
     at_end: bool
     labels: tuple[Label, ...] = ()
+    known: str = ""
 
     @property
     def binds(self) -> bool:

@@ -122,7 +122,7 @@ class DriverParty(ActionDispatcher):
         self._tells_time = "time" in capabilities
         #: (event, field) of all that the implementation did not tell when it could have.
         self.untold: set[tuple[str, str]] = set()
-        #: What came of set_policy and set_time, which the next action tells.
+        #: What set_policy and set_time led to, which the next action tells.
         self.late: list[Event] = []
         self._fixed_policy, self._longest_text = fixed_policy, longest_text
         self._check_policy(config.policy)

@@ -72,9 +72,10 @@ def run(options: argparse.Namespace) -> int:
             with closing(exploration):
                 exploration.resume()
                 ending = follow_levels(exploration, options.depth or exploration.depth, ends)
+            found = exploration.certificate.found
+            checks = [one.check for one in found]
             kept = [
-                keep(alphabet, exploration.setup, target, one, folder, command_of(name))
-                for one in exploration.certificate.found
+                keep(alphabet, exploration.setup, target, one, folder, command_of(name), passed=checks) for one in found
             ]
             tell_certificate(exploration.certificate, kept)
             explored.append(AlphabetExplored(exploration.certificate, tuple(kept)))
@@ -85,8 +86,8 @@ def run(options: argparse.Namespace) -> int:
         write_whole(options.json, json.dumps(as_json(explored), indent=1) + "\n")
     if ending.code is not None:
         return ending.code
-    found = [one for alphabet in explored for one in alphabet.found]
-    return DEVIATES if any(one.level is Level.MUST for one in found) else CONFORMS
+    levels = [one.level for alphabet in explored for one in alphabet.found]
+    return DEVIATES if Level.MUST in levels else CONFORMS
 
 
 def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:

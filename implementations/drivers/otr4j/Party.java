@@ -194,7 +194,7 @@ final class Party implements OtrEngineHost {
     }
 
     private static long instance(Session one) {
-        return one.getProtocolVersion() == 3 ? one.getReceiverInstanceTag().getValue() & 0xFFFFFFFFL : 0;
+        return one.getReceiverInstanceTag().getValue() & 0xFFFFFFFFL; // 0 in version 2; a session that is over has no version
     }
 
     /** The instance that something is about which the library does not say: clear only if one is encrypted. */
