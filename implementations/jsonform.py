@@ -355,6 +355,7 @@ def unknown_fields(obj: object, where: str = "event") -> frozenset[str]:
     return frozenset(name for name in table.keys() - NULL_IS_A_VALUE if given.get(name, "") is None)
 
 
+@cache
 def may_be_untold(event: str) -> frozenset[str]:
     """The fields of an event, by its name in JSON, that an implementation need not tell."""
     hints = typing.get_type_hints(EVENTS[event])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 
 import pytest
 
 from otterproof.harness.runs.causes import Cause, accusation, causes
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.failure import Failure, Place
+from otterproof.harness.runs.faults.dependence import key
 from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.runs.faults.judged_file import JudgedFile
 from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
@@ -134,13 +137,14 @@ def test_what_was_accepted_says_more_than_what_was_refused() -> None:
     assert [one.first.scenario for one in causes([refused, accepted])] == ["conformance.b[v3]", "conformance.a[v3]"]
 
 
-def test_a_few_faults_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_few_faults_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ("smp-pa-range-not-checked", "counter-signed", "tlv-length-signed")
     record = choose({name: faults()[name] for name in names})
     chosen = ("conformance.smp_ranges", "conformance.data_counters", "conformance.tlv.", "conformance.encoding_types")
     record.scenarios = {one.id: one for name in chosen for one in scenarios(name) if not one.internal}
+    kept = JudgedFile(tmp_path / "state", {name: key(one) for name, one in record.scenarios.items()})
     with workers(1) as pool:
-        assert terminal.collect_located(Localiser(record, pool)) is Ending.COMPLETE
+        assert terminal.collect_located(Localiser(record, pool, kept)) is Ending.COMPLETE
     ranks = {one.fault: one.rank for one in record.noticed}
     assert (ranks["smp-pa-range-not-checked"], ranks["counter-signed"]) == (1, 1)
     record.located["tlv-length-signed"] = Located("tlv-length-signed", 4, "a.check", "a.scenario", ("TLV-END-2",), 9, 5)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+from functools import cache
 
 
+@cache
 def tool_version() -> str:
     """ "otterproof 1.2.3"; without the number when the package is not installed."""
     try:

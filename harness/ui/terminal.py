@@ -113,11 +113,10 @@ def collect_explored(explored: ExploredFaults, pool: Pool) -> Ending:
 
 def collect_located(localiser: Localiser) -> Ending:
     """Fill a localiser's record, showing progress. What was found until it ended is in the record."""
-    record = localiser.record
 
     def phases() -> Iterator[Ending]:
-        yield _phase("with the genuine engine:", localiser.survey(), len(record.scenarios))
-        yield _phase("judging as a third party", localiser.judge(), len(record.faults))
+        yield _phase("with the genuine engine:", localiser.survey(), len(localiser.unsurveyed))
+        yield _phase("judging as a third party", localiser.judge(), len(localiser.unjudged))
 
     return _first_unfinished(phases())
 

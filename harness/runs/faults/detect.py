@@ -90,7 +90,7 @@ class Detection:
 class _Observed(Context):
     """A context in which random runs are told apart by the lines they reach."""
 
-    def __init__(self, scenario: Scenario, target: SingleEngineTarget, trace: Trace) -> None:
+    def __init__(self, scenario: Scenario, target: Target, trace: Trace) -> None:
         super().__init__(target, scenario.version, seed_of(scenario, SEED), _peer)
         self._trace = trace
         self.reached: dict[int, frozenset[Line]] = {}
@@ -145,7 +145,11 @@ _peer = SingleEngineTarget("reference", ReferenceEngine)
 def survey(_: WorkerContext, task: tuple[str, Original]) -> Reach:
     """Run a scenario with a genuine engine."""
     name, original = task
-    target = _genuine_copy(original)
+    return reach(name, _genuine_copy(original))
+
+
+def reach(name: str, target: Target) -> Reach:
+    """Run a scenario with a copy of a genuine engine that has the name of the target."""
     began = time.process_time()
     with Trace(PREFIX + target.name) as trace:
         context = _Observed(scenario_of(name), target, trace)

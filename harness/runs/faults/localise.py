@@ -1,30 +1,35 @@
 """Whether what is told of a fault names the requirement that it breaks: guess-the-bug, played by the report itself.
 
-Every fault is judged as a third party is, by every scenario that such a target meets, and its failures are put together
-by their causes as a report does it. A fault is named first if the first cause tells the requirement that its entry in
-the catalogue has. Scenarios that don't reach the lines of a fault are not run, since they pass.
+Every fault is judged as a third party is, by its messages and events alone and by every scenario that such a target
+meets, and its failures are put together by their causes as a report does it. A fault is named first if the first cause
+tells the requirement that its entry in the catalogue has. Scenarios that don't reach the lines of a fault are not run,
+since they pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from math import inf
 from statistics import median
 from typing import Any
 
 from otterproof.harness.runs.causes import Cause, causes
-from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, result, results, survey
+from otterproof.harness.runs.faults.dependence import edits_key
+from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, reach, result, results
+from otterproof.harness.runs.faults.judged_file import Judged, JudgedFile, Outcome, outcome_of
 from otterproof.harness.runs.faults.reach import about
+from otterproof.harness.runs.faults.sightings import View
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.targets.faults.entries import Fault, faults
-from otterproof.harness.targets.faults.loader import REFERENCE
-from otterproof.harness.targets.faults.target import FaultTarget
-from otterproof.harness.testkit.scenario import Scenario, load, scenario_of, scenarios
+from otterproof.harness.targets.faults.loader import copy_engine
+from otterproof.harness.targets.lean import LeanTarget
+from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,6 @@ class Localisation:
 
     scenarios: Mapping[str, Scenario]
     faults: Mapping[str, Fault]
-    surveys: dict[str, Reach] = field(default_factory=dict)
     located: dict[str, Located] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
 
@@ -106,41 +110,80 @@ def choose(chosen: Mapping[str, Fault], sample: int | None = None) -> Localisati
     names = list(chosen)
     if sample is not None and sample < len(names):
         names = [names[number * len(names) // sample] for number in range(sample)]
-    return Localisation(
-        {one.id: one for one in scenarios() if not one.internal}, {name: chosen[name] for name in names}
-    )
+    met = {one.id: one for one in scenarios() if View.THIRD_PARTY.adds(one)}
+    return Localisation(met, {name: chosen[name] for name in names})
 
 
 class Localiser:
-    """Fills a record with the processes of a pool. Each method gives a stream of what has been done, item by item."""
+    """Fills a record with the processes of a pool. Each method gives a stream of what has been done, item by item.
 
-    def __init__(self, record: Localisation, pool: Pool) -> None:
+    kept: what is known already, which is not done again, and where what is found out is noted.
+    """
+
+    def __init__(self, record: Localisation, pool: Pool, kept: JudgedFile) -> None:
         self.record = record
+        self.kept = kept
         self._pool = pool
+
+    @property
+    def unsurveyed(self) -> list[str]:
+        """The scenarios of which it is not known what they do with the genuine engine."""
+        return [name for name in self.record.scenarios if name not in self.kept.surveys]
+
+    @property
+    def unjudged(self) -> list[str]:
+        """The faults that some scenarios have still to judge."""
+        return [name for name in self.record.faults if self.stale(name)]
 
     def survey(self) -> Iterator[str]:
         """Run every scenario with the genuine engine."""
-        tasks = [(name, REFERENCE) for name in self.record.scenarios]
-        for found in results(self._pool, survey, tasks, self.record.lost):
-            self.record.surveys[found.scenario] = found
+        tasks = [(name,) for name in self.unsurveyed]
+        for found in results(self._pool, _survey, tasks, self.record.lost):
+            self.kept.note_survey(found)
             yield found.scenario
 
     def judge(self) -> Iterator[str]:
         """Judge every fault."""
         tasks = []
-        for name, fault in self.record.faults.items():
-            lines = about(fault.edits)
-            able = (one.task(lines) for one in self.record.surveys.values())
-            tasks.append((name, [task for task in able if task is not None], list(self.record.scenarios)))
-        for found in results(self._pool, _judge, tasks, self.record.lost):
-            self.record.located[found.fault] = found
-            yield found.fault
+        for name in self.record.faults:
+            if stale := self.stale(name):
+                tasks.append((name, list(self._able(name, stale))))
+            else:
+                self._locate(name)
+        for name, found in results(self._pool, _judge, tasks, self.record.lost):
+            stale = self.stale(name)
+            before = self.kept.judged[name].outcomes if name in self.kept.judged else ()
+            outcomes = (*(one for one in before if one.scenario in self.kept.keys.keys() - stale), *found)
+            edits = edits_key(self.record.faults[name])
+            self.kept.note_fault(Judged(name, edits, self.kept.keys, outcomes))
+            self._locate(name)
+            yield name
+
+    def _able(self, fault: str, names: Collection[str]) -> Iterator[ScenarioTask]:
+        """How to judge a fault by those of some scenarios that reach it."""
+        lines = about(self.record.faults[fault].edits)
+        able = (one.task(lines) for one in self.kept.surveys.values() if one.scenario in names)
+        return (task for task in able if task is not None)
+
+    def stale(self, fault: str) -> set[str]:
+        """The scenarios by which a fault has not been judged as they and the fault are now."""
+        known, every = self.kept.judged.get(fault), self.record.scenarios
+        if known is None or known.edits != edits_key(self.record.faults[fault]):
+            return {*every}
+        outdated = {one.scenario for one in known.outcomes if one.outdated}
+        return {name for name in every if known.keys.get(name) != self.kept.keys[name]} | (outdated & every.keys())
+
+    def _locate(self, fault: str) -> None:
+        failed = {one.scenario: one for one in self.kept.judged[fault].outcomes}
+        found = [
+            failed[name].as_result() if name in failed else _passed(one) for name, one in self.record.scenarios.items()
+        ]
+        self.record.located[fault] = located(fault, causes(found))
 
 
 def located(name: str, found: Sequence[Cause]) -> Located:
     """What the causes of a fault's failures tell of it."""
-    requirement = faults()[name].requirement
-    right = {requirement, *requirements.load().restatements(requirement)}
+    right = broken(faults()[name])
     rank = next((number for number, cause in enumerate(found, start=1) if right & {*cause.told}), None)
     if not found:
         return Located(name, rank)
@@ -148,16 +191,32 @@ def located(name: str, found: Sequence[Cause]) -> Located:
     return Located(name, rank, first.first.check, first.first.scenario, first.told, failures, len(found))
 
 
-# ---- in the worker processes ----------------------------------------------------------------------------------------
-
-
-def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask], list[str]]) -> Located:
-    name, able, every = task
-    target = FaultTarget(name)
-    run = {one.scenario: result(one, target) for one in able}
-    return located(name, causes([run.get(one) or _passed(scenario_of(one)) for one in every]))
+def broken(fault: Fault) -> frozenset[str]:
+    """What a fault breaks: the requirement of its entry, and what the table has as a restatement of that."""
+    return frozenset({fault.requirement, *requirements.load().restatements(fault.requirement)})
 
 
 def _passed(scenario: Scenario) -> Result:
     """The result of a scenario that does not reach what is wrong."""
     return Result(scenario.id, scenario.requirements, Verdict.PASS, "", 0, 0.0)
+
+
+# ---- in the worker processes ----------------------------------------------------------------------------------------
+
+
+def _survey(_: WorkerContext, task: tuple[str]) -> Reach:
+    return reach(task[0], _genuine())
+
+
+@cache
+def _genuine() -> LeanTarget:
+    """A copy of the genuine engine, as it is judged as a third party's."""
+    name = "genuine_third_party"
+    return LeanTarget(name, copy_engine(name, {}))
+
+
+def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask]]) -> tuple[str, list[Outcome]]:
+    name, able = task
+    target = View.THIRD_PARTY.target(name)
+    found = (result(one, target) for one in able)
+    return name, [outcome_of(one) for one in found if one.verdict is not Verdict.PASS]

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.faults import localise, score, sightings, sightings_file
+from otterproof.harness.runs.faults import dependence, judged_file, localise, score, sightings, sightings_file
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.explored import ExploredFaults
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state",
         type=Path,
         metavar="FILE",
-        help="with --third-party: keep in FILE what has been judged, and go on from there",
+        help="with --third-party or --explain: keep in FILE what has been judged, and go on from there",
     )
     parser.add_argument(
         "--explain",
@@ -97,8 +97,8 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
         raise UsageError("--sample chooses the faults that --score --explain judges; it goes with these")
     if options.third_party and (options.write or options.gaps or options.explain or not options.score):
         raise UsageError("--third-party goes with --score, and without --gaps, --write and --explain")
-    if options.state and not options.third_party:
-        raise UsageError("--state keeps what --score --third-party has judged; it goes with these")
+    if options.state and not (options.third_party or options.explain):
+        raise UsageError("--state keeps what --score --third-party or --score --explain has judged; it goes with these")
     if options.state:
         check_file(options.state, "--state")
 
@@ -158,8 +158,10 @@ def _explain(options: argparse.Namespace) -> int:
     if not chosen:
         raise _no_fault(options.only)
     record = localise.choose(chosen, options.sample)
+    kept = judged_file.JudgedFile(options.state, {name: dependence.key(one) for name, one in record.scenarios.items()})
+    kept.begin()
     with workers(options.jobs) as pool:
-        ending = report.collect_located(localise.Localiser(record, pool))
+        ending = report.collect_located(localise.Localiser(record, pool, kept))
     if options.json:
         print(json.dumps(record.as_json(), indent=1))
     else:

@@ -1,0 +1,182 @@
+"""A file with how faults were judged by each scenario, so that a measurement goes on later and need not be made twice.
+
+Each line is a JSON object, and a later one takes the place of an earlier one. It has the keys of the scenarios when
+the lines below it were written (otterproof.harness.runs.faults.dependence), what a scenario does with the genuine
+engine, or the scenarios that a fault does not pass. A line counts as far as the keys are those of the present sources.
+A last line that is not whole, as an interrupted run leaves it, counts for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from otterproof.harness.runs.failure import Failure, Place
+from otterproof.harness.runs.faults.detect import Reach
+from otterproof.harness.runs.faults.reach import Line
+from otterproof.harness.runs.runner import Result
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.checks import level_of, rule
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.testkit.scenario import scenario_of
+
+
+class JudgedFileError(CommandError, ValueError):
+    """A file can't be gone on with. The message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a scenario that did not pass ended: as much of its result as causes are told from.
+
+    check: of the failure, "" where nothing failed. level: of the check, as it was then. action, result: as in Place.
+    """
+
+    scenario: str
+    verdict: Verdict
+    check: str
+    steps: int
+    level: Level = Level.MUST
+    action: str = ""
+    result: str = ""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the check is now more or less binding. A scenario goes on after advice, so it may end otherwise."""
+        return self.verdict is Verdict.FAIL and self.level is not level_of(self.check)
+
+    def as_result(self) -> Result:
+        """The result that it was made from, with what the tables now say of its scenario and its check."""
+        failure = None
+        if self.check:
+            place = Place(self.steps, self.action, self.result) if self.action else None
+            failure = Failure(self.check, rule(self.check), level=level_of(self.check), place=place)
+        claimed = scenario_of(self.scenario).requirements
+        return Result(self.scenario, claimed, self.verdict, "", self.steps, 0.0, self.check, failure=failure)
+
+
+def outcome_of(result: Result) -> Outcome:
+    """What is kept of a result."""
+    failure = result.failure
+    if failure is None:
+        return Outcome(result.scenario, result.verdict, "", result.steps)
+    place = failure.place
+    action, after = (place.action, place.result) if place is not None else ("", "")
+    return Outcome(result.scenario, result.verdict, result.check, result.steps, failure.level, action, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a fault was judged. edits: the digest of what it changes; keys: of each scenario that it was judged by, or
+    that does not reach what it changes. outcomes: of those that did not pass.
+    """
+
+    fault: str
+    edits: str
+    keys: Mapping[str, str]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(slots=True)
+class JudgedFile:
+    """What is known of scenarios and faults, kept in a file if there is one. keys: of the scenarios as they are now."""
+
+    path: Path | None
+    keys: Mapping[str, str]
+    surveys: dict[str, Reach] = field(default_factory=dict)
+    judged: dict[str, Judged] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Read what the file has, if it exists, and write the keys of now. JudgedFileError, OutputError."""
+        if self.path is None:
+            return
+        keys: Mapping[str, str] = {}
+        for number, line in enumerate(_whole_lines(self.path), start=1):
+            try:
+                value = json.loads(line)
+                if "keys" in value:
+                    keys = value["keys"]
+                elif "survey" in value:
+                    self._take_survey(value, keys)
+                else:
+                    judged = _judged(value, keys)
+                    self.judged[judged.fault] = judged
+            except (ValueError, TypeError, KeyError) as error:
+                raise JudgedFileError(
+                    f"{self.path}, line {number}, is no judgement: {error}; name another file"
+                ) from error
+        if keys != self.keys:
+            self._add({"keys": dict(self.keys)})
+
+    def note_survey(self, found: Reach) -> None:
+        """Keep what a scenario does with the genuine engine. OutputError."""
+        self.surveys[found.scenario] = found
+        examples = {str(number): _masks(lines) for number, lines in found.examples.items()}
+        known = {"passed": found.passed, "detail": found.detail, "seconds": round(found.seconds, 4)}
+        self._add({"survey": found.scenario, **known, "reached": _masks(found.reached), "examples": examples})
+
+    def note_fault(self, judged: Judged) -> None:
+        """Keep how a fault was judged with the keys of now. OutputError."""
+        self.judged[judged.fault] = judged
+        self._add({"fault": judged.fault, "edits": judged.edits, "outcomes": [_plain(one) for one in judged.outcomes]})
+
+    def _add(self, value: Mapping[str, Any]) -> None:
+        if self.path is None:
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(value, separators=(",", ":")) + "\n")
+        except OSError as error:
+            raise OutputError(self.path, error) from error
+
+    def _take_survey(self, value: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+        name = value["survey"]
+        if name in self.keys and keys.get(name) == self.keys[name]:
+            examples = {int(number): _lines(masks) for number, masks in value["examples"].items()}
+            known = value["passed"], value["detail"], value["seconds"], _lines(value["reached"])
+            self.surveys[name] = Reach(name, *known, examples)
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of a file, none if it does not exist. A last one that is not whole is taken off. JudgedFileError."""
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            os.truncate(path, len(whole.encode()))
+    except (OSError, ValueError) as error:
+        raise JudgedFileError(f"{path} can't be read: {error}; name another file") from error
+    return whole.splitlines()
+
+
+def _judged(value: Mapping[str, Any], keys: Mapping[str, str]) -> Judged:
+    outcomes = tuple(
+        Outcome(name, Verdict(verdict), check, steps, Level(level), action, result)
+        for name, verdict, check, steps, level, action, result in value["outcomes"]
+    )
+    return Judged(value["fault"], value["edits"], keys, outcomes)
+
+
+def _plain(one: Outcome) -> list[Any]:
+    return [one.scenario, one.verdict.value, one.check, one.steps, one.level.value, one.action, one.result]
+
+
+def _masks(lines: Iterable[Line]) -> dict[str, str]:
+    """Lines of files as one number for each file, whose bits are the lines."""
+    by_file = groupby(sorted(lines), key=lambda line: line[0])
+    return {file: f"{sum(1 << number for _, number in some):x}" for file, some in by_file}
+
+
+def _lines(masks: Mapping[str, str]) -> frozenset[Line]:
+    found: set[Line] = set()
+    for file, mask in masks.items():
+        bits = f"{int(mask, 16):b}"
+        found.update((file, len(bits) - 1 - at) for at, bit in enumerate(bits) if bit == "1")
+    return frozenset(found)
