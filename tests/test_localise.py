@@ -68,6 +68,10 @@ def test_a_sample_is_taken_from_all_areas() -> None:
     assert len(sample.faults) == 60
     assert {fault.area for fault in sample.faults.values()} == {fault.area for fault in faults().values()}
     assert len(choose(faults()).faults) == len(faults())
+    assert sample.faults.keys() < choose(faults(), 90).faults.keys()
+    assert sample.faults.keys() == choose(faults(), 60).faults.keys() != choose(faults(), 60, "2").faults.keys()
+    assert sample.sample == f"a sample of 60 of {len(faults())} faults, seed 1"
+    assert choose(faults()).sample == f"all {len(faults())} faults"
     assert not any(one.internal for one in sample.scenarios.values())
 
 

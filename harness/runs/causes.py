@@ -14,6 +14,7 @@ fail alike. Some causes say less about the mistake than their requirements are a
   policies, each of which is about many things at once.
 
 What is equal there is put in the order in which a conversation goes, for what comes later needs what comes before it.
+Last, a cause whose check presumes another one is put behind that, if it fails as well and is as binding.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ ORDER = (
 
 #: So many failures of general checks that look alike are what breaks everywhere.
 COMMON = 10
+
+_LEVELS = list(Level)
 
 #: How many requirements a cause tells.
 TOLD = 3
@@ -149,9 +152,26 @@ def causes(results: Sequence[Result]) -> list[Cause]:
         cause = Cause(first, tuple(group), vague, told)
         weight = weights[told[0]] * _share(first, common) if told else 0.0
         found.append((_rank(cause, weight), cause))
-    ordered = [cause for _, cause in sorted(found, key=lambda one: one[0])]
+    ordered = _presumed_first([cause for _, cause in sorted(found, key=lambda one: one[0])])
     clear = next((number for number, cause in enumerate(ordered) if not cause.consequence), len(ordered))
     return [replace(cause, consequence=cause.consequence and number > clear) for number, cause in enumerate(ordered)]
+
+
+def _presumed_first(ordered: Sequence[Cause]) -> list[Cause]:
+    """Causes in their order, but each behind those that its check presumes, directly or not."""
+    by_check = {cause.first.check: cause for cause in ordered}
+    found: dict[str, Cause] = {}
+
+    def put(cause: Cause, level: Level) -> None:
+        if cause.first.check not in found and _LEVELS.index(cause.level) <= _LEVELS.index(level):
+            for name in checks()[cause.first.check].presumes if cause.first.check in checks() else ():
+                if name in by_check:
+                    put(by_check[name], cause.level)
+            found[cause.first.check] = cause
+
+    for cause in ordered:
+        put(cause, cause.level)
+    return list(found.values())
 
 
 def _failed(result: Result) -> bool:
@@ -269,7 +289,7 @@ def _is_at_once(result: Result) -> bool:
 def _rank(cause: Cause, weight: float) -> tuple[int, float, bool, int, int, str]:
     area = cause.first.check.partition(".")[0]
     return (
-        list(Level).index(cause.level),
+        _LEVELS.index(cause.level),
         -round(weight, 6),
         _is_at_once(cause.first),
         ORDER.index(area) if area in ORDER else len(ORDER),

@@ -122,7 +122,8 @@ class Pair(RecordedSession):
         since = self.act_and_settle(answers, "smp_answer", secret=answer)
         for name in self.names:
             equal = self.one(since, name, SmpFinished).equal
-            check_equal("smp.wrong-result", equal, secret == answer, case=f"the {name}")
+            check_id = "smp.wrong-result" if secret == answer else "smp.unequal-secrets-match"
+            check_equal(check_id, equal, secret == answer, case=f"the {name}")
 
     def extra_key(self, name: str, use: int, data: bytes) -> None:
         """`name` asks for the extra symmetric key; both sides must get the same."""

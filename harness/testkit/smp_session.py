@@ -92,7 +92,8 @@ class SmpReply:
     def tells(self, *outcomes: bool, check_id: str = "", case: object = "") -> None:
         """Demand that the user is told of these outcomes: True for equal."""
         if not check_id:
-            check_id = "smp.wrong-result" if self.outcomes and outcomes else "smp.not-finished"
+            result = "smp.wrong-result" if all(outcomes) else "smp.unequal-secrets-match"
+            check_id = result if self.outcomes and outcomes else "smp.not-finished"
             if not outcomes:
                 check_id = "smp.outcome-too-early"
         wanted = [_outcome(equal) for equal in outcomes] or "no outcome yet"

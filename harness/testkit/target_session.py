@@ -88,19 +88,27 @@ class TargetSession(RecordedSession):
         return ScriptedHandshake(insider, lambda message, kind: wire.build(self.receive(message).message(kind)))
 
     def establish(
-        self, insider: Insider, *, target_begins: bool = False, signed: SignatureOptions = HONEST_SIGNATURE
+        self,
+        insider: Insider,
+        *,
+        target_begins: bool = False,
+        signed: SignatureOptions = HONEST_SIGNATURE,
+        check_id: str = "",
     ) -> SessionEstablished:
-        """A handshake that must succeed, with the insider's key and the ssid that the insider has computed."""
+        """A handshake that must succeed, with the insider's key and the ssid that the insider has computed.
+
+        check_id: what it means that it does not, where the handshake is about something particular.
+        """
         reply = (
             self.handshake_by_target(insider, signed) if target_begins else self.handshake_by_insider(insider, signed)
         )
-        return self.assert_established(reply, insider, signed)
+        return self.assert_established(reply, insider, signed, check_id)
 
     def assert_established(
-        self, reply: Reply, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE
+        self, reply: Reply, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE, check_id: str = ""
     ) -> SessionEstablished:
         """A handshake has succeeded, with the insider's key and the ssid that the insider has computed."""
-        established = reply.one(SessionEstablished)
+        established = reply.one(SessionEstablished, check_id)
         identity = fingerprint(signed.advertised_key or insider.key.public)
         self.assert_session(established, ssid=insider.ssid, fingerprint=identity)
         return established

@@ -208,6 +208,7 @@ def located(record: Localisation) -> None:
         rank = "by no cause" if one.rank is None else f"by cause {one.rank}"
         say(f"  {fault.requirement} is told {rank} of {one.causes}; {one.failures} scenarios fail")
     first = len(record.noticed) - len(record.missed)
+    say(f"{record.sample}: {len(record.located)} judged, {len(record.noticed)} noticed")
     say(f"the first cause tells the requirement of {first} of {len(record.noticed)} faults: {record.share:.1%}")
     say(f"median rank of the cause that tells it: {record.median_rank:g}" if record.noticed else "nothing was noticed")
     if record.unnoticed:

@@ -181,8 +181,11 @@ def smp_uses_the_same_fingerprints(context: Context) -> None:
     smp_session = SmpSession(*context.encrypted())
     smp_session.asked(smp_session.liar()).tells(True)
     smp_session = SmpSession(*context.encrypted())
+    smp_session.asked(smp_session.liar(b"another")).tells(False, case="other words")
+    smp_session = SmpSession(*context.encrypted())
     with_type = [hashlib.sha1(public_key(published_key(name).public)).digest() for name in ("mallory", "alice")]
-    smp_session.asked(SmpPeer(secret_number(with_type[0], with_type[1], smp_session.insider.ssid, SECRET))).tells(False)
+    liar = SmpPeer(secret_number(with_type[0], with_type[1], smp_session.insider.ssid, SECRET))
+    smp_session.asked(liar).tells(False, check_id="encoding.fingerprint-wrong", case="hashed with the type")
 
 
 def _refused(context: Context, check_id: str, signed: SignatureOptions, case: str) -> None:

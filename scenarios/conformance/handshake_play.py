@@ -39,6 +39,24 @@ def commit_for_query(target: TargetSession) -> Message:
     return target.query().message(Kind.DH_COMMIT)
 
 
+def reveal_to_dh_key(
+    begun: Callable[[], tuple[TargetSession, Insider]], check_id: str
+) -> tuple[TargetSession, Insider, Message]:
+    """Demand that a target that has just sent a commit answers the D-H Key that follows; the answer, too.
+
+    begun: such a target, a new one each time. Where there is no answer, a commit with the lowest hash tells whether the
+    target waits for one: it ignores that then. Where it does not wait, the check fails.
+    """
+    target, insider = begun()
+    reply = target.receive(insider.dh_key())
+    if reply.kinds != [Kind.REVEAL_SIGNATURE]:
+        other, another = begun()
+        waits = other.receive(another.commit(hashed=bytes(32))).kinds == [Kind.DH_COMMIT]
+        check_id = "message.reveal-signature-not-sent" if waits else check_id
+    (reveal,) = reply.assert_sent(check_id, Kind.REVEAL_SIGNATURE)
+    return target, insider, reveal
+
+
 def reveal_for(target: TargetSession, insider: Insider) -> tuple[Message, Message]:
     """A query makes the target commit, and the insider answers: its D-H Commit and its Reveal Signature Message."""
     commit = commit_for_query(target)
@@ -239,10 +257,10 @@ def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, str
     start_over(target, insider, target_begins=primed)
 
 
-def start_over(target: TargetSession, insider: Insider, *, target_begins: bool = False) -> None:
+def start_over(target: TargetSession, insider: Insider, *, target_begins: bool = False, check_id: str = "") -> None:
     """Demand that a whole new handshake leads to a session, after anything that went before."""
     target.tick(LATER)
-    target.establish(insider, target_begins=target_begins)
+    target.establish(insider, target_begins=target_begins, check_id=check_id)
     target.assert_session_alive(insider)
 
 

@@ -239,4 +239,4 @@ def revealed_key_with_leading_zeros(context: Context) -> None:
             target = context.target_session()
             insider = target.insider()
             insider.r = r
-            start_over(target, insider)
+            start_over(target, insider, check_id="handshake.rare-revealed-key-refused")

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from otterproof.harness.testkit.context import ALLOW, Context, TargetSession, check, check_equal, check_told
+from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind, build, offered_versions
+from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS, Kind, Message, build, offered_versions
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import Policy, SessionEstablished, TextReceived
+from otterproof.scenarios.conformance.handshake_play import reveal_to_dh_key
 from otterproof.scenarios.conformance.negotiation_queries import commits
 
 #: A group that stands for no version.
@@ -148,12 +150,18 @@ def tags_start_nothing_without_the_policy_flag(context: Context) -> None:
 @scenario(needs=("whitespace_tag", "policy"), requirements=("TAG-START-4", "!TAG-START-4"))
 def the_answer_to_a_tag_awaits_a_dh_key(context: Context) -> None:
     """A target that answers a tag with a commit waits for a D-H Key, and the handshake completes as after a query."""
-    target = context.target_session(policy=_starting(context))
-    insider = target.insider()
-    target.receive(insider.dh_key()).assert_ignored("handshake.stray-dh-key-not-ignored", "in NONE")
-    reply = target.receive(b"hello" + tag(context.version))
-    commit = commits(reply, "tag.not-answered", context.version, "a tag")
-    (reveal,) = target.receive(insider.dh_key()).assert_sent("tag.dh-key-not-awaited", Kind.REVEAL_SIGNATURE)
+    sent: list[Message] = []
+
+    def begun() -> tuple[TargetSession, Insider]:
+        target = context.target_session(policy=_starting(context))
+        insider = target.insider()
+        target.receive(insider.dh_key()).assert_ignored("handshake.stray-dh-key-not-ignored", "in NONE")
+        reply = target.receive(b"hello" + tag(context.version))
+        sent.append(commits(reply, "tag.not-answered", context.version, "a tag"))
+        return target, insider
+
+    target, insider, reveal = reveal_to_dh_key(begun, "tag.dh-key-not-awaited")
+    commit = sent[0]
     target.receive(insider.signature(insider.decommit(build(commit), build(reveal)))).one(SessionEstablished)
     target.assert_session_alive(insider)
 

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check_equal, who_begins
+from otterproof.harness.testkit.context import (
+    CheckFailed,
+    Context,
+    TargetSession,
+    check_equal,
+    check_told,
+    who_begins,
+)
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import fail
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_session import SmpSession
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
@@ -125,14 +133,41 @@ def _key_begins_with_zero(name: str, keys: SessionKeys | HandshakeKeys) -> bool:
     return bool(getattr(keys, name)[0] == 0)
 
 
-#: What may begin with a zero byte in the session keys of a pair.
-_SESSION_KEYS = ("sending_aes", "sending_mac", "receiving_aes", "receiving_mac")
+#: What may begin with a zero byte in the session keys of a pair, and what fails if one of its bytes does not count.
+_SESSION_KEYS = {
+    "sending_aes": "derivation.rare-aes-key-differs",
+    "sending_mac": "derivation.rare-mac-key-differs",
+    "receiving_aes": "derivation.rare-aes-key-differs",
+    "receiving_mac": "derivation.rare-mac-key-differs",
+}
+
+#: The same for the keys of a handshake.
+_HANDSHAKE_KEYS = {
+    "ssid": "derivation.rare-ssid-differs",
+    "c": "derivation.rare-c-differs",
+    "c_primed": "derivation.rare-c-differs",
+    "m1": "derivation.rare-m1-differs",
+    "m2": "derivation.rare-m2-differs",
+    "m1_primed": "derivation.rare-m1-primed-differs",
+    "m2_primed": "derivation.rare-m2-primed-differs",
+}
 
 
-def _pair_with(target: TargetSession, insider: Insider, wanted: Callable[[SessionKeys], bool]) -> tuple[int, int]:
+@contextmanager
+def _told_as(check_id: str, case: str) -> Iterator[None]:
+    """What fails inside would not fail with other values: it is told as a check of the value that is rare."""
+    try:
+        yield
+    except CheckFailed as failed:
+        fail(check_id, expected=failed.expected, got=f"{failed.got} ({failed.check})", case=case)
+
+
+def _pair_with(
+    target: TargetSession, insider: Insider, wanted: Callable[[SessionKeys], bool], check_id: str
+) -> tuple[int, int]:
     """Have the two sides use a pair of keys whose session keys are as wanted: its key ids, ours first.
 
-    The target has sent a text under it. Our key was announced, and is the latest.
+    The target has sent a text under it, which is demanded as that check. Our key was announced, and is the latest.
     """
     theirs = insider.theirs[insider.their_keyid]
 
@@ -140,7 +175,8 @@ def _pair_with(target: TargetSession, insider: Insider, wanted: Callable[[Sessio
         return wanted(crypto.session_keys(public, theirs, secret))
 
     insider.exponents[insider.our_keyid] = insider.exponent(theirs, fits)
-    target.exchange_texts(insider, check_id="derivation.session-keys-differ")
+    with _told_as(check_id, "a key that begins with a zero byte"):
+        target.exchange_texts(insider)
     return insider.our_keyid - 1, insider.their_keyid - 1
 
 
@@ -148,11 +184,10 @@ def _pair_with(target: TargetSession, insider: Insider, wanted: Callable[[Sessio
 def session_keys_with_leading_zeros(context: Context) -> None:
     """AES and MAC keys that begin with a zero byte are used whole, in both directions."""
     target, insider = context.encrypted()
-    for name in _SESSION_KEYS:
-        pair = _pair_with(target, insider, partial(_key_begins_with_zero, name))
-        target.assert_receives_text(
-            insider, b"under rare keys", check_id="derivation.session-keys-differ", under=pair, ctr=70
-        )
+    target.exchange_texts(insider)
+    for name, check_id in _SESSION_KEYS.items():
+        pair = _pair_with(target, insider, partial(_key_begins_with_zero, name), check_id)
+        target.assert_receives_text(insider, b"under rare keys", check_id=check_id, under=pair, ctr=70)
         target.assert_sends_text(insider, b"to the key after it")
     target.assert_session_alive(insider)
 
@@ -161,12 +196,12 @@ def session_keys_with_leading_zeros(context: Context) -> None:
 def extra_keys_with_leading_zeros(context: Context) -> None:
     """An extra symmetric key that begins with a zero byte has 32 bytes, whichever side asks for it."""
     target, insider = context.encrypted()
-    pair = _pair_with(target, insider, lambda keys: keys.extra_key[0] == 0)
+    pair = _pair_with(target, insider, lambda keys: keys.extra_key[0] == 0, "data.text-not-shown")
     key = insider.keys(*pair).extra_key
     request = insider.data(tlvs=[tlv(EXTRA_KEY, bytes(4))], under=pair, ctr=70)
     check_equal("extra-key.receiver-differs", target.receive(request).one(ExtraKeyDerived).key, key)
     target.assert_sends_text(insider, b"to the key after it")
-    pair = _pair_with(target, insider, lambda keys: keys.extra_key[0] == 0)
+    pair = _pair_with(target, insider, lambda keys: keys.extra_key[0] == 0, "data.text-not-shown")
     reply = target.user("extra_key", use=1, data=b"a file")  # under the same pair, for nothing has arrived since
     check_equal("extra-key.derived-wrongly", reply.one(ExtraKeyDerived).key, insider.keys(*pair).extra_key)
 
@@ -187,7 +222,7 @@ def handshake_keys_with_leading_zeros(context: Context) -> None:
 
     The insider commits a second time once it has seen the target's key, which the target then repeats.
     """
-    for name in (field.name for field in fields(HandshakeKeys)):
+    for name, check_id in _HANDSHAKE_KEYS.items():
         with context.case(f"{name} begins with a zero byte"):
             target = context.target_session()
             insider = target.insider()
@@ -200,12 +235,14 @@ def handshake_keys_with_leading_zeros(context: Context) -> None:
             repeated = target.receive(insider.commit()).message(Kind.DH_KEY)
             check_equal("handshake.dh-key-not-repeated", repeated.number("gy"), gy)
             reply = target.receive(insider.reveal_signature(wire.build(repeated)))
-            reply.one(SessionEstablished, "derivation.rare-keys-differ", case=name)
+            session = reply.one(SessionEstablished, check_id, case=name)
+            check_told(check_id, session.ssid, insider.ssid, case=name)
             target.assert_established(reply, insider)
             signature = reply.message(Kind.SIGNATURE)
             mac = hmac.digest(insider.handshake.m2_primed, signature.raw("encrypted_signature"), "sha256")[:20]
-            check_equal("derivation.signature-mac-wrong", signature.data("mac"), mac, case=signature.kind)
-            check_signature(insider, signature, gy)
+            check_equal(check_id, signature.data("mac"), mac, case=signature.kind)
+            with _told_as(check_id, name):
+                check_signature(insider, signature, gy)
             if name == "ssid" and "smp" in context.target.capabilities:
                 SmpSession(target, insider).asked(SmpSession(target, insider).liar()).tells(True)
 

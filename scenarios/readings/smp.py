@@ -43,7 +43,8 @@ def unexpected_message(context: Context) -> str:
 def the_answer_when_secrets_differ(context: Context) -> str:
     session = talk(context)
     reply = session.asked(session.liar(b"another secret"))
-    check("smp.wrong-result", True not in reply.outcomes, expected="no success", got=reply, case="different secrets")
+    succeeds = True in reply.outcomes
+    check("smp.unequal-secrets-match", not succeeds, expected="no success", got=reply, case="different secrets")
     return "abort" if ABORT in reply.types else "message"
 
 

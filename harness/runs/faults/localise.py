@@ -8,6 +8,8 @@ since they pass.
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -52,13 +54,23 @@ class Located:
 class Localisation:
     """How well faults are located, as far as it has come.
 
-    lost: scenarios and faults of which nothing is known, because workers died.
+    catalogue, seed: how many faults these were chosen from, and the seed by which, "" if they are all of them. lost:
+    scenarios and faults of which nothing is known, because workers died.
     """
 
     scenarios: Mapping[str, Scenario]
     faults: Mapping[str, Fault]
+    catalogue: int = 0
+    seed: str = ""
     located: dict[str, Located] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
+
+    @property
+    def sample(self) -> str:
+        """What the figures are of, in words."""
+        if not self.seed:
+            return f"all {self.catalogue} faults"
+        return f"a sample of {len(self.faults)} of {self.catalogue} faults, seed {self.seed}"
 
     @property
     def noticed(self) -> list[Located]:
@@ -88,6 +100,7 @@ class Localisation:
     def as_json(self) -> dict[str, Any]:
         """The figures, and what was told of each fault, as plain values. median_rank: null where it is infinite."""
         return {
+            "sample": self.sample,
             "judged": len(self.located),
             "noticed": len(self.noticed),
             "first": len(self.noticed) - len(self.missed),
@@ -104,14 +117,27 @@ class Localisation:
         }
 
 
-def choose(chosen: Mapping[str, Fault], sample: int | None = None) -> Localisation:
-    """An empty record for some faults, or for so many of them, taken evenly from all areas of the catalogue."""
+def choose(chosen: Mapping[str, Fault], sample: int | None = None, seed: str = "1") -> Localisation:
+    """An empty record for some faults, or for so many of them, drawn evenly from all areas of the catalogue.
+
+    What is drawn follows from the seed, and a larger sample has all faults of a smaller one.
+    """
     load()
-    names = list(chosen)
+    names, drawn = list(chosen), ""
     if sample is not None and sample < len(names):
-        names = [names[number * len(names) // sample] for number in range(sample)]
+        names, drawn = sorted(_drawn(chosen, seed)[:sample], key=names.index), seed
     met = {one.id: one for one in scenarios() if View.THIRD_PARTY.adds(one)}
-    return Localisation(met, {name: chosen[name] for name in names})
+    return Localisation(met, {name: chosen[name] for name in names}, len(chosen), drawn)
+
+
+def _drawn(chosen: Mapping[str, Fault], seed: str) -> list[str]:
+    """Some faults in an order by chance, in which each area takes its share from the beginning on."""
+    by_area: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(chosen, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+        by_area[chosen[name].area].append(name)
+    places = ((number + 0.5) / len(some) for some in by_area.values() for number in range(len(some)))
+    every = (name for some in by_area.values() for name in some)
+    return [name for _, name in sorted(zip(places, every, strict=True))]
 
 
 class Localiser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ _OF_ORACLES = "oracles_"
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: The fields of a check; True for the one that it must have.
-FIELDS: Fields = {"rule": True, "requirements": False, "field": False, "general": False}
+FIELDS: Fields = {"rule": True, "requirements": False, "field": False, "general": False, "presumes": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Check:
     """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () where it follows
     from those of the scenario. field: the field of a message that it is about, "" where it is about none. general: it
     also fails for many reasons that have nothing to do with it, since helpers make it in many scenarios, or since it
-    demands that all else still works after something. of_oracle: an oracle makes it in every run.
+    demands that all else still works after something. presumes: ids of checks that it says nothing about a mistake
+    after, if they fail as well. of_oracle: an oracle makes it in every run.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Check:
     requirements: tuple[str, ...] = ()
     field: str = ""
     general: bool = False
+    presumes: tuple[str, ...] = ()
     of_oracle: bool = False
 
 
@@ -68,19 +70,37 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
     if "\n" in rule:
         entry.problem("rule has more than one line", "End each of its lines but the last with a backslash")
     sources, oracle = entry.strings("requirements"), file.startswith(_OF_ORACLES)
-    return Check(name, rule, sources, entry.string("field"), entry.flag("general"), oracle)
+    presumed = entry.strings("presumes")
+    return Check(name, rule, sources, entry.string("field"), entry.flag("general"), presumed, oracle)
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:
-    """Checks that name requirements that do not exist, and rules that are written twice."""
+    """Checks that name what does not exist, that presume themselves, and rules that are written twice."""
     rules: dict[str, str] = {}
     for check in known.values():
         for name in check.requirements:
             if name not in requirements:
                 yield Problem(check.id, f"there is no requirement {name}", "Correct the id")
+        for name in check.presumes:
+            if name not in known:
+                yield Problem(check.id, f"there is no check {name} to presume", "Correct the id")
+        if check.id in _presumed(known, check.presumes):
+            yield Problem(check.id, "it presumes itself", "Take out one of the ids on the way")
         if check.rule in rules:
             yield Problem(check.id, f"{rules[check.rule]} has the same rule", "Use one id, or tell them apart")
         rules.setdefault(check.rule, check.id)
+
+
+def _presumed(known: Mapping[str, Check], names: Iterable[str]) -> set[str]:
+    """Some checks and all that they presume, directly or not."""
+    found: set[str] = set()
+    waiting = [*names]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found.add(name)
+            waiting += known[name].presumes
+    return found
 
 
 @cache

@@ -49,12 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --score: measure instead whether the first cause that is told of a fault names what it breaks",
     )
     parser.add_argument(
-        "--sample", type=positive, metavar="N", help="with --explain: judge only N faults, taken evenly from all areas"
+        "--sample", type=positive, metavar="N", help="with --explain: judge only N faults, drawn evenly from all areas"
     )
     parser.add_argument(
         "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
     )
-    parser.add_argument("--seed", default="1", help="seed of the choice of mutants (default: %(default)s)")
+    parser.add_argument(
+        "--seed", default="1", help="seed of the choice of mutants or of the sample (default: %(default)s)"
+    )
     parser.add_argument(
         "--only",
         default="",
@@ -157,7 +159,7 @@ def _explain(options: argparse.Namespace) -> int:
     chosen = score.choose(options.only).faults if options.only else faults()
     if not chosen:
         raise _no_fault(options.only)
-    record = localise.choose(chosen, options.sample)
+    record = localise.choose(chosen, options.sample, options.seed)
     kept = judged_file.JudgedFile(options.state, {name: dependence.key(one) for name, one in record.scenarios.items()})
     kept.begin()
     with workers(options.jobs) as pool:
