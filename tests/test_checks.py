@@ -58,6 +58,22 @@ def test_a_rule_of_more_than_one_line_is_a_problem(tmp_path: Path) -> None:
     assert [one.what for one in read(tmp_path)[1]] == ["rule has more than one line"]
 
 
+def test_what_is_presumed_exists_and_leads_back_to_no_check(tmp_path: Path) -> None:
+    entries = {"a": ["data.b"], "b": ["data.c"], "c": ["data.b"], "d": ["data.nowhere"]}
+    text = "".join(
+        f'[data.{name}]\nrule = "Rule {name}."\npresumes = {presumed}\n' for name, presumed in entries.items()
+    )
+    (tmp_path / "data.toml").write_text(text, encoding="utf-8")
+    found, problems = read(tmp_path)
+    assert problems == []
+    told = [f"{one.where}: {one.what}" for one in lint(found, ())]
+    assert told == [
+        "data.b: it presumes itself",
+        "data.c: it presumes itself",
+        "data.d: there is no check data.nowhere to presume",
+    ]
+
+
 def test_every_check_is_used() -> None:
     used = set(texts())
     assert [name for name in checks() if name not in used] == []

@@ -18,6 +18,8 @@ from otterproof.harness.runs.faults.judged_file import JudgedFile
 from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.checks import checks
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import scenarios
 from otterproof.harness.ui import cli, terminal
@@ -139,6 +141,33 @@ def test_what_was_accepted_says_more_than_what_was_refused() -> None:
     refused = judged("conformance.a[v3]", "data.flagged-message-not-read", "ignores it (bad mac)", "DATA-FLAGS-5")
     accepted = judged("conformance.b[v3]", "data.mac-covers-too-little", 'shows "a text" as secure', "DATA-MAC-2")
     assert [one.first.scenario for one in causes([refused, accepted])] == ["conformance.b[v3]", "conformance.a[v3]"]
+
+
+def test_a_cause_comes_behind_what_its_check_presumes() -> None:
+    many = [failed(f"conformance.end{number}[v3]", "state.finished-left", "STATE-FINISHED-3") for number in range(3)]
+    kept = [
+        passed(f"conformance.c{number}[v3]", "STATE-ENDED-2", "STATE-FINISHED-1", "USER-SEND-10") for number in range(9)
+    ]
+    entered = failed("conformance.entered[v3]", "state.not-finished", "STATE-ENDED-2")
+    assert checks()["state.finished-left"].presumes == ("state.not-finished",)
+    assert [one.first.check for one in causes([*many, *kept, entered])] == ["state.not-finished", "state.finished-left"]
+    assert [one.first.check for one in causes([*many, *kept])] == ["state.finished-left"]
+
+
+def test_what_is_presumed_is_not_put_before_what_is_more_binding() -> None:
+    binding = failed("conformance.a[v3]", "text.sent-after-end", "STATE-FINISHED-1")
+    advised = failed("conformance.b[v3]", "state.not-finished", "STATE-ENDED-2")
+    less = Failure("state.not-finished", "A rule.", level=Level.ADVICE)
+    found = causes([binding, replace(advised, failure=less)])
+    assert [one.first.check for one in found] == ["text.sent-after-end", "state.not-finished"]
+
+
+def test_a_basic_check_comes_first() -> None:
+    many = [failed(f"conformance.end{number}[v3]", "encoding.other-group", "TYPES-GROUP-1") for number in range(3)]
+    kept = [passed(f"conformance.c{number}[v3]", "DERIVE-DATA-2") for number in range(9)]
+    ends = failed("conformance.ends[v3]", "derivation.wrong-end", "DERIVE-DATA-2")
+    assert checks()["derivation.wrong-end"].basic
+    assert causes([*many, *kept, ends])[0].first.check == "derivation.wrong-end"
 
 
 def test_a_few_faults_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,9 @@ fail alike. Some causes say less about the mistake than their requirements are a
 - A failure in a random run, in a comparison, in a conversation with a whole client, or in a table of states and
   policies, each of which is about many things at once.
 
-What is equal there is put in the order in which a conversation goes, for what comes later needs what comes before it.
-Last, a cause whose check presumes another one is put behind that, if it fails as well and is as binding.
+A failure of a basic check comes before all others. What is equal there is put in the order in which a conversation
+goes, for what comes later needs what comes before it. Last, a cause whose check presumes another one is put behind
+that, if it fails as well and is as binding.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     general = Counter(_shape(one) for name, group in groups.items() if is_general(name) for one in group)
     common = {shape for shape, count in general.items() if shape and count >= COMMON}
     accused = accusation(results)
-    found: list[tuple[tuple[int, float, bool, int, int, str], Cause]] = []
+    found: list[tuple[tuple[int, bool, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
         first = _clearest(group, common)
         weights = _weights(group, first, accused)
@@ -286,10 +287,11 @@ def _is_at_once(result: Result) -> bool:
     return result.scenario.startswith(_AT_ONCE_IN)
 
 
-def _rank(cause: Cause, weight: float) -> tuple[int, float, bool, int, int, str]:
+def _rank(cause: Cause, weight: float) -> tuple[int, bool, float, bool, int, int, str]:
     area = cause.first.check.partition(".")[0]
     return (
         _LEVELS.index(cause.level),
+        not (cause.first.check in checks() and checks()[cause.first.check].basic),
         -round(weight, 6),
         _is_at_once(cause.first),
         ORDER.index(area) if area in ORDER else len(ORDER),

@@ -234,12 +234,31 @@ def _ordered(theirs: int, high: bool, high_below: bool, public: int, _secret: in
     return (public > theirs) == high and (public % below > theirs % below) == high_below
 
 
+def _text_is_read(context: Context, high: bool) -> bool:
+    """Whether the target reads the first text of a session in which our public value is the greater one, or is not."""
+    for number in range(64):
+        target = context.target_session()
+        insider = target.insider(seed=b"end %d" % number)
+        target.establish(insider)
+        ours, theirs = power(DH_GENERATOR, insider.x), insider.theirs[insider.their_keyid]
+        if (ours > theirs) == high:
+            return target.receive(insider.data(b"hello")).secure == [b"hello"]
+    raise AssertionError("each is the greater one in half of the sessions")
+
+
 @scenario(requirements=("DERIVE-DATA-2", "DERIVE-DATA-3", "DERIVE-DATA-4", "!DERIVE-DATA-2", "!DERIVE-DATA-3"))
 def high_and_low_end(context: Context) -> None:
     """For each pair of keys, the side with the numerically greater public key is the high end.
 
     Texts pass both ways, whichever key is greater in its low 64 bits.
     """
+    read = {high: _text_is_read(context, high) for high in (False, True)}
+    check(
+        "text.not-delivered", any(read.values()), expected="a text that is shown", got="none, whichever key is greater"
+    )
+    for high, is_read in read.items():
+        case = f"the peer's key is the {'greater' if high else 'smaller'} one"
+        check("derivation.wrong-end", is_read, expected="a text that is shown", got="none", case=case)
     for first in (False, True):
         with context.case():
             target, insider = context.encrypted()

@@ -9,7 +9,8 @@ deviations, reports, fuzz buckets and pages use the id; the sentence may be rewo
     requirements = ["DATA-CTR-2"]
 
 The first of the requirements is the main one. `general = true` marks a check that also fails for many reasons that have
-nothing to do with it; its failures count for less when causes are put in order. `presumes = ["AREA.WORDS"]` names what
+nothing to do with it; its failures count for less when causes are put in order. `basic = true` marks a check
+that fails for one reason alone, without which little else works: it comes first. `presumes = ["AREA.WORDS"]` names what
 must hold before the check says anything about a mistake: where that fails as well, it is the cause that comes first.
 """
 

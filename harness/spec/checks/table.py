@@ -22,7 +22,14 @@ _OF_ORACLES = "oracles_"
 CHECK_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: The fields of a check; True for the one that it must have.
-FIELDS: Fields = {"rule": True, "requirements": False, "field": False, "general": False, "presumes": False}
+FIELDS: Fields = {
+    "rule": True,
+    "requirements": False,
+    "field": False,
+    "general": False,
+    "basic": False,
+    "presumes": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Check:
     """A demand. rule: what it demands, as one sentence. requirements: ids of what it follows from; () where it follows
     from those of the scenario. field: the field of a message that it is about, "" where it is about none. general: it
     also fails for many reasons that have nothing to do with it, since helpers make it in many scenarios, or since it
-    demands that all else still works after something. presumes: ids of checks that it says nothing about a mistake
+    demands that all else still works after something. basic: it fails for one reason alone, and not much works then.
+    presumes: ids of checks that it says nothing about a mistake
     after, if they fail as well. of_oracle: an oracle makes it in every run.
     """
 
@@ -39,6 +47,7 @@ class Check:
     requirements: tuple[str, ...] = ()
     field: str = ""
     general: bool = False
+    basic: bool = False
     presumes: tuple[str, ...] = ()
     of_oracle: bool = False
 
@@ -71,7 +80,9 @@ def _check(name: str, fields: object, file: str, problems: list[Problem]) -> Che
         entry.problem("rule has more than one line", "End each of its lines but the last with a backslash")
     sources, oracle = entry.strings("requirements"), file.startswith(_OF_ORACLES)
     presumed = entry.strings("presumes")
-    return Check(name, rule, sources, entry.string("field"), entry.flag("general"), presumed, oracle)
+    return Check(
+        name, rule, sources, entry.string("field"), entry.flag("general"), entry.flag("basic"), presumed, oracle
+    )
 
 
 def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[Problem]:
