@@ -50,12 +50,20 @@ def silence_changes_no_session(context: Context) -> None:
                 _silent(context, moment)
 
 
+#: What it means that a target no longer waits for the next message of a handshake.
+_EXPIRED = {
+    AuthState.AWAITING_DHKEY: "handshake.awaited-dh-key-expires",
+    AuthState.AWAITING_REVEALSIG: "handshake.awaited-signature-expires",
+    AuthState.AWAITING_SIG: "handshake.awaited-signature-expires",
+}
+
+
 def _position(context: Context, message: MessageState, auth: AuthState) -> None:
     """Demand that a target stays in its states over silence."""
     at = Position(context, message, auth)
     at.arrive(False)
     _all_silences(at.subject)
-    at.after = "state.changed-by-time"
+    at.after = _EXPIRED.get(auth, "state.changed-by-time")
     probe(at)
 
 
