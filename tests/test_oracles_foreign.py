@@ -48,6 +48,8 @@ class ClosedTarget:
 
     version, randomness, capabilities = "1", "seed", CAPABILITIES
     fixed_policy: Policy | None = None
+    longest_text: int | None = None
+    silent_refresh = False
 
     def __init__(self, name: str, make: EngineFactory) -> None:
         self.name = name

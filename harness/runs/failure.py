@@ -24,6 +24,9 @@ from otterproof.implementations.contract import OutgoingMessage
 #: How many steps before the failing one are told.
 BEFORE = 3
 
+#: How many lines of the user's screen are told, out of these steps.
+SCREEN = 6
+
 #: The part of a record whose lines are the fields of a message.
 FIELD = "field"
 
@@ -34,7 +37,8 @@ class Place:
 
     step: its number. action, result: what the party was given and what it did. kind: of the message that it is about,
     "" without one; title and fields: that message, taken apart, the field in question marked. before: the steps that
-    led there, as number and words.
+    led there, as number and words. screen: the last lines that the user was shown, if the
+    target has a screen.
     """
 
     step: int
@@ -44,6 +48,7 @@ class Place:
     title: str = ""
     fields: tuple[FieldLine, ...] = ()
     before: tuple[tuple[int, str], ...] = ()
+    screen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +129,14 @@ def place_of(steps: Sequence[Step], field: str = "") -> Place | None:
     before = tuple(
         (step.number, f"{describe_input(step)}: {describe_result(step)}") for step in steps[-1 - BEFORE : -1]
     )
+    shown = [printable(line) for step in steps[-1 - BEFORE :] for line in step.shown]
+    screen = tuple(shown[-SCREEN:])
     if message is None:
-        return Place(last.number, describe_input(last), describe_result(last), before=before)
+        return Place(last.number, describe_input(last), describe_result(last), before=before, screen=screen)
     title, lines = dissected(message, field)
     kind = parse(message).kind
     fields = lines if kind in ENCODED or any(line.marked for line in lines) else ()
-    return Place(last.number, describe_input(last), describe_result(last), str(kind), title, fields, before)
+    return Place(last.number, describe_input(last), describe_result(last), str(kind), title, fields, before, screen)
 
 
 def _message_of(step: Step, field: str) -> bytes | None:
@@ -200,3 +207,4 @@ def _place(place: Place) -> Iterator[Fact]:
         text = f"  {field.offset:5}  {field.name:{width}}  {field.value}"
         yield Fact(FIELD, text, "    <--" if field.marked else "")
     yield from (Fact("before", f"{step} {words}") for step, words in place.before)
+    yield from (Fact("screen", line) for line in place.screen)

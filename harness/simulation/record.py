@@ -61,6 +61,7 @@ def write_step(writer: TranscriptWriter, step: Step) -> None:
             snapshot=step.after,
             move=move,
             failure=None if step.failure is None else step.failure.text,
+            shown=step.shown,
         )
     except JsonFormError as error:  # an engine that is wrong can answer anything
         failure = f"the answer can't be written down: {error}"

@@ -109,6 +109,7 @@ class Step:
 
     time: whole seconds, as told to all parties. snapshot: the party's state afterwards, if it was recorded. move: the
     adversary's, if this was one. failure: how the party failed to answer, else None; `events` is then empty.
+    shown: what its user was shown, line by line, if it has a screen.
     """
 
     number: int
@@ -120,6 +121,7 @@ class Step:
     snapshot: PartySnapshot | None = None
     move: Mapping[str, Any] | None = None
     failure: str | None = None
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
             line["snapshot"] = snapshot_to_json(entry.snapshot)
         if entry.failure is not None:
             line["failure"] = entry.failure
+        if entry.shown:
+            line["shown"] = list(entry.shown)
     if entry.move is not None:
         line["move"] = dict(entry.move)
     return line
@@ -257,12 +261,13 @@ class TranscriptWriter:
         snapshot: PartySnapshot | None = None,
         move: Mapping[str, Any] | None = None,
         failure: str | None = None,
+        shown: Sequence[str] = (),
     ) -> None:
         """Write down a step that was made. The meaning of the arguments is that in Step."""
         if party not in self._parties:
             raise TranscriptError(f"no party {party!r} in the header; there are {', '.join(sorted(self._parties))}")
         number = self.written + 1
-        self._entry(Step(number, time, party, action, args, tuple(events), snapshot, move, failure))
+        self._entry(Step(number, time, party, action, args, tuple(events), snapshot, move, failure, tuple(shown)))
 
     def move(self, time: int, move: Mapping[str, Any]) -> None:
         """Write down a move of the adversary that reached nobody. `move_to_json` makes one from a dataclass."""

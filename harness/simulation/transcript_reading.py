@@ -142,7 +142,8 @@ def _entry(line: Mapping[str, Any]) -> Entry:
     args = args_from_json(line["action"], line["args"])
     events = tuple(event_from_json(event, f"events[{place}]") for place, event in enumerate(line["events"]))
     snapshot = snapshot_from_json(line["snapshot"]) if "snapshot" in line else None
-    return Step(number, time, line["party"], line["action"], args, events, snapshot, move, line.get("failure"))
+    failure, shown = line.get("failure"), tuple(line.get("shown", ()))
+    return Step(number, time, line["party"], line["action"], args, events, snapshot, move, failure, shown)
 
 
 class _Reader:

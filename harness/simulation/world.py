@@ -15,7 +15,7 @@ from typing import cast
 from otterproof.harness.simulation.moves import Move, Settle, Tick, User
 from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
-from otterproof.harness.targets.party import Copyable, Inspectable, Party
+from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
 from otterproof.implementations.contract import Event, OutgoingMessage, PartySnapshot
 
 
@@ -37,7 +37,8 @@ class Step:
     """One input to one party and its result.
 
     action: "receive" or a user's action; args: its arguments by name. before, after: what the party showed of its
-    state, None for a party that can't be looked into. failure: how it failed to answer, else None.
+    state, None for a party that can't be looked into. failure: how it failed to answer, else None. shown: what its user
+    was shown, line by line, if it has a screen.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Step:
     after: PartySnapshot | None
     move: Move | None
     failure: StepFailure | None = None
+    shown: Sequence[str] = ()
 
 
 Watcher = Callable[[Step], None]
@@ -63,6 +65,7 @@ class World:
     ) -> None:
         self.parties: dict[str, Party] = {}
         self._inspectable: dict[str, Inspectable] = {}  # those of the parties that show their state
+        self._with_screen: dict[str, HasScreen] = {}  # those whose screens can be seen
         for name, party in parties.items():
             self.put(name, party)
         self.network = Network(routes)
@@ -76,6 +79,9 @@ class World:
         self._inspectable.pop(name, None)
         if isinstance(party, Inspectable):
             self._inspectable[name] = party
+        self._with_screen.pop(name, None)
+        if isinstance(party, HasScreen):
+            self._with_screen[name] = party
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
         """Make moves one after the other; all events."""
@@ -111,7 +117,8 @@ class World:
         for event in events:
             if isinstance(event, OutgoingMessage):
                 self.network.send(name, event.message)
-        self._show(Step(self.steps, self.now, name, action, args, events, before, after, move))
+        shown = self._with_screen[name].shown if name in self._with_screen else ()
+        self._show(Step(self.steps, self.now, name, action, args, events, before, after, move, None, shown))
         return events
 
     def _show(self, step: Step) -> None:

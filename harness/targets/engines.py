@@ -46,6 +46,16 @@ class Target(Protocol):
         ...
 
     @property
+    def longest_text(self) -> int | None:
+        """The most bytes of a text that a user of it can send; None: any."""
+        ...
+
+    @property
+    def silent_refresh(self) -> bool:
+        """Whether its user is not told of every handshake that renews a session."""
+        ...
+
+    @property
     def randomness(self) -> str:
         """How far a run can be repeated: "tape", "seed" or "none". [docs/reference/driver-protocol.md]"""
         ...
@@ -84,6 +94,8 @@ class InProcess(ABC):
     capabilities = CAPABILITIES
     randomness = "tape"
     fixed_policy: Policy | None = None
+    longest_text: int | None = None
+    silent_refresh = False
 
     def __init__(self, name: str) -> None:
         self.name = name

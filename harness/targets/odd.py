@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
-from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.harness.targets.odd_engines import odd_engine, variants
 from otterproof.harness.wire import TAG_BASE
@@ -80,12 +80,13 @@ class OddTarget:
 
     version = "1"
     randomness = "seed"
+    silent_refresh = False
 
     def __init__(self, name: str, quirks: Quirks, make: Make | None = None) -> None:
         """make: makes its parties, the reference engine if not given."""
         self.name = name
         self.capabilities = CAPABILITIES - quirks.lacks
-        self.fixed_policy = quirks.fixed_policy
+        self.fixed_policy, self.longest_text = quirks.fixed_policy, quirks.longest_text
         self._quirks = quirks
         question = {("smp_start", "question")} if "smp_question" in quirks.lacks else set()
         self._refuses = quirks.refuses | question
@@ -114,8 +115,8 @@ class OddTarget:
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
         """A new party."""
-        policy, longest = self.fixed_policy, self._quirks.longest_text
-        return DriverParty(self, name, config, seed, self.capabilities, tape, fixed_policy=policy, longest_text=longest)
+        limits = Restrictions(self.fixed_policy, self.longest_text)
+        return DriverParty(self, name, config, seed, self.capabilities, tape, limits)
 
     def reset(self) -> None:
         """Begin a case without parties."""
@@ -131,7 +132,10 @@ class OddTarget:
     def _told(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
         """What is given, without what the target can't be told."""
         if "policy" in given:
-            given["policy"] = policy_to_json(self._policy(policy_from_json(given["policy"])))
+            fixed = self.fixed_policy
+            given["policy"] = policy_to_json(
+                self._policy(policy_from_json(given["policy"])) if fixed is None else fixed
+            )
         if method == "send" and self._quirks.nul:
             cut = self._quirks.nul == "cut"
             given["text"] = given["text"].partition("\0")[0] if cut else given["text"].replace("\0", "?")
@@ -220,7 +224,7 @@ ODD: Mapping[str, Quirks] = {
     "chat-program": Quirks(
         lacks=frozenset({"instance_tags", "policy", "time", "dump", "heartbeat"}),
         untold=frozenset({"ssid", "instance"}),
-        fixed_policy=_BOTH,
+        fixed_policy=_BOTH | Policy.WHITESPACE_START_AKE,
         longest_text=400,
     ),
     "mute": Quirks(mute=True),

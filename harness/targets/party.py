@@ -56,6 +56,14 @@ class LeavesOut(Protocol):
     def untold(self) -> Collection[tuple[str, str]]: ...
 
 
+@runtime_checkable
+class HasScreen(Protocol):
+    """A party that tells what its user was shown in its last step, line by line."""
+
+    @property
+    def shown(self) -> Sequence[str]: ...
+
+
 def state_of(party: object) -> PartySnapshot | None:
     """What a party shows of its state; None if it shows nothing."""
     return party.inspect() if isinstance(party, Inspectable) else None

@@ -8,7 +8,7 @@ written down whatever fails.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import reduce
@@ -23,6 +23,7 @@ from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec.checks import level_of
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.engines import EngineTarget, Target
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Party
@@ -117,8 +118,6 @@ class Context:
         """The target and the peer, connected. Policies that are not given allow this version alone, where possible."""
         self.target.reset()
         self.peer.reset()
-        if policy is None:
-            policy = self.target.fixed_policy  # the peer sees to it that this version is spoken
         config = self._config(policy, max_message_size, heartbeat_interval)
         own = ALLOW[self.version] if peer_policy is None else peer_policy
         facing = PartyConfig(published_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
@@ -216,7 +215,8 @@ class Context:
         return reduce(or_, spoken, Policy.NONE)
 
     def _config(self, policy: Policy | None, size: int | None, heartbeat: int | None) -> PartyConfig:
-        allowed = ALLOW[self.version] if policy is None else policy
+        """policy: None for this version alone. A target with a fixed policy has that, and the other side chooses."""
+        allowed = self.target.fixed_policy or ALLOW[self.version] if policy is None else policy
         return PartyConfig(published_key("alice"), allowed, TARGET_TAG, size, heartbeat)
 
     def finish(self) -> None:
@@ -259,6 +259,15 @@ class Context:
             self._wrong.append(_WrongCase(error, record, len(record.log)))
         finally:
             self._in_case = False
+
+    @staticmethod
+    @contextmanager
+    def where_possible() -> Iterator[None]:
+        """One of several texts or values, which is passed over where the target can't have it: so that a program whose
+        user types on one line is asked about all other texts.
+        """
+        with suppress(TargetUnsupported):
+            yield
 
     def wrong_case(self) -> DemandFailed | None:
         """What `case` has held back: the first demand that must hold and did not, else the first of all."""

@@ -74,7 +74,8 @@ def probe(target: DriverTarget) -> list[Complaint]:
 def _party(target: DriverTarget, name: str, version: int) -> DriverParty:
     size = _FRAGMENT if "fragmentation_out" in target.capabilities else None
     tag = _TAGS[name] if "instance_tags" in target.capabilities else None
-    return target.party(name, PartyConfig(published_key(name), _ALLOW[version], tag, size), b"probe")
+    policy = target.fixed_policy or _ALLOW[version]
+    return target.party(name, PartyConfig(published_key(name), policy, tag, size), b"probe")
 
 
 def _unsupported(claim: str, error: TargetUnsupported) -> Complaint:

@@ -104,14 +104,8 @@ class Pair(RecordedSession):
         receiver = self.other(name)
         self.replies(since, receiver).assert_shown(check_id or "text.not-delivered", text, case=f"the {receiver}")
         sent = [event.message for party in self.names for event in self.events(since, party, OutgoingMessage)]
-        for message in sent if self._in_session(name, since) else ():
+        for message in sent if self.has_session(name, since) else ():
             check("text.sent-in-clear", len(text) < 4 or text not in message, got=message, case=text)
-
-    def _in_session(self, name: str, before: int) -> bool:
-        """Whether a party has told of a session that had not ended when the step with this log index began."""
-        told = [event for step in self.log[:before] if step.party == name for event in step.events]
-        changes = [one for one in told if isinstance(one, SessionEstablished | PeerEndedSession | UserEndedSession)]
-        return bool(changes) and isinstance(changes[-1], SessionEstablished)
 
     def smp(self, asks: str, secret: bytes, answer: bytes, question: bytes | None = None) -> None:
         """A whole SMP run; both sides must find that the secrets are equal, or that they are not."""

@@ -77,6 +77,9 @@ MESSAGE_CHECKS: Mapping[Kind, str] = {
     Kind.DATA: "message.data-not-sent",
 }
 
+#: Why nothing can be said of a handshake.
+NOT_TOLD = "its user is not told of every handshake that renews a session"
+
 #: Stands for a value that a demand does not give.
 _LEFT_OUT = object()
 
@@ -152,9 +155,13 @@ def whole(messages: Sequence[bytes]) -> list[Message]:
 
 @dataclass(frozen=True)
 class Reply:
-    """The result of one input to a party, or of several."""
+    """The result of one input to a party, or of several.
+
+    silent_refresh: in a session in which the target may tell its user nothing of a new handshake.
+    """
 
     events: tuple[Event, ...]
+    silent_refresh: bool = False
 
     @cached_property
     def raw(self) -> list[bytes]:
@@ -206,6 +213,8 @@ class Reply:
     def one(self, kind: type[E], check_id: str = "", *, case: object = "") -> E:
         """Demand exactly one event of a kind."""
         found = self.of(kind)
+        if not found and kind is SessionEstablished and self.silent_refresh:
+            raise Unsupported(NOT_TOLD)
         if len(found) != 1:  # the scenario can't go on without it, even if it is excused
             fail(check_id or EVENT_CHECKS[kind], expected=f"one {kind.__name__}", got=self, case=case)
         return found[0]
@@ -274,11 +283,13 @@ class RecordedSession:
 
     def do(self, name: str, action: str, args: Mapping[str, object]) -> Reply:
         """A user acts; what is sent is on its way and is delivered by nobody yet."""
-        return Reply(tuple(self.world.apply(User(name, action, args))))
+        silent = self._is_silent(name)
+        return Reply(tuple(self.world.apply(User(name, action, args))), silent)
 
     def deliver(self, name: str, message: bytes) -> Reply:
         """A party receives a message."""
-        return Reply(tuple(self.world.step(name, "receive", {"message": message})))
+        silent = self._is_silent(name)
+        return Reply(tuple(self.world.step(name, "receive", {"message": message})), silent)
 
     def tick(self, seconds: int) -> None:
         """Time passes for everybody."""
@@ -286,7 +297,20 @@ class RecordedSession:
 
     def replies(self, since: int, name: str) -> Reply:
         """All that came from a party in the steps from log index `since` on."""
-        return Reply(tuple(event for step in self.log[since:] if step.party == name for event in step.events))
+        events = tuple(event for step in self.log[since:] if step.party == name for event in step.events)
+        return Reply(events, self._is_silent(name, since))
+
+    def _is_silent(self, name: str, until: int | None = None) -> bool:
+        """Whether a party may tell nothing of a new session at that place of the log, for it has one."""
+        return getattr(self.world.parties[name], "silent_refresh", False) and self.has_session(name, until)
+
+    def has_session(self, name: str, until: int | None = None) -> bool:
+        """Whether a party has told of a session that had not ended when the step with this log index began."""
+        for step in reversed(self.log[:until]):
+            for event in reversed(step.events) if step.party == name else ():
+                if isinstance(event, SessionEstablished | PeerEndedSession | UserEndedSession):
+                    return isinstance(event, SessionEstablished)
+        return False
 
     def assert_session(
         self, session: SessionEstablished, *, ssid: bytes | None, fingerprint: bytes, case: str = ""

@@ -14,7 +14,16 @@ from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.world import World
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.testkit.reply import TARGET, RecordedSession, Reply, check, check_equal, fail
+from otterproof.harness.testkit.reply import (
+    NOT_TOLD,
+    TARGET,
+    RecordedSession,
+    Reply,
+    Unsupported,
+    check,
+    check_equal,
+    fail,
+)
 from otterproof.harness.testkit.scripted_handshake import ScriptedHandshake
 from otterproof.harness.testkit.session_account import SessionAccount, StepReader, find_session
 from otterproof.harness.wire import Kind, Message, crypto
@@ -75,14 +84,14 @@ class TargetSession(RecordedSession):
         reply = self.receive(self._handshake(insider).by_insider(signed))
         for signature in reply.messages(Kind.SIGNATURE):
             insider.learn_peer_keyid(signature)
-        return reply
+        return _told(reply, signed)
 
     def handshake_by_target(self, insider: Insider, signed: SignatureOptions = HONEST_SIGNATURE) -> Reply:
         """The target is asked to begin and commits, the insider answers and signs: what the target makes of that."""
         handshake = self._handshake(insider)
         signature = handshake.by_client(signed)
         insider.learn_peer_keyid(wire.parse(handshake.heard[Kind.REVEAL_SIGNATURE]))
-        return self.receive(signature)
+        return _told(self.receive(signature), signed)
 
     def _handshake(self, insider: Insider) -> ScriptedHandshake:
         return ScriptedHandshake(insider, lambda message, kind: wire.build(self.receive(message).message(kind)))
@@ -131,6 +140,9 @@ class TargetSession(RecordedSession):
 
     def read(self, insider: Insider, message: Message) -> Plaintext:
         """A data message of the target's as the insider reads it: under known keys, with the right MAC."""
+        goes_to = message.number("receiver_tag") if message.version == 3 else insider.tag
+        if goes_to != insider.tag and any(goes_to == other.tag for other in self._insiders) and self._instance is None:
+            raise Unsupported("its texts go to another session, and it is not told which one to use")
         ours, theirs = message.number("recipient_keyid"), message.number("sender_keyid")
         used = f"sender key id {theirs}, recipient key id {ours}"
         if ours not in insider.exponents or theirs not in insider.theirs:
@@ -199,3 +211,10 @@ class TargetSession(RecordedSession):
                 for insider in self._insiders:
                     insider.learn_target_tag(self._seen_tag)
         return reply
+
+
+def _told(reply: Reply, signed: SignatureOptions) -> Reply:
+    """The reply to a handshake. Unsupported if it should have completed, and the target need not say whether it did."""
+    if signed is HONEST_SIGNATURE and reply.silent_refresh and not reply.of(SessionEstablished):
+        raise Unsupported(NOT_TOLD)
+    return reply

@@ -93,6 +93,7 @@ class Settings:
     policy: Policy
     max_message_size: int | None
     random: SeededRandom
+    instance_tag: int | None = None
 
 
 class Adapted:
@@ -112,11 +113,16 @@ class Adapted:
         self.settings = settings
         self.now = 0
         self.events: list[dict[str, Any]] = []
+        #: The lines that the program has put on its user's screen, where it has one.
+        self.shown: list[str] = []
 
     def emit(self, event: str, **fields: object) -> None:
         """Report an event. bytes are given as they are, those of hexadecimal fields as hexadecimal digits."""
         told = {name: value.decode("latin-1") if isinstance(value, bytes) else value for name, value in fields.items()}
         self.events.append({"event": event, **told})
+
+    def forget(self) -> None:
+        """The party is closed. For drivers that keep something for it outside."""
 
     def set_time(self, now: int) -> None:
         """The library's clock; without one it stays unread."""
@@ -127,6 +133,9 @@ class Adapted:
 class About:
     """The answer to `hello`, but for what is the same for all. randomness: "seed" if the library draws from the party's
     `settings.random` and nothing else.
+
+    fixed_policy: the flags of the only policy that it can have. longest_text: the most bytes of a text that its user
+    can send. silent_refresh: its user may be told nothing of a handshake that renews a session.
     """
 
     name: str
@@ -134,6 +143,9 @@ class About:
     otr_versions: Sequence[int]
     capabilities: Sequence[str]
     randomness: str = "none"
+    fixed_policy: Sequence[str] | None = None
+    longest_text: int | None = None
+    silent_refresh: bool = False
 
 
 class Adapter:
@@ -150,8 +162,8 @@ class Adapter:
             "hello": self.hello,
             "create": self.create,
             "set_time": self.set_time,
-            "close": self._parties.close,
-            "reset": self._parties.reset,
+            "close": self.close,
+            "reset": self.reset,
         }
         return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
 
@@ -163,6 +175,9 @@ class Adapter:
             "otr_versions": list(self._about.otr_versions),
             "capabilities": list(self._about.capabilities),
             "randomness": self._about.randomness,
+            "fixed_policy": self._about.fixed_policy,
+            "longest_text": self._about.longest_text,
+            "silent_refresh": self._about.silent_refresh,
         }
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +190,7 @@ class Adapter:
                 policy_from_json(params["policy"]),
                 params.get("max_message_size"),
                 SeededRandom(None if seed is None else bytes.fromhex(seed)),
+                params.get("instance_tag"),
             )
         except (KeyError, TypeError, ValueError) as error:  # JsonFormError is a ValueError
             raise InvalidParams(f"create: {type(error).__name__}: {error}") from error
@@ -183,6 +199,15 @@ class Adapter:
         party = self._class(settings)
         self._parties.by_name[name] = party
         return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}
+
+    def close(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._parties.find(params).forget()
+        return self._parties.close(params)
+
+    def reset(self, params: dict[str, Any]) -> dict[str, Any]:
+        for party in self._parties.by_name.values():
+            party.forget()
+        return self._parties.reset(params)
 
     def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
         if type(params.get("now")) is not int:
@@ -197,9 +222,10 @@ class Adapter:
             for name in args.keys() - signature(carry_out).parameters.keys():
                 raise Unsupported(f"{action} takes no {name}")
             # What an exception of the library leaves behind belongs to no later answer.
-            party.events = []
+            party.events, party.shown = [], []
             Adapted.current = party
             carry_out(**args)
-            return {"events": party.events}
+            shown = {"shown": party.shown} if party.shown else {}
+            return {"events": party.events, **shown}
 
         return method

@@ -89,6 +89,8 @@ def _alone(context: Context, cells: Sequence[Cell]) -> Iterator[Failure]:
             walk(context, [cell])
         except CheckFailed as failed:
             yield Failure(cell, failed)
+        except Unsupported:
+            continue
 
 
 def visit_all(context: Context, cells: Sequence[Cell]) -> None:
@@ -97,14 +99,14 @@ def visit_all(context: Context, cells: Sequence[Cell]) -> None:
     Cells whose states can't be reached with the target are not visited; Unsupported when there are no others.
     """
     failures: list[Failure] = []
-    unreached: list[Unreached] = []
+    unreached: list[Exception] = []
     # A target that speaks one version alone has OTR switched off where only the other one is allowed.
     both = context.target.capabilities >= {"v2", "v3"}
     able = [cell for cell in cells if both or cell.setting is not Setting.OTHER_VERSION]
     for way in runs(able):
         try:
             walk(context, way)
-        except Unreached as error:
+        except (Unreached, Unsupported) as error:
             unreached.append(error)
             continue
         except CheckFailed as failed:

@@ -67,6 +67,8 @@ class Position:
         self.message, self.auth = message, auth
         self.subject: TargetSession = context.target_session()
         self.setting = Setting.USUAL
+        #: Flags that the target's policy has on top of the usual one, for it can't have another.
+        self.surplus = (context.target.fixed_policy or Policy.NONE) & ~(ALLOW[2] | ALLOW[3])
         self.commit: Message | None = None
         self.dh_key: Message | None = None
         self.reveal: Message | None = None
@@ -223,6 +225,8 @@ def visit(at: Position, cell: Cell) -> None:
     at.set(cell.setting)
     if cell.input.startswith("data") and at.version == 3 and not at.old.knows_target_tag:
         raise Unreached(f"{cell}: the target has not shown the instance tag to which a Data Message has to go")
+    if cell.input == "tagged_plaintext" and cell.setting is Setting.USUAL and at.surplus:
+        raise Unreached(f"{cell}: the target always answers whitespace tags")
     if cell.input in MESSAGES:
         before = (at.commit, at.dh_key, at.reveal)
         message = MESSAGES[cell.input](at)
@@ -311,8 +315,8 @@ def _check_shown(at: Position, cell: Cell, reply: Reply, message: bytes) -> None
             check(check_id, bool(reply.of(ActionRefused)), expected="a refusal", got=reply, case=case)
         case Shown.ESTABLISHED | Shown.FINISHED:
             wanted_event = SessionEstablished if row.shows is Shown.ESTABLISHED else PeerEndedSession
-            right = len(told) == 1 and isinstance(told[0], wanted_event)
-            check(check_id, right, expected=f"one {wanted_event.__name__}", got=reply, case=case)
+            reply.one(wanted_event, check_id, case=case)
+            check(check_id, len(told) == 1, expected=f"one {wanted_event.__name__}", got=reply, case=case)
             return
         case Shown.NOTHING | Shown.UNREADABLE:
             texts = reply.of(TextReceived)

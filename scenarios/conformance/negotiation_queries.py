@@ -56,7 +56,7 @@ def commits(reply: Reply, check_id: str, version: int, case: object) -> Message:
 
 def _assert_read(context: Context, check_id: str, queries: tuple[tuple[bytes, set[int]], ...]) -> None:
     """Each query is answered if it offers this run's version, the only one that is allowed, and ignored if not."""
-    target = context.target_session()
+    target = context.target_session(policy=ALLOW[context.version])
     for query, offered in queries:
         reply = target.receive(query)
         if context.version in offered:
@@ -247,7 +247,7 @@ def the_highest_common_version_is_chosen(context: Context) -> None:
 def without_a_common_version_nothing_happens(context: Context) -> None:
     """A query for versions that are not allowed is not answered, and leaves handshakes and sessions as they are."""
     other = b"?OTRv%d?" % (5 - context.version)
-    target = context.target_session()
+    target = context.target_session(policy=ALLOW[context.version])
     insider = target.insider()
     answered, changed = "query.answered-without-common-version", "query.unanswered-query-changes-state"
     case = "a query for a version that is not allowed, in %s"

@@ -15,6 +15,7 @@ from otterproof.harness.runs.fuzz.reproduce import header_of
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.testkit.context import Context
+from otterproof.harness.testkit.reply import Unsupported
 from otterproof.harness.testkit.scenario import scenario
 
 #: How many runs each oracle judges in each version.
@@ -84,12 +85,18 @@ CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+#: The oracles that have to be told of every renewal of a session.
+RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
+
+
 def _register(oracle: str) -> None:
     claims, needs = CLAIMS[oracle]
     kind = ORACLES[oracle]
     versions = (3,) if oracle == "instance-tags" else (2, 3)
 
     def judged(context: Context) -> None:
+        if oracle in RENEWALS and context.target.silent_refresh:
+            raise Unsupported("its user is not told of every handshake that renews a session")
         _judge(context, _of_version(context, oracle), crashes=oracle == BREAKDOWNS)
 
     judged.__name__ = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)[1:]

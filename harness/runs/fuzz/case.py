@@ -112,6 +112,8 @@ class Setup:
     def allowed(self, name: str, policy: Policy) -> Policy:
         """A policy as far as a party can have it: the versions that it speaks, and other flags if it obeys them."""
         if self._plays(name):
+            if self.target is not None and self.target.fixed_policy is not None:
+                return self.target.fixed_policy
             if "policy" not in self.capabilities:
                 policy &= BOTH
             for version, flag in (("v2", Policy.ALLOW_V2), ("v3", Policy.ALLOW_V3)):
@@ -130,6 +132,12 @@ class Setup:
             return None
         if not self.in_process and any(_number(move.args.get(name)) > most for name, most in _LARGEST.items()):
             return None  # there is no way to say it in the protocol, and engines alone have to refuse it
+        fixed, longest = (None, None) if self.target is None else (self.target.fixed_policy, self.target.longest_text)
+        text = move.args.get("text")
+        if longest is not None and isinstance(text, bytes) and len(text) > longest:
+            return None
+        if fixed is not None and move.action == "set_policy":
+            return None
         if isinstance(policy := move.args.get("policy"), Policy):
             policy = self.allowed(move.party, policy)
             if "policy" not in self.capabilities and not policy:

@@ -45,6 +45,9 @@ _WITHIN: Mapping[str, Container[object]] = {
 SIZES: Mapping[str, int] = {"ssid": 8, "fingerprint": 20}
 
 
+#: The flags of a policy for versions.
+_VERSIONS = Policy.ALLOW_V2 | Policy.ALLOW_V3
+
 #: Events that an answer may have. Nothing that is asked for needs more than some thousands: a padding of 64 KiB, in
 #: fragments of 64 bytes. Making and judging this many takes less than a second.
 MAX_EVENTS = 10_000
@@ -99,6 +102,22 @@ def _differences(shown: Any, expected: Any, where: str) -> list[str]:
     return [] if shown == expected else [f"{where}: {shown!r:.80}, expected {expected!r:.80}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """What a target can't be told to do otherwise.
+
+    fixed_policy: the only one that it can have. longest_text: the most bytes of a text that its user can send.
+    silent_refresh: its user may be told nothing of a handshake that renews an encrypted session.
+    """
+
+    fixed_policy: Policy | None = None
+    longest_text: int | None = None
+    silent_refresh: bool = False
+
+
+_NO_RESTRICTIONS = Restrictions()
+
+
 class DriverParty(ActionDispatcher):
     """A party of a target. Create it with DriverTarget.party."""
 
@@ -110,21 +129,19 @@ class DriverParty(ActionDispatcher):
         seed: bytes,
         capabilities: frozenset[str],
         tape: Tape | None = None,
-        *,
-        fixed_policy: Policy | None = None,
-        longest_text: int | None = None,
+        limits: Restrictions = _NO_RESTRICTIONS,
     ) -> None:
-        """fixed_policy: the only one that the target can have. longest_text: the most bytes of a text that its user can
-        send. TargetUnsupported for another policy.
-        """
+        """TargetUnsupported for a policy that the target can't have."""
         self._target = target
         self._name = name
         self._tells_time = "time" in capabilities
         #: (event, field) of all that the implementation did not tell when it could have.
         self.untold: set[tuple[str, str]] = set()
+        #: What its user was shown in the last step, line by line, for a program that has a screen.
+        self.shown: Sequence[str] = ()
         #: What set_policy and set_time led to, which the next action tells.
         self.late: list[Event] = []
-        self._fixed_policy, self._longest_text = fixed_policy, longest_text
+        self._limits = limits
         self._check_policy(config.policy)
         request: dict[str, Any] = {
             "party": name,
@@ -156,14 +173,23 @@ class DriverParty(ActionDispatcher):
         self.instance_tag: int = tag or (config.instance_tag or 0 if "instance_tags" in capabilities else 0)
         self.fingerprint = bytes.fromhex(fingerprint)
 
+    @property
+    def silent_refresh(self) -> bool:
+        """Whether its user may be told nothing when a session is refreshed."""
+        return self._limits.silent_refresh
+
     def _check_policy(self, policy: Policy) -> None:
-        if self._fixed_policy not in (None, policy):
+        """Unsupported unless the target's own versions, and flags that it has, are asked for. What it does on top, such
+        as answering a whitespace tag, is no reason to be afraid: a scenario for which it matters needs the capability.
+        """
+        fixed = self._limits.fixed_policy
+        if fixed is not None and (policy & ~fixed or fixed & _VERSIONS != policy & _VERSIONS):
             raise TargetUnsupported(f"{self._name}: the policy of this target is fixed, and another one is needed")
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
-        text = args.get("text")
-        if self._longest_text is not None and isinstance(text, bytes) and len(text) > self._longest_text:
-            what = f"its user sends texts of at most {self._longest_text} bytes"
+        text, longest = args.get("text"), self._limits.longest_text
+        if longest is not None and isinstance(text, bytes) and len(text) > longest:
+            what = f"its user sends texts of at most {longest} bytes"
             raise TargetUnsupported(f"{self._name}: {what}, and this one has {len(text)}", method=action)
         given = {key: value for key, value in args.items() if value is not None}
         late, self.late = self.late, []
@@ -171,9 +197,16 @@ class DriverParty(ActionDispatcher):
 
     def _events(self, action: str, args: Mapping[str, Any]) -> list[Event]:
         answer = self._target.call(action, {"party": self._name, **args})
-        told = answer["events"] if isinstance(answer, dict) and answer.keys() == {"events"} else None
+        whole = isinstance(answer, dict) and {"events"} <= answer.keys() <= {"events", "shown"}
+        told = answer["events"] if whole else None
         if not isinstance(told, list):
-            self._target.desync(f"{self._name}: {action} answers {answer!r:.200}, not a list of events alone")
+            self._target.desync(
+                f"{self._name}: {action} answers {answer!r:.200}, not a list of events, and of lines that were shown"
+            )
+        shown = answer.get("shown", [])
+        if not isinstance(shown, list) or not all(isinstance(line, str) for line in shown):
+            self._target.desync(f"{self._name}: {action} answers {shown!r:.200} as shown, not a list of lines")
+        self.shown = shown
         if len(told) > MAX_EVENTS:
             what = f"{len(told)} events, and an answer has at most {MAX_EVENTS}"
             self._target.desync(f"{self._name}: {action} answers with {what}")

@@ -23,7 +23,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.giving_up import GivingUp
-from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.process import TIME_LIMIT, DriverProcess, Trace
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
@@ -39,7 +39,7 @@ RANDOMNESS = ("tape", "seed", "none")
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
 
 #: What it may have besides: what the target can't be told to do otherwise.
-_RESTRICTIONS = frozenset({"fixed_policy", "longest_text"})
+_RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh"})
 
 #: Characters of a version that are kept.
 _VERSION = 100
@@ -75,6 +75,7 @@ class DriverTarget:
         self.randomness = "none"
         self.fixed_policy: Policy | None = None
         self.longest_text: int | None = None
+        self.silent_refresh = False
         self.giving_up = GivingUp()
         self._method = ""  # that was called last, in this process
         self._broken = False
@@ -159,6 +160,15 @@ class DriverTarget:
         if longest is not None and (type(longest) is not int or longest < 1):
             self.desync(f"hello: longest_text is {longest!r:.40}; it must be a number of bytes above 0, or null")
         self.longest_text = longest
+        silent = told.get("silent_refresh", False)
+        if type(silent) is not bool:
+            self.desync(f"hello: silent_refresh is {silent!r:.40}; it must be true or false")
+        self.silent_refresh = silent
+
+    @property
+    def limits(self) -> Restrictions:
+        """What the target can't be told to do otherwise."""
+        return Restrictions(self.fixed_policy, self.longest_text, self.silent_refresh)
 
     @property
     def pid(self) -> int:
@@ -193,8 +203,7 @@ class DriverTarget:
         """
         if self._fresh and not self._process.idle:
             self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
-        policy, longest = self.fixed_policy, self.longest_text
-        return DriverParty(self, name, config, seed, self.capabilities, tape, fixed_policy=policy, longest_text=longest)
+        return DriverParty(self, name, config, seed, self.capabilities, tape, self.limits)
 
     def snapshot(self, handle: int) -> None:
         """Have the driver keep a copy of all that it is, until the next `reset`. TargetError."""

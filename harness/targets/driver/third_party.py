@@ -232,6 +232,19 @@ def _ocaml_otr(source: Path, place: Path) -> Sequence[Sequence[str]]:
     return [["dune", "build", "--root", ".", "--profile", "release", "./driver.exe"]]
 
 
+def _lacking_plugin(pattern: str, package: str) -> Callable[[], Sequence[str]]:
+    """Whether a chat program has its plugin for OTR, which is a file in one of the system's library folders."""
+
+    def lacking() -> Sequence[str]:
+        return [] if any(any(Path(base).glob(pattern)) for base in LIBRARIES) else [package]
+
+    return lacking
+
+
+def _chat(name: str) -> Callable[[Path], Sequence[str]]:
+    return lambda place: [sys.executable, "-m", "otterproof.implementations.drivers.chat.driver", name]
+
+
 def _driver(place: Path) -> Sequence[str]:
     return [f"{place}/driver"]
 
@@ -252,6 +265,9 @@ OCAML_LIBRARIES = (
     "zarith",
 )
 
+
+#: Where the system has libraries and plugins.
+LIBRARIES = ("/usr/lib", "/usr/local/lib", "/usr/lib64")
 
 #: The table. Adding a row is all that it takes to add a target, besides its driver.
 _TABLE = (
@@ -360,6 +376,24 @@ _TABLE = (
         command=lambda place: [f"{place}/_build/default/driver.exe"],
         checkout=Checkout("https://github.com/hannesm/ocaml-otr", "v0.3.10", ("otr.opam", "src/otr.ml")),
         lacks=_lacking_in_ocaml,
+    ),
+    ThirdParty(
+        name="irssi",
+        install="apt-get install irssi irssi-plugin-otr",
+        tools=("irssi",),
+        build=lambda source, place: [],
+        command=_chat("irssi"),
+        folder="chat",
+        lacks=_lacking_plugin("**/irssi/modules/libotr_core.so", "irssi-plugin-otr"),
+    ),
+    ThirdParty(
+        name="bitlbee",
+        install="apt-get install bitlbee-libpurple bitlbee-plugin-otr",
+        tools=("bitlbee",),
+        build=lambda source, place: [],
+        command=_chat("bitlbee"),
+        folder="chat",
+        lacks=_lacking_plugin("bitlbee/otr.so", "bitlbee-plugin-otr"),
     ),
 )
 

@@ -1,0 +1,45 @@
+"""The driver of a chat program: `python -m otterproof.implementations.drivers.chat.driver PROGRAM`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from otterproof.implementations.drivers.adapter import About, Adapted, Adapter
+from otterproof.implementations.drivers.chat import bitlbee, irssi
+from otterproof.implementations.drivers.chat.party import Programs
+from otterproof.implementations.drivers.linejson import serve
+
+
+def _irssi() -> Programs[irssi.Irssi]:
+    irssi.IrssiParty.programs = programs = Programs(irssi.Irssi)
+    return programs
+
+
+def _bitlbee() -> Programs[bitlbee.Bitlbee]:
+    bitlbee.BitlbeeParty.programs = programs = Programs(bitlbee.Bitlbee)
+    return programs
+
+
+#: The programs: what they can do, the class of their parties, and what keeps the running ones.
+PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
+    "irssi": (irssi.about, irssi.IrssiParty, _irssi),
+    "bitlbee": (bitlbee.about, bitlbee.BitlbeeParty, _bitlbee),
+}
+
+
+def main(name: str) -> None:
+    """Answer requests, then end the programs that were started."""
+    about, party, start = PROGRAMS[name]
+    programs = start()
+    try:
+        serve(Adapter(about(), party).methods())
+    finally:
+        programs.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [] or sys.argv[1] not in PROGRAMS:
+        sys.exit(f"usage: python -m otterproof.implementations.drivers.chat.driver {'|'.join(PROGRAMS)}")
+    main(sys.argv[1])

@@ -1,0 +1,391 @@
+"""irssi and its OTR plugin: a terminal, an IRC server, and a script in irssi that types and tells what is shown.
+
+The user is one who types commands into the window of the correspondent. What the plugin tells the user comes as lines
+on the screen, and as signals of the plugin's for the status bar. README.md has which line becomes which event, and
+what irssi does not tell.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, ClassVar
+
+from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.drivers.adapter import About, Settings
+from otterproof.implementations.drivers.chat.home import Home
+from otterproof.implementations.drivers.chat.irc import NICK, SERVER, IrcServer
+from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
+from otterproof.implementations.drivers.chat.party import (
+    ENCRYPTED,
+    FINISHED,
+    PLAINTEXT,
+    ChatParty,
+    Programs,
+    one_line,
+    refuse_instance,
+)
+from otterproof.implementations.drivers.chat.terminal import on_terminal
+from otterproof.implementations.drivers.linejson import Unsupported
+from otterproof.implementations.keyfile import Account, format_keys
+
+_CONFIG = """\
+servers = ({{ address = "127.0.0.1"; chatnet = "{server}"; port = "{port}"; password = "{password}"; \
+autoconnect = "yes"; }});
+chatnets = {{ {server} = {{ type = "IRC"; nick = "{nick}"; cmdmax = "1000000000"; cmdspeed = "10"; }}; }};
+settings = {{
+  core = {{ real_name = "u"; user_name = "u"; nick = "{nick}"; recode = "off"; server_reconnect_time = "1h"; }};
+  "fe-common/core" = {{ emphasis = "no"; autocreate_query_level = "MSGS"; beep_msg_level = "NONE";
+    term_charset = "UTF-8"; autolog = "no"; }};
+  "irc/core" = {{ cmds_max_at_once = "1000000000"; cmd_queue_speed = "10msec"; skip_motd = "yes"; usermode = ""; }};
+}};
+"""
+
+#: The most bytes of a message that irssi takes; it cuts a line after 64 KiB, where a server would after 512 bytes.
+LONGEST_MESSAGE = 65_000
+
+#: The most bytes of a text that irssi leaves in one piece.
+LONGEST_TEXT = 413
+
+#: The plugin's policy, which is in its source: manual, but it answers a whitespace tag.
+FIXED_POLICY = ("allow_v2", "allow_v3", "whitespace_start_ake")
+
+#: What the plugin tells of its own accord -> the event and its reason.
+_UNREADABLE = {
+    "Unreadable encrypted message from": None,
+    "Malformed message from": None,
+    "The encrypted message from": "not_encrypted",
+}
+
+#: Lines that are kept of what no party is meant with.
+_OVERHEARD = 100
+
+_TAP = Path(__file__).with_name("tap.pl")
+
+_FINGERPRINT = re.compile(r"OTR key fingerprint: ([0-9A-F ]{44}) for (\S+)$")
+_ERROR = re.compile(r"Error in private conversation: (.*)$")
+_QUESTION = re.compile(r"Question: (.*)", re.DOTALL)
+_OWN_FINGERPRINT = re.compile(rb"-!- Irssi: Fingerprint for \S+: ([0-9A-F ]{44})$")
+_PRINTABLE = re.compile(rb"[ -~]*")
+
+
+class IrssiParty(ChatParty):
+    """A conversation in a window of irssi."""
+
+    programs: ClassVar[Programs[Irssi]]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # Without a tag it is another client of the account, and not another conversation of this one.
+        self._program = self.programs.take(settings.key, alone=settings.instance_tag is None)
+        self.fingerprint = self._program.fingerprint
+        self._nick = self._program.join(self)
+        self.instance_tag = self._program.instance_tag
+        #: The message that is being received, and the state before it.
+        self._message, self._before = b"", PLAINTEXT
+        self._warned = False
+        #: What the user is doing; "" while a message is being received.
+        self._action = ""
+        #: Whether a question is being shown, and its lines.
+        self._question: list[str] | None = None
+        self._established: dict[str, Any] = {}
+        #: Whether SMP can have a result with the next message: the user has answered, or the correspondent has.
+        self._result_due = False
+
+    def forget(self) -> None:
+        self._program.leave(self._nick)
+        self.programs.leave(self._program)
+
+    # What the user does.
+
+    def receive(self, message: bytes) -> None:
+        if message.startswith(b"\x01"):
+            raise Unsupported("what begins with U+0001 is a command of IRC's")
+        if len(message) > LONGEST_MESSAGE:
+            raise Unsupported(f"irssi takes lines of at most {LONGEST_MESSAGE} bytes from a server")
+        self._message, self._before, self._warned = one_line("a message", message), self.state, False
+        self._action = ""
+        self._program.deliver(self._nick, message)
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
+        refuse_instance("irssi", instance)
+        if padding is not None:
+            raise Unsupported("irssi adds no padding")
+        if not text:
+            raise Unsupported("irssi sends no empty texts")
+        self._type("send", b"msg " + self._nick.encode() + b" " + one_line("a text", text))
+
+    def start(self) -> None:
+        self._type("start", b"otr init")
+
+    def end(self, *, instance: int | None = None) -> None:
+        refuse_instance("irssi", instance)
+        self._type("end", b"otr finish")
+
+    def smp_start(self, secret: bytes, *, question: bytes | None = None, instance: int | None = None) -> None:
+        refuse_instance("irssi", instance)
+        if self.asked:
+            raise Unsupported("irssi takes /otr auth for the answer to the question that is waiting")
+        if question is None:
+            self._type("smp_start", b"otr auth " + _quoted("a secret", secret))
+        else:
+            self._type(
+                "smp_start", b"otr authq " + _quoted("a question", question) + b" " + _quoted("a secret", secret)
+            )
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
+        refuse_instance("irssi", instance)
+        if not self.asked:
+            raise Unsupported("irssi takes /otr auth for a new request where no question is waiting")
+        self.asked, self._result_due = False, True
+        self._type("smp_answer", b"otr auth " + _quoted("a secret", secret))
+
+    def smp_abort(self, *, instance: int | None = None) -> None:
+        refuse_instance("irssi", instance)
+        self.asked = False
+        self._type("smp_abort", b"otr authabort")
+
+    def _type(self, action: str, command: bytes) -> None:
+        self._message, self._action = b"", action
+        self._program.type(self._nick, command)
+
+    # What the user is shown.
+
+    def on_text(self, text: bytes) -> None:
+        encoded = self._message.startswith((b"?OTR:", b"?OTR,", b"?OTR|"))
+        secure = self._before == ENCRYPTED and not self._warned and encoded and text != self._message
+        self.emit(
+            "text_received",
+            text=text,
+            secure=secure,
+            warn=self._warned and not secure,
+            instance=self.instance() if secure else 0,
+        )
+
+    def on_shown(self, line: bytes) -> None:
+        words = line.decode(errors="replace")
+        self.show(words)
+        words = words.removeprefix("-!- ").removeprefix("Irssi: ")
+        if self._question is not None:
+            self._question.append(words)
+        if words == f"{self._nick} wants to authenticate and asked:":
+            self._question = []
+        elif words.startswith(f"The following message from {self._nick} was not encrypted"):
+            self._warned = True
+        elif words == f"{self._nick} has closed the connection to you":
+            self.emit("action_refused", action="send", reason="wrong_state")
+        elif words.endswith(" already established") and self._action == "start":
+            self.emit("action_refused", action="start", reason="wrong_state")
+        elif words in ("No OTR session available", f"Context for {self._nick} not found") and self._action:
+            self.emit("action_refused", action=self._action, reason="wrong_state")
+        elif found := _FINGERPRINT.match(words):
+            if found[2] == self._nick:
+                self._established["fingerprint"] = found[1].replace(" ", "").lower()
+        elif found := _ERROR.match(words):
+            self._error(found[1])
+        else:
+            for beginning, reason in _UNREADABLE.items():
+                if words.startswith(f"{beginning} {self._nick}"):
+                    self.unreadable(self._message, reason)
+
+    def _error(self, text: str) -> None:
+        """An Error Message of the correspondent's, or a number of libgcrypt's in words."""
+        if b"?OTR Error:" not in self._message:
+            self.emit("message_rejected", reason=None, field=None, offset=None)
+        else:
+            self.emit("error_message_received", text=text if _PRINTABLE.fullmatch(self._message) else None)
+
+    def on_otr(self, status: bytes) -> None:
+        """The plugin's signal for the status bar."""
+        match status:
+            case b"GONE_SECURE":
+                self.established(None)
+                self._established = self.events[-1]
+            case b"PEER_FINISHED":
+                self.state, self.asked = FINISHED, False
+                self.emit("peer_ended_session", instance=self.instance())
+            case b"FINISHED":
+                if self.state != PLAINTEXT:  # irssi says so without a session, too
+                    self.emit("user_ended_session", instance=self.instance())
+                self.state, self.asked = PLAINTEXT, False
+            case b"SMP_INCOMING":
+                lines, self._question, self.asked = self._question, None, True
+                self.emit("smp_requested", instance=self.instance(), question=_asked(lines))
+            case b"SMP_STARTED":
+                self._result_due = False
+            case b"SMP_FINALIZE":
+                self._result_due = True
+            case b"SMP_SUCCESS":
+                self._smp_over(equal=True)
+            case b"SMP_FAILED":  # which stands for unequal secrets, and for a message that is wrong
+                self._smp_over(equal=False if self._result_due else None)
+            case b"SMP_ABORTED":
+                self._smp_over(equal=None)
+
+    def _smp_over(self, *, equal: bool | None) -> None:
+        """A run has ended; equal: its result, if it has one."""
+        self.asked = self._result_due = False
+        if equal is None:
+            self.emit("smp_aborted", instance=self.instance(), reason=None)
+        else:
+            self.emit("smp_finished", instance=self.instance(), equal=equal)
+
+
+def _asked(lines: list[str] | None) -> bytes | None:
+    """The question in lines that were shown, of which the last one says what to type."""
+    found = _QUESTION.match("\n".join(lines[:-1])) if lines else None
+    return found[1].encode() if found else None
+
+
+def _quoted(what: str, text: bytes) -> bytes:
+    """A text as an argument in quotation marks."""
+    if not text:
+        raise Unsupported(f"{what} can't be empty in irssi")
+    return b'"' + re.sub(rb'(["\\])', rb"\\\1", one_line(what, text)) + b'"'
+
+
+class Irssi:
+    """A running irssi with one key, in which every party is a correspondent."""
+
+    #: Parties that one process serves; its windows and the plugin's contexts stay in memory.
+    MOST = 200
+
+    def __init__(self, key: DsaPrivateKey, _: int | None = None) -> None:
+        self.parties: dict[str, IrssiParty] = {}
+        self.served = 0
+        self._loop = Loop()
+        self._server = IrcServer(self._loop, self._sent)
+        self._home = Home("irssi")
+        where = {"server": SERVER, "nick": NICK, "port": self._server.port, "password": self._server.password}
+        self._home.file("config", _CONFIG.format(**where))
+        self._home.file("otr/otr.key", format_keys([Account(SERVER, "IRC", key)]))
+        self._home.file("scripts/autorun/tap.pl", _TAP.read_bytes())
+        ours, theirs = socket.socketpair()
+        home = str(self._home.path)
+        self._process = on_terminal(
+            self._loop,
+            ["irssi", f"--home={home}", f"--config={home}/config"],
+            {
+                "TERM": "vt100",
+                "LC_ALL": "C.UTF-8",
+                "HOME": home,
+                "PATH": os.environ["PATH"],
+                "TAP_FD": f"{theirs.fileno()}",
+            },
+            [theirs.fileno()],
+        )
+        theirs.close()
+        self._tap = Lines(self._loop, ours.detach(), self._told)
+        self._ready = False
+        self._done = self._asked = 0
+        #: Lines in the status window, and messages to anybody, since `_overhear` asked.
+        self._overheard: list[bytes] = []
+        try:
+            self._loop.until(lambda: self._ready and self._server.connected)
+            self.fingerprint = self._own_fingerprint()
+            self.instance_tag = self._own_tag()
+        except Closed:
+            self._process.die_alike()
+        except ValueError:
+            self.close()
+            raise
+
+    @property
+    def worn_out(self) -> bool:
+        """See `Program`."""
+        return self.served >= self.MOST and not self.parties
+
+    def join(self, party: IrssiParty) -> str:
+        """A new correspondent: the nick."""
+        self.served += 1
+        nick = f"p{self.served}"
+        self.parties[nick] = party
+        return nick
+
+    def _own_fingerprint(self) -> bytes:
+        """The fingerprint of its key, as it tells its user."""
+        self._overheard.clear()
+        self.type("asker", b"otr info")
+        for line in self._overheard:
+            if found := _OWN_FINGERPRINT.match(line):
+                return bytes.fromhex(found[1].decode())
+        raise ValueError(f"irssi has not loaded its OTR plugin, or not the key; it says {self._overheard!a:.300}")
+
+    def _own_tag(self) -> int | None:
+        """The instance tag, which irssi draws when it starts, as it stands in a message to somebody who asks."""
+        self._overheard.clear()
+        self.deliver("asker", b"?OTRv3?")
+        self.leave("asker")
+        for line in self._overheard:
+            if line.startswith(b"?OTR:") and len(line) > 17:
+                return int.from_bytes(base64.b64decode(line[5:17])[3:7])
+        return None
+
+    def _settle(self) -> None:
+        """Wait until irssi has done all that follows from what it got, and take it."""
+        try:
+            self._loop.until(lambda: self._done >= self._asked)
+            self._server.barrier()
+            self._loop.drain()
+        except Closed:
+            self._process.die_alike()
+
+    def type(self, nick: str, command: bytes) -> None:
+        """The user types a command into the window of a correspondent."""
+        self._ask(b"type", nick.encode(), command)
+
+    def leave(self, nick: str) -> None:
+        """The user closes the window of a correspondent."""
+        self.parties.pop(nick, None)
+        self._ask(b"leave", nick.encode())
+
+    def _ask(self, *words: bytes) -> None:
+        self._asked += 1
+        self._tap.write(b" ".join(word.hex().encode() for word in words))
+        self._settle()
+
+    def deliver(self, nick: str, message: bytes) -> None:
+        """A correspondent's message arrives."""
+        self._server.say(nick, message)
+        self._settle()
+
+    def _sent(self, nick: str, message: bytes) -> None:
+        if nick in self.parties:
+            self.parties[nick].transmitted(message)
+        else:
+            self._overheard.append(message)
+
+    def _told(self, line: bytes) -> None:
+        """A line from the tap."""
+        what, *words = (bytes.fromhex(word.decode()) for word in line.split(b" "))
+        if what == b"done":
+            self._done += 1
+        elif what == b"ready":
+            self._ready = True
+        else:
+            party = self.parties.get(words[0].decode(errors="replace"))
+            if party is not None:
+                getattr(party, f"on_{what.decode()}")(words[1])
+            elif what == b"shown":
+                self._overheard = [*self._overheard, words[1]][-_OVERHEARD:]
+
+    def close(self) -> None:
+        """End irssi, and leave nothing behind."""
+        self._tap.close()
+        self._server.close()
+        self._process.close()
+        self._home.remove()
+        self._loop.close()
+
+
+def about() -> About:
+    """The answer to `hello`."""
+    said = subprocess.run(["irssi", "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    words = said.split()
+    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort"]
+    version = words[1] if len(words) > 1 else "unknown"
+    return About("irssi", version, [2, 3], capabilities, "none", FIXED_POLICY, LONGEST_TEXT, silent_refresh=True)

@@ -1,0 +1,153 @@
+"""What the parties of all chat programs share: their state as the user sees it, and what the server sees go out.
+
+A party is one correspondent of a running program: programs are kept by key, and each party has a new nick. The driver
+knows of a session what the program tells its user, no more. Two things it reads off the messages on the way: the
+version of a session, which no program shows, and whether a message that could not be read was a Data Message.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.drivers.adapter import Adapted, Settings
+from otterproof.implementations.drivers.linejson import Unsupported
+
+PLAINTEXT, ENCRYPTED, FINISHED = "plaintext", "encrypted", "finished"
+
+#: Message types in which a party takes part in a handshake, and Data Messages.
+_HANDSHAKE, _DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
+
+_FRAGMENT = re.compile(rb"\?OTR(\||,)")
+
+#: Lines that are kept of what the user was shown in one step, and characters of each.
+_MOST_LINES, _LONGEST_LINE = 200, 2000
+
+
+class Program(Protocol):
+    """A running program, as far as all parties need it."""
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether the next party should have a new process."""
+        ...
+
+    def close(self) -> None:
+        """End it, and leave nothing behind."""
+        ...
+
+
+P = TypeVar("P", bound=Program)
+
+
+class Programs(Generic[P]):
+    """The running programs: one for each key, and for each instance tag if the program takes it from a file."""
+
+    def __init__(self, start: Callable[[DsaPrivateKey, int | None], P]) -> None:
+        self._start = start
+        self._running: dict[tuple[DsaPrivateKey, int | None], P] = {}
+        self._alone: list[P] = []
+
+    def take(self, key: DsaPrivateKey, instance_tag: int | None = None, *, alone: bool = False) -> P:
+        """The program of a key, started if need be. alone: a new one, for a single party."""
+        if alone:
+            self._alone.append(self._start(key, instance_tag))
+            return self._alone[-1]
+        made_of = key, instance_tag
+        if made_of in self._running and self._running[made_of].worn_out:
+            self._running.pop(made_of).close()
+        if made_of not in self._running:
+            self._running[made_of] = self._start(key, instance_tag)
+        return self._running[made_of]
+
+    def leave(self, program: P) -> None:
+        """A party has left a program, which ends if it was alone in it."""
+        if program in self._alone:
+            self._alone.remove(program)
+            program.close()
+
+    def close(self) -> None:
+        """End them all."""
+        while self._alone:
+            self._alone.pop().close()
+        while self._running:
+            self._running.popitem()[1].close()
+
+
+class ChatParty(Adapted):
+    """A conversation with one correspondent, in a window of the program."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.state = PLAINTEXT
+        #: Whether the user has been asked for the secret of SMP and has not answered.
+        self.asked = False
+        #: The version of the last handshake message that the program has sent.
+        self.version = 0
+
+    def show(self, line: str) -> None:
+        """The program has put a line on the user's screen."""
+        if len(self.shown) < _MOST_LINES:
+            self.shown.append(line[:_LONGEST_LINE])
+
+    def transmitted(self, message: bytes) -> None:
+        """The program has sent a message to the correspondent."""
+        kind, version = kind_and_version(message)
+        if kind in _HANDSHAKE:
+            self.version = version
+        self.emit("outgoing_message", message=message)
+
+    def established(self, fingerprint: str | None) -> None:
+        """The user is told that the conversation is private now."""
+        self.state, self.asked = ENCRYPTED, False
+        self.emit(
+            "session_established",
+            instance=self.instance(),
+            version=self.version or 3,
+            ssid=None,
+            fingerprint=fingerprint,
+            sent_reveal_signature=None,
+            refreshed=None,
+            same_key=None,
+        )
+
+    def instance(self) -> int | None:
+        """The correspondent's tag, which no program tells; version 2 has none."""
+        return 0 if self.version == 2 else None
+
+    def unreadable(self, message: bytes, reason: str | None = None) -> None:
+        """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
+        kind, _ = kind_and_version(message)
+        where: dict[str, Any] = {"reason": reason, "field": None, "offset": None}
+        if kind == _DATA or (kind == 0 and self.state != PLAINTEXT):
+            self.emit("message_unreadable", instance=self.instance(), **where)
+        else:
+            self.emit("message_rejected", **where)
+
+
+def kind_and_version(message: bytes) -> tuple[int, int]:
+    """The type and version of an encoded message; 0 for what has none, such as a fragment."""
+    if not message.startswith(b"?OTR:"):
+        return 0, 0
+    try:
+        head = base64.b64decode(message[5:9], validate=True)
+    except binascii.Error:
+        return 0, 0
+    return (head[2], int.from_bytes(head[:2])) if len(head) == 3 else (0, 0)
+
+
+def refuse_instance(program: str, instance: int | None) -> None:
+    """Unsupported if an action names a session."""
+    if instance is not None:
+        raise Unsupported(f"the user of {program} can't choose an instance")
+
+
+def one_line(what: str, text: bytes) -> bytes:
+    """A text that can be typed, or carried by IRC: Unsupported if it has a NUL or a line's end."""
+    if any(byte in text for byte in b"\0\r\n"):
+        raise Unsupported(f"{what} with a NUL or a line's end can't be on one line of IRC")
+    return text

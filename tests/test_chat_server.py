@@ -1,0 +1,228 @@
+"""The parts of the chat drivers, without a chat program: the loop, the IRC server, homes and terminals."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otterproof.implementations.drivers.chat.home import Home
+from otterproof.implementations.drivers.chat.irc import IrcServer
+from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
+from otterproof.implementations.drivers.chat.party import kind_and_version, one_line
+from otterproof.implementations.drivers.linejson import Unsupported
+
+
+class Client:
+    """An IRC client in the same loop, which answers each PING and then whatever the test wants."""
+
+    def __init__(self, loop: Loop, port: int) -> None:
+        self.heard: list[bytes] = []
+        self.answers: dict[bytes, list[bytes]] = {}
+        self.lines = Lines(loop, socket.create_connection(("127.0.0.1", port)).detach(), self._line, b"\r\n")
+
+    def _line(self, line: bytes) -> None:
+        self.heard.append(line)
+        if line.startswith(b"PING "):
+            self.lines.write(b"PONG " + line.removeprefix(b"PING "))
+        for answer in self.answers.get(line, ()):
+            self.lines.write(answer)
+
+
+class Chat:
+    """The server and a client that has registered."""
+
+    def __init__(self, password: str | None = None) -> None:
+        self.loop = Loop()
+        self.sent: list[tuple[str, bytes]] = []
+        self.server = IrcServer(self.loop, lambda nick, text: self.sent.append((nick, text)))
+        self.client = Client(self.loop, self.server.port)
+        for line in ("CAP LS 302", f"PASS {password or self.server.password}", "NICK target", "USER u 0 * :u"):
+            self.client.lines.write(line.encode())
+
+    def connect(self) -> None:
+        self.loop.until(lambda: self.server.connected)
+        self.server.barrier()
+
+    def ask(self, line: bytes) -> list[bytes]:
+        """What the server answers to a line."""
+        self.client.lines.write(line)
+        del self.client.heard[:]
+        self.server.barrier()
+        self.loop.drain()
+        return [one for one in self.client.heard if not one.startswith(b"PING")]
+
+    def close(self) -> None:
+        self.client.lines.close()
+        self.server.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    made = Chat()
+    yield made
+    made.close()
+
+
+def test_messages_go_both_ways_byte_for_byte(chat: Chat) -> None:
+    chat.connect()
+    text = bytes(one for one in range(256) if one not in b"\0\r\n") * 40
+    chat.client.answers[b":p1!u@loop PRIVMSG target :" + text] = [b"PRIVMSG p1 :" + text, b"PRIVMSG p2 :two"]
+    chat.server.say("p1", text)
+    chat.server.barrier()
+    assert chat.sent == [("p1", text), ("p2", b"two")]
+
+
+def test_a_barrier_waits_for_everything_before_it(chat: Chat) -> None:
+    chat.connect()
+    for number in range(300):
+        line = b"%d" % number
+        chat.client.answers[b":p1!u@loop PRIVMSG target :" + line] = [b"PRIVMSG p1 :" + line] * 3
+        chat.server.say("p1", line)
+    chat.server.barrier()
+    assert [text for _, text in chat.sent] == [b"%d" % number for number in range(300) for _ in range(3)]
+
+
+def test_an_old_pong_is_no_barrier(chat: Chat) -> None:
+    chat.connect()
+    chat.server.barrier()
+    chat.client.answers[b":p1!u@loop PRIVMSG target :x"] = [b"PONG :1", b"PONG :what", b"PRIVMSG p1 :y"]
+    chat.server.say("p1", b"x")
+    chat.server.barrier()
+    assert chat.sent == [("p1", b"y")]
+
+
+def test_clients_without_the_password_are_not_served() -> None:
+    chat = Chat("0" * 32)
+    chat.loop.drain()
+    assert not chat.server.connected
+    chat.close()
+
+
+def test_only_one_client_is_served(chat: Chat) -> None:
+    chat.connect()
+    with socket.create_connection(("127.0.0.1", chat.server.port)) as second:
+        second.settimeout(20)
+        chat.loop.drain()
+        assert second.recv(100) == b""
+    chat.server.barrier()
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (b"USERHOST p1", b":loop 302 target :p1=+u@loop"),
+        (b"ISON :p1 p2", b":loop 303 target :p1 p2"),
+        (b"WHOIS p1", b":loop 311 target p1 u loop * :p1"),
+        (b"PING :token", b":loop PONG loop :token"),
+        (b"JOIN :", None),
+        (b"", None),
+    ],
+)
+def test_questions_of_clients_are_answered(chat: Chat, line: bytes, answer: bytes | None) -> None:
+    chat.connect()
+    answers = chat.ask(line)
+    assert answers[:1] == ([] if answer is None else [answer])
+
+
+def test_a_connection_that_ends_is_told() -> None:
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+    Lines(loop, ours.detach(), lambda line: None)
+    theirs.close()
+    with pytest.raises(Closed):
+        loop.until(lambda: False)
+    loop.close()
+
+
+def test_homes_are_private_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    home = Home("program")
+    path = home.file("folder/file", "content")
+    assert path.read_text() == "content"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert home.path.stat().st_mode & 0o777 == 0o700
+    other = Home("program")
+    assert home.path.exists(), "a home that is in use is removed by another driver"
+    home.remove()
+    other.remove()
+    assert not home.path.exists()
+    assert not other.path.exists()
+
+
+def test_homes_of_killed_drivers_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    left = Home("program")
+    assert left._lock is not None
+    os.close(left._lock)  # what the end of a process does
+    Home("program").remove()
+    assert not left.path.exists()
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    open_to_all = tmp_path / f"otterproof-chat-{os.getuid()}"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    home = Home("program")
+    assert open_to_all not in home.path.parents
+    home.remove()
+
+
+DIES = """
+import os, sys
+from otterproof.implementations.drivers.chat.loop import Loop
+from otterproof.implementations.drivers.chat.terminal import on_terminal
+loop = Loop()
+on_terminal(loop, ["sh", "-c", sys.argv[1]], dict(os.environ))
+loop.until(lambda: False)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("kill -SEGV $$", -11), ("exit 7", 7), ("exit 0", 1)])
+def test_a_driver_ends_as_its_program_does(how: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, f"printf 'last \\033[2J words'; {how}"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert b"last \\x1b[2J words" in done.stderr
+    assert b"\x1b" not in done.stderr
+
+
+def test_a_terminal_is_read_while_the_driver_waits() -> None:
+    """A program that writes more than a terminal holds goes on."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, "head -c 1000000 /dev/zero | tr '\\0' x; exit 3"], timeout=60, check=False
+    )
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (b"?OTR:AAMDAAAA.", (3, 3)),
+        (b"?OTR:AAICAAAA.", (2, 2)),
+        (b"?OTR|1|2,1,2,AAMD,", (0, 0)),
+        (b"?OTR:AA", (0, 0)),
+        (b"?OTR:\xff\xff\xff\xff", (0, 0)),
+        (b"hello", (0, 0)),
+    ],
+)
+def test_type_and_version_of_a_message(message: bytes, found: tuple[int, int]) -> None:
+    assert kind_and_version(message) == found
+
+
+@pytest.mark.parametrize("text", [b"a\nb", b"\r", b"\0"])
+def test_what_ends_a_line_is_not_carried(text: bytes) -> None:
+    with pytest.raises(Unsupported):
+        one_line("a text", text)
