@@ -116,7 +116,7 @@ def test_conversation(name: str, version: int, by: str) -> None:
     for question in (None, "Lutra lutra?"):
         for secrets in ((b"otter", b"otter"), (b"otter \"'\\ $1", b"ferret")):
             asks, answers = ("target", "engine") if by == "target" else ("engine", "target")
-            parties = {"target": talk.target, "engine": talk.engine}
+            parties: dict[str, DriverParty | ReferenceEngine] = {"target": talk.target, "engine": talk.engine}
             asked = None if question is None else question.encode()
             talk.pump(asks, parties[asks].smp_start(secrets[0], question=asked))
             (request,) = talk.events(answers)
