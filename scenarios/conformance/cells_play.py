@@ -352,7 +352,7 @@ def probe(at: Position, also: AuthState | None = None) -> None:
         _check_again(at.after, again.number("gy") == at.dh_key.number("gy"), True, "the D-H Key in AWAITING_REVEALSIG")
     reply = target.receive(at.completing())
     case = f"the message that completes the handshake in {at.auth.name}"
-    if also is AuthState.NONE and not reply.of(SessionEstablished):
+    if also is AuthState.NONE and not reply.of(SessionEstablished) and not reply.silent_refresh:
         refused(
             reply, "handshake.not-given-up-as-a-whole", "the genuine message after a failure that ended the handshake"
         )

@@ -86,7 +86,6 @@ class BitlbeeParty(ChatParty):
         self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
-        self._message, self._before = b"", PLAINTEXT
         self._action = ""
         #: The lines of the text that is being shown; one message may have several.
         self._text: list[bytes] = []
@@ -149,7 +148,8 @@ class BitlbeeParty(ChatParty):
         self._ask_state()
 
     def _begin(self, action: str, message: bytes) -> None:
-        self._message, self._before, self._action = message, self.state, action
+        self.begin(message)
+        self._action = action
         self._text, self._clear = [], []
 
     # What the user is shown.
@@ -181,14 +181,12 @@ class BitlbeeParty(ChatParty):
         elif words.startswith("OTR connection failed: "):
             self.emit("message_rejected", reason=None, field=None, offset=None)
         elif words.startswith("conversation is now in cleartext"):
-            if self.state != PLAINTEXT:
-                self.emit("user_ended_session", instance=self.instance())
-            self.state, self.asked = PLAINTEXT, False
+            self.ended_by_user()
 
     def _told(self, event: str, reason: str | None) -> None:
         match event:
             case "unreadable":
-                self.unreadable(self._message, reason)
+                self.unreadable(reason)
             case "rejected":
                 self.emit("message_rejected", reason=reason, field=None, offset=None)
             case "refused":
@@ -216,8 +214,7 @@ class BitlbeeParty(ChatParty):
         """Tell the text that the last message had, if it had one."""
         if self._text:
             text = b"\n".join(self._text)
-            encoded = self._message.startswith((b"?OTR:", b"?OTR,", b"?OTR|"))
-            secure = self._before == ENCRYPTED and encoded and text != self._message
+            secure = self.is_secure(text)
             instance = self.instance() if secure else 0
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
         if self._clear:
@@ -232,8 +229,7 @@ class BitlbeeParty(ChatParty):
                 event["version"] = session.version
                 event["instance"] = 0 if session.version == 2 else None
         if session is not None and session.state == FINISHED and self.state == ENCRYPTED:
-            self.state, self.asked = FINISHED, False
-            self.emit("peer_ended_session", instance=self.instance())
+            self.ended_by_peer()
 
 
 def _utf8(text: bytes) -> bytes:

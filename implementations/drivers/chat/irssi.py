@@ -21,9 +21,6 @@ from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import NICK, SERVER, IrcServer
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
 from otterproof.implementations.drivers.chat.party import (
-    ENCRYPTED,
-    FINISHED,
-    PLAINTEXT,
     ChatParty,
     Programs,
     one_line,
@@ -85,8 +82,6 @@ class IrssiParty(ChatParty):
         self.fingerprint = self._program.fingerprint
         self._nick = self._program.join(self)
         self.instance_tag = self._program.instance_tag
-        #: The message that is being received, and the state before it.
-        self._message, self._before = b"", PLAINTEXT
         self._warned = False
         #: What the user is doing; "" while a message is being received.
         self._action = ""
@@ -107,8 +102,8 @@ class IrssiParty(ChatParty):
             raise Unsupported("what begins with U+0001 is a command of IRC's")
         if len(message) > LONGEST_MESSAGE:
             raise Unsupported(f"irssi takes lines of at most {LONGEST_MESSAGE} bytes from a server")
-        self._message, self._before, self._warned = one_line("a message", message), self.state, False
-        self._action = ""
+        self.begin(one_line("a message", message))
+        self._action, self._warned = "", False
         self._program.deliver(self._nick, message)
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
@@ -150,14 +145,14 @@ class IrssiParty(ChatParty):
         self._type("smp_abort", b"otr authabort")
 
     def _type(self, action: str, command: bytes) -> None:
-        self._message, self._action = b"", action
+        self.begin(b"")
+        self._action = action
         self._program.type(self._nick, command)
 
     # What the user is shown.
 
     def on_text(self, text: bytes) -> None:
-        encoded = self._message.startswith((b"?OTR:", b"?OTR,", b"?OTR|"))
-        secure = self._before == ENCRYPTED and not self._warned and encoded and text != self._message
+        secure = not self._warned and self.is_secure(text)
         self.emit(
             "text_received",
             text=text,
@@ -190,14 +185,14 @@ class IrssiParty(ChatParty):
         else:
             for beginning, reason in _UNREADABLE.items():
                 if words.startswith(f"{beginning} {self._nick}"):
-                    self.unreadable(self._message, reason)
+                    self.unreadable(reason)
 
     def _error(self, text: str) -> None:
         """An Error Message of the correspondent's, or a number of libgcrypt's in words."""
-        if b"?OTR Error:" not in self._message:
+        if b"?OTR Error:" not in self.message:
             self.emit("message_rejected", reason=None, field=None, offset=None)
         else:
-            self.emit("error_message_received", text=text if _PRINTABLE.fullmatch(self._message) else None)
+            self.emit("error_message_received", text=text if _PRINTABLE.fullmatch(self.message) else None)
 
     def on_otr(self, status: bytes) -> None:
         """The plugin's signal for the status bar."""
@@ -206,12 +201,9 @@ class IrssiParty(ChatParty):
                 self.established(None)
                 self._established = self.events[-1]
             case b"PEER_FINISHED":
-                self.state, self.asked = FINISHED, False
-                self.emit("peer_ended_session", instance=self.instance())
+                self.ended_by_peer()
             case b"FINISHED":
-                if self.state != PLAINTEXT:  # irssi says so without a session, too
-                    self.emit("user_ended_session", instance=self.instance())
-                self.state, self.asked = PLAINTEXT, False
+                self.ended_by_user()
             case b"SMP_INCOMING":
                 lines, self._question, self.asked = self._question, None, True
                 self.emit("smp_requested", instance=self.instance(), question=_asked(lines))

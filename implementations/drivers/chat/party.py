@@ -22,7 +22,7 @@ PLAINTEXT, ENCRYPTED, FINISHED = "plaintext", "encrypted", "finished"
 #: Message types in which a party takes part in a handshake, and Data Messages.
 _HANDSHAKE, _DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
 
-_FRAGMENT = re.compile(rb"\?OTR(\||,)")
+_SENDER = re.compile(rb"\?OTR\|([0-9a-fA-F]{1,8})\|")
 
 #: Lines that are kept of what the user was shown in one step, and characters of each.
 _MOST_LINES, _LONGEST_LINE = 200, 2000
@@ -84,10 +84,19 @@ class ChatParty(Adapted):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.state = PLAINTEXT
+        #: The correspondents' instance tags of the sessions that are encrypted, 0 in version 2.
+        self.sessions: set[int] = set()
+        #: The message that is being received, and the sessions before it.
+        self.message = b""
+        self._before: set[int] = set()
         #: Whether the user has been asked for the secret of SMP and has not answered.
         self.asked = False
         #: The version of the last handshake message that the program has sent.
         self.version = 0
+
+    def begin(self, message: bytes) -> None:
+        """A message is about to be received; b"" for what the user does."""
+        self.message, self._before = message, set(self.sessions)
 
     def show(self, line: str) -> None:
         """The program has put a line on the user's screen."""
@@ -104,6 +113,7 @@ class ChatParty(Adapted):
     def established(self, fingerprint: str | None) -> None:
         """The user is told that the conversation is private now."""
         self.state, self.asked = ENCRYPTED, False
+        self.sessions.add(sender_of(self.message))
         self.emit(
             "session_established",
             instance=self.instance(),
@@ -115,18 +125,47 @@ class ChatParty(Adapted):
             same_key=None,
         )
 
+    def ended_by_peer(self) -> None:
+        """The user is told that the correspondent has ended the session."""
+        self.state, self.asked = FINISHED, False
+        self.sessions.discard(sender_of(self.message))
+        self.emit("peer_ended_session", instance=self.instance())
+
+    def ended_by_user(self) -> None:
+        """The user is told that the conversation is over; a program may say so where there was none."""
+        if self.state != PLAINTEXT:
+            self.emit("user_ended_session", instance=self.instance())
+        self.state, self.asked = PLAINTEXT, False
+        self.sessions.clear()
+
+    def is_secure(self, text: bytes) -> bool:
+        """Whether a text that was shown without a warning had been encrypted."""
+        encoded = self.message.startswith((b"?OTR:", b"?OTR,", b"?OTR|"))
+        return bool(self._before) and encoded and text != self.message
+
     def instance(self) -> int | None:
         """The correspondent's tag, which no program tells; version 2 has none."""
         return 0 if self.version == 2 else None
 
-    def unreadable(self, message: bytes, reason: str | None = None) -> None:
+    def unreadable(self, reason: str | None = None) -> None:
         """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
-        kind, _ = kind_and_version(message)
+        kind, _ = kind_and_version(self.message)
         where: dict[str, Any] = {"reason": reason, "field": None, "offset": None}
         if kind == _DATA or (kind == 0 and self.state != PLAINTEXT):
             self.emit("message_unreadable", instance=self.instance(), **where)
         else:
             self.emit("message_rejected", **where)
+
+
+def sender_of(message: bytes) -> int:
+    """The sender's instance tag in a message or fragment of version 3, else 0."""
+    if found := _SENDER.match(message):
+        return int(found[1], 16)
+    kind, version = kind_and_version(message)
+    try:
+        return int.from_bytes(base64.b64decode(message[5:17], validate=True)[3:7]) if kind and version == 3 else 0
+    except binascii.Error:
+        return 0
 
 
 def kind_and_version(message: bytes) -> tuple[int, int]:
