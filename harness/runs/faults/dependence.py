@@ -1,8 +1,8 @@
 """What the judgement of a scenario depends on: a digest of all sources that its module imports, directly or not.
 
 A judgement that was kept in a file is still true if none of these has changed. The ranking of causes and the tables of
-checks are no part of it: they say what failures mean, and not which there are. So causes can be ranked again from a file
-after a change there, and after a change of one scenario only the scenarios of its module are judged again.
+checks are no part of it: they say what failures mean, and not which there are. So causes can be ranked again from a
+file after a change there, and after a change of one scenario only the scenarios of its module are judged again.
 """
 
 from __future__ import annotations
