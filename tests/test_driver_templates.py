@@ -103,3 +103,16 @@ def test_it_is_not_judged(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", f"exec:{shlex.join(command)}", "--only", "handshake_asked", "--jobs", "1"]) == 3
     assert "not judged: it claims nothing" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_writes_one(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["driver", "template", language, "mine"]) == 0
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == set(TEMPLATES[language].files)
+    first = TEMPLATES[language].files[0]
+    assert (tmp_path / "mine" / first).read_bytes() == (FOLDER / first).read_bytes()
+    assert f"fill in mine/{first}; then, in mine: " in capsys.readouterr().out
+    assert cli.main(["driver", "template", language, "mine"]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
