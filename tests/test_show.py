@@ -89,6 +89,17 @@ def test_the_message_states_stand_on_the_lanes(tmp_path: Path) -> None:
     assert all(one[2] == next_one[1] for one, next_one in zip([first, *later], later, strict=False))
 
 
+def test_a_text_in_the_clear_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    parties = {"alice": PartyInfo("reference", PartyConfig(published_key("alice")))}
+    with TranscriptWriter.create(path, Header(b"seed", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(b"hello")])
+        writer.verdict(Verdict.PASS, "")
+    (arrow,) = diagram_of(read_transcript(path)).rows
+    assert isinstance(arrow, Arrow)
+    assert arrow.label == 'plain text "hello"'
+
+
 def test_a_party_may_be_called_network(tmp_path: Path) -> None:
     """It has a lane of its own; and what crosses other lanes is told whole."""
     parties = {name: PartyInfo("reference", PartyConfig(published_key("alice"))) for name in ("a", "network", "c")}

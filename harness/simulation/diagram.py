@@ -177,7 +177,9 @@ class _Drawing:
         for event in step.events:
             if isinstance(event, OutgoingMessage):
                 fate = Fate.AS_SENT if event.message in self._received or self._alone else Fate.LOST
-                yield Arrow(step.number, step.party, NETWORK, _title(event.message), typed, fate)
+                title = _title(event.message)
+                text_of = "" if title.endswith(typed) else typed  # a text in the clear is its own title
+                yield Arrow(step.number, step.party, NETWORK, title, text_of, fate)
                 self._sent[event.message] = step.party
             elif not (isinstance(event, TextReceived) and event.secure):
                 yield Note(step.number, step.party, shown(event))
