@@ -311,6 +311,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main(["check", "reference", *check, "--known", str(path)]) == exits.DEVIATES
     assert "1 known deviation is out of date" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", "none"]) == exits.CONFORMS
+    path.write_text("")
+    assert cli.main(["check", fault, *check, "--known", str(path), "--fix"]) == exits.CONFORMS
+    assert "entries removed: 0, added: 1; still without a reason: 1" in capsys.readouterr().err
 
 
 def test_fixing_a_part_leaves_the_rest(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsupported
@@ -258,7 +258,7 @@ def drawn(seed: int) -> Quirks:
     for name, others in _WITH.items():
         lacks |= others if name in lacks else frozenset()
     untold = sorted({field for event in EVENTS for field in may_be_untold(event)})
-    return Quirks(
+    quirks = Quirks(
         silent=source.random() < 0.2,
         untold=frozenset(one for one in untold if source.random() < 0.3),
         first=source.choice(["", "messages", "reports"]),
@@ -268,3 +268,6 @@ def drawn(seed: int) -> Quirks:
         mute=source.random() < 0.3,
         engine=tuple(one for one in sorted(variants()) if source.random() < 0.2),
     )
+    if "fresh-tags" in quirks.engine:  # it can't tell a tag that will be another one
+        return replace(quirks, untold=quirks.untold | {"instance"})
+    return quirks

@@ -83,8 +83,8 @@ class _View:
             case CauseFound(cause):
                 self.causes.append(cause)
             case DeviationsRewritten(file, removed, added, unexplained):
-                await_reason = f"; {unexplained} still need a reason" if unexplained else ""
-                complain(f"{file}: {removed} entries taken out, {added} put in{await_reason}")
+                open_ones = f"; still without a reason: {unexplained}" if unexplained else ""
+                complain(f"{file}: entries removed: {removed}, added: {added}{open_ones}")
             case RunFinished():
                 self.finished = event
                 if event.why:
