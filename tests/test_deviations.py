@@ -140,7 +140,7 @@ def test_what_did_not_run_is_not_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ENTRY.replace("area.one", "area.wun"), r"there is no such scenario \(near to it: area"),
+        (ENTRY.replace("area.one", "area.wun"), r"there is no such scenario; did you mean area"),
         (ENTRY.replace("scenario", "requirement"), "there is no such requirement"),
         (ENTRY + ENTRY, r"entry 2 .*entry 1 \(scenario area.one\) says it already"),
         (ENTRY + ENTRY.replace("area.one", "area.one[v3]"), "says it already"),
@@ -302,11 +302,11 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     check = ["--only", "counter_0_is_refused", "--jobs", "1", "--transcripts", str(tmp_path), "--json", str(told)]
     fault = "fault:counter-0-accepted"
     assert cli.main(["check", fault, *check]) == exits.DEVIATES
-    (first, _) = json.loads(told.read_text())["scenarios"]
+    (first, _) = json.loads(told.read_text())["runs"][0]["scenarios"]
     entry = f'scenario = "{first["scenario"][:-4]}"\ncheck = "{first["check"]}"\nreason = "It is a fault."\n'
     path.write_text(f"[[deviation]]\n{entry}")
     assert cli.main(["check", fault, *check, "--known", str(path)]) == exits.CONFORMS
-    assert json.loads(told.read_text())["known"] == 2
+    assert json.loads(told.read_text())["runs"][0]["known"] == 2
     assert "conforms but for 2 known deviations" in capsys.readouterr().out
     assert cli.main(["check", "reference", *check, "--known", str(path)]) == exits.DEVIATES
     assert "1 known deviation is out of date" in capsys.readouterr().out

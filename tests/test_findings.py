@@ -45,7 +45,7 @@ def named(target: str) -> Iterator[str]:
 def failing(entry: Deviation) -> list[str]:
     """The ids of the scenarios that an entry speaks of."""
     if entry.about == "requirement":
-        return [one.id for one in scenarios() if entry.name in {name.removeprefix("!") for name in one.requirements}]
+        return [one.id for one in scenarios() if entry.name in one.claimed]
     return [one.id for one in scenarios() if entry.name in (one.id, one.id.partition("[")[0])]
 
 

@@ -29,7 +29,8 @@ def test_a_fault_is_a_target_that_fails() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("libotter", "there are reference, independent, libotr"),
+        ("libotter", "did you mean libotr"),
+        ("zzzz", "there are reference, independent, libotr"),
         ("fault:none-such", "none-such"),
         ("exec:", "give one, as in"),
         ("exec:python3 'driver.py", "mind the quotes"),
@@ -49,7 +50,7 @@ def test_the_catalogue_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_targets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["targets", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)["targets"]
     assert [one["name"] for one in listed][:3] == ["reference", "independent", "libotr"]
     assert all(set(one) == {"name", "version", "available", "capabilities", "install"} for one in listed)
     assert all(one["available"] or one["install"] for one in listed)

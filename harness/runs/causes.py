@@ -214,7 +214,7 @@ def accusation(results: Iterable[Result]) -> Mapping[str, float]:
 
 def _claimed(result: Result) -> tuple[str, ...]:
     """What the scenario claims to judge, in its order."""
-    return tuple(dict.fromkeys(_of_version((name.removeprefix("!") for name in result.requirements), result)))
+    return tuple(_of_version(result.claimed, result))
 
 
 def _demanded(result: Result) -> tuple[str, ...]:

@@ -6,9 +6,8 @@ them. An explanation is put together from the project's tables; no sentence of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 
 from otterproof.harness.judges.oracles import ORACLES, descriptions
@@ -18,9 +17,10 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.driver import THIRD_PARTIES
 from otterproof.harness.targets.faults import faults
-from otterproof.harness.testkit.scenario import Scenario, scenarios
+from otterproof.harness.testkit.scenario import scenarios
 
 #: What each verdict says, and what to do about it.
 VERDICTS: Mapping[Verdict, str] = {
@@ -62,24 +62,28 @@ def explain(wanted: str) -> Explanation:
         found = find(wanted)
         if found is not None:
             return found
-    near = get_close_matches(wanted.lower(), sorted(_ids()), n=3)
-    hint = f"; did you mean {', '.join(_ids()[name] for name in near)}?" if near else ""
-    raise UsageError(f"nothing has the id {wanted!r}{hint}")
+    hint = did_you_mean(wanted, all_ids(), "`otterproof explain --list` lists all ids")
+    raise UsageError(f"nothing has the id {wanted!r:.200}{hint}")
 
 
 @cache
-def _ids() -> Mapping[str, str]:
+def all_ids() -> Mapping[str, str]:
+    """Every id that can be explained, and what it is the id of."""
     table = requirements.load()
-    every = [
-        *checks(),
-        *table.requirements,
-        *table.readings,
-        *(one.id.partition("[")[0] for one in scenarios()),
-        *ORACLES,
-        *(verdict.value for verdict in Verdict),
-        *faults(),
-    ]
-    return {name.lower(): name for name in every}
+    groups: Mapping[str, Iterable[str]] = {
+        "check": checks(),
+        "requirement": table.requirements,
+        "reading": table.readings,
+        "scenario": (one.id.partition("[")[0] for one in scenarios()),
+        "oracle": ORACLES,
+        "verdict": (verdict.value for verdict in Verdict),
+        "fault": faults(),
+    }
+    found: dict[str, str] = {}
+    for kind, names in groups.items():
+        for name in names:
+            found.setdefault(name, kind)
+    return found
 
 
 def _check(wanted: str) -> Explanation | None:
@@ -111,7 +115,7 @@ def _requirement(wanted: str) -> Explanation | None:
     if requirement is None:
         return None
     name = requirement.id
-    judged = sorted({one.id.partition("[")[0] for one in scenarios() if _claims(one, name)})
+    judged = sorted({one.id.partition("[")[0] for one in scenarios() if name in one.claimed})
     demanded = [f"{one.id}: {one.rule}" for one in checks().values() if name in one.requirements]
     facts = [
         ("level", (requirement.level.value,)),
@@ -156,7 +160,7 @@ def _scenario(wanted: str) -> Explanation | None:
     facts = [
         ("versions", (" and ".join(str(each.version) for each in found),)),
         ("needs", tuple(sorted(one.needs - {f"v{one.version}"}))),
-        ("judges", tuple(map(_requirement_line, dict.fromkeys(name.removeprefix("!") for name in one.requirements)))),
+        ("judges", tuple(map(_requirement_line, one.claimed))),
         ("to see it fail", tuple(f"otterproof check fault:{name} --only '{one.id}'" for name in sorted(faulty)[:3])),
     ]
     bare = one.id.partition("[")[0]
@@ -200,10 +204,6 @@ def _given(facts: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tup
 def _paragraphs(text: str) -> str:
     """A text with each of its paragraphs on one line."""
     return "\n".join(" ".join(part.split()) for part in text.split("\n\n"))
-
-
-def _claims(scenario: Scenario, name: str) -> bool:
-    return name in scenario.requirements or f"!{name}" in scenario.requirements
 
 
 def _requirement_line(name: str) -> str:

@@ -14,7 +14,7 @@ from otterproof.harness.simulation.describe import describe_input, describe_resu
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks, level_of
-from otterproof.harness.spec.requirements import Level
+from otterproof.harness.spec.requirements import Level, requirement_ids
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
 from otterproof.harness.wire import ENCODED, Kind, parse
@@ -111,7 +111,7 @@ def failed_cases(error: Exception) -> tuple[str, ...]:
 def _sources(check: str, claimed: Iterable[str]) -> tuple[str, ...]:
     """The requirements behind a failure, the most binding first. A target that breaks down breaks what was judged."""
     if check not in checks():
-        return tuple(dict.fromkeys(name.removeprefix("!") for name in claimed))[:3]
+        return requirement_ids(claimed)[:3]
     table, levels = requirements.load().requirements, list(Level)
     return tuple(sorted(checks()[check].requirements, key=lambda name: levels.index(table[name].level)))
 

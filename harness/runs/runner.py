@@ -27,7 +27,7 @@ from otterproof.harness.runs.workers import Begun, pool
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.spec.requirements import Level
+from otterproof.harness.spec.requirements import Level, requirement_ids
 from otterproof.harness.support.excused import excusing
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
@@ -105,6 +105,11 @@ class Result:
     visited: tuple[str, ...] = ()
     unwritten: str = ""
     failure: Failure | None = None
+
+    @property
+    def claimed(self) -> tuple[str, ...]:
+        """The ids of the requirements that the scenario judges, each once, whether kept or broken in it."""
+        return requirement_ids(self.requirements)
 
     @property
     def counts(self) -> bool:

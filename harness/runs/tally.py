@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements, states
-from otterproof.harness.spec.requirements import Level, Polarity
+from otterproof.harness.spec.requirements import Level
 
 #: What is not binding, under which failures are counted apart; and all that results are counted under, in their order.
 LESSER = tuple(level.value for level in Level if level is not Level.MUST)
@@ -41,7 +41,7 @@ def of_requirements(results: Iterable[Result]) -> dict[str, Verdict]:
     worst: dict[str, Verdict] = {}
     table = requirements.load().requirements
     for result in results:
-        for name in {claim.removeprefix(Polarity.NEGATIVE) for claim in result.requirements}:
+        for name in result.claimed:
             versions = table[name].versions if name in table else ()
             if len(versions) == 1 and f"[v{versions[0]}]" != result.scenario[-4:]:
                 continue  # it is of the other version

@@ -7,7 +7,6 @@ has mistakes is still read as far as possible, so that one mistake does not caus
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.support.suggestions import nearest
 
 #: The fields of a kind of entry; True for those that it must have.
 Fields = Mapping[str, bool]
@@ -47,7 +47,7 @@ class TableError(OtterproofError):
 
 def hint(wanted: str, known: Iterable[str]) -> str:
     """The ids that may have been meant, for the end of a message."""
-    near = difflib.get_close_matches(wanted, list(known), n=3)
+    near = nearest(wanted, known)
     return f" (near to it: {', '.join(near)})" if near else ""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.support.errors import CommandError, UsageError
 from otterproof.harness.support.exits import USAGE
+from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.driver import (
     THIRD_PARTIES,
     USUAL,
@@ -22,7 +23,7 @@ from otterproof.harness.targets.driver import (
 )
 from otterproof.harness.targets.driver.process import Trace
 from otterproof.harness.targets.engines import ENGINES, EngineTarget, Target
-from otterproof.harness.targets.faults import FaultTarget, UnknownFault
+from otterproof.harness.targets.faults import FaultTarget, UnknownFault, faults
 from otterproof.harness.targets.faults.target import PREFIX
 
 
@@ -95,11 +96,13 @@ def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
         except (TargetCrash, TargetDesync, TargetHang) as error:
             error.add_note("docs/reference/driver-protocol.md says what a driver must answer to hello")
             raise
-    known = ", ".join([*ENGINES, *THIRD_PARTIES])
-    raise UnknownTarget(
-        f"no target {name!r:.200}; there are {known}, {EXEC}COMMAND (or NAME={EXEC}COMMAND) for a driver of your own, "
+    known = [*ENGINES, *THIRD_PARTIES]
+    there = (
+        f"there are {', '.join(known)}, {EXEC}COMMAND (or NAME={EXEC}COMMAND) for a driver of your own, "
         f"and {PREFIX}NAME for an engine with a fault (`otterproof faults` lists them)"
     )
+    hint = did_you_mean(name, [*known, *(f"{PREFIX}{fault}" for fault in faults())], there)
+    raise UnknownTarget(f"no target {name!r:.200}{hint}")
 
 
 def _words(command: str) -> list[str]:

@@ -8,7 +8,7 @@ in each. Scenarios are collected in one table, which the command line, pytest an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import getdoc
 from typing import TypeVar
 
+from otterproof.harness.spec.requirements import requirement_ids
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.testkit.context import Context
@@ -39,6 +40,11 @@ class Scenario:
     needs: frozenset[str]
     peer_needs: frozenset[str]
     run: Run
+
+    @property
+    def claimed(self) -> tuple[str, ...]:
+        """The ids of the requirements that it judges, each once, whether kept or broken in it."""
+        return requirement_ids(self.requirements)
 
     @property
     def internal(self) -> bool:
@@ -128,6 +134,14 @@ def load(modules: Iterable[str] = ()) -> None:
 def scenarios(pattern: str = "") -> Iterator[Scenario]:
     """All scenarios, or those whose id contains `pattern`, by id."""
     return (_TABLE[name] for name in sorted(_TABLE) if pattern in name)
+
+
+def matching(text: str, able: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios that a text chooses: that of this id, in its version or in all of them; else those whose ids have
+    the text in them.
+    """
+    exact = [one for one in able if text in (one.id, one.id.partition("[")[0])]
+    return exact or [one for one in able if text in one.id]
 
 
 def scenario_of(name: str) -> Scenario:

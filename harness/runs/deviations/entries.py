@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.printable import printable
+from otterproof.harness.support.suggestions import did_you_mean
 
 #: Where the files of the third-party targets are: NAME.toml.
 FOLDER = Path(__file__).parent
@@ -77,7 +77,7 @@ class Deviation:
     def covers(self, result: Result) -> bool:
         """Whether it speaks of this scenario, whatever its result."""
         if self.about == "requirement":
-            return self.name in {claim.removeprefix("!") for claim in result.requirements}
+            return self.name in result.claimed
         return self.about == "scenario" and self.name in (result.scenario, result.scenario.partition("[")[0])
 
     def speaks_of_vector(self, case: str) -> bool:
@@ -164,9 +164,8 @@ def check(
     seen: dict[str, Deviation] = {}
     for entry in entries:
         if entry.about in known and entry.name not in known[entry.about]:
-            near = get_close_matches(entry.name, known[entry.about], n=3)
-            advice = f"near to it: {', '.join(near)}" if near else "remove it, or run with --fix"
-            yield f"{where}: {entry}: there is no such {entry.about} ({advice})"
+            advice = did_you_mean(entry.name, known[entry.about], "remove it, or run with --fix")
+            yield f"{where}: {entry}: there is no such {entry.about}{advice}"
         name = entry.name or f"fuzz {entry.check}"
         same = [name, name.partition("[")[0]]
         other = next((seen[name] for name in same if name in seen), None)

@@ -17,6 +17,7 @@ from otterproof.harness.spec.requirements.coverage import (
     Polarity,
     check_coverage,
     measure,
+    requirement_ids,
 )
 from otterproof.harness.spec.requirements.lint import check, lint
 from otterproof.harness.spec.requirements.loader import FOLDER, load, read
@@ -59,4 +60,5 @@ __all__ = [
     "measure",
     "read",
     "render",
+    "requirement_ids",
 ]

@@ -9,7 +9,7 @@ implementation that accepts everything, or by one that refuses everything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +53,11 @@ class Claim:
                 f"{text!r} is not a claim; write the id of a requirement, with one '!' before it if it is negative"
             )
         return cls(requirement, Polarity.NEGATIVE if text != requirement else Polarity.POSITIVE)
+
+
+def requirement_ids(claims: Iterable[str]) -> tuple[str, ...]:
+    """The requirements that claims name, each once and in their order, whichever side they are of."""
+    return tuple(dict.fromkeys(claim.removeprefix(Polarity.NEGATIVE.value) for claim in claims))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class Level(StrEnum):
     MAY = "may"
     ADVICE = "advice"
 
+    def at_least(self, other: Level) -> bool:
+        """Whether it is as binding as another level, or more."""
+        levels = list(Level)
+        return levels.index(self) <= levels.index(other)
+
 
 class RequirementClass(StrEnum):
     """What becomes of a requirement: scenarios judge it, nobody outside can, or it is not the project's business."""

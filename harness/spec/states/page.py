@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from otterproof.harness.spec import pages
+from otterproof.harness.spec.requirements import requirement_ids
 from otterproof.harness.spec.states.rows import INPUTS, ROWS, filled, possible
 from otterproof.harness.spec.states.table import SETTINGS, Input, Row, Setting
 from otterproof.implementations.contract import AuthState, MessageState
@@ -83,7 +84,7 @@ def _input(one: Input) -> Iterator[str]:
     )
     yield _line(["---"] * 7)
     for row, setting in _rows(one, True):
-        ids = sorted({claim.removeprefix("!") for claim in row.claims})
+        ids = sorted(requirement_ids(row.claims))
         remarks = [*ids, f"reading {row.reading}"] if row.reading else ids
         cells = [*_states(row, one.versions), SETTINGS[setting], _sends(row), row.shows.value or "nothing"]
         yield _line([*cells, _follows(row), ", ".join(remarks)])

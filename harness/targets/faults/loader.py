@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.abc import InspectLoader, MetaPathFinder
@@ -23,6 +22,7 @@ from types import CodeType, MappingProxyType, ModuleType
 from typing import cast
 
 from otterproof.harness.support.errors import OtterproofError
+from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.faults.entries import Edit, FaultError, edited, engine_sources, faults
 from otterproof.harness.targets.lockstep import EngineFactory
 
@@ -57,9 +57,7 @@ INDEPENDENT = Original("otterproof.implementations.independent", "IndependentEng
 def engine(name: str) -> EngineFactory:
     """The engine that has the fault of that name. Asked again, the same one."""
     if name not in faults():
-        near = get_close_matches(name, faults(), n=3)
-        advice = f"did you mean {', '.join(near)}?" if near else "`otterproof faults` lists them"
-        raise UnknownFault(f"no fault {name!r:.200}; {advice}")
+        raise UnknownFault(f"no fault {name!r:.200}{did_you_mean(name, faults(), '`otterproof faults` lists them')}")
     return make_engine(name, faults()[name].edits)
 
 

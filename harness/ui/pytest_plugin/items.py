@@ -95,7 +95,7 @@ class ScenarioItem(pytest.Item):
         self.scenario = scenario
         self.result: Result | None = None
         self._judging = judging
-        claimed = [*dict.fromkeys(claim.removeprefix("!") for claim in scenario.requirements)]
+        claimed = [*scenario.claimed]
         table = requirements.load().requirements
         levels = [level for level in Level if level in {table[one].level for one in claimed if one in table}]
         self.add_marker(pytest.mark.otr_kind(name=scenario.kind))
