@@ -17,10 +17,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
 
-from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.events import AlphabetExplored, Ending
+from otterproof.harness.runs.explore.certificate import Certificate
+from otterproof.harness.runs.explore.found import Found
+from otterproof.harness.runs.explore.solo import Counterexample
 from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
@@ -279,3 +285,74 @@ def test_a_report_has_its_own_transcripts(tmp_path: Path, capsys: pytest.Capture
     words = ["--report", str(tmp_path / "r"), "--transcripts", str(tmp_path / "t")]
     assert cli.main(["check", "reference", "--only", "key_id_0_is_refused", *words]) == 2
     assert "leave --transcripts out" in capsys.readouterr().err
+
+
+def test_a_report_takes_the_place_of_an_earlier_one(
+    told: tuple[Path, list[Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its pages and transcripts go; what is of no report is not touched."""
+    results = told[1]
+    folder = tmp_path / "report"
+    old = folder / "transcripts" / "2026-01-01-1" / "old.jsonl"
+    old.parent.mkdir(parents=True)
+    old.write_text("")
+    write_reports(judged(results, "mylib", "1.2"), COMMAND, folder)
+    assert not old.parent.exists()
+    before = {path.name for path in (folder / "site" / "targets").iterdir()}
+    (folder / "notes.txt").write_text("mine")
+    write_reports(judged(results[-1:], "mylib", "1.3"), COMMAND, folder)
+    assert before.isdisjoint(path.name for path in (folder / "site" / "targets").iterdir())
+    assert not list((folder / "site" / "failures").glob("*"))
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert cli.main(["check", "reference", "--only", "key_id_0_is_refused", "--report", str(tmp_path)]) == 2
+    assert "name a new folder with --report" in capsys.readouterr().err
+    assert cli.main(["report", str(folder), "--out", str(tmp_path)]) == 2
+    assert "is no site of Otterproof" in capsys.readouterr().err
+    assert (folder / "otr-card.json").is_file()
+
+
+def test_what_only_the_later_run_fails_is_worse(
+    told: tuple[Path, list[Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, results = told
+    write_reports(judged([one for one in results if one.verdict is not Verdict.FAIL], "mylib"), COMMAND, tmp_path / "a")
+    assert cli.main(["diff", str(tmp_path / "a"), str(folder)]) == 1
+    assert "conformance.data_counters.counter_0[v2]: not run -> fail: form.counter-zero" in capsys.readouterr().out
+    assert cli.main(["diff", str(folder), str(tmp_path / "a")]) == 0
+
+
+def test_runs_of_two_targets_are_compared_only_if_that_is_meant(
+    told: tuple[Path, list[Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_reports(judged(told[1], "otherlib"), COMMAND, tmp_path / "other")
+    words = ["diff", str(told[0]), str(tmp_path / "other")]
+    assert cli.main(words) == 2
+    assert "two targets, mylib and otherlib" in capsys.readouterr().err
+    assert cli.main([*words, "--any-target", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["worse"] == []
+
+
+def test_a_card_counts_all_that_explorations_found(tmp_path: Path) -> None:
+    """Each by its level; what is only recommended counts if it is asked for."""
+    binding = next(name for name in checks() if level_of(name) is Level.MUST)
+    lesser = next(name for name in checks() if level_of(name) is Level.SHOULD)
+    for names, least, counts in (
+        ((lesser,), Level.MUST, False),
+        ((lesser,), Level.SHOULD, True),
+        ((binding, lesser), Level.MUST, True),
+    ):
+        broken = [Counterexample(name, "", (), False) for name in names]
+        certificate = Certificate("handshake", "reference", "1", depth=1, found=broken)
+        program = Program(Setup(), ())
+        found = tuple(
+            Found("handshake", one, program, (), Failure(one.check, "", level=one.level), tmp_path, None)
+            for one in broken
+        )
+        explored = (AlphabetExplored(certificate, found),)
+        over = judged(results_with(verdict=Verdict.PASS))
+        over = over._replace(
+            started=replace(over.started, least=least), finished=replace(over.finished, explored=explored)
+        )
+        (told,) = card_of(over, COMMAND, date(2026, 1, 1), tmp_path)["certificates"]
+        assert told["levels"] == {"must": len(names) - 1, "should": 1, "may": 0, "advice": 0}
+        assert told["counts"] is counts

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from otterproof.harness.simulation.diagram import NETWORK, Arrow, Change, Fate, Note, diagram_of
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
@@ -154,3 +155,17 @@ def test_a_record_of_a_pair_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "t.svg").read_text().startswith("<svg")
     assert "Content-Security-Policy" in (tmp_path / "t.html").read_text()
     assert cli.main(["show", str(tmp_path / "t.svg")]) == 2
+
+
+def test_wide_characters_keep_the_lanes_where_they_are(tmp_path: Path) -> None:
+    """They take two columns each, also where a text is broken."""
+    parties = {name: PartyInfo("reference", PartyConfig(published_key("alice"))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(DATA)])
+        writer.step(0, "alice", "receive", {"message": DATA}, (), failure="日本語テキスト e\u0301 " * 9)
+        writer.step(0, "bob", "receive", {"message": DATA}, [TextReceived(b"hello", True, False, 0)])
+        writer.verdict(Verdict.PASS, "")
+    _, *lines = (line.plain for line in lines_of(diagram_of(read_transcript(tmp_path / "t.jsonl")), 80))
+    assert any("日本" in line for line in lines)
+    columns = {cell_len(line.rpartition("│")[0]) for line in lines if "▶" not in line and line.rstrip().endswith("│")}
+    assert len(columns) == 1, "the last lane is in one column"

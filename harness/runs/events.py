@@ -132,9 +132,8 @@ class RunFinished:
 
     def broken(self, least: Level) -> bool:
         """Whether what was explored breaks a rule that is at least so binding."""
-        levels = list(Level)
         found = [one for alphabet in self.explored for one in alphabet.found if not one.counterexample.known]
-        return any(levels.index(one.level) <= levels.index(least) for one in found)
+        return any(one.level.at_least(least) for one in found)
 
 
 Event: TypeAlias = (

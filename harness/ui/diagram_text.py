@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from otterproof.harness.simulation.diagram import Arrow, Diagram, Note
 from otterproof.harness.support.printable import printable
-from otterproof.harness.ui.screen import line
+from otterproof.harness.ui.screen import line, wrapped
 
 #: The columns that numbers of steps take, the least and the most between two lanes.
 _NUMBER, _LEAST, _MOST = 6, 20, 46
@@ -22,8 +22,8 @@ def lines_of(diagram: Diagram, width: int) -> Iterator[Text]:
     head = " " * _NUMBER
     for name in diagram.lanes:
         target = diagram.targets.get(name, "")
-        label = printable(f"{name} ({target})" if target else name)[: gap - 2]
-        head = f"{head:{at[name]}}{label}"
+        label = set_cell_size(printable(f"{name} ({target})" if target else name), gap - 2).rstrip()
+        head = f"{head}{' ' * (at[name] - cell_len(head))}{label}"
     yield line((head, "bold"))
     before = 0
     for row in diagram.rows:
@@ -54,9 +54,9 @@ def _arrow(row: Arrow, at: dict[str, int]) -> Iterator[str]:
     left, right = min(start, end), max(start, end)
     change = row.change
     changed = f"{change.before} [{change.bytes}] {change.after}" if change is not None else ""
-    for text in [one for whole in (row.label, changed) for one in wrap(printable(whole), right - left - 3)]:
+    for text in [one for whole in (row.label, changed) for one in wrapped(printable(whole), right - left - 3)]:
         cells = _bars(at)
-        cells[left + 2 : left + 2 + len(text)] = text
+        cells[left + 2 : left + 2 + cell_len(text)] = _columns(text)
         yield "".join(cells)
     cells = _bars(at)
     body = "╌" if row.lost else "─"
@@ -68,9 +68,20 @@ def _arrow(row: Arrow, at: dict[str, int]) -> Iterator[str]:
 def _note(row: Note, at: dict[str, int], gap: int) -> Iterator[str]:
     column = at[row.lane] - _NUMBER
     last = column == max(at.values()) - _NUMBER
-    for text in wrap(printable(row.text), gap - 3 if not last else gap * 2):
+    for text in wrapped(printable(row.text), gap - 3 if not last else gap * 2):
         cells = _bars(at)
         cells[column] = "*" if row.adversary else "■" if row.state else "│"
-        body = f"{''.join(cells)[: column + 1]} {text}"
-        rest = "".join(cells)[len(body) :]
-        yield body + rest
+        cells[column + 1 : column + 2 + cell_len(text)] = [" ", *_columns(text)]
+        yield "".join(cells)
+
+
+def _columns(text: str) -> list[str]:
+    """A text as what stands in each column: nothing in the second one of a wide character."""
+    columns: list[str] = []
+    for character in text:
+        width = cell_len(character)
+        if width == 0 and columns:
+            columns[-1] += character  # it stands over the one before
+        else:
+            columns += [character, *[""] * (width - 1)]
+    return columns

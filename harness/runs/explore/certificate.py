@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otterproof.harness.runs.explore.solo import Counterexample
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.version import tool_version
 
 #: Describes what is told of explorations, in `explore --json` and in the result of `check`.
@@ -51,7 +52,10 @@ def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, 
             "healed": one.healed,
             "seconds": round(one.seconds, 1),
             "found": len(one.found),
-            "broken": sum(each.binds and not each.known for each in one.found),
+            "known": sum(bool(each.known) for each in one.found),
+            "levels": {
+                level.value: sum(each.level is level and not each.known for each in one.found) for level in Level
+            },
         }
         for one in certificates
     ]

@@ -35,9 +35,14 @@ class Counterexample:
     known: str = ""
 
     @property
+    def level(self) -> Level:
+        """How binding the rule is."""
+        return level_of(self.check)
+
+    @property
     def binds(self) -> bool:
         """Whether the rule is one that must be kept."""
-        return level_of(self.check) is Level.MUST
+        return self.level is Level.MUST
 
 
 class Reached(NamedTuple):

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
+from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.reports.card import FILE, Card, read_card
 from otterproof.harness.ui.reports.comparison import Comparison, as_markdown, as_text, compare
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `diff`."""
-    parser.add_argument("before", type=Path, metavar="A", help="a card, or a folder that check --report has written")
-    parser.add_argument("after", type=Path, metavar="B", help="another one, of a later run")
-    parser.add_argument("--markdown", action="store_true", help="print a text for a pull request")
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare two cards; 1 if something got worse. CardError, InputError."""
-    found: Comparison = compare(_card(options.before), _card(options.after))
-    say(as_markdown(found) if options.markdown else as_text(found))
+    check_json(options)
+    before, after = _card(options.before), _card(options.after)
+    names = [card["target"]["name"] for card in (before, after)]
+    if names[0] != names[1] and not options.any_target:
+        raise UsageError(
+            f"these are runs of two targets, {names[0]} and {names[1]}; --any-target compares them all the same"
+        )
+    found: Comparison = compare(before, after)
+    if shows_text(options):
+        say(as_markdown(found) if options.markdown else as_text(found))
+    put_result(options, "diff", asdict(found))
     return DEVIATES if found.worse else CONFORMS
 
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.options import check_folder
+from otterproof.harness.ui.progress import working
 from otterproof.harness.ui.reports.card import FILE, read_card
 from otterproof.harness.ui.reports.matrix import FILE as MATRIX
 from otterproof.harness.ui.reports.matrix import read_matrix
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.site.conversations import PAGE, Conversations
 from otterproof.harness.ui.site.pages import Report, write_site
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `report`."""
-    parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="folders that check --report or matrix has written"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("otterproof-site"), metavar="DIR", help="where to (default: %(default)s)"
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Write a site; the exit code. CardError, InputError, UsageError, OutputError."""
+    check_json(options)
     load()
     check_folder(options.out, "--out")
     matrices = [folder for folder in options.folders if (folder / MATRIX).is_file()]
@@ -37,8 +29,11 @@ def run(options: argparse.Namespace) -> int:
     conversations = [Conversations(read_matrix(folder / MATRIX), folder) for folder in matrices]
     folders = [folder for folder in options.folders if folder not in matrices or (folder / FILE).is_file()]
     reports = [Report(read_card(folder / FILE), folder) for folder in folders]
-    count = write_site(reports, options.out, *conversations)
+    with working("writing pages"):
+        count = write_site(reports, options.out, *conversations)
     also = " and a matrix" if matrices else ""
     first = options.out / ("index.html" if reports else PAGE)
-    say(f"{first}: {count} pages on {len(reports)} run{'' if len(reports) == 1 else 's'}{also}")
+    if shows_text(options):
+        say(f"{first}: {count} pages on {len(reports)} run{'' if len(reports) == 1 else 's'}{also}")
+    put_result(options, "report", {"site": str(first), "pages": count, "runs": [one.name for one in reports]})
     return CONFORMS

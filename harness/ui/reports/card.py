@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from otterproof.harness.runs.causes import Cause
-from otterproof.harness.runs.events import Ending, Judged
+from otterproof.harness.runs.events import AlphabetExplored, Ending, Judged
 from otterproof.harness.runs.explore.certificate import certificates_to_json
 from otterproof.harness.runs.failure import lines_of
 from otterproof.harness.runs.runner import Result, counts
@@ -62,7 +62,7 @@ def card_of(judged: Judged, command: Sequence[str], today: date, folder: Path) -
             "scenarios": [_scenario(result, folder, started.least) for result in results],
             "causes": [_cause(cause, folder) for cause in causes],
             "stale": [str(entry) for entry in finished.stale],
-            "certificates": certificates_to_json([one.certificate for one in finished.explored]),
+            "certificates": [_certificate(one, started.least) for one in finished.explored],
         }
     )
     return card
@@ -75,9 +75,7 @@ def _requirements(results: Sequence[Result]) -> dict[str, dict[str, str]]:
     every = of_requirements(results)
     told = {}
     for name, verdict in every.items():
-        known = verdict is not unknown.get(name) and any(
-            result.known and name in {claim.removeprefix("!") for claim in result.requirements} for result in results
-        )
+        known = verdict is not unknown.get(name) and any(result.known and name in result.claimed for result in results)
         shown = "known" if known else verdict.value
         told[name] = {"level": table[name].level.value if name in table else "must", "verdict": shown}
     return told
@@ -95,6 +93,11 @@ def _scenario(result: Result, folder: Path, least: Level) -> dict[str, Any]:
         "transcripts": list(beside(result.transcripts, folder)),
         "seconds": round(result.seconds, 3),
     }
+
+
+def _certificate(explored: AlphabetExplored, least: Level) -> dict[str, Any]:
+    (told,) = certificates_to_json([explored.certificate])
+    return told | {"counts": any(one.level.at_least(least) and not one.counterexample.known for one in explored.found)}
 
 
 def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def conclusion(card: Card) -> str:
     """What the run says of the target, in a few words."""
     scenarios = card["scenarios"]
     failed = any(one["counts"] and not one["known"] for one in scenarios)
-    if failed or any(one["broken"] for one in card["certificates"]):
+    if failed or any(one["counts"] for one in card["certificates"]):
         return "does not conform"
     if all(one["verdict"] == Verdict.UNSUPPORTED.value for one in scenarios):
         return "not judged"

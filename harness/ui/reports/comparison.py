@@ -1,4 +1,7 @@
-"""What changed between two runs: which scenarios fail that did not, and the other way round."""
+"""What changed between two runs: which scenarios fail that did not, and the other way round.
+
+A scenario that only the later run has, and that fails there, is a change for the worse: nobody knew of it before.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,10 @@ class Comparison:
     only_after: tuple[str, ...]
 
 
+#: The outcome of a scenario in a run that does not have it.
+NOT_RUN = "not run"
+
+
 def compare(before: Card, after: Card) -> Comparison:
     """What changed from one run to a later one."""
     old = {one["id"]: one for one in before["scenarios"]}
@@ -44,6 +51,12 @@ def compare(before: Card, after: Card) -> Comparison:
             continue
         bad = _is_bad(old[name]), _is_bad(new[name])
         (other if bad[0] == bad[1] else worse if bad[1] else better).append(change)
+    fresh = sorted(new.keys() - old.keys())
+    worse += [
+        Change(name, NOT_RUN, _outcome(new[name]), tuple(new[name]["requirements"]))
+        for name in fresh
+        if _is_bad(new[name])
+    ]
     return Comparison(
         _title(before),
         _title(after),
@@ -51,7 +64,7 @@ def compare(before: Card, after: Card) -> Comparison:
         tuple(better),
         tuple(other),
         tuple(sorted(old.keys() - new.keys())),
-        tuple(sorted(new.keys() - old.keys())),
+        tuple(fresh),
     )
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from otterproof.harness.spec import requirements, states
-from otterproof.harness.spec.requirements import Requirement
+from otterproof.harness.spec.requirements import Requirement, requirement_ids
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.faults import faults
@@ -48,6 +48,10 @@ SIGNS: Mapping[str, tuple[str, str]] = {
 CELLS: Mapping[str, str] = {"pass": "visited", "fail": "something failed there", "": "not visited"}
 
 
+#: The first page, and what every page says of where it is from.
+START, GENERATOR = "index.html", '<meta name="generator" content="Otterproof">'
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A run of which a site tells. folder: where its card and its transcripts are."""
@@ -63,19 +67,29 @@ class Report:
 
 
 def write_site(reports: Sequence[Report], folder: Path, conversations: Conversations | None = None) -> int:
-    """Write a site to a folder; the number of pages. conversations: the matrix, if it is to be part of the site.
+    """Write a site to a folder, in place of an earlier one; the number of pages. conversations: the matrix, if it is to
+    be part of the site.
 
-    UsageError where there is nothing to tell of, OutputError.
+    UsageError where there is nothing to tell of, or where the folder has something else; OutputError.
     """
     if not reports and conversations is None:
         raise UsageError("a site needs at least one report; name a folder that check --report has written")
-    count = 0
+    if folder.is_dir() and any(folder.iterdir()) and not any(_is_ours(folder / name) for name in (START, MATRIX)):
+        raise UsageError(f"{folder} has files and is no site of Otterproof; name a new folder with --out")
+    written = set()
     for name, text in _Site(reports, conversations).pages():
         path = folder / name
         make_folder(path.parent)
         write_whole(path, text, durable=False)
-        count += 1
-    return count
+        written.add(path)
+    for old in set(folder.rglob("*.html")) - written:
+        old.unlink()
+    return len(written)
+
+
+def _is_ours(page: Path) -> bool:
+    """Whether a page is of a site that was written here."""
+    return page.is_file() and GENERATOR in page.read_text(encoding="utf-8", errors="replace")
 
 
 class _Site:
@@ -110,7 +124,7 @@ class _Site:
         """The scenarios that judge each requirement."""
         found = defaultdict(list)
         for one in scenarios():
-            for name in dict.fromkeys(claim.removeprefix("!") for claim in one.requirements):
+            for name in one.claimed:
                 found[name].append(one)
         return found
 
@@ -162,7 +176,7 @@ class _Site:
             judged = [
                 (scenario, links.get(scenario["id"], ""))
                 for scenario in report.card["scenarios"]
-                if one.id in {claim.removeprefix("!") for claim in scenario["requirements"]}
+                if one.id in requirement_ids(scenario["requirements"])
             ]
             results.append((report.name, judged))
         sections = [self._table.section(one.section).heading_in(version) for version in one.versions]
