@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.inspector import opening
 from otterproof.harness.runs.inspector.inspected import MEANINGS, inspect_all, meanings
 from otterproof.harness.runs.inspector.opening import Opener, Secrets
 from otterproof.harness.runs.inspector.sources import messages_in
@@ -21,8 +21,7 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.testkit.context import Context
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.commands import inspect
-from otterproof.harness.wire import Kind, parse
+from otterproof.harness.wire import Kind, build, parse
 from otterproof.harness.wire.crypto import session_keys
 from otterproof.harness.wire.fragments import fragment
 from otterproof.harness.wire.layouts import BODIES, TAG_BASE, TAG_VERSIONS
@@ -107,7 +106,7 @@ def test_a_transcript_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @VERSIONS
 def test_a_private_key_opens_the_conversation(version: int) -> None:
     messages, insider, _ = inspected(version)
-    told = inspect_all(messages_in(b"\n".join(messages)), Secrets(private=tuple(insider.exponents.values())))
+    told = list(inspect_all(messages_in(b"\n".join(messages)), Secrets(private=tuple(insider.exponents.values()))))
     texts = [field.value for one in told for layer in one.layers for field in layer.fields if field.name == "text"]
     assert [text for text in texts if text != "no bytes"] == [
         '"good morning"',
@@ -130,7 +129,7 @@ def test_a_private_key_opens_the_conversation(version: int) -> None:
 @VERSIONS
 def test_without_secrets_only_what_is_public_is_told(version: int) -> None:
     messages, _, _ = inspected(version)
-    told = inspect_all(messages_in(b"\n".join(messages)), Secrets())
+    told = list(inspect_all(messages_in(b"\n".join(messages)), Secrets()))
     opened = [one.kind for one in told if len(one.layers) > 1]
     assert opened == ["dh_commit"]
     revealed = [note for one in told for note in one.notes if "later message reveals" in note]
@@ -176,7 +175,7 @@ def test_a_revealed_key_is_enough_to_forge(version: int, capsys: pytest.CaptureF
     forged = capsys.readouterr().out.strip().encode()
     _, aes, _ = data_message(version)
     assert cli.main(["inspect", forged.decode(), "--aes", aes.hex(), "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(capsys.readouterr().out)["messages"]
     assert told["layers"][1]["fields"][0]["value"] == '"GOOD EVENING"'
     assert cli.main(["inspect", str(tmp_path / "log"), "--forge", "longer than it was", "--was", "good morning"]) == 2
     assert cli.main(["inspect", str(tmp_path / "log"), "--forge", "x" * 9999, "--was", "x" * 9999]) == 2
@@ -218,9 +217,7 @@ def test_wrong_requests_are_told(words: list[str], says: str, capsys: pytest.Cap
 
 def test_a_number_may_have_an_odd_number_of_digits() -> None:
     """Programs print numbers without leading zeros."""
-    parser = argparse.ArgumentParser()
-    inspect.add_arguments(parser)
-    assert parser.parse_args(["--private", "abc", "--secret", "0abc"]).private == [0xABC]
+    assert cli.parser(["inspect"]).parse_args(["inspect", "--private", "abc", "--secret", "0abc"]).private == [0xABC]
 
 
 def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,6 +228,60 @@ def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "\x1b" not in out
     monkeypatch.setattr(sys, "stdin", None)
     assert cli.main(["inspect"]) == 2
+
+
+# ---- long and hostile input
+
+
+def test_whole_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are cut for a reader, unless all is asked for."""
+    messages, _, _ = inspected(3, secrets=False)
+    (commit,) = (one for one in messages if parse(one).kind is Kind.DH_COMMIT)
+    value = parse(commit).data("encrypted_gx").hex()
+    assert cli.main(["inspect", commit.decode()]) == 0
+    shown = capsys.readouterr().out
+    assert value not in shown
+    assert " ... " in shown
+    assert cli.main(["inspect", commit.decode(), "--full"]) == 0
+    assert value in capsys.readouterr().out
+    assert cli.main(["inspect", commit.decode(), "--json"]) == 0
+    assert value in capsys.readouterr().out
+
+
+def revealing(count: int, *, keys: bytes = bytes(20)) -> bytes:
+    """A Data Message that reveals so many MAC keys, each of other bytes."""
+    messages, _, _ = inspected(3, secrets=False)
+    message = next(parse(one) for one in messages if parse(one).kind is Kind.DATA)
+    made = b"".join(number.to_bytes(20) for number in range(1, count)) + keys
+    return build(message.with_value("old_mac_keys", made))
+
+
+def test_the_time_does_not_grow_with_the_number_of_revealed_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message can reveal any number of keys, and a log can have any number of messages."""
+    tried: list[bytes] = []
+
+    def verifies(_: object, key: bytes) -> bool:
+        tried.append(key)
+        return False
+
+    monkeypatch.setattr(opening, "verifies", verifies)
+    for keys in (opening.NEAREST, 50 * opening.NEAREST):
+        log = b"\n".join(3 * [revealing(keys)])
+        tried.clear()
+        (*_, told) = inspect_all(messages_in(log), Secrets())
+        assert len(tried) == 3 * opening.NEAREST
+    (note,) = told.notes
+    assert note.endswith(f"and {149 * opening.NEAREST} were not tried")
+
+
+def test_the_keys_that_are_revealed_next_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = b"\xaa" * 20
+    monkeypatch.setattr(opening, "verifies", lambda _, key: key == right)
+    many = revealing(2 * opening.NEAREST)
+    log = b"\n".join([many, many, revealing(1), revealing(1, keys=right), many])
+    told = list(inspect_all(messages_in(log), Secrets()))
+    opened = [any("the MAC is right" in note for note in one.notes) for one in told]
+    assert opened == [False, True, True, False, False], "it is too far from the first, and before the last two"
 
 
 # ---- beside the toolkit ----------------------------------------------------------------------------------------------

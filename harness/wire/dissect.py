@@ -27,16 +27,18 @@ class FieldLine:
     marked: bool = False
 
 
-def dissected(raw: bytes, mark: str = "") -> tuple[str, tuple[FieldLine, ...]]:
-    """What a message is, and its fields. mark: the name of the field in question."""
+def dissected(raw: bytes, mark: str = "", *, whole: bool = False) -> tuple[str, tuple[FieldLine, ...]]:
+    """What a message is, and its fields. mark: the name of the field in question. whole: no value is cut."""
     message = parse(raw)
-    return _title(message, raw), field_lines(message.fields, message.kind in ENCODED, mark)
+    return _title(message, raw), field_lines(message.fields, message.kind in ENCODED, mark, whole=whole)
 
 
-def field_lines(fields: Iterable[Field], binary: bool = True, mark: str = "") -> tuple[FieldLine, ...]:
-    """The fields of a layer. binary: they are not text. mark: the name of the field in question."""
+def field_lines(
+    fields: Iterable[Field], binary: bool = True, mark: str = "", *, whole: bool = False
+) -> tuple[FieldLine, ...]:
+    """The fields of a layer. binary: they are not text. mark, whole: see dissected."""
     return tuple(
-        FieldLine(field.offset, field.name, _shown(field, binary), field.name == mark)
+        FieldLine(field.offset, field.name, _shown(field, binary, whole), field.name == mark)
         for field in fields
         if field.raw or binary
     )
@@ -64,19 +66,20 @@ def _title(message: Message, raw: bytes) -> str:
     return title + (f", offers {', '.join(map(str, sorted(offered)))}" if offered else "")
 
 
-def _shown(field: Field, binary: bool) -> str:
+def _shown(field: Field, binary: bool, whole: bool) -> str:
     if isinstance(field.value, int) and field.type is not Type.MPI:
         return f"{field.value} ({field.value:#x})"
     if isinstance(field.value, int):
-        return _cut(f"{field.value:#x}", f"{field.value.bit_length()} bits")
+        return _cut(f"{field.value:#x}", f"{field.value.bit_length()} bits", whole)
     content = field.raw if field.value is None else field.value
     if not binary:
-        return _cut(ascii(content.decode("latin-1")), f"{len(content)} bytes")
-    return _cut(content.hex(" ", 4) or "(empty)", f"{len(content)} bytes")
+        return _cut(ascii(content.decode("latin-1")), f"{len(content)} bytes", whole)
+    text = content.hex() if whole else content.hex(" ", 4)
+    return _cut(text or "(empty)", f"{len(content)} bytes", whole)
 
 
-def _cut(text: str, size: str) -> str:
-    if len(text) <= _WIDTH:
+def _cut(text: str, size: str, whole: bool) -> str:
+    if whole or len(text) <= _WIDTH:
         return text
     half = _WIDTH // 2 - 2
     return f"{text[:half]} ... {text[-half:]} ({size})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from otterproof.harness.runs.inspector.opening import Opener, Secrets
+from otterproof.harness.runs.inspector.opening import NEAREST, Opener, Secrets
 from otterproof.harness.runs.inspector.sources import Found
 from otterproof.harness.support.printable import printable
 from otterproof.harness.wire import Kind, Message, parse
@@ -74,15 +74,16 @@ def meanings() -> Mapping[str, Mapping[str, tuple[str, str]]]:
     return {kind: {name: (one[0], one[1]) for name, one in fields.items()} for kind, fields in table.items()}
 
 
-def inspect_all(found: Sequence[Found], secrets: Secrets) -> list[Inspected]:
-    """What is known of messages that belong to one conversation."""
+def inspect_all(found: Sequence[Found], secrets: Secrets, *, whole: bool = False) -> Iterator[Inspected]:
+    """What is known of messages that belong to one conversation. whole: no field is cut."""
     messages = [parse(one.raw) for one in found]
     opener = Opener(messages, secrets)
-    return [_inspected(one, message, opener) for one, message in zip(found, messages, strict=True)]
+    for one, message in zip(found, messages, strict=True):
+        yield _inspected(one, message, opener, whole)
 
 
-def _inspected(found: Found, message: Message, opener: Opener) -> Inspected:
-    title, lines = dissected(found.raw)
+def _inspected(found: Found, message: Message, opener: Opener, whole: bool) -> Inspected:
+    title, lines = dissected(found.raw, whole=whole)
     known = {**meanings()["any"], **meanings().get(message.kind.value, {})}
     fields = tuple(
         InspectedField(line.offset, line.name, line.value, *known.get(line.name, ("", ""))) for line in lines
@@ -91,7 +92,7 @@ def _inspected(found: Found, message: Message, opener: Opener) -> Inspected:
     layers = [InspectedLayer(title, fields)]
     notes: list[str] = []
     problems = list(_problems(message.problems))
-    for layer, note, more in _inside(message, opener):
+    for layer, note, more in _inside(message, opener, whole):
         if layer is not None:
             layers.append(layer)
         notes += note
@@ -108,20 +109,20 @@ def _problems(problems: Iterable[Problem]) -> Iterator[tuple[str, str]]:
 _Part = tuple[InspectedLayer | None, list[str], Sequence[Problem]]
 
 
-def _inside(message: Message, opener: Opener) -> Iterator[_Part]:
+def _inside(message: Message, opener: Opener, whole: bool) -> Iterator[_Part]:
     match message.kind:
         case Kind.DH_COMMIT if message.has("hashed_gx"):
             encoded = opener.committed.get(message.data("hashed_gx"))
             if encoded is not None:
                 layer = parse_gxmpi(encoded)
-                yield _layer("what it commits to, opened with the revealed key", layer), [], layer.problems
+                yield _layer("what it commits to, opened with the revealed key", layer, whole), [], layer.problems
         case Kind.REVEAL_SIGNATURE | Kind.SIGNATURE:
-            yield from _signed(message, opener)
+            yield from _signed(message, opener, whole)
         case Kind.DATA:
-            yield from _data(message, opener)
+            yield from _data(message, opener, whole)
 
 
-def _signed(message: Message, opener: Opener) -> Iterator[_Part]:
+def _signed(message: Message, opener: Opener, whole: bool) -> Iterator[_Part]:
     opened = opener.block_of(message)
     if opened is None:
         return
@@ -134,12 +135,15 @@ def _signed(message: Message, opener: Opener) -> Iterator[_Part]:
         notes.append(f"fingerprint {fingerprint(key).hex()}")
     except FieldError:
         notes.append("the public key can't be read")
-    yield _layer("the signed block, decrypted", layer), notes, layer.problems
+    yield _layer("the signed block, decrypted", layer, whole), notes, layer.problems
 
 
-def _data(message: Message, opener: Opener) -> Iterator[_Part]:
+def _data(message: Message, opener: Opener, whole: bool) -> Iterator[_Part]:
     key = opener.key_of(message)
     if key is None:
+        if untried := opener.untried(message):
+            note = f"of the MAC keys that are revealed, the {NEAREST} nearest do not fit, and {untried} were not tried"
+            yield None, [note], ()
         return
     notes = [f"the MAC is right, under {key.source}; MAC key {key.mac.hex()}"]
     plaintext = opener.plaintext_of(message, key)
@@ -150,15 +154,15 @@ def _data(message: Message, opener: Opener) -> Iterator[_Part]:
     text = InspectedField(0, "text", _whole(parts.text), "what the user reads", "DATA-FORM-6")
     yield InspectedLayer("the plaintext", (text,)), notes, ()
     for tlv in parts.tlvs:
-        yield _tlv(tlv, key.extra_key)
+        yield _tlv(tlv, key.extra_key, whole)
 
 
-def _tlv(tlv: Tlv, extra_key: bytes | None) -> _Part:
+def _tlv(tlv: Tlv, extra_key: bytes | None, whole: bool) -> _Part:
     title = f"TLV {tlv.type}, {tlv.name.replace('_', ' ')}, {tlv.length} bytes"
     if tlv.name.startswith("smp_") and tlv.type != 6:
         value = parse_smp(tlv.type, tlv.value)
         question = () if value.question is None else (InspectedField(0, "question", _whole(value.question)),)
-        layer = _layer(title, value.layer)
+        layer = _layer(title, value.layer, whole)
         return InspectedLayer(title, (*question, *layer.fields)), [], value.layer.problems
     fields = (InspectedField(0, "value", _whole(tlv.value)),) if tlv.value else ()
     notes = [f"extra symmetric key {extra_key.hex()}"] if tlv.type == 8 and extra_key is not None else []
@@ -175,7 +179,6 @@ def _whole(value: bytes) -> str:
     return f'"{printable(text)}"'
 
 
-def _layer(title: str, layer: Layer) -> InspectedLayer:
-    return InspectedLayer(
-        title, tuple(InspectedField(line.offset, line.name, line.value) for line in field_lines(layer.fields))
-    )
+def _layer(title: str, layer: Layer, whole: bool) -> InspectedLayer:
+    lines = field_lines(layer.fields, whole=whole)
+    return InspectedLayer(title, tuple(InspectedField(line.offset, line.name, line.value) for line in lines))

@@ -2,13 +2,14 @@
 
 A secret is given without a word on what it belongs to. All public keys in the messages are tried with each private
 key, in both directions, until an authenticator fits. [Computing AES keys, MAC keys, and the secure session id]
+What is tried with each message is limited, so that no message can make it take long.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,11 +24,15 @@ from otterproof.harness.wire.crypto import (
     verifies,
 )
 from otterproof.harness.wire.layers import parse_gxmpi
-from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME
+from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, MAC_SIZE
 from otterproof.harness.wire.numbers import power
 
 #: The most private keys and public keys that are tried with each other.
 MOST = 64
+
+#: How many revealed MAC keys are tried on a message: those that are revealed next after it. A key is revealed soon
+#: after its last message, so few others can come between.
+NEAREST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class Opener:
 
     @cached_property
     def data_keys(self) -> tuple[DataKey, ...]:
-        """All keys for Data Messages that are known; those with their AES key come first."""
+        """All keys for Data Messages that were given or follow from what was; those with their AES key come first."""
         return tuple(self._data_keys())
 
     def _data_keys(self) -> Iterator[DataKey]:
@@ -110,17 +115,39 @@ class Opener:
                 yield DataKey(keys.receiving_mac, keys.receiving_aes, f"{source}, received", keys.extra_key)
         for key in self._secrets.macs:
             yield DataKey(key, None, "the MAC key that was given")
+
+    @cached_property
+    def _revealed(self) -> tuple[tuple[bytes, ...], Mapping[int, int]]:
+        """All MAC keys that are revealed, in their order; and how many were by each message, which has its identity."""
+        keys: list[bytes] = []
+        so_far: dict[int, int] = {}
         for message in self._messages:
             if message.has("old_mac_keys"):
-                keys_there = message.data("old_mac_keys")
-                for at in range(0, len(keys_there) - 19, 20):
-                    yield DataKey(keys_there[at : at + 20], None, "a MAC key that a later message reveals")
+                keys += [key for key in message.revealed_mac_keys() if len(key) == MAC_SIZE]
+            so_far[id(message)] = len(keys)
+        return tuple(keys), so_far
+
+    def _near(self, message: Message) -> Sequence[bytes]:
+        """The revealed keys that are tried on a message: those after it, and before it where few follow."""
+        keys, so_far = self._revealed
+        start = max(min(so_far[id(message)], len(keys) - NEAREST), 0)
+        return keys[start : start + NEAREST]
+
+    def untried(self, message: Message) -> int:
+        """How many revealed keys are not tried on a Data Message, since others are nearer to it."""
+        return len(self._revealed[0]) - len(self._near(message)) if message.has("mac") else 0
 
     def key_of(self, message: Message) -> DataKey | None:
         """The key under which the authenticator of a Data Message fits; None if none is known."""
         if message.kind is not Kind.DATA or not message.has("mac"):
             return None
-        return next((key for key in self.data_keys if verifies(message, key.mac)), None)
+        for key in self.data_keys:
+            if verifies(message, key.mac):
+                return key
+        for mac in self._near(message):
+            if verifies(message, mac):
+                return DataKey(mac, None, "a MAC key that a later message reveals")
+        return None
 
     def plaintext_of(self, message: Message, key: DataKey) -> bytes | None:
         """The plaintext of a Data Message; None where only its MAC key is known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,67 +16,38 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.support.inputs import LIMITS, InputError, read_input
 from otterproof.harness.ui.messages import say
+from otterproof.harness.ui.progress import Tracker
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
 from otterproof.harness.wire import Message, build, parse
 
 #: A value of up to so many characters has what it means behind it, a longer one below it.
 _SHORT = 16
 
-#: The most hexadecimal digits of a secret.
-_DIGITS = 1024
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `inspect`."""
-    parser.add_argument(
-        "input",
-        nargs="?",
-        default="-",
-        help="a message (?OTR...), or a file with messages; standard input unless given",
-    )
-    parser.add_argument("--aes", action="append", default=[], type=_bytes, metavar="HEX", help="an AES key of 16 bytes")
-    parser.add_argument("--mac", action="append", default=[], type=_bytes, metavar="HEX", help="a MAC key of 20 bytes")
-    parser.add_argument(
-        "--private", action="append", default=[], type=_number, metavar="HEX", help="a private D-H key of one side"
-    )
-    parser.add_argument(
-        "--secret",
-        action="append",
-        default=[],
-        type=_number,
-        metavar="HEX",
-        help="the shared D-H secret of a handshake",
-    )
-    parser.add_argument(
-        "--forge", metavar="TEXT", help="rewrite the first Data Message whose MAC key is known, with this text"
-    )
-    parser.add_argument("--was", metavar="TEXT", help="the text that --forge replaces, where only the MAC key is known")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="give a field of that message another value (a number, or bytes in hexadecimal), and make its MAC again",
-    )
-    parser.add_argument("--json", action="store_true", help="print what is known as JSON")
-
 
 def run(options: argparse.Namespace) -> int:
     """Take messages apart, or forge one; the exit code. UsageError, InputError, TranscriptError."""
+    check_json(options)
     found = messages_in(_data(options.input))
     secrets = Secrets(tuple(options.aes), tuple(options.mac), tuple(options.private), tuple(options.secret))
     for key, size in ((options.aes, 16), (options.mac, 20)):
         if any(len(one) != size for one in key):
             raise UsageError(f"a key has {size} bytes, which are {2 * size} hexadecimal digits")
     if options.forge is not None or options.set:
-        say(build(_forged(found, secrets, options)).decode("latin-1"))
+        made = build(_forged(found, secrets, options)).decode("latin-1")
+        if shows_text(options):
+            say(made)
+        put_result(options, "inspect", {"forged": made})
         return CONFORMS
-    told = inspect_all(found, secrets)
-    if options.json:
-        say(json.dumps([_as_json(one) for one in told], indent=1))
-    else:
+    told = []
+    with Tracker("inspecting", len(found)) as shown:
+        for one in inspect_all(found, secrets, whole=options.full or options.json is not None):
+            told.append(one)
+            shown.update(len(told))
+    if shows_text(options):
         for number, one in enumerate(told):
             _print(one, first=number == 0)
+    put_result(options, "inspect", {"messages": [_as_json(one) for one in told]})
     return CONFORMS
 
 
@@ -119,19 +89,6 @@ def _change(message: Message, text: str) -> tuple[str, int | bytes]:
         return name, int(value, 0) if isinstance(message.value(name), int) else bytes.fromhex(value)
     except ValueError as error:
         raise UsageError(f"--set {text[:60]}: {error}; write a number, or bytes in hexadecimal") from error
-
-
-def _bytes(text: str) -> bytes:
-    if len(text) > _DIGITS:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r}... has more than {_DIGITS} digits")
-    try:
-        return bytes.fromhex(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not hexadecimal") from error
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(_bytes(f"0{text}" if len(text) % 2 else text))
 
 
 def _as_json(one: Inspected) -> dict[str, Any]:
