@@ -67,7 +67,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["faults", "--mutants", "1", "--only", "zzzz"], "leave --only out"),
         (["faults", "--only", "zzzz"], "leave --only out"),
         (["check", "fault:key-id-zer"], "did you mean"),
-        (["targets", "install", "libotter"], "these can: libotr"),
+        (["targets", "install", "libotter"], "did you mean libotr?"),
+        (["targets", "install", "zzzz"], "these can: libotr"),
     ],
 )
 @pytest.mark.usefixtures("here")
@@ -88,7 +89,7 @@ def test_only_may_be_given_several_times(tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     two = ("--only", "data.key_id_0_is", "--only", "choices.counter_0_is_refused[v3]")
     assert cli.main(["check", "reference", *two, "--jobs", "1", "--json", str(told)]) == 0
-    ids = {one["scenario"] for one in json.loads(told.read_text())["scenarios"]}
+    ids = {one["scenario"] for one in json.loads(told.read_text())["runs"][0]["scenarios"]}
     assert ids == {
         f"conformance.{name}" for name in ("data.key_id_0_is_refused[v2]", "data.key_id_0_is_refused[v3]")
     } | {"conformance.choices.counter_0_is_refused[v3]"}
@@ -108,10 +109,15 @@ def test_nothing_is_left_behind_by_what_was_refused(here: Path) -> None:
         (["check", "--jobs", "many"], "'many' is not a whole number from 1 on"),
         (["fuzz", "independent", "--examples", "0"], "'0' is not a whole number from 1 on"),
         (["faults", "--mutants", "1.5"], "'1.5' is not a whole number from 1 on"),
-        (["vectors"], "COMMAND"),
-        (["targets", "install"], "name"),
-        ([], "COMMAND"),
-        (["judge"], "invalid choice: 'judge'"),
+        (["targets", "install"], "required: TARGET"),
+        (["chekc"], "there is no command 'chekc'; did you mean check?"),
+        (["zzzz"], "there is no command 'zzzz'; there are check, explain"),
+        (["vectors", "verfy"], "did you mean verify?"),
+        (["check", "--onyl", "smp"], "otterproof: check has no option --onyl; did you mean --only?"),
+        (["check", "--pro", "ci"], "did you mean --profile?"),
+        (["check", "--profile", "nightyl"], "did you mean nightly?"),
+        (["replay", "one.jsonl", "another.jsonl"], "takes no further word"),
+        (["--verison"], "did you mean --version?"),
     ],
 )
 def test_wrong_words(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +125,16 @@ def test_wrong_words(words: list[str], says: str, capsys: pytest.CaptureFixture[
         cli.main(words)
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["vectors"], ["driver"]])
+def test_without_a_command_help_is_shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no result, so it is on standard error, and the exit code is that of wrong usage."""
+    assert cli.main(words) == 2
+    told = capsys.readouterr()
+    assert "Usage: otterproof" in told.err
+    assert "Examples:" in told.err
+    assert told.out == ""
 
 
 @pytest.mark.slow

@@ -160,8 +160,10 @@ def test_scenarios_must_be_described_and_unique(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_unknown_targets_are_told_what_there_is() -> None:
-    with pytest.raises(UnknownTarget, match="reference, independent"):
+    with pytest.raises(UnknownTarget, match=r"did you mean libotr\?"):
         open_target("libotter")
+    with pytest.raises(UnknownTarget, match="reference, independent"):
+        open_target("zzzz")
 
 
 class Deaf(IndependentEngine):
@@ -176,9 +178,9 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     monkeypatch.chdir(tmp_path)
     one = ["--only", "conformance.interop.alternating", "--jobs", "1"]
     assert cli.main(["check", *one, "--json", "out.json", "--transcripts", "all"]) == 0
-    assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 2
+    assert json.loads(Path("out.json").read_text())["runs"][0]["counts"]["pass"] == 2
     assert cli.main(["check", *one, "--without", "[v2]", "--json", "out.json"]) == 0
-    assert json.loads(Path("out.json").read_text())["counts"]["pass"] == 1
+    assert json.loads(Path("out.json").read_text())["runs"][0]["counts"]["pass"] == 1
     good = str(sorted(Path("all").glob("*.jsonl"))[0])
     assert cli.main(["replay", good]) == 0
     assert "SAME" in capsys.readouterr().out
@@ -214,6 +216,18 @@ def test_a_missing_target_says_what_to_install(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_bench_has_the_promised_figures() -> None:
-    figures = bench.measure(rounds=1)
-    assert {"ratchet_vs_crypto", "ake_vs_crypto", "snapshot_ms", "driver_call_us"} <= set(figures["ratios"])
-    assert all(value > 0 for group in figures.values() for value in group.values())
+    figures = [figure for group in bench.measure(rounds=1) for figure in group]
+    assert {"ratchet_vs_crypto", "ake_vs_crypto", "snapshot", "driver_call"} <= {one.name for one in figures}
+    assert {one.name for one in figures} <= set(bench.FIGURES)
+    assert all(one.value > 0 for one in figures)
+
+
+def test_a_figure_is_within_its_limit_or_not() -> None:
+    for name, meaning in bench.FIGURES.items():
+        if meaning.limit is None:
+            assert bench.Figure(name, 1e9).within is None
+            continue
+        more, less = bench.Figure(name, meaning.limit * 1.01), bench.Figure(name, meaning.limit * 0.99)
+        most = meaning.bound is bench.Bound.MOST
+        assert (more.within, less.within) == (not most, most)
+        assert bench.Figure(name, meaning.limit).within

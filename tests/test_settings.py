@@ -12,9 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from otterproof.harness.runs import judging
+from otterproof.harness.support.defaults import TIME_LIMIT
 from otterproof.harness.support.errors import UsageError
-from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.commands import check
 from otterproof.harness.ui.settings import SCHEMA, Settings, SettingsError, settings_of
 
 
@@ -134,3 +135,28 @@ def test_modules_of_scenarios_are_found_beside_the_settings(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert '"ours.greets[v3]"' in (tmp_path / "told.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "repeated"),
+    [
+        ("", [], []),
+        ("", ["--seed", "otterproof", "--timeout", "10"], []),
+        ("", ["--seed", "x", "--profile", "nightly"], ["--seed", "x", "--profile", "nightly"]),
+        ('seed = "x"', [], ["--seed", "x"]),
+        ('seed = "x"', ["--seed", "otterproof"], ["--seed", "otterproof"]),
+        ('profile = "nightly"', ["--profile", "ci"], ["--profile", "ci"]),
+        ('target = "reference"\ntimeout = 99', ["--timeout", "10"], ["--timeout", "10"]),
+        ('target = "reference"\ntimeout = 99', [], ["--timeout", "99"]),
+    ],
+)
+def test_the_command_that_repeats_a_run_does_the_same_with_these_settings_and_without(
+    settings: str, words: list[str], repeated: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "otterproof.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(check, "write_reports", lambda judged, command, folder: told.append(tuple(command)))
+    only = ["--only", "conformance.data.key_id_0_is_refused[v3]", "--jobs", "1"]
+    assert cli.main(["check", "reference", *words, *only, "--report", "report"]) == 0
+    assert told == [("otterproof", "check", "reference", *repeated)]

@@ -93,7 +93,9 @@ def test_known_deviations_count_for_vectors(tmp_path: Path, capsys: pytest.Captu
     known, told = tmp_path / "known.toml", tmp_path / "told.json"
     words = ["vectors", "verify", "--kind", "queries", "--target", "fault:lower-version-preferred", "--json", str(told)]
     assert main([*words, "--known", "none"]) == DEVIATES
-    (subject,) = [one for one in json.loads(told.read_text()) if one["subject"] == "fault:lower-version-preferred"]
+    (subject,) = [
+        one for one in json.loads(told.read_text())["subjects"] if one["subject"] == "fault:lower-version-preferred"
+    ]
     assert subject["failures"]
     assert {one["check"] for one in subject["failures"]} == {"vector.wrong-answer"}
     assert all(one["requirements"] and one["expected"] != one["got"] for one in subject["failures"])

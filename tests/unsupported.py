@@ -23,7 +23,8 @@ def differences(folder: Path, numbers: Path = NUMBERS) -> list[str]:
         if not file.exists():
             found.append(f"{target}: there is no {file.name} in {folder}")
             continue
-        asked = json.loads(file.read_text())["scenarios"]
+        (run,) = json.loads(file.read_text())["runs"]
+        asked = run["scenarios"]
         names = [one["scenario"] for one in asked if one["verdict"] == "unsupported"]
         if len(names) != number:
             found.append(f"{target}: {len(names)} scenarios are unsupported, and {numbers.name} has {number}")

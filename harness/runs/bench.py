@@ -14,8 +14,9 @@ import os
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
@@ -184,27 +185,98 @@ def ratio(pairs: tuple[list[float], list[float]]) -> float:
     return statistics.median(pairs[1]) / statistics.median(pairs[0])
 
 
-def measure(rounds: int = 15) -> dict[str, dict[str, float]]:
-    """ "ratios" as the README promises them, and the "raw" figures (medians) that they come from."""
-    ratchet, ake, snapshot = ratcheting(rounds, 40), handshakes(rounds, 8), snapshots(rounds)
-    figures: dict[str, dict[str, float]] = {
-        "ratios": {
-            "ratchet_vs_crypto": ratio(ratchet),
-            "ake_vs_crypto": ratio(ake),
-            "snapshot_ms": statistics.median(snapshot) * 1000,
-            "driver_call_us": max(statistics.median(driver_calls(name, rounds)) for name in ENGINE_DRIVERS) * 1e6,
-        },
-        "raw": {
-            "ratcheting_message_ms": statistics.median(ratchet[1]) * 1000,
-            "ratcheting_message_crypto_ms": statistics.median(ratchet[0]) * 1000,
-            "handshake_ms": statistics.median(ake[1]) * 1000,
-            "handshake_crypto_ms": statistics.median(ake[0]) * 1000,
-        },
-    }
+# ---- what the figures mean
+
+
+class Bound(Enum):
+    """On which side of its limit a figure should be."""
+
+    MOST = "max"
+    LEAST = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a figure says. unit: "" for a ratio. limit: None where the figure only explains others."""
+
+    text: str
+    unit: str = ""
+    bound: Bound = Bound.MOST
+    limit: float | None = None
+
+
+#: Every figure. The limits have room for a busy machine; what idle ones measure is in docs/usage.md.
+FIGURES: Mapping[str, Meaning] = {
+    "ratchet_vs_crypto": Meaning("time of a message that changes keys, over that of the cryptography in it", limit=1.6),
+    "ake_vs_crypto": Meaning("time of a handshake, over that of the cryptography in it", limit=1.3),
+    "ratchet_vs_libotr": Meaning("messages that change keys in a second, over libotr's", bound=Bound.LEAST, limit=2.0),
+    "snapshot": Meaning("copying the state of an engine in a session, and going back to it", "us", limit=10),
+    "driver_call": Meaning(
+        "a call of a driver that does nothing, through the process that guards it", "us", limit=2000
+    ),
+    "ratcheting_message": Meaning("a message that changes keys, sent and received", "ms"),
+    "ratcheting_message_crypto": Meaning("the cryptography in it", "ms"),
+    "libotr_ratcheting_message": Meaning("the same message, by libotr", "ms"),
+    "handshake": Meaning("a handshake, both sides", "ms"),
+    "handshake_crypto": Meaning("the cryptography in it", "ms"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that was measured. value: in the unit of its meaning."""
+
+    name: str
+    value: float
+
+    @property
+    def meaning(self) -> Meaning:
+        """What it says."""
+        return FIGURES[self.name]
+
+    @property
+    def within(self) -> bool | None:
+        """Whether it is on the right side of its limit; None where it has no limit."""
+        meaning = self.meaning
+        if meaning.limit is None:
+            return None
+        return self.value <= meaning.limit if meaning.bound is Bound.MOST else self.value >= meaning.limit
+
+
+#: How many of each unit a second has.
+_IN_A_SECOND = {"ms": 1e3, "us": 1e6}
+
+#: How many times `measure` yields at most.
+MEASUREMENTS = 5
+
+
+def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
+    """Measure everything; the figures of each measurement when it is done. Without libotr, its figures are left out."""
+
+    def timed(name: str, seconds: list[float]) -> Figure:
+        return Figure(name, statistics.median(seconds) * _IN_A_SECOND[FIGURES[name].unit])
+
+    pairs = ratcheting(rounds, 40)
+    ours = statistics.median(pairs[1])
+    yield (
+        Figure("ratchet_vs_crypto", ratio(pairs)),
+        timed("ratcheting_message", pairs[1]),
+        timed("ratcheting_message_crypto", pairs[0]),
+    )
+    pairs = handshakes(rounds, 8)
+    yield (
+        Figure("ake_vs_crypto", ratio(pairs)),
+        timed("handshake", pairs[1]),
+        timed("handshake_crypto", pairs[0]),
+    )
+    yield (timed("snapshot", snapshots(rounds)),)
+    slowest = max((driver_calls(name, rounds) for name in ENGINE_DRIVERS), key=statistics.median)
+    yield (timed("driver_call", slowest),)
     try:
-        libotr = statistics.median(libotr_messages(rounds, 20))
+        libotr = libotr_messages(rounds, 20)
     except TargetMissing:
-        return figures
-    figures["raw"]["libotr_ratcheting_message_ms"] = libotr * 1000
-    figures["ratios"]["ratchet_vs_libotr"] = libotr / statistics.median(ratchet[1])
-    return figures
+        return
+    yield (
+        Figure("ratchet_vs_libotr", statistics.median(libotr) / ours),
+        timed("libotr_ratcheting_message", libotr),
+    )

@@ -30,19 +30,14 @@ from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts, judge
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.defaults import DEFAULT_SEED, GIVE_UP_AFTER, PROFILES, TIME_LIMIT
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.outputs import OutputError
-from otterproof.harness.targets.driver import GIVE_UP_AFTER, DriverTarget, Limits, TraceFile
-from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.support.suggestions import did_you_mean
+from otterproof.harness.targets.driver import DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
-
-#: How many times as many random runs as in CI a property is tried in, by the name of the profile.
-PROFILES = {"ci": 1, "nightly": 20}
-
-#: The seed unless another is given.
-DEFAULT_SEED = "otterproof"
+from otterproof.harness.testkit.scenario import Scenario, load, matching, scenarios
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +215,16 @@ def _failures(results: Sequence[Result], least: Level) -> int:
 
 def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario], whose: str = "") -> list[Scenario]:
     """The scenarios that are asked for, of these. whose: these, in words. UsageError where there are none."""
+    wanted: set[str] = set()
     for text in only:
-        if not any(text in one.id for one in able):
-            raise UsageError(f"no scenario's id contains {text!r}{whose}; leave --only out to run all")
-    chosen = [one for one in able if not only or any(text in one.id for text in only)]
-    chosen = [one for one in chosen if not any(text in one.id for text in without)]
+        found = {one.id for one in matching(text, able)}
+        if not found:
+            ids = {one.id.partition("[")[0] for one in able}
+            hint = did_you_mean(text, ids, "leave --only out to run all")
+            raise UsageError(f"no scenario's id contains {text!r:.200}{whose}{hint}")
+        wanted |= found
+    unwanted = {one.id for text in without for one in matching(text, able)}
+    chosen = [one for one in able if (not only or one.id in wanted) and one.id not in unwanted]
     if not chosen:
         raise UsageError(f"--without {' '.join(without)} leaves no scenario; choose a text that fewer ids contain")
     return chosen

@@ -46,7 +46,8 @@ class Plan:
     folder: Path | None
 
 
-def _conversations(version: int) -> list[Scenario]:
+def conversations(version: int) -> list[Scenario]:
+    """The scenarios of a cell in a version; a pair holds those for which both sides can do what is needed."""
     return [one for name in CONVERSATIONS for one in scenarios(f"conformance.interop.{name}[v{version}]")]
 
 
@@ -72,7 +73,7 @@ def fill(worker: WorkerContext, plan: Plan) -> Cell:
     folder = plan.folder and plan.folder / f"{file_name(plan.left)}--{file_name(plan.right)}"
     results = tuple(
         run(scenario, left, plan.seed, folder, keep=True, peer=right)
-        for scenario in _conversations(plan.version)
+        for scenario in conversations(plan.version)
         if scenario.needs <= left.capabilities and scenario.peer_needs <= right.capabilities
     )
     return Cell(title(plan.left), title(plan.right), plan.version, results)
@@ -80,7 +81,7 @@ def fill(worker: WorkerContext, plan: Plan) -> Cell:
 
 def _lost(plan: Plan, why: str) -> Cell:
     """The cell of a plan whose worker died: nothing is known of its conversations."""
-    results = (Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0) for one in _conversations(plan.version))
+    results = (Result(one.id, one.requirements, Verdict.INFRA, why, 0, 0.0) for one in conversations(plan.version))
     return Cell(title(plan.left), title(plan.right), plan.version, tuple(results))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import cache
 
 
 @cache
 def tool_version() -> str:
     """ "otterproof 1.2.3"; without the number when the package is not installed."""
+    import importlib.metadata  # takes a while, and few commands tell the version
+
     try:
         return f"otterproof {importlib.metadata.version('otterproof')}"
     except importlib.metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
-"""The command line: one parser for all commands, each of which is a module of `commands`.
+"""The command line: one parser for all commands. A module of `arguments` says what a command takes, and the module of
+the same name in `commands` carries it out.
 
-Only the module of the command that was asked for is imported, since the commands take a second to import and
-`--help` need not wait for them. Errors that are meant for the user end here, with the exit code that their class
-declares.
+Only the modules of the command that was asked for are imported: what judges takes a second to import, and `--help` need
+not wait for it. Errors that are meant for the user end here, with the exit code that their class declares.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import EXPLAINED, NOT_RUN, USAGE
 from otterproof.harness.support.version import tool_version
 from otterproof.harness.ui.messages import fail, say, show_all_text
-from otterproof.harness.ui.options import Parser
+from otterproof.harness.ui.parser import Example, Parser, with_examples
 from otterproof.implementations.inputs import InputError
 
-#: Every command, and what `--help` says of it. The module of the same name in `commands` carries it out.
+#: Every command, and what `--help` says of it.
 COMMANDS: Mapping[str, str] = {
-    "check": "judge a target by the scenarios",
+    "check": "judge targets by the scenarios",
     "explain": "say what an id in a report means, and who gets it wrong",
     "targets": "list what can be judged, or install it",
-    "driver": "try a driver: one honest conversation, told step by step",
+    "driver": "begin a driver, or try it: one honest conversation, told step by step",
     "fuzz": "run random programs against a target, and shrink what fails",
     "explore": "make every run of some moves up to a depth",
     "report": "write pages on several runs that check --report has left",
@@ -39,7 +39,16 @@ COMMANDS: Mapping[str, str] = {
     "faults": "list injected faults, or measure which scenarios detect them",
     "bench": "measure speed, as ratios against the bare cryptography and libotr",
     "docs": "write the generated pages of the documentation",
+    "completion": "print a script that lets a shell complete all this",
 }
+
+#: What one types first.
+EXAMPLES: Sequence[Example] = (
+    ("otterproof targets", "what can be judged here"),
+    ("otterproof check libotr", "judge libotr by all scenarios"),
+    ("otterproof check 'exec:python3 my_driver.py'", "judge an implementation of your own"),
+    ("otterproof check --help", "all that check can do"),
+)
 
 #: Errors of the system that are the machine's state, and not a defect of ours.
 _NO_DEFECT = frozenset(
@@ -59,10 +68,18 @@ _NO_DEFECT = frozenset(
 )
 
 
+class Arguments(Protocol):
+    """What a module of `arguments` has."""
+
+    PURPOSE: str
+    EXAMPLES: Sequence[Example]
+
+    def add_arguments(self, parser: Parser) -> None: ...
+
+
 class Command(Protocol):
     """What a module of `commands` has."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
     def run(self, options: argparse.Namespace) -> int: ...
 
 
@@ -71,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show_all_text()
     words = sys.argv[1:] if arguments is None else arguments
     chosen = next((word for word in words if word in COMMANDS), None)
-    options = parser(() if chosen is None else (chosen,)).parse_args(words)
+    program = parser(() if chosen is None else (chosen,))
+    options = parsed(program, words)
+    if options is None:
+        return USAGE
     try:
         return command(options.otterproof_command).run(options)
     except CommandError as error:
@@ -85,24 +105,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f"{where}{error.strerror}; see to that, and run this again", NOT_RUN)
 
 
+def parsed(program: Parser, words: Sequence[str]) -> argparse.Namespace | None:
+    """What the words ask for; None where they name no command, and its help has been shown. SystemExit."""
+    options, rest = program.parse_known_args(words)
+    of: Parser = options.otterproof_parser
+    if rest and of.takes_more and not any(word.startswith("-") for word in rest):
+        getattr(options, of.takes_more).extend(rest)  # argparse takes a list of words only where it stands first
+    elif rest:
+        of.refuse(rest)
+    if not options.otterproof_complete:
+        of.print_help(sys.stderr)  # not an answer to a question, so not on standard output
+        return None
+    return options
+
+
+def arguments_of(name: str) -> Arguments:
+    """The module that says what a command takes."""
+    return cast(Arguments, import_module(f"otterproof.harness.ui.arguments.{name}"))
+
+
 def command(name: str) -> Command:
     """The module that carries out a command."""
     return cast(Command, import_module(f"otterproof.harness.ui.commands.{name}"))
 
 
-def parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
     """A parser that knows all commands, and the options of those that are named."""
     program = Parser(
         prog="otterproof",
         description="Test implementations of Off-the-Record messaging (OTR versions 2 and 3).",
-        epilog=EXPLAINED,
+        epilog=f"{with_examples(EXAMPLES)}\n\n{EXPLAINED}",
     )
     program.add_argument("--version", action=_Version)
-    commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="otterproof_command")
+    program.set_defaults(otterproof_parser=program, otterproof_complete=False)
+    commands = program.add_subparsers(title="commands", metavar="COMMAND", dest="otterproof_command")
     for name, summary in COMMANDS.items():
         added = commands.add_parser(name, help=summary)
+        added.set_defaults(otterproof_parser=added, otterproof_complete=True)
         if name in names:
-            command(name).add_arguments(added)
+            module = arguments_of(name)
+            added.description, added.epilog = module.PURPOSE, with_examples(module.EXAMPLES)
+            module.add_arguments(added)
     return program
 
 

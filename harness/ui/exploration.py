@@ -40,7 +40,7 @@ class _Told:
         rewrite(self._out, text)
         if not self._out.is_terminal and now - self._last >= SECONDS:
             self._last = now
-            self._out.print(line(text))
+            self._out.print(line(text), soft_wrap=True)
         if self._ends is not None and now >= self._ends:
             raise _TimeUp
 
@@ -96,8 +96,8 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
         tell_found(one)
     result = f"{len(found)} found" if found else "nothing breaks a rule"
     depth = max([certificate.depth, *(len(one.counterexample.moves) for one in found)])
-    looked = f"{certificate.states} states, {certificate.steps} moves looked at"
-    out.print(line(f"{certificate.alphabet}: {result} within {depth} moves ({looked}, {certificate.seconds:.1f} s)"))
+    looked = f"{certificate.states} states, {certificate.steps} moves looked at, {certificate.seconds:.1f} s"
+    out.print(line(f"{certificate.alphabet}: {result} within {depth} moves ({looked})"), soft_wrap=True)
 
 
 def tell_found(one: Found) -> None:
@@ -108,12 +108,12 @@ def tell_found(one: Found) -> None:
         out.print(line(f"  {one.counterexample.check}  after {_moves(one)} of {one.alphabet}"))
         return
     word = ("FAIL", "red") if one.level is Level.MUST else (one.level.value.upper(), "yellow")
-    out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"))
+    out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"), soft_wrap=True)
     if one.record is None:
         out.print(block(one.counterexample.detail))
     else:
         if one.record.requirements:
-            out.print(line(f"  {one.level.value}, {' or '.join(one.record.requirements)}"))
+            out.print(line(f"  {one.level.value}, {' or '.join(one.record.requirements)}"), soft_wrap=True)
         out.print(block(one.record.rule or one.record.check))
         for part, fact in headed(facts(one.record)):
             out.print(line(f"  {part:9} {fact.text}{fact.mark}"), soft_wrap=True)

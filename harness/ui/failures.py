@@ -17,13 +17,12 @@ from rich.text import Text
 
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.failure import FIELD, Fact, Failure, facts, headed
-from otterproof.harness.runs.judging import DEFAULT_SEED
 from otterproof.harness.spec import requirements
+from otterproof.harness.support.defaults import DEFAULT_PROFILE, DEFAULT_SEED, GIVE_UP_AFTER, TIME_LIMIT
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver import GIVE_UP_AFTER
-from otterproof.harness.targets.driver.process import TIME_LIMIT
 from otterproof.harness.targets.registry import command_of
 from otterproof.harness.ui.screen import line
+from otterproof.harness.ui.settings import Settings
 from otterproof.harness.wire.dissect import FieldLine
 
 #: How many causes are told in full; the others get a line each, unless all is to be told.
@@ -62,25 +61,32 @@ def commands_for(
     timeout: float,
     give_up_after: int = GIVE_UP_AFTER,
     strict: bool,
+    settings: Settings | None = None,
 ) -> Commands:
-    """The commands by which the same target is judged in the same way, as otterproof.run takes these values."""
+    """The commands by which the same target is judged in the same way, as otterproof.run takes these values.
+
+    An option is left out only if its value is the default and the settings of the project, if any, agree: the command
+    then does the same with these settings and, on another machine, without them.
+    """
+    settings = settings or Settings()
     words = ["otterproof", "check", target]
     if name:
         words += ["--name", name]
-    if seed != DEFAULT_SEED:
+    if not seed == DEFAULT_SEED == settings.seed:
         words += ["--seed", seed]
-    if profile != "ci":
+    if not profile == DEFAULT_PROFILE == settings.profile:
         words += ["--profile", profile]
     if known:  # a card is published, so it tells no more of the machine than it has to
         words += ["--known", str(known.relative_to(Path.cwd()) if known.is_relative_to(Path.cwd()) else known)]
-    limit = ["--timeout", f"{timeout:g}"] if timeout != TIME_LIMIT else []
+    replayed = ["--timeout", f"{timeout:g}"] if timeout != TIME_LIMIT else []
+    limit = replayed or (["--timeout", f"{timeout:g}"] if settings.timeout not in (None, timeout) else [])
     words += limit
     if give_up_after != GIVE_UP_AFTER:
         words += ["--give-up-after", str(give_up_after)]
     if strict:
         words.append("--strict")
     command = command_of(target)  # a transcript does not choose what is executed
-    return Commands(words, [*(["--target", command] if command else []), *limit])
+    return Commands(words, [*(["--target", command] if command else []), *replayed])
 
 
 def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, verbose: bool = False) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.table import Table
 
 from otterproof.harness.runs.events import Ending, Judged
 from otterproof.harness.runs.runner import ENDS, Result, counts
@@ -21,6 +20,7 @@ from otterproof.harness.testkit.scenario import Scenario, scenarios
 from otterproof.harness.ui.exploration import tell_explored
 from otterproof.harness.ui.failures import Commands, print_causes
 from otterproof.harness.ui.screen import block, console, line
+from otterproof.harness.ui.table import Cell, print_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,14 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
     started, _, finished = judged
     results, chosen, target = finished.results, started.chosen, started.target
     out = console()
-    out.print(_counts(results, chosen, target))
+    out.print(line((target, "bold")), soft_wrap=True)
+    print_table(out, *_counts(results, chosen))
     known = [result for result in results if result.known]
     print_causes(out, judged.causes, options.commands, verbose=options.verbose)
     for result in sorted(results, key=lambda result: result.scenario):
         if result.verdict is Verdict.INFRA:
             out.print()
-            out.print(line(coloured(result.verdict, "infra"), " ", (result.scenario, "bold")))
+            out.print(line(coloured(result.verdict, "infra"), " ", (result.scenario, "bold")), soft_wrap=True)
             out.print(block(result.detail))
             for path in result.transcripts:
                 out.print(line("  transcript: ", path), soft_wrap=True)
@@ -59,11 +60,11 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
         out.print()
         out.print(line(("known", "yellow"), ": ", reason))
         for name in names:
-            out.print(line("  ", name))
+            out.print(line("  ", name), soft_wrap=True)
     _print_readings(out, results)
     for entry in finished.stale:
         out.print()
-        out.print(line(("known deviations", "red"), ": ", str(entry)))
+        out.print(line(("known deviations", "red"), ": ", str(entry)), soft_wrap=True)
     for reason, count in Counter(result.unwritten for result in results if result.unwritten).items():
         out.print()
         out.print(line(("transcripts", "red"), f": those of {count} scenarios could not be written: {reason}"))
@@ -74,24 +75,25 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
         text = "1 scenario was not run" if left == 1 else f"{left} scenarios were not run"
         out.print(line((text, "yellow"), f": {finished.ending.value}"))
     tell_explored(finished.explored)
-    verdict = _conclusion(judged)
-    out.print(line(target, ": ", *verdict, f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"))
+    verdict = conclusion(judged)
+    told = f" ({len(results)} scenarios, {steps} steps, {finished.seconds:.1f} s)"
+    out.print(line(target, ": ", *verdict, told), soft_wrap=True)
     if any(result.transcripts for result in results) or any(one.found for one in finished.explored):
         out.print(line(f"transcripts: {finished.transcripts}"), soft_wrap=True)
 
 
-def _counts(results: Sequence[Result], chosen: Sequence[Scenario], target: str) -> Table:
-    """How many scenarios of each kind came to each verdict."""
+def _counts(results: Sequence[Result], chosen: Sequence[Scenario]) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
+    """How many scenarios of each kind came to each verdict: the headings and rows of a table."""
     kinds = {scenario.id: scenario.kind for scenario in (*scenarios(ENDS), *chosen)}
     there = {column(result) for result in results}
     columns = [name for name in COLUMNS if name in there]
-    table = Table("kind", "scenarios", "steps", *columns, title=line(target))
+    rows: list[Sequence[Cell]] = []
     for kind in sorted(set(kinds.values())):
         of_kind = [result for result in results if kinds[result.scenario] == kind]
         counts = Counter(map(column, of_kind))
-        cells = [line((str(counts[name]), _COLOUR.get(name, "red")) if counts[name] else "-") for name in columns]
-        table.add_row(kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells)
-    return table
+        cells: list[Cell] = [(str(counts[name]), _COLOUR.get(name, "red")) if counts[name] else "-" for name in columns]
+        rows.append((kind, str(len(of_kind)), str(sum(result.steps for result in of_kind)), *cells))
+    return ("kind", "scenarios", "steps", *columns), rows
 
 
 def _print_readings(out: Console, results: Sequence[Result]) -> None:
@@ -107,7 +109,7 @@ def _print_readings(out: Console, results: Sequence[Result]) -> None:
     ]
     text = f"; other than this project's engines: {', '.join(others)}" if others else ", as this project's engines"
     out.print()
-    out.print(line(f"readings: {len(measured)} measured{text}"))
+    out.print(line(f"readings: {len(measured)} measured{text}"), soft_wrap=True)
 
 
 def check_at_end(result: Result) -> str:
@@ -122,7 +124,7 @@ def _by_reason(known: Iterable[Result]) -> dict[str, list[str]]:
     return found
 
 
-def _conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
+def conclusion(judged: Judged) -> tuple[str | tuple[str, str], ...]:
     """The last word on a target, in coloured pieces."""
     chosen, least, finished = judged.started.chosen, judged.started.least, judged.finished
     results, stale, ending = finished.results, finished.stale, finished.ending

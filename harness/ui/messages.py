@@ -39,3 +39,8 @@ def show_all_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def show_script(text: str) -> None:
+    """Print a text of our own as it is, to be read by a program."""
+    print(text)

@@ -11,17 +11,20 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import NoReturn
 
+from otterproof.harness.support.defaults import DEFAULT_SEED, TIME_LIMIT
 from otterproof.harness.support.errors import UsageError
-from otterproof.harness.support.printable import printable
+
+#: What can be completed in a shell, by the name of the attribute `complete` that shtab reads. [ui.completion]
+FILE, FOLDER, TARGET, SCENARIO, FAULT, ID = "file", "directory", "target", "scenario", "fault", "id"
+
+#: What takes options: a parser, or a group of options in one.
+Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose messages show arguments with escapes in place of what a terminal would obey."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+def completed(action: argparse.Action, what: str) -> None:
+    """Say what a shell completes an argument with."""
+    setattr(action, "complete", what)  # noqa: B010 (shtab's convention, which argparse's types do not know)
 
 
 def positive(text: str) -> int:
@@ -51,11 +54,19 @@ def seconds(text: str) -> float:
     return number
 
 
-def add_timeout(command: argparse.ArgumentParser) -> None:
-    """The option by which drivers get another time limit."""
-    from otterproof.harness.targets.driver.process import TIME_LIMIT  # takes a while, and --help needs no options
+def add_file(options: Options, name: str, text: str, metavar: str = "FILE") -> None:
+    """An option that names a file."""
+    completed(options.add_argument(name, type=Path, metavar=metavar, help=text), FILE)
 
-    command.add_argument(
+
+def add_folder(options: Options, name: str, text: str, default: Path | None = None) -> None:
+    """An option that names a folder."""
+    completed(options.add_argument(name, type=Path, metavar="DIR", default=default, help=text), FOLDER)
+
+
+def add_timeout(options: Options) -> None:
+    """The option by which drivers get another time limit."""
+    options.add_argument(
         "--timeout",
         type=seconds,
         default=TIME_LIMIT,
@@ -64,11 +75,53 @@ def add_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_name(command: argparse.ArgumentParser) -> None:
+def add_name(options: Options) -> None:
     """The option that gives a name to a command."""
-    command.add_argument(
-        "--name", help="name for a target exec:COMMAND, used in reports, files and ids (the same as NAME=exec:COMMAND)"
+    options.add_argument(
+        "--name",
+        metavar="NAME",
+        help="name for a target exec:COMMAND, used in reports, files and ids (the same as NAME=exec:COMMAND)",
     )
+
+
+def add_seed(options: Options, what: str = "everything random") -> None:
+    """The option that gives another seed."""
+    options.add_argument("--seed", default=DEFAULT_SEED, help=f"seed of {what} (default: %(default)s)")
+
+
+def add_jobs(options: Options) -> None:
+    """The option that says how many processes share the work."""
+    options.add_argument(
+        "--jobs",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="number of processes (default: all cores)",
+    )
+
+
+def add_strict(options: Options) -> None:
+    """The option by which recommendations count."""
+    options.add_argument(
+        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
+    )
+
+
+def add_json(options: Options, what: str = "the result") -> None:
+    """The option that every command has which has a result. [ui.results]"""
+    action = options.add_argument(
+        "--json",
+        nargs="?",
+        const=STDOUT,
+        type=Path,
+        metavar="FILE",
+        help=f"write {what} as JSON to FILE; without FILE to standard output, in place of the text",
+    )
+    completed(action, FILE)
+
+
+#: The FILE that stands for standard output.
+STDOUT = Path("-")
 
 
 def check_folder(folder: Path, option: str) -> None:

@@ -1,15 +1,18 @@
-"""Progress: the results of a command are taken one by one, and a person sees how far it is.
+"""Progress: a person sees how far a command is, whatever takes longer than a moment.
 
-On a terminal a bar moves. Elsewhere, in a log, a line tells it now and then. Both go to standard error.
+On a terminal a bar moves that fits its width. Elsewhere, in a log, a line tells it every ten seconds, also while a
+single item takes longer than that. Both go to standard error.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
 from typing import TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 from rich.text import Text
 
 from otterproof.harness.runs.events import Ending
@@ -20,29 +23,84 @@ from otterproof.harness.ui.screen import line, progress
 
 T = TypeVar("T")
 
-#: Lines that a log gets in all, if there are as many items, and the seconds after which it gets one in any case.
-LINES = 10
-SECONDS = 15.0
+#: The seconds between two lines in a log.
+SECONDS = 10.0
 
 
-class Log:
-    """Lines for where there is no terminal: every tenth of the work, and when nothing was said for some time."""
+class Status:
+    """What is being done, how much of it is done, and when that is to be told next."""
 
-    def __init__(self, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._what = what.rstrip(": ")
-        self._total = total
+    def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.what, self.total, self.done = what, total, 0
         self._clock = clock
-        self._began = self._last = clock()
-        self._told = 0
+        self._began = self._told = clock()
 
-    def line(self, count: int) -> str | None:
-        """The line that is due after so many items, if one is."""
+    def due(self) -> str | None:
+        """The line that is due by now, if one is."""
         now = self._clock()
-        tenth = self._total >= LINES and count * LINES // self._total > self._told * LINES // self._total
-        if not tenth and now - self._last < SECONDS:
+        if now - self._told < SECONDS:
             return None
-        self._last, self._told = now, count
-        return f"{self._what}: {count} of {self._total}, {now - self._began:.0f} s"
+        self._told = now
+        done = "" if self.total is None else f"{self.done} of {self.total}, "
+        return f"{self.what}: {done}{now - self._began:.0f} s"
+
+
+class Tracker:
+    """A bar on a terminal and lines in a log, while it is entered. total: None where it is not known."""
+
+    def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._status = Status(what.rstrip(": "), total, clock)
+        self._bar = progress(counted=total is not None)
+        self._task = self._bar.add_task(printable(self._status.what), total=total)
+        self._terminal = self._bar.console.is_terminal
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._beat = threading.Thread(target=self._beats, daemon=True)
+
+    def __enter__(self) -> Tracker:
+        self._bar.start()
+        if not self._terminal:
+            self._beat.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop_beating()
+        self._bar.stop()
+
+    def update(self, done: int | None = None, what: str | None = None) -> None:
+        """Say how far it is."""
+        self._status.done = self._status.done if done is None else done
+        self._status.what = self._status.what if what is None else what.rstrip(": ")
+        self._bar.update(self._task, completed=self._status.done, description=printable(self._status.what))
+        self._tell()
+
+    def keep(self, text: Text) -> None:
+        """Print a line that stays."""
+        self._bar.console.print(text, soft_wrap=True)
+
+    def stop_beating(self) -> None:
+        """From now on tell it only when something is updated: a process that forks must not have a second thread."""
+        self._over.set()
+        if self._beat.is_alive():
+            self._beat.join()
+
+    def _beats(self) -> None:
+        while not self._over.wait(SECONDS):
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._terminal:
+            return
+        with self._lock:
+            if due := self._status.due():
+                self._bar.console.print(line(due), soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[Tracker]:
+    """Show that something is being done of which nobody knows how long it takes."""
+    with Tracker(what) as shown:
+        yield shown
 
 
 def follow(
@@ -58,17 +116,13 @@ def follow(
     enough: asked after each item; when it says yes, no more is taken.
     """
     collected: list[T] = []
-    log = Log(title(None), total)
-    with progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
-        task = bar.add_task(printable(title(None)), total=total)
+    with Tracker(title(None), total) as shown:
         try:
             for item in items:
                 collected.append(item)
-                bar.update(task, advance=1, description=printable(title(item)))
                 if told := tell(item):
-                    bar.console.print(told)
-                if not bar.console.is_terminal and (due := log.line(len(collected))):
-                    bar.console.print(line(due))
+                    shown.keep(told)
+                shown.update(len(collected), title(item))
                 if enough(item):
                     return collected, Ending.ENOUGH_FAILED
         except KeyboardInterrupt:

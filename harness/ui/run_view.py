@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
-
 from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import (
     AlphabetExplored,
@@ -23,10 +21,9 @@ from otterproof.harness.runs.events import (
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.progress import Log
-from otterproof.harness.ui.screen import line, progress
+from otterproof.harness.ui.progress import Tracker
+from otterproof.harness.ui.screen import line
 
 
 def follow_run(events: Generator[Event, None, None]) -> Judged:
@@ -35,7 +32,7 @@ def follow_run(events: Generator[Event, None, None]) -> Judged:
     assert isinstance(started, RunStarted)
     view = _View(started)
     interrupt: KeyboardInterrupt | None = None
-    with view.bar:
+    with view.progress:
         while True:
             try:
                 event = next(events) if interrupt is None else events.throw(interrupt)
@@ -59,27 +56,24 @@ class _View:
     def __init__(self, started: RunStarted) -> None:
         self.causes: list[Cause] = []
         self.finished: RunFinished | None = None
-        self.bar = progress(BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
+        self.progress = Tracker(f"judging {started.target}", len(started.chosen))
         self._failed = self._explored = 0
-        self._log = Log(f"judging {started.target}", len(started.chosen))
-        self._task = self.bar.add_task("", total=len(started.chosen))
         self._target = started.target
 
     def show(self, event: Event) -> None:
         match event:
-            case ScenarioFinished(result, done, _):
+            case ScenarioFinished(result, done, total):
                 if not result.known and result.verdict in (*BAD, Verdict.INFRA):
                     self._failed += 1
                     verdict = result.verdict.value, "magenta" if result.verdict is Verdict.INFRA else "red"
                     check = f": {result.check}" if result.check else ""
-                    self.bar.console.print(line(verdict, " ", result.scenario, check), soft_wrap=True)
-                self.bar.update(self._task, completed=done, description=self._title())
-                if not self.bar.console.is_terminal and (due := self._log.line(done)):
-                    self.bar.console.print(line(due))
+                    self.progress.keep(line(verdict, " ", result.scenario, check))
+                if done == total:
+                    self.progress.stop_beating()  # the explorations that may follow fork this process
+                self.progress.update(done, self._title())
             case AlphabetExplored(certificate, _):
                 self._explored += 1
-                of = f"{self._explored} of {len(ALPHABETS)}"
-                self.bar.update(self._task, description=printable(f"explored {certificate.alphabet}, {of}"))
+                self.progress.update(what=f"explored {certificate.alphabet}, {self._explored} of {len(ALPHABETS)}")
             case CauseFound(cause):
                 self.causes.append(cause)
             case DeviationsRewritten(file, removed, added, unexplained):
@@ -91,6 +85,6 @@ class _View:
                     complain(event.why)
 
     def _title(self) -> str:
-        """What is judged, and how many failed so far; it leaves room for the bar in 80 columns."""
+        """What is judged, and how many failed so far."""
         failed = f", {self._failed} failed" if self._failed else ""
-        return printable(f"judging {self._target[:20]}{failed}")
+        return f"judging {self._target}{failed}"

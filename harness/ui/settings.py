@@ -11,17 +11,18 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from otterproof.harness.support.defaults import DEFAULT_PROFILE, DEFAULT_SEED
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.printable import printable
+from otterproof.harness.support.suggestions import did_you_mean
 
 #: The file of settings alone, the file that may have them, and where they are in it.
 FILE, SHARED, TABLE = "otterproof.toml", "pyproject.toml", ("tool", "otterproof")
@@ -49,8 +50,8 @@ class Settings:
     scenarios: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    profile: str = "ci"
-    seed: str = "otterproof"
+    profile: str = DEFAULT_PROFILE
+    seed: str = DEFAULT_SEED
     timeout: float | None = None
     strict: bool = False
 
@@ -114,9 +115,8 @@ def _problems(content: object) -> Iterator[str]:
     for error in sorted(Draft202012Validator(_schema()).iter_errors(content), key=lambda error: [*error.path]):
         if error.validator == "additionalProperties" and isinstance(content, Mapping):
             for key in sorted(content.keys() - known.keys()):
-                near = get_close_matches(key, known, n=1)
-                advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                yield printable(f"unknown setting {key!r:.60}; {advice}")
+                advice = did_you_mean(key, known, f"there are {', '.join(known)}")
+                yield printable(f"unknown setting {key!r:.60}{advice}")
         else:
             key = f"{next(iter(error.path), '')}"
             what = known.get(key, {}).get("description", "See settings.schema.json.")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.table import Table
-from rich.text import Text
-
-from otterproof.harness.runs.cell import Cell
+from otterproof.harness.runs import cell as matrix_cell
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.explored import ExploredFaults
 from otterproof.harness.runs.faults.localise import Localisation, Localiser
@@ -16,71 +13,67 @@ from otterproof.harness.runs.faults.score import KINDS, ScoreCard, Scorer
 from otterproof.harness.runs.faults.sightings import Sighting, Sightings, View, unseen
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.faults import Fault
 from otterproof.harness.targets.registry import Listing
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.progress import follow
-from otterproof.harness.ui.screen import console, line
+from otterproof.harness.ui.screen import console
+from otterproof.harness.ui.table import Cell, print_table
 
 _COLOUR = {Verdict.PASS: "green", Verdict.UNSUPPORTED: "yellow", Verdict.INFRA: "magenta"}
 
 
-def figures(measured: Mapping[str, Mapping[str, float]]) -> None:
-    """Print what `bench` measured."""
-    table = Table("figure", "value", title="bench")
-    for group in measured.values():
-        for name, value in group.items():
-            table.add_row(name, f"{value:.4f}")
-    console().print(table)
-
-
 def targets(listed: Iterable[Listing]) -> None:
     """Print the targets that there are, and how to get those that are missing."""
-    table = Table("target", "version", "here", "can do, or how to get it", title="targets")
-    for one in listed:
-        here = line(("yes", "green") if one.available else ("no", "yellow"))
-        told = " ".join(one.capabilities) or one.install
-        table.add_row(line(one.name), line(one.version), here, line(told))
-    console().print(table)
+    rows = [
+        (
+            one.name,
+            one.version or "-",
+            ("yes", "green") if one.available else ("no", "yellow"),
+            " ".join(one.capabilities) or one.install,
+        )
+        for one in listed
+    ]
+    print_table(console(), ("target", "version", "here", "can do, or how to get it"), rows)
 
 
-def collect_cells(cells: Iterable[Cell], total: int) -> tuple[list[Cell], Ending]:
+def collect_cells(cells: Iterable[matrix_cell.Cell], total: int) -> tuple[list[matrix_cell.Cell], Ending]:
     """Take the cells of a matrix, showing progress."""
 
-    def title(cell: Cell | None) -> str:
+    def title(cell: matrix_cell.Cell | None) -> str:
         return f"{cell.left} with {cell.right}: {cell.label}" if cell else "matrix"
 
     return follow(cells, total, title)
 
 
-def matrix(cells: Sequence[Cell], names: Sequence[str]) -> None:
-    """Print the matrix: rows are judged, columns are whom they talk to; conversations that went well, of how many."""
-    table = Table("", *map(printable, names), title="matrix")
-    for left in names:
-        squares = []
-        for right in names:
-            found = [cell for cell in cells if (cell.left, cell.right) == (left, right)]
-            labels = [
-                line((cell.label, "green" if cell.passed == len(cell.results) else "red"))
-                for cell in sorted(found, key=lambda cell: cell.version)
-            ]
-            squares.append(Text("\n").join(labels) if labels else line("-"))
-        table.add_row(line(left), *squares)
-    console(width=140).print(table)
+def matrix(cells: Sequence[matrix_cell.Cell], names: Sequence[str]) -> None:
+    """Print the matrix, a line for each pair: who is judged, whom it talks to, and in each version that both speak how
+    many conversations went well, of how many.
+    """
+    found = {(cell.left, cell.right, cell.version): cell for cell in cells}
+    rows = [
+        (left, right, *(_square(found.get((left, right, version))) for version in (2, 3)))
+        for left in names
+        for right in names
+    ]
+    print_table(console(), ("judged", "peer", "v2", "v3"), rows)
+
+
+def _square(cell: matrix_cell.Cell | None) -> Cell:
+    if cell is None:
+        return "-"
+    return f"{cell.passed}/{len(cell.results)}", "green" if cell.passed == len(cell.results) else "red"
 
 
 def faults(catalogue: Sequence[Fault]) -> None:
     """Print the catalogue of faults by area."""
-    table = Table("fault", "oracle", "seen by", "what is wrong", title=f"{len(catalogue)} faults")
-    for fault in catalogue:
-        table.add_row(f"fault:{fault.name}", fault.oracle, fault.observer, fault.summary)
-    console(width=160).print(table)
+    rows = [(f"fault:{fault.name}", fault.oracle, fault.observer, fault.summary) for fault in catalogue]
+    print_table(console(), ("fault", "oracle", "seen by", "what is wrong"), rows)
 
 
 def _phase(what: str, stream: Iterable[str], total: int) -> Ending:
     """How a phase of a command ends, whose progress is shown."""
-    return follow(stream, total, lambda name: f"{what} {(name or '')[:50]:50}")[1]
+    return follow(stream, total, lambda name: f"{what} {name or ''}")[1]
 
 
 def _first_unfinished(phases: Iterator[Ending]) -> Ending:
@@ -148,19 +141,21 @@ def mutants(result: MutationScore) -> None:
 
 def score(card: ScoreCard) -> None:
     """Print the matrix of faults and kinds of scenarios, then its sums."""
-    out = console(width=160)
+    out = console()
     seen = card.sightings
     columns = ("fault", "requirement", "first noticed", *KINDS, "examples", "noticed by")
-    table = Table(*columns, title=f"{len(card.faults)} faults")
+    rows: list[tuple[Cell, ...]] = []
     for name, fault in card.faults.items():
         by, kinds = card.by(name), card.kinds(name)
         count = card.examples(name)
-        marks = [line(("x", "green") if kind in kinds else "-") for kind in KINDS]
-        first = f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else ("nobody", "red")
+        marks: list[Cell] = [("x", "green") if kind in kinds else "-" for kind in KINDS]
+        first: Cell = (
+            f"{by[0].scenario}{f' and {len(by) - 1} more' if len(by) > 1 else ''}" if by else ("nobody", "red")
+        )
         view = seen.view(name)
-        noticed = view.value if view else line(("in no view", "red"))
-        table.add_row(name, fault.requirement, noticed, *marks, "-" if count is None else str(count), line(first))
-    out.print(table)
+        noticed: Cell = view.value if view else ("in no view", "red")
+        rows.append((name, fault.requirement, noticed, *marks, "-" if count is None else str(count), first))
+    print_table(out, columns, rows)
     for told in _views(seen):
         out.print(told)
     total = len(card.faults)

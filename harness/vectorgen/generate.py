@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from otterproof.harness.support.inputs import LIMITS, read_input
@@ -39,14 +39,28 @@ def make(kind: str, engine: str) -> VectorFile:
     return builder.file()
 
 
-def write(folder: Path, engine: str, kinds: Iterable[str] = tuple(AUTHORS)) -> list[Path]:
-    """Write the files of some kinds to a folder, once all of them are made. ClaimError, OSError, OutputError."""
-    made = {folder / f"{kind}.json": _rendered(make(kind, engine)) for kind in kinds}
-    written = {path: content for path, content in made.items() if content}
+def made(
+    engine: str, kinds: Iterable[str] = tuple(AUTHORS), tell: Callable[[str, int], None] = lambda kind, done: None
+) -> dict[str, str]:
+    """The files of some kinds, as an engine makes them: kind -> content, "" where it has no case. ClaimError.
+
+    tell: is told the next kind, and how many are made.
+    """
+    files: dict[str, str] = {}
+    for kind in kinds:
+        tell(kind, len(files))
+        file = make(kind, engine)
+        files[kind] = render(file) if file.groups else ""
+    return files
+
+
+def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write files that are made to a folder; the paths of those that have a case. OSError, OutputError."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path, content in written.items():
+    paths = {folder / f"{kind}.json": content for kind, content in files.items() if content}
+    for path, content in paths.items():
         write_whole(path, content)
-    return list(written)
+    return list(paths)
 
 
 def write_schemas(folder: Path) -> None:
@@ -56,13 +70,9 @@ def write_schemas(folder: Path) -> None:
         write_whole(folder / f"{kind.name}.schema.json", schema.render(kind))
 
 
-def stale(engine: str, kinds: Iterable[str] = tuple(AUTHORS), folder: Path = FOLDER) -> list[str]:
-    """The kinds whose committed files are not what an engine generates."""
-    return [kind for kind in kinds if _committed(kind, folder) != _rendered(make(kind, engine))]
-
-
-def _rendered(file: VectorFile) -> str:
-    return render(file) if file.groups else ""
+def stale(files: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """The kinds whose files in a folder are not those that were made."""
+    return [kind for kind, content in files.items() if _committed(kind, folder) != content]
 
 
 def _committed(kind: str, folder: Path) -> str:

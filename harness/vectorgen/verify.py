@@ -9,7 +9,7 @@ follows two readings of one question is told so, as a failure.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otterproof.harness.targets.driver import DriverTarget
@@ -106,15 +106,13 @@ def _either(functions: Checker, plays: Checker) -> Checker:
     return lambda group, case: (plays if group.operation == "play" else functions)(group, case)
 
 
-def verify(files: Sequence[VectorFile]) -> list[Report]:
+def verify(files: Sequence[VectorFile]) -> Iterator[Report]:
     """Both engines and the harness's own codec."""
-    reports = []
     for name, engine in ENGINES.items():
         again = play_again(engine_maker(engine))
-        reports.append(_check(Report(name, "engine"), files, _either(_functions(subject(name)), again)))
+        yield _check(Report(name, "engine"), files, _either(_functions(subject(name)), again))
     own = Subject("harness", OwnTools(), None)
-    reports.append(_check(Report("harness", "codec"), files, _either(_functions(own), read_through)))
-    return reports
+    yield _check(Report("harness", "codec"), files, _either(_functions(own), read_through))
 
 
 def verify_toolkit(files: Sequence[VectorFile]) -> Report:

@@ -39,7 +39,8 @@ def write_judgement(target: str, ids: Sequence[str], processes: int, *, backward
     if backwards:
         chosen.reverse()
     results = list(results_of(judge(Job(target, SEED.encode(), Path(TRANSCRIPTS), True), chosen, processes)))
-    Path(VERDICTS).write_text(json.dumps(as_json(judged(results, target, "1", SEED, (), chosen))))
+    told = {"runs": [as_json(judged(results, target, "1", SEED, (), chosen))]}
+    Path(VERDICTS).write_text(json.dumps(told))
 
 
 def judge_apart(folder: Path, target: str, ids: Sequence[str], processes: int, hashes: int, *, backwards: bool) -> None:
@@ -67,7 +68,7 @@ def differences(one: Path, other: Path) -> Iterator[str]:
 
 
 def _verdicts(folder: Path) -> Any:
-    content = json.loads((folder / VERDICTS).read_text())
+    (content,) = json.loads((folder / VERDICTS).read_text())["runs"]
     content.pop("target")
     content.pop("explored", None)  # `check` explores as well, which has nothing to do with the scenarios
     for scenario in content["scenarios"]:

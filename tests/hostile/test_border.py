@@ -140,7 +140,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["check", hostile, "--only", SCENARIO, "--jobs", "1", "--json", "out.json", "--transcripts", "all"]
     assert cli.main(arguments) == 1
-    (result,) = json.loads(Path("out.json").read_text())["scenarios"]
+    (result,) = json.loads(Path("out.json").read_text())["runs"][0]["scenarios"]
     assert result["verdict"] == "desync"
     assert "not valid Unicode" in result["detail"]
     (path,) = map(Path, result["transcripts"])

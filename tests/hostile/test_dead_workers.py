@@ -167,7 +167,7 @@ def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
     done = finished(*words, cwd=Path())
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
-    verdicts = json.loads(Path("out.json").read_text())["scenarios"]
+    verdicts = json.loads(Path("out.json").read_text())["runs"][0]["scenarios"]
     assert Counter(one["verdict"] for one in verdicts) == {"pass": 3, "infra": 1}
     assert "the worker process that ran this died: killed by SIGKILL" in done.stdout
     assert "not judged by all scenarios: 1 could not be run" in " ".join(done.stdout.split())
@@ -250,7 +250,7 @@ def test_a_check_whose_workers_all_die_shows_what_it_has(
     told = capsys.readouterr()
     assert told.err == "otterproof: 10 worker processes died\n"
     assert "3 scenarios were not run: worker processes died" in told.out
-    assert len(json.loads(Path("out.json").read_text())["not_run"]) == 3
+    assert len(json.loads(Path("out.json").read_text())["runs"][0]["not_run"]) == 3
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.progress import SECONDS, Log
+from otterproof.harness.ui.progress import SECONDS, Status
 from otterproof.implementations.contract import Event
 from otterproof.implementations.reference import ReferenceEngine
 from tests.test_driver_supervisor import CONFIG
@@ -135,7 +135,7 @@ def test_a_check_gives_up_what_always_hangs(
         monkeypatch.setattr(f"otterproof.harness.{module}.open_target", asleep)
     words = ["asleep", "--only", "conformance.negotiation", "--without", "[v2]", "--jobs", "1", "--json", "out.json"]
     assert cli.main(["check", *words, "--give-up-after", "3"]) == 1
-    content = json.loads(Path("out.json").read_text())
+    (content,) = json.loads(Path("out.json").read_text())["runs"]
     counts = content["counts"]
     assert counts["hang"] == 3
     assert counts["given_up"] > 5
@@ -207,18 +207,18 @@ def test_a_check_that_is_out_of_time_says_so(
     words = ["check", "reference", "--only", "conformance.interop", "--jobs", "1", "--json", "out.json"]
     assert cli.main([*words, "--max-time", "1e-9"]) == 3
     out = " ".join(capsys.readouterr().out.split())
-    content = json.loads(Path("out.json").read_text())
+    (content,) = json.loads(Path("out.json").read_text())["runs"]
     assert content["scenarios"] == []
     assert f"{len(content['not_run'])} scenarios were not run: the time was up" in out
     assert f"not judged by all scenarios: {len(content['not_run'])} could not be run" in out
 
 
-def test_a_log_gets_a_line_for_each_tenth_and_when_it_takes_long() -> None:
+def test_a_log_gets_a_line_when_nothing_was_told_for_some_time() -> None:
     now = 0.0
-    log = Log("judging it: ", 100, lambda: now)
-    lines = [log.line(count) for count in range(1, 31)]
-    assert [one for one in lines if one] == [f"judging it: {count} of 100, 0 s" for count in (10, 20, 30)]
+    status = Status("judging it", 100, lambda: now)
+    status.done = 31
+    assert status.due() is None, "what is soon done needs no lines"
     now = SECONDS
-    assert log.line(31) == "judging it: 31 of 100, 15 s"
-    assert log.line(32) is None
-    assert Log("it", 5, lambda: 0.0).line(5) is None, "what is soon done needs no lines"
+    assert status.due() == "judging it: 31 of 100, 10 s"
+    assert status.due() is None
+    assert Status("it", None, lambda: now).due() is None

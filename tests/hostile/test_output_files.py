@@ -86,11 +86,15 @@ def test_a_full_disk_takes_no_transcript_and_no_verdict(
     assert "those of" in capsys.readouterr().out, "a failure counts more"
 
 
+#: The beginning of a result, which may be replaced.
+OLD = '{\n "command": "check"}\n'
+
+
 @pytest.mark.slow
 @needs_file_size_limits
 def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> None:
     """The process may write no file of more than 64 bytes, which fails like a full disk: in the middle."""
-    (tmp_path / "out.json").write_text("old\n")
+    (tmp_path / "out.json").write_text(OLD)
     words = ["check", "reference", "--only", "conformance.data.key_id_0", "--jobs", "1", "--json", "out.json"]
     code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); "
@@ -101,7 +105,7 @@ def test_a_real_limit_leaves_the_old_file_and_the_summary(tmp_path: Path) -> Non
     assert done.returncode == 3
     assert done.stderr == "otterproof: out.json could not be written: File too large; " + ADVICE
     assert "reference: conforms" in done.stdout, "the summary is there all the same"
-    assert (tmp_path / "out.json").read_text() == "old\n"
+    assert (tmp_path / "out.json").read_text() == OLD
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 

@@ -46,7 +46,7 @@ def test_each_run_and_each_target_has_a_folder(capsys: pytest.CaptureFixture[str
         new = sorted(now.keys() - seen.keys())
         (said,) = re.findall(r"(?m)^transcripts: (.*)$", capsys.readouterr().out)
         assert all((FAILURES / name).parent == Path(said) for name in new)
-        told = json.loads(Path("told.json").read_text())["scenarios"]
+        told = json.loads(Path("told.json").read_text())["runs"][0]["scenarios"]
         assert sorted(path for one in told for path in one["transcripts"]) == [str(FAILURES / name) for name in new]
         seen = now
     folders = sorted({str(Path(name).parent) for name in seen})

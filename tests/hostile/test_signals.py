@@ -68,6 +68,6 @@ def test_an_interrupted_check_shows_what_was_found(whom: str, number: str, jobs:
     assert done.returncode == 130, done.stderr
     assert "interrupted after" in " ".join(done.stdout.split())
     assert "Traceback" not in done.stderr
-    content = json.loads((tmp_path / "out.json").read_text())
+    (content,) = json.loads((tmp_path / "out.json").read_text())["runs"]
     assert content["counts"]["infra"] == 0
     assert len(content["scenarios"]) + len(content["not_run"]) == 4

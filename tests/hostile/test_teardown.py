@@ -247,7 +247,9 @@ def test_the_command_shows_it(
     printed = capsys.readouterr().out
     assert "killed by SIGABRT" in printed
     assert "double free or corruption" in printed
-    found = {one["scenario"]: one["verdict"] for one in json.loads(Path("out.json").read_text())["scenarios"]}
+    found = {
+        one["scenario"]: one["verdict"] for one in json.loads(Path("out.json").read_text())["runs"][0]["scenarios"]
+    }
     assert found == {only: "pass", f"{ENDS}[v2]": "crash"}
 
 

@@ -10,7 +10,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetMissing,
     TargetUnsupported,
 )
-from otterproof.harness.targets.driver.giving_up import GIVE_UP_AFTER, USUAL, GivingUp, Limits
+from otterproof.harness.targets.driver.giving_up import USUAL, GivingUp, Limits
 from otterproof.harness.targets.driver.party import DriverParty, StateDump
 from otterproof.harness.targets.driver.process import DriverProcess
 from otterproof.harness.targets.driver.target import CAPABILITIES, DriverTarget
@@ -19,7 +19,6 @@ from otterproof.harness.targets.driver.trace import TraceFile
 
 __all__ = [
     "CAPABILITIES",
-    "GIVE_UP_AFTER",
     "THIRD_PARTIES",
     "USUAL",
     "DriverParty",

@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from otterproof.harness.support.defaults import TIME_LIMIT
 from otterproof.harness.targets.driver.errors import TargetCrash, TargetDesync, TargetError, TargetGivenUp, TargetHang
-from otterproof.harness.targets.driver.process import TIME_LIMIT
-
-#: Failures in a row after which `check` and `matrix` give a method up, unless told otherwise.
-GIVE_UP_AFTER = 10
 
 
 @dataclass(frozen=True, slots=True)

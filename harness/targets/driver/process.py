@@ -16,6 +16,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, TypeVar
 
+from otterproof.harness.support.defaults import TIME_LIMIT
 from otterproof.harness.support.printable import printable
 from otterproof.harness.support.signals import name_of
 from otterproof.harness.targets.driver.answer import result_of, shown
@@ -31,9 +32,6 @@ from otterproof.harness.targets.driver.errors import (
 from otterproof.harness.targets.driver.guarded import Guarded
 
 E = TypeVar("E", bound=TargetError)
-
-#: Seconds for one call, unless told otherwise. Handshakes of the slowest targets take a quarter of one.
-TIME_LIMIT = 10.0
 
 #: Bytes of memory that a driver may have together with all that it has started. MEMORY_VARIABLE in the environment says
 #: otherwise, in MiB; 0 is no limit, which a driver built with AddressSanitizer needs.

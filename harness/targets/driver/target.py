@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from otterproof.harness.support.defaults import TIME_LIMIT
 from otterproof.harness.targets.driver.answer import shown_words
 from otterproof.harness.targets.driver.errors import (
     TargetCrash,
@@ -24,7 +25,7 @@ from otterproof.harness.targets.driver.errors import (
 )
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.party import DriverParty, Restrictions
-from otterproof.harness.targets.driver.process import TIME_LIMIT, DriverProcess, Trace
+from otterproof.harness.targets.driver.process import DriverProcess, Trace
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape

@@ -1,189 +1,244 @@
-"""`otterproof check`: its options, what it does in which order, and what it ends with.
+"""`otterproof check`: what it does in which order, and what it ends with.
 
-Whatever can be wrong with the request is said before the first scenario is run; once scenarios have been run, each
-result is written and shown, whatever else goes wrong.
+Whatever can be wrong with the request is said before the first scenario is run, for all targets; once scenarios have
+been run, each result is written and shown, whatever else goes wrong.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
+from argparse import Namespace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from otterproof.harness.runs import judging
 from otterproof.harness.runs.deviations.files import NONE
-from otterproof.harness.runs.events import Ending, RunFinished
-from otterproof.harness.runs.judging import DEFAULT_SEED, PROFILES
+from otterproof.harness.runs.events import Ending, Event, Judged, RunStarted
 from otterproof.harness.runs.runner import counts
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.defaults import DEFAULT_TARGET, TIME_LIMIT
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
-from otterproof.harness.support.outputs import OutputError, write_whole
-from otterproof.harness.targets.driver import GIVE_UP_AFTER
-from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.targets.registry import file_name, title, with_name
 from otterproof.harness.ui.failures import Commands, commands_for
 from otterproof.harness.ui.json_report import as_json
-from otterproof.harness.ui.judgement import Options, print_summary
+from otterproof.harness.ui.judgement import Options, conclusion, print_summary
 from otterproof.harness.ui.messages import say
-from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, from_zero, positive, seconds
-from otterproof.harness.ui.reports.writing import SITE, write_reports
+from otterproof.harness.ui.options import STDOUT, check_file
+from otterproof.harness.ui.reports.writing import SITE, TRANSCRIPTS, check_report, write_reports
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.run_view import follow_run
+from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.settings import Settings, settings_of
+from otterproof.harness.ui.table import print_table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `check`."""
-    parser.add_argument(
-        "target", nargs="?", help="target to judge (default: the one in otterproof.toml, or independent)"
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="only scenarios whose id contains TEXT; may be given several times",
-    )
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="no scenarios whose id contains TEXT; may be given several times",
-    )
-    parser.add_argument("--seed", help=f"seed of everything random (default: {DEFAULT_SEED})")
-    parser.add_argument(
-        "--profile",
-        choices=PROFILES,
-        help="how much random runs try (default: ci, the same on every run; nightly: twenty times as much, "
-        "and rare values are looked for until they are as good as certain to have occurred)",
-    )
-    parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
-    )
-    add_name(parser)
-    add_timeout(parser)
-    parser.set_defaults(timeout=None)  # the settings may have another one
-    parser.add_argument(
-        "--give-up-after",
-        type=from_zero,
-        default=GIVE_UP_AFTER,
-        metavar="N",
-        help="stop calling a method after it hung or crashed N times in a row; 0: never (default: %(default)s)",
-    )
-    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="start no scenario after SECONDS")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to FILE as JSON")
-    parser.add_argument(
-        "--trace", type=Path, metavar="FILE", help="write every line to and from the target's driver to FILE"
-    )
-    parser.add_argument(
-        "--transcripts",
-        type=Path,
-        metavar="DIR",
-        help="write the transcript of every run to DIR, or to a new folder in DIR if it is not empty (default: only "
-        "those of failed runs, to a new folder in otterproof-failures)",
-    )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="DIR",
-        help="write reports to DIR: a card in JSON, JUnit, SARIF and pages to read, and the transcripts of failures",
-    )
-    parser.add_argument(
-        "--known",
-        type=Path,
-        metavar="FILE",
-        help="TOML file of the target's known deviations, or 'none' (default: the file shipped for the target, if any)",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
-    )
-    parser.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
-    parser.add_argument("--max-failures", type=positive, metavar="N", help="stop when so many scenarios have failed")
-    parser.add_argument("--verbose", action="store_true", help="tell every failure in full, not the first few causes")
-    parser.add_argument("--fix", action="store_true", help="rewrite the file of known deviations to match this run")
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A target that is going to be judged. options: those for it alone, completed from the settings."""
+
+    options: Namespace
+    settings: Settings
+
+    @property
+    def commands(self) -> Commands:
+        """What a user types to go on."""
+        options = self.options
+        return commands_for(
+            options.target,
+            name=options.name,
+            known=options.known,
+            seed=options.seed,
+            profile=options.profile,
+            timeout=options.timeout,
+            give_up_after=options.give_up_after,
+            strict=options.strict,
+            settings=self.settings,
+        )
+
+    def events(self) -> Generator[Event, None, None]:
+        """The events of the run, which can begin. UsageError, TargetError, and what reading deviations raises."""
+        options = self.options
+        return judging.run(
+            options.target,
+            name=options.name,
+            only=options.only,
+            without=options.without,
+            seed=options.seed,
+            profile=options.profile,
+            modules=self.settings.scenarios,
+            jobs=options.jobs,
+            timeout=options.timeout,
+            give_up_after=options.give_up_after,
+            max_time=options.max_time,
+            max_failures=1 if options.fail_fast else options.max_failures,
+            known=options.known,
+            fix=options.fix,
+            strict=options.strict,
+            transcripts=options.transcripts,
+            failures=options.report / TRANSCRIPTS if options.report else None,
+            trace=options.trace,
+        )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge a target; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
-    _complete(options, settings_of(Path.cwd()).for_target(options.target))
-    rewritten = options.known if options.fix and options.known != NONE else None
-    for path, option in ((options.trace, "--trace"), (options.json, "--json"), (rewritten, "--known")):
-        if path:
-            check_file(path, option)
-    if options.report:
-        check_folder(options.report, "--report")
-        if options.transcripts:
-            raise UsageError("a report keeps the transcripts of failures in its own folder; leave --transcripts out")
-    events = judging.run(
-        options.target,
-        name=options.name,
-        only=options.only,
-        without=options.without,
-        seed=options.seed,
-        profile=options.profile,
-        modules=options.modules,
-        jobs=options.jobs,
-        timeout=options.timeout,
-        give_up_after=options.give_up_after,
-        max_time=options.max_time,
-        max_failures=1 if options.fail_fast else options.max_failures,
-        known=options.known,
-        fix=options.fix,
-        strict=options.strict,
-        transcripts=options.transcripts,
-        failures=options.report / "transcripts" if options.report else None,
-        trace=options.trace,
-    )
-    judged = follow_run(events)
-    commands = _commands(options)
+    """Judge targets; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
+    _refuse_target_as_file(options)
+    check_json(options)
+    settings = settings_of(Path.cwd())
+    runs = [_completed(options, settings.for_target(target)) for target in options.targets or [None]]
+    _refuse_mixed(options, runs)
+    for one in runs:
+        _check_files(one.options)
+    ready = [(one, one.events()) for one in runs]
+    if options.list:
+        return _list(options, [events for _, events in ready])
+    judged: list[Judged] = []
     failure: OutputError | None = None
-    try:
-        if options.json:
-            write_whole(options.json, json.dumps(as_json(judged), indent=1) + "\n")
-        if options.report:
-            write_reports(judged, commands.judge, options.report)
-    except OutputError as error:
-        failure = error  # the summary is worth all the more
-    print_summary(judged, Options(commands, options.verbose))
-    if options.report and failure is None:
-        say(f"report: {options.report / SITE / 'index.html'}")
+    for one, events in ready:
+        judged.append(follow_run(events))
+        failure = _tell(one, judged[-1], shows_text(options), first=len(judged) == 1)
+        if failure is not None or judged[-1].finished.ending is Ending.INTERRUPTED:
+            break
+    if len(judged) > 1 and shows_text(options):
+        _print_all(judged)
+    put_result(options, "check", {"runs": [as_json(one) for one in judged]})
     if failure is not None:
         raise failure
-    return _code(judged.finished, judged.started.least)
+    return _worst([_code(one) for one in judged])
 
 
-def _complete(options: argparse.Namespace, settings: Settings) -> None:
-    """Fill in from the settings of the project what the command line does not say."""
-    options.target = settings.target or "independent"
-    options.name = options.name or settings.name
-    options.known = options.known or settings.known
-    options.seed = options.seed or settings.seed
-    options.profile = options.profile or settings.profile
-    options.timeout = options.timeout or settings.timeout or TIME_LIMIT
-    options.report = options.report or settings.report
-    options.only = options.only or [*settings.only]
-    options.without = options.without or [*settings.without]
-    options.strict = options.strict or settings.strict
-    options.modules = settings.scenarios
+def _completed(options: Namespace, settings: Settings) -> _Run:
+    """The run of a target: what the command line does not say is from the settings of the project."""
+    several = len(options.targets) > 1
     settings.find_scenarios()
+    own = Namespace(**vars(options))
+    own.target = settings.target or DEFAULT_TARGET
+    own.name = options.name or settings.name
+    own.known = _known(options, own.target, several) or settings.known
+    own.seed = options.seed or settings.seed
+    own.profile = options.profile or settings.profile
+    own.timeout = options.timeout or settings.timeout or TIME_LIMIT
+    own.report = options.report or settings.report
+    own.only = options.only or [*settings.only]
+    own.without = options.without or [*settings.without]
+    own.strict = options.strict or settings.strict
+    if several:
+        folder = file_name(own.target)
+        own.report = own.report and own.report / folder
+        own.transcripts = own.transcripts and own.transcripts / folder
+    return _Run(own, settings)
 
 
-def _commands(options: argparse.Namespace) -> Commands:
-    return commands_for(
-        options.target,
-        name=options.name,
-        known=options.known,
-        seed=options.seed,
-        profile=options.profile,
-        timeout=options.timeout,
-        give_up_after=options.give_up_after,
-        strict=options.strict,
-    )
+def _known(options: Namespace, target: str, several: bool) -> Path | None:
+    """The file of known deviations that the command line names for a target: of several, the one of its name."""
+    given: Sequence[Path] = options.known
+    if NONE in given or (len(given) == 1 and not several):
+        return given[0] if NONE not in given else NONE
+    return next((file for file in given if file.stem == title(target)), None)
 
 
-def _code(finished: RunFinished, least: Level) -> int:
+def _refuse_target_as_file(options: Namespace) -> None:
+    """UsageError for `check --json libotr`, which would judge another target and write to a file of that name."""
+    from otterproof.harness.targets.driver import THIRD_PARTIES
+    from otterproof.harness.targets.engines import ENGINES
+
+    if options.json not in (None, STDOUT) and str(options.json) in (*ENGINES, *THIRD_PARTIES):
+        raise UsageError(f"--json takes {options.json} for its FILE; write otterproof check {options.json} --json")
+
+
+def _refuse_mixed(options: Namespace, runs: Sequence[_Run]) -> None:
+    """UsageError for what can't be asked of several targets at once."""
+    if len(runs) == 1:
+        if len(options.known) > 1:
+            raise UsageError("--known names the file of one target, and one target is judged; give it once")
+        return
+    titles = [title(one.options.target) for one in runs]
+    twice = next((name for name in titles if titles.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is named twice; name each target once")
+    for value, option, advice in (
+        (options.name, "--name", "write NAME=exec:COMMAND"),
+        (options.trace, "--trace", "judge this target alone"),
+    ):
+        if value:
+            raise UsageError(f"{option} is for one target, and several are judged; {advice}")
+    for file in options.known:
+        if file != NONE and file.stem not in titles:
+            raise UsageError(f"--known {file}: none of the targets has that name; call the file TARGET.toml")
+
+
+def _check_files(options: Namespace) -> None:
+    """UsageError if something can't be written that a run leaves."""
+    with_name(options.target, options.name)
+    rewritten = options.known if options.fix and options.known != NONE else None
+    for path, option in ((options.trace, "--trace"), (rewritten, "--known")):
+        if path:
+            check_file(path, option)
+    if options.report and not options.list:
+        check_report(options.report, "--report")
+        if options.transcripts:
+            raise UsageError("a report keeps the transcripts of failures in its own folder; leave --transcripts out")
+
+
+def _list(options: Namespace, ready: Sequence[Generator[Event, None, None]]) -> int:
+    """List what would be run."""
+    listed = []
+    for events in ready:
+        started = next(events)
+        events.close()  # nothing has been run
+        assert isinstance(started, RunStarted)
+        listed.append(started)
+    rows = [(one.target, each.id, each.summary) for one in listed for each in one.chosen]
+    if shows_text(options):
+        several = len(listed) > 1
+        headings = (*(("target",) if several else ()), "scenario", "what it judges")
+        print_table(console(), headings, rows if several else [row[1:] for row in rows])
+    content = [
+        {"target": one.target, "scenarios": [{"id": each.id, "summary": each.summary} for each in one.chosen]}
+        for one in listed
+    ]
+    put_result(options, "check", {"chosen": content})
+    return CONFORMS
+
+
+def _tell(one: _Run, judged: Judged, shown: bool, *, first: bool) -> OutputError | None:
+    """Write the reports of a run and show its summary; why a report could not be written."""
+    folder: Path | None = one.options.report
+    failure: OutputError | None = None
+    if folder:
+        try:
+            write_reports(judged, one.commands.judge, folder)
+        except OutputError as error:
+            failure = error  # the summary is worth all the more
+    if shown:
+        if not first:
+            say("")
+        print_summary(judged, Options(one.commands, one.options.verbose))
+        if folder and failure is None:
+            say(f"report: {folder / SITE / 'index.html'}")
+    return failure
+
+
+def _print_all(judged: Sequence[Judged]) -> None:
+    """What several runs came to, a line each."""
+    say("")
+    rows = []
+    for one in judged:
+        pieces = [piece if isinstance(piece, tuple) else (piece, "") for piece in conclusion(one)]
+        rows.append((one.started.target, ("".join(text for text, _ in pieces), pieces[0][1])))
+    print_table(console(), ("target", "conclusion"), rows)
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """The exit code over several runs: what does not conform counts for more than what could not be judged."""
+    return next((code for code in (INTERRUPTED, DEVIATES, NOT_RUN) if code in codes), CONFORMS)
+
+
+def _code(judged: Judged) -> int:
+    finished, least = judged.finished, judged.started.least
     results, ending = finished.results, finished.ending
     if ending is Ending.INTERRUPTED:
         return INTERRUPTED

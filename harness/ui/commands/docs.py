@@ -17,6 +17,8 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import command_line_page, configuration_page, documentation_site, oracles_page, rooms_page
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import check_folder
+from otterproof.harness.ui.progress import working
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.vectors import page as vectors_page
 
 #: Modules that register a page when they are imported. Scenarios register theirs when they are loaded.
@@ -35,28 +37,34 @@ _REGISTERED = (
 pages.register("reference/vectors-operations.md", vectors_page.render)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
-    parser.add_argument("--site", type=Path, metavar="DIR", help="also make a site of all pages in DIR")
-    parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
-
-
 def run(options: argparse.Namespace) -> int:
-    load()
-    made = pages.made()
-    stale = pages.outdated(made)
+    check_json(options)
+    with working("making the pages"):
+        load()
+        made = pages.made()
+        stale = pages.outdated(made)
     if options.check:
         for name in stale:
             complain(f"docs/{name} is out of date; run `otterproof docs`")
-        return DEVIATES if stale else CONFORMS
-    for name in stale:
-        write_whole(pages.DOCS / name, made[name])
-    say(f"{len(made)} generated pages are up to date; written: {', '.join(stale) or 'none'}")
-    if options.site:
-        check_folder(options.site, "--site")
+    else:
+        for name in stale:
+            write_whole(pages.DOCS / name, made[name])
+        if shows_text(options):
+            say(f"{len(made)} generated pages are up to date; written: {', '.join(stale) or 'none'}")
+        if options.site:
+            _make_site(options)
+        if options.links:
+            with working("following links"):
+                documentation_site.check_links()
+            if shows_text(options):
+                say("all links to other sites lead somewhere")
+    put_result(options, "docs", {"pages": sorted(made), "stale": stale, "written": not options.check})
+    return DEVIATES if options.check and stale else CONFORMS
+
+
+def _make_site(options: argparse.Namespace) -> None:
+    check_folder(options.site, "--site")
+    with working("making the site"):
         documentation_site.build(options.site)
+    if shows_text(options):
         say(f"the site is {options.site / 'index.html'}")
-    if options.links:
-        documentation_site.check_links()
-        say("all links to other sites lead somewhere")
-    return CONFORMS

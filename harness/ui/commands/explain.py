@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from textwrap import wrap
 
-from otterproof.harness.runs.explain import Explanation, explain
+from otterproof.harness.runs.explain import Explanation, all_ids, explain
+from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.support.printable import printable
 from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
+from otterproof.harness.ui.table import print_table
 
 #: The columns of the words that say what a line is, the longest line and the shortest.
 _WORD, _WIDTH, _LEAST = 16, 100, 30
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `explain`."""
-    parser.add_argument(
-        "id",
-        metavar="ID",
-        help="the id of a check, a requirement, a scenario, an oracle, a reading, a verdict or a fault",
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """Explain an id; the exit code. UsageError."""
+    check_json(options)
     load()
-    _print(explain(options.id))
+    if options.list:
+        return _list(options)
+    if options.id is None:
+        raise UsageError("explain takes an ID; `otterproof explain --list` lists all of them")
+    found = explain(options.id)
+    if shows_text(options):
+        _print(found)
+    put_result(options, "explain", asdict(found))
+    return CONFORMS
+
+
+def _list(options: argparse.Namespace) -> int:
+    wanted = (options.id or "").lower()
+    ids = [(name, kind) for name, kind in all_ids().items() if wanted in name.lower()]
+    if not ids:
+        raise UsageError(f"no id contains {options.id!r:.200}; leave it out to list all")
+    if shows_text(options):
+        print_table(console(), ("id", "what it is"), ids)
+    put_result(options, "explain", {"ids": [{"id": name, "kind": kind} for name, kind in ids]})
     return CONFORMS
 
 

@@ -3,61 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from contextlib import closing
 from pathlib import Path
 
 from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.explore.explore import Explorable, Exploration, explorable
+from otterproof.harness.runs.explore.explore import Explorable, Exploration, depths_of, explorable
 from otterproof.harness.runs.explore.found import keep
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
-from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import InProcess
 from otterproof.harness.targets.registry import command_of, file_name, open_target, with_name
 from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, positive, seconds
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `explore`."""
-    parser.add_argument("target", nargs="?", default="independent", help="target to explore (default: %(default)s)")
-    parser.add_argument(
-        "--alphabet",
-        action="append",
-        metavar="NAME",
-        choices=sorted(ALPHABETS),
-        help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
-    )
-    parser.add_argument("--depth", type=positive, metavar="N", help="number of moves (default: the alphabet's)")
-    parser.add_argument("--max-time", type=seconds, metavar="SECONDS", help="stop after SECONDS (default: no limit)")
-    parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
-    )
-    parser.add_argument(
-        "--keep-going",
-        action="store_true",
-        help="go on after something was found, and tell each kind of failure once; so it is for third parties anyway",
-    )
-    add_name(parser)
-    add_timeout(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for transcripts and tests of what is found")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the certificates to FILE")
+from otterproof.harness.ui.options import check_folder
+from otterproof.harness.ui.results import check_json, put_result, shows_text
+from otterproof.harness.ui.screen import console
+from otterproof.harness.ui.table import print_table
 
 
 def run(options: argparse.Namespace) -> int:
     """Explore; the exit code. UsageError."""
+    check_json(options)
+    name = with_name(options.target, options.name)
+    if options.list:
+        return _list(options, name)
     folder = options.out or Path("otterproof-explore") / file_name(options.target)
     check_folder(folder, "--out")
-    if options.json:
-        check_file(options.json, "--json")
-    name = with_name(options.target, options.name)
     target = explorable(open_target(name, Limits(options.timeout)))
     remember_powers()
     ends = None if options.max_time is None else time.monotonic() + options.max_time
@@ -77,17 +52,33 @@ def run(options: argparse.Namespace) -> int:
             kept = [
                 keep(alphabet, exploration.setup, target, one, folder, command_of(name), passed=checks) for one in found
             ]
-            tell_certificate(exploration.certificate, kept)
+            if shows_text(options):
+                tell_certificate(exploration.certificate, kept)
             explored.append(AlphabetExplored(exploration.certificate, tuple(kept)))
             if ending is not Ending.COMPLETE:
                 complain(f"stopped before the depth was reached: {ending.value}; the same command goes on from there")
                 break
-    if options.json:
-        write_whole(options.json, json.dumps(as_json(explored), indent=1) + "\n")
+    put_result(options, "explore", as_json(explored))
     if ending.code is not None:
         return ending.code
     levels = [one.level for alphabet in explored for one in alphabet.found]
     return DEVIATES if Level.MUST in levels else CONFORMS
+
+
+def _list(options: argparse.Namespace, name: str) -> int:
+    """List the alphabets that suit the target, and that are chosen."""
+    with closing(explorable(open_target(name, Limits(options.timeout)))) as target:
+        chosen = {name: one for name, one in ALPHABETS.items() if one.suits(target.capabilities)}
+        listed = [
+            {"alphabet": name, "depth": options.depth or depths_of(one, target)[0], "about": one.about}
+            for name, one in chosen.items()
+            if not options.alphabet or name in options.alphabet
+        ]
+    if shows_text(options):
+        rows = [[str(value) for value in one.values()] for one in listed]
+        print_table(console(), ("alphabet", "depth", "what may happen"), rows)
+    put_result(options, "explore", {"alphabets": listed})
+    return CONFORMS
 
 
 def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import dependence, judged_file, localise, score, sightings, sightings_file
@@ -18,58 +15,17 @@ from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, e
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, fail, say
-from otterproof.harness.ui.options import check_file, positive
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `faults`."""
-    parser.add_argument("--score", action="store_true", help="measure which scenarios detect which faults")
-    parser.add_argument("--gaps", action="store_true", help="like --score, but print only the gaps")
-    parser.add_argument(
-        "--write", action="store_true", help="with --score or --gaps: record in the catalogue what was detected"
-    )
-    parser.add_argument(
-        "--third-party",
-        action="store_true",
-        help="with --score: measure only which faults are caught as a third party's, which takes minutes",
-    )
-    parser.add_argument(
-        "--state",
-        type=Path,
-        metavar="FILE",
-        help="with --third-party or --explain: keep in FILE what has been judged, and go on from there",
-    )
-    parser.add_argument(
-        "--explain",
-        action="store_true",
-        help="with --score: measure instead whether the first cause that is told of a fault names what it breaks",
-    )
-    parser.add_argument(
-        "--sample", type=positive, metavar="N", help="with --explain: judge only N faults, drawn evenly from all areas"
-    )
-    parser.add_argument(
-        "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
-    )
-    parser.add_argument(
-        "--seed", default="1", help="seed of the choice of mutants or of the sample (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--only",
-        default="",
-        metavar="TEXT",
-        help="only scenarios whose id contains TEXT, and faults that they should detect or whose name or area has TEXT",
-    )
-    parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the list, or the score, as JSON")
+from otterproof.harness.ui.options import check_file
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 
 def run(options: argparse.Namespace) -> int:
+    check_json(options)
     if options.mutants:
         return _mutants(options)
     _refuse_mixed(options)
@@ -82,10 +38,9 @@ def run(options: argparse.Namespace) -> int:
     catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
     if not catalogue:
         raise _no_fault(options.only)
-    if options.json:
-        print(json.dumps({"faults": [asdict(fault) for fault in catalogue]}, indent=1))
-    else:
+    if shows_text(options):
         report.faults(catalogue)
+    put_result(options, "faults", {"faults": [asdict(fault) for fault in catalogue]})
     return CONFORMS
 
 
@@ -106,7 +61,8 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
 
 
 def _no_fault(only: str) -> UsageError:
-    return UsageError(f"{only!r} is in no id of a scenario and in no fault's name or area; leave --only out for all")
+    hint = did_you_mean(only, faults(), "leave --only out for all")
+    return UsageError(f"{only!r:.200} is in no id of a scenario and in no fault's name or area{hint}")
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -122,13 +78,12 @@ def _score(options: argparse.Namespace) -> int:
         complain("nothing was noted in the catalogue, for the score is not complete")
     elif options.write:
         pairs.write(card)
-    if options.json:
-        print(json.dumps(card.as_json() | {"explored": explored.as_json()}, indent=1))
-    elif options.gaps:
+    if shows_text(options) and options.gaps:
         report.gaps(card)
-    else:
+    elif shows_text(options):
         report.score(card)
         say(str(explored))
+    put_result(options, "faults", card.as_json() | {"explored": explored.as_json()})
     return _code(ending, [*card.lost, *explored.lost], any(card.gaps().values()))
 
 
@@ -147,10 +102,9 @@ def _third_party(options: argparse.Namespace) -> int:
         if options.state:
             stream = sightings_file.kept(options.state, record.found, stream)
         ending = report.collect_sightings(record, stream)
-    if options.json:
-        print(json.dumps(record.as_json(), indent=1))
-    else:
+    if shows_text(options):
         report.sightings(record)
+    put_result(options, "faults", record.as_json())
     return _code(ending, record.lost, any(record.gaps().values()))
 
 
@@ -164,10 +118,9 @@ def _explain(options: argparse.Namespace) -> int:
     kept.begin()
     with workers(options.jobs) as pool:
         ending = report.collect_located(localise.Localiser(record, pool, kept))
-    if options.json:
-        print(json.dumps(record.as_json(), indent=1))
-    else:
+    if shows_text(options):
         report.located(record)
+    put_result(options, "faults", record.as_json())
     return _code(ending, record.lost, False)
 
 
@@ -188,7 +141,8 @@ def _mutants(options: argparse.Namespace) -> int:
     load()
     chosen = {one.id: one for one in scenarios(options.only)}
     if not chosen:
-        raise UsageError(f"no scenario's id contains {options.only!r}; leave --only out for all")
+        hint = did_you_mean(options.only, (one.id for one in scenarios()), "leave --only out for all")
+        raise UsageError(f"no scenario's id contains {options.only!r:.200}{hint}")
     try:
         drawn = [one for engine in ORIGINALS for one in mutants(engine, options.mutants, options.seed)]
     except MutationMissing as missing:
@@ -196,9 +150,8 @@ def _mutants(options: argparse.Namespace) -> int:
     result = MutationScore(drawn, equivalent())
     with workers(options.jobs) as pool:
         ending = report.collect_mutants(Mutation(result, chosen, pool))
-    if options.json:
-        print(json.dumps(result.as_json(), indent=1))
-    else:
+    if shows_text(options):
         report.mutants(result)
+    put_result(options, "faults", {"engines": result.as_json()})
     wrong = bool(result.mistaken) or any(result.survivors(engine) for engine in ORIGINALS)
     return _code(ending, result.lost, wrong)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from otterproof.harness.runs import deviations
-from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.state import Finding
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.runs.workers import WorkersDied
@@ -19,43 +18,13 @@ from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.registry import file_name, title, with_name
 from otterproof.harness.testkit.scenario import load
-from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
+from otterproof.harness.ui.fuzz_progress import campaign_as_json, campaign_summary, show_campaign
 from otterproof.harness.ui.messages import complain
-from otterproof.harness.ui.options import add_name, add_timeout, positive, seconds
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `fuzz`."""
-    parser.add_argument("target", help="target to judge")
-    parser.add_argument("--examples", type=positive, default=1000, help="number of programs (default: %(default)s)")
-    parser.add_argument("--seed", default="otterproof", help="seed of the programs (default: %(default)s)")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for the findings; an earlier campaign there is continued"
-    )
-    parser.add_argument(
-        "--max-time",
-        type=seconds,
-        metavar="SECONDS",
-        help="start no program after SECONDS; the same command continues later (default: no limit)",
-    )
-    parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count() or 1, help="number of processes (default: all cores)"
-    )
-    add_name(parser)
-    parser.add_argument(
-        "--known",
-        type=Path,
-        metavar="FILE",
-        help="known deviations, as for check: a finding whose check an entry names does not count (default: the file "
-        "shipped for the target, if any; 'none': no file)",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
-    )
-    add_timeout(parser)
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 
 def run(options: argparse.Namespace) -> int:
+    check_json(options)
     load()
     target = with_name(options.target, options.name)
     known = deviations.Known(deviations.entries_of(deviations.file_for(title(target), options.known)))
@@ -68,9 +37,9 @@ def run(options: argparse.Namespace) -> int:
         try:
             interrupted = show_campaign(campaign, options.examples, jobs, options.max_time)
         except (OutputError, WorkersDied):  # what was found so far is at least shown
-            campaign_summary(campaign, known)
+            _tell(options, campaign, known)
             raise
-        campaign_summary(campaign, known)
+        _tell(options, campaign, known)
     if campaign.time_up:
         complain("the time of --max-time is up; the same command goes on with the next program")
     if interrupted:
@@ -78,6 +47,12 @@ def run(options: argparse.Namespace) -> int:
     if any(_counts(finding, known, strict=options.strict) for finding in campaign.findings):
         return DEVIATES
     return NOT_RUN if any(finding.verdict not in BAD for finding in campaign.findings) else CONFORMS
+
+
+def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Known) -> None:
+    if shows_text(options):
+        campaign_summary(campaign, known)
+    put_result(options, "fuzz", campaign_as_json(campaign, known))
 
 
 def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from dataclasses import asdict
 
 from otterproof.harness.runs.casting import Casting
 from otterproof.harness.runs.rerun import RerunStatus, again
@@ -13,7 +13,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.ui.messages import say
-from otterproof.harness.ui.options import add_timeout
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 
 #: What `replay` ends with.
 FATES = {
@@ -25,31 +25,18 @@ FATES = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `replay`."""
-    parser.add_argument("transcript", type=Path, help="transcript file, as failed runs of check and fuzz leave it")
-    parser.add_argument("--target", help="target that plays the judged party (default: the one in the transcript)")
-    parser.add_argument("--peer", help="target that plays all other parties (default: those in the transcript)")
-    parser.add_argument(
-        "--allow-exec",
-        action="store_true",
-        help="run the commands that the transcript names as targets (exec:COMMAND); only for files that you trust. "
-        "Without it, such a command runs only if you give the same one with --target or --peer",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="count what the texts say a client should do, and not only what it must"
-    )
-    add_timeout(parser)
-
-
 def run(options: argparse.Namespace) -> int:
+    check_json(options)
     casting = Casting(options.target, options.peer, options.allow_exec, Limits(options.timeout))
     outcome = again(read_transcript(options.transcript), casting)
     lesser = outcome.fate is RerunStatus.FAILED and outcome.level is not Level.MUST
     told = f"{outcome.fate.value} ({outcome.level.value})" if lesser else outcome.fate.value
-    say(f"{told} {printable(str(options.transcript))}: {outcome.detail}")
-    if outcome.drift:
-        say(outcome.drift)
+    if shows_text(options):
+        say(f"{told} {printable(str(options.transcript))}: {outcome.detail}")
+        if outcome.drift:
+            say(outcome.drift)
+    content = asdict(outcome) | {"fate": outcome.fate.value, "level": outcome.level.value}
+    put_result(options, "replay", {"transcript": str(options.transcript), **content})
     if lesser and not (options.strict and outcome.level is Level.SHOULD):
         return CONFORMS
     return FATES[outcome.fate]

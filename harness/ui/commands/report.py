@@ -15,7 +15,7 @@ from otterproof.harness.ui.reports.matrix import FILE as MATRIX
 from otterproof.harness.ui.reports.matrix import read_matrix
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.site.conversations import PAGE, Conversations
-from otterproof.harness.ui.site.pages import Report, write_site
+from otterproof.harness.ui.site.pages import Report, check_site, write_site
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     check_json(options)
     load()
     check_folder(options.out, "--out")
+    check_site(options.out)
     matrices = [folder for folder in options.folders if (folder / MATRIX).is_file()]
     if len(matrices) > 1:
         raise UsageError(f"a site has one matrix; {' and '.join(map(str, matrices))} have one each")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from dataclasses import asdict, replace
+from typing import Any
 
-from otterproof.harness.simulation.diagram import Diagram, diagram_of
+from otterproof.harness.simulation.diagram import Arrow, Diagram, diagram_of
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.support.outputs import write_whole
@@ -13,14 +14,8 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.ui.diagram_text import lines_of
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.options import check_file
+from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import block, console, line
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `show`."""
-    parser.add_argument("transcript", type=Path, help="transcript file, as failed runs of check and fuzz leave it")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the diagram to FILE as a picture")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the diagram to FILE as a page")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     for path, option in ((options.svg, "--svg"), (options.html, "--html")):
         if path:
             check_file(path, option)
+    check_json(options)
     diagram = diagram_of(read_transcript(options.transcript))
     if options.svg or options.html:
         from otterproof.harness.ui.site.diagram import as_page, as_svg  # takes a while
@@ -35,9 +31,11 @@ def run(options: argparse.Namespace) -> int:
         for path, made in ((options.svg, as_svg), (options.html, as_page)):
             if path:
                 write_whole(path, made(diagram))
-                say(f"{path}: {len(diagram.rows)} rows")
-        return CONFORMS
-    _print(diagram)
+                if shows_text(options):
+                    say(f"{path}: {len(diagram.rows)} rows")
+    elif shows_text(options):
+        _print(diagram)
+    put_result(options, "show", _as_json(diagram))
     return CONFORMS
 
 
@@ -51,3 +49,13 @@ def _print(diagram: Diagram) -> None:
         out.print(line(f"verdict: {diagram.verdict}"))
     if diagram.detail:
         out.print(block(diagram.detail))
+
+
+def _as_json(diagram: Diagram) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    for row in diagram.rows:
+        if isinstance(row, Arrow):
+            rows.append({"row": "arrow", **asdict(row), "fate": row.fate.value})
+        else:
+            rows.append({"row": "note", **asdict(row)})
+    return asdict(replace(diagram, rows=())) | {"targets": dict(diagram.targets), "rows": rows}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,11 +15,14 @@ from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.messages import complain, fail, say
-from otterproof.harness.ui.options import add_name, add_timeout, check_file, check_folder, positive
+from otterproof.harness.ui.options import check_folder
+from otterproof.harness.ui.progress import Tracker, working
+from otterproof.harness.ui.results import check_json, put_result, shows_text
+from otterproof.harness.ui.screen import console
+from otterproof.harness.ui.table import print_table
 from otterproof.harness.vectorgen import consumers
 from otterproof.harness.vectorgen import generate as making
 from otterproof.harness.vectorgen.archive import write_archive
@@ -31,80 +33,10 @@ from otterproof.harness.vectorgen.lint import lint
 from otterproof.harness.vectorgen.play_builder import ClaimError
 from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report, verify, verify_target, verify_toolkit
-from otterproof.vectors import FOLDER, KINDS, VectorError, load_all
+from otterproof.vectors import FOLDER, VectorError, VectorFile, load_all
 
 #: As many failures of a subject as are shown.
 _SHOWN = 20
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The subcommands of `vectors`."""
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="subcommand")
-
-    making_all = commands.add_parser("generate", help="make all vectors and schemas from the seed")
-    making_all.add_argument(
-        "--out", type=Path, default=FOLDER, metavar="DIR", help="folder to write to (default: %(default)s)"
-    )
-    making_all.add_argument(
-        "--engine",
-        choices=sorted(ENGINES),
-        default="reference",
-        help="engine that gives the answers (default: %(default)s)",
-    )
-    making_all.add_argument(
-        "--kind", choices=sorted(AUTHORS), action="append", help="only this kind; may be given several times"
-    )
-    making_all.add_argument("--check", action="store_true", help="write nothing; fail if the files in DIR differ")
-
-    checking = commands.add_parser("verify", help="check the vectors with both engines, the harness and a target")
-    checking.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors")
-    checking.add_argument("--target", help="also check with this target (`otterproof targets` lists them)")
-    checking.add_argument(
-        "--toolkit", action="store_true", help="also check with the OTR toolkit (apt-get install libotr5-bin)"
-    )
-    checking.add_argument(
-        "--kind", choices=sorted(KINDS), action="append", help="only this kind; may be given several times"
-    )
-    add_name(checking)
-    checking.add_argument(
-        "--known",
-        type=Path,
-        metavar="FILE",
-        help="known deviations of the target, as for check (default: the file shipped for it, if any; 'none': no file)",
-    )
-    checking.add_argument("--json", type=Path, metavar="FILE", help="write what is wrong to FILE as JSON")
-    add_timeout(checking)
-
-    adding = commands.add_parser("add", help="make a vector from a transcript, such as a finding of fuzz")
-    adding.add_argument("transcript", type=Path, help="transcript file")
-    adding.add_argument("--name", required=True, help="name of the case: lower-case letters, digits and hyphens")
-    adding.add_argument("--comment", required=True, help="what is special about it, in a sentence")
-    adding.add_argument(
-        "--requirement",
-        action="append",
-        required=True,
-        metavar="ID",
-        help="requirement that it shows; may be given several times",
-    )
-    adding.add_argument("--party", help="party whose inputs are taken (default: the judged party)")
-    adding.add_argument(
-        "--steps", type=positive, metavar="N", help="take only the first N inputs; the last one is judged"
-    )
-    adding.add_argument("--to", type=Path, default=FOUND, metavar="DIR", help="folder to write the source to")
-
-    consuming = commands.add_parser("examples", help="run the example consumers in other languages")
-    consuming.add_argument(
-        "--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors"
-    )
-    consuming.add_argument("--only", choices=consumers.NAMES, help="only this example")
-
-    packing = commands.add_parser("archive", help="pack the vectors for a release, with all that a consumer needs")
-    packing.add_argument(
-        "--out", type=Path, default=Path("dist"), metavar="DIR", help="folder to write to (default: %(default)s)"
-    )
-
-    linting = commands.add_parser("lint", help="check the form, ids, counts and requirements of the vectors")
-    linting.add_argument("--in", dest="folder", type=Path, default=FOLDER, metavar="DIR", help="folder of the vectors")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -124,52 +56,70 @@ def _nothing_in(folder: Path) -> UsageError:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    check_json(options)
     kinds = options.kind or list(AUTHORS)
     if not options.check:
         check_folder(options.out, "--out")
     try:
-        if options.check:
-            stale = making.stale(options.engine, kinds, options.out)
-            for kind in stale:
-                complain(
-                    f"{kind}.json is not what the {options.engine} engine generates; run `otterproof vectors generate`"
-                )
-            if not stale:
-                say(f"all {len(kinds)} files are what the {options.engine} engine generates")
-            return DEVIATES if stale else CONFORMS
-        paths = making.write(options.out, options.engine, kinds)
+        with Tracker("making vectors", len(kinds)) as shown:
+            made = making.made(options.engine, kinds, lambda kind, done: shown.update(done, f"making {kind}"))
+        stale = making.stale(made, options.out) if options.check else []
     except (ClaimError, VectorError) as error:
         return fail(error, DEVIATES)
-    making.write_schemas(options.out / "schemas")
-    say(f"{len(paths)} files are in {options.out}, with their schemas")
-    return CONFORMS
+    if options.check:
+        for kind in stale:
+            complain(
+                f"{kind}.json is not what the {options.engine} engine generates; run `otterproof vectors generate`"
+            )
+    else:
+        making.write(options.out, made)
+        making.write_schemas(options.out / "schemas")
+    if shows_text(options) and not options.check:
+        say(f"{len(made)} files are in {options.out}, with their schemas")
+    elif shows_text(options) and not stale:
+        say(f"all {len(kinds)} files are what the {options.engine} engine generates")
+    content = {"folder": str(options.out), "kinds": list(kinds), "stale": stale, "written": not options.check}
+    put_result(options, "vectors generate", content)
+    return DEVIATES if options.check and stale else CONFORMS
 
 
 def _lint(options: argparse.Namespace) -> int:
+    check_json(options)
     if not options.folder.is_dir():
         raise _nothing_in(options.folder)
-    problems = lint(options.folder)
+    with working("reading the vectors"):
+        problems = lint(options.folder)
     for problem in problems:
         complain(problem)
-    if not problems:
+    if not problems and shows_text(options):
         say("nothing is wrong with the form of the vectors")
+    put_result(options, "vectors lint", {"problems": [str(problem) for problem in problems]})
     return DEVIATES if problems else CONFORMS
 
 
 def _examples(options: argparse.Namespace) -> int:
+    check_json(options)
     if not options.folder.is_dir():
         raise _nothing_in(options.folder)
-    codes = []
+    ran = []
     for name in [options.only] if options.only else consumers.NAMES:
-        code, printed = consumers.consume(name, options.folder)
-        say(f"{name}:\n{printed.rstrip()}")
-        codes.append(code)
-    return DEVIATES if any(codes) else CONFORMS
+        with working(f"running the example {name}"):
+            code, printed = consumers.consume(name, options.folder)
+        if shows_text(options):
+            say(f"{name}:\n{printed.rstrip()}")
+        ran.append({"name": name, "code": code, "printed": printed})
+    put_result(options, "vectors examples", {"examples": ran})
+    return DEVIATES if any(one["code"] for one in ran) else CONFORMS
 
 
 def _archive(options: argparse.Namespace) -> int:
+    check_json(options)
     check_folder(options.out, "--out")
-    say(f"the archive is {write_archive(options.out)}")
+    with working("packing the vectors"):
+        archive = write_archive(options.out)
+    if shows_text(options):
+        say(f"the archive is {archive}")
+    put_result(options, "vectors archive", {"archive": str(archive)})
     return CONFORMS
 
 
@@ -184,31 +134,56 @@ def _verify(options: argparse.Namespace) -> int:
     if missing:
         there = ", ".join(file.kind for file in files)
         raise UsageError(f"no {', '.join(sorted(missing))} in {options.folder}; what is there: {there}")
-    if options.json:
-        check_file(options.json, "--json")
+    check_json(options)
     files = tuple(file for file in files if not options.kind or file.kind in options.kind)
-    reports = ([verify_toolkit(files)] if options.toolkit else []) + verify(files)
+    if options.list:
+        return _list(options, files)
+    with Tracker("checking the vectors", 3 + options.toolkit + bool(options.target)) as shown:
+        reports = []
+        for report in _reports(options, files):
+            reports.append(report)
+            shown.update(len(reports))
+    claimed = {case.id: case.requirements for file in files for _, case in file}
+    found = [(report, vector_failures(report, claimed, _known(options, report))) for report in reports]
+    wrong = sum(not known for _, failures in found for _, known in failures)
+    if shows_text(options):
+        for report, failures in found:
+            _show(report, failures)
+        names = ", ".join(report.name for report, _ in found)
+        say(f"{wrong} answers are wrong" if wrong else f"nothing unknown is wrong with the answers of {names}")
+    content = [
+        {
+            "subject": report.name,
+            "checked": report.checked,
+            "failures": [asdict(failure) | {"known": known} for failure, known in failures],
+        }
+        for report, failures in found
+    ]
+    put_result(options, "vectors verify", {"subjects": content})
+    return DEVIATES if wrong else CONFORMS
+
+
+def _reports(options: argparse.Namespace, files: Sequence[VectorFile]) -> Iterator[Report]:
+    """What each subject answers."""
+    if options.toolkit:
+        yield verify_toolkit(files)
+    yield from verify(files)
     if options.target:
         target = open_target(with_name(options.target, options.name), Limits(options.timeout))
         try:
-            reports.append(verify_target(files, target))
+            yield verify_target(files, target)
         finally:
             target.close()
-    claimed = {case.id: case.requirements for file in files for _, case in file}
-    found = [(report, vector_failures(report, claimed, _known(options, report))) for report in reports]
-    for report, failures in found:
-        _show(report, failures)
-    if options.json:
-        content = [
-            {
-                "subject": report.name,
-                "checked": report.checked,
-                "failures": [asdict(failure) | {"known": known} for failure, known in failures],
-            }
-            for report, failures in found
-        ]
-        write_whole(options.json, json.dumps(content, indent=1) + "\n")
-    return DEVIATES if any(not known for _, failures in found for _, known in failures) else CONFORMS
+
+
+def _list(options: argparse.Namespace, files: Sequence[VectorFile]) -> int:
+    """List the cases of some files."""
+    cases = [(case.id, file.kind, group.operation, case.comment) for file in files for group, case in file]
+    if shows_text(options):
+        print_table(console(), ("case", "kind", "operation", "what it is"), cases)
+    keys = ("id", "kind", "operation", "comment")
+    put_result(options, "vectors verify", {"cases": [dict(zip(keys, case, strict=True)) for case in cases]})
+    return CONFORMS
 
 
 def _known(options: argparse.Namespace, report: Report) -> Known:
@@ -221,7 +196,9 @@ def _known(options: argparse.Namespace, report: Report) -> Known:
 
 
 def _add(options: argparse.Namespace) -> int:
+    check_json(options)
     transcript = read_transcript(options.transcript)
+    options.to = options.to or FOUND
     check_folder(options.to, "--to")
     try:
         case = add(
@@ -234,10 +211,13 @@ def _add(options: argparse.Namespace) -> int:
         return fail(f"{path} is there already; choose another --name, since cases keep their ids", USAGE)
     options.to.mkdir(parents=True, exist_ok=True)
     write_whole(path, case.to_json())
-    say(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
     if options.to == FOUND:
-        making.write(FOLDER, "reference", ["found"])
-        say("found.json has it; see that it is right, and commit both")
+        making.write(FOLDER, making.made("reference", ["found"]))
+    if shows_text(options):
+        say(f"{path}: {len(case.steps)} inputs, the last of which is {case.reaction or 'valid'}")
+        if options.to == FOUND:
+            say("found.json has it; see that it is right, and commit both")
+    put_result(options, "vectors add", {"vector": str(path), "inputs": len(case.steps), "reaction": case.reaction})
     return CONFORMS
 
 

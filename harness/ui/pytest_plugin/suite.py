@@ -23,24 +23,22 @@ from otterproof.harness.runs.causes import causes
 from otterproof.harness.runs.deviations import Known, entries_of, file_for
 from otterproof.harness.runs.deviations.known import Stale
 from otterproof.harness.runs.events import Ending, Judged, RunFinished, RunStarted, not_run
-from otterproof.harness.runs.judging import PROFILES
 from otterproof.harness.runs.run_folder import run_folder
 from otterproof.harness.runs.runner import ENDS, Result, and_the_end, ending, results_of, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.defaults import GIVE_UP_AFTER, PROFILES, TIME_LIMIT
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver import GIVE_UP_AFTER, Limits
-from otterproof.harness.targets.driver.process import TIME_LIMIT
+from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui.failures import Commands, commands_for
-from otterproof.harness.ui.options import check_folder
 from otterproof.harness.ui.pytest_plugin.items import ROOT, Judging, Root, ScenarioItem, node_id
 from otterproof.harness.ui.pytest_plugin.summary import write_section
-from otterproof.harness.ui.reports.writing import write_reports
+from otterproof.harness.ui.reports.writing import check_report, write_reports
 from otterproof.harness.ui.settings import Settings, settings_of
 from otterproof.implementations.inputs import InputError
 
@@ -115,7 +113,7 @@ class Suite:
             self.known = Known(entries_of(file_for(self.called, settings.known)))
             self.target: Target = open_target(whole, Limits(settings.timeout or TIME_LIMIT, GIVE_UP_AFTER))
             if collected and settings.report is not None and not hasattr(config, "workerinput"):
-                check_folder(settings.report, "--otterproof-report")
+                check_report(settings.report, "--otterproof-report")
         except (CommandError, InputError) as error:
             raise _wrong(error) from error
         self._leaving.callback(self.target.close)
@@ -302,6 +300,7 @@ class Suite:
             profile=settings.profile,
             timeout=settings.timeout or TIME_LIMIT,
             strict=settings.strict,
+            settings=settings,
         )
 
 

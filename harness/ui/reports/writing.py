@@ -28,7 +28,7 @@ JUNIT, SARIF, SITE, TRANSCRIPTS = "junit.xml", "results.sarif", "site", "transcr
 def check_report(folder: Path, option: str) -> None:
     """UsageError if a report can't be written to a folder, or if it has files that are of no report."""
     check_folder(folder, option)
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    there = {path.name for path in folder.iterdir() if path.suffix != ".xml"} if folder.is_dir() else set()
     if there and FILE not in there and not there <= {TRANSCRIPTS, SITE}:
         raise UsageError(
             f"{folder} has files and is no report of Otterproof, so no report is written there; name a new folder with "

@@ -70,26 +70,32 @@ def write_site(reports: Sequence[Report], folder: Path, conversations: Conversat
     """Write a site to a folder, in place of an earlier one; the number of pages. conversations: the matrix, if it is to
     be part of the site.
 
-    UsageError where there is nothing to tell of, or where the folder has something else; OutputError.
+    UsageError where there is nothing to tell of, OutputError.
     """
     if not reports and conversations is None:
         raise UsageError("a site needs at least one report; name a folder that check --report has written")
-    if folder.is_dir() and any(folder.iterdir()) and not any(_is_ours(folder / name) for name in (START, MATRIX)):
-        raise UsageError(f"{folder} has files and is no site of Otterproof; name a new folder with --out")
+    again = _is_site(folder)
     written = set()
     for name, text in _Site(reports, conversations).pages():
         path = folder / name
         make_folder(path.parent)
         write_whole(path, text, durable=False)
         written.add(path)
-    for old in set(folder.rglob("*.html")) - written:
+    for old in set(folder.rglob("*.html")) - written if again else ():
         old.unlink()
     return len(written)
 
 
-def _is_ours(page: Path) -> bool:
-    """Whether a page is of a site that was written here."""
-    return page.is_file() and GENERATOR in page.read_text(encoding="utf-8", errors="replace")
+def check_site(folder: Path) -> None:
+    """UsageError for a folder that has files and no site of ours: its pages would be taken for those of the site."""
+    if folder.is_dir() and any(folder.iterdir()) and not _is_site(folder):
+        raise UsageError(f"{folder} has files and is no site of Otterproof; name a new folder with --out")
+
+
+def _is_site(folder: Path) -> bool:
+    """Whether a site was written to a folder before."""
+    pages = [page for page in (folder / START, folder / MATRIX) if page.is_file()]
+    return any(GENERATOR in page.read_text(encoding="utf-8", errors="replace") for page in pages)
 
 
 class _Site:

@@ -1,0 +1,27 @@
+"""What `otterproof completion` takes."""
+
+from __future__ import annotations
+
+from otterproof.harness.ui.parser import Example, Parser
+
+PURPOSE = (
+    "Print a script by which a shell completes commands, options, targets, faults and the ids of scenarios and checks. "
+    "The script has all names in it, so that completion is quick; make it again after an update."
+)
+
+#: The shells that there are scripts for.
+SHELLS = ("bash", "zsh", "fish")
+
+EXAMPLES: tuple[Example, ...] = (
+    (
+        "otterproof completion bash > ~/.local/share/bash-completion/completions/otterproof",
+        "bash, with the package bash-completion",
+    ),
+    ("otterproof completion zsh > ~/.zfunc/_otterproof", "zsh, with `fpath+=~/.zfunc` before compinit in ~/.zshrc"),
+    ("otterproof completion fish > ~/.config/fish/completions/otterproof.fish", "fish"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The arguments of `completion`."""
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")

@@ -1,0 +1,22 @@
+"""What `otterproof docs` takes."""
+
+from __future__ import annotations
+
+from otterproof.harness.ui.options import add_folder, add_json
+from otterproof.harness.ui.parser import Example, Parser
+
+PURPOSE = "Write the generated pages of the documentation of a checkout, or say which ones are out of date."
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof docs", "write what is out of date"),
+    ("otterproof docs --check", "write nothing; exit code 1 if a page is out of date"),
+    ("otterproof docs --site site --links", "also make the site, and follow its links to other sites"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of `docs`."""
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
+    add_folder(parser, "--site", "also make a site of all pages in DIR")
+    parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
+    add_json(parser, "the pages")

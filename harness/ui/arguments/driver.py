@@ -1,0 +1,52 @@
+"""What `otterproof driver` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otterproof.harness.ui.options import FOLDER, TARGET, add_json, add_timeout, completed
+from otterproof.harness.ui.parser import Example, Parser, add_subcommand
+
+PURPOSE = "Begin a driver from a template, and try it while you write it, before it is judged."
+
+#: The languages that there are templates in.
+LANGUAGES = ("python", "c", "java")
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof driver template c my-driver", "files to begin with, in a folder of their own"),
+    ("otterproof driver lint 'python3 my_driver.py'", "one honest conversation, told step by step"),
+    ("otterproof driver lint libotr", "the same with a driver that is known to work"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of `driver`, and its subcommand `lint`."""
+    parser.set_defaults(otterproof_complete=False)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", dest="subcommand")
+    beginning = add_subcommand(
+        commands,
+        "template",
+        "write a driver to begin with, which claims nothing",
+        "Write a driver to begin with. It speaks the protocol, and claims nothing until you fill it in.",
+        EXAMPLES[:1],
+    )
+    beginning.add_argument("language", choices=LANGUAGES, metavar="LANGUAGE", help=f"one of {', '.join(LANGUAGES)}")
+    folder = beginning.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="where to (default: the current folder)"
+    )
+    completed(folder, FOLDER)
+    add_json(beginning, "the files")
+
+    linting = add_subcommand(
+        commands,
+        "lint",
+        "hold one honest conversation with a driver, and tell all that happens",
+        "Hold one honest conversation with a driver, and tell every step and what is wrong with it.",
+        EXAMPLES[1:],
+    )
+    command = linting.add_argument(
+        "command", metavar="COMMAND", help="the driver's command line, or the name of a target"
+    )
+    completed(command, TARGET)
+    add_timeout(linting)
+    add_json(linting, "the steps")

@@ -1,0 +1,27 @@
+"""What `otterproof explain` takes."""
+
+from __future__ import annotations
+
+from otterproof.harness.ui.options import ID, add_json, completed
+from otterproof.harness.ui.parser import Example, Parser
+
+PURPOSE = "Say what an id in a report means, which section of the texts it is from, and who gets it wrong."
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof explain data.counter-not-higher", "a check that failed"),
+    ("otterproof explain DATA-CTR-1", "a requirement of the protocol texts"),
+    ("otterproof explain --list smp", "all ids that contain a text, and what they are"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The arguments of `explain`."""
+    action = parser.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="the id of a check, a requirement, a scenario, an oracle, a reading, a verdict or a fault",
+    )
+    completed(action, ID)
+    parser.add_argument("--list", action="store_true", help="list all ids, or those that contain ID")
+    add_json(parser, "the explanation")

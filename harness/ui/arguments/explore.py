@@ -1,0 +1,63 @@
+"""What `otterproof explore` takes."""
+
+from __future__ import annotations
+
+from otterproof.harness.support.defaults import DEFAULT_TARGET
+from otterproof.harness.ui.options import (
+    TARGET,
+    add_folder,
+    add_jobs,
+    add_json,
+    add_name,
+    add_timeout,
+    completed,
+    positive,
+    seconds,
+)
+from otterproof.harness.ui.parser import Example, Parser
+
+#: The alphabets. They are named here, since what knows them takes a second to import.
+ALPHABETS = ("handshake", "data", "smp", "refresh", "instances", "fragments", "forgery")
+
+PURPOSE = "Make every run of some moves up to a depth, and certify that none of them breaks a rule."
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof explore", "the independent engine, in all alphabets"),
+    ("otterproof explore independent --alphabet handshake --depth 12", "one alphabet, deeper"),
+    ("otterproof explore --list", "the alphabets, and what may happen in each"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of `explore`."""
+    target = parser.add_argument(
+        "target",
+        nargs="?",
+        default=DEFAULT_TARGET,
+        metavar="TARGET",
+        help="target to explore (default: %(default)s)",
+    )
+    completed(target, TARGET)
+    what = parser.add_argument_group("what is explored")
+    what.add_argument(
+        "--alphabet",
+        action="append",
+        metavar="NAME",
+        choices=ALPHABETS,
+        help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
+    )
+    what.add_argument("--depth", type=positive, metavar="N", help="number of moves (default: the alphabet's)")
+    what.add_argument("--list", action="store_true", help="list the alphabets that would be explored, and their depths")
+    running = parser.add_argument_group("how it is run")
+    add_name(running)
+    running.add_argument("--max-time", type=seconds, metavar="SECONDS", help="stop after SECONDS (default: no limit)")
+    running.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="go on after something was found, and tell each kind of failure once; so it is for third parties anyway",
+    )
+    add_jobs(running)
+    add_timeout(running)
+    told = parser.add_argument_group("results")
+    add_folder(told, "--out", "folder for transcripts and tests of what is found")
+    add_json(told, "the certificates")

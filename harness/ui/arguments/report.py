@@ -1,0 +1,31 @@
+"""What `otterproof report` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otterproof.harness.ui.options import FOLDER, add_folder, add_json, completed
+from otterproof.harness.ui.parser import Example, Parser
+
+PURPOSE = "Make one site of several runs: a matrix of targets and requirements, and a page behind every cell of it."
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof report reports/libotr reports/mylib --out site", "two targets side by side"),
+    ("otterproof report reports/mylib-1.0 reports/mylib-1.1", "two versions of one"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of `report`."""
+    folders = parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="folders that check --report or matrix has written"
+    )
+    completed(folders, FOLDER)
+    parser.takes_more = "folders"
+    add_folder(
+        parser,
+        "--out",
+        "where to; an earlier site there is replaced (default: %(default)s)",
+        default=Path("otterproof-site"),
+    )
+    add_json(parser, "the number of pages")
