@@ -37,7 +37,7 @@ from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.driver import DriverTarget, Limits, TraceFile
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
-from otterproof.harness.testkit.scenario import Scenario, load, matching, scenarios
+from otterproof.harness.testkit.scenario import Scenario, chosen, load, matching, scenarios
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def run(
     if trace and not isinstance(probe, DriverTarget):
         raise UsageError(f"{title(named)} has no driver whose lines --trace could write; leave --trace out")
     able = [one for one in scenarios() if one.needs <= probe.capabilities or not one.internal]
-    chosen = tuple(_of_suite(only, without, able, f", of those for {title(named)}"))
+    asked = tuple(_of_suite(only, without, able, f", of those for {title(named)}"))
     job = Job(
         named,
         seed.encode(errors="surrogatepass"),
@@ -125,7 +125,7 @@ def run(
     )
     least = Level.SHOULD if strict else Level.MUST
     plan = _Plan(
-        RunStarted(title(named), probe.version, probe.capabilities, seed, chosen, probe.randomness, least),
+        RunStarted(title(named), probe.version, probe.capabilities, seed, asked, probe.randomness, least),
         probe,
         job,
         jobs,
@@ -215,19 +215,15 @@ def _failures(results: Sequence[Result], least: Level) -> int:
 
 def _of_suite(only: Sequence[str], without: Sequence[str], able: Sequence[Scenario], whose: str = "") -> list[Scenario]:
     """The scenarios that are asked for, of these. whose: these, in words. UsageError where there are none."""
-    wanted: set[str] = set()
     for text in only:
-        found = {one.id for one in matching(text, able)}
-        if not found:
+        if not matching(text, able):
             ids = {one.id.partition("[")[0] for one in able}
             hint = did_you_mean(text, ids, "leave --only out to run all")
             raise UsageError(f"no scenario's id contains {text!r:.200}{whose}{hint}")
-        wanted |= found
-    unwanted = {one.id for text in without for one in matching(text, able)}
-    chosen = [one for one in able if (not only or one.id in wanted) and one.id not in unwanted]
-    if not chosen:
+    found = chosen(only, without, able)
+    if not found:
         raise UsageError(f"--without {' '.join(without)} leaves no scenario; choose a text that fewer ids contain")
-    return chosen
+    return found
 
 
 def _others(results: Sequence[Result]) -> set[str]:

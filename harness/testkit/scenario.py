@@ -144,6 +144,14 @@ def matching(text: str, able: Sequence[Scenario]) -> list[Scenario]:
     return exact or [one for one in able if text in one.id]
 
 
+def chosen(only: Iterable[str], without: Iterable[str], able: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios that some texts choose, of these; all unless `only` has any."""
+    wanted = [*only]
+    ids = {one.id for text in wanted for one in matching(text, able)}
+    unwanted = {one.id for text in without for one in matching(text, able)}
+    return [one for one in able if (not wanted or one.id in ids) and one.id not in unwanted]
+
+
 def scenario_of(name: str) -> Scenario:
     """The scenario of that id, whose package is loaded."""
     return _TABLE[name]

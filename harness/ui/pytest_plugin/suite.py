@@ -34,7 +34,7 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title, with_name
-from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+from otterproof.harness.testkit.scenario import Scenario, chosen, load, scenarios
 from otterproof.harness.ui.failures import Commands, commands_for
 from otterproof.harness.ui.pytest_plugin.items import ROOT, Judging, Root, ScenarioItem, node_id
 from otterproof.harness.ui.pytest_plugin.summary import write_section
@@ -123,8 +123,7 @@ class Suite:
         """The scenarios to collect: those of the settings, or of them those that are named."""
         only, without = self.settings.only, self.settings.without
         able = [one for one in scenarios() if one.needs <= self.target.capabilities or not one.internal]
-        able = [one for one in able if not only or any(text in one.id for text in only)]
-        ids = {node_id(one): one for one in able if not any(text in one.id for text in without)}
+        ids = {node_id(one): one for one in chosen(only, without, able)}
         for word in named:
             if not any(_is_within(word, each) for each in ids):
                 near = get_close_matches(word, ids, n=2, cutoff=0.5)
