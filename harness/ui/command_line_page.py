@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator
 
 from otterproof.harness.spec import pages
+from otterproof.harness.support.exits import EXPLAINED
 from otterproof.harness.ui import cli
 
 #: As many values as an option may choose from without being told in the text.
@@ -27,7 +28,7 @@ commands as `otterproof`. `--help` after a command shows what is here.
 def render() -> str:
     """The page."""
     program = cli.parser()
-    return "\n".join([_HEAD.format(exits=program.epilog or ""), *_commands(program)])
+    return "\n".join([_HEAD.format(exits=EXPLAINED), *_commands(program)])
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -93,7 +94,7 @@ def _help(command: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 def _sentence(text: str) -> str:
     text = " ".join(text.split())
-    return text[:1].upper() + text[1:].removesuffix(".") + "." if text else ""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".") if text else ""
 
 
 pages.register("reference/command-line.md", render)
