@@ -166,9 +166,10 @@ def test_json_replaces_an_earlier_result_and_nothing_else(
     assert json.loads(Path("told.json").read_text())["messages"][0]["kind"] == "query"
 
 
-def test_a_target_is_not_taken_for_the_file_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", "--json", "libotr"]) == 2
-    assert "write otterproof check libotr --json" in capsys.readouterr().err
+@pytest.mark.parametrize("command", ["check", "explore", "matrix"])
+def test_a_target_is_not_taken_for_the_file_of_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--json", "libotr"]) == 2
+    assert f"write otterproof {command} libotr --json" in capsys.readouterr().err
 
 
 # ---- lists, ids, several targets
@@ -297,7 +298,8 @@ def test_the_parser_of_one_command_is_that_of_all() -> None:
 
 def documented(command: str) -> set[str]:
     """The members of a result that the page names, those of lists in it too."""
-    (row,) = re.findall(rf"^\| `{command}` +\|(.*)\|$", (pages.DOCS / "usage.md").read_text(encoding="utf-8"), re.M)
+    text = (pages.DOCS / "reference" / "results.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{command}` +\|(.*)\|$", text, re.M)
     return set(re.findall(r"`([a-z_]+)`", row))
 
 

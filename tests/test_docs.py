@@ -49,7 +49,7 @@ def commands(page: Path) -> list[list[str]]:
     for span in spans(page):
         if not begins_a_command(span):
             continue
-        ours = span.removesuffix("\\").partition(" > ")[0]
+        ours = re.split(r" [>|] ", span.removesuffix("\\"))[0]
         words = shlex.split(re.sub(r"\[[^]]*\]", "", ours), comments=True)
         if len(words) > 1:
             found.append(words[1:])

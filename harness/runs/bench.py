@@ -205,7 +205,7 @@ class Meaning:
     limit: float | None = None
 
 
-#: Every figure. The limits have room for a busy machine; what idle ones measure is in docs/usage.md.
+#: Every figure. The limits have room for a busy machine; what idle ones measure is in docs/explanation/measuring.md.
 FIGURES: Mapping[str, Meaning] = {
     "ratchet_vs_crypto": Meaning("time of a message that changes keys, over that of the cryptography in it", limit=1.6),
     "ake_vs_crypto": Meaning("time of a handshake, over that of the cryptography in it", limit=1.3),

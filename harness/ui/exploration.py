@@ -17,7 +17,7 @@ from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.progress import SECONDS
-from otterproof.harness.ui.screen import block, console, line, rewrite
+from otterproof.harness.ui.screen import console, line, print_block, rewrite
 
 
 class _TimeUp(Exception):
@@ -110,17 +110,17 @@ def tell_found(one: Found) -> None:
     word = ("FAIL", "red") if one.level is Level.MUST else (one.level.value.upper(), "yellow")
     out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"), soft_wrap=True)
     if one.record is None:
-        out.print(block(one.counterexample.detail))
+        print_block(out, one.counterexample.detail)
     else:
         if one.record.requirements:
             out.print(line(f"  {one.level.value}, {' or '.join(one.record.requirements)}"), soft_wrap=True)
-        out.print(block(one.record.rule or one.record.check))
+        print_block(out, one.record.rule or one.record.check)
         for part, fact in headed(facts(one.record)):
             out.print(line(f"  {part:9} {fact.text}{fact.mark}"), soft_wrap=True)
     for number, words in enumerate(one.steps, 1):
         out.print(line(f"  {number:4}  {words}"), soft_wrap=True)
     if one.record is None:
-        out.print(block("Run by itself it passes. This is a defect of Otterproof; please report it."))
+        print_block(out, "Run by itself it passes. This is a defect of Otterproof; please report it.")
     else:
         out.print(line(f"  again    otterproof replay {shlex.quote(str(one.transcript))}"), soft_wrap=True)
         out.print(line(f"  test     {one.test}"), soft_wrap=True)

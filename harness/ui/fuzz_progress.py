@@ -13,7 +13,7 @@ from otterproof.harness.spec import checks
 from otterproof.harness.spec.checks import level_of
 from otterproof.harness.targets.registry import title
 from otterproof.harness.ui.progress import Tracker
-from otterproof.harness.ui.screen import block, console, line
+from otterproof.harness.ui.screen import console, line, print_block
 from otterproof.harness.ui.table import print_table
 
 
@@ -64,7 +64,7 @@ def campaign_summary(campaign: Campaign, known: Known) -> None:
             files = " ".join(str(campaign.folder / file) for file in (one.transcript, one.test) if file)
             out.print()
             out.print(line((one.check, "red")), soft_wrap=True)
-            out.print(block(one.detail))
+            print_block(out, one.detail)
             if reason := known.reason_of(one.check):
                 out.print(line("  known: ", reason), soft_wrap=True)
             out.print(line("  ", files), soft_wrap=True)

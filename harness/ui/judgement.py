@@ -19,7 +19,7 @@ from otterproof.harness.spec import requirements
 from otterproof.harness.testkit.scenario import Scenario, scenarios
 from otterproof.harness.ui.exploration import tell_explored
 from otterproof.harness.ui.failures import Commands, print_causes
-from otterproof.harness.ui.screen import block, console, line
+from otterproof.harness.ui.screen import console, line, print_block
 from otterproof.harness.ui.table import Cell, print_table
 
 
@@ -53,7 +53,7 @@ def print_summary(judged: Judged, options: Options | None = None) -> None:
         if result.verdict is Verdict.INFRA:
             out.print()
             out.print(line(coloured(result.verdict, "infra"), " ", (result.scenario, "bold")), soft_wrap=True)
-            out.print(block(result.detail))
+            print_block(out, result.detail)
             for path in result.transcripts:
                 out.print(line("  transcript: ", path), soft_wrap=True)
     for reason, names in _by_reason(known).items():

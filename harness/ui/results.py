@@ -1,7 +1,7 @@
 """The result of a command as JSON, for programs: `--json [FILE]`, with one shape for each command.
 
-Each is an object that begins with the name of the command and the version of Otterproof; docs/usage.md has the other
-members. With FILE the text is shown as usual, and without FILE there is nothing else on standard output.
+Each is an object that begins with the name of the command and the version of Otterproof; the other members are in
+docs/reference/results.md. With FILE the text is shown as usual, and without FILE nothing else is on standard output.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from rich.cells import cell_len, chop_cells, set_cell_size
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -85,6 +85,11 @@ def line(*pieces: str | tuple[str, str]) -> Text:
     return Text.assemble(*((printable(text), style) for text, style in plain))
 
 
-def block(text: str) -> Group:
-    """Text of any number of lines, indented, and so are the lines that a long one is broken into."""
-    return Group(*(Padding.indent(Text(printable(one)), 2) for one in text.split("\n")))
+def print_block(out: Console, text: str) -> None:
+    """Print text of any number of lines, indented. On a terminal, so are the lines that a long one is broken into."""
+    for one in text.split("\n"):
+        shown = Text(printable(one))
+        if out.is_terminal:
+            out.print(Padding.indent(shown, 2))
+        else:
+            out.print(Text("  ").append_text(shown), soft_wrap=True)

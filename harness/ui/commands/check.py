@@ -26,13 +26,14 @@ from otterproof.harness.ui.failures import Commands, commands_for
 from otterproof.harness.ui.json_report import as_json
 from otterproof.harness.ui.judgement import Options, conclusion, print_summary
 from otterproof.harness.ui.messages import say
-from otterproof.harness.ui.options import STDOUT, check_file
+from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.reports.writing import SITE, TRANSCRIPTS, check_report, write_reports
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.run_view import follow_run
 from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.settings import Settings, settings_of
 from otterproof.harness.ui.table import print_table
+from otterproof.harness.ui.target_words import refuse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class _Run:
 
 def run(options: argparse.Namespace) -> int:
     """Judge targets; the exit code. UsageError, TargetError, OutputError and what reading known deviations raises."""
-    _refuse_target_as_file(options)
+    refuse_target(options)
     check_json(options)
     settings = settings_of(Path.cwd())
     runs = [_completed(options, settings.for_target(target)) for target in options.targets or [None]]
@@ -138,15 +139,6 @@ def _known(options: Namespace, target: str, several: bool) -> Path | None:
     if NONE in given or (len(given) == 1 and not several):
         return given[0] if NONE not in given else NONE
     return next((file for file in given if file.stem == title(target)), None)
-
-
-def _refuse_target_as_file(options: Namespace) -> None:
-    """UsageError for `check --json libotr`, which would judge another target and write to a file of that name."""
-    from otterproof.harness.targets.driver import THIRD_PARTIES
-    from otterproof.harness.targets.engines import ENGINES
-
-    if options.json not in (None, STDOUT) and str(options.json) in (*ENGINES, *THIRD_PARTIES):
-        raise UsageError(f"--json takes {options.json} for its FILE; write otterproof check {options.json} --json")
 
 
 def _refuse_mixed(options: Namespace, runs: Sequence[_Run]) -> None:

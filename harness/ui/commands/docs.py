@@ -6,7 +6,6 @@ It also makes the site of all pages, for which Sphinx has to be installed: the e
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from otterproof.harness.spec import choices, defects, pages, requirements
 from otterproof.harness.spec.checks import page as checks_page

@@ -23,10 +23,12 @@ from otterproof.harness.ui.options import check_folder
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.table import print_table
+from otterproof.harness.ui.target_words import refuse_target
 
 
 def run(options: argparse.Namespace) -> int:
     """Explore; the exit code. UsageError."""
+    refuse_target(options)
     check_json(options)
     name = with_name(options.target, options.name)
     if options.list:

@@ -27,9 +27,11 @@ from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.site.conversations import PAGE, Conversations
 from otterproof.harness.ui.site.pages import write_site
 from otterproof.harness.ui.table import print_table
+from otterproof.harness.ui.target_words import refuse_target
 
 
 def run(options: argparse.Namespace) -> int:
+    refuse_target(options)
     check_json(options)
     load()
     if not options.list:

@@ -15,7 +15,7 @@ from otterproof.harness.ui.diagram_text import lines_of
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.results import check_json, put_result, shows_text
-from otterproof.harness.ui.screen import block, console, line
+from otterproof.harness.ui.screen import console, line, print_block
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,7 +48,7 @@ def _print(diagram: Diagram) -> None:
     if diagram.verdict:
         out.print(line(f"verdict: {diagram.verdict}"))
     if diagram.detail:
-        out.print(block(diagram.detail))
+        print_block(out, diagram.detail)
 
 
 def _as_json(diagram: Diagram) -> dict[str, Any]:
