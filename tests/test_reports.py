@@ -355,4 +355,5 @@ def test_a_card_counts_all_that_explorations_found(tmp_path: Path) -> None:
         )
         (told,) = card_of(over, COMMAND, date(2026, 1, 1), tmp_path)["certificates"]
         assert told["levels"] == {"must": len(names) - 1, "should": 1, "may": 0, "advice": 0}
+        assert told["known"] == 0
         assert told["counts"] is counts

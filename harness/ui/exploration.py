@@ -79,7 +79,7 @@ def tell_explored(explored: Sequence[AlphabetExplored]) -> None:
     for alphabet in explored:
         if alphabet.why:
             name, depth = alphabet.certificate.alphabet, alphabet.certificate.depth
-            console().print(block(f"explored: {name} to depth {depth} only: {alphabet.why}"))
+            print_block(console(), f"explored: {name} to depth {depth} only: {alphabet.why}")
     if explored:
         certificates = [one.certificate for one in explored]
         depths = ", ".join(f"{one.alphabet} {one.depth}" for one in certificates)

@@ -35,7 +35,9 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="with --score: measure only which faults are caught as a third party's, which takes minutes",
     )
-    add_file(measuring, "--state", "with --third-party or --explain: keep in FILE what has been judged, and go on from there")
+    add_file(
+        measuring, "--state", "with --third-party or --explain: keep in FILE what has been judged, and go on from there"
+    )
     measuring.add_argument(
         "--explain",
         action="store_true",
@@ -48,6 +50,8 @@ def add_arguments(parser: Parser) -> None:
     mutating.add_argument(
         "--mutants", type=positive, metavar="N", help="run the scenarios against N random mutants of each engine"
     )
-    mutating.add_argument("--seed", default="1", help="seed of the choice of mutants or of the sample (default: %(default)s)")
+    mutating.add_argument(
+        "--seed", default="1", help="seed of the choice of mutants or of the sample (default: %(default)s)"
+    )
     add_jobs(parser)
     add_json(parser, "the list or the score")

@@ -14,7 +14,6 @@ from otterproof.harness.runs.driver_lint import lint
 from otterproof.harness.support.defaults import GIVE_UP_AFTER
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
-from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, Limits
 from otterproof.harness.targets.registry import EXEC, command_of, open_target
 from otterproof.harness.ui.messages import say
@@ -33,7 +32,6 @@ TEMPLATES = {
 }
 
 
-from otterproof.harness.support.outputs import make_folder, write_whole
 def run(options: argparse.Namespace) -> int:
     """Hold the conversation; the exit code. UsageError, TargetError."""
     check_json(options)

@@ -21,7 +21,7 @@ from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui import terminal as report
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import check_folder
-from otterproof.harness.ui.reports.matrix import FILE, matrix_of
+from otterproof.harness.ui.reports.matrix import FILE, Laid, matrix_of
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console
 from otterproof.harness.ui.site.conversations import PAGE, Conversations
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     return NOT_RUN if unsure or ending is not Ending.COMPLETE else CONFORMS
 
 
-def _tell(options: argparse.Namespace, cells: Sequence[Cell], names: Sequence[str], laid: matrix.Laid) -> None:
+def _tell(options: argparse.Namespace, cells: Sequence[Cell], names: Sequence[str], laid: Laid) -> None:
     report.matrix(cells, names)
     for (left, right, scenario), blame in sorted(laid.items()):
         if not blame.known:
