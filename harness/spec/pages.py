@@ -13,8 +13,15 @@ from pathlib import Path
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 
-#: Where the documentation is in a checkout. An installed package has none.
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+def _root() -> Path:
+    """The folder of the project: above this room in a checkout, and one more up in a source distribution."""
+    above = Path(__file__).resolve().parents[2:4]
+    return next((folder for folder in above if (folder / "pyproject.toml").is_file()), above[0])
+
+
+#: Where the documentation is. An installed package has none.
+DOCS = _root() / "docs"
 
 #: Makes the text of a page.
 Maker = Callable[[], str]
