@@ -37,7 +37,7 @@ class Page(HTMLParser):
             self.anchors.add(given["id"])
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
-        if tag in _GETS and given.get(_GETS[tag]):
+        if tag in _GETS and given.get(_GETS[tag], "").strip("#"):
             self.gets.append(given[_GETS[tag]])
 
 

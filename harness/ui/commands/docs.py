@@ -50,13 +50,13 @@ def run(options: argparse.Namespace) -> int:
             write_whole(pages.DOCS / name, made[name])
         if shows_text(options):
             say(f"{len(made)} generated pages are up to date; written: {', '.join(stale) or 'none'}")
-        if options.site:
-            _make_site(options)
-        if options.links:
-            with working("following links"):
-                documentation_site.check_links()
-            if shows_text(options):
-                say("all links to other sites lead somewhere")
+    if options.site:
+        _make_site(options)
+    if options.links:
+        with working("following links"):
+            documentation_site.check_links()
+        if shows_text(options):
+            say("all links to other sites lead somewhere")
     put_result(options, "docs", {"pages": sorted(made), "stale": stale, "written": not options.check})
     return DEVIATES if options.check and stale else CONFORMS
 
