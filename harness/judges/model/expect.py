@@ -155,7 +155,7 @@ class DhKeyMessage:
         names.add_message(self.name, message)
 
 
-def _encrypted_signature_size(signer: Identity) -> int:
+def encrypted_signature_size(signer: Identity) -> int:
     """The length of X: public key, key id, signature. [KEYS-PUBKEY-3, KEYS-SIG-2, REVEAL-SIG-6, SIG-SIG-6]"""
     key = signer.key
     numbers = (key.p, key.q, key.g, key.y) if isinstance(key, DsaPublicKey) else ()
@@ -179,7 +179,7 @@ class SealedMessage:
         kind = Kind.SIGNATURE if self.commit is None else Kind.REVEAL_SIGNATURE
         parsed = _parse(message, kind, self.header, place)
         encrypted = parsed.data("encrypted_signature")
-        size = _encrypted_signature_size(self.seal.signer)
+        size = encrypted_signature_size(self.seal.signer)
         expect_equal(f"{place}.encrypted_signature (length)", size, len(encrypted))
         if self.commit is not None:
             revealed = parsed.data("revealed_key")

@@ -16,7 +16,7 @@ EXAMPLES: tuple[Example, ...] = (
 
 def add_arguments(parser: Parser) -> None:
     """The options of `docs`."""
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
+    parser.add_argument("--check", action="store_true", help="write no page; exit with 1 if one is out of date")
     add_folder(parser, "--site", "also make a site of all pages in DIR")
     parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
     add_json(parser, "the pages")

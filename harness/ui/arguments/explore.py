@@ -24,6 +24,7 @@ PURPOSE = "Make every run of some moves up to a depth, and certify that none of 
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof explore", "the independent engine, in all alphabets"),
     ("otterproof explore independent --alphabet handshake --depth 12", "one alphabet, deeper"),
+    ("otterproof explore model", "the rules of the protocol against themselves, without cryptography"),
     ("otterproof explore --list", "the alphabets, and what may happen in each"),
 )
 
@@ -35,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
         nargs="?",
         default=DEFAULT_TARGET,
         metavar="TARGET",
-        help="target to explore (default: %(default)s)",
+        help="target to explore, or model: the rules against themselves (default: %(default)s)",
     )
     completed(target, TARGET)
     what = parser.add_argument_group("what is explored")

@@ -11,6 +11,7 @@ from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, depths_of, explorable
 from otterproof.harness.runs.explore.found import keep
+from otterproof.harness.runs.explore.symbolic.search import DEPTHS
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
@@ -22,6 +23,7 @@ from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_folder
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console
+from otterproof.harness.ui.symbolic import MODEL, explore_model
 from otterproof.harness.ui.table import print_table
 from otterproof.harness.ui.target_words import refuse_target
 
@@ -30,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
     """Explore; the exit code. UsageError."""
     refuse_target(options)
     check_json(options)
+    ends = None if options.max_time is None else time.monotonic() + options.max_time
+    if options.target == MODEL and not options.list:
+        return explore_model(options, ends)
     name = with_name(options.target, options.name)
     if options.list:
         return _list(options, name)
@@ -37,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
     check_folder(folder, "--out")
     target = explorable(open_target(name, Limits(options.timeout)))
     remember_powers()
-    ends = None if options.max_time is None else time.monotonic() + options.max_time
     explored: list[AlphabetExplored] = []
     ending = Ending.COMPLETE
     with closing(target):
@@ -69,13 +73,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace, name: str) -> int:
     """List the alphabets that suit the target, and that are chosen."""
-    with closing(explorable(open_target(name, Limits(options.timeout)))) as target:
-        chosen = {name: one for name, one in ALPHABETS.items() if one.suits(target.capabilities)}
-        listed = [
-            {"alphabet": name, "depth": options.depth or depths_of(one, target)[0], "about": one.about}
-            for name, one in chosen.items()
-            if not options.alphabet or name in options.alphabet
-        ]
+    if name == MODEL:
+        depths = dict(DEPTHS)
+    else:
+        with closing(explorable(open_target(name, Limits(options.timeout)))) as target:
+            suited = {one: alphabet for one, alphabet in ALPHABETS.items() if alphabet.suits(target.capabilities)}
+            depths = {one: depths_of(alphabet, target)[0] for one, alphabet in suited.items()}
+    listed = [
+        {"alphabet": one, "depth": options.depth or depth, "about": ALPHABETS[one].about}
+        for one, depth in depths.items()
+        if not options.alphabet or one in options.alphabet
+    ]
     if shows_text(options):
         rows = [[str(value) for value in one.values()] for one in listed]
         print_table(console(), ("alphabet", "depth", "what may happen"), rows)
