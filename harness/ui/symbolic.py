@@ -14,7 +14,7 @@ from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED
 from otterproof.harness.support.version import tool_version
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.results import put_result, shows_text
-from otterproof.harness.ui.screen import block, console, line, rewrite
+from otterproof.harness.ui.screen import console, line, print_block, rewrite
 
 #: What is explored, on the command line.
 MODEL = "model"
@@ -77,8 +77,8 @@ def _tell(proof: Proof) -> None:
         return
     found = proof.violation
     out.print(line(("FAIL", "red"), "  ", (found.invariant, "bold"), f"  after {len(found.moves)} moves ({looked})"))
-    out.print(block(INVARIANTS[found.invariant][0]))
-    out.print(block(found.what))
+    print_block(out, INVARIANTS[found.invariant][0])
+    print_block(out, found.what)
     for number, words in enumerate(found.moves, 1):
         out.print(line(f"  {number:4}  {words}"), soft_wrap=True)
 
