@@ -21,9 +21,11 @@ from otterproof.harness.support.version import tool_version
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.arguments import driver as driver_arguments
 from otterproof.harness.ui.arguments import explore as explore_arguments
 from otterproof.harness.ui.arguments import vectors as vector_arguments
 from otterproof.harness.ui.commands import completion
+from otterproof.harness.ui.commands.driver import TEMPLATES
 from otterproof.harness.ui.parser import Parser
 from otterproof.harness.vectorgen.consumers import NAMES as CONSUMERS
 
@@ -119,6 +121,7 @@ def test_names_that_are_written_down_twice_are_the_same() -> None:
     assert tuple(sorted(ENGINES)) == vector_arguments.ENGINES
     assert vector_arguments.CONSUMERS == CONSUMERS
     assert tuple(ALPHABETS) == explore_arguments.ALPHABETS
+    assert tuple(TEMPLATES) == driver_arguments.LANGUAGES
 
 
 @pytest.mark.parametrize("name", [name for name in LEAVES if name not in ("otterproof completion",)])
@@ -317,6 +320,7 @@ def test_results_have_the_members_that_the_page_tells(tmp_path: Path, capsys: py
     transcript = str(next(runs.glob("*.jsonl")))
     capsys.readouterr()
     for words in (
+        ["driver template", "c", str(tmp_path / "driver")],
         ["check", "reference", *one],
         ["check", "reference", *one, "--list"],
         ["explain", "crash"],

@@ -14,6 +14,7 @@ from otterproof.harness.runs.driver_lint import lint
 from otterproof.harness.support.defaults import GIVE_UP_AFTER
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, Limits
 from otterproof.harness.targets.registry import EXEC, command_of, open_target
 from otterproof.harness.ui.messages import say
@@ -33,8 +34,31 @@ TEMPLATES = {
 
 
 def run(options: argparse.Namespace) -> int:
-    """Hold the conversation; the exit code. UsageError, TargetError."""
+    """Do what the subcommand says; the exit code. UsageError, TargetError, OutputError."""
     check_json(options)
+    return _template(options) if options.subcommand == "template" else _lint(options)
+
+
+def _template(options: argparse.Namespace) -> int:
+    """Write the files of a template."""
+    files, commands = TEMPLATES[options.language]
+    folder: Path = options.folder
+    taken = [str(folder / name) for name in files if (folder / name).exists()]
+    if taken:
+        raise UsageError(f"{' and '.join(taken)} would be overwritten; name another folder")
+    make_folder(folder)
+    for name in files:
+        write_whole(folder / name, (FOLDER / name).read_text(encoding="utf-8"))
+    written = [str(folder / name) for name in files]
+    if shows_text(options):
+        say(f"written: {', '.join(written)}")
+        say(f"fill in {written[0]}; then{'' if folder == Path() else f', in {folder}'}: {commands}")
+    put_result(options, "driver template", {"files": written})
+    return CONFORMS
+
+
+def _lint(options: argparse.Namespace) -> int:
+    """Hold the conversation."""
     command: str = options.command
     name = command if command in THIRD_PARTIES or command_of(command) else f"{EXEC}{command}"
     target = open_target(name, Limits(options.timeout, GIVE_UP_AFTER))
