@@ -297,6 +297,14 @@ def test_the_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
         DriverTarget("env", [sys.executable, "-c", program], LIMIT)
 
 
+def test_a_long_trace_is_told_from_both_ends() -> None:
+    """What comes first in it says what went wrong."""
+    program = "import os; os.write(2, b'panic: it is gone\\n' + b'at a place\\n' * 2000 + b'the end'); os._exit(2)"
+    told = r"begins with:\n  panic: it is gone\n(.|\n)*standard error ends with:\n(.|\n)*\n  the end$"
+    with pytest.raises(TargetCrash, match=told):
+        DriverTarget("long", [sys.executable, "-c", program], LIMIT)
+
+
 def test_a_driver_that_is_asked_to_end_may_do_so_by_itself(tmp_path: Path) -> None:
     last = tmp_path / "last"
     program = f"import atexit, runpy, sys; atexit.register(open, {str(last)!r}, 'w'); sys.argv = ['', 'none']"

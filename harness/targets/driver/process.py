@@ -41,8 +41,9 @@ MEMORY_VARIABLE = "OTTERPROOF_DRIVER_MEMORY"
 #: Longest answer, in bytes; a text of a megabyte in fragments takes less.
 MAX_ANSWER = 16 << 20
 
-#: Bytes of standard error that are kept.
-STDERR_TAIL = 4096
+#: Bytes of standard error that are kept: of its end, and of what came first during a call. Go and Java say what went
+#: wrong at the beginning of a long trace.
+STDERR_TAIL, STDERR_HEAD = 4096, 1024
 
 #: What time limits are measured with, in seconds. Tests have a clock of their own.
 clock: Callable[[], float] = time.monotonic
@@ -81,6 +82,7 @@ class DriverProcess:
         self._trace = trace
         self._next_id = 0
         self._stderr = bytearray()
+        self._stderr_head = bytearray()
         self._unshown = bytearray()
         self._limit = memory_limit()
         self._last = ""
@@ -149,6 +151,7 @@ class DriverProcess:
         deadline = clock() + seconds
         self._nothing_unasked(method)
         answer = self._unshown = bytearray()
+        self._stderr_head = bytearray()
         waiting = self._write(method, memoryview(request))
         if waiting:
             self._poll.register(self._in, select.POLLOUT)
@@ -228,7 +231,7 @@ class DriverProcess:
             chunk = os.read(self._err, _CHUNK)
         except BlockingIOError:
             return
-        self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
+        self._keep(chunk)
         if not chunk:
             self._poll.unregister(self._err)
 
@@ -290,9 +293,10 @@ class DriverProcess:
         return True
 
     def _tail(self) -> str:
-        """The end of standard error, indented, so that none of its lines can be taken for one of the harness's."""
-        text = self._stderr.decode(errors="replace").strip().replace("\r\n", "\n").expandtabs(4)
-        return f"\nstandard error ends with:\n{indent(printable(text, lines=True), '  ')}" if text else ""
+        """Standard error, indented, so that none of its lines can be taken for one of the harness's."""
+        head = "" if self._stderr_head in self._stderr else f"\nstandard error begins with:\n{_told(self._stderr_head)}"
+        tail = _told(self._stderr)
+        return f"{head}\nstandard error ends with:\n{tail}" if tail else ""
 
     def shutdown(self, seconds: float) -> None:
         """Ask the process to end, so that it can write what it writes on exit (a profile, say), and see that it does.
@@ -352,4 +356,15 @@ class DriverProcess:
                 return
             if not chunk:
                 return
-            self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        """Keep what came on standard error."""
+        self._stderr = (self._stderr + chunk)[-STDERR_TAIL:]
+        self._stderr_head = (self._stderr_head + chunk)[:STDERR_HEAD]
+
+
+def _told(said: bytearray) -> str:
+    """What a process said, as lines."""
+    text = said.decode(errors="replace").strip().replace("\r\n", "\n").expandtabs(4)
+    return indent(printable(text, lines=True), "  ")
