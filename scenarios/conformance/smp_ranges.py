@@ -58,7 +58,11 @@ def message_1_with_an_element_out_of_range(context: Context) -> None:
 )
 def message_2_with_an_element_out_of_range(context: Context) -> None:
     """g2b, g3b, Pb and Qb below 2 or above p - 2 are refused."""
-    refuse_all(context, "smp.message-2-range-not-checked", MESSAGE_2, out_of_range(MESSAGE_2))
+    lies = out_of_range(MESSAGE_2)
+    halves = {what: lie for what, lie in lies.items() if what.startswith("g")}
+    refuse_all(context, "smp.message-2-range-not-checked", MESSAGE_2, halves)
+    others = {what: lie for what, lie in lies.items() if what not in halves}
+    refuse_all(context, "smp.message-2-blinded-range-not-checked", MESSAGE_2, others)
 
 
 @scenario(
