@@ -258,14 +258,16 @@ def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float
 
 
 def _told(first: Result, weights: Mapping[str, float]) -> tuple[str, ...]:
-    """The requirements that a cause tells. Several ones only if the check follows from all of them.
+    """The requirements that a cause tells. Several ones only if the check follows from all of them; its main one then
+    is among them.
 
     Where all that a general check follows from holds elsewhere, it fails for what its scenario is about.
     """
     likeliest = sorted(weights, key=lambda one: -weights[one])
     own = [one for one in likeliest if one in _demanded(first)]
     if own and not (is_general(first.check) and weights[own[0]] < weights[likeliest[0]] * _GENERAL):
-        return tuple(own[:TOLD])
+        main = _demanded(first)[0]
+        return tuple(own[:TOLD] if main in own[:TOLD] else [*own[: TOLD - 1], main])
     if first.check in checks() and not own:  # it follows from what its scenario claims
         return tuple([one for one in likeliest if one in _claimed(first)][:TOLD])
     return tuple(likeliest[:1])

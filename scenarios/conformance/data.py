@@ -236,9 +236,24 @@ def undefined_flags(context: Context) -> None:
     target.assert_session_alive(insider)
 
 
+def _old_key_ids_are_refused(context: Context) -> None:
+    """Demand that the ids of keys dropped long ago are refused: otherwise nothing particular is known of the id 0."""
+    target, insider = context.encrypted()
+    for _ in range(3):
+        target.exchange_texts(insider)
+    case = "a key id of 1, long after its key was dropped"
+    for age in (0, 1):
+        under = (insider.our_keyid - 1, insider.their_keyid - age)
+        reply = target.receive(insider.data(b"sender 1", sender_keyid=1, under=under))
+        reply.assert_rejected("keys.unknown-sender-key-accepted", case)
+        reply = target.receive(insider.data(b"recipient 1", recipient_keyid=1, under=under))
+        reply.assert_rejected("keys.unknown-recipient-key-accepted", case)
+
+
 @scenario(requirements=("DATA-KEYID-5", "!DATA-KEYID-5", "!DATA-KEYID-1", "!DATA-KEYID-3"))
 def key_id_0_is_refused(context: Context) -> None:
     """A message with a key id of 0 is not read, right after the handshake and later; with the right ids it is."""
+    _old_key_ids_are_refused(context)
     target, insider = context.encrypted()
     for _ in range(3):
         for sender, recipient in ((0, None), (None, 0), (0, 0)):
