@@ -15,6 +15,7 @@ from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.symbolic import MODEL
 
 load()
 
@@ -102,7 +103,7 @@ def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -
         assert options or left_out or not problem, f"{shlex.join(words)}: {problem}"
         for target in [getattr(options, "target", None), *(getattr(options, "targets", None) or [])]:
             if target and not re.match(r"(\w+=)?exec:|fault:", target):
-                assert target in {*ENGINES, *THIRD_PARTIES}, shlex.join(words)
+                assert target in {*ENGINES, *THIRD_PARTIES, MODEL}, shlex.join(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
