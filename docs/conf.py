@@ -43,6 +43,7 @@ html_show_sphinx = False
 html_permalinks_icon = "#"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 
 # What is copied from a block of commands is the commands, without the prompts and what they print.
 copybutton_prompt_text = "$ "
