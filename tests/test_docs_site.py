@@ -16,6 +16,7 @@ from otterproof.harness.ui import cli, documentation_site
 from otterproof.harness.ui.command_line_page import render as command_line
 from otterproof.harness.ui.configuration_page import render as configuration
 from otterproof.harness.ui.settings import Settings
+from tests.browser import axe_finds
 
 #: Elements that make a browser get something, and the attribute that says what.
 _GETS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
@@ -82,6 +83,14 @@ def test_every_page_can_be_found(site: Path) -> None:
     linked = {unquote(urlsplit(link).path).removesuffix(".html") for link in index.links}
     assert there - {"index"} <= linked
     assert (site / "searchindex.js").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "dark"), [(1300, False), (500, True)])
+def test_axe_core_finds_nothing(width: int, dark: bool, site: Path, tmp_path: Path) -> None:
+    for name in ("index.html", "tutorial.html", "reference/command-line.html"):
+        found = axe_finds(site / name, tmp_path, width, dark=dark)
+        assert found == {"violations": [], "wider": False, "dark": dark}, name
 
 
 @pytest.mark.slow

@@ -6,11 +6,7 @@ Skipped, with the lines that install them, where Chromium or axe-core are not th
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -25,30 +21,12 @@ from otterproof.harness.ui import cli
 from otterproof.harness.ui.reports.matrix import FILE as MATRIX
 from otterproof.harness.ui.reports.matrix import matrix_of
 from otterproof.harness.ui.reports.writing import write_reports
+from tests.browser import axe_finds, browse
 from tests.judged import judged
 
 pytestmark = pytest.mark.slow
 
 load()
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otterproof" / "axe"
-AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"
-INSTALL = f"apt-get install chromium; npm install --prefix {CACHE} axe-core@4"
-
-#: Runs axe-core and leaves what it finds, and how wide the page is, in an element of the page.
-RUNNER = """
-axe.run(document).then(function (found) {
-  var told = document.createElement("pre");
-  told.id = "found";
-  told.textContent = JSON.stringify({
-    violations: found.violations.map(function (one) {
-      return one.id + ": " + one.nodes.map(function (node) { return node.html; }).slice(0, 3).join(" ");
-    }),
-    wider: document.documentElement.scrollWidth > window.innerWidth,
-    dark: matchMedia("(prefers-color-scheme: dark)").matches
-  });
-  document.body.appendChild(told);
-});
-"""
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +41,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / MATRIX).write_text(json.dumps(matrix_of([cell], {"libotr": "it is not installed"}, {}, folder)))
     assert cli.main(["report", str(folder), "--out", str(folder / "whole")]) == 0
     return folder / "whole"
-
-
-def browse(address: str, folder: Path, width: int = 1200, *, dark: bool = False) -> tuple[str, str]:
-    """A page as the browser has it in the end, and what its console says."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip(f"Chromium is missing. Install: {INSTALL}")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--log-level=0"]
-    command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900", "--virtual-time-budget=20000"]
-    command += ["--blink-settings=preferredColorScheme=0"] if dark else []
-    done = subprocess.run([*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
 def pages(site: Path) -> list[Path]:
@@ -107,15 +73,6 @@ def test_the_filters_stand_in_the_address(site: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (500, True)])
 def test_axe_core_finds_nothing(width: int, dark: bool, site: Path, tmp_path: Path) -> None:
-    if not AXE.is_file():
-        pytest.skip(f"axe-core is missing. Install: {INSTALL}")
-    for number, page in enumerate(pages(site)):
-        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())
-        script = f"<script>{AXE.read_text()}</script><script>{RUNNER}</script></body>"
-        copy = tmp_path / f"{number}.html"
-        copy.write_text(text.replace("</body>", script))
-        shown, _ = browse(copy.as_uri(), tmp_path, width, dark=dark)
-        told = re.search(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)
-        assert told is not None, page
-        found = json.loads(unescape(told[1]))
+    for page in pages(site):
+        found = axe_finds(page, tmp_path, width, dark=dark)
         assert found == {"violations": [], "wider": False, "dark": dark}, page
