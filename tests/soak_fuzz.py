@@ -66,7 +66,7 @@ def measure(target: str, programs: int) -> None:
                 f"{now - began:.0f}",
                 f"{(campaign.done - shown) / (now - last):.1f}",
                 *(f"{size / 1e6:.1f} MB" for size in memory),
-                f"{sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e3:.0f} kB",
+                f"{sum(path.stat().st_size for path in Path(folder).rglob('*')) / 1e3:.0f} kB",
                 len(os.listdir("/proc/self/fd")),
                 len(campaign.findings),
             )

@@ -53,7 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["vectors", "lint", "--in", "missing"], "no vectors are in missing"),
         (["vectors", "examples", "--in", "missing"], "no vectors are in missing"),
         (["vectors", "add", "missing", *("--name", "x", "--comment", "c", "--requirement", "r")], "can't be read"),
-        (["replay", "."], "can't be read"),
+        (["replay", "."], "has no transcripts"),
         (["replay", "file"], "file, line 1: not a line of JSON"),
         (["faults", "--write"], "goes with --score or --gaps"),
         (["faults", "--explain"], "--explain goes with --score"),

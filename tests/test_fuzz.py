@@ -18,13 +18,16 @@ import pytest
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.casting import Casting
 from otterproof.harness.runs.fuzz.actions import TABLE
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.events import Finished
 from otterproof.harness.runs.fuzz.execute import Failure, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, simpler
-from otterproof.harness.runs.fuzz.state import STATE, CampaignError, FindingStage, read_state
+from otterproof.harness.runs.fuzz.state import CampaignError, FindingStage
+from otterproof.harness.runs.fuzz.store import STATE, read_state
 from otterproof.harness.runs.rerun import RerunStatus, again
 from otterproof.harness.simulation.moves import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
 from otterproof.harness.simulation.transcript import TranscriptError, Verdict
@@ -173,7 +176,7 @@ FOUND = {
 def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str, tmp_path: Path) -> None:
     target = f"fault:{fault}"
     with small_campaign(target, "test", tmp_path) as campaign, closing(campaign.run(200, 1)) as run:
-        finding = next(new[0] for new in run if new)
+        finding = next(event.finding for event in run if isinstance(event, Finished))
     assert finding.confirmed == CONFIRM
     assert len(finding.program.moves) <= FOUND[fault]
     transcript = read_transcript(tmp_path / finding.transcript)
@@ -182,10 +185,11 @@ def test_a_fault_is_found_made_small_and_told_from_the_genuine_engine(fault: str
     assert again(transcript, Casting(target)).drift == "", "the same run again"
     mended = again(transcript, Casting("reference"))
     assert mended.fate is RerunStatus.FIXED, mended
+    assert finding.test is not None
     written = (tmp_path / finding.test).read_text()
     for player, fails in ((target, True), ("reference", False)):
         space: dict[str, object] = {}
-        exec(compile(written.replace(target, player), finding.test, "exec"), space)
+        exec(compile(written.replace(target, player), finding.test.name, "exec"), space)
         (test,) = (one for name, one in space.items() if name.startswith("test_"))
         assert _fails(test) is fails
 
@@ -205,9 +209,8 @@ def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFix
     out = ["--out", str(tmp_path)]
     assert cli.main(["fuzz", "fault:counter-constant", "--examples", "2", "--jobs", "1", *out]) == 1
     shown = capsys.readouterr()
-    assert "2 of 2 programs" in shown.err
     assert "fault:counter-constant: 2 programs" in shown.out
-    (first, *_) = sorted(tmp_path.glob("test_*.py"))
+    (first, *_) = sorted(tmp_path.glob("*/test_*.py"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", str(first)], capture_output=True, text=True, cwd=tmp_path
     )
@@ -217,7 +220,7 @@ def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFix
         [sys.executable, "-m", "pytest", "-q", str(first)], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout
-    transcript = str(sorted(tmp_path.glob("*.jsonl"))[0])
+    transcript = str(sorted(tmp_path.glob("*/transcript.jsonl"))[0])
     assert cli.main(["replay", transcript]) == 1
     assert cli.main(["replay", transcript, "--target", "reference"]) == 0
     assert cli.main(["replay", transcript, "--target", "exec:/nowhere/at/all"]) == 3
@@ -227,9 +230,12 @@ def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.slow
-def test_a_genuine_engine_has_no_findings(tmp_path: Path) -> None:
+def test_a_genuine_engine_has_no_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["fuzz", "independent", "--examples", "10", "--jobs", "1", "--out", str(tmp_path)]) == 0
     assert [path.name for path in tmp_path.iterdir()] == [STATE]
+    shown = capsys.readouterr().out
+    assert "of 144 cells of the state tables" in shown
+    assert "nothing found" in shown
 
 
 def test_a_campaign_goes_on_where_it_ended(tmp_path: Path) -> None:
@@ -308,18 +314,18 @@ def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
 
 
 def test_a_failure_that_does_not_come_again_is_kept_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    once = Failure("authenticity", Verdict.FAIL, "authenticity.once-only", "seen in the campaign", False, 1)
+    once = Failure("authenticity", Verdict.FAIL, Bucket("authenticity.once-only"), "seen in the campaign", False, 1)
     replies = iter([once])
     genuine: Callable[..., Failure | None] = attempt
 
     def first_fails(drawn: Program, **options: object) -> Failure | None:
         return next(replies, None) or genuine(drawn, **options)
 
-    monkeypatch.setattr("otterproof.harness.runs.fuzz.execute.attempt", first_fails)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.workers.attempt", first_fails)
     with opened("reference", "s", tmp_path) as campaign:
         list(campaign.run(1, 1))
     (finding,) = campaign.findings
-    assert (finding.stage, finding.confirmed, finding.test) == (FindingStage.ONCE, 0, "")
+    assert (finding.stage, finding.confirmed, finding.runs, finding.test) == (FindingStage.ONCE, 0, 10, None)
     transcript = read_transcript(tmp_path / finding.transcript)
     assert transcript.verdict is Verdict.PASS
     assert "did not when it was run again" in transcript.detail

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.fuzz.store import read_state
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.targets.registry import command_of, file_name, title, with_name
@@ -83,10 +84,12 @@ def test_known_deviations_count_in_a_campaign(tmp_path: Path, capsys: pytest.Cap
     fault, known = "fault:query-ignored-when-encrypted", tmp_path / "known.toml"
     words = ["fuzz", fault, "--examples", "40", "--jobs", "1", "--out"]
     assert main([*words, str(tmp_path / "one")]) == DEVIATES
-    found = json.loads((tmp_path / "one" / "campaign.json").read_text())["findings"]
-    known.write_text("".join(entry("fuzz = true", finding["check"]) for finding in found))
+    found = read_state(tmp_path / "one", fault, "otterproof").findings
+    known.write_text("".join(entry("fuzz = true", finding.check) for finding in found))
     assert main([*words, str(tmp_path / "two"), "--known", str(known)]) == CONFORMS
-    assert "known: It is a fault." in capsys.readouterr().out
+    assert "): It is a fault." in capsys.readouterr().out
+    later = read_state(tmp_path / "two", fault, "otterproof").findings
+    assert {name for one in later for name in one.follows} <= {one.check for one in found}
 
 
 def test_known_deviations_count_for_vectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

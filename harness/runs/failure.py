@@ -7,8 +7,8 @@ terminal, JSON, pytest and the other reports are made from it, and decide nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.world import Step
@@ -20,6 +20,7 @@ from otterproof.harness.support.printable import printable
 from otterproof.harness.wire import ENCODED, Kind, parse
 from otterproof.harness.wire.dissect import FieldLine, dissected
 from otterproof.implementations.contract import OutgoingMessage
+from otterproof.implementations.jsonform import event_name
 
 #: How many steps before the failing one are told.
 BEFORE = 3
@@ -37,8 +38,9 @@ class Place:
 
     step: its number. action, result: what the party was given and what it did. kind: of the message that it is about,
     "" without one; title and fields: that message, taken apart, the field in question marked. before: the steps that
-    led there, as number and words. screen: the last lines that the user was shown, if the
-    target has a screen.
+    led there, as number and words. screen: the last lines that the user was shown, if the target has a screen.
+    observed: the result in terms that do not depend on keys and texts: the events by name, and what was sent by its
+    kind.
     """
 
     step: int
@@ -49,6 +51,7 @@ class Place:
     fields: tuple[FieldLine, ...] = ()
     before: tuple[tuple[int, str], ...] = ()
     screen: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +135,29 @@ def place_of(steps: Sequence[Step], field: str = "") -> Place | None:
     shown = [printable(line) for step in steps[-1 - BEFORE :] for line in step.shown]
     screen = tuple(shown[-SCREEN:])
     if message is None:
-        return Place(last.number, describe_input(last), describe_result(last), before=before, screen=screen)
+        return Place(
+            last.number,
+            describe_input(last),
+            describe_result(last),
+            before=before,
+            screen=screen,
+            observed=observed(last),
+        )
     title, lines = dissected(message, field)
     kind = parse(message).kind
     fields = lines if kind in ENCODED or any(line.marked for line in lines) else ()
-    return Place(last.number, describe_input(last), describe_result(last), str(kind), title, fields, before, screen)
+    action, result = describe_input(last), describe_result(last)
+    return Place(last.number, action, result, str(kind), title, fields, before, screen, observed(last))
+
+
+def observed(step: Step) -> tuple[str, ...]:
+    """What a party did in a step: its events by name, and each message that it sent by its kind, once in a row."""
+    found: list[str] = []
+    for event in step.events:
+        name = f"sends {parse(event.message).kind}" if isinstance(event, OutgoingMessage) else event_name(type(event))
+        if name not in found[-1:]:
+            found.append(name)
+    return tuple(found)
 
 
 def _message_of(step: Step, field: str) -> bytes | None:
@@ -148,6 +169,11 @@ def _message_of(step: Step, field: str) -> bytes | None:
         if field and parse(message).has(field):
             return message
     return next((message for message in every if parse(message).kind is not Kind.PLAINTEXT), None)
+
+
+def record_to_json(failure: Failure) -> dict[str, Any]:
+    """The record as values of JSON, with the names of its fields."""
+    return asdict(failure) | {"level": failure.level.value}
 
 
 def lines_of(failure: Failure) -> Iterator[str]:

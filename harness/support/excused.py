@@ -1,7 +1,8 @@
 """Demands that are not made for a while, so that a run goes on beyond a failure that does not bind.
 
 What a text only advises stops a scenario as any other failure does. The scenario is then run again without that demand,
-whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.runner.judge_scenario]
+whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.runner.judge_scenario] A random run of
+`fuzz` goes on beyond what is known of its target.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _excused: ContextVar[frozenset[str]] = ContextVar("excused", default=frozenset())
+_met: ContextVar[set[str] | None] = ContextVar("met", default=None)
 
 
 @contextmanager
-def excusing(check_ids: Iterable[str]) -> Iterator[None]:
-    """Inside, these demands are not made."""
-    token = _excused.set(frozenset(check_ids))
+def excusing(check_ids: Iterable[str]) -> Iterator[set[str]]:
+    """Inside, these demands are not made, nor those that are excused outside; gives those that would have failed."""
+    met: set[str] = set()
+    tokens = _excused.set(_excused.get() | frozenset(check_ids)), _met.set(met)
     try:
-        yield
+        yield met
     finally:
-        _excused.reset(token)
+        _excused.reset(tokens[0])
+        _met.reset(tokens[1])
 
 
 def is_excused(check_id: str) -> bool:
-    """Whether a demand is not made now."""
-    return check_id in _excused.get()
+    """Whether a demand, which does not hold, is not made now."""
+    if check_id not in _excused.get():
+        return False
+    if (met := _met.get()) is not None:
+        met.add(check_id)
+    return True

@@ -17,7 +17,7 @@ __all__ = ["LIMITS", "InputError", "parse_json", "parse_toml", "read_input"]
 #: The most bytes that a file of each kind can have: many times what is ever written, and little enough to be read.
 LIMITS = {
     "transcript": 64 << 20,
-    "campaign": 16 << 20,
+    "campaign": 64 << 20,
     "known deviations": 1 << 20,
     "found case": 16 << 20,
     "vectors": 16 << 20,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from otterproof.harness.runs import cell as matrix_cell
 from otterproof.harness.runs.events import Ending
+from otterproof.harness.runs.faults import fuzzed as fuzzing
 from otterproof.harness.runs.faults.explored import ExploredFaults
 from otterproof.harness.runs.faults.localise import Localisation, Localiser
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
@@ -114,6 +115,11 @@ def collect_located(localiser: Localiser) -> Ending:
     return _first_unfinished(phases())
 
 
+def collect_fuzzed(record: fuzzing.Fuzzing, pool: Pool) -> Ending:
+    """Run the campaigns of a record, showing progress. What was found until it ended is in the record."""
+    return _phase("fuzzing faults", fuzzing.fuzz(record, pool), len(record.faults))
+
+
 def collect_mutants(mutation: Mutation) -> Ending:
     """Judge mutants, showing progress."""
     surveys = len(mutation.scenarios) * len(mutation.engines)
@@ -208,6 +214,20 @@ def located(record: Localisation) -> None:
     say(f"median rank of the cause that tells it: {record.median_rank:g}" if record.noticed else "nothing was noticed")
     if record.unnoticed:
         say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
+
+
+def fuzzed(record: fuzzing.Fuzzing) -> None:
+    """Print how many findings campaigns make of a fault, and those of which they make more than one."""
+    for one in record.found:
+        if len(one.findings) > 1:
+            say(f"{one.fault}: {len(one.findings)} findings")
+            for small in one.findings:
+                say(f"  {small.bucket}, {small.moves} moves, {small.adversarial} of them the adversary's")
+    figures = record.as_json()
+    say("{judged} of {faults} faults, {programs} programs each: {found} found".format_map(figures))
+    if record.found:
+        say("findings of a fault: median {findings_median:g}, 95% at most {findings_95_percent}".format_map(figures))
+        say("the adversary's moves in a finding: median {adversarial_moves_median:g}".format_map(figures))
 
 
 def gaps(card: ScoreCard) -> None:

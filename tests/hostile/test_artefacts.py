@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Generator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -22,12 +23,15 @@ from otterproof.harness.runs import deviations
 from otterproof.harness.runs.cell import Cell
 from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.events import CauseFound, Event, ScenarioFinished
+from otterproof.harness.runs.fuzz.behaviour import Area
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import Failure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.reproduce import as_test, docstring
-from otterproof.harness.runs.fuzz.state import STATE, Finding, FindingStage, State, as_json
+from otterproof.harness.runs.fuzz.state import Finding, FindingStage, State, as_json
+from otterproof.harness.runs.fuzz.store import read_state
 from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.moves import Deliver, User
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
@@ -39,13 +43,15 @@ from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 from otterproof.harness.ui import cli, json_report, terminal
 from otterproof.harness.ui.commands import vectors as commands
-from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
+from otterproof.harness.ui.fuzz_progress import Meter, show_campaign
+from otterproof.harness.ui.fuzz_summary import campaign_summary
 from otterproof.harness.ui.judgement import print_summary
 from otterproof.harness.ui.run_view import follow_run
 from otterproof.harness.vectorgen.records import vector_failures
 from otterproof.harness.vectorgen.verify import Report
 from otterproof.harness.vectorgen.wrong import Wrong
 from otterproof.implementations.contract import PartyConfig
+from tests.hostile.campaign_database import store
 from tests.hostile.driver import VARIABLE
 from tests.hostile.texts import EVERYTHING, TEXTS, screen
 from tests.judged import judged
@@ -151,7 +157,7 @@ def test_a_docstring_holds_any_text(text: str) -> None:
 
 @each
 def test_a_generated_test_is_the_program_and_nothing_else(text: str) -> None:
-    failure = Failure("bounds", Verdict.FAIL, text, text, False, 1)
+    failure = Failure("bounds", Verdict.FAIL, Bucket(text), text, False, 1)
     sent = User("alice", "send", {"text": text.encode("latin-1", "replace"), "padding": None})
     named = EngineTarget("reference")
     named.name = text
@@ -200,10 +206,12 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
     result = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, text, (text,))
     known = Result(SCENARIO.id, (), Verdict.FAIL, text, 1, 0.0, known=text, readings={})
     entry = deviations.Deviation("scenario", text, text, text, None, 1)
-    campaign = Campaign(text, text, tmp_path / text.replace("\0", "")[:50])
+    folder = tmp_path / text.replace("\0", "")[:50]
     program = Program(Setup(), ())
-    finding = Finding(text, FindingStage.CONFIRMED, text, Verdict.FAIL, text, text, False, 1, program)
-    campaign.state = State(findings=(finding,))
+    bucket = Bucket(text, text, text, text, text)
+    finding = Finding(text, FindingStage.CONFIRMED, text, Verdict.FAIL, bucket, text, False, 1, program, others=(text,))
+    state = State(findings=(finding,), seen={(Area.CELL, text): 0}, known={text: 1})
+    campaign = Campaign(text, text, folder, cast(Any, None), state)
     cell = Cell(text, text, 3, (result,))
     with screen(monkeypatch, tty) as shown:
         stale = deviations.Known([entry]).stale([known])
@@ -213,7 +221,7 @@ def test_reports_show_any_text(text: str, tty: bool, monkeypatch: pytest.MonkeyP
         terminal.targets([Listing(text, text, True, (text,), ""), Listing(text, text, False, (), text)])
         terminal.collect_cells(iter([cell]), 1)
         terminal.matrix([cell], [text])
-        campaign_summary(campaign, Known())
+        campaign_summary(campaign, Known(), Meter(campaign))
         seen = "".join(shown().split())
         assert "".join(printable(text, lines=True).split())[:15] in seen
 
@@ -269,11 +277,12 @@ def test_what_a_driver_says(place: str, verdict: Verdict, monkeypatch: pytest.Mo
 def test_what_a_driver_says_to_a_campaign(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with opened(hostile(place), EVERYTHING, tmp_path) as campaign, screen(monkeypatch, tty=True):
         campaign.attempts = 1
-        show_campaign(campaign, 1, 1, None)
-        campaign_summary(campaign, Known())
-    stored = json.loads((tmp_path / STATE).read_text())
-    assert stored["target_version"].isprintable()
-    written = [check_python((tmp_path / one["test"]).read_text()) for one in stored["findings"] if one["test"]]
+        meter = Meter(campaign)
+        show_campaign(campaign, 1, 1, None, None, meter)
+        campaign_summary(campaign, Known(), meter)
+        assert campaign.version.isprintable()
+    findings = read_state(tmp_path, hostile(place), EVERYTHING).findings
+    written = [check_python((tmp_path / one.test).read_text()) for one in findings if one.test]
     assert written
     assert all("Found by `otterproof fuzz` in exec:" in one for one in written)
 
@@ -313,6 +322,6 @@ def test_what_files_say_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_what_a_campaign_says_is_shown_as_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / STATE).write_text(as_json(State(), EVERYTHING, EVERYTHING, EVERYTHING))
+    store(tmp_path, as_json(State(), EVERYTHING[:1000], EVERYTHING[:1000], EVERYTHING[:1000]))
     with screen(monkeypatch, tty=True):
         assert cli.main(["fuzz", "reference", "--out", str(tmp_path)]) == 2

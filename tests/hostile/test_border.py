@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from otterproof.harness.runs import matrix
 from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.campaign import opened
-from otterproof.harness.runs.fuzz.state import STATE
+from otterproof.harness.runs.fuzz.store import read_state
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
@@ -23,7 +23,8 @@ from otterproof.harness.targets.driver import DriverTarget, TargetDesync, Target
 from otterproof.harness.targets.driver.answer import result_of
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.ui import cli
-from otterproof.harness.ui.fuzz_progress import campaign_summary, show_campaign
+from otterproof.harness.ui.fuzz_progress import Meter, show_campaign
+from otterproof.harness.ui.fuzz_summary import campaign_summary
 from tests.hostile.driver import VARIABLE
 from tests.matrix_pages import matrix_pages
 
@@ -153,11 +154,12 @@ def test_check_and_replay(hostile: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_fuzz(hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(hostile, "s", tmp_path) as campaign:
         campaign.attempts = 1
-        assert show_campaign(campaign, 1, 1, None) is False
-        campaign_summary(campaign, Known())
-    (finding,) = json.loads((tmp_path / STATE).read_text())["findings"]
-    assert finding["verdict"] == "desync"
-    assert "not valid Unicode" in finding["detail"]
+        meter = Meter(campaign)
+        assert show_campaign(campaign, 1, 1, None, None, meter) is False
+        campaign_summary(campaign, Known(), meter)
+    (finding,) = read_state(tmp_path, hostile, "s").findings
+    assert finding.verdict is Verdict.DESYNC
+    assert "not valid Unicode" in finding.detail
     assert "not valid Unicode" in " ".join(capsys.readouterr().out.split())
 
 

@@ -7,19 +7,27 @@ import errno
 import json
 import operator
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.execute import Failure
 from otterproof.harness.runs.fuzz.folder import LOCK
 from otterproof.harness.runs.fuzz.shrink import Budget
-from otterproof.harness.runs.fuzz.state import STATE, CampaignError, State, read_state
+from otterproof.harness.runs.fuzz.state import CampaignError, State
+from otterproof.harness.runs.fuzz.store import STATE, Store, opened_store, read_state, writing
+from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import InputError
+from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.ui import cli
+from tests.hostile.campaign_database import Unstorable, store, stored
 from tests.hostile.interruptions import SEED, TARGET, Workshop, content
 
 
@@ -37,7 +45,9 @@ def folder(workshop: Workshop, tmp_path: Path) -> Path:
 
 def _fuzz(folder: Path, *more: str) -> int:
     """Go on with the campaign of a folder, from the command line."""
-    return cli.main(["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(folder), *more])
+    return cli.main(
+        ["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(folder), "--resume", *more]
+    )
 
 
 # ---- one campaign at a time
@@ -45,10 +55,10 @@ def _fuzz(folder: Path, *more: str) -> int:
 
 def test_a_second_campaign_in_a_folder_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(TARGET, SEED, folder):
-        before = content(folder)
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         assert _fuzz(folder) == 2
         assert f"another campaign is running in {folder}; wait until it ends" in capsys.readouterr().err
-        assert content(folder) == before
+        assert {path: path.read_bytes() for path in before} == before
     assert _fuzz(folder) == 1
     assert not (folder / LOCK).exists()
 
@@ -68,59 +78,83 @@ def test_a_lock_file_that_leads_elsewhere_is_not_followed(folder: Path, tmp_path
 # ---- files from others
 
 
-def test_a_file_of_an_earlier_version_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / STATE).write_text(json.dumps({"target": TARGET, "version": "1", "seed": SEED, "done": 3, "findings": []}))
-    assert _fuzz(folder) == 2
-    shown = capsys.readouterr().err
-    assert "one of an earlier version of Otterproof; name another folder with --out" in shown
+def test_a_file_of_an_earlier_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "campaign.json").write_text(json.dumps({"target": TARGET, "version": "1", "seed": SEED, "done": 3}))
+    assert _fuzz(tmp_path) == 2
+    assert "a campaign of an earlier version of Otterproof" in capsys.readouterr().err
+
+
+def test_a_campaign_is_not_continued_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = content(folder)
+    assert cli.main(["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(folder)]) == 2
+    assert "(1 program, 1 finding); continue it with --resume" in capsys.readouterr().err
+    assert content(folder) == before
 
 
 def test_the_file_does_not_choose_what_is_run(folder: Path, tmp_path: Path) -> None:
-    stored = json.loads((folder / STATE).read_text())
-    stored["target"] = f"exec:touch {tmp_path / 'run'}"
-    (folder / STATE).write_text(json.dumps(stored))
+    changed = stored(folder)
+    changed["target"] = f"exec:touch {tmp_path / 'run'}"
+    store(folder, changed)
     assert _fuzz(folder) == 2
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["transcript", "test", "name"])
 @pytest.mark.parametrize("value", ["../victim", "/victim", "leaks-wrong-tag\n", ""])
-def test_no_name_leads_out_of_the_folder(name: str, value: str, folder: Path, tmp_path: Path) -> None:
+def test_no_name_leads_out_of_the_folder(value: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
-    stored = json.loads((folder / STATE).read_text())
+    changed = stored(folder)
     for stage in ("found", "shrunk", "confirmed", "once"):
-        stored["findings"][0] |= {"state": stage, name: value.replace("/victim", str(tmp_path / "victim"))}
-        (folder / STATE).write_text(json.dumps(stored))
+        name = value.replace("/victim", str(tmp_path / "victim"))
+        changed["findings"][0] |= {"stage": stage, "name": name, "confirmed": 0, "runs": 0}
+        store(folder, changed)
         assert _fuzz(folder) == 2
     assert (tmp_path / "victim").read_text() == "precious"
 
 
 @pytest.mark.parametrize("stage", ["found", "confirmed"])
 def test_links_and_pipes_in_the_folder_lead_nowhere(stage: str, folder: Path, tmp_path: Path) -> None:
-    """All files of the campaign are links to a file elsewhere, or pipes that nobody reads."""
+    """All files of the findings are links to a file elsewhere, or pipes that nobody reads."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    stored = json.loads((folder / STATE).read_text())
-    first = stored["findings"][0]
+    changed = stored(folder)
     if stage == "found":
-        first |= {"state": "found", "confirmed": 0, "test": ""}
-    (tmp_path / STATE).write_text(json.dumps(stored))
-    names = {STATE, *(path.name for path in folder.iterdir())}
-    for number, name in enumerate(sorted(names)):
-        (folder / name).unlink(missing_ok=True)
-        if name == STATE:
-            (folder / name).symlink_to(tmp_path / STATE)
-        elif number % 2:
-            os.mkfifo(folder / name)
+        changed["findings"][0] |= {"stage": "found", "confirmed": 0, "runs": 0, "small": False}
+        store(folder, changed)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != STATE]
+    for number, path in enumerate(files):
+        path.unlink()
+        if number % 2:
+            os.mkfifo(path)
         else:
-            (folder / name).symlink_to(victim)
+            path.symlink_to(victim)
+    assert files
     assert _fuzz(folder) == 1
     assert victim.read_text() == "precious"
-    assert json.loads((tmp_path / STATE).read_text()) == stored
-    assert all(path.is_file() and not path.is_symlink() for path in folder.iterdir())
+    assert all(path.is_file() and not path.is_symlink() for path in folder.rglob("*") if not path.is_dir())
 
 
-@pytest.mark.parametrize("name", ["leaks-wrong-tag.jsonl", "test_crash_receive_sigsegv.py"])
+def test_a_finding_that_is_a_link_to_a_folder_leads_nowhere(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (name,) = [path for path in folder.iterdir() if path.is_dir()]
+    name.rename(elsewhere)
+    for path in elsewhere.iterdir():
+        path.unlink()
+    name.symlink_to(elsewhere)
+    assert _fuzz(folder) == 1
+    assert not list(elsewhere.iterdir())
+    assert name.is_dir()
+    assert not name.is_symlink()
+
+
+def test_a_database_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / STATE).rename(tmp_path / STATE)
+    before = (tmp_path / STATE).read_bytes()
+    (folder / STATE).symlink_to(tmp_path / STATE)
+    assert _fuzz(folder) == 2
+    assert (tmp_path / STATE).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["leaks-wrong-tag", "crash-receive-sigsegv"])
 def test_files_of_nobody_knows_whom_are_not_replaced(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     assert _fuzz(tmp_path) == 2
@@ -162,10 +196,13 @@ def _changed(stored: Any, place: tuple[Any, ...], change: Callable[[Any, Any], N
     return whole[0]
 
 
-def _read(folder: Path, text: str) -> State | None:
-    """What is read from a file; None when it is refused with one line that can be shown."""
-    (folder / STATE).write_text(text)
+def _read(folder: Path, content: Any) -> State | None:
+    """What is read from a database; None when it is refused with one line that can be shown."""
     refused: Exception
+    try:
+        store(folder, content)
+    except Unstorable:
+        return None
     try:
         return read_state(folder, TARGET, SEED)
     except (CampaignError, InputError) as error:
@@ -177,23 +214,25 @@ def _read(folder: Path, text: str) -> State | None:
 
 def test_every_value_of_the_file_is_checked(folder: Path) -> None:
     """Wherever a value is replaced, taken out or put in, the file is refused or read; there is no third outcome."""
-    stored = json.loads((folder / STATE).read_text())
-    stored["findings"] = stored["findings"][:1]
-    stored["findings"][0]["program"]["moves"] = stored["findings"][0]["program"]["moves"][:1]
-    stored["waiting"] = [
-        {"oracle": "leaks", "verdict": "fail", "check": "leaks.wrong-tag", "detail": "d", "at_end": False, "made": 1},
-    ]
-    assert _read(folder, json.dumps(stored)) is not None
-    places = list(_places(stored))
+    whole = stored(folder)
+    whole["findings"] = whole["findings"][:1]
+    whole["findings"][0]["program"]["moves"] = whole["findings"][0]["program"]["moves"][:1]
+    whole["seen"] = whole["seen"][:1]
+    bucket = dict.fromkeys(("requirement", "cell", "kind", "observed"), "") | {"check": "leaks.wrong-tag"}
+    waiting = {"oracle": "leaks", "verdict": "fail", "bucket": bucket, "detail": "d", "at_end": False, "made": 1}
+    whole["waiting"] = waiting
+    assert _read(folder, whole) is not None
+    places = [place for place in _places(whole) if place]
     accepted = 0
     for place in places:
         for wrong in WRONG:
-            accepted += _read(folder, json.dumps(_changed(stored, place, partial(_replace, wrong)))) is not None
+            accepted += _read(folder, _changed(whole, place, partial(_replace, wrong))) is not None
     assert accepted < len(places) * len(WRONG) / 4
-    for place in places[1:]:
-        assert _read(folder, json.dumps(_changed(stored, place, _insert))) is None
-        shorter = _read(folder, json.dumps(_changed(stored, place, operator.delitem)))
-        assert shorter is None or isinstance(place[-1], int), place
+    for place in places:
+        assert _read(folder, _changed(whole, place, _insert)) is None or place[0] == "known"
+        shorter = _read(folder, _changed(whole, place, operator.delitem))
+        in_tables = place[0] == "known" or place in (("findings",), ("seen",))
+        assert shorter is None or isinstance(place[-1], int) or in_tables, place
 
 
 def _replace(value: Any, at: Any, key: Any) -> None:
@@ -207,24 +246,6 @@ def _insert(at: Any, key: Any) -> None:
         at.insert(key, ["unknown"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[" * 100_000, '{"format": "otterproof-campaign", "version": ' + "1" * 5000 + "}", "\x00", '"x"', "NaN"],
-)
-def test_what_is_no_json_is_refused(text: str, tmp_path: Path) -> None:
-    assert _read(tmp_path, text) is None
-
-
-def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
-    (tmp_path / STATE).symlink_to("/dev/zero")
-    with pytest.raises(InputError, match="it is a device"):
-        read_state(tmp_path, TARGET, SEED)
-    (tmp_path / STATE).unlink()
-    os.mkfifo(tmp_path / STATE)
-    with pytest.raises(InputError, match="it is a named pipe"):
-        read_state(tmp_path, TARGET, SEED)
-
-
 # ---- disks
 
 
@@ -236,25 +257,54 @@ def test_a_disk_that_fills_up_loses_nothing(
     monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.Budget", lambda *_: Budget(attempts=12))
     written = [0]
     room = [0]
+    saved = Store.save
+
+    def is_full() -> bool:
+        written[0] += 1
+        return written[0] > room[0]
 
     def sync(_: int) -> None:
-        written[0] += 1
-        if written[0] > room[0]:
+        if is_full():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def save(campaign: Store, state: State, version: str) -> None:
+        """SQLite is told by a real disk; here, by a limit to the size of the database."""
+        if is_full():
+            with writing(tmp_path):
+                raise sqlite3.OperationalError("database or disk is full")
+        saved(campaign, state, version)
+
+    monkeypatch.setattr(Store, "save", save)
     monkeypatch.setattr("otterproof.harness.support.outputs.os.fsync", sync)
     for room[0] in (0, 1, 2, 4, 7):
         folder = tmp_path / f"full-{room[0]}"
         written[0] = 0
         assert _fuzz(folder) == 3
         shown = capsys.readouterr()
-        assert "could not be written: No space left on device; " in shown.err
+        assert "could not be written: " in shown.err
         assert "Traceback" not in shown.err
-        assert "reference: " in shown.out, "what was found is shown, if it can't be stored"
+        if room[0]:
+            assert "reference: " in shown.out, "what was found is shown, if it can't be stored"
         room[0] = 1000
         workshop.run(folder, 1)
-        assert content(folder) == content(tmp_path / "whole")
+        assert content(folder) == {**content(tmp_path / "whole"), **pages(folder)}
         room[0] = 0
+
+
+def test_sqlite_says_that_its_disk_is_full(folder: Path, tmp_path: Path) -> None:
+    """A limit to its pages is what a full disk is to SQLite. What was saved before is still there."""
+    before = read_state(folder, TARGET, SEED)
+    with opened_store(folder, TARGET, SEED) as (campaign, state):
+        campaign._connection.execute("PRAGMA max_page_count = 1")
+        failure = Failure("leaks", Verdict.FAIL, Bucket("leaks.wrong-tag"), "long" * 10_000, False, 1)
+        with pytest.raises(OutputError, match="could not be written: database or disk is full"):
+            campaign.save(replace(state, waiting=failure), "1")
+    assert read_state(folder, TARGET, SEED) == before
+
+
+def pages(folder: Path) -> Mapping[str, object]:
+    """The pages, which only the command writes."""
+    return {name: one for name, one in content(folder).items() if name.endswith(".html")}
 
 
 def test_what_is_missing_is_written_again(workshop: Workshop, folder: Path) -> None:

@@ -18,11 +18,13 @@ import pytest
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults.detect import Lost, results
 from otterproof.harness.runs.faults.score import Scorer
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.execute import Failure
 from otterproof.harness.runs.fuzz.generate import program
 from otterproof.harness.runs.fuzz.state import FindingStage
-from otterproof.harness.runs.fuzz.workers import DIED
+from otterproof.harness.runs.fuzz.store import read_state
+from otterproof.harness.runs.fuzz.workers import DIED, Ran
 from otterproof.harness.runs.runner import Job, Result
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import WorkersDied, pool
@@ -176,15 +178,15 @@ def test_a_check_goes_on_and_ends_as_not_run(parricide: str) -> None:
 @pytest.mark.slow
 def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
     assert cli.main(["fuzz", parricide, "--examples", "3", "--out", "out", "--jobs", "2"]) == 3
-    campaign = json.loads(Path("out/campaign.json").read_text())
-    assert campaign["done"] == 3
-    assert [one["verdict"] for one in campaign["findings"]] == ["infra"]
+    state = read_state(Path("out"), parricide, "otterproof")
+    assert state.done == 3
+    assert [one.verdict for one in state.findings] == [Verdict.INFRA]
 
 
 def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failure = Failure("bounds", Verdict.INFRA, DIED, "the worker process that ran this died", False, 0)
-    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_: iter([(0, [failure])]))
-    for module in ("execute", "campaign", "reproduce"):
+    failure = Failure("bounds", Verdict.INFRA, Bucket(DIED), "the worker process that ran this died", False, 0)
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_: iter([Ran(0, failure)]))
+    for module in ("workers", "campaign", "reproduce", "evidence"):
         monkeypatch.setattr(f"otterproof.harness.runs.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))
     with opened("reference", "s", tmp_path) as campaign:
         list(campaign.run(1, 1))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.fuzz.state import STATE, FindingStage, read_state
+from otterproof.harness.runs.fuzz.state import FindingStage, State
+from otterproof.harness.runs.fuzz.store import STATE, read_state
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from tests.hostile.interruptions import SEED, TARGET, Killed, Trouble, Workshop, content
 
-#: Programs of the campaigns with fake attempts. Few, but their failures are of all kinds: new ones, several in one
-#: program, ones that turn out to be known when they are shrunk, and ones of kinds that are only counted.
-PROGRAMS = 3
+#: Programs of the campaigns with fake attempts. Few, but their failures are of all kinds: new ones, ones that turn out
+#: to be known when they are shrunk, ones that do not come again, and ones of kinds that are only counted.
+PROGRAMS = 8
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def _broken_off(workshop: Workshop, folder: Path, trouble: Trouble) -> bool:
     if (folder / STATE).exists():
         for finding in read_state(folder, TARGET, SEED).findings:
             assert read_transcript(folder / finding.transcript).verdict is not None
-            assert not finding.test or (folder / finding.test).exists()
+            assert not finding.finished or all((folder / name).exists() for name in finding.files)
     return ended
 
 
@@ -44,9 +48,10 @@ def test_the_campaign_that_is_interrupted_has_it_all(workshop: Workshop, tmp_pat
     assert stages.count(FindingStage.ONCE) == 1
     checks = [finding.check for finding in state.findings]
     assert len(set(checks)) == len(checks) > 2, "each check is a finding once"
-    assert len({finding.first for finding in state.findings}) < len(state.findings), "two in one program"
+    assert sum(len(finding.aliases) for finding in state.findings) > 2, "some turned out to be known when shrunk"
     assert sum(finding.examples for finding in state.findings) > len(state.findings)
     assert "after removing .jsonl" in workshop.trouble.passed, "one was a known one"
+    assert state.seen
 
 
 @pytest.mark.slow
@@ -80,5 +85,41 @@ def test_thirty_interruptions_change_nothing(seed: int, kill: bool, workshop: Wo
         else:
             assert content(folder) == content(tmp_path / "whole")
             folder = tmp_path / f"torn-{next(folders)}"
+    workshop.run(folder, PROGRAMS)
+    assert content(folder) == content(tmp_path / "whole")
+
+
+def _run_and_kill(workshop: Workshop, folder: Path, seconds: float) -> bool:
+    """Go on with a campaign in a process of its own, and kill that after some time; whether it was through by then."""
+    pid = os.fork()
+    if not pid:
+        try:
+            workshop.run(folder, PROGRAMS)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.slow
+def test_fifty_real_kills_change_nothing(workshop: Workshop, tmp_path: Path) -> None:
+    """SIGKILL strikes wherever it does, also within SQLite. What was confirmed is there afterwards, and stays."""
+    workshop.run(tmp_path / "whole", PROGRAMS)
+    source = random.Random(15)
+    folders = iter(range(51))
+    folder, confirmed, killed = tmp_path / f"torn-{next(folders)}", set[str](), 0
+    while killed < 50:
+        through = _run_and_kill(workshop, folder, source.uniform(0, 0.15))
+        state = read_state(folder, TARGET, SEED) if (folder / STATE).exists() else State()
+        now = {one.name for one in state.findings if one.stage is FindingStage.CONFIRMED}
+        assert confirmed <= now
+        confirmed = now
+        killed += not through
+        if through or state.done == PROGRAMS:
+            workshop.run(folder, PROGRAMS)
+            assert content(folder) == content(tmp_path / "whole")
+            folder, confirmed = tmp_path / f"torn-{next(folders)}", set()
     workshop.run(folder, PROGRAMS)
     assert content(folder) == content(tmp_path / "whole")

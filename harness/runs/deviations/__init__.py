@@ -14,8 +14,20 @@ or fails by another check, that is unknown, duplicated, or expired. So a file ca
 """
 
 from otterproof.harness.runs.deviations.entries import Deviation, DeviationError, load, shipped
-from otterproof.harness.runs.deviations.files import entries_of, file_for, of_several
-from otterproof.harness.runs.deviations.fix import fix
+from otterproof.harness.runs.deviations.files import NONE, entries_of, file_for, of_several
+from otterproof.harness.runs.deviations.fix import fix, fix_fuzz
 from otterproof.harness.runs.deviations.known import Known
 
-__all__ = ["Deviation", "DeviationError", "Known", "entries_of", "file_for", "fix", "load", "of_several", "shipped"]
+__all__ = [
+    "NONE",
+    "Deviation",
+    "DeviationError",
+    "Known",
+    "entries_of",
+    "file_for",
+    "fix",
+    "fix_fuzz",
+    "load",
+    "of_several",
+    "shipped",
+]

@@ -1,4 +1,4 @@
-"""Rewriting a file of known deviations so that it fits what came out: `otterproof check TARGET --fix`.
+"""Rewriting a file of known deviations so that it fits what came out: `check --fix`, `fuzz --update-baseline`.
 
 Reasons, dates and comments of the entries that stay are kept. The reason of a new entry is found by the module
 `reasons`, or says that nobody has looked at it yet.
@@ -24,7 +24,7 @@ from otterproof.harness.runs.deviations.entries import (
     read_entry,
 )
 from otterproof.harness.runs.deviations.known import Known
-from otterproof.harness.runs.deviations.reasons import Reason, Reasons, is_unexplained
+from otterproof.harness.runs.deviations.reasons import NOT_LOOKED_AT, Reason, Reasons, is_unexplained
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
@@ -47,9 +47,7 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
     of them only is replaced by entries for these. An expired entry stays: to lengthen it is a decision. DeviationError
     when the file is not TOML, InputError when it can't be read.
     """
-    document = _document(path) if path.exists() else tomlkit.document()
-    old = document.get("deviation", tomlkit.aot())
-    tables = list(old) if isinstance(old, AoT) else []
+    document, tables = document_of(path)
     kept: list[Table] = []
     narrowed: list[Table] = []  # for the versions of a scenario that were not run, where it has changed in another
     explained: set[str] = set()
@@ -78,14 +76,7 @@ def fix(path: Path, results: Sequence[Result], others: Collection[str] = ()) -> 
     for name, result, reason in _groups(failed, results, others, by_case, Reasons(tables)):
         new.append(_table(name, result, reason, _base(name) in flaky, _base(name) in by_case))
     if new or len(kept) < len(tables) or not path.exists():
-        entries = tomlkit.aot()
-        for table in [*kept, *new]:
-            entries.append(table)
-        document.pop("deviation", None)
-        if entries:
-            document["deviation"] = entries
-        # An array of tables that is put together again has a blank line too many between its tables.
-        write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document).lstrip("\n")))
+        write_document(path, document, [*kept, *new])
     unexplained = sum(is_unexplained(str(table.get("reason", ""))) for table in [*kept, *new])
     return Fixed(len(tables) - len(kept), len(new), unexplained)
 
@@ -97,6 +88,51 @@ def _is_untouched(entry: Deviation | None, results: Sequence[Result], others: Co
     if not others:
         return False
     return entry is None or entry.about != "scenario" or not any(map(entry.covers, results))
+
+
+def fix_fuzz(path: Path, failing: Collection[str], fixed: Collection[str]) -> tuple[int, int]:
+    """Make a file fit a campaign: entries about random runs for checks that fail, and none for those that were fixed.
+
+    How many entries were taken out, and how many put in. Errors as for `fix`.
+    """
+    document, tables = document_of(path)
+    kept, known = [], set()
+    for table in tables:
+        entry = read_entry(table.unwrap(), 0, str(path), [])
+        if entry is not None and entry.about == "fuzz" and entry.check in fixed:
+            continue
+        kept.append(table)
+        if entry is not None and entry.about != "vector":
+            known.add(entry.check)
+    new = []
+    for check in sorted(set(failing) - known):
+        table = tomlkit.table()
+        table["fuzz"] = True
+        table["check"] = check
+        table["reason"] = NOT_LOOKED_AT
+        new.append(table)
+    if new or len(kept) < len(tables) or not path.exists():
+        write_document(path, document, [*kept, *new])
+    return len(tables) - len(kept), len(new)
+
+
+def document_of(path: Path) -> tuple[tomlkit.TOMLDocument, list[Table]]:
+    """A file and its entries; an empty one if there is none. Errors as for `fix`."""
+    document = _document(path) if path.exists() else tomlkit.document()
+    entries = document.get("deviation", tomlkit.aot())
+    return document, list(entries) if isinstance(entries, AoT) else []
+
+
+def write_document(path: Path, document: tomlkit.TOMLDocument, tables: Sequence[Table]) -> None:
+    """Write a file with other entries."""
+    entries = tomlkit.aot()
+    for table in tables:
+        entries.append(table)
+    document.pop("deviation", None)
+    if entries:
+        document["deviation"] = entries
+    # An array of tables that is put together again has a blank line too many between its tables.
+    write_whole(path, re.sub(r"\n{3,}", "\n\n", tomlkit.dumps(document).lstrip("\n")))
 
 
 def _document(path: Path) -> tomlkit.TOMLDocument:

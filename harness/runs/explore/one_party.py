@@ -101,7 +101,7 @@ class Passing:
         self._keep_going = keep_going
         self._checks: set[str] = set()
 
-    def excusing(self) -> AbstractContextManager[None]:
+    def excusing(self) -> AbstractContextManager[set[str]]:
         """Inside, these demands are not made."""
         return excusing(self._checks)
 

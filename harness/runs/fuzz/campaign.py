@@ -1,7 +1,8 @@
-"""A campaign: many random programs against one target; each new failure is shrunk, confirmed and stored.
+"""A campaign: many random programs against one target; each new failure is shrunk, confirmed and written down.
 
 Processes run the programs, whose results come in the order of their numbers, so that a campaign is the same whatever
-their count. This process shrinks and writes.
+their count. This process shrinks and writes. What chooses the next program is one function, `workers.drawn`, and what a
+program has shown is in the state; a generator that learns from that has its place between the two.
 
 A campaign can be interrupted or killed at any moment, and a later run goes on with the same results. For that, what is
 known is one immutable `State`, replaced as a whole. The files of a finding are written before the state names them,
@@ -12,56 +13,82 @@ it follows from the first of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from otterproof.harness.runs.fuzz.execute import Failure, attempt
-from otterproof.harness.runs.fuzz.folder import clean, locked, remove, write_here
-from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike, narrowed, run_and_write, write_transcript
+from otterproof.harness.runs.failure import Failure as Record
+from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, ProgramRun, RunAgain
+from otterproof.harness.runs.fuzz.evidence import Evidence, Page, files_of, needed, record_text, written_files
+from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt, checks_failing
+from otterproof.harness.runs.fuzz.folder import (
+    SCRIPT,
+    check_unused,
+    clean,
+    finding_folder,
+    locked,
+    remove_finding,
+    write_here,
+)
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.reproduce import fails_alike, narrowed, run_and_write, write_transcript
 from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget, Shrinker
-from otterproof.harness.runs.fuzz.state import STATE, Finding, FindingStage, State, as_json, read_state, test_name
-from otterproof.harness.runs.fuzz.workers import DIED, results
+from otterproof.harness.runs.fuzz.state import RECORD, Finding, FindingStage, State
+from otterproof.harness.runs.fuzz.store import Store, exists, opened_store
+from otterproof.harness.runs.fuzz.workers import DIED, drawn, results
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec.checks import checks
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.registry import command_of, open_target, title
+from otterproof.harness.targets.registry import open_target, title
 
-#: How often a shrunk failure is run again before it is called confirmed.
-CONFIRM = 3
+#: How often a shrunk failure is run again before it is called confirmed; and one that does not come again each time.
+CONFIRM, RATE = 3, 10
 
-#: Findings that are kept. A target that breaks down in ever new ways would otherwise fill the disk.
-MOST = 200
+#: How often a failure that comes only sometimes is run again before it is called fixed.
+GONE = 30
+
+#: Findings that are kept: of one check, and in all. A target that breaks down in ever new ways would fill the disk.
+MOST_ALIKE, MOST = 3, 200
+
+#: A number that no campaign gets to.
+LAST = 1 << 53
 
 #: Seconds after which progress is saved, at the latest with the next program that ends.
 SAVE_EVERY = 2.0
 
-#: Findings as they are finished.
-Found: TypeAlias = Generator[list[Finding], None, None]
+#: Everything that a campaign tells.
+Events: TypeAlias = Generator[FuzzEvent, None, None]
 
 
 @dataclass(slots=True)
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
-    limits: how long the target is waited for. time_up: whether the last run ended because of its max_time.
+    excused: checks that are known to fail; programs go on beyond them. page: makes the page of a finding, if there is
+    to be one. attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
+    limits: how long the target is waited for. time_up, enough: whether the last run ended because of its max_time, or
+    of its max_failures. version: of the target; earlier: what it was when the campaign was last run, "" if it was not.
     """
 
     target: str
     seed: str
     folder: Path
-    state: State = field(default_factory=State)
-    version: str = ""
+    store: Store
+    state: State
+    excused: frozenset[str] = frozenset()
+    page: Page | None = None
     attempts: int = ATTEMPTS
     hangs: int = HANGS
     seconds: float = SECONDS
     clock: Callable[[], float] = time.monotonic
     limits: Limits = USUAL
     time_up: bool = False
+    enough: bool = False
+    version: str = ""
+    earlier: str = ""
     _saved: float = 0.0
 
     @property
@@ -73,29 +100,39 @@ class Campaign:
     def findings(self) -> tuple[Finding, ...]:
         return self.state.findings
 
-    def run(self, examples: int, processes: int, max_time: float | None = None) -> Found:
-        """Finish what an earlier run has left unfinished, and run so many more programs.
+    def run(
+        self, examples: int | None, processes: int, max_time: float | None = None, max_failures: int | None = None
+    ) -> Events:
+        """Run the findings of an earlier run again, finish what it has left unfinished, and run so many more programs.
 
-        Gives a list of each finding that is finished, and an empty one after each program. max_time: seconds after
-        which no further program begins; at least one is run. TargetError when the target can't be run at all,
-        OutputError when something can't be written. Whatever ends the run, what was found is stored. Close the
+        examples: None for as many as there is time for. max_time: seconds after which no further program begins; at
+        least one is run. max_failures: findings after which none begins. TargetError when the target can't be run at
+        all, OutputError when something can't be written. Whatever ends the run, what was found is stored. Close the
         generator if it is not used up.
         """
-        began = self.clock()
-        self.time_up = False
+        began, found = self.clock(), 0
+        self.time_up = self.enough = False
         target = open_target(self.target, self.limits)
         try:
-            self.version = target.version[:200]
+            self.earlier, self.version = self.store.version, target.version[:200]
             self.state = self._with_missing_unfinished()
+            yield from self._again(target)
             self._save()
-            yield from self._settle(target)
-            numbers = range(self.done, self.done + examples)
-            for number, failed in results(self.target, self.seed, numbers, processes, target, self.limits):
-                self._note(replace(self.state, done=number + 1, waiting=tuple(failed)))
-                yield from self._settle(target)
-                yield []
-                if max_time is not None and self.clock() - began >= max_time and self.done < numbers.stop:
-                    self.time_up = True
+            for event in self._settle(target):
+                found += isinstance(event, Finished)
+                yield event
+            numbers = range(self.done, self.done + examples if examples is not None else LAST)
+            names = (self.target, self.seed)
+            for ran in results(*names, numbers, processes, target, self.limits, self._passed_over):
+                before = len(self.state.seen)
+                self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known))
+                for event in self._settle(target):
+                    found += isinstance(event, Finished)
+                    yield event
+                yield ProgramRun(ran.number, len(self.state.seen) - before)
+                self.enough = max_failures is not None and found >= max_failures
+                self.time_up = max_time is not None and self.clock() - began >= max_time and self.done < numbers.stop
+                if self.time_up or self.enough:
                     break
         finally:
             try:
@@ -103,18 +140,24 @@ class Campaign:
             finally:
                 target.close()
 
+    @property
+    def _passed_over(self) -> Collection[str]:
+        """The checks that oracles pass over; how a target breaks down can't be passed over, and is counted."""
+        return sorted(name for name in self.excused if name in checks() and checks()[name].of_oracle)
+
     def _with_missing_unfinished(self) -> State:
         """The state in which a finding is unfinished if one of its files is missing, so that it is written again."""
         findings = []
         for one in self.findings:
-            files = [self.folder / name for name in (one.transcript, one.test) if name]
+            files = [self.folder / name for name in one.files]
             if one.finished and not all(file.is_file() and not file.is_symlink() for file in files):
-                one = replace(one, stage=FindingStage.SHRUNK if one.shrunk else FindingStage.FOUND, confirmed=0)
+                stage = FindingStage.SHRUNK if one.small else FindingStage.FOUND
+                one = replace(one, stage=stage, confirmed=0, runs=0)
             findings.append(one)
         return replace(self.state, findings=tuple(findings))
 
     def _save(self) -> None:
-        write_here(self.folder / STATE, as_json(self.state, title(self.target), self.version, self.seed))
+        self.store.save(self.state, self.version)
         self._saved = self.clock()
 
     def _note(self, state: State) -> None:
@@ -132,99 +175,188 @@ class Campaign:
         """Take a finding for one more example of a known one."""
         self.state = self.state.without(finding, known)
         self._save()
-        remove(self.folder / finding.transcript)
+        remove_finding(self.folder, finding.name)
 
-    def _settle(self, target: Target) -> Found:
-        """Finish all findings, and take all failures that wait; whatever is finished."""
+    # ---- findings of an earlier run
+
+    def _again(self, target: Target) -> Events:
+        """Run the findings of an earlier run again: what does not fail any more is fixed, what does again is not."""
+        for finding in [one for one in self.findings if one.finished]:
+            fails = self._still_fails(finding, target)
+            if fails is None:
+                continue
+            if not fails:
+                finding = replace(finding, stage=FindingStage.FIXED)
+            elif finding.stage is FindingStage.FIXED:
+                stage = FindingStage.SHRUNK if finding.small else FindingStage.FOUND
+                finding = replace(finding, stage=stage, confirmed=0, runs=0)
+            if finding not in self.findings:
+                self._keep(finding)
+            if finding.finished:
+                yield RunAgain(finding)
+
+    def _still_fails(self, finding: Finding, target: Target) -> bool | None:
+        """Whether a finding still happens; None if runs can't tell, with the version of the target that it was."""
+        changed = bool(self.earlier) and self.earlier != self.version
+        if finding.verdict is Verdict.INFRA or (finding.flaky and not finding.confirmed):
+            return False if changed else None
+        program = _played(finding.program, target)
+        for _ in range(GONE if finding.flaky else RATE):
+            seen = attempt(program, fresh=True)
+            if seen is not None and seen.check == finding.check:
+                return True
+        return False if changed or not finding.flaky else None
+
+    # ---- new findings
+
+    def _settle(self, target: Target) -> Events:
+        """Finish all findings, and take the failure that waits."""
         for finding in [one for one in self.findings if not one.finished]:
             yield from self._finish(finding, target)
-        while self.state.waiting:
-            yield from self._take(self.state.waiting[0], target)
+        if self.state.waiting is not None:
+            yield from self._take(self.state.waiting, target)
 
-    def _take(self, failure: Failure, target: Target) -> Found:
-        """Make a finding of a failure, or count it as one more example of a check that is known to fail.
+    def _take(self, failure: Failure, target: Target) -> Events:
+        """Make a finding of a failure, or count it as one more example of a finding.
 
-        A failure that did not come again the first time gets another chance.
+        A failure that did not come again the first time gets another chance, and so does one that was fixed.
         """
+        if failure.check in self.excused:
+            count = self.state.known.get(failure.check, 0) + 1
+            self._note(replace(self.state, waiting=None, known={**self.state.known, failure.check: count}))
+            return
         alike = [one for one in self.findings if one.check == failure.check]
-        shrunk = [one for one in alike if one.shrunk]
-        if shrunk or (alike and failure.verdict is Verdict.INFRA) or len(self.findings) >= MOST:
-            self._note(self.state.counted(next(iter([*shrunk, *alike]), None)))
+        small = [one for one in alike if one.small]
+        same = [one for one in small if one.is_of(failure.bucket)]
+        if len(small) >= MOST_ALIKE or (failure.verdict is Verdict.INFRA and alike):
+            same = same or small or alike
+        if same and same[0].stage is FindingStage.FIXED:
+            stage = FindingStage.SHRUNK
+            self.state = self.state.counted(same[0])
+            fixed = next(one for one in self.findings if one.name == same[0].name)
+            yield from self._finish(replace(fixed, stage=stage, confirmed=0, runs=0), target)
+            return
+        if same or len(self.findings) >= MOST:
+            self._note(self.state.counted(same[0] if same else None))
             return
         number = self.done - 1
-        drawn = program(self.seed, number, target)
+        program = drawn(self.seed, number, target, self._passed_over)
         if failure.check != DIED:
-            drawn = replace(drawn, moves=drawn.moves[: failure.made])
-        drawn = narrowed(drawn, failure.oracle, failure.at_end)
-        name = self.state.next_name(failure.check)
+            program = replace(program, moves=program.moves[: failure.made])
         finding = Finding(
-            name,
+            self.state.next_name(failure.check),
             FindingStage.FOUND,
             failure.oracle,
             failure.verdict,
-            failure.check,
+            failure.bucket,
             failure.detail,
             failure.at_end,
             number,
-            _played(drawn, None),
+            _played(program, None),
         )
         self._save()  # that the failure waits, so that files of the finding are known to be its own [folder.clean]
         yield from self._finish(finding, target)
 
-    def _finish(self, finding: Finding, target: Target) -> Found:
+    def _finish(self, finding: Finding, target: Target) -> Events:
         """Take a finding to the stage in which nothing is left to do, from the one in which it is."""
+        yield Examined(finding)
         small = self._shrunk(finding, target) if finding.stage is FindingStage.FOUND else finding
         if small is not None and not small.finished:
             small = self._confirmed(small, target)
         if small is not None:
-            yield [small]
+            yield Finished(small)
 
     def _shrunk(self, finding: Finding, target: Target) -> Finding | None:
         """A finding whose program has been shrunk, or that can't be; None if it is one more example of a known one."""
         found = _played(finding.program, target)
-        path = self.folder / finding.transcript
+        path = finding_folder(self.folder, finding.name) / finding.transcript.name
         if finding.check == DIED:
             seen = None
             write_transcript(path, found, finding.verdict, finding.detail)  # what kills one process may kill another
         else:
             seen = run_and_write(path, found)
+        self._write(self._evidence(finding, seen), {})
         self._keep(finding)
         if finding.verdict is Verdict.INFRA or seen is None or seen.check != finding.check:
-            alike = [one for one in self.findings if one.check == finding.check and one.name != finding.name]
-            known = next((one for one in alike if one.stage is FindingStage.ONCE), None)
-            if known is not None:
-                self._drop(finding, known)
-                return None
-            result = replace(finding, stage=FindingStage.ONCE)
-        else:
-            budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
-            small = Shrinker(fails_alike(finding.check, finding.at_end, budget), budget).shrink(found)
-            result = replace(finding, stage=FindingStage.SHRUNK, program=_played(small, None))
+            return self._seen_once(finding, found, seen)
+        budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
+        shrinker = Shrinker(fails_alike(finding.check, finding.at_end, budget), budget)
+        small = shrinker.shrink(found)
+        small = shrinker.simplest(small, narrowed(small, finding.oracle, finding.at_end))
+        small, last = self._without_known(small, finding.check)
+        bucket = last.bucket if last is not None and last.check == finding.check else finding.bucket
+        same = [one for one in self.findings if one.small and one.name != finding.name and bucket.fits(one.bucket)]
+        if same:
+            self._drop(finding, same[0])
+            return None
+        result = replace(finding, stage=FindingStage.SHRUNK, program=_played(small, None), bucket=bucket, small=True)
+        self._keep(result)
+        return result
+
+    def _without_known(self, small: Program, check: str) -> tuple[Program, Failure | None]:
+        """A small program that passes over nothing, or else no more than it meets; and its failure."""
+        bare = replace(small, setup=replace(small.setup, excused=()))
+        failure = attempt(bare)
+        if bare == small or (failure is not None and failure.check == check):
+            return bare, failure
+        watched = Watched()
+        failure = attempt(small, watched=watched)
+        return replace(small, setup=replace(small.setup, excused=tuple(sorted(watched.passed_over)))), failure
+
+    def _seen_once(self, finding: Finding, program: Program, seen: Failure | None) -> Finding | None:
+        """A finding that did not fail again, with its rate; None if another one of its check did not either."""
+        alike = [one for one in self.findings if one.check == finding.check and one.name != finding.name]
+        known = next((one for one in alike if one.stage is FindingStage.ONCE), None)
+        if known is not None:
+            self._drop(finding, known)
+            return None
+        result = replace(finding, stage=FindingStage.ONCE)
+        if finding.verdict is not Verdict.INFRA:
+            again = [seen, *(attempt(program, fresh=True) for _ in range(RATE - 1))]
+            confirmed = sum(one is not None and one.check == finding.check for one in again)
+            result = replace(result, confirmed=confirmed, runs=RATE)
+        self._write(self._evidence(result, seen), {})
         self._keep(result)
         return result
 
     def _confirmed(self, finding: Finding, target: Target) -> Finding:
-        """Run the shrunk program again, and write the first run that fails as a transcript and as a test."""
+        """Run the shrunk program again, and write down all that is known of the first run that fails."""
         small = _played(finding.program, target)
+        path = finding_folder(self.folder, finding.name) / finding.transcript.name
         first: Failure | None = None
-        confirmed = 0
-        for _ in range(CONFIRM):
-            if first is None:
-                seen = run_and_write(self.folder / finding.transcript, small)
-            else:
-                seen = attempt(small, fresh=True)
+        confirmed = runs = 0
+        while runs < (CONFIRM if confirmed == runs else RATE):
+            seen = run_and_write(path, small) if first is None else attempt(small, fresh=True)
+            runs += 1
             if seen is not None and seen.check == finding.check:
                 confirmed += 1
                 first = first or seen
+        stage = FindingStage.CONFIRMED if confirmed == runs else FindingStage.FLAKY
+        finding = replace(finding, stage=stage, confirmed=confirmed, runs=runs)
         if first is None:
-            finding = replace(finding, stage=FindingStage.UNCONFIRMED)
+            self._write(self._evidence(finding, None), {})
         else:
-            origin = f"Found by `otterproof fuzz` in {title(self.target)} {self.version}, seed {self.seed!r}."
-            test = as_test(finding.name, small, first, origin, command_of(self.target))
-            write_here(self.folder / test_name(finding.name), test)
-            finding = replace(finding, stage=FindingStage.CONFIRMED, confirmed=confirmed, detail=first.detail)
+            everything = replace(small, setup=replace(small.setup, oracles=()))
+            others = [one for one in checks_failing(everything) if one != finding.check]
+            finding = replace(finding, detail=first.detail, bucket=first.bucket, others=tuple(dict.fromkeys(others)))
+            evidence = replace(self._evidence(finding, first), needed=needed(small, first))
+            self._write(*files_of(evidence, small, first))
         self._keep(finding)
         return finding
+
+    def _evidence(self, finding: Finding, failure: Failure | None) -> Evidence:
+        """What is known of a finding. failure: of the run in its transcript, if that failed."""
+        record = failure.record if failure is not None and failure.record is not None else None
+        if record is None:
+            record = Record(finding.check, finding.detail.partition("\n")[0], level=finding.level)
+        return Evidence(finding, self.target, self.version, self.seed, record)
+
+    def _write(self, evidence: Evidence, files: Mapping[str, str]) -> None:
+        """Write files of a finding, its record and its page among them."""
+        folder = finding_folder(self.folder, evidence.finding.name)
+        content = {RECORD: record_text(evidence), **files}
+        for name, text in written_files(evidence, content, self.page, self.folder).items():
+            write_here(folder / name, text, executable=name == SCRIPT)
 
 
 def _played(given: Program, target: Target | None) -> Program:
@@ -240,6 +372,8 @@ def opened(target: str, seed: str, folder: Path) -> Iterator[Campaign]:
     InputError, OutputError.
     """
     with locked(folder):
-        state = read_state(folder, title(target), seed)
-        clean(folder, state)
-        yield Campaign(target, seed, folder, state)
+        if not exists(folder):
+            check_unused(folder)
+        with opened_store(folder, title(target), seed) as (store, state):
+            clean(folder, state)
+            yield Campaign(target, seed, folder, store, state)

@@ -9,7 +9,8 @@ was brought about once, and pays for no handshake.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import TracebackType
@@ -19,6 +20,7 @@ from otterproof.harness.judges.oracles import ORACLES, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.simulation.moves import Move, Settle, User
 from otterproof.harness.simulation.world import World
+from otterproof.harness.support.excused import excusing
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.engines import EngineTarget, InProcess, Target
 from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
@@ -71,6 +73,7 @@ class Setup:
 
     start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
     oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
+    excused: the checks that the run goes on beyond, since it is known that they fail.
     """
 
     network: str = "pair"
@@ -81,6 +84,7 @@ class Setup:
     oracles: tuple[str, ...] = ()
     target: Target | None = None
     role: str = "alice"
+    excused: tuple[str, ...] = ()
 
     def case(self, *, fresh: bool = False) -> Case:
         """A case of this setup."""
@@ -163,13 +167,16 @@ class Case:
         oracles: tuple[str, ...] = (),
         target: Target | str | None = None,
         role: str = "alice",
+        excused: tuple[str, ...] = (),
         *,
         fresh: bool = False,
     ) -> None:
         self._owned = open_target(target) if isinstance(target, str) else None
         player = self._owned if isinstance(target, str) else target
-        self.setup = Setup(network, start, policy, size, engine, oracles, player, role)
+        self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused)
         self.program: list[Move] = []
+        #: The excused checks that would have failed.
+        self.passed_over: set[str] = set()
         if self.setup.in_process and not fresh:
             prepared = _prepared(self.setup)
             prepared.go_back()
@@ -210,18 +217,31 @@ class Case:
         fitted = self.setup.fitted(move)
         if fitted is None:
             return ()
-        try:
+        with self._excusing(), suppress(TargetUnsupported):
             return self.world.apply(fitted)
-        except TargetUnsupported:
-            return ()
+        return ()
+
+    @contextmanager
+    def _excusing(self) -> Iterator[None]:
+        """Inside, the excused checks are passed over."""
+        if not self.setup.excused:
+            yield
+            return
+        with excusing(self.setup.excused) as met:
+            try:
+                yield
+            finally:
+                self.passed_over |= met
 
     def finish(self) -> None:
         """The end of the run: all policies are as they were at first, and the parties can talk again."""
         self.begin()
         for name, config in self.setup.configs().items():
-            self.world.user(name, "set_policy", policy=config.policy)
+            with self._excusing():
+                self.world.user(name, "set_policy", policy=config.policy)
         if not self.setup.oracles or "healing" in self.setup.oracles:
-            self.oracles.check_healing()
+            with self._excusing():
+                self.oracles.check_healing()
 
     def __str__(self) -> str:
         """The run as a program, with all that it needs to be pasted into a file and run."""
@@ -244,8 +264,8 @@ class Case:
 def case_source(setup: Setup, chosen: str) -> str:
     """The call that makes a case, as Python. chosen: the arguments that say who plays."""
     names = [f"{name}={getattr(setup, name)!r}" for name in ("network", "start", "policy", "size")]
-    oracles = [f"oracles={setup.oracles!r}"] if setup.oracles else []
-    return f"Case({', '.join([*names, *([chosen] if chosen else []), *oracles])})"
+    more = [f"{name}={value!r}" for name in ("oracles", "excused") if (value := getattr(setup, name))]
+    return f"Case({', '.join([*names, *([chosen] if chosen else []), *more])})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
-"""One attempt: a program is run, and a failure is known by the id of its check, which tells it from other failures."""
+"""One attempt: a program is run, and a failure is known by its bucket, which tells it from failures of other causes."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from otterproof.harness.judges.model import ModelDivergence
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure
 from otterproof.harness.runs.failure import BEFORE, failure_of, lines_of
 from otterproof.harness.runs.failure import Failure as Record
+from otterproof.harness.runs.fuzz.behaviour import Behaviour, Tracker, moves_of
+from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import VERDICTS
 from otterproof.harness.runs.signature import check_of
@@ -34,27 +36,37 @@ ANSWERS = "bounds"
 class Failure:
     """What did not hold.
 
-    oracle: the id of the oracle that objected. check: the id of the check; failures with one id are taken to have one
-    cause. [otterproof.harness.runs.signature] at_end: it failed after the moves, when the conversation is restored.
-    made: how many moves had been made, the failing one included.
+    oracle: the id of the oracle that objected. bucket: what it has in common with other failures of the same cause.
+    at_end: it failed after the moves, when the conversation is restored. made: how many moves had been made, the
+    failing one included. record: all that is known of it; None if it was read from a file.
     """
 
     oracle: str
     verdict: Verdict
-    check: str
+    bucket: Bucket
     detail: str
     at_end: bool
     made: int
+    record: Record | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def check(self) -> str:
+        """The id of the check. [otterproof.harness.runs.signature]"""
+        return self.bucket.check
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended before its end. error: what ended it. steps: the last ones. at_end, made: as in Failure."""
+    """How a run ended before its end. error: what ended it. steps: the last ones. at_end, made: as in Failure.
+
+    cell: the state of the party under test and what it was given, in its last step.
+    """
 
     error: Exception
     steps: tuple[Step, ...]
     at_end: bool
     made: int
+    cell: str = ""
 
     @property
     def cause(self) -> Exception:
@@ -68,23 +80,46 @@ class Ended:
         return failure_of(error, check_of(error) or f"internal.{type(error).__name__.lower()}", (), self.steps)
 
 
-def attempt(program: Program, *, fresh: bool = False, watch: Callable[[Step], None] | None = None) -> Failure | None:
+@dataclass(slots=True)
+class Watched:
+    """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed."""
+
+    seen: set[Behaviour] = field(default_factory=set)
+    passed_over: set[str] = field(default_factory=set)
+
+
+def attempt(
+    program: Program,
+    *,
+    fresh: bool = False,
+    watch: Callable[[Step], None] | None = None,
+    watched: Watched | None = None,
+) -> Failure | None:
     """Run a program from its setup to the end; what failed. Arguments and error as for `play`."""
-    ended = play(program, fresh=fresh, watch=watch)
+    ended = play(program, fresh=fresh, watch=watch, watched=watched)
     return None if ended is None else named(ended)
 
 
-def play(program: Program, *, fresh: bool = False, watch: Callable[[Step], None] | None = None) -> Ended | None:
+def play(
+    program: Program,
+    *,
+    fresh: bool = False,
+    watch: Callable[[Step], None] | None = None,
+    watched: Watched | None = None,
+) -> Ended | None:
     """Run a program from its setup to the end; how it ended if it did not get there.
 
-    fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. TargetMissing when
-    the target can't be run any more.
+    fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
+    the run shows. TargetMissing when the target can't be run any more.
     """
+    setup = program.setup
     made, at_end = 0, False
     last: deque[Step] = deque(maxlen=BEFORE + 1)
-    watching = [last.append, *([watch] if watch is not None else [])]
+    tracker = Tracker(setup.role, established=setup.start != "scratch" and setup.in_process and not fresh)
+    watching: list[Callable[[Step], None]] = [last.append, tracker, *([watch] if watch is not None else [])]
+    told = watched if watched is not None else Watched()
     try:
-        case = program.setup.case(fresh=fresh)
+        case = setup.case(fresh=fresh)
         case.world.watchers[:0] = watching
         try:
             case.begin()
@@ -96,12 +131,15 @@ def play(program: Program, *, fresh: bool = False, watch: Callable[[Step], None]
             _forget(program)
         finally:
             del case.world.watchers[: len(watching)]
+            told.passed_over |= case.passed_over
     except TargetMissing:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program)
-        return Ended(error, tuple(last), at_end, made)
+        return Ended(error, tuple(last), at_end, made, tracker.cell)
+    finally:
+        told.seen |= tracker.seen | moves_of(program.moves[:made])
     return None
 
 
@@ -111,22 +149,21 @@ def _forget(program: Program) -> None:
         program.setup.target.finish()
 
 
-def failures(program: Program) -> list[Failure]:
-    """All that is wrong with a run: after an oracle has objected, the program is run again without it.
+def checks_failing(program: Program) -> Iterator[str]:
+    """The checks that fail in the run of a program, the first one first.
 
-    Where the target breaks down, or two engines differ, nothing can be found out beyond.
+    After an oracle has objected, the program is run again without it. Where the target breaks down, or two engines
+    differ, nothing can be found out beyond.
     """
-    found: list[Failure] = []
     left = list(program.setup.oracles or ORACLES)
     while left:
         failure = attempt(replace(program, setup=replace(program.setup, oracles=tuple(left))))
         if failure is None:
-            break
-        found.append(failure)
+            return
+        yield failure.check
         if failure.verdict is not Verdict.FAIL or failure.oracle not in left:
-            break
+            return
         left.remove(failure.oracle)
-    return found
 
 
 def named(ended: Ended) -> Failure:
@@ -139,7 +176,8 @@ def named(ended: Ended) -> Failure:
         oracle = AGREE if isinstance(error, Divergence | ModelDivergence) else ANSWERS
     detail = "\n".join(lines_of(record))
     shown = printable(detail[:DETAIL], lines=True)[:DETAIL]
-    return Failure(oracle, verdict, record.check, shown, ended.at_end, ended.made)
+    bucket = bucket_of(record, ended.cell, at_end=ended.at_end)
+    return Failure(oracle, verdict, bucket, shown, ended.at_end, ended.made, record)
 
 
 def chain(error: BaseException | None) -> Iterator[Exception]:

@@ -10,15 +10,32 @@ from pathlib import Path
 
 from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.execute import AGREE
-from otterproof.harness.runs.fuzz.state import STATE, CampaignError, State, test_name
-from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, write_whole
+from otterproof.harness.runs.fuzz.state import RECORD, REPORT, TRANSCRIPT, CampaignError, State, test_name
+from otterproof.harness.support.outputs import BEING_WRITTEN, OutputError, make_folder, write_whole
 from otterproof.harness.support.printable import printable
 
 #: The file that is locked while a campaign runs. It is removed afterwards, and being there means nothing.
 LOCK = "campaign.lock"
 
+#: The files in the folder of a finding, but for its test.
+REQUESTS, ANSWERS_FILE, SCRIPT, STDERR = "repro.jsonl", "repro.answers.jsonl", "repro.sh", "stderr.txt"
+FILES = (TRANSCRIPT, RECORD, REPORT, REQUESTS, ANSWERS_FILE, SCRIPT, STDERR)
+
 #: What the ids of checks begin with that findings can be of.
-AREAS = (*ORACLES, AGREE, "model", "run", "driver", "crash", "hang", "desync", "error", "internal", "worker")
+AREAS = (
+    *ORACLES,
+    AGREE,
+    "model",
+    "run",
+    "driver",
+    "crash",
+    "hang",
+    "desync",
+    "exception",
+    "error",
+    "internal",
+    "worker",
+)
 
 
 @contextmanager
@@ -73,38 +90,50 @@ def _lock(folder: Path) -> int:
 def clean(folder: Path, state: State) -> None:
     """Remove what a campaign that was killed has left in its folder. The folder must be locked. OutputError.
 
-    These are files that were being written, files of findings that the campaign's file does not list yet or any more,
-    and tests of findings that are not confirmed. CampaignError when there are files with names that findings can have,
-    but no campaign's file that they could belong to: it is not known whose they are.
+    These are files that were being written, and folders of findings that the campaign does not list yet or any more.
     """
-    for path in folder.glob(BEING_WRITTEN):
+    for path in [*folder.glob(BEING_WRITTEN), *folder.glob(f"*/{BEING_WRITTEN}")]:
+        if not path.parent.is_symlink():
+            remove(path)
+    # Before a finding's first file is written, the failure that it is made of is saved as the one that waits. A finding
+    # that was dropped is of a check that another finding is of.
+    checks = {one.check for one in state.findings} | ({state.waiting.check} if state.waiting is not None else set())
+    for name in sorted({state.next_name(check) for check in checks}):
+        remove_finding(folder, name)
+
+
+def check_unused(folder: Path) -> None:
+    """CampaignError when something in a folder without a campaign has a name that a finding can have."""
+    for path in sorted(folder.iterdir()):
+        if "." not in path.name and path.name.startswith(tuple(f"{area}-" for area in AREAS)):
+            raise CampaignError(
+                f"{printable(str(path))} might be replaced, and there is no campaign beside it to say what it is; name "
+                "another folder with --out"
+            )
+
+
+def finding_folder(folder: Path, name: str) -> Path:
+    """The folder of a finding, made if need be. What has its name and is no folder, such as a link, goes first.
+
+    OutputError.
+    """
+    path = folder / name
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
         remove(path)
-    if not (folder / STATE).exists():
-        for path in sorted(folder.iterdir()):
-            if _could_be_of_finding(path.name):
-                raise CampaignError(
-                    f"{printable(str(path))} might be replaced, and there is no {STATE} beside it to say what it is; "
-                    "name another folder with --out"
-                )
+    make_folder(path)
+    return path
+
+
+def remove_finding(folder: Path, name: str) -> None:
+    """Remove the folder of a finding with the files that a campaign has put there. OutputError."""
+    path = folder / name
+    if path.is_symlink() or not path.is_dir():
+        remove(path)
         return
-    # Before a finding's first file is written, the campaign's file has the failure that it is made of among those that
-    # wait. A finding that was dropped is of a check that another finding is of.
-    checks = {one.check for one in state.findings} | {one.check for one in state.waiting}
-    names = {state.next_name(check) for check in checks}
-    unlisted = [folder / file for name in sorted(names) for file in (f"{name}.jsonl", test_name(name))]
-    unlisted += [folder / test_name(finding.name) for finding in state.findings if not finding.test]
-    for path in unlisted:
-        remove(path)
-
-
-def _could_be_of_finding(file: str) -> bool:
-    """Whether a finding's transcript or test can have this name."""
-    name, _, ending = file.rpartition(".")
-    if ending == "py" and name.startswith("test_"):
-        name = name.removeprefix("test_").replace("_", "-")
-    elif ending != "jsonl":
-        return False
-    return name.startswith(tuple(f"{area}-" for area in AREAS))
+    for file in (*FILES, test_name(name)):
+        remove(path / file)
+    with suppress(OSError):  # somebody has put something else there
+        path.rmdir()
 
 
 def remove(path: Path) -> None:
@@ -115,7 +144,7 @@ def remove(path: Path) -> None:
         raise OutputError(printable(str(path)), error) from error
 
 
-def write_here(path: Path, content: str) -> None:
+def write_here(path: Path, content: str, *, executable: bool = False) -> None:
     """Write a file of the campaign, whole or not at all. OutputError.
 
     What has its name and is not a regular file, such as a link to a file elsewhere or a pipe, is removed first: the
@@ -124,3 +153,5 @@ def write_here(path: Path, content: str) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         remove(path)
     write_whole(path, content)
+    if executable:
+        path.chmod(path.stat().st_mode | 0o111)

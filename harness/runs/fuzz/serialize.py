@@ -39,12 +39,18 @@ _RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
 
 
 def program_to_json(program: Program) -> dict[str, Any]:
-    """{"network", "start", "policy", "size", "role", "oracles": [ids], "moves": [{"move": name, ...}]}"""
+    """{"network", "start", "policy", "size", "role", "oracles": [ids], "moves": [{"move": name, ...}]}
+
+    "excused" is there only if checks are.
+    """
     setup = {name: getattr(program.setup, name) for name in _SETUP}
-    return setup | {"oracles": list(program.setup.oracles), "moves": [_move_to_json(move) for move in program.moves]}
+    if program.setup.excused:
+        setup["excused"] = list(program.setup.excused)
+    return setup | {"oracles": list(program.setup.oracles), "moves": [move_as_json(move) for move in program.moves]}
 
 
-def _move_to_json(move: Move) -> dict[str, Any]:
+def move_as_json(move: Move) -> dict[str, Any]:
+    """A move with its fields; the arguments of actions as drivers are given them."""
     written = move_to_json(move)
     return written | {"args": args_to_json(move.action, move.args)} if isinstance(move, User) else written
 
@@ -73,7 +79,8 @@ def program_from_json(written: Mapping[str, Any], target: Target | None) -> Prog
         raise TranscriptError(f"program.oracles: {unknown[0]!a:.80} is not one of {', '.join(ORACLES)}")
     if size is not None and size < MIN_MESSAGE_SIZE:
         raise TranscriptError(f"program.size: {size} is too small; the least is {MIN_MESSAGE_SIZE}")
-    setup = Setup(**{name: written[name] for name in _SETUP}, oracles=tuple(written["oracles"]), target=target)
+    chosen: dict[str, Any] = {"oracles": tuple(written["oracles"]), "excused": tuple(written.get("excused", ()))}
+    setup = Setup(**{name: written[name] for name in _SETUP}, **chosen, target=target)
     moves = tuple(_move_from_json(move, parties, f"program.moves[{at}]") for at, move in enumerate(written["moves"]))
     deliveries = sum(move.limit for move in moves if isinstance(move, Settle))
     if deliveries > MAX_DELIVERIES:

@@ -1,7 +1,9 @@
 """Shrinking: from a program that fails to a small one that fails in the same way.
 
-First moves are left out, half of them, a quarter, ... one (delta debugging); then what is left is made simpler, and so
-is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a program.
+First moves are left out, those of the adversary before the others: all, half of them, a quarter, ... one (delta
+debugging). Then the adversary's moves are replaced by gentler ones, such as a changed field for a flipped bit, or a
+message that is lost for one that is changed; then what is left is made simpler, and so is the setup. Positions wrap
+around and a move on an empty queue does nothing, so every part of a program is a program.
 
 Shrinking is bounded; what has been reached by then is the result. The bounds that matter are counts, so that they give
 the same result on every machine: of attempts, and of attempts that hang, for each of those takes the whole time limit
@@ -17,7 +19,23 @@ from typing import Any, cast
 
 from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.simulation.moves import Move, User
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Delay,
+    Deliver,
+    Drop,
+    Duplicate,
+    FlipBit,
+    Forge,
+    Fragment,
+    Move,
+    Replay,
+    Settle,
+    Shuffle,
+    Tick,
+    Truncate,
+    User,
+)
 
 #: Attempts that shrinking one failure may take.
 ATTEMPTS = 300
@@ -63,28 +81,37 @@ class Shrinker:
         """The smallest one found. The program given must be one that fails."""
         while self._budget.left:
             before = program
-            program = self._fewer(program)
+            program = self._fewer(program, is_adversarial)
+            program = self._fewer(program, lambda _: True)
+            program = self._replaced(program, gentler)
             program = self._simpler(program)
             if program == before:
                 break
         return program
 
+    def simplest(self, program: Program, other: Program) -> Program:
+        """The other program if it fails as well, else the one given."""
+        return other if other != program and self._still(other) else program
+
     def _still(self, program: Program) -> bool:
         """Whether it is worth a step, and fails. Nothing is tried twice."""
         setup, shown = program.setup, repr(program.moves)
-        name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {shown}"
+        judged = f"{setup.oracles} {setup.excused}"
+        name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {judged} {shown}"
         if name in self._tried or not self._budget.left:
             return False
         self._tried.add(name)
         self._budget.attempts -= 1
         return self._fails(program)
 
-    def _fewer(self, program: Program) -> Program:
-        size = len(program.moves)
+    def _fewer(self, program: Program, which: Callable[[Move], bool]) -> Program:
+        """The program without some of the moves that may go."""
+        size = sum(map(which, program.moves))
         while size:
             at = 0
-            while at < len(program.moves):
-                shorter = replace(program, moves=program.moves[:at] + program.moves[at + size :])
+            while places := [place for place, move in enumerate(program.moves) if which(move)][at : at + size]:
+                left = tuple(move for place, move in enumerate(program.moves) if place not in places)
+                shorter = replace(program, moves=left)
                 if self._still(shorter):
                     program = shorter
                 else:
@@ -92,14 +119,11 @@ class Shrinker:
             size //= 2
         return program
 
-    def _simpler(self, program: Program) -> Program:
-        for plain in _plainer(program):
-            if self._still(plain):
-                program = plain
-                break
+    def _replaced(self, program: Program, others: Callable[[Move], Iterator[Move]]) -> Program:
+        """The program with some of its moves replaced by others, those that come first being the best."""
         at = 0
         while at < len(program.moves):
-            for move in simpler(program.moves[at]):
+            for move in others(program.moves[at]):
                 changed = replace(program, moves=(*program.moves[:at], move, *program.moves[at + 1 :]))
                 if self._still(changed):
                     program = changed
@@ -107,6 +131,13 @@ class Shrinker:
             else:
                 at += 1
         return program
+
+    def _simpler(self, program: Program) -> Program:
+        for plain in _plainer(program):
+            if self._still(plain):
+                program = plain
+                break
+        return self._replaced(program, simpler)
 
 
 def _plainer(program: Program) -> Iterator[Program]:
@@ -116,7 +147,7 @@ def _plainer(program: Program) -> Iterator[Program]:
         names = dict(zip(CLIENTS[setup.network], [*CLIENTS["pair"], "bob"], strict=True))
         moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
         yield Program(replace(setup, network="pair", role=names[setup.role]), moves)
-    for changes in ({"size": None}, {"policy": "both"}, {"start": "3"}):
+    for changes in ({"excused": ()}, {"size": None}, {"policy": "both"}, {"start": "3"}):
         plain: Setup = replace(setup, **cast(Any, changes))
         if plain != setup and f"v{plain.start}" in plain.capabilities:
             yield replace(program, setup=plain)
@@ -130,6 +161,37 @@ def _changed(move: Move, name: Callable[[Any], Any]) -> Move:
     """A move with its party called otherwise."""
     changes = {one.name: name(getattr(move, one.name)) for one in fields(move) if one.name in ("party", "to")}
     return cast(Move, replace(cast(Any, move), **changes))
+
+
+def is_adversarial(move: Move) -> bool:
+    """Whether a move is the adversary's, not a user's, the clock's or that of a network that works."""
+    return not isinstance(move, User | Tick | Settle) and not (isinstance(move, Deliver) and move.position == 0)
+
+
+#: The moves on a message under way, the gentlest first: what any network does before what takes an adversary.
+_GENTLE: tuple[Callable[[str, int], Move], ...] = (Deliver, Drop, Duplicate, Delay)
+
+#: Values for a field in place of a change that is less plain.
+_FIELDS = (("flags", 1), ("ctr", bytes(8)), ("recipient_keyid", 0), ("sender_keyid", 0), ("next_dh", 1), ("gy", 1))
+
+
+def gentler(move: Move) -> Iterator[Move]:
+    """Moves in place of one of the adversary's that ask less of an adversary, the gentlest first."""
+    match move:
+        case Drop() | Duplicate() | Delay() | Fragment():
+            yield Deliver(move.to, move.position)
+        case Shuffle() | Forge():
+            yield Deliver(move.to)
+        case Replay():
+            yield Duplicate(move.to)
+        case ChangeField() | Truncate() | FlipBit():
+            yield from (make(move.to, move.position) for make in _GENTLE)
+            if not isinstance(move, ChangeField):
+                yield from (ChangeField(move.to, move.position, name, value) for name, value in _FIELDS)
+            if isinstance(move, FlipBit):
+                yield Truncate(move.to, move.position, move.bit // 8)
+        case _:
+            return
 
 
 def simpler(move: Move) -> Iterator[Move]:

@@ -1,20 +1,21 @@
-"""What a campaign has done and found, as it is kept in the campaign's own file.
+"""What a campaign has done and found.
 
-A finding moves through stages, and the file always has the last one that was reached: FOUND, then SHRUNK, then one of
-those in which nothing is left to do. A later run takes up what is unfinished. The whole state is one immutable value,
-so that it is consistent whenever it is written, also when the program is interrupted.
+A finding moves through stages, and the campaign's database always has the last one that was reached: FOUND, then
+SHRUNK, then one of those in which nothing is left to do. A later run takes up what is unfinished. The whole state is
+one immutable value, so that it is consistent whenever it is written, also when the program is interrupted. It holds no
+times, so that a campaign that was interrupted has the same state as one that was not.
 
-The file may come from anybody. Every value is checked when it is read: the schema says what each one can be, and the
-code here what must hold between them. The names of a finding's files follow from the finding's name, so that no file
-outside the campaign's folder is ever written or removed.
+The database may come from anybody. Every value is checked when it is read: the schema says what each one can be, and
+the code here what must hold between them. The names of a finding's files follow from the finding's name, so that no
+file outside the campaign's folder is ever written or removed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import cache
 from itertools import chain, count
@@ -24,22 +25,23 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.execute import AGREE, Failure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.simulation.transcript import SCHEMA as TRANSCRIPT_SCHEMA
 from otterproof.harness.simulation.transcript import TranscriptError, Verdict
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
-from otterproof.harness.support.inputs import LIMITS, parse_json, read_input
-from otterproof.harness.support.printable import printable
 
-#: The campaign's own file in its folder.
-STATE = "campaign.json"
-
-FORMAT = "otterproof-campaign"
-VERSION = 2
+#: The version of the form of campaigns.
+VERSION = 3
 SCHEMA = Path(__file__).parent / "campaign.schema.json"
+
+#: The files in the folder of a finding that are always there, and the one that pages are written to.
+TRANSCRIPT, RECORD, REPORT = "transcript.jsonl", "record.json", "report.html"
 
 
 class CampaignError(CommandError, ValueError):
@@ -53,14 +55,16 @@ class FindingStage(Enum):
 
     #: Its transcript has the program that failed. Next: shrink it.
     FOUND = "found"
-    #: The smallest program is known. Next: run it again, and write its transcript and its test.
+    #: The smallest program is known. Next: run it again, and write all that tells of it.
     SHRUNK = "shrunk"
-    #: The smallest program failed again in the same way; there are a transcript and a test.
+    #: The smallest program failed in the same way whenever it was run again.
     CONFIRMED = "confirmed"
-    #: The smallest program failed while it was looked for, but not when it was run again.
-    UNCONFIRMED = "unconfirmed"
+    #: The smallest program failed while it was looked for, but not each time when it was run again.
+    FLAKY = "flaky"
     #: The program that failed was not shrunk: it did not fail again, or the failure is Otterproof's or the machine's.
     ONCE = "once"
+    #: It does not happen any more.
+    FIXED = "fixed"
 
 
 #: The stages in which something is left to do.
@@ -71,40 +75,73 @@ UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
 class Finding:
     """A failure that was found. first: the number of the first program that ran into it; examples: how many did.
 
-    oracle, check, at_end: see Failure. program: the smallest one known that shows it; it has no target. confirmed: how
-    many runs of the shrunk program failed in the same way.
+    oracle, bucket, at_end: see Failure. program: the smallest one known that shows it; it has no target. small: it is
+    the result of shrinking. confirmed: how many of so many `runs` of it failed in the same way. others: the checks that
+    fail in the same run after it. aliases: the causes of failures that turned out to be the same when they were shrunk.
     """
 
     name: str
     stage: FindingStage
     oracle: str
     verdict: Verdict
-    check: str
+    bucket: Bucket
     detail: str
     at_end: bool
     first: int
     program: Program
+    small: bool = False
     examples: int = 1
     confirmed: int = 0
+    runs: int = 0
+    others: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def check(self) -> str:
+        return self.bucket.check
+
+    @property
+    def level(self) -> Level:
+        """How binding what is broken is. A target that breaks down breaks what is binding."""
+        return self.bucket.level if self.verdict is Verdict.FAIL else Level.MUST
 
     @property
     def finished(self) -> bool:
         return self.stage not in UNFINISHED
 
     @property
-    def shrunk(self) -> bool:
-        """Whether the program is the result of shrinking."""
-        return self.stage not in (FindingStage.FOUND, FindingStage.ONCE)
+    def again(self) -> bool:
+        """Whether the small program failed when it was run again, so that there is a test."""
+        return self.small and self.confirmed > 0
 
     @property
-    def transcript(self) -> str:
-        """The name of the file with a run that fails."""
-        return f"{self.name}.jsonl"
+    def follows(self) -> tuple[str, ...]:
+        """The known checks that fail before it in its small program, and without which it was not seen to happen."""
+        return self.program.setup.excused if self.small else ()
+
+    def is_of(self, failure: Bucket) -> bool:
+        """Whether a failure can be taken for one more of this finding, without looking closer."""
+        return self.small and (failure.fits(self.bucket) or cause_in_words(failure) in self.aliases)
 
     @property
-    def test(self) -> str:
-        """The name of the test file, "" if there is none: it is written when the finding is confirmed."""
-        return test_name(self.name) if self.stage is FindingStage.CONFIRMED else ""
+    def flaky(self) -> bool:
+        """Whether it happens only sometimes, as far as is known."""
+        return self.stage in (FindingStage.FLAKY, FindingStage.ONCE) and self.verdict is not Verdict.INFRA
+
+    @property
+    def transcript(self) -> Path:
+        """The file with a run that fails, in the campaign's folder."""
+        return Path(self.name, TRANSCRIPT)
+
+    @property
+    def test(self) -> Path | None:
+        """The test file, in the campaign's folder; None if there is none: it is written when it failed again."""
+        return Path(self.name, test_name(self.name)) if self.again else None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a finished finding has in any case, in the campaign's folder."""
+        return (self.transcript, Path(self.name, RECORD), *([self.test] if self.test is not None else []))
 
 
 def test_name(name: str) -> str:
@@ -112,36 +149,63 @@ def test_name(name: str) -> str:
     return f"test_{name.replace('-', '_')}.py"
 
 
+def severity(finding: Finding) -> tuple[int, int, int, str]:
+    """Findings are told in this order: the most serious first, then what most programs ran into."""
+    breaks_down = finding.verdict is not Verdict.FAIL
+    return list(Level).index(finding.level), -breaks_down, -finding.examples, finding.name
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A moment of a campaign. done: how many programs have been run, from number 0 on.
 
-    waiting: failures of the last of them that nothing has been done about yet. not_kept: how many failures were not
-    kept because there were too many findings.
+    waiting: the failure of the last of them if nothing has been done about it yet. not_kept: how many failures were not
+    kept because there were too many findings. seen: what was shown of the target's behaviour, and by which program
+    first. known: how many programs ran into each failure that is known.
     """
 
     done: int = 0
-    waiting: tuple[Failure, ...] = ()
+    waiting: Failure | None = None
     findings: tuple[Finding, ...] = ()
     not_kept: int = 0
+    seen: Mapping[Behaviour, int] = field(default_factory=dict)
+    known: Mapping[str, int] = field(default_factory=dict)
+
+    def after(self, number: int, failure: Failure | None, seen: Collection[Behaviour], known: Iterable[str]) -> State:
+        """The state after one more program, with what it has shown."""
+        new = {one: number for one in sorted(seen) if one not in self.seen}
+        met = {one: self.known.get(one, 0) + 1 for one in sorted(known)}
+        return replace(
+            self,
+            done=number + 1,
+            waiting=failure,
+            seen={**self.seen, **new} if new else self.seen,
+            known={**self.known, **met} if met else self.known,
+        )
+
+    @property
+    def newest(self) -> int:
+        """How many programs had been run when behaviour was last seen for the first time."""
+        return max(self.seen.values(), default=-1) + 1
 
     def with_finding(self, finding: Finding) -> State:
-        """With a finding in place of the one of its name. A new one takes the first waiting failure's place."""
+        """With a finding in place of the one of its name. A new one takes the waiting failure's place."""
         if any(one.name == finding.name for one in self.findings):
             return replace(self, findings=self._with(finding))
-        return replace(self, findings=(*self.findings, finding), waiting=self.waiting[1:])
+        return replace(self, findings=(*self.findings, finding), waiting=None)
 
     def without(self, finding: Finding, known: Finding) -> State:
-        """Without a finding that is the same as a known one, which gets its examples."""
-        more = replace(known, examples=known.examples + finding.examples)
+        """Without a finding that has the same cause as a known one, which gets its examples."""
+        aliases = tuple(dict.fromkeys([*known.aliases, cause_in_words(finding.bucket)]))[:MOST_ALIASES]
+        more = replace(known, examples=known.examples + finding.examples, aliases=aliases)
         return replace(self, findings=tuple(one for one in self._with(more) if one.name != finding.name))
 
     def _with(self, finding: Finding) -> tuple[Finding, ...]:
         return tuple(finding if one.name == finding.name else one for one in self.findings)
 
     def counted(self, known: Finding | None) -> State:
-        """With the first waiting failure counted as one more example of a known finding, or as not kept."""
-        later = replace(self, waiting=self.waiting[1:])
+        """With the waiting failure counted as one more example of a finding, or as not kept."""
+        later = replace(self, waiting=None)
         if known is None:
             return replace(later, not_kept=self.not_kept + 1)
         return replace(later, findings=self._with(replace(known, examples=known.examples + 1)))
@@ -151,108 +215,92 @@ class State:
         return next_name(check, {one.name for one in self.findings})
 
 
+#: How many causes of failures are remembered that turned out to be the same as a finding.
+MOST_ALIASES = 20
+
+
+def cause_in_words(bucket: Bucket) -> str:
+    """What failures of one cause have in common, as a text."""
+    return ": ".join(filter(None, bucket.cause))
+
+
 def next_name(check: str, taken: Collection[str]) -> str:
     """A name that is not taken, made of the id of a check; it is a name for a file, and no other character is in it."""
-    first = re.sub(r"[^a-z0-9]+", "-", check).strip("-")
+    first = re.sub(r"[^a-z0-9]+", "-", check.lower()).strip("-")
     names = chain([first], (f"{first}-{number}" for number in count(2)))
     return next(name for name in names if name not in taken)
 
 
-# ---- the file --------------------------------------------------------------------------------------------------------
+# ---- as values of JSON -----------------------------------------------------------------------------------------------
 
 
-def as_json(state: State, target: str, version: str, seed: str) -> str:
-    """What the campaign's file has in it. version: of the target."""
-    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "target": target, "target_version": version}
-    content |= {"seed": seed, "done": state.done, "not_kept": state.not_kept}
-    content["waiting"] = [_failure_to_json(one) for one in state.waiting]
-    content["findings"] = [_finding_to_json(one) for one in state.findings]
-    return json.dumps(content, indent=1) + "\n"
+def as_json(state: State, target: str, version: str, seed: str) -> dict[str, Any]:
+    """All that is known of a campaign. version: of the target."""
+    return {
+        "version": VERSION,
+        "target": target,
+        "target_version": version,
+        "seed": seed,
+        "done": state.done,
+        "not_kept": state.not_kept,
+        "waiting": None if state.waiting is None else failure_to_json(state.waiting),
+        "findings": [finding_to_json(one) for one in state.findings],
+        "seen": [[area.value, name, first] for (area, name), first in state.seen.items()],
+        "known": dict(state.known),
+    }
 
 
-def _failure_to_json(failure: Failure) -> dict[str, Any]:
-    written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value, "check": failure.check}
-    return written | {"detail": failure.detail, "at_end": failure.at_end, "made": failure.made}
+def failure_to_json(failure: Failure) -> dict[str, Any]:
+    """A failure that waits."""
+    written: dict[str, Any] = {"oracle": failure.oracle, "verdict": failure.verdict.value}
+    written |= {"bucket": asdict(failure.bucket), "detail": failure.detail}
+    return written | {"at_end": failure.at_end, "made": failure.made}
 
 
-def _finding_to_json(finding: Finding) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": finding.name, "state": finding.stage.value, "oracle": finding.oracle}
-    written |= {"verdict": finding.verdict.value, "check": finding.check, "detail": finding.detail}
-    written |= {"at_end": finding.at_end, "first": finding.first, "examples": finding.examples}
-    written |= {"confirmed": finding.confirmed, "transcript": finding.transcript, "test": finding.test}
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """A finding; its files are not named, for their names follow from its own."""
+    written: dict[str, Any] = {"name": finding.name, "stage": finding.stage.value, "oracle": finding.oracle}
+    written |= {"verdict": finding.verdict.value, "bucket": asdict(finding.bucket), "detail": finding.detail}
+    written |= {"at_end": finding.at_end, "first": finding.first, "small": finding.small}
+    written |= {"examples": finding.examples, "confirmed": finding.confirmed, "runs": finding.runs}
+    written |= {"others": list(finding.others), "aliases": list(finding.aliases)}
     return written | {"program": program_to_json(finding.program)}
 
 
-def read_state(folder: Path, target: str, seed: str) -> State:
-    """The state of the campaign in a folder; the first one if there is none.
-
-    CampaignError when the file is of another campaign or of none, InputError when it is no file that can be read.
-    """
-    path = folder / STATE
-    if not path.is_symlink() and not path.exists():
-        return State()
-    data = read_input(path, limit=LIMITS["campaign"], what="a campaign file")
-    try:
-        written = parse_json(data, whole=True)
-        _check_format(written)
-        state = _state(written)
-    except ValueError as error:
-        why = printable(str(error))[:300]
-        raise CampaignError(f"{printable(str(path))} can't be used: {why}; name another folder with --out") from error
-    if (written["target"], written["seed"]) != (target, seed):
-        raise CampaignError(
-            f"{printable(str(folder))} has a campaign against {printable(written['target'])[:200]} with seed "
-            f"{printable(written['seed'])[:200]!r}; name another folder with --out"
-        )
-    return state
-
-
-def _check_format(written: object) -> None:
-    if not isinstance(written, dict) or written.get("format") != FORMAT:
-        raise ValueError(
-            f'it has no "format": "{FORMAT}", so it is not a campaign file, or one of an earlier version of Otterproof'
-        )
-    if written.get("version") == 1:
-        raise ValueError(
-            "it was written by an earlier version of Otterproof, in which failures had no ids, and that campaign can't "
-            "be resumed; begin a new one"
-        )
-    if type(written.get("version")) is not int or written["version"] != VERSION:
-        raise ValueError(
-            f"it has version {written.get('version')!r:.40} of the format, and this version of Otterproof knows only "
-            f"version {VERSION}"
-        )
+def state_of(written: Any) -> State:
+    """The state in values of JSON. ValueError when they do not fit the schema, or one another."""
     error = next(_validator().iter_errors(written), None)
     if error is not None:
         raise ValueError(f"{error.json_path.removeprefix('$.')}: {error.message:.200}")
+    waiting = written["waiting"]
+    if waiting is not None:
+        if not written["done"]:
+            raise ValueError("waiting: there is a failure, but no program has been run")
+        bucket = Bucket(**waiting["bucket"])
+        waiting = Failure(**{**waiting, "verdict": Verdict(waiting["verdict"]), "bucket": bucket})
+    findings = tuple(_finding(one, written["done"]) for one in written["findings"])
+    taken: set[str] = set()
+    for one in findings:
+        if one.name != (right := next_name(one.check, taken)):
+            raise ValueError(f"findings: {one.name} is a finding of {one.check}, and must have the name {right}")
+        taken.add(one.name)
+    seen = {(Area(area), name): first for area, name, first in written["seen"]}
+    if any(first >= written["done"] for first in seen.values()):
+        raise ValueError(f"seen: only {written['done']} programs have been run")
+    return State(written["done"], waiting, findings, written["not_kept"], seen, written["known"])
 
 
 @cache
 def _validator() -> Draft202012Validator:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     known = json.loads(TRANSCRIPT_SCHEMA.read_text(encoding="utf-8"))["$defs"]
-    schema["$defs"] = {
+    schema["$defs"] |= {
         **known,
         "program": known["header"]["properties"]["program"],
         "oracle": {"enum": [*ORACLES, AGREE]},
-        "check": {"type": "string", "pattern": "^[a-z][a-z0-9_.-]*$", "maxLength": 100},
         "judgement": {"enum": [one.value for one in Verdict]},
     }
     return Draft202012Validator(schema)
-
-
-def _state(written: Mapping[str, Any]) -> State:
-    """The state in a file that fits the schema. ValueError when something does not hold between its values."""
-    waiting = tuple(Failure(**{**one, "verdict": Verdict(one["verdict"])}) for one in written["waiting"])
-    findings = tuple(_finding(one, written["done"]) for one in written["findings"])
-    if waiting and not written["done"]:
-        raise ValueError("waiting: there are failures, but no program has been run")
-    taken: set[str] = set()
-    for one in findings:
-        if one.name != (right := next_name(one.check, taken)):
-            raise ValueError(f"findings: {one.name} is a finding of {one.check}, and must have the name {right}")
-        taken.add(one.name)
-    return State(written["done"], waiting, findings, written["not_kept"])
 
 
 def _finding(written: Mapping[str, Any], done: int) -> Finding:
@@ -262,23 +310,27 @@ def _finding(written: Mapping[str, Any], done: int) -> Finding:
         raise ValueError(f"{written['name']}: {error}") from error
     finding = Finding(
         written["name"],
-        FindingStage(written["state"]),
+        FindingStage(written["stage"]),
         written["oracle"],
         Verdict(written["verdict"]),
-        written["check"],
+        Bucket(**written["bucket"]),
         written["detail"],
         written["at_end"],
         written["first"],
         program,
+        written["small"],
         written["examples"],
         written["confirmed"],
+        written["runs"],
+        tuple(written["others"]),
+        tuple(written["aliases"]),
     )
-    for name in ("transcript", "test"):
-        derived = getattr(finding, name)
-        if written[name] != derived:
-            raise ValueError(f"{finding.name}: {name} is {written[name]!r:.80}, and must be {derived!r:.80}")
     if finding.first >= done:
         raise ValueError(f"{finding.name}: first is {finding.first}, and only {done} programs have been run")
-    if (finding.confirmed > 0) is not (finding.stage is FindingStage.CONFIRMED):
-        raise ValueError(f"{finding.name}: it is {finding.stage.value}, and was confirmed {finding.confirmed} times")
+    if finding.confirmed > finding.runs:
+        raise ValueError(f"{finding.name}: {finding.confirmed} of {finding.runs} runs can't have failed")
+    if not finding.finished and finding.runs:
+        raise ValueError(f"{finding.name}: it is {finding.stage.value}, and was run again {finding.runs} times")
+    if finding.stage is FindingStage.CONFIRMED and not finding.again:
+        raise ValueError(f"{finding.name}: it is confirmed, and no run of a small program has failed")
     return finding

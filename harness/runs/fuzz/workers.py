@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
-from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, failures
-from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.fuzz.behaviour import Behaviour
+from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
+from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
@@ -17,24 +20,49 @@ from otterproof.harness.targets.engines import Target
 DIED = "worker.died"
 
 
-def results(
-    name: str, seed: str, numbers: range, processes: int, target: Target, limits: Limits
-) -> Iterator[tuple[int, list[Failure]]]:
-    """The number of each program, and what failed. target: the one of that name, for this process.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A program that has been run. failure: the first; later ones may be its consequences.
 
-    limits: how long the targets of other processes are waited for.
+    seen: what the run has shown of the target's behaviour. known: the excused checks that would have failed.
+    """
+
+    number: int
+    failure: Failure | None
+    seen: frozenset[Behaviour] = frozenset()
+    known: frozenset[str] = frozenset()
+
+
+def drawn(seed: str, number: int, target: Target, excused: Collection[str]) -> Program:
+    """The program of that number, which goes on beyond the excused checks."""
+    made = program(seed, number, target)
+    return replace(made, setup=replace(made.setup, excused=tuple(sorted(excused))))
+
+
+def results(
+    name: str, seed: str, numbers: range, processes: int, target: Target, limits: Limits, excused: Collection[str]
+) -> Iterator[Ran]:
+    """The result of each program. target: the one of that name, for this process.
+
+    limits: how long the targets of other processes are waited for. excused: checks that programs go on beyond.
     """
     if processes <= 1:
-        yield from ((number, failures(program(seed, number, target))) for number in numbers)
+        yield from (_run(number, drawn(seed, number, target, excused)) for number in numbers)
         return
     with pool(processes, WorkerContext((name,), limits)) as workers:
-        yield from workers.ordered(partial(_run_number, name, seed), numbers, _lost)
+        yield from workers.ordered(partial(_run_number, name, seed, tuple(excused)), numbers, _lost)
 
 
-def _run_number(name: str, seed: str, worker: WorkerContext, number: int) -> tuple[int, list[Failure]]:
-    return number, failures(program(seed, number, worker.target(name)))
+def _run_number(name: str, seed: str, excused: Collection[str], worker: WorkerContext, number: int) -> Ran:
+    return _run(number, drawn(seed, number, worker.target(name), excused))
 
 
-def _lost(number: int, why: str) -> tuple[int, list[Failure]]:
+def _run(number: int, made: Program) -> Ran:
+    watched = Watched()
+    failure = attempt(made, watched=watched)
+    return Ran(number, failure, frozenset(watched.seen), frozenset(watched.passed_over))
+
+
+def _lost(number: int, why: str) -> Ran:
     """What is known of a program whose worker died: not how many moves it had made."""
-    return number, [Failure(ANSWERS, Verdict.INFRA, DIED, why, False, 0)]
+    return Ran(number, Failure(ANSWERS, Verdict.INFRA, Bucket(DIED), why, False, 0))

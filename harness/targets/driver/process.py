@@ -79,7 +79,7 @@ class DriverProcess:
     ) -> None:
         self.name = name
         self.time_limit = time_limit
-        self._trace = trace
+        self.trace = trace
         self._next_id = 0
         self._stderr = bytearray()
         self._stderr_head = bytearray()
@@ -115,6 +115,13 @@ class DriverProcess:
         """Whether the process runs and has said nothing since its last answer."""
         return self.alive and not any(pipe == self._out for pipe, _ in self._poll.poll(0))
 
+    @property
+    def standard_error(self) -> str:
+        """The end of what it has written to standard error so far, made printable."""
+        if not self.closed:
+            self._last_words()
+        return printable(self._stderr.decode(errors="replace"), lines=True)
+
     # ---- calls -------------------------------------------------------------------------------------------------------
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, time_limit: float | None = None) -> Any:
@@ -137,8 +144,8 @@ class DriverProcess:
             raise self.end(TargetDesync, str(error)) from None
 
     def _show(self, direction: str, line: bytes) -> None:
-        if self._trace is not None:
-            self._trace(direction, line)
+        if self.trace is not None:
+            self.trace(direction, line)
 
     def _show_answer(self) -> None:
         """Show what came since this was called last."""

@@ -6,8 +6,8 @@ Code that works with several at once (a matrix, processes that share the work) m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -175,6 +175,30 @@ class DriverTarget:
     def pid(self) -> int:
         """The process at present, for messages and for tools that attach to it."""
         return self._process.pid
+
+    @property
+    def standard_error(self) -> str:
+        """The end of what the present process has written to standard error, made printable."""
+        return self._process.standard_error
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[tuple[str, bytes]]]:
+        """Inside, a new process runs, and all that is said is in the list, as a Trace is shown it. TargetError."""
+        lines: list[tuple[str, bytes]] = []
+        others = self._trace
+
+        def both(direction: str, line: bytes) -> None:
+            lines.append((direction, line))
+            if others is not None:
+                others(direction, line)
+
+        self._trace = both
+        try:
+            self._renew()
+            self._fresh = True
+            yield lines
+        finally:
+            self._trace = self._process.trace = others
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method of the driver. TargetError."""

@@ -44,7 +44,16 @@ def add_arguments(parser: Parser) -> None:
         help="with --score: measure instead whether the first cause that is told of a fault names what it breaks",
     )
     measuring.add_argument(
-        "--sample", type=positive, metavar="N", help="with --explain: judge only N faults, drawn evenly from all areas"
+        "--fuzz",
+        type=positive,
+        metavar="N",
+        help="with --score: measure instead how many findings `fuzz` makes of a fault, in N programs each",
+    )
+    measuring.add_argument(
+        "--sample",
+        type=positive,
+        metavar="N",
+        help="with --explain or --fuzz: judge only N faults, drawn evenly from all areas",
     )
     mutating = parser.add_argument_group("mutants")
     mutating.add_argument(

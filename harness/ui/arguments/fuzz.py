@@ -22,7 +22,7 @@ PURPOSE = "Run random programs of users' actions and an adversary's moves agains
 
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof fuzz libotr --examples 5000", "so many programs; findings go to otterproof-fuzz/libotr"),
-    ("otterproof fuzz libotr --max-time 600", "ten minutes; the same command goes on from there"),
+    ("otterproof fuzz libotr --max-time 600 --resume", "ten minutes; the same command goes on from there"),
     ("otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found", "other programs, another folder"),
 )
 
@@ -33,13 +33,18 @@ def add_arguments(parser: Parser) -> None:
     running = parser.add_argument_group("how it is run")
     add_name(running)
     running.add_argument(
-        "--examples", type=positive, default=1000, metavar="N", help="number of programs (default: %(default)s)"
+        "--examples", type=positive, metavar="N", help="number of programs (default: 1000; no limit with --max-time)"
     )
     running.add_argument(
-        "--max-time",
-        type=seconds,
-        metavar="SECONDS",
-        help="start no program after SECONDS; the same command continues later (default: no limit)",
+        "--max-time", type=seconds, metavar="SECONDS", help="start no program after SECONDS (default: no limit)"
+    )
+    running.add_argument(
+        "--max-failures", type=positive, metavar="N", help="start no program after N new findings (default: no limit)"
+    )
+    running.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the campaign in the folder: run its findings again, then go on with the next program",
     )
     add_seed(running, "the programs")
     add_jobs(running)
@@ -48,10 +53,15 @@ def add_arguments(parser: Parser) -> None:
     add_file(
         counting,
         "--known",
-        "known deviations, as for check: a finding whose check an entry names does not count (default: the file "
-        "shipped for the target, if any; 'none': no file)",
+        "known deviations, as for check: programs go on beyond failures of the checks that its entries name (default: "
+        "the file shipped for the target, if any; 'none': no file)",
+    )
+    counting.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="add what was found to the file of --known, and take out what is fixed",
     )
     add_strict(counting)
     told = parser.add_argument_group("results")
-    add_folder(told, "--out", "folder for the findings; an earlier campaign there is continued")
+    add_folder(told, "--out", "folder of the campaign (default: by the target's name)")
     add_json(told, "the findings")

@@ -13,6 +13,7 @@ EXAMPLES: tuple[Example, ...] = (
     ("otterproof replay otterproof-failures/libotr/2026-11-30-1/NAME.jsonl", "does it still fail?"),
     ("otterproof replay NAME.jsonl --target reference", "does another target fail, too?"),
     ("otterproof replay NAME.jsonl --target 'exec:./my-driver'", "one of a driver of your own"),
+    ("otterproof replay otterproof-fuzz/libotr", "all findings of a campaign"),
 )
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
         "transcript",
         type=Path,
         metavar="TRANSCRIPT",
-        help="transcript file, as failed runs of check and fuzz leave it",
+        help="transcript file, as failed runs of check and fuzz leave it; or a folder, for all transcripts in it",
     )
     completed(transcript, FILE)
     for option, text in (

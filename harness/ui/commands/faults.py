@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.runs.faults import dependence, judged_file, localise, score, sightings, sightings_file
+from otterproof.harness.runs.faults import dependence, fuzzed, judged_file, localise, score, sightings, sightings_file
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.explored import ExploredFaults
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     _refuse_mixed(options)
     if options.explain:
         return _explain(options)
+    if options.fuzz:
+        return _fuzz(options)
     if options.third_party:
         return _third_party(options)
     if options.score or options.gaps:
@@ -50,8 +52,10 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
         raise UsageError("--write notes what a score has found; it goes with --score or --gaps")
     if options.explain and (options.write or options.gaps or not options.score):
         raise UsageError("--explain goes with --score, and without --gaps and --write")
-    if options.sample and not options.explain:
-        raise UsageError("--sample chooses the faults that --score --explain judges; it goes with these")
+    if options.fuzz and (options.write or options.gaps or options.explain or options.third_party or not options.score):
+        raise UsageError("--fuzz goes with --score, and without --gaps, --write, --explain and --third-party")
+    if options.sample and not (options.explain or options.fuzz):
+        raise UsageError("--sample chooses the faults that --score judges with --explain or --fuzz; it goes with these")
     if options.third_party and (options.write or options.gaps or options.explain or not options.score):
         raise UsageError("--third-party goes with --score, and without --gaps, --write and --explain")
     if options.state and not (options.third_party or options.explain):
@@ -120,6 +124,20 @@ def _explain(options: argparse.Namespace) -> int:
         ending = report.collect_located(localise.Localiser(record, pool, kept))
     if shows_text(options):
         report.located(record)
+    put_result(options, "faults", record.as_json())
+    return _code(ending, record.lost, False)
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    """Measure what campaigns make of the faults. A fault that is not found is no gap: the exit code is 0."""
+    chosen = score.choose(options.only).faults if options.only else faults()
+    if not chosen:
+        raise _no_fault(options.only)
+    record = fuzzed.choose(chosen, options.fuzz, options.sample)
+    with workers(options.jobs) as pool:
+        ending = report.collect_fuzzed(record, pool)
+    if shows_text(options):
+        report.fuzzed(record)
     put_result(options, "faults", record.as_json())
     return _code(ending, record.lost, False)
 

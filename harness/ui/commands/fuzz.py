@@ -7,57 +7,123 @@ from pathlib import Path
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
-from otterproof.harness.runs.fuzz.state import Finding
+from otterproof.harness.runs.fuzz.evidence import Evidence
+from otterproof.harness.runs.fuzz.state import Finding, FindingStage
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.runs.workers import WorkersDied
-from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.spec.checks import level_of
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.registry import file_name, title, with_name
 from otterproof.harness.testkit.scenario import load
-from otterproof.harness.ui.fuzz_progress import campaign_as_json, campaign_summary, show_campaign
+from otterproof.harness.ui.fuzz_progress import Meter, show_campaign
+from otterproof.harness.ui.fuzz_summary import campaign_as_json, campaign_summary
 from otterproof.harness.ui.messages import complain
+from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.results import check_json, put_result, shows_text
+
+#: Programs of a run that is bounded by nothing else.
+EXAMPLES = 1000
 
 
 def run(options: argparse.Namespace) -> int:
     check_json(options)
     load()
     target = with_name(options.target, options.name)
-    known = deviations.Known(deviations.entries_of(deviations.file_for(title(target), options.known)))
+    known = _known(options, target)
     folder = options.out or Path("otterproof-fuzz") / file_name(target)
+    examples = options.examples or (None if options.max_time else EXAMPLES)
     with opened(target, options.seed, folder) as campaign:
+        _check_resumed(campaign, resume=options.resume)
         campaign.limits = Limits(options.timeout)
-        if campaign.done:
-            complain(f"going on after {campaign.done} programs in {folder}")
-        jobs = min(options.jobs, options.examples)
+        campaign.excused = known.checks()
+        campaign.page = _page
+        meter = Meter(campaign)
+        jobs = min(options.jobs, examples or options.jobs)
         try:
-            interrupted = show_campaign(campaign, options.examples, jobs, options.max_time)
+            interrupted = show_campaign(campaign, examples, jobs, options.max_time, options.max_failures, meter)
         except (OutputError, WorkersDied):  # what was found so far is at least shown
-            _tell(options, campaign, known)
+            _tell(options, campaign, known, meter)
             raise
-        _tell(options, campaign, known)
-    if campaign.time_up:
-        complain("the time of --max-time is up; the same command goes on with the next program")
+        _tell(options, campaign, known, meter)
+        _tell_end(campaign, options)
+        if options.update_baseline and not interrupted:
+            return _update(campaign, options.known)
     if interrupted:
         return INTERRUPTED
     if any(_counts(finding, known, strict=options.strict) for finding in campaign.findings):
         return DEVIATES
-    return NOT_RUN if any(finding.verdict not in BAD for finding in campaign.findings) else CONFORMS
+    there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED]
+    return NOT_RUN if any(finding.verdict not in BAD for finding in there) else CONFORMS
 
 
-def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Known) -> None:
+def _known(options: argparse.Namespace, target: str) -> deviations.Known:
+    """What is known of the target. UsageError where it is to be updated and there is no file for it."""
+    if options.update_baseline:
+        if options.known is None or options.known == deviations.NONE:
+            raise UsageError("--update-baseline writes to the file of --known; name one")
+        check_file(options.known, "--known")
+        if not options.known.exists():
+            return deviations.Known()
+    return deviations.Known(deviations.entries_of(deviations.file_for(title(target), options.known)))
+
+
+def _check_resumed(campaign: Campaign, *, resume: bool) -> None:
+    """UsageError if a campaign is in the folder, and nobody has said that it is to go on."""
+    if campaign.done and not resume:
+        raise UsageError(
+            f"{campaign.folder} has a campaign ({_count(campaign.done, 'program')}, "
+            f"{_count(len(campaign.findings), 'finding')}); "
+            "continue it with --resume, or name another folder with --out"
+        )
+    if campaign.done:
+        complain(
+            f"going on after {_count(campaign.done, 'program')} in {campaign.folder}; "
+            f"{_count(len(campaign.findings), 'finding')} to be run again first"
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _page(evidence: Evidence, transcript: Path) -> str:
+    from otterproof.harness.ui.site.finding import finding_page  # takes a while
+
+    return finding_page(evidence, transcript)
+
+
+def _tell_end(campaign: Campaign, options: argparse.Namespace) -> None:
+    if campaign.earlier and campaign.earlier != campaign.version:
+        complain(f"the target was {campaign.earlier} when the campaign was last run, and is {campaign.version} now")
+    if campaign.time_up:
+        complain("the time of --max-time is up; --resume goes on with the next program")
+    elif campaign.enough:
+        complain(f"stopped after {_count(options.max_failures, 'new finding')}; --resume goes on with the next program")
+
+
+def _update(campaign: Campaign, path: Path) -> int:
+    """Have the file of known deviations say what was found. OutputError, DeviationError."""
+    there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED and one.verdict in BAD]
+    failing = {check for one in there for check in (one.check, *one.others)}
+    fixed = {one.check for one in campaign.findings if one.stage is FindingStage.FIXED} - failing
+    removed, added = deviations.fix_fuzz(path, failing, fixed)
+    complain(f"{path}: {added} entries added, {removed} removed; give each new one its reason")
+    return CONFORMS
+
+
+def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Known, meter: Meter) -> None:
     if shows_text(options):
-        campaign_summary(campaign, known)
+        campaign_summary(campaign, known, meter)
     put_result(options, "fuzz", campaign_as_json(campaign, known))
 
 
 def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:
     """Whether a target does not conform for what was found."""
-    if finding.verdict not in BAD or known.reason_of(finding.check):
+    if finding.verdict not in BAD or finding.stage is FindingStage.FIXED or known.reason_of(finding.check):
         return False
-    least = (Level.MUST, Level.SHOULD) if strict else (Level.MUST,)
-    return finding.verdict is not Verdict.FAIL or level_of(finding.check) in least
+    if finding.follows:
+        return False  # it may be a consequence of what is known
+    return finding.level in ((Level.MUST, Level.SHOULD) if strict else (Level.MUST,))

@@ -1,0 +1,144 @@
+"""What runs have shown of a target, seen from outside: in which states it was given what, and what it did then.
+
+The state of the party under test is followed by its events and by the messages that it sends, as the protocol texts
+define it, so that a third party's library is followed as an engine is. A cell is a state with an input; a transition is
+a cell with what followed. Cells are those of the state tables [harness/spec/states], versions and settings of the
+policy taken together, and a few more for what the tables do not speak of.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+
+from otterproof.harness.runs.failure import observed
+from otterproof.harness.runs.fuzz.actions import TABLE
+from otterproof.harness.simulation.moves import Move, User
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec import states
+from otterproof.harness.wire import Kind, parse
+from otterproof.implementations.contract import (
+    AuthState,
+    Event,
+    MessageState,
+    OutgoingMessage,
+    PeerEndedSession,
+    SessionEstablished,
+    UserEndedSession,
+)
+from otterproof.implementations.jsonform import event_name
+
+
+class Area(StrEnum):
+    """What is counted."""
+
+    CELL = "cell"
+    TRANSITION = "transition"
+    KIND = "kind"
+    MOVE = "move"
+
+
+#: Something that a run has shown: where it counts, and its name there.
+Behaviour = tuple[Area, str]
+
+#: The state of the handshake that a message shows which a party sends.
+_AWAITS = {
+    Kind.DH_COMMIT: AuthState.AWAITING_DHKEY,
+    Kind.DH_KEY: AuthState.AWAITING_REVEALSIG,
+    Kind.REVEAL_SIGNATURE: AuthState.AWAITING_SIG,
+}
+
+#: The most characters of a transition's name; a party can do ten thousand things in a step.
+_LONGEST = 300
+
+#: What the inputs of the state tables are called here, where it is not their own name up to the first underscore.
+_INPUTS = {"tagged": "tagged_plaintext", "dh": "dh_key", "key": ""}
+
+#: The same for the kinds of messages.
+_KINDS = {Kind.DH_COMMIT: "commit", Kind.REVEAL_SIGNATURE: "reveal"}
+
+
+@cache
+def cells() -> frozenset[str]:
+    """The cells of the state tables."""
+    found = set()
+    for cell in states.possible():
+        first = str(cell.input).partition("_")[0]
+        if name := _INPUTS.get(first, first):
+            found.add(f"{cell.message.value}/{cell.auth.value}: {name}")
+    return frozenset(found)
+
+
+@cache
+def kinds() -> frozenset[str]:
+    """The kinds of messages that a target can be given, and those that it can send."""
+    unsendable = (Kind.UNKNOWN_ENCODED, Kind.BAD_ARMOUR)
+    return frozenset({f"receives {one}" for one in Kind} | {f"sends {one}" for one in Kind if one not in unsendable})
+
+
+class Tracker:
+    """Watches the steps of a run. role: the party that is followed; established: the run starts in a session.
+
+    cell: the one of the last step of that party, "" before the first.
+    """
+
+    def __init__(self, role: str, *, established: bool) -> None:
+        self._role = role
+        self._message = MessageState.ENCRYPTED if established else MessageState.PLAINTEXT
+        self._auth = AuthState.NONE
+        self.cell = ""
+        self.seen: set[Behaviour] = set()
+
+    def __call__(self, step: Step) -> None:
+        """A step was made."""
+        if step.party != self._role or step.action == "set_policy":
+            return
+        given = step.action
+        message = step.args.get("message")
+        if isinstance(message, bytes):
+            kind = parse(message).kind
+            given = _KINDS.get(kind, kind.value)
+            self.seen.add((Area.KIND, f"receives {kind}"))
+        self.cell = f"{self._state}: {given}"
+        for event in step.events:
+            self._follow(event)
+        did = observed(step)
+        self.seen |= {(Area.KIND, one) for one in did if one.startswith("sends ")}
+        broken = ["breaks down"] if step.failure is not None and not step.failure.unsupported else []
+        self.seen.add((Area.CELL, self.cell))
+        then = f"{self.cell} -> {self._state}: {', '.join([*did, *broken]) or 'nothing'}"
+        self.seen.add((Area.TRANSITION, then[:_LONGEST]))
+
+    @property
+    def _state(self) -> str:
+        return f"{self._message.value}/{self._auth.value}"
+
+    def _follow(self, event: Event) -> None:
+        match event:
+            case OutgoingMessage():
+                self._auth = _AWAITS.get(parse(event.message).kind, self._auth)
+            case SessionEstablished():
+                self._message, self._auth = MessageState.ENCRYPTED, AuthState.NONE
+            case PeerEndedSession():
+                self._message = MessageState.FINISHED
+            case UserEndedSession():
+                self._message = MessageState.PLAINTEXT
+            case _:
+                pass
+
+
+def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
+    """The kinds of moves among some."""
+    return {(Area.MOVE, move.action if isinstance(move, User) else event_name(type(move))) for move in moves}
+
+
+@cache
+def moves_drawn() -> frozenset[str]:
+    """The kinds of moves that programs have."""
+    found: set[Behaviour] = set()
+    for row in TABLE:
+        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
+        found |= moves_of(row.moves(["alice", "bob"], **arguments))
+    return frozenset(name for _, name in found)

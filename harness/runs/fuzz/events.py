@@ -1,0 +1,40 @@
+"""What a campaign tells while it runs; how it is shown is decided elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from otterproof.harness.runs.fuzz.state import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """One more program has been run. new: how much of the target's behaviour it was the first to show."""
+
+    number: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A failure is about to be shrunk, run again and written down, which may take a while."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finding has reached a stage in which nothing is left to do."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class RunAgain:
+    """A finding of an earlier run was run again; its stage says with what result."""
+
+    finding: Finding
+
+
+FuzzEvent: TypeAlias = ProgramRun | Examined | Finished | RunAgain

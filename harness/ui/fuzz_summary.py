@@ -1,0 +1,203 @@
+"""What a campaign says at its end: the findings, the most serious first, and what was covered of the target.
+
+A campaign that has found nothing says as well what it has seen: nothing found in a corner that no program reached means
+nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from textwrap import wrap
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds, moves_drawn
+from otterproof.harness.runs.fuzz.campaign import MOST, Campaign
+from otterproof.harness.runs.fuzz.shrink import is_adversarial
+from otterproof.harness.runs.fuzz.state import REPORT, Finding, FindingStage, severity
+from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
+from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.registry import command_of, title
+from otterproof.harness.ui.fuzz_progress import Meter, duration, in_a_line, moves, rule_of
+from otterproof.harness.ui.screen import console, line
+
+#: How many findings are told in full; the others get a line each.
+TOLD = 5
+
+#: The longest line, how many names of what was not seen are told, and how many lines of a detail.
+_WIDTH, _NAMES, _FACTS = 100, 8, 16
+
+
+def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
+    """Print what was found and what was covered. known: what is said of the target."""
+    out = console()
+    ordered = sorted(campaign.findings, key=severity)
+    there = [one for one in ordered if one.stage is not FindingStage.FIXED]
+    new = [one for one in there if not known.reason_of(one.check)]
+    following = [one for one in new if one.follows]
+    steady = [one for one in new if not one.flaky and not one.follows]
+    for one in steady[:TOLD]:
+        out.print()
+        _print(out, _entry(campaign, one, min(out.width, _WIDTH)))
+    _list(out, "other findings:", steady[TOLD:])
+    _list(out, "only sometimes:", [one for one in new if one.flaky and not one.follows])
+    _list(out, "only after known failures, and perhaps their consequences:", following)
+    _list(out, "fixed:", [one for one in ordered if one.stage is FindingStage.FIXED])
+    _list(out, "known, and found before that:", [one for one in there if known.reason_of(one.check)])
+    if campaign.state.known:
+        out.print()
+        out.print(line("known, and passed over:"))
+    for check, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
+        programs = f"{count} program{'' if count == 1 else 's'}"
+        out.print(line(f"  {check} ({programs}): {known.reason_of(check)}"), soft_wrap=True)
+    out.print()
+    _print(out, _coverage(campaign, meter))
+    _print(out, _last(campaign, [one for one in new if not one.follows], meter))
+
+
+def _print(out: Console, lines: Sequence[Text] | Iterator[Text]) -> None:
+    for text in lines:
+        out.print(text, soft_wrap=True)
+
+
+def _list(out: Console, heading: str, findings: Sequence[Finding]) -> None:
+    if findings:
+        out.print()
+        out.print(line(heading))
+    for one in findings:
+        rate = f"{one.confirmed} of {one.runs} runs, " if one.flaky else ""
+        out.print(line(f"  {rate}{in_a_line(one)}"), soft_wrap=True)
+
+
+def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
+    """A finding in full."""
+    programs = f"{one.examples} program{'' if one.examples == 1 else 's'}"
+    yield line((one.verdict.value.upper(), "red"), "  ", (one.check, "bold"), f"  {programs}")
+    yield line("  ", (one.level.value, "bold"), _source(one))
+    yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
+    yield from _facts(one, width)
+    adversarial = sum(map(is_adversarial, one.program.moves))
+    again = f", failed in {one.confirmed} of {one.runs} runs" if one.runs else ", not run again yet"
+    whose = f"{adversarial or 'none'} of them the adversary's"
+    yield from _pair("moves", f"{moves(one)}, {whose}{again}", width)
+    if one.others:
+        yield from _pair("also", f"then fails by {', '.join(one.others)}", width, most=2)
+    folder = campaign.folder / one.name
+    yield line("  ", (f"{'report':10}", "dim"), shlex.quote(printable(str(folder / REPORT))))
+    command = command_of(campaign.target)  # a transcript does not choose what is executed
+    given = ["--target", command] if command else []
+    replay = shlex.join(["otterproof", "replay", str(campaign.folder / one.transcript), *given])
+    yield line("  ", (f"{'replay':10}", "dim"), replay)
+    yield line("  ", (f"{'explain':10}", "dim"), shlex.join(["otterproof", "explain", one.check]))
+
+
+def _facts(one: Finding, width: int) -> Iterator[Text]:
+    """What its detail says: of a broken rule the values and the place, of a breakdown all, up to some lines."""
+    told = ("case", "expected", "got", "where", *(["also"] if one.verdict is not Verdict.FAIL else []))
+    word = ""
+    for text in one.detail.split("\n")[1 : _FACTS + 1]:
+        if not text.startswith("  "):  # it is not of a record
+            yield from _pair("", text, width)
+            continue
+        first = text[2:11].strip()
+        word = first or word
+        if word in told and (first or word != "where"):  # the fields of a message follow the place
+            yield from _pair(first, text[12:].strip(), width, most=2)
+
+
+def _source(one: Finding) -> str:
+    """The requirement behind a finding, and the section of the protocol text that it is from."""
+    table = requirements.load().requirements
+    name = one.bucket.requirement
+    return f', {name}, "{table[name].section}"' if name in table else ""
+
+
+def _pair(word: str, text: str, width: int, most: int = 8) -> Iterator[Text]:
+    """A word and its text, broken into lines, and cut after so many."""
+    parts = wrap(printable(text), width - 12, max_lines=most, placeholder=" ...") or [""]
+    for number, part in enumerate(parts):
+        before = (f"{word:10}", "dim") if word and not number else " " * 10
+        yield line("  ", before, part)
+
+
+def _coverage(campaign: Campaign, meter: Meter) -> Iterator[Text]:
+    """What was seen of the target in the whole campaign, and what never was."""
+    width = min(console().width, _WIDTH)
+    seen = {area: {name for one, name in campaign.state.seen if one is area} for area in Area}
+    counts = (
+        (len(seen[Area.CELL] & cells()), f"of {len(cells())} cells of the state tables"),
+        (len(seen[Area.TRANSITION]), "transitions"),
+        (len(seen[Area.KIND] & kinds()), f"of {len(kinds())} kinds of messages received and sent"),
+        (len(seen[Area.MOVE] & moves_drawn()), f"of {len(moves_drawn())} kinds of moves"),
+    )
+    yield from _pair("covered", ", ".join(f"{count} {what}" for count, what in counts), width)
+    for name, missing in (("cells", cells() - seen[Area.CELL]), ("kinds", kinds() - seen[Area.KIND])):
+        if missing:
+            yield from _pair("" if name == "kinds" else "not yet", _some(name, missing), width)
+    quiet = campaign.done - campaign.state.newest
+    programs = f"{quiet} programs" if quiet > 1 else "program"
+    last = f"nothing new in the last {programs}" if quiet else "the last program showed something new"
+    since = f", {duration(meter.clock() - meter.newest)}" if quiet and meter.count >= quiet else ""
+    yield from _pair("new", f"{last}{since}", width)
+
+
+def _some(what: str, names: Collection[str]) -> str:
+    """Some of many names."""
+    more = f", and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{what}: {'; '.join(sorted(names)[:_NAMES])}{more}"
+
+
+def _last(campaign: Campaign, new: Sequence[Finding], meter: Meter) -> Iterator[Text]:
+    found = f"{len(new)} found" if new else "nothing found"
+    if campaign.state.waiting is not None:
+        found += ", the failure of the last program not examined yet"
+    if campaign.state.not_kept:
+        found += f", {campaign.state.not_kept} more failures not kept (a campaign keeps {MOST} findings)"
+    earlier = f" ({meter.count} in this run)" if meter.count < campaign.done else ""
+    time = f"{duration(meter.seconds)}, {meter.rate:.1f} a second"
+    programs = f"{campaign.done} program{'' if campaign.done == 1 else 's'}"
+    what = f"{title(campaign.target)}: {programs}{earlier}, {time}, {found}; {campaign.folder}"
+    yield line(what)
+
+
+def campaign_as_json(campaign: Campaign, known: Known) -> dict[str, Any]:
+    """What was found and covered, as plain JSON values; paths of files are relative to the campaign's folder."""
+    return {
+        "target": title(campaign.target),
+        "target_version": campaign.version,
+        "seed": campaign.seed,
+        "folder": str(campaign.folder),
+        "programs": campaign.done,
+        "newest": campaign.state.newest,
+        "covered": {area.value: sorted(name for one, name in campaign.state.seen if one is area) for area in Area},
+        "known": dict(campaign.state.known),
+        "findings": [_finding_as_json(one, known) for one in sorted(campaign.findings, key=severity)],
+    }
+
+
+def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "stage": one.stage.value,
+        "check": one.check,
+        "bucket": asdict(one.bucket),
+        "verdict": one.verdict.value,
+        "level": one.level.value,
+        "known": known.reason_of(one.check),
+        "follows": list(one.follows),
+        "others": list(one.others),
+        "rule": rule_of(one),
+        "detail": one.detail,
+        "programs": one.examples,
+        "moves": len(one.program.moves),
+        "confirmed": one.confirmed,
+        "runs": one.runs,
+        "transcript": str(one.transcript),
+        "test": str(one.test) if one.test is not None else "",
+    }
