@@ -56,10 +56,10 @@ class Meter:
 
     @property
     def words(self) -> str:
-        """How it goes."""
+        """How it goes; what matters least comes last, where a narrow terminal cuts it off."""
         cells, transitions = (count_of(self.campaign, area) for area in (Area.CELL, Area.TRANSITION))
-        seen = f"{cells} cells, {transitions} transitions, new {duration(self.clock() - self.newest)} ago"
-        return f"{self.found} found, {self.rate:.1f}/s, {seen}"
+        newest = f"new {duration(self.clock() - self.newest)} ago"
+        return f"{self.found} found, {self.rate:.1f}/s, {newest}, {cells} cells, {transitions} transitions"
 
 
 def count_of(campaign: Campaign, area: Area) -> int:
@@ -95,7 +95,7 @@ def show_campaign(
                     if isinstance(event, Finished | RunAgain):
                         shown.keep(told(event))
                     now = f"shrinking {event.finding.check}" if isinstance(event, Examined) else meter.words
-                    shown.update(meter.count, f"{doing}, {now}")
+                    shown.update(meter.count, more=now)
         except KeyboardInterrupt:
             return True
     return False

@@ -31,7 +31,7 @@ class Status:
     """What is being done, how much of it is done, and when that is to be told next."""
 
     def __init__(self, what: str, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.what, self.total, self.done = what, total, 0
+        self.what, self.more, self.total, self.done = what, "", total, 0
         self._clock = clock
         self._began = self._told = clock()
 
@@ -42,7 +42,8 @@ class Status:
             return None
         self._told = now
         done = "" if self.total is None else f"{self.done} of {self.total}, "
-        return f"{self.what}: {done}{now - self._began:.0f} s"
+        more = f"; {self.more}" if self.more else ""
+        return f"{self.what}: {done}{now - self._began:.0f} s{more}"
 
 
 class Tracker:
@@ -67,11 +68,13 @@ class Tracker:
         self.stop_beating()
         self._bar.stop()
 
-    def update(self, done: int | None = None, what: str | None = None) -> None:
-        """Say how far it is."""
+    def update(self, done: int | None = None, what: str | None = None, more: str = "") -> None:
+        """Say how far it is. more: what else is to be seen, on a line of its own on a terminal."""
         self._status.done = self._status.done if done is None else done
         self._status.what = self._status.what if what is None else what.rstrip(": ")
-        self._bar.update(self._task, completed=self._status.done, description=printable(self._status.what))
+        self._status.more = more
+        shown = "\n".join(printable(text) for text in (self._status.what, more) if text)
+        self._bar.update(self._task, completed=self._status.done, description=shown)
         self._tell()
 
     def keep(self, text: Text) -> None:
