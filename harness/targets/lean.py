@@ -23,7 +23,7 @@ class LeanTarget(OddTarget):
     """An engine of that make behind the driver protocol, as a Target. shows: what it claims of SHOWS."""
 
     def __init__(self, name: str, make: EngineFactory, shows: frozenset[str] = frozenset()) -> None:
-        super().__init__(name, Quirks(lacks=SHOWS - shows), self._guarded)
+        super().__init__(name, Quirks(lacks=SHOWS - shows, screen=True), self._guarded)
         self.giving_up = GivingUp()
         self._make_engine = make
         self._entropy: Entropy = SeededEntropy(b"")

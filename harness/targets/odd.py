@@ -57,7 +57,8 @@ class Quirks:
     that it does not claim, and does not have. refuses: arguments that it can't take, as (method, argument).
     fixed_policy, longest_text: as in `hello`. nul: what becomes of a text with a NUL: "cut" at the first one, "replace"
     by a question mark, "" if the engine decides. early_tag: a whitespace tag comes before the text, and its highest
-    version first. mute: it tells nothing of what it ignored or did not do, but for a text that it does not send.
+    version first. screen: it tells what its user is shown. mute: it tells nothing of what it ignored or did not do, but
+    for a text that it does not send.
     engine: in what it differs from the reference engine. heartbeat: its interval, if it can't be told one.
     """
 
@@ -68,6 +69,7 @@ class Quirks:
     refuses: frozenset[tuple[str, str]] = frozenset()
     fixed_policy: Policy | None = None
     longest_text: int | None = None
+    screen: bool = False
     nul: str = ""
     early_tag: bool = False
     mute: bool = False
@@ -166,7 +168,8 @@ class OddTarget:
         told = [event for event in told if not (self._without_smp and event["event"].startswith("smp_"))]
         if self._quirks.early_tag and TAG_BASE.decode("ascii") not in typed:
             told = [_with_early_tag(event) for event in told]
-        return {"events": [self._event(event) for event in self.ordered(told)]}
+        shown = {"shown": _screen(told)} if self._quirks.screen else {}
+        return {"events": [self._event(event) for event in self.ordered(told)], **shown}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         """The events of one answer in the order in which the target tells them."""
@@ -199,6 +202,17 @@ def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
     return event | {"message": found + turned + text}
 
 
+def _screen(events: Sequence[dict[str, Any]]) -> list[str]:
+    """What a simple program shows of events: texts, with a warning where there is one, and the names of the others."""
+    lines = []
+    for event in events:
+        if event["event"] == "text_received":
+            lines += ["Not encrypted:"] * bool(event["warn"]) + [f"<peer> {event['text']}"]
+        elif event["event"] not in _MESSAGES and event["event"] != "message_rejected":
+            lines.append(f"-- {event['event']}")
+    return lines
+
+
 def _is_dispensable(event: dict[str, Any]) -> bool:
     """Whether the protocol texts do not ask for an event, as they do where a text can't be sent in FINISHED."""
     if event["event"] == "action_refused":
@@ -226,6 +240,7 @@ ODD: Mapping[str, Quirks] = {
         untold=frozenset({"ssid", "instance"}),
         fixed_policy=_BOTH | Policy.WHITESPACE_START_AKE,
         longest_text=400,
+        screen=True,
     ),
     "mute": Quirks(mute=True),
     "refuses-arguments": Quirks(

@@ -37,7 +37,7 @@ from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of, scenarios
 
 #: The kinds of scenarios, in the order in which they are shown.
-KINDS = ("conformance", "properties", "differential", "attacks", "deniability")
+KINDS = ("conformance", "properties", "differential", "attacks", "deniability", "clients")
 
 #: How many seconds' worth of scenarios of one kind are tried on a fault that other scenarios notice, as long as surveys
 #: take, which is some three times as long as judging. For properties it is about 30 random runs.

@@ -25,7 +25,6 @@ from otterproof.implementations.drivers.chat.party import (
     ChatParty,
     Programs,
     one_line,
-    refuse_instance,
 )
 from otterproof.implementations.drivers.chat.terminal import Process, on_socket
 from otterproof.implementations.drivers.chat.xmpp import OWN, XmppServer, carried
@@ -37,6 +36,9 @@ NICK, PASSWORD, CHANNEL = "ui", "password", "&bitlbee"
 
 #: The most bytes of a text on a line of IRC, whatever the nick.
 LONGEST_TEXT = 450
+
+#: Where bitlbee breaks lines, and the longest that it takes.
+_WRAP, _LINE = 425, 510
 
 _CONFIG = "[settings]\nRunMode = Inetd\nAuthMode = Open\nConfigDir = {home}\nUser = {user}\n"
 
@@ -57,7 +59,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
     "error during encryption - message not sent": ("refused", None),
 }
 _ERROR, _CLEAR = "OTR error message received: ", "unencrypted message received: "
-_ASKED = re.compile(r'smp: initiated by (\S+)(?: with question: \x02"(.*)"\x02| - respond with .*)$', re.DOTALL)
+_ASKED = re.compile(r'smp: initiated by (\S+)(?: with question: \x02"(.*?)(?:"\x02)?| - respond with .*)$', re.DOTALL)
 _RESULT = re.compile(r"smp (\S+): (correct answer|secrets proved equal|wrong answer|secrets did not match), ")
 _ABORTED = re.compile(r"smp (\S+): (opponent violated protocol|protocol error), aborting$")
 _PEER_ABORTED = re.compile(r"smp: received abort from (\S+)$")
@@ -90,6 +92,10 @@ class BitlbeeParty(ChatParty):
         #: The lines of the text that is being shown; one message may have several.
         self._text: list[bytes] = []
         self._clear: list[bytes] = []
+        #: The lines of a question that is being shown.
+        self._question: list[bytes] = []
+        #: How many sessions the correspondent has ended and the user has not.
+        self._finished = 0
         self._nick = self._program.join(self)
 
     def forget(self) -> None:
@@ -108,7 +114,7 @@ class BitlbeeParty(ChatParty):
         self._ask_state()
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
-        refuse_instance("bitlbee", instance)
+        self._choose(instance)
         if padding is not None:
             raise Unsupported("bitlbee adds no padding")
         if not text or text.startswith((b"\x01", b"/")):
@@ -119,15 +125,20 @@ class BitlbeeParty(ChatParty):
         self._program.type(f"PRIVMSG {self._nick} :".encode() + _utf8(one_line("a text", text)))
         self._ask_state()
 
+    def _choose(self, instance: int | None) -> None:
+        """Unsupported if an action is for another session than the only one."""
+        if instance is not None and self.sessions != {instance}:
+            raise Unsupported("the user of bitlbee can't choose an instance")
+
     def start(self) -> None:
         self._command("start", "connect", self._nick)
 
     def end(self, *, instance: int | None = None) -> None:
-        refuse_instance("bitlbee", instance)
+        self._choose(instance)
         self._command("end", "disconnect", self._nick)
 
     def smp_start(self, secret: bytes, *, question: bytes | None = None, instance: int | None = None) -> None:
-        refuse_instance("bitlbee", instance)
+        self._choose(instance)
         if question is not None:
             self._command("smp_start", "smpq", self._nick, _quoted(question), _quoted(secret))
         elif self.asked:
@@ -136,7 +147,7 @@ class BitlbeeParty(ChatParty):
             self._command("smp_start", "smp", self._nick, _quoted(secret))
 
     def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
-        refuse_instance("bitlbee", instance)
+        self._choose(instance)
         if not self.asked:
             raise Unsupported("bitlbee takes otr smp for a new request where no question is waiting")
         self.asked = False
@@ -196,6 +207,12 @@ class BitlbeeParty(ChatParty):
         """A line in the channel where bitlbee answers commands, while this party is at work."""
         words = line.decode(errors="replace")
         self.show(f"<root> {words}")
+        if self._question or words.startswith(f"smp: initiated by {self._nick} with question: "):
+            if not words.startswith("smp: respond with "):
+                self._question.append(line)
+                return
+            words = unwrapped(self._question).decode(errors="replace")
+            self._question = []
         if (found := _ASKED.match(words)) and found[1] == self._nick:
             self.asked = True
             question = None if found[2] is None else found[2].encode()
@@ -213,23 +230,40 @@ class BitlbeeParty(ChatParty):
     def _show_text(self) -> None:
         """Tell the text that the last message had, if it had one."""
         if self._text:
-            text = b"\n".join(self._text)
+            text = unwrapped(self._text)
             secure = self.is_secure(text)
             instance = self.instance() if secure else 0
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
         if self._clear:
-            self.emit("text_received", text=b"\n".join(self._clear), secure=False, warn=True, instance=0)
+            self.emit("text_received", text=unwrapped(self._clear), secure=False, warn=True, instance=0)
 
     def _ask_state(self) -> None:
         """Ask for the state of the session, and tell what has changed."""
-        session = self._program.session(self._nick)
+        sessions = self._program.sessions(self._nick)
+        session = sessions[-1] if sessions else None
         for event in self.events:
             if event["event"] == "session_established" and session is not None and session.state == ENCRYPTED:
                 event["fingerprint"] = session.fingerprint
                 event["version"] = session.version
                 event["instance"] = 0 if session.version == 2 else None
-        if session is not None and session.state == FINISHED and self.state == ENCRYPTED:
+        finished = sum(one.state == FINISHED for one in sessions)
+        if finished > self._finished:
             self.ended_by_peer()
+        self._finished = finished
+
+
+def unwrapped(lines: list[bytes]) -> bytes:
+    """A text of which bitlbee has made several lines: at its own line ends, and where a line would be too long."""
+    text, last = lines[0], lines[0]
+    for line in lines[1:]:
+        if len(last) >= _WRAP:
+            between = b""
+        elif len(last) + 1 + len(line.split(b" ")[0]) > _WRAP:
+            between = b" "
+        else:
+            between = b"\n"
+        text, last = text + between + line, line
+    return text
 
 
 def _utf8(text: bytes) -> bytes:
@@ -338,15 +372,21 @@ class Bitlbee:
     def type(self, line: bytes) -> None:
         """The user's IRC client sends a line."""
         self._current = self.parties.get(line.split(b" ")[1].decode()) or self._current
-        self._user.write(line)
+        self._write(line)
         self._settle()
 
     def command(self, command: bytes) -> None:
         """The user gives a command."""
         words = command.split(b" ")
         self._current = self.parties.get(words[2].decode(errors="replace")) if len(words) > 2 else None
-        self._user.write(f"PRIVMSG {CHANNEL} :".encode() + command)
+        self._write(f"PRIVMSG {CHANNEL} :".encode() + command)
         self._settle()
+
+    def _write(self, line: bytes) -> None:
+        """Unsupported for a line that IRC can't have, over which bitlbee would close the connection."""
+        if len(line) > _LINE:
+            raise Unsupported(f"a line of IRC has at most {_LINE} bytes")
+        self._user.write(line)
 
     def _settle(self) -> None:
         """Wait until bitlbee has done all that follows from what it got on either side, and take it."""
@@ -377,8 +417,8 @@ class Bitlbee:
                 return bytes.fromhex(found[1])
         raise ValueError("bitlbee has not loaded its OTR plugin, or not the key")
 
-    def session(self, nick: str) -> Session | None:
-        """What bitlbee says of the session with a correspondent: the one that it would send in."""
+    def sessions(self, nick: str) -> list[Session]:
+        """What bitlbee says of the sessions with a correspondent; last the one that it would send in."""
         found: list[Session] = []
         active, taken, identity = False, False, None
         for line in self._ask(b"otr info " + nick.encode()):
@@ -392,8 +432,7 @@ class Bitlbee:
             elif one := _STATE.match(plain):
                 state = {"cleartext": PLAINTEXT, "shut down": FINISHED}.get(one[1], ENCRYPTED)
                 found.append(Session(taken, state, int(one[2] or 0), identity))
-        alive = sorted((one for one in found if one.state != PLAINTEXT), key=lambda one: one.target)
-        return alive[-1] if alive else None
+        return sorted((one for one in found if one.state != PLAINTEXT), key=lambda one: one.target)
 
     def _sent(self, nick: str, message: bytes) -> None:
         if nick in self.parties:
