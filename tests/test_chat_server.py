@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.implementations.drivers.chat.bitlbee import unwrapped
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
-from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
-from otterproof.implementations.drivers.chat.party import kind_and_version, one_line
+from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream
+from otterproof.implementations.drivers.chat.party import kind_and_version, one_line, sender_of
+from otterproof.implementations.drivers.chat.xmpp import XmppServer, carried
 from otterproof.implementations.drivers.linejson import Unsupported
 
 
@@ -226,3 +230,115 @@ def test_type_and_version_of_a_message(message: bytes, found: tuple[int, int]) -
 def test_what_ends_a_line_is_not_carried(text: bytes) -> None:
     with pytest.raises(Unsupported):
         one_line("a text", text)
+
+
+class XmppClient:
+    """An XMPP client in the same loop, which logs in, answers pings, and keeps what it hears."""
+
+    def __init__(self, loop: Loop, server: XmppServer, password: str) -> None:
+        self.heard = ""
+        self.on_text: dict[str, str] = {}
+        self._server, self._password = server, password
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        self._stream = Stream(loop, connection.detach(), self._read)
+        self._open()
+
+    def write(self, text: str) -> None:
+        self._stream.write(text.encode())
+
+    def _open(self) -> None:
+        self.write("<stream:stream to='loop' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>")
+
+    def _read(self, chunk: bytes) -> None:
+        new = chunk.decode()
+        self.heard += new
+        if "<mechanisms" in new:
+            plain = base64.b64encode(f"\0target\0{self._password}".encode()).decode()
+            self.write(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>")
+        if "<success" in new:
+            self._open()
+        if "<bind" in new and "<jid>" not in new:
+            bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>here</resource></bind>"
+            self.write(f"<iq type='set' id='1'>{bind}</iq>")
+            self.write("<iq type='get' id='2'><query xmlns='jabber:iq:roster'/></iq>")
+            self.write("<iq type='get' id='3' to='p1@loop'><vCard xmlns='vcard-temp'/></iq><presence/>")
+        for text, answer in self.on_text.items():
+            if text in new:
+                self.write(answer)
+        for number in re.findall(r"id='(ping-\d+)'", new):
+            self.write(f"<iq type='error' id='{number}'/>")
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def test_an_xmpp_client_gets_what_it_insists_on() -> None:
+    loop, sent = Loop(), list[tuple[str, bytes]]()
+    server = XmppServer(loop, lambda name, text: sent.append((name, text)))
+    server.introduce("p1")
+    client = XmppClient(loop, server, server.password)
+    loop.until(lambda: server.connected)
+    server.barrier()
+    assert "target@loop/here" in client.heard
+    assert "jid='p1@loop'" in client.heard
+    assert "<service-unavailable" in client.heard
+    assert "<presence from='p1@loop/r'" in client.heard
+    server.introduce("p2")
+    text = "a <b>&amp; \t'\"\u00fc\U0001f9a6\r\n end"
+    client.on_text["</message>"] = (
+        "<message to='p2@loop/r' type='chat'><body>x &lt;y&gt; &amp;&#13;\u00fc</body></message>"
+    )
+    server.say("p2", text.encode())
+    server.barrier()
+    assert sent == [("p2", "x <y> &\r\u00fc".encode())]
+    assert "a &lt;b&gt;&amp;amp; \t'\"\u00fc\U0001f9a6&#13;\n end" in client.heard
+    client.close()
+    server.close()
+    loop.close()
+
+
+def test_an_xmpp_client_without_the_password_is_not_served() -> None:
+    loop = Loop()
+    server = XmppServer(loop, lambda name, text: None)
+    client = XmppClient(loop, server, "wrong")
+    loop.until(lambda: "<not-authorized" in client.heard)
+    client.write("<message to='p1@loop'><body>x</body></message><presence/>")
+    loop.drain()
+    assert (server.connected, server.stanzas) == (False, 0)
+    client.close()
+    server.close()
+    loop.close()
+
+
+@pytest.mark.parametrize("message", [b"\xff", b"a\0b", b"\x02", "\ufffe".encode()])
+def test_what_xml_can_not_have_is_not_carried(message: bytes) -> None:
+    with pytest.raises(Unsupported):
+        carried(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"short",
+        b"two\nlines",
+        b"word " * 300,
+        b"x" * 1000,
+        b"a" * 424 + b" b",
+        b"a" * 420 + b" longer word\nand a line",
+    ],
+)
+def test_lines_that_bitlbee_has_broken_are_one_text(text: bytes) -> None:
+    shown: list[bytes] = []
+    for line in text.split(b"\n"):
+        while len(line) > 425:
+            at = line.rfind(b" ", 0, 426)
+            shown.append(line[: 425 if at < 0 else at])
+            line = line[425 if at < 0 else at + 1 :]
+        shown.append(line)
+    assert unwrapped(shown) == text
+
+
+def test_sender_of_a_message() -> None:
+    assert sender_of(b"?OTR|1a1a|2b2b,1,2,piece,") == 0x1A1A
+    assert sender_of(b"?OTR:AAMDAAAaGgAAKysA.") == 0x1A1A
+    assert (sender_of(b"?OTR:AAIDAAAaGgAA."), sender_of(b"hello"), sender_of(b"?OTR:AAMD.")) == (0, 0, 0)

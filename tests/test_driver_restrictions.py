@@ -1,19 +1,26 @@
-"""What a driver says that its target can't be told to do otherwise: a fixed policy, and the longest text."""
+"""What a driver says of its target besides capabilities: what is fixed, and what its user is shown."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from otterproof.harness.runs.failure import place_of
 from otterproof.harness.runs.runner import run
-from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetUnsupported
+from otterproof.harness.simulation.record import Record
+from otterproof.harness.simulation.transcript import Header, PartyInfo, Verdict
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.driver import DriverParty, DriverTarget, TargetDesync, TargetUnsupported
 from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.reply import CheckFailed, Reply, Unsupported
 from otterproof.harness.testkit.scenario import load, scenarios
-from otterproof.implementations.contract import PartyConfig, Policy
+from otterproof.implementations.contract import PartyConfig, PeerEndedSession, Policy, SessionEstablished
 
 DRIVER = """
 import json
@@ -41,6 +48,7 @@ def target(tmp_path: Path, **more: object) -> DriverTarget:
         ({"fixed_policy": 3}, "expected a list"),
         ({"longest_text": 0}, "longest_text is 0"),
         ({"longest_text": True}, "longest_text is True"),
+        ({"silent_refresh": 1}, "silent_refresh is 1"),
         ({"longest_test": 9}, "unknown member 'longest_test'"),
     ],
 )
@@ -62,11 +70,59 @@ def test_what_a_target_can_not_do_is_unsupported(tmp_path: Path) -> None:
             alice.send(b"x" * 21)
         verdicts = {
             name: run(next(scenarios(f"conformance.{name}[v3]")), restricted, b"seed").verdict
-            for name in ("interop.handshake_asked_by_target", "interop.texts_of_all_sizes")
+            for name in ("interop.handshake_asked_by_target", "data.texts_of_any_length")
         }
         assert verdicts == {
             "interop.handshake_asked_by_target": Verdict.PASS,
-            "interop.texts_of_all_sizes": Verdict.UNSUPPORTED,
+            "data.texts_of_any_length": Verdict.UNSUPPORTED,
         }
     finally:
         restricted.close()
+
+
+class Teller:
+    """A target whose user is shown something."""
+
+    def __init__(self, shown: object) -> None:
+        self.shown = shown
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        if method == "create":
+            return {"instance_tag": None, "fingerprint": "00" * 20}
+        return {"events": [], "shown": self.shown}
+
+    def desync(self, what: str) -> NoReturn:
+        raise TargetDesync(what)
+
+
+def party_of(teller: Teller) -> DriverParty:
+    return DriverParty(teller, "alice", PartyConfig(published_key("alice"), BOTH), b"seed", frozenset({"v3"}))
+
+
+def test_the_screen_is_in_the_transcript_and_in_the_failure(tmp_path: Path) -> None:
+    lines = ["<bob> hello", "\x1b[2J \u202e gone"]
+    config = PartyConfig(published_key("alice"), BOTH)
+    record = Record(Header(b"seed", {"alice": PartyInfo("teller", config)}))
+    world = World({"alice": party_of(Teller(lines))}, {"alice": []}, [record.add])
+    world.user("alice", "start")
+    record.write(tmp_path / "run.jsonl", "test", Verdict.FAIL, "")
+    (step,) = read_transcript(tmp_path / "run.jsonl").steps()
+    assert list(step.shown) == lines
+    place = place_of(record.log)
+    assert place is not None
+    assert place.screen == ("<bob> hello", "\\x1b[2J \\u202e gone")
+
+
+@pytest.mark.parametrize("shown", ["a line", [1], None, {"line": "x"}])
+def test_what_is_shown_is_a_list_of_lines(shown: object) -> None:
+    with pytest.raises(TargetDesync, match="as shown, not a list of lines"):
+        party_of(Teller(shown)).start()
+
+
+def test_a_renewal_that_need_not_be_told_is_not_missed() -> None:
+    with pytest.raises(Unsupported, match="not told of every handshake"):
+        Reply((), silent_refresh=True).one(SessionEstablished)
+    with pytest.raises(CheckFailed):
+        Reply((), silent_refresh=True).one(PeerEndedSession)
+    with pytest.raises(CheckFailed):
+        Reply(()).one(SessionEstablished)
