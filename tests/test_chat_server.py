@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.implementations.drivers.chat.bitlbee import unwrapped
+from otterproof.implementations.drivers.chat.bitlbee_party import unwrapped
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream

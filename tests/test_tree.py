@@ -26,6 +26,7 @@ LONGER = {
     "harness/runs/deviations/otr3.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/otrjs.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/potr.toml": "written by `otterproof check --fix`, one file for each target",
+    "harness/runs/deviations/irssi.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/irssi.toml": "written by `otterproof check --fix`, one file for each target",
 }

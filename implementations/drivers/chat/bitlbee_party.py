@@ -1,0 +1,260 @@
+"""A conversation in bitlbee: what its user does, and which line that is shown becomes which event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from otterproof.implementations.drivers.adapter import Settings
+from otterproof.implementations.drivers.chat.party import (
+    ENCRYPTED,
+    FINISHED,
+    ChatParty,
+    Programs,
+    one_line,
+)
+from otterproof.implementations.drivers.chat.xmpp import carried
+from otterproof.implementations.drivers.linejson import Unsupported
+
+if TYPE_CHECKING:
+    from otterproof.implementations.drivers.chat.bitlbee import Bitlbee
+
+#: Where bitlbee breaks lines.
+_WRAP = 425
+
+#: What comes before the words of the plugin in the conversation. XMPP can't carry U+0002, so no correspondent can
+#: write this in the clear.
+_NOTICE = "<<\x02OTR\x02>> "
+
+#: Words of the plugin -> the event, and what is told with it.
+_WORDS: Mapping[str, tuple[str, Any]] = {
+    "unreadable encrypted message received": ("unreadable", None),
+    "malformed OTR message received": ("unreadable", None),
+    "unexpected encrypted message received": ("unreadable", "not_encrypted"),
+    "unrecognized OTR message received": ("rejected", None),
+    "received our own OTR message (!?)": ("rejected", None),
+    "OTR message for a different instance received": ("rejected", "other_instance"),
+    "other end has disconnected OTR - close connection or reconnect!": ("refused", "wrong_state"),
+    "policy requires encryption - message not sent": ("refused", None),
+    "error during encryption - message not sent": ("refused", None),
+}
+_ERROR, _CLEAR = "OTR error message received: ", "unencrypted message received: "
+_ASKED = re.compile(r'smp: initiated by (\S+)(?: with question: \x02"(.*?)(?:"\x02)?| - respond with .*)$', re.DOTALL)
+_RESULT = re.compile(r"smp (\S+): (correct answer|secrets proved equal|wrong answer|secrets did not match), ")
+_ABORTED = re.compile(r"smp (\S+): (opponent violated protocol|protocol error), aborting$")
+_PEER_ABORTED = re.compile(r"smp: received abort from (\S+)$")
+
+
+class Session(NamedTuple):
+    """What `otr info` says of a session. target: whether texts go there."""
+
+    target: bool
+    state: str
+    version: int
+    fingerprint: str | None
+
+
+class BitlbeeParty(ChatParty):
+    """A conversation with one correspondent."""
+
+    programs: ClassVar[Programs[Bitlbee]]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # Without a tag it is another client of the account, and not another conversation of this one.
+        self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
+        self.fingerprint = self._program.fingerprint
+        self.instance_tag = settings.instance_tag
+        self._action = ""
+        #: The lines of the text that is being shown; one message may have several.
+        self._text: list[bytes] = []
+        self._clear: list[bytes] = []
+        #: The lines of a question that is being shown.
+        self._question: list[bytes] = []
+        #: How many sessions the correspondent has ended and the user has not.
+        self._finished = 0
+        self._nick = self._program.join(self)
+
+    def forget(self) -> None:
+        self._program.leave(self._nick)
+        self.programs.leave(self._program)
+
+    # What the user does.
+
+    def receive(self, message: bytes) -> None:
+        if not message:
+            raise Unsupported("XMPP carries no empty messages")
+        carried(message)
+        self._begin("", message)
+        self._program.deliver(self._nick, message)
+        self._show_text()
+        self._ask_state()
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
+        self._choose(instance)
+        if padding is not None:
+            raise Unsupported("bitlbee adds no padding")
+        if not text or text.startswith((b"\x01", b"/")):
+            raise Unsupported("what is empty, or begins with U+0001 or a slash, is no text for an IRC client")
+        if self.state != ENCRYPTED:
+            carried(text)
+        self._begin("send", b"")
+        self._program.type(f"PRIVMSG {self._nick} :".encode() + _utf8(one_line("a text", text)))
+        self._ask_state()
+
+    def _choose(self, instance: int | None) -> None:
+        """Unsupported if an action is for another session than the only one."""
+        if instance is not None and self.sessions != {instance}:
+            raise Unsupported("the user of bitlbee can't choose an instance")
+
+    def start(self) -> None:
+        self._command("start", "connect", self._nick)
+
+    def end(self, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        self._command("end", "disconnect", self._nick)
+
+    def smp_start(self, secret: bytes, *, question: bytes | None = None, instance: int | None = None) -> None:
+        self._choose(instance)
+        if question is not None:
+            self._command("smp_start", "smpq", self._nick, _quoted(question), _quoted(secret))
+        elif self.asked:
+            raise Unsupported("bitlbee takes otr smp for the answer to the question that is waiting")
+        else:
+            self._command("smp_start", "smp", self._nick, _quoted(secret))
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        if not self.asked:
+            raise Unsupported("bitlbee takes otr smp for a new request where no question is waiting")
+        self.asked = False
+        self._command("smp_answer", "smp", self._nick, _quoted(secret))
+
+    def _command(self, action: str, *words: str | bytes) -> None:
+        self._begin(action, b"")
+        self._program.command(b" ".join([b"otr", *(w.encode() if isinstance(w, str) else w for w in words)]))
+        self._ask_state()
+
+    def _begin(self, action: str, message: bytes) -> None:
+        self.begin(message)
+        self._action = action
+        self._text, self._clear = [], []
+
+    # What the user is shown.
+
+    def on_line(self, line: bytes) -> None:
+        """A line in the window of the correspondent: a text, or words of the plugin about a message."""
+        words = line.decode(errors="replace")
+        self.show(f"<{self._nick}> {words}")
+        if not words.startswith(_NOTICE):
+            self._text.append(line)
+            return
+        words = words.removeprefix(_NOTICE)
+        if words.startswith(_CLEAR):
+            self._clear.append(line[len(_NOTICE + _CLEAR) :])
+        elif words.startswith(_ERROR):
+            self.emit("error_message_received", text=words.removeprefix(_ERROR))
+        elif words in _WORDS:
+            self._told(*_WORDS[words])
+
+    def on_notice(self, line: bytes) -> None:
+        """A notice in the window of the correspondent: the plugin tells of the session."""
+        words = line.decode(errors="replace")
+        self.show(f"-{self._nick}- {words}")
+        if words.startswith("conversation is now off the record"):
+            self.established(None)
+        elif words.startswith("otr connection has been refreshed"):
+            self.established(None)
+            self.events[-1]["refreshed"] = True
+        elif words.startswith("OTR connection failed: "):
+            self.emit("message_rejected", reason=None, field=None, offset=None)
+        elif words.startswith("conversation is now in cleartext"):
+            self.ended_by_user()
+
+    def _told(self, event: str, reason: str | None) -> None:
+        match event:
+            case "unreadable":
+                self.unreadable(reason)
+            case "rejected":
+                self.emit("message_rejected", reason=reason, field=None, offset=None)
+            case "refused":
+                self.emit("action_refused", action="send", reason=reason)
+
+    def on_control(self, line: bytes) -> None:
+        """A line in the channel where bitlbee answers commands, while this party is at work."""
+        words = line.decode(errors="replace")
+        self.show(f"<root> {words}")
+        if self._question or words.startswith(f"smp: initiated by {self._nick} with question: "):
+            if not words.startswith("smp: respond with "):
+                self._question.append(line)
+                return
+            words = unwrapped(self._question).decode(errors="replace")
+            self._question = []
+        if (found := _ASKED.match(words)) and found[1] == self._nick:
+            self.asked = True
+            question = None if found[2] is None else found[2].encode()
+            self.emit("smp_requested", instance=self.instance(), question=question)
+        elif (found := _RESULT.match(words)) and found[1] == self._nick:
+            self.asked = False
+            equal = found[2] in ("correct answer", "secrets proved equal")
+            self.emit("smp_finished", instance=self.instance(), equal=equal)
+        elif (found := _ABORTED.match(words) or _PEER_ABORTED.match(words)) and found[1] == self._nick:
+            self.asked = False
+            self.emit("smp_aborted", instance=self.instance(), reason=None)
+        elif words.startswith("smp: otr inactive with") and self._action:
+            self.emit("action_refused", action=self._action, reason="wrong_state")
+
+    def _show_text(self) -> None:
+        """Tell the text that the last message had, if it had one."""
+        if self._text:
+            text = unwrapped(self._text)
+            secure = self.is_secure(text)
+            instance = self.instance() if secure else 0
+            self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
+        if self._clear:
+            self.emit("text_received", text=unwrapped(self._clear), secure=False, warn=True, instance=0)
+
+    def _ask_state(self) -> None:
+        """Ask for the state of the session, and tell what has changed."""
+        sessions = self._program.sessions(self._nick)
+        session = sessions[-1] if sessions else None
+        for event in self.events:
+            if event["event"] == "session_established" and session is not None and session.state == ENCRYPTED:
+                event["fingerprint"] = session.fingerprint
+                event["version"] = session.version
+                event["instance"] = 0 if session.version == 2 else None
+        finished = sum(one.state == FINISHED for one in sessions)
+        if finished > self._finished:
+            self.ended_by_peer()
+        self._finished = finished
+
+
+def unwrapped(lines: list[bytes]) -> bytes:
+    """A text of which bitlbee has made several lines: at its own line ends, and where a line would be too long."""
+    text, last = lines[0], lines[0]
+    for line in lines[1:]:
+        if len(last) >= _WRAP:
+            between = b""
+        elif len(last) + 1 + len(line.split(b" ")[0]) > _WRAP:
+            between = b" "
+        else:
+            between = b"\n"
+        text, last = text + between + line, line
+    return text
+
+
+def _utf8(text: bytes) -> bytes:
+    """A text that can be typed: Unsupported if it is not UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise Unsupported("bitlbee takes texts in UTF-8 only") from None
+    return text
+
+
+def _quoted(text: bytes) -> bytes:
+    """A text as an argument in quotation marks."""
+    if not text:
+        raise Unsupported("bitlbee takes no empty secrets and questions")
+    return b'"' + re.sub(rb'(["\\])', rb"\\\1", _utf8(one_line("a secret or question", text))) + b'"'
