@@ -10,6 +10,7 @@ from typing import Any
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.symbolic.invariants import INVARIANTS
 from otterproof.harness.runs.explore.symbolic.search import DEPTHS, VERSION, Proof, SymbolicSearch
+from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED
 from otterproof.harness.support.version import tool_version
 from otterproof.harness.ui.messages import complain
@@ -98,7 +99,8 @@ def _as_json(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "healed": 0,
                 "seconds": round(one.seconds, 1),
                 "found": int(one.broken),
-                "broken": int(one.broken),
+                "known": 0,
+                "levels": {level.value: int(one.broken and level is Level.MUST) for level in Level},
             }
             for one in proofs
         ],
