@@ -28,7 +28,6 @@ LONGER = {
     "harness/runs/deviations/potr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/irssi.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
-    "harness/runs/deviations/irssi.toml": "written by `otterproof check --fix`, one file for each target",
 }
 
 
