@@ -20,12 +20,13 @@ from otterproof.harness.targets.driver.errors import TargetDesync, TargetUnsuppo
 from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.target import CAPABILITIES
 from otterproof.harness.targets.odd_engines import odd_engine, variants
+from otterproof.harness.targets.screen import simple_screen
 from otterproof.harness.wire import TAG_BASE
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers.engine.driver import Driver, Make
 from otterproof.implementations.drivers.linejson import InvalidParams, Unsupported
 from otterproof.implementations.entropy import Tape
-from otterproof.implementations.jsonform import EVENTS, may_be_untold, policy_from_json, policy_to_json
+from otterproof.implementations.jsonform import EVENTS, event_from_json, may_be_untold, policy_from_json, policy_to_json
 
 #: Events that come from the network layer; all others are reports to the user.
 _MESSAGES = frozenset({"outgoing_message"})
@@ -168,7 +169,7 @@ class OddTarget:
         told = [event for event in told if not (self._without_smp and event["event"].startswith("smp_"))]
         if self._quirks.early_tag and TAG_BASE.decode("ascii") not in typed:
             told = [_with_early_tag(event) for event in told]
-        shown = {"shown": _screen(told)} if self._quirks.screen else {}
+        shown = {"shown": simple_screen(map(event_from_json, told))} if self._quirks.screen else {}
         return {"events": [self._event(event) for event in self.ordered(told)], **shown}
 
     def ordered(self, events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -200,17 +201,6 @@ def _with_early_tag(event: dict[str, Any]) -> dict[str, Any]:
     text, found, groups = event["message"].partition(TAG_BASE.decode("ascii"))
     turned = "".join(reversed([groups[at : at + 8] for at in range(0, len(groups), 8)]))
     return event | {"message": found + turned + text}
-
-
-def _screen(events: Sequence[dict[str, Any]]) -> list[str]:
-    """What a simple program shows of events: texts, with a warning where there is one, and the names of the others."""
-    lines = []
-    for event in events:
-        if event["event"] == "text_received":
-            lines += ["Not encrypted:"] * bool(event["warn"]) + [f"<peer> {event['text']}"]
-        elif event["event"] not in _MESSAGES and event["event"] != "message_rejected":
-            lines.append(f"-- {event['event']}")
-    return lines
 
 
 def _is_dispensable(event: dict[str, Any]) -> bool:

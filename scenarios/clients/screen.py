@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from otterproof.harness.targets.party import HasScreen
+from otterproof.harness.targets.screen import simple_screen
 from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.reply import Unsupported
@@ -12,8 +14,10 @@ TEXT = b"The otter is in the river."
 
 
 def _shown(target: TargetSession) -> list[str]:
-    """The lines that the last step put on the screen."""
-    return list(target.log[-1].shown)
+    """The lines that the last step put on the screen; of an engine, those of a simple program around it."""
+    step = target.log[-1]
+    with_screen = isinstance(target.world.parties[target.name], HasScreen)
+    return list(step.shown) if with_screen else simple_screen(step.events)
 
 
 def _in_session(context: Context) -> tuple[TargetSession, Insider, list[str]]:

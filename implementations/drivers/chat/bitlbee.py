@@ -53,7 +53,8 @@ class Bitlbee:
         self._home = Home("bitlbee")
         home = str(self._home.path)
         self._home.file("bitlbee.conf", _CONFIG.format(home=home, user=os.environ.get("USER", "root")))
-        self._pongs = self._pings = 0
+        #: Answers to pings, pings, and other lines on the user's side.
+        self._pongs = self._pings = self._lines = 0
         self._process, self._user = self._start()
         self._set_up()
         self._home.file(f"{NICK}.otr_keys", format_keys([Account(OWN, "jabber", key)]))
@@ -145,18 +146,24 @@ class Bitlbee:
     def _settle(self) -> None:
         """Wait until bitlbee has done all that follows from what it got on either side, and take it."""
         try:
+            # What comes in on one side goes out on the other, and bitlbee keeps lines for its user back until it has
+            # time to write. So the user's side is asked last, until nothing new came while both were asked.
             while True:
-                before = self._server.stanzas
-                self._pings += 1
-                self._user.write(b"PING :barrier")
-                self._loop.until(lambda: self._pongs >= self._pings)
+                before = self._server.stanzas, self._lines
+                self._ping_user()
                 if self._server.connected:
                     self._server.barrier()
+                    self._ping_user()
                 self._loop.drain()
-                if self._server.stanzas == before:
+                if (self._server.stanzas, self._lines) == before:
                     return
         except Closed:
             self._process.die_alike()
+
+    def _ping_user(self) -> None:
+        self._pings += 1
+        self._user.write(b"PING :barrier")
+        self._loop.until(lambda: self._pongs >= self._pings)
 
     def _ask(self, command: bytes) -> list[str]:
         """The answer to a command that is the driver's question, not the user's."""
@@ -199,7 +206,9 @@ class Bitlbee:
         words = rest.split()
         if words[:1] == [b"PONG"]:
             self._pongs += 1
-        elif words[:1] in ([b"PRIVMSG"], [b"NOTICE"]) and len(words) > 1:
+            return
+        self._lines += 1
+        if words[:1] in ([b"PRIVMSG"], [b"NOTICE"]) and len(words) > 1:
             who = source.partition(b"!")[0].decode(errors="replace")
             if words[1] != CHANNEL.encode():
                 party = self.parties.get(who)
