@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from otterproof.harness.judges.oracles import ORACLES
+from otterproof.harness.judges.oracles import ORACLES, RENEWALS
 from otterproof.harness.runs.fuzz.execute import attempt, chain
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.reproduce import header_of
@@ -83,10 +83,6 @@ CLAIMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "leaks": (("!STATE-SECRECY-1", "STATE-CLEAR-5", "STATE-ENCRYPTED-3"), ()),
     "bounds": (("!ROBUST-INPUT-1",), ()),
 }
-
-
-#: The oracles that have to be told of every renewal of a session.
-RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
 
 
 def _register(oracle: str) -> None:

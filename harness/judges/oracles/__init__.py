@@ -27,7 +27,18 @@ from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import is_excused
 from otterproof.implementations.contract import PartyConfig
 
-__all__ = ["ORACLES", "Drawn", "FormWatch", "Observation", "Oracle", "OracleFailure", "Oracles", "Reader", "State"]
+__all__ = [
+    "ORACLES",
+    "RENEWALS",
+    "Drawn",
+    "FormWatch",
+    "Observation",
+    "Oracle",
+    "OracleFailure",
+    "Oracles",
+    "Reader",
+    "State",
+]
 
 #: Every oracle by its id.
 ORACLES: Mapping[str, type[Oracle]] = {
@@ -50,6 +61,10 @@ ORACLES: Mapping[str, type[Oracle]] = {
         Bounds,
     )
 }
+
+
+#: Those that have to be told of every renewal of a session.
+RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
 
 
 class Oracles:

@@ -9,14 +9,14 @@ was brought about once, and pays for no handshake.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import TracebackType
 
 from otterproof.harness.judges.model import NameTable, PartyModel
-from otterproof.harness.judges.oracles import ORACLES, Oracles
+from otterproof.harness.judges.oracles import ORACLES, RENEWALS, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.simulation.moves import Move, Settle, User
 from otterproof.harness.simulation.world import World
@@ -101,6 +101,15 @@ class Setup:
         return made
 
     @property
+    def judging(self) -> Collection[str]:
+        """The oracles that judge: those that were chosen, else all that can judge the target."""
+        if self.oracles or self.target is None:
+            return self.oracles or ORACLES
+        foreign = not self.in_process
+        untold = RENEWALS if self.target.silent_refresh else frozenset()
+        return [one for one in ORACLES if one not in untold and not (foreign and one == Forgetting.id)]
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """Those of the target; none without one."""
         return self.target.capabilities if self.target is not None else frozenset()
@@ -112,6 +121,10 @@ class Setup:
 
     def _plays(self, name: str) -> bool:
         return self.target is not None and name == self.role
+
+    def sets_policy(self, name: str) -> bool:
+        """Whether a party's policy can be changed; where one can't, the other side sees to the version."""
+        return not (self._plays(name) and self.target is not None and self.target.fixed_policy is not None)
 
     def allowed(self, name: str, policy: Policy) -> Policy:
         """A policy as far as a party can have it: the versions that it speaks, and other flags if it obeys them."""
@@ -237,9 +250,11 @@ class Case:
         """The end of the run: all policies are as they were at first, and the parties can talk again."""
         self.begin()
         for name, config in self.setup.configs().items():
+            if not self.setup.sets_policy(name):
+                continue
             with self._excusing():
                 self.world.user(name, "set_policy", policy=config.policy)
-        if not self.setup.oracles or "healing" in self.setup.oracles:
+        if "healing" in self.setup.judging:
             with self._excusing():
                 self.oracles.check_healing()
 
@@ -300,10 +315,10 @@ def opening(setup: Setup) -> list[Move]:
     only = Policy.ALLOW_V2 if setup.start == "2" else Policy.ALLOW_V3
     configs = setup.configs()
     return [
-        *(User(name, "set_policy", {"policy": only}) for name in configs),
+        *(User(name, "set_policy", {"policy": only}) for name in configs if setup.sets_policy(name)),
         User("alice", "start", {}),
         Settle(1000),
-        *(User(name, "set_policy", {"policy": config.policy}) for name, config in configs.items()),
+        *(User(name, "set_policy", {"policy": one.policy}) for name, one in configs.items() if setup.sets_policy(name)),
     ]
 
 
@@ -325,8 +340,7 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
-    ids = setup.oracles or [one for one in ORACLES if not foreign or one != Forgetting.id]
-    oracles = Oracles(world, *ids, configs=configs, drawn=drawn, foreign=foreign)
+    oracles = Oracles(world, *setup.judging, configs=configs, drawn=drawn, foreign=foreign)
     world.watchers.append(oracles)
     return world, oracles, entropy
 

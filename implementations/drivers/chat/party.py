@@ -86,9 +86,9 @@ class ChatParty(Adapted):
         self.state = PLAINTEXT
         #: The correspondents' instance tags of the sessions that are encrypted, 0 in version 2.
         self.sessions: set[int] = set()
-        #: The message that is being received, and the sessions before it.
+        #: The message that is being received, and whether there had been a session before it.
         self.message = b""
-        self._before: set[int] = set()
+        self._had_session = False
         #: Whether the user has been asked for the secret of SMP and has not answered.
         self.asked = False
         #: The version of the last handshake message that the program has sent.
@@ -96,7 +96,8 @@ class ChatParty(Adapted):
 
     def begin(self, message: bytes) -> None:
         """A message is about to be received; b"" for what the user does."""
-        self.message, self._before = message, set(self.sessions)
+        self.message = message
+        self._had_session = self._had_session or bool(self.sessions)
 
     def show(self, line: str) -> None:
         """The program has put a line on the user's screen."""
@@ -139,9 +140,13 @@ class ChatParty(Adapted):
         self.sessions.clear()
 
     def is_secure(self, text: bytes) -> bool:
-        """Whether a text that was shown without a warning had been encrypted."""
-        encoded = self.message.startswith((b"?OTR:", b"?OTR,", b"?OTR|"))
-        return bool(self._before) and encoded and text != self.message
+        """Whether a text that was shown without a warning had been encrypted.
+
+        A program does not say in which of several sessions. But only by decrypting does it get another text out of a
+        Data Message, or out of fragments, which may have plain text in them as long as there has never been a session.
+        """
+        fragment = self._had_session and self.message.startswith((b"?OTR,", b"?OTR|"))
+        return (fragment or kind_and_version(self.message)[0] == _DATA) and text != self.message
 
     def instance(self) -> int | None:
         """The correspondent's tag, which no program tells; version 2 has none."""
