@@ -30,7 +30,16 @@ from otterproof.harness.targets.party import Party
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.pair import Pair, PairCheckpoint
-from otterproof.harness.testkit.reply import PEER, TARGET, CheckFailed, Reply, check, check_equal, check_told
+from otterproof.harness.testkit.reply import (
+    PEER,
+    TARGET,
+    CheckFailed,
+    Reply,
+    Unsupported,
+    check,
+    check_equal,
+    check_told,
+)
 from otterproof.harness.testkit.target_session import TargetSession
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import PartyConfig, Policy
@@ -119,7 +128,9 @@ class Context:
         self.target.reset()
         self.peer.reset()
         config = self._config(policy, max_message_size, heartbeat_interval)
-        own = ALLOW[self.version] if peer_policy is None else peer_policy
+        own = self.peer.fixed_policy or ALLOW[self.version] if peer_policy is None else peer_policy
+        if self._settle_on(config.policy, own) != self.version:
+            raise Unsupported("neither side can be told to speak this version alone")
         facing = PartyConfig(published_key("bob"), own, PEER_TAG, peer_max_message_size, peer_heartbeat_interval)
         peer = self.peer
         record = self.record({TARGET: PartyInfo(self.target.name, config), PEER: PartyInfo(peer.name, facing)})
@@ -149,6 +160,12 @@ class Context:
         record = self.record({TARGET: PartyInfo(self.target.name, config, tape or {})})
         world = World({TARGET: self.target.party(TARGET, config, self.seed, tape=tape)}, {TARGET: []})
         return TargetSession(world, self.version, record)
+
+    def _settle_on(self, one: Policy, other: Policy) -> int:
+        """The version that two sides speak with each other, if their policies are fixed; else that of this run."""
+        if self.target.fixed_policy is None or self.peer.fixed_policy is None:
+            return self.version
+        return max((version for version, flag in ALLOW.items() if flag & one & other), default=0)
 
     @property
     def thorough(self) -> bool:
