@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,9 @@ TWO = "otterproof::conformance.data_counters::counter_0"
 def run(folder: Path, *words: str) -> tuple[int, str]:
     """pytest in a project; its exit code, and what it prints."""
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    # It is no worker of the pytest that runs this test.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout
 

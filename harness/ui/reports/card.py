@@ -113,7 +113,7 @@ def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
         "record": list(lines_of(failure)),
         "consequence": cause.consequence,
         "first": cause.first.scenario,
-        "scenarios": [one.scenario for one in cause.results],
+        "scenarios": sorted(one.scenario for one in cause.results),
         "transcripts": list(beside(cause.first.transcripts, folder)),
     }
 
