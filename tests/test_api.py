@@ -56,14 +56,6 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not [name for name in loaded if name.startswith("otterproof.")]
 
 
-def test_help_loads_nothing_heavy() -> None:
-    code = "from otterproof.harness.ui import cli\ncli.parser(())"
-    heavy = {"hypothesis", "jsonschema", "rich", "cryptography", "Crypto", "tomlkit"}
-    loaded = loaded_by(code)
-    assert not {name.partition(".")[0] for name in loaded} & heavy
-    assert not [name for name in loaded if name.startswith(("otterproof.scenarios", "otterproof.implementations.ref"))]
-
-
 def test_vectors_load_with_the_standard_library_alone() -> None:
     loaded = loaded_by("import otterproof.vectors; otterproof.vectors.load('tlvs')")
     ours = {name for name in loaded if name.startswith("otterproof")}

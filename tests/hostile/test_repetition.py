@@ -66,7 +66,7 @@ def test_what_differs_is_seen(tmp_path: Path) -> None:
         (folder / f"{engine}.jsonl").write_text("{}\n")
         (folder / "differs.jsonl").write_text(f"{{}}\n{engine}\n")
         verdicts = {"target": engine, "scenarios": [{"seconds": 1, "detail": engine}]}
-        (tmp_path / engine / VERDICTS).write_text(json.dumps(verdicts))
+        (tmp_path / engine / VERDICTS).write_text(json.dumps({"runs": [verdicts]}))
     found = set(differences(*(tmp_path / engine for engine in ENGINES)))
     only = {f"{TRANSCRIPTS}/{engine}.jsonl (only one has it)" for engine in ENGINES}
     assert found == {VERDICTS, f"{TRANSCRIPTS}/differs.jsonl", *only}
