@@ -93,18 +93,3 @@ def forgeries_are_refused_after_the_reveal(context: Context) -> None:
             for forged in (message, crypto.mac_data(later, key), forge(later, b"", b"", key)):
                 target.receive(wire.build(forged)).assert_rejected("mac-reveal.revealed-key-accepted", case)
     target.assert_session_alive(insider)
-
-
-@scenario(requirements=("KEYS-PUBKEY-1", "AKE-OUTLINE-3"))
-def messages_are_not_signed(context: Context) -> None:
-    """Long-term keys sign the handshake and nothing else: each side can make the other's Data Messages.
-
-    A Data Message has no signature, so the peer makes the same bytes with the session keys alone.
-    """
-    target, insider = context.encrypted()
-    message = target.assert_sends_text(insider, SAID)
-    keys = insider.keys(1, 1)
-    plaintext = crypto.decrypt_data(message, keys.receiving_aes)
-    remade = crypto.mac_data(crypto.encrypt_data(message, keys.receiving_aes, plaintext), keys.receiving_mac)
-    genuine, made = wire.build(message), wire.build(remade)
-    check_equal("deniability.message-not-remakable", made, genuine)
