@@ -11,10 +11,14 @@ from otterproof.harness.testkit.context import Context, check, check_equal, who_
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind
+from otterproof.scenarios.conformance.fragments_play import assert_all_rejected, assert_arrives, fragment, fragments
 from otterproof.scenarios.conformance.fragments_sent import SMALL, check_fragments
 
 #: The last key id before one that needs another byte, or has its highest bit set.
 LAST_OF_THEIR_SIZE = (0xFF, 0xFFFF, 0xFFFFFF, 0x7FFFFFFF)
+
+#: As many fragments as a message can have.
+MOST_FRAGMENTS = 0xFFFF
 
 #: What added to a number changes none of its lower bytes.
 HIGHER_BYTES = (1 << 8, 1 << 16, 1 << 24)
@@ -83,3 +87,22 @@ def hundreds_of_fragments_are_sent(context: Context) -> None:
     check("fragment.not-used", many, expected="more than 255 fragments", got=len(reply.raw), case="a long text")
     found = target.read(insider, reply.message(Kind.DATA)).text
     check_equal("data.long-text-not-sent", found, text)
+
+
+@scenario(requirements=("FRAGMENT-RECV-10", "FRAGMENT-SEND-6", "FRAGMENT-RECV-13"))
+def legal_fragment_numbers_end_at_65535(context: Context) -> None:
+    """The first of up to 65,535 fragments is stored in place of what was stored before.
+
+    In a nightly run, a message in 65,535 fragments is put together.
+    """
+    target, insider = context.encrypted()
+    for n in (0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, MOST_FRAGMENTS):
+        first, last = fragments(insider, insider.data(b"replaced"), 2)
+        target.receive(first)
+        begun = fragment(insider, 1, n, b"?OTR:")
+        target.receive(begun).assert_ignored("fragment.acted-on-too-early", f"the first of {n} fragments")
+        case = f"the rest of a message that the first of {n} fragments has replaced"
+        assert_all_rejected(target, "fragment.first-one-does-not-restart", [last], case)
+    if context.thorough:
+        assert_arrives(target, insider, b"long " * 10_000, MOST_FRAGMENTS)
+    assert_arrives(target, insider, b"in two")
