@@ -405,3 +405,18 @@ def test_fixing_beside_a_flaky_entry_gives_a_file_that_can_be_read(tmp_path: Pat
     )
     entries = load(path, IDS, REQUIREMENTS)
     assert [(one.check, one.flaky) for one in entries] == [("data.counter-not-higher", True), ("data.mac-wrong", True)]
+
+
+def test_explore_knows_deviations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "known.toml"
+    entry = 'scenario = "properties.runs.states"\ncheck = "states.wrong-answer-to-query"\nreason = "It is so."\n'
+    file.write_text(f"[[deviation]]\n{entry}")
+    target = "fault:query-ignored-when-encrypted"
+    command = ["explore", target, "--alphabet", "refresh", "--depth", "1", "--jobs", "1", "--out", str(tmp_path)]
+    assert cli.main(command) == exits.DEVIATES
+    assert "1 found within" in capsys.readouterr().out
+    assert cli.main([*command, "--known", str(file)]) == exits.CONFORMS
+    out = capsys.readouterr().out
+    assert "known: It is so." in out
+    assert "1 found, 1 of them known within" in out
+    assert cli.main([*command, "--known", str(tmp_path / "none.toml")]) == exits.USAGE

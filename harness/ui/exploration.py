@@ -84,8 +84,7 @@ def tell_explored(explored: Sequence[AlphabetExplored]) -> None:
         certificates = [one.certificate for one in explored]
         depths = ", ".join(f"{one.alphabet} {one.depth}" for one in certificates)
         states, steps = (sum(getattr(one, name) for one in certificates) for name in ("states", "steps"))
-        result = f"{len(found)} found" if found else "nothing breaks a rule"
-        text = f"explored: {result} in any run of so many moves: {depths} ({states} states, {steps} moves)"
+        text = f"explored: {_counted(found)} in any run of so many moves: {depths} ({states} states, {steps} moves)"
         console().print(line(text), soft_wrap=True)
 
 
@@ -94,10 +93,16 @@ def tell_certificate(certificate: Certificate, found: Sequence[Found]) -> None:
     out = console()
     for one in found:
         tell_found(one)
-    result = f"{len(found)} found" if found else "nothing breaks a rule"
     depth = max([certificate.depth, *(len(one.counterexample.moves) for one in found)])
     looked = f"{certificate.states} states, {certificate.steps} moves looked at, {certificate.seconds:.1f} s"
-    out.print(line(f"{certificate.alphabet}: {result} within {depth} moves ({looked})"), soft_wrap=True)
+    out.print(line(f"{certificate.alphabet}: {_counted(found)} within {depth} moves ({looked})"), soft_wrap=True)
+
+
+def _counted(found: Sequence[Found]) -> str:
+    """How much was found, in words."""
+    known = sum(bool(one.counterexample.known) for one in found)
+    of_them = f", {known} of them known" if known else ""
+    return f"{len(found)} found{of_them}" if found else "nothing breaks a rule"
 
 
 def tell_found(one: Found) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
@@ -84,7 +84,7 @@ def _explored(
         pass
     except (NotRepeatable, TargetError) as error:  # scenarios judge what it is about
         why = str(error)
-    certificate.found = [replace(one, known=allowance.reason_of(one.check)) for one in certificate.found]
+    certificate.mark_known(allowance.reason_of)
     checks = [one.check for one in certificate.found]
     kept = [keep(name, exploration.setup, target, one, folder, passed=checks) for one in certificate.found]
     return AlphabetExplored(certificate, tuple(kept), why)

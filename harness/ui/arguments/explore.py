@@ -5,6 +5,7 @@ from __future__ import annotations
 from otterproof.harness.support.defaults import DEFAULT_TARGET
 from otterproof.harness.ui.options import (
     TARGET,
+    add_file,
     add_folder,
     add_jobs,
     add_json,
@@ -59,6 +60,12 @@ def add_arguments(parser: Parser) -> None:
     )
     add_jobs(running)
     add_timeout(running)
+    counting = parser.add_argument_group("what counts")
+    add_file(
+        counting,
+        "--known",
+        "known deviations, as for check (default: the file shipped for the target, if any; 'none': no file)",
+    )
     told = parser.add_argument_group("results")
     add_folder(told, "--out", "folder for transcripts and tests of what is found")
     add_json(told, "the certificates")

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from otterproof.harness.runs import deviations
 from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, depths_of, explorable
@@ -17,7 +18,8 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import InProcess
-from otterproof.harness.targets.registry import command_of, file_name, open_target, with_name
+from otterproof.harness.targets.registry import command_of, file_name, open_target, title, with_name
+from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.exploration import as_json, follow_levels, tell_certificate
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.options import check_folder
@@ -32,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Explore; the exit code. UsageError."""
     refuse_target(options)
     check_json(options)
+    known = _known(options)
     ends = None if options.max_time is None else time.monotonic() + options.max_time
     if options.target == MODEL and not options.list:
         return explore_model(options, ends)
@@ -53,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
             with closing(exploration):
                 exploration.resume()
                 ending = follow_levels(exploration, options.depth or exploration.depth, ends)
+            exploration.certificate.mark_known(known.reason_of)
             found = exploration.certificate.found
             checks = [one.check for one in found]
             kept = [
@@ -67,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     put_result(options, "explore", as_json(explored))
     if ending.code is not None:
         return ending.code
-    levels = [one.level for alphabet in explored for one in alphabet.found]
+    levels = [one.level for alphabet in explored for one in alphabet.found if not one.counterexample.known]
     return DEVIATES if Level.MUST in levels else CONFORMS
 
 
@@ -89,6 +93,14 @@ def _list(options: argparse.Namespace, name: str) -> int:
         print_table(console(), ("alphabet", "depth", "what may happen"), rows)
     put_result(options, "explore", {"alphabets": listed})
     return CONFORMS
+
+
+def _known(options: argparse.Namespace) -> deviations.Known:
+    """The known deviations of the target. DeviationError, InputError."""
+    file = deviations.file_for(title(with_name(options.target, options.name)), options.known)
+    if file is not None:
+        load()  # an entry may name a scenario
+    return deviations.Known(deviations.entries_of(file))
 
 
 def _keeps_going(options: argparse.Namespace, target: Explorable) -> bool:
