@@ -100,6 +100,7 @@ HIDDEN = {
     "last-fragment-alone-processed",
     "tag-sent-after-plaintext",
     "sessions-without-limit",
+    "trailing-bytes-accepted",
 }
 
 SHOWN = [

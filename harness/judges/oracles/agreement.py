@@ -166,13 +166,16 @@ class Smp(Oracle):
         self._runs: dict[tuple[str, int], Run] = {}
         self._asked: set[tuple[str, int]] = set()
         self._messages: dict[bytes, Run] = {}
+        # The messages that go out when a party gives a run up.
+        self._aborts: set[bytes] = set()
 
     def observe(self, view: Observation) -> None:
         self._begin(view)
+        self._note_aborts(view)
         for one in view.happenings:
             if isinstance(one, Sent):
                 name, run = authenticated(one.message), self._runs.get((view.party, one.instance))
-                if name is not None and run is not None:
+                if name is not None and run is not None and name not in self._aborts:
                     self._messages[name] = run
             elif isinstance(one, SmpRequested):
                 self._judge_request(view, one)
@@ -213,6 +216,18 @@ class Smp(Oracle):
         name = authenticated(view.message) if view.message is not None and view.accepted else None
         return self._messages.get(name) if name is not None else None
 
+    def _note_aborts(self, view: Observation) -> None:
+        """Note the messages with which a party gives a run up; a new run of its own begins with another message."""
+        sent = [name for one in view.sent if (name := authenticated(one.message)) is not None]
+        if view.step.action == "smp_start":
+            self._aborts.update(sent[:-1])
+        elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.happenings):
+            self._aborts.update(sent)
+
+    def _gives_up(self, view: Observation) -> bool:
+        """Whether the peer gives its run up with the message just received."""
+        return view.message is not None and authenticated(view.message) in self._aborts
+
     def _judge_request(self, view: Observation, event: SmpRequested) -> None:
         peer = self._peer(view)
         if peer is None or not peer.initiator:
@@ -224,6 +239,8 @@ class Smp(Oracle):
 
     def _judge_result(self, view: Observation, event: SmpFinished) -> None:
         own, peer = self._runs.get((view.party, session_of(event))), self._peer(view)
+        if view.foreign and not event.equal and self._gives_up(view):
+            return  # not all foreign parties tell an abort from secrets that differ
         if own is None or peer is None or own.initiator == peer.initiator:
             roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
             got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"

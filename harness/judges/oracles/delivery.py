@@ -45,10 +45,10 @@ class Authenticity(Oracle):
     """Secure text that is delivered was sent by the peer in this session, once, unmodified, in order per key pair.
 
     Every data message that is acted upon, with text or without, must be one that some party transmitted in a session
-    with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages
-    accepted under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text
-    is sent more often than it was typed. What becomes of a text with a NUL is left to the implementation, as the text
-    of a data message ends at the first NUL.
+    with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages accepted
+    under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text is sent
+    more often than it was typed. A text that is sent again after a handshake may be marked. What becomes of a text with
+    a NUL is left to the implementation, as the text of a data message ends at the first NUL.
     """
 
     id = "authenticity"
@@ -93,7 +93,7 @@ class Authenticity(Oracle):
         self._judge_counter(view, message)
         texts = [event.text for event in secure]
         if sent.text is None:
-            known = sent.sender in self._with_nul or all((sent.sender, text) in self._typed for text in texts)
+            known = sent.sender in self._with_nul or all(self._may_resend(sent.sender, text) for text in texts)
             genuine = known and len(texts) < 2
         else:
             genuine = texts == ([sent.text] if sent.text else [])
@@ -102,6 +102,11 @@ class Authenticity(Oracle):
             self.fail("authenticity.text-changed", view, expected=typed, got=texts)
         instances = [f"{session_of(event):08x}" for event in secure if session_of(event) != view.instance]
         self.demand("authenticity.wrong-instance", not instances, view, expected=f"{view.instance:08x}", got=instances)
+
+    def _may_resend(self, sender: str, text: bytes) -> bool:
+        """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]"""
+        typed = (one for party, one in self._typed if party == sender)
+        return any(text == one or (one and one in text) for one in typed)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
         pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
@@ -154,13 +159,21 @@ class Rejection(Oracle):
     A refusal is the only outcome of its step. The snapshot afterwards equals the one before, except that fragments may
     have been forgotten, and that a MAC key is noted as used if the MAC was right but the counter or next_dh was not. A
     data message that could not be read is reported to its sender by one Error Message, or not at all if its flag
-    IGNORE_UNREADABLE is set. Nothing else is answered, except that a D-H Commit which loses against our own is answered
-    with our own.
+    IGNORE_UNREADABLE is set; other implementations may read the flag as one for wrong keys and MACs alone. Nothing else
+    is answered, except that a D-H Commit which loses against our own is answered with our own.
     """
 
     id = "rejection"
 
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        # Data messages by their authenticated part, with the session that each was sent in.
+        self._genuine: dict[bytes, bytes | None] = {}
+
     def observe(self, view: Observation) -> None:
+        for sent in view.sent:
+            if (name := authenticated(sent.message)) is not None:
+                self._genuine[name] = sent.link.ssid
         if view.foreign:
             if view.refused:
                 self._foreign(view)
@@ -194,10 +207,19 @@ class Rejection(Oracle):
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         quiet, kinds = message.number("flags") & 1, [one.message.kind for one in view.sent]
         told = any(isinstance(one, MessageUnreadable) for one in view.happenings)
-        if quiet and (told or kinds):
+        if quiet and (told or kinds) and self._wrong_keys(view, message):
             self.fail("rejection.flag-ignored", view, expected="no event, and no answer", got=view.step.events)
         if told and not quiet and kinds != [Kind.ERROR]:
             self.fail("rejection.wrong-answer", view, expected=Kind.ERROR, got=kinds)
+
+    def _wrong_keys(self, view: Observation, message: Message) -> bool:
+        """Whether a data message is refused for its keys or MAC, for which alone the flag may count. [DATA-IGNORE-FLAG]
+
+        What was sent in this session has the right ones; it may be refused for its counter.
+        """
+        name = authenticated(message)
+        genuine = name is not None and name in self._genuine and view.link.may_be(self._genuine[name])
+        return view.link.encrypted and not genuine
 
     def _answer(self, view: Observation, reason: RejectReason) -> list[Kind]:
         if reason is RejectReason.COLLISION_WON:

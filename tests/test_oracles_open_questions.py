@@ -1,0 +1,218 @@
+"""Oracles on parties that answer open questions of the protocol texts otherwise than the engines do.
+
+Where a reading is as good as another, an oracle must not object to either; each test also has a party that goes beyond
+what the readings allow, to which it must. [harness/spec/requirements/readings_*.toml]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from otterproof.harness import wire
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.targets.faults import engine
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.harness.targets.party import Party
+from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import (
+    Engine,
+    Event,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+    PartyConfig,
+    SessionEstablished,
+    SmpAborted,
+    SmpFinished,
+    TextReceived,
+)
+from otterproof.implementations.entropy import Tape, entropy_of
+from otterproof.implementations.reference import ReferenceEngine
+from tests.test_oracles_foreign import Closed, ClosedTarget, NullessTarget
+
+#: What a party tells instead of the events of an action.
+Retold = Callable[[str, Sequence[Event]], Sequence[Event]]
+
+
+class Retelling(Closed):
+    """An engine whose events are told otherwise."""
+
+    def __init__(self, inside: Engine, retold: Retold) -> None:
+        super().__init__(inside)
+        self._retold = retold
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        return self._retold(action, super()._do(action, **args))
+
+
+class RetellingTarget(ClosedTarget):
+    """A target of such parties."""
+
+    def __init__(self, retold: Retold, make: EngineFactory = ReferenceEngine) -> None:
+        super().__init__("retelling", make)
+        self._retold = retold
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Retelling(self._make(config, entropy_of(name, seed, tape)), self._retold)
+
+
+def _fails(case: Case, *moves: Move) -> str | None:
+    """The check that fails in a run, if any."""
+    try:
+        case.run(moves)
+    except OracleFailure as failure:
+        return failure.check
+    return None
+
+
+def _says(party: str, text: bytes) -> User:
+    return User(party, "send", {"text": text})
+
+
+@pytest.mark.parametrize(
+    ("become", "found"),
+    [
+        (lambda text: b"[resent] " + text, None),
+        (lambda text: text.replace(b"o", b"0"), "authenticity.text-changed"),
+        (lambda text: b"[resent] ", "authenticity.text-changed"),
+    ],
+)
+def test_a_text_that_is_sent_again_may_be_marked(become: Callable[[bytes], bytes], found: str | None) -> None:
+    case = Case(start="scratch", policy="private", target=NullessTarget(become), oracles=("authenticity",))
+    assert _fails(case, _says("alice", b"hold this for me"), Settle()) == found
+
+
+@pytest.mark.parametrize("kind", ["data", "dh_commit"])
+def test_bytes_after_the_last_field_may_be_accepted_and_missing_fields_not(kind: str) -> None:
+    """The party takes whatever it is given for the genuine message."""
+
+    class Generous(Closed):
+        def _do(self, action: str, **args: object) -> Sequence[Event]:
+            raw = args.get("message")
+            if isinstance(raw, bytes) and wire.parse(raw).armour is not None and (genuine := originals.get(raw)):
+                return super()._do(action, message=genuine)
+            return super()._do(action, **args)
+
+    class GenerousTarget(ClosedTarget):
+        def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+            return Generous(ReferenceEngine(config, entropy_of(name, seed, tape)))
+
+    originals: dict[bytes, bytes] = {}
+    start: list[Move] = [_says("bob", b"text")] if kind == "data" else [User("alice", "start"), Deliver("bob")]
+    for length, more, found in ((None, b"\0", None), (-2, b"", "bounds.malformed-message-accepted")):
+        case = Case(target=GenerousTarget("generous", ReferenceEngine), oracles=("bounds",))
+        case.run(start)
+        queue = case.world.network.queues["alice"]
+        genuine = queue[0]
+        assert wire.parse(genuine).kind == kind
+        queue[0] = wire.armour(wire.parse(genuine).body[:length] + more)
+        originals[queue[0]] = genuine
+        assert _fails(case, Settle()) == found
+
+
+def test_old_mac_keys_need_not_be_whole() -> None:
+    """They are not authenticated, and nothing says that they have to be looked at."""
+
+    class Blind(Closed):
+        def _do(self, action: str, **args: object) -> Sequence[Event]:
+            raw = args.get("message")
+            if isinstance(raw, bytes) and (message := wire.parse(raw)).kind is Kind.DATA:
+                return super()._do(action, message=wire.build(message.with_value("old_mac_keys", b"")))
+            return super()._do(action, **args)
+
+    class BlindTarget(ClosedTarget):
+        def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+            return Blind(ReferenceEngine(config, entropy_of(name, seed, tape)))
+
+    case = Case(target=BlindTarget("blind", ReferenceEngine))
+    case.run([_says("bob", b"text"), ChangeField("alice", 0, "old_mac_keys", b"x"), Settle()])
+    case.finish()
+
+
+def _reports(action: str, events: Sequence[Event]) -> Sequence[Event]:
+    """An unreadable message is told and answered, whatever its flag."""
+    if action != "receive" or not (events and isinstance(events[0], MessageRejected)):
+        return events
+    return [MessageUnreadable(0, events[0].reason), OutgoingMessage(b"?OTR Error: no")]
+
+
+def test_the_flag_may_count_for_wrong_keys_and_macs_alone() -> None:
+    def case() -> Case:
+        return Case(target=RetellingTarget(_reports), oracles=("rejection",))
+
+    finished: list[Move] = [User("bob", "end"), Duplicate("alice", 0), Settle()]
+    assert _fails(case(), *finished) is None
+    wrong_mac: list[Move] = [User("bob", "end"), ChangeField("alice", 0, "mac", bytes(20)), Settle()]
+    assert _fails(case(), *wrong_mac) == "rejection.flag-ignored"
+
+
+@pytest.mark.parametrize("start", ["scratch", "3"])
+def test_a_typed_query_may_be_taken_for_the_wish_to_start_otr(start: str) -> None:
+    def query(action: str, events: Sequence[Event]) -> Sequence[Event]:
+        return [OutgoingMessage(b"?OTRv23? may we use OTR?")] if action == "send" else events
+
+    def fails(text: bytes) -> str | None:
+        return _fails(Case(start=start, target=RetellingTarget(query), oracles=("leaks",)), _says("alice", text))
+
+    assert fails(b"?OTRv3?") is None
+    assert fails(b"hello") == ("leaks.clear-text-changed" if start == "scratch" else "leaks.sent-unencrypted")
+
+
+def _addressed(action: str, events: Sequence[Event]) -> Sequence[Event]:
+    """D-H Commits are for bob's client, and D-H Keys are for a client that has asked for none."""
+    tags = {Kind.DH_COMMIT: 0x2B2B, Kind.DH_KEY: 0x777}
+    told: list[Event] = []
+    for one in events:
+        if isinstance(one, OutgoingMessage) and (message := wire.parse(one.message)).kind in tags:
+            one = OutgoingMessage(wire.build(message.with_value("receiver_tag", tags[message.kind])))
+        told.append(one)
+    return told
+
+
+def test_a_commit_may_name_a_client_that_is_known() -> None:
+    def case() -> Case:
+        return Case(start="scratch", target=RetellingTarget(_addressed), oracles=("instance-tags",))
+
+    assert _fails(case(), User("bob", "start"), Settle()) is None
+    assert _fails(case(), User("alice", "start"), Deliver("bob"), Settle()) == "instance-tags.answer-to-another"
+
+
+def _no_aborts(action: str, events: Sequence[Event]) -> Sequence[Event]:
+    """An abort of the peer's is told as a run that failed."""
+    return [SmpFinished(0x2B2B, False) if isinstance(one, SmpAborted) else one for one in events]
+
+
+def _failures(action: str, events: Sequence[Event]) -> Sequence[Event]:
+    """With each text, a run is said to have failed."""
+    return [*events, *(SmpFinished(0x2B2B, False) for one in events if isinstance(one, TextReceived))]
+
+
+def test_an_abort_may_be_told_as_a_failed_run() -> None:
+    begins = User("alice", "smp_start", {"secret": b"a", "question": None})
+
+    def fails(retold: Retold, then: Move) -> str | None:
+        return _fails(Case(target=RetellingTarget(retold), oracles=("smp",)), begins, Settle(), then, Settle())
+
+    assert fails(_no_aborts, User("bob", "smp_abort")) is None
+    assert fails(_failures, _says("bob", b"text")) == "smp.finished-without-peer"
+
+
+@pytest.mark.parametrize(("again", "found"), [(True, None), (False, "mac-revelation.key-still-in-use")])
+def test_a_late_message_makes_no_mac_key_of_an_earlier_session_live(again: bool, found: str | None) -> None:
+    """A key id may come again in the next session, so that the late message looks like one of that.
+
+    The party reveals MAC keys at once; it tells of another session after the first text, or does not.
+    """
+
+    def retold(action: str, events: Sequence[Event]) -> Sequence[Event]:
+        shown = any(isinstance(one, TextReceived) for one in events)
+        return [*events, SessionEstablished(0x2B2B, 3, None, None, None, True, True)] if again and shown else events
+
+    target = RetellingTarget(retold, engine("live-mac-key-revealed"))
+    case = Case(target=target, oracles=("mac-revelation",))
+    moves: list[Move] = [_says("bob", b"text"), Duplicate("alice", 0), Settle(), _says("alice", b"answer")]
+    assert _fails(case, *moves) == found
