@@ -205,7 +205,7 @@ def test_nesting_exhausts_nobody(liar: Make, depth: int) -> None:
 @pytest.mark.parametrize(
     ("method", "result", "words"),
     [
-        ("start", '{"events": [], "mood": 1}', "not a list of events alone"),
+        ("start", '{"events": [], "mood": 1}', "not an object with `events` and, at most, `shown`"),
         ("start", '{"events": [{"event": []}]}', "expected a string, got a list"),
         (
             "start",

@@ -201,7 +201,7 @@ class DriverParty(ActionDispatcher):
         told = answer["events"] if whole else None
         if not isinstance(told, list):
             self._target.desync(
-                f"{self._name}: {action} answers {answer!r:.200}, not a list of events, and of lines that were shown"
+                f"{self._name}: {action} answers {answer!r:.200}, not an object with `events` and, at most, `shown`"
             )
         shown = answer.get("shown", [])
         if not isinstance(shown, list) or not all(isinstance(line, str) for line in shown):
