@@ -70,6 +70,7 @@ ORDER = (
     "states",
     "policy",
     "user",
+    "screen",
     "limits",
     "run",
     "healing",
