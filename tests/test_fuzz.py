@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,7 @@ def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFix
     assert cli.main(["fuzz", "fault:counter-constant", "--examples", "2", "--jobs", "1", *out]) == 1
     shown = capsys.readouterr()
     assert "fault:counter-constant: 2 programs" in shown.out
+    assert re.search(r"^  plays     \w+, beginning (without|in) a session", shown.out, re.MULTILINE)
     (first, *_) = sorted(tmp_path.glob("*/test_*.py"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", str(first)], capture_output=True, text=True, cwd=tmp_path

@@ -320,7 +320,13 @@ def test_the_baseline_counts_afterwards(workshop: Workshop, tmp_path: Path, caps
     assert "give each new one its reason" in capsys.readouterr().err
     first = {one.check for one in read_state(tmp_path / "a", TARGET, "34").findings}
     assert first <= {one["check"] for one in tomllib.loads(known.read_text())["deviation"]}
+    capsys.readouterr()
     assert cli.main([*command, str(tmp_path / "b")]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert any(text.startswith("known: ") for text in shown)
+    passed_over = read_state(tmp_path / "b", TARGET, "34").known
+    assert passed_over
+    assert all(sum(text.startswith(f"  {check}, ") for text in shown) == 1 for check in passed_over)
     assert Known().checks() == frozenset()
 
 

@@ -50,12 +50,7 @@ def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
     _list(out, "only after known failures, and perhaps their consequences:", following)
     _list(out, "fixed:", [one for one in ordered if one.stage is FindingStage.FIXED])
     _list(out, "known, and found before that:", [one for one in there if known.reason_of(one.check)])
-    if campaign.state.known:
-        out.print()
-        out.print(line("known, and passed over:"))
-    for check, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
-        programs = f"{count} program{'' if count == 1 else 's'}"
-        out.print(line(f"  {check} ({programs}): {known.reason_of(check)}"), soft_wrap=True)
+    _print(out, _passed_over(campaign, known, min(out.width, _WIDTH)))
     out.print()
     _print(out, _coverage(campaign, meter))
     _print(out, _last(campaign, [one for one in new if not one.follows], meter))
@@ -75,12 +70,25 @@ def _list(out: Console, heading: str, findings: Sequence[Finding]) -> None:
         out.print(line(f"  {rate}{in_a_line(one)}"), soft_wrap=True)
 
 
+def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]:
+    """The known deviations by their reasons, those of most programs first."""
+    reasons: dict[str, list[str]] = {}
+    for check, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
+        programs = f"{count} program{'' if count == 1 else 's'}"
+        reasons.setdefault(known.reason_of(check) or "", []).append(f"{check}, {programs}")
+    for reason, checks in reasons.items():
+        yield line()
+        yield from (line(part) for part in wrap(f"known: {printable(reason)}", width))
+        yield from (line(f"  {one}") for one in checks)
+
+
 def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
     """A finding in full."""
     programs = f"{one.examples} program{'' if one.examples == 1 else 's'}"
     yield line((one.verdict.value.upper(), "red"), "  ", (one.check, "bold"), f"  {programs}")
     yield line("  ", (one.level.value, "bold"), _source(one))
     yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
+    yield from _pair("plays", one.program.setup.part, width)
     yield from _facts(one, width)
     adversarial = sum(map(is_adversarial, one.program.moves))
     again = f", failed in {one.confirmed} of {one.runs} runs" if one.runs else ", not run again yet"

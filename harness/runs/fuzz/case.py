@@ -110,6 +110,12 @@ class Setup:
         return [one for one in ORACLES if one not in untold and not (foreign and one == Forgetting.id)]
 
     @property
+    def part(self) -> str:
+        """Whom the target plays, and how the conversation begins, in words."""
+        begins = "without a session" if self.start == "scratch" else f"in a session of version {self.start}"
+        return f"{self.role}, beginning {begins}"
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """Those of the target; none without one."""
         return self.target.capabilities if self.target is not None else frozenset()
