@@ -88,8 +88,8 @@ def _entry(campaign: Campaign, one: Finding, width: int) -> Iterator[Text]:
     yield line((one.verdict.value.upper(), "red"), "  ", (one.check, "bold"), f"  {programs}")
     yield line("  ", (one.level.value, "bold"), _source(one))
     yield from (line("  ", part) for part in wrap(printable(rule_of(one)), width - 2))
-    yield from _pair("plays", one.program.setup.part, width)
     yield from _facts(one, width)
+    yield from _pair("plays", one.program.setup.part, width)
     adversarial = sum(map(is_adversarial, one.program.moves))
     again = f", failed in {one.confirmed} of {one.runs} runs" if one.runs else ", not run again yet"
     whose = f"{adversarial or 'none'} of them the adversary's"
