@@ -2,7 +2,7 @@
 
 A block of commands (`console`) is run in a folder that the page's blocks share, in their order. Lines after `$` are
 commands; what stands below one is what it prints, where `...` is anything. A command must succeed, unless the next one
-is `echo $?`. The other languages are run as a script, or read and held against their form. A comment above a block says
+is `echo $?`. A block of lines to paste (`sh`) has commands alone. The other languages are run as a script, or read and held against their form. A comment above a block says
 what is special about it:
 
     <!-- file: NAME -->          the block is a file, for the blocks that follow
@@ -76,6 +76,8 @@ class Snippet:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """Commands, each with what stands below it. Lines that end with a backslash go on."""
+        if self.language == "sh":
+            return [(line, "") for line in self.text.splitlines()]
         found: list[tuple[str, str]] = []
         for line in self.text.splitlines(keepends=True):
             if found and not found[-1][1] and found[-1][0].endswith("\\"):
@@ -244,6 +246,7 @@ def _yaml(snippet: Snippet, _: Path) -> str | None:
 
 _EVALUATE: dict[str, Callable[[Snippet, Path], str | None]] = {
     "console": _console,
+    "sh": _console,
     "python": _python,
     "toml": _toml,
     "json": _json,

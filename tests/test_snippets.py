@@ -77,6 +77,7 @@ def test_what_is_right_passes(tmp_path: Path) -> None:
     ("text", "told"),
     [
         (block("console", "$ false"), "exit code 1"),
+        (block("sh", "true\nfalse"), "exit code 1"),
         (block("console", "$ echo one\ntwo"), "and not"),
         (block("console", "$ (exit 3)\n$ echo $?\n2"), "and not"),
         (block("console", "$ true", "shortened: && false"), "exit code 1"),
