@@ -2,8 +2,8 @@
 
 A block of commands (`console`) is run in a folder that the page's blocks share, in their order. Lines after `$` are
 commands; what stands below one is what it prints, where `...` is anything. A command must succeed, unless the next one
-is `echo $?`. A block of lines to paste (`sh`) has commands alone. The other languages are run as a script, or read and held against their form. A comment above a block says
-what is special about it:
+is `echo $?`. A block of lines to paste (`sh`) has commands alone. The other languages are run as a script, or read and
+held against their form. A comment above a block says what is special about it:
 
     <!-- file: NAME -->          the block is a file, for the blocks that follow
     <!-- shortened: WORDS -->    these words are added to its commands, so that they take seconds
