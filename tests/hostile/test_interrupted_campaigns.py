@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -106,12 +107,14 @@ def _run_and_kill(workshop: Workshop, folder: Path, seconds: float) -> bool:
 @pytest.mark.slow
 def test_fifty_real_kills_change_nothing(workshop: Workshop, tmp_path: Path) -> None:
     """SIGKILL strikes wherever it does, also within SQLite. What was confirmed is there afterwards, and stays."""
+    began = time.monotonic()
     workshop.run(tmp_path / "whole", PROGRAMS)
+    took = time.monotonic() - began
     source = random.Random(15)
-    folders = iter(range(51))
+    folders = count()
     folder, confirmed, killed = tmp_path / f"torn-{next(folders)}", set[str](), 0
     while killed < 50:
-        through = _run_and_kill(workshop, folder, source.uniform(0, 0.15))
+        through = _run_and_kill(workshop, folder, source.uniform(0, took))
         state = read_state(folder, TARGET, SEED) if (folder / STATE).exists() else State()
         now = {one.name for one in state.findings if one.stage is FindingStage.CONFIRMED}
         assert confirmed <= now
