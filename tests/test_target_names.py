@@ -87,7 +87,7 @@ def test_known_deviations_count_in_a_campaign(tmp_path: Path, capsys: pytest.Cap
     found = read_state(tmp_path / "one", fault, "otterproof").findings
     known.write_text("".join(entry("fuzz = true", finding.check) for finding in found))
     assert main([*words, str(tmp_path / "two"), "--known", str(known)]) == CONFORMS
-    assert "): It is a fault." in capsys.readouterr().out
+    assert "known: It is a fault." in capsys.readouterr().out
     later = read_state(tmp_path / "two", fault, "otterproof").findings
     assert {name for one in later for name in one.follows} <= {one.check for one in found}
 
