@@ -13,7 +13,14 @@ from otterproof.harness.spec.states import page as states_page
 from otterproof.harness.support.exits import CONFORMS, DEVIATES
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.testkit.scenario import load
-from otterproof.harness.ui import command_line_page, configuration_page, documentation_site, oracles_page, rooms_page
+from otterproof.harness.ui import (
+    command_line_page,
+    configuration_page,
+    documentation_site,
+    oracles_page,
+    protocol_page,
+    rooms_page,
+)
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import check_folder
 from otterproof.harness.ui.progress import working
@@ -28,6 +35,7 @@ _REGISTERED = (
     configuration_page,
     defects,
     oracles_page,
+    protocol_page,
     requirements,
     rooms_page,
     states_page,
