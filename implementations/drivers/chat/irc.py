@@ -1,18 +1,16 @@
 """An IRC server on the loopback interface for one client; its correspondents are no connections but a function.
 
 A PING to the client is a barrier: the client handles its lines in order, so when the PONG is here, everything that it
-sends because of earlier lines is here, too. There is no limit on the length of a line and none on their rate. The port
-can be reached by everybody on the machine, so the client has to give a password.
+sends because of earlier lines is here, too. There is no limit on the length of a line and none on their rate.
 """
 
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Callable
-from itertools import count
 
 from otterproof.implementations.drivers.chat.loop import Lines, Loop
+from otterproof.implementations.drivers.chat.server import LoopbackServer
 
 #: The nick of the program's user, and the server's own name.
 NICK, SERVER = "target", "loop"
@@ -24,28 +22,12 @@ _WELCOME = (
 )
 
 
-class IrcServer:
+class IrcServer(LoopbackServer):
     """The server. `heard` is called with the correspondent's nick and the text of each message to one."""
 
     def __init__(self, loop: Loop, heard: Callable[[str, bytes], None]) -> None:
-        self._loop, self._heard = loop, heard
-        self.password = secrets.token_hex(16)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self.connected = False
-        self._client: Lines | None = None
-        self._trusted = False
-        self._pings = count(1)
-        self._answered = 0
-        loop.add(self._listening.fileno(), self._accept)
-
-    def _accept(self) -> None:
-        connection, _ = self._listening.accept()
-        if self._client is not None:
-            connection.close()
-            return
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._client = Lines(self._loop, connection.detach(), self._line, b"\r\n")
+        super().__init__(loop, lambda fd: Lines(loop, fd, self._line, b"\r\n"))
+        self._heard = heard
 
     def say(self, nick: str, text: bytes) -> None:
         """A correspondent writes to the user."""
@@ -55,7 +37,7 @@ class IrcServer:
         """Wait until the client has done all that follows from what it got so far."""
         number = next(self._pings)
         self._send(f"PING :{number}".encode())
-        self._loop.until(lambda: self._answered >= number)
+        self._wait_for(number)
 
     def _send(self, line: bytes) -> None:
         if self._client is not None:
@@ -111,10 +93,3 @@ class IrcServer:
             self._reply("315", f"{nicks[0]} :End of WHO")
         elif command == "MODE" and nicks:
             self._reply("221", "+i")
-
-    def close(self) -> None:
-        """Close all connections."""
-        if self._client is not None:
-            self._client.close()
-        self._loop.remove(self._listening.fileno())
-        self._listening.close()

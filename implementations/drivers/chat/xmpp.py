@@ -10,13 +10,12 @@ import base64
 import binascii
 import re
 import secrets
-import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from itertools import count
 from xml.sax.saxutils import escape, quoteattr
 
 from otterproof.implementations.drivers.chat.loop import Loop, Stream
+from otterproof.implementations.drivers.chat.server import LoopbackServer
 from otterproof.implementations.drivers.linejson import Unsupported
 
 #: The domain, and the user's own address.
@@ -88,34 +87,17 @@ class _Parser:
             element.text = (element.text or "") + text
 
 
-class XmppServer:
+class XmppServer(LoopbackServer):
     """The server. `heard` is called with the correspondent's name and the text of each message to one."""
 
     def __init__(self, loop: Loop, heard: Callable[[str, bytes], None]) -> None:
-        self._loop, self._heard = loop, heard
-        self.password = secrets.token_hex(16)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        #: Whether the client has said that it is there, after which it can be written to.
-        self.connected = False
+        super().__init__(loop, lambda fd: Stream(loop, fd, self._read))
+        self._heard = heard
         #: How many stanzas came that are no answers to pings.
         self.stanzas = 0
-        self._client: Stream | None = None
         self._parser = _Parser()
-        self._trusted = False
         self._resource = "r"
         self._correspondents: list[str] = []
-        self._pings = count(1)
-        self._answered = 0
-        loop.add(self._listening.fileno(), self._accept)
-
-    def _accept(self) -> None:
-        connection, _ = self._listening.accept()
-        if self._client is not None:
-            connection.close()
-            return
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._client = Stream(self._loop, connection.detach(), self._read)
 
     # What the driver does.
 
@@ -137,7 +119,7 @@ class XmppServer:
         number = next(self._pings)
         ping = "<ping xmlns='urn:xmpp:ping'/>"
         self._send(f"<iq type='get' id='ping-{number}' from='{DOMAIN}' to='{self._own}'>{ping}</iq>")
-        self._loop.until(lambda: self._answered >= number)
+        self._wait_for(number)
 
     @property
     def _own(self) -> str:
@@ -222,10 +204,3 @@ class XmppServer:
             self._send(f"<iq type='error' id={quoteattr(number)} from={back}><error type='cancel'>{error}</error></iq>")
             return
         self._send(f"<iq type='result' id={quoteattr(number)}>{answer}</iq>")
-
-    def close(self) -> None:
-        """Close all connections."""
-        if self._client is not None:
-            self._client.close()
-        self._loop.remove(self._listening.fileno())
-        self._listening.close()
