@@ -49,6 +49,12 @@ def made() -> dict[str, str]:
     return {name: make() for name, make in sorted(_MAKERS.items())}
 
 
+def sentence(text: str) -> str:
+    """A text of help as a sentence, with a capital letter and a full stop; "" stays."""
+    text = " ".join(text.split())
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".") if text else ""
+
+
 def with_part(name: str, mark: str, part: str) -> str:
     """A page that is written by hand, with the part between the comments `mark` and `/mark` made now."""
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"

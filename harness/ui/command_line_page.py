@@ -51,7 +51,7 @@ def _section(command: argparse.ArgumentParser, summary: str) -> Iterator[str]:
     positional = [_words(one) for one in actions if not one.option_strings]
     options = ["[options]"] if any(one.option_strings for one in actions) else []
     yield f"{'#' * len(command.prog.split())} {command.prog}\n"
-    yield f"{_sentence(command.description or summary)}\n"
+    yield f"{pages.sentence(command.description or summary)}\n"
     for below in _subparsers(command):
         links = [f"[{name}](#{one.prog.replace(' ', '-')})" for name, one in below.choices.items()]
         yield f"Subcommands: {', '.join(links)}.\n"
@@ -89,12 +89,7 @@ def _help(command: argparse.ArgumentParser, action: argparse.Action) -> str:
     text = command._get_formatter()._expand_help(action) if action.help else ""
     choices = list(map(str, action.choices or ()))
     one_of = f" One of {', '.join(choices)}." if len(choices) > _FEW else ""
-    return (_sentence(text.replace(f"{pages.DOCS.parent}/", "")) + one_of).replace("|", "\\|")
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(text.split())
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".") if text else ""
+    return (pages.sentence(text.replace(f"{pages.DOCS.parent}/", "")) + one_of).replace("|", "\\|")
 
 
 pages.register("reference/command-line.md", render)

@@ -68,9 +68,9 @@ def render() -> str:
     for name, one in schema["properties"].items():
         lines.append(f"| `{name}` | {_value(one)} | {_default(defaults[name])} | {one['description']} |")
     lines += ["", "## Options of pytest", "", "| option | what it says |", "|---|---|"]
-    lines += [f"| `{name}` | {_sentence(text)} |" for name, text in options.help.items()]
+    lines += [f"| `{name}` | {pages.sentence(text)} |" for name, text in options.help.items()]
     lines += ["", "| marker | what it marks |", "|---|---|"]
-    lines += [f"| `{name}` | {_sentence(text)} |" for name, text in pytest_plugin.MARKERS.items()]
+    lines += [f"| `{name}` | {pages.sentence(text)} |" for name, text in pytest_plugin.MARKERS.items()]
     lines += ["", "## Fixtures", "", "| fixture | what it is |", "|---|---|"]
     lines += [f"| `{name}` | {_fixture(name)} |" for name in pytest_plugin.__all__]
     return _HEAD + "\n".join([*lines, ""]) + _TAIL
@@ -82,10 +82,6 @@ def _value(one: dict[str, Any]) -> str:
 
 def _default(value: object) -> str:
     return "" if value in (None, "", ()) else f"`{json.dumps(value)}`"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].removesuffix(".") + "."
 
 
 def _fixture(name: str) -> str:
