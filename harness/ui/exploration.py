@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ from otterproof.harness.runs.events import AlphabetExplored, Ending
 from otterproof.harness.runs.explore.certificate import Certificate, certificates_to_json
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.explore.found import Found
+from otterproof.harness.runs.explore.symbolic.search import Proof
 from otterproof.harness.runs.failure import facts, headed
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
@@ -27,16 +28,15 @@ class _TimeUp(Exception):
 class _Told:
     """Says how far a level is: on a terminal in one line that changes, in a log now and then in a line of its own."""
 
-    def __init__(self, exploration: Exploration, ends: float | None) -> None:
-        self._exploration, self._ends = exploration, ends
+    def __init__(self, words: Callable[[int], str], ends: float | None) -> None:
+        self._words, self._ends = words, ends
         self._out = console(error=True)
         self._last = time.monotonic()
 
     def __call__(self, steps: int) -> None:
-        """So many moves of the level have been looked at. _TimeUp."""
+        """So many moves or states of the level have been looked at. _TimeUp."""
         now = time.monotonic()
-        so_far = self._exploration.certificate
-        text = f"{so_far.alphabet}: {so_far.depth} moves done, {so_far.states} states; {steps} moves of the next level"
+        text = self._words(steps)
         rewrite(self._out, text)
         if not self._out.is_terminal and now - self._last >= SECONDS:
             self._last = now
@@ -54,9 +54,24 @@ def follow_levels(exploration: Exploration, depth: int, ends: float | None) -> E
 
     ends: the time, by the monotonic clock, to stop at.
     """
-    told = _Told(exploration, ends)
+
+    def words(steps: int) -> str:
+        so_far = exploration.certificate
+        return f"{so_far.alphabet}: {so_far.depth} moves done, {so_far.states} states; {steps} moves of the next level"
+
+    return followed(exploration.levels, depth, words, ends)
+
+
+def followed(
+    levels: Callable[[int, Callable[[int], None]], Iterable[Certificate | Proof]],
+    depth: int,
+    words: Callable[[int], str],
+    ends: float | None,
+) -> Ending:
+    """Have levels explored to a depth and tell how it goes, in words for how much of a level is done; how it ended."""
+    told = _Told(words, ends)
     try:
-        for so_far in exploration.levels(depth, told):
+        for so_far in levels(depth, told):
             if so_far.depth < depth:
                 told(0)
     except KeyboardInterrupt:

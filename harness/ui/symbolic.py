@@ -13,16 +13,13 @@ from otterproof.harness.runs.explore.symbolic.search import DEPTHS, VERSION, Pro
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED
 from otterproof.harness.support.version import tool_version
+from otterproof.harness.ui.exploration import followed
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.results import put_result, shows_text
-from otterproof.harness.ui.screen import console, line, print_block, rewrite
+from otterproof.harness.ui.screen import console, line, print_block
 
 #: What is explored, on the command line.
 MODEL = "model"
-
-
-class _TimeUp(Exception):
-    """The time is up."""
 
 
 def explore_model(options: argparse.Namespace, ends: float | None) -> int:
@@ -46,26 +43,14 @@ def explore_model(options: argparse.Namespace, ends: float | None) -> int:
 
 
 def _explored(search: SymbolicSearch, depth: int, ends: float | None) -> int:
-    out = console(error=True)
-
-    def pulse(done: int) -> None:
+    def words(done: int) -> str:
         proof = search.proof
-        rewrite(
-            out, f"{proof.alphabet}: {proof.depth} moves done, {proof.states} states; {done} states of the next level"
-        )
-        if ends is not None and time.monotonic() >= ends:
-            raise _TimeUp
+        return f"{proof.alphabet}: {proof.depth} moves done, {proof.states} states; {done} states of the next level"
 
-    try:
-        for _ in search.levels(depth, pulse):
-            pulse(0)
-    except _TimeUp:
-        pass
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    finally:
-        rewrite(out, "")
-    return DEVIATES if search.proof.broken else CONFORMS
+    code = followed(search.levels, depth, words, ends).code
+    if code is None:
+        code = DEVIATES if search.proof.broken else CONFORMS
+    return code
 
 
 def _tell(proof: Proof) -> None:
