@@ -104,9 +104,11 @@ class Authenticity(Oracle):
         self.demand("authenticity.wrong-instance", not instances, view, expected=f"{view.instance:08x}", got=instances)
 
     def _may_resend(self, sender: str, text: bytes) -> bool:
-        """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]"""
-        typed = (one for party, one in self._typed if party == sender)
-        return any(text == one or (one and one in text) for one in typed)
+        """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]
+
+        Of an empty one, nothing but the mark is seen, which can be any text.
+        """
+        return any(one in text for party, one in self._typed if party == sender)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
         pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
