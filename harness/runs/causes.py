@@ -71,6 +71,8 @@ ORDER = (
     "policy",
     "user",
     "screen",
+    "restart",
+    "logs",
     "limits",
     "run",
     "healing",

@@ -76,6 +76,14 @@ class BitlbeeParty(ChatParty):
         self._finished = 0
         self._nick = self._program.join(self)
 
+    @property
+    def program(self) -> Bitlbee:
+        return self._program
+
+    def begin_again(self) -> None:
+        super().begin_again()
+        self._finished = 0
+
     def forget(self) -> None:
         self._program.leave(self._nick)
         self.programs.leave(self._program)

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,6 +91,10 @@ class IrssiParty(ChatParty):
         self._established: dict[str, Any] = {}
         #: Whether SMP can have a result with the next message: the user has answered, or the correspondent has.
         self._result_due = False
+
+    @property
+    def program(self) -> Irssi:
+        return self._program
 
     def forget(self) -> None:
         self._program.leave(self._nick)
@@ -256,6 +261,13 @@ class Irssi:
         self._home.file("config", _CONFIG.format(**where))
         self._home.file("otr/otr.key", format_keys([Account(SERVER, "IRC", key)]))
         self._home.file("scripts/autorun/tap.pl", _TAP.read_bytes())
+        self._done = self._asked = 0
+        #: Lines in the status window, and messages to anybody, since `_overhear` asked.
+        self._overheard: list[bytes] = []
+        self._start()
+
+    def _start(self) -> None:
+        """Start irssi, and wait until it is ready."""
         ours, theirs = socket.socketpair()
         home = str(self._home.path)
         self._process = on_terminal(
@@ -273,9 +285,6 @@ class Irssi:
         theirs.close()
         self._tap = Lines(self._loop, ours.detach(), self._told)
         self._ready = False
-        self._done = self._asked = 0
-        #: Lines in the status window, and messages to anybody, since `_overhear` asked.
-        self._overheard: list[bytes] = []
         try:
             self._loop.until(lambda: self._ready and self._server.connected)
             self.fingerprint = self._own_fingerprint()
@@ -351,6 +360,22 @@ class Irssi:
         else:
             self._overheard.append(message)
 
+    def restart(self) -> None:
+        """See `Program`."""
+        self._tap.write(b" ".join(word.hex().encode() for word in (b"type", b"asker", b"quit")))
+        self._loop.until(lambda: self._tap.empty)
+        self._process.wait()
+        self._tap.close()
+        self._server.hang_up()
+        self._done = self._asked
+        self._start()
+        for party in self.parties.values():
+            party.begin_again()
+
+    def logs(self) -> Mapping[str, bytes]:
+        """See `Program`."""
+        return self._home.logs("otr/*")
+
     def _told(self, line: bytes) -> None:
         """A line from the tap."""
         what, *words = (bytes.fromhex(word.decode()) for word in line.split(b" "))
@@ -378,6 +403,6 @@ def about() -> About:
     """The answer to `hello`."""
     said = subprocess.run(["irssi", "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     words = said.split()
-    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort"]
+    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "restart", "logs"]
     version = words[1] if len(words) > 1 else "unknown"
     return About("irssi", version, [2, 3], capabilities, "none", FIXED_POLICY, LONGEST_TEXT, silent_refresh=True)

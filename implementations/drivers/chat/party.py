@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
@@ -34,6 +35,24 @@ class Program(Protocol):
     @property
     def worn_out(self) -> bool:
         """Whether the next party should have a new process."""
+        ...
+
+    @property
+    def instance_tag(self) -> int | None:
+        """Its instance tag, as far as it is known."""
+        ...
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The fingerprint of its key, as it tells its user."""
+        ...
+
+    def restart(self) -> None:
+        """Its user ends it and starts it again."""
+        ...
+
+    def logs(self) -> Mapping[str, bytes]:
+        """What it has written beside its store of keys, by the names of files."""
         ...
 
     def close(self) -> None:
@@ -93,6 +112,24 @@ class ChatParty(Adapted):
         self.asked = False
         #: The version of the last handshake message that the program has sent.
         self.version = 0
+
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """The program that it is in."""
+
+    def restart(self) -> None:
+        self.program.restart()
+        self.fingerprint, self.instance_tag = self.program.fingerprint, self.program.instance_tag
+
+    def logs(self) -> Mapping[str, bytes]:
+        return self.program.logs()
+
+    def begin_again(self) -> None:
+        """The program has been started again: there is no session any more."""
+        self.state, self.asked, self.version = PLAINTEXT, False, 0
+        self.sessions.clear()
+        self._had_session = False
 
     def begin(self, message: bytes) -> None:
         """A message is about to be received; b"" for what the user does."""
