@@ -25,12 +25,20 @@ _HANDSHAKE, _DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
 
 _SENDER = re.compile(rb"\?OTR\|([0-9a-fA-F]{1,8})\|")
 
+#: Programs that run at a time, as long as none of them is needed.
+_MOST_RUNNING = 6
+
 #: Lines that are kept of what the user was shown in one step, and characters of each.
 _MOST_LINES, _LONGEST_LINE = 200, 2000
 
 
 class Program(Protocol):
     """A running program, as far as all parties need it."""
+
+    @property
+    def parties(self) -> Mapping[str, ChatParty]:
+        """Those that are in it, by the nicks of their correspondents."""
+        ...
 
     @property
     def worn_out(self) -> bool:
@@ -79,9 +87,20 @@ class Programs(Generic[P]):
         made_of = key, instance_tag
         if made_of in self._running and self._running[made_of].worn_out:
             self._running.pop(made_of).close()
-        if made_of not in self._running:
+        if made_of in self._running:
+            self._running[made_of] = self._running.pop(made_of)  # the last one that is used is the last to end
+        else:
+            self._make_room()
             self._running[made_of] = self._start(key, instance_tag)
         return self._running[made_of]
+
+    def _make_room(self) -> None:
+        """End what has not been used for longest, where there are many, for some runs need a new key each time."""
+        for made_of, program in list(self._running.items()):
+            if len(self._running) < _MOST_RUNNING:
+                return
+            if not program.parties:
+                self._running.pop(made_of).close()
 
     def leave(self, program: P) -> None:
         """A party has left a program, which ends if it was alone in it."""
