@@ -14,6 +14,7 @@ from otterproof.harness.support.suggestions import did_you_mean
 from otterproof.harness.targets.driver import (
     THIRD_PARTIES,
     USUAL,
+    VARIANTS,
     DriverTarget,
     Limits,
     TargetCrash,
@@ -59,7 +60,7 @@ def with_name(target: str, name: str | None) -> str:
         return target
     if command_of(target) is None or title(target) != target:
         raise UsageError(f"--name gives a name to a command, and {target} is not one; leave --name out")
-    if name in (*ENGINES, *THIRD_PARTIES):
+    if name in (*ENGINES, *THIRD_PARTIES, *VARIANTS):
         raise UsageError(f"--name {name}: there is a target of that name; choose another one")
     if not _NAMED.fullmatch(f"{name}={target}"):
         raise UsageError(f"--name {name}: a name has up to 40 small letters, digits and hyphens; choose another one")
@@ -88,15 +89,15 @@ def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -
 
 def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
     """A target behind the driver protocol; errors as those of `open_target`."""
-    if name in THIRD_PARTIES:
-        return DriverTarget(name, THIRD_PARTIES[name].ready(), limits.seconds, trace)
+    if third_party := THIRD_PARTIES.get(name) or VARIANTS.get(name):
+        return DriverTarget(name, third_party.ready(), limits.seconds, trace)
     if command := command_of(name):
         try:
             return DriverTarget(title(name), _words(command.removeprefix(EXEC)), limits.seconds, trace)
         except (TargetCrash, TargetDesync, TargetHang) as error:
             error.add_note("docs/reference/driver-protocol.md says what a driver must answer to hello")
             raise
-    known = [*ENGINES, *THIRD_PARTIES]
+    known = [*ENGINES, *THIRD_PARTIES, *VARIANTS]
     there = (
         f"there are {', '.join(known)}, {EXEC}COMMAND (or NAME={EXEC}COMMAND) for a driver of your own, "
         f"and {PREFIX}NAME for an engine with a fault (`otterproof faults` lists them)"
@@ -140,7 +141,7 @@ class Listing:
 
 def listing() -> Iterator[Listing]:
     """All targets by name. Drivers that can be built without fetching anything are built on the way."""
-    for name in [*ENGINES, *THIRD_PARTIES]:
+    for name in [*ENGINES, *THIRD_PARTIES, *(name for name, one in VARIANTS.items() if one.is_built())]:
         third_party = THIRD_PARTIES.get(name)
         if third_party and (third_party.downloads or third_party.checkout) and not third_party.is_built():
             source = " --source DIR" if third_party.checkout else ""

@@ -122,7 +122,7 @@ class Reader(Remembering):
             self._crafted(came.message),
         )
         if view.crafted is not None and view.crafted.renumbered:
-            self._renumbered.add(view.crafted.ssid)
+            self._renumbered |= {view.crafted.ssid, view.link.name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed

@@ -16,6 +16,7 @@ from otterproof.harness.support.exits import USAGE
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
 from otterproof.harness.support.printable import printable
 from otterproof.harness.support.suggestions import did_you_mean
+from otterproof.harness.targets.driver import SANITIZED
 
 #: Where the files of the third-party targets are: NAME.toml.
 FOLDER = Path(__file__).parent
@@ -107,9 +108,9 @@ def failed_cases(result: Result) -> tuple[str, ...]:
 
 
 def shipped(target: str) -> Path | None:
-    """The file of a third-party target; None for a target without one."""
+    """The file of a third-party target, built with sanitizers or not; None for a target without one."""
     # Not by asking for the file: the name may be a command line, too long for a file's name, or with dots in it.
-    return next((path for path in FOLDER.glob("*.toml") if path.stem == target), None)
+    return next((path for path in FOLDER.glob("*.toml") if path.stem == target.removesuffix(SANITIZED)), None)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 A bucket is made from the record of a failure and from the state in which it happened, not from sentences, so that other
 words, keys and texts make no other bucket. Failures of one check have one cause if they are about the same kind of
 message, as far as that is known: a fragment may be of any. Where the target breaks down, which the check says little
-about, the state and the input count instead. What happens at the end of a run, where a whole conversation is tried
-again, says little about the place of the mistake: there the check is all that counts.
+about, the state and the input count instead, unless a sanitizer has told the stack. What happens at the end of a run,
+where a whole conversation is tried again, says little about the place of the mistake: there the check is all that
+counts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.targets.driver.sanitizer import is_report
 
 #: The most characters of a check's id, and of each other field.
 MOST, LONGEST = 100, 200
@@ -36,6 +38,8 @@ class Bucket:
     @property
     def cause(self) -> tuple[str, str]:
         """What failures of one cause have in common: the check, and what it was about as far as that is known."""
+        if is_report(self.check):
+            return self.check, ""  # the check has the stack
         about = self.cell if self.check not in checks() else "" if self.kind.startswith("fragment") else self.kind
         return self.check, about
 

@@ -30,6 +30,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.guarded import Guarded
+from otterproof.harness.targets.driver.sanitizer import report_of
 
 E = TypeVar("E", bound=TargetError)
 
@@ -75,8 +76,17 @@ class DriverProcess:
     """A running driver. `call` is the whole interface; not for use from several threads."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        time_limit: float = TIME_LIMIT,
+        trace: Trace | None = None,
+        *,
+        sanitized: bool = False,
     ) -> None:
+        """Start it. sanitized: it is built with AddressSanitizer, which takes all addresses there are, so that no
+        limit can be set.
+        """
         self.name = name
         self.time_limit = time_limit
         self.trace = trace
@@ -84,7 +94,7 @@ class DriverProcess:
         self._stderr = bytearray()
         self._stderr_head = bytearray()
         self._unshown = bytearray()
-        self._limit = memory_limit()
+        self._limit = None if sanitized else memory_limit()
         self._last = ""
         self._method = ""  # that the errors are about
         self._leaving = False
@@ -271,6 +281,8 @@ class DriverProcess:
             how, word = f"ended with exit code {code}", f"exit-{code}"
         else:
             how, word = f"killed by {name_of(-code)}", name_of(-code).lower().replace(" ", "-")
+        said = self._stderr if self._stderr_head in self._stderr else self._stderr_head + b"\n" + self._stderr
+        word = report_of(bytes(said)) or word
         text = f"{before}{how}{after}{self._tail()}"
         return self._shown(TargetCrash(text, method=self._method, how=word, code=code))
 

@@ -26,6 +26,7 @@ from otterproof.harness.targets.driver.errors import (
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.process import DriverProcess, Trace
+from otterproof.harness.targets.driver.third_party import VARIANTS
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape
@@ -92,7 +93,8 @@ class DriverTarget:
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
         self._method, self._broken = "", False
-        process = DriverProcess(self.name, self._command, self._time_limit, self._trace)
+        sanitized = self.name in VARIANTS
+        process = DriverProcess(self.name, self._command, self._time_limit, self._trace, sanitized=sanitized)
         self._process = process
         try:
             told = process.call("hello", {"protocol": linejson.PROTOCOL})

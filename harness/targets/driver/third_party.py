@@ -416,3 +416,19 @@ _TABLE = (
 )
 
 THIRD_PARTIES: dict[str, ThirdParty] = {target.name: target for target in _TABLE}
+
+#: What is added to the name of a target that is built with sanitizers.
+SANITIZED = "-sanitized"
+
+#: Targets built with sanitizers, for `fuzz`: by name. They are no targets of their own in tables and reports.
+VARIANTS: dict[str, ThirdParty] = {
+    f"libotr{SANITIZED}": ThirdParty(
+        name=f"libotr{SANITIZED}",
+        install="apt-get install gcc dpkg-dev pkg-config libgcrypt20-dev libjansson-dev",
+        tools=("cc", "apt-get", "dpkg-source", "pkg-config"),
+        build=lambda source, place: [[sys.executable, f"{source}/sanitized.py", str(place)]],
+        command=_driver,
+        downloads=True,
+        folder="libotr",
+    )
+}

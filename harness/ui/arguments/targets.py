@@ -10,6 +10,7 @@ PURPOSE = "List what can be judged here and what it claims, or install a third-p
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof targets", "what there is, and how to get what is missing"),
     ("otterproof targets install potr", "fetch and build one"),
+    ("otterproof targets install libotr --sanitize", "build one with sanitizers, as libotr-sanitized"),
     ("otterproof targets install otr4j --source ~/otr4j", "build one that is in no package registry"),
 )
 
@@ -28,4 +29,10 @@ def add_arguments(parser: Parser) -> None:
     name = installing.add_argument("name", metavar="TARGET", help="the target, as `otterproof targets` lists it")
     completed(name, TARGET)
     add_folder(installing, "--source", "a checkout of its sources, for those that are in no package registry")
+    installing.add_argument(
+        "--sanitize",
+        action="store_true",
+        help="build the library from its source package, with AddressSanitizer and UndefinedBehaviorSanitizer; the "
+        "target is called TARGET-sanitized (only libotr)",
+    )
     add_json(installing, "the target")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS
 from otterproof.harness.support.suggestions import did_you_mean
-from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.driver import SANITIZED, THIRD_PARTIES, VARIANTS
 from otterproof.harness.targets.driver.third_party import cache
 from otterproof.harness.targets.registry import listing, open_target
 from otterproof.harness.ui import terminal as report
@@ -35,15 +35,21 @@ def _install(options: argparse.Namespace) -> int:
     if options.name not in THIRD_PARTIES:
         hint = did_you_mean(options.name, THIRD_PARTIES, f"these can: {', '.join(THIRD_PARTIES)}")
         raise UsageError(f"{options.name!r:.200} can't be installed{hint}")
+    name = f"{options.name}{SANITIZED}" if options.sanitize else options.name
+    if options.sanitize and name not in VARIANTS:
+        able = ", ".join(one.removesuffix(SANITIZED) for one in VARIANTS)
+        raise UsageError(f"{options.name} can't be built with sanitizers; these can: {able}")
+    if options.sanitize and options.source:
+        raise UsageError("--sanitize gets the sources by itself; leave --source out")
     check_json(options)
-    complain(f"building {options.name} in {cache()}")
-    with working(f"building {options.name}"):
+    complain(f"building {name} in {cache()}")
+    with working(f"building {name}"):
         if options.source:
-            THIRD_PARTIES[options.name].install_from(options.source)
-        THIRD_PARTIES[options.name].ready()
-        target = open_target(options.name)
+            THIRD_PARTIES[name].install_from(options.source)
+        target = open_target(name)
         target.close()
     if shows_text(options):
-        say(f"{options.name} {target.version} is ready: otterproof check {options.name}")
-    put_result(options, "targets install", {"target": options.name, "version": target.version})
+        command = "fuzz" if options.sanitize else "check"
+        say(f"{name} {target.version} is ready: otterproof {command} {name}")
+    put_result(options, "targets install", {"target": name, "version": target.version})
     return CONFORMS

@@ -145,6 +145,12 @@ static Failure bench(json_t *params, json_t **result)
     return OK;
 }
 
+#ifdef OTTERPROOF_VERSION
+#define LIBRARY_VERSION OTTERPROOF_VERSION
+#else
+#define LIBRARY_VERSION otrl_version()
+#endif
+
 static json_t *hello(void)
 {
     static const char *const capabilities[] = {
@@ -157,7 +163,7 @@ static json_t *hello(void)
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         json_array_append_new(names, json_string(capabilities[i]));
-    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s}", "protocol", 2, "name", "libotr", "version", otrl_version(),
+    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s}", "protocol", 2, "name", "libotr", "version", LIBRARY_VERSION,
                      "otr_versions", 2, 3, "capabilities", names, "randomness", "seed");
 }
 

@@ -1,0 +1,42 @@
+"""Reports of sanitizers: what a driver that was built with one says on standard error before it ends.
+
+AddressSanitizer, UndefinedBehaviorSanitizer and their kin name the error and then the stack, a frame a line. Both go
+into the id of the crash, so that crashes at one place are one finding, in any state and by any input.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: What separates the error from the functions in a word, by which a crash is known to be a sanitizer's report.
+IN = "-in-"
+
+#: The most functions in a word, and characters of each part.
+_FRAMES, _LONGEST = 3, 40
+
+_ERROR = re.compile(rb"ERROR: [A-Za-z]+Sanitizer:? ([a-zA-Z][a-zA-Z-]*)")
+_UNDEFINED = re.compile(rb"runtime error: ([a-z][a-z -]*[a-z])")
+_FRAME = re.compile(rb"^\s+#\d+ 0x[0-9a-f]+ (?:in )?([A-Za-z_][\w:~<>]*)", re.MULTILINE)
+
+#: Functions of the sanitizers, of the C library and of a driver's main loop, which say nothing about the place.
+_OTHERS = re.compile(
+    rb"__asan|__interceptor|__sanitizer|__ubsan|__lsan|_start$|__libc_|main$|mem(cpy|move|set|cmp)$|str\w+$|gcry_|_gcry"
+)
+
+
+def report_of(said: bytes) -> str:
+    """A report as a word, such as heap-buffer-overflow-in-parse-receive; "" if there is none."""
+    error = _ERROR.search(said) or _UNDEFINED.search(said)
+    if error is None:
+        return ""
+    frames = [name for name in _FRAME.findall(said, error.start()) if not _OTHERS.match(name)]
+    return IN.join(filter(None, [_word(error[1]), "-".join(map(_word, frames[:_FRAMES]))]))
+
+
+def is_report(check: str) -> bool:
+    """Whether a check is a crash with a report, which says where it happened."""
+    return check.startswith("crash.") and IN in check
+
+
+def _word(name: bytes) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.decode("ascii", "replace").lower()).strip("-")[:_LONGEST]

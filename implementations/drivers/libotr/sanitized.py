@@ -1,0 +1,107 @@
+"""Build the driver with libotr from Debian's source package, both with AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    python sanitized.py FOLDER
+
+What Debian has built can't be instrumented, so the library's sources are needed. apt fetches and verifies them by its
+own keys, into FOLDER and with lists of its own there, so that nothing of the system's is changed and no line for
+sources has to be in its settings. Where a mirror has no Debian patches for a version any more, the archive of the
+library's authors, which is in the same source package, is built without them, and the driver's version says so.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+#: What everything is compiled with. An error ends the process, or else it would be lost among the others. That no bytes
+#: are copied from a null pointer harms nobody, and the library does it whenever a session ends.
+FLAGS = (
+    "-g",
+    "-O1",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize=nonnull-attribute",
+    "-fno-sanitize-recover=all",
+    "-DOTTERPROOF_SANITIZED",
+)
+
+#: Where the system says what packages it knows: the fields of each list.
+_TARGETS = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(SIGNED_BY)"
+
+#: Seconds that apt may take.
+_LIMIT = 240
+
+
+def main(folder: Path) -> None:
+    """Fetch, unpack and build; SystemExit with what to do when that fails."""
+    source, version = fetched(folder)
+    include = folder / "include"
+    include.mkdir()
+    (include / "libotr").symlink_to(source / "src")
+    here = Path(__file__).parent
+    jansson = _run(["pkg-config", "--cflags", "--libs", "jansson"], folder).split()
+    files = [*sorted((source / "src").glob("*.c")), *sorted(here.glob("*.c"))]
+    words = [f'-DOTTERPROOF_VERSION="{version}"', f"-I{include}", f"-I{source / 'src'}", "-o", str(folder / "driver")]
+    _run(["cc", *FLAGS, *words, *map(str, files), *jansson, "-lgcrypt"], folder)
+
+
+def fetched(folder: Path) -> tuple[Path, str]:
+    """The unpacked source package, and what it is called. SystemExit."""
+    settings = _settings(folder)
+    _apt([*settings, "update"], folder)
+    try:
+        _apt([*settings, "source", "--download-only", "libotr"], folder)
+    except SystemExit:
+        _apt([*settings, "source", "--download-only", "--tar-only", "libotr"], folder)
+    descriptions = sorted(folder.glob("libotr_*.dsc"))
+    archives = sorted(folder.glob("libotr_*.orig.tar.gz"))
+    if not archives:
+        raise SystemExit("apt-get source libotr has brought no sources; add a deb-src line to your apt settings")
+    source = folder / "source"
+    if descriptions and list(folder.glob("libotr_*.debian.tar.*")):
+        _run(["dpkg-source", "--extract", str(descriptions[-1]), str(source)], folder)
+        return source, descriptions[-1].stem.removeprefix("libotr_") + " sanitized"
+    source.mkdir()
+    _run(["tar", "--extract", "--strip-components=1", "--directory", str(source), "--file", str(archives[-1])], folder)
+    return source, archives[-1].name.removeprefix("libotr_").removesuffix(".orig.tar.gz") + " sanitized, unpatched"
+
+
+def _settings(folder: Path) -> list[str]:
+    """Options that have apt use lists of its own in a folder: the sources of whatever the system has packages from."""
+    known = _run(["apt-get", "indextargets", "--format", _TARGETS, "Created-By: Packages"], folder)
+    entries = []
+    for row in sorted(set(known.splitlines())):
+        uri, suite, component, key = row.split("\t")
+        if component == "main" and "debian" in uri:
+            signed = f" [signed-by={key}]" if key.startswith("/") else ""
+            entries.append(f"deb-src{signed} {uri} {suite} {component}\n")
+    if not entries:
+        raise SystemExit("apt-get knows no Debian archive with libotr's sources; run `apt-get update`, on Debian")
+    (folder / "sources.list").write_text("".join(entries), encoding="utf-8")
+    (folder / "lists" / "partial").mkdir(parents=True)
+    return [
+        *("-o", f"Dir::Etc::sourcelist={folder / 'sources.list'}"),
+        *("-o", "Dir::Etc::sourceparts=-"),
+        *("-o", f"Dir::State::lists={folder / 'lists'}"),
+        *("-o", "APT::Sandbox::User=root"),
+    ]
+
+
+def _apt(words: list[str], folder: Path) -> None:
+    _run(["apt-get", "--quiet=2", *words], folder)
+
+
+def _run(words: list[str], folder: Path) -> str:
+    """What a command prints. SystemExit with what it says when it fails."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT, check=False, cwd=folder)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SystemExit(f"{words[0]} failed: {error}") from error
+    if done.returncode != 0:
+        raise SystemExit(f"{words[0]} says: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
