@@ -31,6 +31,7 @@ import yaml
 from sybil import Document, Example, Region
 
 from otterproof.harness.runs import deviations
+from otterproof.harness.runs.proxy.rules import rules_of
 from otterproof.harness.spec import requirements
 from otterproof.harness.targets.driver import THIRD_PARTIES, TargetMissing
 from otterproof.harness.testkit.scenario import load, scenarios
@@ -221,7 +222,7 @@ def _python(snippet: Snippet, folder: Path) -> str | None:
 
 
 def _toml(snippet: Snippet, folder: Path) -> str | None:
-    """Read TOML as what it is: deviations, settings, or a part of pyproject.toml."""
+    """Read TOML as what it is: deviations, rules of the proxy, settings, or a part of pyproject.toml."""
     content = tomllib.loads(snippet.text)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         path = Path(place) / "otterproof.toml"
@@ -229,6 +230,8 @@ def _toml(snippet: Snippet, folder: Path) -> str | None:
         if "deviation" in content:
             load()
             deviations.load(path, [one.id for one in scenarios()], list(requirements.load().requirements))
+        elif "rule" in content:
+            rules_of(path)
         elif not content.keys() & {"fault", "project", "tool"}:
             settings_of(path.parent)
     return None

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "diff": "say what changed between two runs",
     "show": "show a transcript as a sequence diagram",
     "inspect": "take OTR messages apart: paste one, a log or a transcript",
+    "proxy": "stand between two programs: show, hold back, lose, change",
     "replay": "run a transcript again: does it still fail?",
     "vectors": "generate, verify and lint the known-answer vectors",
     "matrix": "let every pair of targets talk to each other",

@@ -1,0 +1,175 @@
+"""What can be done to a message on its way: each action by its name, with what it takes.
+
+An action is data. Files of rules, the command line, the keys of the view and the adversary all make the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from otterproof.harness import wire
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.suggestions import did_you_mean
+from otterproof.harness.wire import Message
+from otterproof.harness.wire.fields import FieldError
+from otterproof.harness.wire.mutate import change_field, flip_bit, truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What an action takes. about: in words. kind: its type. most: the largest number."""
+
+    name: str
+    about: str
+    kind: type
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """An action, in words, and what it takes. needs: what it can't do without."""
+
+    about: str
+    takes: tuple[Parameter, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+_FIELD = Parameter("field", "a field of the message, as `otterproof inspect` names it", str)
+
+#: Seconds that a message is kept at most, and copies that are made at once.
+LONGEST, MOST_COPIES = 3600, 100
+
+ACTIONS: Mapping[str, About] = {
+    "pass": About("hand it over as it is"),
+    "drop": About("lose it"),
+    "duplicate": About(
+        "hand it over, and a copy behind it", (Parameter("count", "how many copies (default: 1)", int, MOST_COPIES),)
+    ),
+    "replay": About(
+        "hand it over, and behind it an earlier message of the same sender again",
+        (Parameter("back", "how many messages back, 1 is the one before it (default: 1); wraps around", int, 10_000),),
+    ),
+    "reflect": About("hand it over, and a copy of it back to its sender"),
+    "flip": About(
+        "invert one bit and hand it over",
+        (
+            _FIELD,
+            Parameter("bit", "which bit; 0 is the last one of the field, or the first of the message", int, 1 << 20),
+        ),
+    ),
+    "change": About(
+        "give a field another value and hand it over",
+        (_FIELD, Parameter("value", "a number, or bytes in hexadecimal", object)),
+        ("field", "value"),
+    ),
+    "truncate": About(
+        "cut it after so many bytes and hand it over", (Parameter("size", "bytes that stay", int, 1 << 20),), ("size",)
+    ),
+    "fragment": About("hand it over in pieces", (Parameter("size", "bytes of a piece", int, 1 << 16),), ("size",)),
+    "hold": About(
+        "keep it back, until a person lets it go or so many later ones have gone the same way",
+        (Parameter("after", "how many later ones (default: until a person lets it go)", int, 1000),),
+    ),
+    "delay": About("keep it back for a time", (Parameter("seconds", "how long", float, LONGEST),), ("seconds",)),
+    "inject": About(
+        "hand it over, and a message of your own behind it",
+        (Parameter("message", "the message, as text", str),),
+        ("message",),
+    ),
+    "forge": About(
+        "hand it over, and a forgery behind it once a MAC key has been revealed that fits an earlier message"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action and what it was given."""
+
+    name: str
+    given: Mapping[str, object]
+
+    def number(self, name: str, default: int) -> int:
+        """A number that it was given."""
+        value = self.given.get(name, default)
+        return value if isinstance(value, int) else default
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{name}={value}" for name, value in self.given.items())])
+
+
+PASS, DROP, HOLD = Action("pass", {}), Action("drop", {}), Action("hold", {})
+
+
+def action_of(name: object, given: Mapping[str, object], where: str) -> Action:
+    """An action that somebody wrote down. where: the place, for messages. UsageError."""
+    if not isinstance(name, str) or name not in ACTIONS:
+        hint = did_you_mean(str(name), ACTIONS, f"there are {', '.join(ACTIONS)}")
+        raise UsageError(f"{where}: there is no action {str(name)!r:.60}{hint}")
+    takes = {one.name: one for one in ACTIONS[name].takes}
+    for missing in [one for one in ACTIONS[name].needs if one not in given]:
+        raise UsageError(f"{where}: {name} needs {missing}: {takes[missing].about}")
+    for key, value in given.items():
+        if key not in takes:
+            raise UsageError(f"{where}: {name} does not take {key!r:.60}; it takes {', '.join(takes) or 'nothing'}")
+        _check(takes[key], value, f"{where}: {name}: {key}")
+    return Action(name, dict(given))
+
+
+def _check(parameter: Parameter, value: object, where: str) -> None:
+    """UsageError if a value is not one that an action can take."""
+    if parameter.kind is object:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise UsageError(f"{where} is a number, or bytes in hexadecimal between quotation marks")
+        if isinstance(value, str) and not _is_hexadecimal(value):
+            raise UsageError(f"{where}: {value!r:.60} is not hexadecimal")
+    elif parameter.kind is str:
+        if not isinstance(value, str):
+            raise UsageError(f"{where} is a text between quotation marks: {parameter.about}")
+    elif isinstance(value, bool) or not isinstance(value, (int, float) if parameter.kind is float else int):
+        raise UsageError(f"{where} is a number: {parameter.about}")
+    elif not 0 <= value <= parameter.most:
+        raise UsageError(f"{where} is from 0 to {parameter.most}, and not {value}")
+
+
+def _is_hexadecimal(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True
+
+
+def changed(message: Message, raw: bytes, action: Action) -> bytes:
+    """A message after `flip`, `change` or `truncate`; as it was where it has no such field, or one of another type."""
+    name = action.given.get("field")
+    if action.name == "truncate":
+        return truncate(raw, action.number("size", 0))
+    if action.name == "change":
+        value = action.given.get("value")
+        return change_field(raw, str(name), bytes.fromhex(value) if isinstance(value, str) else _whole(value))
+    if name is None:
+        return flip_bit(raw, action.number("bit", 0))
+    if not message.has(str(name)):
+        return raw
+    return _flipped(message, raw, str(name), action.number("bit", 0))
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _flipped(message: Message, raw: bytes, name: str, bit: int) -> bytes:
+    """A message with a bit of one field inverted, counted from its last one."""
+    value = message.value(name)
+    if isinstance(value, int):
+        return change_field(raw, name, value ^ 1 << bit % max(value.bit_length(), 1))
+    if not value:
+        return raw
+    bit %= 8 * len(value)
+    number = int.from_bytes(value) ^ 1 << bit
+    try:
+        return wire.build(message.with_value(name, number.to_bytes(len(value))))
+    except FieldError:
+        return raw

@@ -1,0 +1,110 @@
+"""All that can happen to the messages of a conversation, systematically: the conversation is played again for each.
+
+Every message is held back. Whenever some are, there is a choice: which goes next, whether one is lost or comes twice,
+or whether a user acts before any arrives. From the message that is named on, so many choices are made in all possible
+ways; before and after them all goes in the order in which it was sent. A run is known by its choices, so nothing is
+kept but these: the programs start again for each run, which is why this works with any program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.proxy.actions import DROP, PASS, Action
+from otterproof.harness.runs.proxy.between import MOST, Play
+
+#: How many choices are made in all ways unless told otherwise.
+DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What may happen next. words: in words. number: of the message; 0 for a user's turn."""
+
+    words: str
+    number: int
+    action: Action = PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run. choices: those that were made where there was one, in words. outcome: what the users were told, counted.
+
+    play: the conversation, which is over, for its transcript.
+    """
+
+    choices: tuple[str, ...]
+    outcome: tuple[tuple[str, int], ...]
+    failures: tuple[tuple[str, Failure], ...]
+    play: Play
+
+
+def choices_of(play: Play) -> list[Choice]:
+    """What may happen next, the order of sending first. [] where nothing is held back."""
+    held = play.watched.relay.held()
+    found: list[Choice] = []
+    oldest = {item.receiver: item for item in reversed(held)}
+    for item in sorted(oldest.values(), key=lambda one: one.number):
+        found.append(Choice(f"{item.number} ({item.kind}) goes to {item.receiver}", item.number))
+    for item in sorted(oldest.values(), key=lambda one: one.number):
+        behind = [one for one in held if one.receiver == item.receiver and one is not item]
+        if behind:
+            words = f"{behind[0].number} ({behind[0].kind}) overtakes {item.number} ({item.kind})"
+            found.append(Choice(words, behind[0].number))
+        found.append(Choice(f"{item.number} ({item.kind}) is lost", item.number, DROP))
+        found.append(Choice(f"{item.number} ({item.kind}) comes twice", item.number, Action("duplicate", {})))
+    if held and play.turns_left:
+        found.append(Choice("the next user acts", 0))
+    return found
+
+
+def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Iterator[Run]:
+    """All runs. make: begins the conversation, in which every message is held back. first: the number of the message
+    from which on choices are made.
+    """
+    prefix: list[int] = []
+    while True:
+        play = make()
+        made: list[tuple[int, int]] = []
+        words: list[str] = []
+        try:
+            _play(play, prefix, depth, first, made, words)
+        finally:
+            play.close()
+        outcome = tuple(sorted((f"{party} {name}", count) for (party, name), count in play.told.items()))
+        yield Run(tuple(words), outcome, tuple(play.all_failures()), play)
+        while made and made[-1][0] + 1 >= made[-1][1]:
+            made.pop()
+        if not made:
+            return
+        prefix = [taken for taken, _ in made]
+        prefix[-1] += 1
+
+
+def _play(play: Play, prefix: list[int], depth: int, first: int, made: list[tuple[int, int]], words: list[str]) -> None:
+    """One run: the choices of the prefix, and the first one each time from there on."""
+    for _ in range(4 * MOST):
+        choices = choices_of(play)
+        if not choices:
+            if not play.step():
+                return
+            continue
+        taken = 0
+        newest = max(choice.number for choice in choices)
+        if newest >= first and len(made) < depth:
+            taken = prefix[len(made)] if len(made) < len(prefix) else 0
+            taken = min(taken, len(choices) - 1)  # a program that answers otherwise than before has fewer
+            made.append((taken, len(choices)))
+            words.append(choices[taken].words)
+        _make(play, choices[taken])
+
+
+def _make(play: Play, choice: Choice) -> None:
+    if choice.number == 0:
+        play.take_turn()
+        return
+    play.watched.relay.act(choice.number, choice.action, play.now)
+    while play.ready():
+        play.step()

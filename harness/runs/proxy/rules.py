@@ -1,0 +1,156 @@
+"""Rules: which messages an action is for, as data from a file of TOML or from the command line.
+
+    [[rule]]
+    from = "alice"
+    kind = "data"
+    nth = 2
+    do = "flip"
+    field = "encrypted_message"
+
+The first rule that fits a message counts. `do` and what the action takes are in `actions`; the rest says which messages
+are meant.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otterproof.harness.runs.proxy.actions import PASS, Action, action_of
+from otterproof.harness.runs.proxy.items import Item
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
+from otterproof.harness.support.suggestions import did_you_mean
+from otterproof.harness.wire import Kind
+
+#: What stands for a value that may be any.
+ANY = "any"
+
+#: Kinds by which several are meant.
+GROUPS: Mapping[str, frozenset[str]] = {
+    ANY: frozenset(kind.value for kind in Kind),
+    "handshake": frozenset({"dh_commit", "dh_key", "reveal_signature", "signature"}),
+    "fragment": frozenset({"fragment_v2", "fragment_v3"}),
+}
+
+#: What a rule can say of the messages that it is for.
+_SAYS = ("from", "kind", "nth", "every", "where", "do")
+
+#: The most rules in a file.
+_MOST = 1000
+
+
+@dataclass(slots=True)
+class Rule:
+    """One rule. sender: "any", or who sends. nth: only this one of those that fit otherwise, 0 for all of them. every:
+    only each so many-th. where: fields and their values. seen: how many have fitted otherwise.
+    """
+
+    action: Action
+    sender: str = ANY
+    kind: str = ANY
+    nth: int = 0
+    every: int = 1
+    where: Mapping[str, object] | None = None
+    seen: int = 0
+
+    def fits(self, item: Item) -> bool:
+        """Whether it is for a message, which is then counted."""
+        if self.sender not in (ANY, item.sender) or item.kind not in GROUPS.get(self.kind, {self.kind}):
+            return False
+        if not all(_has(item, name, value) for name, value in (self.where or {}).items()):
+            return False
+        self.seen += 1
+        return self.seen == self.nth if self.nth else self.seen % self.every == 0
+
+
+def _has(item: Item, name: str, value: object) -> bool:
+    if not item.message.has(name):
+        return False
+    there = item.message.value(name)
+    return there == (bytes.fromhex(value) if isinstance(value, str) and isinstance(there, bytes) else value)
+
+
+class Rules:
+    """A director: the action of the first rule that fits, else the one that is for all others."""
+
+    def __init__(self, rules: Sequence[Rule], otherwise: Action = PASS) -> None:
+        self._rules = rules
+        self.otherwise = otherwise
+
+    def decide(self, item: Item) -> Action:
+        fitting = [rule for rule in self._rules if rule.fits(item)]  # all of them count it
+        return fitting[0].action if fitting else self.otherwise
+
+
+def rules_of(path: Path) -> list[Rule]:
+    """The rules in a file. InputError, UsageError."""
+    try:
+        read = parse_toml(read_input(path, limit=LIMITS["settings"], what="a file of rules"))
+    except ValueError as error:
+        raise UsageError(f"{path}: it is not TOML: {error}") from error
+    rules = read.get("rule", [])
+    if set(read) - {"rule"} or not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
+        raise UsageError(f"{path}: a file of rules has nothing but tables that begin with [[rule]]")
+    if not 1 <= len(rules) <= _MOST:
+        raise UsageError(f"{path}: it has {len(rules)} rules, and 1 to {_MOST} can be in a file")
+    return [rule_of(one, f"{path}, rule {number}") for number, one in enumerate(rules, 1)]
+
+
+def rule_from_words(words: str) -> Rule:
+    """A rule from the command line: NAME=VALUE, separated by blanks, in the form of TOML. UsageError.
+
+    A value that is a plain word needs no quotation marks; one with blanks has them as in a shell.
+    """
+    given: dict[str, object] = {}
+    where = f"the rule {words!r:.100}"
+    try:
+        parts = shlex.split(words)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}; mind the quotation marks") from error
+    for word in parts:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"{where}: {word!r:.40} is not NAME=VALUE; write, say, kind=data nth=2 do=drop")
+        try:
+            given[name] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            given[name] = value
+    return rule_of(given, where)
+
+
+def rule_of(given: Mapping[str, object], where: str) -> Rule:
+    """A rule that somebody wrote down. where: the place, for messages. UsageError."""
+    kind, sender = given.get("kind", ANY), given.get("from", ANY)
+    known = [*GROUPS, *(one.value for one in Kind)]
+    if not isinstance(kind, str) or kind not in known:
+        hint = did_you_mean(str(kind), known, f"there are {', '.join(known)}")
+        raise UsageError(f"{where}: there is no kind {str(kind)!r:.60}{hint}")
+    if not isinstance(sender, str):
+        raise UsageError(f'{where}: from is the name of a party, or "{ANY}"')
+    nth, every, fields = given.get("nth", 0), given.get("every", 1), given.get("where")
+    for name, number, least in (("nth", nth, 0), ("every", every, 1)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise UsageError(f"{where}: {name} is a whole number from {least} on")
+    if fields is not None and not isinstance(fields, Mapping):
+        raise UsageError(f"{where}: where is a table of fields and values, such as {{ flags = 1 }}")
+    if "do" not in given:
+        raise UsageError(f'{where}: it says nothing of what is to be done; add do = "drop", say')
+    action = action_of(given["do"], {name: value for name, value in given.items() if name not in _SAYS}, where)
+    assert isinstance(nth, int)
+    assert isinstance(every, int)
+    return Rule(action, sender, kind, nth, every, _checked(fields, where))
+
+
+def _checked(fields: Mapping[str, object] | None, where: str) -> Mapping[str, object] | None:
+    """The values of `where`, which are numbers or bytes in hexadecimal."""
+    for name, value in (fields or {}).items():
+        if isinstance(value, str):
+            try:
+                bytes.fromhex(value)
+            except ValueError as error:
+                raise UsageError(f"{where}: where.{name} is a number, or bytes in hexadecimal") from error
+    return fields

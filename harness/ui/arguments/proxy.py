@@ -1,0 +1,168 @@
+"""What `otterproof proxy` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from otterproof.harness.support.defaults import DEFAULT_SEED
+from otterproof.harness.ui.options import (
+    TARGET,
+    add_file,
+    add_folder,
+    add_json,
+    add_timeout,
+    completed,
+    positive,
+)
+from otterproof.harness.ui.parser import Example, Parser, add_subcommand
+
+PURPOSE = (
+    "Stand between two programs: show their conversation live and taken apart, and lose, change, repeat or hold back "
+    "what they send."
+)
+
+_IRC: tuple[Example, ...] = (
+    ("otterproof proxy irc", "a server on 127.0.0.1:6667; let two programs connect to it and talk"),
+    ("otterproof proxy irc --step", "nothing arrives until you let it"),
+    ("otterproof proxy irc --action 'kind=data nth=2 do=drop'", "lose the second Data Message"),
+    ("otterproof proxy irc --server irc.example.org:6667 --nick bob", "between a client and a server that exists"),
+)
+_BETWEEN: tuple[Example, ...] = (
+    ("otterproof proxy between irssi irssi", "start two irssi, and let them talk"),
+    ("otterproof proxy between irssi libotr --script rules.toml --plain", "with rules; lines in place of the view"),
+    ("otterproof proxy between irssi irssi --adversary 7", "the adversary of fuzz, by a seed"),
+    (
+        "otterproof proxy between irssi irssi --explore 2 --from 6",
+        "all that can happen in two choices from message 6 on",
+    ),
+)
+
+EXAMPLES: tuple[Example, ...] = (_IRC[0], _BETWEEN[0], _BETWEEN[2])
+
+
+def add_arguments(parser: Parser) -> None:
+    """The subcommands of `proxy`."""
+    parser.set_defaults(otterproof_complete=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="subcommand")
+
+    irc = add_subcommand(
+        commands,
+        "irc",
+        "an IRC server for two programs, or between a client and a server",
+        "Be the IRC server of two programs that talk with each other, or stand between a client and its server.",
+        _IRC,
+    )
+    where = irc.add_argument_group("where")
+    where.add_argument(
+        "--listen",
+        type=_address,
+        default=("127.0.0.1", 6667),
+        metavar="HOST:PORT",
+        help="where programs connect to (default: 127.0.0.1:6667)",
+    )
+    where.add_argument("--server", type=_address, metavar="HOST:PORT", help="the server that a client is passed on to")
+    where.add_argument("--nick", metavar="NICK", help="with --server: the correspondent whose messages are looked at")
+    where.add_argument("--stay", action="store_true", help="go on when all have left (default: the proxy ends)")
+    _add_control(irc)
+    _add_results(irc)
+
+    between = add_subcommand(
+        commands,
+        "between",
+        "start two targets, and let them talk through the proxy",
+        "Start two targets, let them talk through the proxy, and judge both.",
+        _BETWEEN,
+    )
+    for number in ("first", "second"):
+        action = between.add_argument(number, metavar=number.upper(), help=f"the {number} target: {_WHO[number]}")
+        completed(action, TARGET)
+    talk = between.add_argument_group("the conversation")
+    add_file(talk, "--conversation", "what the users do, as TOML (default: a handshake, texts, SMP, the end)")
+    talk.add_argument("--seed", default=DEFAULT_SEED, help="seed of the targets' randomness (default: %(default)s)")
+    control = _add_control(between)
+    control.add_argument(
+        "--explore",
+        type=positive,
+        metavar="DEPTH",
+        help="play the conversation again and again, with all that can happen to messages in DEPTH choices",
+    )
+    control.add_argument(
+        "--from",
+        dest="choose_from",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="with --explore: choose from message N on (default: 1)",
+    )
+    control.add_argument(
+        "--max-runs", type=positive, metavar="N", help="with --explore: stop after N conversations (default: no limit)"
+    )
+    add_timeout(between)
+    add_file(
+        between.add_argument_group("what counts"),
+        "--known",
+        "known deviations, as for check (default: the file shipped for each target, if any; 'none': no file)",
+    )
+    told = _add_results(between)
+    add_folder(told, "--out", "with --explore: folder for the transcripts of runs in which something fails")
+
+
+_WHO = {"first": "it plays alice, who begins", "second": "it plays bob"}
+
+
+def _add_control(parser: Parser) -> argparse._ArgumentGroup:
+    """Who says what is done to messages."""
+    control = parser.add_argument_group("what is done to messages")
+    add_file(control, "--script", "rules: a file of TOML, docs/how-to/proxy.md says of what form")
+    control.add_argument(
+        "--action",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="a rule in one line, such as 'from=alice kind=data nth=2 do=drop'; may be given several times",
+    )
+    control.add_argument("--adversary", metavar="SEED", help="let the adversary of fuzz meddle, as SEED has it")
+    control.add_argument(
+        "--meddle",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="with --adversary: one message in N is meddled with (default: %(default)s)",
+    )
+    control.add_argument(
+        "--step", action="store_true", help="hold back all for which there is no rule, until you let it go in the view"
+    )
+    return control
+
+
+def _add_results(parser: Parser) -> argparse._ArgumentGroup:
+    """What is left of it."""
+    told = parser.add_argument_group("results")
+    told.add_argument("--plain", action="store_true", help="print a line for all that happens, in place of the view")
+    add_file(told, "--log", "write all that happens to FILE, a line of JSON each")
+    add_file(told, "--transcript", "write a transcript to FILE, for show and inspect")
+    add_file(told, "--picture", "write the view at the end to FILE as a picture (SVG)")
+    told.add_argument(
+        "--size",
+        type=_size,
+        default=(120, 40),
+        metavar="WxH",
+        help="with --picture: columns and lines (default: 120x40)",
+    )
+    add_json(told, "what was found")
+    return told
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is not HOST:PORT, as in 127.0.0.1:6667")
+    return host, int(port)
+
+
+def _size(text: str) -> tuple[int, int]:
+    columns, _, lines = text.partition("x")
+    if not (columns.isdigit() and lines.isdigit() and 40 <= int(columns) <= 400 and 10 <= int(lines) <= 200):
+        raise argparse.ArgumentTypeError(f"{text!r:.40} is not WxH, as in 120x40; 40x10 to 400x200 can be had")
+    return int(columns), int(lines)

@@ -1,0 +1,47 @@
+"""Running the view: at a terminal, or without one for a picture of a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.ui.proxy_view.app import ProxyApp
+from otterproof.harness.ui.proxy_view.stage import Stage
+
+#: Rules by which a picture would fetch fonts from elsewhere.
+_FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.S)
+
+
+def show(stage: Stage, picture: Path | None = None) -> None:
+    """Show a conversation at a terminal until the person has seen enough. Whatever ends it, OutputError."""
+    app = ProxyApp(stage)
+    app.run()
+    if app.error is not None:
+        raise app.error
+    if picture is not None and app.picture:
+        write_whole(picture, as_picture(app.picture))
+
+
+def draw(stage: Stage, picture: Path, size: tuple[int, int]) -> None:
+    """Play a conversation to its end without a terminal, and draw the view. Whatever ends it, OutputError."""
+    drawn = asyncio.run(_drawn(stage, size))
+    write_whole(picture, as_picture(drawn))
+
+
+async def _drawn(stage: Stage, size: tuple[int, int]) -> str:
+    app = ProxyApp(stage)
+    async with app.run_test(size=size) as pilot:
+        while not app.over and app.error is None:
+            await pilot.pause(0.05)
+        if app.error is None:
+            app.choose_telling()
+            await pilot.pause(0.3)
+            return app.export_screenshot()
+    raise app.error
+
+
+def as_picture(svg: str) -> str:
+    """A picture that needs nothing from anywhere: the fonts are those of the reader."""
+    return _FONTS.sub("", svg).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")

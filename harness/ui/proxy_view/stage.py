@@ -1,0 +1,131 @@
+"""What the view shows: a conversation on IRC, or one between two targets. Both can be acted upon in the same way."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from otterproof.harness.runs.proxy.actions import HOLD, PASS, Action
+from otterproof.harness.runs.proxy.between import Play
+from otterproof.harness.runs.proxy.items import Happening
+from otterproof.harness.runs.proxy.relay import Relay
+from otterproof.harness.runs.proxy.rules import Rules
+from otterproof.harness.runs.proxy.serving import Service
+
+#: Seconds between two steps of a conversation that Otterproof plays itself, so that a person can follow.
+PACE = 0.15
+
+
+class Stage(ABC):
+    """A conversation that a person looks at. happenings: what has happened and was not shown yet.
+
+    rules: what decides of messages; None where a person can't have them held back.
+    """
+
+    def __init__(self, rules: Rules | None) -> None:
+        self.happenings: deque[Happening] = deque()
+        self.rules = rules
+
+    @property
+    def holds(self) -> bool:
+        """Whether all messages are held back for which there is no rule."""
+        return self.rules is not None and self.rules.otherwise == HOLD
+
+    def hold(self, holds: bool) -> None:
+        """Hold messages back from now on, or no longer."""
+        if self.rules is not None:
+            self.rules.otherwise = HOLD if holds else PASS
+
+    @property
+    @abstractmethod
+    def relay(self) -> Relay | None:
+        """The relay, as soon as there is one."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is shown, in words."""
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Go on until the conversation is over. Whatever ends it."""
+
+    @abstractmethod
+    def act(self, number: int, action: Action) -> None:
+        """Do something with a message."""
+
+    def turn(self) -> bool:
+        """Let the next user take a turn, whatever is under way; whether there is one. Users may be people."""
+        return False
+
+
+class OnIrc(Stage):
+    """A conversation on IRC."""
+
+    def __init__(self, make: Callable[[Callable[[Happening], None]], Service], rules: Rules | None) -> None:
+        super().__init__(rules)
+        self.service = make(self.happenings.append)
+
+    @property
+    def relay(self) -> Relay | None:
+        return None if self.service.watched is None else self.service.watched.relay
+
+    @property
+    def title(self) -> str:
+        return f"IRC on {self.service.listen}"
+
+    async def run(self) -> None:
+        await self.service.run()
+
+    def act(self, number: int, action: Action) -> None:
+        self.service.act(number, action)
+
+
+class OfTargets(Stage):
+    """A conversation between two targets. They are asked in a thread, one thing at a time; what a person wants is done
+    in between.
+    """
+
+    def __init__(self, make: Callable[[Callable[[Happening], None]], Play], rules: Rules | None, pace: float) -> None:
+        super().__init__(rules)
+        self.play = make(self.happenings.append)
+        self._pace = pace
+        self._wanted: deque[Callable[[], object]] = deque()
+        self._woken = asyncio.Event()
+
+    @property
+    def relay(self) -> Relay | None:
+        return self.play.watched.relay
+
+    @property
+    def title(self) -> str:
+        return " and ".join(f"{name} ({target.name})" for name, target in self.play.targets.items())
+
+    async def run(self) -> None:
+        while True:
+            while self._wanted:
+                await asyncio.to_thread(self._wanted.popleft())
+            waits = bool(self.play.watched.relay.held()) and not self.play.ready()
+            if not waits and await asyncio.to_thread(self.play.step):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._pace)
+            elif not self.play.turns_left and not self.play.watched.relay.held():
+                return
+            else:
+                await self._woken.wait()
+            self._woken.clear()
+
+    def act(self, number: int, action: Action) -> None:
+        self._want(lambda: self.play.watched.relay.act(number, action, self.play.now))
+
+    def turn(self) -> bool:
+        if self.play.turns_left:
+            self._want(self.play.take_turn)
+        return bool(self.play.turns_left)
+
+    def _want(self, work: Callable[[], object]) -> None:
+        self._wanted.append(work)
+        self._woken.set()
