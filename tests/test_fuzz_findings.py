@@ -24,7 +24,7 @@ from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.events import RunAgain
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.reproduce import as_test
+from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage, severity
@@ -357,3 +357,12 @@ def test_a_folder_is_a_regression_suite(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["replay", str(tmp_path), "--target", "fault:counter-constant"]) == 1
     assert "1 FAILED, 1 FIXED" in capsys.readouterr().out
     assert cli.main(["replay", str(tmp_path), "--target", "exec:/nowhere/at/all"]) == 3
+
+
+def test_what_is_small_fails_for_the_same_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that fails the same check about another kind of message is another finding."""
+    wanted = Bucket("rejection.wrong-answer", kind="data")
+    for kind, same in (("data", True), ("signature", False), ("fragment_v3", True)):
+        failure = Failure("rejection", Verdict.FAIL, Bucket("rejection.wrong-answer", kind=kind), "", False, 1)
+        monkeypatch.setattr("otterproof.harness.runs.fuzz.reproduce.attempt", lambda *_, given=failure: given)
+        assert fails_alike(wanted, False, Budget())(Program(Setup(), ())) is same

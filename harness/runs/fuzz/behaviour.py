@@ -2,19 +2,21 @@
 
 The state of the party under test is followed by its events and by the messages that it sends, as the protocol texts
 define it, so that a third party's library is followed as an engine is. A cell is a state with an input; a transition is
-a cell with what followed. Cells are those of the state tables [harness/spec/states], versions and settings of the
+a cell with what followed; a pair is a cell with the one before it, and a count says how often, in powers of two, a run
+came to a cell. Cells are those of the state tables [harness/spec/states], versions and settings of the
 policy taken together, and a few more for what the tables do not speak of.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 
 from otterproof.harness.runs.failure import observed
-from otterproof.harness.runs.fuzz.actions import TABLE
+from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
@@ -38,6 +40,8 @@ class Area(StrEnum):
     TRANSITION = "transition"
     KIND = "kind"
     MOVE = "move"
+    PAIR = "pair"
+    COUNT = "count"
 
 
 #: Something that a run has shown: where it counts, and its name there.
@@ -49,6 +53,9 @@ _AWAITS = {
     Kind.DH_KEY: AuthState.AWAITING_REVEALSIG,
     Kind.REVEAL_SIGNATURE: AuthState.AWAITING_SIG,
 }
+
+#: From so many times on it is behaviour of its own that a run comes to a cell again.
+_MANY = 4
 
 #: The most characters of a transition's name; a party can do ten thousand things in a step.
 _LONGEST = 300
@@ -89,6 +96,7 @@ class Tracker:
         self._message = MessageState.ENCRYPTED if established else MessageState.PLAINTEXT
         self._auth = AuthState.NONE
         self.cell = ""
+        self._counts: Counter[str] = Counter()
         self.seen: set[Behaviour] = set()
 
     def __call__(self, step: Step) -> None:
@@ -101,7 +109,11 @@ class Tracker:
             kind = parse(message).kind
             given = _KINDS.get(kind, kind.value)
             self.seen.add((Area.KIND, f"receives {kind}"))
-        self.cell = f"{self._state}: {given}"
+        before, self.cell = self.cell, f"{self._state}: {given}"
+        self.seen.add((Area.PAIR, f"{before} > {self.cell}"))
+        self._counts[self.cell] += 1
+        if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
+            self.seen.add((Area.COUNT, f"{self.cell} {count} times"))
         for event in step.events:
             self._follow(event)
         did = observed(step)
@@ -138,7 +150,7 @@ def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
 def moves_drawn() -> frozenset[str]:
     """The kinds of moves that programs have."""
     found: set[Behaviour] = set()
-    for row in TABLE:
+    for row in ACTS:
         arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
         found |= moves_of(row.moves(["alice", "bob"], **arguments))
     return frozenset(name for _, name in found)
