@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from otterproof.harness.simulation.moves import (
     ChangeField,
+    Craft,
     Delay,
     Deliver,
     Drop,
@@ -19,6 +20,7 @@ from otterproof.harness.simulation.moves import (
     Replay,
     Settle,
     Shuffle,
+    Splice,
     Tick,
     Truncate,
     User,
@@ -53,6 +55,8 @@ _MOVES: Mapping[type[Move], str] = {
     Fragment: "the network cuts message {position} of those waiting for {to} into pieces of {size} bytes",
     Shuffle: "the network shuffles the messages waiting for {to}, with seed {seed}",
     Forge: "the adversary forges a message for {to} with a MAC key that was revealed",
+    Splice: "the adversary puts {put} in place of {cut} bytes from {at} on of message {position} waiting for {to}",
+    Craft: "the insider changes {part} {number} to {value} in message {position} of those waiting for {to}",
     Settle: "the network delivers what is under way and what that causes, at most {limit} messages",
 }
 

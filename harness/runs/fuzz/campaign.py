@@ -67,7 +67,8 @@ Events: TypeAlias = Generator[FuzzEvent, None, None]
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail; programs go on beyond them. page: makes the page of a finding, if there is
+    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first.
+    page: makes the page of a finding, if there is
     to be one. attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
     limits: how long the target is waited for. time_up, enough: whether the last run ended because of its max_time, or
     of its max_failures. version: of the target; earlier: what it was when the campaign was last run, "" if it was not.
@@ -79,6 +80,7 @@ class Campaign:
     store: Store
     state: State
     excused: frozenset[str] = frozenset()
+    corpus: tuple[Program, ...] = ()
     page: Page | None = None
     attempts: int = ATTEMPTS
     hangs: int = HANGS
@@ -123,7 +125,7 @@ class Campaign:
                 yield event
             numbers = range(self.done, self.done + examples if examples is not None else LAST)
             names = (self.target, self.seed)
-            for ran in results(*names, numbers, processes, target, self.limits, self._passed_over):
+            for ran in results(*names, numbers, processes, target, self.limits, self._passed_over, self.corpus):
                 before = len(self.state.seen)
                 self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known))
                 for event in self._settle(target):
@@ -240,7 +242,7 @@ class Campaign:
             self._note(self.state.counted(same[0] if same else None))
             return
         number = self.done - 1
-        program = drawn(self.seed, number, target, self._passed_over)
+        program = drawn(self.seed, number, target, self._passed_over, self.corpus)
         if failure.check != DIED:
             program = replace(program, moves=program.moves[: failure.made])
         finding = Finding(

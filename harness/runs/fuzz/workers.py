@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.corpus import fitted
 from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import pool
 from otterproof.harness.simulation.transcript import Verdict
@@ -33,28 +35,39 @@ class Ran:
     known: frozenset[str] = frozenset()
 
 
-def drawn(seed: str, number: int, target: Target, excused: Collection[str]) -> Program:
-    """The program of that number, which goes on beyond the excused checks."""
-    made = program(seed, number, target)
+def drawn(seed: str, number: int, target: Target, excused: Collection[str], corpus: Sequence[Program] = ()) -> Program:
+    """The program of that number, which goes on beyond the excused checks. Those of the corpus come first."""
+    made = fitted(corpus[number], target) if number < len(corpus) else None
+    if made is None:
+        made = with_insiders(program(seed, number, target), seed, number)
     return replace(made, setup=replace(made.setup, excused=tuple(sorted(excused))))
 
 
 def results(
-    name: str, seed: str, numbers: range, processes: int, target: Target, limits: Limits, excused: Collection[str]
+    name: str,
+    seed: str,
+    numbers: range,
+    processes: int,
+    target: Target,
+    limits: Limits,
+    excused: Collection[str],
+    corpus: Sequence[Program] = (),
 ) -> Iterator[Ran]:
     """The result of each program. target: the one of that name, for this process.
 
     limits: how long the targets of other processes are waited for. excused: checks that programs go on beyond.
     """
     if processes <= 1:
-        yield from (_run(number, drawn(seed, number, target, excused)) for number in numbers)
+        yield from (_run(number, drawn(seed, number, target, excused, corpus)) for number in numbers)
         return
     with pool(processes, WorkerContext((name,), limits)) as workers:
-        yield from workers.ordered(partial(_run_number, name, seed, tuple(excused)), numbers, _lost)
+        yield from workers.ordered(partial(_run_number, name, seed, tuple(excused), corpus), numbers, _lost)
 
 
-def _run_number(name: str, seed: str, excused: Collection[str], worker: WorkerContext, number: int) -> Ran:
-    return _run(number, drawn(seed, number, worker.target(name), excused))
+def _run_number(
+    name: str, seed: str, excused: Collection[str], corpus: Sequence[Program], worker: WorkerContext, number: int
+) -> Ran:
+    return _run(number, drawn(seed, number, worker.target(name), excused, corpus))
 
 
 def _run(number: int, made: Program) -> Ran:
