@@ -329,6 +329,7 @@ def test_results_have_the_members_that_the_page_tells(tmp_path: Path, capsys: py
         ["report", report, "--out", str(tmp_path / "site")],
         ["diff", report, report],
         ["show", transcript],
+        ["corpus", transcript, "--out", str(tmp_path / "corpus")],
         ["inspect", "?OTRv2?"],
         ["replay", transcript],
         ["vectors verify", "--kind", "tlvs", "--list"],

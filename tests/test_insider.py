@@ -7,10 +7,11 @@ import pytest
 from otterproof.harness import wire
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.keys import published_key
-from otterproof.harness.testkit.smp_peer import SmpPeer, knows_degenerate, secret_number, smp_hash, smp_value
+from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number, smp_value
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import fingerprint, power
+from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
 from otterproof.implementations.contract import (
     Engine,
     Event,

@@ -74,16 +74,19 @@ def _says(party: str, text: bytes) -> User:
 
 
 @pytest.mark.parametrize(
-    ("become", "found"),
+    ("become", "typed", "found"),
     [
-        (lambda text: b"[resent] " + text, None),
-        (lambda text: text.replace(b"o", b"0"), "authenticity.text-changed"),
-        (lambda text: b"[resent] ", "authenticity.text-changed"),
+        (lambda text: b"[resent] " + text, [b"hold this for me"], None),
+        (lambda text: text.replace(b"o", b"0"), [b"hold this for me"], "authenticity.text-changed"),
+        (lambda text: b"[resent] ", [b"hold this for me"], "authenticity.text-changed"),
+        (lambda text: b"[resent] " + text, [b""], None),
     ],
 )
-def test_a_text_that_is_sent_again_may_be_marked(become: Callable[[bytes], bytes], found: str | None) -> None:
+def test_a_text_that_is_sent_again_may_be_marked(
+    become: Callable[[bytes], bytes], typed: list[bytes], found: str | None
+) -> None:
     case = Case(start="scratch", policy="private", target=NullessTarget(become), oracles=("authenticity",))
-    assert _fails(case, _says("alice", b"hold this for me"), Settle()) == found
+    assert _fails(case, *(_says("alice", text) for text in typed), Settle()) == found
 
 
 @pytest.mark.parametrize("kind", ["data", "dh_commit"])

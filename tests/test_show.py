@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import typing
 import xml.etree.ElementTree as ElementTree
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.diagram import NETWORK, Arrow, Change, Fate, Note, diagram_of
+from otterproof.harness.simulation.moves import Drop, Inject, Move, User
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.ui import cli
 from otterproof.harness.ui.diagram_text import lines_of
 from otterproof.harness.ui.site.diagram import as_page, as_svg
+from otterproof.harness.wire import fragment
 from otterproof.implementations.contract import (
     OutgoingMessage,
     PartyConfig,
@@ -99,6 +104,45 @@ def test_a_text_in_the_clear_is_written_once(tmp_path: Path) -> None:
     (arrow,) = diagram_of(read_transcript(path)).rows
     assert isinstance(arrow, Arrow)
     assert arrow.label == 'plain text "hello"'
+
+
+def test_fragments_of_one_message_are_one_arrow(tmp_path: Path) -> None:
+    """Unless something became of one of them."""
+    pieces = fragment(DATA, 30, 2)
+    assert len(pieces) > 3
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(one) for one in pieces])
+        for one in pieces[:-1]:
+            writer.step(0, "bob", "receive", {"message": one}, [])
+        writer.step(0, "bob", "receive", {"message": pieces[0]}, [])
+        writer.step(0, "bob", "receive", {"message": pieces[-1]}, [TextReceived(b"hello", True, False, 0)])
+        writer.verdict(Verdict.FAIL, "")
+    diagram = diagram_of(read_transcript(tmp_path / "t.jsonl"))
+    arrows = [row for row in diagram.rows if isinstance(row, Arrow)]
+    assert [(row.step, row.label) for row in arrows] == [
+        (1, f'Data Message in {len(pieces)} fragments "hello"'),
+        (2, f"{len(pieces) - 1} fragments"),
+        (len(pieces) + 1, "version 2 fragment [came before]"),
+        (len(pieces) + 2, 'version 2 fragment "hello"'),
+    ]
+    assert diagram.last == len(pieces) + 2
+
+
+def test_every_move_can_be_told_in_words() -> None:
+    examples: list[tuple[Move, str]] = [
+        (User("alice", "send", {"text": b"hello"}), 'alice\'s user sends "hello"'),
+        (User("target", "smp_start", {"secret": b"x"}), 'the target\'s user starts SMP: secret "x"'),
+        (User("bob", "end"), "bob's user ends the conversation"),
+        (Drop("bob", 2), "the network loses message 2 of those waiting for bob"),
+        (Inject("bob", b"?OTRv3?"), 'the adversary hands over to bob "?OTRv3?"'),
+    ]
+    assert [describe_move(move) for move, _ in examples] == [words for _, words in examples]
+    values = {int: 1, str: "bob", bytes: b"x"}
+    for kind in typing.get_args(Move):
+        types = typing.get_type_hints(kind)
+        made = kind(**{one.name: values.get(types[one.name], 1) for one in fields(kind) if one.name != "args"})
+        assert describe_move(made).startswith(("the ", "bob's ", "1 seconds"))
 
 
 def test_a_party_may_be_called_network(tmp_path: Path) -> None:

@@ -1,9 +1,30 @@
-"""Steps of a run in words, one line each, for people who read a failure: who did what, and what happened then."""
+"""Steps and moves of a run in words, one line each, for people who read a failure: who did what, and what happened."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Craft,
+    Delay,
+    Deliver,
+    Drop,
+    Duplicate,
+    FlipBit,
+    Forge,
+    Fragment,
+    Inject,
+    Move,
+    Replay,
+    Settle,
+    Shuffle,
+    Splice,
+    Tick,
+    Truncate,
+    User,
+)
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
@@ -19,13 +40,33 @@ _ACTIONS: Mapping[str, str] = {
     "set_policy": "changes the policy",
 }
 
+#: Moves other than users', by their fields. Positions and indexes count from 0, as in the moves.
+_MOVES: Mapping[type[Move], str] = {
+    Tick: "{seconds} seconds pass",
+    Deliver: "the network delivers message {position} of those waiting for {to}",
+    Drop: "the network loses message {position} of those waiting for {to}",
+    Duplicate: "the network copies message {position} of those waiting for {to}",
+    Delay: "the network puts message {position} of those waiting for {to} behind the others",
+    Replay: "the adversary hands over to {to} a copy of message {index} of all that were sent",
+    FlipBit: "the adversary inverts bit {bit} of message {position} of those waiting for {to}",
+    ChangeField: "the adversary sets {name} to {value} in message {position} of those waiting for {to}",
+    Truncate: "the adversary cuts message {position} of those waiting for {to} after {length} bytes",
+    Inject: "the adversary hands over to {to} {message}",
+    Fragment: "the network cuts message {position} of those waiting for {to} into pieces of {size} bytes",
+    Shuffle: "the network shuffles the messages waiting for {to}, with seed {seed}",
+    Forge: "the adversary forges a message for {to} with a MAC key that was revealed",
+    Splice: "the adversary puts {put} in place of {cut} bytes from {at} on of message {position} waiting for {to}",
+    Craft: "the insider changes {part} {number} to {value} in message {position} of those waiting for {to}",
+    Settle: "the network delivers what is under way and what that causes, at most {limit} messages",
+}
+
 #: Parties that have a name; the others are called by their role.
 _NAMES = frozenset({"alice", "bob", "bob1", "bob2"})
 
 
 def describe_input(step: Step) -> str:
     """The input of a step: the target receives a D-H Key Message."""
-    party = step.party if step.party in _NAMES else f"the {step.party}"
+    party = _called(step.party)
     match step.args:
         case {"message": bytes() as message} if step.action == "receive":
             return f"{party} receives {message_in_words(message)}"
@@ -33,6 +74,24 @@ def describe_input(step: Step) -> str:
             return f"{party}'s user sends {shown(text)}"
         case _:
             return f"{party}'s user {_ACTIONS.get(step.action, step.action)}"
+
+
+def describe_move(move: Move) -> str:
+    """A move with all that it is made of: alice's user starts SMP: secret "x"."""
+    if isinstance(move, User):
+        text = move.args.get("text")
+        if move.action == "send" and isinstance(text, bytes):
+            return f"{_called(move.party)}'s user sends {shown(text)}"
+        given = ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in move.args.items())
+        did = f"{_called(move.party)}'s user {_ACTIONS.get(move.action, move.action)}"
+        return f"{did}: {given}" if given else did
+    told = {one.name: getattr(move, one.name) for one in fields(move)}
+    words = {name: value if isinstance(value, str) else shown(value) for name, value in told.items()}
+    return _MOVES[type(move)].format(**words)
+
+
+def _called(party: str) -> str:
+    return party if party in _NAMES else f"the {party}"
 
 
 def describe_result(step: Step) -> str:

@@ -3,17 +3,19 @@
 There is a lane for each party, and one between them for the network, where the adversary is. A message is drawn twice,
 from its sender to the network and from the network to its receiver, so that what happens between the two is seen: it
 may be lost, come later, come again, or be another one. What the messages say to their users stands beside them.
+
+Fragments that go the same way one after the other, untouched, are one arrow: the message that they make up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import islice
+from itertools import groupby, islice
 
 from otterproof.harness.simulation.transcript import MoveNote, Step, Transcript
-from otterproof.harness.wire import Kind, parse
+from otterproof.harness.wire import FRAGMENTS, Joiner, Kind, parse
 from otterproof.harness.wire.shown import TITLES, message_in_words, shown
 from otterproof.implementations.contract import (
     Event,
@@ -67,7 +69,8 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Arrow:
     """A message on its way. title: what it is; text: what a user typed or is shown. change: where it was changed, None
-    unless it was.
+    unless it was. fragment: the message itself if it is a fragment. last: the step in which the last of several
+    fragments is on its way.
     """
 
     step: int
@@ -77,6 +80,8 @@ class Arrow:
     text: str = ""
     fate: Fate = Fate.AS_SENT
     change: Change | None = None
+    fragment: bytes = b""
+    last: int = 0
 
     @property
     def label(self) -> str:
@@ -130,17 +135,18 @@ class Diagram:
         """Whether a row is to be seen first: it is marked, or it is part of the step that failed."""
         if isinstance(row, Note) and row.state:
             return False
-        return row.marked or (row.step == self.last and self.verdict not in ("pass", ""))
+        last = max(row.step, row.last) if isinstance(row, Arrow) else row.step
+        return row.marked or (last == self.last and self.verdict not in ("pass", ""))
 
 
 def diagram_of(transcript: Transcript) -> Diagram:
     """The diagram of a run."""
     parties = list(transcript.header.parties)
     lanes = (parties[0], NETWORK, *parties[1:]) if parties else (NETWORK,)
-    rows = tuple(_Drawing(transcript).rows())
+    rows = tuple(_folded(_Drawing(transcript).rows()))
     verdict = "" if transcript.verdict is None else transcript.verdict.value
     targets = {name: info.target for name, info in transcript.header.parties.items()}
-    last = max((row.step for row in rows), default=0)
+    last = max((max(row.step, row.last) if isinstance(row, Arrow) else row.step for row in rows), default=0)
     return Diagram(transcript.header.profile, lanes, targets, rows, verdict, transcript.detail, last)
 
 
@@ -173,13 +179,15 @@ class _Drawing:
         if step.action == "receive" and isinstance(message, bytes):
             yield self._arrival(step, message)
         elif not typed:
-            yield Note(step.number, step.party, f"user: {_words(step.action)} {_given(step.args)}".rstrip())
+            # The policy of set_policy needs no name.
+            given = _given({"" if step.action.endswith(name) else name: value for name, value in step.args.items()})
+            yield Note(step.number, step.party, f"user: {_words(step.action)} {given}".rstrip())
         for event in step.events:
             if isinstance(event, OutgoingMessage):
                 fate = Fate.AS_SENT if event.message in self._received or self._alone else Fate.LOST
                 title = _title(event.message)
                 text_of = "" if title.endswith(typed) else typed  # a text in the clear is its own title
-                yield Arrow(step.number, step.party, NETWORK, title, text_of, fate)
+                yield Arrow(step.number, step.party, NETWORK, title, text_of, fate, None, _fragment(event.message))
                 self._sent[event.message] = step.party
             elif not (isinstance(event, TextReceived) and event.secure):
                 yield Note(step.number, step.party, shown(event))
@@ -205,7 +213,8 @@ class _Drawing:
         elif sender is None and not self._alone:
             fate, change = self._changed(step.party, message)
         self._arrived.add((step.party, message))
-        return Arrow(step.number, NETWORK, step.party, _title(message), _read(step.events), fate, change)
+        title, text = _title(message), _read(step.events)
+        return Arrow(step.number, NETWORK, step.party, title, text, fate, change, _fragment(message))
 
     def _changed(self, receiver: str, message: bytes) -> tuple[Fate, Change | None]:
         """Whether a message that nobody sent is one that somebody sent, changed; and where."""
@@ -220,6 +229,46 @@ class _Drawing:
         return Fate.CHANGED, _change(best, body, length)
 
 
+def _way(row: Arrow | Note) -> tuple[str, str] | None:
+    """From whom to whom an untouched fragment goes; None for all else."""
+    if isinstance(row, Arrow) and row.fragment and row.fate is Fate.AS_SENT:
+        return row.sender, row.receiver
+    return None
+
+
+def _folded(rows: Iterator[Arrow | Note]) -> Iterator[Arrow | Note]:
+    """The rows with one arrow for the fragments of a message, if nothing comes between them."""
+    for way, group in groupby(rows, key=_way):
+        if way is None:
+            yield from group
+            continue
+        joiner, arrows = Joiner(), list[Arrow]()
+        for arrow in group:
+            assert isinstance(arrow, Arrow)
+            arrows.append(arrow)
+            joined = joiner.add(arrow.fragment, parse(arrow.fragment))
+            if joined is not None:
+                yield _together(arrows, joined.raw)
+                arrows = []
+        if arrows:
+            yield _together(arrows, None)
+
+
+def _together(arrows: list[Arrow], whole: bytes | None) -> Arrow:
+    """One arrow for several fragments. whole: the message that they make up, None if more of them are due."""
+    first, last = arrows[0], arrows[-1]
+    if len(arrows) == 1:
+        return first
+    title = f"{len(arrows)} fragments" if whole is None else f"{_title(whole)} in {len(arrows)} fragments"
+    return replace(first, title=title, text=first.text or last.text, last=last.step)
+
+
+def _fragment(message: bytes) -> bytes:
+    """The message if it is a well-formed fragment, else nothing."""
+    parsed = parse(message)
+    return message if parsed.kind in FRAGMENTS and parsed.has("k") else b""
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
@@ -227,7 +276,7 @@ def _words(name: str) -> str:
 def _given(values: Mapping[str, object], *without: str) -> str:
     """Values with their names, in words."""
     told = {name: value for name, value in values.items() if value is not None and name not in without}
-    return ", ".join(f"{_words(name)} {shown(value)}" for name, value in told.items())
+    return ", ".join(f"{_words(name)} {shown(value)}".lstrip() for name, value in told.items())
 
 
 def _common(one: bytes, other: bytes) -> int:

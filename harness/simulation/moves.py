@@ -130,6 +130,33 @@ class Forge:
 
 
 @dataclass(frozen=True, slots=True)
+class Splice:
+    """Put bytes in the place of `cut` others, from `at` on: of the binary message, or of what is on the wire (text)."""
+
+    to: str
+    position: int
+    text: bool
+    at: int
+    cut: int
+    put: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Craft:
+    """The insider: change a part of a data message under way, with the keys of its sender, so that its MAC is right.
+
+    part: one of wire.craft.PARTS. number: which TLV or number, or where; value: what is put there. Nothing happens when
+    the message has no such part, or can't be read with the keys that the sender has now.
+    """
+
+    to: str
+    position: int
+    part: str
+    number: int
+    value: int | bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Deliver what is under way, and what that causes, in the order of sending; at most `limit` messages."""
 
@@ -152,9 +179,23 @@ Move: TypeAlias = (
     | Fragment
     | Shuffle
     | Forge
+    | Splice
+    | Craft
 )
 
 #: The moves of the network, as against those of users and of time.
 NetworkMove: TypeAlias = (
-    Deliver | Drop | Duplicate | Delay | Replay | FlipBit | ChangeField | Truncate | Inject | Fragment | Shuffle | Forge
+    Deliver
+    | Drop
+    | Duplicate
+    | Delay
+    | Replay
+    | FlipBit
+    | ChangeField
+    | Truncate
+    | Inject
+    | Fragment
+    | Shuffle
+    | Forge
+    | Splice
 )

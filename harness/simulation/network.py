@@ -10,6 +10,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from otterproof.harness import wire
+from otterproof.harness.simulation.insider import Crafted, authenticated
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
@@ -23,11 +25,12 @@ from otterproof.harness.simulation.moves import (
     NetworkMove,
     Replay,
     Shuffle,
+    Splice,
     Truncate,
 )
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
-from otterproof.harness.wire.mutate import change_field, flip_bit, forgery, fragment, truncate
+from otterproof.harness.wire.mutate import change_field, flip_bit, forgery, fragment, splice, truncate
 
 #: As many deliveries settle any conversation that settles at all.
 LIMIT = 1000
@@ -44,10 +47,11 @@ class NotQuiescent(DemandFailed):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message as a party gave it to the network."""
+    """A message as a party gave it to the network. crafted: what is known of it if it is an insider's."""
 
     sender: str
     message: bytes
+    crafted: Crafted | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ class Network:
     routes: Mapping[str, Sequence[str]]
     queues: dict[str, list[bytes]] = field(default_factory=dict)
     history: list[Sent] = field(default_factory=list)
+    #: The messages of insiders by their names. [otterproof.harness.simulation.insider]
+    crafted: dict[bytes, Crafted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for receivers in self.routes.values():
@@ -68,6 +74,15 @@ class Network:
         self.history.append(Sent(sender, message))
         for receiver in self.routes[sender]:
             self.queues[receiver].append(message)
+
+    def replace(self, receiver: str, at: int, crafted: Crafted) -> None:
+        """An insider sends a message of its own in the place of one that is under way."""
+        earlier = self.crafted.get(authenticated(wire.parse(self.queues[receiver][at])) or b"")
+        if earlier is not None:
+            crafted = crafted.after(earlier)
+        self.queues[receiver][at] = crafted.raw
+        self.history.append(Sent(crafted.sender, crafted.raw, crafted))
+        self.crafted[crafted.name] = crafted
 
     def apply(self, move: NetworkMove) -> bytes | None:
         """Make a move; the message that is now to be handed to `move.to`, if the move is a delivery."""
@@ -99,6 +114,8 @@ class Network:
                 queue[at] = change_field(queue[at], name, value)
             case Truncate(length=length):
                 queue[at] = truncate(queue[at], length)
+            case Splice(text=text, at=start, cut=cut, put=put):
+                queue[at] = splice(queue[at], start, cut, put, text=text)
             case Fragment(size=size):
                 queue[at : at + 1] = fragment(queue[at], size)
         return None
@@ -132,4 +149,7 @@ class Network:
     def restore(self, state: tuple[dict[str, list[bytes]], int]) -> None:
         queues, sent = state
         self.queues = {receiver: list(queue) for receiver, queue in queues.items()}
+        for one in self.history[sent:]:
+            if one.crafted is not None:
+                self.crafted.pop(one.crafted.name, None)
         del self.history[sent:]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-from otterproof.harness.simulation.moves import Move, Settle, Tick, User
+from otterproof.harness.simulation.insider import crafted
+from otterproof.harness.simulation.moves import Craft, Move, Settle, Tick, User
 from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
@@ -98,8 +99,21 @@ class World:
             return ()
         if isinstance(move, User):
             return self.step(move.party, move.action, move.args, move)
+        if isinstance(move, Craft):
+            self._craft(move)
+            return ()
         message = self.network.apply(move)
         return () if message is None else self.step(move.to, "receive", {"message": message}, move)
+
+    def _craft(self, move: Craft) -> None:
+        """Have an insider change a message under way."""
+        queue, routes = self.network.queues[move.to], self.network.routes
+        if queue:
+            at = move.position % len(queue)
+            senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
+            made = crafted(queue[at], move, senders)
+            if made is not None:
+                self.network.replace(move.to, at, made)
 
     def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:
         """Give one input to one party, transmit what it sends, show the step to the watchers."""

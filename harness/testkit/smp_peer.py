@@ -9,17 +9,15 @@ of the message still fits; a number of a finished message can be changed, and th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.layers import build_smp
-from otterproof.harness.wire.numbers import mpi, power
+from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.proofs import Hash, knows, smp_hash
 
 #: Numbers of an SMP message, by name.
 Numbers = Mapping[str, int]
-
-#: A way of hashing: version byte and numbers to a number. [SMP Hash function]
-Hash = Callable[..., int]
 
 #: What it means that an SMP message does not go out when it is due, by TLV type. 7 is message 1 with a question.
 SMP_MESSAGE_CHECKS: Mapping[int, str] = {
@@ -60,24 +58,6 @@ def smp_value(kind: int, numbers: Numbers, *, count: int | None = None, tail: by
     """The value of an SMP TLV, with a wrong count or more bytes if asked."""
     value = build_smp(kind, [numbers[name] for name in SMP_NUMBERS[kind]])
     return (value[:4] if count is None else count.to_bytes(4)) + value[4:] + tail
-
-
-def smp_hash(prefix: int, *numbers: int) -> int:
-    return int.from_bytes(hashlib.sha256(bytes([prefix]) + b"".join(map(mpi, numbers))).digest())
-
-
-def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash) -> tuple[int, int]:
-    """(c, D): the proof of knowledge of an exponent."""
-    c = hashed(prefix, power(DH_GENERATOR, r))
-    return c, (r - exponent * c) % SMP_ORDER
-
-
-def knows_degenerate(prefix: int, element: int) -> tuple[int, int]:
-    """(c, D): a proof that verifies for an element that is 0, 1 or -1 modulo p."""
-    if element % DH_PRIME == 0:
-        return smp_hash(prefix, 0), 1
-    r = next(r for r in range(3, 200) if element % DH_PRIME == 1 or smp_hash(prefix, power(2, r)) % 2 == 0)
-    return smp_hash(prefix, power(DH_GENERATOR, r)), r
 
 
 def secret_number(initiator: bytes, responder: bytes, ssid: bytes, text: bytes) -> int:

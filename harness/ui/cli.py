@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "targets": "list what can be judged, or install it",
     "driver": "begin a driver, or try it: one honest conversation, told step by step",
     "fuzz": "run random programs against a target, and shrink what fails",
+    "corpus": "make a corpus for fuzzing of transcripts",
     "explore": "make every run of some moves up to a depth",
     "report": "write pages on several runs that check --report has left",
     "diff": "say what changed between two runs",

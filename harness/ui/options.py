@@ -43,14 +43,21 @@ def from_zero(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
+#: The units that a time limit may have.
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
 def seconds(text: str) -> float:
-    """Seconds for argparse."""
+    """Seconds for argparse: a number above 0, with a unit (10s, 5m, 2h) or without."""
+    unit = UNITS.get(text[-1:], 0)
     try:
-        number = float(text)
+        number = float(text[:-1]) * unit if unit else float(text)
     except ValueError:
         number = 0.0
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time above 0: a number of seconds, or a form such as 10m or 2h"
+        )
     return number
 
 

@@ -38,6 +38,20 @@ def change_field(message: bytes, name: str, value: int | bytes) -> bytes:
         return message
 
 
+def splice_bytes(content: bytes, at: int, cut: int, put: bytes) -> bytes:
+    """Put bytes in the place of `cut` others; `at` wraps around."""
+    at %= len(content) + 1
+    return content[:at] + put + content[at + max(cut, 0) :]
+
+
+def splice(message: bytes, at: int, cut: int, put: bytes, *, text: bool) -> bytes:
+    """Put bytes in the place of others: in what the armour holds, or in the message as it is on the wire (text)."""
+    if text:
+        return splice_bytes(message, at, cut, put)
+    parsed = wire.parse(message)
+    return wire.build(parsed.with_body(splice_bytes(parsed.body, at, cut, put)))
+
+
 #: Bytes that the forger authenticates, in search of a message and the key that fits it, before giving up. What it
 #: tries is every message with every key revealed, and a hostile target reveals as many as it likes.
 _FORGER_WORK = 1 << 25

@@ -15,12 +15,12 @@ from otterproof.harness.testkit.smp_peer import (
     RANGE_CHECKS,
     Numbers,
     SmpPeer,
-    knows_degenerate,
     secret_number,
 )
 from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, SECRET, SmpSession
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.harness.wire.proofs import knows_degenerate
 
 #: Elements of order 1 and 2, and 0.
 SMALL = (0, 1, DH_PRIME - 1)

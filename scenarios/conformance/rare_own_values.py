@@ -18,12 +18,12 @@ from otterproof.harness.testkit.context import Context, TargetSession, check, ch
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import smp_hash
 from otterproof.harness.testkit.smp_session import MESSAGE_4, SmpSession
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
 from otterproof.harness.wire.fields import Type, encode
 from otterproof.harness.wire.layers import parse_gxmpi
 from otterproof.harness.wire.numbers import mpi, power, public_key
+from otterproof.harness.wire.proofs import smp_hash
 from otterproof.implementations.contract import SessionEstablished
 from otterproof.implementations.entropy import Tape
 from otterproof.scenarios.conformance.encoding_keys import check_signature

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, smp_hash
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer
 from otterproof.harness.testkit.smp_session import MESSAGE_1, MESSAGE_2, MESSAGE_3, MESSAGE_4, Making, made
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
 
 #: Lies about messages of one type, with what is wrong.
 Lies = dict[str, Making]

@@ -10,11 +10,12 @@ from itertools import combinations
 
 from otterproof.harness.testkit.context import Context, check, check_equal
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, commitment, over, smp_hash
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, commitment, over
 from otterproof.harness.testkit.smp_session import MESSAGE_2, MESSAGE_3, MESSAGE_4, SmpSession
 from otterproof.harness.wire import DH_GENERATOR as G1
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.proofs import smp_hash
 
 #: Random exponents by name, as g1 to the power of each.
 Random = dict[str, int]

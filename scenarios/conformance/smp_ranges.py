@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer, knows_degenerate, smp_hash
+from otterproof.harness.testkit.smp_peer import Numbers, SmpPeer
 from otterproof.harness.testkit.smp_session import (
     ABORT,
     MESSAGE_1,
@@ -25,6 +25,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.proofs import knows_degenerate, smp_hash
 from otterproof.implementations.contract import SmpRequested
 from otterproof.scenarios.conformance.smp_lies import Lies, one_p_more, one_q_more, out_of_range
 from otterproof.scenarios.conformance.smp_wrong import refuse_all

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.scenario import scenario
-from otterproof.harness.testkit.smp_peer import PROOF_CHECKS, Numbers, SmpPeer, smp_hash, smp_value
+from otterproof.harness.testkit.smp_peer import PROOF_CHECKS, Numbers, SmpPeer, smp_value
 from otterproof.harness.testkit.smp_session import (
     ABORT,
     MESSAGE_1,
@@ -24,6 +24,7 @@ from otterproof.harness.testkit.smp_session import (
     made,
 )
 from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.proofs import smp_hash
 from otterproof.scenarios.conformance.smp_lies import (
     Lies,
     made_otherwise,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from otterproof.harness.simulation.exchange import outgoing
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.testkit.insider import Insider
-from otterproof.harness.testkit.smp_peer import SmpPeer, knows_degenerate, secret_number, smp_value
+from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number, smp_value
 from otterproof.harness.wire import DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.layers import Tlv, tlv
 from otterproof.harness.wire.numbers import fingerprint
+from otterproof.harness.wire.proofs import knows_degenerate
 from otterproof.scenarios.differential.comparison import Comparison, differential
 from otterproof.scenarios.differential.insiders import DEGENERATE, LIMITS, begin, each
 

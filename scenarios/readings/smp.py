@@ -6,7 +6,7 @@ import hashlib
 
 from otterproof.harness.testkit.context import Context, check
 from otterproof.harness.testkit.probe import reading, same_answer
-from otterproof.harness.testkit.smp_peer import knows_degenerate, smp_value
+from otterproof.harness.testkit.smp_peer import smp_value
 from otterproof.harness.testkit.smp_session import (
     ABORT,
     MESSAGE_1,
@@ -20,6 +20,7 @@ from otterproof.harness.testkit.smp_session import (
 )
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_ORDER
 from otterproof.harness.wire.numbers import mpi, power
+from otterproof.harness.wire.proofs import knows_degenerate
 from otterproof.implementations.contract import ActionRefused
 
 

@@ -24,6 +24,7 @@ from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.scenario import load, scenarios
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.options import seconds
 from otterproof.harness.ui.progress import SECONDS, Status
 from otterproof.implementations.contract import Event
 from otterproof.implementations.reference import ReferenceEngine
@@ -180,11 +181,18 @@ def test_the_time_limit_of_calls_is_an_option(
     assert asked == [1.5]
 
 
-@pytest.mark.parametrize("words", [["--timeout", "0"], ["--timeout", "inf"], ["--max-time", "-1"], ["--max-time", "x"]])
+@pytest.mark.parametrize(
+    "words", [["--timeout", "0"], ["--timeout", "inf"], ["--max-time", "-1"], ["--max-time", "x"], ["--max-time", "m"]]
+)
 def test_times_must_be_times(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["check", *words])
-    assert "is not a number of seconds above 0" in capsys.readouterr().err
+    assert "is not a time above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("90", 90.0), ("1.5", 1.5), ("10s", 10.0), ("5m", 300.0), ("2h", 7200.0)])
+def test_times_may_have_a_unit(text: str, wanted: float) -> None:
+    assert seconds(text) == wanted
 
 
 # ---- --max-time, and progress

@@ -6,10 +6,11 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.delivery import authenticated
 from otterproof.harness.judges.oracles.observation import Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.insider import Crafted, answers, authenticated
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.craft import Lie
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -155,7 +156,9 @@ class Smp(Oracle):
 
     A run finishes only by a message that the peer sent in the same session, in the other role of a run. Its result is
     whether the secrets typed for these two runs are the same. A question is shown as it was asked. Each run finishes
-    once, and never after it was given up. The SMP state changes as the protocol text's tables say.
+    once, and never after it was given up. The SMP state changes as the protocol text's tables say. An insider that
+    takes part in a run can spoil it, but has it succeed only with the secret, and a number out of range or a proof that
+    does not verify is refused.
     """
 
     id = "smp"
@@ -168,11 +171,16 @@ class Smp(Oracle):
         self._messages: dict[bytes, Run] = {}
         # The messages that go out when a party gives a run up.
         self._aborts: set[bytes] = set()
+        # Sessions in whose runs an insider has taken part.
+        self._meddled: set[tuple[str, int]] = set()
 
     def observe(self, view: Observation) -> None:
         self._begin(view)
         self._note_aborts(view)
+        self._note_insider(view)
         for one in view.happenings:
+            if isinstance(one, SessionEstablished):
+                self._meddled.discard((view.party, session_of(one)))
             if isinstance(one, Sent):
                 name, run = authenticated(one.message), self._runs.get((view.party, one.instance))
                 if name is not None and run is not None and name not in self._aborts:
@@ -189,6 +197,19 @@ class Smp(Oracle):
                 self._runs.pop((view.party, session_of(one)), None)
                 self._asked.discard((view.party, session_of(one)))
         self._judge_states(view)
+        if view.crafted is not None and view.crafted.lie is not None:
+            self._judge_lie(view, view.crafted, *view.crafted.lie)
+
+    def _judge_lie(self, view: Observation, insider: Crafted, kind: int, lie: Lie) -> None:
+        """Judge what is done with a number that is out of range or a proof that does not verify."""
+        sender = self._reader.world.parties[insider.sender]
+        told = any(isinstance(one, SmpRequested) for one in view.happenings) if kind == 2 else False
+        equal = any(isinstance(one, SmpFinished) and one.equal for one in view.happenings)
+        replies = [one.message for one in view.sent if one.message.kind is Kind.DATA and kind in (3, 4)]
+        goes_on = any(tlv.type == kind + 1 for message in replies for tlv in answers(sender, message))
+        if told or equal or goes_on:
+            which = "range-not-checked" if lie is Lie.RANGE else "proof-not-verified"
+            self.fail(f"smp.message-{kind - 1}-{which}", view, expected="it is refused", got=view.step.events)
 
     def _where(self, view: Observation) -> tuple[str, int] | None:
         """The session that a user's action is about; None if that can't be told."""
@@ -214,13 +235,25 @@ class Smp(Oracle):
     def _peer(self, view: Observation) -> Run | None:
         """The run for which the message just received was sent."""
         name = authenticated(view.message) if view.message is not None and view.accepted else None
+        if name not in self._messages and view.crafted is not None:
+            name = view.crafted.instead_of
         return self._messages.get(name) if name is not None else None
+
+    def _note_insider(self, view: Observation) -> None:
+        """Note the sessions, on both sides, in whose runs an insider takes part."""
+        insider = view.crafted
+        if insider is not None and insider.smp:
+            links = self._reader.links(insider.sender)
+            self._meddled |= {(insider.sender, at) for at, link in links.items() if link.ssid == insider.ssid}
+            self._meddled.add((view.party, view.instance))
 
     def _note_aborts(self, view: Observation) -> None:
         """Note the messages with which a party gives a run up; a new run of its own begins with another message."""
         sent = [name for one in view.sent if (name := authenticated(one.message)) is not None]
         if view.step.action == "smp_start":
             self._aborts.update(sent[:-1])
+        elif view.crafted is not None and view.crafted.smp:
+            pass  # of several SMP messages at once, one may finish the run and the next be out of turn
         elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.happenings):
             self._aborts.update(sent)
 
@@ -230,6 +263,8 @@ class Smp(Oracle):
 
     def _judge_request(self, view: Observation, event: SmpRequested) -> None:
         peer = self._peer(view)
+        if (view.party, session_of(event)) in self._meddled:
+            return  # an insider may ask whatever it likes
         if peer is None or not peer.initiator:
             self.fail("smp.asked-without-run", view, expected="no request, as the peer has begun no run", got=event)
         # Not all foreign parties tell an empty question from none.
@@ -241,6 +276,8 @@ class Smp(Oracle):
         own, peer = self._runs.get((view.party, session_of(event))), self._peer(view)
         if view.foreign and not event.equal and self._gives_up(view):
             return  # not all foreign parties tell an abort from secrets that differ
+        if not event.equal and (view.party, session_of(event)) in self._meddled:
+            return  # an insider can spoil any run
         if own is None or peer is None or own.initiator == peer.initiator:
             roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
             got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"

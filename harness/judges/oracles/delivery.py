@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.insider import authenticated
 from otterproof.harness.targets.lockstep import differences
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
@@ -20,16 +20,6 @@ from otterproof.implementations.contract import (
     StoredTextDropped,
     TextReceived,
 )
-
-
-def authenticated(message: Message) -> bytes | None:
-    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
-
-    The revealed MAC keys after it are not authenticated, so an adversary can change them.
-    """
-    if message.kind is not Kind.DATA or not message.has("mac"):
-        return None
-    return hashlib.sha256(message.mac_input() + message.data("mac")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,8 @@ class Authenticity(Oracle):
     with the same ssid, and must not have been acted upon before. Its counter must exceed those of all messages accepted
     under the same pair of keys. The text shown as secure is the one that the sender's user typed, and no text is sent
     more often than it was typed. A text that is sent again after a handshake may be marked. What becomes of a text with
-    a NUL is left to the implementation, as the text of a data message ends at the first NUL.
+    a NUL is left to the implementation, as the text of a data message ends at the first NUL. A message that an insider
+    makes with the keys of the session counts as sent by that party; its text is shown as it is, or not at all.
     """
 
     id = "authenticity"
@@ -83,6 +74,8 @@ class Authenticity(Oracle):
             self.fail("authenticity.accepted-without-session", view, expected=expected, got=view.step.events)
         name = authenticated(message)
         sent = self._messages.get(name) if name is not None else None
+        if sent is None and view.crafted is not None:
+            sent = SentMessage(view.crafted.sender, view.crafted.ssid, view.crafted.text)
         if name is None or sent is None or not view.link.may_be(sent.ssid):
             expected = "the message is refused, as nobody sent it in this session"
             self.fail("authenticity.forgery-accepted", view, expected=expected, got=view.step.events)
@@ -96,7 +89,7 @@ class Authenticity(Oracle):
             known = sent.sender in self._with_nul or all(self._may_resend(sent.sender, text) for text in texts)
             genuine = known and len(texts) < 2
         else:
-            genuine = texts == ([sent.text] if sent.text else [])
+            genuine = texts == ([sent.text] if sent.text else []) or (view.crafted is not None and not texts)
         if not genuine:
             typed = "any one text that was typed" if sent.text is None else sent.text or "no text"
             self.fail("authenticity.text-changed", view, expected=typed, got=texts)
@@ -104,9 +97,11 @@ class Authenticity(Oracle):
         self.demand("authenticity.wrong-instance", not instances, view, expected=f"{view.instance:08x}", got=instances)
 
     def _may_resend(self, sender: str, text: bytes) -> bool:
-        """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]"""
-        typed = (one for party, one in self._typed if party == sender)
-        return any(text == one or (one and one in text) for one in typed)
+        """Whether a text is one that its sender's user typed earlier, perhaps marked as sent again. [USER-RESEND]
+
+        Of an empty one, nothing but the mark is seen, which can be any text.
+        """
+        return any(one in text for party, one in self._typed if party == sender)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
         pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
@@ -202,6 +197,8 @@ class Rejection(Oracle):
         message = view.message
         if not view.is_data or message is None or message.problems:
             return
+        if view.crafted is not None and view.refusal is None:
+            return  # it may be a TLV that was refused, which is not told apart from the message
         if view.acted_upon:
             expected = "nothing beside the refusal"
             self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
@@ -218,6 +215,8 @@ class Rejection(Oracle):
         What was sent in this session has the right ones; it may be refused for its counter.
         """
         name = authenticated(message)
+        if view.crafted is not None:
+            return False
         genuine = name is not None and name in self._genuine and view.link.may_be(self._genuine[name])
         return view.link.encrypted and not genuine
 

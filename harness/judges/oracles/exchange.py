@@ -356,6 +356,8 @@ class Bounds(Oracle):
         stored = len(view.step.before.stored) if view.step.before is not None else None
         sent = list(view.sent)
         most = _ANSWERS.get(message.kind, 1) if message is not None else 0
+        if view.crafted is not None:
+            most += len(view.crafted.tlvs)  # each TLV may be answered
         if any(isinstance(one, SessionEstablished) for one in view.happenings):
             if stored is None:
                 return

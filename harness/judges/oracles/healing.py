@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.delivery import authenticated
 from otterproof.harness.judges.oracles.observation import ALLOW, NO_LINK, Observation, SessionView
 from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.insider import authenticated
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.party import state_of
@@ -37,7 +37,8 @@ class Healing(Oracle):
     both sides are then in the same session, a fresh text must arrive in each direction. If they are not, a fresh text
     may be lost, but never silently: the receiver or the sender is told. A query must then lead to a handshake that
     brings both into one session, provided their policies have a version in common (an account with several clients may
-    need as many handshakes, as they can get in each other's way), and a fresh text must arrive in each direction.
+    need as many handshakes, as they can get in each other's way), and a fresh text must arrive in each direction. A
+    session in which an insider has sent other key ids, counters or D-H keys than its client counts as lost.
     """
 
     id = "healing"
@@ -70,6 +71,8 @@ class Healing(Oracle):
         pair = (message.number("recipient_keyid"), message.number("sender_keyid"))
         live = pair[0] in session.ratchet.our_keys and pair[1] in session.ratchet.their_keys
         counter = int.from_bytes(message.data("ctr"))
+        if self._reader.renumbered(session.ssid):
+            return False
         fresh = live and counter > session.ratchet.received.get(pair, 0)
         return fresh and sender != view.party and ssid == session.ssid
 
@@ -77,13 +80,14 @@ class Healing(Oracle):
         """Test the conversation between two parties, and restore it with a handshake if necessary."""
         self._quiet()
         one, other = self._links(first, second)
-        if self._same(one, other) and self._usable(first, second, one.version):
+        renumbered = self._same(one, other) and self._reader.renumbered(one.ssid, other.ssid)
+        if not renumbered and self._same(one, other) and self._usable(first, second, one.version):
             for sender, receiver in ((first, second), (second, first)):
                 if not self._arrives(sender, receiver):
                     expected = f"a text from {sender} is shown to {receiver} once, as secure"
                     self.fail("healing.text-not-delivered", None, expected=expected, got="it is not")
             return
-        for sender, receiver in ((first, second), (second, first)):
+        for sender, receiver in ((first, second), (second, first)) if not renumbered else ():
             self._told(sender, receiver)
         if not self._common_version(first, second):
             return

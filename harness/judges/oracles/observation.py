@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
@@ -123,7 +124,8 @@ class Observation:
     that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
     header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
     message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
-    is not an engine of this project, and its events are only what it chooses to tell.
+    is not an engine of this project, and its events are only what it chooses to tell. crafted: what is known of an
+    insider's message.
     """
 
     step: Step
@@ -139,6 +141,7 @@ class Observation:
     link: SessionView = NO_LINK
     links: Mapping[int, SessionView] = field(default_factory=dict)
     foreign: bool = False
+    crafted: Crafted | None = None
 
     @property
     def party(self) -> str:

@@ -10,6 +10,7 @@ from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.insider import NEXT_KEY
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layouts import MAC_SIZE
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
@@ -58,6 +59,11 @@ class KeyIds(Oracle):
     def observe(self, view: Observation) -> None:
         for one in _data_messages(view):
             self._wire(view, one)
+        if view.crafted is not None and view.accepted and not view.foreign and view.message is not None:
+            value = view.message.number("next_dh")
+            if not 2 <= value <= wire.DH_PRIME - 2:
+                expected = "the message is refused"
+                self.fail(NEXT_KEY, view, expected=expected, got=view.step.events)
         after, before = view.step.after, view.step.before
         if after is None or before is None:
             return
@@ -117,7 +123,7 @@ class KeyIds(Oracle):
             self._announce(view, ssid, keyid, value)
         for keyid, value in ratchet.their_keys.items():
             owner = self._values.get((ssid, value))
-            if owner is not None and owner[1] != keyid:
+            if owner is not None and owner[1] != keyid and not self._reader.renumbered(ssid):
                 expected = f"key id {owner[1]}, under which {owner[0]} holds it"
                 self.fail("key-ids.sides-differ", view, expected=expected, got=f"key id {keyid}")
         pairs = {*ratchet.sent, *ratchet.received, *ratchet.verified}

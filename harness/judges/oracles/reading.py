@@ -23,6 +23,7 @@ from otterproof.harness.judges.oracles.observation import (
     session_of,
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
+from otterproof.harness.simulation.insider import Crafted, authenticated
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
@@ -67,6 +68,8 @@ class Reader(Remembering):
         # The instance tags that parties use, for those that don't tell them.
         self._tags: dict[str, int] = {}
         self._handshakes = 0
+        # Sessions in which a party has received a message of an insider that both sides may differ after.
+        self._renumbered: set[bytes] = set()
 
     def is_foreign(self, party: str) -> bool:
         """Whether a party is not an engine of this project."""
@@ -116,11 +119,24 @@ class Reader(Remembering):
             links.get(came.instance, NO_LINK),
             links,
             step.party in self._foreign,
+            self._crafted(came.message),
         )
+        if view.crafted is not None and view.crafted.renumbered:
+            self._renumbered.add(view.crafted.ssid)
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed
         return view
+
+    def renumbered(self, *ssids: bytes | None) -> bool:
+        """Whether an insider may have made the two sides of a session differ on its keys and counters."""
+        return not self._renumbered.isdisjoint(ssids)
+
+    def _crafted(self, message: Message | None) -> Crafted | None:
+        """What is known of a message if it is an insider's."""
+        crafted = self.world.network.crafted
+        name = authenticated(message) if crafted and message is not None else None
+        return crafted.get(name) if name is not None else None
 
     # What a step leads to
 

@@ -17,7 +17,7 @@ from functools import cache
 
 from otterproof.harness.runs.failure import observed
 from otterproof.harness.runs.fuzz.stories import ACTS
-from otterproof.harness.simulation.moves import Move, User
+from otterproof.harness.simulation.moves import Craft, Move, Splice, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
 from otterproof.harness.wire import Kind, parse
@@ -149,7 +149,7 @@ def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
 @cache
 def moves_drawn() -> frozenset[str]:
     """The kinds of moves that programs have."""
-    found: set[Behaviour] = set()
+    found: set[Behaviour] = {(Area.MOVE, event_name(kind)) for kind in (Craft, Splice)}  # those of insiders.py
     for row in ACTS:
         arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
         found |= moves_of(row.moves(["alice", "bob"], **arguments))

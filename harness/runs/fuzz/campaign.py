@@ -67,10 +67,11 @@ Events: TypeAlias = Generator[FuzzEvent, None, None]
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail; programs go on beyond them. page: makes the page of a finding, if there is
-    to be one. attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
-    limits: how long the target is waited for. time_up, enough: whether the last run ended because of its max_time, or
-    of its max_failures. version: of the target; earlier: what it was when the campaign was last run, "" if it was not.
+    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first. page: makes the
+    page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
+    (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up, enough: whether the last run
+    ended because of its max_time, or of its max_failures. version: of the target; earlier: what it was when the
+    campaign was last run, "" if it was not.
     """
 
     target: str
@@ -79,6 +80,7 @@ class Campaign:
     store: Store
     state: State
     excused: frozenset[str] = frozenset()
+    corpus: tuple[Program, ...] = ()
     page: Page | None = None
     attempts: int = ATTEMPTS
     hangs: int = HANGS
@@ -114,7 +116,7 @@ class Campaign:
         began, found = self.clock(), 0
         self.time_up = self.enough = False
         target = open_target(self.target, self.limits)
-        self._programs = Programs(self.seed, target)
+        self._programs = Programs(self.seed, target, self.corpus)
         try:
             self.earlier, self.version = self.store.version, target.version[:200]
             self.state = self._with_missing_unfinished()

@@ -18,7 +18,7 @@ from types import TracebackType
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.oracles import ORACLES, RENEWALS, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
-from otterproof.harness.simulation.moves import Move, Settle, User
+from otterproof.harness.simulation.moves import Craft, Move, Settle, User
 from otterproof.harness.simulation.world import World
 from otterproof.harness.support.excused import excusing
 from otterproof.harness.targets.driver import TargetUnsupported
@@ -245,6 +245,8 @@ class Case:
         fitted = self.setup.fitted(move)
         if fitted is None:
             return ()
+        if isinstance(fitted, Craft):
+            _unfollow(self.world)  # what an insider encrypts, the model does not know
         with self._excusing(), suppress(TargetUnsupported):
             return self.world.apply(fitted)
         return ()
@@ -360,6 +362,13 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     return world, oracles, entropy
 
 
+def _unfollow(world: World) -> None:
+    """Have the model follow nobody any more in this case."""
+    for party in world.parties.values():
+        if isinstance(party, LockstepParty):
+            party.follower = None
+
+
 def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> Party:
     """Who plays a party in a setup."""
     if setup.target is None:
@@ -388,11 +397,18 @@ class _Prepared:
         self.world.run(opening(setup))
         self._moment, self._steps = self.world.snapshot(), self.world.steps
         self._watchers = list(self.world.watchers)
+        self._followers = {
+            name: party.follower for name, party in self.world.parties.items() if isinstance(party, LockstepParty)
+        }
         self._drawn = {name: source.snapshot() for name, source in self._entropy.items()}
         self._judged = self.oracles.snapshot()
 
     def go_back(self) -> None:
         """The next case starts."""
+        for name, follower in self._followers.items():
+            party = self.world.parties[name]
+            if isinstance(party, LockstepParty):
+                party.follower = follower
         self.world.restore(self._moment)
         self.world.steps = self._steps
         self.world.watchers[:] = self._watchers

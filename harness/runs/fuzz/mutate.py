@@ -16,6 +16,7 @@ from typing import Any, cast
 from otterproof.harness.runs.fuzz.actions import Row
 from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
 from otterproof.harness.runs.fuzz.generate import Program, bounded, program
+from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.targets.engines import Target
@@ -44,7 +45,8 @@ def mutated(seed: str, number: int, parent: Program, partner: Program, target: T
         made = replace(changed, moves=bounded(changed.moves))
         if done >= least and made != parent:
             break
-    return made
+    changed = with_insiders(made, seed, number)
+    return replace(changed, moves=bounded(changed.moves))
 
 
 # ---- changes of moves

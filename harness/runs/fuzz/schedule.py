@@ -19,7 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
+from otterproof.harness.runs.fuzz.corpus import fitted
 from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.fuzz.mutate import mutated
 from otterproof.harness.targets.engines import Target
 
@@ -100,10 +102,13 @@ class Schedule:
         """What the draw of a number that is `ready` depends on."""
         return self.until(number - LAG)
 
-    def parents(self, seed: str, number: int) -> Parents:
-        """The parents of the program of that number; () for one that is drawn afresh. Of a schedule `for_number`."""
+    def parents(self, seed: str, number: int, first: int = 0) -> Parents:
+        """The parents of the program of that number; () for one that is drawn afresh. Of a schedule `for_number`.
+
+        first: those below are drawn afresh.
+        """
         source = random.Random(f"{seed}/{number}/parents".encode(errors="surrogatepass"))
-        if not self.kept or source.random() < FRESH:
+        if number < first or not self.kept or source.random() < FRESH:
             return ()
         numbers = list(self.kept)
         if len(numbers) > _CANDIDATES:
@@ -122,12 +127,23 @@ class Schedule:
         return self.recent[-1].parents if self.recent else ()
 
 
+def drawn_afresh(seed: str, number: int, target: Target, corpus: Sequence[Program] = ()) -> Program:
+    """The program of that number as it is when nothing is known. Those of the corpus come first."""
+    made = fitted(corpus[number], target) if number < len(corpus) else None
+    return made or with_insiders(program(seed, number, target), seed, number)
+
+
 class Programs:
     """Makes the programs of a campaign from their numbers and parents."""
 
-    def __init__(self, seed: str, target: Target) -> None:
-        self._seed, self._target = seed, target
+    def __init__(self, seed: str, target: Target, corpus: Sequence[Program] = ()) -> None:
+        self._seed, self._target, self._corpus = seed, target, corpus
         self._made: OrderedDict[int, Program] = OrderedDict()
+
+    @property
+    def first(self) -> int:
+        """The first number that is not one of the corpus."""
+        return len(self._corpus)
 
     def made(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
         """The program of a number with these parents, which are kept, as their parents are."""
@@ -142,7 +158,7 @@ class Programs:
 
     def _make(self, number: int, parents: Parents) -> Program:
         if not parents:
-            return program(self._seed, number, self._target)
+            return drawn_afresh(self._seed, number, self._target, self._corpus)
         parent, partner = (self._made[one] for one in parents)
         return mutated(self._seed, number, parent, partner, self._target)
 

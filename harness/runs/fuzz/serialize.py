@@ -14,9 +14,10 @@ from typing import Any, cast
 from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Setup
 from otterproof.harness.runs.fuzz.generate import STARTS, Program
-from otterproof.harness.simulation.moves import Fragment, Move, Settle, Tick, User
+from otterproof.harness.simulation.moves import Craft, Fragment, Move, Settle, Tick, User
 from otterproof.harness.simulation.transcript import TranscriptError, move_to_json
 from otterproof.harness.targets.engines import Target
+from otterproof.harness.wire.craft import PARTS
 from otterproof.implementations.actions import args_from_json, args_to_json
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 from otterproof.implementations.jsonform import JsonFormError, event_name
@@ -113,12 +114,16 @@ def _move_from_json(written: Mapping[str, Any], parties: Mapping[str, object], w
     for name, (least, most) in _RANGES.get(kind, {}).items():
         if not least <= given[name] <= most:
             raise TranscriptError(f"{where}.{name}: it must be from {least} to {most}")
+    if kind is Craft and given["part"] not in PARTS:
+        raise TranscriptError(f"{where}.part: {given['part']!a:.80} is not one of {', '.join(PARTS)}")
     return cast(Move, kind(**given))
 
 
 def _value(hint: Any, value: object, where: str) -> int | str | bytes:
     """The value of a field with this type."""
     kinds = typing.get_args(hint) or (hint,)
+    if type(value) is bool and bool in kinds:
+        return value
     if type(value) is int and int in kinds:
         _bounded(value.bit_length(), MAX_BITS, f"{where}: its length in bits")
         return value

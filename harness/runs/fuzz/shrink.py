@@ -21,6 +21,7 @@ from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.simulation.moves import (
     ChangeField,
+    Craft,
     Delay,
     Deliver,
     Drop,
@@ -32,10 +33,12 @@ from otterproof.harness.simulation.moves import (
     Replay,
     Settle,
     Shuffle,
+    Splice,
     Tick,
     Truncate,
     User,
 )
+from otterproof.harness.wire.craft import HEADER_PARTS
 
 #: Attempts that shrinking one failure may take.
 ATTEMPTS = 300
@@ -184,10 +187,16 @@ def gentler(move: Move) -> Iterator[Move]:
             yield Deliver(move.to)
         case Replay():
             yield Duplicate(move.to)
-        case ChangeField() | Truncate() | FlipBit():
+        case Craft(part=part):
+            yield from (make(move.to, move.position) for make in _GENTLE)
+            if part in HEADER_PARTS:
+                yield ChangeField(move.to, move.position, part, move.value)
+        case ChangeField() | Truncate() | FlipBit() | Splice():
             yield from (make(move.to, move.position) for make in _GENTLE)
             if not isinstance(move, ChangeField):
                 yield from (ChangeField(move.to, move.position, name, value) for name, value in _FIELDS)
+            if isinstance(move, Splice) and not move.text:
+                yield Truncate(move.to, move.position, move.at)
             if isinstance(move, FlipBit):
                 yield Truncate(move.to, move.position, move.bit // 8)
         case _:
@@ -202,7 +211,7 @@ def simpler(move: Move) -> Iterator[Move]:
             for name, argument in value.items():
                 for plain in _simpler_argument(name, argument):
                     yield replace(move, args={**value, name: plain})
-        elif one.name not in ("party", "to", "action", "name", "limit"):
+        elif one.name not in ("party", "to", "action", "name", "part", "limit"):
             for plain in _simpler_value(value):
                 yield cast(Move, replace(cast(Any, move), **{one.name: plain}))
 

@@ -66,7 +66,7 @@ class Drawing:
     def drawn(self, number: int) -> tuple[Parents, Program]:
         """The next program, and what it is a change of."""
         known = self._schedule().for_number(number)
-        parents = known.parents(self._seed, number)
+        parents = known.parents(self._seed, number, self._programs.first)
         return parents, self.made(number, parents, known)
 
     def fresh(self, number: int) -> Program:

@@ -52,7 +52,9 @@ def add_arguments(parser: Parser) -> None:
     what.add_argument("--list", action="store_true", help="list the alphabets that would be explored, and their depths")
     running = parser.add_argument_group("how it is run")
     add_name(running)
-    running.add_argument("--max-time", type=seconds, metavar="SECONDS", help="stop after SECONDS (default: no limit)")
+    running.add_argument(
+        "--max-time", type=seconds, metavar="TIME", help="stop after TIME: 90, 5m, 2h (default: no limit)"
+    )
     running.add_argument(
         "--keep-going",
         action="store_true",

@@ -23,6 +23,7 @@ PURPOSE = "Run random programs of users' actions and an adversary's moves agains
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof fuzz libotr --examples 5000", "so many programs; findings go to otterproof-fuzz/libotr"),
     ("otterproof fuzz libotr --max-time 600 --resume", "ten minutes; the same command goes on from there"),
+    ("otterproof fuzz mylib --corpus corpus", "first what other targets went through [otterproof corpus]"),
     ("otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found", "other programs, another folder"),
 )
 
@@ -36,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
         "--examples", type=positive, metavar="N", help="number of programs (default: 1000; no limit with --max-time)"
     )
     running.add_argument(
-        "--max-time", type=seconds, metavar="SECONDS", help="start no program after SECONDS (default: no limit)"
+        "--max-time", type=seconds, metavar="TIME", help="start no program after TIME: 90, 5m, 2h (default: no limit)"
     )
     running.add_argument(
         "--max-failures", type=positive, metavar="N", help="start no program after N new findings (default: no limit)"
@@ -47,6 +48,7 @@ def add_arguments(parser: Parser) -> None:
         help="continue the campaign in the folder: run its findings again, then go on with the next program",
     )
     add_seed(running, "the programs")
+    add_folder(running, "--corpus", "begin with the programs of the transcripts in DIR, whatever target they are of")
     add_jobs(running)
     add_timeout(running)
     counting = parser.add_argument_group("what counts")

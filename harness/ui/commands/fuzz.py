@@ -7,7 +7,9 @@ from pathlib import Path
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
+from otterproof.harness.runs.fuzz.corpus import digest_of, read
 from otterproof.harness.runs.fuzz.evidence import Evidence
+from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage
 from otterproof.harness.runs.runner import BAD
 from otterproof.harness.runs.workers import WorkersDied
@@ -15,6 +17,7 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
+from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.registry import file_name, title, with_name
 from otterproof.harness.testkit.scenario import load
@@ -35,10 +38,14 @@ def run(options: argparse.Namespace) -> int:
     known = _known(options, target)
     folder = options.out or Path("otterproof-fuzz") / file_name(target)
     examples = options.examples or (None if options.max_time else EXAMPLES)
-    with opened(target, options.seed, folder) as campaign:
+    corpus = _corpus(options)
+    # Another corpus makes other programs, as another seed does.
+    seed = f"{options.seed}+{digest_of(corpus)}" if corpus else options.seed
+    with opened(target, seed, folder) as campaign:
         _check_resumed(campaign, resume=options.resume)
         campaign.limits = Limits(options.timeout)
         campaign.excused = known.checks()
+        campaign.corpus = corpus
         campaign.page = _page
         meter = Meter(campaign)
         jobs = min(options.jobs, examples or options.jobs)
@@ -57,6 +64,16 @@ def run(options: argparse.Namespace) -> int:
         return DEVIATES
     there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED]
     return NOT_RUN if any(finding.verdict not in BAD for finding in there) else CONFORMS
+
+
+def _corpus(options: argparse.Namespace) -> tuple[Program, ...]:
+    """The programs of --corpus. UsageError if there are none."""
+    if options.corpus is None:
+        return ()
+    programs, _ = read([options.corpus])
+    if not programs:
+        raise UsageError(f"{printable(str(options.corpus))} has no transcript from which a program could be made")
+    return programs
 
 
 def _known(options: argparse.Namespace, target: str) -> deviations.Known:

@@ -6,10 +6,10 @@ import shlex
 from pathlib import Path
 
 from otterproof.harness.runs.failure import lines_of
-from otterproof.harness.runs.fuzz.case import as_source
 from otterproof.harness.runs.fuzz.evidence import Evidence
 from otterproof.harness.runs.fuzz.folder import SCRIPT
 from otterproof.harness.runs.fuzz.shrink import is_adversarial
+from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.diagram import diagram_of
 from otterproof.harness.simulation.transcript import TranscriptError
 from otterproof.harness.simulation.transcript_reading import read_transcript
@@ -35,7 +35,7 @@ def finding_page(evidence: Evidence, transcript: Path) -> str:
         repeat.append(shlex.join(["pytest", evidence.finding.test.name]))
     if evidence.finding.again and not evidence.script:
         repeat.append(f"sh {SCRIPT} COMMAND")
-    moves = [(as_source(one.move), is_adversarial(one.move), one.without) for one in evidence.needed]
+    moves = [(describe_move(one.move), is_adversarial(one.move), one.without) for one in evidence.needed]
     return (
         environment()
         .get_template("finding.html")

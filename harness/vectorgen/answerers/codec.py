@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.smp_peer import over, secret_number, smp_hash, times
+from otterproof.harness.testkit.smp_peer import over, secret_number, times
 from otterproof.harness.vectorgen.answerers.base import SMP_TLV, Exponents, Refusal, SmpRun
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, SMP_NUMBERS, SMP_ORDER, Kind, Part, Type, crypto, layers
 from otterproof.harness.wire.fields import encode, read
 from otterproof.harness.wire.numbers import dsa_sign, fingerprint, power
+from otterproof.harness.wire.proofs import smp_hash
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 _PARTS = {

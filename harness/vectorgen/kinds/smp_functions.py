@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from otterproof.harness.testkit.smp_peer import SmpPeer, knows_degenerate, over, smp_value
+from otterproof.harness.testkit.smp_peer import SmpPeer, over, smp_value
 from otterproof.harness.vectorgen.answerers.base import SMP_TLV
 from otterproof.harness.vectorgen.answerers.codec import OwnTools
 from otterproof.harness.vectorgen.builder import FileBuilder, valid
 from otterproof.harness.vectorgen.kinds.derive import OUTSIDE
 from otterproof.harness.vectorgen.kinds.encodings import random
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
+from otterproof.harness.wire.proofs import knows_degenerate
 from otterproof.vectors import Outcome
 
 Numbers = Mapping[str, int]

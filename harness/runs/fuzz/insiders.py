@@ -1,0 +1,151 @@
+"""The table of what insiders and byte mutations do in a random run, beside what users and the adversary do.
+
+An insider changes what the correspondent of the party under test sends, with the right keys. [moves.Craft] Acts of this
+table are put into a program that has been drawn from actions.TABLE, so that a program without them is the same as ever.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Blob, Choice, Numbers
+from otterproof.harness.runs.fuzz.case import CLIENTS
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
+from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
+from otterproof.harness.wire.craft import HEADER_PARTS
+from otterproof.harness.wire.dictionary import WORDS
+from otterproof.harness.wire.layers import build_smp
+
+#: One program in so many has acts of this table, and how many at most.
+SHARE, ACTS = 3, 4
+
+#: Numbers of SMP: of small order, out of the group, at its borders, and right ones.
+_NUMBER = Choice((0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, 1 << 1536, 0x1234567))
+
+#: Values of TLVs: none, some bytes, and messages of SMP with small numbers.
+_VALUE = Choice(
+    (
+        b"",
+        b"\0",
+        b"\0\0\0\1",
+        bytes(300),
+        *(build_smp(kind, range(2, 2 + len(names))) for kind, names in SMP_NUMBERS.items()),
+    )
+)
+
+_WORD = Choice(tuple(WORDS.values()))
+_TYPE = Choice((*range(9), 9, 0xFFFF))
+_LENGTH = Choice((0, 1, 3, 4, 5, 0x7FFF, 0xFFFF))
+
+#: Fields of the header, with their borders.
+_HEADERS: Sequence[tuple[str, Choice | Blob]] = [
+    (name, values) for names, values in FIELDS.items() for name in names if name in HEADER_PARTS
+]
+
+#: What can be changed: numbers and values for it.
+_Parts = Mapping[str, tuple[Choice | Numbers, Choice]]
+
+#: What an insider changes in any data message.
+_TEXT_PARTS: _Parts = {
+    "text": (Choice((0,)), Choice((b"", b"another text", b"?OTRv23?", b"?OTR:AAMD."))),
+    "tlv_added": (_TYPE, _VALUE),
+    "tlv_type": (Numbers(3), _TYPE),
+    "tlv_length": (Numbers(3), _LENGTH),
+    "tlv_value": (Numbers(3), _VALUE),
+    "tlv_twice": (Numbers(3), Choice((0,))),
+    "tlv_left_out": (Numbers(3), Choice((0,))),
+    "plaintext_cut": (Numbers(40), Choice((0,))),
+    "plaintext_bytes": (Numbers(600), _WORD),
+}
+
+#: What an insider changes in a message of SMP.
+_SMP_PARTS: _Parts = {
+    "smp_number": (Numbers(10), _NUMBER),
+    "smp_proved": (Numbers(1), _NUMBER),
+    "smp_count": (Choice((0,)), Choice((0, 1, 5, 7, 12, 0xFFFFFFFF))),
+    "tlv_type": (Choice((0,)), _TYPE),
+    "tlv_length": (Choice((0,)), _LENGTH),
+    "tlv_twice": (Choice((0,)), Choice((0,))),
+    "plaintext_cut": (Numbers(40), Choice((0,))),
+    "plaintext_bytes": (Numbers(900), _WORD),
+}
+
+
+#: Draws the moves of an act: the party under test, one of its correspondents.
+_Maker = Callable[[random.Random, str, str], Sequence[Move]]
+
+
+def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
+    """A change of the message that was sent last; numbers of SMP are changed more often than others."""
+    part = source.choices(list(parts), [4 if name in ("smp_number", "smp_proved") else 1 for name in parts])[0]
+    number, value = parts[part]
+    return Craft(to, -1, part, number.draw(source), value.draw(source))
+
+
+def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text with another field in its header."""
+    name, value = source.choice(_HEADERS)
+    made = Craft(to, -1, name, 0, value.draw(source))
+    return [User(other, "send", {"text": _text(source)}), made, Settle()]
+
+
+def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text with other bytes in its header."""
+    made = Craft(to, -1, "header_bytes", source.randrange(260), _WORD.draw(source))
+    return [User(other, "send", {"text": _text(source)}), made, Settle()]
+
+
+def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text with other text or TLVs."""
+    crafts: list[Move] = [_craft(source, to, _TEXT_PARTS) for _ in range(source.randint(1, 2))]
+    padding: int | None = source.choice([None, 0, 8])
+    arguments = {"text": _text(source), "padding": padding}
+    return [User(other, "send", arguments), *crafts, Settle()]
+
+
+def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A run of SMP, by the one side or the other, in which the correspondent's first or second message is another."""
+    secret, answer = SECRET.draw(source), SECRET.draw(source)
+    starts, answers = source.choice([(to, other), (other, to)])
+    question = source.choice([None, b"", b"who goes there?"])
+    begun: list[Move] = [User(starts, "smp_start", {"secret": secret, "question": question})]
+    made = _craft(source, to, _SMP_PARTS)
+    answered: list[Move] = [Settle(), User(answers, "smp_answer", {"secret": answer})]
+    if source.choice([False, True]):  # the second message of the correspondent
+        reached = [Deliver(other)] if starts == other else [Deliver(to), Deliver(other)]
+        return [*begun, *answered, *reached, made, Settle()]
+    if starts == other:
+        return [*begun, made, *answered, Settle()]
+    return [*begun, *answered, made, Settle()]
+
+
+def _splice(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A message under way with words of the protocol in it."""
+    text = source.choice([False, True])
+    cut = source.choice([0, 0, 1, 4, 20])
+    return [Splice(to, source.choice([0, 0, -1]), text, source.randrange(600), cut, _WORD.draw(source)), Deliver(to)]
+
+
+def _text(source: random.Random) -> bytes:
+    return b"text number %d" % source.randrange(100_000)
+
+
+#: The acts, as often as they are drawn.
+_MAKERS: Mapping[_Maker, int] = {_header: 3, _header_bytes: 1, _plaintext: 4, _smp: 5, _splice: 3}
+
+
+def with_insiders(program: Program, seed: str, number: int) -> Program:
+    """The program of that number, with acts of this table at some places in it, if it is one that has them."""
+    source = random.Random(f"{seed}/{number}/insiders".encode(errors="surrogatepass"))
+    if source.randrange(SHARE):
+        return program
+    role = program.setup.role
+    correspondents = [name for name in sorted(CLIENTS[program.setup.network]) if (name == "alice") != (role == "alice")]
+    moves = list(program.moves)
+    for maker in source.choices(list(_MAKERS), list(_MAKERS.values()), k=source.randint(1, ACTS)):
+        at = source.randrange(len(moves) + 1)
+        moves[at:at] = maker(source, role, source.choice(correspondents))
+    return replace(program, moves=tuple(moves))

@@ -1,0 +1,125 @@
+"""The insider: a party whose keys are known sends, in place of a message of its own, what it should never send.
+
+The party itself takes no part in it and knows nothing of it: it has sent the message that is under way, and goes on as
+if that had arrived. Oracles look up what was made of it, for a receiver that accepts it does no wrong by that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from otterproof.harness.simulation.moves import Craft
+from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
+from otterproof.harness.wire import Kind, Message, crypto, parse
+from otterproof.harness.wire.craft import SMP_TYPES, KeysOf, Lie, remade, smp_lie
+from otterproof.harness.wire.layers import Tlv, parse_plaintext
+from otterproof.harness.wire.layouts import DH_GENERATOR
+from otterproof.harness.wire.numbers import power
+from otterproof.implementations.contract import RatchetSnapshot
+
+#: The check that an engine fails, in a random run as in a scenario, if it accepts a next key that is out of range.
+NEXT_KEY = "keys.next-key-out-of-range"
+
+#: The sizes in bytes of what can be a D-H exponent, with leading zeros or without.
+_EXPONENT = range(32, 41)
+
+
+@dataclass(frozen=True, slots=True)
+class Crafted:
+    """A message of an insider. name: as `authenticated` gives it; instead_of: that of the sender's own message.
+    ssid: of the session that it belongs to.
+
+    text, tlvs: what it says. smp: whether a TLV of SMP is another one than the sender's, or new. renumbered: whether
+    both sides may differ on keys and counters once it was accepted. lie: the type of the SMP message in it that must be
+    refused, and why, if nothing else is wrong.
+    """
+
+    raw: bytes
+    name: bytes
+    instead_of: bytes
+    sender: str
+    ssid: bytes
+    text: bytes
+    tlvs: tuple[Tlv, ...]
+    smp: bool
+    renumbered: bool
+    lie: tuple[int, Lie] | None
+
+    def after(self, earlier: Crafted) -> Crafted:
+        """The same, made of another message of an insider."""
+        return replace(
+            self,
+            instead_of=earlier.instead_of,
+            smp=self.smp or earlier.smp,
+            lie=None,
+            renumbered=self.renumbered or earlier.renumbered,
+        )
+
+
+def authenticated(message: Message) -> bytes | None:
+    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
+
+    The revealed MAC keys after it are not authenticated, so an adversary can change them.
+    """
+    if message.kind is not Kind.DATA or not message.has("mac"):
+        return None
+    return hashlib.sha256(message.mac_input() + message.data("mac")).digest()
+
+
+def crafted(raw: bytes, move: Craft, senders: Iterable[tuple[str, Party]]) -> Crafted | None:
+    """What an insider makes of a message under way; None if it can't. senders: who may have sent it."""
+    message = parse(raw)
+    if message.kind is not Kind.DATA or message.problems:
+        return None
+    instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
+    for name, party in senders:
+        state = state_of(party)
+        session = next((one for one in state.sessions if one.instance == instance), None) if state else None
+        if session is None or session.ratchet is None or not isinstance(party, ShowsSecrets):
+            continue
+        made = remade(raw, _keys_of(party, session.ratchet), move.part, move.number, move.value)
+        if made is None:
+            continue
+        result, before = parse_plaintext(made.plaintext), parse_plaintext(made.original)
+        of_smp = [[one for one in many.tlvs if one.type in {*SMP_TYPES, 6}] for many in (result, before)]
+        identity = authenticated(parse(made.raw)) or hashlib.sha256(made.raw).digest()
+        return Crafted(
+            made.raw,
+            identity,
+            authenticated(message) or b"",
+            name,
+            session.ssid,
+            result.text,
+            result.tlvs,
+            of_smp[0] != of_smp[1],
+            made.renumbered,
+            smp_lie(made.original, made.plaintext, message.version),
+        )
+    return None
+
+
+def answers(party: Party, message: Message) -> tuple[Tlv, ...]:
+    """The TLVs of a data message to a party whose keys are known; none if it can't be read."""
+    state = state_of(party)
+    instance = message.number("sender_tag") if message.has("sender_tag") else 0
+    session = next((one for one in state.sessions if one.instance == instance), None) if state else None
+    if session is None or session.ratchet is None or not isinstance(party, ShowsSecrets) or message.problems:
+        return ()
+    keys = _keys_of(party, session.ratchet)(message.number("recipient_keyid"), message.number("sender_keyid"))
+    return () if keys is None else parse_plaintext(crypto.decrypt_data(message, keys.receiving_aes)).tlvs
+
+
+def _keys_of(party: ShowsSecrets, ratchet: RatchetSnapshot) -> KeysOf:
+    def keys_of(sender: int, recipient: int) -> crypto.SessionKeys | None:
+        ours, theirs = ratchet.our_keys.get(sender), ratchet.their_keys.get(recipient)
+        if ours is None or theirs is None:
+            return None
+        for secret in party.secrets().values():
+            exponent = int.from_bytes(secret)
+            if len(secret) in _EXPONENT and power(DH_GENERATOR, exponent) == ours:
+                return crypto.session_keys(ours, theirs, power(theirs, exponent))
+        return None
+
+    return keys_of

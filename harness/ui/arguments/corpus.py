@@ -1,0 +1,28 @@
+"""What `otterproof corpus` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otterproof.harness.ui.options import FILE, add_file, add_folder, add_json, completed
+from otterproof.harness.ui.parser import Example, Parser
+
+PURPOSE = "Make a corpus from transcripts: programs for any target, messages for any fuzzer, and a dictionary."
+
+EXAMPLES: tuple[Example, ...] = (
+    ("otterproof corpus transcripts otterproof-fuzz --out corpus", "programs of all transcripts in two folders"),
+    ("otterproof corpus transcripts --messages seeds --dictionary otr.dict", "for a fuzzer of bytes"),
+    ("otterproof fuzz libotr --corpus corpus", "begin a campaign with them"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options of `corpus`."""
+    paths = parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="transcript, or folder with transcripts, of any target"
+    )
+    completed(paths, FILE)
+    add_folder(parser, "--out", "write the programs to DIR, as transcripts without steps")
+    add_folder(parser, "--messages", "write every message to DIR, a file each, as it was on the wire")
+    add_file(parser, "--dictionary", "write the words of the protocol to FILE, for libFuzzer, AFL and their kin")
+    add_json(parser, "what was written")
