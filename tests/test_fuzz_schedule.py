@@ -46,7 +46,7 @@ def _state(programs: int) -> State:
     drawing = Drawing("s", Programs("s", REFERENCE), lambda: state.schedule)
     for number in range(programs):
         parents, _ = drawing.drawn(number)
-        seen = {COMMON, _cell(number)} if number % 3 == 0 else {COMMON}
+        seen = {COMMON: 1, _cell(number): 5} if number % 3 == 0 else {COMMON: 1}
         state = state.after(number, None, seen, (), parents)
     return state
 
@@ -67,9 +67,9 @@ def test_a_draw_depends_on_no_result_of_the_numbers_just_before_it() -> None:
 def test_what_was_the_first_to_show_something_is_kept_unless_it_failed() -> None:
     schedule = Schedule()
     results = [
-        Result((), frozenset({COMMON, _cell(0)}), (COMMON, _cell(0))),
+        Result((), frozenset({COMMON, _cell(0)}), (COMMON, _cell(0)), (1, 2)),
         Result((), frozenset({COMMON}), ()),
-        Result((0, 0), frozenset({COMMON, _cell(2)}), (_cell(2),)),
+        Result((0, 0), frozenset({COMMON, _cell(2)}), (_cell(2),), (1,)),
     ]
     for result in results:
         schedule = schedule.after(result)
@@ -83,8 +83,8 @@ def test_what_was_the_first_to_show_something_is_kept_unless_it_failed() -> None
 
 def test_the_rare_is_changed_more_often_than_the_common() -> None:
     schedule = Schedule()
-    schedule = schedule.after(Result((), frozenset({COMMON}), (COMMON,)))
-    schedule = schedule.after(Result((), frozenset({_cell(1), COMMON}), (_cell(1),)))
+    schedule = schedule.after(Result((), frozenset({COMMON}), (COMMON,), (1,)))
+    schedule = schedule.after(Result((), frozenset({_cell(1), COMMON}), (_cell(1),), (1,)))
     for _ in range(200):
         schedule = schedule.after(Result((), frozenset({COMMON}), ()))
     drawn = [schedule.parents("s", number) for number in range(300)]
@@ -94,7 +94,7 @@ def test_the_rare_is_changed_more_often_than_the_common() -> None:
 
 
 def test_a_failed_program_is_no_parent() -> None:
-    with_failure = State().after(0, _failure(), {COMMON}, ())
+    with_failure = State().after(0, _failure(), {COMMON: 1}, ())
     assert with_failure.seen == {COMMON: 0}
     assert not with_failure.schedule.until(1).kept
 
@@ -137,6 +137,14 @@ def test_a_program_follows_from_its_ancestors_whatever_is_remembered() -> None:
     assert made.moves
 
 
+def test_a_change_goes_on_from_where_something_new_was_shown() -> None:
+    parent, partner = program("s", 1, REFERENCE), program("t", 1, REFERENCE)
+    assert len(parent.moves) > 12
+    made = [mutated("s", number, parent, partner, REFERENCE, (10,)) for number in range(100)]
+    going_on = [one for one in made if one.moves[:9] == parent.moves[:9] and one.moves[:12] != parent.moves[:12]]
+    assert sum(one.setup == parent.setup for one in going_on) > 40
+
+
 # ---- as JSON
 
 
@@ -152,12 +160,12 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
     [
         ({"counts": []}, "counts"),
         ({"recent": []}, "recent"),
-        ({"kept": [[0, 0, 5, 5]]}, "not kept"),
-        ({"kept": [[1, 0]]}, "first to show nothing"),
-        ({"kept": [[99, 0]]}, "out of order"),
-        ({"kept": [[3, 0], [0, 0]]}, "out of order"),
-        ({"recent": [[[], [9999], False]] * LAG}, "never seen"),
-        ({"recent": [[[1, 1], [], False]] * LAG}, "not kept"),
+        ({"kept": [[0, 0, [5, 5], [1]]]}, "not kept"),
+        ({"kept": [[1, 0, [], [1]]]}, "first to show nothing"),
+        ({"kept": [[99, 0, [], [1]]]}, "out of order"),
+        ({"kept": [[3, 0, [], [1]], [0, 0, [], [1]]]}, "out of order"),
+        ({"recent": [[[], [9999], []]] * LAG}, "never seen"),
+        ({"recent": [[[1, 1], [], []]] * LAG}, "not kept"),
     ],
 )
 def test_a_schedule_that_can_not_be_is_refused(damage: Mapping[str, Any], words: str) -> None:

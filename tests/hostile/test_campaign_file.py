@@ -56,7 +56,7 @@ def good() -> Any:
     waiting = Failure("authenticity", Verdict.FAIL, bucket, "detail", False, 2)
     state = State()
     for number in range(9):
-        state = state.after(number, None, {(Area.MOVE, "send")} if number == 3 else (), ())
+        state = state.after(number, None, {(Area.MOVE, "send"): 1} if number == 3 else {}, ())
     return as_json(replace(state, waiting=waiting, findings=findings), "reference", "1", "s")
 
 

@@ -88,7 +88,8 @@ def kinds() -> frozenset[str]:
 class Tracker:
     """Watches the steps of a run. role: the party that is followed; established: the run starts in a session.
 
-    cell: the one of the last step of that party, "" before the first.
+    cell: the one of the last step of that party, "" before the first. made: how many moves have been made, which the
+    run tells. seen: what was shown, and after how many moves first.
     """
 
     def __init__(self, role: str, *, established: bool) -> None:
@@ -97,7 +98,8 @@ class Tracker:
         self._auth = AuthState.NONE
         self.cell = ""
         self._counts: Counter[str] = Counter()
-        self.seen: set[Behaviour] = set()
+        self.made = 0
+        self.seen: dict[Behaviour, int] = {}
 
     def __call__(self, step: Step) -> None:
         """A step was made."""
@@ -108,20 +110,25 @@ class Tracker:
         if isinstance(message, bytes):
             kind = parse(message).kind
             given = _KINDS.get(kind, kind.value)
-            self.seen.add((Area.KIND, f"receives {kind}"))
+            self._note(Area.KIND, f"receives {kind}")
         before, self.cell = self.cell, f"{self._state}: {given}"
-        self.seen.add((Area.PAIR, f"{before} > {self.cell}"))
+        self._note(Area.PAIR, f"{before} > {self.cell}")
         self._counts[self.cell] += 1
         if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
-            self.seen.add((Area.COUNT, f"{self.cell} {count} times"))
+            self._note(Area.COUNT, f"{self.cell} {count} times")
         for event in step.events:
             self._follow(event)
         did = observed(step)
-        self.seen |= {(Area.KIND, one) for one in did if one.startswith("sends ")}
+        for one in did:
+            if one.startswith("sends "):
+                self._note(Area.KIND, one)
         broken = ["breaks down"] if step.failure is not None and not step.failure.unsupported else []
-        self.seen.add((Area.CELL, self.cell))
+        self._note(Area.CELL, self.cell)
         then = f"{self.cell} -> {self._state}: {', '.join([*did, *broken]) or 'nothing'}"
-        self.seen.add((Area.TRANSITION, then[:_LONGEST]))
+        self._note(Area.TRANSITION, then[:_LONGEST])
+
+    def _note(self, area: Area, name: str) -> None:
+        self.seen.setdefault((area, name), self.made)
 
     @property
     def _state(self) -> str:

@@ -67,8 +67,8 @@ Events: TypeAlias = Generator[FuzzEvent, None, None]
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first. page: makes the
-    page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
+    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first. page: makes
+    the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
     (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up, enough: whether the last run
     ended because of its max_time, or of its max_failures. version: of the target; earlier: what it was when the
     campaign was last run, "" if it was not.

@@ -25,6 +25,9 @@ from otterproof.implementations.jsonform import event_name
 #: Changes after which a program that is still the same is left as it is, such as one without moves.
 _TRIES = 20
 
+#: The share of changes that go on differently from where something new was shown, in which so many acts are drawn.
+_CONTINUED, _TAIL = 0.6, 8
+
 #: How often some moves are repeated. Keys are forgotten after a few, counters and buffers are full after many.
 _TIMES = (2, 2, 2, 3, 3, 5, 8, 13)
 
@@ -34,9 +37,16 @@ _LONGEST = 6
 Moves = tuple[Move, ...]
 
 
-def mutated(seed: str, number: int, parent: Program, partner: Program, target: Target) -> Program:
-    """The program of that number as a change of its parent, with parts of its partner."""
+def mutated(
+    seed: str, number: int, parent: Program, partner: Program, target: Target, places: Sequence[int] = ()
+) -> Program:
+    """The program of that number as a change of its parent, with parts of its partner.
+
+    places: after how many moves the parent has shown something new.
+    """
     source = random.Random(f"{seed}/{number}/change".encode(errors="surrogatepass"))
+    if places and source.random() < _CONTINUED:
+        return _continued(source, parent, source.choice(places))
     made, least = parent, source.choice((1, 1, 2, 2, 3, 4))
     if source.random() < _LIFTED:
         made = _lifted(made, program(seed, number, target).setup)
@@ -47,6 +57,16 @@ def mutated(seed: str, number: int, parent: Program, partner: Program, target: T
             break
     changed = with_insiders(made, seed, number)
     return replace(changed, moves=bounded(changed.moves))
+
+
+def _continued(source: random.Random, parent: Program, place: int) -> Program:
+    """The parent up to where it has shown something new, and then something else."""
+    begun = parent.moves[: max(0, place - source.choice((0, 0, 1)))]
+    moves: Moves = ()
+    for _ in range(source.randint(1, _TAIL)):
+        moves += _drawn(source, parent.setup, _row(source))
+    other = with_insiders(replace(parent, moves=moves), "continued", source.randrange(1 << 30))
+    return replace(parent, moves=bounded(begun + other.moves))
 
 
 # ---- changes of moves

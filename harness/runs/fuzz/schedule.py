@@ -26,7 +26,7 @@ from otterproof.harness.runs.fuzz.mutate import mutated
 from otterproof.harness.targets.engines import Target
 
 #: What is drawn for a number does not depend on the results of so many numbers before it.
-LAG = 32
+LAG = 16
 
 #: The share of programs that are drawn afresh, so that nothing is out of reach.
 FRESH = 0.25
@@ -45,20 +45,28 @@ Parents = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A program that is kept. stands_for: what it was the first to show. changed: how often it has been changed."""
+    """A program that is kept. stands_for: what it was the first to show. places: after how many moves it showed that.
+
+    changed: how often it has been changed.
+    """
 
     parents: Parents
     stands_for: tuple[Behaviour, ...]
+    places: tuple[int, ...] = ()
     changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a program. new: what it was the first to show, in order; nothing of a program that failed."""
+    """The result of a program. new: what it was the first to show, in order; nothing of a program that failed.
+
+    places: as in Kept.
+    """
 
     parents: Parents
     shown: frozenset[Behaviour]
-    new: tuple[Behaviour, ...]
+    new: tuple[Behaviour, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class Schedule:
             for one in result.shown:
                 counts[one] = counts.get(one, 0) + 1
             if result.new:
-                kept[number] = Kept(result.parents, result.new)
+                kept[number] = Kept(result.parents, result.new, result.places)
             if result.parents and result.parents[0] in kept:
                 parent = kept[result.parents[0]]
                 kept[result.parents[0]] = replace(parent, changed=parent.changed + 1)
@@ -148,19 +156,19 @@ class Programs:
     def made(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
         """The program of a number with these parents, which are kept, as their parents are."""
         for one in self._missing(parents, kept):
-            self._made[one] = self._make(one, kept[one].parents)
+            self._made[one] = self._make(one, kept[one].parents, kept)
         for one in parents:
             self._made.move_to_end(one)
-        made = self._made[number] = self._make(number, parents)
+        made = self._made[number] = self._make(number, parents, kept)
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
         return made
 
-    def _make(self, number: int, parents: Parents) -> Program:
+    def _make(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
         if not parents:
             return drawn_afresh(self._seed, number, self._target, self._corpus)
         parent, partner = (self._made[one] for one in parents)
-        return mutated(self._seed, number, parent, partner, self._target)
+        return mutated(self._seed, number, parent, partner, self._target, kept[parents[0]].places)
 
     def _missing(self, parents: Parents, kept: Mapping[int, Kept]) -> Sequence[int]:
         """The ancestors of a program that are not remembered, in the order in which they can be made."""
@@ -179,14 +187,14 @@ class Programs:
 def schedule_to_json(schedule: Schedule, seen: Iterable[Behaviour]) -> dict[str, Any]:
     """What can't be told from the rest of a campaign. seen: the behaviour that was seen, in order.
 
-    {"counts": [of each], "kept": [[number, changed, parents...]], "recent": [[parents, [what was shown], kept]]}
+    {"counts": [of each], "kept": [[number, changed, parents, places]], "recent": [[parents, [what was shown], places]]}
     """
-    places = {one: place for place, one in enumerate(seen)}
+    at = {one: place for place, one in enumerate(seen)}
     return {
-        "counts": [schedule.counts.get(one, 0) for one in places],
-        "kept": [[number, one.changed, *one.parents] for number, one in schedule.kept.items()],
+        "counts": [schedule.counts.get(one, 0) for one in at],
+        "kept": [[number, one.changed, list(one.parents), list(one.places)] for number, one in schedule.kept.items()],
         "recent": [
-            [list(one.parents), sorted(places[shown] for shown in one.shown), bool(one.new)] for one in schedule.recent
+            [list(one.parents), sorted(at[shown] for shown in one.shown), list(one.places)] for one in schedule.recent
         ],
     }
 
@@ -206,16 +214,18 @@ def schedule_from_json(written: Mapping[str, Any], done: int, seen: Mapping[Beha
         first.setdefault(number, []).append(one)
     counts = {one: count for one, count in zip(every, written["counts"], strict=True) if count}
     kept: dict[int, Kept] = {}
-    for number, changed, *parents in written["kept"]:
+    for number, changed, parents, at in written["kept"]:
         if number >= done - len(recent) or number <= max(kept, default=-1):
             raise ValueError(f"schedule.kept: {number} is out of order")
-        kept[number] = Kept(_known(parents, kept, number), _shown(first, number, counts), changed)
+        kept[number] = Kept(_known(parents, kept, number), _shown(first, number, counts), tuple(at), changed)
     results = []
-    for number, (parents, shown, keeps) in enumerate(recent, done - len(recent)):
+    for number, (parents, shown, at) in enumerate(recent, done - len(recent)):
         if any(place >= len(every) for place in shown):
             raise ValueError(f"schedule.recent: program {number} has shown what was never seen")
-        new = _shown(first, number, None) if keeps else ()
-        results.append(Result(_known(parents, kept, number), frozenset(every[place] for place in shown), new))
+        new = _shown(first, number, None) if at else ()
+        results.append(
+            Result(_known(parents, kept, number), frozenset(every[place] for place in shown), new, tuple(at))
+        )
     return Schedule(done - len(recent), counts, kept, tuple(results))
 
 

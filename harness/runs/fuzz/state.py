@@ -180,15 +180,19 @@ class State:
         self,
         number: int,
         failure: Failure | None,
-        seen: Collection[Behaviour],
+        seen: Mapping[Behaviour, int],
         known: Iterable[str],
         parents: Parents = (),
     ) -> State:
-        """The state after one more program, with what it has shown. parents: the programs that it is a change of."""
+        """The state after one more program, with what it has shown.
+
+        seen: and after how many moves. parents: the programs that it is a change of.
+        """
         unseen = sorted(one for one in seen if one not in self.seen)
         new = dict.fromkeys(unseen[: MOST_SEEN - len(self.seen)], number)
         counted = frozenset(one for one in seen if one in self.seen or one in new)
-        result = Result(parents, counted, tuple(new) if failure is None else ())
+        places = tuple(sorted({seen[one] for one in new}))
+        result = Result(parents, counted, tuple(new), places) if failure is None else Result(parents, counted)
         met = {one: self.known.get(one, 0) + 1 for one in sorted(known)}
         return replace(
             self,

@@ -5,8 +5,8 @@ The main process makes the programs, for what comes next depends on the results 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
@@ -26,14 +26,14 @@ DIED = "worker.died"
 class Ran:
     """A program that has been run. failure: the first; later ones may be its consequences.
 
-    parents: the programs that it is a change of. seen: what the run has shown of the target's behaviour. known: the
-    excused checks that would have failed.
+    parents: the programs that it is a change of. seen: what the run has shown of the target's behaviour, and after how
+    many moves first. known: the excused checks that would have failed.
     """
 
     number: int
     parents: Parents
     failure: Failure | None
-    seen: frozenset[Behaviour] = frozenset()
+    seen: Mapping[Behaviour, int] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
 
 
@@ -106,7 +106,7 @@ def _run_task(worker: WorkerContext, task: _Task) -> Ran:
 def _run(number: int, parents: Parents, made: Program) -> Ran:
     watched = Watched()
     failure = attempt(made, watched=watched)
-    return Ran(number, parents, failure, frozenset(watched.seen), frozenset(watched.passed_over))
+    return Ran(number, parents, failure, watched.seen, frozenset(watched.passed_over))
 
 
 def _lost(task: _Task, why: str) -> Ran:
