@@ -325,6 +325,7 @@ def test_what_xml_can_not_have_is_not_carried(message: bytes) -> None:
         b"x" * 1000,
         b"a" * 424 + b" b",
         b"a" * 420 + b" longer word\nand a line",
+        b" ".join(b"%d" % number for number in range(2000)),
     ],
 )
 def test_lines_that_bitlbee_has_broken_are_one_text(text: bytes) -> None:

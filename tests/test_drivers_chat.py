@@ -180,6 +180,29 @@ def test_two_parties_know_nothing_of_each_other(name: str) -> None:
 
 
 @each
+def test_a_program_can_be_started_again(name: str) -> None:
+    talk = Talk(name, 3)
+    talk.handshake()
+    before = talk.target.fingerprint
+    talk.target.restart()
+    assert talk.target.fingerprint == before
+    assert talk.target.send(b"in the clear") == [OutgoingMessage(b"in the clear")]
+    talk.engine.end()
+    talk.events("engine")
+    talk.handshake()
+    talk.talk(b"after")
+
+
+@each
+def test_logs_are_told_and_keys_are_not_among_them(name: str) -> None:
+    talk = Talk(name, 3)
+    talk.handshake()
+    logs = talk.target.logs()
+    assert logs, "at least its settings"
+    assert not any(f"{published_key('alice').x:X}".encode() in content.upper() for content in logs.values())
+
+
+@each
 def test_what_a_line_can_not_have_is_unsupported(name: str) -> None:
     talk = Talk(name, 3)
     for text in (b"a\nb", b"a\0b", b"", b"x" * 1000):

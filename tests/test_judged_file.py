@@ -31,7 +31,8 @@ from otterproof.harness.ui import terminal
 FAULT = "mac-skips-flags"
 KEYS = {"conformance.a[v3]": "1", "conformance.b[v3]": "2"}
 REACH = Reach("conformance.a[v3]", True, "", 0.5, frozenset({("a.py", 3), ("a.py", 64), ("b.py", 1)}), {})
-OUTCOME = Outcome("conformance.a[v3]", Verdict.FAIL, "data.counter-replayed", 4, Level.MUST, "it receives", "shows it")
+SHAPE = ("target", "receive", "data", "text_received secure yes")
+OUTCOME = Outcome("conformance.a[v3]", Verdict.FAIL, "data.counter-replayed", 4, Level.MUST, SHAPE)
 
 
 def begun(path: Path, keys: dict[str, str]) -> JudgedFile:

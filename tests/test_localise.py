@@ -134,12 +134,12 @@ def test_what_says_little_comes_after_what_says_more() -> None:
 
 
 def test_what_was_accepted_says_more_than_what_was_refused() -> None:
-    def judged(scenario: str, check: str, result: str, claim: str) -> Result:
-        place = Place(1, "the target receives a Data Message", result)
+    def judged(scenario: str, check: str, refused: bool, claim: str) -> Result:
+        place = Place(1, "the target receives a Data Message", "", refused=refused)
         return replace(failed(scenario, check, claim), failure=Failure(check, "A rule.", place=place))
 
-    refused = judged("conformance.a[v3]", "data.flagged-message-not-read", "ignores it (bad mac)", "DATA-FLAGS-5")
-    accepted = judged("conformance.b[v3]", "data.mac-covers-too-little", 'shows "a text" as secure', "DATA-MAC-2")
+    refused = judged("conformance.a[v3]", "data.flagged-message-not-read", True, "DATA-FLAGS-5")
+    accepted = judged("conformance.b[v3]", "data.mac-covers-too-little", False, "DATA-MAC-2")
     assert [one.first.scenario for one in causes([refused, accepted])] == ["conformance.b[v3]", "conformance.a[v3]"]
 
 

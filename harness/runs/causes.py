@@ -20,7 +20,6 @@ that, if it fails as well and is as binding.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -71,6 +70,8 @@ ORDER = (
     "policy",
     "user",
     "screen",
+    "restart",
+    "logs",
     "limits",
     "run",
     "healing",
@@ -101,9 +102,8 @@ _AT_ONCE_IN = (
 )
 
 #: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may
-#: have any cause, and what a record says that a target did then. One that took something wrong for genuine says more.
+#: have any cause. One that took something wrong for genuine says more.
 _REFUSED = 0.8
-_REFUSALS = ("ignores it", "reports an unreadable message", "refuses", "nothing happens")
 
 #: How much is left of the weight of a requirement for each one that stands before it in the list of a check, and of one
 #: that only a scenario claims.
@@ -180,12 +180,10 @@ def _failed(result: Result) -> bool:
     return result.failure is not None and not result.known
 
 
-def _shape(result: Result) -> str:
-    """What a failure looks like, whatever it is about: the last input and what it led to, without texts and numbers."""
+def _shape(result: Result) -> tuple[str, ...]:
+    """What a failure looks like, whatever it is about: the last input and what it led to."""
     place = result.failure.place if result.failure is not None else None
-    if place is None:
-        return ""
-    return re.sub(r'"[^"]*"|\d+', "", f"{result.verdict.value}: {place.action}: {place.result}")
+    return (result.verdict.value, *place.shape) if place is not None else ()
 
 
 def is_general(check: str) -> bool:
@@ -233,7 +231,7 @@ def _of_version(names: Iterable[str], result: Result) -> Iterator[str]:
     )
 
 
-def _clearest(group: Sequence[Result], common: Collection[str]) -> Result:
+def _clearest(group: Sequence[Result], common: Collection[tuple[str, ...]]) -> Result:
     """Of the failures of one check, the one that shows it best: about just that, and short."""
 
     def order(result: Result) -> tuple[bool, bool, bool, int, int, str]:
@@ -274,11 +272,11 @@ def _told(first: Result, weights: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(likeliest[:1])
 
 
-def _share(first: Result, common: Collection[str]) -> float:
+def _share(first: Result, common: Collection[tuple[str, ...]]) -> float:
     """How much of its weight a cause keeps."""
     share = _AT_ONCE if _is_at_once(first) else 1.0
     place = first.failure.place if first.failure is not None else None
-    if place is not None and place.result.startswith(_REFUSALS):
+    if place is not None and place.refused:
         share *= _REFUSED
     if is_general(first.check):
         return share * _GENERAL

@@ -7,7 +7,8 @@ terminal, JSON, pytest and the other reports are made from it, and decide nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from enum import Enum
 from typing import Any, NamedTuple
 
 from otterproof.harness.simulation.describe import describe_input, describe_result
@@ -19,7 +20,13 @@ from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
 from otterproof.harness.wire import ENCODED, Kind, parse
 from otterproof.harness.wire.dissect import FieldLine, dissected
-from otterproof.implementations.contract import OutgoingMessage
+from otterproof.implementations.contract import (
+    ActionRefused,
+    Event,
+    MessageRejected,
+    MessageUnreadable,
+    OutgoingMessage,
+)
 from otterproof.implementations.jsonform import event_name
 
 #: How many steps before the failing one are told.
@@ -40,7 +47,8 @@ class Place:
     "" without one; title and fields: that message, taken apart, the field in question marked. before: the steps that
     led there, as number and words. screen: the last lines that the user was shown, if the target has a screen.
     observed: the result in terms that do not depend on keys and texts: the events by name, and what was sent by its
-    kind.
+    kind. shape: the input and the result in such terms, with the reasons that were given. refused: whether the party
+    took the input for wrong or did nothing; one that broke down did not.
     """
 
     step: int
@@ -52,6 +60,8 @@ class Place:
     before: tuple[tuple[int, str], ...] = ()
     screen: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
+    shape: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +138,49 @@ def place_of(steps: Sequence[Step], field: str = "") -> Place | None:
     if not steps:
         return None
     last = steps[-1]
-    message = _message_of(last, field)
     before = tuple(
         (step.number, f"{describe_input(step)}: {describe_result(step)}") for step in steps[-1 - BEFORE : -1]
     )
-    shown = [printable(line) for step in steps[-1 - BEFORE :] for line in step.shown]
-    screen = tuple(shown[-SCREEN:])
+    screen = [printable(line) for step in steps[-1 - BEFORE :] for line in step.shown]
+    place = Place(
+        last.number,
+        describe_input(last),
+        describe_result(last),
+        before=before,
+        screen=tuple(screen[-SCREEN:]),
+        observed=observed(last),
+        shape=_shape(last),
+        refused=_refused(last),
+    )
+    message = _message_of(last, field)
     if message is None:
-        return Place(
-            last.number,
-            describe_input(last),
-            describe_result(last),
-            before=before,
-            screen=screen,
-            observed=observed(last),
-        )
+        return place
     title, lines = dissected(message, field)
     kind = parse(message).kind
-    fields = lines if kind in ENCODED or any(line.marked for line in lines) else ()
-    action, result = describe_input(last), describe_result(last)
-    return Place(last.number, action, result, str(kind), title, fields, before, screen, observed(last))
+    marked = any(line.marked for line in lines)
+    return replace(place, kind=str(kind), title=title, fields=lines if kind in ENCODED or marked else ())
+
+
+def _shape(step: Step) -> tuple[str, ...]:
+    """What a party was given in a step and what it did, without texts, numbers and keys."""
+    message = step.args.get("message")
+    given = [str(parse(message).kind)] if isinstance(message, bytes) else []
+    did = ["breaks down"] if step.failure is not None else [_event_shape(event) for event in step.events]
+    return step.party, step.action, *given, *dict.fromkeys(did)
+
+
+def _event_shape(event: Event) -> str:
+    """An event with those of its fields that have one of a few values."""
+    if isinstance(event, OutgoingMessage):
+        return f"sends {parse(event.message).kind}"
+    values = ((one.name, getattr(event, one.name)) for one in fields(event))
+    few = (f" {name} {value}" for name, value in values if isinstance(value, bool | Enum))
+    return event_name(type(event)) + "".join(few)
+
+
+def _refused(step: Step) -> bool:
+    first = next(iter(step.events), None)
+    return step.failure is None and isinstance(first, MessageRejected | MessageUnreadable | ActionRefused | None)
 
 
 def observed(step: Step) -> tuple[str, ...]:

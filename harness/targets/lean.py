@@ -26,13 +26,15 @@ class LeanTarget(OddTarget):
         super().__init__(name, Quirks(lacks=SHOWS - shows, screen=True), self._guarded)
         self.giving_up = GivingUp()
         self._make_engine = make
-        self._entropy: Entropy = SeededEntropy(b"")
+        #: Of the next party that is created; one that starts again draws what the driver gives it.
+        self._entropy: Entropy | None = None
 
     def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> DriverParty:
         """A new party."""
         self._entropy = entropy_of(name, seed, tape)
         return super().party(name, config, seed)
 
-    def _guarded(self, config: PartyConfig, _: Entropy | None) -> Engine:
+    def _guarded(self, config: PartyConfig, given: Entropy | None) -> Engine:
         """The engine of a party, which is created as soon as the driver is asked for the party."""
-        return GuardedEngine(self.name, self._make_engine, config, self._entropy, self.giving_up)
+        entropy, self._entropy = self._entropy or given or SeededEntropy(b""), None
+        return GuardedEngine(self.name, self._make_engine, config, entropy, self.giving_up)

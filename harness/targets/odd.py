@@ -40,6 +40,8 @@ _NEEDS = {
     "extra_key": "extra_key",
     "set_time": "time",
     "dump": "dump",
+    "restart": "restart",
+    "logs": "logs",
 }
 
 _BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
@@ -161,7 +163,7 @@ class OddTarget:
         return policy
 
     def _answer(self, method: str, answer: dict[str, Any], typed: str) -> dict[str, Any]:
-        if method == "create" and self._leaves_out("instance"):
+        if method in ("create", "restart") and self._leaves_out("instance"):
             return answer | {"instance_tag": None}
         if "events" not in answer:
             return answer

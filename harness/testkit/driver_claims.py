@@ -39,6 +39,8 @@ _REQUESTS: Sequence[tuple[str, str, Callable[[DriverParty], object]]] = (
     ("time", "alice", lambda party: party.set_time(60)),
     ("dump", "alice", lambda party: party.dump()),
     ("", "alice", lambda party: party.end()),
+    ("logs", "alice", lambda party: party.logs()),
+    ("restart", "alice", lambda party: party.restart()),
 )
 
 #: Not in version 2.

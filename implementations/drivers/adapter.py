@@ -124,6 +124,14 @@ class Adapted:
     def forget(self) -> None:
         """The party is closed. For drivers that keep something for it outside."""
 
+    def restart(self) -> None:
+        """The user ends the program and starts it again, for a driver that claims `restart`."""
+        raise Unsupported("a library is not started")
+
+    def logs(self) -> Mapping[str, bytes]:
+        """What the program has written into logs, for a driver that claims `logs`."""
+        raise Unsupported("a library has no logs")
+
     def set_time(self, now: int) -> None:
         """The library's clock; without one it stays unread."""
         self.now = now
@@ -164,6 +172,8 @@ class Adapter:
             "set_time": self.set_time,
             "close": self.close,
             "reset": self.reset,
+            "restart": self.restart,
+            "logs": self.logs,
         }
         return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
 
@@ -198,7 +208,16 @@ class Adapter:
             raise InvalidParams(f"there is a party {name!r} already; close it first")
         party = self._class(settings)
         self._parties.by_name[name] = party
-        return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}
+        return _identity(party)
+
+    def restart(self, params: dict[str, Any]) -> dict[str, Any]:
+        party = self._parties.find(params)
+        party.restart()
+        return _identity(party)
+
+    def logs(self, params: dict[str, Any]) -> dict[str, Any]:
+        logs = self._parties.find(params).logs()
+        return {"logs": [{"name": name, "content": content.decode("latin-1")} for name, content in logs.items()]}
 
     def close(self, params: dict[str, Any]) -> dict[str, Any]:
         self._parties.find(params).forget()
@@ -229,3 +248,8 @@ class Adapter:
             return {"events": party.events, **shown}
 
         return method
+
+
+def _identity(party: Adapted) -> dict[str, Any]:
+    """The answer to `create` and `restart`."""
+    return {"instance_tag": party.instance_tag, "fingerprint": party.fingerprint.hex()}

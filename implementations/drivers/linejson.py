@@ -31,6 +31,8 @@ CAPABILITIES = (
     "whitespace_tag",
     "stored_messages",
     "snapshot",
+    "restart",
+    "logs",
 )
 
 UNSUPPORTED, LIBRARY_FAILED = -32001, -32002

@@ -1,1 +1,1 @@
-"""What matters most in the programs that people chat with: what they do with lines, and what they show."""
+"""What matters most in the programs that people chat with: lines, the screen, starting again, and logs."""

@@ -148,10 +148,10 @@ def survey(_: WorkerContext, task: tuple[str, Original]) -> Reach:
     return reach(name, _genuine_copy(original))
 
 
-def reach(name: str, target: Target) -> Reach:
-    """Run a scenario with a copy of a genuine engine that has the name of the target."""
+def reach(name: str, target: Target, trace: Trace | None = None) -> Reach:
+    """Run a scenario with a copy of a genuine engine that has the name of the target. trace: of that copy."""
     began = time.process_time()
-    with Trace(PREFIX + target.name) as trace:
+    with trace or Trace(PREFIX + target.name) as trace:
         context = _Observed(scenario_of(name), target, trace)
         judged = judge_scenario(scenario_of(name), context)
     reached = trace.take().union(*context.reached.values())

@@ -36,7 +36,7 @@ class JudgedFileError(CommandError, ValueError):
 class Outcome:
     """How a scenario that did not pass ended: as much of its result as causes are told from.
 
-    check: of the failure, "" where nothing failed. level: of the check, as it was then. action, result: as in Place.
+    check: of the failure, "" where nothing failed. level: of the check, as it was then. shape, refused: as in Place.
     """
 
     scenario: str
@@ -44,8 +44,8 @@ class Outcome:
     check: str
     steps: int
     level: Level = Level.MUST
-    action: str = ""
-    result: str = ""
+    shape: tuple[str, ...] = ()
+    refused: bool = False
 
     @property
     def outdated(self) -> bool:
@@ -56,7 +56,7 @@ class Outcome:
         """The result that it was made from, with what the tables now say of its scenario and its check."""
         failure = None
         if self.check:
-            place = Place(self.steps, self.action, self.result) if self.action else None
+            place = Place(self.steps, "", "", shape=self.shape, refused=self.refused) if self.shape else None
             failure = Failure(self.check, rule(self.check), level=level_of(self.check), place=place)
         claimed = scenario_of(self.scenario).requirements
         return Result(self.scenario, claimed, self.verdict, "", self.steps, 0.0, self.check, failure=failure)
@@ -68,8 +68,8 @@ def outcome_of(result: Result) -> Outcome:
     if failure is None:
         return Outcome(result.scenario, result.verdict, "", result.steps)
     place = failure.place
-    action, after = (place.action, place.result) if place is not None else ("", "")
-    return Outcome(result.scenario, result.verdict, result.check, result.steps, failure.level, action, after)
+    shape, refused = (place.shape, place.refused) if place is not None else ((), False)
+    return Outcome(result.scenario, result.verdict, result.check, result.steps, failure.level, shape, refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +158,14 @@ def _whole_lines(path: Path) -> list[str]:
 
 def _judged(value: Mapping[str, Any], keys: Mapping[str, str]) -> Judged:
     outcomes = tuple(
-        Outcome(name, Verdict(verdict), check, steps, Level(level), action, result)
-        for name, verdict, check, steps, level, action, result in value["outcomes"]
+        Outcome(name, Verdict(verdict), check, steps, Level(level), tuple(shape), refused)
+        for name, verdict, check, steps, level, shape, refused in value["outcomes"]
     )
     return Judged(value["fault"], value["edits"], keys, outcomes)
 
 
 def _plain(one: Outcome) -> list[Any]:
-    return [one.scenario, one.verdict.value, one.check, one.steps, one.level.value, one.action, one.result]
+    return [one.scenario, one.verdict.value, one.check, one.steps, one.level.value, one.shape, one.refused]
 
 
 def _masks(lines: Iterable[Line]) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 Every fault is judged as a third party is, by its messages and events alone and by every scenario that such a target
 meets, and its failures are put together by their causes as a report does it. A fault is named first if the first cause
-tells the requirement that its entry in the catalogue has. Scenarios that don't reach the lines of a fault are not run,
-since they pass.
+tells the requirement that its entry in the catalogue has. A scenario in which a fault changes no answer is not run,
+since it passes: it does not reach the lines of the fault, or the faulty engine answers all that was asked of the
+genuine one as that did (otterproof.harness.runs.faults.recorded).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from otterproof.harness.runs.faults.dependence import edits_key
 from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, reach, result, results
 from otterproof.harness.runs.faults.judged_file import Judged, JudgedFile, Outcome, outcome_of
 from otterproof.harness.runs.faults.reach import about
+from otterproof.harness.runs.faults.recorded import Recorder, Recording
 from otterproof.harness.runs.faults.sightings import View
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.worker_context import WorkerContext
@@ -29,9 +31,13 @@ from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.targets.faults.entries import Fault, faults
-from otterproof.harness.targets.faults.loader import copy_engine
+from otterproof.harness.targets.faults.loader import PREFIX, copy_engine, engine
 from otterproof.harness.targets.lean import LeanTarget
+from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
+
+#: The name of the genuine engine as a target.
+_GENUINE = "genuine_third_party"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Localisation:
 
     @property
     def noticed(self) -> list[Located]:
-        """The faults of which something is told, in the order of the catalogue."""
+        """The faults of which something is told, in their order."""
         return [one for name in self.faults if (one := self.located.get(name)) is not None and one.failures]
 
     @property
@@ -120,12 +126,13 @@ class Localisation:
 def choose(chosen: Mapping[str, Fault], sample: int | None = None, seed: str = "1") -> Localisation:
     """An empty record for some faults, or for so many of them, drawn evenly from all areas of the catalogue.
 
-    What is drawn follows from the seed, and a larger sample has all faults of a smaller one.
+    What is drawn follows from the seed, and a larger sample begins with all faults of a smaller one. So a measure that
+    is interrupted is one of a smaller sample.
     """
     load()
     names, drawn = list(chosen), ""
     if sample is not None and sample < len(names):
-        names, drawn = sorted(_drawn(chosen, seed)[:sample], key=names.index), seed
+        names, drawn = _drawn(chosen, seed)[:sample], seed
     met = {one.id: one for one in scenarios() if View.THIRD_PARTY.adds(one)}
     return Localisation(met, {name: chosen[name] for name in names}, len(chosen), drawn)
 
@@ -231,18 +238,26 @@ def _passed(scenario: Scenario) -> Result:
 
 
 def _survey(_: WorkerContext, task: tuple[str]) -> Reach:
-    return reach(task[0], _genuine())
+    return _recorded(task[0])[0]
 
 
 @cache
-def _genuine() -> LeanTarget:
-    """A copy of the genuine engine, as it is judged as a third party's."""
-    name = "genuine_third_party"
-    return LeanTarget(name, copy_engine(name, {}))
+def _recorded(scenario: str) -> tuple[Reach, Recording]:
+    """What a scenario does with the genuine engine, as it is judged as a third party's."""
+    recorder = Recorder(PREFIX + _GENUINE)
+    found = reach(scenario, LeanTarget(_GENUINE, recorder.engines(_genuine())), recorder)
+    return found, recorder.recording
+
+
+@cache
+def _genuine() -> EngineFactory:
+    """A copy of the genuine engine, for the peer is one as well and its lines are not to be counted."""
+    return copy_engine(_GENUINE, {})
 
 
 def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask]]) -> tuple[str, list[Outcome]]:
     name, able = task
-    target = View.THIRD_PARTY.target(name)
-    found = (result(one, target) for one in able)
+    lines, target = about(faults()[name].edits), View.THIRD_PARTY.target(name)
+    different = (one for one in able if not _recorded(one.scenario)[1].answered_alike(target.name, engine(name), lines))
+    found = (result(one, target) for one in different)
     return name, [outcome_of(one) for one in found if one.verdict is not Verdict.PASS]

@@ -158,19 +158,25 @@ class DriverParty(ActionDispatcher):
             request["tape"] = [
                 {"label": label, "index": index, "value": value.hex()} for (label, index), value in tape.items()
             ]
-        told = target.call("create", request)
+        self._configured_tag = config.instance_tag or 0 if "instance_tags" in capabilities else 0
+        self._identify("create", target.call("create", request))
+
+    def _identify(self, method: str, told: Any) -> None:
+        """Take who it is from an answer."""
+        target, name = self._target, self._name
         surplus = told.keys() - {"instance_tag", "fingerprint"} if isinstance(told, dict) else ()
         if surplus:
-            target.desync(f"{name}: create answers with unknown {', '.join(map(ascii, sorted(surplus)))}")
+            target.desync(f"{name}: {method} answers with unknown {', '.join(map(ascii, sorted(surplus)))}")
         given = (told.get("instance_tag", ""), told.get("fingerprint")) if isinstance(told, dict) else ("", None)
         tag, fingerprint = given
         if not (tag is None or (type(tag) is int and 0 <= tag < 1 << 32)):
-            target.desync(f"{name}: create answers {told!r:.200}, without an instance_tag")
+            target.desync(f"{name}: {method} answers {told!r:.200}, without an instance_tag")
         if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
-            target.desync(f"{name}: create answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint")
+            what = f"{method} answers {told!r:.200}, without the 40 hexadecimal digits of a fingerprint"
+            target.desync(f"{name}: {what}")
         #: Its instance tag: as it told it, or as it was given if it obeys that; 0 if it is not known. One that it draws
         #: may be another in each session, so it is not learned from messages here.
-        self.instance_tag: int = tag or (config.instance_tag or 0 if "instance_tags" in capabilities else 0)
+        self.instance_tag: int = tag or self._configured_tag
         self.fingerprint = bytes.fromhex(fingerprint)
 
     @property
@@ -250,6 +256,28 @@ class DriverParty(ActionDispatcher):
             self._target.desync(f"{self._name}: dump: secret {wrong[0]!r:.80} is not in hexadecimal digits")
         return StateDump(shown, {name: bytes.fromhex(value) for name, value in secrets.items()})
 
+    def restart(self) -> None:
+        """Have its user end the program and start it again. All sessions are over then. TargetUnsupported."""
+        self._identify("restart", self._target.call("restart", {"party": self._name}))
+        self.late, self.shown = [], ()
+
+    def logs(self) -> Mapping[str, bytes]:
+        """What the program has written into logs, by the names of files. TargetUnsupported."""
+        answer = self._target.call("logs", {"party": self._name})
+        logs = answer.get("logs") if isinstance(answer, dict) and answer.keys() == {"logs"} else None
+        if not isinstance(logs, list) or not all(map(_is_log, logs)):
+            what = f"logs answers {answer!r:.200}, not an object with `logs`, a list of names and contents"
+            self._target.desync(f"{self._name}: {what}")
+        return {one["name"]: one["content"].encode("latin-1") for one in logs}
+
     def close(self) -> None:
         """Have the target forget this party. The name can then be given to another one."""
         self._target.call("close", {"party": self._name})
+
+
+def _is_log(one: object) -> bool:
+    """Whether this is a name and the bytes of a file, one character for each."""
+    if not isinstance(one, dict) or one.keys() != {"name", "content"}:
+        return False
+    name, content = one["name"], one["content"]
+    return isinstance(name, str) and isinstance(content, str) and all(ord(char) < 256 for char in content)

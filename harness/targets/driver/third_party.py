@@ -241,6 +241,11 @@ def _lacking_plugin(pattern: str, package: str) -> Callable[[], Sequence[str]]:
     return lacking
 
 
+def _lacking_files(*needed: tuple[str, str]) -> Callable[[], Sequence[str]]:
+    """The packages of files that are not there. needed: patterns below /usr, each with the package that has it."""
+    return lambda: [package for pattern, package in needed if not any(Path("/usr").glob(pattern))]
+
+
 def _chat(name: str) -> Callable[[Path], Sequence[str]]:
     return lambda place: [sys.executable, "-m", "otterproof.implementations.drivers.chat.driver", name]
 
@@ -394,6 +399,19 @@ _TABLE = (
         command=_chat("bitlbee"),
         folder="chat",
         lacks=_lacking_plugin("bitlbee/otr.so", "bitlbee-plugin-otr"),
+    ),
+    ThirdParty(
+        name="weechat",
+        install="apt-get install weechat-headless weechat-python weechat-scripts python3-potr",
+        tools=("weechat-headless",),
+        build=lambda source, place: [],
+        command=_chat("weechat"),
+        folder="chat",
+        lacks=_lacking_files(
+            ("lib/*/weechat/plugins/python.so", "weechat-python"),
+            ("share/weechat/python/otr.py", "weechat-scripts"),
+            ("lib/python3/dist-packages/potr", "python3-potr"),
+        ),
     ),
 )
 

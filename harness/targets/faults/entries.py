@@ -39,6 +39,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
         "extra_key": "the extra symmetric key",
         "policy": "policy, message state, texts in the clear and stored texts",
         "memory": "what stays in memory",
+        "programs": "what a program keeps when it ends, and what it writes into its log",
     }
 )
 

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import subprocess
+from collections.abc import Mapping
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import About
@@ -60,7 +61,12 @@ class Bitlbee:
         self._home.file(f"{NICK}.otr_keys", format_keys([Account(OWN, "jabber", key)]))
         if instance_tag is not None:
             self._home.file(f"{NICK}.otr_instags", f"{OWN}\tjabber\t{instance_tag:08x}\n")
+        self.instance_tag = instance_tag
         self._process, self._user = self._start()
+        self._log_in()
+
+    def _log_in(self) -> None:
+        """The user tells bitlbee who it is, and has it connect."""
         self.command(b"identify " + PASSWORD.encode())
         self.command(b"account jabber on")
         self._loop.until(lambda: self._server.connected)
@@ -117,6 +123,22 @@ class Bitlbee:
     def leave(self, nick: str) -> None:
         """A correspondent is not needed any more."""
         self.parties.pop(nick, None)
+
+    def restart(self) -> None:
+        """See `Program`."""
+        self._user.write(b"QUIT :")
+        self._loop.until(lambda: self._user.empty)
+        self._process.wait()
+        self._user.close()
+        self._server.hang_up()
+        self._process, self._user = self._start()
+        self._log_in()
+        for party in self.parties.values():
+            party.begin_again()
+
+    def logs(self) -> Mapping[str, bytes]:
+        """See `Program`."""
+        return self._home.logs("*.otr_*") | {"standard error": self._process.said}
 
     def deliver(self, nick: str, message: bytes) -> None:
         """A correspondent's message arrives."""
@@ -235,5 +257,5 @@ def about() -> About:
     said = subprocess.run(["bitlbee", "-V"], capture_output=True, text=True, timeout=30, check=False)
     words = (said.stdout + said.stderr).split()
     version = words[1] if len(words) > 1 else "unknown"
-    capabilities = ["v2", "v3", "smp", "smp_question", "instance_tags"]
+    capabilities = ["v2", "v3", "smp", "smp_question", "instance_tags", "restart", "logs"]
     return About("bitlbee", version, [2, 3], capabilities, "none", ("allow_v2", "allow_v3"), LONGEST_TEXT)

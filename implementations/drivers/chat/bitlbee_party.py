@@ -70,11 +70,20 @@ class BitlbeeParty(ChatParty):
         #: The lines of the text that is being shown; one message may have several.
         self._text: list[bytes] = []
         self._clear: list[bytes] = []
+        self._error: list[bytes] = []
         #: The lines of a question that is being shown.
         self._question: list[bytes] = []
         #: How many sessions the correspondent has ended and the user has not.
         self._finished = 0
         self._nick = self._program.join(self)
+
+    @property
+    def program(self) -> Bitlbee:
+        return self._program
+
+    def begin_again(self) -> None:
+        super().begin_again()
+        self._finished = 0
 
     def forget(self) -> None:
         self._program.leave(self._nick)
@@ -139,7 +148,7 @@ class BitlbeeParty(ChatParty):
     def _begin(self, action: str, message: bytes) -> None:
         self.begin(message)
         self._action = action
-        self._text, self._clear = [], []
+        self._text, self._clear, self._error = [], [], []
 
     # What the user is shown.
 
@@ -148,13 +157,13 @@ class BitlbeeParty(ChatParty):
         words = line.decode(errors="replace")
         self.show(f"<{self._nick}> {words}")
         if not words.startswith(_NOTICE):
-            self._text.append(line)
+            (self._error or self._clear or self._text).append(line)  # a long notice has several lines
             return
         words = words.removeprefix(_NOTICE)
         if words.startswith(_CLEAR):
-            self._clear.append(line[len(_NOTICE + _CLEAR) :])
+            self._clear.append(line)
         elif words.startswith(_ERROR):
-            self.emit("error_message_received", text=words.removeprefix(_ERROR))
+            self._error.append(line)
         elif words in _WORDS:
             self._told(*_WORDS[words])
 
@@ -213,12 +222,17 @@ class BitlbeeParty(ChatParty):
             instance = self.instance() if secure else 0
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
         if self._clear:
-            self.emit("text_received", text=unwrapped(self._clear), secure=False, warn=True, instance=0)
+            text = unwrapped(self._clear)[len(_NOTICE + _CLEAR) :]
+            self.emit("text_received", text=text, secure=False, warn=True, instance=0)
+        if self._error:
+            self.emit("error_message_received", text=unwrapped(self._error)[len(_NOTICE + _ERROR) :])
 
     def _ask_state(self) -> None:
         """Ask for the state of the session, and tell what has changed."""
         sessions = self._program.sessions(self._nick)
-        session = sessions[-1] if sessions else None
+        # There may be one of each version; that which was established is of the last handshake's.
+        of_version = [one for one in sessions if one.version == self.version] or sessions
+        session = of_version[-1] if of_version else None
         for event in self.events:
             if event["event"] == "session_established" and session is not None and session.state == ENCRYPTED:
                 event["fingerprint"] = session.fingerprint
@@ -234,14 +248,21 @@ def unwrapped(lines: list[bytes]) -> bytes:
     """A text of which bitlbee has made several lines: at its own line ends, and where a line would be too long."""
     text, last = lines[0], lines[0]
     for line in lines[1:]:
-        if len(last) >= _WRAP:
-            between = b""
-        elif len(last) + 1 + len(line.split(b" ")[0]) > _WRAP:
-            between = b" "
-        else:
-            between = b"\n"
-        text, last = text + between + line, line
+        blank_first = b" " in last or b"-" in last  # else a long word was cut, more likely than one that just fits
+        likely = (b" ", b"") if blank_first else (b"", b" ")
+        fits = (between for between in likely if _broken_after(last + between + line) == len(last))
+        text, last = text + next(fits, b"\n") + line, line
     return text
+
+
+def _broken_after(text: bytes) -> int:
+    """How many bytes of a text without line ends bitlbee puts on a line; 0 if it needs not break it."""
+    if len(text) <= _WRAP:
+        return 0
+    for place in range(_WRAP, 0, -1):
+        if text[place] in b" -":
+            return place + (text[place] == ord("-"))
+    return len(text[:_WRAP].decode(errors="ignore").encode())
 
 
 def _utf8(text: bytes) -> bytes:

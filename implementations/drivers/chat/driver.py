@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otterproof.implementations.drivers.adapter import About, Adapted, Adapter
-from otterproof.implementations.drivers.chat import bitlbee, bitlbee_party, irssi
+from otterproof.implementations.drivers.chat import bitlbee, bitlbee_party, irssi, weechat
 from otterproof.implementations.drivers.chat.party import Programs
 from otterproof.implementations.drivers.linejson import serve
 
@@ -22,10 +22,16 @@ def _bitlbee() -> Programs[bitlbee.Bitlbee]:
     return programs
 
 
+def _weechat() -> Programs[weechat.Weechat]:
+    weechat.WeechatParty.programs = programs = Programs(weechat.Weechat)
+    return programs
+
+
 #: The programs: what they can do, the class of their parties, and what keeps the running ones.
 PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
     "irssi": (irssi.about, irssi.IrssiParty, _irssi),
     "bitlbee": (bitlbee.about, bitlbee_party.BitlbeeParty, _bitlbee),
+    "weechat": (weechat.about, weechat.WeechatParty, _weechat),
 }
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 
 _LOCK = "lock"
 
+#: Bytes of a log that are told.
+_LONGEST_LOG = 1 << 18
+
 
 class Home:
     """A new folder, empty but for the lock."""
@@ -32,6 +35,15 @@ class Home:
         path.touch(mode=0o600)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
+
+    def logs(self, *stores: str) -> dict[str, bytes]:
+        """What is in the files, by their names, of each at most the end. stores: patterns of those that hold keys."""
+        found = {}
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if path.is_file() and name != _LOCK and not any(path.relative_to(self.path).match(one) for one in stores):
+                found[name] = path.read_bytes()[-_LONGEST_LOG:]
+        return found
 
     def remove(self) -> None:
         """Remove the folder with everything in it."""

@@ -8,25 +8,22 @@ what irssi does not tell.
 from __future__ import annotations
 
 import base64
-import os
 import re
-import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import About, Settings
-from otterproof.implementations.drivers.chat.home import Home
-from otterproof.implementations.drivers.chat.irc import NICK, SERVER, IrcServer
-from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
+from otterproof.implementations.drivers.chat.irc import NICK, SERVER
 from otterproof.implementations.drivers.chat.party import (
     ChatParty,
     Programs,
     one_line,
     refuse_instance,
 )
-from otterproof.implementations.drivers.chat.terminal import on_terminal
+from otterproof.implementations.drivers.chat.tapped import TappedProgram
 from otterproof.implementations.drivers.linejson import Unsupported
 from otterproof.implementations.keyfile import Account, format_keys
 
@@ -58,9 +55,6 @@ _UNREADABLE = {
     "The encrypted message from": "not_encrypted",
 }
 
-#: Lines that are kept of what no party is meant with.
-_OVERHEARD = 100
-
 _TAP = Path(__file__).with_name("tap.pl")
 
 _FINGERPRINT = re.compile(r"OTR key fingerprint: ([0-9A-F ]{44}) for (\S+)$")
@@ -90,6 +84,10 @@ class IrssiParty(ChatParty):
         self._established: dict[str, Any] = {}
         #: Whether SMP can have a result with the next message: the user has answered, or the correspondent has.
         self._result_due = False
+
+    @property
+    def program(self) -> Irssi:
+        return self._program
 
     def forget(self) -> None:
         self._program.leave(self._nick)
@@ -240,63 +238,22 @@ def _quoted(what: str, text: bytes) -> bytes:
     return b'"' + re.sub(rb'(["\\])', rb"\\\1", one_line(what, text)) + b'"'
 
 
-class Irssi:
-    """A running irssi with one key, in which every party is a correspondent."""
+class Irssi(TappedProgram[IrssiParty]):
+    """A running irssi."""
 
-    #: Parties that one process serves; its windows and the plugin's contexts stay in memory.
-    MOST = 200
+    NAME, STORES, QUIT = "irssi", ("otr/*",), b"quit"
 
-    def __init__(self, key: DsaPrivateKey, _: int | None = None) -> None:
-        self.parties: dict[str, IrssiParty] = {}
-        self.served = 0
-        self._loop = Loop()
-        self._server = IrcServer(self._loop, self._sent)
-        self._home = Home("irssi")
+    def _prepare(self, key: DsaPrivateKey) -> None:
         where = {"server": SERVER, "nick": NICK, "port": self._server.port, "password": self._server.password}
         self._home.file("config", _CONFIG.format(**where))
         self._home.file("otr/otr.key", format_keys([Account(SERVER, "IRC", key)]))
         self._home.file("scripts/autorun/tap.pl", _TAP.read_bytes())
-        ours, theirs = socket.socketpair()
-        home = str(self._home.path)
-        self._process = on_terminal(
-            self._loop,
-            ["irssi", f"--home={home}", f"--config={home}/config"],
-            {
-                "TERM": "vt100",
-                "LC_ALL": "C.UTF-8",
-                "HOME": home,
-                "PATH": os.environ["PATH"],
-                "TAP_FD": f"{theirs.fileno()}",
-            },
-            [theirs.fileno()],
-        )
-        theirs.close()
-        self._tap = Lines(self._loop, ours.detach(), self._told)
-        self._ready = False
-        self._done = self._asked = 0
-        #: Lines in the status window, and messages to anybody, since `_overhear` asked.
-        self._overheard: list[bytes] = []
-        try:
-            self._loop.until(lambda: self._ready and self._server.connected)
-            self.fingerprint = self._own_fingerprint()
-            self.instance_tag = self._own_tag()
-        except Closed:
-            self._process.die_alike()
-        except ValueError:
-            self.close()
-            raise
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
+    def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        return ["irssi", f"--home={self._home.path}", f"--config={self._home.path}/config"], {}
 
-    def join(self, party: IrssiParty) -> str:
-        """A new correspondent: the nick."""
-        self.served += 1
-        nick = f"p{self.served}"
-        self.parties[nick] = party
-        return nick
+    def _identify(self) -> tuple[bytes, int | None]:
+        return self._own_fingerprint(), self._own_tag()
 
     def _own_fingerprint(self) -> bytes:
         """The fingerprint of its key, as it tells its user."""
@@ -317,67 +274,11 @@ class Irssi:
                 return int.from_bytes(base64.b64decode(line[5:17])[3:7])
         return None
 
-    def _settle(self) -> None:
-        """Wait until irssi has done all that follows from what it got, and take it."""
-        try:
-            self._loop.until(lambda: self._done >= self._asked)
-            self._server.barrier()
-            self._loop.drain()
-        except Closed:
-            self._process.die_alike()
-
-    def type(self, nick: str, command: bytes) -> None:
-        """The user types a command into the window of a correspondent."""
-        self._ask(b"type", nick.encode(), command)
-
-    def leave(self, nick: str) -> None:
-        """The user closes the window of a correspondent."""
-        self.parties.pop(nick, None)
-        self._ask(b"leave", nick.encode())
-
-    def _ask(self, *words: bytes) -> None:
-        self._asked += 1
-        self._tap.write(b" ".join(word.hex().encode() for word in words))
-        self._settle()
-
-    def deliver(self, nick: str, message: bytes) -> None:
-        """A correspondent's message arrives."""
-        self._server.say(nick, message)
-        self._settle()
-
-    def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
-        else:
-            self._overheard.append(message)
-
-    def _told(self, line: bytes) -> None:
-        """A line from the tap."""
-        what, *words = (bytes.fromhex(word.decode()) for word in line.split(b" "))
-        if what == b"done":
-            self._done += 1
-        elif what == b"ready":
-            self._ready = True
-        else:
-            party = self.parties.get(words[0].decode(errors="replace"))
-            if party is not None:
-                getattr(party, f"on_{what.decode()}")(words[1])
-            elif what == b"shown":
-                self._overheard = [*self._overheard, words[1]][-_OVERHEARD:]
-
-    def close(self) -> None:
-        """End irssi, and leave nothing behind."""
-        self._tap.close()
-        self._server.close()
-        self._process.close()
-        self._home.remove()
-        self._loop.close()
-
 
 def about() -> About:
     """The answer to `hello`."""
     said = subprocess.run(["irssi", "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     words = said.split()
-    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort"]
+    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "restart", "logs"]
     version = words[1] if len(words) > 1 else "unknown"
     return About("irssi", version, [2, 3], capabilities, "none", FIXED_POLICY, LONGEST_TEXT, silent_refresh=True)

@@ -68,6 +68,11 @@ class Stream:
         os.set_blocking(fd, False)
         loop.add(fd, self._ready)
 
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been sent."""
+        return not self._out
+
     def write(self, data: bytes) -> None:
         """Send; it is on its way when the loop runs."""
         if not self._out:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
@@ -24,6 +25,9 @@ _HANDSHAKE, _DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
 
 _SENDER = re.compile(rb"\?OTR\|([0-9a-fA-F]{1,8})\|")
 
+#: Programs that run at a time, as long as none of them is needed.
+_MOST_RUNNING = 6
+
 #: Lines that are kept of what the user was shown in one step, and characters of each.
 _MOST_LINES, _LONGEST_LINE = 200, 2000
 
@@ -32,8 +36,31 @@ class Program(Protocol):
     """A running program, as far as all parties need it."""
 
     @property
+    def parties(self) -> Mapping[str, ChatParty]:
+        """Those that are in it, by the nicks of their correspondents."""
+        ...
+
+    @property
     def worn_out(self) -> bool:
         """Whether the next party should have a new process."""
+        ...
+
+    @property
+    def instance_tag(self) -> int | None:
+        """Its instance tag, as far as it is known."""
+        ...
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The fingerprint of its key, as it tells its user."""
+        ...
+
+    def restart(self) -> None:
+        """Its user ends it and starts it again."""
+        ...
+
+    def logs(self) -> Mapping[str, bytes]:
+        """What it has written beside its store of keys, by the names of files."""
         ...
 
     def close(self) -> None:
@@ -60,9 +87,20 @@ class Programs(Generic[P]):
         made_of = key, instance_tag
         if made_of in self._running and self._running[made_of].worn_out:
             self._running.pop(made_of).close()
-        if made_of not in self._running:
+        if made_of in self._running:
+            self._running[made_of] = self._running.pop(made_of)  # the last one that is used is the last to end
+        else:
+            self._make_room()
             self._running[made_of] = self._start(key, instance_tag)
         return self._running[made_of]
+
+    def _make_room(self) -> None:
+        """End what has not been used for longest, where there are many, for some runs need a new key each time."""
+        for made_of, program in list(self._running.items()):
+            if len(self._running) < _MOST_RUNNING:
+                return
+            if not program.parties:
+                self._running.pop(made_of).close()
 
     def leave(self, program: P) -> None:
         """A party has left a program, which ends if it was alone in it."""
@@ -93,6 +131,24 @@ class ChatParty(Adapted):
         self.asked = False
         #: The version of the last handshake message that the program has sent.
         self.version = 0
+
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """The program that it is in."""
+
+    def restart(self) -> None:
+        self.program.restart()
+        self.fingerprint, self.instance_tag = self.program.fingerprint, self.program.instance_tag
+
+    def logs(self) -> Mapping[str, bytes]:
+        return self.program.logs()
+
+    def begin_again(self) -> None:
+        """The program has been started again: there is no session any more."""
+        self.state, self.asked, self.version = PLAINTEXT, False, 0
+        self.sessions.clear()
+        self._had_session = False
 
     def begin(self, message: bytes) -> None:
         """A message is about to be received; b"" for what the user does."""

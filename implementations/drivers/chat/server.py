@@ -41,6 +41,12 @@ class LoopbackServer:
         """Wait for the answer to a ping, before which the client has done all that it was given earlier."""
         self._loop.until(lambda: self._answered >= ping)
 
+    def hang_up(self) -> None:
+        """The client is gone; another one may come."""
+        if self._client is not None:
+            self._client.close()
+        self._client, self.connected, self._trusted = None, False, False
+
     def close(self) -> None:
         """Close all connections."""
         if self._client is not None:

@@ -58,6 +58,26 @@ class Process:
             os.kill(os.getpid(), -code)
         os._exit(code or 1)
 
+    @property
+    def said(self) -> bytes:
+        """The last that it wrote."""
+        return bytes(self._said)
+
+    def wait(self) -> None:
+        """Wait for the end of the program, which it has been asked for, and take what it writes until then."""
+        self._loop.remove(self._output)
+        os.set_blocking(self._output, True)
+        while True:
+            try:
+                chunk = os.read(self._output, _CHUNK)
+            except OSError:
+                break  # all that had the terminal open have ended
+            if not chunk:
+                break
+            self._said = (self._said + chunk)[-_SCREEN:]
+        self._process.wait()
+        os.close(self._output)
+
     def close(self) -> None:
         """End the program."""
         self._loop.remove(self._output)

@@ -101,6 +101,10 @@ class XmppServer(LoopbackServer):
 
     # What the driver does.
 
+    def hang_up(self) -> None:
+        super().hang_up()
+        self._parser = _Parser()
+
     def introduce(self, name: str) -> None:
         """A new correspondent comes onto the roster, and online."""
         self._correspondents.append(name)

@@ -7,6 +7,7 @@ Known good implementations on the far side of the protocol show whether the prot
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any
 from otterproof.implementations.actions import ACTIONS, perform
 from otterproof.implementations.contract import Engine, Entropy, OtrError, PartyConfig
 from otterproof.implementations.drivers.adapter import Parties, arguments
+from otterproof.implementations.drivers.engine import simple_log
 from otterproof.implementations.drivers.linejson import (
     CAPABILITIES,
     PROTOCOL,
@@ -51,6 +53,8 @@ class Driver:
         self._name = name
         self._make = make or ENGINES[name]
         self._parties = Parties[Engine]()
+        #: What each party was made from, for starting it again.
+        self._made_from: dict[str, tuple[PartyConfig, dict[str, Any]]] = {}
         #: For each handle the parties, and what each of them was.
         self._snapshots: dict[int, dict[str, tuple[Engine, object]]] = {}
 
@@ -66,6 +70,8 @@ class Driver:
             "discard": self.discard,
             "reset": self.reset,
             "close": self._parties.close,
+            "restart": self.restart,
+            "logs": self.logs,
         }
         return own | {action: self._action(action) for action in ACTIONS}
 
@@ -95,8 +101,27 @@ class Driver:
             engine = self._make(config, _entropy(params))
         except OtrError as error:  # a value that the engine can't have
             raise Unsupported(f"create: {error}") from error
+        if not self._parties.by_name:
+            simple_log.begin()
         self._parties.by_name[params["party"]] = engine
+        self._made_from[params["party"]] = config, params
         return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
+
+    def restart(self, params: dict[str, Any]) -> dict[str, Any]:
+        """As a program around the engine would start again that keeps the key and the tag in files."""
+        party = self._parties.find(params)
+        config, made_from = self._made_from[params["party"]]
+        config = replace(config, instance_tag=party.instance_tag)
+        seed = made_from.get("seed")
+        again = {**made_from, "seed": None if seed is None else hashlib.sha256(bytes.fromhex(seed)).hexdigest()}
+        engine = self._make(config, _entropy({"seed": again["seed"]}))
+        self._parties.by_name[params["party"]] = engine
+        self._made_from[params["party"]] = config, again
+        return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
+
+    def logs(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._parties.find(params)
+        return {"logs": [{"name": "log", "content": simple_log.read().decode("latin-1")}]}
 
     def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
         self._parties.find(params).set_time(params["now"])

@@ -6,10 +6,7 @@ The library speaks version 2 only and was written for PyCrypto, which does not b
 there goes through one of its modules, potr.compatcrypto.pycrypto. The driver puts what PyCrypto did in place of three
 names of that module, and leaves everything else of the library alone:
 
-- Cipher: PyCrypto's CTR mode calls a counter object for each block; PyCryptodome wants the first block as a number.
-- DSA: raw signatures on integers, which PyCryptodome does not give away. As with PyCrypto, a key is not checked when
-  it is made from its numbers (so that what the library accepts, it accepts by itself), and an r or s outside [1, q-1]
-  verifies nothing.
+- Cipher and DSA: what pycrypto.py has.
 - Crypto: the random numbers, here from the party's seed.
 
 The library's clock is replaced as well, by what `set_time` says.
@@ -33,6 +30,7 @@ from Crypto.Cipher import AES
 from otterproof.implementations.contract import Policy
 from otterproof.implementations.drivers.adapter import About, Adapted, Adapter, Settings
 from otterproof.implementations.drivers.linejson import Unsupported, serve
+from otterproof.implementations.drivers.potr.pycrypto import restore
 
 sys.path += sys.argv[1:]
 
@@ -42,43 +40,8 @@ proto: Any = import_module("potr.proto")
 pycrypto: Any = import_module("potr.compatcrypto.pycrypto")
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# What PyCrypto did
-# --------------------------------------------------------------------------------------------------------------------
-
-
-def _aes_new(key: bytes, mode: int, counter: Any) -> Any:
-    # The object gives the block to count from, and from there on would only have counted up by one.
-    return AES.new(key, AES.MODE_CTR, nonce=b"", initial_value=int.from_bytes(counter()))
-
-
-class _RawDsaKey:
-    """PyCrypto's DSA key: numbers, and signatures on whatever number is given."""
-
-    def __init__(self, y: int, g: int, p: int, q: int, x: int | None = None) -> None:
-        self.y, self.g, self.p, self.q, self.x = y, g, p, q, x
-
-    def publickey(self) -> _RawDsaKey:
-        return _RawDsaKey(self.y, self.g, self.p, self.q)
-
-    def sign(self, data: bytes, k: int) -> tuple[int, int]:
-        if self.x is None:
-            raise TypeError("Private key not available in this object")
-        r = pow(self.g, k, self.p) % self.q
-        return r, pow(k, -1, self.q) * (int.from_bytes(data) + self.x * r) % self.q
-
-    def verify(self, data: bytes, signature: tuple[int, int]) -> bool:
-        r, s = signature
-        if not (0 < r < self.q and 0 < s < self.q):
-            return False
-        w = pow(s, -1, self.q)
-        left = pow(self.g, int.from_bytes(data) * w % self.q, self.p)
-        return bool(left * pow(self.y, r * w % self.q, self.p) % self.p % self.q == r)
-
-
 def _adapt() -> None:
-    pycrypto.Cipher = SimpleNamespace(AES=SimpleNamespace(MODE_CTR=AES.MODE_CTR, new=_aes_new))
-    pycrypto.DSA = SimpleNamespace(construct=lambda numbers: _RawDsaKey(*numbers))
+    restore(pycrypto, AES)
     numbers = SimpleNamespace(
         getrandbits=lambda bits: Adapted.current.settings.random.getrandbits(bits),
         randrange=lambda start, stop: Adapted.current.settings.random.randrange(start, stop),

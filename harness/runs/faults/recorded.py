@@ -1,0 +1,186 @@
+"""What the genuine engine is asked in a scenario and answers, so that most engines that are wrong need no scenario.
+
+A scenario, and all that it faces the target with, follows from its seed and from what the target answers. So a faulty
+engine that gives the recorded answers to the recorded calls passes as the genuine one does, and to find that out takes
+nothing but the engine. Where an answer differs, the scenario has to be run. Parties that don't reach what is wrong
+answer as recorded, and are not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from otterproof.harness.runs.faults.reach import Line, Lines, Trace
+from otterproof.harness.targets.driver.errors import TargetError
+from otterproof.harness.targets.guarded import GuardedEngine
+from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.harness.targets.party import ActionDispatcher
+from otterproof.implementations.contract import Engine, Entropy, Event, OtrError, PartyConfig, PartySnapshot, Policy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of a party, by its number, and a digest of the answer."""
+
+    party: int
+    method: str
+    args: Mapping[str, object]
+    answer: int
+
+
+@dataclass(slots=True)
+class _Made:
+    """How a party was made, the lines that it reaches, and a digest of what it is known by."""
+
+    config: PartyConfig
+    entropy: Entropy
+    answer: int
+    reached: set[Line] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Recording:
+    """A run with the genuine engine. complete: whether everything that was asked is in `calls`."""
+
+    parties: list[_Made] = field(default_factory=list)
+    calls: list[_Call] = field(default_factory=list)
+    complete: bool = True
+
+    def answered_alike(self, name: str, make: EngineFactory, lines: Lines) -> bool:
+        """Whether engines of another make, which is wrong in some lines, give all the answers that were recorded."""
+        if not self.complete:
+            return False
+        able = {
+            number: made
+            for number, made in enumerate(self.parties)
+            if lines is None or not lines.isdisjoint(made.reached)
+        }
+        engines: dict[int, GuardedEngine] = {}
+        try:
+            for call in self.calls:
+                if call.party not in able:
+                    continue
+                if call.party not in engines:
+                    made = able[call.party]
+                    engine = engines[call.party] = GuardedEngine(name, make, made.config, made.entropy)
+                    if _known_by(engine) != made.answer:
+                        return False
+                if _answer(engines[call.party], call.method, call.args) != call.answer:
+                    return False
+        except (TargetError, OtrError):
+            return False
+        return True
+
+
+class Recorder(Trace):
+    """The lines that are executed of an engine imported as `package`, and what engines made from it are asked."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)
+        self.recording = Recording()
+        self._since: set[Line] = set()
+
+    def take(self) -> frozenset[Line]:
+        """The lines since the last time."""
+        self._note()
+        found = frozenset(self._since)
+        self._since.clear()
+        return found
+
+    def engines(self, make: EngineFactory) -> EngineFactory:
+        """The same engines, recorded."""
+
+        def recorded(config: PartyConfig, entropy: Entropy | None = None) -> Engine:
+            if entropy is None:
+                raise ValueError("only engines whose random values are given can be recorded")
+            self._note()
+            engine = make(config, entropy)
+            made = _Made(config, entropy, _known_by(engine))
+            self.recording.parties.append(made)
+            made.reached |= self._note()
+            return _Recorded(self, len(self.recording.parties) - 1, engine)
+
+        return recorded
+
+    def ask(self, party: int, engine: Engine, method: str, args: Mapping[str, object]) -> Sequence[Event]:
+        """Ask something of an engine, and write it down with the answer."""
+        self._note()
+        events: Sequence[Event] | None = None
+        raised: OtrError | None = None
+        try:
+            events = getattr(engine, method)(**args)
+        except OtrError as error:
+            raised = error
+            raise
+        finally:
+            self.recording.calls.append(_Call(party, method, args, _digest(events, raised)))
+            self.recording.parties[party].reached |= self._note()
+        return events or ()
+
+    def _note(self) -> frozenset[Line]:
+        """The lines since this was last called."""
+        found = super().take()
+        self._since |= found
+        return found
+
+
+class _Recorded(ActionDispatcher):
+    """An engine whose calls are recorded. What can't be repeated makes the recording incomplete."""
+
+    def __init__(self, recorder: Recorder, number: int, engine: Engine) -> None:
+        self._number = number
+        self._recorder = recorder
+        self._engine = engine
+
+    @property
+    def instance_tag(self) -> int:
+        return self._engine.instance_tag
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self._engine.fingerprint
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        return self._recorder.ask(self._number, self._engine, action, args)
+
+    def set_time(self, now: int) -> None:
+        self._do("set_time", now=now)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._do("set_policy", policy=policy)
+
+    def inspect(self) -> PartySnapshot:
+        return self._beyond(self._engine.inspect)
+
+    def secrets(self) -> Mapping[str, bytes]:
+        return self._beyond(self._engine.secrets)
+
+    def snapshot(self) -> object:
+        return self._beyond(self._engine.snapshot)
+
+    def restore(self, state: object) -> None:
+        self._beyond(lambda: self._engine.restore(state))
+
+    def _beyond(self, ask: Callable[[], T]) -> T:
+        self._recorder.recording.complete = False
+        return ask()
+
+
+def _answer(engine: GuardedEngine, method: str, args: Mapping[str, object]) -> int:
+    """A digest of what an engine answers."""
+    try:
+        return _digest(getattr(engine, method)(**args), None)
+    except OtrError as error:
+        return _digest(None, error)
+
+
+def _digest(events: Sequence[Event] | None, raised: OtrError | None) -> int:
+    return hash((tuple(events or ()), type(raised).__name__, str(raised)))
+
+
+def _known_by(engine: Engine | GuardedEngine) -> int:
+    return hash((engine.instance_tag, engine.fingerprint))

@@ -1,0 +1,39 @@
+"""What scenarios ask of a program beyond a conversation: to start again, and what it has written into its logs.
+
+A target behind the driver protocol is asked; an engine in this process is a simple program that keeps its key and its
+instance tag, and writes into its log what the engine gives to Python's `logging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from otterproof.harness.simulation.world import World
+from otterproof.harness.targets.driver.party import DriverParty
+from otterproof.harness.testkit.context import TARGET, Context, TargetSession
+from otterproof.implementations.drivers.engine import simple_log
+
+
+def keep_log() -> None:
+    """To be called before an engine in this process is asked for anything: its log begins."""
+    simple_log.begin()
+
+
+def logs(target: TargetSession) -> Mapping[str, bytes]:
+    """What the target has written into its logs, by the names of files."""
+    party = target.world.parties[target.name]
+    return party.logs() if isinstance(party, DriverParty) else {"log": simple_log.read()}
+
+
+def restarted(context: Context, target: TargetSession) -> TargetSession:
+    """The target after its user has ended it and started it again, in a run of its own."""
+    info = target.record.header.parties[target.name]
+    party = target.world.parties[target.name]
+    record = context.record({TARGET: info})
+    if isinstance(party, DriverParty):
+        party.restart()
+    else:
+        config = replace(info.config, instance_tag=party.instance_tag)
+        party = context.target.party(TARGET, config, context.seed + b", started again")
+    return TargetSession(World({TARGET: party}, {TARGET: []}), context.version, record)

@@ -1,0 +1,231 @@
+"""WeeChat and its script for OTR: a program without a screen, an IRC server, and a script that types and tells.
+
+The script for OTR is made of python-potr, and speaks version 2 only. It tells its user of a session in lines on the
+screen. README.md has which line becomes which event, and what is not told.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.drivers import potr
+from otterproof.implementations.drivers.adapter import About, Settings
+from otterproof.implementations.drivers.chat.irc import NICK, SERVER
+from otterproof.implementations.drivers.chat.party import ChatParty, Programs, one_line, refuse_instance
+from otterproof.implementations.drivers.chat.tapped import TappedProgram
+from otterproof.implementations.drivers.linejson import Unsupported
+
+#: The script for OTR, which is Debian's.
+SCRIPT = Path("/usr/share/weechat/python/otr.py")
+
+#: The user's settings. Messages are not cut, nor held back, and texts arrive as they are typed.
+_IRC = """\
+[server_default]
+anti_flood_prio_high = 0
+anti_flood_prio_low = 0
+split_msg_max_length = 0
+
+[server]
+{server}.addresses = "127.0.0.1/{port}"
+{server}.password = "{password}"
+{server}.nicks = "{nick}"
+{server}.ssl = off
+{server}.autoconnect = on
+"""
+_OTR = "[policy]\ndefault.html_filter = off\n"
+
+#: Run by WeeChat's Python when it starts.
+_REPAIR = """\
+from Cryptodome.Cipher import AES
+from repairs import restore
+import potr.compatcrypto.pycrypto
+
+restore(potr.compatcrypto.pycrypto, AES)
+"""
+
+_TAP = Path(__file__).with_name("weechat_tap.py")
+
+#: What comes before a line of the script's.
+_PREFIX = ":! otr !:\t"
+
+_CLEAR = b"Unencrypted message received: "
+
+_HEX_FINGERPRINT = r"([0-9A-F]{8}(?: [0-9A-F]{8}){4})"
+_FINGERPRINT = re.compile(rf"\s*\S+'s fingerprint : {_HEX_FINGERPRINT}")
+_OWN_FINGERPRINT = re.compile(rf"{NICK}@{SERVER} \|{_HEX_FINGERPRINT}")
+
+
+class WeechatParty(ChatParty):
+    """A conversation in a window of WeeChat."""
+
+    programs: ClassVar[Programs[Weechat]]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._program = self.programs.take(settings.key)
+        self.fingerprint = self._program.fingerprint
+        self._action = ""
+        self._established: dict[str, Any] = {}
+        #: The lines of the text that is being received; one message may have several.
+        self._lines: list[bytes] = []
+        self._nick = self._program.join(self)
+
+    @property
+    def program(self) -> Weechat:
+        return self._program
+
+    def forget(self) -> None:
+        self._program.leave(self._nick)
+
+    # What the user does.
+
+    def receive(self, message: bytes) -> None:
+        if message.startswith(b"\x01"):
+            raise Unsupported("what begins with U+0001 is a command of IRC's")
+        self.begin(one_line("a message", message))
+        self._action, self._lines = "", []
+        self._program.deliver(self._nick, message)
+        if self._lines:
+            self._show_text(b"\n".join(self._lines))
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
+        refuse_instance("WeeChat", instance)
+        if padding is not None:
+            raise Unsupported("WeeChat adds no padding")
+        if not text:
+            raise Unsupported("WeeChat sends no empty texts")
+        self._type("send", (b"/" if text.startswith(b"/") else b"") + _utf8(one_line("a text", text)))
+
+    def start(self) -> None:
+        self._type("start", b"/otr start")
+
+    def end(self, *, instance: int | None = None) -> None:
+        refuse_instance("WeeChat", instance)
+        self._type("end", b"/otr finish")
+
+    def _type(self, action: str, command: bytes) -> None:
+        self.begin(b"")
+        self._action = action
+        self._program.type(self._nick, command)
+
+    # What the user is shown.
+
+    def on_text(self, text: bytes) -> None:
+        """A line of a text that came."""
+        if text.startswith(b"\x01ACTION ") and text.endswith(b"\x01"):
+            text = b"/me " + text[8:-1]  # which the script takes for an action
+        self._lines.append(text)
+
+    def _show_text(self, text: bytes) -> None:
+        warned = text.startswith(_CLEAR) and not self.message.startswith(_CLEAR)
+        if warned:
+            text = text.removeprefix(_CLEAR).replace(b"\n" + _CLEAR, b"\n")
+        secure = not warned and self.is_secure(text)
+        self.emit("text_received", text=text, secure=secure, warn=warned, instance=0)
+
+    def on_shown(self, line: bytes) -> None:
+        words = line.decode(errors="replace")
+        self.show(words)
+        if not words.startswith(_PREFIX):
+            return
+        words = words.removeprefix(_PREFIX)
+        if words.startswith(("Unauthenticated secured", "Authenticated secured")):
+            self.established(None)
+            self._established = self.events[-1]
+        elif words == "Private conversation has been refreshed.":
+            self.established(None)
+            self.events[-1]["refreshed"] = True
+        elif found := _FINGERPRINT.match(words):
+            self._established["fingerprint"] = found[1].replace(" ", "").lower()
+        elif words.startswith(f"{self._nick} has ended the private conversation."):
+            self.ended_by_peer()
+        elif words == "Private conversation ended.":
+            self.ended_by_user()
+        elif words.startswith("Received OTR error: "):
+            self.emit("error_message_received", text=words.removeprefix("Received OTR error: "))
+        elif words.startswith("Received encrypted data but no private session"):
+            self.unreadable("not_encrypted")
+        elif words.startswith("Your message was not sent."):
+            self.emit("action_refused", action="send", reason="wrong_state")
+        elif words.startswith("Failed to send message."):
+            self.emit("action_refused", action="send", reason=None)
+
+    def on_traceback(self) -> None:
+        """In another window there is the account of an error that the script did not expect."""
+        if self.message:
+            self.emit("message_rejected", reason=None, field=None, offset=None)
+
+
+def _utf8(text: bytes) -> bytes:
+    """A text that can be typed: Unsupported if it is not UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise Unsupported("WeeChat takes texts in UTF-8 only") from None
+    return text
+
+
+class Weechat(TappedProgram[WeechatParty]):
+    """A running WeeChat."""
+
+    #: The party that a message is for, while it is being received.
+    _receiving: WeechatParty | None = None
+
+    NAME, STORES, QUIT = "weechat", ("otr/*", "python/**", "repairs/*"), b"/quit"
+
+    def _prepare(self, key: DsaPrivateKey) -> None:
+        where = {"server": SERVER, "nick": NICK, "port": self._server.port, "password": self._server.password}
+        self._home.file("irc.conf", _IRC.format(**where))
+        self._home.file("otr.conf", _OTR)
+        self._home.file(f"otr/{NICK}@{SERVER}.key3", _private_key(key))
+        self._home.file("python/autoload/otr.py", SCRIPT.read_bytes())
+        self._home.file("python/autoload/tap.py", _TAP.read_bytes())
+        self._home.file("repairs/repairs.py", (Path(potr.__path__[0]) / "pycrypto.py").read_bytes())
+        self._home.file("repairs/sitecustomize.py", _REPAIR)
+
+    def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        return ["weechat-headless", "-d", str(self._home.path)], {"PYTHONPATH": f"{self._home.path}/repairs"}
+
+    def _identify(self) -> tuple[bytes, int | None]:
+        self._overheard.clear()
+        self.type("asker", b"/otr fingerprint")
+        self.leave("asker")
+        for line in self._overheard:
+            if found := _OWN_FINGERPRINT.search(line.decode(errors="replace")):
+                return bytes.fromhex(found[1]), None
+        raise ValueError(f"WeeChat has not loaded its OTR script, or not the key; it says {self._overheard!a:.900}")
+
+    def deliver(self, nick: str, message: bytes) -> None:
+        self._receiving = self.parties.get(nick)
+        super().deliver(nick, message)
+        self._receiving = None
+
+    def _told_elsewhere(self, line: bytes) -> None:
+        if b"Traceback (most recent call last)" in line and self._receiving is not None:
+            self._receiving.on_traceback()
+
+    def logs(self) -> Mapping[str, bytes]:
+        """See `Program`; what is to be written must not wait."""
+        self.type("asker", b"/logger flush")
+        return super().logs()
+
+
+def _private_key(key: DsaPrivateKey) -> bytes:
+    """A key as python-potr writes it: its type, and five numbers, each after its length."""
+    public = key.public
+    numbers = (public.p, public.q, public.g, public.y, key.x)
+    values = [number.to_bytes((number.bit_length() + 7) // 8) for number in numbers]
+    return b"\0\0" + b"".join(len(value).to_bytes(4) + value for value in values)
+
+
+def about() -> About:
+    """The answer to `hello`."""
+    said = subprocess.run(["weechat-headless", "--version"], capture_output=True, text=True, timeout=30, check=True)
+    version = said.stdout.strip() or "unknown"
+    policy = ("allow_v2", "whitespace_start_ake")
+    return About("weechat", version, [2], ["v2", "restart", "logs"], "none", policy)

@@ -1,0 +1,79 @@
+"""Stands between a chat driver and WeeChat: commands in, and what the user is shown out, over the descriptor TAP_FD.
+
+It is copied into the folder of a WeeChat, which runs it with a Python of its own, so it imports nothing of the project.
+tapped.py has the lines. A line of a window is told without its colours, with its prefix in front.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+weechat: Any = import_module("weechat")
+
+SERVER = "loop"
+
+_tap = int(os.environ["TAP_FD"])
+_buffer = bytearray()
+
+
+def report(*words: str | bytes) -> None:
+    data = b" ".join((word if isinstance(word, bytes) else word.encode()).hex().encode() for word in words) + b"\n"
+    while data:
+        data = data[os.write(_tap, data) :]
+
+
+def window_of(nick: str) -> str:
+    """The window of a correspondent, opened if need be."""
+    found = weechat.buffer_search("irc", f"{SERVER}.{nick}")
+    if not found:
+        weechat.command("", f"/query -noswitch -server {SERVER} {nick}")
+        found = weechat.buffer_search("irc", f"{SERVER}.{nick}")
+    return str(found)
+
+
+def obey(line: bytes) -> None:
+    """type NICK COMMAND: in the window of a correspondent. leave NICK: close that window."""
+    verb, nick, *more = (bytes.fromhex(word.decode()).decode(errors="surrogateescape") for word in line.split(b" "))
+    if verb == "type":
+        weechat.command(window_of(nick), more[0])
+    elif verb == "leave":
+        weechat.buffer_close(window_of(nick))
+    report("done")
+
+
+def heard(data: str, fd: int) -> int:
+    """There is something on the tap."""
+    _buffer.extend(os.read(_tap, 1 << 16))
+    while b"\n" in _buffer:
+        line, _, rest = bytes(_buffer).partition(b"\n")
+        _buffer[:] = rest
+        obey(line)
+    return int(weechat.WEECHAT_RC_OK)
+
+
+def came(data: str, modifier: str, server: str, line: str | bytes) -> str | bytes:
+    """A message, after the script for OTR has decrypted it; the line is of IRC's."""
+    words = line if isinstance(line, bytes) else line.encode(errors="surrogateescape")
+    head, _, text = words.removeprefix(b":").partition(b" :")
+    report("text", head.partition(b"!")[0], text)
+    return line
+
+
+def printed(
+    data: str, window: str, date: str, tags: str, displayed: int, highlight: int, prefix: str, text: str
+) -> int:
+    """A line in a window."""
+    whose = weechat.buffer_get_string(window, "localvar_channel")
+    private = weechat.buffer_get_string(window, "localvar_type") == "private"
+    plain = [weechat.string_remove_color(one, "") for one in (prefix, text)]
+    report("shown", whose if private else "", "\t".join(plain))
+    return int(weechat.WEECHAT_RC_OK)
+
+
+if weechat.register("tap", "Otterproof", "1", "MIT", "a tap for tests", "", ""):
+    weechat.hook_modifier("irc_in2_privmsg", "came", "")
+    weechat.hook_print("", "", "", 0, "printed", "")
+    weechat.hook_fd(_tap, 1, 0, 0, "heard", "")
+    report("ready")
