@@ -14,7 +14,7 @@ from otterproof.harness.runs.fuzz.corpus import CorpusError, digest_of, fitted, 
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.reproduce import run_and_write, write_transcript
-from otterproof.harness.runs.fuzz.workers import drawn
+from otterproof.harness.runs.fuzz.schedule import Programs, Schedule, drawn_afresh
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop, Inject, Move, Replay, Settle, Tick, User
 from otterproof.harness.simulation.record import write_step
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
@@ -104,9 +104,12 @@ def test_a_program_is_for_targets_that_can_all_of_it() -> None:
 
 def test_a_campaign_begins_with_its_corpus() -> None:
     corpus = (Program(Setup(start="scratch"), (Tick(1),)), Program(Setup(network="three"), (Tick(2),)))
-    assert drawn("s", 0, REFERENCE, (), corpus).moves == (Tick(1),)
-    assert drawn("s", 1, REFERENCE, ("a.b",), corpus).moves == (Tick(2),)
-    assert drawn("s", 2, REFERENCE, (), corpus) == drawn("s", 2, REFERENCE, ())
+    assert drawn_afresh("s", 0, REFERENCE, corpus).moves == (Tick(1),)
+    assert drawn_afresh("s", 1, REFERENCE, corpus).moves == (Tick(2),)
+    assert drawn_afresh("s", 2, REFERENCE, corpus) == drawn_afresh("s", 2, REFERENCE)
+    programs, schedule = Programs("s", REFERENCE, corpus), Schedule()
+    parents = schedule.parents("s", 1, programs.first)
+    assert programs.made(1, parents, {}).moves == (Tick(2),)
     assert digest_of(corpus) != digest_of(corpus[:1])
 
 

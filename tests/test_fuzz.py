@@ -208,9 +208,9 @@ def _fails(test: object) -> bool:
 def test_the_command_and_its_test_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the command line to a test that pytest runs, and the exit codes."""
     out = ["--out", str(tmp_path)]
-    assert cli.main(["fuzz", "fault:counter-constant", "--examples", "2", "--jobs", "1", *out]) == 1
+    assert cli.main(["fuzz", "fault:counter-constant", "--examples", "5", "--jobs", "1", *out]) == 1
     shown = capsys.readouterr()
-    assert "fault:counter-constant: 2 programs" in shown.out
+    assert "fault:counter-constant: 5 programs" in shown.out
     assert re.search(r"^  plays     \w+, beginning (without|in) a session", shown.out, re.MULTILINE)
     (first, *_) = sorted(tmp_path.glob("*/test_*.py"))
     done = subprocess.run(

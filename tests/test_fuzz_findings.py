@@ -24,7 +24,7 @@ from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.events import RunAgain
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.reproduce import as_test
+from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage, severity
@@ -36,7 +36,7 @@ from otterproof.harness.targets.engines import EngineTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.ui import cli
 from otterproof.implementations.contract import OutgoingMessage, SessionEstablished
-from tests.hostile.interruptions import TARGET, Workshop, finish
+from tests.hostile.interruptions import SEED, TARGET, Workshop, finish
 
 REFERENCE = EngineTarget("reference")
 ROGUE = Path(__file__).parent / "rogue_driver.py"
@@ -188,7 +188,7 @@ def test_gentler_moves_end() -> None:
 @pytest.mark.slow
 def test_a_folder_has_all_that_is_known(tmp_path: Path) -> None:
     target = "fault:counter-constant"
-    assert cli.main(["fuzz", target, "--examples", "2", "--jobs", "1", "--out", str(tmp_path)]) == 1
+    assert cli.main(["fuzz", target, "--examples", "5", "--jobs", "1", "--out", str(tmp_path)]) == 1
     finding = read_state(tmp_path, target, "otterproof").findings[0]
     folder = tmp_path / finding.name
     names = {"transcript.jsonl", "record.json", "report.html", f"test_{finding.name.replace('-', '_')}.py"}
@@ -205,7 +205,9 @@ def test_a_folder_has_all_that_is_known(tmp_path: Path) -> None:
 def test_a_driver_is_given_its_lines_again_without_otterproof(tmp_path: Path) -> None:
     driver = [sys.executable, str(ROGUE)]
     target = f"exec:{shlex.join([*driver, 'nulls'])}"
-    assert cli.main(["fuzz", target, "--examples", "1", "--jobs", "1", "--out", str(tmp_path)]) == 1
+    assert (
+        cli.main(["fuzz", target, "--examples", "5", "--max-failures", "1", "--jobs", "1", "--out", str(tmp_path)]) == 1
+    )
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     for words, code in (([], 1), ([*driver, "nulls"], 1), (["cat"], 0), (["/nowhere"], 2)):
         done = subprocess.run(["sh", str(folder / "repro.sh"), *words], capture_output=True, text=True, check=False)
@@ -242,9 +244,9 @@ def test_a_mended_target_turns_green(workshop: Workshop, tmp_path: Path, capsys:
     confirmed = {one.name for one in found.findings if one.stage is FindingStage.CONFIRMED}
     assert confirmed
     _mended(workshop, lambda _: False)
-    command = ["fuzz", TARGET, "--seed", "34", "--jobs", "1", "--examples", "1", "--out", str(tmp_path), "--resume"]
+    command = ["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "1", "--out", str(tmp_path), "--resume"]
     assert cli.main(command) == (1 if len(found.findings) > len(confirmed) else 0), "what came once is still told"
-    state = read_state(tmp_path, TARGET, "34")
+    state = read_state(tmp_path, TARGET, SEED)
     assert {one.name for one in state.findings if one.stage is FindingStage.FIXED} == confirmed
     assert "fixed:" in capsys.readouterr().out
 
@@ -255,7 +257,7 @@ def test_what_was_fixed_and_fails_again_is_a_finding_again(workshop: Workshop, t
     _mended(workshop, lambda _: False)
     workshop.run(tmp_path, 5)
     workshop.attempt = genuine
-    with opened(TARGET, "34", tmp_path) as campaign:
+    with opened(TARGET, SEED, tmp_path) as campaign:
         events = list(_campaign(campaign).run(0, 1))
         after = campaign.state
     assert after.findings == before.findings
@@ -283,7 +285,7 @@ def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_pa
 
 
 def test_a_campaign_ends_after_so_many_findings(workshop: Workshop, tmp_path: Path) -> None:
-    with opened(TARGET, "34", tmp_path) as campaign:
+    with opened(TARGET, SEED, tmp_path) as campaign:
         list(_campaign(campaign).run(100, 1, max_failures=1))
         assert campaign.enough
         assert len(campaign.findings) == 1
@@ -293,7 +295,7 @@ def test_a_campaign_ends_after_so_many_findings(workshop: Workshop, tmp_path: Pa
 def test_a_known_breakdown_is_counted(workshop: Workshop, tmp_path: Path) -> None:
     bucket = Bucket("crash.receive.sigsegv")
     workshop.attempt = lambda *_, **__: Failure("bounds", Verdict.CRASH, bucket, "killed", False, 1)
-    with opened(TARGET, "34", tmp_path) as campaign:
+    with opened(TARGET, SEED, tmp_path) as campaign:
         campaign.excused = frozenset({bucket.check})
         state = finish(_campaign(campaign), 3)
     assert not state.findings
@@ -315,16 +317,16 @@ def test_a_file_is_made_to_fit_a_campaign(tmp_path: Path) -> None:
 
 def test_the_baseline_counts_afterwards(workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = tmp_path / "known.toml"
-    command = ["fuzz", TARGET, "--seed", "34", "--jobs", "1", "--examples", "4", "--known", str(known), "--out"]
+    command = ["fuzz", TARGET, "--seed", SEED, "--jobs", "1", "--examples", "4", "--known", str(known), "--out"]
     assert cli.main([*command, str(tmp_path / "a"), "--update-baseline"]) == 0
     assert "give each new one its reason" in capsys.readouterr().err
-    first = {one.check for one in read_state(tmp_path / "a", TARGET, "34").findings}
+    first = {one.check for one in read_state(tmp_path / "a", TARGET, SEED).findings}
     assert first <= {one["check"] for one in tomllib.loads(known.read_text())["deviation"]}
     capsys.readouterr()
     assert cli.main([*command, str(tmp_path / "b")]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert any(text.startswith("known: ") for text in shown)
-    passed_over = read_state(tmp_path / "b", TARGET, "34").known
+    passed_over = read_state(tmp_path / "b", TARGET, SEED).known
     assert passed_over
     assert all(sum(text.startswith(f"  {check}, ") for text in shown) == 1 for check in passed_over)
     assert Known().checks() == frozenset()
@@ -357,3 +359,12 @@ def test_a_folder_is_a_regression_suite(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["replay", str(tmp_path), "--target", "fault:counter-constant"]) == 1
     assert "1 FAILED, 1 FIXED" in capsys.readouterr().out
     assert cli.main(["replay", str(tmp_path), "--target", "exec:/nowhere/at/all"]) == 3
+
+
+def test_what_is_small_fails_for_the_same_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that fails the same check about another kind of message is another finding."""
+    wanted = Bucket("rejection.wrong-answer", kind="data")
+    for kind, same in (("data", True), ("signature", False), ("fragment_v3", True)):
+        failure = Failure("rejection", Verdict.FAIL, Bucket("rejection.wrong-answer", kind=kind), "", False, 1)
+        monkeypatch.setattr("otterproof.harness.runs.fuzz.reproduce.attempt", lambda *_, given=failure: given)
+        assert fails_alike(wanted, False, Budget())(Program(Setup(), ())) is same

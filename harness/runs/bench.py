@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.utils import CryptographyDeprecationWarning
 
+from otterproof.harness.runs.bench_cases import in_process, through_driver
 from otterproof.harness.simulation.exchange import exchange
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, TargetMissing
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
@@ -214,9 +215,17 @@ FIGURES: Mapping[str, Meaning] = {
     "driver_call": Meaning(
         "a call of a driver that does nothing, through the process that guards it", "us", limit=2000
     ),
+    "fuzz_vs_crypto": Meaning("a case of `fuzz` in process, over the cryptography in it", limit=1.5),
+    "fuzz_driver_vs_crypto": Meaning("a case of `fuzz` through a driver, over the cryptography in it", limit=2.0),
+    "detection_ratio": Meaning("programs until a fault is noticed, median, over those without feedback", limit=0.5),
+    "detection_share": Meaning(
+        "faults that are noticed within a minute of a processor, with feedback", bound=Bound.LEAST, limit=0.95
+    ),
     "ratcheting_message": Meaning("a message that changes keys, sent and received", "ms"),
     "ratcheting_message_crypto": Meaning("the cryptography in it", "ms"),
     "libotr_ratcheting_message": Meaning("the same message, by libotr", "ms"),
+    "fuzz_case": Meaning("a case of `fuzz` in process", "ms"),
+    "fuzz_driver_case": Meaning("a case of `fuzz` through a driver", "ms"),
     "handshake": Meaning("a handshake, both sides", "ms"),
     "handshake_crypto": Meaning("the cryptography in it", "ms"),
 }
@@ -247,7 +256,7 @@ class Figure:
 _IN_A_SECOND = {"ms": 1e3, "us": 1e6}
 
 #: How many times `measure` yields at most.
-MEASUREMENTS = 5
+MEASUREMENTS = 7
 
 
 def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
@@ -272,6 +281,10 @@ def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
     yield (timed("snapshot", snapshots(rounds)),)
     slowest = max((driver_calls(name, rounds) for name in ENGINE_DRIVERS), key=statistics.median)
     yield (timed("driver_call", slowest),)
+    pairs = in_process(max(1, rounds // 3), 12)
+    yield (Figure("fuzz_vs_crypto", ratio(pairs)), timed("fuzz_case", pairs[1]))
+    pairs = through_driver(max(1, rounds // 3), 12)
+    yield (Figure("fuzz_driver_vs_crypto", ratio(pairs)), timed("fuzz_driver_case", pairs[1]))
     try:
         libotr = libotr_messages(rounds, 20)
     except TargetMissing:

@@ -60,6 +60,11 @@ class Begun(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """In place of a task: the next one is not known before another result has been taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done(Generic[R]):
     """A task is done, and this is its result."""
 
@@ -123,8 +128,9 @@ class Pool:
         """The processes at present."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
-    def unordered(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
-        """The results of tasks, each when it is there. A task is taken from `tasks` when a worker is free for it.
+    def unordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
+        """The results of tasks, each when it is there. A task is taken from `tasks` when a worker is free for it;
+        in place of one, `Later` has the worker wait for another result.
 
         lost: the result of a task whose worker died, given the task and a sentence that says how. WorkersDied; what
         `work` or the beginning of a worker raises is raised here. Closing the iterator ends what still runs.
@@ -132,12 +138,12 @@ class Pool:
         return (told.result for _, told in self._run(work, tasks, lost) if isinstance(told, Done))
 
     def as_told(
-        self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]
+        self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]
     ) -> Iterator[Begun[T] | Done[R]]:
         """The same, and between the results the tasks that a worker has begun, each when it tells so."""
         return (told for _, told in self._run(work, tasks, lost))
 
-    def ordered(self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+    def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
         """The same, in the order of the tasks."""
         early: dict[int, R] = {}
         following = 0
@@ -175,9 +181,9 @@ class Pool:
         return answers
 
     def _run(
-        self, work: Work[T, R], tasks: Iterable[T], lost: Callable[[T, str], R]
+        self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]
     ) -> Iterator[tuple[int, Begun[T] | Done[R]]]:
-        waiting = enumerate(tasks)
+        waiting = _numbered(tasks)
         again: list[tuple[int, T]] = []  # tasks whose worker died before it had begun them
         try:
             while self._hand_out(work, waiting, again):
@@ -202,18 +208,20 @@ class Pool:
         finally:
             self._end([worker for worker in self._workers if worker.task is not None])
 
-    def _hand_out(self, work: Work[T, R], waiting: Iterator[tuple[int, T]], again: list[tuple[int, T]]) -> bool:
+    def _hand_out(self, work: Work[T, R], waiting: Iterator[tuple[int, T] | None], again: list[tuple[int, T]]) -> bool:
         """Give tasks to the workers that are free; whether there is anything to wait for."""
         while len(self._workers) < self._processes:
             self._workers.append(_started(self._context))
         more = True
-        for worker in self._workers:
-            if more and worker.ready and worker.task is None:
-                task = again.pop() if again else next(waiting, None)
-                if task is None:
-                    more = False
-                else:
-                    worker.give(task, work)
+        for worker in [one for one in self._workers if one.ready and one.task is None]:
+            try:
+                task = again.pop() if again else next(waiting)
+            except StopIteration:
+                more = False
+                break
+            if task is None:  # there will be one later
+                break
+            worker.give(task, work)
         return more or any(worker.task is not None for worker in self._workers)
 
     def _those_that_tell(self) -> list[_Worker]:
@@ -256,6 +264,17 @@ class Pool:
             for worker in workers:
                 self._workers.remove(worker)
                 worker.kill()
+
+
+def _numbered(tasks: Iterable[T | Later]) -> Iterator[tuple[int, T] | None]:
+    """The tasks with their numbers, and None where one comes later."""
+    number = 0
+    for task in tasks:
+        if isinstance(task, Later):
+            yield None
+        else:
+            yield number, task
+            number += 1
 
 
 @contextmanager

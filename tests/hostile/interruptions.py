@@ -29,7 +29,7 @@ from otterproof.harness.support.outputs import BEING_WRITTEN, write_whole
 from tests.hostile.campaign_database import stored
 
 #: The target that is named. It is never asked anything.
-TARGET, SEED = "reference", "34"
+TARGET, SEED = "reference", "6"
 
 Watch = Callable[[Step], None]
 
@@ -109,7 +109,7 @@ class Workshop:
         ) -> Failure | None:
             self.trouble.boundary("attempt")
             if watched is not None:
-                watched.seen |= moves_of(program.moves)
+                watched.seen |= dict.fromkeys(moves_of(program.moves), 1)
             return self.attempt(program, fresh=fresh, watch=watch)
 
         saved = Store.save

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,10 @@ def good() -> Any:
     )
     bucket = Bucket("authenticity.accepted-twice")
     waiting = Failure("authenticity", Verdict.FAIL, bucket, "detail", False, 2)
-    return as_json(State(9, waiting, findings, seen={(Area.MOVE, "send"): 3}), "reference", "1", "s")
+    state = State()
+    for number in range(9):
+        state = state.after(number, None, {(Area.MOVE, "send"): 1} if number == 3 else {}, ())
+    return as_json(replace(state, waiting=waiting, findings=findings), "reference", "1", "s")
 
 
 @pytest.fixture

@@ -113,9 +113,9 @@ class _Selected(Context):
         return (number for number in super().examples(count) if self._wanted is None or number in self._wanted)
 
 
-def workers(processes: int) -> AbstractContextManager[Pool]:
-    """A pool of processes that judge."""
-    return pool(processes, WorkerContext(prepare=(load, remember_powers)))
+def workers(processes: int, *, remembering: bool = True) -> AbstractContextManager[Pool]:
+    """A pool of processes that judge. remembering: powers, so that they are quicker than a target can be."""
+    return pool(processes, WorkerContext(prepare=(load, remember_powers) if remembering else (load,)))
 
 
 @dataclass(frozen=True, slots=True)

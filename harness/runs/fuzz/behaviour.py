@@ -2,19 +2,21 @@
 
 The state of the party under test is followed by its events and by the messages that it sends, as the protocol texts
 define it, so that a third party's library is followed as an engine is. A cell is a state with an input; a transition is
-a cell with what followed. Cells are those of the state tables [harness/spec/states], versions and settings of the
+a cell with what followed; a pair is a cell with the one before it, and a count says how often, in powers of two, a run
+came to a cell. Cells are those of the state tables [harness/spec/states], versions and settings of the
 policy taken together, and a few more for what the tables do not speak of.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 
 from otterproof.harness.runs.failure import observed
-from otterproof.harness.runs.fuzz.actions import TABLE
+from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.simulation.moves import Craft, Move, Splice, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
@@ -38,6 +40,8 @@ class Area(StrEnum):
     TRANSITION = "transition"
     KIND = "kind"
     MOVE = "move"
+    PAIR = "pair"
+    COUNT = "count"
 
 
 #: Something that a run has shown: where it counts, and its name there.
@@ -49,6 +53,9 @@ _AWAITS = {
     Kind.DH_KEY: AuthState.AWAITING_REVEALSIG,
     Kind.REVEAL_SIGNATURE: AuthState.AWAITING_SIG,
 }
+
+#: From so many times on it is behaviour of its own that a run comes to a cell again.
+_MANY = 4
 
 #: The most characters of a transition's name; a party can do ten thousand things in a step.
 _LONGEST = 300
@@ -81,7 +88,8 @@ def kinds() -> frozenset[str]:
 class Tracker:
     """Watches the steps of a run. role: the party that is followed; established: the run starts in a session.
 
-    cell: the one of the last step of that party, "" before the first.
+    cell: the one of the last step of that party, "" before the first. made: how many moves have been made, which the
+    run tells. seen: what was shown, and after how many moves first.
     """
 
     def __init__(self, role: str, *, established: bool) -> None:
@@ -89,7 +97,9 @@ class Tracker:
         self._message = MessageState.ENCRYPTED if established else MessageState.PLAINTEXT
         self._auth = AuthState.NONE
         self.cell = ""
-        self.seen: set[Behaviour] = set()
+        self._counts: Counter[str] = Counter()
+        self.made = 0
+        self.seen: dict[Behaviour, int] = {}
 
     def __call__(self, step: Step) -> None:
         """A step was made."""
@@ -100,16 +110,25 @@ class Tracker:
         if isinstance(message, bytes):
             kind = parse(message).kind
             given = _KINDS.get(kind, kind.value)
-            self.seen.add((Area.KIND, f"receives {kind}"))
-        self.cell = f"{self._state}: {given}"
+            self._note(Area.KIND, f"receives {kind}")
+        before, self.cell = self.cell, f"{self._state}: {given}"
+        self._note(Area.PAIR, f"{before} > {self.cell}")
+        self._counts[self.cell] += 1
+        if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
+            self._note(Area.COUNT, f"{self.cell} {count} times")
         for event in step.events:
             self._follow(event)
         did = observed(step)
-        self.seen |= {(Area.KIND, one) for one in did if one.startswith("sends ")}
+        for one in did:
+            if one.startswith("sends "):
+                self._note(Area.KIND, one)
         broken = ["breaks down"] if step.failure is not None and not step.failure.unsupported else []
-        self.seen.add((Area.CELL, self.cell))
+        self._note(Area.CELL, self.cell)
         then = f"{self.cell} -> {self._state}: {', '.join([*did, *broken]) or 'nothing'}"
-        self.seen.add((Area.TRANSITION, then[:_LONGEST]))
+        self._note(Area.TRANSITION, then[:_LONGEST])
+
+    def _note(self, area: Area, name: str) -> None:
+        self.seen.setdefault((area, name), self.made)
 
     @property
     def _state(self) -> str:
@@ -138,7 +157,7 @@ def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
 def moves_drawn() -> frozenset[str]:
     """The kinds of moves that programs have."""
     found: set[Behaviour] = {(Area.MOVE, event_name(kind)) for kind in (Craft, Splice)}  # those of insiders.py
-    for row in TABLE:
+    for row in ACTS:
         arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
         found |= moves_of(row.moves(["alice", "bob"], **arguments))
     return frozenset(name for _, name in found)

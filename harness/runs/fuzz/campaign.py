@@ -1,8 +1,7 @@
 """A campaign: many random programs against one target; each new failure is shrunk, confirmed and written down.
 
 Processes run the programs, whose results come in the order of their numbers, so that a campaign is the same whatever
-their count. This process shrinks and writes. What chooses the next program is one function, `workers.drawn`, and what a
-program has shown is in the state; a generator that learns from that has its place between the two.
+their count. This process makes the programs from what has been shown so far [schedule.py], and it shrinks and writes.
 
 A campaign can be interrupted or killed at any moment, and a later run goes on with the same results. For that, what is
 known is one immutable `State`, replaced as a whole. The files of a finding are written before the state names them,
@@ -15,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,10 +33,11 @@ from otterproof.harness.runs.fuzz.folder import (
 )
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.reproduce import fails_alike, narrowed, run_and_write, write_transcript
+from otterproof.harness.runs.fuzz.schedule import Programs
 from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget, Shrinker
 from otterproof.harness.runs.fuzz.state import RECORD, Finding, FindingStage, State
 from otterproof.harness.runs.fuzz.store import Store, exists, opened_store
-from otterproof.harness.runs.fuzz.workers import DIED, drawn, results
+from otterproof.harness.runs.fuzz.workers import DIED, Drawing, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.checks import checks
 from otterproof.harness.targets.driver import USUAL, Limits
@@ -67,11 +67,11 @@ Events: TypeAlias = Generator[FuzzEvent, None, None]
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first.
-    page: makes the page of a finding, if there is
-    to be one. attempts, hangs, seconds: what may be spent on shrinking one failure (shrink.Budget). clock: in seconds.
-    limits: how long the target is waited for. time_up, enough: whether the last run ended because of its max_time, or
-    of its max_failures. version: of the target; earlier: what it was when the campaign was last run, "" if it was not.
+    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first. page: makes
+    the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
+    (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up, enough: whether the last run
+    ended because of its max_time, or of its max_failures. version: of the target; earlier: what it was when the
+    campaign was last run, "" if it was not.
     """
 
     target: str
@@ -92,6 +92,7 @@ class Campaign:
     version: str = ""
     earlier: str = ""
     _saved: float = 0.0
+    _programs: Programs = field(init=False)
 
     @property
     def done(self) -> int:
@@ -115,6 +116,7 @@ class Campaign:
         began, found = self.clock(), 0
         self.time_up = self.enough = False
         target = open_target(self.target, self.limits)
+        self._programs = Programs(self.seed, target, self.corpus)
         try:
             self.earlier, self.version = self.store.version, target.version[:200]
             self.state = self._with_missing_unfinished()
@@ -124,10 +126,9 @@ class Campaign:
                 found += isinstance(event, Finished)
                 yield event
             numbers = range(self.done, self.done + examples if examples is not None else LAST)
-            names = (self.target, self.seed)
-            for ran in results(*names, numbers, processes, target, self.limits, self._passed_over, self.corpus):
+            for ran in results(self.target, numbers, processes, self._drawing(), self.limits):
                 before = len(self.state.seen)
-                self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known))
+                self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known, ran.parents))
                 for event in self._settle(target):
                     found += isinstance(event, Finished)
                     yield event
@@ -141,6 +142,10 @@ class Campaign:
                 self._save()
             finally:
                 target.close()
+
+    def _drawing(self) -> Drawing:
+        """What draws the programs of this run."""
+        return Drawing(self.seed, self._programs, lambda: self.state.schedule, self._passed_over)
 
     @property
     def _passed_over(self) -> Collection[str]:
@@ -242,7 +247,8 @@ class Campaign:
             self._note(self.state.counted(same[0] if same else None))
             return
         number = self.done - 1
-        program = drawn(self.seed, number, target, self._passed_over, self.corpus)
+        schedule = self.state.schedule
+        program = self._drawing().made(number, schedule.parents_of_last(), schedule)
         if failure.check != DIED:
             program = replace(program, moves=program.moves[: failure.made])
         finding = Finding(
@@ -282,7 +288,7 @@ class Campaign:
         if finding.verdict is Verdict.INFRA or seen is None or seen.check != finding.check:
             return self._seen_once(finding, found, seen)
         budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
-        shrinker = Shrinker(fails_alike(finding.check, finding.at_end, budget), budget)
+        shrinker = Shrinker(fails_alike(finding.bucket, finding.at_end, budget), budget)
         small = shrinker.shrink(found)
         small = shrinker.simplest(small, narrowed(small, finding.oracle, finding.at_end))
         small, last = self._without_known(small, finding.check)

@@ -34,7 +34,7 @@ from otterproof.implementations.reference import ReferenceEngine
 #: Both versions, and nothing else.
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
-#: What all randomness of parties follows from. Programs differ, and that is enough.
+#: What all randomness of parties follows from, with the number of the setup.
 SEED = b"machine"
 
 #: The two engines of the project in lockstep, so that every case also asks whether they agree.
@@ -46,6 +46,7 @@ POLICIES = {
     "v2": Policy.ALLOW_V2,
     "v3": Policy.ALLOW_V3,
     "private": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE,
+    "tagging": BOTH | Policy.SEND_WHITESPACE_TAG,
     "eager": BOTH | Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE,
 }
 
@@ -73,7 +74,8 @@ class Setup:
 
     start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
     oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
-    excused: the checks that the run goes on beyond, since it is known that they fail.
+    excused: the checks that the run goes on beyond, since it is known that they fail. entropy: the same number gives
+    the parties the same randomness.
     """
 
     network: str = "pair"
@@ -85,6 +87,7 @@ class Setup:
     target: Target | None = None
     role: str = "alice"
     excused: tuple[str, ...] = ()
+    entropy: int = 0
 
     def case(self, *, fresh: bool = False) -> Case:
         """A case of this setup."""
@@ -108,6 +111,11 @@ class Setup:
         foreign = not self.in_process
         untold = RENEWALS if self.target.silent_refresh else frozenset()
         return [one for one in ORACLES if one not in untold and not (foreign and one == Forgetting.id)]
+
+    @property
+    def seed(self) -> bytes:
+        """What the randomness of the parties follows from."""
+        return SEED + b" %d" % self.entropy if self.entropy else SEED
 
     @property
     def part(self) -> str:
@@ -187,12 +195,13 @@ class Case:
         target: Target | str | None = None,
         role: str = "alice",
         excused: tuple[str, ...] = (),
+        entropy: int = 0,
         *,
         fresh: bool = False,
     ) -> None:
         self._owned = open_target(target) if isinstance(target, str) else None
         player = self._owned if isinstance(target, str) else target
-        self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused)
+        self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused, entropy)
         self.program: list[Move] = []
         #: The excused checks that would have failed.
         self.passed_over: set[str] = set()
@@ -287,7 +296,7 @@ class Case:
 def case_source(setup: Setup, chosen: str) -> str:
     """The call that makes a case, as Python. chosen: the arguments that say who plays."""
     names = [f"{name}={getattr(setup, name)!r}" for name in ("network", "start", "policy", "size")]
-    more = [f"{name}={value!r}" for name in ("oracles", "excused") if (value := getattr(setup, name))]
+    more = [f"{name}={value!r}" for name in ("oracles", "excused", "entropy") if (value := getattr(setup, name))]
     return f"Case({', '.join([*names, *([chosen] if chosen else []), *more])})"
 
 
@@ -332,7 +341,7 @@ def opening(setup: Setup) -> list[Move]:
 
 def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]]:
     configs = setup.configs()
-    entropy = {name: RecordingEntropy(SeededEntropy(SEED).child(name)) for name in configs}
+    entropy = {name: RecordingEntropy(SeededEntropy(setup.seed).child(name)) for name in configs}
     parties = {name: party_of(setup, name, config, entropy[name]) for name, config in configs.items()}
     engines = {name: party for name, party in parties.items() if isinstance(party, LockstepParty)}
     names = NameTable()
@@ -368,7 +377,7 @@ def party_of(setup: Setup, name: str, config: PartyConfig, entropy: Entropy) -> 
         return LockstepParty(name, {"reference": ReferenceEngine(config, entropy)})
     if isinstance(setup.target, InProcess):
         return setup.target.engine(config, entropy)
-    return setup.target.party(name, config, SEED)
+    return setup.target.party(name, config, setup.seed)
 
 
 def tape_of(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], bytes]]:

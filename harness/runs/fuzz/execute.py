@@ -84,7 +84,7 @@ class Ended:
 class Watched:
     """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed."""
 
-    seen: set[Behaviour] = field(default_factory=set)
+    seen: dict[Behaviour, int] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
 
 
@@ -125,6 +125,7 @@ def play(
             case.begin()
             for move in program.moves:
                 made += 1
+                tracker.made = made
                 case.run([move])
             at_end = True
             case.finish()
@@ -139,7 +140,7 @@ def play(
             _forget(program)
         return Ended(error, tuple(last), at_end, made, tracker.cell)
     finally:
-        told.seen |= tracker.seen | moves_of(program.moves[:made])
+        told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen
     return None
 
 

@@ -7,11 +7,12 @@ machine. It knows nothing of the run: what it draws does not depend on the outco
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otterproof.harness.runs.fuzz.actions import TABLE
 from otterproof.harness.runs.fuzz.case import BOTH, CLIENTS, POLICIES, Setup
-from otterproof.harness.simulation.moves import Move
+from otterproof.harness.runs.fuzz.stories import ACTS
+from otterproof.harness.simulation.moves import Move, Settle
 from otterproof.harness.targets.engines import Target
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 
@@ -19,10 +20,18 @@ from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 STARTS = (("3", "v3"), ("3", "v3"), ("2", "v2"), ("scratch", ""))
 
 #: Most acts of a program; one act is one or several moves.
-ACTS = 40
+LONGEST = 25
 
 #: One program in so many has a correspondent, or is one, with two clients of one account.
 _CROWDS = 4
+
+
+#: The most moves of a program, and the most messages that it delivers by `Settle`.
+MOST_MOVES, MOST_SETTLED = 200, 8000
+
+#: So many cases that start without a session have parties of other randomness: numbers that begin with a zero byte are
+#: one in 256. The sessions of the others were brought about once, and are the same.
+_ENTROPIES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -44,16 +53,30 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
     role = source.choice(sorted(CLIENTS[network]))
     speaks = Setup(target=target, role=role)
     policies = [name for name in ["both", *sorted(POLICIES)] if speaks.allowed(role, POLICIES[name]) & BOTH]
+    start = source.choice(starts)
     setup = Setup(
         network,
-        source.choice(starts),
+        start,
         source.choice(policies),
         source.choice([None, None, MIN_MESSAGE_SIZE, 300]),
         target=target,
         role=role,
+        entropy=source.randrange(1, _ENTROPIES) if start == "scratch" else 0,
     )
     parties = sorted(CLIENTS[network])
     moves: list[Move] = []
-    for row in source.choices(TABLE, [row.weight for row in TABLE], k=source.randint(1, ACTS)):
+    for row in source.choices(ACTS, [row.weight for row in ACTS], k=source.randint(1, LONGEST)):
         moves += row.moves(parties, **{name: domain.draw(source) for name, domain in row.draws.items()})
-    return Program(setup, tuple(moves))
+    return Program(setup, bounded(moves))
+
+
+def bounded(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """The first of some moves, as many as a program may have."""
+    kept: list[Move] = []
+    settled = 0
+    for move in moves:
+        settled += move.limit if isinstance(move, Settle) else 0
+        if len(kept) == MOST_MOVES or settled > MOST_SETTLED:
+            break
+        kept.append(move)
+    return tuple(kept)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from otterproof.harness.runs.fuzz.case import SEED, Source, case_source
+from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.case import Source, case_source
 from otterproof.harness.runs.fuzz.execute import AGREE, ANSWERS, Failure, attempt
 from otterproof.harness.runs.fuzz.folder import write_here
 from otterproof.harness.runs.fuzz.generate import Program
@@ -42,7 +43,7 @@ def header_of(program: Program) -> Header:
     parties = {
         name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
     }
-    return Header(SEED, parties, PROFILE, judged=setup.role, program=program_to_json(program))
+    return Header(program.setup.seed, parties, PROFILE, judged=setup.role, program=program_to_json(program))
 
 
 def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
@@ -87,13 +88,13 @@ def docstring(text: str) -> str:
     return f'"""{inside}\n"""'
 
 
-def fails_alike(check: str, at_end: bool, budget: Budget) -> Callable[[Program], bool]:
-    """Whether a program fails the same check, and no later. Attempts that hang are charged to the budget."""
+def fails_alike(bucket: Bucket, at_end: bool, budget: Budget) -> Callable[[Program], bool]:
+    """Whether a program fails for the same cause, and no later. Attempts that hang are charged to the budget."""
 
     def fails(program: Program) -> bool:
         again = attempt(program)
         if again is not None and again.verdict is Verdict.HANG:
             budget.hangs -= 1
-        return again is not None and again.check == check and again.at_end <= at_end
+        return again is not None and again.bucket.fits(bucket) and again.at_end <= at_end
 
     return fails

@@ -42,11 +42,13 @@ _RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
 def program_to_json(program: Program) -> dict[str, Any]:
     """{"network", "start", "policy", "size", "role", "oracles": [ids], "moves": [{"move": name, ...}]}
 
-    "excused" is there only if checks are.
+    "excused" is there only if checks are, and "entropy" only if it is not 0.
     """
     setup = {name: getattr(program.setup, name) for name in _SETUP}
     if program.setup.excused:
         setup["excused"] = list(program.setup.excused)
+    if program.setup.entropy:
+        setup["entropy"] = program.setup.entropy
     return setup | {"oracles": list(program.setup.oracles), "moves": [move_as_json(move) for move in program.moves]}
 
 
@@ -81,6 +83,7 @@ def program_from_json(written: Mapping[str, Any], target: Target | None) -> Prog
     if size is not None and size < MIN_MESSAGE_SIZE:
         raise TranscriptError(f"program.size: {size} is too small; the least is {MIN_MESSAGE_SIZE}")
     chosen: dict[str, Any] = {"oracles": tuple(written["oracles"]), "excused": tuple(written.get("excused", ()))}
+    chosen["entropy"] = written.get("entropy", 0)
     setup = Setup(**{name: written[name] for name in _SETUP}, **chosen, target=target)
     moves = tuple(_move_from_json(move, parties, f"program.moves[{at}]") for at, move in enumerate(written["moves"]))
     deliveries = sum(move.limit for move in moves if isinstance(move, Settle))

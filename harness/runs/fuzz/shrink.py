@@ -99,7 +99,7 @@ class Shrinker:
     def _still(self, program: Program) -> bool:
         """Whether it is worth a step, and fails. Nothing is tried twice."""
         setup, shown = program.setup, repr(program.moves)
-        judged = f"{setup.oracles} {setup.excused}"
+        judged = f"{setup.oracles} {setup.excused} {setup.entropy}"
         name = f"{setup.network} {setup.start} {setup.policy} {setup.size} {setup.role} {judged} {shown}"
         if name in self._tried or not self._budget.left:
             return False
@@ -150,7 +150,7 @@ def _plainer(program: Program) -> Iterator[Program]:
         names = dict(zip(CLIENTS[setup.network], [*CLIENTS["pair"], "bob"], strict=True))
         moves = tuple(_changed(move, lambda value: names.get(value, value)) for move in program.moves)
         yield Program(replace(setup, network="pair", role=names[setup.role]), moves)
-    for changes in ({"excused": ()}, {"size": None}, {"policy": "both"}, {"start": "3"}):
+    for changes in ({"excused": ()}, {"entropy": 0}, {"size": None}, {"policy": "both"}, {"start": "3"}):
         plain: Setup = replace(setup, **cast(Any, changes))
         if plain != setup and f"v{plain.start}" in plain.capabilities:
             yield replace(program, setup=plain)

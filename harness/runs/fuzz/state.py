@@ -29,6 +29,7 @@ from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.execute import AGREE, Failure
 from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.schedule import Parents, Result, Schedule, schedule_from_json, schedule_to_json
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.simulation.transcript import SCHEMA as TRANSCRIPT_SCHEMA
 from otterproof.harness.simulation.transcript import TranscriptError, Verdict
@@ -37,7 +38,7 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 
 #: The version of the form of campaigns.
-VERSION = 3
+VERSION = 4
 SCHEMA = Path(__file__).parent / "campaign.schema.json"
 
 #: The files in the folder of a finding that are always there, and the one that pages are written to.
@@ -66,6 +67,9 @@ class FindingStage(Enum):
     #: It does not happen any more.
     FIXED = "fixed"
 
+
+#: Behaviour that is remembered; a target that does ever new things would fill memory and the disk.
+MOST_SEEN = 50_000
 
 #: The stages in which something is left to do.
 UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
@@ -161,7 +165,7 @@ class State:
 
     waiting: the failure of the last of them if nothing has been done about it yet. not_kept: how many failures were not
     kept because there were too many findings. seen: what was shown of the target's behaviour, and by which program
-    first. known: how many programs ran into each failure that is known.
+    first. known: how many programs ran into each failure that is known. schedule: what the next programs depend on.
     """
 
     done: int = 0
@@ -170,10 +174,25 @@ class State:
     not_kept: int = 0
     seen: Mapping[Behaviour, int] = field(default_factory=dict)
     known: Mapping[str, int] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
 
-    def after(self, number: int, failure: Failure | None, seen: Collection[Behaviour], known: Iterable[str]) -> State:
-        """The state after one more program, with what it has shown."""
-        new = {one: number for one in sorted(seen) if one not in self.seen}
+    def after(
+        self,
+        number: int,
+        failure: Failure | None,
+        seen: Mapping[Behaviour, int],
+        known: Iterable[str],
+        parents: Parents = (),
+    ) -> State:
+        """The state after one more program, with what it has shown.
+
+        seen: and after how many moves. parents: the programs that it is a change of.
+        """
+        unseen = sorted(one for one in seen if one not in self.seen)
+        new = dict.fromkeys(unseen[: MOST_SEEN - len(self.seen)], number)
+        counted = frozenset(one for one in seen if one in self.seen or one in new)
+        places = tuple(sorted({seen[one] for one in new}))
+        result = Result(parents, counted, tuple(new), places) if failure is None else Result(parents, counted)
         met = {one: self.known.get(one, 0) + 1 for one in sorted(known)}
         return replace(
             self,
@@ -181,6 +200,7 @@ class State:
             waiting=failure,
             seen={**self.seen, **new} if new else self.seen,
             known={**self.known, **met} if met else self.known,
+            schedule=self.schedule.after(result),
         )
 
     @property
@@ -247,6 +267,7 @@ def as_json(state: State, target: str, version: str, seed: str) -> dict[str, Any
         "findings": [finding_to_json(one) for one in state.findings],
         "seen": [[area.value, name, first] for (area, name), first in state.seen.items()],
         "known": dict(state.known),
+        "schedule": schedule_to_json(state.schedule, state.seen),
     }
 
 
@@ -287,7 +308,8 @@ def state_of(written: Any) -> State:
     seen = {(Area(area), name): first for area, name, first in written["seen"]}
     if any(first >= written["done"] for first in seen.values()):
         raise ValueError(f"seen: only {written['done']} programs have been run")
-    return State(written["done"], waiting, findings, written["not_kept"], seen, written["known"])
+    schedule = schedule_from_json(written["schedule"], written["done"], seen)
+    return State(written["done"], waiting, findings, written["not_kept"], seen, written["known"], schedule)
 
 
 @cache

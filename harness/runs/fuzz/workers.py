@@ -1,22 +1,22 @@
-"""Running the programs of a campaign, in one process or in several; the results come in the order of the numbers."""
+"""Running the programs of a campaign, in one process or in several; the results come in the order of the numbers.
+
+The main process makes the programs, for what comes next depends on the results so far. [schedule.py]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
-from otterproof.harness.runs.fuzz.corpus import fitted
 from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
-from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.insiders import with_insiders
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.schedule import Parents, Programs, Schedule
 from otterproof.harness.runs.worker_context import WorkerContext
-from otterproof.harness.runs.workers import pool
+from otterproof.harness.runs.workers import Later, pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import Limits
-from otterproof.harness.targets.engines import Target
 
 #: The check of a failure for which the worker that ran the program died. Such a program is not run in the main process.
 DIED = "worker.died"
@@ -26,56 +26,89 @@ DIED = "worker.died"
 class Ran:
     """A program that has been run. failure: the first; later ones may be its consequences.
 
-    seen: what the run has shown of the target's behaviour. known: the excused checks that would have failed.
+    parents: the programs that it is a change of. seen: what the run has shown of the target's behaviour, and after how
+    many moves first. known: the excused checks that would have failed.
     """
 
     number: int
+    parents: Parents
     failure: Failure | None
-    seen: frozenset[Behaviour] = frozenset()
+    seen: Mapping[Behaviour, int] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
 
 
-def drawn(seed: str, number: int, target: Target, excused: Collection[str], corpus: Sequence[Program] = ()) -> Program:
-    """The program of that number, which goes on beyond the excused checks. Those of the corpus come first."""
-    made = fitted(corpus[number], target) if number < len(corpus) else None
-    if made is None:
-        made = with_insiders(program(seed, number, target), seed, number)
-    return replace(made, setup=replace(made.setup, excused=tuple(sorted(excused))))
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A program to be run. program: without a target, which each process has of its own, by its name."""
+
+    number: int
+    parents: Parents
+    program: Program
+    target: str
 
 
-def results(
-    name: str,
-    seed: str,
-    numbers: range,
-    processes: int,
-    target: Target,
-    limits: Limits,
-    excused: Collection[str],
-    corpus: Sequence[Program] = (),
-) -> Iterator[Ran]:
-    """The result of each program. target: the one of that name, for this process.
+class Drawing:
+    """Draws the programs of a campaign. schedule: gives what is known when it is asked.
 
-    limits: how long the targets of other processes are waited for. excused: checks that programs go on beyond.
+    excused: checks that programs go on beyond.
     """
+
+    def __init__(
+        self, seed: str, programs: Programs, schedule: Callable[[], Schedule], excused: Collection[str] = ()
+    ) -> None:
+        self._seed, self._programs, self._schedule = seed, programs, schedule
+        self._excused = tuple(sorted(excused))
+
+    def ready(self, number: int) -> bool:
+        """Whether the program of that number is known."""
+        return self._schedule().ready(number)
+
+    def drawn(self, number: int) -> tuple[Parents, Program]:
+        """The next program, and what it is a change of."""
+        known = self._schedule().for_number(number)
+        parents = known.parents(self._seed, number, self._programs.first)
+        return parents, self.made(number, parents, known)
+
+    def fresh(self, number: int) -> Program:
+        """The program of that number as it is when nothing is known."""
+        return self.made(number, (), Schedule())
+
+    def made(self, number: int, parents: Parents, known: Schedule) -> Program:
+        """A program that has been drawn. known: a schedule that has its parents."""
+        made = self._programs.made(number, parents, known.kept)
+        return replace(made, setup=replace(made.setup, excused=self._excused))
+
+
+def results(name: str, numbers: range, processes: int, drawing: Drawing, limits: Limits) -> Iterator[Ran]:
+    """The result of each program. limits: how long the targets of other processes are waited for."""
     if processes <= 1:
-        yield from (_run(number, drawn(seed, number, target, excused, corpus)) for number in numbers)
+        for number in numbers:
+            parents, made = drawing.drawn(number)
+            yield _run(number, parents, made)
         return
     with pool(processes, WorkerContext((name,), limits)) as workers:
-        yield from workers.ordered(partial(_run_number, name, seed, tuple(excused), corpus), numbers, _lost)
+        yield from workers.ordered(_run_task, _tasks(name, numbers, drawing), _lost)
 
 
-def _run_number(
-    name: str, seed: str, excused: Collection[str], corpus: Sequence[Program], worker: WorkerContext, number: int
-) -> Ran:
-    return _run(number, drawn(seed, number, worker.target(name), excused, corpus))
+def _tasks(name: str, numbers: range, drawing: Drawing) -> Iterator[_Task | Later]:
+    for number in numbers:
+        while not drawing.ready(number):
+            yield Later()
+        parents, made = drawing.drawn(number)
+        yield _Task(number, parents, replace(made, setup=replace(made.setup, target=None)), name)
 
 
-def _run(number: int, made: Program) -> Ran:
+def _run_task(worker: WorkerContext, task: _Task) -> Ran:
+    setup = replace(task.program.setup, target=worker.target(task.target))
+    return _run(task.number, task.parents, replace(task.program, setup=setup))
+
+
+def _run(number: int, parents: Parents, made: Program) -> Ran:
     watched = Watched()
     failure = attempt(made, watched=watched)
-    return Ran(number, failure, frozenset(watched.seen), frozenset(watched.passed_over))
+    return Ran(number, parents, failure, watched.seen, frozenset(watched.passed_over))
 
 
-def _lost(number: int, why: str) -> Ran:
+def _lost(task: _Task, why: str) -> Ran:
     """What is known of a program whose worker died: not how many moves it had made."""
-    return Ran(number, Failure(ANSWERS, Verdict.INFRA, Bucket(DIED), why, False, 0))
+    return Ran(task.number, task.parents, Failure(ANSWERS, Verdict.INFRA, Bucket(DIED), why, False, 0))

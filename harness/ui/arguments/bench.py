@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.ui.options import add_json
+from otterproof.harness.ui.options import add_file, add_jobs, add_json, positive
 from otterproof.harness.ui.parser import Example, Parser
 
 PURPOSE = "Measure how fast the engines and drivers are, and say of each figure what it means and what its limit is."
@@ -10,10 +10,34 @@ PURPOSE = "Measure how fast the engines and drivers are, and say of each figure 
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof bench", "all figures, in about ten seconds"),
     ("otterproof bench --strict --json figures.json", "exit code 1 if a figure is not within its limit; JSON as well"),
+    ("otterproof bench --detection --faults 60 --state seen.json", "how soon `fuzz` notices faults; it can be resumed"),
 )
+
+#: What `--detection` measures unless it is told.
+FAULTS, SEEDS, PROGRAMS = 20, 1, 300
 
 
 def add_arguments(parser: Parser) -> None:
     """The options of `bench`."""
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a figure is not within its limit")
+    detecting = parser.add_argument_group("how soon `fuzz` notices a fault")
+    detecting.add_argument(
+        "--detection",
+        action="store_true",
+        help="measure instead how many programs `fuzz` needs until it notices a fault, with feedback and without",
+    )
+    some = detecting.add_mutually_exclusive_group()
+    some.add_argument(
+        "--faults", type=positive, metavar="N", help=f"so many faults, taken evenly from all areas (default: {FAULTS})"
+    )
+    some.add_argument("--all", action="store_true", help="all faults, which takes a day or more on one core")
+    detecting.add_argument("--seeds", type=positive, metavar="N", help=f"so many seeds (default: {SEEDS})")
+    detecting.add_argument(
+        "--programs",
+        type=positive,
+        metavar="N",
+        help=f"most programs for a fault and a seed; no more than begin in a minute (default: {PROGRAMS})",
+    )
+    add_file(detecting, "--state", "keep in FILE what has been measured, and go on from there")
+    add_jobs(detecting)
     add_json(parser, "the figures")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from otterproof.harness.runs import bench
 from otterproof.harness.runs.bench import Figure
 from otterproof.harness.runs.events import Ending
-from otterproof.harness.support.exits import CONFORMS, DEVIATES
-from otterproof.harness.ui.messages import say
+from otterproof.harness.runs.faults import detection
+from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.ui.arguments.bench import FAULTS, PROGRAMS, SEEDS
+from otterproof.harness.ui.messages import fail, say
+from otterproof.harness.ui.options import check_file
 from otterproof.harness.ui.progress import follow
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console
@@ -21,6 +28,9 @@ _VERDICTS = {True: ("ok", "green"), False: ("slow", "red"), None: ("-", "")}
 def run(options: argparse.Namespace) -> int:
     """Measure; the exit code. With --strict, 1 if a figure is not within its limit."""
     check_json(options)
+    if options.detection:
+        return _detection(options)
+    _refuse_for_speed(options)
     measured, ending = follow(
         bench.measure(), bench.MEASUREMENTS, lambda done: f"measured {done[0].name}" if done else "measuring"
     )
@@ -32,6 +42,68 @@ def run(options: argparse.Namespace) -> int:
         _print(figures)
     put_result(options, "bench", {"figures": [_as_json(one) for one in figures]})
     return DEVIATES if options.strict and any(one.within is False for one in figures) else CONFORMS
+
+
+def _refuse_for_speed(options: argparse.Namespace) -> None:
+    """UsageError for options that go with --detection alone."""
+    given = [name for name in ("faults", "all", "seeds", "programs", "state") if getattr(options, name)]
+    if given:
+        raise UsageError(f"--{given[0]} says what --detection measures; it goes with that")
+
+
+def _detection(options: argparse.Namespace) -> int:
+    """Measure how soon faults are noticed. What was measured until an interruption is told."""
+    sample = None if options.all else options.faults or FAULTS
+    record = detection.choose(faults(), sample, options.seeds or SEEDS, options.programs or PROGRAMS)
+    if options.state:
+        check_file(options.state, "--state")
+        detection.read(options.state, record)
+    wanted = len(record.wanted) - len(record.found)
+    with workers(options.jobs, remembering=False) as pool:
+        stream = detection.detect(record, pool)
+        if options.state:
+            stream = detection.kept(options.state, record, stream)
+        _, ending = follow(stream, wanted, lambda name: f"fuzzing {name}" if name else "fuzzing faults")
+    figures = _detection_figures(record)
+    if shows_text(options):
+        _tell_detection(record, figures)
+    put_result(options, "bench", {"figures": list(map(_as_json, figures)), "detection": record.as_json()})
+    for one in record.lost:
+        fail(one, NOT_RUN)
+    if ending.code is not None:
+        return ending.code
+    if record.lost:
+        return NOT_RUN
+    return DEVIATES if options.strict and any(one.within is False for one in figures) else CONFORMS
+
+
+def _detection_figures(record: detection.Detection) -> list[Figure]:
+    if not record.of(feedback=True):
+        return []
+    ratio = [Figure("detection_ratio", record.ratio)] if record.ratio is not None else []
+    return [*ratio, Figure("detection_share", record.share(feedback=True))]
+
+
+def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
+    """Print how soon faults are noticed, both ways."""
+    rows: list[tuple[Cell, ...]] = []
+    for words, feedback in (("with feedback", True), ("without", False)):
+        programs = record.median_programs(feedback=feedback)
+        shares = record.shares(feedback=feedback)
+        told = ", ".join(f"{noticed} of {every} {name}" for name, (noticed, every) in shares.items())
+        middle = "-" if math.isinf(programs) else f"{programs:g}"
+        rows.append((words, middle, f"{record.share(feedback=feedback):.1%}", told))
+    print_table(console(), ("programs are drawn", "median until noticed", "noticed", "by who can see the fault"), rows)
+    if figures:
+        _print(figures)
+    if record.unnoticed:
+        say(f"not noticed with feedback: {', '.join(record.unnoticed)}")
+    runs = len(record.of(feedback=True))
+    say(
+        f"{len(record.faults)} of {record.every} faults, {len(record.seeds)} "
+        f"seed{'' if len(record.seeds) == 1 else 's'}, {record.most} programs and {detection.SECONDS:g} s at most: "
+        f"{runs} of {len(record.wanted) // 2} compared"
+    )
 
 
 def _print(figures: list[Figure]) -> None:

@@ -1,0 +1,210 @@
+"""Mutation: programs made from programs that have shown something new.
+
+A kept program is changed in one to four places: its moves are repeated, swapped, left out, drawn again or joined with
+those of another kept program, or the whole of them is lifted into another state. The seed and the number decide what
+is done, so a program follows from its seed, its number and its parents.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, cast
+
+from otterproof.harness.runs.fuzz.actions import Row
+from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
+from otterproof.harness.runs.fuzz.generate import Program, bounded, program
+from otterproof.harness.runs.fuzz.insiders import with_insiders
+from otterproof.harness.runs.fuzz.stories import ACTS
+from otterproof.harness.simulation.moves import Move, User
+from otterproof.harness.targets.engines import Target
+from otterproof.implementations.jsonform import event_name
+
+#: Changes after which a program that is still the same is left as it is, such as one without moves.
+_TRIES = 20
+
+#: The share of changes that go on differently from where something new was shown, in which so many acts are drawn.
+_CONTINUED, _TAIL = 0.6, 8
+
+#: How often some moves are repeated. Keys are forgotten after a few, counters and buffers are full after many.
+_TIMES = (2, 2, 2, 3, 3, 5, 8, 13)
+
+#: The most moves that are repeated at a time.
+_LONGEST = 6
+
+Moves = tuple[Move, ...]
+
+
+def mutated(
+    seed: str, number: int, parent: Program, partner: Program, target: Target, places: Sequence[int] = ()
+) -> Program:
+    """The program of that number as a change of its parent, with parts of its partner.
+
+    places: after how many moves the parent has shown something new.
+    """
+    source = random.Random(f"{seed}/{number}/change".encode(errors="surrogatepass"))
+    if places and source.random() < _CONTINUED:
+        return _continued(source, parent, source.choice(places))
+    made, least = parent, source.choice((1, 1, 2, 2, 3, 4))
+    if source.random() < _LIFTED:
+        made = _lifted(made, program(seed, number, target).setup)
+    for done in range(1, _TRIES):
+        changed = source.choice(_CHANGES)(source, made, partner)
+        made = replace(changed, moves=bounded(changed.moves))
+        if done >= least and made != parent:
+            break
+    changed = with_insiders(made, seed, number)
+    return replace(changed, moves=bounded(changed.moves))
+
+
+def _continued(source: random.Random, parent: Program, place: int) -> Program:
+    """The parent up to where it has shown something new, and then something else."""
+    begun = parent.moves[: max(0, place - source.choice((0, 0, 1)))]
+    moves: Moves = ()
+    for _ in range(source.randint(1, _TAIL)):
+        moves += _drawn(source, parent.setup, _row(source))
+    other = with_insiders(replace(parent, moves=moves), "continued", source.randrange(1 << 30))
+    return replace(parent, moves=bounded(begun + other.moves))
+
+
+# ---- changes of moves
+
+
+def _part(source: random.Random, moves: Moves, most: int) -> tuple[int, int]:
+    """Where some neighbouring moves begin and end."""
+    begin = source.randrange(len(moves) + 1)
+    return begin, min(len(moves), begin + source.randint(1, most))
+
+
+def _repeat(source: random.Random, given: Program, _: Program) -> Program:
+    begin, end = _part(source, given.moves, _LONGEST)
+    some = given.moves[begin:end] * source.choice(_TIMES)
+    return replace(given, moves=given.moves[:begin] + some + given.moves[end:])
+
+
+def _swap(source: random.Random, given: Program, _: Program) -> Program:
+    if len(given.moves) < 2:
+        return given
+    moves = list(given.moves)
+    one, other = source.sample(range(len(moves)), 2)
+    moves[one], moves[other] = moves[other], moves[one]
+    return replace(given, moves=tuple(moves))
+
+
+def _leave_out(source: random.Random, given: Program, _: Program) -> Program:
+    begin, end = _part(source, given.moves, max(1, len(given.moves) // 2))
+    return replace(given, moves=given.moves[:begin] + given.moves[end:])
+
+
+def _insert(source: random.Random, given: Program, _: Program) -> Program:
+    at = source.randrange(len(given.moves) + 1)
+    moves = _drawn(source, given.setup, _row(source))
+    return replace(given, moves=given.moves[:at] + moves + given.moves[at:])
+
+
+def _redraw(source: random.Random, given: Program, _: Program) -> Program:
+    """One move becomes another one of its kind, for the same party if there is one that is."""
+    if not given.moves:
+        return given
+    at = source.randrange(len(given.moves))
+    old = given.moves[at]
+    rows = _rows().get(_kind(old))
+    if not rows:
+        return _insert(source, given, given)
+    new = _drawn(source, given.setup, source.choice(rows))
+    return replace(given, moves=given.moves[:at] + _with_party(new, old) + given.moves[at + 1 :])
+
+
+def _splice(source: random.Random, given: Program, partner: Program) -> Program:
+    """The beginning of one, and then the end of the other."""
+    at, begin = source.randrange(len(given.moves) + 1), source.randrange(len(partner.moves) + 1)
+    moves = moved(partner, given.setup)
+    return replace(given, moves=given.moves[:at] + moves[begin:])
+
+
+def _graft(source: random.Random, given: Program, partner: Program) -> Program:
+    """Some moves of the other in between."""
+    at = source.randrange(len(given.moves) + 1)
+    begin, end = _part(source, partner.moves, 2 * _LONGEST)
+    moves = moved(partner, given.setup)
+    return replace(given, moves=given.moves[:at] + moves[begin:end] + given.moves[at:])
+
+
+_CHANGES: Sequence[Callable[[random.Random, Program, Program], Program]] = (
+    _repeat,
+    _repeat,
+    _swap,
+    _leave_out,
+    _insert,
+    _insert,
+    _redraw,
+    _redraw,
+    _splice,
+    _graft,
+)
+
+# ---- another state
+
+#: The share of programs that begin in another state, or have other clients or settings, than their parent.
+_LIFTED = 0.25
+
+
+def _lifted(given: Program, setup: Setup) -> Program:
+    """The same moves in another setup."""
+    return Program(setup, moved(given, setup))
+
+
+def moved(given: Program, setup: Setup) -> Moves:
+    """The moves of a program among the clients of another setup; who plays the target's part still does."""
+    here, there = given.setup, setup
+    names = {name: list(CLIENTS[there.network])[-1] for name in CLIENTS[here.network]}
+    names |= {name: name for name in CLIENTS[here.network] if name in CLIENTS[there.network]}
+    if here.role != there.role and len(CLIENTS[here.network]) == len(CLIENTS[there.network]) == 2:
+        first, second = CLIENTS[here.network]
+        names = {first: second, second: first}
+    return tuple(_renamed(move, names) for move in given.moves)
+
+
+def _renamed(move: Move, names: Mapping[str, str]) -> Move:
+    """A move for another party."""
+    changes = {one.name: names[getattr(move, one.name)] for one in fields(move) if one.name in ("party", "to")}
+    return cast(Move, replace(cast(Any, move), **changes)) if changes else move
+
+
+# ---- acts of the table
+
+
+def _row(source: random.Random) -> Row:
+    return source.choices(ACTS, [row.weight for row in ACTS])[0]
+
+
+def _drawn(source: random.Random, setup: Setup, row: Row) -> Moves:
+    arguments = {name: domain.draw(source) for name, domain in row.draws.items()}
+    return tuple(row.moves(sorted(CLIENTS[setup.network]), **arguments))
+
+
+def _kind(move: Move) -> str:
+    return move.action if isinstance(move, User) else event_name(type(move))
+
+
+@cache
+def _rows() -> Mapping[str, list[Row]]:
+    """The acts that are a single move, by the kind of that move."""
+    found: dict[str, list[Row]] = {}
+    for row in ACTS:
+        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
+        moves = row.moves(["alice", "bob"], **arguments)
+        if len(moves) == 1:
+            found.setdefault(_kind(moves[0]), []).append(row)
+    return found
+
+
+def _with_party(new: Moves, old: Move) -> Moves:
+    """Some moves for the party of another move."""
+    (party, *_) = [getattr(old, one.name) for one in fields(old) if one.name in ("party", "to")] or [None]
+    if party is None:
+        return new
+    changes = [one.name for one in fields(new[0]) if one.name in ("party", "to")]
+    return tuple(cast(Move, replace(cast(Any, move), **dict.fromkeys(changes, party))) for move in new)

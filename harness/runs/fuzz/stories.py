@@ -1,0 +1,200 @@
+"""Acts that only campaigns draw: what takes many moves in order, or values that few programs need.
+
+Independent moves seldom make a long, exact sequence, such as a key exchange that stops halfway and begins again. Each
+row here makes one. The properties under pytest draw from the table of actions.py alone, where runs have to be short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from otterproof.harness.runs.fuzz.actions import INJECTED, NUMBER, POSITION, SECRET, TABLE, WHO, Choice, Numbers, Row
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Fragment, Inject, Move, Settle, Tick, User
+from otterproof.implementations.contract import Policy
+
+#: Secrets that differ although somebody might take them for the same, and those at the borders of what there is.
+ODD_SECRETS = Choice(
+    (
+        "caf\u00e9".encode(),
+        "cafe\u0301".encode(),
+        b"open sesame ",
+        b" open sesame",
+        b"open sesame\n",
+        b"open sesame\0",
+        b"open",
+        b"",
+        b"\0",
+        b"1",
+        b"01",
+        b"s" * 64,
+        b"s" * 65,
+        b"s" * 1000,
+    )
+)
+
+#: Policies that the setups do not have: of one version, or of flags that seldom go together.
+_FLAGS = Choice(
+    (
+        Policy.ALLOW_V2 | Policy.SEND_WHITESPACE_TAG,
+        Policy.ALLOW_V3 | Policy.SEND_WHITESPACE_TAG,
+        Policy.ALLOW_V2 | Policy.REQUIRE_ENCRYPTION,
+        Policy.ALLOW_V3 | Policy.REQUIRE_ENCRYPTION,
+        Policy.ALLOW_V2 | Policy.WHITESPACE_START_AKE,
+        Policy.ALLOW_V3 | Policy.ERROR_START_AKE,
+        Policy.REQUIRE_ENCRYPTION,
+        Policy.SEND_WHITESPACE_TAG,
+    )
+)
+
+#: A minute less and more, an hour, a day, a week and more, and half a life.
+_LONG = Choice((600, 3599, 3601, 86_401, 8 * 86_400, 40 * 86_400, 1 << 31))
+
+
+def _messages(who: str, number: int, count: int) -> list[Move]:
+    """Texts that arrive, one after the other."""
+    moves: list[Move] = []
+    for index in range(count):
+        moves += [User(who, "send", {"text": b"text number %d" % (number + index)}), Settle()]
+    return moves
+
+
+def _dialogue(who: str, other: str, number: int, rounds: int) -> Sequence[Move]:
+    return [move for index in range(rounds) for one in (who, other) for move in _messages(one, number + index, 1)]
+
+
+def _monologue(who: str, other: str, number: int, count: int) -> Sequence[Move]:
+    return [*_messages(who, number, count), *_messages(other, number, 1)]
+
+
+def _halfway(who: str, other: str, deliveries: int, again: bool) -> Sequence[Move]:
+    """A key exchange up to some message; or a new one after that."""
+    begun: list[Move] = [User(who, "start", {})]
+    begun += [Deliver(name) for _ in range(deliveries) for name in (other, who)]
+    return [*begun, User(other, "start", {}), Deliver(who), Deliver(other)] if again else begun
+
+
+def _renewed(who: str, other: str, number: int) -> Sequence[Move]:
+    return [*_messages(who, number, 1), User(other, "start", {}), Settle(), *_dialogue(who, other, number, 1)]
+
+
+def _ended(who: str, other: str, first: bool) -> Sequence[Move]:
+    """A session that ends; and the next one."""
+    return [User(who, "end", {}), Settle(), User(who if first else other, "start", {}), Settle()]
+
+
+def _late(who: str, other: str, number: int, seconds: int) -> Sequence[Move]:
+    return [*_messages(who, number, 1), Tick(seconds), *_dialogue(who, other, number, 2)]
+
+
+def _compared(who: str, other: str, secret: bytes, answer: bytes, question: bytes | None) -> Sequence[Move]:
+    """A run of SMP to its end."""
+    begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": question}), Settle()]
+    return [*begun, User(other, "smp_answer", {"secret": answer}), Settle()]
+
+
+def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, mine: bool) -> Sequence[Move]:
+    """A run of SMP in which somebody does something else."""
+    begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": None}), Deliver(other)]
+    begun += [User(other, "smp_answer", {"secret": secret})]
+    for index in range(deliveries):
+        begun.append(Deliver((who, other)[index % 2]))
+    args = {"secret": secret, "question": None} if by == "smp_start" else {}
+    return [*begun, User(who if mine else other, by, args), Settle()]
+
+
+def _shared(who: str, other: str, use: int, data: bytes) -> Sequence[Move]:
+    return [User(who, "extra_key", {"use": use, "data": data}), Settle(), *_dialogue(who, other, 7, 1)]
+
+
+def _version(to: str, position: int, value: int) -> Sequence[Move]:
+    return [ChangeField(to, position, "version", value)]
+
+
+def _long_text(who: str, other: str, size: int) -> Sequence[Move]:
+    return [User(who, "send", {"text": b"a long text " * (size // 12)}), Settle(1000)]
+
+
+def _rare_policy(who: str, other: str, policy: Policy) -> Sequence[Move]:
+    return [User(who, "set_policy", {"policy": policy})]
+
+
+def _pieces(who: str, other: str, number: int, size: int, delivered: int, stray: bytes) -> Sequence[Move]:
+    """A text in fragments, of which some arrive, then something else, and then the rest."""
+    begun: list[Move] = [User(who, "send", {"text": b"text number %d" % number}), Fragment(other, 0, size)]
+    return [*begun, *[Deliver(other)] * delivered, Inject(other, stray), Settle()]
+
+
+def _crossing(who: str, other: str, number: int, texts: Sequence[int]) -> Sequence[Move]:
+    """Texts that are under way in both directions at the same time, so many from either side by turns."""
+    moves: list[Move] = []
+    for index, count in enumerate(texts):
+        sender, receiver = ((who, other), (other, who))[index % 2]
+        moves += [User(sender, "send", {"text": b"text number %d" % (number + index)})] * count
+        moves += [Deliver(receiver)] if index % 3 else []
+    return [*moves, Settle()]
+
+
+def _tagged(who: str, other: str, policy: Policy, number: int) -> Sequence[Move]:
+    """Texts in the clear between clients of such a policy."""
+    return [User(who, "set_policy", {"policy": policy}), User(who, "end", {}), *_dialogue(who, other, number, 2)]
+
+
+_BACK_AND_FORTH = {"who": WHO, "number": NUMBER}
+
+STORIES: tuple[Row, ...] = (
+    Row("dialogue", 2, _dialogue, {**_BACK_AND_FORTH, "rounds": Choice((2, 3, 5))}),
+    Row("monologue", 1, _monologue, {**_BACK_AND_FORTH, "count": Choice((2, 2, 3, 3, 6, 6, 25))}),
+    Row("halfway", 3, _halfway, {"who": WHO, "deliveries": Numbers(3), "again": Choice((False, True))}),
+    Row("renewed", 1, _renewed, _BACK_AND_FORTH),
+    Row("ended", 1, _ended, {"who": WHO, "first": Choice((False, True))}),
+    Row("late", 1, _late, {**_BACK_AND_FORTH, "seconds": _LONG}),
+    Row(
+        "compared",
+        2,
+        _compared,
+        {"who": WHO, "secret": SECRET, "answer": SECRET, "question": Choice((None, b"", b"who goes there?"))},
+    ),
+    Row(
+        "compared_oddly",
+        2,
+        _compared,
+        {"who": WHO, "secret": ODD_SECRETS, "answer": ODD_SECRETS, "question": Choice((None,))},
+    ),
+    Row(
+        "interrupted",
+        2,
+        _interrupted,
+        {
+            "who": WHO,
+            "secret": SECRET,
+            "deliveries": Numbers(3),
+            "by": Choice(("end", "start", "smp_start", "smp_abort")),
+            "mine": Choice((False, True)),
+        },
+    ),
+    Row("shared", 1, _shared, {"who": WHO, "use": Choice((0, 1, 0xFFFFFFFF)), "data": Choice((b"", b"a file's name"))}),
+    Row(
+        "change_version",
+        1,
+        _version,
+        {"to": WHO, "position": POSITION, "value": Choice((2, 3, 0x0102, 0x0103, 0x0200, 0x0300, 0xFFFF))},
+    ),
+    Row("long_text", 1, _long_text, {"who": WHO, "size": Choice((600, 3000, 12_000))}),
+    Row(
+        "set_rare_policy",
+        1,
+        lambda who, other, policy: [User(who, "set_policy", {"policy": policy})],
+        {"who": WHO, "policy": _FLAGS},
+    ),
+    Row(
+        "pieces",
+        2,
+        _pieces,
+        {**_BACK_AND_FORTH, "size": Choice((60, 120, 200)), "delivered": Numbers(3), "stray": INJECTED},
+    ),
+    Row("crossing", 2, _crossing, {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (1,) * 8))}),
+    Row("tagged", 1, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
+)
+
+#: All acts that campaigns draw.
+ACTS: tuple[Row, ...] = TABLE + STORIES
