@@ -29,7 +29,6 @@ from otterproof.harness.runs.explore.one_party import ONE_SIDED, TWO_SIDED
 from otterproof.harness.runs.explore.replayed import ReplayedParty
 from otterproof.harness.runs.explore.search import Key, Search, narrowed
 from otterproof.harness.runs.explore.solo import Solo
-from otterproof.harness.runs.faults.explored import ExploredFaults, shortest
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.simulation.moves import User
 from otterproof.harness.spec.requirements import Level
@@ -221,20 +220,6 @@ def test_a_fault_is_found_by_a_shortest_run_that_fails_again(
     assert found.test is not None
     compile(found.test.read_text(), str(found.test), "exec")
     assert main(["replay", str(found.transcript)]) == DEVIATES
-
-
-def test_the_shortest_run_of_all_alphabets_counts() -> None:
-    depths = {"data": 2, "refresh": 2}
-    record = ExploredFaults(["query-ignored-when-encrypted", "gx-of-1-accepted"])
-    for name in record.faults:
-        record.shortest[name] = shortest(name, depths)
-    one = record.shortest["query-ignored-when-encrypted"]
-    assert (one.alphabet, one.moves) == ("refresh", 1)
-    assert record.shortest["gx-of-1-accepted"].moves is None
-    assert str(record) == "found by exploring alone: 1 of 2 faults, median number of moves: 1"
-    assert record.as_json()["found"] == 1
-    assert record.as_json()["median_moves"] == 1
-    assert ExploredFaults([]).median_moves is None
 
 
 def test_the_oracles_are_divided_into_two() -> None:

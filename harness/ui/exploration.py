@@ -125,10 +125,10 @@ def tell_found(one: Found) -> None:
     out = console()
     if one.counterexample.known:
         out.print(line(("known", "yellow"), ": ", one.counterexample.known))
-        out.print(line(f"  {one.counterexample.check}  after {_moves(one)} of {one.alphabet}"))
+        out.print(line(f"  {one.counterexample.check}  {_when(one)} of {one.alphabet}"))
         return
     word = ("FAIL", "red") if one.level is Level.MUST else (one.level.value.upper(), "yellow")
-    out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  after {_moves(one)}"), soft_wrap=True)
+    out.print(line(word, "  ", (one.counterexample.check, "bold"), f"  {_when(one)}"), soft_wrap=True)
     if one.record is None:
         print_block(out, one.counterexample.detail)
     else:
@@ -147,9 +147,10 @@ def tell_found(one: Found) -> None:
         out.print(line(f"  explain  otterproof explain {one.counterexample.check}"), soft_wrap=True)
 
 
-def _moves(one: Found) -> str:
+def _when(one: Found) -> str:
+    """When it was found, in words; before the first move, where the parties get their sessions."""
     count = len(one.counterexample.moves)
-    return f"{count} move{'' if count == 1 else 's'}"
+    return f"after {count} move{'' if count == 1 else 's'}" if count else "before the first move"
 
 
 def as_json(explored: Sequence[AlphabetExplored]) -> dict[str, Any]:

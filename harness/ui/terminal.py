@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
 
 from otterproof.harness.runs import cell as matrix_cell
 from otterproof.harness.runs.events import Ending
@@ -100,9 +102,14 @@ def collect_sightings(record: Sightings, stream: Iterable[Sighting]) -> Ending:
     return _phase("as a third party:", (one.fault for one in stream), len(record.wanted))
 
 
-def collect_explored(explored: ExploredFaults, pool: Pool) -> Ending:
-    """Explore faults, showing progress."""
-    return _phase("exploring", explored.explore(pool), len(explored.faults))
+def collect_explored(explored: ExploredFaults, pool: Pool, state: Path | None = None) -> Ending:
+    """Explore faults, showing progress. What was found until it ended is in the record, and in the file `state`."""
+
+    def phases() -> Iterator[Ending]:
+        yield _phase("exploring with the genuine engine:", explored.survey(pool), len(explored.unsurveyed))
+        yield _phase("exploring", explored.explore(pool, state), len(explored.wanted))
+
+    return _first_unfinished(phases())
 
 
 def collect_located(localiser: Localiser) -> Ending:
@@ -214,6 +221,17 @@ def located(record: Localisation) -> None:
     say(f"median rank of the cause that tells it: {record.median_rank:g}" if record.noticed else "nothing was noticed")
     if record.unnoticed:
         say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
+
+
+def explored(record: ExploredFaults) -> None:
+    """Print how many faults explorations find, by the alphabet whose run is the shortest, and in all."""
+    lengths = record.lengths
+    rows: list[Sequence[Cell]] = [
+        (name, str(len(moves)), f"{median(moves):g}", str(max(moves))) for name, moves in lengths.items()
+    ]
+    if rows:
+        print_table(console(), ("alphabet", "faults", "median moves", "most moves"), rows)
+    say(str(record))
 
 
 def fuzzed(record: fuzzing.Fuzzing) -> None:

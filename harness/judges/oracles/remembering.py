@@ -35,8 +35,9 @@ class Remembering:
 
     def restore(self, state: State) -> None:
         """Go back to a `snapshot`, which can be used again."""
-        own = vars(self)
-        for name in [name for name in own if name not in state and name not in self.fixed]:
-            del own[name]
+        own, fixed = vars(self), self.fixed
         for name, value in state.items():
             own[name] = value.copy() if type(value) in _CONTAINERS else value
+        if len(own) > len(state) + sum(name in own for name in fixed):
+            for name in own.keys() - state.keys() - fixed:
+                del own[name]

@@ -105,6 +105,8 @@ class Exploration:
         self.certificate = Certificate(name, target.name, target.version)
         self._search = self._new_search()
         self._solo = Solo(self._search)
+        self._wrong_without_a_move = self._solo.opening()
+        self._note(self._wrong_without_a_move)
         self._journal = None
         if folder is not None:
             header = {"alphabet": repr(self._alphabet), "target": target.name, "version": target.version}
@@ -137,10 +139,14 @@ class Exploration:
     def levels(self, depth: int, pulse: Pulse = lambda _: None) -> Iterator[Certificate]:
         """Explore to a depth: the certificate so far, after each level. WorkersDied, NotRepeatable, OutputError.
 
+        Where a rule is broken without a move, depth 0 comes first.
+
         pulse: told after each slice how many moves have been looked at in the level that is being made.
         """
         so_far = self.certificate
-        while so_far.depth < depth and self._goes_on():
+        if self._wrong_without_a_move and not so_far.depth:
+            yield so_far
+        while so_far.depth < depth and self._goes_on() and self._search.opened:
             deep = so_far.depth + 1
             found = self._level(deep, last=deep == depth and deep > self._healing, pulse=pulse)
             if self._goes_on():

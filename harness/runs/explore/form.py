@@ -1,17 +1,50 @@
 """A value as text, the same in every process and on every run.
 
-Python's own form of a set depends on how it was made, and that of a dataclass may leave fields out.
+Python's own form of a set depends on how it was made, and that of a dataclass may leave fields out. Every state that an
+exploration reaches is put into this form, so what can be worked out once for a type is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+_Former: TypeAlias = Callable[[Any], str]
 
 
-@cache
+class _Formers(dict[type, _Former]):
+    """How the values of each type are formed."""
+
+    def __missing__(self, kind: type) -> _Former:
+        made = self[kind] = _former(kind)
+        return made
+
+
+_formers = _Formers()
+
+
+def form(value: object) -> str:
+    """The form of a value that is made of dataclasses, containers and plain values: all of it."""
+    return _formers[type(value)](value)
+
+
+def _former(kind: type) -> _Former:
+    names = _names(kind)
+    if names is not None:
+        return _of_fields(kind.__name__, names)
+    if issubclass(kind, Set):
+        return lambda value: f"{{{','.join(sorted([_formers[type(one)](one) for one in value]))}}}"
+    if issubclass(kind, Mapping):
+        return _of_mapping
+    if issubclass(kind, tuple | list):
+        return lambda value: f"({','.join([_formers[type(one)](one) for one in value])})"
+    return cache(repr) if issubclass(kind, Enum) else repr
+
+
 def _names(kind: type) -> tuple[str, ...] | None:
     """What a value of a type is made of: all fields of a dataclass, or the public slots of a type without a form.
 
@@ -25,18 +58,14 @@ def _names(kind: type) -> tuple[str, ...] | None:
     return None
 
 
-def form(value: object) -> str:
-    """The form of a value that is made of dataclasses, containers and plain values: all of it."""
-    kind: Any = type(value)
-    if kind in (int, bytes, str, bool):
-        return repr(value)
-    names = _names(kind)
-    if names is not None:
-        return f"{kind.__name__}({','.join([form(getattr(value, name)) for name in names])})"
-    if isinstance(value, Set):
-        return f"{{{','.join(sorted(map(form, value)))}}}"
-    if isinstance(value, Mapping):
-        return f"{{{','.join([f'{form(key)}:{form(one)}' for key, one in value.items()])}}}"
-    if isinstance(value, tuple | list):
-        return f"({','.join(map(form, value))})"
-    return repr(value)
+def _of_fields(kind: str, names: tuple[str, ...]) -> _Former:
+    if not names:
+        return lambda value: f"{kind}()"
+    values = attrgetter(*names)
+    if len(names) == 1:
+        return lambda value: f"{kind}({form(values(value))})"
+    return lambda value: f"{kind}({','.join([_formers[type(one)](one) for one in values(value)])})"
+
+
+def _of_mapping(value: Mapping[Any, Any]) -> str:
+    return f"{{{','.join([f'{form(key)}:{form(one)}' for key, one in value.items()])}}}"

@@ -23,7 +23,7 @@ from otterproof.harness.runs.explore.replayed import Past, ReplayedParty
 from otterproof.harness.runs.fuzz.case import SEED, Setup, opening, party_of, tape_of
 from otterproof.harness.simulation.moves import Inject, Move, Tick
 from otterproof.harness.simulation.world import World
-from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.targets.driver import DriverTarget, TargetError
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Party
 from otterproof.implementations.contract import Entropy, PartyConfig
@@ -157,12 +157,30 @@ class Search:
         self._held: dict[int, _Held] = {}
         self._known: dict[tuple[str, bytes], int] = {}
         self._healed: set[Key] = set()
-        self._world.run(move for move in map(setup.fitted, opening(setup)) if move is not None)
+        #: What broke a rule on the way to the root, and whether it was reached.
+        self.opening: list[Broken] = []
+        self.opened = self._open(setup)
+        self.root = self._here()
+        self._clear()
+
+    def _open(self, setup: Setup) -> bool:
+        """Bring about the sessions in which all runs begin; whether that came to an end.
+
+        TargetError where a target behind a driver breaks down: nothing can be found out about it then.
+        """
+        moves = [move for move in map(setup.fitted, opening(setup)) if move is not None]
+        made, errors = self._attempt(self._here(), lambda: self._world.run(moves))
+        if not made and isinstance(errors[-1], TargetError) and not setup.in_process:
+            raise errors[-1]
+        self.opening = [Broken(None, error) for error in errors]
+        return made
+
+    def _here(self) -> State:
+        """The state that the world is in, if nothing leads there but what has been sent since it was cleared."""
         held = self._sent()
         total = sum(held) % _SPACE
         nodes = tuple(party.node for party in self.parties)
-        self.root = State(_key(nodes, total), nodes, held, total, None, self._oracles.snapshot(), None)
-        self._clear()
+        return State(_key(nodes, total), nodes, held, total, None, self._oracles.snapshot(), None)
 
     def close(self) -> None:
         """End what plays the parties in this process."""

@@ -90,9 +90,14 @@ class Solo:
         self.search = search
         self.seen: set[Key] = {search.root.key}
         #: What is to be expanded in this level, and what was found for the next one; of that, what others keep.
-        self.now: list[State] = [search.root]
+        self.now: list[State] = [search.root] if search.opened else []
         self.next: dict[Key, State] = {}
         self.elsewhere: set[Key] = set()
+
+    def opening(self) -> list[Counterexample]:
+        """What breaks a rule without a move: where the parties get their sessions, or talk in them right away."""
+        healing = self.search.heal(self.search.root) if self.search.opened else []
+        return [self._counterexample(broken) for broken in [*self.search.opening, *healing]]
 
     def slice(self, seconds: float, *, last: bool = False) -> Slice:
         """Expand states for so long. last: no level follows, so the states that are new are not kept."""

@@ -145,7 +145,7 @@ _peer = SingleEngineTarget("reference", ReferenceEngine)
 def survey(_: WorkerContext, task: tuple[str, Original]) -> Reach:
     """Run a scenario with a genuine engine."""
     name, original = task
-    return reach(name, _genuine_copy(original))
+    return reach(name, genuine_copy(original))
 
 
 def reach(name: str, target: Target, trace: Trace | None = None) -> Reach:
@@ -161,7 +161,7 @@ def reach(name: str, target: Target, trace: Trace | None = None) -> Reach:
 
 
 @cache
-def _genuine_copy(original: Original) -> SingleEngineTarget:
+def genuine_copy(original: Original) -> SingleEngineTarget:
     """Of a genuine engine a copy, for the peer is one as well and its lines are not to be counted."""
     name = f"genuine_{original.engine}"
     return SingleEngineTarget(name, copy_engine(name, {}, original))

@@ -1,22 +1,31 @@
 """Which faults explorations find by themselves, and how long their counterexamples are.
 
 Every fault is explored in all alphabets at once, level by level, until one of them finds something: that run is a
-shortest one. The depths are small, for there are hundreds of faults.
+shortest one. The depths are small, for there are hundreds of faults. Each alphabet is first explored with the genuine
+engine, to see which lines of it are reached: an alphabet that reaches no line of a fault can't find it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from otterproof.harness.runs.explore.alphabet import ALPHABETS
 from otterproof.harness.runs.explore.explore import Exploration
-from otterproof.harness.runs.faults.detect import Lost, results
+from otterproof.harness.runs.explore.found import program_of
+from otterproof.harness.runs.explore.solo import Counterexample
+from otterproof.harness.runs.faults import sightings_file
+from otterproof.harness.runs.faults.detect import Lost, genuine_copy, results
+from otterproof.harness.runs.faults.reach import Line, Lines, Trace, about
+from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
+from otterproof.harness.targets.faults.entries import faults
+from otterproof.harness.targets.faults.loader import PREFIX as PREFIX_OF_COPIES
+from otterproof.harness.targets.faults.loader import REFERENCE
 from otterproof.harness.targets.faults.target import PREFIX, FaultTarget
 
 #: How many moves each alphabet is explored to; together they take some seconds for a fault that nothing finds.
@@ -29,6 +38,12 @@ DEPTHS: Mapping[str, int] = {
     "fragments": 3,
     "forgery": 6,
 }
+
+#: From so many faults on, a survey takes less time than it saves.
+_MANY = 10
+
+#: What a file of these results calls them.
+_WHAT = "explorations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +59,25 @@ class Shortest:
     moves: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FirstFound:
+    """The first counterexample to a rule that binds, its alphabet, and the program that makes its run."""
+
+    alphabet: str
+    counterexample: Counterexample
+    program: Program
+
+
 @dataclass(slots=True)
 class ExploredFaults:
-    """What explorations have found, as far as it has come. lost: of which nothing is known, as workers died."""
+    """What explorations have found, as far as it has come.
+
+    reached: the lines of the engine that each alphabet reaches. lost: of which nothing is known, as workers died.
+    """
 
     faults: list[str]
     shortest: dict[str, Shortest] = field(default_factory=dict)
+    reached: dict[str, frozenset[Line]] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
 
     @property
@@ -58,15 +86,56 @@ class ExploredFaults:
         return [one.moves for one in self.shortest.values() if one.moves is not None]
 
     @property
+    def lengths(self) -> dict[str, list[int]]:
+        """The lengths of the counterexamples of each alphabet that has some."""
+        made: dict[str, list[int]] = {name: [] for name in DEPTHS}
+        for one in self.shortest.values():
+            if one.moves is not None:
+                made[one.alphabet].append(one.moves)
+        return {name: moves for name, moves in made.items() if moves}
+
+    @property
     def median_moves(self) -> float | None:
         """Of the counterexamples; None if there are none."""
         return median(self.found) if self.found else None
 
-    def explore(self, pool: Pool) -> Iterator[str]:
-        """Explore every fault; the names of those that are done."""
-        for one in results(pool, _shortest_of, [(name,) for name in self.faults], self.lost):
+    @property
+    def unsurveyed(self) -> list[str]:
+        """The alphabets that are to be explored with the genuine engine: for a few faults it isn't worth the time."""
+        return [name for name in DEPTHS if name not in self.reached] if len(self.wanted) >= _MANY else []
+
+    def survey(self, pool: Pool) -> Iterator[str]:
+        """Explore alphabets with the genuine engine; the names of those that are done."""
+        for name, lines in results(pool, _survey, [(name,) for name in self.unsurveyed], self.lost):
+            self.reached[name] = lines
+            yield name
+
+    @property
+    def wanted(self) -> list[str]:
+        """The faults that are still to be explored."""
+        return [name for name in self.faults if name not in self.shortest]
+
+    def explore(self, pool: Pool, state: Path | None = None) -> Iterator[str]:
+        """Explore the faults that are wanted; the names of those that are done. state: kept up to date. OutputError."""
+        tasks = [(name, self.able(about(faults()[name].edits))) for name in self.wanted]
+        for one in results(pool, _shortest_of, tasks, self.lost):
             self.shortest[one.fault] = one
+            if state is not None:
+                self.keep(state)
             yield one.fault
+
+    def able(self, lines: Lines) -> list[str]:
+        """The alphabets that can find what is wrong in some lines; one that was not surveyed may."""
+        return [name for name in DEPTHS if lines is None or name not in self.reached or lines & self.reached[name]]
+
+    def go_on(self, path: Path) -> None:
+        """Take over what a file has about these faults. SightingsFileError."""
+        known = sightings_file.read_entries(path, _WHAT, lambda one: Shortest(**one))
+        self.shortest.update((one.fault, one) for one in known if one.fault in self.faults)
+
+    def keep(self, path: Path) -> None:
+        """Write what has been found to a file. OutputError."""
+        sightings_file.write_entries(path, _WHAT, map(asdict, self.shortest.values()))
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain values."""
@@ -82,17 +151,38 @@ class ExploredFaults:
         return told if self.median_moves is None else f"{told}, median number of moves: {self.median_moves:g}"
 
 
-def _shortest_of(_: WorkerContext, task: tuple[str]) -> Shortest:
-    return shortest(task[0])
+# ---- in the worker processes ----------------------------------------------------------------------------------------
+
+
+def _survey(_: WorkerContext, task: tuple[str]) -> tuple[str, frozenset[Line]]:
+    (name,) = task
+    target = genuine_copy(REFERENCE)
+    with Trace(PREFIX_OF_COPIES + target.name) as trace, closing(Exploration(name, target)) as exploration:
+        for _level in exploration.levels(DEPTHS[name]):
+            pass
+        return name, trace.take()
+
+
+def _shortest_of(_: WorkerContext, task: tuple[str, Collection[str]]) -> Shortest:
+    name, able = task
+    return shortest(name, {alphabet: depth for alphabet, depth in DEPTHS.items() if alphabet in able})
 
 
 def shortest(fault: str, depths: Mapping[str, int] = DEPTHS) -> Shortest:
     """A shortest run of any alphabet that shows a fault, within some depths."""
+    found = first_found(fault, depths)
+    if found is None:
+        return Shortest(fault)
+    return Shortest(fault, found.alphabet, found.counterexample.check, len(found.counterexample.moves))
+
+
+def first_found(fault: str, depths: Mapping[str, int] = DEPTHS) -> FirstFound | None:
+    """What shows a fault with the fewest moves in any alphabet, within some depths."""
     target = FaultTarget(PREFIX + fault)
     with ExitStack() as stack:
-        made = {name: stack.enter_context(closing(Exploration(name, target))) for name in depths if name in ALPHABETS}
+        made = {name: stack.enter_context(closing(Exploration(name, target))) for name in depths}
         levels = {name: exploration.levels(depths[name]) for name, exploration in made.items()}
-        for _ in range(max(depths.values())):
+        for _ in range(max(depths.values(), default=0)):
             for name in list(levels):
                 reached = next(levels[name], None)
                 if reached is None:
@@ -100,5 +190,5 @@ def shortest(fault: str, depths: Mapping[str, int] = DEPTHS) -> Shortest:
                     continue
                 for one in sorted(reached.found, key=lambda one: len(one.moves)):
                     if one.binds:
-                        return Shortest(fault, name, one.check, len(one.moves))
-    return Shortest(fault)
+                        return FirstFound(name, one, program_of(made[name].setup, one))
+    return None

@@ -8,7 +8,7 @@ for that many programs: more programs find more faults, and may make more findin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,10 +93,15 @@ def share_of(numbers: Sequence[int], percent: int = 95) -> int:
 
 def choose(chosen: Mapping[str, Fault], programs: int, sample: int | None = None) -> Fuzzing:
     """An empty record for some faults, or for so many of them, taken evenly from all areas of the catalogue."""
+    return Fuzzing({name: chosen[name] for name in evenly(chosen, sample)}, programs, len(chosen))
+
+
+def evenly(chosen: Collection[str], sample: int | None) -> list[str]:
+    """So many of some faults, taken evenly from all areas of the catalogue; all of them if there is no sample."""
     names = list(chosen)
-    if sample is not None and sample < len(names):
-        names = [names[number * len(names) // sample] for number in range(sample)]
-    return Fuzzing({name: chosen[name] for name in names}, programs, len(chosen))
+    if sample is None or sample >= len(names):
+        return names
+    return [names[number * len(names) // sample] for number in range(sample)]
 
 
 def fuzz(record: Fuzzing, pool: Pool) -> Iterator[str]:

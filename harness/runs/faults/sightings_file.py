@@ -1,23 +1,25 @@
-"""A file with what has been seen of the faults so far, so that judging them can be interrupted and go on later.
+"""A file with what has been found out about the faults so far, so that it can be interrupted and go on later.
 
-It says what the judgements depend on: a digest of all sources. A file of other sources is not gone on with, for nothing
-in it need still be true.
+It says what the results depend on: a digest of all sources. A file of other sources is not gone on with, for nothing in
+it need still be true. Sightings are kept in such files, and what explorations have found (explored.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import otterproof
 from otterproof.harness.runs.faults.sightings import Sighting, View
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import write_whole
+
+T = TypeVar("T")
 
 #: The folders that judgements depend on, and which files count there.
 _FOLDERS = ("harness", "implementations", "scenarios")
@@ -40,24 +42,34 @@ def sources() -> str:
     return digest.hexdigest()
 
 
-def read(path: Path) -> list[Sighting]:
-    """What a file has; nothing if it does not exist. SightingsFileError."""
+def read_entries(path: Path, what: str, made: Callable[[dict[str, Any]], T]) -> list[T]:
+    """What a file has, each entry made from its plain values; nothing if it does not exist. SightingsFileError."""
     if not path.exists():
         return []
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        written, found = content["sources"], [_sighting(one) for one in content["sightings"]]
+        written, found = content["sources"], [made(one) for one in content[what]]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SightingsFileError(f"{path} is no file of sightings: {error}; name another file") from error
+        raise SightingsFileError(f"{path} is no file of {what}: {error}; name another file") from error
     if written != sources():
         raise SightingsFileError(f"{path} is of other sources than these; delete it to begin again")
     return found
 
 
+def write_entries(path: Path, what: str, entries: Iterable[dict[str, Any]]) -> None:
+    """Write all entries there are, as plain values. OutputError."""
+    content = {"sources": sources(), what: list(entries)}
+    write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
+
+
+def read(path: Path) -> list[Sighting]:
+    """The sightings that a file has; none if it does not exist. SightingsFileError."""
+    return read_entries(path, "sightings", _sighting)
+
+
 def write(path: Path, sightings: Iterable[Sighting]) -> None:
     """Write all sightings there are. OutputError."""
-    content = {"sources": sources(), "sightings": [_as_json(one) for one in sightings]}
-    write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
+    write_entries(path, "sightings", map(_as_json, sightings))
 
 
 def kept(path: Path, sightings: dict[tuple[str, int], Sighting], stream: Iterable[Sighting]) -> Iterator[Sighting]:

@@ -11,6 +11,7 @@ EXAMPLES: tuple[Example, ...] = (
     ("otterproof faults --only smp", "the faults in one area"),
     ("otterproof check fault:counter-constant", "what a run against one of them looks like"),
     ("otterproof faults --score --third-party", "how many are caught as a third party's, in minutes"),
+    ("otterproof faults --score --explore --state explored.json", "how many are found by exploring alone"),
     ("otterproof faults --mutants 100 --seed 2", "how many random changes of the engines are noticed"),
 )
 
@@ -35,8 +36,15 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="with --score: measure only which faults are caught as a third party's, which takes minutes",
     )
+    measuring.add_argument(
+        "--explore",
+        action="store_true",
+        help="with --score: measure only which faults explorations find by themselves, and the lengths of their runs",
+    )
     add_file(
-        measuring, "--state", "with --third-party or --explain: keep in FILE what has been judged, and go on from there"
+        measuring,
+        "--state",
+        "with --third-party, --explore or --explain: keep in FILE what has been judged, and go on from there",
     )
     measuring.add_argument(
         "--explain",
@@ -53,7 +61,7 @@ def add_arguments(parser: Parser) -> None:
         "--sample",
         type=positive,
         metavar="N",
-        help="with --explain or --fuzz: judge only N faults, drawn evenly from all areas",
+        help="with --explain, --explore or --fuzz: judge only N faults, drawn evenly from all areas",
     )
     mutating = parser.add_argument_group("mutants")
     mutating.add_argument(

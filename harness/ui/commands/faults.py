@@ -11,6 +11,7 @@ from otterproof.harness.runs.faults import dependence, fuzzed, judged_file, loca
 from otterproof.harness.runs.faults import trips as pairs
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.explored import ExploredFaults
+from otterproof.harness.runs.faults.fuzzed import evenly
 from otterproof.harness.runs.faults.mutants import ORIGINALS, MutationMissing, equivalent, mutants
 from otterproof.harness.runs.faults.mutation import Mutation, MutationScore
 from otterproof.harness.support.errors import UsageError
@@ -35,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         return _fuzz(options)
     if options.third_party:
         return _third_party(options)
+    if options.explore:
+        return _explore(options)
     if options.score or options.gaps:
         return _score(options)
     catalogue = list((score.choose(options.only).faults if options.only else faults()).values())
@@ -54,12 +57,15 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
         raise UsageError("--explain goes with --score, and without --gaps and --write")
     if options.fuzz and (options.write or options.gaps or options.explain or options.third_party or not options.score):
         raise UsageError("--fuzz goes with --score, and without --gaps, --write, --explain and --third-party")
-    if options.sample and not (options.explain or options.fuzz):
-        raise UsageError("--sample chooses the faults that --score judges with --explain or --fuzz; it goes with these")
+    if options.sample and not (options.explain or options.fuzz or options.explore):
+        raise UsageError("--sample chooses the faults that --score judges with --explain, --explore or --fuzz")
     if options.third_party and (options.write or options.gaps or options.explain or not options.score):
         raise UsageError("--third-party goes with --score, and without --gaps, --write and --explain")
-    if options.state and not (options.third_party or options.explain):
-        raise UsageError("--state keeps what --score --third-party or --score --explain has judged; it goes with these")
+    others = options.write or options.gaps or options.explain or options.fuzz or options.third_party
+    if options.explore and (others or not options.score):
+        raise UsageError("--explore goes with --score, and without --gaps, --write and what else --score measures")
+    if options.state and not (options.third_party or options.explore or options.explain):
+        raise UsageError("--state keeps what --score has judged with --third-party, --explore or --explain")
     if options.state:
         check_file(options.state, "--state")
 
@@ -110,6 +116,22 @@ def _third_party(options: argparse.Namespace) -> int:
         report.sightings(record)
     put_result(options, "faults", record.as_json())
     return _code(ending, record.lost, any(record.gaps().values()))
+
+
+def _explore(options: argparse.Namespace) -> int:
+    """Measure which faults explorations find. A fault that is not found is no gap: the exit code is 0."""
+    chosen = score.choose(options.only).faults if options.only else faults()
+    if not chosen:
+        raise _no_fault(options.only)
+    explored = ExploredFaults(evenly(chosen, options.sample))
+    if options.state:
+        explored.go_on(options.state)
+    with workers(options.jobs) as pool:
+        ending = report.collect_explored(explored, pool, options.state)
+    if shows_text(options):
+        report.explored(explored)
+    put_result(options, "faults", explored.as_json())
+    return _code(ending, explored.lost, False)
 
 
 def _explain(options: argparse.Namespace) -> int:

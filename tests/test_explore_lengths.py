@@ -1,0 +1,109 @@
+"""A counterexample of `explore` is no longer than what `fuzz` shrinks to for the same fault.
+
+Both are counted in the same unit: all that is given to the parties from the very beginning. That is what users do, each
+message that is handed over, and each time that passes. So a session that a program begins in counts with its handshake,
+and `Settle` with every message that it delivers, while losing or changing a message counts nothing. `explore` may need
+another alphabet for that than the one with the fewest moves after the beginning. With OTTERPROOF_LENGTHS=all in the
+environment all faults are compared that both find; otherwise a few are.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.runs.explore.alphabet import ALPHABETS
+from otterproof.harness.runs.explore.explore import Exploration
+from otterproof.harness.runs.faults.explored import DEPTHS, FirstFound, first_found
+from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.simulation.moves import Tick
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.targets.engines import EngineTarget
+from otterproof.harness.targets.faults import faults
+from otterproof.harness.targets.faults.target import FaultTarget
+from otterproof.harness.testkit.scenario import load
+
+#: Programs of each campaign.
+PROGRAMS = 30
+
+#: Faults that both find, and what finds them is different: a message of the handshake, a state, a text, healing.
+FEW = (
+    "commit-hash-of-20-bytes",
+    "dh-key-reused",
+    "error-ends-the-session",
+    "mpi-padded-to-group-size",
+    "query-ignored-when-encrypted",
+    "query-sent-encrypted",
+)
+
+
+def length(program: Program) -> int:
+    """What the parties are given until a rule is broken, or until the end."""
+    case = program.setup.case(fresh=True)
+    steps: list[Step] = []
+    case.world.watchers.insert(0, steps.append)
+    with suppress(Exception):  # where it fails, it ends
+        case.run(program.moves)
+    return sum(step.action != "set_policy" for step in steps) + sum(isinstance(one, Tick) for one in program.moves)
+
+
+def shortest_of_fuzz(fault: str, folder: Path) -> int | None:
+    """The length of the shortest program that a campaign shrinks to, of those that break what must be kept."""
+    with opened(f"fault:{fault}", "faults", folder) as campaign, closing(campaign.run(PROGRAMS, 1)) as run:
+        for _event in run:
+            pass
+        programs = [one.program for one in campaign.findings if one.level is Level.MUST]
+    return min((length(played(one, fault, one.setup.role)) for one in programs), default=None)
+
+
+def played(program: Program, fault: str, role: str) -> Program:
+    return replace(program, setup=replace(program.setup, target=FaultTarget(fault), role=role))
+
+
+@cache
+def beginning(alphabet: str) -> int:
+    """What the parties are given before the first move of an alphabet."""
+    with closing(Exploration(alphabet, EngineTarget("reference"))) as exploration:
+        return length(Program(exploration.setup, ()))
+
+
+def longer(fault: str, folder: Path) -> str:
+    """What is wrong with the lengths of a fault; "" if nothing is, or if it is not found in both ways."""
+    fuzzed = shortest_of_fuzz(fault, folder)
+    found = None if fuzzed is None else first_found(fault)
+    if fuzzed is None or found is None:
+        return ""
+    explored = length_of(found, fault)
+    for name, depth in DEPTHS.items():
+        if explored > fuzzed:
+            other = first_found(fault, {name: min(depth, fuzzed - beginning(name))})
+            explored = explored if other is None else min(explored, length_of(other, fault))
+    return f"{fault}: {explored} by explore, {fuzzed} by fuzz" if explored > fuzzed else ""
+
+
+def length_of(found: FirstFound, fault: str) -> int:
+    return length(played(found.program, fault, "alice"))
+
+
+def test_what_is_given_to_the_parties_is_counted_alike() -> None:
+    """Six steps make a session: its beginning, the query, and the four messages of the handshake."""
+    assert {ALPHABETS[name].start: beginning(name) for name in ("handshake", "instances", "data", "refresh")} == {
+        "scratch": 0,
+        "3": 6,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", faults() if os.environ.get("OTTERPROOF_LENGTHS") == "all" else FEW)
+def test_explore_finds_no_longer_runs_than_fuzz(fault: str, tmp_path: Path) -> None:
+    load()
+    remember_powers()
+    assert longer(fault, tmp_path) == ""
