@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.deviations import Known
+from otterproof.harness.runs.deviations.entries import Deviation
+from otterproof.harness.runs.driver_lint import SEED, Note, lint
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
+from otterproof.harness.targets.driver import DriverTarget
+from otterproof.harness.targets.registry import open_target
+from otterproof.harness.testkit.context import PEER
 from otterproof.harness.ui import cli
+from otterproof.implementations.entropy import entropy_of
 
 ENGINE = f"{shlex.quote(sys.executable)} -m otterproof.implementations.drivers.engine.driver reference"
 
@@ -34,6 +42,26 @@ serve(methods)
 def linted(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
     code = cli.main(["driver", "lint", command])
     return code, capsys.readouterr().out
+
+
+def test_the_peers_numbers_are_ordinary() -> None:
+    """Some libraries fail if the key that a commitment hides begins with a zero."""
+    source = entropy_of(PEER, SEED, None)
+    keys = [source.draw("ake.r", index, 16) for index in range(4)]
+    assert all(key[0] >= 16 for key in keys)
+
+
+def test_what_is_known_of_the_implementation_is_not_the_drivers_mistake(tmp_path: Path) -> None:
+    driver = tmp_path / "driver.py"
+    driver.write_text(WRONG % 'return {"events": []}')
+    reason = "It is so."
+    known = Known([Deviation("requirement", "DATA-CTR-1", "text.not-delivered", reason, None, 1)])
+    with closing(open_target(f"exec:{shlex.join([sys.executable, str(driver)])}")) as target:
+        assert isinstance(target, DriverTarget)
+        texts = {held: list(lint(target, held)) for held in (None, known)}
+    assert any(note.wrong for note in texts[None])
+    assert not any(note.wrong for note in texts[known])
+    assert Note(f"known: {reason}", known=True) in texts[known]
 
 
 @pytest.mark.slow

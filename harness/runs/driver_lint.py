@@ -2,6 +2,7 @@
 
 It does all that the driver claims, in each version, with the reference engine on the other side. What goes wrong is
 told where it happens, and at the end what the driver leaves untold, so that its author sees what will not be judged.
+What is known of the implementation behind the driver is told with its reason, and does not count.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.failure import lines_of
 from otterproof.harness.runs.runner import BAD, Judgement, judgement_of
 from otterproof.harness.simulation.describe import describe_input, describe_result
@@ -17,6 +19,10 @@ from otterproof.harness.targets.driver import DriverTarget, TargetError
 from otterproof.harness.targets.party import LeavesOut
 from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair
 from otterproof.harness.testkit.driver_claims import probe
+
+#: What the conversation is drawn from. No key that a commitment of the peer hides begins with a zero: some libraries,
+#: otrjs for one, fail then. `check` tells that; it is about the library, and an honest driver should come through.
+SEED = b"an honest conversation"
 
 #: The parts of the conversation: what the driver must claim for it, besides the version, and what is done.
 PARTS: tuple[tuple[str, frozenset[str], Callable[[Pair], object]], ...] = (
@@ -38,14 +44,19 @@ PARTS: tuple[tuple[str, frozenset[str], Callable[[Pair], object]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to tell. wrong: the driver, or its target, does something that it must not."""
+    """Something to tell.
+
+    wrong: the driver, or its target, does something that it must not. known: it is the reason of a known deviation.
+    """
 
     text: str
     wrong: bool = False
+    known: bool = False
 
 
-def lint(target: DriverTarget) -> Iterator[Note]:
-    """Hold the conversation in each version that the driver claims, and tell all that happens."""
+def lint(target: DriverTarget, known: Known | None = None) -> Iterator[Note]:
+    """Hold the conversation in each version that the driver claims, and tell all that happens. known: of the target."""
+    known = known or Known()
     claimed = ", ".join(sorted(target.capabilities)) or "nothing"
     yield Note(f"{target.name}: version {target.version}, randomness {target.randomness}, claims {claimed}")
     versions = [version for version in (2, 3) if f"v{version}" in target.capabilities]
@@ -54,17 +65,17 @@ def lint(target: DriverTarget) -> Iterator[Note]:
         return
     untold: set[tuple[str, str]] = set()
     for version in versions:
-        yield from _conversation(target, version, untold)
+        yield from _conversation(target, version, untold, known)
     for title, needed, _ in PARTS:
         if lacking := needed - target.capabilities:
             yield Note(f"not tried, for it does not claim {', '.join(sorted(lacking))}: {title}")
-    yield from _claims(target)
+    yield from _claims(target, known)
     for event, field in sorted(untold):
         yield Note(f"not told: {field} of {event}; what depends on it is not judged")
 
 
-def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str]]) -> Iterator[Note]:
-    context = Context(target, version, b"driver lint")
+def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str]], known: Known) -> Iterator[Note]:
+    context = Context(target, version, SEED)
     able = [one for one in PARTS if one[1] <= target.capabilities and (version == 3 or "v3" not in one[1])]
     pair: Pair | None = None
     done = 0
@@ -81,7 +92,7 @@ def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str
                     yield Note(f"  {step.number:3} {describe_input(step)}: {describe_result(step)}")
         context.finish()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-        yield from _told(judgement_of(error, (), context.last_steps))
+        yield from _told(judgement_of(error, (), context.last_steps), known)
         if left := len(able) - done:
             yield Note(f"version {version}: {left} of {len(able)} parts were not tried, because of that")
     if pair is not None:
@@ -89,7 +100,7 @@ def _conversation(target: DriverTarget, version: int, untold: set[tuple[str, str
         untold.update(party.untold if isinstance(party, LeavesOut) else ())
 
 
-def _told(judged: Judgement) -> Iterator[Note]:
+def _told(judged: Judgement, known: Known) -> Iterator[Note]:
     """What ended a conversation."""
     if judged.verdict not in BAD or judged.failure is None:
         wrong = judged.verdict is Verdict.INFRA
@@ -97,11 +108,14 @@ def _told(judged: Judgement) -> Iterator[Note]:
         yield Note(f"{what}: {judged.detail}", wrong)
         return
     rule, *rest = lines_of(judged.failure)
-    yield Note(f"{judged.verdict.value} {judged.check}: {rule}", wrong=True)
-    yield from (Note(text, wrong=True) for text in rest)
+    reason = known.reason_of(judged.check)
+    yield Note(f"{judged.verdict.value} {judged.check}: {rule}", wrong=not reason)
+    yield from (Note(text, wrong=not reason) for text in rest)
+    if reason:
+        yield Note(f"known: {reason}", known=True)
 
 
-def _claims(target: DriverTarget) -> Iterator[Note]:
+def _claims(target: DriverTarget, known: Known) -> Iterator[Note]:
     """What is claimed and can't be done."""
     try:
         complaints = probe(target)
@@ -110,7 +124,10 @@ def _claims(target: DriverTarget) -> Iterator[Note]:
         return
     for complaint in complaints:
         demand = f"expected {complaint.expected}, got {complaint.got}"
-        yield Note(f"fail {complaint.check}: it claims {complaint.claim}; {demand}", wrong=True)
+        reason = known.reason_of(complaint.check)
+        yield Note(f"fail {complaint.check}: it claims {complaint.claim}; {demand}", wrong=not reason)
+        if reason:
+            yield Note(f"known: {reason}", known=True)
 
 
 def _texts(pair: Pair) -> None:

@@ -10,13 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from otterproof import implementations
+from otterproof.harness.runs import deviations
 from otterproof.harness.runs.driver_lint import lint
 from otterproof.harness.support.defaults import GIVE_UP_AFTER
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.support.outputs import make_folder, write_whole
 from otterproof.harness.targets.driver import THIRD_PARTIES, DriverTarget, Limits
-from otterproof.harness.targets.registry import EXEC, command_of, open_target
+from otterproof.harness.targets.registry import EXEC, command_of, open_target, title
+from otterproof.harness.testkit.scenario import load
 from otterproof.harness.ui.messages import say
 from otterproof.harness.ui.results import check_json, put_result, shows_text
 from otterproof.harness.ui.screen import console, line
@@ -57,6 +59,14 @@ def _template(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
+def _known(name: str) -> deviations.Known:
+    """What is known of a third party whose driver is shipped; nothing of other drivers."""
+    file = deviations.file_for(title(name), None)
+    if file is not None:
+        load()  # an entry may name a scenario
+    return deviations.Known(deviations.entries_of(file))
+
+
 def _lint(options: argparse.Namespace) -> int:
     """Hold the conversation."""
     command: str = options.command
@@ -66,7 +76,7 @@ def _lint(options: argparse.Namespace) -> int:
         raise UsageError(f"{command} is no driver; give the command line of one")
     out, notes = console(), []
     try:
-        for note in lint(target):
+        for note in lint(target, _known(name)):
             notes.append(note)
             if shows_text(options):
                 out.print(line((note.text, "red" if note.wrong else "")), soft_wrap=True)
@@ -77,7 +87,8 @@ def _lint(options: argparse.Namespace) -> int:
     if shows_text(options) and wrong:
         say("something is wrong; docs/reference/driver-protocol.md says what a driver must do")
     elif shows_text(options) and able:
-        say(f"the honest conversation went well; next: {shlex.join(['otterproof', 'check', name])}")
+        went = "showed nothing that is not known" if any(note.known for note in notes) else "went well"
+        say(f"the honest conversation {went}; next: {shlex.join(['otterproof', 'check', name])}")
     put_result(options, "driver lint", {"target": name, "notes": [asdict(note) for note in notes]})
     if wrong:
         return DEVIATES
