@@ -21,7 +21,7 @@ def test_what_breaks_a_rule_before_the_first_move_is_found(tmp_path: Path, capsy
     words = ["explore", "fault:tags-swapped-in-header", "--alphabet", "data", "--jobs", "1", "--out", str(tmp_path)]
     assert main(words) == DEVIATES
     shown = capsys.readouterr().out
-    assert "FAIL  form.wrong-sender-tag  before the first move" in shown
+    assert "FAIL  form.wrong-sender-tag  without a move" in shown
     assert "alice receives a D-H Commit Message: sends a D-H Key Message" in shown
     assert "data: 1 found within 0 moves" in shown
     assert main(["replay", str(next(tmp_path.glob("*.jsonl")))]) == DEVIATES

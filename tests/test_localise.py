@@ -198,3 +198,7 @@ def test_an_interrupted_measure_tells_what_it_has(
     command = ["faults", "--score", "--explain", "--only", "counter-constant", "--jobs", "1"]
     assert cli.main([*command, "--json"]) == 130
     assert json.loads(capsys.readouterr().out)["judged"] == 0
+    assert cli.main(command) == 130
+    shown = capsys.readouterr().out
+    assert "0 judged, 0 noticed" in shown
+    assert "%" not in shown

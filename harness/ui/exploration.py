@@ -148,9 +148,9 @@ def tell_found(one: Found) -> None:
 
 
 def _when(one: Found) -> str:
-    """When it was found, in words; before the first move, where the parties get their sessions."""
+    """After how many moves it was found, in words."""
     count = len(one.counterexample.moves)
-    return f"after {count} move{'' if count == 1 else 's'}" if count else "before the first move"
+    return f"after {count} move{'' if count == 1 else 's'}" if count else "without a move"
 
 
 def as_json(explored: Sequence[AlphabetExplored]) -> dict[str, Any]:

@@ -217,8 +217,11 @@ def located(record: Localisation) -> None:
         say(f"  {fault.requirement} is told {rank} of {one.causes}; {one.failures} scenarios fail")
     first = len(record.noticed) - len(record.missed)
     say(f"{record.sample}: {len(record.located)} judged, {len(record.noticed)} noticed")
-    say(f"the first cause tells the requirement of {first} of {len(record.noticed)} faults: {record.share:.1%}")
-    say(f"median rank of the cause that tells it: {record.median_rank:g}" if record.noticed else "nothing was noticed")
+    if record.noticed:
+        say(f"the first cause tells the requirement of {first} of {len(record.noticed)} faults: {record.share:.1%}")
+        say(f"median rank of the cause that tells it: {record.median_rank:g}")
+    else:
+        say("no fault was noticed, so there is no share of them to tell")
     if record.unnoticed:
         say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
 
