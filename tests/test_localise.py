@@ -92,6 +92,12 @@ def test_a_requirement_is_accused_by_the_share_of_the_scenarios_that_fail() -> N
     assert "DATA-MAC-1" not in accused
 
 
+def test_what_is_wrong_in_one_version_alone_is_as_wrong() -> None:
+    results = [failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6")]
+    results += [passed(f"conformance.{name}[v2]", "KEYMGMT-RECV-6") for name in "abc"]
+    assert accusation(results)["KEYMGMT-RECV-6"] == 1
+
+
 def test_a_requirement_of_another_version_is_not_told() -> None:
     (found,) = causes([failed("conformance.a[v3]", "data.version-not-checked", "DATA-FORM-1", "DATA-FORM-2")])
     assert found.told == ("DATA-FORM-2", "ARMOUR-PARSE-4")
@@ -152,6 +158,24 @@ def test_a_cause_comes_behind_what_its_check_presumes() -> None:
     assert checks()["state.finished-left"].presumes == ("state.not-finished",)
     assert [one.first.check for one in causes([*many, *kept, entered])] == ["state.not-finished", "state.finished-left"]
     assert [one.first.check for one in causes([*many, *kept])] == ["state.finished-left"]
+
+
+def test_a_cause_comes_behind_the_general_check_that_most_failures_are_of_which_look_alike() -> None:
+    shape = ("target", "send", "sends plaintext")
+
+    def looks_alike(number: int, check: str, claim: str) -> Result:
+        alike = Failure(check, "A rule.", place=Place(1, "", "", shape=shape))
+        return replace(failed(f"conformance.{check}{number}[v3]", check, claim), failure=alike)
+
+    many = [looks_alike(number, "message.data-not-sent", "USER-SEND-6") for number in range(10)]
+    kept = [passed(f"conformance.kept{number}[v3]", "USER-SEND-6") for number in range(50)]
+    one = looks_alike(0, "encoding.int-misread", "TYPES-INT-1")
+    assert checks()["message.data-not-sent"].general
+    assert [each.first.check for each in causes([*many, *kept, one])] == [
+        "message.data-not-sent",
+        "encoding.int-misread",
+    ]
+    assert causes([*many[:9], *kept, one])[0].first.check == "encoding.int-misread"
 
 
 def test_what_is_presumed_is_not_put_before_what_is_more_binding() -> None:

@@ -15,7 +15,8 @@ fail alike. Some causes say less about the mistake than their requirements are a
 
 A failure of a basic check comes before all others. What is equal there is put in the order in which a conversation
 goes, for what comes later needs what comes before it. Last, a cause whose check presumes another one is put behind
-that, if it fails as well and is as binding.
+that, if it fails as well and is as binding; and so is one that looks like many failures, most of which are of a general
+check, behind that check: what they have in common is what it demands.
 """
 
 from __future__ import annotations
@@ -154,20 +155,40 @@ def causes(results: Sequence[Result]) -> list[Cause]:
         cause = Cause(first, tuple(group), vague, told)
         weight = weights[told[0]] * _share(first, common) if told else 0.0
         found.append((_rank(cause, weight), cause))
-    ordered = _presumed_first([cause for _, cause in sorted(found, key=lambda one: one[0])])
+    ordered = _presumed_first([cause for _, cause in sorted(found, key=lambda one: one[0])], _helpers(groups))
     clear = next((number for number, cause in enumerate(ordered) if not cause.consequence), len(ordered))
     return [replace(cause, consequence=cause.consequence and number > clear) for number, cause in enumerate(ordered)]
 
 
-def _presumed_first(ordered: Sequence[Cause]) -> list[Cause]:
-    """Causes in their order, but each behind those that its check presumes, directly or not."""
+def _helpers(groups: Mapping[str, Sequence[Result]]) -> Mapping[tuple[str, ...], str]:
+    """The general check that most of the failures are of which look alike, by what they look like."""
+    shapes: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for name, group in groups.items():
+        for one in group:
+            shapes[_shape(one)][name] += 1
+    found = {}
+    for shape, names in shapes.items():
+        ((name, count),) = names.most_common(1)
+        if shape and is_general(name) and count >= max(COMMON, names.total() / 2):
+            found[shape] = name
+    return found
+
+
+def _presumed_first(ordered: Sequence[Cause], helpers: Mapping[tuple[str, ...], str]) -> list[Cause]:
+    """Causes in their order, but each behind those that it presumes, directly or not.
+
+    That is what its check presumes, and the general check that most failures are of which look like it.
+    """
     by_check = {cause.first.check: cause for cause in ordered}
     found: dict[str, Cause] = {}
+    entered: set[str] = set()
 
     def put(cause: Cause, level: Level) -> None:
         if cause.first.check not in found and _LEVELS.index(cause.level) <= _LEVELS.index(level):
-            for name in checks()[cause.first.check].presumes if cause.first.check in checks() else ():
-                if name in by_check:
+            entered.add(cause.first.check)
+            own = checks()[cause.first.check].presumes if cause.first.check in checks() else ()
+            for name in (*own, *filter(None, [helpers.get(_shape(cause.first))])):
+                if name in by_check and name not in entered:
                     put(by_check[name], cause.level)
             found[cause.first.check] = cause
 
@@ -194,21 +215,26 @@ def is_general(check: str) -> bool:
 def accusation(results: Iterable[Result]) -> Mapping[str, float]:
     """How much the results accuse each requirement, from 0 to 1: of the scenarios that judge it, how many fail.
 
-    A requirement that a check follows from, and that no scenario claims which was run, has nothing to its credit.
+    What is wrong in one protocol version alone is wrong: that of the worse version counts. A requirement that a check
+    follows from, and that no scenario claims which was run, has nothing to its credit.
     """
-    failed: Counter[str] = Counter()
-    tried: Counter[str] = Counter()
+    failed: Counter[tuple[str, str]] = Counter()
+    tried: Counter[tuple[str, str]] = Counter()
     demanded: set[str] = set()
     for result in results:
         if result.verdict is Verdict.UNSUPPORTED:
             continue
-        claimed = _claimed(result)
+        version = result.scenario.partition("[")[2]
+        claimed = [(name, version) for name in _claimed(result)]
         tried.update(claimed)
         if _failed(result):
             failed.update(claimed)
             demanded.update(_demanded(result))
-    found = {name: count / tried[name] for name, count in failed.items()}
-    return found | {name: 0.0 if name in tried else 1.0 for name in demanded if name not in found}
+    found: dict[str, float] = {}
+    for one, count in failed.items():
+        found[one[0]] = max(found.get(one[0], 0.0), count / tried[one])
+    known = {name for name, _ in tried}
+    return found | {name: 0.0 if name in known else 1.0 for name in demanded if name not in found}
 
 
 def _claimed(result: Result) -> tuple[str, ...]:

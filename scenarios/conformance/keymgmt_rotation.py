@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from otterproof.harness import wire
-from otterproof.harness.testkit.context import Context, TargetSession, check
+from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_PRIME, Kind
@@ -28,13 +28,14 @@ def _sends_under(
 
     The key that the text announces. check_id: what another key means, unless it is merely the wrong one.
     """
-    message = target.assert_sends_text(insider, text)
+    message = target.user("send", text=text).message(Kind.DATA)
     sender, recipient = message.number("sender_keyid"), message.number("recipient_keyid")
     named = "sender key id %s"
     check(check_id or "keys.wrong-sender-key", sender == own, expected=named % own, got=named % sender, case=case)
     right = theirs in (recipient, None)
     named = "recipient key id %s"
     check(check_id or "keys.wrong-recipient-key", right, expected=named % theirs, got=named % recipient, case=case)
+    check_equal("text.changed-on-the-way", target.read(insider, message).text, text, case=case)
     return message.number("next_dh")
 
 
@@ -138,7 +139,7 @@ def own_keys_change_when_acknowledged(context: Context) -> None:
     Messages to the previous key have neither effect.
     """
     target, insider = context.encrypted()
-    seen = {insider.theirs[1], target.assert_sends_text(insider, b"first").number("next_dh")}
+    seen = {insider.theirs[1], _sends_under(target, insider, b"first", case="nothing has arrived", own=1)}
     for own in range(1, 5):
         case, old = "after a message to the previous key", "keys.changed-by-old-message"
         for number in range(2):
@@ -169,31 +170,19 @@ def their_keys_change_when_used(context: Context) -> None:
         insider.exponents[theirs + 1] = insider.draw(40)
         new = b"with a new key"
         target.assert_receives_text(insider, new, under=(theirs, 1), ctr=1, check_id="keys.live-key-not-accepted")
-        used = target.assert_sends_text(insider, b"to it").number("recipient_keyid")
-        case = "after a key was announced"
-        check(
-            "keys.wrong-recipient-key",
-            used == theirs + 1,
-            expected=f"key id {theirs + 1}",
-            got=f"key id {used}",
-            case=case,
+        _sends_under(target, insider, b"to it", case="after a key was announced", own=1, theirs=theirs + 1)
+        case, check_id = (
+            "after a message under the previous key that announces another key",
+            "keys.changed-by-old-message",
         )
-        case = "after a message under the previous key that announces another key"
         for other in (4, insider.theirs[1]):
             ctr = 2 + (other > 4)
             another = b"with another one"
             target.assert_receives_text(
                 insider, another, under=(theirs, 1), next_dh=other, ctr=ctr, check_id="keys.live-key-not-accepted"
             )
-            used = target.assert_sends_text(insider, b"to the same as before").number("recipient_keyid")
-            check(
-                "keys.changed-by-old-message",
-                used == theirs + 1,
-                expected=f"key id {theirs + 1}",
-                got=f"key id {used}",
-                case=case,
-            )
-        check_id = "keys.changed-by-old-message"
+            same = b"to the same as before"
+            _sends_under(target, insider, same, case=case, own=1, theirs=theirs + 1, check_id=check_id)
         _sends_under(target, insider, b"again", case=case, own=1, theirs=theirs + 1, check_id=check_id)
 
 
