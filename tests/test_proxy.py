@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,18 +51,25 @@ class Line:
         return [one.what for one in self.happened]
 
 
-def conversation() -> list[Item]:
+@cache
+def conversation() -> tuple[Item, ...]:
     """The messages of an honest conversation."""
     seen: list[Happening] = []
     target = open_target("independent")
     play = Play((target, target), turns_of(), Wanted(Always(), seen.append))
     play.run()
     play.close()
-    return [one.item for one in seen if one.what is What.SENT and one.item is not None]
+    return tuple(one.item for one in seen if one.what is What.SENT and one.item is not None)
 
 
-ITEMS = conversation()
-DATA = next(item.raw for item in ITEMS if item.kind == "data")
+def data() -> bytes:
+    """Its first Data Message."""
+    return next(item.raw for item in conversation() if item.kind == "data")
+
+
+def honest() -> list[tuple[str, bytes]]:
+    """All of its messages, each with its sender."""
+    return [(item.sender, item.raw) for item in conversation()]
 
 
 @pytest.mark.parametrize(
@@ -106,27 +114,27 @@ def test_delay_ends_with_time() -> None:
 
 
 def test_a_field_is_changed_and_nothing_else() -> None:
-    changed = Line("do=change field=flags value=1").say(DATA)[0]
+    changed = Line("do=change field=flags value=1").say(data())[0]
     assert parse(changed).number("flags") == 1
-    assert change_field(changed, "flags", parse(DATA).number("flags")) == DATA
+    assert change_field(changed, "flags", parse(data()).number("flags")) == data()
     for name in ("mac", "next_dh", "sender_keyid", "encrypted_message"):
-        flipped = parse(Line(f"do=flip field={name}").say(DATA)[0])
-        differing = [one.name for one, other in zip(flipped.fields, parse(DATA).fields, strict=True) if one != other]
+        flipped = parse(Line(f"do=flip field={name}").say(data())[0])
+        differing = [one.name for one, other in zip(flipped.fields, parse(data()).fields, strict=True) if one != other]
         assert differing == [name]
 
 
 def test_fragments_are_put_together_and_go_on_as_they_came() -> None:
-    pieces = fragment(DATA, 200, 3, (0x100, 0x200))
+    pieces = fragment(data(), 200, 3, (0x100, 0x200))
     line = Line()
     assert line.say(*pieces[:-1]) == []
     assert line.say(pieces[-1]) == pieces
     sent = line.happened[0].item
     assert sent is not None
-    assert (sent.raw, sent.kind, sent.pieces) == (DATA, "data", tuple(pieces))
+    assert (sent.raw, sent.kind, sent.pieces) == (data(), "data", tuple(pieces))
 
 
 def test_a_changed_message_is_cut_again() -> None:
-    pieces = fragment(DATA, 200, 3, (0x100, 0x200))
+    pieces = fragment(data(), 200, 3, (0x100, 0x200))
     out = Line("do=change field=flags value=1").say(*pieces)
     assert len(out) == len(pieces)
     assert max(map(len, out)) <= 200
@@ -134,7 +142,7 @@ def test_a_changed_message_is_cut_again() -> None:
 
 
 def test_fragments_that_are_never_complete_are_not_lost() -> None:
-    pieces = fragment(DATA, 200, 3, (0x100, 0x200))
+    pieces = fragment(data(), 200, 3, (0x100, 0x200))
     line = Line()
     assert line.say(pieces[0], b"plain") == [pieces[0], b"plain"]
     assert line.say(pieces[0]) == []
@@ -212,7 +220,7 @@ def test_rules_from_a_file(tmp_path: Path) -> None:
         '[[rule]]\nkind = "handshake"\nnth = 3\ndo = "duplicate"\n'
     )
     director = Rules(rules_of(path))
-    chosen = [(item.kind, director.decide(item).name) for item in ITEMS]
+    chosen = [(item.kind, director.decide(item).name) for item in conversation()]
     assert [one for one in chosen if one[1] != "pass"] == [("reveal_signature", "duplicate"), ("data", "drop")]
 
 
@@ -225,11 +233,11 @@ def test_every_action_is_known_to_the_parser() -> None:
 def test_the_adversary_follows_from_its_seed() -> None:
     def drawn(seed: str) -> list[str]:
         adversary = Adversary(seed, 2)
-        return [str(adversary.decide(item)) for item in ITEMS]
+        return [str(adversary.decide(item)) for item in conversation()]
 
     assert drawn("a") == drawn("a")
     assert drawn("a") != drawn("b")
-    kinds = {Adversary(str(seed), 1).decide(item).name for seed in range(200) for item in ITEMS[:1]}
+    kinds = {Adversary(str(seed), 1).decide(item).name for seed in range(200) for item in conversation()[:1]}
     assert kinds >= {"drop", "duplicate", "hold", "replay", "flip", "change", "truncate", "inject", "fragment", "forge"}
 
 
@@ -246,35 +254,32 @@ def judged(items: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
     return [(name, failure.check) for name, failure in judge.failures]
 
 
-HONEST = [(item.sender, item.raw) for item in ITEMS]
-
-
 def test_an_honest_conversation_breaks_no_rule() -> None:
-    assert judged(HONEST) == []
-    again = {check for _, check in judged(HONEST + HONEST)}
+    assert judged(honest()) == []
+    again = {check for _, check in judged(honest() + honest())}
     assert again == {"mac-revelation.revealed-twice"}, "a new session begins counters again"
 
 
 def test_a_counter_that_does_not_rise() -> None:
-    at = next(number for number, (_, raw) in enumerate(HONEST) if raw == DATA)
-    assert judged([*HONEST[: at + 1], HONEST[at]]) == [(HONEST[at][0], "counters.not-higher")]
+    at = next(number for number, (_, raw) in enumerate(honest()) if raw == data())
+    assert judged([*honest()[: at + 1], honest()[at]]) == [(honest()[at][0], "counters.not-higher")]
 
 
 def test_a_key_that_is_revealed_twice() -> None:
     at, (sender, raw) = next(
         (number, one)
-        for number, one in enumerate(HONEST)
+        for number, one in enumerate(honest())
         if parse(one[1]).kind is Kind.DATA and parse(one[1]).revealed_mac_keys()
     )
     counter = int.from_bytes(parse(raw).data("ctr")) + 1
     again = change_field(raw, "ctr", counter.to_bytes(8))
-    assert judged([*HONEST[: at + 1], (sender, again)]) == [(sender, "mac-revelation.revealed-twice")]
+    assert judged([*honest()[: at + 1], (sender, again)]) == [(sender, "mac-revelation.revealed-twice")]
 
 
 def test_a_message_that_is_malformed() -> None:
-    wrong = change_field(DATA, "flags", 2)
-    sender = HONEST[[raw for _, raw in HONEST].index(DATA)][0]
-    before = HONEST[: [raw for _, raw in HONEST].index(DATA)]
+    wrong = change_field(data(), "flags", 2)
+    sender = honest()[[raw for _, raw in honest()].index(data())][0]
+    before = honest()[: [raw for _, raw in honest()].index(data())]
     assert judged([*before, (sender, wrong)]) == [(sender, "form.undefined-flags")]
     assert judged([("alice", b"?OTR:what a user types."), ("alice", b"?OTR what else")]) == []
 
@@ -315,7 +320,7 @@ def test_a_transcript_is_one_that_others_read(tmp_path: Path) -> None:
         [rule_from_words("from=alice kind=data nth=1 do=flip field=mac"), rule_from_words("nth=5 do=drop")]
     )
     watched = Watched(NAMES, Wanted(director, lambda _: None, log, transcript))
-    for sender, raw in HONEST[:9]:
+    for sender, raw in honest()[:9]:
         watched.relay.hear(sender, raw, 1.5)
     watched.close()
     diagram = diagram_of(read_transcript(transcript))
@@ -323,7 +328,7 @@ def test_a_transcript_is_one_that_others_read(tmp_path: Path) -> None:
     assert fates.count(Fate.CHANGED) == 1
     assert fates.count(Fate.LOST) >= 1
     found = {one.raw for one in messages_in(transcript.read_bytes())}
-    assert {raw for _, raw in HONEST[:9]} <= found
+    assert {raw for _, raw in honest()[:9]} <= found
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["number"] for line in lines] == list(range(1, len(lines) + 1))
     assert {line["event"] for line in lines} == {"sent", "passed", "changed", "dropped"}
@@ -356,3 +361,12 @@ def test_a_held_message_stays_and_the_conversation_goes_on() -> None:
     assert [item.kind for item in play.watched.relay.held()] == ["data"]
     assert play.told["alice", "smp_finished"] == play.told["bob", "smp_finished"] == 1
     play.close()
+
+
+def test_an_interruption_is_not_the_targets_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = open_target("independent")
+    play = Play((target, target), turns_of(), Wanted(Always(), lambda _: None))
+    play.step()
+    monkeypatch.setattr(target, "finish", lambda: pytest.fail("it is asked, in the middle of a call"))
+    play.close(interrupted=True)
+    assert play.all_failures() == []

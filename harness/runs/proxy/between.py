@@ -186,9 +186,12 @@ class Play:
         found = {(name, failure.check): failure for name, failure in [*self.watched.failures, *self.failures]}
         return [(name, failure) for (name, _), failure in found.items()]
 
-    def close(self) -> None:
-        """The conversation is over: the parties are forgotten, the files are finished. OutputError."""
-        for target in dict.fromkeys(self.targets.values()):
+    def close(self, *, interrupted: bool = False) -> None:
+        """The conversation is over: the parties are forgotten, the files are finished. OutputError.
+
+        interrupted: perhaps in the middle of a call, so that what a driver says next means nothing.
+        """
+        for target in dict.fromkeys([] if interrupted else self.targets.values()):
             try:
                 target.finish()
             except TargetError as error:

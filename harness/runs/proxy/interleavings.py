@@ -71,8 +71,10 @@ def interleavings(make: Callable[[], Play], depth: int, first: int = 1) -> Itera
         words: list[str] = []
         try:
             _play(play, prefix, depth, first, made, words)
-        finally:
-            play.close()
+        except BaseException:
+            play.close(interrupted=True)
+            raise
+        play.close()
         outcome = tuple(sorted((f"{party} {name}", count) for (party, name), count in play.told.items()))
         yield Run(tuple(words), outcome, tuple(play.all_failures()), play)
         while made and made[-1][0] + 1 >= made[-1][1]:

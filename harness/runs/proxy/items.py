@@ -12,6 +12,9 @@ from enum import StrEnum
 from otterproof.harness.runs.failure import Failure
 from otterproof.harness.wire import Message, parse_once
 
+#: What stands for a text that the proxy can't read.
+UNSEEN = b"(not seen)"
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

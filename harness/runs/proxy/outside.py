@@ -16,7 +16,7 @@ from otterproof.harness import wire
 from otterproof.harness.judges.oracles.form import Sender, Wrong, wrong_with
 from otterproof.harness.judges.oracles.observation import HANDSHAKE
 from otterproof.harness.runs.failure import Failure, failure_of
-from otterproof.harness.runs.proxy.items import Happening, Item, What
+from otterproof.harness.runs.proxy.items import UNSEEN, Happening, Item, What
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import checks
 from otterproof.harness.support.errors import DemandFailed
@@ -77,7 +77,9 @@ class OutsideJudge:
         if happening.what is not What.SENT:
             return None
         wrong = self._wrong(item)
-        self._step(happening, Step(0, 0, item.sender, "send", {}, (OutgoingMessage(item.raw),), None, None, None))
+        self._step(
+            happening, Step(0, 0, item.sender, "send", {"text": UNSEEN}, (OutgoingMessage(item.raw),), None, None, None)
+        )
         if wrong is None:
             return None
         self._counted[item.sender, wrong.check] += 1

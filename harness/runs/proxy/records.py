@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from otterproof.harness.runs.proxy.items import Happening, Item, What
+from otterproof.harness.runs.proxy.items import UNSEEN, Happening, Item, What
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.testkit.keys import NAMES, published_key
 from otterproof.harness.wire import Kind
 from otterproof.implementations.contract import OutgoingMessage, PartyConfig, Policy
-
-#: What stands for a text that the proxy can't read.
-UNSEEN = b"(not seen)"
 
 #: The most happenings and steps that are written: a file is for reading, and a program can chatter without end.
 MOST_LINES = 100_000

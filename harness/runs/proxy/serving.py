@@ -60,7 +60,6 @@ class Service(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._notes = 0
         self._error: BaseException | None = None
 
     @property
@@ -110,7 +109,6 @@ class Service(ABC):
         if self.watched is not None:
             self.watched.relay.tell(What.NOTED, None, words)
         else:
-            self._notes += 1
             self.wanted.listener(Happening(0, self.now, What.NOTED, None, words))
 
     def act(self, number: int, action: Action) -> None:

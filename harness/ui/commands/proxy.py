@@ -31,6 +31,7 @@ from otterproof.harness.targets.driver import Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title
 from otterproof.harness.testkit.scenario import load
+from otterproof.harness.ui.loop_signals import ended_by_signals
 from otterproof.harness.ui.messages import complain, say
 from otterproof.harness.ui.options import check_file, check_folder
 from otterproof.harness.ui.proxy_lines import Lines, tell_failures, tell_totals
@@ -133,18 +134,24 @@ def _irc(options: argparse.Namespace) -> int:
 
         stage = OnIrc(lambda tell: _service(options, director, seen.telling(tell)), _rules(director))
         service = stage.service
-        show(stage, options.picture)
+        interrupted = show(stage, options.picture)
     else:
         service = _service(options, director, seen.telling(Lines() if shown is Shown.LINES else None))
-        try:
-            asyncio.run(service.run())
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = asyncio.run(_served(service))
     found: Sequence[Found] = ()
     if service.watched is not None:
         service.watched.close()
         found = service.watched.failures
+    elif options.log or options.transcript:
+        complain("nothing is written: there have not been two programs")
     return _end(options, seen, found, interrupted=interrupted)
+
+
+async def _served(service: Service) -> bool:
+    """Serve until the conversation is over; whether a signal has ended it. Whatever else ends it."""
+    with ended_by_signals(service.over.set) as came:
+        await service.run()
+    return bool(came)
 
 
 def _between(options: argparse.Namespace) -> int:
@@ -187,16 +194,16 @@ def _one(
         stage = OfTargets(begin, _rules(director), PACE if shown is Shown.VIEW else 0)
         play = stage.play
         if shown is Shown.VIEW:
-            show(stage, options.picture)
+            interrupted = show(stage, options.picture)
         else:
-            draw(stage, options.picture, options.size)
+            interrupted = draw(stage, options.picture, options.size)
     else:
         play = begin(Lines() if shown is Shown.LINES else None)
         try:
             play.run()
         except KeyboardInterrupt:
             interrupted = True
-    play.close()
+    play.close(interrupted=interrupted)
     if options.transcript:
         play.write(options.transcript)
     return _end(options, seen, play.all_failures(), known, play.passed_over, interrupted=interrupted)

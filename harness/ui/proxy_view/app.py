@@ -6,6 +6,8 @@ without markup. The view keeps a limited number of rows and lines.
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from typing import ClassVar
 
 from rich.text import Text
@@ -21,6 +23,7 @@ from otterproof.harness.runs.proxy.items import Happening, Item, What
 from otterproof.harness.runs.proxy.rules import rule_from_words
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.printable import printable
+from otterproof.harness.ui.loop_signals import ended_by_signals
 from otterproof.harness.ui.proxy_view.rows import field_rows, log_line, marked_by, row
 from otterproof.harness.ui.proxy_view.stage import Stage
 from otterproof.harness.ui.proxy_words import brief
@@ -41,7 +44,7 @@ _TELLING = ("encrypted_message", "encrypted_signature", "gy", "hashed_gx", "text
 
 class ProxyApp(App[None]):
     """The view. error: what ended the conversation before its time, if anything did. picture: how it looked when the
-    person left.
+    person left. interrupted: a signal has ended it.
     """
 
     TITLE = "otterproof proxy"
@@ -73,6 +76,8 @@ class ProxyApp(App[None]):
         self._over = False
         self.error: Exception | None = None
         self.picture = ""
+        self.interrupted = False
+        self._signals = ExitStack()
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", markup=False)
@@ -87,12 +92,22 @@ class ProxyApp(App[None]):
 
     def on_mount(self) -> None:
         """The conversation begins."""
+        if threading.current_thread() is threading.main_thread():
+            self._signals.enter_context(ended_by_signals(self._interrupt))
         self.query_one("#command").display = False
         self.query_one("#conversation").focus()
         self.query_one("#log").can_focus = False
         self.set_interval(_EVERY, self.take)
         self._converse()
         self._tell_title()
+
+    def on_unmount(self) -> None:
+        """The view has ended."""
+        self._signals.close()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.exit()
 
     @work
     async def _converse(self) -> None:
@@ -143,7 +158,11 @@ class ProxyApp(App[None]):
         item = happening.item
         if item is not None and happening.what in (What.SENT, What.MADE):
             self._add(item, happening.what)
-        elif item is not None and (mark := marked_by(happening.what, self._marks.get(item.number, ""))):
+        elif (
+            item is not None
+            and item.number in self._marks
+            and (mark := marked_by(happening.what, self._marks[item.number]))
+        ):
             self._items[item.number] = item if happening.what is What.CHANGED else self._items.get(item.number, item)
             self._mark(item.number, mark)
         if happening.what not in (What.SENT, What.PASSED):

@@ -14,32 +14,44 @@ from otterproof.harness.ui.proxy_view.stage import Stage
 _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.S)
 
 
-def show(stage: Stage, picture: Path | None = None) -> None:
-    """Show a conversation at a terminal until the person has seen enough. Whatever ends it, OutputError."""
+def show(stage: Stage, picture: Path | None = None) -> bool:
+    """Show a conversation at a terminal until the person leaves; whether a signal has ended it.
+
+    Whatever ends the conversation, OutputError.
+    """
     app = ProxyApp(stage)
     app.run()
     if app.error is not None:
         raise app.error
     if picture is not None and app.picture:
         write_whole(picture, as_picture(app.picture))
+    return app.interrupted
 
 
-def draw(stage: Stage, picture: Path, size: tuple[int, int]) -> None:
-    """Play a conversation to its end without a terminal, and draw the view. Whatever ends it, OutputError."""
+def draw(stage: Stage, picture: Path, size: tuple[int, int]) -> bool:
+    """Play a conversation to its end without a terminal, and draw the view; whether a signal has ended it.
+
+    Whatever ends the conversation, OutputError.
+    """
     drawn = asyncio.run(_drawn(stage, size))
-    write_whole(picture, as_picture(drawn))
+    if drawn:
+        write_whole(picture, as_picture(drawn))
+    return not drawn
 
 
 async def _drawn(stage: Stage, size: tuple[int, int]) -> str:
+    """The picture; "" if a signal came."""
     app = ProxyApp(stage)
     async with app.run_test(size=size) as pilot:
-        while not app.over and app.error is None:
+        while not (app.over or app.interrupted or app.error):
             await pilot.pause(0.05)
-        if app.error is None:
+        if app.over and not app.interrupted:
             app.choose_telling()
             await pilot.pause(0.3)
             return app.export_screenshot()
-    raise app.error
+    if app.error is not None:
+        raise app.error
+    return ""
 
 
 def as_picture(svg: str) -> str:

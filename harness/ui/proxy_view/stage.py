@@ -15,6 +15,9 @@ from otterproof.harness.runs.proxy.relay import Relay
 from otterproof.harness.runs.proxy.rules import Rules
 from otterproof.harness.runs.proxy.serving import Service
 
+#: The most happenings that wait to be shown. Where a program says more than anybody could read, the oldest are not.
+MOST_WAITING = 2000
+
 #: Seconds between two steps of a conversation that Otterproof plays itself, so that a person can follow.
 PACE = 0.15
 
@@ -26,7 +29,7 @@ class Stage(ABC):
     """
 
     def __init__(self, rules: Rules | None) -> None:
-        self.happenings: deque[Happening] = deque()
+        self.happenings: deque[Happening] = deque(maxlen=MOST_WAITING)
         self.rules = rules
 
     @property

@@ -1,0 +1,35 @@
+"""Signals that end a command, where an asyncio loop runs: they are taken between two callbacks, and not in one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from otterproof.harness.support.signals import ENDING
+
+
+@contextmanager
+def ended_by_signals(end: Callable[[], None]) -> Iterator[list[int]]:
+    """Within, in a running loop, signals that end a command call `end`; the list has those that came.
+
+    A signal that is ignored stays ignored.
+    """
+    loop = asyncio.get_running_loop()
+    came: list[int] = []
+
+    def take(number: int) -> None:
+        came.append(number)
+        end()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        loop.add_signal_handler(number, take, number)
+    try:
+        yield came
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
