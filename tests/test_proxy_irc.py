@@ -170,6 +170,15 @@ def test_a_bridge_takes_what_the_correspondents_say_and_nothing_else() -> None:
     assert not made.say("me", b"a\r\nQUIT")
 
 
+def test_tags_of_a_line_do_not_hide_a_message() -> None:
+    made, heard, _ = bridge()
+    made.from_server(
+        b"@time=1 :s 001 me :Welcome\r\n@time=2;id=x :bob!b@h PRIVMSG me :?OTRv3?\r\n@a  :bob!b@h PRIVMSG me :two\r\n"
+    )
+    made.from_client(b"@label=1 PRIVMSG bob :three\r\n@\r\n")
+    assert heard == [("bob", b"?OTRv3?"), ("bob", b"two"), ("me", b"three")]
+
+
 def test_a_bridge_has_limits() -> None:
     made, _, notes = bridge()
     assert made.from_client(b"x" * LONGEST_LINE)

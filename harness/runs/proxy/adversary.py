@@ -72,7 +72,7 @@ def _action(move: Move) -> Action:
         case Truncate(length=length):
             return Action("truncate", {"size": length})
         case Inject(message=message):
-            return Action("inject", {"message": message.decode("latin-1")})
+            return Action("inject", {"message": message.decode(errors="surrogateescape")})
         case Fragment(size=size):
             return Action("fragment", {"size": size})
         case Forge():

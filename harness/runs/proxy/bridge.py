@@ -36,7 +36,7 @@ class Bridge:
     def from_client(self, data: bytes) -> bool:
         """The client has sent something; whether the connection goes on."""
         for line in self._client.feed(data):
-            text = _private(line, self._peer) if self._nick else None
+            text = _private(_untagged(line), self._peer) if self._nick else None
             if text is None:
                 self.to_server += line + b"\r\n"
             else:
@@ -46,7 +46,8 @@ class Bridge:
     def from_server(self, data: bytes) -> bool:
         """The server has sent something; whether the connection goes on."""
         for line in self._server.feed(data):
-            prefix, _, rest = line[1:].partition(b" ") if line.startswith(b":") else (b"", b"", line)
+            plain = _untagged(line)
+            prefix, _, rest = plain[1:].partition(b" ") if plain.startswith(b":") else (b"", b"", plain)
             self._welcome(rest)
             sender = prefix.partition(b"!")[0].decode("latin-1")
             text = _private(rest, self._nick) if self._nick and sender.lower() == self._peer.lower() else None
@@ -79,6 +80,11 @@ class Bridge:
         else:
             self.to_client += b":" + self._prefix + f" PRIVMSG {self._nick} :".encode() + text + b"\r\n"
         return True
+
+
+def _untagged(line: bytes) -> bytes:
+    """A line without the tags of IRCv3, such as the time, that may stand before it."""
+    return line.partition(b" ")[2].lstrip(b" ") if line.startswith(b"@") else line
 
 
 def _private(line: bytes, to: str) -> bytes | None:

@@ -169,11 +169,6 @@ class Relay:
                 return True
         return False
 
-    def inject(self, sender: str, raw: bytes, now: float) -> None:
-        """A message of somebody's own goes to the other side, as if a party had sent it."""
-        self._now = max(self._now, now)
-        self._hand_over(self._made(sender, raw, "a message of somebody's own"))
-
     def _keep_bounds(self, receiver: str) -> None:
         queue = self._queues[receiver]
         while len(queue) > MOST_HELD or sum(len(one.item.raw) for one in queue) > MOST_HELD_BYTES:
