@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from otterproof import implementations
@@ -246,6 +247,16 @@ def _lacking_files(*needed: tuple[str, str]) -> Callable[[], Sequence[str]]:
     return lambda: [package for pattern, package in needed if not any(Path("/usr").glob(pattern))]
 
 
+def _lacking_for_pidgin() -> Sequence[str]:
+    """What Pidgin needs besides programs: its plugin, what lets its windows be used, and a client of D-Bus."""
+    lacking = [*_lacking_plugin("pidgin/pidgin-otr.so", "pidgin-otr")()]
+    lacking += _lacking_plugin("**/gtk-2.0/modules/libatk-bridge.so", "libatk-adaptor")()
+    lacking += _lacking_plugin("**/gtk-2.0/modules/libgail.so", "libgail-common")()
+    if not ACCESSIBILITY_BUS.exists():
+        lacking.append("at-spi2-core")
+    return [*lacking, *([] if find_spec("jeepney") else ["jeepney (of PyPI)"])]
+
+
 def _chat(name: str) -> Callable[[Path], Sequence[str]]:
     return lambda place: [sys.executable, "-m", "otterproof.implementations.drivers.chat.driver", name]
 
@@ -270,6 +281,9 @@ OCAML_LIBRARIES = (
     "zarith",
 )
 
+
+#: What describes the service with which the windows of a program are read and used.
+ACCESSIBILITY_BUS = Path("/usr/share/dbus-1/services/org.a11y.Bus.service")
 
 #: Where the system has libraries and plugins.
 LIBRARIES = ("/usr/lib", "/usr/local/lib", "/usr/lib64")
@@ -412,6 +426,16 @@ _TABLE = (
             ("share/weechat/python/otr.py", "weechat-scripts"),
             ("lib/python3/dist-packages/potr", "python3-potr"),
         ),
+    ),
+    ThirdParty(
+        name="pidgin",
+        install="apt-get install pidgin pidgin-otr xvfb dbus at-spi2-core libatk-adaptor libgail-common "
+        "&& pip install 'otterproof[pidgin]'",
+        tools=("pidgin", "Xvfb", "dbus-daemon"),
+        build=lambda source, place: [],
+        command=_chat("pidgin"),
+        folder="chat",
+        lacks=_lacking_for_pidgin,
     ),
 )
 

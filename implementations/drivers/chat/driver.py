@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otterproof.implementations.drivers.adapter import About, Adapted, Adapter
-from otterproof.implementations.drivers.chat import bitlbee, bitlbee_party, irssi, weechat
+from otterproof.implementations.drivers.chat import bitlbee, bitlbee_party, irssi, pidgin_party, weechat
 from otterproof.implementations.drivers.chat.party import Programs
 from otterproof.implementations.drivers.linejson import serve
 
@@ -27,11 +27,29 @@ def _weechat() -> Programs[weechat.Weechat]:
     return programs
 
 
+def _pidgin() -> Programs[Any]:
+    pidgin_party.PidginParty.programs = programs = Programs(_pidgin_module().Pidgin)
+    return programs
+
+
+def _about_pidgin() -> About:
+    about: About = _pidgin_module().about()
+    return about
+
+
+def _pidgin_module() -> Any:
+    """The module for Pidgin, which needs a package that the others do without."""
+    from otterproof.implementations.drivers.chat import pidgin
+
+    return pidgin
+
+
 #: The programs: what they can do, the class of their parties, and what keeps the running ones.
 PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
     "irssi": (irssi.about, irssi.IrssiParty, _irssi),
     "bitlbee": (bitlbee.about, bitlbee_party.BitlbeeParty, _bitlbee),
     "weechat": (weechat.about, weechat.WeechatParty, _weechat),
+    "pidgin": (_about_pidgin, pidgin_party.PidginParty, _pidgin),
 }
 
 

@@ -74,15 +74,15 @@ P = TypeVar("P", bound=Program)
 class Programs(Generic[P]):
     """The running programs: one for each key, and for each instance tag if the program takes it from a file."""
 
-    def __init__(self, start: Callable[[DsaPrivateKey, int | None], P]) -> None:
+    def __init__(self, start: Callable[..., P]) -> None:
         self._start = start
         self._running: dict[tuple[DsaPrivateKey, int | None], P] = {}
         self._alone: list[P] = []
 
-    def take(self, key: DsaPrivateKey, instance_tag: int | None = None, *, alone: bool = False) -> P:
-        """The program of a key, started if need be. alone: a new one, for a single party."""
-        if alone:
-            self._alone.append(self._start(key, instance_tag))
+    def take(self, key: DsaPrivateKey, instance_tag: int | None = None, *, alone: bool = False, **more: int) -> P:
+        """The program of a key, started if need be. alone, or with more settings: a new one, for a single party."""
+        if alone or more:
+            self._alone.append(self._start(key, instance_tag, **more))
             return self._alone[-1]
         made_of = key, instance_tag
         if made_of in self._running and self._running[made_of].worn_out:
@@ -165,6 +165,8 @@ class ChatParty(Adapted):
         kind, version = kind_and_version(message)
         if kind in _HANDSHAKE:
             self.version = version
+        elif message.startswith((b"?OTR,", b"?OTR|")):
+            self.version = 2 if message.startswith(b"?OTR,") else 3
         self.emit("outgoing_message", message=message)
 
     def established(self, fingerprint: str | None) -> None:

@@ -1,0 +1,178 @@
+"""A desk for a program with windows: a virtual screen and a message bus of its own.
+
+A process of its own stands between the driver and these three. It adopts what they start, and ends all of them as soon
+as one ends, or the driver: the driver holds the other end of its standard input, which closes whatever ends the driver.
+The process then ends as the program did. Nothing else ends it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from otterproof.implementations.drivers.chat.home import Home
+from otterproof.implementations.drivers.chat.loop import Lines, Loop
+from otterproof.implementations.drivers.chat.terminal import Process
+
+#: Width and height of the screen.
+SIZE = (800, 600)
+
+#: Where Xvfb keeps what is on the screen, in the folder of the home that it is given.
+SCREEN_FILE = "Xvfb_screen0"
+
+#: Where the service of the accessibility bus is described. No other service may be started by the bus.
+_ACCESSIBILITY = Path("/usr/share/dbus-1/services/org.a11y.Bus.service")
+
+_BUS = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={home}/bus</listen>
+  <auth>EXTERNAL</auth>
+  <servicedir>{home}/services</servicedir>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+#: The options of prctl: a signal for the death of the parent, and the adoption of orphans.
+_DEATH_SIGNAL, _ADOPT = 1, 36
+
+
+class Desk(Process):
+    """The running process, as the driver sees it."""
+
+    def __init__(self, loop: Loop, home: Home, program: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start a program on a desk in a home, and wait until it runs."""
+        cookie = secrets.token_bytes(16)
+        # A line of an Xauthority file: any host, any display, the kind of the cookie, the cookie.
+        kind = b"MIT-MAGIC-COOKIE-1"
+        head = struct.pack(">HHHH", 0xFFFF, 0, 0, len(kind))
+        home.file("Xauthority", head + kind + struct.pack(">H", len(cookie)) + cookie)
+        home.file("bus.conf", _BUS.format(home=home.path))
+        home.file(f"services/{_ACCESSIBILITY.name}", _ACCESSIBILITY.read_bytes())
+        ours, theirs = socket.socketpair()
+        reads, writes = os.pipe()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", __name__, *program],
+                stdin=theirs.fileno(),
+                stdout=writes,
+                stderr=writes,
+                env={"PATH": os.environ["PATH"], "HOME": str(home.path), **environment},
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+            os.close(writes)
+        super().__init__(loop, process, reads)
+        #: Where the bus is; "" until everything runs.
+        self.address = ""
+        self._life = Lines(loop, ours.detach(), self._ready)
+        loop.until(lambda: bool(self.address))
+
+    def _ready(self, line: bytes) -> None:
+        self.address = line.decode()
+
+    def close(self) -> None:
+        """End everything on the desk."""
+        self._life.close()
+        self._process.wait()
+        super().close()
+
+
+# What follows runs in the process of the desk.
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _start(command: Sequence[str], *, passed: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, preexec_fn=_die_with_parent)
+
+
+def _with_answer(command: Sequence[str], option: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server that writes a line to a descriptor when it is ready; "" if it ends before."""
+    reads, writes = os.pipe()
+    process = _start([*command, option, f"{writes}"], passed=[writes])
+    os.close(writes)
+    with open(reads, encoding="utf-8") as answer:
+        return process, answer.readline().strip()
+
+
+def _screen(home: str) -> tuple[subprocess.Popen[bytes], str]:
+    size = "{}x{}x24".format(*SIZE)
+    options = ["-screen", "0", size, "-dpi", "96", "-nolisten", "tcp", "-auth", f"{home}/Xauthority", "-fbdir", home]
+    return _with_answer(["Xvfb", *options], "-displayfd")
+
+
+def _bus(home: str) -> tuple[subprocess.Popen[bytes], str]:
+    options = ["--nofork", "--nopidfile", f"--config-file={home}/bus.conf"]
+    return _with_answer(["dbus-daemon", *options], "--print-address")
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started and not yet waited for."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []  # it is gone
+
+
+def _end_all() -> None:
+    """Kill everything that was started here, and what that has started. Whoever loses its parent comes to this one."""
+    while children := _children(os.getpid()):
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        for child in children:
+            os.waitpid(child, 0)
+
+
+def _first_to_end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Wait until the driver, or one of some processes, has ended."""
+    waiting = select.poll()
+    waiting.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)
+    for process in processes:
+        waiting.register(os.pidfd_open(process.pid), select.POLLIN)
+    waiting.poll()
+
+
+def main(command: Sequence[str]) -> int:
+    """Set up the desk, wait for its end, and clear it. The program's exit code, as that of a Popen."""
+    ctypes.CDLL(None).prctl(_ADOPT, 1)
+    home = os.environ["HOME"]
+    screen, display = _screen(home)
+    os.environ |= {"DISPLAY": f":{display}", "XAUTHORITY": f"{home}/Xauthority", "XDG_RUNTIME_DIR": home}
+    bus, address = _bus(home)
+    os.environ["DBUS_SESSION_BUS_ADDRESS"] = address
+    code = None
+    if display and address:
+        program = _start(command)
+        os.write(sys.stdin.fileno(), address.encode() + b"\n")
+        _first_to_end([program, screen, bus])
+        code = program.poll()
+    _end_all()
+    return 1 if code is None else code
+
+
+if __name__ == "__main__":
+    ended = main(sys.argv[1:])
+    if ended < 0:
+        signal.signal(-ended, signal.SIG_DFL)
+        os.kill(os.getpid(), -ended)
+    sys.exit(ended)

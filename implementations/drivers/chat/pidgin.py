@@ -1,0 +1,340 @@
+"""Pidgin and its OTR plugin: windows on a virtual screen, used by D-Bus and as a screen reader uses them.
+
+Texts are typed with a call of Pidgin's own, and read from its conversations. The plugin has no such calls: its menu and
+its dialogs are clicked. README.md has what is shown and which event it becomes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from jeepney import DBusAddress
+
+from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.drivers.adapter import About
+from otterproof.implementations.drivers.chat.bus import Bus, BusError
+from otterproof.implementations.drivers.chat.desk import SCREEN_FILE, Desk
+from otterproof.implementations.drivers.chat.home import Home
+from otterproof.implementations.drivers.chat.loop import Closed, Loop
+from otterproof.implementations.drivers.chat.picture import screen_png
+from otterproof.implementations.drivers.chat.pidgin_party import PidginParty
+from otterproof.implementations.drivers.chat.windows import Node, Windows
+from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
+from otterproof.implementations.keyfile import Account, format_keys
+
+#: The account, and the name of its protocol, as Pidgin and the plugin write them.
+ACCOUNT, PROTOCOL = f"{OWN}/r", "prpl-jabber"
+
+_PURPLE = DBusAddress(
+    "/im/pidgin/purple/PurpleObject", "im.pidgin.purple.PurpleService", "im.pidgin.purple.PurpleInterface"
+)
+
+#: The kind of a conversation with one correspondent.
+_IM = 1
+
+_ACCOUNTS = """\
+<?xml version='1.0' encoding='UTF-8' ?>
+<account version='1.0'><account><protocol>{protocol}</protocol><name>{account}</name><password>{password}</password>
+<statuses><status type='available' name='Available' active='true'><attributes/></status></statuses>
+<settings><setting name='port' type='int'>{port}</setting>
+<setting name='connect_server' type='string'>127.0.0.1</setting>
+<setting name='connection_security' type='string'>opportunistic_tls</setting>
+<setting name='auth_plain_in_clear' type='bool'>1</setting>
+<setting name='ft_proxies' type='string'></setting></settings>
+<settings ui='gtk-gaim'><setting name='auto-login' type='bool'>1</setting></settings></account></account>
+"""
+
+#: The plugin is on, and its user starts private conversations; each conversation has a window of its own.
+_PREFERENCES = """\
+<?xml version='1.0' encoding='UTF-8' ?>
+<pref version='1' name='/'>
+<pref name='OTR'><pref name='enabled' type='bool' value='1'/><pref name='automatic' type='bool' value='0'/></pref>
+<pref name='pidgin'>
+<pref name='plugins'><pref name='loaded' type='pathlist'><item value='{plugin}'/></pref></pref>
+<pref name='conversations'><pref name='placement' type='string' value='new'/>
+<pref name='im'><pref name='hide_new' type='string' value='never'/></pref></pref>
+<pref name='sound'><pref name='method' type='string' value='custom'/>
+<pref name='mute' type='bool' value='1'/></pref></pref>
+<pref name='purple'>
+<pref name='logging'><pref name='log_ims' type='bool' value='0'/></pref>
+<pref name='conversations'><pref name='im'><pref name='send_typing' type='bool' value='0'/></pref></pref></pref>
+</pref>
+"""
+
+_GTK = 'gtk-cursor-blink = 0\ngtk-font-name = "DejaVu Sans 10"\n'
+
+#: Where the plugin is.
+_PLUGINS = ("/usr/lib/pidgin/pidgin-otr.so", "/usr/lib64/pidgin/pidgin-otr.so", "/usr/local/lib/pidgin/pidgin-otr.so")
+
+#: Something to click on that changes nothing but itself: sounds are off in any case.
+_MARKER = "Enable Sounds"
+
+#: Where dialogs are put: beside the conversation, so that a picture has both.
+_BESIDE = (430, 0)
+
+#: What the plugin's button says.
+_STATUS = ("Not private", "Unverified", "Private", "Finished")
+
+#: How often a picture is taken again until two are the same.
+_PICTURES = 20
+
+
+class Entry(NamedTuple):
+    """Something in a conversation. flags: as libpurple has them. html: as it is shown."""
+
+    flags: int
+    html: str
+
+
+class Window(NamedTuple):
+    """The window of a conversation, and what is used in it: its menus, the marker, the plugin's button."""
+
+    frame: Node
+    menus: Node
+    marker: Node
+    button: Node
+
+
+class Pidgin:
+    """A running Pidgin with one key, in which every party is a correspondent."""
+
+    #: Parties that one process serves.
+    MOST = 200
+
+    def __init__(self, key: DsaPrivateKey, instance_tag: int | None, max_message_size: int | None = None) -> None:
+        self.parties: dict[str, PidginParty] = {}
+        self.served = 0
+        self._conversations: dict[str, int] = {}
+        self._open: dict[str, Window] = {}
+        self._loop = Loop()
+        self._server = XmppServer(self._loop, self._sent)
+        self._home = home = Home("pidgin")
+        where = {"port": self._server.port, "password": self._server.password}
+        home.file(".purple/accounts.xml", _ACCOUNTS.format(protocol=PROTOCOL, account=ACCOUNT, **where))
+        plugin = next(filter(os.path.exists, _PLUGINS), _PLUGINS[0])
+        home.file(".purple/prefs.xml", _PREFERENCES.format(plugin=plugin))
+        home.file(".purple/otr.private_key", format_keys([Account(ACCOUNT, PROTOCOL, key)]))
+        if instance_tag is not None:
+            home.file(".purple/otr.instance_tags", f"{ACCOUNT}\t{PROTOCOL}\t{instance_tag:08x}\n")
+        if max_message_size is not None:
+            home.file(".purple/otr.max_message_size", f"{PROTOCOL}\t{max_message_size}\n")
+        environment = {
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "GTK_MODULES": "gail:atk-bridge",
+            "GTK2_RC_FILES": str(home.file("gtkrc", _GTK)),
+            "GSETTINGS_BACKEND": "memory",
+            "GIO_USE_VFS": "local",
+        }
+        self.fingerprint = _fingerprint(key)
+        self._desk = Desk(self._loop, home, ["pidgin", "-c", f"{home.path}/.purple", "-f"], environment)
+        with self._alive():
+            self._bus = Bus(self._loop, self._desk.address)
+            self._loop.until(lambda: self._server.connected)
+            self._server.barrier()
+            self._windows = Windows(self._loop, self._bus)
+            ((self._account,),) = self._bus.call(_PURPLE, "PurpleAccountsGetAllActive")
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        """Ends the driver as Pidgin ends, if it does meanwhile. An answer that says so comes before the end is seen."""
+        try:
+            try:
+                yield
+            except BusError:
+                self._server.barrier()
+                raise
+        except Closed:
+            self._desk.die_alike()
+
+    def _call(self, method: str, signature: str = "", *arguments: object) -> Any:
+        """The only value that a call of Pidgin's own gives; it is what its windows call when a user acts."""
+        with self._alive():
+            return (self._bus.call(_PURPLE, method, signature, *arguments) or (None,))[0]
+
+    @property
+    def worn_out(self) -> bool:
+        """See `Program`."""
+        return self.served >= self.MOST and not self.parties
+
+    def join(self, party: PidginParty) -> str:
+        """A new correspondent, and the conversation with him: the nick."""
+        self.served += 1
+        nick = f"p{self.served}"
+        self.parties[nick] = party
+        self._server.introduce(nick)
+        self._settle()
+        self._conversations[nick] = self._call("PurpleConversationNew", "iis", _IM, self._account, f"{nick}@{DOMAIN}")
+        with self._alive():
+            self._open[nick] = self._window(nick)
+        return nick
+
+    def _window(self, nick: str) -> Window:
+        frame = self._windows.named(nick)
+        nodes = list(frame.walk()) if frame else []
+        roles = [(node, node.role, node.name.strip()) for node in nodes]
+        menus = [node for node, role, _ in roles if role == "menu bar"]
+        markers = [node for node, role, name in roles if role == "check menu item" and name == _MARKER]
+        buttons = [node for node, role, name in roles if role == "push button" and name in _STATUS]
+        if frame is None or not menus or not markers or not buttons:
+            raise ValueError(f"Pidgin has opened no window for {nick}, or one without the plugin's menu and button")
+        return Window(frame, menus[0], markers[0], buttons[0])
+
+    def leave(self, nick: str) -> None:
+        """The conversation with a correspondent is closed, with its dialogs."""
+        self.parties.pop(nick)
+        for dialog in self.dialogs(nick):
+            self.click(nick, dialog, "push button", "Cancel")
+        self._call("PurpleConversationDestroy", "i", self._conversations.pop(nick))
+        del self._open[nick]
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until Pidgin has done all that follows from what it got."""
+        with self._alive():
+            self._server.barrier()
+
+    def deliver(self, nick: str, message: bytes) -> None:
+        """A correspondent's message arrives."""
+        self._server.say(nick, message)
+        self._settle()
+
+    def send(self, nick: str, html: str) -> None:
+        """The user sends a text."""
+        data = self._call("PurpleConversationGetImData", "i", self._conversations[nick])
+        self._call("PurpleConvImSend", "is", data, html)
+        self._settle()
+
+    def _sent(self, nick: str, message: bytes) -> None:
+        if nick in self.parties:
+            self.parties[nick].transmitted(message)
+
+    def entries(self, nick: str, known: int) -> list[Entry]:
+        """What is in a conversation, but for the first ones that are known."""
+        numbers = self._call("PurpleConversationGetMessageHistory", "i", self._conversations[nick])
+        return [
+            Entry(
+                self._call("PurpleConversationMessageGetFlags", "i", number),
+                self._call("PurpleConversationMessageGetMessage", "i", number),
+            )
+            for number in reversed(numbers[: len(numbers) - known])
+        ]
+
+    # Windows and dialogs.
+
+    def choose(self, nick: str, *names: str) -> bool:
+        """The user chooses the first of some items of the menu OTR that can be chosen. Whether there is one."""
+        with self._alive():
+            items = [item for menu in self._open[nick].menus.children if menu.name == "OTR" for item in menu.children]
+            for name in names:
+                for item in items:
+                    if item.name == name and item.sensitive:
+                        self._do(nick, item)
+                        return True
+        return False
+
+    def click(self, nick: str, where: Node, role: str, name: str) -> None:
+        """The user clicks something in a dialog of a conversation."""
+        with self._alive():
+            found = where.find(role, name)
+            if found is None:
+                raise ValueError(f"Pidgin has no {role} {name!r} in a dialog where it was expected")
+            self._do(nick, found)
+
+    def _do(self, nick: str, item: Node) -> None:
+        """Click, and wait until everything that follows is done.
+
+        Pidgin does what was clicked when it has nothing else to do, in the order of the clicks. So a second click, on
+        the marker, has an effect only after the first.
+        """
+        marker = self._open[nick].marker
+        before = marker.checked
+        item.click()
+        marker.click()
+        while marker.checked == before:
+            self._server.barrier()
+        self._server.barrier()
+
+    def type(self, field: Node, text: str) -> bool:
+        """The user types into a field of a dialog. Whether the field has the text then."""
+        with self._alive():
+            field.write(text)
+            return field.text == text
+
+    def dialogs(self, nick: str) -> list[Node]:
+        """The dialogs about a correspondent, those that were opened last first."""
+        with self._alive():
+            conversations = [window.frame for window in self._open.values()]
+            found = [one for one in self._windows.all() if one not in conversations and one.role == "dialog"]
+            return [one for one in reversed(found) if any(_about(nick, text) for text in one.words[:1])]
+
+    def words(self, dialog: Node) -> list[str]:
+        """What is written in a dialog."""
+        with self._alive():
+            return dialog.words
+
+    def put_beside(self, dialog: Node) -> None:
+        """Move a dialog out of the way of the conversation."""
+        with self._alive():
+            dialog.move(*_BESIDE)
+
+    def status(self, nick: str) -> str:
+        """What the plugin's button in the conversation says."""
+        with self._alive():
+            return self._open[nick].button.name.strip()
+
+    def fingerprints(self, nick: str) -> list[str]:
+        """The fingerprints of a correspondent that the plugin keeps."""
+        try:
+            lines = (self._home.path / ".purple/otr.fingerprints").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        fields = [line.split("\t") for line in lines]
+        return [one[3] for one in fields if len(one) > 3 and one[0] == f"{nick}@{DOMAIN}"]
+
+    def picture(self, nick: str) -> bytes:
+        """The screen with the window of a correspondent in front, as a PNG file."""
+        self._call("PurpleConversationPresent", "i", self._conversations[nick])
+        found = b""
+        for _ in range(_PICTURES):
+            self._settle()  # drawing comes after everything else
+            last, found = found, screen_png(self._home.path / SCREEN_FILE)
+            if last == found:
+                break
+        return found
+
+    def close(self) -> None:
+        """End Pidgin, and leave nothing behind."""
+        self._windows.close()
+        self._bus.close()
+        self._server.close()
+        self._desk.close()
+        self._home.remove()
+        self._loop.close()
+
+
+def _about(nick: str, text: str) -> bool:
+    return re.search(rf"\b{nick}@{DOMAIN}\b", text) is not None
+
+
+def _fingerprint(key: DsaPrivateKey) -> bytes:
+    """The fingerprint of a key. Pidgin shows it only in a session."""
+    public = key.public
+    numbers = [number.to_bytes((number.bit_length() + 7) // 8) for number in (public.p, public.q, public.g, public.y)]
+    return hashlib.sha1(b"".join(len(number).to_bytes(4) + number for number in numbers)).digest()
+
+
+def about() -> About:
+    """The answer to `hello`."""
+    said = subprocess.run(["pidgin", "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    words = said.split()
+    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "instance_tags", "fragmentation_out"]
+    version = words[1] if len(words) > 1 else "unknown"
+    policy = ("allow_v2", "allow_v3")
+    return About("pidgin", version, [2, 3], capabilities, "none", policy, silent_refresh=True)
