@@ -72,7 +72,7 @@ class Failure:
     requirements. requirements: the ids of what the demand follows from, the most binding first. rule: the demand in one
     sentence. expected, got: the values in words. case: which of several inputs it was about; cases: how many inputs
     failed and how many were tried, where that is known; failed_cases: those that failed by this demand. notes: all else
-    that is known, line by line.
+    that is known, line by line. picture: the name of the file beside the transcript with the screen of the user.
     """
 
     check: str
@@ -86,6 +86,7 @@ class Failure:
     got: str = ""
     notes: tuple[str, ...] = ()
     place: Place | None = None
+    picture: str = ""
 
 
 def failure_of(error: Exception, check: str, claimed: Iterable[str], steps: Sequence[Step]) -> Failure:
@@ -247,6 +248,8 @@ def facts(failure: Failure) -> Iterator[Fact]:
     yield from (Fact("also", note) for note in failure.notes)
     if failure.place is not None:
         yield from _place(failure.place)
+    if failure.picture:
+        yield Fact("picture", failure.picture)
 
 
 def _case(failure: Failure) -> str:

@@ -146,13 +146,15 @@ def run(
     context = Context(target, scenario.version, seed_of(scenario, seed), peer)
     context.effort = effort
     judgement = judge_scenario(scenario, context)
-    verdict, detail = judgement.verdict, judgement.detail
+    verdict, detail, failure = judgement.verdict, judgement.detail, judgement.failure
     paths: list[Path] = []
     unwritten = ""
     if folder is not None and (keep or verdict not in _WITHOUT_TRANSCRIPT):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             paths = context.write_transcripts(folder, scenario.id, verdict, detail)
+            if failure is not None:
+                failure = replace(failure, picture=context.write_picture(folder, scenario.id))
         except OSError as error:  # the disk is full, say: the verdict stands all the same
             unwritten = f"{folder}: {error.strerror or error}"
         except OutputError as error:
@@ -170,7 +172,7 @@ def run(
         visited=tuple(sorted(context.visited)),
         examples=context.tried,
         unwritten=unwritten,
-        failure=judgement.failure,
+        failure=failure,
     )
 
 
@@ -232,6 +234,8 @@ def _judge_once(scenario: Scenario, context: Context) -> Judgement:
         context.raise_wrong_case()
     except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
         judged = _judged(scenario, context, context.wrong_case() or error)
+        if judged.verdict is Verdict.FAIL:
+            context.take_picture()
     try:
         context.finish()
     except TargetError as error:

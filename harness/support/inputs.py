@@ -24,6 +24,7 @@ LIMITS = {
     "unshown": 1 << 20,
     "settings": 1 << 20,
     "card": 64 << 20,
+    "picture": 1 << 20,
 }
 
 #: The most characters of a line of TOML. The parser takes quadratic time for a key of very many parts.

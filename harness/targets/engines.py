@@ -8,7 +8,7 @@ may be wrong is alone (`SingleEngineTarget`), as a third-party implementation is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.target import CAPABILITIES as DRIVER_CAPABILITIES
@@ -84,6 +84,15 @@ class Target(Protocol):
 
     def close(self) -> None:
         """The target is not needed any more; how it ends does not matter."""
+        ...
+
+
+@runtime_checkable
+class TakesPictures(Protocol):
+    """A target that may have a screen."""
+
+    def picture(self, party: str) -> bytes:
+        """What the user of a party sees now, as a PNG file; b"" where there is no screen. TargetError."""
         ...
 
 

@@ -23,8 +23,9 @@ from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.spec.checks import level_of
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import DemandFailed
-from otterproof.harness.targets.driver.errors import TargetUnsupported
-from otterproof.harness.targets.engines import EngineTarget, Target
+from otterproof.harness.support.outputs import write_whole
+from otterproof.harness.targets.driver.errors import TargetError, TargetUnsupported
+from otterproof.harness.targets.engines import EngineTarget, TakesPictures, Target
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.party import Party
 from otterproof.harness.testkit.insider import HONEST_SIGNATURE, Insider, SignatureOptions
@@ -76,11 +77,14 @@ def who_begins(target: bool) -> str:
 
 
 class _WrongCase(NamedTuple):
-    """An input that failed. record, steps: the run in which it did, and how many steps that had then."""
+    """An input that failed. record, steps: the run in which it did, and how many steps that had then. picture: what
+    was to be seen then.
+    """
 
     error: DemandFailed
     record: Record
     steps: int
+    picture: bytes
 
 
 class Context:
@@ -113,6 +117,8 @@ class Context:
         self._in_case = False
         #: How many steps the last run had when the case that is told failed in it; None: it is told at its end.
         self._failed_at: int | None = None
+        #: What the target's user saw when the scenario failed, as a PNG file; b"" for a target without a screen.
+        self.picture = b""
 
     def pair(
         self,
@@ -273,7 +279,9 @@ class Context:
         except DemandFailed as error:
             error.case = error.case or (name if isinstance(name, str) else shown(name))
             record = self.records[-1] if self.records else self.record({})
-            self._wrong.append(_WrongCase(error, record, len(record.log)))
+            alike = any(one.error.check == error.check for one in self._wrong)
+            picture = b"" if alike else self._taken_picture()  # only that of the first is told
+            self._wrong.append(_WrongCase(error, record, len(record.log), picture))
         finally:
             self._in_case = False
 
@@ -297,6 +305,7 @@ class Context:
         if first.record in self.records:
             self.blame(first.record)
             self._failed_at = first.steps
+            self.picture = first.picture
         return first.error
 
     def raise_wrong_case(self) -> None:
@@ -310,12 +319,29 @@ class Context:
         """The steps of the last run, in which the scenario fails if it does, up to the one in which it does."""
         return self.records[-1].log[: self._failed_at] if self.records else ()
 
+    def take_picture(self) -> None:
+        """Keep what the target's user sees, unless that was done already: the scenario has failed."""
+        if self._failed_at is None:
+            self.picture = self._taken_picture()
+
+    def _taken_picture(self) -> bytes:
+        """A picture of the party of the target that was given something last; b"" where there is none."""
+        if not self.records or not isinstance(self.target, TakesPictures):
+            return b""
+        record = self.records[-1]
+        players = {name: info.target for name, info in record.header.parties.items()}
+        own = [step.party for step in record.log if players.get(step.party) == self.target.name]
+        try:
+            return self.target.picture(own[-1]) if own else b""
+        except TargetError:
+            return b""  # it is about what failed, and fails nothing by itself
+
     def again(self) -> Context:
         """A context like this one before anything was done in it."""
         other = copy(self)
         other.seed, other.tried, other.records, other.readings = self.origin, 0, [], {}
         other.visited, other._cases, other._wrong, other._counted = set(), 0, [], self.steps
-        other._in_case, other._failed_at = False, None
+        other._in_case, other._failed_at, other.picture = False, None, b""
         return other
 
     def take_over(self, other: Context) -> None:
@@ -351,6 +377,17 @@ class Context:
             record.write(path, name, verdict if last else Verdict.PASS, detail if last else "")
             paths.append(path)
         return paths
+
+    def write_picture(self, folder: Path, name: str) -> str:
+        """Write down what the user saw when the scenario failed, as FOLDER/NAME.png: the file's name, "" without one.
+
+        OutputError.
+        """
+        if not self.picture:
+            return ""
+        path = folder / f"{name}.png"
+        write_whole(path, self.picture, durable=False)
+        return path.name
 
 
 def _let_model_follow(parties: Mapping[str, Party], configs: Mapping[str, PartyConfig]) -> None:

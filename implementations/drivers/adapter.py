@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -143,7 +144,8 @@ class About:
     `settings.random` and nothing else.
 
     fixed_policy: the flags of the only policy that it can have. longest_text: the most bytes of a text that its user
-    can send. silent_refresh: its user may be told nothing of a handshake that renews a session.
+    can send. silent_refresh: its user may be told nothing of a handshake that renews a session. pictures: the class of
+    its parties has a method `picture`, which gives what the user sees as a PNG file.
     """
 
     name: str
@@ -154,6 +156,7 @@ class About:
     fixed_policy: Sequence[str] | None = None
     longest_text: int | None = None
     silent_refresh: bool = False
+    pictures: bool = False
 
 
 class Adapter:
@@ -175,6 +178,8 @@ class Adapter:
             "restart": self.restart,
             "logs": self.logs,
         }
+        if self._about.pictures:
+            own["picture"] = self.picture
         return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
 
     def hello(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -188,6 +193,7 @@ class Adapter:
             "fixed_policy": self._about.fixed_policy,
             "longest_text": self._about.longest_text,
             "silent_refresh": self._about.silent_refresh,
+            "pictures": self._about.pictures,
         }
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -227,6 +233,11 @@ class Adapter:
         for party in self._parties.by_name.values():
             party.forget()
         return self._parties.reset(params)
+
+    def picture(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The method of that name, for a class of parties that has it."""
+        png: bytes = getattr(self._parties.find(params), "picture")()  # noqa: B009 (few classes have it)
+        return {"png": b64encode(png).decode()}
 
     def set_time(self, params: dict[str, Any]) -> dict[str, Any]:
         if type(params.get("now")) is not int:

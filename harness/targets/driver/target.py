@@ -6,6 +6,7 @@ Code that works with several at once (a matrix, processes that share the work) m
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,7 +42,10 @@ RANDOMNESS = ("tape", "seed", "none")
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
 
 #: What it may have besides: what the target can't be told to do otherwise.
-_RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh"})
+_RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh", "pictures"})
+
+#: How a PNG file begins, and the most bytes that a picture has.
+PNG, LARGEST_PICTURE = b"\x89PNG\r\n\x1a\n", 1 << 20
 
 #: Characters of a version that are kept.
 _VERSION = 100
@@ -78,6 +82,7 @@ class DriverTarget:
         self.fixed_policy: Policy | None = None
         self.longest_text: int | None = None
         self.silent_refresh = False
+        self.pictures = False
         self.giving_up = GivingUp()
         self._method = ""  # that was called last, in this process
         self._broken = False
@@ -167,6 +172,10 @@ class DriverTarget:
         if type(silent) is not bool:
             self.desync(f"hello: silent_refresh is {silent!r:.40}; it must be true or false")
         self.silent_refresh = silent
+        pictures = told.get("pictures", False)
+        if type(pictures) is not bool:
+            self.desync(f"hello: pictures is {pictures!r:.40}; it must be true or false")
+        self.pictures = pictures
 
     @property
     def limits(self) -> Restrictions:
@@ -231,6 +240,24 @@ class DriverTarget:
         if self._fresh and not self._process.idle:
             self._renew()  # nothing is lost yet; later in a case it is a crash, which the call tells
         return DriverParty(self, name, config, seed, self.capabilities, tape, self.limits)
+
+    def picture(self, party: str) -> bytes:
+        """What the user of a party sees now, as a PNG file; b"" of a target without pictures. TargetError."""
+        if not self.pictures:
+            return b""
+        answer = self.call("picture", {"party": party})
+        png = answer.get("png") if isinstance(answer, dict) and answer.keys() == {"png"} else None
+        if not isinstance(png, str):
+            self.desync(f"picture answers {answer!r:.200}, not an object with `png` alone")
+        try:
+            content = b64decode(png, validate=True)
+        except ValueError as error:
+            self.desync(f"picture answers with what is not base64: {error}")
+        if not content.startswith(PNG) or len(content) > LARGEST_PICTURE:
+            self.desync(
+                f"picture answers with {len(content)} bytes; it must be a PNG file of at most {LARGEST_PICTURE}"
+            )
+        return content
 
     def snapshot(self, handle: int) -> None:
         """Have the driver keep a copy of all that it is, until the next `reset`. TargetError."""

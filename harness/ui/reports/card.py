@@ -91,6 +91,7 @@ def _scenario(result: Result, folder: Path, least: Level) -> dict[str, Any]:
         "detail": result.detail,
         "requirements": list(result.requirements),
         "transcripts": list(beside(result.transcripts, folder)),
+        "picture": _picture(result, folder),
         "seconds": round(result.seconds, 3),
     }
 
@@ -115,7 +116,15 @@ def _cause(cause: Cause, folder: Path) -> dict[str, Any]:
         "first": cause.first.scenario,
         "scenarios": sorted(one.scenario for one in cause.results),
         "transcripts": list(beside(cause.first.transcripts, folder)),
+        "picture": _picture(cause.first, folder),
     }
+
+
+def _picture(result: Result, folder: Path) -> str:
+    """The file with the screen of the user when a scenario failed, which is beside its transcript; "" without one."""
+    name = result.failure.picture if result.failure is not None else ""
+    paths = [str(Path(path).with_name(name)) for path in result.transcripts[:1] if name]
+    return next(beside(paths, folder), "")
 
 
 def read_card(path: Path) -> Card:

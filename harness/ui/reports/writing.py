@@ -44,7 +44,7 @@ def write_reports(judged: Judged, command: Sequence[str], folder: Path) -> None:
     write_whole(folder / JUNIT, as_junit(card))
     write_whole(folder / SARIF, json.dumps(as_sarif(card), indent=1) + "\n")
     write_site([Report(card, folder)], folder / SITE)
-    named = {(folder / name).resolve() for one in card["scenarios"] for name in one["transcripts"]}
+    named = {(folder / name).resolve() for one in card["scenarios"] for name in (*one["transcripts"], one["picture"])}
     _forget_transcripts(folder / TRANSCRIPTS, named, judged.finished.transcripts.resolve())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +11,9 @@ from textwrap import wrap
 from otterproof.harness.simulation.diagram import BEGINS, Arrow, Change, Diagram, Note, diagram_of
 from otterproof.harness.simulation.transcript import TranscriptError
 from otterproof.harness.simulation.transcript_reading import read_transcript
-from otterproof.harness.support.inputs import InputError
+from otterproof.harness.support.inputs import LIMITS, InputError, read_input
 from otterproof.harness.support.printable import printable
+from otterproof.harness.targets.driver.target import PNG
 from otterproof.harness.ui.site import environment
 
 #: Sizes in pixels: between lanes, beside them, of a line of text, above the first row, and the characters of a line.
@@ -80,6 +82,17 @@ def picture_of(folder: Path, transcripts: Sequence[str]) -> str:
         except (TranscriptError, InputError):
             return ""
     return ""
+
+
+def screen_of(folder: Path, name: str) -> str:
+    """A picture of a screen, which is named from a folder, in base64; "" if there is none that can be shown."""
+    if not name or not (folder / name).resolve().is_relative_to(folder.resolve()):
+        return ""
+    try:
+        content = read_input(folder / name, limit=LIMITS["picture"], what="a picture")
+    except InputError:
+        return ""
+    return b64encode(content).decode() if content.startswith(PNG) else ""
 
 
 def as_page(diagram: Diagram) -> str:

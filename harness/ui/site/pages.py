@@ -26,7 +26,7 @@ from otterproof.harness.ui.reports.card import Card, conclusion
 from otterproof.harness.ui.site import environment
 from otterproof.harness.ui.site.conversations import PAGE as MATRIX
 from otterproof.harness.ui.site.conversations import Conversations
-from otterproof.harness.ui.site.diagram import picture_of
+from otterproof.harness.ui.site.diagram import picture_of, screen_of
 from otterproof.harness.ui.site.names import page_name
 
 #: Verdicts on a requirement: a sign that tells them apart without colour, and what they mean.
@@ -198,8 +198,15 @@ class _Site:
 
     def _failure_page(self, report: Report, cause: Card) -> str:
         picture = picture_of(report.folder, cause["transcripts"])
+        screen = screen_of(report.folder, cause.get("picture", ""))
         return self._render(
-            "failure.html", "../", report=report, cause=cause, picture=picture, known=self._table.requirements
+            "failure.html",
+            "../",
+            report=report,
+            cause=cause,
+            picture=picture,
+            screen=screen,
+            known=self._table.requirements,
         )
 
     def _target(self, number: int, report: Report) -> str:

@@ -24,7 +24,7 @@ from otterproof.implementations.drivers.chat.loop import Lines, Loop
 from otterproof.implementations.drivers.chat.terminal import Process
 
 #: Width and height of the screen.
-SIZE = (800, 600)
+SIZE = (960, 480)
 
 #: Where Xvfb keeps what is on the screen, in the folder of the home that it is given.
 SCREEN_FILE = "Xvfb_screen0"
@@ -72,7 +72,7 @@ class Desk(Process):
                 stdin=theirs.fileno(),
                 stdout=writes,
                 stderr=writes,
-                env={"PATH": os.environ["PATH"], "HOME": str(home.path), **environment},
+                env={**_inherited(), "HOME": str(home.path), **environment},
                 start_new_session=True,
             )
         finally:
@@ -92,6 +92,11 @@ class Desk(Process):
         self._life.close()
         self._process.wait()
         super().close()
+
+
+def _inherited() -> dict[str, str]:
+    """What the process of the desk needs of the driver's environment."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
 # What follows runs in the process of the desk.
@@ -116,7 +121,20 @@ def _with_answer(command: Sequence[str], option: str) -> tuple[subprocess.Popen[
 
 def _screen(home: str) -> tuple[subprocess.Popen[bytes], str]:
     size = "{}x{}x24".format(*SIZE)
-    options = ["-screen", "0", size, "-dpi", "96", "-nolisten", "tcp", "-auth", f"{home}/Xauthority", "-fbdir", home]
+    options = [
+        "-screen",
+        "0",
+        size,
+        "-dpi",
+        "96",
+        "-nolisten",
+        "tcp",
+        "-wr",
+        "-auth",
+        f"{home}/Xauthority",
+        "-fbdir",
+        home,
+    ]
     return _with_answer(["Xvfb", *options], "-displayfd")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 
 #: Where in the header of xwd the numbers are: the header's size, the width, height, bytes of a line and colours.
@@ -15,7 +16,7 @@ _SIZE, _WIDTH, _HEIGHT, _LINE, _COLOURS = 0, 4, 5, 12, 19
 #: Bytes of a colour in the table of an xwd file.
 _COLOUR = 12
 
-#: The most colours that a palette has.
+#: The most colours that a palette has. Icons have more; those that are alike become one.
 _PALETTE = 256
 
 
@@ -31,25 +32,40 @@ def screen_png(path: Path) -> bytes:
 
 def _png(width: int, height: int, rows: list[bytes]) -> bytes:
     """rows: blue, green, red and a byte without meaning for each pixel."""
-    pixels = memoryview(b"".join(rows)).cast("I")
-    colours = sorted(set(pixels.tolist()))
-    if len(colours) <= _PALETTE:
-        number = {colour: index for index, colour in enumerate(colours)}
-        whole = bytes(map(number.__getitem__, pixels.tolist()))
-        lines = [b"\0" + whole[width * row : width * row + width] for row in range(height)]
-        palette = b"".join(struct.pack("<I", colour)[2::-1] for colour in colours)
-        return _file(width, height, 3, [(b"PLTE", palette)], lines)
-    lines = []
-    for row in rows:
-        rgb = bytearray(3 * width)
-        rgb[0::3], rgb[1::3], rgb[2::3] = row[2::4], row[1::4], row[0::4]
-        lines.append(b"\0" + bytes(rgb))
-    return _file(width, height, 2, [], lines)
-
-
-def _file(width: int, height: int, kind: int, before: list[tuple[bytes, bytes]], lines: list[bytes]) -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    chunks = [(b"IHDR", head), *before, (b"IDAT", zlib.compress(b"".join(lines), 9)), (b"IEND", b"")]
+    pixels = memoryview(b"".join(rows)).cast("I").tolist()
+    counted = Counter(pixels)
+    boxes = _boxes(list(counted))
+    palette = [max(box, key=lambda colour: counted[colour]) for box in boxes]
+    number = {colour: index for index, box in enumerate(boxes) for colour in box}
+    whole = bytes(map(number.__getitem__, pixels))
+    lines = b"".join(b"\0" + whole[width * row : width * row + width] for row in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    colours = b"".join(bytes(_channels(colour)) for colour in palette)
+    chunks = [(b"IHDR", head), (b"PLTE", colours), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
+
+
+def _boxes(colours: list[int]) -> list[list[int]]:
+    """Colours in groups, as many as a palette has at most: the group that spans most is halved, again and again."""
+    boxes = [colours]
+    while len(boxes) < _PALETTE:
+        span, channel, widest = max((*_span(box), index) for index, box in enumerate(boxes))
+        if span == 0:
+            break
+        box = sorted(boxes[widest], key=lambda colour: _channels(colour)[channel])
+        boxes[widest] = box[: len(box) // 2]
+        boxes.append(box[len(box) // 2 :])
+    return boxes
+
+
+def _span(colours: list[int]) -> tuple[int, int]:
+    """How far the channel in which some colours differ most goes, and which one it is."""
+    each = list(zip(*map(_channels, colours), strict=True))
+    return max((max(values) - min(values), channel) for channel, values in enumerate(each))
+
+
+def _channels(colour: int) -> tuple[int, int, int]:
+    """Red, green and blue."""
+    return colour >> 16 & 0xFF, colour >> 8 & 0xFF, colour & 0xFF

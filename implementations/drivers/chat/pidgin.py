@@ -24,7 +24,7 @@ from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Loop
 from otterproof.implementations.drivers.chat.picture import screen_png
 from otterproof.implementations.drivers.chat.pidgin_party import PidginParty
-from otterproof.implementations.drivers.chat.windows import Node, Windows
+from otterproof.implementations.drivers.chat.windows import Node, Role, Windows
 from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
 from otterproof.implementations.keyfile import Account, format_keys
 
@@ -59,6 +59,7 @@ _PREFERENCES = """\
 <pref name='plugins'><pref name='loaded' type='pathlist'><item value='{plugin}'/></pref></pref>
 <pref name='conversations'><pref name='placement' type='string' value='new'/>
 <pref name='im'><pref name='hide_new' type='string' value='never'/></pref></pref>
+<pref name='blist'><pref name='list_visible' type='bool' value='0'/></pref>
 <pref name='sound'><pref name='method' type='string' value='custom'/>
 <pref name='mute' type='bool' value='1'/></pref></pref>
 <pref name='purple'>
@@ -67,7 +68,7 @@ _PREFERENCES = """\
 </pref>
 """
 
-_GTK = 'gtk-cursor-blink = 0\ngtk-font-name = "DejaVu Sans 10"\n'
+_GTK = 'gtk-cursor-blink = 0\ngtk-font-name = "DejaVu Sans 9"\ngtk-xft-antialias = 1\ngtk-xft-rgba = "none"\n'
 
 #: Where the plugin is.
 _PLUGINS = ("/usr/lib/pidgin/pidgin-otr.so", "/usr/lib64/pidgin/pidgin-otr.so", "/usr/local/lib/pidgin/pidgin-otr.so")
@@ -77,6 +78,9 @@ _MARKER = "Enable Sounds"
 
 #: Where dialogs are put: beside the conversation, so that a picture has both.
 _BESIDE = (430, 0)
+
+#: Where a window is put that is not to be on a picture.
+_OUT_OF_SIGHT = (2000, 2000)
 
 #: What the plugin's button says.
 _STATUS = ("Not private", "Unverified", "Private", "Finished")
@@ -177,20 +181,20 @@ class Pidgin:
 
     def _window(self, nick: str) -> Window:
         frame = self._windows.named(nick)
-        nodes = list(frame.walk()) if frame else []
-        roles = [(node, node.role, node.name.strip()) for node in nodes]
-        menus = [node for node, role, _ in roles if role == "menu bar"]
-        markers = [node for node, role, name in roles if role == "check menu item" and name == _MARKER]
-        buttons = [node for node, role, name in roles if role == "push button" and name in _STATUS]
-        if frame is None or not menus or not markers or not buttons:
-            raise ValueError(f"Pidgin has opened no window for {nick}, or one without the plugin's menu and button")
-        return Window(frame, menus[0], markers[0], buttons[0])
+        if frame is None:
+            raise ValueError(f"Pidgin has opened no window for {nick}")
+        menus = frame.all(Role.MENU_BAR)
+        marker = frame.named(Role.CHECK_MENU_ITEM, _MARKER)
+        button = frame.named(Role.PUSH_BUTTON, *_STATUS)
+        if not menus or marker is None or button is None:
+            raise ValueError("Pidgin has opened a window without the plugin's button; has it loaded the plugin?")
+        return Window(frame, menus[0], marker, button)
 
     def leave(self, nick: str) -> None:
         """The conversation with a correspondent is closed, with its dialogs."""
         self.parties.pop(nick)
         for dialog in self.dialogs(nick):
-            self.click(nick, dialog, "push button", "Cancel")
+            self.press(nick, dialog, "Cancel")
         self._call("PurpleConversationDestroy", "i", self._conversations.pop(nick))
         del self._open[nick]
         self._settle()
@@ -239,12 +243,19 @@ class Pidgin:
                         return True
         return False
 
-    def click(self, nick: str, where: Node, role: str, name: str) -> None:
-        """The user clicks something in a dialog of a conversation."""
+    def press(self, nick: str, dialog: Node, name: str) -> None:
+        """The user presses a button in a dialog of a conversation."""
+        self._click(nick, dialog, Role.PUSH_BUTTON, name)
+
+    def pick(self, nick: str, dialog: Node, name: str) -> None:
+        """The user picks an item of a list in a dialog of a conversation."""
+        self._click(nick, dialog, Role.MENU_ITEM, name)
+
+    def _click(self, nick: str, dialog: Node, role: Role, name: str) -> None:
         with self._alive():
-            found = where.find(role, name)
+            found = dialog.named(role, name)
             if found is None:
-                raise ValueError(f"Pidgin has no {role} {name!r} in a dialog where it was expected")
+                raise ValueError(f"Pidgin has no {role.name} {name!r} in a dialog where it was expected")
             self._do(nick, found)
 
     def _do(self, nick: str, item: Node) -> None:
@@ -271,13 +282,18 @@ class Pidgin:
         """The dialogs about a correspondent, those that were opened last first."""
         with self._alive():
             conversations = [window.frame for window in self._open.values()]
-            found = [one for one in self._windows.all() if one not in conversations and one.role == "dialog"]
+            found = [one for one in self._windows.all() if one not in conversations and one.role == Role.DIALOG]
             return [one for one in reversed(found) if any(_about(nick, text) for text in one.words[:1])]
 
     def words(self, dialog: Node) -> list[str]:
         """What is written in a dialog."""
         with self._alive():
             return dialog.words
+
+    def fields(self, dialog: Node) -> list[Node]:
+        """The fields of a dialog that are shown."""
+        with self._alive():
+            return [one for one in dialog.all(Role.TEXT) if one.showing]
 
     def put_beside(self, dialog: Node) -> None:
         """Move a dialog out of the way of the conversation."""
@@ -300,6 +316,11 @@ class Pidgin:
 
     def picture(self, nick: str) -> bytes:
         """The screen with the window of a correspondent in front, as a PNG file."""
+        with self._alive():
+            conversations = [window.frame for window in self._open.values()]
+            for one in self._windows.all():
+                if one not in conversations and one.role == Role.FRAME:
+                    one.move(*_OUT_OF_SIGHT)  # the list of correspondents
         self._call("PurpleConversationPresent", "i", self._conversations[nick])
         found = b""
         for _ in range(_PICTURES):
@@ -337,4 +358,4 @@ def about() -> About:
     capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "instance_tags", "fragmentation_out"]
     version = words[1] if len(words) > 1 else "unknown"
     policy = ("allow_v2", "allow_v3")
-    return About("pidgin", version, [2, 3], capabilities, "none", policy, silent_refresh=True)
+    return About("pidgin", version, [2, 3], capabilities, "none", policy, silent_refresh=True, pictures=True)

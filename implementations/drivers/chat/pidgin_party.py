@@ -124,7 +124,7 @@ class PidginParty(ChatParty):
         if self._program.choose(self._nick, *_AUTHENTICATE):
             dialog = self._program.dialogs(self._nick)[0]
             if question is None:
-                self._program.click(self._nick, dialog, "menu item", "Shared secret")
+                self._program.pick(self._nick, dialog, "Shared secret")
             self._authenticate(dialog, fields)
         else:
             self.emit("action_refused", action="smp_start", reason="wrong_state")
@@ -140,12 +140,11 @@ class PidginParty(ChatParty):
 
     def _authenticate(self, dialog: Node, fields: list[str]) -> None:
         """Fill in the fields that are shown in a dialog, and go on."""
-        shown = [one for one in dialog.walk() if one.role == "text" and one.showing]
-        for field, text in zip(shown, fields, strict=True):
+        for field, text in zip(self._program.fields(dialog), fields, strict=True):
             if not self._program.type(field, text):
-                self._program.click(self._nick, dialog, "push button", "Cancel")
+                self._program.press(self._nick, dialog, "Cancel")
                 raise Unsupported("a field of Pidgin's can't have this text")
-        self._program.click(self._nick, dialog, "push button", "Authenticate")
+        self._program.press(self._nick, dialog, "Authenticate")
 
     def smp_abort(self, *, instance: int | None = None) -> None:
         self._choose(instance)
@@ -153,7 +152,7 @@ class PidginParty(ChatParty):
         if not dialogs:
             raise Unsupported("there is no dialog that the user could cancel")
         self._begin("smp_abort", b"")
-        self._program.click(self._nick, dialogs[0], "push button", "Cancel")
+        self._program.press(self._nick, dialogs[0], "Cancel")
         self._look()
 
     def _from_menu(self, action: str, *names: str) -> None:
@@ -167,6 +166,10 @@ class PidginParty(ChatParty):
         self._action = action
 
     # What the user is shown.
+
+    def picture(self) -> bytes:
+        """The screen, as a PNG file."""
+        return self._program.picture(self._nick)
 
     def _look(self) -> None:
         """Look at the conversation, the plugin's button and the dialogs."""
@@ -201,7 +204,7 @@ class PidginParty(ChatParty):
     def _line(self, source: str, words: str) -> None:
         """A line of the plugin's."""
         if _ERROR in self.message and words.strip() == _plain(_after_error(self.message)).strip():
-            self.emit("error_message_received", text=_after_error(self.message).encode())
+            self.emit("error_message_received", text=words.encode())
         elif found := _CLEAR.match(source):
             self.emit("text_received", text=_plain(found[1]).encode(), secure=False, warn=True, instance=0)
         elif _STARTED.match(words):
@@ -263,7 +266,7 @@ class PidginParty(ChatParty):
             self._program.put_beside(dialog)
             return
         self.show(said)
-        self._program.click(self._nick, dialog, "push button", "OK")
+        self._program.press(self._nick, dialog, "OK")
 
 
 def _typed(what: str, text: bytes) -> str:

@@ -6,8 +6,8 @@ it waits for an answer, and then waits for itself. Here nothing is kept, and eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 from jeepney import DBusAddress
 
@@ -20,8 +20,24 @@ _INTERFACE = "org.a11y.atspi"
 #: Where the bits of some states are.
 _CHECKED, _SENSITIVE, _SHOWING = 4, 24, 25
 
+#: How a rule for a search is applied: all that it has must be so, or any of it; and the order from top to bottom.
+_ALL, _ANY, _FROM_TOP = 1, 2, 1
+
 #: Coordinates of the screen.
 _OF_SCREEN = 0
+
+
+class Role(IntEnum):
+    """What something in a window is, by the numbers of AT-SPI."""
+
+    CHECK_MENU_ITEM = 8
+    DIALOG = 16
+    FRAME = 23
+    LABEL = 29
+    MENU_BAR = 34
+    MENU_ITEM = 35
+    PUSH_BUTTON = 43
+    TEXT = 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +56,8 @@ class Node:
         return str(self.bus.read(self._at("Accessible"), "Name"))
 
     @property
-    def role(self) -> str:
-        return str(self.bus.call(self._at("Accessible"), "GetRoleName")[0])
+    def role(self) -> int:
+        return int(self.bus.call(self._at("Accessible"), "GetRole")[0])
 
     @property
     def children(self) -> list[Node]:
@@ -64,25 +80,24 @@ class Node:
     def showing(self) -> bool:
         return self._has(_SHOWING)
 
-    def walk(self) -> Iterator[Node]:
-        """This one and all in it, from top to bottom."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+    def all(self, role: Role) -> list[Node]:
+        """All in this one that have a role, from top to bottom."""
+        roles = [0, 0, 0, 0]
+        roles[role // 32] = 1 << role % 32
+        bits = [one - (one >> 31 << 32) for one in roles]  # signed numbers
+        rule: tuple[object, ...] = ([0, 0], _ALL, {}, _ALL, bits, _ANY, [], _ALL, False)
+        where, signature = self._at("Collection"), "(aiia{ss}iaiiasib)uib"
+        (found,) = self.bus.call(where, "GetMatches", signature, rule, _FROM_TOP, 0, True)
+        return [Node(self.bus, program, path) for program, path in found]
 
-    def find(self, role: str, name: str = "", nth: int = 0) -> Node | None:
-        """The nth in this one with a role, and a name if there is one given."""
-        for one in self.walk():
-            if one.role == role and name in ("", one.name):
-                if nth == 0:
-                    return one
-                nth -= 1
-        return None
+    def named(self, role: Role, *names: str) -> Node | None:
+        """The first in this one that has a role and one of some names, blanks around it aside."""
+        return next((one for one in self.all(role) if one.name.strip() in names), None)
 
     @property
     def words(self) -> list[str]:
         """The labels in this one."""
-        return [one.name for one in self.walk() if one.role == "label" and one.name]
+        return [name for one in self.all(Role.LABEL) if (name := one.name)]
 
     def click(self) -> None:
         """Do what a click does. The program does it when it has nothing else to do."""

@@ -1,0 +1,119 @@
+"""The desk of a program with windows: nothing of it outlives the driver, and desks do not get into each other's way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness.targets.driver import THIRD_PARTIES, TargetMissing
+
+pytestmark = pytest.mark.slow
+
+#: Puts a program on a desk, says which display it has, and waits for it.
+OWNER = """
+import sys
+from otterproof.implementations.drivers.chat.desk import Desk
+from otterproof.implementations.drivers.chat.home import Home
+from otterproof.implementations.drivers.chat.loop import Loop
+loop, home = Loop(), Home("desk")
+desk = Desk(loop, home, ["sh", "-c", f'echo $DISPLAY >{home.path}/display; ' + sys.argv[1]], {})
+while not (home.path / "display").exists() or not (home.path / "display").read_text():
+    pass
+print((home.path / "display").read_text().strip(), flush=True)
+if "closed" in sys.argv:
+    sys.stdin.readline()
+    desk.close()
+    home.remove()
+else:
+    loop.until(lambda: False)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _has_screens() -> None:
+    try:
+        THIRD_PARTIES["pidgin"].ready()
+    except TargetMissing as missing:
+        pytest.skip(str(missing))
+
+
+def owner(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", OWNER, *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def below(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found[1:]
+
+
+def display(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.fixture
+def pair() -> Iterator[list[subprocess.Popen[str]]]:
+    made = [owner("sleep 600 & sleep 600") for _ in range(2)]
+    yield made
+    for one in made:
+        one.kill()
+        one.communicate()
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether processes end; a test that waits for ever has failed."""
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def test_desks_have_displays_of_their_own(pair: list[subprocess.Popen[str]]) -> None:
+    first, second = map(display, pair)
+    assert first.startswith(":")
+    assert second.startswith(":")
+    assert first != second
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_outlives_a_driver_that_is_killed(how: signal.Signals) -> None:
+    killed = owner("sleep 600 & sleep 600")
+    display(killed)
+    started = below(killed.pid)
+    assert len(started) > 4, "the desk, the screen, the bus, the program and what that has started"
+    os.kill(killed.pid, how)
+    killed.communicate()
+    assert gone(started)
+
+
+def test_nothing_outlives_a_desk_that_is_closed() -> None:
+    closed = owner("(setsid sleep 600 &) ; sleep 600", "closed")
+    display(closed)
+    started = below(closed.pid)
+    assert len(started) > 5
+    closed.communicate("\n", timeout=60)
+    assert closed.returncode == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+
+
+@pytest.mark.parametrize(("program", "code"), [("kill -SEGV $$", -11), ("exit 7", 7), ("exit 0", 1)])
+def test_a_driver_ends_as_the_program_on_its_desk(program: str, code: int) -> None:
+    ended = owner(f"echo last words >&2; {program}")
+    display(ended)
+    _, said = ended.communicate(timeout=60)
+    assert ended.returncode == code
+    assert "last words" in said
