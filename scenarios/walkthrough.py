@@ -104,16 +104,17 @@ def how_otr_works(context: Context) -> None:
 def hold_conversation(alice: TargetSession, page: WalkthroughPage) -> None:
     """The whole conversation; a paragraph and a check for each step."""
     bob = alice.insider("bob")
-    _query(alice, page)
-    _key_exchange(alice, bob, page)
-    first = _message(alice, bob, page)
-    _acknowledgement(alice, bob, first, page)
+    start(alice, page)
+    key_exchange(alice, bob, page)
+    first = first_message(alice, bob, page)
+    acknowledgement(alice, bob, first, page)
     _receiver(alice, bob, page)
     _forgery(alice, bob, first, page)
     _end(alice, bob, page)
 
 
-def _query(alice: TargetSession, page: WalkthroughPage) -> None:
+def start(alice: TargetSession, page: WalkthroughPage) -> None:
+    """Alice's user asks for a private conversation."""
     page.chapter("The query")
     page.paragraph(
         """Alice's user asks for a private conversation. Her client sends a Query Message: plain text that any
@@ -126,7 +127,8 @@ def _query(alice: TargetSession, page: WalkthroughPage) -> None:
     check("query.wrong-versions-offered", alice.version in offered, expected=expected, got=got)
 
 
-def _key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
+def key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> None:
+    """The handshake, to the end."""
     page.chapter("The ephemeral key exchange")
     page.paragraph(
         """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not
@@ -196,7 +198,8 @@ def _assert_signed(
     return key
 
 
-def _message(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> Message:
+def first_message(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> Message:
+    """Alice's first Data Message, which is given back."""
     page.chapter("A message, and the next key")
     page.paragraph(
         """Alice writes. Both have numbered their D-H keys; the message says which of hers and which of his it is
@@ -241,7 +244,8 @@ def _assert_key_ids(message: Message, own: int, bobs: int) -> None:
     check("keys.wrong-recipient-key", recipient == bobs, expected=f"key id {bobs}", got=f"key id {recipient}")
 
 
-def _acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: WalkthroughPage) -> None:
+def acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: WalkthroughPage) -> None:
+    """Bob's reply to the first Data Message, and Alice's next one."""
     page.chapter("The reply that acknowledges the key")
     page.paragraph(
         """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His

@@ -152,6 +152,7 @@ def test_a_screen_becomes_a_png_file(tmp_path: Path, many: bool) -> None:
     screen = [
         (number * 37 % 251, number % 7 * 36, number % 40) if many else (255, number % 3, 0) for number in range(1200)
     ]
+    screen[-1] = (1, 2, 3)  # of no other colour, so that nothing is cut off
     lines = [screen[width * row : width * row + width] for row in range(height)]
     body = b"".join(b"".join(bytes((b, g, r, 0)) for r, g, b in line) + bytes(8) for line in lines)
     header = [100 + len(name), 7, 2, 24, width, height, 0, 0, 32, 0, 32, 32, 4 * width + 8, 4, 0, 0, 0, 8, 256, colours]
@@ -163,3 +164,12 @@ def test_a_screen_becomes_a_png_file(tmp_path: Path, many: bool) -> None:
         max(abs(one - other) for one, other in zip(a, b, strict=True)) for a, b in zip(found[2], screen, strict=True)
     ]
     assert max(off) <= (40 if many else 0)
+
+
+def test_what_is_empty_is_cut_off(tmp_path: Path) -> None:
+    width, height, empty, full = 30, 20, bytes((255, 255, 255, 0)), bytes((1, 2, 3, 0))
+    lines = [(full if row < 5 else empty) * 8 + empty * (width - 8) for row in range(height)]
+    header = [100, 7, 2, 24, width, height, 0, 0, 32, 0, 32, 32, 4 * width, 4, 0, 0, 0, 8, 0, 0]
+    path = tmp_path / "Xvfb_screen0"
+    path.write_bytes(struct.pack(">25I", *header, *[0] * 5) + b"".join(lines))
+    assert pixels_of(screen_png(path)) == (8, 5, [b"\3\2\1"] * 40)

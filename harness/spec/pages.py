@@ -28,6 +28,9 @@ Maker = Callable[[], str]
 
 _MAKERS: dict[str, Maker] = {}
 
+#: What takes the pictures of a page anew, and the recording that it is made from.
+_RECORDERS: dict[str, Callable[[], None]] = {}
+
 
 class DocsMissing(CommandError, LookupError):
     """There is no checkout, and so no documentation to write."""
@@ -40,6 +43,18 @@ def register(name: str, make: Maker) -> None:
     if _MAKERS.get(name, make) is not make:
         raise ValueError(f"two makers are registered for docs/{name}; give one of the pages another name")
     _MAKERS[name] = make
+
+
+def register_recorder(name: str, record: Callable[[], None]) -> None:
+    """Say what makes the recording from which the page `docs/NAME` is made, for one that can't be made from nothing."""
+    _RECORDERS[name] = record
+
+
+def record() -> list[str]:
+    """Make all recordings anew: the names of the pages that are made from them."""
+    for make in _RECORDERS.values():
+        make()
+    return sorted(_RECORDERS)
 
 
 def made() -> dict[str, str]:

@@ -10,6 +10,7 @@ PURPOSE = "Write the generated pages of the documentation of a checkout, or say 
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof docs", "write what is out of date"),
     ("otterproof docs --check", "write nothing; exit code 1 if a page is out of date"),
+    ("otterproof docs --pictures", "also record the conversation with Pidgin anew, and take its pictures"),
     ("otterproof docs --site site --links", "also make the site, and follow its links to other sites"),
 )
 
@@ -17,6 +18,11 @@ EXAMPLES: tuple[Example, ...] = (
 def add_arguments(parser: Parser) -> None:
     """The options of `docs`."""
     parser.add_argument("--check", action="store_true", help="write no page; exit with 1 if one is out of date")
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="first hold the conversation with Pidgin again of which a page tells, and take its pictures anew",
+    )
     add_folder(parser, "--site", "also make a site of all pages in DIR")
     parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")
     add_json(parser, "the pages")

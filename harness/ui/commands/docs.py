@@ -46,8 +46,13 @@ pages.register("reference/vectors-operations.md", vectors_page.render)
 
 def run(options: argparse.Namespace) -> int:
     check_json(options)
+    load()
+    if options.pictures:
+        with working("holding conversations with programs"):
+            recorded = pages.record()
+        if shows_text(options):
+            say(f"recorded again, with pictures: {', '.join(recorded)}")
     with working("making the pages"):
-        load()
         made = pages.made()
         stale = pages.outdated(made)
     if options.check:

@@ -27,19 +27,26 @@ def screen_png(path: Path) -> bytes:
     width, height, line = header[_WIDTH], header[_HEIGHT], header[_LINE]
     start = header[_SIZE] + header[_COLOURS] * _COLOUR
     rows = [dump[start + line * row : start + line * row + 4 * width] for row in range(height)]
-    return _png(width, height, rows)
+    return _png(_cropped([memoryview(row).cast("I").tolist() for row in rows]))
 
 
-def _png(width: int, height: int, rows: list[bytes]) -> bytes:
-    """rows: blue, green, red and a byte without meaning for each pixel."""
-    pixels = memoryview(b"".join(rows)).cast("I").tolist()
-    counted = Counter(pixels)
+def _cropped(rows: list[list[int]]) -> list[list[int]]:
+    """The pixels without what is empty on the right and below: all of one colour, that of the last pixel."""
+    empty = rows[-1][-1]
+    height = max((number for number, row in enumerate(rows, 1) if set(row) != {empty}), default=1)
+    columns = list(zip(*rows, strict=True))
+    width = max((number for number, column in enumerate(columns, 1) if set(column) != {empty}), default=1)
+    return [row[:width] for row in rows[:height]]
+
+
+def _png(rows: list[list[int]]) -> bytes:
+    """rows: the colour of each pixel."""
+    counted = Counter(colour for row in rows for colour in row)
     boxes = _boxes(list(counted))
     palette = [max(box, key=lambda colour: counted[colour]) for box in boxes]
     number = {colour: index for index, box in enumerate(boxes) for colour in box}
-    whole = bytes(map(number.__getitem__, pixels))
-    lines = b"".join(b"\0" + whole[width * row : width * row + width] for row in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    lines = b"".join(b"\0" + bytes(map(number.__getitem__, row)) for row in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 3, 0, 0, 0)
     colours = b"".join(bytes(_channels(colour)) for colour in palette)
     chunks = [(b"IHDR", head), (b"PLTE", colours), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -58,6 +58,8 @@ _PREFERENCES = """\
 <pref name='pidgin'>
 <pref name='plugins'><pref name='loaded' type='pathlist'><item value='{plugin}'/></pref></pref>
 <pref name='conversations'><pref name='placement' type='string' value='new'/>
+<pref name='show_timestamps' type='bool' value='0'/>
+<pref name='use_smooth_scrolling' type='bool' value='0'/>
 <pref name='im'><pref name='hide_new' type='string' value='never'/></pref></pref>
 <pref name='blist'><pref name='list_visible' type='bool' value='0'/></pref>
 <pref name='sound'><pref name='method' type='string' value='custom'/>
@@ -194,7 +196,9 @@ class Pidgin:
         """The conversation with a correspondent is closed, with its dialogs."""
         self.parties.pop(nick)
         for dialog in self.dialogs(nick):
-            self.press(nick, dialog, "Cancel")
+            with self._alive():
+                button = dialog.named(Role.PUSH_BUTTON, "OK")
+            self.press(nick, dialog, "OK" if button is not None and button.sensitive else "Cancel")
         self._call("PurpleConversationDestroy", "i", self._conversations.pop(nick))
         del self._open[nick]
         self._settle()
@@ -258,15 +262,16 @@ class Pidgin:
                 raise ValueError(f"Pidgin has no {role.name} {name!r} in a dialog where it was expected")
             self._do(nick, found)
 
-    def _do(self, nick: str, item: Node) -> None:
+    def _do(self, nick: str, *items: Node) -> None:
         """Click, and wait until everything that follows is done.
 
-        Pidgin does what was clicked when it has nothing else to do, in the order of the clicks. So a second click, on
-        the marker, has an effect only after the first.
+        Pidgin does what was clicked when it has nothing else to do or to draw, in the order of the clicks. So one more
+        click, on the marker, has an effect only after the others.
         """
         marker = self._open[nick].marker
         before = marker.checked
-        item.click()
+        for item in items:
+            item.click()
         marker.click()
         while marker.checked == before:
             self._server.barrier()
@@ -316,15 +321,16 @@ class Pidgin:
 
     def picture(self, nick: str) -> bytes:
         """The screen with the window of a correspondent in front, as a PNG file."""
-        with self._alive():
-            conversations = [window.frame for window in self._open.values()]
-            for one in self._windows.all():
-                if one not in conversations and one.role == Role.FRAME:
-                    one.move(*_OUT_OF_SIGHT)  # the list of correspondents
-        self._call("PurpleConversationPresent", "i", self._conversations[nick])
         found = b""
         for _ in range(_PICTURES):
-            self._settle()  # drawing comes after everything else
+            with self._alive():
+                conversations = [window.frame for window in self._open.values()]
+                for one in self._windows.all():
+                    if one not in conversations and one.role == Role.FRAME:
+                        one.move(*_OUT_OF_SIGHT)  # the list of correspondents, which comes when it likes
+                self._bus.call(_PURPLE, "PurpleConversationPresent", "i", self._conversations[nick])
+                self._do(nick)
+                _ = self._open[nick].frame.position  # the screen's own answer, which comes after all that was drawn
             last, found = found, screen_png(self._home.path / SCREEN_FILE)
             if last == found:
                 break

@@ -71,6 +71,8 @@ class PidginParty(ChatParty):
         self._known = 0
         #: The dialog in which the correspondent asks for a secret.
         self._request: Node | None = None
+        #: The dialog that tells the result of a run. The user closes it before doing anything else.
+        self._result: Node | None = None
         self._status = ""
         self._nick = self._program.join(self)
 
@@ -148,10 +150,10 @@ class PidginParty(ChatParty):
 
     def smp_abort(self, *, instance: int | None = None) -> None:
         self._choose(instance)
+        self._begin("smp_abort", b"")
         dialogs = self._program.dialogs(self._nick)
         if not dialogs:
             raise Unsupported("there is no dialog that the user could cancel")
-        self._begin("smp_abort", b"")
         self._program.press(self._nick, dialogs[0], "Cancel")
         self._look()
 
@@ -162,6 +164,9 @@ class PidginParty(ChatParty):
         self._look()
 
     def _begin(self, action: str, message: bytes) -> None:
+        if self._result is not None:
+            self._program.press(self._nick, self._result, "OK")
+            self._result = None
         self.begin(message)
         self._action = action
 
@@ -248,7 +253,7 @@ class PidginParty(ChatParty):
         self._request, self.asked = request, request is not None
 
     def _asked(self, words: list[str]) -> None:
-        for line in words:
+        for line in filter(None, "\n".join(words).split("\n")):
             self.show(line)
         question = None
         if _QUESTION in words:
@@ -266,7 +271,8 @@ class PidginParty(ChatParty):
             self._program.put_beside(dialog)
             return
         self.show(said)
-        self._program.press(self._nick, dialog, "OK")
+        self._program.put_beside(dialog)
+        self._result = dialog
 
 
 def _typed(what: str, text: bytes) -> str:

@@ -111,6 +111,12 @@ class Node:
         """Put a text in the place of the one that is there."""
         self.bus.call(self._at("EditableText"), "SetTextContents", "s", text)
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where on the screen it is, for which the program asks the screen."""
+        found = self.bus.call(self._at("Component"), "GetPosition", "u", _OF_SCREEN)
+        return int(found[0]), int(found[1])
+
     def move(self, x: int, y: int) -> None:
         """Move a window."""
         self.bus.call(self._at("Component"), "SetPosition", "iiu", x, y, _OF_SCREEN)
