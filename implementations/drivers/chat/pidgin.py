@@ -23,7 +23,7 @@ from otterproof.implementations.drivers.chat.desk import SCREEN_FILE, Desk
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Loop
 from otterproof.implementations.drivers.chat.picture import screen_png
-from otterproof.implementations.drivers.chat.pidgin_party import PidginParty
+from otterproof.implementations.drivers.chat.pidgin_party import LONGEST_TEXT, PidginParty
 from otterproof.implementations.drivers.chat.windows import Node, Role, Windows
 from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
 from otterproof.implementations.keyfile import Account, format_keys
@@ -364,4 +364,4 @@ def about() -> About:
     capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "instance_tags", "fragmentation_out"]
     version = words[1] if len(words) > 1 else "unknown"
     policy = ("allow_v2", "allow_v3")
-    return About("pidgin", version, [2, 3], capabilities, "none", policy, silent_refresh=True, pictures=True)
+    return About("pidgin", version, [2, 3], capabilities, "none", policy, LONGEST_TEXT, True, pictures=True)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.pidgin import Entry, Pidgin
     from otterproof.implementations.drivers.chat.windows import Node
 
+#: The most bytes of a message, and of a text, that are given to Pidgin: for a word of 60,000 letters it needs seconds,
+#: in which it does nothing else.
+LONGEST_MESSAGE, LONGEST_TEXT = 20_000, 10_000
+
 #: Flags of libpurple's: a text that came, and a line that Pidgin or the plugin wrote.
 _CAME, _SYSTEM = 0x2, 0x4
 
@@ -85,6 +89,10 @@ class PidginParty(ChatParty):
     def receive(self, message: bytes) -> None:
         if not message:
             raise Unsupported("XMPP carries no empty messages")
+        if len(message) > LONGEST_MESSAGE:
+            raise Unsupported(
+                f"Pidgin is given messages of at most {LONGEST_MESSAGE} bytes, for it needs seconds to show more"
+            )
         carried(message)
         self._begin("", message)
         self._program.deliver(self._nick, message)
