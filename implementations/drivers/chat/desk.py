@@ -87,6 +87,11 @@ class Desk(Process):
     def _ready(self, line: bytes) -> None:
         self.address = line.decode()
 
+    def wait(self) -> None:
+        """Wait for the end of the program, which it has been asked for, and so of everything on the desk."""
+        super().wait()
+        self._life.close()
+
     def close(self) -> None:
         """End everything on the desk."""
         self._life.close()

@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from jeepney import DBusAddress
@@ -65,7 +65,6 @@ _PREFERENCES = """\
 <pref name='sound'><pref name='method' type='string' value='custom'/>
 <pref name='mute' type='bool' value='1'/></pref></pref>
 <pref name='purple'>
-<pref name='logging'><pref name='log_ims' type='bool' value='0'/></pref>
 <pref name='conversations'><pref name='im'><pref name='send_typing' type='bool' value='0'/></pref></pref></pref>
 </pref>
 """
@@ -77,6 +76,17 @@ _PLUGINS = ("/usr/lib/pidgin/pidgin-otr.so", "/usr/lib64/pidgin/pidgin-otr.so", 
 
 #: Something to click on that changes nothing but itself: sounds are off in any case.
 _MARKER = "Enable Sounds"
+
+#: Files that are no logs: stores of keys, and what the driver wrote or had something else than Pidgin write.
+_NO_LOGS = (
+    "otr.*",
+    "accounts.xml",
+    "Xauthority",
+    "bus.conf",
+    "gtkrc",
+    "services/*",
+    SCREEN_FILE,
+)
 
 #: Where dialogs are put: beside the conversation, so that a picture has both.
 _BESIDE = (430, 0)
@@ -130,22 +140,45 @@ class Pidgin:
             home.file(".purple/otr.instance_tags", f"{ACCOUNT}\t{PROTOCOL}\t{instance_tag:08x}\n")
         if max_message_size is not None:
             home.file(".purple/otr.max_message_size", f"{PROTOCOL}\t{max_message_size}\n")
+        home.file("gtkrc", _GTK)
+        self.fingerprint, self.instance_tag = _fingerprint(key), instance_tag
+        self._start()
+
+    def _start(self) -> None:
+        """Start Pidgin, and wait until it is on line."""
+        home = self._home.path
         environment = {
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "GTK_MODULES": "gail:atk-bridge",
-            "GTK2_RC_FILES": str(home.file("gtkrc", _GTK)),
+            "GTK2_RC_FILES": f"{home}/gtkrc",
             "GSETTINGS_BACKEND": "memory",
             "GIO_USE_VFS": "local",
         }
-        self.fingerprint = _fingerprint(key)
-        self._desk = Desk(self._loop, home, ["pidgin", "-c", f"{home.path}/.purple", "-f"], environment)
+        self._desk = Desk(self._loop, self._home, ["pidgin", "-c", f"{home}/.purple", "-f"], environment)
         with self._alive():
             self._bus = Bus(self._loop, self._desk.address)
             self._loop.until(lambda: self._server.connected)
             self._server.barrier()
             self._windows = Windows(self._loop, self._bus)
             ((self._account,),) = self._bus.call(_PURPLE, "PurpleAccountsGetAllActive")
+
+    def restart(self) -> None:
+        """See `Program`."""
+        with suppress(BusError, Closed):
+            self._bus.call(_PURPLE, "PurpleCoreQuit")
+        self._desk.wait()
+        self._windows.close()
+        self._bus.close()
+        self._server.hang_up()
+        self._start()
+        for nick, party in self.parties.items():
+            self._converse(nick)
+            party.begin_again()
+
+    def logs(self) -> Mapping[str, bytes]:
+        """See `Program`."""
+        return self._home.logs(*_NO_LOGS) | {"standard error": self._desk.said}
 
     @contextmanager
     def _alive(self) -> Iterator[None]:
@@ -176,10 +209,14 @@ class Pidgin:
         self.parties[nick] = party
         self._server.introduce(nick)
         self._settle()
+        self._converse(nick)
+        return nick
+
+    def _converse(self, nick: str) -> None:
+        """The user opens the conversation with a correspondent."""
         self._conversations[nick] = self._call("PurpleConversationNew", "iis", _IM, self._account, f"{nick}@{DOMAIN}")
         with self._alive():
             self._open[nick] = self._window(nick)
-        return nick
 
     def _window(self, nick: str) -> Window:
         frame = self._windows.named(nick)
@@ -361,7 +398,17 @@ def about() -> About:
     """The answer to `hello`."""
     said = subprocess.run(["pidgin", "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
     words = said.split()
-    capabilities = ["v2", "v3", "smp", "smp_question", "smp_abort", "instance_tags", "fragmentation_out"]
+    capabilities = [
+        "v2",
+        "v3",
+        "smp",
+        "smp_question",
+        "smp_abort",
+        "instance_tags",
+        "fragmentation_out",
+        "restart",
+        "logs",
+    ]
     version = words[1] if len(words) > 1 else "unknown"
     policy = ("allow_v2", "allow_v3")
     return About("pidgin", version, [2, 3], capabilities, "none", policy, LONGEST_TEXT, True, pictures=True)

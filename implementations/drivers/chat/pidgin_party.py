@@ -80,6 +80,15 @@ class PidginParty(ChatParty):
         self._status = ""
         self._nick = self._program.join(self)
 
+    @property
+    def program(self) -> Pidgin:
+        return self._program
+
+    def begin_again(self) -> None:
+        super().begin_again()
+        self._known, self._status = 0, ""
+        self._request = self._result = None
+
     def forget(self) -> None:
         self._program.leave(self._nick)
         self.programs.leave(self._program)
