@@ -2,7 +2,7 @@
 
 The random numbers of Pidgin are its own, so no two conversations with it are alike. One was recorded, with pictures of
 its screen; the page is made from the recording. All that is written down of a party there comes from the recording,
-and everything that Bob sends and computes, and that is checked, is made anew each time: it must fit. `otterproof docs
+and everything that Bob sends and computes, and that is checked, is made again each time: it must fit. `otterproof docs
 --pictures` holds the conversation with Pidgin again, and records it.
 """
 
@@ -53,7 +53,7 @@ _OPENING = """# How OTR works, with Pidgin
 The conversation of [the walkthrough](walkthrough.md) with a real program: Alice is Pidgin with its OTR plugin, Bob the
 project, which holds valid keys and recomputes every value. Each step has what Alice's user sees, what goes over the
 network, and what follows from it. `otterproof docs` makes this page from a recording and checks every step again;
-`otterproof docs --pictures` makes the recording and the pictures anew, with the Pidgin that is installed. On Pidgin's
+`otterproof docs --pictures` makes the recording and the pictures again, with the Pidgin that is installed. On Pidgin's
 screen Alice is `target@loop`, and Bob `p1@loop`.
 """
 
@@ -78,7 +78,7 @@ class PidginPage(WalkthroughPage):
             write_whole(path, self._pidgin.picture(TARGET))
         if not path.is_file() or not 0 < path.stat().st_size <= LARGEST:
             wrong = f"has more than {LARGEST} bytes" if path.is_file() else "is missing"
-            raise PictureMissing(f"{path} {wrong}; run `otterproof docs --pictures`, which takes all pictures anew")
+            raise PictureMissing(f"{path} {wrong}; run `otterproof docs --pictures`, which takes all of them again")
         self._lines += [f"![{description}](pidgin/{path.name})", ""]
         lines = [printable(line) for line in self._alice.log[-1].shown]
         if lines:
@@ -186,9 +186,8 @@ def _end(alice: TargetSession, bob: Insider, page: PidginPage) -> None:
     page.paragraph("Nothing went over the network when the text was typed.")
 
 
-def pidgin_page() -> str:
-    """The page, from the recording."""
-    folder = pages.DOCS / FOLDER
+def pidgin_page(folder: Path = pages.DOCS / FOLDER) -> str:
+    """The page, from the recording and the pictures in a folder. PictureMissing, TranscriptError, InputError."""
     recording = read_transcript(folder / RECORDING)
     info = recording.header.parties[TARGET]
     party = RecordedParty(info, (step for step in recording.steps() if step.party == TARGET))
@@ -199,9 +198,8 @@ def pidgin_page() -> str:
     return f"{_OPENING}\n{page.markdown()}"
 
 
-def record_pidgin() -> None:
-    """Hold the conversation with Pidgin, and keep the recording and the pictures."""
-    folder = pages.DOCS / FOLDER
+def record_pidgin(folder: Path = pages.DOCS / FOLDER) -> None:
+    """Hold the conversation with Pidgin, and keep the recording and the pictures in a folder. TargetError."""
     make_folder(folder)
     pidgin = open_target("pidgin")
     try:

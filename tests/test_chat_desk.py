@@ -74,7 +74,7 @@ def pair() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether processes end; a test that waits for ever has failed."""
+    """Whether processes end; a test that waits too long has failed."""
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > deadline:

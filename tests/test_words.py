@@ -41,7 +41,11 @@ SINGLE_FILES = ("README.md", "CHANGELOG.md", "conftest.py", "run", ".ci/run")
 
 #: Generated pages; they repeat what stands elsewhere.
 PAGES = ("checks", "choices", "defects", "requirements", "states", "vectors-operations")
-GENERATED = {*(f"docs/reference/{page}.md" for page in PAGES), "docs/explanation/walkthrough.md"}
+GENERATED = {
+    *(f"docs/reference/{page}.md" for page in PAGES),
+    "docs/explanation/walkthrough.md",
+    "docs/explanation/pidgin.md",
+}
 
 #: Files that are exempt, each with the reason.
 EXEMPT = {

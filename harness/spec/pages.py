@@ -28,7 +28,7 @@ Maker = Callable[[], str]
 
 _MAKERS: dict[str, Maker] = {}
 
-#: What takes the pictures of a page anew, and the recording that it is made from.
+#: What takes the pictures of a page again, and makes the recording that it is made from.
 _RECORDERS: dict[str, Callable[[], None]] = {}
 
 
@@ -51,7 +51,7 @@ def register_recorder(name: str, record: Callable[[], None]) -> None:
 
 
 def record() -> list[str]:
-    """Make all recordings anew: the names of the pages that are made from them."""
+    """Make all recordings again: the names of the pages that are made from them."""
     for make in _RECORDERS.values():
         make()
     return sorted(_RECORDERS)

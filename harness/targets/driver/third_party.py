@@ -249,12 +249,13 @@ def _lacking_files(*needed: tuple[str, str]) -> Callable[[], Sequence[str]]:
 
 def _lacking_for_pidgin() -> Sequence[str]:
     """What Pidgin needs besides programs: its plugin, what lets its windows be used, and a client of D-Bus."""
-    lacking = [*_lacking_plugin("pidgin/pidgin-otr.so", "pidgin-otr")()]
-    lacking += _lacking_plugin("**/gtk-2.0/modules/libatk-bridge.so", "libatk-adaptor")()
-    lacking += _lacking_plugin("**/gtk-2.0/modules/libgail.so", "libgail-common")()
-    if not ACCESSIBILITY_BUS.exists():
-        lacking.append("at-spi2-core")
-    return [*lacking, *([] if find_spec("jeepney") else ["jeepney (of PyPI)"])]
+    files = _lacking_files(
+        ("lib*/pidgin/pidgin-otr.so", "pidgin-otr"),
+        ("lib*/**/gtk-2.0/modules/libatk-bridge.so", "libatk-adaptor"),
+        ("lib*/**/gtk-2.0/modules/libgail.so", "libgail-common"),
+        ("share/dbus-1/services/org.a11y.Bus.service", "at-spi2-core"),
+    )
+    return [*files(), *([] if find_spec("jeepney") else ["jeepney, from PyPI"])]
 
 
 def _chat(name: str) -> Callable[[Path], Sequence[str]]:
@@ -281,9 +282,6 @@ OCAML_LIBRARIES = (
     "zarith",
 )
 
-
-#: What describes the service with which the windows of a program are read and used.
-ACCESSIBILITY_BUS = Path("/usr/share/dbus-1/services/org.a11y.Bus.service")
 
 #: Where the system has libraries and plugins.
 LIBRARIES = ("/usr/lib", "/usr/local/lib", "/usr/lib64")

@@ -10,7 +10,7 @@ PURPOSE = "Write the generated pages of the documentation of a checkout, or say 
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof docs", "write what is out of date"),
     ("otterproof docs --check", "write nothing; exit code 1 if a page is out of date"),
-    ("otterproof docs --pictures", "also record the conversation with Pidgin anew, and take its pictures"),
+    ("otterproof docs --pictures", "also record the conversation with Pidgin again, with new pictures"),
     ("otterproof docs --site site --links", "also make the site, and follow its links to other sites"),
 )
 
@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="first hold the conversation with Pidgin again of which a page tells, and take its pictures anew",
+        help="first hold the conversation with Pidgin again of which a page tells, with new pictures",
     )
     add_folder(parser, "--site", "also make a site of all pages in DIR")
     parser.add_argument("--links", action="store_true", help="also look whether links to other sites lead somewhere")

@@ -203,7 +203,7 @@ class Pidgin:
         return self.served >= self.MOST and not self.parties
 
     def join(self, party: PidginParty) -> str:
-        """A new correspondent, and the conversation with him: the nick."""
+        """A new correspondent, with whom a conversation is opened: the nick."""
         self.served += 1
         nick = f"p{self.served}"
         self.parties[nick] = party

@@ -36,7 +36,7 @@ _LINES: Mapping[str, tuple[str, Any]] = {
 }
 _OTHER_INSTANCE = " has sent a message intended for a different session."
 _STARTED = re.compile(r"(Unverified|Private) conversation with \S+ started\.")
-_PEER_ENDED = re.compile(r"\S+ has ended his/her private conversation with you; ")
+_PEER_ENDED = re.compile(r"\S+ has ended \S+ private conversation with you; ")
 _USER_ENDED = re.compile(r"Private conversation with \S+ lost\.")
 _CLEAR = re.compile(
     r"<b>The following message received from \S+ was <i>not</i> encrypted: \[</b>(.*)<b>\]</b>$", re.DOTALL
@@ -225,7 +225,7 @@ class PidginParty(ChatParty):
 
     def _line(self, source: str, words: str) -> None:
         """A line of the plugin's."""
-        if _ERROR in self.message and words.strip() == _plain(_after_error(self.message)).strip():
+        if _ERROR in self.message and words.strip() == _after_error(self.message).strip():
             self.emit("error_message_received", text=words.encode())
         elif found := _CLEAR.match(source):
             self.emit("text_received", text=_plain(found[1]).encode(), secure=False, warn=True, instance=0)
