@@ -11,6 +11,7 @@ import pytest
 
 from otterproof.harness.spec import pages, requirements
 from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.driver.third_party import VARIANTS
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios
@@ -103,7 +104,7 @@ def test_commands_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -
         assert options or left_out or not problem, f"{shlex.join(words)}: {problem}"
         for target in [getattr(options, "target", None), *(getattr(options, "targets", None) or [])]:
             if target and not re.match(r"(\w+=)?exec:|fault:", target):
-                assert target in {*ENGINES, *THIRD_PARTIES, MODEL}, shlex.join(words)
+                assert target in {*ENGINES, *THIRD_PARTIES, *VARIANTS, MODEL}, shlex.join(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
