@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class Meter:
     found: int = 0
     began: float = field(init=False)
     newest: float = field(init=False)
+    _counts: Counter[Area] = field(default_factory=Counter, init=False)
+    _counted: int = field(default=-1, init=False)
 
     def __post_init__(self) -> None:
         self.began = self.newest = self.clock()
@@ -57,14 +60,12 @@ class Meter:
     @property
     def words(self) -> str:
         """How it goes; what matters least comes last, where a narrow terminal cuts it off."""
-        cells, transitions = (count_of(self.campaign, area) for area in (Area.CELL, Area.TRANSITION))
+        seen = self.campaign.state.seen
+        if self._counted != len(seen):  # counting all after each program would take longer the more there is
+            self._counts, self._counted = Counter(area for area, _ in seen), len(seen)
+        cells, transitions = self._counts[Area.CELL], self._counts[Area.TRANSITION]
         newest = f"new {duration(self.clock() - self.newest)} ago"
         return f"{self.found} found, {self.rate:.1f}/s, {newest}, {cells} cells, {transitions} transitions"
-
-
-def count_of(campaign: Campaign, area: Area) -> int:
-    """How much a campaign has seen of one kind."""
-    return sum(one is area for one, _ in campaign.state.seen)
 
 
 def duration(seconds: float) -> str:

@@ -69,7 +69,7 @@ class FindingStage(Enum):
 
 
 #: Behaviour that is remembered; a target that does ever new things would fill memory and the disk.
-MOST_SEEN = 50_000
+MOST_SEEN = 20_000
 
 #: The stages in which something is left to do.
 UNFINISHED = frozenset({FindingStage.FOUND, FindingStage.SHRUNK})
