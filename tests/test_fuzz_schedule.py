@@ -69,7 +69,7 @@ def test_what_was_the_first_to_show_something_is_kept_unless_it_failed() -> None
     results = [
         Result((), frozenset({COMMON, _cell(0)}), (COMMON, _cell(0)), (1, 2)),
         Result((), frozenset({COMMON}), ()),
-        Result((0, 0), frozenset({COMMON, _cell(2)}), (_cell(2),), (1,)),
+        Result((0, 0, 1), frozenset({COMMON, _cell(2)}), (_cell(2),), (1,)),
     ]
     for result in results:
         schedule = schedule.after(result)
@@ -78,7 +78,7 @@ def test_what_was_the_first_to_show_something_is_kept_unless_it_failed() -> None
     assert list(counted.kept) == [0, 2]
     assert counted.kept[0].changed == 1
     assert counted.counts[COMMON] == 3
-    assert counted.weight(2) > counted.weight(0), "it was not changed yet"
+    assert counted.weight(2, _cell(2)) > counted.weight(0, _cell(0)), "it was not changed yet"
 
 
 def test_the_rare_is_changed_more_often_than_the_common() -> None:
@@ -89,7 +89,7 @@ def test_the_rare_is_changed_more_often_than_the_common() -> None:
         schedule = schedule.after(Result((), frozenset({COMMON}), ()))
     drawn = [schedule.parents("s", number) for number in range(300)]
     changed = [parents[0] for parents in drawn if parents]
-    assert 150 < len(changed) < 290, "some are drawn afresh"
+    assert 120 < len(changed) < 250, "some are drawn afresh"
     assert changed.count(1) > 10 * changed.count(0)
 
 
@@ -110,7 +110,7 @@ def test_changed_programs_can_be_run_written_down_and_read() -> None:
     made: dict[int, Program] = {}
     for number in range(200):
         parent, partner = program("s", number, REFERENCE), program("t", number, REFERENCE)
-        made[number] = mutated("s", number, made.get(number - 1, parent), partner, REFERENCE)
+        made[number] = mutated("s", number, made.get(number - 1, parent), partner, REFERENCE, number % 30)
         assert len(made[number].moves) <= MOST_MOVES
         written = json.loads(json.dumps(program_to_json(made[number])))
         assert program_from_json(written, REFERENCE) == made[number]
@@ -140,7 +140,7 @@ def test_a_program_follows_from_its_ancestors_whatever_is_remembered() -> None:
 def test_a_change_goes_on_from_where_something_new_was_shown() -> None:
     parent, partner = program("s", 1, REFERENCE), program("t", 1, REFERENCE)
     assert len(parent.moves) > 12
-    made = [mutated("s", number, parent, partner, REFERENCE, (10,)) for number in range(100)]
+    made = [mutated("s", number, parent, partner, REFERENCE, 10) for number in range(100)]
     going_on = [one for one in made if one.moves[:9] == parent.moves[:9] and one.moves[:12] != parent.moves[:12]]
     assert sum(one.setup == parent.setup for one in going_on) > 40
 
@@ -160,12 +160,12 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
     [
         ({"counts": []}, "counts"),
         ({"recent": []}, "recent"),
-        ({"kept": [[0, 0, [5, 5], [1]]]}, "not kept"),
-        ({"kept": [[1, 0, [], [1]]]}, "first to show nothing"),
+        ({"kept": [[0, 0, [5, 5, 1], [1]]]}, "not kept"),
+        ({"kept": [[1, 0, [], [1]]]}, "not for what it was the first"),
         ({"kept": [[99, 0, [], [1]]]}, "out of order"),
         ({"kept": [[3, 0, [], [1]], [0, 0, [], [1]]]}, "out of order"),
         ({"recent": [[[], [9999], []]] * LAG}, "never seen"),
-        ({"recent": [[[1, 1], [], []]] * LAG}, "not kept"),
+        ({"recent": [[[1, 1, 1], [], []]] * LAG}, "not kept"),
     ],
 )
 def test_a_schedule_that_can_not_be_is_refused(damage: Mapping[str, Any], words: str) -> None:

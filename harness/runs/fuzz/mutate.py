@@ -25,8 +25,8 @@ from otterproof.implementations.jsonform import event_name
 #: Changes after which a program that is still the same is left as it is, such as one without moves.
 _TRIES = 20
 
-#: The share of changes that go on differently from where something new was shown, in which so many acts are drawn.
-_CONTINUED, _TAIL = 0.6, 8
+#: The share of changes at the move that has shown something; how many of them disturb it, and the most acts after it.
+_CONTINUED, _DISTURBED, _TAIL = 0.75, 0.6, 6
 
 #: How often some moves are repeated. Keys are forgotten after a few, counters and buffers are full after many.
 _TIMES = (2, 2, 2, 3, 3, 5, 8, 13)
@@ -37,16 +37,14 @@ _LONGEST = 6
 Moves = tuple[Move, ...]
 
 
-def mutated(
-    seed: str, number: int, parent: Program, partner: Program, target: Target, places: Sequence[int] = ()
-) -> Program:
+def mutated(seed: str, number: int, parent: Program, partner: Program, target: Target, place: int) -> Program:
     """The program of that number as a change of its parent, with parts of its partner.
 
-    places: after how many moves the parent has shown something new.
+    place: the move at which the parent has shown something, counted from 1; 0 if that was before its moves.
     """
     source = random.Random(f"{seed}/{number}/change".encode(errors="surrogatepass"))
-    if places and source.random() < _CONTINUED:
-        return _continued(source, parent, source.choice(places))
+    if source.random() < _CONTINUED:
+        return _continued(source, parent, place)
     made, least = parent, source.choice((1, 1, 2, 2, 3, 4))
     if source.random() < _LIFTED:
         made = _lifted(made, program(seed, number, target).setup)
@@ -60,13 +58,30 @@ def mutated(
 
 
 def _continued(source: random.Random, parent: Program, place: int) -> Program:
-    """The parent up to where it has shown something new, and then something else."""
-    begun = parent.moves[: max(0, place - source.choice((0, 0, 1)))]
+    """The parent up to a move that has shown something, which is disturbed or followed by something else."""
+    at = max(0, place - 1)
+    begun, move = parent.moves[:at], parent.moves[at:place]
+    between: Moves = ()
+    if source.random() < _DISTURBED:
+        for _ in range(source.choice((1, 1, 2))):
+            between += _disturbing(source, parent.setup)
     moves: Moves = ()
-    for _ in range(source.randint(1, _TAIL)):
+    for _ in range(source.randint(0 if between else 1, _TAIL)):
         moves += _drawn(source, parent.setup, _row(source))
     other = with_insiders(replace(parent, moves=moves), "continued", source.randrange(1 << 30))
-    return replace(parent, moves=bounded(begun + other.moves))
+    return replace(parent, moves=bounded(begun + between + move + other.moves))
+
+
+def _disturbing(source: random.Random, setup: Setup) -> Moves:
+    """Something that happens to what is under way to the party under test, or a user's act."""
+    row = source.choice(ACTS)
+    parties = sorted(CLIENTS[setup.network])
+    arguments = {name: domain.draw(source) for name, domain in row.draws.items()}
+    if "to" in arguments:
+        arguments["to"] = parties.index(setup.role)
+    if "position" in arguments:
+        arguments["position"] = source.choice((0, 0, 0, -1))
+    return tuple(row.moves(parties, **arguments))
 
 
 # ---- changes of moves

@@ -1,8 +1,9 @@
 """The schedule of a campaign: which program comes next, from what the programs before it have shown.
 
 A program that was the first to show some behaviour, and did not fail, is kept. The next program is drawn afresh, or is
-a change of a kept one [mutate.py]; a kept program is the likelier to be changed, the fewer programs have shown what it
-was kept for, and the less often it has been changed already.
+a change of a kept one [mutate.py]. For that, something that was shown is chosen, the likelier the fewer programs have
+shown it, and the less often the program that showed it first has been changed already. That one is changed, most often
+at the move that showed it.
 
 What is drawn for a number depends on the results of the programs up to `LAG` numbers before it, and on no later one. So
 several processes can run programs at the same time and the campaign is the same whatever their count, as long as there
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from otterproof.harness.runs.fuzz.behaviour import Behaviour
+from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.corpus import fitted
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.insiders import with_insiders
@@ -29,23 +30,25 @@ from otterproof.harness.targets.engines import Target
 LAG = 16
 
 #: The share of programs that are drawn afresh, so that nothing is out of reach.
-FRESH = 0.25
+FRESH = 0.4
 
-#: So many kept programs, drawn by lot, compete for being changed next; looking at all of them would take longer the
-#: more there are.
+#: How often a change begins at something of each area: mostly at cells, for what is wrong in a state shows there.
+_AREAS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
+
+#: So many, drawn by lot, compete for being chosen; looking at all would take longer the more there are.
 _CANDIDATES = 64
 
 #: Programs that are remembered while a campaign runs.
 _REMEMBERED = 512
 
-#: The numbers of the programs that a program is a change of: none for one that is drawn afresh, else the one that is
-#: changed and the one that parts are taken from.
+#: What a program is a change of: nothing for one that is drawn afresh; else the number of the program that is changed,
+#: the number of the one that parts are taken from, and the move at which the first is changed, which is counted from 1.
 Parents = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A program that is kept. stands_for: what it was the first to show. places: after how many moves it showed that.
+    """A program that is kept. stands_for: what it was the first to show. places: the moves that showed each of that.
 
     changed: how often it has been changed.
     """
@@ -118,17 +121,21 @@ class Schedule:
         source = random.Random(f"{seed}/{number}/parents".encode(errors="surrogatepass"))
         if number < first or not self.kept or source.random() < FRESH:
             return ()
-        numbers = list(self.kept)
-        if len(numbers) > _CANDIDATES:
-            numbers = source.sample(numbers, _CANDIDATES)
-        parent = source.choices(numbers, [self.weight(one) for one in numbers])[0]
-        return parent, source.choice(numbers)
+        area = source.choices(list(_AREAS), list(_AREAS.values()))[0]
+        every = [
+            (number, place, shown)
+            for number, one in self.kept.items()
+            for shown, place in zip(one.stands_for, one.places, strict=True)
+        ]
+        some = [one for one in every if one[2][0] is area] or every
+        if len(some) > _CANDIDATES:
+            some = source.sample(some, _CANDIDATES)
+        parent, place, _ = source.choices(some, [self.weight(number, shown) for number, _, shown in some])[0]
+        return parent, source.choice(list(self.kept)), place
 
-    def weight(self, number: int) -> float:
-        """How likely a kept program is to be changed next, as against others."""
-        one = self.kept[number]
-        rarest = min(self.counts[shown] for shown in one.stands_for)
-        return 1 / (rarest * (1 + one.changed))
+    def weight(self, number: int, shown: Behaviour) -> float:
+        """How likely a kept program is to be changed next at something that it has shown, as against others."""
+        return 1 / (self.counts[shown] * (1 + self.kept[number].changed))
 
     def parents_of_last(self) -> Parents:
         """The parents of the program whose result came last."""
@@ -156,26 +163,26 @@ class Programs:
     def made(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
         """The program of a number with these parents, which are kept, as their parents are."""
         for one in self._missing(parents, kept):
-            self._made[one] = self._make(one, kept[one].parents, kept)
-        for one in parents:
+            self._made[one] = self._make(one, kept[one].parents)
+        for one in parents[:2]:
             self._made.move_to_end(one)
-        made = self._made[number] = self._make(number, parents, kept)
+        made = self._made[number] = self._make(number, parents)
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
         return made
 
-    def _make(self, number: int, parents: Parents, kept: Mapping[int, Kept]) -> Program:
+    def _make(self, number: int, parents: Parents) -> Program:
         if not parents:
             return drawn_afresh(self._seed, number, self._target, self._corpus)
-        parent, partner = (self._made[one] for one in parents)
-        return mutated(self._seed, number, parent, partner, self._target, kept[parents[0]].places)
+        parent, partner = (self._made[one] for one in parents[:2])
+        return mutated(self._seed, number, parent, partner, self._target, parents[2])
 
     def _missing(self, parents: Parents, kept: Mapping[int, Kept]) -> Sequence[int]:
         """The ancestors of a program that are not remembered, in the order in which they can be made."""
-        left = [one for one in parents if one not in self._made]
+        left = [one for one in parents[:2] if one not in self._made]
         found = set(left)
         while left:
-            more = {one for one in kept[left.pop()].parents if one not in self._made} - found
+            more = {one for one in kept[left.pop()].parents[:2] if one not in self._made} - found
             found |= more
             left += more
         return sorted(found)
@@ -217,12 +224,12 @@ def schedule_from_json(written: Mapping[str, Any], done: int, seen: Mapping[Beha
     for number, changed, parents, at in written["kept"]:
         if number >= done - len(recent) or number <= max(kept, default=-1):
             raise ValueError(f"schedule.kept: {number} is out of order")
-        kept[number] = Kept(_known(parents, kept, number), _shown(first, number, counts), tuple(at), changed)
+        kept[number] = Kept(_known(parents, kept, number), _shown(first, number, at, counts), tuple(at), changed)
     results = []
     for number, (parents, shown, at) in enumerate(recent, done - len(recent)):
         if any(place >= len(every) for place in shown):
             raise ValueError(f"schedule.recent: program {number} has shown what was never seen")
-        new = _shown(first, number, None) if at else ()
+        new = _shown(first, number, at) if at else ()
         results.append(
             Result(_known(parents, kept, number), frozenset(every[place] for place in shown), new, tuple(at))
         )
@@ -231,16 +238,19 @@ def schedule_from_json(written: Mapping[str, Any], done: int, seen: Mapping[Beha
 
 def _known(parents: Sequence[int], kept: Mapping[int, Kept], number: int) -> Parents:
     """The parents of a program, which are kept. ValueError."""
-    if len(parents) not in (0, 2) or any(one not in kept for one in parents):
+    if len(parents) not in (0, 3) or any(one not in kept for one in parents[:2]):
         raise ValueError(f"schedule: program {number} is a change of a program that is not kept")
     return tuple(parents)
 
 
 def _shown(
-    first: Mapping[int, Sequence[Behaviour]], number: int, counts: Mapping[Behaviour, int] | None
+    first: Mapping[int, Sequence[Behaviour]],
+    number: int,
+    places: Sequence[int],
+    counts: Mapping[Behaviour, int] | None = None,
 ) -> tuple[Behaviour, ...]:
     """What a program was the first to show. counts: of what is counted already, if it should be. ValueError."""
     found = tuple(first.get(number, ()))
-    if not found or (counts is not None and any(one not in counts for one in found)):
-        raise ValueError(f"schedule: program {number} is kept, and was the first to show nothing")
+    if not found or len(found) != len(places) or (counts is not None and any(one not in counts for one in found)):
+        raise ValueError(f"schedule: program {number} is kept, and that is not for what it was the first to show")
     return found

@@ -191,7 +191,7 @@ class State:
         unseen = sorted(one for one in seen if one not in self.seen)
         new = dict.fromkeys(unseen[: MOST_SEEN - len(self.seen)], number)
         counted = frozenset(one for one in seen if one in self.seen or one in new)
-        places = tuple(sorted({seen[one] for one in new}))
+        places = tuple(seen[one] for one in new)
         result = Result(parents, counted, tuple(new), places) if failure is None else Result(parents, counted)
         met = {one: self.known.get(one, 0) + 1 for one in sorted(known)}
         return replace(
