@@ -17,7 +17,7 @@ import pytest
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.deviations import Known, fix_fuzz
 from otterproof.harness.runs.failure import failure_of, record_to_json
-from otterproof.harness.runs.fuzz.behaviour import Area, Tracker, cells, kinds, moves_drawn
+from otterproof.harness.runs.fuzz.behaviour import Area, Tracker, cells, kinds, moves_drawn, moves_of
 from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, GONE, RATE, Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
@@ -25,6 +25,7 @@ from otterproof.harness.runs.fuzz.events import RunAgain
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike
+from otterproof.harness.runs.fuzz.schedule import drawn_afresh
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage, severity
@@ -123,7 +124,8 @@ def test_programs_show_much_of_what_there_is() -> None:
     for number in range(40):
         assert attempt(program("s", number, REFERENCE), watched=watched) is None
     seen = {area: {name for one, name in watched.seen if one is area} for area in Area}
-    assert seen[Area.MOVE] == moves_drawn()
+    drawn = {one for number in range(200) for one in moves_of(drawn_afresh("s", number, REFERENCE).moves)}
+    assert {name for _, name in drawn} == moves_drawn()
     assert len(seen[Area.KIND] & kinds()) > 20
     assert len(seen[Area.CELL] & cells()) > 40
 
