@@ -30,7 +30,7 @@ from otterproof.harness.targets.engines import Target
 LAG = 16
 
 #: The share of programs that are drawn afresh, so that nothing is out of reach.
-FRESH = 0.4
+FRESH = 0.5
 
 #: How often a change begins at something of each area: mostly at cells, for what is wrong in a state shows there.
 _AREAS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
