@@ -94,8 +94,9 @@ def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
         middle = "-" if math.isinf(programs) else f"{programs:g}"
         rows.append((words, middle, f"{record.share(feedback=feedback):.1%}", told))
     print_table(console(), ("programs are drawn", "median until noticed", "noticed", "by who can see the fault"), rows)
-    if figures:
-        _print(figures)
+    for one in figures:
+        kept_to = "within" if one.within else "not within"
+        say(f"{one.name}: {one.value:.4g}, {kept_to} its limit ({_limit(one)}): {one.meaning.text}")
     if record.unnoticed:
         say(f"not noticed with feedback: {', '.join(record.unnoticed)}")
     runs = len(record.of(feedback=True))
