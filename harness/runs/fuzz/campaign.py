@@ -71,7 +71,7 @@ class Campaign:
     the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
     (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up, enough: whether the last run
     ended because of its max_time, or of its max_failures. version: of the target; earlier: what it was when the
-    campaign was last run, "" if it was not.
+    campaign was last run, "" if it was not. scheduler: of the workers that run the programs, if this machine does not.
     """
 
     target: str
@@ -87,6 +87,7 @@ class Campaign:
     seconds: float = SECONDS
     clock: Callable[[], float] = time.monotonic
     limits: Limits = USUAL
+    scheduler: str = ""
     time_up: bool = False
     enough: bool = False
     version: str = ""
@@ -126,7 +127,7 @@ class Campaign:
                 found += isinstance(event, Finished)
                 yield event
             numbers = range(self.done, self.done + examples if examples is not None else LAST)
-            for ran in results(self.target, numbers, processes, self._drawing(), self.limits):
+            for ran in results(self.target, numbers, processes, self._drawing(), self.limits, self.scheduler):
                 before = len(self.state.seen)
                 self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known, ran.parents))
                 for event in self._settle(target):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from otterproof.harness.runs.executor import executor
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Programs, Schedule
 from otterproof.harness.runs.worker_context import WorkerContext
-from otterproof.harness.runs.workers import Later, pool
+from otterproof.harness.runs.workers import Later
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import Limits
 
@@ -79,14 +80,19 @@ class Drawing:
         return replace(made, setup=replace(made.setup, excused=self._excused))
 
 
-def results(name: str, numbers: range, processes: int, drawing: Drawing, limits: Limits) -> Iterator[Ran]:
-    """The result of each program. limits: how long the targets of other processes are waited for."""
-    if processes <= 1:
+def results(
+    name: str, numbers: range, processes: int, drawing: Drawing, limits: Limits, scheduler: str = ""
+) -> Iterator[Ran]:
+    """The result of each program. limits: how long the targets of other processes are waited for.
+
+    scheduler: the address of a Dask scheduler whose workers run them, in place of processes of this machine.
+    """
+    if processes <= 1 and not scheduler:
         for number in numbers:
             parents, made = drawing.drawn(number)
             yield _run(number, parents, made)
         return
-    with pool(processes, WorkerContext((name,), limits)) as workers:
+    with executor(processes, scheduler, WorkerContext((name,), limits)) as workers:
         yield from workers.ordered(_run_task, _tasks(name, numbers, drawing), _lost)
 
 

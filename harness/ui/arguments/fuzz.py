@@ -23,6 +23,7 @@ PURPOSE = "Run random programs of users' actions and an adversary's moves agains
 EXAMPLES: tuple[Example, ...] = (
     ("otterproof fuzz libotr --examples 5000", "so many programs; findings go to otterproof-fuzz/libotr"),
     ("otterproof fuzz libotr --max-time 600 --resume", "ten minutes; the same command goes on from there"),
+    ("otterproof fuzz libotr --max-time 8h --scheduler tcp://10.0.0.1:8786", "on several machines"),
     ("otterproof fuzz mylib --corpus corpus", "first what other targets went through [otterproof corpus]"),
     ("otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found", "other programs, another folder"),
 )
@@ -50,6 +51,13 @@ def add_arguments(parser: Parser) -> None:
     add_seed(running, "the programs")
     add_folder(running, "--corpus", "begin with the programs of the transcripts in DIR, whatever target they are of")
     add_jobs(running)
+    running.add_argument(
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="have the workers of a Dask scheduler run the programs, such as tcp://10.0.0.1:8786, in place of --jobs "
+        "processes of this machine; it must be one that you trust",
+    )
     add_timeout(running)
     counting = parser.add_argument_group("what counts")
     add_file(

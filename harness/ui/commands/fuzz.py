@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         campaign.limits = Limits(options.timeout)
         campaign.excused = known.checks()
         campaign.corpus = corpus
+        campaign.scheduler = options.scheduler
         campaign.page = _page
         meter = Meter(campaign)
         jobs = min(options.jobs, examples or options.jobs)

@@ -1,0 +1,144 @@
+"""Who carries tasks out: processes of this machine, or workers on several machines that a Dask scheduler knows.
+
+Both take the same tasks and give the same results in the same order, so that a campaign does not depend on which it is.
+A task whose worker dies is given to another one by Dask; the pool of this machine has its giver say what its result is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
+
+from otterproof.harness.runs.worker_context import WorkerContext
+from otterproof.harness.runs.workers import Later, Work, WorkersDied, pool
+from otterproof.harness.support.errors import UsageError
+from otterproof.harness.support.printable import printable
+from otterproof.harness.support.version import tool_version
+from otterproof.harness.targets.driver import Limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: The most tasks that a scheduler has at the same time.
+AHEAD = 32
+
+#: Seconds in which a scheduler must answer, and have a worker.
+_PATIENCE = 30
+
+
+class Executor(Protocol):
+    """Carries out tasks, several at a time; the results come in the order of the tasks.
+
+    In place of a task, `Later` says that the next one is not known before another result has been taken. lost: the
+    result of a task whose workers died, given the task and a sentence that says how.
+    """
+
+    def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]: ...
+
+
+@contextmanager
+def executor(processes: int, scheduler: str, context: WorkerContext) -> Iterator[Executor]:
+    """So many processes of this machine, or the workers of a scheduler if one is named. UsageError."""
+    if not scheduler:
+        with pool(processes, context) as workers:
+            yield workers
+        return
+    client = _client(scheduler)
+    try:
+        yield Remote(client, scheduler, context)
+    finally:
+        with suppress(Exception):  # it is of no use any more, and what ends the command is something else
+            client.close()
+
+
+class Remote:
+    """The workers of a Dask scheduler. Each carries out one task at a time."""
+
+    def __init__(self, client: Any, address: str, context: WorkerContext) -> None:
+        self._client, self._address = client, address
+        self._targets, self._limits = context.targets, context.limits
+
+    def ordered(self, work: Work[T, R], tasks: Iterable[T | Later], lost: Callable[[T, str], R]) -> Iterator[R]:
+        """As `Executor` says. WorkersDied when the scheduler is gone; what `work` raises is raised here."""
+        running: list[tuple[T, Any]] = []
+        waiting = iter(tasks)
+        more = True
+        try:
+            while more or running:
+                while more and len(running) < AHEAD:
+                    task = next(waiting, None)
+                    if isinstance(task, Later):
+                        break
+                    more = task is not None
+                    if task is not None:
+                        given = (work, self._targets, self._limits, task)
+                        running.append((task, self._client.submit(_carried_out, *given, pure=False)))
+                if running:
+                    yield self._result(*running[0], lost)
+                    del running[0]
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.cancel([future for _, future in running])
+
+    def _result(self, task: T, future: Any, lost: Callable[[T, str], R]) -> R:
+        distributed = import_module("distributed")
+        try:
+            result: R = future.result()
+        except distributed.scheduler.KilledWorker as error:
+            return lost(task, f"the workers that ran this died: {error}")
+        except (distributed.client.FutureCancelledError, distributed.comm.core.CommClosedError, OSError) as error:
+            where = printable(self._address)
+            raise WorkersDied(
+                f"the scheduler at {where} is gone: {error}; start it, and go on with --resume"
+            ) from error
+        return result
+
+
+def _client(address: str) -> Any:
+    """A client of a scheduler that has workers of this version. UsageError."""
+    try:
+        distributed = import_module("distributed")
+    except ImportError as error:
+        raise UsageError("--scheduler needs Dask; install it: pip install 'otterproof[dask]'") from error
+    where = printable(address)
+    try:
+        client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(f"no scheduler answers at {where}: {error}") from error
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+        versions = client.run(tool_version)
+    except (OSError, TimeoutError) as error:
+        client.close()
+        raise UsageError(f"the scheduler at {where} has no worker; start some with `dask worker {where}`") from error
+    except ModuleNotFoundError as error:
+        client.close()
+        raise UsageError(f"the workers of {where} have no Otterproof: {error}") from error
+    others = sorted({printable(str(one)) for one in versions.values()} - {tool_version()})
+    if others:
+        client.close()
+        raise UsageError(f"the workers of {where} have {', '.join(others)}, and this is {tool_version()}")
+    return client
+
+
+# ---- in the workers --------------------------------------------------------------------------------------------------
+
+#: A worker may have several threads; targets and prepared worlds are used by one task at a time.
+_ONE = threading.Lock()
+
+
+def _carried_out(work: Work[T, R], targets: tuple[str, ...], limits: Limits, task: T) -> R:
+    with _ONE:
+        return work(_context(targets, limits), task)
+
+
+@lru_cache(maxsize=1)
+def _context(targets: tuple[str, ...], limits: Limits) -> WorkerContext:
+    """The context of a worker, which ends with its process: drivers end when their harness is gone."""
+    context = WorkerContext(targets, limits)
+    context.begin()
+    return context
