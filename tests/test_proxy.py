@@ -25,8 +25,10 @@ from otterproof.harness.simulation.diagram import Arrow, Fate, diagram_of
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.registry import open_target
+from otterproof.harness.ui.proxy_lines import Lines
 from otterproof.harness.wire import Kind, fragment, parse
 from otterproof.harness.wire.mutate import change_field
+from tests.hostile.texts import EVERYTHING
 
 NAMES = ("alice", "bob")
 
@@ -334,6 +336,7 @@ def test_a_transcript_is_one_that_others_read(tmp_path: Path) -> None:
     assert {line["event"] for line in lines} == {"sent", "passed", "changed", "dropped"}
 
 
+@pytest.mark.slow
 def test_interleavings_are_all_there_are() -> None:
     target = open_target("independent")
     seen: list[tuple[str, ...]] = []
@@ -370,3 +373,23 @@ def test_an_interruption_is_not_the_targets_fault(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(target, "finish", lambda: pytest.fail("it is asked, in the middle of a call"))
     play.close(interrupted=True)
     assert play.all_failures() == []
+
+
+def test_foreign_bytes_are_escaped_in_the_log_and_in_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, log = Lines(), tmp_path / "log.jsonl"
+    watched = Watched(NAMES, Wanted(Always(), lines, log))
+    hostile = [
+        b"\x1b]0;title\x07\x1b[2J",
+        b"\xff\xfe\0",
+        b"?OTR:AAMD.\x1b[31m",
+        b"?OTR Error:\x1b[2J",
+        EVERYTHING.encode("utf-8", "replace"),
+    ]
+    for raw in hostile:
+        watched.relay.hear("alice", raw, 0)
+    watched.close()
+    written = log.read_bytes()
+    assert all(byte == 10 or 32 <= byte < 127 for byte in written)
+    raws = [json.loads(line)["raw"].encode("latin-1") for line in written.splitlines()[::2]]
+    assert raws == hostile
+    assert all(one.isprintable() for one in capsys.readouterr().out.split("\n"))

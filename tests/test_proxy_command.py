@@ -16,6 +16,7 @@ from tests.commands import running
 ENGINES = ["proxy", "between", "reference", "independent"]
 
 
+@pytest.mark.slow
 def test_a_conversation_in_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     log, transcript = tmp_path / "log.jsonl", tmp_path / "transcript.jsonl"
     words = ["--plain", "--action", "kind=data nth=1 do=duplicate", "--log", str(log), "--transcript", str(transcript)]
@@ -34,6 +35,7 @@ def test_a_rule_that_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     assert {one["party"] for one in result["failures"]} == {"alice"}
 
 
+@pytest.mark.slow
 def test_an_exploration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["--explore", "1", "--from", "6", "--json", "--out", str(tmp_path / "out")]
     assert cli.main([*ENGINES, *words]) == 0

@@ -26,6 +26,8 @@ from otterproof.harness.ui.proxy_view.running import draw
 from otterproof.harness.ui.proxy_view.stage import OfTargets, Stage
 from tests.hostile.texts import EVERYTHING
 
+pytestmark = pytest.mark.slow
+
 Use = Callable[[ProxyApp, Pilot[None]], Awaitable[None]]
 
 
