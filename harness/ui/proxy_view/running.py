@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 
 from otterproof.harness.support.outputs import write_whole
@@ -20,7 +21,13 @@ def show(stage: Stage, picture: Path | None = None) -> bool:
     Whatever ends the conversation, OutputError.
     """
     app = ProxyApp(stage)
-    app.run()
+    # Textual waits for what it writes there. The stream that guards standard error takes it when the terminal is gone.
+    before = sys.__stderr__
+    setattr(sys, "__stderr__", sys.stderr)  # noqa: B010 (its type says that it never changes)
+    try:
+        app.run()
+    finally:
+        setattr(sys, "__stderr__", before)  # noqa: B010
     if app.error is not None:
         raise app.error
     if picture is not None and app.picture:
