@@ -413,6 +413,15 @@ _TABLE = (
         lacks=_lacking_plugin("bitlbee/otr.so", "bitlbee-plugin-otr"),
     ),
     ThirdParty(
+        name="profanity",
+        install="apt-get install profanity, and pip install 'otterproof[terminal]'",
+        tools=("profanity",),
+        build=lambda source, place: [],
+        command=_chat("profanity"),
+        folder="chat",
+        lacks=lambda: [] if find_spec("pyte") else ["pyte"],
+    ),
+    ThirdParty(
         name="weechat",
         install="apt-get install weechat-headless weechat-python weechat-scripts python3-potr",
         tools=("weechat-headless",),

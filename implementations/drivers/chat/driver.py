@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otterproof.implementations.drivers.adapter import About, Adapted, Adapter
-from otterproof.implementations.drivers.chat import bitlbee, bitlbee_party, irssi, pidgin_party, weechat
+from otterproof.implementations.drivers.chat import (
+    bitlbee,
+    bitlbee_party,
+    irssi,
+    pidgin_party,
+    profanity,
+    profanity_party,
+    weechat,
+)
 from otterproof.implementations.drivers.chat.party import Programs
 from otterproof.implementations.drivers.linejson import serve
 
@@ -44,10 +52,16 @@ def _pidgin_module() -> Any:
     return pidgin
 
 
+def _profanity() -> Programs[profanity.Profanity]:
+    profanity_party.ProfanityParty.programs = programs = Programs(profanity.Profanity)
+    return programs
+
+
 #: The programs: what they can do, the class of their parties, and what keeps the running ones.
 PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
     "irssi": (irssi.about, irssi.IrssiParty, _irssi),
     "bitlbee": (bitlbee.about, bitlbee_party.BitlbeeParty, _bitlbee),
+    "profanity": (profanity.about, profanity_party.ProfanityParty, _profanity),
     "weechat": (weechat.about, weechat.WeechatParty, _weechat),
     "pidgin": (_about_pidgin, pidgin_party.PidginParty, _pidgin),
 }

@@ -1,9 +1,9 @@
 """Stands between a chat driver and Profanity: commands in, and texts that came out, over the descriptor TAP_FD.
 
-It is copied into the folder of a Profanity, which runs it as a plugin, so it imports nothing of the project. Commands come
-as messages of a correspondent called "tap", in order with all others: words in hexadecimal digits. `type NICK COMMAND`
-types a command into the window of a correspondent; `mark NICK WORD` prints a word there, which the driver then looks for
-on the screen.
+It is copied into the folder of a Profanity, which runs it as a plugin, so it imports nothing of the project. Commands
+come as messages of a correspondent called "tap", in order with all others: words in hexadecimal digits. `type NICK
+COMMAND` types a command into the window of a correspondent; `mark NICK WORD` prints a word there, which the driver then
+looks for on the screen.
 """
 
 from __future__ import annotations

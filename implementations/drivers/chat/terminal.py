@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from otterproof.implementations.drivers.chat.loop import Loop
@@ -31,8 +31,15 @@ _SIZE = (50, 200)
 class Process:
     """A running program. What it writes to its terminal, or as errors, is read from `output`."""
 
-    def __init__(self, loop: Loop, process: subprocess.Popen[bytes], output: int) -> None:
-        self._loop, self._process, self._output = loop, process, output
+    def __init__(
+        self,
+        loop: Loop,
+        process: subprocess.Popen[bytes],
+        output: int,
+        shown: Callable[[bytes], object] = lambda data: None,
+    ) -> None:
+        """shown: is given what it writes."""
+        self._loop, self._process, self._output, self._shown = loop, process, output, shown
         self._said = bytearray()
         os.set_blocking(output, False)
         loop.add(output, self._read)
@@ -47,6 +54,7 @@ class Process:
         if not chunk:
             self.die_alike()
         self._said = (self._said + chunk)[-_SCREEN:]
+        self._shown(chunk)
 
     def die_alike(self) -> NoReturn:
         """The program has ended, or is about to: the driver ends in the same way, which is how a crash is told."""
@@ -62,6 +70,10 @@ class Process:
     def said(self) -> bytes:
         """The last that it wrote."""
         return bytes(self._said)
+
+    def write(self, keys: bytes) -> None:
+        """The user types a few keys."""
+        os.write(self._output, keys)
 
     def wait(self) -> None:
         """Wait for the end of the program, which it has been asked for, and take what it writes until then."""
@@ -87,11 +99,19 @@ class Process:
 
 
 def on_terminal(
-    loop: Loop, command: Sequence[str], environment: Mapping[str, str], inherited: Sequence[int] = ()
+    loop: Loop,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    inherited: Sequence[int] = (),
+    *,
+    size: tuple[int, int] = _SIZE,
+    shown: Callable[[bytes], object] = lambda data: None,
 ) -> Process:
-    """Start a program on a terminal. inherited: descriptors that the program gets as well."""
+    """Start a program on a terminal. inherited: descriptors that the program gets as well. shown: is given what it
+    writes.
+    """
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *_SIZE, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     try:
         process = subprocess.Popen(
             command,
@@ -104,7 +124,7 @@ def on_terminal(
         )
     finally:
         os.close(slave)
-    return Process(loop, process, master)
+    return Process(loop, process, master, shown)
 
 
 def on_socket(loop: Loop, command: Sequence[str], environment: Mapping[str, str], end: socket.socket) -> Process:

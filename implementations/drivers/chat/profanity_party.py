@@ -1,0 +1,201 @@
+"""A conversation in Profanity: what its user does, and which line that is shown becomes which event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from otterproof.implementations.drivers.adapter import Settings
+from otterproof.implementations.drivers.chat.party import ChatParty, Programs, one_line, refuse_instance
+from otterproof.implementations.drivers.chat.xmpp import carried
+from otterproof.implementations.drivers.linejson import Unsupported
+
+if TYPE_CHECKING:
+    from otterproof.implementations.drivers.chat.profanity import Profanity
+
+#: What comes before a line of Profanity's own, and before a text of the correspondent's that came encrypted.
+_NOTICE, _SECURE = "! ", "~ "
+
+_CLEAR, _ERROR = "OTR: Received an unencrypted message: ", "OTR: Received error: "
+
+#: Beginnings of notices -> the event, and its reason.
+_WORDS = {
+    "OTR: Received an encrypted message but no private connection established.": ("unreadable", "not_encrypted"),
+    "OTR: Cannot read the received message.": ("unreadable", None),
+    "OTR: The message received contains malformed data.": ("unreadable", None),
+    "OTR: Cannot recognize the type of message received.": ("rejected", None),
+    "OTR: Received our own OTR message.": ("rejected", None),
+    "OTR: A private conversation could not be set up.": ("rejected", None),
+    "OTR: Message not sent because": ("refused", "wrong_state"),
+    "OTR: Policy requires encryption": ("refused", None),
+    "OTR: Error occurred while encrypting": ("refused", None),
+    "Failed to encrypt and send": ("refused", None),
+    "You are already in an OTR session.": ("refused", "wrong_state"),
+    "You are not currently in an OTR session.": ("refused", "wrong_state"),
+}
+
+#: Ends of notices -> whether the secrets are equal; None: there is no result.
+_RESULTS = {
+    "Authentication successful.": True,
+    " successfully authenticated you.": True,
+    " failed to authenticate you.": False,
+    "SMP session aborted.": None,
+}
+
+
+class ProfanityParty(ChatParty):
+    """A conversation with one correspondent."""
+
+    programs: ClassVar[Programs[Profanity]]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._program = self.programs.take(settings.key)
+        self.fingerprint = self._program.fingerprint
+        self._action = ""
+        self._texts: list[bytes] = []
+        #: Whether what the correspondent asks with is a question, and whether its words come next.
+        self._with_question = self._question_follows = False
+        self._nick = self._program.join(self)
+
+    @property
+    def program(self) -> Profanity:
+        return self._program
+
+    def forget(self) -> None:
+        self._program.leave(self._nick)
+
+    # What the user does.
+
+    def receive(self, message: bytes) -> None:
+        if not message:
+            raise Unsupported("XMPP carries no empty messages")
+        carried(message)
+        self._begin("", message)
+        self._take(self._program.deliver(self._nick, message))
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
+        refuse_instance("Profanity", instance)
+        if padding is not None:
+            raise Unsupported("Profanity adds no padding")
+        if text != text.strip(b" \t") or not text or text.startswith(b"/"):
+            raise Unsupported("what is empty, begins with a slash, or has blanks at an end, can't be typed as a text")
+        self._type("send", _typed("a text", text))
+
+    def start(self) -> None:
+        self._type("start", b"/otr start")
+
+    def end(self, *, instance: int | None = None) -> None:
+        refuse_instance("Profanity", instance)
+        self._type("end", b"/otr end")
+
+    def smp_start(self, secret: bytes, *, question: bytes | None = None, instance: int | None = None) -> None:
+        refuse_instance("Profanity", instance)
+        if question is not None:
+            self._type("smp_start", b"/otr question " + _quoted(question) + b" " + _quoted(secret))
+        elif self.asked and not self._with_question:
+            raise Unsupported("Profanity takes /otr secret for the answer to the request that is waiting")
+        else:
+            self._type("smp_start", b"/otr secret " + _quoted(secret))
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
+        refuse_instance("Profanity", instance)
+        if not self.asked:
+            raise Unsupported("Profanity has nothing to answer")
+        self.asked = False
+        self._type("smp_answer", (b"/otr answer " if self._with_question else b"/otr secret ") + _quoted(secret))
+
+    def _type(self, action: str, command: bytes) -> None:
+        self._begin(action, b"")
+        self._take(self._program.do(self._nick, command))
+
+    def _begin(self, action: str, message: bytes) -> None:
+        self.begin(message)
+        self._action, self._texts = action, []
+
+    # What the user is shown.
+
+    def on_text(self, text: bytes) -> None:
+        """The plugin tells a text that the user is shown."""
+        self._texts.append(text)
+
+    def _take(self, lines: list[str]) -> None:
+        secure = False
+        for line in lines:
+            self.show(line)
+            secure = secure or line.startswith(f"{_SECURE}{self._nick}")
+            if line.startswith(_NOTICE):
+                self._notice(line.removeprefix(_NOTICE))
+        for text in self._texts:
+            instance = 0 if secure else self.instance()
+            self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
+        for event in self.events:
+            if event["event"] == "session_established":
+                event["fingerprint"] = self._their_fingerprint()
+
+    def _their_fingerprint(self) -> str | None:
+        """Asked for by the driver."""
+        for line in self._program.do(self._nick, b"/otr theirfp"):
+            _, found, digits = line.partition("'s OTR fingerprint: ")
+            if found:
+                return digits.replace(" ", "").lower()
+        return None
+
+    def _notice(self, words: str) -> None:
+        """A line of Profanity's own."""
+        if self._question_follows:
+            self._question_follows, self.asked, self._with_question = False, True, True
+            self.emit("smp_requested", instance=0, question=words.strip().encode())
+        elif words.startswith("OTR session started"):
+            self.established(None)
+        elif words.startswith("OTR session ended."):
+            if self._action == "end":
+                self.ended_by_user()
+            else:
+                self.ended_by_peer()
+        elif words.startswith(_CLEAR):
+            text = words.removeprefix(_CLEAR).encode()
+            self.emit("text_received", text=text, secure=False, warn=True, instance=0)
+        elif words.startswith(_ERROR):
+            self.emit("error_message_received", text=words.removeprefix(_ERROR).removesuffix(".").encode())
+        elif words.endswith("with the following question:"):
+            self._question_follows = True
+        elif "wants to authenticate your identity, use '/otr secret" in words:
+            self.asked, self._with_question = True, False
+            self.emit("smp_requested", instance=0, question=None)
+        elif words.startswith("Authentication failed, the secret"):
+            self._smp_over(equal=False)
+        else:
+            self._other(words)
+
+    def _other(self, words: str) -> None:
+        for end, equal in _RESULTS.items():
+            if words.endswith(end):
+                self._smp_over(equal=equal)
+        for beginning, (event, reason) in _WORDS.items():
+            if not words.startswith(beginning):
+                continue
+            if event == "unreadable":
+                self.unreadable(reason)
+            elif event == "rejected":
+                self.emit("message_rejected", reason=reason, field=None, offset=None)
+            elif self._action not in ("", "end"):
+                self.emit("action_refused", action=self._action, reason=reason)
+
+    def _smp_over(self, *, equal: bool | None) -> None:
+        self.asked = False
+        if equal is None:
+            self.emit("smp_aborted", instance=0, reason=None)
+        else:
+            self.emit("smp_finished", instance=0, equal=equal)
+
+
+def _typed(what: str, text: bytes) -> bytes:
+    """A text that can be typed: Unsupported if it is not UTF-8 on one line."""
+    return carried(one_line(what, text)).encode()
+
+
+def _quoted(text: bytes) -> bytes:
+    """A text as an argument in quotation marks."""
+    if not text or b'"' in text:
+        raise Unsupported("a secret or question is not empty, and has no quotation marks, in Profanity")
+    return b'"' + _typed("a secret or question", text) + b'"'
