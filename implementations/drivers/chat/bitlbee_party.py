@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from otterproof.implementations.drivers.adapter import Settings
 from otterproof.implementations.drivers.chat.party import (
+    DATA,
     ENCRYPTED,
     FINISHED,
     ChatParty,
     Programs,
+    kind_and_version,
     one_line,
 )
 from otterproof.implementations.drivers.chat.xmpp import carried
@@ -239,7 +241,8 @@ class BitlbeeParty(ChatParty):
                 event["version"] = session.version
                 event["instance"] = 0 if session.version == 2 else None
         finished = sum(one.state == FINISHED for one in sessions)
-        if finished > self._finished:
+        # libotr's context of a session that is over may be copied for a new instance, by a message of the handshake.
+        if finished > self._finished and kind_and_version(self.message)[0] in (DATA, 0):
             self.ended_by_peer()
         self._finished = finished
 

@@ -21,7 +21,7 @@ from otterproof.implementations.drivers.linejson import Unsupported
 PLAINTEXT, ENCRYPTED, FINISHED = "plaintext", "encrypted", "finished"
 
 #: Message types in which a party takes part in a handshake, and Data Messages.
-_HANDSHAKE, _DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
+_HANDSHAKE, DATA = (0x02, 0x0A, 0x11, 0x12), 0x03
 
 _SENDER = re.compile(rb"\?OTR\|([0-9a-fA-F]{1,8})\|")
 
@@ -204,7 +204,7 @@ class ChatParty(Adapted):
         Data Message, or out of fragments, which may have plain text in them as long as there has never been a session.
         """
         fragment = self._had_session and self.message.startswith((b"?OTR,", b"?OTR|"))
-        return (fragment or kind_and_version(self.message)[0] == _DATA) and text != self.message
+        return (fragment or kind_and_version(self.message)[0] == DATA) and text != self.message
 
     def instance(self) -> int | None:
         """The correspondent's tag, which no program tells; version 2 has none."""
@@ -214,7 +214,7 @@ class ChatParty(Adapted):
         """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
         kind, _ = kind_and_version(self.message)
         where: dict[str, Any] = {"reason": reason, "field": None, "offset": None}
-        if kind == _DATA or (kind == 0 and self.state != PLAINTEXT):
+        if kind == DATA or (kind == 0 and self.state != PLAINTEXT):
             self.emit("message_unreadable", instance=self.instance(), **where)
         else:
             self.emit("message_rejected", **where)

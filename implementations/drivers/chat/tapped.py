@@ -75,6 +75,7 @@ class TappedProgram(ABC, Generic[P]):
         self._ready = False
         try:
             self._loop.until(lambda: self._ready and self._server.connected)
+            self._server.barrier()  # it has been told so, too
             self.fingerprint, self.instance_tag = self._identify()
         except Closed:
             self._process.die_alike()
