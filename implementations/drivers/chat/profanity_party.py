@@ -17,6 +17,9 @@ _NOTICE, _SECURE = "! ", "~ "
 
 _CLEAR, _ERROR = "OTR: Received an unencrypted message: ", "OTR: Received error: "
 
+#: The most bytes of a message, and of a secret or question, that Profanity is asked to show or to take.
+LONGEST_MESSAGE, LONGEST_SECRET = 60_000, 4000
+
 #: Beginnings of notices -> the event, and its reason.
 _WORDS = {
     "OTR: Received an encrypted message but no private connection established.": ("unreadable", "not_encrypted"),
@@ -69,6 +72,8 @@ class ProfanityParty(ChatParty):
     def receive(self, message: bytes) -> None:
         if not message:
             raise Unsupported("XMPP carries no empty messages")
+        if len(message) > LONGEST_MESSAGE:
+            raise Unsupported(f"Profanity needs too long to show more than {LONGEST_MESSAGE} bytes")
         carried(message)
         self._begin("", message)
         self._take(self._program.deliver(self._nick, message))
@@ -119,13 +124,14 @@ class ProfanityParty(ChatParty):
         self._texts.append(text)
 
     def _take(self, lines: list[str]) -> None:
-        secure = False
+        signs = {line[:2] for line in lines if line[2:].startswith(f"{self._nick}/")}
         for line in lines:
             self.show(line)
-            secure = secure or line.startswith(f"{_SECURE}{self._nick}")
             if line.startswith(_NOTICE):
                 self._notice(line.removeprefix(_NOTICE))
         for text in self._texts:
+            # A text that moves about on the screen may have overwritten its sign.
+            secure = _SECURE in signs if signs else self.is_secure(text)
             instance = 0 if secure else self.instance()
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
         for event in self.events:
@@ -196,6 +202,6 @@ def _typed(what: str, text: bytes) -> bytes:
 
 def _quoted(text: bytes) -> bytes:
     """A text as an argument in quotation marks."""
-    if not text or b'"' in text:
-        raise Unsupported("a secret or question is not empty, and has no quotation marks, in Profanity")
+    if not text or b'"' in text or len(text) > LONGEST_SECRET:
+        raise Unsupported("a secret or question is not empty, not long, and has no quotation marks, in Profanity")
     return b'"' + _typed("a secret or question", text) + b'"'

@@ -28,7 +28,7 @@ _IRC = """\
 [server_default]
 anti_flood_prio_high = 0
 anti_flood_prio_low = 0
-split_msg_max_length = 0
+split_msg_max_length = 4096
 
 [server]
 {server}.addresses = "127.0.0.1/{port}"
@@ -47,6 +47,9 @@ import potr.compatcrypto.pycrypto
 
 restore(potr.compatcrypto.pycrypto, AES)
 """
+
+#: The most bytes of a text that WeeChat leaves in one piece.
+LONGEST_TEXT = 3900
 
 _TAP = Path(__file__).with_name("weechat_tap.py")
 
@@ -131,9 +134,9 @@ class WeechatParty(ChatParty):
     def on_shown(self, line: bytes) -> None:
         words = line.decode(errors="replace")
         self.show(words)
-        if not words.startswith(_PREFIX):
+        if not words.startswith((_PREFIX, "\t")):  # what goes on has no prefix, which a correspondent's texts have
             return
-        words = words.removeprefix(_PREFIX)
+        words = words.removeprefix(_PREFIX).removeprefix("\t")
         if words.startswith(("Unauthenticated secured", "Authenticated secured")):
             self.established(None)
             self._established = self.events[-1]
@@ -147,7 +150,8 @@ class WeechatParty(ChatParty):
         elif words == "Private conversation ended.":
             self.ended_by_user()
         elif words.startswith("Received OTR error: "):
-            self.emit("error_message_received", text=words.removeprefix("Received OTR error: "))
+            text = line.partition(b"Received OTR error: ")[2].removeprefix(b"?OTR Error:")
+            self.emit("error_message_received", text=text.removeprefix(b" "))
         elif words.startswith("Received encrypted data but no private session"):
             self.unreadable("not_encrypted")
         elif words.startswith("Your message was not sent."):
@@ -200,6 +204,11 @@ class Weechat(TappedProgram[WeechatParty]):
                 return bytes.fromhex(found[1]), None
         raise ValueError(f"WeeChat has not loaded its OTR script, or not the key; it says {self._overheard!a:.900}")
 
+    def join(self, party: WeechatParty) -> str:
+        nick = super().join(party)
+        self._ask(b"open", nick.encode())  # else errors are shown in the server's window
+        return nick
+
     def deliver(self, nick: str, message: bytes) -> None:
         self._receiving = self.parties.get(nick)
         super().deliver(nick, message)
@@ -228,4 +237,4 @@ def about() -> About:
     said = subprocess.run(["weechat-headless", "--version"], capture_output=True, text=True, timeout=30, check=True)
     version = said.stdout.strip() or "unknown"
     policy = ("allow_v2", "whitespace_start_ake")
-    return About("weechat", version, [2], ["v2", "restart", "logs"], "none", policy)
+    return About("weechat", version, [2], ["v2", "restart", "logs"], "none", policy, LONGEST_TEXT)

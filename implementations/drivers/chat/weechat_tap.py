@@ -34,12 +34,14 @@ def window_of(nick: str) -> str:
 
 
 def obey(line: bytes) -> None:
-    """type NICK COMMAND: in the window of a correspondent. leave NICK: close that window."""
+    """type NICK COMMAND: in the window of a correspondent. open NICK, leave NICK: open or close that window."""
     verb, nick, *more = (bytes.fromhex(word.decode()).decode(errors="surrogateescape") for word in line.split(b" "))
     if verb == "type":
         weechat.command(window_of(nick), more[0])
     elif verb == "leave":
         weechat.buffer_close(window_of(nick))
+    else:
+        window_of(nick)
     report("done")
 
 

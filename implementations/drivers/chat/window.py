@@ -30,6 +30,10 @@ class Window:
             self._lines[number] = "".join(row[column].data for column in range(written)).rstrip()
         self._screen.dirty.clear()
 
+    def right_of(self, border: str) -> list[str]:
+        """What is to the right of a border, line by line, for all lines that have it."""
+        return [line.partition(border)[2] for line in self._lines if border in line]
+
     def between(self, before: str, after: str) -> list[str] | None:
         """The lines between two that have these marks, of which the first may have left the screen; None if the last
         is not there yet.
