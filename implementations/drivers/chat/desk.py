@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from otterproof.implementations.drivers.chat.home import Home
-from otterproof.implementations.drivers.chat.loop import Lines, Loop
+from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
 from otterproof.implementations.drivers.chat.terminal import Process
 
 #: Width and height of the screen.
@@ -82,7 +82,10 @@ class Desk(Process):
         #: Where the bus is; "" until everything runs.
         self.address = ""
         self._life = Lines(loop, ours.detach(), self._ready)
-        loop.until(lambda: bool(self.address))
+        try:
+            loop.until(lambda: bool(self.address))
+        except Closed:
+            self.die_alike()
 
     def _ready(self, line: bytes) -> None:
         self.address = line.decode()
