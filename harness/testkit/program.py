@@ -30,10 +30,12 @@ def restarted(context: Context, target: TargetSession) -> TargetSession:
     """The target after its user has ended it and started it again, in a run of its own."""
     info = target.record.header.parties[target.name]
     party = target.world.parties[target.name]
-    record = context.record({TARGET: info})
     if isinstance(party, DriverParty):
+        record = context.record({TARGET: info})
         party.restart()
     else:
-        config = replace(info.config, instance_tag=party.instance_tag)
-        party = context.target.party(TARGET, config, context.seed + b", started again")
+        seed = context.seed + b", started again"
+        info = replace(info, config=replace(info.config, instance_tag=party.instance_tag))
+        record = context.record({TARGET: info}, seed)
+        party = context.target.party(TARGET, info.config, seed)
     return TargetSession(World({TARGET: party}, {TARGET: []}), context.version, record)
