@@ -36,6 +36,7 @@ def test_faults_are_explored_to_a_depth_in_every_alphabet() -> None:
     assert DEPTHS.keys() == ALPHABETS.keys()
 
 
+@pytest.mark.slow
 def test_an_alphabet_that_reaches_no_line_of_a_fault_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"_MANY": 1, "DEPTHS": {"handshake": 1}}.items():
         monkeypatch.setattr(f"otterproof.harness.runs.faults.explored.{name}", value)
@@ -47,6 +48,7 @@ def test_an_alphabet_that_reaches_no_line_of_a_fault_is_left_out(monkeypatch: py
     assert [record.able(about(faults()[name].edits)) for name in names] == [[], ["handshake"]]
 
 
+@pytest.mark.slow
 def test_exploring_faults_goes_on_from_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "explored.json"
     words = ["faults", "--score", "--explore", "--only", "ignored-when-encrypted", "--jobs", "1", "--state", str(file)]
