@@ -55,7 +55,8 @@ def _as_json(diagram: Diagram) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for row in diagram.rows:
         if isinstance(row, Arrow):
-            rows.append({"row": "arrow", **asdict(row), "fate": row.fate.value})
+            told = {name: value for name, value in asdict(row).items() if name != "fragment"}
+            rows.append({"row": "arrow", **told, "fate": row.fate.value})
         else:
             rows.append({"row": "note", **asdict(row)})
     return asdict(replace(diagram, rows=())) | {"targets": dict(diagram.targets), "rows": rows}
