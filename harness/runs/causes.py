@@ -187,7 +187,10 @@ def _presumed_first(ordered: Sequence[Cause], helpers: Mapping[tuple[str, ...], 
         if cause.first.check not in found and _LEVELS.index(cause.level) <= _LEVELS.index(level):
             entered.add(cause.first.check)
             own = checks()[cause.first.check].presumes if cause.first.check in checks() else ()
-            for name in (*own, *filter(None, [helpers.get(_shape(cause.first))])):
+            helper = helpers.get(_shape(cause.first), "")
+            if helper in checks() and cause.first.check not in checks()[helper].presumes:
+                own = (*own, helper)
+            for name in own:
                 if name in by_check and name not in entered:
                     put(by_check[name], cause.level)
             found[cause.first.check] = cause

@@ -216,11 +216,14 @@ def mac_over_more_fields_is_refused(context: Context) -> None:
     """A MAC that covers more than the fields before it is refused."""
     target, insider = context.encrypted()
     tags = insider.tag.to_bytes(4) + insider.target_tag.to_bytes(4)
-    added: dict[str, tuple[bytes, bytes]] = {
-        "the mark of an encoded message": (b"?OTR:", b""),
-        "zeros in the place of the MAC": (b"", bytes(20)),
+    old_keys = {
         "zeros in the place of the MAC, and the length of the old MAC keys": (b"", bytes(24)),
         "the length of the old MAC keys": (b"", bytes(4)),
+    }
+    added: dict[str, tuple[bytes, bytes]] = {
+        **old_keys,
+        "the mark of an encoded message": (b"?OTR:", b""),
+        "zeros in the place of the MAC": (b"", bytes(20)),
         "the ssid": (insider.ssid, b""),
         "a NUL": (b"", b"\0"),
     }
@@ -230,9 +233,9 @@ def mac_over_more_fields_is_refused(context: Context) -> None:
         genuine = wire.parse(insider.data(b"under a MAC over more"))
         covered = genuine.mac_input()[3 if what.startswith("instance tags") else 0 :]
         mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, before + covered + after, "sha1")
-        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
-            "data.mac-not-verified", f"a MAC that also covers {what}"
-        )
+        check_id = "data.mac-covers-old-keys" if what in old_keys else "data.mac-not-verified"
+        message = wire.build(genuine.with_value("mac", mac))
+        target.receive(message).assert_rejected(check_id, f"a MAC that also covers {what}")
     target.assert_session_alive(insider)
 
 
