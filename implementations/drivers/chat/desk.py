@@ -21,7 +21,7 @@ from pathlib import Path
 
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
-from otterproof.implementations.drivers.chat.terminal import Process
+from otterproof.implementations.drivers.chat.terminal import Process, die_with_parent
 
 #: Width and height of the screen.
 SIZE = (960, 480)
@@ -48,8 +48,8 @@ _BUS = """\
 </busconfig>
 """
 
-#: The options of prctl: a signal for the death of the parent, and the adoption of orphans.
-_DEATH_SIGNAL, _ADOPT = 1, 36
+#: The option of prctl by which orphans are adopted.
+_ADOPT = 36
 
 
 class Desk(Process):
@@ -110,12 +110,8 @@ def _inherited() -> dict[str, str]:
 # What follows runs in the process of the desk.
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
-
-
 def _start(command: Sequence[str], *, passed: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, preexec_fn=_die_with_parent)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, preexec_fn=die_with_parent)
 
 
 def _with_answer(command: Sequence[str], option: str) -> tuple[subprocess.Popen[bytes], str]:

@@ -5,6 +5,7 @@ What a program writes for a terminal is kept only for messages about its end, an
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import pty
@@ -26,6 +27,18 @@ _SCREEN = 1 << 12
 
 #: Lines and columns: wide, so that a program breaks few lines.
 _SIZE = (50, 200)
+
+#: What prctl calls the signal that a process gets when its parent ends.
+_DEATH_SIGNAL = 1
+
+
+def die_with_parent() -> None:
+    """Called in a new process: end it when the driver ends, however that ends.
+
+    Some programs go on when their terminal or their servers are gone. Only Linux can do this.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 class Process:
@@ -121,6 +134,7 @@ def on_terminal(
             env=dict(environment),
             pass_fds=inherited,
             start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     finally:
         os.close(slave)
@@ -138,6 +152,7 @@ def on_socket(loop: Loop, command: Sequence[str], environment: Mapping[str, str]
             stderr=writes,
             env=dict(environment),
             start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     finally:
         os.close(writes)
