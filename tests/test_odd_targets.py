@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from otterproof.harness.runs.faults.memoize import remember_powers
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.runner import Result, run
+from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.driver.target import CAPABILITIES
@@ -27,10 +32,15 @@ from otterproof.implementations.jsonform import may_be_untold
 #: Into how many tests the suite is cut for each target, so that workers share them.
 PARTS = 4
 
+#: How many random programs each target is held against.
+PROGRAMS = 12
 
 #: Targets of which each is held against a part of the suite: which one changes with the target. OTTERPROOF_ODD=all in
 #: the environment has each held against all of it.
 SAMPLED = {**LACKING, **{f"drawn-{seed}": drawn(seed) for seed in range(PARTS)}}
+
+#: All of them.
+EVERY: dict[str, Quirks] = {**ODD, **SAMPLED}
 
 
 def judged(name: str, quirks: Quirks, part: slice) -> tuple[OddTarget, list[Result]]:
@@ -64,6 +74,35 @@ def test_an_odd_target_raises_no_alarm(name: str, part: int) -> None:
     target, results = judged(name, ODD[name], slice(part, None, PARTS))
     least = len(results) / 3 if target.fixed_policy is None else 5  # most scenarios are for one version alone
     assert Counter(one.verdict for one in results)[Verdict.PASS] > least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY)
+def test_random_programs_raise_no_alarm(name: str) -> None:
+    """Of each target a few, and all have insiders where their number gives them one."""
+    remember_powers()
+    target = OddTarget(f"odd:{name}", EVERY[name])
+    for number in range(PROGRAMS):
+        failure = attempt(with_insiders(program(name, number, target), name, number))
+        assert failure is None, f"{number}: {failure.check}: {failure.detail}"
+
+
+#: Programs that were taken for failures: a target, the kind of network, and a number of the seed "ctl".
+TAKEN_FOR_FAILURES = [("silent", "three", 6), ("silent", "three", 56), ("refuses-arguments", "pair", 2)]
+
+
+@pytest.mark.parametrize(("name", "network", "number"), TAKEN_FOR_FAILURES)
+def test_a_program_that_was_taken_for_a_failure(name: str, network: str, number: int) -> None:
+    target = OddTarget(f"odd:{name}", ODD[name])
+    failure = attempt(program("ctl", number, target, network))
+    assert failure is None, failure.detail
+
+
+def test_a_target_that_does_not_know_the_whitespace_tag_need_not_answer_it() -> None:
+    target = OddTarget("odd:without-whitespace-tag", LACKING["without-whitespace-tag"])
+    setup = Setup(start="scratch", policy="eager", target=target, role="bob")
+    failure = attempt(Program(setup, (User("alice", "send", {"text": b"hello"}), Settle())))
+    assert failure is None, failure.detail
 
 
 class Listened(OddTarget):

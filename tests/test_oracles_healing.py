@@ -8,9 +8,10 @@ import pytest
 
 from otterproof.harness import wire
 from otterproof.harness.runs.fuzz.case import Case
-from otterproof.harness.simulation.moves import Drop, Inject, Move, User
+from otterproof.harness.simulation.moves import Deliver, Drop, Inject, Move, User
+from otterproof.harness.targets.odd import ODD, OddTarget
 from otterproof.harness.wire import Kind
-from otterproof.implementations.contract import Entropy, Event, MessageUnreadable, OutgoingMessage, PartyConfig
+from otterproof.implementations.contract import Entropy, Event, MessageUnreadable, OutgoingMessage, PartyConfig, Policy
 from otterproof.implementations.reference import ReferenceEngine
 from tests.raising import raises_check
 
@@ -34,6 +35,14 @@ class LosesData(Deaf):
 
     def deaf(self, kind: Kind) -> bool:
         return kind is Kind.DATA
+
+
+class LosesAllData(LosesData):
+    """Data messages vanish; all parties of this engine are deaf to them."""
+
+    def __init__(self, config: PartyConfig, entropy: Entropy | None = None) -> None:
+        super().__init__(config, entropy)
+        self.concerned = True
 
 
 class LosesSignatures(Deaf):
@@ -93,3 +102,39 @@ def test_healing_brings_a_new_session() -> None:
     link = case.oracles.reader.link("alice", 0x2B2B)
     assert link.encrypted
     assert link.ssid != old
+
+
+#: Moves after which both sides are in sessions with different keys, or in one of several clients.
+APART: dict[str, tuple[str, str, tuple[Move, ...]]] = {
+    "one side is in a session that the other has not completed": (
+        "pair",
+        "alice",
+        (User("bob", "start"), Deliver("alice"), Deliver("bob"), Deliver("alice"), Deliver("bob"), Drop("alice")),
+    ),
+    "a handshake with one of two clients": ("three", "bob2", (Inject("alice", b"?OTRv2?"),)),
+    "a version for one of two clients": (
+        "three",
+        "alice",
+        (User("bob2", "set_policy", {"policy": Policy.ALLOW_V2}), User("bob2", "start")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_a_session_that_is_not_told_is_not_taken_for_the_other_sides(case: str) -> None:
+    """The ssid may be untold: two sides that are in different sessions are not judged as if they were in one."""
+    network, role, moves = APART[case]
+    silent = OddTarget("odd:silent", ODD["silent"])
+    played = Case(network, "3", target=silent, role=role, oracles=("healing",))
+    played.run(moves)
+    played.finish()
+
+
+@pytest.mark.parametrize(("role", "size"), [("alice", None), ("alice", 200), ("bob", None)])
+def test_a_session_that_is_not_told_is_known_by_its_handshake(role: str, size: int | None) -> None:
+    silent = OddTarget("odd:silent", ODD["silent"], make=LosesAllData)
+    case = Case(start="3", target=silent, role=role, size=size, oracles=("healing",))
+    case.begin()
+    assert case.oracles.reader.link(role, 0x2B2B if role == "alice" else 0x1A1A).ssid is None
+    with raises_check("healing.text-not-delivered"):
+        case.finish()

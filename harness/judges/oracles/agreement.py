@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.observation import Observation, Sent, session_of
+from otterproof.harness.judges.oracles.observation import Observation, Sent, proof, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.insider import Crafted, answers, authenticated
-from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire import Kind
 from otterproof.harness.wire.craft import Lie
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -26,14 +25,6 @@ from otterproof.implementations.contract import (
 
 #: The message that completes a handshake, for the side that sent the Reveal Signature (True) and for the other.
 _LAST = {True: Kind.SIGNATURE, False: Kind.REVEAL_SIGNATURE}
-
-
-def _proof(message: Message) -> bytes | None:
-    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
-    if message.kind not in _LAST.values() or not message.has("mac"):
-        return None
-    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
-    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Agreement(Oracle):
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
                 self._judge(view, one)
-            elif isinstance(one, Sent) and (name := _proof(one.message)) is not None:
+            elif isinstance(one, Sent) and (name := proof(one.message)) is not None:
                 self._proofs[name] = view.party
         self._judge_state(view)
 
@@ -86,7 +77,7 @@ class Agreement(Oracle):
         if revealed is None:
             revealed = message is not None and message.kind is Kind.SIGNATURE
         kind = _LAST[revealed]
-        name = _proof(message) if message is not None and message.kind is kind and view.header is None else None
+        name = proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
             got = "no message" if message is None else message
             self.fail("agreement.completed-without-handshake", view, expected=kind, got=got)

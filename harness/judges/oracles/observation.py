@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -70,11 +71,20 @@ def enabled(policy: Policy | None) -> bool:
     return policy is None or bool(policy & _VERSIONS)
 
 
+def proof(message: Message) -> bytes | None:
+    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
+    if message.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not message.has("mac"):
+        return None
+    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
+    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as the events of its party show it. `number` counts completed handshakes in the whole world.
 
-    ssid, fingerprint, sent_reveal_signature: None where the party does not tell.
+    ssid, fingerprint, sent_reveal_signature: None where the party does not tell. signature: the proof of the Signature
+    Message with which the handshake ended, which both sides have seen; None if it is not known.
     """
 
     state: MessageState = MessageState.PLAINTEXT
@@ -83,6 +93,7 @@ class SessionView:
     fingerprint: bytes | None = b""
     sent_reveal_signature: bool | None = False
     number: int = 0
+    signature: bytes | None = None
 
     @property
     def name(self) -> bytes:
@@ -92,6 +103,14 @@ class SessionView:
     def may_be(self, ssid: bytes | None) -> bool:
         """Whether this can be the session that a party knows by this ssid; None: it does not tell it."""
         return self.ssid is None or ssid is None or self.ssid == ssid
+
+    def same_as(self, other: SessionView) -> bool | None:
+        """Whether this and the session of another party are two sides of one; None if that can't be told."""
+        if self.ssid is not None and other.ssid is not None:
+            return self.ssid == other.ssid
+        if self.signature is not None and other.signature is not None:
+            return self.signature == other.signature
+        return None
 
     @property
     def encrypted(self) -> bool:

@@ -20,6 +20,7 @@ from otterproof.harness.judges.oracles.observation import (
     Sent,
     SessionView,
     enabled,
+    proof,
     session_of,
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
@@ -121,6 +122,7 @@ class Reader(Remembering):
             step.party in self._foreign,
             self._crafted(came.message),
         )
+        self._note_signatures(view)
         if view.crafted is not None and view.crafted.renumbered:
             self._renumbered |= {view.crafted.ssid, view.link.name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
@@ -137,6 +139,16 @@ class Reader(Remembering):
         crafted = self.world.network.crafted
         name = authenticated(message) if crafted and message is not None else None
         return crafted.get(name) if name is not None else None
+
+    def _note_signatures(self, view: Observation) -> None:
+        """Write down with which Signature Message, received or sent, the handshakes of a step ended."""
+        for event in view.happenings:
+            if isinstance(event, SessionEstablished):
+                where = (view.party, session_of(event))
+                sent = [one.message for one in view.sent if one.instance == where[1]]
+                seen = [view.message, *sent] if view.message is not None else sent
+                last = next((one for one in seen if one.kind is Kind.SIGNATURE), None)
+                self._links[where] = replace(self._links[where], signature=None if last is None else proof(last))
 
     # What a step leads to
 

@@ -34,6 +34,9 @@ from otterproof.implementations.reference import ReferenceEngine
 #: Both versions, and nothing else.
 BOTH = Policy.ALLOW_V2 | Policy.ALLOW_V3
 
+#: What a party must understand the whitespace tag for.
+TAGS = Policy.SEND_WHITESPACE_TAG | Policy.WHITESPACE_START_AKE
+
 #: What all randomness of parties follows from, with the number of the setup.
 SEED = b"machine"
 
@@ -147,6 +150,8 @@ class Setup:
                 return self.target.fixed_policy
             if "policy" not in self.capabilities:
                 policy &= BOTH
+            if "whitespace_tag" not in self.capabilities:
+                policy &= ~TAGS
             for version, flag in (("v2", Policy.ALLOW_V2), ("v3", Policy.ALLOW_V3)):
                 if version not in self.capabilities:
                     policy &= ~flag

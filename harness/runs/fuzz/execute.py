@@ -19,7 +19,7 @@ from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver import TargetError, TargetMissing
+from otterproof.harness.targets.driver import TargetError, TargetMissing, TargetUnsupported
 from otterproof.harness.targets.lockstep import Divergence
 
 #: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
@@ -110,7 +110,8 @@ def play(
     """Run a program from its setup to the end; how it ended if it did not get there.
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
-    the run shows. TargetMissing when the target can't be run any more.
+    the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
+    and that is no failure. TargetMissing when the target can't be run any more.
     """
     setup = program.setup
     made, at_end = 0, False
@@ -119,20 +120,21 @@ def play(
     watching: list[Callable[[Step], None]] = [last.append, tracker, *([watch] if watch is not None else [])]
     told = watched if watched is not None else Watched()
     try:
-        case = setup.case(fresh=fresh)
-        case.world.watchers[:0] = watching
-        try:
-            case.begin()
-            for move in program.moves:
-                made += 1
-                tracker.made = made
-                case.run([move])
-            at_end = True
-            case.finish()
-            _forget(program)
-        finally:
-            del case.world.watchers[: len(watching)]
-            told.passed_over |= case.passed_over
+        with suppress(TargetUnsupported):
+            case = setup.case(fresh=fresh)
+            case.world.watchers[:0] = watching
+            try:
+                case.begin()
+                for move in program.moves:
+                    made += 1
+                    tracker.made = made
+                    case.run([move])
+                at_end = True
+                case.finish()
+            finally:
+                del case.world.watchers[: len(watching)]
+                told.passed_over |= case.passed_over
+        _forget(program)
     except TargetMissing:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
