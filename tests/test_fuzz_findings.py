@@ -17,11 +17,12 @@ import pytest
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.deviations import Known, fix_fuzz
 from otterproof.harness.runs.failure import failure_of, record_to_json
-from otterproof.harness.runs.fuzz.behaviour import Area, Tracker, cells, kinds, moves_drawn, moves_of
+from otterproof.harness.runs.fuzz.behaviour import Area, Tracker, cells, kinds, moves_of
 from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
 from otterproof.harness.runs.fuzz.campaign import CONFIRM, GONE, RATE, Campaign, opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.events import RunAgain
+from otterproof.harness.runs.fuzz.excuses import Excuse
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike
@@ -30,6 +31,7 @@ from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage, severity
 from otterproof.harness.runs.fuzz.store import read_state
+from otterproof.harness.runs.fuzz.stories import moves_drawn
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop, FlipBit, Move, Settle, Tick, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
@@ -309,12 +311,13 @@ def test_a_known_breakdown_is_counted(workshop: Workshop, tmp_path: Path) -> Non
 
 def test_a_file_is_made_to_fit_a_campaign(tmp_path: Path) -> None:
     path = tmp_path / "known.toml"
-    assert fix_fuzz(path, {"a.one", "a.two"}, ()) == (0, 2)
+    one, two, three = (Excuse(f"a.{name}") for name in ("one", "two", "three"))
+    assert fix_fuzz(path, {one, two}, ()) == (0, 2)
     path.write_text(path.read_text().replace("Not looked at yet.", "Ours.", 1) + "\n# kept\n")
-    assert fix_fuzz(path, {"a.one", "a.three"}, {"a.two"}) == (1, 1)
+    assert fix_fuzz(path, {one, three}, {Bucket("a.two")}) == (1, 1)
     entries = tomllib.loads(path.read_text())["deviation"]
     assert [(one["check"], one["reason"]) for one in entries] == [("a.one", "Ours."), ("a.three", "Not looked at yet.")]
-    assert fix_fuzz(path, {"a.one", "a.three"}, ()) == (0, 0)
+    assert fix_fuzz(path, {one, three}, ()) == (0, 0)
 
 
 def test_the_baseline_counts_afterwards(workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from otterproof.harness.runs.deviations import Known
-from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds, moves_drawn
+from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds
 from otterproof.harness.runs.fuzz.campaign import MOST, Campaign
 from otterproof.harness.runs.fuzz.shrink import is_adversarial
 from otterproof.harness.runs.fuzz.state import REPORT, Finding, FindingStage, severity
+from otterproof.harness.runs.fuzz.stories import moves_drawn
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.support.printable import printable
@@ -39,7 +40,7 @@ def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
     out = console()
     ordered = sorted(campaign.findings, key=severity)
     there = [one for one in ordered if one.stage is not FindingStage.FIXED]
-    new = [one for one in there if not known.reason_of(one.check)]
+    new = [one for one in there if not known.reason_of_bucket(one.bucket)]
     following = [one for one in new if one.follows]
     steady = [one for one in new if not one.flaky and not one.follows]
     for one in steady[:TOLD]:
@@ -49,7 +50,7 @@ def campaign_summary(campaign: Campaign, known: Known, meter: Meter) -> None:
     _list(out, "only sometimes:", [one for one in new if one.flaky and not one.follows])
     _list(out, "only after known failures, and perhaps their consequences:", following)
     _list(out, "fixed:", [one for one in ordered if one.stage is FindingStage.FIXED])
-    _list(out, "known, and found before that:", [one for one in there if known.reason_of(one.check)])
+    _list(out, "known, and found before that:", [one for one in there if known.reason_of_bucket(one.bucket)])
     _print(out, _passed_over(campaign, known, min(out.width, _WIDTH)))
     out.print()
     _print(out, _coverage(campaign, meter))
@@ -75,7 +76,7 @@ def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]
     reasons: dict[str, list[str]] = {}
     for check, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
         programs = f"{count} program{'' if count == 1 else 's'}"
-        reasons.setdefault(known.reason_of(check) or "", []).append(f"{check}, {programs}")
+        reasons.setdefault(known.excuses().get(check, ""), []).append(f"{check}, {programs}")
     for reason, checks in reasons.items():
         yield line()
         yield from (line(part) for part in wrap(f"known: {printable(reason)}", width))
@@ -197,7 +198,7 @@ def _finding_as_json(one: Finding, known: Known) -> dict[str, Any]:
         "bucket": asdict(one.bucket),
         "verdict": one.verdict.value,
         "level": one.level.value,
-        "known": known.reason_of(one.check),
+        "known": known.reason_of_bucket(one.bucket),
         "follows": list(one.follows),
         "others": list(one.others),
         "rule": rule_of(one),

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from otterproof.harness.runs.fuzz.excuses import MOST_VALUES, PARTS, Excuse, is_value
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.entries import Entry, Fields, Problem
@@ -41,6 +42,7 @@ _FIELDS: Fields = {
     "expires": False,
     "flaky": False,
     "cases": False,
+    **dict.fromkeys(PARTS, False),
 }
 
 #: Fields that entries had when a failure was known by the beginning of its text.
@@ -63,7 +65,8 @@ class Deviation:
 
     check: the id of the failure. number: its place in the file, from 1. flaky: the scenario may pass, since chance
     decides whether it fails; it may have several entries, one for each check by which it may fail. cases: the inputs,
-    or the cells of a state table, that fail by the check; empty: whichever do.
+    or the cells of a state table, that fail by the check; empty: whichever do. kind, cell,
+    observed: for random runs, the parts of the buckets that are known; empty: any.
     """
 
     about: str
@@ -74,6 +77,14 @@ class Deviation:
     number: int
     flaky: bool = False
     cases: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    cell: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
+
+    @property
+    def excuse(self) -> Excuse:
+        """The failures that are known by it in random runs."""
+        return Excuse(self.check, self.kind, self.cell, self.observed)
 
     def covers(self, result: Result) -> bool:
         """Whether it speaks of this scenario, whatever its result."""
@@ -167,8 +178,8 @@ def check(
         if entry.about in known and entry.name not in known[entry.about]:
             advice = did_you_mean(entry.name, known[entry.about], "remove it, or run with --fix")
             yield f"{where}: {entry}: there is no such {entry.about}{advice}"
-        name = entry.name or f"fuzz {entry.check}"
-        same = [name, name.partition("[")[0]]
+        name = entry.name or f"fuzz {entry.excuse}"
+        same = [name, name.partition("[")[0]] if entry.name else [name]
         other = next((seen[name] for name in same if name in seen), None)
         several = other is not None and other.flaky and entry.flaky and other.check != entry.check
         if other is not None and not several:
@@ -193,14 +204,25 @@ def read_entry(fields: object, number: int, where: str, problems: list[Problem])
     about = named[0] if named else "scenario"
     if about == "fuzz" and entry.flag("fuzz") is not True:
         entry.problem("fuzz is not true", "Write fuzz = true, or name a scenario in its place")
+    check_id = entry.string("check")
+    if set(check_id) & set(" ()"):
+        entry.problem("check is not the id of a failure", "Write the id alone, as reports show it")
+    parts = {name: entry.strings(name) for name in PARTS}
+    if any(parts.values()) and about != "fuzz":
+        entry.problem(f"it has parts of a bucket ({', '.join(PARTS)})", "They are for entries with fuzz = true alone")
+    for name, values in parts.items():
+        if len(values) > MOST_VALUES or not all(map(is_value, values)):
+            remedy = f"Write up to {MOST_VALUES}, as the bucket in record.json of a finding has them"
+            entry.problem(f"{name} has a value that no bucket has, or too many", remedy)
     read = Deviation(
         about,
         "" if about == "fuzz" else entry.string(about),
-        entry.string("check"),
+        check_id,
         entry.string("reason"),
         entry.date("expires"),
         number,
         entry.flag("flaky"),
         entry.strings("cases"),
+        **parts,
     )
     return read if len(problems) == before else None

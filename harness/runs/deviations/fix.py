@@ -25,6 +25,8 @@ from otterproof.harness.runs.deviations.entries import (
 )
 from otterproof.harness.runs.deviations.known import Known
 from otterproof.harness.runs.deviations.reasons import NOT_LOOKED_AT, Reason, Reasons, is_unexplained
+from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.excuses import PARTS, Excuse, widest
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.inputs import LIMITS, parse_toml, read_input
@@ -90,30 +92,40 @@ def _is_untouched(entry: Deviation | None, results: Sequence[Result], others: Co
     return entry is None or entry.about != "scenario" or not any(map(entry.covers, results))
 
 
-def fix_fuzz(path: Path, failing: Collection[str], fixed: Collection[str]) -> tuple[int, int]:
-    """Make a file fit a campaign: entries about random runs for checks that fail, and none for those that were fixed.
+def fix_fuzz(path: Path, failing: Collection[Excuse], fixed: Collection[Bucket]) -> tuple[int, int]:
+    """Make a file fit a campaign: entries about random runs for what fails, and none for what was fixed.
 
-    How many entries were taken out, and how many put in. Errors as for `fix`.
+    fixed: the buckets of findings that do not happen any more; an entry goes if nothing that fails is in it. How many
+    entries were taken out, and how many put in. Errors as for `fix`.
     """
     document, tables = document_of(path)
-    kept, known = [], set()
+    kept: list[Table] = []
+    known: list[Excuse] = []
     for table in tables:
         entry = read_entry(table.unwrap(), 0, str(path), [])
-        if entry is not None and entry.about == "fuzz" and entry.check in fixed:
+        if entry is not None and entry.about == "fuzz" and _is_fixed(entry.excuse, failing, fixed):
             continue
         kept.append(table)
         if entry is not None and entry.about != "vector":
-            known.add(entry.check)
+            known.append(entry.excuse)
     new = []
-    for check in sorted(set(failing) - known):
+    for excuse in widest(one for one in failing if not any(other.includes(one) for other in known)):
         table = tomlkit.table()
         table["fuzz"] = True
-        table["check"] = check
+        table["check"] = excuse.check
+        for name in PARTS:
+            if values := getattr(excuse, name):
+                table[name] = list(values)
         table["reason"] = NOT_LOOKED_AT
         new.append(table)
     if new or len(kept) < len(tables) or not path.exists():
         write_document(path, document, [*kept, *new])
     return len(tables) - len(kept), len(new)
+
+
+def _is_fixed(excuse: Excuse, failing: Collection[Excuse], fixed: Collection[Bucket]) -> bool:
+    """Whether something that was known by an excuse is fixed, and nothing that fails is."""
+    return any(map(excuse.covers, fixed)) and not any(excuse.includes(one) for one in failing)
 
 
 def document_of(path: Path) -> tuple[tomlkit.TOMLDocument, list[Table]]:

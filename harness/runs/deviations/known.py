@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from otterproof.harness.runs.deviations.entries import VERDICTS, Deviation
+from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.excuses import known_by
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 
@@ -38,13 +40,25 @@ class Known:
             yield result if entry is None else replace(result, known=entry.reason)
 
     def reason_of(self, check: str) -> str:
-        """Why a failure by this check is accepted, whatever led to it; "" if it is not. For findings of random runs."""
+        """Why failures by this check are accepted, in some cases at least; "" if none is."""
         fitting = (entry for entry in self.entries if entry.about != "vector" and entry.check == check)
         return next((entry.reason for entry in fitting), "")
 
     def checks(self) -> frozenset[str]:
-        """The checks whose failures are accepted in random runs, whatever led to them."""
+        """The checks whose failures are accepted in random runs, in some cases at least."""
         return frozenset(entry.check for entry in self.entries if entry.about != "vector")
+
+    def excuses(self) -> Mapping[str, str]:
+        """What programs of `fuzz` go on beyond, each with the first reason. [Excuse]"""
+        reasons: dict[str, str] = {}
+        for entry in self.entries:
+            if entry.about != "vector":
+                reasons.setdefault(str(entry.excuse), entry.reason)
+        return reasons
+
+    def reason_of_bucket(self, bucket: Bucket) -> str:
+        """Why failures of a bucket are accepted in random runs; "" if they are not."""
+        return self.excuses().get(known_by(bucket, self.excuses()), "")
 
     def reason_of_vector(self, case: str, check: str) -> str:
         """Why a wrong answer to a case of the vectors is accepted; "" if it is not."""

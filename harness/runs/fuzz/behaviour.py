@@ -9,15 +9,13 @@ policy taken together, and a few more for what the tables do not speak of.
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 
 from otterproof.harness.runs.failure import observed
-from otterproof.harness.runs.fuzz.stories import ACTS
-from otterproof.harness.simulation.moves import Craft, Move, Splice, User
+from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
 from otterproof.harness.wire import Kind, parse
@@ -151,13 +149,3 @@ class Tracker:
 def moves_of(moves: Iterable[Move]) -> set[Behaviour]:
     """The kinds of moves among some."""
     return {(Area.MOVE, move.action if isinstance(move, User) else event_name(type(move))) for move in moves}
-
-
-@cache
-def moves_drawn() -> frozenset[str]:
-    """The kinds of moves that programs have."""
-    found: set[Behaviour] = {(Area.MOVE, event_name(kind)) for kind in (Craft, Splice)}  # those of insiders.py
-    for row in ACTS:
-        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
-        found |= moves_of(row.moves(["alice", "bob"], **arguments))
-    return frozenset(name for _, name in found)

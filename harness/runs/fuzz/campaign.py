@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from otterproof.harness.runs.failure import Failure as Record
+from otterproof.harness.runs.fuzz.bucket import Bucket
 from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, ProgramRun, RunAgain
 from otterproof.harness.runs.fuzz.evidence import Evidence, Page, files_of, needed, record_text, written_files
+from otterproof.harness.runs.fuzz.excuses import check_in, known_by
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt, checks_failing
 from otterproof.harness.runs.fuzz.folder import (
     SCRIPT,
@@ -67,11 +69,12 @@ Events: TypeAlias = Generator[FuzzEvent, None, None]
 class Campaign:
     """What is known of a campaign; `opened` makes one. Nobody else may use its folder while it runs.
 
-    excused: checks that are known to fail; programs go on beyond them. corpus: programs that come first. page: makes
-    the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on shrinking one failure
-    (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up, enough: whether the last run
-    ended because of its max_time, or of its max_failures. version: of the target; earlier: what it was when the
-    campaign was last run, "" if it was not. scheduler: of the workers that run the programs, if this machine does not.
+    excused: checks that are known to fail, or to fail so [Excuse]; programs go on beyond them. corpus: programs that
+    come first. page: makes the page of a finding, if there is to be one. attempts, hangs, seconds: what may be spent on
+    shrinking one failure (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up,
+    enough: whether the last run ended because of its max_time, or of its max_failures. version: of the target; earlier:
+    what it was when the campaign was last run, "" if it was not. scheduler: of the workers that run the programs, if
+    this machine does not.
     """
 
     target: str
@@ -151,7 +154,7 @@ class Campaign:
     @property
     def _passed_over(self) -> Collection[str]:
         """The checks that oracles pass over; how a target breaks down can't be passed over, and is counted."""
-        return sorted(name for name in self.excused if name in checks() and checks()[name].of_oracle)
+        return sorted(one for one in self.excused if (name := check_in(one)) in checks() and checks()[name].of_oracle)
 
     def _with_missing_unfinished(self) -> State:
         """The state in which a finding is unfinished if one of its files is missing, so that it is written again."""
@@ -182,6 +185,17 @@ class Campaign:
     def _drop(self, finding: Finding, known: Finding) -> None:
         """Take a finding for one more example of a known one."""
         self.state = self.state.without(finding, known)
+        self._save()
+        remove_finding(self.folder, finding.name)
+
+    def _known(self, bucket: Bucket) -> str:
+        """The excuse by which failures of a bucket are known; "" if they are not."""
+        return known_by(bucket, sorted(self.excused))
+
+    def _drop_known(self, finding: Finding, excuse: str) -> None:
+        """Take a finding for one more failure that is known."""
+        left = tuple(one for one in self.findings if one.name != finding.name)
+        self.state = replace(self.state.counted_as_known(excuse), findings=left)
         self._save()
         remove_finding(self.folder, finding.name)
 
@@ -229,9 +243,8 @@ class Campaign:
 
         A failure that did not come again the first time gets another chance, and so does one that was fixed.
         """
-        if failure.check in self.excused:
-            count = self.state.known.get(failure.check, 0) + 1
-            self._note(replace(self.state, waiting=None, known={**self.state.known, failure.check: count}))
+        if excuse := self._known(failure.bucket):
+            self._note(replace(self.state.counted_as_known(excuse), waiting=None))
             return
         alike = [one for one in self.findings if one.check == failure.check]
         small = [one for one in alike if one.small]
@@ -294,6 +307,9 @@ class Campaign:
         small = shrinker.simplest(small, narrowed(small, finding.oracle, finding.at_end))
         small, last = self._without_known(small, finding.check)
         bucket = last.bucket if last is not None and last.check == finding.check else finding.bucket
+        if excuse := self._known(bucket):
+            self._drop_known(finding, excuse)
+            return None
         same = [one for one in self.findings if one.small and one.name != finding.name and bucket.fits(one.bucket)]
         if same:
             self._drop(finding, same[0])
@@ -306,7 +322,8 @@ class Campaign:
         """A small program that passes over nothing, or else no more than it meets; and its failure."""
         bare = replace(small, setup=replace(small.setup, excused=()))
         failure = attempt(bare)
-        if bare == small or (failure is not None and failure.check == check):
+        same = failure is not None and failure.check == check and not self._known(failure.bucket)
+        if bare == small or same:
             return bare, failure
         watched = Watched()
         failure = attempt(small, watched=watched)

@@ -18,6 +18,7 @@ from types import TracebackType
 from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.oracles import ORACLES, RENEWALS, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
+from otterproof.harness.runs.fuzz.excuses import Excusing
 from otterproof.harness.simulation.moves import Craft, Move, Settle, User
 from otterproof.harness.simulation.world import World
 from otterproof.harness.support.excused import excusing
@@ -77,8 +78,8 @@ class Setup:
 
     start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
     oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
-    excused: the checks that the run goes on beyond, since it is known that they fail. entropy: the same number gives
-    the parties the same randomness.
+    excused: the checks that the run goes on beyond, since it is known that they fail, or that they fail so. [Excuse]
+    entropy: the same number gives the parties the same randomness.
     """
 
     network: str = "pair"
@@ -208,9 +209,9 @@ class Case:
         player = self._owned if isinstance(target, str) else target
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused, entropy)
         self.program: list[Move] = []
-        #: The excused checks that would have failed.
-        self.passed_over: set[str] = set()
-        if self.setup.in_process and not fresh:
+        prepared_session = self.setup.in_process and not fresh
+        self._excuses = Excusing(excused, role, established=prepared_session and start != "scratch")
+        if prepared_session:
             prepared = _prepared(self.setup)
             prepared.go_back()
             self.world, self.oracles = prepared.world, prepared.oracles
@@ -262,15 +263,22 @@ class Case:
         if not self.setup.excused:
             yield
             return
-        with excusing(self.setup.excused) as met:
-            try:
+        self.world.watchers.insert(0, self._excuses)
+        try:
+            with excusing(self._excuses.checks, self._excuses.fits):
                 yield
-            finally:
-                self.passed_over |= met
+        finally:
+            self.world.watchers.remove(self._excuses)
+
+    @property
+    def passed_over(self) -> set[str]:
+        """The excuses for what would have failed."""
+        return self._excuses.met
 
     def finish(self) -> None:
         """The end of the run: all policies are as they were at first, and the parties can talk again."""
         self.begin()
+        self._excuses.at_end = True
         for name, config in self.setup.configs().items():
             if not self.setup.sets_policy(name):
                 continue

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Setup
+from otterproof.harness.runs.fuzz.excuses import excuse_of
 from otterproof.harness.runs.fuzz.generate import STARTS, Program
 from otterproof.harness.simulation.moves import Craft, Fragment, Move, Settle, Tick, User
 from otterproof.harness.simulation.transcript import TranscriptError, move_to_json
@@ -82,6 +83,10 @@ def program_from_json(written: Mapping[str, Any], target: Target | None) -> Prog
         raise TranscriptError(f"program.oracles: {unknown[0]!a:.80} is not one of {', '.join(ORACLES)}")
     if size is not None and size < MIN_MESSAGE_SIZE:
         raise TranscriptError(f"program.size: {size} is too small; the least is {MIN_MESSAGE_SIZE}")
+    try:
+        list(map(excuse_of, written.get("excused", ())))
+    except ValueError as error:
+        raise TranscriptError(f"program.excused: {error}") from error
     chosen: dict[str, Any] = {"oracles": tuple(written["oracles"]), "excused": tuple(written.get("excused", ()))}
     chosen["entropy"] = written.get("entropy", 0)
     setup = Setup(**{name: written[name] for name in _SETUP}, **chosen, target=target)

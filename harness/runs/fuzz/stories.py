@@ -6,11 +6,26 @@ row here makes one. The properties under pytest draw from the table of actions.p
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from functools import cache
 
 from otterproof.harness.runs.fuzz.actions import INJECTED, NUMBER, POSITION, SECRET, TABLE, WHO, Choice, Numbers, Row
-from otterproof.harness.simulation.moves import ChangeField, Deliver, Fragment, Inject, Move, Settle, Tick, User
+from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour, moves_of
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Craft,
+    Deliver,
+    Fragment,
+    Inject,
+    Move,
+    Settle,
+    Splice,
+    Tick,
+    User,
+)
 from otterproof.implementations.contract import Policy
+from otterproof.implementations.jsonform import event_name
 
 #: Secrets that differ although somebody might take them for the same, and those at the borders of what there is.
 ODD_SECRETS = Choice(
@@ -198,3 +213,13 @@ STORIES: tuple[Row, ...] = (
 
 #: All acts that campaigns draw.
 ACTS: tuple[Row, ...] = TABLE + STORIES
+
+
+@cache
+def moves_drawn() -> frozenset[str]:
+    """The kinds of moves that programs have."""
+    found: set[Behaviour] = {(Area.MOVE, event_name(kind)) for kind in (Craft, Splice)}  # those of insiders.py
+    for row in ACTS:
+        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
+        found |= moves_of(row.moves(["alice", "bob"], **arguments))
+    return frozenset(name for _, name in found)

@@ -63,7 +63,7 @@ def add_arguments(parser: Parser) -> None:
     add_file(
         counting,
         "--known",
-        "known deviations, as for check: programs go on beyond failures of the checks that its entries name (default: "
+        "known deviations, as for check: programs go on beyond the failures that its entries name (default: "
         "the file shipped for the target, if any; 'none': no file)",
     )
     counting.add_argument(

@@ -9,6 +9,7 @@ from otterproof.harness.runs import deviations
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.corpus import digest_of, read
 from otterproof.harness.runs.fuzz.evidence import Evidence
+from otterproof.harness.runs.fuzz.excuses import Excuse, baseline_of
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage
 from otterproof.harness.runs.runner import BAD
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(target, seed, folder) as campaign:
         _check_resumed(campaign, resume=options.resume)
         campaign.limits = Limits(options.timeout)
-        campaign.excused = known.checks()
+        campaign.excused = frozenset(known.excuses())
         campaign.corpus = corpus
         campaign.scheduler = options.scheduler
         campaign.page = _page
@@ -125,8 +126,10 @@ def _tell_end(campaign: Campaign, options: argparse.Namespace) -> None:
 def _update(campaign: Campaign, path: Path) -> int:
     """Have the file of known deviations say what was found. OutputError, DeviationError."""
     there = [one for one in campaign.findings if one.stage is not FindingStage.FIXED and one.verdict in BAD]
-    failing = {check for one in there for check in (one.check, *one.others)}
-    fixed = {one.check for one in campaign.findings if one.stage is FindingStage.FIXED} - failing
+    failing = {baseline_of(one.bucket, one.aliases) for one in there}
+    found = {one.check for one in there}
+    failing |= {Excuse(check) for one in there for check in one.others if check not in found}
+    fixed = {one.bucket for one in campaign.findings if one.stage is FindingStage.FIXED}
     removed, added = deviations.fix_fuzz(path, failing, fixed)
     complain(f"{path}: {added} entries added, {removed} removed; give each new one its reason")
     return CONFORMS
@@ -140,7 +143,7 @@ def _tell(options: argparse.Namespace, campaign: Campaign, known: deviations.Kno
 
 def _counts(finding: Finding, known: deviations.Known, *, strict: bool) -> bool:
     """Whether a target does not conform for what was found."""
-    if finding.verdict not in BAD or finding.stage is FindingStage.FIXED or known.reason_of(finding.check):
+    if finding.verdict not in BAD or finding.stage is FindingStage.FIXED or known.reason_of_bucket(finding.bucket):
         return False
     if finding.follows:
         return False  # it may be a consequence of what is known
