@@ -413,6 +413,15 @@ _TABLE = (
         lacks=_lacking_plugin("bitlbee/otr.so", "bitlbee-plugin-otr"),
     ),
     ThirdParty(
+        name="mcabber",
+        install="apt-get install mcabber, and pip install 'otterproof[terminal]'",
+        tools=("mcabber",),
+        build=lambda source, place: [],
+        command=_chat("mcabber"),
+        folder="chat",
+        lacks=lambda: [] if find_spec("pyte") else ["pyte"],
+    ),
+    ThirdParty(
         name="profanity",
         install="apt-get install profanity, and pip install 'otterproof[terminal]'",
         tools=("profanity",),

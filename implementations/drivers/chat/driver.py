@@ -11,6 +11,8 @@ from otterproof.implementations.drivers.chat import (
     bitlbee,
     bitlbee_party,
     irssi,
+    mcabber,
+    mcabber_party,
     pidgin_party,
     profanity,
     profanity_party,
@@ -57,10 +59,16 @@ def _profanity() -> Programs[profanity.Profanity]:
     return programs
 
 
+def _mcabber() -> Programs[mcabber.Mcabber]:
+    mcabber_party.McabberParty.programs = programs = Programs(mcabber.Mcabber)
+    return programs
+
+
 #: The programs: what they can do, the class of their parties, and what keeps the running ones.
 PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
     "irssi": (irssi.about, irssi.IrssiParty, _irssi),
     "bitlbee": (bitlbee.about, bitlbee_party.BitlbeeParty, _bitlbee),
+    "mcabber": (mcabber.about, mcabber_party.McabberParty, _mcabber),
     "profanity": (profanity.about, profanity_party.ProfanityParty, _profanity),
     "weechat": (weechat.about, weechat.WeechatParty, _weechat),
     "pidgin": (_about_pidgin, pidgin_party.PidginParty, _pidgin),

@@ -1,0 +1,193 @@
+"""A conversation in mcabber: what its user does, and which line that is shown becomes which event."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from otterproof.implementations.drivers.adapter import Settings
+from otterproof.implementations.drivers.chat.party import ENCRYPTED, ChatParty, Programs, one_line
+from otterproof.implementations.drivers.chat.xmpp import DOMAIN, carried
+from otterproof.implementations.drivers.linejson import Unsupported
+
+if TYPE_CHECKING:
+    from otterproof.implementations.drivers.chat.mcabber import Mcabber
+
+#: What comes before a line of mcabber's own, and before a text of the correspondent's that came encrypted.
+_NOTICE, _SECURE = "*** ", "<O="
+
+_CLEAR, _ERROR = "OTR: Received unencrypted message: ", "OTR: Received general otr error: "
+_SMP = "OTR: Socialist Millionaires' Protocol: "
+_QUESTION = re.compile(r"\nQuestion: (.*)", re.DOTALL)
+
+#: Beginnings of notices -> the event, and its reason.
+_WORDS = {
+    "OTR: Received encrypted message, but connection is not established": ("unreadable", "not_encrypted"),
+    "OTR: Unable to read incoming message!": ("unreadable", None),
+    "OTR: Malformed incoming message!": ("unreadable", None),
+    "OTR: Unable to determine type of received OTR message!": ("rejected", None),
+    "OTR: Received own OTR message!": ("rejected", None),
+    "OTR: Error setting up private conversation": ("rejected", None),
+    "OTR: Connection closed by remote end, message lost.": ("refused", "wrong_state"),
+    "OTR: Policy requires encryption": ("refused", None),
+    "OTR: Encryption error!": ("refused", None),
+}
+
+#: What follows the name of the protocol -> whether the secrets are equal; None: there is no result.
+_RESULTS = {
+    "Success!": True,
+    "Failure.": False,
+    "Aborted.": None,
+    "Correspondent cancelled negotiation!": None,
+    "Error occured, aborting negotiations!": None,
+}
+
+
+class McabberParty(ChatParty):
+    """A conversation with one correspondent."""
+
+    programs: ClassVar[Programs[Mcabber]]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # Without a tag it is another client of the account, and not another conversation of this one.
+        self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
+        self.fingerprint = self._program.fingerprint
+        self.instance_tag = settings.instance_tag
+        self._action = ""
+        self._nick = self._program.join(self)
+        self._jid = f"{self._nick}@{DOMAIN}".encode()
+
+    @property
+    def program(self) -> Mcabber:
+        return self._program
+
+    def forget(self) -> None:
+        self._program.leave(self._nick)
+        self.programs.leave(self._program)
+
+    # What the user does.
+
+    def receive(self, message: bytes) -> None:
+        if not message:
+            raise Unsupported("XMPP carries no empty messages")
+        carried(message)
+        self._begin("", message)
+        lines, texts = self._program.deliver(self._nick, message)
+        self._take(lines)
+        for text in texts:
+            secure = any(line.startswith(_SECURE) for line in lines)
+            instance = self.instance() if secure else 0
+            self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
+
+    def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
+        self._choose(instance)
+        if padding is not None:
+            raise Unsupported("mcabber adds no padding")
+        if not text or text != text.strip(b" \t"):
+            raise Unsupported("what is empty, or has blanks at an end, can't be typed as a text")
+        self._type("send", b"/say_to " + self._jid + b" " + _typed("a text", text))
+
+    def _choose(self, instance: int | None) -> None:
+        """Unsupported if an action is for another session than the only one."""
+        if instance is not None and self.sessions != {instance}:
+            raise Unsupported("the user of mcabber can't choose an instance")
+
+    def start(self) -> None:
+        self._type("start", b"/otr start " + self._jid)
+
+    def end(self, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        self._type("end", b"/otr stop " + self._jid)
+
+    def smp_start(self, secret: bytes, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        self._smp("smp_start", b"smpq", secret)
+
+    def smp_answer(self, secret: bytes, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        self.asked = False
+        self._smp("smp_answer", b"smpr", secret)
+
+    def smp_abort(self, *, instance: int | None = None) -> None:
+        self._choose(instance)
+        self.asked = False
+        self._type("smp_abort", b"/otr smpa " + self._jid)
+
+    def _smp(self, action: str, command: bytes, secret: bytes) -> None:
+        if not secret:
+            raise Unsupported("mcabber takes no empty secrets")
+        quoted = re.sub(rb'(["\\])', rb"\\\1", _typed("a secret", secret))
+        self._type(action, b"/otr " + command + b" " + self._jid + b' "' + quoted + b'"')
+
+    def _type(self, action: str, command: bytes) -> None:
+        self._begin(action, b"")
+        self._take(self._program.do(self._nick, command))
+        if self.state != ENCRYPTED and action.startswith("smp") and not self.events:
+            self.emit("action_refused", action=action, reason="wrong_state")  # as the log says
+
+    def _begin(self, action: str, message: bytes) -> None:
+        self.begin(message)
+        self._action = action
+
+    # What the user is shown.
+
+    def _take(self, lines: list[str]) -> None:
+        for line in lines:
+            for part in line.split("\n"):
+                self.show(part)
+            if line.startswith(_NOTICE):
+                self._notice(line.removeprefix(_NOTICE))
+        for event in self.events:
+            if event["event"] == "session_established":
+                event["fingerprint"] = self._program.their_fingerprint(self._nick)
+
+    def _notice(self, words: str) -> None:
+        """A line of mcabber's own."""
+        if words.startswith("OTR: channel established"):
+            self.established(None)
+        elif words.startswith("OTR: channel reestablished"):
+            self.established(None)
+            self.events[-1]["refreshed"] = True
+        elif words.startswith("OTR: channel closed"):
+            if self._action:
+                self.ended_by_user()
+            else:
+                self.ended_by_peer()
+        elif words.startswith(_CLEAR):
+            text = words.removeprefix(_CLEAR).encode()
+            self.emit("text_received", text=text, secure=False, warn=True, instance=0)
+        elif words.startswith(_ERROR):
+            self.emit("error_message_received", text=words.removeprefix(_ERROR).encode())
+        elif words.startswith(f"{_SMP}Received SMP Initiation."):
+            question = _QUESTION.search(words)
+            self.asked = True
+            asked = None if question is None else question[1].encode()
+            self.emit("smp_requested", instance=self.instance(), question=asked)
+        elif words.startswith(_SMP) and words.removeprefix(_SMP) in _RESULTS:
+            self._smp_over(equal=_RESULTS[words.removeprefix(_SMP)])
+        else:
+            self._other(words)
+
+    def _other(self, words: str) -> None:
+        for beginning, (event, reason) in _WORDS.items():
+            if not words.startswith(beginning):
+                continue
+            if event == "unreadable":
+                self.unreadable(reason)
+            elif event == "rejected":
+                self.emit("message_rejected", reason=reason, field=None, offset=None)
+            else:
+                self.emit("action_refused", action=self._action or "send", reason=reason)
+
+    def _smp_over(self, *, equal: bool | None) -> None:
+        self.asked = False
+        if equal is None:
+            self.emit("smp_aborted", instance=self.instance(), reason=None)
+        else:
+            self.emit("smp_finished", instance=self.instance(), equal=equal)
+
+
+def _typed(what: str, text: bytes) -> bytes:
+    """A text that can be typed: Unsupported if it is not UTF-8 on one line."""
+    return carried(one_line(what, text)).encode()
