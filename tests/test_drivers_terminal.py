@@ -1,4 +1,4 @@
-"""The drivers of WeeChat and Profanity: each program talks with the reference engine.
+"""The drivers of WeeChat, Profanity and mcabber: each program talks with the reference engine.
 
 What all chat programs have in common is in test_drivers_chat.py. A program that is not there is skipped.
 """
@@ -32,7 +32,10 @@ from tests.test_drivers_chat import programs_of
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = ("weechat", "profanity")
+PROGRAMS = ("weechat", "profanity", "mcabber")
+
+#: What the policy of each allows; it can't be chosen.
+POLICY = {"weechat": ALLOW[2], "profanity": ALLOW[2], "mcabber": ALLOW[2] | ALLOW[3]}
 
 each = pytest.mark.parametrize("name", PROGRAMS)
 
@@ -43,18 +46,23 @@ def _ended() -> Iterator[None]:
     end_started()
 
 
-def both(name: str) -> dict[str, Receiver]:
-    """A party of a program, and an engine, in version 2."""
-    target = started(name).party("alice", PartyConfig(published_key("alice"), ALLOW[2], 0x1A1A), b"1")
-    engine = ReferenceEngine(PartyConfig(published_key("bob"), ALLOW[2], 0x2B2B), SeededEntropy(b"1"))
+def config_of(name: str) -> PartyConfig:
+    """For a party of a program."""
+    return PartyConfig(published_key("alice"), POLICY[name], 0x1A1A)
+
+
+def both(name: str, version: int = 2) -> dict[str, Receiver]:
+    """A party of a program, and an engine with one version."""
+    target = started(name).party("alice", config_of(name), b"1")
+    engine = ReferenceEngine(PartyConfig(published_key("bob"), ALLOW[version], 0x2B2B), SeededEntropy(b"1"))
     return {"target": target, "engine": engine}
 
 
-def established(parties: dict[str, Receiver], by: str) -> None:
+def established(parties: dict[str, Receiver], by: str, version: int = 2) -> None:
     found = exchange(parties, by, parties[by].start())  # type: ignore[attr-defined]
     for one, other in (("target", "engine"), ("engine", "target")):
         (session,) = (event for event in found[one] if isinstance(event, SessionEstablished))
-        assert (session.version, session.fingerprint) == (2, parties[other].fingerprint)  # type: ignore[attr-defined]
+        assert (session.version, session.fingerprint) == (version, parties[other].fingerprint)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("by", ["target", "engine"])
@@ -66,7 +74,8 @@ def test_a_conversation(name: str, by: str) -> None:
         found = exchange(parties, "target", parties["target"].send(text))  # type: ignore[attr-defined]
         assert [event.text for event in found["engine"] if isinstance(event, TextReceived)] == [text]
         found = exchange(parties, "engine", parties["engine"].send(text))  # type: ignore[attr-defined]
-        assert other_events(found["target"]) == [TextReceived(text, secure=True, warn=False, instance=0)]
+        shown = text.replace(b"&amp;", b"&") if name == "mcabber" else text
+        assert other_events(found["target"]) == [TextReceived(shown, secure=True, warn=False, instance=0)]
     found = exchange(parties, by, parties[by].end())  # type: ignore[attr-defined]
     other = "engine" if by == "target" else "target"
     assert [type(event) for event in other_events(found[by])] == [UserEndedSession]
@@ -86,11 +95,32 @@ def test_smp_with_profanity(question: bytes | None) -> None:
             assert told == [secret == b"otter"] * 2
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_smp_with_mcabber(version: int) -> None:
+    """Its user can't ask a question, but is shown one."""
+    parties = both("mcabber", version)
+    established(parties, "target", version)
+    for asks, answers, question in (
+        ("target", "engine", None),
+        ("engine", "target", None),
+        ("engine", "target", b"Lutra lutra?"),
+    ):
+        for secret in (b'otter "\\ $1', b"ferret"):
+            begun = parties[asks].smp_start(b'otter "\\ $1', question=question)  # type: ignore[attr-defined]
+            found = exchange(parties, asks, begun)
+            assert [event.question for event in found[answers] if isinstance(event, SmpRequested)] == [question]
+            found = exchange(parties, answers, parties[answers].smp_answer(secret))  # type: ignore[attr-defined]
+            told = [event.equal for events in found.values() for event in events if isinstance(event, SmpFinished)]
+            assert told == [secret != b"ferret"] * 2
+    with pytest.raises(TargetUnsupported):
+        parties["target"].smp_start(b"otter", question=b"Lutra lutra?")  # type: ignore[attr-defined]
+
+
 @each
 def test_it_can_be_started_again(name: str) -> None:
     parties = both(name)
     established(parties, "engine")
-    target = started(name).party("second", PartyConfig(published_key("alice"), ALLOW[2], 0x1A1A), b"1")
+    target = started(name).party("second", config_of(name), b"1")
     before = target.fingerprint
     target.restart()
     assert target.fingerprint == before
@@ -112,7 +142,7 @@ def test_a_crash_of_the_program_is_a_crash_of_the_target(name: str) -> None:
     started(name)
     target = DriverTarget(name, THIRD_PARTIES[name].ready())
     try:
-        alice = target.party("alice", PartyConfig(published_key("alice"), ALLOW[2], 0x1A1A), b"1")
+        alice = target.party("alice", config_of(name), b"1")
         for pid in programs_of(target.pid):
             os.kill(pid, 11)
         with pytest.raises(TargetCrash, match="SIGSEGV"):
