@@ -39,6 +39,7 @@ otrpolicy default manual
 set logging = 1
 set logging_dir = {home}/histo
 set log_win_height = 12
+set roster_width = 24
 set beep_on_message = 0
 module load fifo
 set fifo_hide_commands = 1
@@ -47,6 +48,9 @@ set fifo_name = {home}/fifo
 
 #: What stands between the roster and the window of the correspondent.
 _BORDER = "\N{BOX DRAWINGS LIGHT VERTICAL}"
+
+#: The columns to the right of it.
+_WIDTH = SIZE[1] - 24
 
 #: The most bytes of a text that were tried.
 LONGEST_TEXT = 2000
@@ -217,13 +221,21 @@ class Mcabber:
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """Lines of the window without their time: what goes on below, indented, is part of the line above."""
+    """Lines of the window without their time: what goes on below, indented, is part of the line above.
+
+    A word that is longer than a line is cut at the edge. Other lines are wrapped at a blank, which is not shown, before
+    a word that would reach the edge; so a shorter line ends where the text has a line's end.
+    """
     found: list[str] = []
+    above = 0
     for line in lines:
+        words = line.strip()
         if stamped := _STAMPED.match(line):
             found.append(stamped[1])
-        elif found and line.strip():
-            found[-1] += f"\n{line.strip()}"
+        elif found and words:
+            wrapped = above + 1 + len(words.split()[0]) >= _WIDTH
+            found[-1] += ("" if above == _WIDTH else " " if wrapped else "\n") + words
+        above = len(line)
     return found
 
 
@@ -245,7 +257,7 @@ def _texts(history: bytes) -> list[bytes]:
 def about() -> About:
     """The answer to `hello`."""
     said = subprocess.run(["mcabber", "-V"], capture_output=True, text=True, timeout=30, check=False)
-    found = re.search(r"[Vv]ersion (\S+)|mcabber v(\S+)", said.stdout + said.stderr)
-    version = (found[1] or found[2]).rstrip(".,") if found else "unknown"
+    found = re.search(r"MCabber (\S+)", said.stdout)
+    version = found[1] if found else "unknown"
     capabilities = ["v2", "v3", "smp", "smp_abort", "instance_tags", "restart", "logs"]
     return About("mcabber", version, [2, 3], capabilities, "none", ("allow_v2", "allow_v3"), LONGEST_TEXT)

@@ -13,8 +13,11 @@ from otterproof.implementations.drivers.linejson import Unsupported
 if TYPE_CHECKING:
     from otterproof.implementations.drivers.chat.mcabber import Mcabber
 
-#: What comes before a line of mcabber's own, and before a text of the correspondent's that came encrypted.
-_NOTICE, _SECURE = "*** ", "<O="
+#: What comes before a line of mcabber's own, and before a text of the correspondent's, encrypted or not.
+_NOTICE, _SECURE, _INSECURE = "*** ", "<O=", "<=="
+
+#: The most bytes of a message that is shown as it came, so that its beginning is still on the screen.
+_LONGEST_SHOWN = 40_000
 
 _CLEAR, _ERROR = "OTR: Received unencrypted message: ", "OTR: Received general otr error: "
 _SMP = "OTR: Socialist Millionaires' Protocol: "
@@ -72,13 +75,20 @@ class McabberParty(ChatParty):
         if not message:
             raise Unsupported("XMPP carries no empty messages")
         carried(message)
+        if len(message) > _LONGEST_SHOWN and not message.startswith((b"?OTR:", b"?OTR,", b"?OTR|")):
+            raise Unsupported("what is shown of so long a message does not fit on mcabber's screen")
         self._begin("", message)
         lines, texts = self._program.deliver(self._nick, message)
         self._take(lines)
         for text in texts:
-            secure = any(line.startswith(_SECURE) for line in lines)
+            secure = self._shown_as_secure(lines, text)
             instance = self.instance() if secure else 0
             self.emit("text_received", text=text, secure=secure, warn=False, instance=instance)
+
+    def _shown_as_secure(self, lines: list[str], text: bytes) -> bool:
+        """Whether a text is shown as one that came encrypted; the beginning of a long one may have left the screen."""
+        signs = [line[:3] for line in lines if line.startswith((_SECURE, _INSECURE))]
+        return _SECURE in signs if signs else self.is_secure(text)
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
         self._choose(instance)
