@@ -24,6 +24,7 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
+from otterproof.implementations.drivers.chat.mcabber import WIDTH, joined
 from otterproof.implementations.drivers.chat.window import Window
 from otterproof.implementations.entropy import SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
@@ -158,3 +159,19 @@ def test_a_window_gives_the_lines_between_two_marks() -> None:
     assert window.between("<1>", "<2>") is None
     window.feed(b"\r\n<2>\x1b[2;1Hthird")
     assert window.between("<1>", "<2>") == ["third", "größer"]
+
+
+def test_lines_that_mcabber_has_wrapped_are_one_text() -> None:
+    """A long word is cut at the edge, a line is wrapped at a blank, and a short line ends where the text has an end."""
+    time, below = "11-29 17:20 ", " " * 16
+    cut = "x" * (WIDTH - len(below))
+    lines = [
+        f"{time}*** OTR: words:",
+        below + cut,
+        f"{below}xx",
+        "",
+        f"{time}*** {'a ' * 280}".rstrip(),
+        f"{below}{'b' * 10}",
+        f"{below}end",
+    ]
+    assert joined(lines) == [f"*** OTR: words: {cut}xx", f"*** {'a ' * 280}{'b' * 10}\nend"]

@@ -50,7 +50,7 @@ set fifo_name = {home}/fifo
 _BORDER = "\N{BOX DRAWINGS LIGHT VERTICAL}"
 
 #: The columns to the right of it.
-_WIDTH = SIZE[1] - 24
+WIDTH = SIZE[1] - 24
 
 #: The most bytes of a text that were tried.
 LONGEST_TEXT = 2000
@@ -170,7 +170,7 @@ class Mcabber:
         except Closed:
             self._process.die_alike()
         new = history.read_bytes()[before:] if history.exists() else b""
-        return _joined(self._window.right_of(_BORDER)), _texts(new)
+        return joined(self._window.right_of(_BORDER)), _texts(new)
 
     def _mark(self) -> list[str]:
         """Wait until mcabber has done what it was told to, and give what it has printed into its log meanwhile."""
@@ -220,7 +220,7 @@ class Mcabber:
         self._loop.close()
 
 
-def _joined(lines: list[str]) -> list[str]:
+def joined(lines: list[str]) -> list[str]:
     """Lines of the window without their time: what goes on below, indented, is part of the line above.
 
     A word that is longer than a line is cut at the edge. Other lines are wrapped at a blank, which is not shown, before
@@ -233,8 +233,8 @@ def _joined(lines: list[str]) -> list[str]:
         if stamped := _STAMPED.match(line):
             found.append(stamped[1])
         elif found and words:
-            wrapped = above + 1 + len(words.split()[0]) >= _WIDTH
-            found[-1] += ("" if above == _WIDTH else " " if wrapped else "\n") + words
+            wrapped = above + 1 + len(words.split()[0]) >= WIDTH
+            found[-1] += ("" if above == WIDTH else " " if wrapped else "\n") + words
         above = len(line)
     return found
 
