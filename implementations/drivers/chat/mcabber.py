@@ -33,6 +33,7 @@ set password = {password}
 set server = 127.0.0.1
 set port = {port}
 set tls = 0
+set pinginterval = 0
 set otr = 1
 set otr_dir = {home}/otr
 otrpolicy default manual
@@ -101,10 +102,9 @@ class Mcabber:
         )
         try:
             self._loop.until(lambda: self._server.connected)
-            self._server.introduce("asker")
-            self._server.barrier()
         except Closed:
             self._process.die_alike()
+        self._introduce("asker")
         self._open = ""
         self._show("asker")
         self._process.write(b"\r")  # opens the window
@@ -127,9 +127,15 @@ class Mcabber:
         self.served += 1
         nick = f"p{self.served}x"
         self.parties[nick] = party
-        self._server.introduce(nick)
-        self._server.barrier()
+        self._introduce(nick)
         return nick
+
+    def _introduce(self, nick: str) -> None:
+        try:
+            self._server.introduce(nick)
+            self._server.barrier()
+        except Closed:
+            self._process.die_alike()
 
     def leave(self, nick: str) -> None:
         """A correspondent is not needed any more."""
