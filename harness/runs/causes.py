@@ -100,6 +100,7 @@ _AT_ONCE_IN = (
     "walkthrough.",
     "conformance.interop.",
     "conformance.cells.",
+    "conformance.cells_paths.",
 )
 
 #: How much is left of the weight of a failure in which the target took something for wrong or did nothing, which may
@@ -279,7 +280,7 @@ def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float
     """
     own = _demanded(first)
     weights = {name: accused[name] * _LATER**number for number, name in enumerate(own)}
-    for result in group:
+    for result in group if own else (first,):
         for name in _claimed(result):
             weights.setdefault(name, accused[name] * (_RELATED if own else 1))
     return weights

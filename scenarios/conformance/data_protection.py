@@ -233,7 +233,7 @@ def mac_over_more_fields_is_refused(context: Context) -> None:
         genuine = wire.parse(insider.data(b"under a MAC over more"))
         covered = genuine.mac_input()[3 if what.startswith("instance tags") else 0 :]
         mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, before + covered + after, "sha1")
-        check_id = "data.mac-covers-old-keys" if what in old_keys else "data.mac-not-verified"
+        check_id = "data.mac-covers-old-keys" if what in old_keys else "data.mac-covers-more"
         message = wire.build(genuine.with_value("mac", mac))
         target.receive(message).assert_rejected(check_id, f"a MAC that also covers {what}")
     target.assert_session_alive(insider)
