@@ -46,7 +46,8 @@ def test_what_was_noted_is_read_again(tmp_path: Path) -> None:
     random_runs = replace(REACH, scenario="conformance.b[v3]", examples={7: frozenset({("a.py", 5)}), 9: frozenset()})
     written.note_survey(REACH)
     written.note_survey(random_runs)
-    written.note_fault(Judged(FAULT, "e", KEYS, (OUTCOME,)))
+    answer = Outcome("readings.b[v3]", Verdict.PASS, "", 2, reading="TLV-AFTER-END:process")
+    written.note_fault(Judged(FAULT, "e", KEYS, (OUTCOME, answer)))
     again = begun(tmp_path / "state", KEYS)
     assert again.surveys == {REACH.scenario: REACH, random_runs.scenario: random_runs}
     assert again.judged == written.judged

@@ -19,6 +19,7 @@ from otterproof.harness.runs.faults.judged_file import JudgedFile
 from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.spec import requirements
 from otterproof.harness.spec.checks import checks
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.targets.faults import faults
@@ -111,6 +112,13 @@ def test_a_target_that_breaks_down_breaks_what_its_scenarios_put_to_the_test() -
     crash = failed("conformance.a[v3]", "crash.receive.sigsegv", "!TLV-FORM-8", "TLV-FORM-5")
     (found,) = causes([crash, passed("conformance.b[v3]", "TLV-FORM-5")])
     assert found.told == ("TLV-FORM-8",)
+
+
+def test_a_crash_tells_what_its_clearest_scenario_is_about() -> None:
+    clear = failed("conformance.a[v3]", "crash.receive.sigsegv", "ARMOUR-PARSE-1")
+    other = failed("conformance.b[v3]", "crash.receive.sigsegv", "QUERY-ANSWER-6", "QUERY-ANSWER-2")
+    (found,) = causes([other, clear, passed("conformance.c[v3]", "ARMOUR-PARSE-1")])
+    assert found.told == ("ARMOUR-PARSE-1",)
 
 
 def test_several_requirements_are_told_only_if_the_check_follows_from_all() -> None:
@@ -217,6 +225,23 @@ def test_a_few_faults_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "told by cause 4 of 5; 9 scenarios fail" in out
     assert "of 2 of 3 faults: 66.7%" in out
     assert "median rank of the cause that tells it: 1\n" in out
+
+
+def test_a_fault_that_is_another_answer_is_listed_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "armour-at-the-start-only"
+    record = choose({name: faults()[name]})
+    record.scenarios = {one.id: one for one in scenarios("readings.handshake.text_around_a_commit")}
+    kept = JudgedFile(None, {scenario: key(one) for scenario, one in record.scenarios.items()})
+    with workers(1) as pool:
+        assert terminal.collect_located(Localiser(record, pool, kept)) is Ending.COMPLETE
+    reading = record.answers[name]
+    known = requirements.load().reading(reading.partition(":")[0])
+    assert reading.partition(":")[2] != known.ours
+    assert (record.noticed, record.unnoticed, record.share) == ([], [], 0.0)
+    assert json.loads(json.dumps(record.as_json()))["other_answers"] == {name: reading}
+    capsys.readouterr()
+    terminal.located(record)
+    assert f"the protocol texts leave open, and no more: {name} ({reading})" in capsys.readouterr().out
 
 
 def test_an_interrupted_measure_tells_what_it_has(

@@ -222,6 +222,9 @@ def located(record: Localisation) -> None:
         say(f"median rank of the cause that tells it: {record.median_rank:g}")
     else:
         say("no fault was noticed, so there is no share of them to tell")
+    if record.answers:
+        answers = ", ".join(f"{name} ({reading})" for name, reading in record.answers.items())
+        say(f"another answer to a question that the protocol texts leave open, and no more: {answers}")
     if record.unnoticed:
         say(f"noticed by no scenario that judges third parties: {', '.join(record.unnoticed)}")
 

@@ -23,6 +23,7 @@ from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.checks import level_of, rule
 from otterproof.harness.spec.requirements import Level
+from otterproof.harness.spec.requirements import load as load_table
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.testkit.scenario import scenario_of
@@ -37,6 +38,7 @@ class Outcome:
     """How a scenario that did not pass ended: as much of its result as causes are told from.
 
     check: of the failure, "" where nothing failed. level: of the check, as it was then. shape, refused: as in Place.
+    reading: an answer that was measured and is not the project's, as in TLV-AFTER-END:process, "" if there is none.
     """
 
     scenario: str
@@ -46,6 +48,7 @@ class Outcome:
     level: Level = Level.MUST
     shape: tuple[str, ...] = ()
     refused: bool = False
+    reading: str = ""
 
     @property
     def outdated(self) -> bool:
@@ -66,10 +69,17 @@ def outcome_of(result: Result) -> Outcome:
     """What is kept of a result."""
     failure = result.failure
     if failure is None:
-        return Outcome(result.scenario, result.verdict, "", result.steps)
+        return Outcome(result.scenario, result.verdict, "", result.steps, reading=_other_answer(result.readings))
     place = failure.place
     shape, refused = (place.shape, place.refused) if place is not None else ((), False)
     return Outcome(result.scenario, result.verdict, result.check, result.steps, failure.level, shape, refused)
+
+
+def _other_answer(measured: Mapping[str, str]) -> str:
+    """The first answer that is not the project's to a question that the texts leave open; "" if all are."""
+    table = load_table()
+    others = (f"{name}:{option}" for name, option in measured.items() if option != table.reading(name).ours)
+    return next(others, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +168,15 @@ def _whole_lines(path: Path) -> list[str]:
 
 def _judged(value: Mapping[str, Any], keys: Mapping[str, str]) -> Judged:
     outcomes = tuple(
-        Outcome(name, Verdict(verdict), check, steps, Level(level), tuple(shape), refused)
-        for name, verdict, check, steps, level, shape, refused in value["outcomes"]
+        Outcome(name, Verdict(verdict), check, steps, Level(level), tuple(shape), refused, *reading)
+        for name, verdict, check, steps, level, shape, refused, *reading in value["outcomes"]
     )
     return Judged(value["fault"], value["edits"], keys, outcomes)
 
 
 def _plain(one: Outcome) -> list[Any]:
-    return [one.scenario, one.verdict.value, one.check, one.steps, one.level.value, one.shape, one.refused]
+    plain = [one.scenario, one.verdict.value, one.check, one.steps, one.level.value, one.shape, one.refused]
+    return [*plain, one.reading] if one.reading else plain
 
 
 def _masks(lines: Iterable[Line]) -> dict[str, str]:

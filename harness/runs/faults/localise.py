@@ -20,7 +20,7 @@ from typing import Any
 
 from otterproof.harness.runs.causes import Cause, causes
 from otterproof.harness.runs.faults.dependence import edits_key
-from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, reach, result, results
+from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, judge, reach, results
 from otterproof.harness.runs.faults.judged_file import Judged, JudgedFile, Outcome, outcome_of
 from otterproof.harness.runs.faults.reach import about
 from otterproof.harness.runs.faults.recorded import Recorder, Recording
@@ -30,6 +30,7 @@ from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
+from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.entries import Fault, faults
 from otterproof.harness.targets.faults.loader import PREFIX, copy_engine, engine
 from otterproof.harness.targets.lean import LeanTarget
@@ -45,6 +46,7 @@ class Located:
     """What was told of a fault. rank: of the first cause that tells its requirement, None if no cause does.
 
     check, scenario, told: of the first cause, "" and () where nothing failed. failures, causes: how many there were.
+    reading: where nothing failed, the answer that was measured and is not the project's, as in TLV-AFTER-END:process.
     """
 
     fault: str
@@ -54,6 +56,7 @@ class Located:
     told: tuple[str, ...] = ()
     failures: int = 0
     causes: int = 0
+    reading: str = ""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,12 @@ class Localisation:
     @property
     def unnoticed(self) -> list[str]:
         """The faults that no scenario notices but those for the project's own engines, which no third party meets."""
-        return [name for name, one in self.located.items() if not one.failures]
+        return [name for name, one in self.located.items() if not one.failures and not one.reading]
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The faults that are no more than another answer to a question that the texts leave open, and the answer."""
+        return {name: one.reading for name, one in self.located.items() if one.reading}
 
     @property
     def share(self) -> float:
@@ -114,6 +122,7 @@ class Localisation:
             "median_rank": None if self.median_rank == inf else self.median_rank,
             "missed": [one.fault for one in self.missed],
             "unnoticed": self.unnoticed,
+            "other_answers": self.answers,
             "faults": [
                 asdict(self.located[name]) | {"requirement": fault.requirement, "told": list(self.located[name].told)}
                 for name, fault in self.faults.items()
@@ -211,15 +220,16 @@ class Localiser:
         found = [
             failed[name].as_result() if name in failed else _passed(one) for name, one in self.record.scenarios.items()
         ]
-        self.record.located[fault] = located(fault, causes(found))
+        reading = next((one.reading for one in failed.values() if one.reading), "")
+        self.record.located[fault] = located(fault, causes(found), reading)
 
 
-def located(name: str, found: Sequence[Cause]) -> Located:
-    """What the causes of a fault's failures tell of it."""
+def located(name: str, found: Sequence[Cause], reading: str = "") -> Located:
+    """What the causes of a fault's failures tell of it. reading: another answer than the project's, if there is one."""
     right = broken(faults()[name])
     rank = next((number for number, cause in enumerate(found, start=1) if right & {*cause.told}), None)
     if not found:
-        return Located(name, rank)
+        return Located(name, rank, reading=reading)
     first, failures = found[0], sum(len(cause.results) for cause in found)
     return Located(name, rank, first.first.check, first.first.scenario, first.told, failures, len(found))
 
@@ -259,5 +269,23 @@ def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask]]) -> tuple[str,
     name, able = task
     lines, target = about(faults()[name].edits), View.THIRD_PARTY.target(name)
     different = (one for one in able if not _recorded(one.scenario)[1].answered_alike(target.name, engine(name), lines))
-    found = (result(one, target) for one in different)
-    return name, [outcome_of(one) for one in found if one.verdict is not Verdict.PASS]
+    found = (_outcome(one, target) for one in different)
+    return name, [one for one in found if one.verdict is not Verdict.PASS or one.reading]
+
+
+def _outcome(task: ScenarioTask, target: Target) -> Outcome:
+    """Judge a faulty engine by a scenario."""
+    judged, context = judge(task, target)
+    return outcome_of(
+        Result(
+            task.scenario,
+            (),
+            judged.verdict,
+            "",
+            context.steps,
+            0.0,
+            judged.check,
+            readings=context.readings,
+            failure=judged.failure,
+        )
+    )
