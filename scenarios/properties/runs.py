@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from otterproof.harness.judges.oracles import ORACLES, RENEWALS
 from otterproof.harness.runs.fuzz.execute import attempt, chain
-from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.generate import Program, plain_program
 from otterproof.harness.runs.fuzz.reproduce import header_of
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.targets.driver import TargetError
@@ -107,7 +107,7 @@ for _oracle in ORACLES:
 
 def _programs(context: Context, examples: int, network: str) -> Iterator[Program]:
     """The first programs of the context's seed."""
-    return (program(context.seed.hex(), number, context.target, network) for number in context.examples(examples))
+    return (plain_program(context.seed.hex(), number, context.target, network) for number in context.examples(examples))
 
 
 def _of_version(context: Context, oracle: str) -> Iterator[Program]:

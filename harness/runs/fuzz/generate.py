@@ -7,9 +7,10 @@ machine. It knows nothing of the run: what it draws does not depend on the outco
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from otterproof.harness.runs.fuzz.actions import TABLE, Row
 from otterproof.harness.runs.fuzz.case import BOTH, CLIENTS, POLICIES, Setup
 from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.simulation.moves import Move, Settle
@@ -20,7 +21,7 @@ from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 STARTS = (("3", "v3"), ("3", "v3"), ("2", "v2"), ("scratch", ""))
 
 #: Most acts of a program; one act is one or several moves.
-LONGEST = 25
+LONGEST, _LONGEST_PLAIN = 25, 40
 
 #: One program in so many has a correspondent, or is one, with two clients of one account.
 _CROWDS = 4
@@ -43,7 +44,26 @@ class Program:
 
 
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
-    """The program of that number. network: "pair" or "three", drawn unless given."""
+    """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
+    source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
+    entropy = source.randrange(1, _ENTROPIES) if setup.start == "scratch" else 0
+    moves = _moves(source, setup, ACTS, LONGEST)
+    return Program(replace(setup, entropy=entropy), bounded(moves))
+
+
+def plain_program(seed: str, number: int, target: Target, network: str) -> Program:
+    """The program of that number, for a scenario: of single acts, without stories.
+
+    Scenarios judge the same programs for long, so that what a target is known to do otherwise stays known.
+    """
+    source, setup = _beginning(seed, number, target, network, [name for name in sorted(POLICIES) if name != "tagging"])
+    return Program(setup, tuple(_moves(source, setup, TABLE, _LONGEST_PLAIN)))
+
+
+def _beginning(
+    seed: str, number: int, target: Target, network: str | None, policies: Sequence[str]
+) -> tuple[random.Random, Setup]:
+    """The setup of a program, and what the rest of it is drawn from."""
     source = random.Random(f"{seed}/{number}".encode(errors="surrogatepass"))
     able = target.capabilities
     crowds = {"v3", "instance_tags"} <= able
@@ -52,22 +72,19 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
     starts = [start for start, needs in STARTS if (not needs or needs in able) and (network, start) != ("three", "2")]
     role = source.choice(sorted(CLIENTS[network]))
     speaks = Setup(target=target, role=role)
-    policies = [name for name in ["both", *sorted(POLICIES)] if speaks.allowed(role, POLICIES[name]) & BOTH]
-    start = source.choice(starts)
-    setup = Setup(
-        network,
-        start,
-        source.choice(policies),
-        source.choice([None, None, MIN_MESSAGE_SIZE, 300]),
-        target=target,
-        role=role,
-        entropy=source.randrange(1, _ENTROPIES) if start == "scratch" else 0,
-    )
-    parties = sorted(CLIENTS[network])
+    fitting = [name for name in ["both", *policies] if speaks.allowed(role, POLICIES[name]) & BOTH]
+    start, policy = source.choice(starts), source.choice(fitting)
+    size = source.choice([None, None, MIN_MESSAGE_SIZE, 300])
+    return source, Setup(network, start, policy, size, target=target, role=role)
+
+
+def _moves(source: random.Random, setup: Setup, table: Sequence[Row], longest: int) -> list[Move]:
+    """The moves of so many acts at most, drawn from a table."""
+    parties = sorted(CLIENTS[setup.network])
     moves: list[Move] = []
-    for row in source.choices(ACTS, [row.weight for row in ACTS], k=source.randint(1, LONGEST)):
+    for row in source.choices(table, [row.weight for row in table], k=source.randint(1, longest)):
         moves += row.moves(parties, **{name: domain.draw(source) for name, domain in row.draws.items()})
-    return Program(setup, bounded(moves))
+    return moves
 
 
 def bounded(moves: Iterable[Move]) -> tuple[Move, ...]:

@@ -15,7 +15,8 @@ IN = "-in-"
 _FRAMES, _LONGEST = 3, 40
 
 _ERROR = re.compile(rb"ERROR: [A-Za-z]+Sanitizer:? ([a-zA-Z][a-zA-Z-]*)")
-_UNDEFINED = re.compile(rb"runtime error: ([a-z][a-z -]*[a-z])")
+# After a place in a source: a panic in Go begins with the same two words.
+_UNDEFINED = re.compile(rb":\d+:\d+: runtime error: ([a-z][a-z -]*[a-z])")
 _FRAME = re.compile(rb"^\s+#\d+ 0x[0-9a-f]+ (?:in )?([A-Za-z_][\w:~<>]*)", re.MULTILINE)
 
 #: Functions of the sanitizers, of the C library and of a driver's main loop, which say nothing about the place.
