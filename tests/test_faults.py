@@ -126,7 +126,7 @@ def test_edits_use_names_that_exist(tmp_path: Path) -> None:
 def test_every_fault_makes_an_engine() -> None:
     for name in faults():
         made = engine(name)(CONFIG, SeededEntropy(b"x"))
-        assert made.instance_tag == 0x1A1A, name
+        assert made.instance_tag >= 0x100, name
         assert type(made).__module__.startswith(PREFIX), name
 
 

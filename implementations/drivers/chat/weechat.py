@@ -7,6 +7,7 @@ screen. README.md has which line becomes which event, and what is not told.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -193,7 +194,10 @@ class Weechat(TappedProgram[WeechatParty]):
         self._home.file("repairs/sitecustomize.py", _REPAIR)
 
     def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
-        return ["weechat-headless", "-d", str(self._home.path)], {"PYTHONPATH": f"{self._home.path}/repairs"}
+        program = shutil.which("weechat-headless") or "weechat-headless"
+        # The Python in it looks for its modules beside the first python3 of the path, which may be a virtual environment.
+        path = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{self._home.path}/repairs"}
+        return [program, "-d", str(self._home.path)], path
 
     def _identify(self) -> tuple[bytes, int | None]:
         self._overheard.clear()

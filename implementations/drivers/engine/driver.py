@@ -97,12 +97,12 @@ class Driver:
                 config = replace(config, heartbeat_interval=params["heartbeat_interval"])
         except (KeyError, JsonFormError) as error:
             raise InvalidParams(f"create: {error}") from error
+        if not self._parties.by_name:
+            simple_log.begin()
         try:
             engine = self._make(config, _entropy(params))
         except OtrError as error:  # a value that the engine can't have
             raise Unsupported(f"create: {error}") from error
-        if not self._parties.by_name:
-            simple_log.begin()
         self._parties.by_name[params["party"]] = engine
         self._made_from[params["party"]] = config, params
         return {"instance_tag": engine.instance_tag, "fingerprint": engine.fingerprint.hex()}
