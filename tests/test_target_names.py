@@ -82,13 +82,13 @@ def entry(about: str, check: str) -> str:
 @pytest.mark.slow
 def test_known_deviations_count_in_a_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fault, known = "fault:query-ignored-when-encrypted", tmp_path / "known.toml"
-    words = ["fuzz", fault, "--examples", "40", "--jobs", "1", "--out"]
+    words = ["fuzz", fault, "--examples", "25", "--seed", "a", "--jobs", "1", "--out"]
     assert main([*words, str(tmp_path / "one")]) == DEVIATES
-    found = read_state(tmp_path / "one", fault, "otterproof").findings
+    found = read_state(tmp_path / "one", fault, "a").findings
     known.write_text("".join(entry("fuzz = true", finding.check) for finding in found))
     assert main([*words, str(tmp_path / "two"), "--known", str(known)]) == CONFORMS
     assert "known: It is a fault." in capsys.readouterr().out
-    later = read_state(tmp_path / "two", fault, "otterproof").findings
+    later = read_state(tmp_path / "two", fault, "a").findings
     assert {name for one in later for name in one.follows} <= {one.check for one in found}
 
 
