@@ -118,7 +118,10 @@ INJECTED = Choice(
     )
 )
 
-FLAGS = Choice((*POLICIES.values(), Policy.NONE, BOTH | Policy.ERROR_START_AKE))
+#: The policies of plain programs.
+PLAIN = tuple(name for name in POLICIES if name != "tagging")
+
+FLAGS = Choice((*(POLICIES[name] for name in PLAIN), Policy.NONE, BOTH | Policy.ERROR_START_AKE))
 
 #: Makes the moves of an act from its arguments; `who` and `to` are names by then, and `other` is whom `who` talks to.
 Maker: TypeAlias = Callable[..., Sequence[Move]]

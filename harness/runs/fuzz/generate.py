@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from otterproof.harness.runs.fuzz.actions import TABLE, Row
+from otterproof.harness.runs.fuzz.actions import PLAIN, TABLE, Row
 from otterproof.harness.runs.fuzz.case import BOTH, CLIENTS, POLICIES, Setup
 from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.simulation.moves import Move, Settle
@@ -56,7 +56,7 @@ def plain_program(seed: str, number: int, target: Target, network: str) -> Progr
 
     Scenarios judge the same programs for long, so that what a target is known to do otherwise stays known.
     """
-    source, setup = _beginning(seed, number, target, network, [name for name in sorted(POLICIES) if name != "tagging"])
+    source, setup = _beginning(seed, number, target, network, sorted(PLAIN))
     return Program(setup, tuple(_moves(source, setup, TABLE, _LONGEST_PLAIN)))
 
 

@@ -195,7 +195,7 @@ class Weechat(TappedProgram[WeechatParty]):
 
     def _command(self) -> tuple[Sequence[str], Mapping[str, str]]:
         program = shutil.which("weechat-headless") or "weechat-headless"
-        # The Python in it looks for its modules beside the first python3 of the path, which may be a virtual environment.
+        # Its Python looks for modules beside the first python3 of the path, which may be a virtual environment.
         path = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{self._home.path}/repairs"}
         return [program, "-d", str(self._home.path)], path
 
