@@ -68,7 +68,6 @@ class BitlbeeParty(ChatParty):
         self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
-        self._action = ""
         #: The lines of the text that is being shown; one message may have several.
         self._text: list[bytes] = []
         self._clear: list[bytes] = []
@@ -97,7 +96,7 @@ class BitlbeeParty(ChatParty):
         if not message:
             raise Unsupported("XMPP carries no empty messages")
         carried(message)
-        self._begin("", message)
+        self.begin(message)
         self._program.deliver(self._nick, message)
         self._show_text()
         self._ask_state()
@@ -110,7 +109,7 @@ class BitlbeeParty(ChatParty):
             raise Unsupported("what is empty, or begins with U+0001 or a slash, is no text for an IRC client")
         if self.state != ENCRYPTED:
             carried(text)
-        self._begin("send", b"")
+        self.begin(b"", "send")
         self._program.type(f"PRIVMSG {self._nick} :".encode() + _utf8(one_line("a text", text)))
         self._ask_state()
 
@@ -143,13 +142,12 @@ class BitlbeeParty(ChatParty):
         self._command("smp_answer", "smp", self._nick, _quoted(secret))
 
     def _command(self, action: str, *words: str | bytes) -> None:
-        self._begin(action, b"")
+        self.begin(b"", action)
         self._program.command(b" ".join([b"otr", *(w.encode() if isinstance(w, str) else w for w in words)]))
         self._ask_state()
 
-    def _begin(self, action: str, message: bytes) -> None:
-        self.begin(message)
-        self._action = action
+    def begin(self, message: bytes, action: str = "") -> None:
+        super().begin(message, action)
         self._text, self._clear, self._error = [], [], []
 
     # What the user is shown.
@@ -167,7 +165,7 @@ class BitlbeeParty(ChatParty):
         elif words.startswith(_ERROR):
             self._error.append(line)
         elif words in _WORDS:
-            self._told(*_WORDS[words])
+            self.told(*_WORDS[words], refused="send")
 
     def on_notice(self, line: bytes) -> None:
         """A notice in the window of the correspondent: the plugin tells of the session."""
@@ -179,18 +177,9 @@ class BitlbeeParty(ChatParty):
             self.established(None)
             self.events[-1]["refreshed"] = True
         elif words.startswith("OTR connection failed: "):
-            self.emit("message_rejected", reason=None, field=None, offset=None)
+            self.rejected()
         elif words.startswith("conversation is now in cleartext"):
             self.ended_by_user()
-
-    def _told(self, event: str, reason: str | None) -> None:
-        match event:
-            case "unreadable":
-                self.unreadable(reason)
-            case "rejected":
-                self.emit("message_rejected", reason=reason, field=None, offset=None)
-            case "refused":
-                self.emit("action_refused", action="send", reason=reason)
 
     def on_control(self, line: bytes) -> None:
         """A line in the channel where bitlbee answers commands, while this party is at work."""
@@ -207,14 +196,11 @@ class BitlbeeParty(ChatParty):
             question = None if found[2] is None else found[2].encode()
             self.emit("smp_requested", instance=self.instance(), question=question)
         elif (found := _RESULT.match(words)) and found[1] == self._nick:
-            self.asked = False
-            equal = found[2] in ("correct answer", "secrets proved equal")
-            self.emit("smp_finished", instance=self.instance(), equal=equal)
+            self.smp_over(self.instance(), equal=found[2] in ("correct answer", "secrets proved equal"))
         elif (found := _ABORTED.match(words) or _PEER_ABORTED.match(words)) and found[1] == self._nick:
-            self.asked = False
-            self.emit("smp_aborted", instance=self.instance(), reason=None)
-        elif words.startswith("smp: otr inactive with") and self._action:
-            self.emit("action_refused", action=self._action, reason="wrong_state")
+            self.smp_over(self.instance(), equal=None)
+        elif words.startswith("smp: otr inactive with") and self.action:
+            self.emit("action_refused", action=self.action, reason="wrong_state")
 
     def _show_text(self) -> None:
         """Tell the text that the last message had, if it had one."""

@@ -78,7 +78,6 @@ class IrssiParty(ChatParty):
         self.instance_tag = self._program.instance_tag
         self._warned = False
         #: What the user is doing; "" while a message is being received.
-        self._action = ""
         #: Whether a question is being shown, and its lines.
         self._question: list[str] | None = None
         self._established: dict[str, Any] = {}
@@ -101,7 +100,7 @@ class IrssiParty(ChatParty):
         if len(message) > LONGEST_MESSAGE:
             raise Unsupported(f"irssi takes lines of at most {LONGEST_MESSAGE} bytes from a server")
         self.begin(one_line("a message", message))
-        self._action, self._warned = "", False
+        self._warned = False
         self._program.deliver(self._nick, message)
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
@@ -143,8 +142,7 @@ class IrssiParty(ChatParty):
         self._type("smp_abort", b"otr authabort")
 
     def _type(self, action: str, command: bytes) -> None:
-        self.begin(b"")
-        self._action = action
+        self.begin(b"", action)
         self._program.type(self._nick, command)
 
     # What the user is shown.
@@ -171,10 +169,10 @@ class IrssiParty(ChatParty):
             self._warned = True
         elif words == f"{self._nick} has closed the connection to you":
             self.emit("action_refused", action="send", reason="wrong_state")
-        elif words.endswith(" already established") and self._action == "start":
+        elif words.endswith(" already established") and self.action == "start":
             self.emit("action_refused", action="start", reason="wrong_state")
-        elif words in ("No OTR session available", f"Context for {self._nick} not found") and self._action:
-            self.emit("action_refused", action=self._action, reason="wrong_state")
+        elif words in ("No OTR session available", f"Context for {self._nick} not found") and self.action:
+            self.emit("action_refused", action=self.action, reason="wrong_state")
         elif found := _FINGERPRINT.match(words):
             if found[2] == self._nick:
                 self._established["fingerprint"] = found[1].replace(" ", "").lower()
@@ -188,7 +186,7 @@ class IrssiParty(ChatParty):
     def _error(self, text: str) -> None:
         """An Error Message of the correspondent's, or a number of libgcrypt's in words."""
         if b"?OTR Error:" not in self.message:
-            self.emit("message_rejected", reason=None, field=None, offset=None)
+            self.rejected()
         else:
             self.emit("error_message_received", text=text if _PRINTABLE.fullmatch(self.message) else None)
 
@@ -210,19 +208,15 @@ class IrssiParty(ChatParty):
             case b"SMP_FINALIZE":
                 self._result_due = True
             case b"SMP_SUCCESS":
-                self._smp_over(equal=True)
+                self.smp_over(self.instance(), equal=True)
             case b"SMP_FAILED":  # which stands for unequal secrets, and for a message that is wrong
-                self._smp_over(equal=False if self._result_due else None)
+                self.smp_over(self.instance(), equal=False if self._result_due else None)
             case b"SMP_ABORTED":
-                self._smp_over(equal=None)
+                self.smp_over(self.instance(), equal=None)
 
-    def _smp_over(self, *, equal: bool | None) -> None:
-        """A run has ended; equal: its result, if it has one."""
-        self.asked = self._result_due = False
-        if equal is None:
-            self.emit("smp_aborted", instance=self.instance(), reason=None)
-        else:
-            self.emit("smp_finished", instance=self.instance(), equal=equal)
+    def smp_over(self, instance: int | None, *, equal: bool | None) -> None:
+        self._result_due = False
+        super().smp_over(instance, equal=equal)
 
 
 def _asked(lines: list[str] | None) -> bytes | None:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from otterproof.implementations.drivers.adapter import Settings
-from otterproof.implementations.drivers.chat.party import ENCRYPTED, ChatParty, Programs, one_line
-from otterproof.implementations.drivers.chat.xmpp import DOMAIN, carried
+from otterproof.implementations.drivers.chat.party import ENCRYPTED, ChatParty, Programs
+from otterproof.implementations.drivers.chat.xmpp import DOMAIN, carried, typed_line
 from otterproof.implementations.drivers.linejson import Unsupported
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ class McabberParty(ChatParty):
         self._program = self.programs.take(settings.key, settings.instance_tag, alone=settings.instance_tag is None)
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
-        self._action = ""
         self._nick = self._program.join(self)
         self._jid = f"{self._nick}@{DOMAIN}".encode()
 
@@ -77,7 +76,7 @@ class McabberParty(ChatParty):
         carried(message)
         if len(message) > _LONGEST_SHOWN and not message.startswith((b"?OTR:", b"?OTR,", b"?OTR|")):
             raise Unsupported("what is shown of so long a message does not fit on mcabber's screen")
-        self._begin("", message)
+        self.begin(message)
         lines, texts = self._program.deliver(self._nick, message)
         self._take(lines)
         for text in texts:
@@ -96,7 +95,7 @@ class McabberParty(ChatParty):
             raise Unsupported("mcabber adds no padding")
         if not text or text != text.strip(b" \t"):
             raise Unsupported("what is empty, or has blanks at an end, can't be typed as a text")
-        self._type("send", b"/say_to " + self._jid + b" " + _typed("a text", text))
+        self._type("send", b"/say_to " + self._jid + b" " + typed_line("a text", text))
 
     def _choose(self, instance: int | None) -> None:
         """Unsupported if an action is for another session than the only one."""
@@ -127,18 +126,14 @@ class McabberParty(ChatParty):
     def _smp(self, action: str, command: bytes, secret: bytes) -> None:
         if not secret:
             raise Unsupported("mcabber takes no empty secrets")
-        quoted = re.sub(rb'(["\\])', rb"\\\1", _typed("a secret", secret))
+        quoted = re.sub(rb'(["\\])', rb"\\\1", typed_line("a secret", secret))
         self._type(action, b"/otr " + command + b" " + self._jid + b' "' + quoted + b'"')
 
     def _type(self, action: str, command: bytes) -> None:
-        self._begin(action, b"")
+        self.begin(b"", action)
         self._take(self._program.do(self._nick, command))
         if self.state != ENCRYPTED and action.startswith("smp") and not self.events:
             self.emit("action_refused", action=action, reason="wrong_state")  # as the log says
-
-    def _begin(self, action: str, message: bytes) -> None:
-        self.begin(message)
-        self._action = action
 
     # What the user is shown.
 
@@ -160,7 +155,7 @@ class McabberParty(ChatParty):
             self.established(None)
             self.events[-1]["refreshed"] = True
         elif words.startswith("OTR: channel closed"):
-            if self._action:
+            if self.action:
                 self.ended_by_user()
             else:
                 self.ended_by_peer()
@@ -175,29 +170,11 @@ class McabberParty(ChatParty):
             asked = None if question is None else question[1].encode()
             self.emit("smp_requested", instance=self.instance(), question=asked)
         elif words.startswith(_SMP) and words.removeprefix(_SMP) in _RESULTS:
-            self._smp_over(equal=_RESULTS[words.removeprefix(_SMP)])
+            self.smp_over(self.instance(), equal=_RESULTS[words.removeprefix(_SMP)])
         else:
             self._other(words)
 
     def _other(self, words: str) -> None:
-        for beginning, (event, reason) in _WORDS.items():
-            if not words.startswith(beginning):
-                continue
-            if event == "unreadable":
-                self.unreadable(reason)
-            elif event == "rejected":
-                self.emit("message_rejected", reason=reason, field=None, offset=None)
-            else:
-                self.emit("action_refused", action=self._action or "send", reason=reason)
-
-    def _smp_over(self, *, equal: bool | None) -> None:
-        self.asked = False
-        if equal is None:
-            self.emit("smp_aborted", instance=self.instance(), reason=None)
-        else:
-            self.emit("smp_finished", instance=self.instance(), equal=equal)
-
-
-def _typed(what: str, text: bytes) -> bytes:
-    """A text that can be typed: Unsupported if it is not UTF-8 on one line."""
-    return carried(one_line(what, text)).encode()
+        for beginning, told in _WORDS.items():
+            if words.startswith(beginning):
+                self.told(*told, refused=self.action or "send")

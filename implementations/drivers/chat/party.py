@@ -12,7 +12,7 @@ import binascii
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import Adapted, Settings
@@ -127,6 +127,8 @@ class ChatParty(Adapted):
         #: The message that is being received, and whether there had been a session before it.
         self.message = b""
         self._had_session = False
+        #: What the user is doing, by the action's name; "" while a message is being received.
+        self.action = ""
         #: Whether the user has been asked for the secret of SMP and has not answered.
         self.asked = False
         #: The version of the last handshake message that the program has sent.
@@ -150,9 +152,9 @@ class ChatParty(Adapted):
         self.sessions.clear()
         self._had_session = False
 
-    def begin(self, message: bytes) -> None:
-        """A message is about to be received; b"" for what the user does."""
-        self.message = message
+    def begin(self, message: bytes, action: str = "") -> None:
+        """A message is about to be received, or, if it is b"", the user is about to act."""
+        self.message, self.action = message, action
         self._had_session = self._had_session or bool(self.sessions)
 
     def show(self, line: str) -> None:
@@ -213,11 +215,34 @@ class ChatParty(Adapted):
     def unreadable(self, reason: str | None = None) -> None:
         """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
         kind, _ = kind_and_version(self.message)
-        where: dict[str, Any] = {"reason": reason, "field": None, "offset": None}
         if kind == DATA or (kind == 0 and self.state != PLAINTEXT):
-            self.emit("message_unreadable", instance=self.instance(), **where)
+            self.emit("message_unreadable", instance=self.instance(), reason=reason, field=None, offset=None)
         else:
-            self.emit("message_rejected", **where)
+            self.rejected(reason)
+
+    def rejected(self, reason: str | None = None) -> None:
+        """The user is told that a message was not taken."""
+        self.emit("message_rejected", reason=reason, field=None, offset=None)
+
+    def told(self, what: str, reason: str | None, *, refused: str) -> None:
+        """The user is told of a message that was "unreadable" or "rejected", or that something was "refused".
+
+        refused: the action that was refused then, by its name; "" if there was none.
+        """
+        if what == "unreadable":
+            self.unreadable(reason)
+        elif what == "rejected":
+            self.rejected(reason)
+        elif refused:
+            self.emit("action_refused", action=refused, reason=reason)
+
+    def smp_over(self, instance: int | None, *, equal: bool | None) -> None:
+        """The user is told that a run of SMP is over. equal: its result; None: it has none."""
+        self.asked = False
+        if equal is None:
+            self.emit("smp_aborted", instance=instance, reason=None)
+        else:
+            self.emit("smp_finished", instance=instance, equal=equal)
 
 
 def sender_of(message: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from otterproof.implementations.drivers.adapter import Settings
 from otterproof.implementations.drivers.chat.party import ENCRYPTED, ChatParty, Programs
@@ -24,7 +24,7 @@ LONGEST_MESSAGE, LONGEST_TEXT = 20_000, 10_000
 _CAME, _SYSTEM = 0x2, 0x4
 
 #: Beginnings of the plugin's lines -> the event, and what is told with it.
-_LINES: Mapping[str, tuple[str, Any]] = {
+_LINES: Mapping[str, tuple[str, str | None]] = {
     "We received an unreadable encrypted message from ": ("unreadable", None),
     "We received a malformed data message from ": ("unreadable", None),
     "The encrypted message received from ": ("unreadable", "not_encrypted"),
@@ -32,8 +32,8 @@ _LINES: Mapping[str, tuple[str, Any]] = {
     "We are receiving our own OTR messages.": ("rejected", None),
     "Error setting up private conversation: ": ("rejected", None),
     "Your message was not sent.": ("refused", "wrong_state"),
-    "Successfully refreshed the ": ("established", True),
 }
+_REFRESHED = "Successfully refreshed the "
 _OTHER_INSTANCE = " has sent a message intended for a different session."
 _STARTED = re.compile(r"(Unverified|Private) conversation with \S+ started\.")
 _PEER_ENDED = re.compile(r"\S+ has ended \S+ private conversation with you; ")
@@ -71,7 +71,6 @@ class PidginParty(ChatParty):
         )
         self.fingerprint = self._program.fingerprint
         self.instance_tag = settings.instance_tag
-        self._action = ""
         self._known = 0
         #: The dialog in which the correspondent asks for a secret.
         self._request: Node | None = None
@@ -103,7 +102,7 @@ class PidginParty(ChatParty):
                 f"Pidgin is given messages of at most {LONGEST_MESSAGE} bytes, for it needs seconds to show more"
             )
         carried(message)
-        self._begin("", message)
+        self.begin(message)
         self._program.deliver(self._nick, message)
         self._look()
 
@@ -113,7 +112,7 @@ class PidginParty(ChatParty):
             raise Unsupported("Pidgin adds no padding")
         if not text:
             raise Unsupported("Pidgin sends no empty texts")
-        self._begin("send", b"")
+        self.begin(b"", "send")
         if self.state == ENCRYPTED:
             self._program.send(self._nick, _typed("a text", text))
         else:
@@ -139,7 +138,7 @@ class PidginParty(ChatParty):
         fields = [_typed("a secret", secret)]
         if question is not None:
             fields = [_typed("a question", question), *fields]
-        self._begin("smp_start", b"")
+        self.begin(b"", "smp_start")
         if self._program.choose(self._nick, *_AUTHENTICATE):
             dialog = self._program.dialogs(self._nick)[0]
             if question is None:
@@ -153,7 +152,7 @@ class PidginParty(ChatParty):
         self._choose(instance)
         if self._request is None:
             raise Unsupported("there is no dialog in which the user could answer")
-        self._begin("smp_answer", b"")
+        self.begin(b"", "smp_answer")
         self._authenticate(self._request, [_typed("a secret", secret)])
         self._look()
 
@@ -167,7 +166,7 @@ class PidginParty(ChatParty):
 
     def smp_abort(self, *, instance: int | None = None) -> None:
         self._choose(instance)
-        self._begin("smp_abort", b"")
+        self.begin(b"", "smp_abort")
         dialogs = self._program.dialogs(self._nick)
         if not dialogs:
             raise Unsupported("there is no dialog that the user could cancel")
@@ -175,17 +174,16 @@ class PidginParty(ChatParty):
         self._look()
 
     def _from_menu(self, action: str, *names: str) -> None:
-        self._begin(action, b"")
+        self.begin(b"", action)
         if not self._program.choose(self._nick, *names):
             self.emit("action_refused", action=action, reason="wrong_state")
         self._look()
 
-    def _begin(self, action: str, message: bytes) -> None:
+    def begin(self, message: bytes, action: str = "") -> None:
         if self._result is not None:
             self._program.press(self._nick, self._result, "OK")
             self._result = None
-        self.begin(message)
-        self._action = action
+        super().begin(message, action)
 
     # What the user is shown.
 
@@ -230,30 +228,24 @@ class PidginParty(ChatParty):
         elif found := _CLEAR.match(source):
             self.emit("text_received", text=_plain(found[1]).encode(), secure=False, warn=True, instance=0)
         elif _STARTED.match(words):
-            self._told("established", None)
+            self._established(refreshed=None)
         elif _PEER_ENDED.match(words):
             self.ended_by_peer()
         elif _USER_ENDED.match(words):
             self.ended_by_user()
         elif _OTHER_INSTANCE in words:
-            self._told("rejected", "other_instance")
+            self.rejected("other_instance")
+        elif words.startswith(_REFRESHED):
+            self._established(refreshed=True)
         else:
             for beginning, told in _LINES.items():
                 if words.startswith(beginning):
-                    self._told(*told)
+                    self.told(*told, refused=self.action)
 
-    def _told(self, event: str, with_it: Any) -> None:
-        match event:
-            case "established":
-                known = self._program.fingerprints(self._nick)
-                self.established(known[0] if len(known) == 1 else None)
-                self.events[-1]["refreshed"] = with_it
-            case "unreadable":
-                self.unreadable(with_it)
-            case "rejected":
-                self.emit("message_rejected", reason=with_it, field=None, offset=None)
-            case "refused" if self._action:
-                self.emit("action_refused", action=self._action, reason=with_it)
+    def _established(self, *, refreshed: bool | None) -> None:
+        known = self._program.fingerprints(self._nick)
+        self.established(known[0] if len(known) == 1 else None)
+        self.events[-1]["refreshed"] = refreshed
 
     def _dialogs(self) -> None:
         """The dialogs about the correspondent: one asks, or one tells of a run."""
@@ -281,9 +273,9 @@ class PidginParty(ChatParty):
         """The dialog that tells of a run: what it says now."""
         said = words[-1]
         if said.startswith(_SUCCESS) or said == _FAILURE:
-            self.emit("smp_finished", instance=self.instance(), equal=said != _FAILURE)
+            self.smp_over(self.instance(), equal=said != _FAILURE)
         elif said == _PROBLEM:
-            self.emit("smp_aborted", instance=self.instance(), reason=None)
+            self.smp_over(self.instance(), equal=None)
         else:
             self._program.put_beside(dialog)
             return

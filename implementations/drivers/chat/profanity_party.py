@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from otterproof.implementations.drivers.adapter import Settings
-from otterproof.implementations.drivers.chat.party import ChatParty, Programs, one_line, refuse_instance
-from otterproof.implementations.drivers.chat.xmpp import carried
+from otterproof.implementations.drivers.chat.party import ChatParty, Programs, refuse_instance
+from otterproof.implementations.drivers.chat.xmpp import carried, typed_line
 from otterproof.implementations.drivers.linejson import Unsupported
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class ProfanityParty(ChatParty):
         super().__init__(settings)
         self._program = self.programs.take(settings.key)
         self.fingerprint = self._program.fingerprint
-        self._action = ""
         self._texts: list[bytes] = []
         #: Whether what the correspondent asks with is a question, and whether its words come next.
         self._with_question = self._question_follows = False
@@ -75,7 +74,7 @@ class ProfanityParty(ChatParty):
         if len(message) > LONGEST_MESSAGE:
             raise Unsupported(f"Profanity needs too long to show more than {LONGEST_MESSAGE} bytes")
         carried(message)
-        self._begin("", message)
+        self.begin(message)
         self._take(self._program.deliver(self._nick, message))
 
     def send(self, text: bytes, *, padding: int | None = None, instance: int | None = None) -> None:
@@ -84,7 +83,7 @@ class ProfanityParty(ChatParty):
             raise Unsupported("Profanity adds no padding")
         if text != text.strip(b" \t") or not text or text.startswith(b"/"):
             raise Unsupported("what is empty, begins with a slash, or has blanks at an end, can't be typed as a text")
-        self._type("send", _typed("a text", text))
+        self._type("send", typed_line("a text", text))
 
     def start(self) -> None:
         self._type("start", b"/otr start")
@@ -110,12 +109,12 @@ class ProfanityParty(ChatParty):
         self._type("smp_answer", (b"/otr answer " if self._with_question else b"/otr secret ") + _quoted(secret))
 
     def _type(self, action: str, command: bytes) -> None:
-        self._begin(action, b"")
+        self.begin(b"", action)
         self._take(self._program.do(self._nick, command))
 
-    def _begin(self, action: str, message: bytes) -> None:
-        self.begin(message)
-        self._action, self._texts = action, []
+    def begin(self, message: bytes, action: str = "") -> None:
+        super().begin(message, action)
+        self._texts = []
 
     # What the user is shown.
 
@@ -154,7 +153,7 @@ class ProfanityParty(ChatParty):
         elif words.startswith("OTR session started"):
             self.established(None)
         elif words.startswith("OTR session ended."):
-            if self._action == "end":
+            if self.action == "end":
                 self.ended_by_user()
             else:
                 self.ended_by_peer()
@@ -169,39 +168,21 @@ class ProfanityParty(ChatParty):
             self.asked, self._with_question = True, False
             self.emit("smp_requested", instance=0, question=None)
         elif words.startswith("Authentication failed, the secret"):
-            self._smp_over(equal=False)
+            self.smp_over(0, equal=False)
         else:
             self._other(words)
 
     def _other(self, words: str) -> None:
         for end, equal in _RESULTS.items():
             if words.endswith(end):
-                self._smp_over(equal=equal)
-        for beginning, (event, reason) in _WORDS.items():
-            if not words.startswith(beginning):
-                continue
-            if event == "unreadable":
-                self.unreadable(reason)
-            elif event == "rejected":
-                self.emit("message_rejected", reason=reason, field=None, offset=None)
-            elif self._action not in ("", "end"):
-                self.emit("action_refused", action=self._action, reason=reason)
-
-    def _smp_over(self, *, equal: bool | None) -> None:
-        self.asked = False
-        if equal is None:
-            self.emit("smp_aborted", instance=0, reason=None)
-        else:
-            self.emit("smp_finished", instance=0, equal=equal)
-
-
-def _typed(what: str, text: bytes) -> bytes:
-    """A text that can be typed: Unsupported if it is not UTF-8 on one line."""
-    return carried(one_line(what, text)).encode()
+                self.smp_over(0, equal=equal)
+        for beginning, told in _WORDS.items():
+            if words.startswith(beginning):
+                self.told(*told, refused="" if self.action == "end" else self.action)
 
 
 def _quoted(text: bytes) -> bytes:
     """A text as an argument in quotation marks."""
     if not text or b'"' in text or len(text) > LONGEST_SECRET:
         raise Unsupported("a secret or question is not empty, not long, and has no quotation marks, in Profanity")
-    return b'"' + _typed("a secret or question", text) + b'"'
+    return b'"' + typed_line("a secret or question", text) + b'"'

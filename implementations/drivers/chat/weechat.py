@@ -73,7 +73,6 @@ class WeechatParty(ChatParty):
         super().__init__(settings)
         self._program = self.programs.take(settings.key)
         self.fingerprint = self._program.fingerprint
-        self._action = ""
         self._established: dict[str, Any] = {}
         #: The lines of the text that is being received; one message may have several.
         self._lines: list[bytes] = []
@@ -92,7 +91,7 @@ class WeechatParty(ChatParty):
         if message.startswith(b"\x01"):
             raise Unsupported("what begins with U+0001 is a command of IRC's")
         self.begin(one_line("a message", message))
-        self._action, self._lines = "", []
+        self._lines = []
         self._program.deliver(self._nick, message)
         if self._lines:
             self._show_text(b"\n".join(self._lines))
@@ -113,8 +112,7 @@ class WeechatParty(ChatParty):
         self._type("end", b"/otr finish")
 
     def _type(self, action: str, command: bytes) -> None:
-        self.begin(b"")
-        self._action = action
+        self.begin(b"", action)
         self._program.type(self._nick, command)
 
     # What the user is shown.
@@ -163,7 +161,7 @@ class WeechatParty(ChatParty):
     def on_traceback(self) -> None:
         """In another window there is the account of an error that the script did not expect."""
         if self.message:
-            self.emit("message_rejected", reason=None, field=None, offset=None)
+            self.rejected()
 
 
 def _utf8(text: bytes) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from xml.sax.saxutils import escape, quoteattr
 
 from otterproof.implementations.drivers.chat.loop import Loop, Stream
+from otterproof.implementations.drivers.chat.party import one_line
 from otterproof.implementations.drivers.chat.server import LoopbackServer
 from otterproof.implementations.drivers.linejson import Unsupported
 
@@ -41,6 +42,11 @@ def carried(message: bytes) -> str:
     if _FORBIDDEN.search(text):
         raise Unsupported("XMPP can't carry control characters")
     return text
+
+
+def typed_line(what: str, text: bytes) -> bytes:
+    """A text that can be typed into a program: Unsupported if it is not one line that XMPP carries."""
+    return carried(one_line(what, text)).encode()
 
 
 class _Parser:
