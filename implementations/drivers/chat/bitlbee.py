@@ -18,7 +18,7 @@ from otterproof.implementations.drivers.adapter import About
 from otterproof.implementations.drivers.chat.bitlbee_party import BitlbeeParty, Session
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
-from otterproof.implementations.drivers.chat.party import ENCRYPTED, FINISHED, PLAINTEXT
+from otterproof.implementations.drivers.chat.party import ENCRYPTED, FINISHED, PLAINTEXT, Correspondents
 from otterproof.implementations.drivers.chat.terminal import Process, on_socket
 from otterproof.implementations.drivers.chat.xmpp import OWN, XmppServer
 from otterproof.implementations.drivers.linejson import Unsupported
@@ -37,15 +37,13 @@ _OWN_FINGERPRINT = re.compile(r" {4}([0-9A-F]{8}(?: [0-9A-F]{8}){4})$")
 _STATE = re.compile(r"connection state: (cleartext|encrypted \(v(\d)\)|shut down)")
 
 
-class Bitlbee:
+class Bitlbee(Correspondents[BitlbeeParty]):
     """A running bitlbee with one key, in which every party is a correspondent."""
 
-    #: Parties that one process serves.
     MOST = 200
 
     def __init__(self, key: DsaPrivateKey, instance_tag: int | None) -> None:
-        self.parties: dict[str, BitlbeeParty] = {}
-        self.served = 0
+        super().__init__()
         self._current: BitlbeeParty | None = None
         self._answers: list[str] = []
         self._listening = False
@@ -106,16 +104,9 @@ class Bitlbee:
         self._user.close()
         self._process.close()
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
-
     def join(self, party: BitlbeeParty) -> str:
         """A new correspondent: the nick."""
-        self.served += 1
-        nick = f"p{self.served}"
-        self.parties[nick] = party
+        nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle()
         return nick
@@ -216,10 +207,6 @@ class Bitlbee:
                 state = {"cleartext": PLAINTEXT, "shut down": FINISHED}.get(one[1], ENCRYPTED)
                 found.append(Session(taken, state, int(one[2] or 0), identity))
         return sorted((one for one in found if one.state != PLAINTEXT), key=lambda one: one.target)
-
-    def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
 
     def _line(self, line: bytes) -> None:
         """A line to the user's IRC client."""

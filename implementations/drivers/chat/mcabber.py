@@ -17,6 +17,7 @@ from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import About
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Loop
+from otterproof.implementations.drivers.chat.party import Correspondents
 from otterproof.implementations.drivers.chat.terminal import on_terminal
 from otterproof.implementations.drivers.chat.window import SIZE, Window
 from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
@@ -61,15 +62,13 @@ _OWN_FINGERPRINT = re.compile(rf"{OWN}: ([0-9A-F]{{8}}(?: [0-9A-F]{{8}}){{4}})")
 _OTHER_FINGERPRINT = re.compile(r"\[([0-9A-F]{8}(?: [0-9A-F]{8}){4})\]: ")
 
 
-class Mcabber:
+class Mcabber(Correspondents["McabberParty"]):
     """A running mcabber with one key, in which every party is a correspondent."""
 
-    #: Parties that one process serves.
     MOST = 80
 
     def __init__(self, key: DsaPrivateKey, instance_tag: int | None = None) -> None:
-        self.parties: dict[str, McabberParty] = {}
-        self.served = 0
+        super().__init__()
         self.instance_tag = instance_tag
         self._marks = 0
         self._open = ""
@@ -117,16 +116,9 @@ class Mcabber:
         self.close()
         raise ValueError("mcabber has not loaded its key")
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
-
     def join(self, party: McabberParty) -> str:
         """A new correspondent: the nick, which is in no other one, since mcabber searches its roster for it."""
-        self.served += 1
-        nick = f"p{self.served}x"
-        self.parties[nick] = party
+        nick = self._nick_for(party, "x")
         self._introduce(nick)
         return nick
 
@@ -198,10 +190,6 @@ class Mcabber:
 
     def _command(self, command: bytes) -> None:
         os.write(self._fifo, command + b"\n")
-
-    def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
 
     def restart(self) -> None:
         """See `Program`."""

@@ -12,7 +12,7 @@ import binascii
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import Adapted, Settings
@@ -114,6 +114,37 @@ class Programs(Generic[P]):
             self._alone.pop().close()
         while self._running:
             self._running.popitem()[1].close()
+
+
+Q = TypeVar("Q", bound="ChatParty")
+
+
+class Correspondents(Generic[Q]):
+    """The parties that are in a running program, each a correspondent under a new nick; a part of every `Program`."""
+
+    #: How many parties one process serves.
+    MOST: ClassVar[int]
+
+    def __init__(self) -> None:
+        self.parties: dict[str, Q] = {}
+        self.served = 0
+
+    @property
+    def worn_out(self) -> bool:
+        """See `Program`."""
+        return self.served >= self.MOST and not self.parties
+
+    def _nick_for(self, party: Q, ending: str = "") -> str:
+        """The nick of a party that comes: a number, with an ending if no nick may begin with another one."""
+        self.served += 1
+        nick = f"p{self.served}{ending}"
+        self.parties[nick] = party
+        return nick
+
+    def _sent(self, nick: str, message: bytes) -> None:
+        """The program has sent a message to somebody."""
+        if nick in self.parties:
+            self.parties[nick].transmitted(message)
 
 
 class ChatParty(Adapted):

@@ -22,6 +22,7 @@ from otterproof.implementations.drivers.chat.bus import Bus, BusError
 from otterproof.implementations.drivers.chat.desk import SCREEN_FILE, Desk
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Loop
+from otterproof.implementations.drivers.chat.party import Correspondents
 from otterproof.implementations.drivers.chat.picture import screen_png
 from otterproof.implementations.drivers.chat.pidgin_party import LONGEST_TEXT, PidginParty
 from otterproof.implementations.drivers.chat.windows import Node, Role, Windows
@@ -117,15 +118,13 @@ class Window(NamedTuple):
     button: Node
 
 
-class Pidgin:
+class Pidgin(Correspondents[PidginParty]):
     """A running Pidgin with one key, in which every party is a correspondent."""
 
-    #: Parties that one process serves.
     MOST = 200
 
     def __init__(self, key: DsaPrivateKey, instance_tag: int | None, max_message_size: int | None = None) -> None:
-        self.parties: dict[str, PidginParty] = {}
-        self.served = 0
+        super().__init__()
         self._conversations: dict[str, int] = {}
         self._open: dict[str, Window] = {}
         self._loop = Loop()
@@ -197,16 +196,9 @@ class Pidgin:
         with self._alive():
             return (self._bus.call(_PURPLE, method, signature, *arguments) or (None,))[0]
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
-
     def join(self, party: PidginParty) -> str:
         """A new correspondent, with whom a conversation is opened: the nick."""
-        self.served += 1
-        nick = f"p{self.served}"
-        self.parties[nick] = party
+        nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle()
         self._converse(nick)
@@ -255,10 +247,6 @@ class Pidgin:
         data = self._call("PurpleConversationGetImData", "i", self._conversations[nick])
         self._call("PurpleConvImSend", "is", data, html)
         self._settle()
-
-    def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
 
     def entries(self, nick: str, known: int) -> list[Entry]:
         """What is in a conversation, but for the first ones that are known."""

@@ -17,6 +17,7 @@ from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import About
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
+from otterproof.implementations.drivers.chat.party import Correspondents
 from otterproof.implementations.drivers.chat.terminal import on_terminal
 from otterproof.implementations.drivers.chat.window import SIZE, Window
 from otterproof.implementations.drivers.chat.xmpp import OWN, XmppServer
@@ -65,15 +66,14 @@ _TAP = Path(__file__).with_name("profanity_tap.py")
 FIXED_POLICY = ("allow_v2",)
 
 
-class Profanity:
+class Profanity(Correspondents["ProfanityParty"]):
     """A running Profanity with one key, in which every party is a correspondent."""
 
     #: Parties that one process serves: each window stays in memory until it is closed.
     MOST = 100
 
     def __init__(self, key: DsaPrivateKey, _: int | None = None) -> None:
-        self.parties: dict[str, ProfanityParty] = {}
-        self.served = 0
+        super().__init__()
         self.instance_tag: int | None = None
         self._marks = 0
         self._loop = Loop()
@@ -127,16 +127,9 @@ class Profanity:
         self.close()
         raise ValueError("Profanity has not loaded its plugin, or not the key")
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
-
     def join(self, party: ProfanityParty) -> str:
         """A new correspondent: the nick."""
-        self.served += 1
-        nick = f"p{self.served}"
-        self.parties[nick] = party
+        nick = self._nick_for(party)
         self._server.introduce(nick)
         self._settle(nick)
         return nick
@@ -175,10 +168,6 @@ class Profanity:
         except Closed:
             self._process.die_alike()
         return _joined(self._window.between(before, after) or [])
-
-    def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
 
     def _told(self, line: bytes) -> None:
         """A line from the plugin."""

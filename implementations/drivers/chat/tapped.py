@@ -12,13 +12,13 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
-from otterproof.implementations.drivers.chat.party import ChatParty
+from otterproof.implementations.drivers.chat.party import ChatParty, Correspondents
 from otterproof.implementations.drivers.chat.terminal import on_terminal
 
 P = TypeVar("P", bound=ChatParty)
@@ -27,7 +27,7 @@ P = TypeVar("P", bound=ChatParty)
 _OVERHEARD = 100
 
 
-class TappedProgram(ABC, Generic[P]):
+class TappedProgram(Correspondents[P], ABC):
     """A running program with one key, in which every party is a correspondent."""
 
     #: Parties that one process serves; its windows and the contexts of OTR stay in memory.
@@ -39,8 +39,7 @@ class TappedProgram(ABC, Generic[P]):
     QUIT: bytes
 
     def __init__(self, key: DsaPrivateKey, _: int | None = None) -> None:
-        self.parties: dict[str, P] = {}
-        self.served = 0
+        super().__init__()
         self._loop = Loop()
         self._server = IrcServer(self._loop, self._sent)
         self._home = Home(self.NAME)
@@ -83,17 +82,9 @@ class TappedProgram(ABC, Generic[P]):
             self.close()
             raise
 
-    @property
-    def worn_out(self) -> bool:
-        """See `Program`."""
-        return self.served >= self.MOST and not self.parties
-
     def join(self, party: P) -> str:
         """A new correspondent: the nick."""
-        self.served += 1
-        nick = f"p{self.served}"
-        self.parties[nick] = party
-        return nick
+        return self._nick_for(party)
 
     def _settle(self) -> None:
         """Wait until the program has done all that follows from what it got, and take it."""
@@ -124,9 +115,8 @@ class TappedProgram(ABC, Generic[P]):
         self._settle()
 
     def _sent(self, nick: str, message: bytes) -> None:
-        if nick in self.parties:
-            self.parties[nick].transmitted(message)
-        else:
+        super()._sent(nick, message)
+        if nick not in self.parties:
             self._overheard.append(message)
 
     def restart(self) -> None:
