@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.spec import pages, requirements
-from otterproof.harness.targets.driver import THIRD_PARTIES
-from otterproof.harness.targets.driver.third_party import VARIANTS
+from otterproof.harness.targets.driver import THIRD_PARTIES, VARIANTS
 from otterproof.harness.targets.engines import ENGINES
 from otterproof.harness.targets.faults import faults
 from otterproof.harness.testkit.scenario import load, scenarios

@@ -32,7 +32,6 @@ LONGER = {
     "harness/runs/deviations/bitlbee.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/targets/driver/protocol.schema.json": "one schema, which validators take as a whole",
-    "harness/targets/driver/third_party.py": "a table with a row for each target",
 }
 
 

@@ -14,7 +14,8 @@ from otterproof.harness.targets.driver.giving_up import USUAL, GivingUp, Limits
 from otterproof.harness.targets.driver.party import DriverParty, StateDump
 from otterproof.harness.targets.driver.process import DriverProcess
 from otterproof.harness.targets.driver.target import CAPABILITIES, DriverTarget
-from otterproof.harness.targets.driver.third_party import SANITIZED, THIRD_PARTIES, VARIANTS, ThirdParty
+from otterproof.harness.targets.driver.third_parties import SANITIZED, THIRD_PARTIES, VARIANTS
+from otterproof.harness.targets.driver.third_party import ThirdParty
 from otterproof.harness.targets.driver.trace import TraceFile
 
 __all__ = [

@@ -27,7 +27,7 @@ from otterproof.harness.targets.driver.errors import (
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.process import DriverProcess, Trace
-from otterproof.harness.targets.driver.third_party import VARIANTS
+from otterproof.harness.targets.driver.third_parties import VARIANTS
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape
