@@ -3,84 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-from otterproof.implementations.drivers.adapter import About, Adapted, Adapter
-from otterproof.implementations.drivers.chat import (
-    bitlbee,
-    bitlbee_party,
-    irssi,
-    mcabber,
-    mcabber_party,
-    pidgin_party,
-    profanity,
-    profanity_party,
-    weechat,
-)
+from otterproof.implementations.drivers.adapter import Adapter
+from otterproof.implementations.drivers.chat.bitlbee_party import BitlbeeParty
+from otterproof.implementations.drivers.chat.irssi import IrssiParty
+from otterproof.implementations.drivers.chat.mcabber_party import McabberParty
 from otterproof.implementations.drivers.chat.party import Programs
+from otterproof.implementations.drivers.chat.pidgin_party import PidginParty
+from otterproof.implementations.drivers.chat.profanity_party import ProfanityParty
+from otterproof.implementations.drivers.chat.weechat import WeechatParty
 from otterproof.implementations.drivers.linejson import serve
 
-
-def _irssi() -> Programs[irssi.Irssi]:
-    irssi.IrssiParty.programs = programs = Programs(irssi.Irssi)
-    return programs
-
-
-def _bitlbee() -> Programs[bitlbee.Bitlbee]:
-    bitlbee_party.BitlbeeParty.programs = programs = Programs(bitlbee.Bitlbee)
-    return programs
-
-
-def _weechat() -> Programs[weechat.Weechat]:
-    weechat.WeechatParty.programs = programs = Programs(weechat.Weechat)
-    return programs
-
-
-def _pidgin() -> Programs[Any]:
-    pidgin_party.PidginParty.programs = programs = Programs(_pidgin_module().Pidgin)
-    return programs
-
-
-def _about_pidgin() -> About:
-    about: About = _pidgin_module().about()
-    return about
-
-
-def _pidgin_module() -> Any:
-    """The module for Pidgin, which needs a package that the others do without."""
-    from otterproof.implementations.drivers.chat import pidgin
-
-    return pidgin
-
-
-def _profanity() -> Programs[profanity.Profanity]:
-    profanity_party.ProfanityParty.programs = programs = Programs(profanity.Profanity)
-    return programs
-
-
-def _mcabber() -> Programs[mcabber.Mcabber]:
-    mcabber_party.McabberParty.programs = programs = Programs(mcabber.Mcabber)
-    return programs
-
-
-#: The programs: what they can do, the class of their parties, and what keeps the running ones.
-PROGRAMS: Mapping[str, tuple[Callable[[], About], type[Adapted], Callable[[], Programs[Any]]]] = {
-    "irssi": (irssi.about, irssi.IrssiParty, _irssi),
-    "bitlbee": (bitlbee.about, bitlbee_party.BitlbeeParty, _bitlbee),
-    "mcabber": (mcabber.about, mcabber_party.McabberParty, _mcabber),
-    "profanity": (profanity.about, profanity_party.ProfanityParty, _profanity),
-    "weechat": (weechat.about, weechat.WeechatParty, _weechat),
-    "pidgin": (_about_pidgin, pidgin_party.PidginParty, _pidgin),
+#: The programs by their modules, which are imported when they are needed, for that of Pidgin needs a package that the
+#: others do without: the class of a running program, and that of its parties.
+PROGRAMS: Mapping[str, tuple[str, Any]] = {
+    "irssi": ("Irssi", IrssiParty),
+    "bitlbee": ("Bitlbee", BitlbeeParty),
+    "mcabber": ("Mcabber", McabberParty),
+    "profanity": ("Profanity", ProfanityParty),
+    "weechat": ("Weechat", WeechatParty),
+    "pidgin": ("Pidgin", PidginParty),
 }
 
 
 def main(name: str) -> None:
     """Answer requests, then end the programs that were started."""
-    about, party, start = PROGRAMS[name]
-    programs = start()
+    running, party = PROGRAMS[name]
+    module = import_module(f"otterproof.implementations.drivers.chat.{name}")
+    party.programs = programs = Programs(getattr(module, running))
     try:
-        serve(Adapter(about(), party).methods())
+        serve(Adapter(module.about(), party).methods())
     finally:
         programs.close()
 
