@@ -15,7 +15,7 @@ from enum import Enum
 from itertools import groupby, islice
 
 from otterproof.harness.simulation.transcript import MoveNote, Step, Transcript
-from otterproof.harness.wire import FRAGMENTS, Joiner, Kind, parse
+from otterproof.harness.wire import FRAGMENTS, Joiner, Kind, parse_once
 from otterproof.harness.wire.shown import TITLES, message_in_words, shown
 from otterproof.implementations.contract import (
     Event,
@@ -218,12 +218,12 @@ class _Drawing:
 
     def _changed(self, receiver: str, message: bytes) -> tuple[Fate, Change | None]:
         """Whether a message that nobody sent is one that somebody sent, changed; and where."""
-        body = parse(message).body
+        body = parse_once(message).body
         best, length = b"", 0
         for sent, sender in islice(reversed(self._sent.items()), _COMPARED):
-            same = _common(parse(sent).body, body) if sender != receiver else 0
+            same = _common(parse_once(sent).body, body) if sender != receiver else 0
             if same > length:
-                best, length = parse(sent).body, same
+                best, length = parse_once(sent).body, same
         if length == 0 or length < min(16, len(body) // 2):
             return Fate.MADE, None
         return Fate.CHANGED, _change(best, body, length)
@@ -246,7 +246,7 @@ def _folded(rows: Iterator[Arrow | Note]) -> Iterator[Arrow | Note]:
         for arrow in group:
             assert isinstance(arrow, Arrow)
             arrows.append(arrow)
-            joined = joiner.add(arrow.fragment, parse(arrow.fragment))
+            joined = joiner.add(arrow.fragment, parse_once(arrow.fragment))
             if joined is not None:
                 yield _together(arrows, joined.raw)
                 arrows = []
@@ -265,7 +265,7 @@ def _together(arrows: list[Arrow], whole: bytes | None) -> Arrow:
 
 def _fragment(message: bytes) -> bytes:
     """The message if it is a well-formed fragment, else nothing."""
-    parsed = parse(message)
+    parsed = parse_once(message)
     return message if parsed.kind in FRAGMENTS and parsed.has("k") else b""
 
 
@@ -299,7 +299,7 @@ def _change(sent: bytes, came: bytes, offset: int) -> Change:
 
 
 def _title(message: bytes) -> str:
-    kind = parse(message).kind
+    kind = parse_once(message).kind
     words = message_in_words(message) if kind is Kind.PLAINTEXT else TITLES[kind]
     return words.removeprefix("an ").removeprefix("a ")
 

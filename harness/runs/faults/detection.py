@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from otterproof.harness.runs.faults.detect import Lost, results
+from otterproof.harness.runs.faults.fuzzed import evenly
 from otterproof.harness.runs.faults.sightings_file import sources
 from otterproof.harness.runs.fuzz.execute import Watched, attempt
 from otterproof.harness.runs.fuzz.schedule import Programs
@@ -153,11 +154,8 @@ class Detection:
 
 def choose(faults: Mapping[str, Fault], sample: int | None, seeds: int, most: int) -> Detection:
     """An empty record for some of the faults, taken evenly from all areas, or for all of them."""
-    names = list(faults)
-    if sample is not None and sample < len(names):
-        names = [names[number * len(names) // sample] for number in range(sample)]
     every = tuple(str(number) for number in range(1, seeds + 1))
-    return Detection({name: faults[name] for name in names}, every, most, len(faults))
+    return Detection({name: faults[name] for name in evenly(faults, sample)}, every, most, len(faults))
 
 
 def detect(record: Detection, pool: Pool) -> Iterator[str]:

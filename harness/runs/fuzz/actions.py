@@ -136,6 +136,14 @@ class Row:
     make: Maker
     draws: Mapping[str, Domain] = field(default_factory=dict)
 
+    def drawn(self, source: random.Random) -> dict[str, Any]:
+        """Arguments for the moves."""
+        return {name: domain.draw(source) for name, domain in self.draws.items()}
+
+    def example(self) -> Sequence[Move]:
+        """The moves for some arguments, always the same, between two parties."""
+        return self.moves(["alice", "bob"], **self.drawn(random.Random(0)))
+
     def moves(self, parties: Sequence[str], **arguments: Any) -> Sequence[Move]:
         """The moves, among parties of these names."""
         named = dict(arguments)

@@ -83,7 +83,7 @@ def _moves(source: random.Random, setup: Setup, table: Sequence[Row], longest: i
     parties = sorted(CLIENTS[setup.network])
     moves: list[Move] = []
     for row in source.choices(table, [row.weight for row in table], k=source.randint(1, longest)):
-        moves += row.moves(parties, **{name: domain.draw(source) for name, domain in row.draws.items()})
+        moves += row.moves(parties, **row.drawn(source))
     return moves
 
 

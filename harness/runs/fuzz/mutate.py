@@ -76,7 +76,7 @@ def _disturbing(source: random.Random, setup: Setup) -> Moves:
     """Something that happens to what is under way to the party under test, or a user's act."""
     row = source.choice(ACTS)
     parties = sorted(CLIENTS[setup.network])
-    arguments = {name: domain.draw(source) for name, domain in row.draws.items()}
+    arguments = row.drawn(source)
     if "to" in arguments:
         arguments["to"] = parties.index(setup.role)
     if "position" in arguments:
@@ -196,8 +196,7 @@ def _row(source: random.Random) -> Row:
 
 
 def _drawn(source: random.Random, setup: Setup, row: Row) -> Moves:
-    arguments = {name: domain.draw(source) for name, domain in row.draws.items()}
-    return tuple(row.moves(sorted(CLIENTS[setup.network]), **arguments))
+    return tuple(row.moves(sorted(CLIENTS[setup.network]), **row.drawn(source)))
 
 
 def _kind(move: Move) -> str:
@@ -209,8 +208,7 @@ def _rows() -> Mapping[str, list[Row]]:
     """The acts that are a single move, by the kind of that move."""
     found: dict[str, list[Row]] = {}
     for row in ACTS:
-        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
-        moves = row.moves(["alice", "bob"], **arguments)
+        moves = row.example()
         if len(moves) == 1:
             found.setdefault(_kind(moves[0]), []).append(row)
     return found

@@ -6,7 +6,6 @@ row here makes one. The properties under pytest draw from the table of actions.p
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from functools import cache
 
@@ -220,6 +219,5 @@ def moves_drawn() -> frozenset[str]:
     """The kinds of moves that programs have."""
     found: set[Behaviour] = {(Area.MOVE, event_name(kind)) for kind in (Craft, Splice)}  # those of insiders.py
     for row in ACTS:
-        arguments = {name: domain.draw(random.Random(0)) for name, domain in row.draws.items()}
-        found |= moves_of(row.moves(["alice", "bob"], **arguments))
+        found |= moves_of(row.example())
     return frozenset(name for _, name in found)

@@ -49,8 +49,7 @@ class Adversary:
             return PASS
         rows = list(_ROWS.values())
         row = source.choices(rows, [one.weight for one in rows])[0]
-        drawn = {name: domain.draw(source) for name, domain in row.draws.items()}
-        moves = row.moves([item.receiver], **drawn)
+        moves = row.moves([item.receiver], **row.drawn(source))
         return _action(moves[0]) if moves else PASS
 
 
