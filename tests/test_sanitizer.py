@@ -60,6 +60,12 @@ def test_crashes_with_one_stack_are_one_finding() -> None:
     assert not one.fits(Bucket(f"crash.receive.{report_of(UNDEFINED)}"))
 
 
+def test_a_panic_in_go_is_no_report() -> None:
+    """It begins with the same two words as a report on undefined behaviour, but not after a place in a source."""
+    panic = b"panic: runtime error: invalid memory address or nil pointer dereference\n\ngoroutine 1 [running]:\n"
+    assert report_of(panic) == ""
+
+
 def test_a_driver_that_ends_with_a_report_crashes_by_it(tmp_path: Path) -> None:
     script = tmp_path / "driver.py"
     script.write_text(f"import os, sys\nsys.stdin.readline()\nos.write(2, {OVERFLOW!r})\nos._exit(1)\n")

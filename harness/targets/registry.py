@@ -89,8 +89,10 @@ def open_target(name: str, limits: Limits = USUAL, trace: Trace | None = None) -
 
 def _driver(name: str, limits: Limits, trace: Trace | None) -> DriverTarget:
     """A target behind the driver protocol; errors as those of `open_target`."""
-    if third_party := THIRD_PARTIES.get(name) or VARIANTS.get(name):
+    if third_party := THIRD_PARTIES.get(name):
         return DriverTarget(name, third_party.ready(), limits.seconds, trace)
+    if variant := VARIANTS.get(name):
+        return DriverTarget(name, variant.ready(), limits.seconds, trace, sanitized=True)
     if command := command_of(name):
         try:
             return DriverTarget(title(name), _words(command.removeprefix(EXEC)), limits.seconds, trace)

@@ -27,7 +27,6 @@ from otterproof.harness.targets.driver.errors import (
 from otterproof.harness.targets.driver.giving_up import GivingUp
 from otterproof.harness.targets.driver.party import DriverParty, Restrictions
 from otterproof.harness.targets.driver.process import DriverProcess, Trace
-from otterproof.harness.targets.driver.third_parties import VARIANTS
 from otterproof.implementations.contract import PartyConfig, Policy
 from otterproof.implementations.drivers import linejson
 from otterproof.implementations.entropy import Tape
@@ -65,16 +64,23 @@ class DriverTarget:
     """A target of a name, run by a command.
 
     version, otr_versions, capabilities and randomness are what the driver answers to `hello`. TargetError in the
-    constructor when the driver does not start or answers with something else.
+    constructor when the driver does not start or answers with something else. sanitized: as for DriverProcess.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], time_limit: float = TIME_LIMIT, trace: Trace | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        time_limit: float = TIME_LIMIT,
+        trace: Trace | None = None,
+        *,
+        sanitized: bool = False,
     ) -> None:
         self.name = name
         self._command = command
         self._time_limit = time_limit
         self._trace = trace
+        self._sanitized = sanitized
         self.version = ""
         self.otr_versions: tuple[int, ...] = ()
         self.capabilities: frozenset[str] = frozenset()
@@ -93,13 +99,12 @@ class DriverTarget:
 
     def another(self) -> DriverTarget:
         """The same target with a process of its own. TargetError, as the constructor."""
-        return DriverTarget(self.name, self._command, self._time_limit, self._trace)
+        return DriverTarget(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
 
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
         self._method, self._broken = "", False
-        sanitized = self.name in VARIANTS
-        process = DriverProcess(self.name, self._command, self._time_limit, self._trace, sanitized=sanitized)
+        process = DriverProcess(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
         self._process = process
         try:
             told = process.call("hello", {"protocol": linejson.PROTOCOL})
