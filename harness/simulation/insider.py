@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
-from otterproof.harness.wire import Kind, Message, crypto, parse
+from otterproof.harness.wire import Kind, Message, authenticated, crypto, parse
 from otterproof.harness.wire.craft import SMP_TYPES, KeysOf, Lie, remade, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.layouts import DH_GENERATOR
@@ -56,16 +56,6 @@ class Crafted:
             lie=None,
             renumbered=self.renumbered or earlier.renumbered,
         )
-
-
-def authenticated(message: Message) -> bytes | None:
-    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
-
-    The revealed MAC keys after it are not authenticated, so an adversary can change them.
-    """
-    if message.kind is not Kind.DATA or not message.has("mac"):
-        return None
-    return hashlib.sha256(message.mac_input() + message.data("mac")).digest()
 
 
 def crafted(raw: bytes, move: Craft, senders: Iterable[tuple[str, Party]]) -> Crafted | None:

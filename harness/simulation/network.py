@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otterproof.harness import wire
-from otterproof.harness.simulation.insider import Crafted, authenticated
+from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Delay,
@@ -77,7 +77,7 @@ class Network:
 
     def replace(self, receiver: str, at: int, crafted: Crafted) -> None:
         """An insider sends a message of its own in the place of one that is under way."""
-        earlier = self.crafted.get(authenticated(wire.parse(self.queues[receiver][at])) or b"")
+        earlier = self.crafted.get(wire.authenticated(wire.parse(self.queues[receiver][at])) or b"")
         if earlier is not None:
             crafted = crafted.after(earlier)
         self.queues[receiver][at] = crafted.raw

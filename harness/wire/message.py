@@ -7,6 +7,7 @@ the layer is the text itself. [Unencoded messages, Encoded messages, Fragmentati
 
 from __future__ import annotations
 
+import hashlib
 import re
 from base64 import b64decode, b64encode
 from binascii import Error
@@ -136,6 +137,16 @@ class Message:
         """The MAC keys that a data message reveals, 20 bytes each; the last is shorter where the field is cut short."""
         keys = self.data("old_mac_keys")
         return [keys[at : at + MAC_SIZE] for at in range(0, len(keys), MAC_SIZE)]
+
+
+def authenticated(message: Message) -> bytes | None:
+    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
+
+    The revealed MAC keys after it are not authenticated, so an adversary can change them.
+    """
+    if message.kind is not Kind.DATA or not message.has("mac"):
+        return None
+    return hashlib.sha256(message.mac_input() + message.data("mac")).digest()
 
 
 _FRAGMENT = re.compile(rb"\?OTR[|,]")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import Observation, Sent, proof, session_of
 from otterproof.harness.judges.oracles.reading import Reader
-from otterproof.harness.simulation.insider import Crafted, answers, authenticated
-from otterproof.harness.wire import Kind
+from otterproof.harness.simulation.insider import Crafted, answers
+from otterproof.harness.wire import Kind, authenticated
 from otterproof.harness.wire.craft import Lie
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
-from otterproof.harness.simulation.insider import authenticated
 from otterproof.harness.targets.lockstep import differences
-from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire import Kind, Message, authenticated
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MessageRejected,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import ALLOW, NO_LINK, Observation, SessionView
 from otterproof.harness.judges.oracles.reading import Reader
-from otterproof.harness.simulation.insider import authenticated
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.party import state_of
+from otterproof.harness.wire import authenticated
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,

@@ -24,9 +24,9 @@ from otterproof.harness.judges.oracles.observation import (
     session_of,
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
-from otterproof.harness.simulation.insider import Crafted, authenticated
+from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire import Kind, Message, authenticated
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
