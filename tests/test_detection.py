@@ -12,9 +12,9 @@ from otterproof.harness.runs.bench_cases import Calls, recorded
 from otterproof.harness.runs.faults.detection import Detection, DetectionFileError, Noticed, choose, kept, notice, read
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import program
-from otterproof.harness.targets.engines import SingleEngineTarget
+from otterproof.harness.targets.engines import EngineTarget, SingleEngineTarget
 from otterproof.harness.targets.faults import faults
-from otterproof.harness.targets.faults.target import FaultTarget
+from otterproof.harness.targets.faults.target import ComparedFaultTarget, FaultTarget
 from otterproof.harness.ui import cli
 from otterproof.implementations.reference import ReferenceEngine, numbers
 
@@ -53,8 +53,9 @@ def test_a_measurement_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     read(path, again)
     assert again.found == record.found
     read(tmp_path / "none", again)
-    with pytest.raises(DetectionFileError, match="another --programs"):
-        read(path, choose(faults(), 2, 1, 99))
+    for other in (choose(faults(), 2, 1, 99), choose(faults(), 2, 1, 100, lockstep=True)):
+        with pytest.raises(DetectionFileError, match="another --programs"):
+            read(path, other)
     path.write_text("[]")
     with pytest.raises(DetectionFileError, match="no file of detection"):
         read(path, again)
@@ -62,6 +63,13 @@ def test_a_measurement_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 def test_a_run_ends_when_its_time_is_up() -> None:
     assert notice(FaultTarget("trailing-bytes-accepted"), "s", 1000, feedback=True, seconds=0).programs == 0
+
+
+def test_beside_a_genuine_engine_a_fault_shows_that_no_oracle_objects_to() -> None:
+    """tag-shown: what a user reads is the choice of a client, so oracles let it be."""
+    alone, compared = (notice(kind("tag-shown"), "1", 5, feedback=False) for kind in (FaultTarget, ComparedFaultTarget))
+    assert (alone.programs, compared.check) == (0, "engines-agree.events-differ")
+    assert not notice(EngineTarget("reference"), "1", 5, feedback=False).programs
 
 
 @pytest.mark.slow

@@ -1,8 +1,12 @@
 """How many programs `fuzz` needs until it notices a fault, with and without the schedule that learns from results.
 
-Each fault is fuzzed alone, as a third party's implementation would be, under several seeds: the programs of a campaign
-are run until one fails, or until a limit is reached. Nothing is shrunk, for what counts is when the fault is noticed.
-A fault that is not noticed counts as one that takes longer than any other. Seconds are those of a processor.
+Each fault is fuzzed under several seeds: the programs of a campaign are run until one fails, or until a limit is
+reached. Nothing is shrunk, for what counts is when the fault is noticed. A fault that is not noticed counts as one that
+takes longer than any other. Seconds are those of a processor.
+
+A fault is judged by the oracles alone, as a third party's implementation would be, so what is measured is programs and
+oracles together; or in lockstep with a genuine engine, which differs as soon as a program brings the fault about, so
+what is measured is the programs.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.entries import OBSERVERS, Fault
-from otterproof.harness.targets.faults.target import FaultTarget
+from otterproof.harness.targets.faults.target import ComparedFaultTarget, FaultTarget
 
 #: After so many seconds no further program begins; what is not noticed by then is not noticed in a minute.
 SECONDS = 60.0
@@ -72,12 +76,16 @@ def notice(target: Target, seed: str, most: int, *, feedback: bool, seconds: flo
 
 @dataclass(slots=True)
 class Detection:
-    """How faults are noticed, as far as it has come. most: programs of a run; every: faults that there are."""
+    """How faults are noticed, as far as it has come. most: programs of a run; every: faults that there are.
+
+    lockstep: whether a genuine engine runs beside each.
+    """
 
     faults: Mapping[str, Fault]
     seeds: tuple[str, ...]
     most: int
     every: int
+    lockstep: bool = False
     found: dict[Key, Noticed] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
 
@@ -143,6 +151,7 @@ class Detection:
             "seeds": list(self.seeds),
             "programs": self.most,
             "seconds": SECONDS,
+            "lockstep": self.lockstep,
             "with_feedback": way(feedback=True),
             "without_feedback": way(feedback=False),
             "ratio": self.ratio,
@@ -152,25 +161,30 @@ class Detection:
         }
 
 
-def choose(faults: Mapping[str, Fault], sample: int | None, seeds: int, most: int) -> Detection:
+def choose(
+    faults: Mapping[str, Fault], sample: int | None, seeds: int, most: int, *, lockstep: bool = False
+) -> Detection:
     """An empty record for some of the faults, taken evenly from all areas, or for all of them."""
     every = tuple(str(number) for number in range(1, seeds + 1))
-    return Detection({name: faults[name] for name in evenly(faults, sample)}, every, most, len(faults))
+    return Detection({name: faults[name] for name in evenly(faults, sample)}, every, most, len(faults), lockstep)
 
 
 def detect(record: Detection, pool: Pool) -> Iterator[str]:
     """Run what has not been run yet, with the processes of a pool; the names of the faults, as they come."""
     tasks = [
-        (name, seed, way, record.most) for name, seed, way in record.wanted if (name, seed, way) not in record.found
+        (name, seed, way, record.most, record.lockstep)
+        for name, seed, way in record.wanted
+        if (name, seed, way) not in record.found
     ]
     for key, noticed in results(pool, _notice, tasks, record.lost):
         record.found[key] = noticed
         yield key[0]
 
 
-def _notice(_: WorkerContext, task: tuple[str, str, bool, int]) -> tuple[Key, Noticed]:
-    name, seed, feedback, most = task
-    return (name, seed, feedback), notice(FaultTarget(name), seed, most, feedback=feedback)
+def _notice(_: WorkerContext, task: tuple[str, str, bool, int, bool]) -> tuple[Key, Noticed]:
+    name, seed, feedback, most, lockstep = task
+    target = ComparedFaultTarget(name) if lockstep else FaultTarget(name)
+    return (name, seed, feedback), notice(target, seed, most, feedback=feedback)
 
 
 # ---- a file, so that a measurement can be interrupted
@@ -187,7 +201,7 @@ def read(path: Path, record: Detection) -> None:
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        written, most = content["sources"], content["programs"]
+        written = content["sources"], content["programs"], content["lockstep"]
         found = {
             (str(one["fault"]), str(one["seed"]), bool(one["feedback"])): Noticed(
                 int(one["programs"]), float(one["seconds"]), str(one["check"])
@@ -196,8 +210,11 @@ def read(path: Path, record: Detection) -> None:
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DetectionFileError(f"{path} is no file of detection: {error!r:.200}; name another file") from error
-    if (written, most) != (sources(), record.most):
-        raise DetectionFileError(f"{path} is of other sources or of another --programs; delete it to begin again")
+    if written != (sources(), record.most, record.lockstep):
+        raise DetectionFileError(
+            f"{path} is of other sources, of another --programs, or of another judge (--lockstep); "
+            "delete it to begin again"
+        )
     wanted = set(record.wanted)
     record.found.update((key, one) for key, one in found.items() if key in wanted)
 
@@ -206,6 +223,6 @@ def kept(path: Path, record: Detection, stream: Iterable[str]) -> Iterator[str]:
     """The same stream; whenever one more run is there, all are written to a file. OutputError."""
     for one in stream:
         runs = [_run_as_json(key, noticed) for key, noticed in record.found.items()]
-        content = {"sources": sources(), "programs": record.most, "runs": runs}
+        content = {"sources": sources(), "programs": record.most, "lockstep": record.lockstep, "runs": runs}
         write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
         yield one

@@ -38,6 +38,12 @@ def add_arguments(parser: Parser) -> None:
         metavar="N",
         help=f"most programs for a fault and a seed; no more than begin in a minute (default: {PROGRAMS})",
     )
+    detecting.add_argument(
+        "--lockstep",
+        action="store_true",
+        help="judge each fault beside a genuine engine, so that the oracles' part is left out: what counts is whether "
+        "the programs bring the fault about",
+    )
     add_file(detecting, "--state", "keep in FILE what has been measured, and go on from there")
     add_jobs(detecting)
     add_json(parser, "the figures")

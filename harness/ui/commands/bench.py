@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_for_speed(options: argparse.Namespace) -> None:
     """UsageError for options that go with --detection alone."""
-    given = [name for name in ("faults", "all", "seeds", "programs", "state") if getattr(options, name)]
+    given = [name for name in ("faults", "all", "seeds", "programs", "lockstep", "state") if getattr(options, name)]
     if given:
         raise UsageError(f"--{given[0]} says what --detection measures; it goes with that")
 
@@ -54,7 +54,8 @@ def _refuse_for_speed(options: argparse.Namespace) -> None:
 def _detection(options: argparse.Namespace) -> int:
     """Measure how soon faults are noticed. What was measured until an interruption is told."""
     sample = None if options.all else options.faults or FAULTS
-    record = detection.choose(faults(), sample, options.seeds or SEEDS, options.programs or PROGRAMS)
+    seeds, programs = options.seeds or SEEDS, options.programs or PROGRAMS
+    record = detection.choose(faults(), sample, seeds, programs, lockstep=options.lockstep)
     if options.state:
         check_file(options.state, "--state")
         detection.read(options.state, record)
@@ -100,8 +101,9 @@ def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
     if record.unnoticed:
         say(f"not noticed with feedback: {', '.join(record.unnoticed)}")
     runs = len(record.of(feedback=True))
+    judged = "in lockstep with a genuine engine" if record.lockstep else "by the oracles, as a third party's"
     say(
-        f"{len(record.faults)} of {record.every} faults, {len(record.seeds)} "
+        f"{len(record.faults)} of {record.every} faults, judged {judged}, {len(record.seeds)} "
         f"seed{'' if len(record.seeds) == 1 else 's'}, {record.most} programs and {detection.SECONDS:g} s at most: "
         f"{runs} of {len(record.wanted) // 2} compared"
     )
