@@ -16,7 +16,7 @@ from otterproof.harness.runs.failure import Failure, Place
 from otterproof.harness.runs.faults.dependence import key
 from otterproof.harness.runs.faults.detect import workers
 from otterproof.harness.runs.faults.judged_file import JudgedFile
-from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, choose, located
+from otterproof.harness.runs.faults.localise import Localisation, Localiser, Located, broken, choose, located
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
@@ -138,6 +138,11 @@ def test_a_restatement_of_the_requirement_names_it() -> None:
     assert faults()["counter-constant"].requirement == "DATA-CTR-3"  # which restates DATA-CTR-1
     assert located("counter-constant", [cause("DATA-CTR-1")]).rank == 1
     assert located("counter-constant", [cause("DATA-CTR-2")]).rank is None
+
+
+def test_any_requirement_of_a_fault_names_it() -> None:
+    both = replace(faults()["counter-constant"], also=("DATA-MAC-1",))
+    assert broken(both) >= {"DATA-CTR-3", "DATA-CTR-1", "DATA-MAC-1"}
 
 
 def test_what_says_little_comes_after_what_says_more() -> None:

@@ -126,7 +126,7 @@ def _requirement(wanted: str) -> Explanation | None:
         ("readings", requirement.readings),
         ("checks", tuple(demanded)),
         ("scenarios", tuple(judged)),
-        ("faults", tuple(f"{fault.name}: {fault.summary}" for fault in faults().values() if fault.requirement == name)),
+        ("faults", tuple(f"{fault.name}: {fault.summary}" for fault in faults().values() if name in fault.breaks)),
     ]
     own = {one.id for one in checks().values() if name in one.requirements[:1]}
     wrong = _wrong(lambda entry: entry.check in own or (entry.about == "requirement" and entry.name == name))
@@ -187,7 +187,7 @@ def _fault(wanted: str) -> Explanation | None:
     if fault is None:
         return None
     facts = [
-        ("breaks", (_requirement_line(fault.requirement),)),
+        ("breaks", tuple(map(_requirement_line, fault.breaks))),
         ("oracle", (fault.oracle,)),
         ("source", (fault.source,)),
         ("to see it fail", (f"otterproof check fault:{fault.name} --only {fault.hint}",)),

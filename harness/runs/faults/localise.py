@@ -235,8 +235,9 @@ def located(name: str, found: Sequence[Cause], reading: str = "") -> Located:
 
 
 def broken(fault: Fault) -> frozenset[str]:
-    """What a fault breaks: the requirement of its entry, and what the table has as a restatement of that."""
-    return frozenset({fault.requirement, *requirements.load().restatements(fault.requirement)})
+    """What a fault breaks: the requirements of its entry, and what the table has as restatements of these."""
+    table = requirements.load()
+    return frozenset(fault.breaks).union(*map(table.restatements, fault.breaks))
 
 
 def _passed(scenario: Scenario) -> Result:

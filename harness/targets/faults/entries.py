@@ -70,6 +70,7 @@ ORACLES = (
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TEXTS = ("name", "summary", "source", "oracle", "requirement", "observer", "hint")
 _KEYS = frozenset({*_TEXTS, "versions", "edits"})
+_OPTIONAL = frozenset({"also"})
 
 
 class FaultError(CommandError, ValueError):
@@ -87,7 +88,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An entry. source: where the like was seen. hint: a scenario that notices it, without version."""
+    """An entry. source: where the like was seen. hint: a scenario that notices it, without version.
+
+    requirement: what it breaks. also: what it breaks besides, not as a consequence, but by doing what that forbids.
+    """
 
     name: str
     area: str
@@ -99,6 +103,12 @@ class Fault:
     versions: tuple[int, ...]
     hint: str
     edits: tuple[Edit, ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        """All requirements that it breaks, the main one first."""
+        return (self.requirement, *self.also)
 
 
 @cache
@@ -156,8 +166,11 @@ def _fault(entry: Mapping[str, object], file: str, number: int, sources: Mapping
     where = f"{file}, entry {number} ({entry.get('name', 'without a name')})"
     if missing := sorted(_KEYS - set(entry)):
         raise FaultError(f"{where}: {missing[0]!r} is missing; an entry has {', '.join(sorted(_KEYS))}")
-    if unknown := sorted(set(entry) - _KEYS):
-        raise FaultError(f"{where}: unknown key {unknown[0]!r}; an entry has {', '.join(sorted(_KEYS))}")
+    if unknown := sorted(set(entry) - _KEYS - _OPTIONAL):
+        raise FaultError(
+            f"{where}: unknown key {unknown[0]!r}; an entry has {', '.join(sorted(_KEYS))}, "
+            f"and may have {', '.join(sorted(_OPTIONAL))}"
+        )
     texts: dict[str, str] = {}
     for key in _TEXTS:
         value = entry[key]
@@ -173,13 +186,16 @@ def _fault(entry: Mapping[str, object], file: str, number: int, sources: Mapping
     versions = entry["versions"]
     if versions not in ([2], [3], [2, 3]):
         raise FaultError(f"{where}: versions is {versions!r}; give [2], [3] or [2, 3]")
+    also = entry.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(one, str) for one in also) or texts["requirement"] in also:
+        raise FaultError(f"{where}: also is {also!r}; give a list of the ids of other requirements, or leave it out")
     edits = entry["edits"]
     if not isinstance(edits, list) or not edits:
         raise FaultError(f'{where}: edits is {edits!r}; give a list of {{ file = "", find = "", replace = "" }}')
     checked = tuple(_edit(edit, where, sources) for edit in edits)
     for file in {edit.file for edit in checked}:
         edited(sources[file], [edit for edit in checked if edit.file == file], where)
-    return Fault(area=area, versions=tuple(versions), edits=checked, **texts)
+    return Fault(area=area, versions=tuple(versions), edits=checked, also=tuple(also), **texts)
 
 
 def _edit(entry: object, where: str, sources: Mapping[str, str]) -> Edit:

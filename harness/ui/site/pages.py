@@ -139,7 +139,8 @@ class _Site:
         """The faults that break each requirement."""
         found = defaultdict(list)
         for fault in faults().values():
-            found[fault.requirement].append(fault.name)
+            for name in fault.breaks:
+                found[name].append(fault.name)
         return found
 
     def _failure(self, number: int, cause: Card) -> str:
