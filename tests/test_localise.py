@@ -121,6 +121,16 @@ def test_a_crash_tells_what_its_clearest_scenario_is_about() -> None:
     assert found.told == ("ARMOUR-PARSE-1",)
 
 
+def test_a_crash_tells_what_fails_wherever_it_is_tried() -> None:
+    """A query is answered elsewhere, so what makes the target break down is not that."""
+    clear = failed("conformance.a[v3]", "crash.receive.sigsegv", "QUERY-ANSWER-8")
+    other = failed("conformance.b[v3]", "crash.receive.sigsegv", "SIG-DHKEY-1", "DHKEY-DHKEY-1")
+    held = [passed(f"conformance.c{number}[v3]", "QUERY-ANSWER-8", "DHKEY-DHKEY-1") for number in range(3)]
+    (found,) = causes([clear, other, *held])
+    assert found.told == ("SIG-DHKEY-1",)
+    assert found.first.scenario == "conformance.b[v3]"
+
+
 def test_several_requirements_are_told_only_if_the_check_follows_from_all() -> None:
     (found,) = causes([failed("conformance.a[v3]", "data.counter-replayed", "KEYMGMT-RECV-6", "TLV-FORM-5")])
     assert found.told == ("KEYMGMT-RECV-6", "DATA-RECV-13", "DATA-RECV-1")

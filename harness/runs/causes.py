@@ -149,7 +149,7 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     accused = accusation(results)
     found: list[tuple[tuple[int, bool, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
-        first = _clearest(group, common)
+        first = _clearest(_accusing(group, accused), common)
         weights = _weights(group, first, accused)
         told = _told(first, weights)
         vague = is_general(name) or _shape(first) in common
@@ -271,6 +271,17 @@ def _clearest(group: Sequence[Result], common: Collection[tuple[str, ...]]) -> R
         return alike, _is_at_once(result), astray, len(claimed), result.steps, result.scenario
 
     return min(group, key=order)
+
+
+def _accusing(group: Sequence[Result], accused: Mapping[str, float]) -> Sequence[Result]:
+    """Of the failures of one check that follows from no requirement, such as a crash, those that say most of the cause:
+    whose scenarios claim what is accused most, and little else.
+    """
+    if any(map(_demanded, group)):
+        return group
+    claims = [_claimed(result) for result in group]
+    most = [max((accused[name] for name in some), default=0.0) / max(1, len(some)) for some in claims]
+    return [result for result, accusing in zip(group, most, strict=True) if accusing == max(most)]
 
 
 def _weights(group: Sequence[Result], first: Result, accused: Mapping[str, float]) -> dict[str, float]:
