@@ -104,7 +104,7 @@ def two_requests_for_the_extra_key(context: Context) -> None:
             check_told("extra-key.value-misread", getattr(event, name), value, case=name)
 
 
-@scenario(needs=("smp",), requirements=("TLV-FORM-5", "SMP-EXPECT-5", "TLV-SMP-4", "SMP-MSG3-3"))
+@scenario(needs=("smp",), requirements=("TLV-FORM-5", "SMP-EXPECT-5", "TLV-SMP-4", "SMP-MSG3-3", "SMP-MSG3-4"))
 def two_smp_records_in_one_message(context: Context) -> None:
     """Two aborts, two messages 1 or two messages 3 in one message do no harm, and SMP works afterwards."""
     smp_session = SmpSession(*context.encrypted())

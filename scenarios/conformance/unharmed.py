@@ -25,6 +25,7 @@ _CLAIMS = (
     "DATA-FORM-1",
     "MACREVEAL-WHEN-3",
     "MACREVEAL-WHAT-1",
+    "MACREVEAL-WHAT-2",
     "EXTRA-KEY-2",
 )
 
