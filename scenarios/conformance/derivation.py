@@ -286,7 +286,7 @@ def high_and_low_end(context: Context) -> None:
 
 
 def _wrong_keys(insider: Insider, ours: int, theirs: int) -> dict[str, SessionKeys]:
-    """Session keys for a pair of key ids, derived in wrong ways, by what is wrong."""
+    """Session keys for a pair of key ids, derived in wrong ways, by what is wrong. Of some, only the MAC key is."""
     right = insider.keys(ours, theirs)
     secret = power(insider.theirs[theirs], insider.exponents[ours])
     public = power(DH_GENERATOR, insider.exponents[ours])
@@ -319,8 +319,10 @@ def wrong_session_keys_are_refused(context: Context) -> None:
     for _ in range(2):
         pair = (insider.our_keyid - 1, insider.their_keyid)
         for what, keys in _wrong_keys(insider, *pair).items():
-            lie = insider.data(b"wrong keys", keys=keys)
-            target.receive(lie).assert_rejected("derivation.wrong-session-keys-accepted", f"session keys: {what}")
+            mac_alone = keys.sending_aes == insider.keys(*pair).sending_aes
+            wrong = "derivation.wrong-mac-key-accepted" if mac_alone else "derivation.wrong-session-keys-accepted"
+            reply = target.receive(insider.data(b"wrong keys", keys=keys))
+            reply.assert_rejected(wrong, f"session keys: {what}")
         reflected = target.assert_sends_text(insider, b"from the target")
         target.receive(build(reflected)).assert_rejected("data.own-message-accepted", "a message of the target's own")
         swapped = reflected

@@ -102,7 +102,7 @@ def legal_fragment_numbers_end_at_65535(context: Context) -> None:
         begun = fragment(insider, 1, n, b"?OTR:")
         target.receive(begun).assert_ignored("fragment.acted-on-too-early", f"the first of {n} fragments")
         case = f"the rest of a message that the first of {n} fragments has replaced"
-        assert_all_rejected(target, "fragment.first-one-does-not-restart", [last], case)
+        assert_all_rejected(target, "fragment.large-number-refused", [last], case)
     if context.thorough:
         assert_arrives(target, insider, b"long " * 10_000, MOST_FRAGMENTS)
     assert_arrives(target, insider, b"in two")
