@@ -21,11 +21,12 @@ from otterproof.harness.testkit.scenario import Scenario
 #: What judges every fault, whatever the scenario.
 _JUDGE = ("otterproof.harness.runs.faults.detect", "otterproof.harness.targets.lean")
 
-#: What only says what failures mean, though what judges imports it.
-_TELLS = "otterproof.harness.runs.causes"
+#: What only says what failures mean, though what judges imports it, and what reads the catalogue: of a fault, its edits
+#: count, which have a key of their own.
+_TELLS = {"otterproof.harness.runs.causes", "otterproof.harness.targets.faults.entries"}
 
-#: The folders of this package whose data is read by judgements.
-_DATA = ("harness/testkit", "harness/spec/states", "implementations", "scenarios", "vectors")
+#: The folders of this package whose data is read by judgements. Of the implementations only the engines are judged.
+_DATA = ("harness/testkit", "harness/spec/states", "implementations/choices", "scenarios", "vectors")
 
 
 def key(scenario: Scenario) -> str:
@@ -64,7 +65,7 @@ def _closure(modules: tuple[str, ...]) -> frozenset[str]:
     while waiting:
         found |= waiting
         names = {name for module in waiting for name in _imports(module) if name.partition(".")[0] in packages}
-        waiting = {name for name in names - found - {_TELLS} if _source(name) is not None}
+        waiting = {name for name in names - found - _TELLS if _source(name) is not None}
     return frozenset(found)
 
 
