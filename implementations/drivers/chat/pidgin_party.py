@@ -135,6 +135,8 @@ class PidginParty(ChatParty):
         self._choose(instance)
         if self.asked:
             raise Unsupported("the dialog in which the correspondent asks is in the way")
+        if question == b"":
+            raise Unsupported("Pidgin's dialog does not go on without a question")
         fields = [_typed("a secret", secret)]
         if question is not None:
             fields = [_typed("a question", question), *fields]
