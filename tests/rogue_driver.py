@@ -157,6 +157,7 @@ MISDEEDS: dict[str, Misdeed] = {
     "unsupported": lambda request_id: answer(request_id, error={"code": -32001, "message": "not here"}),
     "no_method": lambda request_id: answer(request_id, error={"code": -32601, "message": "no method"}),
     "failed": lambda request_id: answer(request_id, error={"code": -32002, "message": "IndexError: 7"}),
+    "stranded": lambda request_id: answer(request_id, error={"code": -32003, "message": "the screen has ended"}),
     "twice": bytes_only(b'{"jsonrpc":"2.0","id":ID,"result":{"events":[]}}\n' * 2),
     "late": late,
     "half_and_stall": half_and(forever),

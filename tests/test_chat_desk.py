@@ -107,6 +107,30 @@ def test_nothing_outlives_a_driver_that_is_killed(how: signal.Signals) -> None:
     assert gone(started)
 
 
+@pytest.mark.parametrize(("part", "told"), [("Xvfb", "the virtual screen"), ("dbus-daemon", "the message bus")])
+def test_a_part_of_the_desk_that_ends_is_not_the_programs_end(part: str, told: str) -> None:
+    stranded = owner("sleep 600 & sleep 600")
+    display(stranded)
+    started = all_started(stranded.pid)
+    (pid,) = (one for one in started if Path(f"/proc/{one}/comm").read_text().strip() == part)
+    os.kill(pid, signal.SIGKILL)
+    _, said = stranded.communicate(timeout=60)
+    assert f"Stranded: {part}, {told}, has ended" in said
+    assert gone(started)
+
+
+@pytest.mark.parametrize("part", ["Xvfb", "dbus-daemon"])
+def test_a_part_of_the_desk_that_does_not_start_is_told(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / part
+    script.write_text("#!/bin/sh\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    _, said = owner("sleep 600").communicate(timeout=60)
+    assert f"Stranded: {part}, " in said
+
+
 def test_nothing_outlives_a_desk_that_is_closed() -> None:
     closed = owner("(setsid sleep 600 &) ; sleep 600", "closed")
     display(closed)

@@ -136,7 +136,7 @@ def test_reasons(event: str, reasons: type[Enum]) -> None:
 
 def test_errors() -> None:
     codes = set(re.findall(r"^\| (-\d+) \|", PAGE.read_text(), re.MULTILINE))
-    assert codes == {"-32001", "-32002", "-32601", "-32602"}
+    assert codes == {"-32001", "-32002", "-32003", "-32601", "-32602"}
 
 
 def test_the_session_on_the_page_is_one() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.runner import judgement_of
+from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import (
     DriverTarget,
     TargetCrash,
@@ -20,6 +22,7 @@ from otterproof.harness.targets.driver import (
     TargetFailed,
     TargetHang,
     TargetMissing,
+    TargetStranded,
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver import process as supervisor
@@ -194,6 +197,20 @@ def test_an_error_of_the_target_leaves_the_process_alive(misdeed: str, kind: typ
         assert party.send(b"hi") == []
         target.reset()
         assert target.pid == pid
+
+
+def test_a_driver_that_lacks_something_is_replaced_and_that_is_no_crash() -> None:
+    with rogue("stranded") as target:
+        party = target.party("alice", CONFIG, b"seed")
+        pid = target.pid
+        with pytest.raises(TargetStranded, match="the screen has ended") as caught:
+            party.start()
+        assert caught.value.check == ""
+        assert judgement_of(caught.value).verdict is Verdict.INFRA
+        assert not is_running(pid)
+        target.reset()
+        assert target.pid != pid
+        assert target.party("alice", CONFIG, b"seed").send(b"hi") == []
 
 
 def test_what_comes_after_an_answer_is_found_at_the_next_call() -> None:

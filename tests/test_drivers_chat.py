@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.simulation.exchange import exchange, other_events, outgoing
-from otterproof.harness.targets.driver import THIRD_PARTIES, DriverParty, DriverTarget, TargetCrash, TargetUnsupported
+from otterproof.harness.targets.driver import (
+    THIRD_PARTIES,
+    DriverParty,
+    DriverTarget,
+    TargetCrash,
+    TargetStranded,
+    TargetUnsupported,
+)
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.actions import Receiver
 from otterproof.implementations.contract import (
@@ -220,6 +227,16 @@ def test_what_a_line_can_not_have_is_unsupported(name: str) -> None:
         talk.target.smp_answer(b"nobody asked")
 
 
+def test_pidgin_asks_no_empty_question() -> None:
+    talk = Talk("pidgin", 3)
+    talk.handshake()
+    with pytest.raises(TargetUnsupported):
+        talk.target.smp_start(b"otter", question=b"")
+    with pytest.raises(TargetUnsupported, match="no dialog"):
+        talk.target.smp_abort()
+    assert [type(one) for one in talk.target.smp_start(b"", question=b"who?")] == [OutgoingMessage]
+
+
 @each
 def test_every_line_is_as_the_schema_says(name: str) -> None:
     started(name)
@@ -268,5 +285,23 @@ def test_a_crash_of_the_program_is_a_crash_of_the_target(name: str) -> None:
                 os.kill(pid, 11)
         with pytest.raises(TargetCrash, match="SIGSEGV"):
             alice.receive(b"hello")
+    finally:
+        target.close()
+
+
+@pytest.mark.parametrize("part", ["Xvfb", "dbus-daemon"])
+def test_the_end_of_pidgins_screen_or_bus_is_not_its_crash(part: str) -> None:
+    started("pidgin")
+    target = DriverTarget("pidgin", THIRD_PARTIES["pidgin"].ready())
+    try:
+        config = PartyConfig(published_key("alice"), BOTH, 0x1A1A)
+        alice = target.party("alice", config, b"1")
+        (pid, *_) = (one for one in programs_of(target.pid) if Path(f"/proc/{one}/comm").read_text().strip() == part)
+        os.kill(pid, 9)
+        with pytest.raises(TargetStranded, match=part):
+            alice.receive(b"hello")
+        target.reset()
+        alice = target.party("alice", config, b"1")
+        assert alice.receive(b"hello") == [TextReceived(b"hello", secure=False, warn=False, instance=0)]
     finally:
         target.close()

@@ -35,7 +35,7 @@ CAPABILITIES = (
     "logs",
 )
 
-UNSUPPORTED, LIBRARY_FAILED = -32001, -32002
+UNSUPPORTED, LIBRARY_FAILED, STRANDED = -32001, -32002, -32003
 METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
 
 #: Takes the request's params; gives the answer's result.
@@ -46,6 +46,10 @@ class Unsupported(Exception):
     """The implementation can't do what is asked."""
 
 
+class Stranded(Exception):
+    """Something that the driver needs besides the implementation has ended, or can't be started; the text says what."""
+
+
 class InvalidParams(Exception):
     """The request is not valid: a mistake of the side that asks."""
 
@@ -53,8 +57,8 @@ class InvalidParams(Exception):
 def serve(methods: Mapping[str, Method]) -> None:
     """Answer requests until `shutdown` or the end of input.
 
-    A method that raises Unsupported or InvalidParams answers with that error. Any other exception is taken for one of
-    the implementation's and reported with its text; the driver lives on.
+    A method that raises Unsupported, Stranded or InvalidParams answers with that error. Any other exception is taken
+    for one of the implementation's and reported with its text; the driver lives on.
     """
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -79,6 +83,8 @@ def _answer(method: Method, params: dict[str, Any]) -> dict[str, Any]:
         return {"result": method(params)}
     except Unsupported as error:
         return _error(UNSUPPORTED, str(error))
+    except Stranded as error:
+        return _error(STRANDED, str(error))
     except InvalidParams as error:
         return _error(INVALID_PARAMS, str(error))
     except Exception as error:  # noqa: BLE001 (what the implementation raises is its answer)

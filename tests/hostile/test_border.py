@@ -19,7 +19,14 @@ from otterproof.harness.runs.fuzz.store import read_state
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
-from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetFailed, TargetMissing, TargetUnsupported
+from otterproof.harness.targets.driver import (
+    DriverTarget,
+    TargetDesync,
+    TargetFailed,
+    TargetMissing,
+    TargetStranded,
+    TargetUnsupported,
+)
 from otterproof.harness.targets.driver.answer import result_of
 from otterproof.harness.targets.registry import file_name
 from otterproof.harness.ui import cli
@@ -96,10 +103,10 @@ def test_what_looks_alike_is_taken() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", [-32001, -32002, 7])
+@pytest.mark.parametrize("code", [-32001, -32002, -32003, 7])
 def test_words_of_an_error_are_one_line_and_printable(code: int) -> None:
     said = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "\x1b]0;x\x07\ny" + "\x9b" * 100_000}}
-    with pytest.raises((TargetUnsupported, TargetFailed, TargetDesync)) as caught:
+    with pytest.raises((TargetUnsupported, TargetFailed, TargetStranded, TargetDesync)) as caught:
         result_of(json.dumps(said).encode(), 1, "x", "receive")
     assert str(caught.value).isprintable()
     assert r"\x1b]0;x\x07\ny\x9b" in str(caught.value)

@@ -8,6 +8,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetGivenUp,
     TargetHang,
     TargetMissing,
+    TargetStranded,
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.giving_up import USUAL, GivingUp, Limits
@@ -37,6 +38,7 @@ __all__ = [
     "TargetGivenUp",
     "TargetHang",
     "TargetMissing",
+    "TargetStranded",
     "TargetUnsupported",
     "ThirdParty",
     "TraceFile",

@@ -14,10 +14,10 @@ import re
 from typing import Any, NoReturn
 
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver.errors import TargetDesync, TargetFailed, TargetUnsupported
+from otterproof.harness.targets.driver.errors import TargetDesync, TargetFailed, TargetStranded, TargetUnsupported
 
 #: Codes of errors that have a meaning of their own. All others say that driver and harness misunderstand each other.
-UNSUPPORTED, LIBRARY_FAILED, METHOD_NOT_FOUND = -32001, -32002, -32601
+UNSUPPORTED, LIBRARY_FAILED, STRANDED, METHOD_NOT_FOUND = -32001, -32002, -32003, -32601
 
 #: Characters of an error's message that are shown.
 _MESSAGE = 2000
@@ -96,7 +96,8 @@ def shown_words(text: str, most: int = _MESSAGE) -> str:
 def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
     """The result in the answer of the target of that name to a request.
 
-    TargetUnsupported and TargetFailed when the target answers so, TargetDesync when this is no answer to that request.
+    TargetUnsupported, TargetFailed and TargetStranded when the target answers so, TargetDesync when this is no answer
+    to that request.
     """
     what = f"{name}: {method}"
     answer = parsed(line, what)
@@ -118,6 +119,9 @@ def result_of(line: bytes, request_id: int, name: str, method: str) -> Any:
     if code == LIBRARY_FAILED:
         named = _ERROR_CLASS.match(message)
         raise TargetFailed(f"{what}: {shown_words(message)}", method=method, how=named[1] if named else "")
+    if code == STRANDED:
+        said = f"{what}: {shown_words(message)}"
+        raise TargetStranded(f"{said}. The driver needs that to run {name}, of which this says nothing", method=method)
     raise TargetDesync(f"{what}: the driver rejects the request with error {code}: {shown_words(message)}")
 
 

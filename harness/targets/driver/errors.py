@@ -1,7 +1,7 @@
 """What can go wrong with a target behind the driver protocol: one class for each verdict.
 
-After TargetCrash, TargetHang and TargetDesync the driver's process is dead; after TargetUnsupported and TargetFailed it
-lives on, and TargetMissing means that it never ran.
+After TargetCrash, TargetHang, TargetDesync and TargetStranded the driver's process is dead; after TargetUnsupported and
+TargetFailed it lives on, and TargetMissing means that it never ran.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ class TargetGivenUp(TargetError):
 
 class TargetMissing(TargetError):
     """The target can't be run here; the message has the line that installs what is missing."""
+
+
+class TargetStranded(TargetMissing):
+    """Something that the driver needs besides the implementation has ended, such as a screen. No fault of the target's,
+    so nothing is known about what it would have done.
+    """
 
 
 class TargetUnsupported(TargetError):

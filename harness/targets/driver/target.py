@@ -22,6 +22,7 @@ from otterproof.harness.targets.driver.errors import (
     TargetGivenUp,
     TargetHang,
     TargetMissing,
+    TargetStranded,
     TargetUnsupported,
 )
 from otterproof.harness.targets.driver.giving_up import GivingUp
@@ -224,6 +225,10 @@ class DriverTarget:
         try:
             with self.giving_up.watching(self.name, method):
                 return self._process.call(method, params)
+        except TargetStranded:
+            self._process.close()
+            self._broken = True
+            raise
         except (TargetCrash, TargetDesync, TargetHang):
             self._broken = True
             raise

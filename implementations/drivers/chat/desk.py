@@ -2,7 +2,8 @@
 
 A process of its own stands between the driver and these three. It adopts what they start, and ends all of them as soon
 as one ends, or the driver: the driver holds the other end of its standard input, which closes whatever ends the driver.
-The process then ends as the program did. Nothing else ends it.
+The process then ends as the program did. Nothing else ends it. If it was the screen or the bus that ended, it says so
+before, since that is no fault of the program's.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop
 from otterproof.implementations.drivers.chat.terminal import Process, die_with_parent
+from otterproof.implementations.drivers.linejson import Stranded
 
 #: Width and height of the screen.
 SIZE = (960, 480)
@@ -48,6 +52,9 @@ _BUS = """\
 </busconfig>
 """
 
+#: What the process of the desk says on its standard input: where the bus is, and what has ended or did not start.
+_AT, _LOST = "at", "lost"
+
 #: The option of prctl by which orphans are adopted.
 _ADOPT = 36
 
@@ -56,7 +63,7 @@ class Desk(Process):
     """The running process, as the driver sees it."""
 
     def __init__(self, loop: Loop, home: Home, program: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a program on a desk in a home, and wait until it runs."""
+        """Start a program on a desk in a home, and wait until it runs. Stranded."""
         cookie = secrets.token_bytes(16)
         # A line of an Xauthority file: any host, any display, the kind of the cookie, the cookie.
         kind = b"MIT-MAGIC-COOKIE-1"
@@ -81,14 +88,26 @@ class Desk(Process):
         super().__init__(loop, process, reads)
         #: Where the bus is; "" until everything runs.
         self.address = ""
-        self._life = Lines(loop, ours.detach(), self._ready)
+        self._lost = ""
+        self._life = Lines(loop, ours.detach(), self._told)
         try:
             loop.until(lambda: bool(self.address))
         except Closed:
             self.die_alike()
 
-    def _ready(self, line: bytes) -> None:
-        self.address = line.decode()
+    def _told(self, line: bytes) -> None:
+        what, _, rest = line.decode().partition(" ")
+        if what == _AT:
+            self.address = rest
+        else:
+            self._lost = rest
+
+    def die_alike(self) -> NoReturn:
+        """See `Process`. Stranded if it was not the program that ended first."""
+        self._life.take_rest()
+        if self._lost:
+            raise Stranded(f"{self._lost} has ended")
+        super().die_alike()
 
     def wait(self) -> None:
         """Wait for the end of the program, which it has been asked for, and so of everything on the desk."""
@@ -174,6 +193,12 @@ def _first_to_end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     waiting.poll()
 
 
+def _tell(what: str, more: str) -> None:
+    """Tell the driver."""
+    with suppress(BrokenPipeError):  # it has ended, and so will this process
+        os.write(sys.stdin.fileno(), f"{what} {more}\n".encode())
+
+
 def main(command: Sequence[str]) -> int:
     """Set up the desk, wait for its end, and clear it. The program's exit code, as that of a Popen."""
     ctypes.CDLL(None).prctl(_ADOPT, 1)
@@ -185,9 +210,13 @@ def main(command: Sequence[str]) -> int:
     code = None
     if display and address:
         program = _start(command)
-        os.write(sys.stdin.fileno(), address.encode() + b"\n")
+        _tell(_AT, address)
         _first_to_end([program, screen, bus])
         code = program.poll()
+    if not display or screen.poll() is not None:
+        _tell(_LOST, "Xvfb, the virtual screen,")
+    elif not address or bus.poll() is not None:
+        _tell(_LOST, "dbus-daemon, the message bus,")
     _end_all()
     return 1 if code is None else code
 

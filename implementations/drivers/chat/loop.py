@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import selectors
 from collections.abc import Callable
+from contextlib import suppress
 
 _CHUNK = 1 << 16
 
@@ -98,6 +99,13 @@ class Stream:
         if not chunk:
             raise Closed("end of stream")
         self._heard(chunk)
+
+    def take_rest(self) -> None:
+        """Take everything that is still to come from the other end, which has closed it or is about to."""
+        os.set_blocking(self._fd, True)
+        with suppress(Closed):
+            while True:
+                self._ready()
 
     def close(self) -> None:
         """Close the descriptor."""
