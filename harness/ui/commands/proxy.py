@@ -72,10 +72,13 @@ class Shown(Enum):
 
 def how_shown(options: argparse.Namespace) -> Shown:
     """How the conversation is to be shown. UsageError if what is wanted can't be had."""
-    there = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    # The view is drawn on standard error.
+    there = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     person = there and not options.plain and shows_text(options)
     if options.step and not person:
-        raise UsageError("--step needs somebody at a terminal who lets messages go; leave --plain and --json out")
+        raise UsageError(
+            "--step needs somebody at a terminal who lets messages go; leave --plain, --json and redirections out"
+        )
     if (person or options.picture) and find_spec("textual") is None:
         if options.step or options.picture:
             raise UsageError("the view needs Textual, which is not here: pip install 'otterproof[proxy]'")

@@ -6,6 +6,7 @@ without markup. The view keeps a limited number of rows and lines.
 
 from __future__ import annotations
 
+import select
 import threading
 from contextlib import ExitStack
 from typing import ClassVar
@@ -44,7 +45,7 @@ _TELLING = ("encrypted_message", "encrypted_signature", "gy", "hashed_gx", "text
 
 class ProxyApp(App[None]):
     """The view. error: what ended the conversation before its time, if anything did. picture: how it looked when the
-    person left. interrupted: a signal has ended it.
+    person left. interrupted: a signal has ended it, or the terminal is gone.
     """
 
     TITLE = "otterproof proxy"
@@ -67,9 +68,11 @@ class ProxyApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, terminal: int | None = None) -> None:
+        """terminal: the descriptor from which the person's keys come."""
         super().__init__()
         self._stage = stage
+        self._terminal = terminal
         self._items: dict[int, Item] = {}
         self._marks: dict[int, str] = {}
         self._shown = 0
@@ -128,6 +131,8 @@ class ProxyApp(App[None]):
 
     def take(self) -> None:
         """Show what has happened since the last time."""
+        if self._terminal is not None and _is_gone(self._terminal):
+            self._interrupt()
         if not self._is_whole:
             return
         happenings = self._stage.happenings
@@ -325,3 +330,10 @@ class ProxyApp(App[None]):
             return
         self.action_leave_command()
         self._act(action)
+
+
+def _is_gone(terminal: int) -> bool:
+    """Whether a terminal has been closed. A command that was started with nohup gets no signal then."""
+    watched = select.poll()
+    watched.register(terminal, 0)
+    return bool(watched.poll(0))

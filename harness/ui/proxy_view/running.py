@@ -16,11 +16,11 @@ _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.S)
 
 
 def show(stage: Stage, picture: Path | None = None) -> bool:
-    """Show a conversation at a terminal until the person leaves; whether a signal has ended it.
+    """Show a conversation at a terminal until the person leaves; whether a signal or the terminal's end has ended it.
 
     Whatever ends the conversation, OutputError.
     """
-    app = ProxyApp(stage)
+    app = ProxyApp(stage, sys.stdin.fileno())
     # Textual waits for what it writes there. The stream that guards standard error takes it when the terminal is gone.
     before = sys.__stderr__
     setattr(sys, "__stderr__", sys.stderr)  # noqa: B010 (its type says that it never changes)
