@@ -65,6 +65,11 @@ class Bus:
             if message.header.message_type in (MessageType.method_return, MessageType.error):
                 self._answers[message.header.fields[HeaderFields.reply_serial]] = message
 
+    @property
+    def ended(self) -> bool:
+        """Whether the bus is gone."""
+        return self._stream.ended
+
     def close(self) -> None:
         """Close the connection."""
         self._stream.close()

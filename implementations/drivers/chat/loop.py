@@ -66,6 +66,8 @@ class Stream:
     def __init__(self, loop: Loop, fd: int, heard: Callable[[bytes], None]) -> None:
         self._loop, self._fd, self._heard = loop, fd, heard
         self._out = bytearray()
+        #: Whether the other end is gone.
+        self.ended = False
         os.set_blocking(fd, False)
         loop.add(fd, self._ready)
 
@@ -97,6 +99,7 @@ class Stream:
         except OSError as error:
             raise Closed(str(error)) from error
         if not chunk:
+            self.ended = True
             raise Closed("end of stream")
         self._heard(chunk)
 

@@ -27,6 +27,7 @@ from otterproof.implementations.drivers.chat.picture import screen_png
 from otterproof.implementations.drivers.chat.pidgin_party import LONGEST_TEXT, PidginParty
 from otterproof.implementations.drivers.chat.windows import Node, Role, Windows
 from otterproof.implementations.drivers.chat.xmpp import DOMAIN, OWN, XmppServer
+from otterproof.implementations.drivers.linejson import Stranded
 from otterproof.implementations.keyfile import Account, format_keys
 
 #: The account, and the name of its protocol, as Pidgin and the plugin write them.
@@ -154,12 +155,15 @@ class Pidgin(Correspondents[PidginParty]):
             "GSETTINGS_BACKEND": "memory",
             "GIO_USE_VFS": "local",
         }
+        #: The bus for accessibility, as soon as it is in use.
+        self._accessibility: Bus | None = None
         self._desk = Desk(self._loop, self._home, ["pidgin", "-c", f"{home}/.purple", "-f"], environment)
         with self._alive():
             self._bus = Bus(self._loop, self._desk.address)
             self._loop.until(lambda: self._server.connected)
             self._server.barrier()
             self._windows = Windows(self._loop, self._bus)
+            self._accessibility = self._windows.bus
             ((self._account,),) = self._bus.call(_PURPLE, "PurpleAccountsGetAllActive")
 
     def restart(self) -> None:
@@ -181,7 +185,10 @@ class Pidgin(Correspondents[PidginParty]):
 
     @contextmanager
     def _alive(self) -> Iterator[None]:
-        """Ends the driver as Pidgin ends, if it does meanwhile. An answer that says so comes before the end is seen."""
+        """Ends the driver as Pidgin ends, if it does meanwhile. An answer that says so comes before the end is seen.
+
+        Stranded if it is something else that ends.
+        """
         try:
             try:
                 yield
@@ -189,7 +196,19 @@ class Pidgin(Correspondents[PidginParty]):
                 self._server.barrier()
                 raise
         except Closed:
+            if self._is_out_of_sight():
+                raise Stranded("dbus-daemon, the bus for accessibility, has ended") from None
             self._desk.die_alike()
+
+    def _is_out_of_sight(self) -> bool:
+        """Whether the bus for accessibility is gone, and Pidgin is not."""
+        if self._accessibility is None or not self._accessibility.ended:
+            return False
+        self._windows.close()
+        with suppress(BusError, Closed):
+            self._bus.call(_PURPLE, "PurpleAccountsGetAllActive")
+            return True
+        return False
 
     def _call(self, method: str, signature: str = "", *arguments: object) -> Any:
         """The only value that a call of Pidgin's own gives; it is what its windows call when a user acts."""
