@@ -30,6 +30,7 @@ LONGER = {
     "harness/runs/deviations/profanity.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/mcabber.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/bitlbee.toml": "written by `otterproof check --fix`, one file for each target",
+    "harness/runs/deviations/pidgin.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/runs/deviations/python-otr.toml": "written by `otterproof check --fix`, one file for each target",
     "harness/targets/driver/protocol.schema.json": "one schema, which validators take as a whole",
 }
