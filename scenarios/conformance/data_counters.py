@@ -77,9 +77,10 @@ def counters_must_rise(context: Context) -> None:
     This holds for a message that was late, too. Counters may be left out.
     """
     target, insider = context.encrypted()
-    for base in (1, 1000):
+    target.assert_receives_text(insider, b"the first one")
+    for base in (2, 1000):
         late, first, second, third = (insider.data(b"text", ctr=base + number) for number in range(4))
-        target.receive(first).assert_shown("text.not-delivered", b"text")
+        target.receive(first).assert_shown("data.counter-gap-refused", b"text")
         target.receive(first).assert_rejected("data.counter-replayed", "a message that comes again at once")
         target.receive(third).assert_shown("data.counter-gap-refused", b"text")
         for what, message in (("again", first), ("late", second), ("again", third), ("very late", late)):
