@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.explore.alphabet import ALPHABETS
+from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES
 from otterproof.harness.spec import pages
 from otterproof.harness.support import suggestions
 from otterproof.harness.support.version import tool_version
@@ -121,6 +121,7 @@ def test_names_that_are_written_down_twice_are_the_same() -> None:
     assert tuple(sorted(ENGINES)) == vector_arguments.ENGINES
     assert vector_arguments.CONSUMERS == CONSUMERS
     assert tuple(ALPHABETS) == explore_arguments.ALPHABETS
+    assert ROLES == explore_arguments.ROLES
     assert tuple(TEMPLATES) == driver_arguments.LANGUAGES
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from otterproof.harness.runs.explore.explore import Exploration
-from otterproof.harness.support.exits import DEVIATES
+from otterproof.harness.support.exits import CONFORMS, DEVIATES, USAGE
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.ui.cli import main
@@ -53,3 +54,22 @@ def test_parties_that_cannot_talk_from_the_beginning_are_found_without_a_move() 
         assert [one.depth for one in exploration.levels(1)] == [0]
     (one,) = exploration.certificate.found
     assert (one.check, one.moves, one.at_end) == ("healing.no-common-session", (), True)
+
+
+def test_a_target_in_the_other_role_is_restored_by_its_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alice restores the session, so only Bob has to wait for a D-H Key, which this target does not expect."""
+    words = ["explore", "fault:commit-not-remembered", "--alphabet", "handshake", "--depth", "1", "--jobs", "1"]
+    assert main([*words, "--out", str(tmp_path / "alice")]) == CONFORMS
+    assert (
+        main([*words, "--role", "bob", "--out", str(tmp_path / "bob"), "--json", str(tmp_path / "bob.json")])
+        == DEVIATES
+    )
+    assert "FAIL  healing.no-common-session  without a move" in capsys.readouterr().out
+    (certificate,) = json.loads((tmp_path / "bob.json").read_text())["certificates"]
+    assert certificate["role"] == "bob"
+    assert main(["replay", str(next((tmp_path / "bob").glob("*.jsonl")))]) == DEVIATES
+
+
+def test_engines_in_lockstep_have_no_role(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--role", "bob"]) == USAGE
+    assert "leave out --role" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 Both are counted in the same unit: all that is given to the parties from the very beginning. That is what users do, each
 message that is handed over, and each time that passes. So a session that a program begins in counts with its handshake,
 and `Settle` with every message that it delivers, while losing or changing a message counts nothing. `explore` may need
-another alphabet for that than the one with the fewest moves after the beginning. With OTTERPROOF_LENGTHS=all in the
+another alphabet for that than the one with the fewest moves after the beginning, or the other role for the target, as
+`fuzz` plays both. With OTTERPROOF_LENGTHS=all in the
 environment all faults are compared that both find; otherwise a few are.
 """
 
@@ -13,11 +14,12 @@ import os
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.explore.alphabet import ALPHABETS
+from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.faults.explored import DEPTHS, FirstFound, first_found
 from otterproof.harness.runs.faults.memoize import remember_powers
@@ -88,15 +90,15 @@ def lengths(fault: str, folder: Path) -> tuple[int, int] | None:
     if fuzzed is None or found is None:
         return None
     explored = length_of(found, fault)
-    for name, depth in DEPTHS.items():
+    for role, (name, depth) in product(ROLES, DEPTHS.items()):
         if explored > fuzzed:
-            other = first_found(fault, {name: min(depth, fuzzed - beginning(name))})
+            other = first_found(fault, {name: min(depth, fuzzed - beginning(name))}, role)
             explored = explored if other is None else min(explored, length_of(other, fault))
     return explored, fuzzed
 
 
 def length_of(found: FirstFound, fault: str) -> int:
-    return length(played(found.program, fault, "alice"))
+    return length(played(found.program, fault, found.program.setup.role))
 
 
 def test_what_is_given_to_the_parties_is_counted_alike() -> None:

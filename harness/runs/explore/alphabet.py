@@ -78,6 +78,9 @@ def _user(action: str, **args: object) -> User:
     return User("", action, args)
 
 
+#: The parties that a target can play.
+ROLES = ("alice", "bob")
+
 _START, _SEND, _END = _user("start"), _user("send", text=b"hello"), _user("end")
 _STARTS = {"alice": (User("alice", "start", {}),)}
 

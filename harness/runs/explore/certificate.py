@@ -19,16 +19,17 @@ SCHEMA = Path(__file__).parent / "certificate.schema.json"
 class Certificate:
     """What has been explored so far.
 
-    target, version: who plays all parties, or the first one. depth: all runs of so many moves were looked at. states:
-    how many there are, the first one included. steps: how many moves were looked at. parties: in how many states each
-    party can be. healed: up to this depth, the parties can talk again from every pair of states. seconds: how long it
-    took. found: runs that break a rule, one for each check; but for those that show only at their end, they are one
-    move longer than the depth, unless the exploration went on beyond them.
+    target, version: who plays the party of that role, or all parties if there is none. depth: all runs of so many moves
+    were looked at. states: how many there are, the first one included. steps: how many moves were looked at. parties:
+    in how many states each party can be. healed: up to this depth, the parties can talk again from every pair of
+    states. seconds: how long it took. found: runs that break a rule, one for each check; but for those that show only
+    at their end, they are one move longer than the depth, unless the exploration went on beyond them.
     """
 
     alphabet: str
     target: str
     version: str
+    role: str = ""
     depth: int = 0
     states: int = 1
     steps: int = 0
@@ -49,6 +50,7 @@ def certificates_to_json(certificates: Sequence[Certificate]) -> list[dict[str, 
             "alphabet": one.alphabet,
             "target": one.target,
             "version": one.version,
+            "role": one.role,
             "otterproof": tool_version(),
             "depth": one.depth,
             "states": one.states,

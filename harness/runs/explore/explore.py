@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from otterproof.harness.runs.explore.alphabet import ALPHABETS, Alphabet
+from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES, Alphabet
 from otterproof.harness.runs.explore.certificate import Certificate
 from otterproof.harness.runs.explore.crew import Crew
 from otterproof.harness.runs.explore.journal import Journal, Stale
 from otterproof.harness.runs.explore.search import Search
 from otterproof.harness.runs.explore.solo import Counterexample, Solo
-from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.engines import InProcess, LockstepTarget, Target
@@ -52,19 +52,22 @@ def explorable(target: Target) -> Explorable:
     )
 
 
-def setup_of(alphabet: Alphabet, target: Explorable) -> Setup:
-    """What the runs of an alphabet start from. Engines in lockstep play all parties, another target the first one.
+def setup_of(alphabet: Alphabet, target: Explorable, role: str = ROLES[0]) -> Setup:
+    """What the runs of an alphabet start from. Engines in lockstep play all parties, another target that of its role.
 
     They speak version 3, or version 2 if that is all that the target speaks. UsageError for an alphabet that is about
-    version 3 alone.
+    version 3 alone, and for a role of engines in lockstep.
     """
     version = "3" if "v3" in target.capabilities else "2"
     if not alphabet.suits(target.capabilities):
         raise UsageError(f"{target.name} can't have several clients: that needs version 3 and instance tags of ours")
     start = alphabet.start if alphabet.start == "scratch" else version
     if isinstance(target, LockstepTarget):
+        if role != ROLES[0]:
+            raise UsageError(f"{target.name} plays all parties, so it has no role; leave out --role")
         return Setup(alphabet.network, start, f"v{version}", engine=target.engine)
-    return Setup(alphabet.network, start, f"v{version}", target=target, role="alice")
+    plays = role if role in CLIENTS[alphabet.network] else f"{role}1"
+    return Setup(alphabet.network, start, f"v{version}", target=target, role=plays)
 
 
 def depths_of(alphabet: Alphabet, target: Explorable) -> tuple[int, int]:
@@ -88,11 +91,13 @@ class Exploration:
         target: Explorable,
         jobs: int = 1,
         *,
+        role: str = ROLES[0],
         keep_going: bool = False,
         folder: Path | None = None,
     ) -> None:
-        """keep_going: do not end with the first level in which a rule that binds is broken.
+        """role: whom the target plays, unless it plays all.
 
+        keep_going: do not end with the first level in which a rule that binds is broken.
         folder: where the state is kept on disk, so that the same exploration can go on after it was stopped. UsageError
         for an alphabet that the target can't have.
         """
@@ -101,15 +106,21 @@ class Exploration:
         #: How many moves are explored, unless told otherwise.
         self.depth, self._healing = depths_of(self._alphabet, target)
         self._crew: Crew | None = None
-        self.setup = setup_of(self._alphabet, target)
-        self.certificate = Certificate(name, target.name, target.version)
+        self.setup = setup_of(self._alphabet, target, role)
+        played = self.setup.role if self.setup.target is not None else ""
+        self.certificate = Certificate(name, target.name, target.version, played)
         self._search = self._new_search()
         self._solo = Solo(self._search)
         self._wrong_without_a_move = self._solo.opening()
         self._note(self._wrong_without_a_move)
         self._journal = None
         if folder is not None:
-            header = {"alphabet": repr(self._alphabet), "target": target.name, "version": target.version}
+            header = {
+                "alphabet": repr(self._alphabet),
+                "target": target.name,
+                "version": target.version,
+                "role": played,
+            }
             self._journal = Journal(folder / f"{name}.state", {**header, "keep_going": keep_going})
 
     def _new_search(self) -> Search:

@@ -66,7 +66,7 @@ def _keep(
     alphabet: str, setup: Setup, target: Explorable, one: Counterexample, folder: Path, command: str | None
 ) -> Found:
     program = program_of(setup, one)
-    played = replace(program, setup=replace(setup, target=target, role="alice"))
+    played = replace(program, setup=replace(setup, target=target))
     folder.mkdir(parents=True, exist_ok=True)
     name = file_name(f"{alphabet}-{one.check}".replace(".", "-"))
     transcript = folder / f"{name}.jsonl"

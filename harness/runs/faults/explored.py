@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from otterproof.harness.runs.explore.alphabet import ROLES
 from otterproof.harness.runs.explore.explore import Exploration
 from otterproof.harness.runs.explore.found import program_of
 from otterproof.harness.runs.explore.solo import Counterexample
@@ -176,11 +177,11 @@ def shortest(fault: str, depths: Mapping[str, int] = DEPTHS) -> Shortest:
     return Shortest(fault, found.alphabet, found.counterexample.check, len(found.counterexample.moves))
 
 
-def first_found(fault: str, depths: Mapping[str, int] = DEPTHS) -> FirstFound | None:
-    """What shows a fault with the fewest moves in any alphabet, within some depths."""
+def first_found(fault: str, depths: Mapping[str, int] = DEPTHS, role: str = ROLES[0]) -> FirstFound | None:
+    """What shows a fault of the party of that role with the fewest moves in any alphabet, within some depths."""
     target = FaultTarget(PREFIX + fault)
     with ExitStack() as stack:
-        made = {name: stack.enter_context(closing(Exploration(name, target))) for name in depths}
+        made = {name: stack.enter_context(closing(Exploration(name, target, role=role))) for name in depths}
         levels = {name: exploration.levels(depths[name]) for name, exploration in made.items()}
         for _ in range(max(depths.values(), default=0)):
             for name in list(levels):

@@ -20,6 +20,9 @@ from otterproof.harness.ui.parser import Example, Parser
 #: The alphabets. They are named here, since what knows them takes a second to import.
 ALPHABETS = ("handshake", "data", "smp", "refresh", "instances", "fragments", "forgery")
 
+#: The parties that a target can play, for the same reason.
+ROLES = ("alice", "bob")
+
 PURPOSE = "Make every run of some moves up to a depth, and certify that none of them breaks a rule."
 
 EXAMPLES: tuple[Example, ...] = (
@@ -47,6 +50,12 @@ def add_arguments(parser: Parser) -> None:
         metavar="NAME",
         choices=ALPHABETS,
         help=f"what may happen: {', '.join(ALPHABETS)} (default: all of them; may be given several times)",
+    )
+    what.add_argument(
+        "--role",
+        choices=ROLES,
+        default=ROLES[0],
+        help="the party that the target plays: in some alphabets only alice begins (default: %(default)s)",
     )
     what.add_argument("--depth", type=positive, metavar="N", help="number of moves (default: the alphabet's)")
     what.add_argument("--list", action="store_true", help="list the alphabets that would be explored, and their depths")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.events import AlphabetExplored, Ending
-from otterproof.harness.runs.explore.alphabet import ALPHABETS
+from otterproof.harness.runs.explore.alphabet import ALPHABETS, ROLES
 from otterproof.harness.runs.explore.explore import Explorable, Exploration, depths_of, explorable
 from otterproof.harness.runs.explore.found import keep
 from otterproof.harness.runs.explore.symbolic.search import DEPTHS
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     name = with_name(options.target, options.name)
     if options.list:
         return _list(options, name)
-    folder = options.out or Path("otterproof-explore") / file_name(options.target)
+    role = "" if options.role == ROLES[0] else f"-{options.role}"
+    folder = options.out or Path("otterproof-explore") / (file_name(options.target) + role)
     check_folder(folder, "--out")
     target = explorable(open_target(name, Limits(options.timeout)))
     remember_powers()
@@ -51,7 +52,12 @@ def run(options: argparse.Namespace) -> int:
         chosen = options.alphabet or [one for one in ALPHABETS if ALPHABETS[one].suits(target.capabilities)]
         for alphabet in chosen:
             exploration = Exploration(
-                alphabet, target, options.jobs, keep_going=_keeps_going(options, target), folder=folder
+                alphabet,
+                target,
+                options.jobs,
+                role=options.role,
+                keep_going=_keeps_going(options, target),
+                folder=folder,
             )
             with closing(exploration):
                 exploration.resume()
