@@ -92,7 +92,7 @@ def lengths(fault: str, folder: Path) -> tuple[int, int] | None:
     explored = length_of(found, fault)
     for role, (name, depth) in product(ROLES, DEPTHS.items()):
         if explored > fuzzed:
-            other = first_found(fault, {name: min(depth, fuzzed - beginning(name))}, role)
+            other = first_found(fault, {name: max(1, min(depth, fuzzed - beginning(name)))}, role)
             explored = explored if other is None else min(explored, length_of(other, fault))
     return explored, fuzzed
 
