@@ -2,7 +2,8 @@
 
 Both are counted in the same unit: all that is given to the parties from the very beginning. That is what users do, each
 message that is handed over, and each time that passes. So a session that a program begins in counts with its handshake,
-and `Settle` with every message that it delivers, while losing or changing a message counts nothing. `explore` may need
+and `Settle` with every message that it delivers, while losing or changing a message counts nothing. A maximum message
+size, which clients of a program may have from the beginning, counts as one thing that they are told. `explore` may need
 another alphabet for that than the one with the fewest moves after the beginning, or the other role for the target, as
 `fuzz` plays both. With OTTERPROOF_LENGTHS=all in the
 environment all faults are compared that both find; otherwise a few are.
@@ -56,7 +57,8 @@ def length(program: Program) -> int:
         case.run(program.moves)
         left = sum(map(len, case.world.network.queues.values()))
     ticks = sum(isinstance(one, Tick) for one in program.moves)
-    return left + ticks + sum(step.action != "set_policy" for step in steps)
+    told = sum(step.action != "set_policy" for step in steps) + (program.setup.size is not None)
+    return left + ticks + told
 
 
 def shortest_of_fuzz(fault: str, folder: Path) -> int | None:
