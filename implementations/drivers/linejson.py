@@ -54,8 +54,9 @@ class InvalidParams(Exception):
     """The request is not valid: a mistake of the side that asks."""
 
 
-def serve(methods: Mapping[str, Method]) -> None:
-    """Answer requests until `shutdown` or the end of input.
+def serve(methods: Mapping[str, Method], wait: Callable[[int], object] = lambda fd: None) -> None:
+    """Answer requests until `shutdown` or the end of input. wait: is called with the descriptor of the requests before
+    each, and returns when there is something to read.
 
     A method that raises Unsupported, Stranded or InvalidParams answers with that error. Any other exception is taken
     for one of the implementation's and reported with its text; the driver lives on.
@@ -63,7 +64,10 @@ def serve(methods: Mapping[str, Method]) -> None:
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in requests:
+    while True:
+        wait(requests.fileno())
+        if not (line := requests.readline()):
+            return
         request = json.loads(line)
         method = request["method"]
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request["id"]}

@@ -35,7 +35,7 @@ def main(name: str) -> None:
     module = import_module(f"otterproof.implementations.drivers.chat.{name}")
     party.programs = programs = Programs(getattr(module, running))
     try:
-        serve(Adapter(module.about(), party).methods())
+        serve(Adapter(module.about(), party).methods(), programs.wait)
     finally:
         programs.close()
 

@@ -1,5 +1,7 @@
 """The loop of a chat driver: one thread waits for the program, the server's connection and the tap at once.
 
+Each program has a loop of its own. While nothing is asked of the driver, it takes what comes in all of them.
+
 Nothing here sleeps or waits for a time to pass. The driver waits for something that must come, such as the answer to a
 PING; the harness has the time limit. Whatever the program writes in the meantime is taken, so it never stands still
 because nobody reads.
@@ -8,9 +10,12 @@ because nobody reads.
 from __future__ import annotations
 
 import os
+import select
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+
+from otterproof.implementations.drivers.linejson import Stranded
 
 _CHUNK = 1 << 16
 
@@ -55,9 +60,37 @@ class Loop:
                 key.data()
         return bool(found)
 
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is something to do."""
+        return self._selector.fileno()
+
+    def turn(self) -> None:
+        """Take some of what is there."""
+        self._work(0)
+
     def close(self) -> None:
         """Forget everything."""
         self._selector.close()
+
+
+def take_until(fd: int, loops: Iterable[Loop]) -> None:
+    """Take what comes in some loops until a descriptor can be read.
+
+    The end of a program is told when something is asked of it; until then its loop is left alone.
+    """
+    watched = {loop.fileno(): loop for loop in loops}
+    waiting = select.poll()
+    for one in (fd, *watched):
+        waiting.register(one, select.POLLIN)
+    while True:
+        ready = [one for one, _ in waiting.poll()]
+        if fd in ready:
+            return
+        for one in ready:
+            try:
+                watched[one].turn()
+            except (Closed, Stranded):
+                waiting.unregister(one)
 
 
 class Stream:

@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from otterproof.implementations.contract import DsaPrivateKey
 from otterproof.implementations.drivers.adapter import Adapted, Settings
+from otterproof.implementations.drivers.chat.loop import Loop, take_until
 from otterproof.implementations.drivers.linejson import Unsupported
 
 PLAINTEXT, ENCRYPTED, FINISHED = "plaintext", "encrypted", "finished"
@@ -34,6 +35,11 @@ _MOST_LINES, _LONGEST_LINE = 200, 2000
 
 class Program(Protocol):
     """A running program, as far as all parties need it."""
+
+    @property
+    def loop(self) -> Loop:
+        """What waits for it."""
+        ...
 
     @property
     def parties(self) -> Mapping[str, ChatParty]:
@@ -108,6 +114,10 @@ class Programs(Generic[P]):
             self._alone.remove(program)
             program.close()
 
+    def wait(self, fd: int) -> None:
+        """Until a descriptor can be read, answer the programs: some leave a server that does not answer their pings."""
+        take_until(fd, [one.loop for one in (*self._running.values(), *self._alone)])
+
     def close(self) -> None:
         """End them all."""
         while self._alone:
@@ -125,9 +135,16 @@ class Correspondents(Generic[Q]):
     #: How many parties one process serves.
     MOST: ClassVar[int]
 
+    _loop: Loop
+
     def __init__(self) -> None:
         self.parties: dict[str, Q] = {}
         self.served = 0
+
+    @property
+    def loop(self) -> Loop:
+        """See `Program`."""
+        return self._loop
 
     @property
     def worn_out(self) -> bool:
