@@ -17,7 +17,7 @@ import pytest
 from otterproof.implementations.drivers.chat.bitlbee_party import unwrapped
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
-from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream
+from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream, take_until
 from otterproof.implementations.drivers.chat.party import kind_and_version, one_line, sender_of
 from otterproof.implementations.drivers.chat.xmpp import XmppServer, carried
 from otterproof.implementations.drivers.linejson import Unsupported
@@ -101,6 +101,30 @@ def test_an_old_pong_is_no_barrier(chat: Chat) -> None:
     chat.server.say("p1", b"x")
     chat.server.barrier()
     assert chat.sent == [("p1", b"y")]
+
+
+def test_programs_are_answered_while_nothing_is_asked_of_the_driver(chat: Chat) -> None:
+    """And one that has ended disturbs nothing until it is used."""
+    ended = Chat()
+    for one in (chat, ended):
+        one.connect()
+    ended.client.lines.close()
+    requests, harness = os.pipe()
+
+    class Told(list[bytes]):
+        def append(self, line: bytes) -> None:
+            os.write(harness, line)
+
+    chat.client.heard = Told()
+    chat.client.lines.write(b"PING :still there?")
+    take_until(requests, [ended.loop, chat.loop])
+    assert os.read(requests, 100) == b":loop PONG loop :still there?"
+    with pytest.raises(Closed):
+        ended.loop.until(lambda: False)
+    for fd in (requests, harness):
+        os.close(fd)
+    ended.server.close()
+    ended.loop.close()
 
 
 def test_clients_without_the_password_are_not_served() -> None:
