@@ -1,21 +1,20 @@
 """What the cases of `fuzz` cost, as a ratio to the bare cryptography in them.
 
 While cases run, every call of a primitive that the reference engine makes is written down, with its arguments. These
-calls are then made again, and nothing else, which takes the time that the cryptography needs. Where the project knows
-a cheaper way than the engine's, that is timed: powers of the generator come from a table.
+calls are then made again, and nothing else, which takes the time that the cryptography needs. In process, both sides
+are timed by the processor's time, so that other programs on the machine matter less.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from otterproof.harness.judges.oracles.memory import public_value
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.targets.driver import DriverTarget
@@ -30,9 +29,6 @@ _PRIMITIVES = ("aes_ctr", "sha1", "sha256", "hmac_sha1", "hmac_sha256", "sign", 
 #: The programs of the figures are those of this seed.
 SEED = "bench"
 
-#: The longest exponent, in bytes, that the table of powers is for.
-_TABLE = 40
-
 
 @dataclass(slots=True)
 class Calls:
@@ -40,12 +36,12 @@ class Calls:
 
     made: list[Callable[[], object]] = field(default_factory=list)
 
-    def again(self) -> float:
+    def again(self, clock: Callable[[], float]) -> float:
         """Make them again; the seconds that it takes."""
-        began = time.perf_counter()
+        began = clock()
         for call in self.made:
             call()
-        return time.perf_counter() - began
+        return clock() - began
 
 
 @contextmanager
@@ -65,7 +61,7 @@ def recorded() -> Iterator[Calls]:
         return call
 
     def applied(self: numbers.Exponent, base: int) -> int:
-        calls.made.append(_power(self, base, applied_to))
+        calls.made.append(partial(applied_to, self, base))
         return applied_to(self, base)
 
     try:
@@ -79,59 +75,53 @@ def recorded() -> Iterator[Calls]:
             setattr(module, name, genuine[name])
 
 
-def _power(
-    exponent: numbers.Exponent, base: int, applied_to: Callable[[numbers.Exponent, int], int]
-) -> Callable[[], object]:
-    """The cheapest way to a power that the project knows."""
-    if base == numbers.G and exponent.number.bit_length() <= 8 * _TABLE:
-        return partial(public_value.__wrapped__, exponent.number.to_bytes(_TABLE))
-    return partial(applied_to, exponent, base)
-
-
-def _timed(made: Program) -> float:
+def _timed(made: Program, clock: Callable[[], float]) -> float:
     """The seconds that a case takes; what its setup needs once for all cases is there already."""
     if made.setup.in_process:
         made.setup.case()
-    began = time.perf_counter()
+    began = clock()
     attempt(made)
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
-    """Seconds a case: (bare cryptography, all of it), one pair a round; no program is run twice."""
-    target = SingleEngineTarget("reference", ReferenceEngine)
+    """Seconds of the processor a case: (bare cryptography, all of it), one pair a round.
+
+    A program is timed in its first run, and its calls are written down in another one.
+    """
+    target, clock = SingleEngineTarget("reference", ReferenceEngine), time.process_time
     pairs = []
     for number in range(rounds):
         made = _batch(target, number, batch)
-        calls = Calls()
-        seconds = 0.0
-        for one in made:
-            one.setup.case()
-            with recorded() as some:
-                seconds += _timed(one)
-            calls.made += some.made
-        pairs.append((calls.again() / batch, seconds / batch))
+        seconds = sum(_timed(one, clock) for one in made)
+        pairs.append((_calls_of(made).again(clock) / batch, seconds / batch))
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
     """The same for cases of the reference engine behind its driver; the cryptography is that of both processes."""
     there = SingleEngineTarget("reference", ReferenceEngine)
-    target = DriverTarget("reference", ENGINE_DRIVERS["reference"])
+    target, clock = DriverTarget("reference", ENGINE_DRIVERS["reference"]), time.perf_counter
     pairs = []
     try:
         for number in range(rounds):
-            calls = Calls()
-            for one in _batch(there, number, batch):
-                one.setup.case()
-                with recorded() as some:
-                    attempt(one)
-                calls.made += some.made
-            seconds = sum(map(_timed, _batch(target, number, batch)))
-            pairs.append((calls.again() / batch, seconds / batch))
+            calls = _calls_of(_batch(there, number, batch))
+            seconds = sum(_timed(one, clock) for one in _batch(target, number, batch))
+            pairs.append((calls.again(clock) / batch, seconds / batch))
     finally:
         target.close()
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _calls_of(programs: Iterable[Program]) -> Calls:
+    """The calls that the cases of some programs make, from where they begin."""
+    calls = Calls()
+    for one in programs:
+        one.setup.case()
+        with recorded() as some:
+            attempt(one)
+        calls.made += some.made
+    return calls
 
 
 def _batch(target: Target, number: int, batch: int) -> list[Program]:

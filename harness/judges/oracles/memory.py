@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, lru_cache
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -19,34 +18,14 @@ Drawn = Callable[[], Mapping[tuple[str, int], bytes]]
 #: The sizes in bytes of a D-H exponent of 320 bits, with leading zeros or without.
 _EXPONENT = range(32, 41)
 
-_WINDOW = 4
-
 #: Entropy labels of what must be forgotten when an SMP run ends, and when a handshake ends.
 _SMP_SECRETS = frozenset({"smp.a2", "smp.a3", "smp.b2", "smp.b3"})
 _HANDSHAKE_SECRETS = frozenset({"ake.r"})
 
 
-@cache
-def _powers() -> list[list[int]]:
-    """g ** (digit << 4 * place), for exponents of up to 320 bits: a public value then takes 80 multiplications."""
-    rows, base = [], wire.DH_GENERATOR
-    for _ in range(8 * _EXPONENT[-1] // _WINDOW):
-        row = [1]
-        for _ in range((1 << _WINDOW) - 1):
-            row.append(row[-1] * base % wire.DH_PRIME)
-        rows.append(row)
-        base = row[-1] * base % wire.DH_PRIME
-    return rows
-
-
-@lru_cache(4096)
 def public_value(exponent: bytes) -> int:
     """g to the power of a secret that has the size of a D-H exponent."""
-    value, number = 1, int.from_bytes(exponent)
-    for row in _powers():
-        value = value * row[number & (1 << _WINDOW) - 1] % wire.DH_PRIME
-        number >>= _WINDOW
-    return value
+    return power(wire.DH_GENERATOR, int.from_bytes(exponent))
 
 
 class Forgetting(Oracle):
