@@ -317,7 +317,12 @@ _DSA_KEY = Codec(_encode_dsa_key, _decode_dsa_key)
 
 def event_name(cls: type) -> str:
     """The name of an event class in JSON: TextReceived -> "text_received"."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+    return _in_snake_case(cls.__name__)
+
+
+@cache
+def _in_snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 #: Name in JSON -> event class.

@@ -18,7 +18,7 @@ from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level, requirement_ids
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.support.printable import printable
-from otterproof.harness.wire import ENCODED, Kind, parse
+from otterproof.harness.wire import ENCODED, Kind, parse, parse_once
 from otterproof.harness.wire.dissect import FieldLine, dissected
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -173,7 +173,7 @@ def _shape(step: Step) -> tuple[str, ...]:
 def _event_shape(event: Event) -> str:
     """An event with those of its fields that have one of a few values."""
     if isinstance(event, OutgoingMessage):
-        return f"sends {parse(event.message).kind}"
+        return f"sends {parse_once(event.message).kind}"
     values = ((one.name, getattr(event, one.name)) for one in fields(event))
     few = (f" {name} {value}" for name, value in values if isinstance(value, bool | Enum))
     return event_name(type(event)) + "".join(few)
@@ -188,7 +188,9 @@ def observed(step: Step) -> tuple[str, ...]:
     """What a party did in a step: its events by name, and each message that it sent by its kind, once in a row."""
     found: list[str] = []
     for event in step.events:
-        name = f"sends {parse(event.message).kind}" if isinstance(event, OutgoingMessage) else event_name(type(event))
+        name = (
+            f"sends {parse_once(event.message).kind}" if isinstance(event, OutgoingMessage) else event_name(type(event))
+        )
         if name not in found[-1:]:
             found.append(name)
     return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
-from otterproof.harness.wire import Kind, Message, authenticated, crypto, parse
+from otterproof.harness.wire import Kind, Message, crypto, parse
 from otterproof.harness.wire.craft import SMP_TYPES, KeysOf, Lie, remade, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.layouts import DH_GENERATOR
@@ -74,11 +74,11 @@ def crafted(raw: bytes, move: Craft, senders: Iterable[tuple[str, Party]]) -> Cr
             continue
         result, before = parse_plaintext(made.plaintext), parse_plaintext(made.original)
         of_smp = [[one for one in many.tlvs if one.type in {*SMP_TYPES, 6}] for many in (result, before)]
-        identity = authenticated(parse(made.raw)) or hashlib.sha256(made.raw).digest()
+        identity = parse(made.raw).authenticated or hashlib.sha256(made.raw).digest()
         return Crafted(
             made.raw,
             identity,
-            authenticated(message) or b"",
+            message.authenticated or b"",
             name,
             session.ssid,
             result.text,

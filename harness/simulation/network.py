@@ -77,7 +77,7 @@ class Network:
 
     def replace(self, receiver: str, at: int, crafted: Crafted) -> None:
         """An insider sends a message of its own in the place of one that is under way."""
-        earlier = self.crafted.get(wire.authenticated(wire.parse(self.queues[receiver][at])) or b"")
+        earlier = self.crafted.get(wire.parse(self.queues[receiver][at]).authenticated or b"")
         if earlier is not None:
             crafted = crafted.after(earlier)
         self.queues[receiver][at] = crafted.raw

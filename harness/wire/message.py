@@ -14,7 +14,7 @@ from binascii import Error
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, read
 from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
@@ -60,7 +60,7 @@ class Armour:
     after: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what judges ask of a message again and again is kept in it
 class Message:
     """A message as fields that tile its layer. `version` is None for text, and for a header cut short."""
 
@@ -70,22 +70,28 @@ class Message:
     problems: tuple[Problem, ...] = ()
     armour: Armour | None = None
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         """The layer as bytes: of an encoded message, what the armour holds."""
         return b"".join([field.raw for field in self.fields])
 
+    @cached_property
+    def _named(self) -> dict[str, Field]:
+        """The fields by name, the first one of each."""
+        return {field.name: field for field in reversed(self.fields)}
+
     def field(self, name: str) -> Field:
         """The field of that name; FieldError with the names that there are."""
-        for field in self.fields:
-            if field.name == name:
-                return field
+        field = self._named.get(name)
+        if field is not None:
+            return field
         names = ", ".join(field.name for field in self.fields)
         raise UnreadableField(f"a {self.kind} message has no field {name!r}; this one has {names}")
 
     def has(self, name: str) -> bool:
         """Whether there is such a field, and it could be read."""
-        return any(field.name == name and field.value is not None for field in self.fields)
+        field = self._named.get(name)
+        return field is not None and field.value is not None
 
     def value(self, name: str) -> int | bytes:
         """The value of a field; FieldError when it is cut short."""
@@ -96,15 +102,19 @@ class Message:
 
     def number(self, name: str) -> int:
         """The value of a field that is a number."""
-        value = self.value(name)
+        field = self._named.get(name)
+        value = field.value if field is not None else None
         if not isinstance(value, int):
+            self.value(name)
             raise UnreadableField(f"{name} holds bytes, not a number")
         return value
 
     def data(self, name: str) -> bytes:
         """The value of a field that is bytes."""
-        value = self.value(name)
+        field = self._named.get(name)
+        value = field.value if field is not None else None
         if not isinstance(value, bytes):
+            self.value(name)
             raise UnreadableField(f"{name} holds a number, not bytes")
         return value
 
@@ -138,15 +148,15 @@ class Message:
         keys = self.data("old_mac_keys")
         return [keys[at : at + MAC_SIZE] for at in range(0, len(keys), MAC_SIZE)]
 
+    @cached_property
+    def authenticated(self) -> bytes | None:
+        """A digest of the part of a data message that its MAC covers, and of the MAC; None if it is cut short.
 
-def authenticated(message: Message) -> bytes | None:
-    """A digest of the part of a data message that its MAC covers, and of the MAC; None if the message is cut short.
-
-    The revealed MAC keys after it are not authenticated, so an adversary can change them.
-    """
-    if message.kind is not Kind.DATA or not message.has("mac"):
-        return None
-    return hashlib.sha256(message.mac_input() + message.data("mac")).digest()
+        The revealed MAC keys after it are not authenticated, so an adversary can change them.
+        """
+        if self.kind is not Kind.DATA or not self.has("mac"):
+            return None
+        return hashlib.sha256(self.mac_input() + self.data("mac")).digest()
 
 
 _FRAGMENT = re.compile(rb"\?OTR[|,]")

@@ -206,16 +206,7 @@ class ReferenceEngine:
         self._state = replace(self._state, policy=policy)
 
     def inspect(self) -> PartySnapshot:
-        party = self._state
-        return PartySnapshot(
-            instance_tag=party.instance_tag,
-            focus=party.focus,
-            announced=party.announced is not None,
-            heard_plaintext=party.heard_plaintext,
-            sessions=tuple(session.inspect() for _, session in sorted(party.sessions.items())),
-            stored=tuple(stored.text for stored in party.stored),
-            fragments={sender: (store.k, store.n) for sender, store in party.fragments.items()},
-        )
+        return self._state.inspect()
 
     def secrets(self) -> Mapping[str, bytes]:
         return dict(secrets(self._state))

@@ -3,7 +3,7 @@ run.
 
 Nothing here is ever changed in place (but for the growing tail of a FragmentStore, see there). A step of the engine
 builds a new `PartyState` from the old one; a snapshot is the old one, and a message that is rejected leaves it in
-force.
+force. So what a value shows of itself is worked out once and kept in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from otterproof.implementations.contract import AuthState, MessageState, Policy, SessionSnapshot
+from otterproof.implementations.contract import AuthState, MessageState, PartySnapshot, Policy, SessionSnapshot
 
 from .ratchet import KeyPair, Ratchet
 from .smp import NO_RUN, SmpRun
@@ -100,20 +100,25 @@ class Session:
     fingerprint: bytes = b""
     to_reveal: tuple[bytes, ...] = ()
     last_sent: int = 0
+    _shown: SessionSnapshot | None = field(default=None, init=False, repr=False, compare=False)
 
     def inspect(self) -> SessionSnapshot:
-        return SessionSnapshot(
-            instance=self.instance,
-            version=self.version,
-            message_state=self.message_state,
-            auth_state=self.auth.state,
-            smp_state=self.smp.state,
-            smp_question_waiting=self.smp.offer is not None,
-            ssid=self.ssid,
-            fingerprint=self.fingerprint,
-            ratchet=self.ratchet.inspect() if self.ratchet else None,
-            pending_mac_keys=self.to_reveal,
-        )
+        shown = self._shown
+        if shown is None:
+            shown = SessionSnapshot(
+                instance=self.instance,
+                version=self.version,
+                message_state=self.message_state,
+                auth_state=self.auth.state,
+                smp_state=self.smp.state,
+                smp_question_waiting=self.smp.offer is not None,
+                ssid=self.ssid,
+                fingerprint=self.fingerprint,
+                ratchet=self.ratchet.inspect() if self.ratchet else None,
+                pending_mac_keys=self.to_reveal,
+            )
+            object.__setattr__(self, "_shown", shown)
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +174,22 @@ class PartyState:
     stored: tuple[StoredText, ...] = ()
     fragments: Mapping[int, FragmentStore] = field(default_factory=dict)
     draws: Mapping[str, int] = field(default_factory=dict)
+    _shown: PartySnapshot | None = field(default=None, init=False, repr=False, compare=False)
+
+    def inspect(self) -> PartySnapshot:
+        shown = self._shown
+        if shown is None:
+            shown = PartySnapshot(
+                instance_tag=self.instance_tag,
+                focus=self.focus,
+                announced=self.announced is not None,
+                heard_plaintext=self.heard_plaintext,
+                sessions=tuple(session.inspect() for _, session in sorted(self.sessions.items())),
+                stored=tuple(stored.text for stored in self.stored),
+                fragments={sender: (store.k, store.n) for sender, store in self.fragments.items()},
+            )
+            object.__setattr__(self, "_shown", shown)
+        return shown
 
 
 def secrets(party: PartyState) -> Iterator[tuple[str, bytes]]:

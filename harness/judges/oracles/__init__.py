@@ -8,7 +8,7 @@ otterproof.harness.targets.lockstep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from otterproof.harness.judges.oracles.agreement import Agreement, Smp
@@ -25,7 +25,7 @@ from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import is_excused
-from otterproof.implementations.contract import PartyConfig
+from otterproof.implementations.contract import PartyConfig, PartySnapshot
 
 __all__ = [
     "ORACLES",
@@ -88,6 +88,10 @@ class Oracles:
         if unknown:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
+        # The last step of each party that all oracles have judged, if nothing was wrong with it, and the party that did
+        # the last of these. What came after only stored pieces of messages, which changes nothing that they remember.
+        self._judged: dict[str, Step] = {}
+        self._last = ""
         self.reader = Reader(world, configs, foreign)
         self._oracles: dict[str, Oracle] = {}
         for oracle_id in ids or ORACLES:
@@ -98,16 +102,35 @@ class Oracles:
                 self._oracles[oracle_id] = kind(self.reader, configs)
             else:
                 self._oracles[oracle_id] = kind(self.reader)
+        # Those that judge a step in which a party only stores a piece of a message: of what another party did since its
+        # state was judged, nothing matters to that but a key that the other party announced.
+        self._of_pieces = [one for one in self._oracles.values() if isinstance(one, Fragments)]
+        self._of_others = [one for one in self._oracles.values() if isinstance(one, (KeyIds, Fragments))]
+        self._of_failures = [one for one in self._oracles.values() if isinstance(one, Bounds)]
 
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
-        view = self.reader.view(step)
-        for oracle in self._oracles.values():
-            if step.failure is None or isinstance(oracle, Bounds):  # a failed step has nothing else to judge
-                try:
-                    oracle.observe(view)
-                except OracleFailure as failure:
-                    _excuse(failure)
+        view, before = self.reader.view(step), self._judged.get(step.party)
+        if before is not None and _stores_a_piece(view, before):
+            self._judge(view, self._of_pieces if step.party == self._last else self._of_others)
+            return
+        self._last = step.party
+        self._judged.pop(step.party, None)
+        # A failed step has nothing else to judge.
+        if self._judge(view, self._oracles.values() if step.failure is None else self._of_failures):
+            self._judged[step.party] = step
+
+    @staticmethod
+    def _judge(view: Observation, oracles: Iterable[Oracle]) -> bool:
+        """Show a step to some oracles; whether nothing is wrong. Raises OracleFailure."""
+        right = True
+        for oracle in oracles:
+            try:
+                oracle.observe(view)
+            except OracleFailure as failure:
+                _excuse(failure)
+                right = False
+        return right
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
         """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
@@ -128,11 +151,39 @@ class Oracles:
 
     def restore(self, state: State) -> None:
         """Go back to a `snapshot`, which can be used again."""
+        self._judged, self._last = {}, ""
         parts: dict[str, Reader | Oracle] = {"reader": self.reader, **self._oracles}
         for name, one in parts.items():
             part = state[name]
             if isinstance(part, Mapping):
                 one.restore(part)
+
+
+def _stores_a_piece(view: Observation, last: Step) -> bool:
+    """Whether a party does nothing but store a piece of a message, in the state in which it was judged last."""
+    step = view.step
+    return (
+        view.is_fragment
+        and view.message is None
+        and not step.events
+        and step.failure is None
+        and _same_but_for_fragments(step.before, step.after)
+        and _same_but_for_fragments(last.after, step.after)
+    )
+
+
+def _same_but_for_fragments(one: PartySnapshot | None, other: PartySnapshot | None) -> bool:
+    """Whether a party is in the same state, apart from the pieces of messages that it stores."""
+    if one is None or other is None:
+        return one is other
+    return (one.instance_tag, one.focus, one.announced, one.heard_plaintext, one.stored, one.sessions) == (
+        other.instance_tag,
+        other.focus,
+        other.announced,
+        other.heard_plaintext,
+        other.stored,
+        other.sessions,
+    )
 
 
 def _excuse(failure: OracleFailure) -> None:

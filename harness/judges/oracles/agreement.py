@@ -8,7 +8,7 @@ from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import Observation, Sent, proof, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.insider import Crafted, answers
-from otterproof.harness.wire import Kind, authenticated
+from otterproof.harness.wire import Kind
 from otterproof.harness.wire.craft import Lie
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -173,7 +173,7 @@ class Smp(Oracle):
             if isinstance(one, SessionEstablished):
                 self._meddled.discard((view.party, session_of(one)))
             if isinstance(one, Sent):
-                name, run = authenticated(one.message), self._runs.get((view.party, one.instance))
+                name, run = one.message.authenticated, self._runs.get((view.party, one.instance))
                 if name is not None and run is not None and name not in self._aborts:
                     self._messages[name] = run
             elif isinstance(one, SmpRequested):
@@ -184,7 +184,7 @@ class Smp(Oracle):
                 self._runs.pop((view.party, session_of(one)), None)
             elif isinstance(one, SessionEstablished) and view.foreign:
                 pass  # the text does not say that a new handshake ends a run
-            elif isinstance(one, SmpAborted | SessionEstablished | PeerEndedSession | UserEndedSession):
+            elif isinstance(one, (SmpAborted, SessionEstablished, PeerEndedSession, UserEndedSession)):
                 self._runs.pop((view.party, session_of(one)), None)
                 self._asked.discard((view.party, session_of(one)))
         self._judge_states(view)
@@ -225,7 +225,7 @@ class Smp(Oracle):
 
     def _peer(self, view: Observation) -> Run | None:
         """The run for which the message just received was sent."""
-        name = authenticated(view.message) if view.message is not None and view.accepted else None
+        name = view.message.authenticated if view.message is not None and view.accepted else None
         if name not in self._messages and view.crafted is not None:
             name = view.crafted.instead_of
         return self._messages.get(name) if name is not None else None
@@ -240,7 +240,7 @@ class Smp(Oracle):
 
     def _note_aborts(self, view: Observation) -> None:
         """Note the messages with which a party gives a run up; a new run of its own begins with another message."""
-        sent = [name for one in view.sent if (name := authenticated(one.message)) is not None]
+        sent = [name for one in view.sent if (name := one.message.authenticated) is not None]
         if view.step.action == "smp_start":
             self._aborts.update(sent[:-1])
         elif view.crafted is not None and view.crafted.smp:
@@ -250,7 +250,7 @@ class Smp(Oracle):
 
     def _gives_up(self, view: Observation) -> bool:
         """Whether the peer gives its run up with the message just received."""
-        return view.message is not None and authenticated(view.message) in self._aborts
+        return view.message is not None and view.message.authenticated in self._aborts
 
     def _judge_request(self, view: Observation, event: SmpRequested) -> None:
         peer = self._peer(view)
@@ -284,7 +284,7 @@ class Smp(Oracle):
         closed = {
             event.instance
             for event in view.happenings
-            if isinstance(event, SmpAborted | SmpFinished | SessionEstablished | PeerEndedSession | UserEndedSession)
+            if isinstance(event, (SmpAborted, SmpFinished, SessionEstablished, PeerEndedSession, UserEndedSession))
         }
         where = self._where(view)
         for session in view.step.after.sessions:

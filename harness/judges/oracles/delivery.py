@@ -8,7 +8,7 @@ from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.targets.lockstep import differences
-from otterproof.harness.wire import Kind, Message, authenticated
+from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     MessageRejected,
@@ -71,7 +71,7 @@ class Authenticity(Oracle):
         if message is None or not view.link.encrypted:
             expected = "the message is refused, as the session is not ENCRYPTED"
             self.fail("authenticity.accepted-without-session", view, expected=expected, got=view.step.events)
-        name = authenticated(message)
+        name = message.authenticated
         sent = self._messages.get(name) if name is not None else None
         if sent is None and view.crafted is not None:
             sent = SentMessage(view.crafted.sender, view.crafted.ssid, view.crafted.text)
@@ -125,7 +125,7 @@ class Authenticity(Oracle):
                 established = True
             elif isinstance(one, StoredTextDropped) and stored:
                 stored.pop(0)
-            elif isinstance(one, Sent) and (name := authenticated(one.message)) is not None:
+            elif isinstance(one, Sent) and (name := one.message.authenticated) is not None:
                 text: bytes | None = b""
                 if view.types_nul:
                     text = None
@@ -166,7 +166,7 @@ class Rejection(Oracle):
 
     def observe(self, view: Observation) -> None:
         for sent in view.sent:
-            if (name := authenticated(sent.message)) is not None:
+            if (name := sent.message.authenticated) is not None:
                 self._genuine[name] = sent.link.ssid
         if view.foreign:
             if view.refused:
@@ -176,7 +176,7 @@ class Rejection(Oracle):
         if reason is None:
             return
         for one in view.happenings:
-            if not isinstance(one, MessageRejected | MessageUnreadable | Sent):
+            if not isinstance(one, (MessageRejected, MessageUnreadable, Sent)):
                 expected = f"nothing beside the refusal ({reason.value})"
                 self.fail("rejection.has-effects", view, expected=expected, got=view.step.events)
         kinds = [one.message.kind for one in view.sent]
@@ -213,7 +213,7 @@ class Rejection(Oracle):
 
         What was sent in this session has the right ones; it may be refused for its counter.
         """
-        name = authenticated(message)
+        name = message.authenticated
         if view.crafted is not None:
             return False
         genuine = name is not None and name in self._genuine and view.link.may_be(self._genuine[name])

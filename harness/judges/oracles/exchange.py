@@ -150,7 +150,7 @@ class Fragments(Oracle):
             self.fail("fragments.over-maximum-size", view, expected=f"at most {size} bytes", got=got)
         if len(one.pieces) == 1:
             return
-        parts = [wire.parse(piece) for piece in one.pieces]
+        parts = [wire.parse_once(piece) for piece in one.pieces]
         numbers = [(int(part.data("k")), int(part.data("n"))) for part in parts]
         if not encoded or numbers != [(k, len(parts)) for k in range(1, len(parts) + 1)]:
             what = f"of {shown(one.message.kind)}: {', '.join(f'{k} of {n}' for k, n in numbers)}"
@@ -189,7 +189,8 @@ class Leaks(Oracle):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._private: dict[tuple[str, bytes], None] = {}
+        # Texts by who typed them, with what they are in armour.
+        self._private: dict[tuple[str, bytes], bytes] = {}
 
     def observe(self, view: Observation) -> None:
         for event in view.happenings:
@@ -233,7 +234,7 @@ class Leaks(Oracle):
         if view.policy is None:
             return True
         if Policy.REQUIRE_ENCRYPTION in view.policy and view.enabled:
-            if [wire.parse(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # also where the text is one
+            if [wire.parse_once(one.raw).kind for one in view.sent] != [Kind.QUERY]:  # also where the text is one
                 self.fail("leaks.sent-despite-policy", view, expected=Kind.QUERY, got=kinds)
             return False
         self._in_the_clear(view, text, view.policy)
@@ -243,7 +244,7 @@ class Leaks(Oracle):
         """Whether a user types a query, and a query goes out: a client may take it for the wish to start OTR."""
         typed = wire.parse(text)
         alone = typed.kind is Kind.QUERY and not typed.data("before") and not typed.data("after")
-        return alone and [wire.parse(one.raw).kind for one in view.sent] == [Kind.QUERY]
+        return alone and [wire.parse_once(one.raw).kind for one in view.sent] == [Kind.QUERY]
 
     def _in_the_clear(self, view: Observation, text: bytes, policy: Policy) -> None:
         out = b"".join(one.raw for one in view.sent)
@@ -281,16 +282,14 @@ class Leaks(Oracle):
             value = view.step.args.get(name)
             # What looks like an OTR message may legitimately occur in one that is sent.
             if isinstance(value, bytes) and len(value) >= _TELLING and not value.startswith(b"?OTR"):
-                self._private[view.party, value] = None
+                self._private[view.party, value] = b64encode(value)[: len(value) // 3 * 4]
         while len(self._private) > _REMEMBERED:
             del self._private[next(iter(self._private))]
 
     def _search(self, view: Observation, one: Sent) -> None:
         body = one.message.body
-        for party, text in self._private:
-            if party != view.party:
-                continue
-            if text in body or text in one.raw or b64encode(text)[: len(text) // 3 * 4] in one.raw:
+        for (party, text), armoured in self._private.items():
+            if party == view.party and (text in body or text in one.raw or armoured in one.raw):
                 got = f"in {shown(one.message.kind)}: {shown(text)}"
                 self.fail("leaks.private-text-in-message", view, expected="it is in no message", got=got)
 
@@ -338,7 +337,7 @@ class Bounds(Oracle):
             self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
-        refusals = [one for one in view.happenings if isinstance(one, MessageRejected | MessageUnreadable)]
+        refusals = [one for one in view.happenings if isinstance(one, (MessageRejected, MessageUnreadable))]
         if any(isinstance(one, ActionRefused) for one in view.happenings):
             expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
@@ -354,7 +353,7 @@ class Bounds(Oracle):
             expected = f"the message is refused: {broken}"
             self.fail("bounds.malformed-message-accepted", view, expected=expected, got=view.step.events)
         stored = len(view.step.before.stored) if view.step.before is not None else None
-        sent = list(view.sent)
+        sent = view.sent
         most = _ANSWERS.get(message.kind, 1) if message is not None else 0
         if view.crafted is not None:
             most += len(view.crafted.tlvs)  # each TLV may be answered
@@ -363,7 +362,7 @@ class Bounds(Oracle):
                 return
             most += stored
             sent = sent[:1]
-        if len(list(view.sent)) > most:
+        if len(view.sent) > most:
             expected, got = f"at most {most} answers", [one.message.kind for one in view.sent]
             self.fail("bounds.too-many-answers", view, expected=expected, got=got)
         if any(len(one.raw) > _ANSWER_SIZE for one in sent):
@@ -382,7 +381,7 @@ class Bounds(Oracle):
         )
 
     def _acted(self, view: Observation) -> None:
-        if any(isinstance(one, MessageRejected | MessageUnreadable) for one in view.happenings):
+        if any(isinstance(one, (MessageRejected, MessageUnreadable)) for one in view.happenings):
             expected = "an action is refused by ActionRefused"
             self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         refused = next((one for one in view.happenings if isinstance(one, ActionRefused)), None)

@@ -10,7 +10,6 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.targets.party import state_of
-from otterproof.harness.wire import authenticated
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -58,13 +57,13 @@ class Healing(Oracle):
             refusal = f"refused: {view.refusal.value}" if view.refusal is not None else view.step.events
             self.fail("healing.fresh-message-refused", view, expected="the message is accepted", got=refusal)
         for one in view.sent:
-            name = authenticated(one.message)
+            name = one.message.authenticated
             if name is not None:
                 self._messages[name] = (view.party, one.link.ssid)
 
     def _fresh(self, view: Observation) -> bool:
         message, session = view.message, view.session(view.instance, after=False)
-        name = authenticated(message) if message is not None and not message.problems else None
+        name = message.authenticated if message is not None and not message.problems else None
         if message is None or name is None or session is None or session.ratchet is None:
             return False
         sender, ssid = self._messages.get(name, (view.party, b""))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -28,6 +29,33 @@ def public_value(exponent: bytes) -> int:
     return power(wire.DH_GENERATOR, int.from_bytes(exponent))
 
 
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    """What a party drops of a session in a step: public values of its own by their key ids, and pairs of keys.
+
+    old: the ratchet of the session before the step.
+    """
+
+    old: RatchetSnapshot
+    keys: Mapping[int, int]
+    pairs: Collection[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Drawn values that a party must not have in memory: all those of some labels.
+
+    drawn: how many were drawn in all.
+    """
+
+    labels: frozenset[str] = frozenset()
+    values: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    drawn: int = 0
+
+
+_NOTHING_SOUGHT = _Sought()
+
+
 class Forgetting(Oracle):
     """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
 
@@ -45,29 +73,54 @@ class Forgetting(Oracle):
     def __init__(self, reader: Reader, drawn: Mapping[str, Drawn] | None = None) -> None:
         super().__init__(reader)
         self._drawn = dict(drawn or {})
-        # (party, public value) -> exponent, for keys that are or were held
-        self._exponents: dict[tuple[str, int], bytes] = {}
+        # The keys that parties hold or held, by their public values; and what was in memory when they were new and may
+        # be an exponent, with its public value once that has been asked for.
+        self._keys: set[tuple[str, int]] = set()
+        self._exponents: dict[tuple[str, bytes], int | None] = {}
+        # The public values of a pair of keys -> their shared secret, which is the same for both sides.
+        self._shared: dict[frozenset[int], int] = {}
+        # For each party, the drawn values that were searched for last.
+        self._searched: dict[str, _Sought] = {}
 
     def observe(self, view: Observation) -> None:
         before, after = view.step.before, view.step.after
-        party = self._reader.world.parties[view.party]
-        if not isinstance(party, ShowsSecrets) or before is None or after is None or before == after:
+        if before is None or after is None or before == after:
             return
-        secrets = party.secrets()
-        for value in secrets.values():
-            if len(value) in _EXPONENT:
-                self._exponents[view.party, public_value(value)] = value
-        memory = list(secrets.items())
         live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
-        for session in before.sessions:
-            if session.ratchet is not None:
-                now = view.session(session.instance)
-                # A commit answered by several clients has one D-H key, which may be the first key of one session while
-                # the handshake of another session still waits for the Signature Message with it.
-                others = any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
-                waiting = set(session.ratchet.our_keys.values()) & self._committed(view) if others else set()
-                self._search(view, memory, live, waiting, session.ratchet, self._same(session, now))
-        self._search_drawn(view, memory, after)
+        new = {(view.party, public) for public in live} - self._keys
+        dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
+        sought = self._to_search(view, after)
+        if not new and not dropped and sought is None:
+            return
+        party = self._reader.world.parties[view.party]
+        if not isinstance(party, ShowsSecrets):
+            return
+        memory = list(party.secrets().items())
+        if new:  # their exponents are in memory
+            self._keys |= new
+            for _, value in memory:
+                if len(value) in _EXPONENT:
+                    self._exponents.setdefault((view.party, value), None)
+        # A commit answered by several clients has one D-H key, which may be the first key of one session while the
+        # handshake of another session still waits for the Signature Message with it.
+        others = dropped and any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
+        waiting = self._committed(view) if others else set()
+        for one in dropped:
+            self._search(view, memory, waiting, one)
+        if sought is not None:
+            self._search_drawn(view, memory, sought)
+
+    def _exponent(self, party: str, public: int) -> bytes | None:
+        """The exponent of a key of a party's; None if it was not in memory. The oldest keys are dropped first."""
+        for (name, value), known in self._exponents.items():
+            if name == party and known == public:
+                return value
+        for (name, value), known in self._exponents.items():
+            if name == party and known is None:
+                found = self._exponents[name, value] = public_value(value)
+                if found == public:
+                    return value
+        return None
 
     def _committed(self, view: Observation) -> set[int]:
         """The public values of the keys in the D-H Commits that the party has sent, as far as known."""
@@ -76,34 +129,35 @@ class Forgetting(Oracle):
         return {public_value(value) for (label, _), value in drawn.items() if label == "ake.x"}
 
     @staticmethod
-    def _same(before: SessionSnapshot, after: SessionSnapshot | None) -> RatchetSnapshot | None:
-        """The ratchet after the step, if it belongs to the same session."""
-        return after.ratchet if after is not None and after.ssid == before.ssid else None
-
-    def _search(
-        self,
-        view: Observation,
-        memory: list[tuple[str, bytes]],
-        live: set[int],
-        waiting: set[int],
-        old: RatchetSnapshot,
-        new: RatchetSnapshot | None,
-    ) -> None:
+    def _drop(view: Observation, before: SessionSnapshot, live: Collection[int]) -> _Dropped | None:
+        """What is dropped of a session in a step, None if nothing is. live: keys that other sessions may need."""
+        old = before.ratchet
+        if old is None:
+            return None
+        after = view.session(before.instance)
+        new = after.ratchet if after is not None and after.ssid == before.ssid else None
         ours = new.our_keys if new else {}
         theirs = new.their_keys if new else {}
-        for keyid, public in old.our_keys.items():
-            exponent = self._exponents.get((view.party, public))
-            if keyid not in ours and public not in live | waiting and exponent is not None:
+        keys = {keyid: key for keyid, key in old.our_keys.items() if keyid not in ours and key not in live}
+        used = {*old.sent, *old.received, *old.verified}
+        pairs = [pair for pair in used if pair[0] not in ours or pair[1] not in theirs]
+        return _Dropped(old, keys, pairs) if keys or pairs else None
+
+    def _search(
+        self, view: Observation, memory: list[tuple[str, bytes]], waiting: Collection[int], dropped: _Dropped
+    ) -> None:
+        old = dropped.old
+        for keyid, public in dropped.keys.items():
+            exponent = self._exponent(view.party, public) if public not in waiting else None
+            if exponent is not None:
                 what = f"the exponent of the party's key {keyid}, which is dropped"
                 self._absent("forgetting.own-key-kept", view, memory, exponent, what)
-        for pair in {*old.sent, *old.received, *old.verified}:
-            if pair[0] in ours and pair[1] in theirs:
+        for pair in dropped.pairs:
+            ours, theirs = old.our_keys[pair[0]], old.their_keys[pair[1]]
+            secret = self._secret(view.party, ours, theirs)
+            if secret is None:
                 continue
-            exponent = self._exponents.get((view.party, old.our_keys[pair[0]]))
-            if exponent is None:
-                continue
-            secret = power(old.their_keys[pair[1]], int.from_bytes(exponent))
-            keys = wire.crypto.session_keys(old.our_keys[pair[0]], old.their_keys[pair[1]], secret)
+            keys = wire.crypto.session_keys(ours, theirs, secret)
             gone = {
                 "shared secret": secret.to_bytes((secret.bit_length() + 7) // 8),
                 "sending AES key": keys.sending_aes,
@@ -115,20 +169,43 @@ class Forgetting(Oracle):
                 what = f"the {name} of key ids {pair[0]} and {pair[1]}, a pair that is dropped"
                 self._absent("forgetting.session-keys-kept", view, memory, value, what)
 
-    def _search_drawn(self, view: Observation, memory: list[tuple[str, bytes]], after: PartySnapshot) -> None:
+    def _secret(self, party: str, ours: int, theirs: int) -> int | None:
+        """The shared secret of a pair of keys; None if no exponent is known."""
+        both = frozenset({ours, theirs})
+        if both not in self._shared:
+            exponent = self._exponent(party, ours)
+            if exponent is None:
+                return None
+            self._shared[both] = power(theirs, int.from_bytes(exponent))
+        return self._shared[both]
+
+    def _to_search(self, view: Observation, after: PartySnapshot) -> _Sought | None:
+        """The drawn values that must not be in memory; None if the same ones have just been searched for."""
         source = self._drawn.get(view.party)
         if source is None:
-            return
-        labels: set[str] = set()
+            return None
+        labels: frozenset[str] = frozenset()
         if all(one.smp_state is SmpState.EXPECT1 and not one.smp_question_waiting for one in after.sessions):
             labels |= _SMP_SECRETS
         if not after.announced and all(one.auth_state is AuthState.NONE for one in after.sessions):
             labels |= _HANDSHAKE_SECRETS
+        last, drawn = self._searched.get(view.party, _NOTHING_SOUGHT), source()
+        if (labels, len(drawn)) == (last.labels, last.drawn):
+            return None
+        values = {place: value for place, value in drawn.items() if place[0] in labels}
+        sought = _Sought(labels, values, len(drawn))
+        if labels <= last.labels and len(values) == len(last.values):
+            self._searched[view.party] = sought
+            return None
+        return sought
+
+    def _search_drawn(self, view: Observation, memory: list[tuple[str, bytes]], sought: _Sought) -> None:
         held = {value.lstrip(b"\0") for _, value in memory}
-        for (label, index), value in source().items():
-            if label in labels and value.lstrip(b"\0") in held:
+        for (label, index), value in sought.values.items():
+            if value.lstrip(b"\0") in held:
                 check_id = "forgetting.smp-exponent-kept" if label in _SMP_SECRETS else "forgetting.commit-key-kept"
                 self.fail(check_id, view, expected="it is not in memory", got=f"value {index} drawn for {label}")
+        self._searched[view.party] = sought
 
     def _absent(
         self, check_id: str, view: Observation, memory: Iterable[tuple[str, bytes]], secret: bytes, what: str

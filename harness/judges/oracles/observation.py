@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 from otterproof.harness import wire
@@ -32,7 +33,8 @@ from otterproof.implementations.contract import (
 #: The policy flag that allows a version.
 ALLOW = {2: Policy.ALLOW_V2, 3: Policy.ALLOW_V3}
 
-_VERSIONS = Policy.ALLOW_V2 | Policy.ALLOW_V3
+#: As a number, since this is asked in every step.
+_VERSIONS = (Policy.ALLOW_V2 | Policy.ALLOW_V3).value
 
 #: The messages of the handshake.
 HANDSHAKE = frozenset({Kind.DH_COMMIT, Kind.DH_KEY, Kind.REVEAL_SIGNATURE, Kind.SIGNATURE})
@@ -46,6 +48,9 @@ AFTER_ACCEPTANCE = frozenset({RejectReason.BAD_TLV})
 #: Reasons for refusing a data message although its MAC is right.
 MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEMENT})
 
+#: Events that tell that a message was refused.
+_REFUSALS = (MessageUnreadable, MessageRejected)
+
 #: Events that are about one session.
 ABOUT_SESSIONS = (
     SessionEstablished,
@@ -58,17 +63,20 @@ ABOUT_SESSIONS = (
     ExtraKeyDerived,
 )
 
+#: Those, and others that name a session.
+_HAVE_INSTANCE = (*ABOUT_SESSIONS, TextReceived)
+
 
 def session_of(event: Event) -> int:
     """The session that an event which a Reader has read is about; 0 for one that is about none, and in version 2."""
-    if isinstance(event, (*ABOUT_SESSIONS, TextReceived)) and event.instance is not None:
+    if isinstance(event, _HAVE_INSTANCE) and event.instance is not None:
         return event.instance
     return 0
 
 
 def enabled(policy: Policy | None) -> bool:
     """Whether a policy allows any version; True if it is not known."""
-    return policy is None or bool(policy & _VERSIONS)
+    return policy is None or bool(policy.value & _VERSIONS)
 
 
 def proof(message: Message) -> bytes | None:
@@ -135,7 +143,7 @@ class Sent:
 ObservedEvent: TypeAlias = Event | Sent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what many oracles ask for is worked out once
 class Observation:
     """The meaning of a step.
 
@@ -166,25 +174,26 @@ class Observation:
     def party(self) -> str:
         return self.step.party
 
-    @property
-    def sent(self) -> Iterator[Sent]:
-        return (one for one in self.happenings if isinstance(one, Sent))
+    @cached_property
+    def sent(self) -> Sequence[Sent]:
+        """The whole messages that the party sent."""
+        return [one for one in self.happenings if isinstance(one, Sent)]
+
+    @cached_property
+    def _refusals(self) -> Sequence[MessageUnreadable | MessageRejected]:
+        return [one for one in self.happenings if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE]
 
     @property
     def refused(self) -> bool:
         """Whether the received message was refused, with a reason or without one."""
-        refusals = MessageUnreadable | MessageRejected
-        return any(isinstance(one, refusals) and one.reason not in AFTER_ACCEPTANCE for one in self.happenings)
+        return bool(self._refusals)
 
     @property
     def refusal(self) -> RejectReason | None:
         """Why the received message was refused; None if it was not, or if the reason is not told."""
-        for event in self.happenings:
-            if isinstance(event, MessageUnreadable | MessageRejected) and event.reason not in AFTER_ACCEPTANCE:
-                return event.reason
-        return None
+        return self._refusals[0].reason if self._refusals else None
 
-    @property
+    @cached_property
     def acted_upon(self) -> bool:
         """Whether the received message had visible consequences in the protocol, as only a genuine one may have.
 
@@ -203,12 +212,12 @@ class Observation:
         """Whether the policy allows any version; True if the policy is not known."""
         return enabled(self.policy)
 
-    @property
+    @cached_property
     def is_data(self) -> bool:
         """Whether a data message for this party was received, valid or not."""
         return self.message is not None and self.message.kind is Kind.DATA and self.header is None
 
-    @property
+    @cached_property
     def accepted(self) -> bool:
         """Whether a data message was received and acted upon; for a foreign party, visibly so."""
         if self.foreign:
@@ -255,4 +264,4 @@ def _shows_acceptance(happening: ObservedEvent) -> bool:
         return happening.secure
     if isinstance(happening, ExtraKeyDerived):
         return happening.received
-    return isinstance(happening, PeerEndedSession | SmpRequested | SmpFinished)
+    return isinstance(happening, (PeerEndedSession, SmpRequested, SmpFinished))

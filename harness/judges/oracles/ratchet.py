@@ -238,7 +238,7 @@ class Revelation(Oracle):
             if isinstance(one, SessionEstablished):
                 owed = self._ledgers.get((view.party, session_of(one)), Ledger()).dropped().owed
                 self._ledgers[view.party, session_of(one)] = self._begin(view, session_of(one), owed)
-            elif isinstance(one, PeerEndedSession | UserEndedSession):
+            elif isinstance(one, (PeerEndedSession, UserEndedSession)):
                 ledger = self._ledgers.get((view.party, session_of(one)), Ledger())
                 self._ledgers[view.party, session_of(one)] = ledger.dropped()
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:

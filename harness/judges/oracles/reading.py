@@ -26,7 +26,7 @@ from otterproof.harness.judges.oracles.observation import (
 from otterproof.harness.judges.oracles.remembering import Remembering
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.wire import Kind, Message, authenticated
+from otterproof.harness.wire import Kind, Message
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
@@ -42,6 +42,8 @@ from otterproof.implementations.contract import (
     TextReceived,
     UserEndedSession,
 )
+
+_NO_LINKS: Mapping[int, SessionView] = {}
 
 
 class Reader(Remembering):
@@ -65,7 +67,8 @@ class Reader(Remembering):
         self._unruly = frozenset(name for name, able in (foreign or {}).items() if "policy" not in able)
         self._policies = {name: config.policy for name, config in (configs or {}).items() if name not in self._unruly}
         self._stores: dict[str, Mapping[int, wire.Assembly]] = {}
-        self._links: dict[tuple[str, int], SessionView] = {}
+        # The sessions of each party that ever had a handshake, replaced as a whole when one changes.
+        self._links: dict[str, Mapping[int, SessionView]] = {}
         # The instance tags that parties use, for those that don't tell them.
         self._tags: dict[str, int] = {}
         self._handshakes = 0
@@ -86,11 +89,14 @@ class Reader(Remembering):
 
     def link(self, party: str, instance: int) -> SessionView:
         """A session as it is now."""
-        return self._links.get((party, instance), NO_LINK)
+        return self.links(party).get(instance, NO_LINK)
 
-    def links(self, party: str) -> dict[int, SessionView]:
+    def links(self, party: str) -> Mapping[int, SessionView]:
         """All sessions of a party that ever had a handshake."""
-        return {instance: link for (name, instance), link in self._links.items() if name == party}
+        return self._links.get(party, _NO_LINKS)
+
+    def _put(self, party: str, instance: int, link: SessionView) -> None:
+        self._links[party] = {**self.links(party), instance: link}
 
     def parties(self, fingerprint: bytes) -> list[str]:
         """The parties whose long-term key has that fingerprint."""
@@ -108,7 +114,7 @@ class Reader(Remembering):
             self._stores[step.party] = came.stores
         view = Observation(
             step,
-            tuple(self._happenings(step, came.instance)),
+            tuple(self._happenings(step, came.instance)) if step.events else (),
             policy,
             own,
             came.message,
@@ -122,7 +128,8 @@ class Reader(Remembering):
             step.party in self._foreign,
             self._crafted(came.message),
         )
-        self._note_signatures(view)
+        if step.events:
+            self._note_signatures(view)
         if view.crafted is not None and view.crafted.renumbered:
             self._renumbered |= {view.crafted.ssid, view.link.name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
@@ -137,18 +144,19 @@ class Reader(Remembering):
     def _crafted(self, message: Message | None) -> Crafted | None:
         """What is known of a message if it is an insider's."""
         crafted = self.world.network.crafted
-        name = authenticated(message) if crafted and message is not None else None
+        name = message.authenticated if crafted and message is not None else None
         return crafted.get(name) if name is not None else None
 
     def _note_signatures(self, view: Observation) -> None:
         """Write down with which Signature Message, received or sent, the handshakes of a step ended."""
         for event in view.happenings:
             if isinstance(event, SessionEstablished):
-                where = (view.party, session_of(event))
-                sent = [one.message for one in view.sent if one.instance == where[1]]
+                instance = session_of(event)
+                sent = [one.message for one in view.sent if one.instance == instance]
                 seen = [view.message, *sent] if view.message is not None else sent
                 last = next((one for one in seen if one.kind is Kind.SIGNATURE), None)
-                self._links[where] = replace(self._links[where], signature=None if last is None else proof(last))
+                link, signature = self.link(view.party, instance), None if last is None else proof(last)
+                self._put(view.party, instance, replace(link, signature=signature))
 
     # What a step leads to
 
@@ -204,7 +212,7 @@ class Reader(Remembering):
     def _follow(self, party: str, event: Event) -> None:
         if isinstance(event, SessionEstablished):
             self._handshakes += 1
-            self._links[party, session_of(event)] = SessionView(
+            link = SessionView(
                 MessageState.ENCRYPTED,
                 event.version,
                 event.ssid,
@@ -212,10 +220,11 @@ class Reader(Remembering):
                 event.sent_reveal_signature,
                 self._handshakes,
             )
-        elif isinstance(event, PeerEndedSession | UserEndedSession):
+            self._put(party, session_of(event), link)
+        elif isinstance(event, (PeerEndedSession, UserEndedSession)):
             state = MessageState.FINISHED if isinstance(event, PeerEndedSession) else MessageState.PLAINTEXT
             link = self.link(party, session_of(event))
-            self._links[party, session_of(event)] = replace(link, state=state, ssid=b"")
+            self._put(party, session_of(event), replace(link, state=state, ssid=b""))
 
 
 class _Incoming(NamedTuple):

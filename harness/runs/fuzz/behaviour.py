@@ -18,7 +18,7 @@ from otterproof.harness.runs.failure import observed
 from otterproof.harness.simulation.moves import Move, User
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.spec import states
-from otterproof.harness.wire import Kind, parse
+from otterproof.harness.wire import Kind, parse_once
 from otterproof.implementations.contract import (
     AuthState,
     Event,
@@ -106,7 +106,7 @@ class Tracker:
         given = step.action
         message = step.args.get("message")
         if isinstance(message, bytes):
-            kind = parse(message).kind
+            kind = parse_once(message).kind
             given = _KINDS.get(kind, kind.value)
             self._note(Area.KIND, f"receives {kind}")
         before, self.cell = self.cell, f"{self._state}: {given}"
@@ -135,7 +135,7 @@ class Tracker:
     def _follow(self, event: Event) -> None:
         match event:
             case OutgoingMessage():
-                self._auth = _AWAITS.get(parse(event.message).kind, self._auth)
+                self._auth = _AWAITS.get(parse_once(event.message).kind, self._auth)
             case SessionEstablished():
                 self._message, self._auth = MessageState.ENCRYPTED, AuthState.NONE
             case PeerEndedSession():
