@@ -6,22 +6,26 @@ Signature Message, Signature Message]
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import TARGET, Context
 from otterproof.harness.testkit.insider import SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, crypto
-from otterproof.implementations.contract import SessionEstablished
-from otterproof.scenarios.conformance.handshake_play import (
+from otterproof.harness.wire.handshake_lies import (
     HASHED_AGAIN,
-    KEY_ID_0,
     WRONG_ENCRYPTION,
-    WRONG_FIELDS,
     WRONG_MACS,
     WRONG_REVEAL_MACS,
     WRONG_SIGNATURES,
     WRONG_STRUCTURE,
-    Genuine,
+)
+from otterproof.harness.wire.signed import SignedMessage
+from otterproof.implementations.contract import SessionEstablished
+from otterproof.scenarios.conformance.handshake_play import (
+    KEY_ID_0,
+    WRONG_FIELDS,
     commit_for_query,
     refused,
     reveal_for,
@@ -185,14 +189,14 @@ def signature_of_the_other_direction(context: Context) -> None:
     signature, or with the keys of that direction. The genuine one completes the handshake.
     """
 
-    def reflected(of: Genuine) -> bytes:
+    def reflected(of: SignedMessage) -> bytes:
         reveal = target.replies(0, TARGET).messages(Kind.REVEAL_SIGNATURE)[-1]
         changed = of.message.with_value("encrypted_signature", reveal.data("encrypted_signature"))
         return wire.build(changed.with_value("mac", reveal.data("mac")))
 
-    def turned(of: Genuine) -> bytes:
+    def turned(of: SignedMessage) -> bytes:
         c, _, m2 = of.opposite
-        signed = Genuine(of.message, of.keys, False, of.ours, of.theirs, of.signer)
+        signed = replace(of, primed=False)
         block = crypto.signature_block(wire.parse(signed.signing(signed.m(identity=of.identity), of.identity)), c)
         return wire.build(crypto.with_signature_block(of.message, block, c, m2))
 

@@ -7,24 +7,24 @@ the target to give up the handshake as a whole. [reading AKE-FAIL-STATE]
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable
 
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, Reply, TargetSession, check
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.keys import published_key
 from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
-from otterproof.harness.wire.fields import Type, encode
-from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
+from otterproof.harness.wire.handshake_lies import Lies
+from otterproof.harness.wire.numbers import mpi, power, public_key
 from otterproof.harness.wire.shown import shown
-from otterproof.implementations.contract import DsaPrivateKey, SessionEstablished, TextReceived
+from otterproof.harness.wire.signed import SignedMessage
+from otterproof.implementations.contract import SessionEstablished, TextReceived
 
 #: Seconds after which no client takes a query for a repetition of the last one.
 LATER = 300
+
+#: A long-term key that is not the insider's.
+OTHERS = (published_key("bob"),)
 
 
 def dh_key_for(target: TargetSession, insider: Insider, commit: bytes | None = None) -> Message:
@@ -97,94 +97,23 @@ def ignores(target: TargetSession, state: str, *kinds: Kind) -> None:
         target.receive(messages[kind]).assert_ignored(STRAY[kind], f"{shown(kind)} in {state}")
 
 
-def flipped(data: bytes, bit: int) -> bytes:
-    """The bytes with one bit inverted, counted from the last one; -1 is the first."""
-    mask = 1 << (bit % (8 * len(data)))
-    return (int.from_bytes(data) ^ mask).to_bytes(len(data))
-
-
-@dataclass(frozen=True, slots=True)
-class Genuine:
-    """An insider's Reveal Signature Message (or, primed, Signature Message), and all that it was made from.
-
-    ours, theirs: the D-H values of the insider and of the target.
-    """
-
-    message: Message
-    keys: crypto.HandshakeKeys
-    primed: bool
-    ours: int
-    theirs: int
-    signer: DsaPrivateKey
-
-    @property
-    def own(self) -> tuple[bytes, bytes, bytes]:
-        """c, m1 and m2 of this direction."""
-        keys = self.keys
-        return (keys.c_primed, keys.m1_primed, keys.m2_primed) if self.primed else (keys.c, keys.m1, keys.m2)
-
-    @property
-    def opposite(self) -> tuple[bytes, bytes, bytes]:
-        """c, m1 and m2 of the other direction."""
-        keys = self.keys
-        return (keys.c, keys.m1, keys.m2) if self.primed else (keys.c_primed, keys.m1_primed, keys.m2_primed)
-
-    @property
-    def block(self) -> bytes:
-        """X, decrypted."""
-        return crypto.signature_block(self.message, self.own[0])
-
-    @property
-    def identity(self) -> bytes:
-        """Public key and key id, as X begins."""
-        return self.block[:-40]
-
-    @property
-    def raw(self) -> bytes:
-        return wire.build(self.message)
-
-    def with_mac(self, mac: bytes) -> bytes:
-        return wire.build(self.message.with_value("mac", mac))
-
-    def with_encrypted(self, encrypted: bytes) -> bytes:
-        """With other bytes as the encrypted signature, and the right MAC over them."""
-        mac = hmac.digest(self.own[2], encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
-        return wire.build(self.message.with_value("encrypted_signature", encrypted).with_value("mac", mac))
-
-    def with_block(self, block: bytes) -> bytes:
-        return self.with_encrypted(crypto.aes_ctr(self.own[0], bytes(8), block))
-
-    def m(
-        self, parts: tuple[bytes, ...] | None = None, key: bytes | None = None, identity: bytes | None = None
-    ) -> bytes:
-        """M, or what it would be for other parts, another key or another identity."""
-        right = (mpi(self.ours), mpi(self.theirs), self.identity if identity is None else identity)
-        return hmac.digest(key or self.own[1], b"".join(right if parts is None else parts), "sha256")
-
-    def signing(self, value: bytes, identity: bytes | None = None, signer: DsaPrivateKey | None = None) -> bytes:
-        """With a signature over that value in place of M."""
-        r, s = dsa_sign(signer or self.signer, value, 0x1234567890ABCDEF1234567)
-        advertised = self.identity if identity is None else identity
-        return self.with_block(advertised + r.to_bytes(20) + s.to_bytes(20))
-
-
-def reveal_of(insider: Insider, dh_key: Message) -> Genuine:
+def reveal_of(insider: Insider, dh_key: Message) -> SignedMessage:
     """The insider's genuine Reveal Signature Message for a D-H Key Message of the target."""
     gy = dh_key.number("gy")
     message = wire.parse(insider.reveal_signature(wire.build(dh_key)))
     keys = crypto.handshake_keys(power(gy, insider.x))
-    return Genuine(message, keys, False, power(DH_GENERATOR, insider.x), gy, insider.key)
+    return SignedMessage(message, keys, False, power(DH_GENERATOR, insider.x), gy, insider.key, OTHERS)
 
 
-def signature_of(insider: Insider, commit: Message, reveal: Message) -> Genuine:
+def signature_of(insider: Insider, commit: Message, reveal: Message) -> SignedMessage:
     """The insider's genuine Signature Message for the target's Reveal Signature Message."""
     gx = insider.decommit(wire.build(commit), wire.build(reveal))
     message = wire.parse(insider.signature(gx))
     keys = crypto.handshake_keys(power(gx, insider.x))
-    return Genuine(message, keys, True, power(DH_GENERATOR, insider.x), gx, insider.key)
+    return SignedMessage(message, keys, True, power(DH_GENERATOR, insider.x), gx, insider.key, OTHERS)
 
 
-def completes(target: TargetSession, insider: Insider, genuine: Genuine) -> None:
+def completes(target: TargetSession, insider: Insider, genuine: SignedMessage) -> None:
     """The genuine message completes the handshake, and texts arrive."""
     target.receive(genuine.raw).one(SessionEstablished)
     target.assert_session_alive(insider)
@@ -218,17 +147,13 @@ def as_type(message: Message, code: int) -> bytes:
     return wire.build(message.with_value("type", code))
 
 
-def has_no_effect(target: TargetSession, check_id: str, genuine: Genuine) -> None:
+def has_no_effect(target: TargetSession, check_id: str, genuine: SignedMessage) -> None:
     """Demand that a message has no effect, though it may be shown: where no version is allowed everything is text."""
     reply = target.receive(genuine.raw)
     case = f"{shown(genuine.message.kind)} of a version that is no longer allowed"
     refused(reply, check_id, case)
     texts = [event.text for event in reply.of(TextReceived)]
     check(check_id, texts in ([], [genuine.raw]), expected="no text, or the message as it is", got=reply, case=case)
-
-
-Lie: TypeAlias = Callable[[Genuine], bytes]
-Lies: TypeAlias = Mapping[str, Lie]
 
 
 def tells_lies(context: Context, check_id: str, lies: Lies, *, primed: bool, strictly: bool = False) -> None:
@@ -264,7 +189,7 @@ def start_over(target: TargetSession, insider: Insider, *, target_begins: bool =
     target.assert_session_alive(insider)
 
 
-def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: Genuine) -> None:
+def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: SignedMessage) -> None:
     """Demand that the authentication state is NONE, since the genuine message did not complete the handshake."""
     check_id = "handshake.not-given-up-as-a-whole"
     if primed:
@@ -279,108 +204,13 @@ def _given_up(target: TargetSession, insider: Insider, primed: bool, genuine: Ge
         reply.assert_rejected(check_id, case)
 
 
-def _moment(target: TargetSession, insider: Insider, primed: bool) -> Genuine:
+def _moment(target: TargetSession, insider: Insider, primed: bool) -> SignedMessage:
     if primed:
         return signature_of(insider, *reveal_for(target, insider))
     return reveal_of(insider, dh_key_for(target, insider))
 
 
 # ---- lies -----------------------------------------------------------------------------------------------------------
-
-#: MACs of the encrypted signature that are wrong.
-WRONG_MACS: Lies = {
-    "a MAC with its last bit inverted": lambda of: of.with_mac(flipped(of.message.data("mac"), 0)),
-    "a MAC with its first bit inverted": lambda of: of.with_mac(flipped(of.message.data("mac"), -1)),
-    "a MAC of zeros": lambda of: of.with_mac(bytes(20)),
-    "a MAC under m1": lambda of: of.with_mac(_mac(of.own[1], of.message.raw("encrypted_signature"))),
-    "a MAC under the other direction's key": lambda of: of.with_mac(
-        _mac(of.opposite[2], of.message.raw("encrypted_signature"))
-    ),
-    "a MAC that leaves out the length": lambda of: of.with_mac(_mac(of.own[2], of.message.data("encrypted_signature"))),
-    "the last 20 bytes of the MAC": lambda of: of.with_mac(
-        hmac.digest(of.own[2], of.message.raw("encrypted_signature"), "sha256")[-20:]
-    ),
-    "a MAC made with SHA-1": lambda of: of.with_mac(
-        hmac.digest(of.own[2], of.message.raw("encrypted_signature"), "sha1")
-    ),
-    "a MAC that covers the header as well": lambda of: of.with_mac(
-        _mac(of.own[2], of.message.body[: of.message.field("mac").offset])
-    ),
-    "a MAC over X before its encryption": lambda of: of.with_mac(_mac(of.own[2], encode(Type.DATA, of.block, "X"))),
-    "a MAC that leaves out the end of the encrypted signature": lambda of: of.with_mac(
-        _mac(of.own[2], of.message.raw("encrypted_signature")[:-40])
-    ),
-}
-
-#: A MAC that is wrong in a Reveal Signature Message only.
-WRONG_REVEAL_MACS: Lies = {
-    **WRONG_MACS,
-    "a MAC that covers the revealed key as well": lambda of: of.with_mac(
-        _mac(of.own[2], of.message.raw("revealed_key") + of.message.raw("encrypted_signature"))
-    ),
-}
-
-#: Signatures that are not the signer's signature over M, in an X with the right MAC.
-WRONG_SIGNATURES: Lies = {
-    "a signature by another key than the one in X": lambda of: of.signing(of.m(), signer=published_key("bob")),
-    "another's public key and the sender's own signature": lambda of: _as_bob(of),
-    "a signature with one bit inverted": lambda of: of.with_block(flipped(of.block, 0)),
-    "a signature of zeros": lambda of: of.with_block(of.identity + bytes(40)),
-    "a signature over the D-H values in the wrong order": lambda of: of.signing(
-        of.m((mpi(of.theirs), mpi(of.ours), of.identity))
-    ),
-    "a signature that leaves out the signer's D-H value": lambda of: of.signing(of.m((mpi(of.theirs), of.identity))),
-    "a signature that leaves out the other D-H value": lambda of: of.signing(of.m((mpi(of.ours), of.identity))),
-    "a signature over the D-H values without their lengths": lambda of: of.signing(
-        of.m((mpi(of.ours)[4:], mpi(of.theirs)[4:], of.identity))
-    ),
-    "a signature that leaves out the public key": lambda of: of.signing(
-        of.m((mpi(of.ours), mpi(of.theirs), of.identity[-4:]))
-    ),
-    "a signature that leaves out both D-H values": lambda of: of.signing(of.m((of.identity,))),
-    "a signature that leaves out the type of the public key": lambda of: of.signing(
-        of.m((mpi(of.ours), mpi(of.theirs), of.identity[2:]))
-    ),
-    "a signature that leaves out the key id": lambda of: of.signing(
-        of.m((mpi(of.ours), mpi(of.theirs), of.identity[:-4]))
-    ),
-    "a key id that was changed after signing": lambda of: of.with_block(
-        of.identity[:-1] + bytes([of.identity[-1] + 1]) + of.block[-40:]
-    ),
-    "a signature over a MAC under m2": lambda of: of.signing(of.m(key=of.own[2])),
-    "a signature over a MAC under the other direction's key": lambda of: of.signing(of.m(key=of.opposite[1])),
-}
-
-#: Signatures over something made from M, which has to be signed as it is.
-HASHED_AGAIN: Lies = {
-    "a signature over the SHA-256 hash of M": lambda of: of.signing(hashlib.sha256(of.m()).digest()),
-    "a signature over the SHA-1 hash of M": lambda of: of.signing(hashlib.sha1(of.m()).digest()),
-    "a signature over the first 20 bytes of M": lambda of: of.signing(of.m()[:20]),
-}
-
-#: X encrypted in a wrong way, with a MAC that fits.
-WRONG_ENCRYPTION: Lies = {
-    "X in the clear": lambda of: of.with_encrypted(of.block),
-    "X encrypted under the other direction's key": lambda of: of.with_encrypted(
-        crypto.aes_ctr(of.opposite[0], bytes(8), of.block)
-    ),
-    "X encrypted with counter 1": lambda of: of.with_encrypted(crypto.aes_ctr(of.own[0], (1).to_bytes(8), of.block)),
-    "X encrypted under m2": lambda of: of.with_encrypted(crypto.aes_ctr(of.own[2][:16], bytes(8), of.block)),
-}
-
-#: X cut short, or its parts in another order, with all else right.
-WRONG_STRUCTURE: Lies = {
-    "an empty X": lambda of: of.with_block(b""),
-    "an X that ends in the type": lambda of: of.with_block(of.block[:1]),
-    "an X that ends in the public key": lambda of: of.with_block(of.block[:100]),
-    "an X that ends after the public key": lambda of: of.with_block(of.block[:-44]),
-    "an X that ends after the key id": lambda of: of.with_block(of.block[:-40]),
-    "an X without its last byte": lambda of: of.with_block(of.block[:-1]),
-    "an X with the signature before the key id": lambda of: of.with_block(
-        of.block[:-44] + of.block[-40:] + of.block[-44:-40]
-    ),
-    "an X with the key id first": lambda of: of.with_block(of.block[-44:-40] + of.block[:-44] + of.block[-40:]),
-}
 
 #: The message itself cut short, or with wrong lengths.
 WRONG_FIELDS: Lies = {
@@ -397,19 +227,4 @@ WRONG_FIELDS: Lies = {
 }
 
 #: Key id 0, under a valid signature.
-KEY_ID_0: Lies = {
-    "key id 0": lambda of: of.signing(of.m(identity=_renumbered(of, 0)), identity=_renumbered(of, 0)),
-}
-
-
-def _mac(key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, "sha256")[:20]
-
-
-def _renumbered(of: Genuine, keyid: int) -> bytes:
-    return of.identity[:-4] + keyid.to_bytes(4)
-
-
-def _as_bob(of: Genuine) -> bytes:
-    identity = public_key(published_key("bob").public) + of.identity[-4:]
-    return of.signing(of.m(identity=identity), identity=identity)
+KEY_ID_0: Lies = {"key id 0": lambda of: of.with_identity(of.identity[:-4] + bytes(4))}

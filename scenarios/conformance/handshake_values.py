@@ -7,7 +7,6 @@ Reveal Signature Message]
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 
@@ -16,31 +15,21 @@ from otterproof.harness.testkit.context import Context, TargetSession, check
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, Message, crypto
+from otterproof.harness.wire.handshake_lies import MALFORMED_GX, WRONG_HASHES, flipped
 from otterproof.harness.wire.numbers import mpi, power
+from otterproof.harness.wire.signed import secrets_of
 from otterproof.implementations.contract import SessionEstablished
-from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for, flipped, refused, start_over
+from otterproof.scenarios.conformance.handshake_play import commit_for_query, dh_key_for, refused, start_over
 
-#: Values outside [2, p-2], and the secrets that they lead to whatever the other side's exponent is.
-OUTSIDE: dict[int, tuple[int, ...]] = {
-    0: (0,),
-    1: (1,),
-    DH_PRIME - 1: (1, DH_PRIME - 1),
-    DH_PRIME: (0,),
-    DH_PRIME + 1: (1,),
-    2 * DH_PRIME - 1: (1, DH_PRIME - 1),
-}
-
-
-def _secrets(public: int, theirs: int) -> tuple[int, ...]:
-    """The shared secrets that a value of the insider's may lead to, if nobody knows its exponent."""
-    return OUTSIDE[public] if public in OUTSIDE else (theirs, DH_PRIME - theirs)  # 2 (or p + 2), and p - 2
+#: Values outside [2, p-2] that lead to the same secrets whatever the other side's exponent is.
+OUTSIDE = (0, 1, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, 2 * DH_PRIME - 1)
 
 
 def _begin_with(target: TargetSession, insider: Insider, public: int) -> list[SessionEstablished]:
     """A whole handshake in which the insider's g^x is `public`, and the sessions that it leads to."""
     dh_key = dh_key_for(target, insider, insider.commit(public))
     made = []
-    for secret in _secrets(public, dh_key.number("gy")):
+    for secret in secrets_of(public, dh_key.number("gy")):
         signed = SignatureOptions(secret=secret)
         made += target.receive(insider.reveal_signature(wire.build(dh_key), signed, public=public)).of(
             SessionEstablished
@@ -153,19 +142,8 @@ def commit_with_a_wrong_hash(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
-    right = hashlib.sha256(content).digest()
-    lies = {
-        "a hash with its last bit inverted": flipped(right, 0),
-        "a hash with its first bit inverted": flipped(right, -1),
-        "a hash of zeros": bytes(32),
-        "the hash of another value": hashlib.sha256(mpi(power(DH_GENERATOR, insider.x + 1))).digest(),
-        "the hash without the length": hashlib.sha256(content[4:]).digest(),
-        "a SHA-1 hash": hashlib.sha1(content).digest(),
-        "an empty hash": b"",
-        "a hash cut short": right[:-1],
-        "a hash with an extra byte": right + b"\0",
-    }
-    for why, hashed in lies.items():
+    for why, lie in WRONG_HASHES.items():
+        hashed = lie(content)
         check_id = "handshake.gx-hash-not-verified" if len(hashed) == 32 else "encoding.hash-wrong-size-accepted"
         _no_session(target, insider, check_id, insider.commit(hashed=hashed), f"a commit with {why}")
     start_over(target, insider)
@@ -179,17 +157,8 @@ def commit_to_a_malformed_mpi(context: Context) -> None:
     target = context.target_session()
     insider = target.insider()
     content = mpi(power(DH_GENERATOR, insider.x))
-    lies = {
-        "g^x without its length": content[4:],
-        "g^x cut short": content[:-1],
-        "a length beyond the end": (len(content) - 4 + 64).to_bytes(4) + content[4:],
-        "a length of 4 GB": b"\xff\xff\xff\xff" + content[4:],
-        "a length that is too small": (len(content) - 4 - 32).to_bytes(4) + content[4:],
-        "a byte before the MPI": b"\0" + content,
-        "nothing at all": b"",
-        "half a length": content[:2],
-    }
-    for why, gxmpi in lies.items():
+    for why, lie in MALFORMED_GX.items():
+        gxmpi = lie(content)
         _no_session(
             target, insider, "handshake.gx-encoding-not-checked", insider.commit(gxmpi=gxmpi), f"a commit to {why}"
         )

@@ -13,10 +13,10 @@ from otterproof.harness.testkit.context import ALLOW, TARGET, Context, TargetSes
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import MIN_INSTANCE_TAG, PartyConfig, SessionEstablished
 from otterproof.implementations.entropy import SeededEntropy, TapeEntropy
 from otterproof.scenarios.conformance.handshake_play import (
-    Genuine,
     commit_for_query,
     dh_key_for,
     refused,
@@ -380,7 +380,7 @@ def tags_of_all_sizes(context: Context) -> None:
             for piece in pieces[:-1]:
                 target.receive(piece).assert_sent("fragment.acted-on-too-early")
             dh_key = target.receive(pieces[-1]).message(Kind.DH_KEY, check_id, case=case)
-            genuine: Genuine = reveal_of(insider, dh_key)
+            genuine: SignedMessage = reveal_of(insider, dh_key)
             for piece in wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[:-1]:
                 target.receive(piece).assert_sent("fragment.acted-on-too-early")
             last = wire.fragment(genuine.raw, 200, 3, (tag, insider.target_tag))[-1]

@@ -31,10 +31,10 @@ from otterproof.harness.wire import DH_GENERATOR, Kind, Message, crypto
 from otterproof.harness.wire.crypto import HandshakeKeys, SessionKeys
 from otterproof.harness.wire.layers import tlv
 from otterproof.harness.wire.numbers import dsa_sign, fingerprint, mpi, power
+from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey, ExtraKeyDerived, SessionEstablished
 from otterproof.scenarios.conformance.encoding_keys import check_signature
 from otterproof.scenarios.conformance.handshake_play import (
-    Genuine,
     commit_for_query,
     dh_key_for,
     refused,
@@ -247,7 +247,7 @@ def handshake_keys_with_leading_zeros(context: Context) -> None:
                 SmpSession(target, insider).asked(SmpSession(target, insider).liar()).tells(True)
 
 
-def _signed_until(of: Genuine, wanted: Callable[[bytes], bool]) -> tuple[Message, SignatureOptions]:
+def _signed_until(of: SignedMessage, wanted: Callable[[bytes], bool]) -> tuple[Message, SignatureOptions]:
     """The message with a key id for which its MAC is as wanted, and how it was signed."""
     nonce, q = 0x1234567890ABCDEF1234567, of.signer.public.q
     r, _ = dsa_sign(of.signer, bytes(32), nonce)
@@ -287,7 +287,7 @@ def handshake_macs_are_compared_behind_zero_bytes(context: Context) -> None:
                 reply.one(SessionEstablished, "handshake.rare-mac-refused", case=f"a right MAC {what}")
 
 
-def _moment(target: TargetSession, insider: Insider, target_begins: bool) -> Genuine:
+def _moment(target: TargetSession, insider: Insider, target_begins: bool) -> SignedMessage:
     """The insider's genuine signed message in a handshake that has come so far."""
     if not target_begins:
         return reveal_of(insider, dh_key_for(target, insider))

@@ -1,0 +1,104 @@
+"""The signed messages of a handshake, together with all that they are made from: what somebody who made one can change.
+
+Whoever signs a Reveal Signature or Signature Message knows the keys of the handshake, and so can make it again with one
+thing wrong: another block X, encrypted and under the right MAC, another signature, or another MAC. Scenarios tell such
+lies to any target, and insiders tell them in random runs. [Reveal Signature Message, Signature Message]
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from otterproof.harness.wire import crypto
+from otterproof.harness.wire.fields import Type, encode
+from otterproof.harness.wire.layouts import DH_PRIME
+from otterproof.harness.wire.message import Message, build
+from otterproof.harness.wire.numbers import dsa_sign, mpi
+from otterproof.implementations.contract import DsaPrivateKey
+
+#: The nonce of a signature that is made again; nobody can tell it from another.
+NONCE = 0x1234567890ABCDEF1234567
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """A Reveal Signature Message (or, primed, Signature Message), and all that it was made from.
+
+    ours, theirs: the D-H values of the sender and of the receiver. others: keys that are not the sender's.
+    """
+
+    message: Message
+    keys: crypto.HandshakeKeys
+    primed: bool
+    ours: int
+    theirs: int
+    signer: DsaPrivateKey
+    others: tuple[DsaPrivateKey, ...]
+
+    @property
+    def own(self) -> tuple[bytes, bytes, bytes]:
+        """c, m1 and m2 of this direction."""
+        keys = self.keys
+        return (keys.c_primed, keys.m1_primed, keys.m2_primed) if self.primed else (keys.c, keys.m1, keys.m2)
+
+    @property
+    def opposite(self) -> tuple[bytes, bytes, bytes]:
+        """c, m1 and m2 of the other direction."""
+        keys = self.keys
+        return (keys.c, keys.m1, keys.m2) if self.primed else (keys.c_primed, keys.m1_primed, keys.m2_primed)
+
+    @property
+    def block(self) -> bytes:
+        """X, decrypted."""
+        return crypto.signature_block(self.message, self.own[0])
+
+    @property
+    def identity(self) -> bytes:
+        """Public key and key id, as X begins."""
+        return self.block[:-40]
+
+    @property
+    def raw(self) -> bytes:
+        return build(self.message)
+
+    def with_mac(self, mac: bytes) -> bytes:
+        return build(self.message.with_value("mac", mac))
+
+    def with_encrypted(self, encrypted: bytes) -> bytes:
+        """With other bytes as the encrypted signature, and the right MAC over them."""
+        mac = hmac.digest(self.own[2], encode(Type.DATA, encrypted, "encrypted_signature"), "sha256")[:20]
+        return build(self.message.with_value("encrypted_signature", encrypted).with_value("mac", mac))
+
+    def with_block(self, block: bytes) -> bytes:
+        return self.with_encrypted(crypto.aes_ctr(self.own[0], bytes(8), block))
+
+    def m(
+        self, parts: tuple[bytes, ...] | None = None, key: bytes | None = None, identity: bytes | None = None
+    ) -> bytes:
+        """M, or what it would be for other parts, another key or another identity."""
+        right = (mpi(self.ours), mpi(self.theirs), self.identity if identity is None else identity)
+        return hmac.digest(key or self.own[1], b"".join(right if parts is None else parts), "sha256")
+
+    def signing(self, value: bytes, identity: bytes | None = None, signer: DsaPrivateKey | None = None) -> bytes:
+        """With a signature over that value in place of M."""
+        return self.with_signature(dsa_sign(signer or self.signer, value, NONCE), identity)
+
+    def with_signature(self, signature: tuple[int, int], identity: bytes | None = None) -> bytes:
+        """With an r and an s."""
+        r, s = signature
+        return self.with_block((self.identity if identity is None else identity) + r.to_bytes(20) + s.to_bytes(20))
+
+    def with_identity(self, identity: bytes, signer: DsaPrivateKey | None = None) -> bytes:
+        """With another public key or key id, and a right signature over that."""
+        return self.signing(self.m(identity=identity), identity, signer)
+
+
+def secrets_of(public: int, theirs: int) -> tuple[int, ...]:
+    """The shared secrets that a D-H value may lead to where nobody has its exponent; none if they are not known.
+
+    They are known for 0, 1, -1, 2 and -2 modulo p. Of two, the first is right for 2; for the others it is a guess.
+    """
+    either = (theirs, DH_PRIME - theirs)
+    known = {0: (0,), 1: (1,), 2: either, DH_PRIME - 2: either, DH_PRIME - 1: (1, DH_PRIME - 1)}
+    return known.get(public % DH_PRIME, ())
