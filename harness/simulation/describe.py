@@ -26,6 +26,7 @@ from otterproof.harness.simulation.moves import (
     User,
 )
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, TOLD
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
 
@@ -60,6 +61,21 @@ _MOVES: Mapping[type[Move], str] = {
     Settle: "the network delivers what is under way and what that causes, at most {limit} messages",
 }
 
+#: The insider's change of a message of the handshake, and the parts of such a message that take a value.
+_MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
+_PARTS: Mapping[str, Sequence[str]] = {
+    "gx": ("g^x {value}",),
+    "gx_key": ("the key {value}",),
+    "gy": ("g^y {value}",),
+    "keyid": ("key id {value}",),
+    "key_type": ("a public key of type {value}, signed", "a public key of type {value}, not signed"),
+    "block_cut": ("an X without its last {number} bytes",),
+    "block_added": ("{value} behind X",),
+    "block_bytes": ("{value} at byte {number} of X",),
+    "revealed_key": ("the revealed key {value}",),
+    FOR_COMMIT: ("what is right for the insider's own commit",),
+}
+
 #: Parties that have a name; the others are called by their role.
 _NAMES = frozenset({"alice", "bob", "bob1", "bob2"})
 
@@ -87,6 +103,10 @@ def describe_move(move: Move) -> str:
         return f"{did}: {given}" if given else did
     told = {one.name: getattr(move, one.name) for one in fields(move)}
     words = {name: value if isinstance(value, str) else shown(value) for name, value in told.items()}
+    if isinstance(move, Craft) and move.part in HANDSHAKE_PARTS:
+        lies = TOLD.get(move.part) or _PARTS[move.part]
+        words["lie"] = lies[move.number % len(lies)].format(**words)
+        return _MADE_AGAIN.format(**words)
     return _MOVES[type(move)].format(**words)
 
 

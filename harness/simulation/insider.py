@@ -6,10 +6,16 @@ if that had arrived. Oracles look up what was made of it, for a receiver that ac
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from otterproof.harness.simulation.handshake_insider import (
+    EXPONENT,
+    CraftedHandshake,
+    Known,
+    crafted_handshake,
+    name_of,
+)
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
 from otterproof.harness.wire import Kind, Message, crypto, parse
@@ -21,9 +27,6 @@ from otterproof.implementations.contract import RatchetSnapshot
 
 #: The check that an engine fails, in a random run as in a scenario, if it accepts a next key that is out of range.
 NEXT_KEY = "keys.next-key-out-of-range"
-
-#: The sizes in bytes of what can be a D-H exponent, with leading zeros or without.
-_EXPONENT = range(32, 41)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class Crafted:
     renumbered: bool
     lie: tuple[int, Lie] | None
 
-    def after(self, earlier: Crafted) -> Crafted:
+    def after(self, earlier: object) -> Crafted:
         """The same, made of another message of an insider."""
+        if not isinstance(earlier, Crafted):
+            return self
         return replace(
             self,
             instead_of=earlier.instead_of,
@@ -58,11 +63,15 @@ class Crafted:
         )
 
 
-def crafted(raw: bytes, move: Craft, senders: Iterable[tuple[str, Party]]) -> Crafted | None:
+def crafted(
+    raw: bytes, move: Craft, senders: Sequence[tuple[str, Party]], known: Known
+) -> Crafted | CraftedHandshake | None:
     """What an insider makes of a message under way; None if it can't. senders: who may have sent it."""
     message = parse(raw)
-    if message.kind is not Kind.DATA or message.problems:
+    if message.problems:
         return None
+    if message.kind is not Kind.DATA:
+        return crafted_handshake(message, move, senders, known)
     instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
     for name, party in senders:
         state = state_of(party)
@@ -74,11 +83,10 @@ def crafted(raw: bytes, move: Craft, senders: Iterable[tuple[str, Party]]) -> Cr
             continue
         result, before = parse_plaintext(made.plaintext), parse_plaintext(made.original)
         of_smp = [[one for one in many.tlvs if one.type in {*SMP_TYPES, 6}] for many in (result, before)]
-        identity = parse(made.raw).authenticated or hashlib.sha256(made.raw).digest()
         return Crafted(
             made.raw,
-            identity,
-            message.authenticated or b"",
+            name_of(parse(made.raw)),
+            name_of(message),
             name,
             session.ssid,
             result.text,
@@ -108,7 +116,7 @@ def _keys_of(party: ShowsSecrets, ratchet: RatchetSnapshot) -> KeysOf:
             return None
         for secret in party.secrets().values():
             exponent = int.from_bytes(secret)
-            if len(secret) in _EXPONENT and power(DH_GENERATOR, exponent) == ours:
+            if len(secret) in EXPONENT and power(DH_GENERATOR, exponent) == ours:
                 return crypto.session_keys(ours, theirs, power(theirs, exponent))
         return None
 

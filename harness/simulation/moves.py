@@ -143,10 +143,11 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Craft:
-    """The insider: change a part of a data message under way, with the keys of its sender, so that its MAC is right.
+    """The insider: change a part of a message under way, with the keys of its sender, so that all else in it is right.
 
-    part: one of wire.craft.PARTS. number: which TLV or number, or where; value: what is put there. Nothing happens when
-    the message has no such part, or can't be read with the keys that the sender has now.
+    part: one of wire.craft.PARTS for a data message, of wire.craft_handshake.HANDSHAKE_PARTS for one of the handshake.
+    number: which TLV, number or lie, or where; value: what is put there. Nothing happens when the message has no such
+    part, or can't be read with the keys that the sender has now.
     """
 
     to: str

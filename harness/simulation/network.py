@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.handshake_insider import CraftedHandshake, name_of
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.moves import (
     ChangeField,
@@ -51,7 +52,7 @@ class Sent:
 
     sender: str
     message: bytes
-    crafted: Crafted | None = None
+    crafted: Crafted | CraftedHandshake | None = None
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Network:
     queues: dict[str, list[bytes]] = field(default_factory=dict)
     history: list[Sent] = field(default_factory=list)
     #: The messages of insiders by their names. [otterproof.harness.simulation.insider]
-    crafted: dict[bytes, Crafted] = field(default_factory=dict)
+    crafted: dict[bytes, Crafted | CraftedHandshake] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for receivers in self.routes.values():
@@ -75,9 +76,9 @@ class Network:
         for receiver in self.routes[sender]:
             self.queues[receiver].append(message)
 
-    def replace(self, receiver: str, at: int, crafted: Crafted) -> None:
+    def replace(self, receiver: str, at: int, crafted: Crafted | CraftedHandshake) -> None:
         """An insider sends a message of its own in the place of one that is under way."""
-        earlier = self.crafted.get(wire.parse(self.queues[receiver][at]).authenticated or b"")
+        earlier = self.crafted.get(name_of(wire.parse(self.queues[receiver][at])))
         if earlier is not None:
             crafted = crafted.after(earlier)
         self.queues[receiver][at] = crafted.raw

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
+from otterproof.harness.simulation.handshake_insider import Known
 from otterproof.harness.simulation.insider import crafted
 from otterproof.harness.simulation.moves import Craft, Move, Settle, Tick, User
 from otterproof.harness.simulation.network import LIMIT, Network
 from otterproof.harness.targets.driver.errors import TargetUnsupported
 from otterproof.harness.targets.party import Copyable, HasScreen, Inspectable, Party
-from otterproof.implementations.contract import Event, OutgoingMessage, PartySnapshot
+from otterproof.implementations.contract import DsaPrivateKey, Event, OutgoingMessage, PartySnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class World:
             self.put(name, party)
         self.network = Network(routes)
         self.watchers = list(watchers)
+        #: Long-term keys of parties by name, and of others, with which an insider can sign.
+        self.keys: Mapping[str, DsaPrivateKey] = {}
         self.now = 0
         self.steps = 0
 
@@ -111,7 +114,8 @@ class World:
         if queue:
             at = move.position % len(queue)
             senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
-            made = crafted(queue[at], move, senders)
+            sent = [(one.sender, one.message) for one in reversed(self.network.history)]
+            made = crafted(queue[at], move, senders, Known(self.keys, self.network.crafted, sent))
             if made is not None:
                 self.network.replace(move.to, at, made)
 

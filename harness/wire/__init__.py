@@ -31,6 +31,7 @@ from otterproof.harness.wire.message import (
     offered_with_text,
     parse,
     parse_once,
+    proof,
 )
 
 __all__ = [
@@ -67,5 +68,6 @@ __all__ = [
     "offered_with_text",
     "parse",
     "parse_once",
+    "proof",
     "reassemble",
 ]

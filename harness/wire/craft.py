@@ -275,5 +275,5 @@ HEADER_PARTS = (
     "receiver_tag",
 )
 
-#: All parts that an insider changes.
+#: All parts of data messages that an insider changes.
 PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS)

@@ -159,6 +159,14 @@ class Message:
         return hashlib.sha256(self.mac_input() + self.data("mac")).digest()
 
 
+def proof(message: Message) -> bytes | None:
+    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
+    if message.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not message.has("mac"):
+        return None
+    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
+    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
+
+
 _FRAGMENT = re.compile(rb"\?OTR[|,]")
 _FRAGMENT_V3 = re.compile(
     rb"(\?OTR\|)([0-9a-fA-F]{1,8})(\|)([0-9a-fA-F]{1,8})(,)([0-9]{1,5})(,)([0-9]{1,5})(,)([^,]+)(,)"

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from otterproof.harness.judges.handshake import (
+    GY_RANGE,
+    KEY_ID,
+    REMEMBERED,
+    Commitment,
+    commitment,
+    in_range,
+    wrongly_revealed,
+)
 from otterproof.harness.judges.oracles.base import Oracle
-from otterproof.harness.judges.oracles.observation import Observation, Sent, proof, session_of
+from otterproof.harness.judges.oracles.observation import Observation, Sent, session_of
 from otterproof.harness.judges.oracles.reading import Reader
+from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted, answers
-from otterproof.harness.wire import Kind
+from otterproof.harness.wire import Kind, proof
 from otterproof.harness.wire.craft import Lie
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
@@ -51,6 +61,10 @@ class Agreement(Oracle):
     fingerprint of that side's key. The side that sent the Reveal Signature is the second to complete it: by then the
     other side has completed it with the same ssid and version, this side's fingerprint, and the opposite role. No third
     side ever has that ssid. The state shows what the events said.
+
+    Whoever sent it, a D-H value out of range is not answered and makes no session, and nor does a commit that does not
+    open as it must. An insider, who has the keys of one side, can have a handshake complete with another key id or
+    under another long-term key; but where anything in its message is wrong, the handshake does not complete.
     """
 
     id = "agreement"
@@ -62,13 +76,22 @@ class Agreement(Oracle):
         self._sides: dict[bytes, tuple[HandshakeSide, ...]] = {}
         # Parties that have told of a session without its ssid.
         self._without_ssid: set[str] = set()
+        # The commits that each party has received in each session.
+        self._commits: dict[tuple[str, int], tuple[Commitment, ...]] = {}
+        # The sessions in which an insider showed a key that is not its client's.
+        self._of_another_key: set[bytes] = set()
+        # The key ids that insiders gave their first keys, until the other side accepts something of theirs.
+        self._keyids: dict[tuple[str, int], int] = {}
 
     def observe(self, view: Observation) -> None:
+        self._judge_values(view)
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
                 self._judge(view, one)
             elif isinstance(one, Sent) and (name := proof(one.message)) is not None:
                 self._proofs[name] = view.party
+        if view.handshake is not None or self._keyids:
+            self._judge_keyid(view)
         self._judge_state(view)
 
     def _judge(self, view: Observation, event: SessionEstablished) -> None:
@@ -81,11 +104,21 @@ class Agreement(Oracle):
         if message is None or name is None:
             got = "no message" if message is None else message
             self.fail("agreement.completed-without-handshake", view, expected=kind, got=got)
-        peer = self._proofs.get(name)
+        insider = view.handshake
+        if insider is not None:
+            self._judge_insider(view, insider)
+        commits = self._commits.get((view.party, view.instance), ())
+        if not revealed and (wrong := wrongly_revealed(commits, message)):
+            self.fail(wrong, view, expected="the message is refused", got=view.step.events)
+        peer = self._proofs.get(name) if insider is None else insider.sender
         if peer is None:
             expected = f"{shown(kind)} that nobody sent is refused"
             self.fail("agreement.completed-by-forgery", view, expected=expected, got=view.step.events)
         identity = self._reader.world.parties[peer].fingerprint
+        if insider is not None:
+            if identity != insider.fingerprint and event.ssid is not None:
+                self._of_another_key.add(event.ssid)
+            identity = insider.fingerprint
         if event.fingerprint not in (identity, None):
             self.fail("agreement.wrong-fingerprint", view, expected=identity, got=event.fingerprint)
         if event.version != message.version:
@@ -97,6 +130,8 @@ class Agreement(Oracle):
         if event.ssid is None:
             self._without_ssid.add(view.party)
             return
+        if event.ssid in self._of_another_key:
+            return  # the two sides do not agree on whose session it is
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
         first = HandshakeSide(peer, event.version, own, not revealed)
@@ -107,6 +142,46 @@ class Agreement(Oracle):
             who = f"those that completed it before with the ssid {event.ssid.hex()}: "
             self.fail("agreement.sides-differ", view, expected=who + shown(before), got=known)
         self._sides[event.ssid] = (*known, side)
+
+    def _judge_values(self, view: Observation) -> None:
+        """Judge what is answered to a D-H value out of range, and write commits down."""
+        message = view.message
+        if message is None or view.header is not None or message.kind not in (Kind.DH_COMMIT, Kind.DH_KEY):
+            return
+        commit = commitment(message)
+        if commit is not None:
+            where = (view.party, view.instance)
+            others = [one for one in self._commits.get(where, ()) if one != commit]
+            self._commits[where] = (*others, commit)[-REMEMBERED:]
+        elif message.has("gy") and not in_range(message.number("gy")):
+            kinds = [one.message.kind for one in view.sent]
+            if Kind.REVEAL_SIGNATURE in kinds:
+                self.fail(GY_RANGE, view, expected="no answer", got=kinds)
+
+    def _judge_insider(self, view: Observation, insider: CraftedHandshake) -> None:
+        """Judge a handshake that an insider has completed."""
+        refusal = insider.refusal
+        if refusal is not None and not (refusal.strictly and view.foreign):
+            self.fail(refusal.check, view, expected="the message is refused", got=view.step.events)
+
+    def _judge_keyid(self, view: Observation) -> None:
+        """Judge under which id a party uses the first key of an insider."""
+        if view.accepted:
+            self._keyids.pop((view.party, view.instance), None)
+        for one in view.happenings:
+            if isinstance(one, SessionEstablished):
+                self._keyids.pop((view.party, session_of(one)), None)
+                if view.handshake is not None:
+                    self._keyids[view.party, session_of(one)] = view.handshake.keyid
+            elif isinstance(one, Sent) and one.message.kind is Kind.DATA and not one.message.problems:
+                right, used = self._keyids.get((view.party, one.instance)), one.message.number("recipient_keyid")
+                if right not in (used, None):
+                    self.fail(KEY_ID, view, expected=f"key id {right}", got=used)
+        for session in view.step.after.sessions if view.step.after is not None else ():
+            keyid = self._keyids.get((view.party, session.instance))
+            if keyid is not None and session.ratchet is not None and keyid not in session.ratchet.their_keys:
+                held = sorted(session.ratchet.their_keys)
+                self.fail(KEY_ID, view, expected=f"a key of key id {keyid}", got=held)
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after
@@ -267,8 +342,9 @@ class Smp(Oracle):
         own, peer = self._runs.get((view.party, session_of(event))), self._peer(view)
         if view.foreign and not event.equal and self._gives_up(view):
             return  # not all foreign parties tell an abort from secrets that differ
-        if not event.equal and (view.party, session_of(event)) in self._meddled:
-            return  # an insider can spoil any run
+        link = self._reader.link(view.party, session_of(event))
+        if not event.equal and ((view.party, session_of(event)) in self._meddled or self._reader.renumbered(link.name)):
+            return  # an insider can spoil any run, and with another key it has another secret
         if own is None or peer is None or own.initiator == peer.initiator:
             roles = ["none" if run is None else "initiator" if run.initiator else "responder" for run in (own, peer)]
             got = f"a result; roles of this side and of the peer: {' and '.join(roles)}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
 from otterproof.harness import wire
+from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.wire import Kind, Message
@@ -79,14 +79,6 @@ def enabled(policy: Policy | None) -> bool:
     return policy is None or bool(policy.value & _VERSIONS)
 
 
-def proof(message: Message) -> bytes | None:
-    """A digest of what a Reveal Signature or Signature Message proves; None for other messages."""
-    if message.kind not in (Kind.REVEAL_SIGNATURE, Kind.SIGNATURE) or not message.has("mac"):
-        return None
-    key = message.data("revealed_key") if message.kind is Kind.REVEAL_SIGNATURE else b""
-    return hashlib.sha256(b"%d" % len(key) + key + message.raw("encrypted_signature") + message.data("mac")).digest()
-
-
 @dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as the events of its party show it. `number` counts completed handshakes in the whole world.
@@ -151,8 +143,8 @@ class Observation:
     that don't complete one), or if the policy switches OTR off. fragment: the reason for refusing a fragment, or None.
     header: the reason for discarding an encoded message by its header, or None. instance, link: the session that the
     message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
-    is not an engine of this project, and its events are only what it chooses to tell. crafted: what is known of an
-    insider's message.
+    is not an engine of this project, and its events are only what it chooses to tell. crafted, handshake: what is known
+    of an insider's data message, and of one of the handshake.
     """
 
     step: Step
@@ -169,6 +161,7 @@ class Observation:
     links: Mapping[int, SessionView] = field(default_factory=dict)
     foreign: bool = False
     crafted: Crafted | None = None
+    handshake: CraftedHandshake | None = None
 
     @property
     def party(self) -> str:

@@ -20,13 +20,13 @@ from otterproof.harness.judges.oracles.observation import (
     Sent,
     SessionView,
     enabled,
-    proof,
     session_of,
 )
 from otterproof.harness.judges.oracles.remembering import Remembering
+from otterproof.harness.simulation.handshake_insider import CraftedHandshake, name_of
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.world import Step, World
-from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire import Kind, Message, proof
 from otterproof.implementations.contract import (
     MAX_INSTANCES,
     MAX_REASSEMBLY,
@@ -112,6 +112,7 @@ class Reader(Remembering):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             came = _incoming(raw, came.stores, own) if enabled(policy) else _Incoming({})
             self._stores[step.party] = came.stores
+        crafted = self._crafted(came.message)
         view = Observation(
             step,
             tuple(self._happenings(step, came.instance)) if step.events else (),
@@ -126,12 +127,16 @@ class Reader(Remembering):
             links.get(came.instance, NO_LINK),
             links,
             step.party in self._foreign,
-            self._crafted(came.message),
+            crafted if isinstance(crafted, Crafted) else None,
+            crafted if isinstance(crafted, CraftedHandshake) else None,
         )
         if step.events:
             self._note_signatures(view)
         if view.crafted is not None and view.crafted.renumbered:
             self._renumbered |= {view.crafted.ssid, view.link.name}
+        if view.handshake is not None and any(isinstance(one, SessionEstablished) for one in view.happenings):
+            # Its client knows nothing of another key or another key id in it.
+            self._renumbered |= {view.handshake.ssid, self.link(view.party, view.instance).name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
         if isinstance(changed, Policy) and step.party not in self._unruly and step.failure is None:
             self._policies[step.party] = changed
@@ -141,11 +146,10 @@ class Reader(Remembering):
         """Whether an insider may have made the two sides of a session differ on its keys and counters."""
         return not self._renumbered.isdisjoint(ssids)
 
-    def _crafted(self, message: Message | None) -> Crafted | None:
+    def _crafted(self, message: Message | None) -> Crafted | CraftedHandshake | None:
         """What is known of a message if it is an insider's."""
         crafted = self.world.network.crafted
-        name = message.authenticated if crafted and message is not None else None
-        return crafted.get(name) if name is not None else None
+        return crafted.get(name_of(message)) if crafted and message is not None else None
 
     def _note_signatures(self, view: Observation) -> None:
         """Write down with which Signature Message, received or sent, the handshakes of a step ended."""

@@ -60,6 +60,9 @@ CLIENTS: dict[str, dict[str, tuple[str, int]]] = {
     "three": {"alice": ("alice", 0x1A1A), "bob1": ("bob", 0x2B01), "bob2": ("bob", 0xFEED2B02)},
 }
 
+#: The published key that none of these clients has.
+STRANGER = "mallory"
+
 #: Whom an action asks too much of: the capability that it needs of a target.
 _NEEDS = {"smp_start": "smp", "smp_answer": "smp", "smp_abort": "smp_abort", "extra_key": "extra_key"}
 
@@ -367,6 +370,7 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
         **{name: ["alice"] for name in configs if name != "alice"},
     }
     world = World(parties, others)
+    world.keys = {name: config.key for name, config in configs.items()} | {STRANGER: published_key(STRANGER)}
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Blob, Choice, Numbers
 from otterproof.harness.runs.fuzz.case import CLIENTS
 from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.craft import HEADER_PARTS
@@ -134,7 +135,16 @@ def _text(source: random.Random) -> bytes:
 
 
 #: The acts, as often as they are drawn.
-_MAKERS: Mapping[_Maker, int] = {_header: 3, _header_bytes: 1, _plaintext: 4, _smp: 5, _splice: 3}
+_MAKERS: Mapping[_Maker, int] = {
+    _header: 3,
+    _header_bytes: 1,
+    _plaintext: 4,
+    _smp: 5,
+    _splice: 3,
+    lying_commit: 3,
+    lying_dh_key: 1,
+    lying_signature: 5,
+}
 
 
 def with_insiders(program: Program, seed: str, number: int) -> Program:

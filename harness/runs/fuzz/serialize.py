@@ -19,6 +19,7 @@ from otterproof.harness.simulation.moves import Craft, Fragment, Move, Settle, T
 from otterproof.harness.simulation.transcript import TranscriptError, move_to_json
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.wire.craft import PARTS
+from otterproof.harness.wire.craft_handshake import HANDSHAKE_PARTS
 from otterproof.implementations.actions import args_from_json, args_to_json
 from otterproof.implementations.contract import MIN_MESSAGE_SIZE
 from otterproof.implementations.jsonform import JsonFormError, event_name
@@ -119,8 +120,9 @@ def _move_from_json(written: Mapping[str, Any], parties: Mapping[str, object], w
     for name, (least, most) in _RANGES.get(kind, {}).items():
         if not least <= given[name] <= most:
             raise TranscriptError(f"{where}.{name}: it must be from {least} to {most}")
-    if kind is Craft and given["part"] not in PARTS:
-        raise TranscriptError(f"{where}.part: {given['part']!a:.80} is not one of {', '.join(PARTS)}")
+    parts = (*PARTS, *HANDSHAKE_PARTS)
+    if kind is Craft and given["part"] not in parts:
+        raise TranscriptError(f"{where}.part: {given['part']!a:.80} is not one of {', '.join(parts)}")
     return cast(Move, kind(**given))
 
 

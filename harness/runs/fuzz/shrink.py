@@ -189,7 +189,7 @@ def gentler(move: Move) -> Iterator[Move]:
             yield Duplicate(move.to)
         case Craft(part=part):
             yield from (make(move.to, move.position) for make in _GENTLE)
-            if part in HEADER_PARTS:
+            if part in (*HEADER_PARTS, "gy", "revealed_key"):
                 yield ChangeField(move.to, move.position, part, move.value)
         case ChangeField() | Truncate() | FlipBit() | Splice():
             yield from (make(move.to, move.position) for make in _GENTLE)

@@ -1,0 +1,98 @@
+"""What insiders do in the handshakes of a random run: they lie in a message of theirs, or in several, one by one.
+
+A handshake goes on until the message that is lied in is under way. Of a signed message, a lie goes ahead of it, often
+several: an implementation that ignores what is wrong then gets the genuine one. A commit, a D-H value and what follows
+from them are another one for the whole of a handshake. [harness.wire.craft_handshake]
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from otterproof.harness.runs.fuzz.actions import Choice, Numbers
+from otterproof.harness.simulation.moves import Craft, Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.wire import DH_PRIME
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, TOLD
+from otterproof.harness.wire.dictionary import WORDS
+
+#: D-H values: of small order, out of the group, at its borders, and right ones.
+_DH = Choice(
+    (
+        0,
+        1,
+        2,
+        DH_PRIME - 2,
+        DH_PRIME - 1,
+        DH_PRIME,
+        DH_PRIME + 1,
+        DH_PRIME + 2,
+        2 * DH_PRIME - 1,
+        1 << 1536,
+        0x1234567,
+    )
+)
+
+_KEYID = Choice((0, 2, 3, 300, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF))
+_KEY_TYPE = Choice((1, 2, 3, 0x0100, 0xFFFF))
+_AES_KEY = Choice((bytes(16), bytes(range(24)), bytes(range(32)), bytes(15) + b"\x17"))
+_REVEALED = Choice((b"", b"\x17", bytes(15), bytes(16), bytes(17), bytes(32)))
+_NOTHING = Choice((0,))
+
+#: What is lied in a signed message: numbers and values for it, and how often.
+_SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
+    "keyid": (3, _NOTHING, _KEYID),
+    "key_type": (2, Numbers(1), _KEY_TYPE),
+    "block_cut": (1, Numbers(60), _NOTHING),
+    "block_added": (1, _NOTHING, Choice((b"\0", bytes(40)))),
+    "block_bytes": (1, Numbers(500), Choice(tuple(WORDS.values()))),
+    "revealed_key": (1, _NOTHING, _REVEALED),
+    "public_key": (3, Numbers(len(TOLD["public_key"]) - 1), _NOTHING),
+    "signature": (3, Numbers(len(TOLD["signature"]) - 1), _NOTHING),
+    "signed_value": (5, Numbers(len(TOLD["signed_value"]) - 1), _NOTHING),
+    "signed_direction": (1, _NOTHING, _NOTHING),
+    "block_form": (2, Numbers(len(TOLD["block_form"]) - 1), _NOTHING),
+    "block_encryption": (2, Numbers(len(TOLD["block_encryption"]) - 1), _NOTHING),
+    "block_mac": (3, Numbers(len(TOLD["block_mac"]) - 1), _NOTHING),
+}
+
+#: The most lies that go ahead of a signed message.
+_LIES = 6
+
+#: What a text is that shows which keys are in use.
+_TEXT = {"text": b"under which keys?"}
+
+
+def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A handshake in which the correspondent commits to something else, and reveals that."""
+    part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_hash", "gx_key"))
+    number = source.randrange(len(TOLD.get(part, "x")))
+    value = {"gx": _DH, "gx_key": _AES_KEY}.get(part, _NOTHING).draw(source)
+    begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, part, number, value)]
+    revealed: list[Move] = [Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, source.randrange(2), 0)]
+    return [*begun, *revealed, *_talk(source, to, other)]
+
+
+def lying_dh_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A handshake in which the correspondent answers a commit with another value."""
+    begun: list[Move] = [Settle(), User(other, "start", {}), Deliver(to), Deliver(other)]
+    return [*begun, Craft(to, -1, "gy", 0, _DH.draw(source)), *_talk(source, to, other)]
+
+
+def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A handshake in which lies go ahead of the correspondent's signed message, or are told in its place."""
+    begins = source.choice((to, other))
+    reached = [other, to, other] if begins == to else [to, other, to, other]
+    begun: list[Move] = [Settle(), User(begins, "start", {}), *(Deliver(name) for name in reached)]
+    lies: list[Move] = []
+    for _ in range(source.randint(1, _LIES)):
+        part = source.choices(list(_SIGNED), [weight for weight, _, _ in _SIGNED.values()])[0]
+        _, number, value = _SIGNED[part]
+        lies += [Duplicate(to, 0), Craft(to, 0, part, number.draw(source), value.draw(source)), Deliver(to)]
+    return [*begun, *lies, *_talk(source, to, other)]
+
+
+def _talk(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """What is left of the handshake; and perhaps texts, which show what keys there are now."""
+    texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
+    return [Settle(), *(texts if source.choice((False, True)) else [])]

@@ -1,0 +1,294 @@
+"""The insider in a handshake: in place of its client's message it sends one that is right but for one thing.
+
+What it needs is found by trying: the secrets that the client shows, with the D-H values that have crossed the network.
+What must be refused is judged by the message itself, so that an insider may change a message as often as it likes.
+[otterproof.harness.simulation.insider]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from otterproof.harness.simulation.moves import Craft
+from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
+from otterproof.harness.wire import Kind, Message, build, crypto, parse, parse_once, proof
+from otterproof.harness.wire.craft_handshake import (
+    COMMIT_PARTS,
+    FOR_COMMIT,
+    SIGNED_PARTS,
+    OpenCommit,
+    for_commit,
+    opened,
+    remade_commit,
+    remade_dh_key,
+    remade_signed,
+)
+from otterproof.harness.wire.layers import Layer, parse_signature_block
+from otterproof.harness.wire.layouts import DH_GENERATOR
+from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, power
+from otterproof.harness.wire.signed import SignedMessage
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+
+#: The sizes in bytes of what can be a D-H exponent, with leading zeros or without.
+EXPONENT = range(32, 41)
+
+#: So many D-H values of others are tried, the latest first.
+_TRIED = 4
+
+#: The sizes in bits of p, and of q, that keys of our engines have. [choice keys.dsa-ranges]
+_P, _Q = (1024, 2048, 3072), 160
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The check that a receiver fails if it takes a message for genuine.
+
+    strictly: the text leaves it open, and the engines of this project alone must refuse it.
+    """
+
+    check: str
+    strictly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CraftedHandshake:
+    """A message of an insider in a handshake. name, instead_of: of this message, and of the client's own.
+
+    commit, signed: what it is made from, if it is a commit or a signed message. ssid, keyid, fingerprint: of the
+    session that a signed message leads to, of its sender's D-H key, and of the key in it; as far as they can be read.
+    refusal: why it must be refused.
+    """
+
+    raw: bytes
+    name: bytes
+    instead_of: bytes
+    sender: str
+    commit: OpenCommit | None = None
+    signed: SignedMessage | None = None
+    ssid: bytes = b""
+    keyid: int = 0
+    fingerprint: bytes = b""
+    refusal: Refusal | None = None
+
+    def after(self, earlier: object) -> CraftedHandshake:
+        """The same, made of another message of an insider."""
+        return replace(self, instead_of=earlier.instead_of) if isinstance(earlier, CraftedHandshake) else self
+
+
+def name_of(message: Message) -> bytes:
+    """What tells a message from others: of one with a MAC, what that proves; else all of it."""
+    return message.authenticated or proof(message) or hashlib.sha256(message.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an insider knows beside its client's secrets.
+
+    keys: the long-term keys of parties, and of others. crafted: what insiders have made of messages, by their names.
+    sent: the messages that were sent, each with its sender, the latest first.
+    """
+
+    keys: Mapping[str, DsaPrivateKey]
+    crafted: Mapping[bytes, object]
+    sent: Sequence[tuple[str, bytes]]
+
+    def dh_values(self, sender: str) -> Iterator[int]:
+        """The g^y that others have sent, each once, the latest first."""
+        seen: set[int] = set()
+        for who, raw in self.sent:
+            message = parse_once(raw)
+            if who == sender or message.kind is not Kind.DH_KEY or not message.has("gy"):
+                continue
+            value = message.number("gy")
+            if value not in seen:
+                seen.add(value)
+                yield value
+
+    def commits(self, sender: str) -> Iterator[OpenCommit]:
+        """The commits of an insider, the latest first."""
+        for who, raw in self.sent:
+            one = self.crafted.get(name_of(parse_once(raw))) if who == sender else None
+            if isinstance(one, CraftedHandshake) and one.commit is not None:
+                yield one.commit
+
+
+def crafted_handshake(
+    message: Message, move: Craft, senders: Iterable[tuple[str, Party]], known: Known
+) -> CraftedHandshake | None:
+    """What an insider makes of a message of the handshake; None if it can't. senders: who may have sent it."""
+    name = name_of(message)
+    earlier = known.crafted.get(name)
+    for sender, party in senders:
+        if not isinstance(party, ShowsSecrets):
+            continue
+        made: CraftedHandshake | None = None
+        base = CraftedHandshake(b"", b"", name, sender)
+        mine = earlier if isinstance(earlier, CraftedHandshake) and earlier.sender == sender else base
+        if message.kind is Kind.DH_COMMIT and move.part in COMMIT_PARTS:
+            commit = mine.commit or _opened(message, party)
+            changed = remade_commit(commit, move.part, move.number, move.value) if commit is not None else None
+            made = _made(base, changed.message, commit=changed) if changed is not None else None
+        elif message.kind is Kind.DH_KEY and move.part == "gy":
+            raw = remade_dh_key(build(message), move.value)
+            made = _made(base, parse(raw)) if raw is not None else None
+        elif proof(message) is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
+            signed = mine.signed or _signed(message, sender, party, move.to, known)
+            result = _remade(signed, sender, move, known) if signed is not None else None
+            made = _of_signed(base, result) if result is not None else None
+        if made is not None:
+            return made
+    return None
+
+
+def _remade(signed: SignedMessage, sender: str, move: Craft, known: Known) -> SignedMessage | None:
+    if move.part != FOR_COMMIT:
+        return remade_signed(signed, move.part, move.number, move.value)
+    commit = next(known.commits(sender), None)
+    made = for_commit(signed, commit, move.number) if commit is not None and not signed.primed else None
+    return None if made is None or made.message.body == signed.message.body else made
+
+
+def _made(base: CraftedHandshake, message: Message, commit: OpenCommit | None = None) -> CraftedHandshake:
+    return replace(base, raw=build(message), name=name_of(message), commit=commit)
+
+
+def _of_signed(base: CraftedHandshake, signed: SignedMessage) -> CraftedHandshake:
+    layer = parse_signature_block(signed.block)
+    there = {one.name: one.value for one in layer.fields}
+    keyid = there.get("keyid")
+    key = _key_in(layer)
+    return replace(
+        _made(base, signed.message),
+        signed=signed,
+        ssid=signed.keys.ssid,
+        keyid=keyid if isinstance(keyid, int) else 0,
+        fingerprint=fingerprint(key) if key is not None else b"",
+        refusal=refusal(signed),
+    )
+
+
+# ---- what is found by trying
+
+
+def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:
+    """A commit of a party whose secrets are known."""
+    return next((one for key in party.secrets().values() if (one := opened(message, key)) is not None), None)
+
+
+def _signed(message: Message, sender: str, party: ShowsSecrets, to: str, known: Known) -> SignedMessage | None:
+    """A signed message of a party whose secrets and long-term key are known."""
+    if sender not in known.keys:
+        return None
+    primed, state = message.kind is Kind.SIGNATURE, state_of(party)
+    values = list(islice(known.dh_values(sender), _TRIED))
+    if primed and state is not None:
+        ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None]
+        values = [key for ratchet in ratchets for key in ratchet.their_keys.values()]
+    others = tuple(key for name, key in known.keys.items() if name not in (sender, to))
+    others += (known.keys[to],) if to in known.keys else ()
+    exponents = dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in EXPONENT)
+    for theirs in values:
+        for exponent in exponents:
+            keys = crypto.handshake_keys(power(theirs, exponent))
+            ours = power(DH_GENERATOR, exponent)
+            made = SignedMessage(message, keys, primed, ours, theirs, known.keys[sender], others)
+            if _mac_is_right(made, made.own[2]):
+                return made
+    return None
+
+
+def _mac_is_right(signed: SignedMessage, m2: bytes) -> bool:
+    mac = hmac.digest(m2, signed.message.raw("encrypted_signature"), "sha256")[:20]
+    return mac == signed.message.data("mac")
+
+
+# ---- what must be refused
+
+
+def refusal(signed: SignedMessage) -> Refusal | None:
+    """Why a signed message must not be taken for genuine; None if it may be."""
+    kind = "signature-message" if signed.primed else "reveal-signature"
+    if not _mac_is_right(signed, signed.own[2]):
+        turned = replace(signed, primed=False)
+        if signed.primed and _mac_is_right(turned, turned.own[2]) and _verifies(turned):
+            return Refusal("handshake.other-direction-accepted")
+        return Refusal(f"handshake.{kind}-mac-not-verified")
+    layer = parse_signature_block(signed.block)
+    if layer.problems:
+        return _malformed(signed, layer)
+    key = _key_in(layer)
+    if key is None or layer.value("pubkey_type") != 0:
+        return Refusal("encoding.other-key-type-accepted")
+    if layer.value("keyid") == 0:
+        return Refusal("handshake.key-id-0-accepted")
+    if key.q.bit_length() > _Q:
+        return Refusal("encoding.long-q-accepted")
+    r, s = int.from_bytes(signed.block[-40:-20]), int.from_bytes(signed.block[-20:])
+    if not (0 < r < key.q and 0 < s < key.q):
+        return Refusal("encoding.signature-out-of-range-accepted")
+    if not _verifies(signed):
+        if any(_verifies(one) for one in _put_right(signed)):
+            return Refusal("handshake.malformed-signature-block-accepted")
+        m = signed.m()
+        again = (hashlib.sha256(m).digest(), hashlib.sha1(m).digest(), m[:20])
+        if any(_signs(key, one, signed.block[-40:]) for one in again):
+            return Refusal("handshake.signed-hash-of-m-accepted")
+        return Refusal(f"handshake.{kind}-dsa-not-verified")
+    usual = key.p.bit_length() in _P and key.q.bit_length() == _Q and 1 < key.g < key.p and 1 < key.y < key.p
+    return None if usual else Refusal("encoding.absurd-key-accepted", strictly=True)
+
+
+def _malformed(signed: SignedMessage, layer: Layer) -> Refusal | None:
+    """Why a block that is not as the protocol text has it must be refused; None where that is left open."""
+    c, _, m2 = signed.own
+    encrypted = signed.message.data("encrypted_signature")
+    others = (
+        encrypted,
+        crypto.aes_ctr(signed.opposite[0], bytes(8), encrypted),
+        crypto.aes_ctr(c, (1).to_bytes(8), encrypted),
+        crypto.aes_ctr(m2[:16], bytes(8), encrypted),
+    )
+    if any(not parse_signature_block(block).problems for block in others):
+        return Refusal("handshake.wrong-encryption-accepted")
+    codes = {one.code for one in layer.problems}
+    if codes & {"missing", "short"}:
+        cut = any(one.field == "signature" and one.code == "short" for one in layer.problems)
+        return Refusal(
+            "encoding.signature-wrong-size-accepted" if cut else "handshake.malformed-signature-block-accepted"
+        )
+    return Refusal("handshake.malformed-signature-block-accepted", strictly=True) if codes == {"trailing"} else None
+
+
+def _put_right(signed: SignedMessage) -> Iterator[SignedMessage]:
+    """The message if its block has the key id behind the signature, or first, in the place where it belongs."""
+    block = signed.block
+    for right in (block[:-44] + block[-4:] + block[-44:-4], block[4:-40] + block[:4] + block[-40:]):
+        yield replace(signed, message=parse(signed.with_block(right)))
+
+
+def _key_in(layer: Layer) -> DsaPublicKey | None:
+    """The public key in a block, if it is whole."""
+    there = {one.name: one.value for one in layer.fields}
+    numbers = [value for name in ("p", "q", "g", "y") if isinstance(value := there.get(name), int)]
+    return DsaPublicKey(*numbers) if len(numbers) == 4 else None
+
+
+def _verifies(signed: SignedMessage) -> bool:
+    """Whether the signature in a block that is whole is right for all else in it."""
+    layer = parse_signature_block(signed.block)
+    key = None if layer.problems else _key_in(layer)
+    if key is None:
+        return False
+    return _signs(key, signed.m(), signed.block[-40:])
+
+
+def _signs(key: DsaPublicKey, value: bytes, signature: bytes) -> bool:
+    """Whether r and s are a signature under a key, which may be absurd."""
+    try:
+        return key.p > 0 and key.q > 0 and dsa_verifies(key, value, signature)
+    except ValueError:
+        return False  # s has no inverse

@@ -1,0 +1,318 @@
+"""What an insider makes of its messages of a handshake: a part is another one, and all else fits it.
+
+A commit is to another g^x, or to none, with the right hash or with a wrong one. A signed message has another key id,
+public key or signature, signed again or not, or another block X; it is encrypted and authenticated again. A part that
+is not there, or can't hold the value, leaves the message as it was. [D-H Commit Message, Signature Message]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TypeVar
+
+from otterproof.harness.wire import crypto
+from otterproof.harness.wire.fields import FieldError
+from otterproof.harness.wire.handshake_lies import (
+    HASHED_AGAIN,
+    MALFORMED_GX,
+    WRONG_ENCRYPTION,
+    WRONG_HASHES,
+    WRONG_MACS,
+    WRONG_REVEAL_MACS,
+    WRONG_SIGNATURES,
+    WRONG_STRUCTURE,
+    flipped,
+)
+from otterproof.harness.wire.layers import parse_signature_block
+from otterproof.harness.wire.message import Message, build, parse
+from otterproof.harness.wire.mutate import splice_bytes
+from otterproof.harness.wire.numbers import dsa_sign, mpi, public_key
+from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
+
+#: The sizes of keys that AES has; only the first is one of OTR.
+_AES = (16, 24, 32)
+
+#: The most bytes that an insider puts in a field.
+_MOST = 1 << 12
+
+T = TypeVar("T")
+
+
+# ---- commits
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommit:
+    """A D-H Commit Message, the key that opens it, and what it encrypts."""
+
+    message: Message
+    key: bytes
+    gxmpi: bytes
+
+    @property
+    def gx(self) -> int:
+        """The number in it, whatever its length says."""
+        return int.from_bytes(self.gxmpi[4:])
+
+    def to(self, gxmpi: bytes, key: bytes | None = None) -> OpenCommit:
+        """A commit to another value, well formed or not, or under another key; the hash is right."""
+        key = self.key if key is None else key
+        return OpenCommit(crypto.with_gxmpi(self.message, gxmpi, key), key, gxmpi)
+
+
+def opened(message: Message, key: bytes) -> OpenCommit | None:
+    """A commit under its key; None if it is not its key."""
+    if not message.has("encrypted_gx") or not message.has("hashed_gx") or len(key) not in _AES:
+        return None
+    gxmpi = crypto.committed_gxmpi(message, key)
+    return OpenCommit(message, key, gxmpi) if hashlib.sha256(gxmpi).digest() == message.data("hashed_gx") else None
+
+
+def _gx(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
+    """To another g^x, of which only some are right for the exponent that somebody has."""
+    return commit.to(mpi(value)) if isinstance(value, int) and 0 <= value < 1 << 8 * _MOST else None
+
+
+def _gx_encoding(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
+    return commit.to(_nth(list(MALFORMED_GX.values()), number)(commit.gxmpi))
+
+
+def _gx_hash(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
+    hashed = _nth(list(WRONG_HASHES.values()), number)(commit.gxmpi)
+    return replace(commit, message=commit.message.with_value("hashed_gx", hashed))
+
+
+def _gx_key(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
+    """Under another key of AES, which need not have 16 bytes."""
+    return commit.to(commit.gxmpi, value) if isinstance(value, bytes) and len(value) in _AES else None
+
+
+#: The parts of a commit, by name.
+COMMIT_PARTS: Mapping[str, Callable[[OpenCommit, int, int | bytes], OpenCommit | None]] = {
+    "gx": _gx,
+    "gx_encoding": _gx_encoding,
+    "gx_hash": _gx_hash,
+    "gx_key": _gx_key,
+}
+
+
+def remade_commit(commit: OpenCommit, part: str, number: int, value: int | bytes) -> OpenCommit | None:
+    """A commit with a part changed; None if nothing changes."""
+    made = COMMIT_PARTS[part](commit, number, value)
+    return None if made is None or made.message.body == commit.message.body else made
+
+
+def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
+    """A D-H Key Message with another value; None if nothing changes."""
+    try:
+        made = build(parse(raw).with_value("gy", value))
+    except FieldError:
+        return None
+    return None if made == raw else made
+
+
+# ---- signed messages
+
+
+def for_commit(signed: SignedMessage, commit: OpenCommit, number: int) -> SignedMessage | None:
+    """The Reveal Signature Message that is right for a commit which its sender's client has not made.
+
+    None where nobody knows the shared secret. number: which of two secrets, where it is one of two.
+    """
+    gx = commit.gx
+    secrets = (None,) if gx == signed.ours else secrets_of(gx, signed.theirs)
+    if not secrets:
+        return None
+    secret = _nth(secrets, number)
+    keys = signed.keys if secret is None else crypto.handshake_keys(secret)
+    identity = signed.identity
+    message = signed.message.with_value("revealed_key", commit.key)
+    made = replace(signed, message=message, keys=keys, ours=gx)
+    return replace(made, message=parse(made.with_identity(identity)))
+
+
+def _keyid(of: SignedMessage, _: int, value: int | bytes) -> bytes | None:
+    if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
+        return None
+    return of.with_identity(of.identity[:-4] + value.to_bytes(4))
+
+
+def _key_type(of: SignedMessage, number: int, value: int | bytes) -> bytes | None:
+    """Another type, which is signed as well, or (an odd number) not."""
+    if not isinstance(value, int) or not 0 <= value <= 0xFFFF:
+        return None
+    identity = value.to_bytes(2) + of.identity[2:]
+    return of.signing(of.m(), identity) if number % 2 else of.with_identity(identity)
+
+
+#: Public keys, and how a value is signed under them: as r and s. Under some of them anybody can sign.
+_PublicKeys = Callable[[SignedMessage], tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]]
+
+
+def _pair(key: DsaPrivateKey) -> tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]:
+    return key.public, lambda value: dsa_sign(key, value, NONCE)
+
+
+def _with_g_of_1(own: DsaPublicKey) -> tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]:
+    r = pow(own.y, 3, own.p) % own.q
+    return replace(own, g=1), lambda _: (r, r * pow(3, -1, own.q) % own.q)
+
+
+def _changed(own: DsaPublicKey, **numbers: int) -> tuple[DsaPublicKey, Callable[[bytes], tuple[int, int]]]:
+    """A key with other numbers, and a signature that is right only if g and y are 1."""
+    return replace(own, **numbers), lambda _: (1, 1)
+
+
+PUBLIC_KEYS: Mapping[str, _PublicKeys] = {
+    "another's public key": lambda of: _pair(of.others[0]),
+    "the receiver's public key": lambda of: _pair(of.others[-1]),
+    "a public key whose y is 1": lambda of: _pair(DsaPrivateKey(replace(of.signer.public, y=1), 0)),
+    "a public key whose g is 1": lambda of: _with_g_of_1(of.signer.public),
+    "a public key whose g and y are 1": lambda of: _changed(of.signer.public, g=1, y=1),
+    "a public key with the same y and another g": lambda of: _pair(
+        DsaPrivateKey(replace(of.signer.public, g=of.signer.public.y), 1)
+    ),
+    "a public key whose q has 256 bits": lambda of: _changed(of.signer.public, q=(1 << 255) + 95),
+    "a public key whose y is p": lambda of: _changed(of.signer.public, y=of.signer.public.p),
+    "a public key whose p is a bit shorter": lambda of: _changed(of.signer.public, p=of.signer.public.p >> 1),
+    "a public key of zeros": lambda of: _changed(of.signer.public, p=0, q=0, g=0, y=0),
+}
+
+
+def _public_key(of: SignedMessage, number: int, _: int | bytes) -> bytes:
+    key, sign = _nth(list(PUBLIC_KEYS.values()), number)(of)
+    identity = public_key(key) + of.identity[-4:]
+    return of.with_signature(sign(of.m(identity=identity)), identity)
+
+
+def _signed_until(of: SignedMessage, wanted: Callable[[int, int], bool]) -> tuple[int, int]:
+    """A right signature that is as wanted; nonces are tried."""
+    return next(pair for nonce in count(NONCE) if wanted(*(pair := dsa_sign(of.signer, of.m(), nonce))))
+
+
+def _with_q(of: SignedMessage) -> tuple[int, int]:
+    """r + q in place of r, which is the same modulo q."""
+    q = of.signer.public.q
+    r, s = _signed_until(of, lambda r, _: r + q < 1 << 160)
+    return r + q, s
+
+
+def _without_zero(of: SignedMessage) -> bytes:
+    """A right signature whose r begins with a zero byte, without that byte."""
+    r, s = _signed_until(of, lambda r, _: r < 1 << 152)
+    return of.with_block(of.identity + r.to_bytes(19) + s.to_bytes(20))
+
+
+def _swapped(of: SignedMessage) -> tuple[int, int]:
+    r, s = dsa_sign(of.signer, of.m(), NONCE)
+    return s, r
+
+
+#: Signatures with an r or s that is out of range, or rare; and others that do not verify.
+SIGNATURES: Mapping[str, Callable[[SignedMessage], bytes]] = {
+    "an r and an s of 0": lambda of: of.with_signature((0, 0)),
+    "an r of 0": lambda of: of.with_signature((0, 1)),
+    "an s of 0": lambda of: of.with_signature((1, 0)),
+    "an r equal to q": lambda of: of.with_signature((of.signer.public.q, 1)),
+    "an s equal to q": lambda of: of.with_signature((1, of.signer.public.q)),
+    "q added to r": lambda of: of.with_signature(_with_q(of)),
+    "s before r": lambda of: of.with_signature(_swapped(of)),
+    "one bit of s inverted": lambda of: of.with_block(flipped(of.block, 0)),
+    "an r that begins with a zero byte": lambda of: of.with_signature(_signed_until(of, lambda r, _: r < 1 << 152)),
+    "an s that begins with a zero byte": lambda of: of.with_signature(_signed_until(of, lambda _, s: s < 1 << 152)),
+    "an r without its first byte, which is zero": _without_zero,
+}
+
+
+def _turned(of: SignedMessage, _: int, __: int | bytes) -> bytes:
+    """Made with the keys of the other direction, and signed as there."""
+    c, m1, m2 = of.opposite
+    identity = of.identity
+    r, s = dsa_sign(of.signer, of.m(key=m1), NONCE)
+    block = identity + r.to_bytes(20) + s.to_bytes(20)
+    return build(crypto.with_signature_block(of.message, block, c, m2))
+
+
+def _block_bytes(of: SignedMessage, number: int, value: int | bytes) -> bytes | None:
+    """Other bytes over those of X, or behind it; the signature stays as it was."""
+    return of.with_block(splice_bytes(of.block, number, len(value), value)) if isinstance(value, bytes) else None
+
+
+def _block_added(of: SignedMessage, _: int, value: int | bytes) -> bytes | None:
+    return of.with_block(of.block + value[:_MOST]) if isinstance(value, bytes) else None
+
+
+def _revealed_key(of: SignedMessage, _: int, value: int | bytes) -> bytes | None:
+    if of.primed or not isinstance(value, bytes):
+        return None
+    return build(of.message.with_value("revealed_key", value[:_MOST]))
+
+
+def _one_of(lies: Mapping[str, Callable[[SignedMessage], bytes]]) -> Callable[[SignedMessage, int, int | bytes], bytes]:
+    chosen = list(lies.values())
+    return lambda of, number, _: _nth(chosen, number)(of)
+
+
+def _mac(of: SignedMessage, number: int, _: int | bytes) -> bytes | None:
+    lie = _nth(list(WRONG_REVEAL_MACS), number)
+    return None if of.primed and lie not in WRONG_MACS else WRONG_REVEAL_MACS[lie](of)
+
+
+#: The parts of a signed message, by name.
+SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | None]] = {
+    "keyid": _keyid,
+    "key_type": _key_type,
+    "public_key": _public_key,
+    "signature": _one_of(SIGNATURES),
+    "signed_value": _one_of({**WRONG_SIGNATURES, **HASHED_AGAIN}),
+    "signed_direction": _turned,
+    "block_form": _one_of(WRONG_STRUCTURE),
+    "block_cut": lambda of, number, _: of.with_block(of.block[: len(of.block) - number % (len(of.block) + 1)]),
+    "block_added": _block_added,
+    "block_bytes": _block_bytes,
+    "block_encryption": _one_of(WRONG_ENCRYPTION),
+    "block_mac": _mac,
+    "revealed_key": _revealed_key,
+}
+
+#: The part by which a Reveal Signature Message is made for a commit of the insider's.
+FOR_COMMIT = "for_commit"
+
+#: The parts of which the number says everything: what each number stands for, in words.
+TOLD: Mapping[str, Sequence[str]] = {
+    "gx_encoding": tuple(MALFORMED_GX),
+    "gx_hash": tuple(WRONG_HASHES),
+    "public_key": tuple(PUBLIC_KEYS),
+    "signature": tuple(SIGNATURES),
+    "signed_value": (*WRONG_SIGNATURES, *HASHED_AGAIN),
+    "signed_direction": ("the keys of the other direction",),
+    "block_form": tuple(WRONG_STRUCTURE),
+    "block_encryption": tuple(WRONG_ENCRYPTION),
+    "block_mac": tuple(WRONG_REVEAL_MACS),
+}
+
+#: All parts of messages of the handshake.
+HANDSHAKE_PARTS = (*COMMIT_PARTS, "gy", *SIGNED_PARTS, FOR_COMMIT)
+
+
+def remade_signed(of: SignedMessage, part: str, number: int, value: int | bytes) -> SignedMessage | None:
+    """A signed message with a part changed; None if nothing changes, or if it is not whole."""
+    if parse_signature_block(of.block).problems:
+        return None
+    try:
+        raw = SIGNED_PARTS[part](of, number, value)
+    except FieldError:
+        return None
+    if raw is None:
+        return None
+    message = parse(raw)
+    return None if message.body == of.message.body else replace(of, message=message)
+
+
+def _nth(values: Sequence[T], number: int) -> T:
+    """One of some values; the number wraps around."""
+    return values[number % len(values)]
