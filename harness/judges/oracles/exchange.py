@@ -79,7 +79,7 @@ class InstanceTags(Oracle):
 
     def _isolation(self, view: Observation, touched: set[int]) -> None:
         before, after = view.step.before, view.step.after
-        if before is None or after is None:
+        if before is None or after is None or (before.sessions, before.focus) == (after.sessions, after.focus):
             return
         was = {session.instance: session for session in before.sessions}
         now = {session.instance: session for session in after.sessions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -138,9 +139,11 @@ class Forgetting(Oracle):
         new = after.ratchet if after is not None and after.ssid == before.ssid else None
         ours = new.our_keys if new else {}
         theirs = new.their_keys if new else {}
+        if ours.keys() == old.our_keys.keys() and theirs.keys() == old.their_keys.keys():
+            return None
         keys = {keyid: key for keyid, key in old.our_keys.items() if keyid not in ours and key not in live}
-        used = {*old.sent, *old.received, *old.verified}
-        pairs = [pair for pair in used if pair[0] not in ours or pair[1] not in theirs]
+        known = {*old.sent, *old.received, *old.verified} & set(product(old.our_keys, old.their_keys))
+        pairs = [pair for pair in known if pair[0] not in ours or pair[1] not in theirs]
         return _Dropped(old, keys, pairs) if keys or pairs else None
 
     def _search(

@@ -18,6 +18,9 @@ from otterproof.implementations.contract import PeerEndedSession, RatchetSnapsho
 #: The MAC keys of a session, each by a message that it verified.
 Ledger: TypeAlias = MacLedger[Message]
 
+#: The books of a session in which nothing was verified yet.
+_EMPTY = Ledger()
+
 
 def _pair(message: Message) -> KeyPair:
     """The pair of keys of a received data message."""
@@ -230,16 +233,16 @@ class Revelation(Oracle):
             self._foreign(view)
             return
         if message is not None and view.is_data and view.link.encrypted:
-            ledger = self._ledgers.get(where, Ledger())
+            ledger = self._ledgers.get(where, _EMPTY)
             if view.accepted or view.refusal in MAC_WAS_RIGHT:
                 ledger = ledger.verified(_pair(message), message)
             self._ledgers[where] = ledger.accepted(_pair(message)) if view.accepted else ledger
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
-                owed = self._ledgers.get((view.party, session_of(one)), Ledger()).dropped().owed
+                owed = self._ledgers.get((view.party, session_of(one)), _EMPTY).dropped().owed
                 self._ledgers[view.party, session_of(one)] = self._begin(view, session_of(one), owed)
             elif isinstance(one, (PeerEndedSession, UserEndedSession)):
-                ledger = self._ledgers.get((view.party, session_of(one)), Ledger())
+                ledger = self._ledgers.get((view.party, session_of(one)), _EMPTY)
                 self._ledgers[view.party, session_of(one)] = ledger.dropped()
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:
                 self._judge(view, one)
@@ -297,7 +300,7 @@ class Revelation(Oracle):
 
     def _judge(self, view: Observation, one: Sent) -> None:
         where = (view.party, one.instance)
-        ledger = self._ledgers.get(where, Ledger())
+        ledger = self._ledgers.get(where, _EMPTY)
         if view.step.action == "end":
             ledger = ledger.dropped()
         keys = one.message.revealed_mac_keys()
@@ -332,7 +335,7 @@ class Revelation(Oracle):
         for instance in [number for name, number in self._ledgers if name == view.party and number not in known]:
             del self._ledgers[view.party, instance]  # the session was forgotten to make room for another
         for session in party.sessions:
-            ledger = self._ledgers.get((view.party, session.instance), Ledger())
+            ledger = self._ledgers.get((view.party, session.instance), _EMPTY)
             if len(session.pending_mac_keys) != len(ledger.owed):
                 expected, got = (f"{count} MAC keys" for count in (len(ledger.owed), len(session.pending_mac_keys)))
                 self.fail("mac-revelation.wrong-keys-collected", view, expected=expected, got=got)

@@ -94,6 +94,7 @@ class Tracker:
         self._role = role
         self._message = MessageState.ENCRYPTED if established else MessageState.PLAINTEXT
         self._auth = AuthState.NONE
+        self._state = self._in_words()
         self.cell = ""
         self._counts: Counter[str] = Counter()
         self.made = 0
@@ -114,8 +115,10 @@ class Tracker:
         self._counts[self.cell] += 1
         if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
             self._note(Area.COUNT, f"{self.cell} {count} times")
-        for event in step.events:
-            self._follow(event)
+        if step.events:
+            for event in step.events:
+                self._follow(event)
+            self._state = self._in_words()
         did = observed(step)
         for one in did:
             if one.startswith("sends "):
@@ -128,8 +131,8 @@ class Tracker:
     def _note(self, area: Area, name: str) -> None:
         self.seen.setdefault((area, name), self.made)
 
-    @property
-    def _state(self) -> str:
+    def _in_words(self) -> str:
+        """The state of the party."""
         return f"{self._message.value}/{self._auth.value}"
 
     def _follow(self, event: Event) -> None:
