@@ -155,6 +155,15 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
         assert schedule_from_json(written, state.done, state.seen) == state.schedule
 
 
+def test_a_schedule_that_was_read_draws_as_the_one_that_was_written() -> None:
+    """The first has what its programs stand for from the programs, the other one from one result after another."""
+    state = _state(200)
+    written = schedule_to_json(state.schedule, state.seen)
+    read = schedule_from_json(written, state.done, state.seen)
+    assert [read.parents("s", one) for one in range(300)] == [state.schedule.parents("s", one) for one in range(300)]
+    assert any(read.parents("s", one) for one in range(300))
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [

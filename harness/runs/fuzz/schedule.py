@@ -59,6 +59,23 @@ class Kept:
     changed: int = 0
 
 
+#: Something that a program which is kept was the first to show: its number, after how many moves, and what it is.
+_Place = tuple[int, int, Behaviour]
+
+#: All of it by area, and altogether under None; in the order of the programs.
+_Places = Mapping[Area | None, Sequence[_Place]]
+
+
+def _with_places(known: _Places, more: Iterable[tuple[int, Kept]]) -> _Places:
+    """With what more programs stand for."""
+    found = {area: list(some) for area, some in known.items()}
+    for number, one in more:
+        for shown, place in zip(one.stands_for, one.places, strict=True):
+            for area in (shown[0], None):
+                found.setdefault(area, []).append((number, place, shown))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The result of a program. new: what it was the first to show, in order; nothing of a program that failed.
@@ -76,13 +93,21 @@ class Result:
 class Schedule:
     """What draws depend on. done: the results of so many programs count; recent: those of the programs after these.
 
-    counts: how many programs showed each behaviour. kept: by number.
+    counts: how many programs showed each behaviour. kept: by number. What these stand for, which may be thousands of
+    things, is put together once; later schedules add to it.
     """
 
     done: int = 0
     counts: Mapping[Behaviour, int] = field(default_factory=dict)
     kept: Mapping[int, Kept] = field(default_factory=dict)
     recent: tuple[Result, ...] = ()
+    _known_places: _Places | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def _places(self) -> _Places:
+        if self._known_places is None:
+            object.__setattr__(self, "_known_places", _with_places({}, self.kept.items()))
+        return self._known_places or {}
 
     def after(self, result: Result) -> Schedule:
         """With the result of the next program, which counts for the draws that come later."""
@@ -95,15 +120,17 @@ class Schedule:
         if more <= 0:
             return self
         counts, kept = dict(self.counts), dict(self.kept)
+        new: dict[int, Kept] = {}
         for number, result in enumerate(self.recent[:more], self.done):
             for one in result.shown:
                 counts[one] = counts.get(one, 0) + 1
             if result.new:
-                kept[number] = Kept(result.parents, result.new, result.places)
+                kept[number] = new[number] = Kept(result.parents, result.new, result.places)
             if result.parents and result.parents[0] in kept:
                 parent = kept[result.parents[0]]
                 kept[result.parents[0]] = replace(parent, changed=parent.changed + 1)
-        return Schedule(self.done + more, counts, kept, self.recent[more:])
+        places = _with_places(self._places, new.items()) if new else self._places
+        return Schedule(self.done + more, counts, kept, self.recent[more:], places)
 
     def ready(self, number: int) -> bool:
         """Whether all is known that the draw of a number depends on."""
@@ -122,12 +149,7 @@ class Schedule:
         if number < first or not self.kept or source.random() < FRESH:
             return ()
         area = source.choices(list(_AREAS), list(_AREAS.values()))[0]
-        every = [
-            (number, place, shown)
-            for number, one in self.kept.items()
-            for shown, place in zip(one.stands_for, one.places, strict=True)
-        ]
-        some = [one for one in every if one[2][0] is area] or every
+        some = self._places.get(area) or self._places.get(None, ())
         if len(some) > _CANDIDATES:
             some = source.sample(some, _CANDIDATES)
         parent, place, _ = source.choices(some, [self.weight(number, shown) for number, _, shown in some])[0]
