@@ -1,12 +1,13 @@
 """A long campaign, measured: does its memory stay bounded, its speed the same, its folder small?
 
-    nice python -m tests.soak_fuzz [--programs 20000] [TARGET ...]
+    nice python -m tests.soak_fuzz [--programs 20000] [--acts 25] [TARGET ...]
 
-The targets are `independent` and `libotr` unless others are named. Each campaign runs in one process with one folder,
-which is removed afterwards. The table that is printed has a row for each tenth of the programs: programs a second since
-the row before, resident memory of Otterproof and of all drivers, bytes in the folder, open files. What is settled
-after some hundred programs must stay so. pytest does not collect this file: on two cores 20,000 programs take an hour
-or more for each target. Linux only, for it reads /proc.
+The targets are `independent` and `libotr` unless others are named; `alone` is the reference engine by itself, without
+another one beside it. Each campaign runs in one process with one folder, which is removed afterwards. The table that is
+printed has a row for each tenth of the programs: programs since the row before in a second of the clock and in one of
+the processor, resident memory of Otterproof and of all drivers, bytes in the folder, open files, findings. What is
+settled after some hundred programs must stay so. pytest does not collect this file: on two cores 20,000 programs take
+an hour or more for each target; with fewer acts, programs are shorter. Linux only, for it reads /proc.
 """
 
 from __future__ import annotations
@@ -18,14 +19,28 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from unittest.mock import patch
 
-from otterproof.harness.runs.fuzz.campaign import opened
+from otterproof.harness.runs.fuzz import campaign as campaigns
+from otterproof.harness.runs.fuzz import generate
+from otterproof.harness.targets.driver import USUAL, Limits
+from otterproof.harness.targets.engines import SingleEngineTarget, Target
+from otterproof.harness.targets.registry import open_target
 from otterproof.harness.ui.options import positive
+from otterproof.implementations.reference import ReferenceEngine
 
 #: Rows of the table for each target.
 ROWS = 10
 
-_ROW = "{:>9} {:>9} {:>7} {:>12} {:>12} {:>10} {:>6} {:>9}"
+#: The target that is the reference engine by itself.
+ALONE = "alone"
+
+_ROW = "{:>9} {:>9} {:>7} {:>7} {:>12} {:>12} {:>10} {:>6} {:>9}"
+
+
+def target_of(name: str, limits: Limits = USUAL) -> Target:
+    """The target of a name."""
+    return SingleEngineTarget(name, ReferenceEngine) if name == ALONE else open_target(name, limits)
 
 
 def resident(process: Path) -> int:
@@ -48,39 +63,46 @@ def descendants(process: Path) -> Iterator[Path]:
 def measure(target: str, programs: int) -> None:
     """Run a campaign and print its table."""
     print(f"{target}, {programs} programs")
-    print(_ROW.format("programs", "seconds", "per s", "otterproof", "drivers", "folder", "files", "findings"))
+    names = ("programs", "seconds", "per s", "per cpu", "otterproof", "drivers", "folder", "files", "findings")
+    print(_ROW.format(*names), flush=True)
     began = last = time.monotonic()
+    used = time.process_time()
     shown = 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        opened(target, "soak", Path(folder)) as campaign,
+        campaigns.opened(target, "soak", Path(folder)) as campaign,
         closing(campaign.run(programs, 1)) as run,
     ):
         for _ in run:
             if campaign.done * ROWS // programs == shown * ROWS // programs:
                 continue
-            now = time.monotonic()
+            now, spent = time.monotonic(), time.process_time()
             memory = [resident(Path("/proc/self")), sum(map(resident, descendants(Path("/proc/self"))))]
             row = _ROW.format(
                 campaign.done,
                 f"{now - began:.0f}",
                 f"{(campaign.done - shown) / (now - last):.1f}",
+                f"{(campaign.done - shown) / (spent - used):.1f}",
                 *(f"{size / 1e6:.1f} MB" for size in memory),
                 f"{sum(path.stat().st_size for path in Path(folder).rglob('*')) / 1e3:.0f} kB",
                 len(os.listdir("/proc/self/fd")),
                 len(campaign.findings),
             )
             print(row, flush=True)
-            shown, last = campaign.done, now
+            shown, last, used = campaign.done, now, spent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak_fuzz", description="Measure a long campaign.")
     parser.add_argument("targets", nargs="*", default=["independent", "libotr"], help="default: %(default)s")
     parser.add_argument("--programs", type=positive, default=20_000, help="for each target (default: %(default)s)")
+    parser.add_argument(
+        "--acts", type=positive, default=generate.LONGEST, help="the most in a program (default: %(default)s)"
+    )
     options = parser.parse_args()
-    for target in options.targets:
-        measure(target, options.programs)
+    with patch.object(generate, "LONGEST", options.acts), patch.object(campaigns, "open_target", target_of):
+        for target in options.targets:
+            measure(target, options.programs)
 
 
 if __name__ == "__main__":
