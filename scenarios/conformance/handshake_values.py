@@ -165,7 +165,7 @@ def commit_to_a_malformed_mpi(context: Context) -> None:
     start_over(target, insider)
 
 
-@scenario(requirements=("!COMMIT-GX-1", "!COMMIT-GX-4", "REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6"))
+@scenario(requirements=("REVEAL-FORM-7", "!REVEAL-FORM-7", "!REVEAL-FORM-6", "!COMMIT-GX-1", "!COMMIT-GX-4"))
 def revealed_key_of_another_length(context: Context) -> None:
     """A revealed key is refused unless it has 16 bytes, even if it opens the commit, or would with padding. A wrong
     key, and a commit that is encrypted with another initial counter, are refused too.
