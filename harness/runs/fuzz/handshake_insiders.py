@@ -21,19 +21,19 @@ _DH = Choice(
     (
         0,
         1,
+        1,
         2,
         DH_PRIME - 2,
         DH_PRIME - 1,
+        DH_PRIME - 1,
         DH_PRIME,
         DH_PRIME + 1,
-        DH_PRIME + 2,
         2 * DH_PRIME - 1,
         1 << 1536,
-        0x1234567,
     )
 )
 
-_KEYID = Choice((0, 2, 3, 300, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF))
+_KEYID = Choice((0, 0, 0, 2, 300, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF))
 _KEY_TYPE = Choice((1, 2, 3, 0x0100, 0xFFFF))
 _AES_KEY = Choice((bytes(16), bytes(range(24)), bytes(range(32)), bytes(15) + b"\x17"))
 _REVEALED = Choice((b"", b"\x17", bytes(15), bytes(16), bytes(17), bytes(32)))
@@ -57,7 +57,7 @@ _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
 }
 
 #: The most lies that go ahead of a signed message.
-_LIES = 6
+_LIES = 10
 
 #: What a text is that shows which keys are in use.
 _TEXT = {"text": b"under which keys?"}
@@ -84,12 +84,18 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
     begins = source.choice((to, other))
     reached = [other, to, other] if begins == to else [to, other, to, other]
     begun: list[Move] = [Settle(), User(begins, "start", {}), *(Deliver(name) for name in reached)]
-    lies: list[Move] = []
-    for _ in range(source.randint(1, _LIES)):
-        part = source.choices(list(_SIGNED), [weight for weight, _, _ in _SIGNED.values()])[0]
+    lies = []
+    for part in source.choices(list(_SIGNED), [one[0] for one in _SIGNED.values()], k=source.randint(1, _LIES)):
         _, number, value = _SIGNED[part]
-        lies += [Duplicate(to, 0), Craft(to, 0, part, number.draw(source), value.draw(source)), Deliver(to)]
-    return [*begun, *lies, *_talk(source, to, other)]
+        lies.append(Craft(to, 0, part, number.draw(source), value.draw(source)))
+    lies.sort(key=_may_be_right)  # once one is accepted, the others come too late
+    told: list[Move] = [move for lie in lies for move in (Duplicate(to, 0), lie, Deliver(to))]
+    return [*begun, *told, *_talk(source, to, other)]
+
+
+def _may_be_right(lie: Craft) -> bool:
+    """Whether a message with this part may be accepted."""
+    return lie.part in ("public_key", "signature") or (lie.part == "keyid" and lie.value != 0)
 
 
 def _talk(source: random.Random, to: str, other: str) -> Sequence[Move]:

@@ -141,7 +141,7 @@ _MAKERS: Mapping[_Maker, int] = {
     _plaintext: 4,
     _smp: 5,
     _splice: 3,
-    lying_commit: 3,
+    lying_commit: 4,
     lying_dh_key: 1,
     lying_signature: 5,
 }
