@@ -142,7 +142,7 @@ _MAKERS: Mapping[_Maker, int] = {
     _smp: 5,
     _splice: 3,
     lying_commit: 4,
-    lying_dh_key: 1,
+    lying_dh_key: 2,
     lying_signature: 5,
 }
 
