@@ -182,7 +182,7 @@ def test_a_cause_comes_behind_what_its_check_presumes() -> None:
         passed(f"conformance.c{number}[v3]", "STATE-ENDED-2", "STATE-FINISHED-1", "USER-SEND-10") for number in range(9)
     ]
     entered = failed("conformance.entered[v3]", "state.not-finished", "STATE-ENDED-2")
-    assert checks()["state.finished-left"].presumes == ("state.not-finished",)
+    assert "state.not-finished" in checks()["state.finished-left"].presumes
     assert [one.first.check for one in causes([*many, *kept, entered])] == ["state.not-finished", "state.finished-left"]
     assert [one.first.check for one in causes([*many, *kept])] == ["state.finished-left"]
 
