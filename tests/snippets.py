@@ -154,9 +154,10 @@ def _folder(namespace: dict[str, Any]) -> Path:
 
 
 def clean_up(namespace: dict[str, Any]) -> None:
-    """Remove the folder of a page."""
+    """Remove the folder of a page, and what is known of it: a worker of pytest-xdist may come back to the page."""
     if "folder" in namespace:
-        namespace["folder"].cleanup()
+        namespace.pop("folder").cleanup()
+    namespace.pop("done", None)
 
 
 def _console(snippet: Snippet, folder: Path) -> str | None:

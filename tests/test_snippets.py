@@ -109,3 +109,15 @@ def test_times_and_dates_do_not_count() -> None:
     assert snippets.same("ok (3.1 s) in 2026-11-30-1", "ok (12 s) in 2027-01-02-13\n")
     assert not snippets.same("ok (3.1 s)", "ok (3.1 s)\nmore")
     assert snippets.same("ok\n...", "ok\nmore\n")
+
+
+def test_a_page_that_is_come_back_to_has_a_folder_again(tmp_path: Path) -> None:
+    """A worker of pytest-xdist may leave a page, which cleans up, and be given more of its blocks later."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- file: a.txt -->\n```text\nhello\n```\n\n```console\n$ cat a.txt\nhello\n```\n", encoding="utf-8"
+    )
+    document = Sybil(parsers=[snippets.parse], patterns=["*.md"]).parse(page)
+    for _ in range(2):
+        list(document.examples())[-1].evaluate()
+        snippets.clean_up(document.namespace)

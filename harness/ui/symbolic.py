@@ -77,6 +77,7 @@ def _as_json(proofs: Sequence[Proof]) -> dict[str, Any]:
                 "alphabet": one.alphabet,
                 "target": MODEL,
                 "version": VERSION,
+                "role": "",
                 "otterproof": tool_version(),
                 "depth": one.depth,
                 "states": one.states,
