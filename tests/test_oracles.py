@@ -12,7 +12,7 @@ import pytest
 
 from otterproof.harness.judges.oracles import ORACLES, OracleFailure, Oracles, descriptions
 from otterproof.harness.runs.fuzz.case import Case
-from otterproof.harness.simulation.moves import Deliver, Duplicate, Inject, User
+from otterproof.harness.simulation.moves import Deliver, Duplicate, Inject, Settle, User
 from otterproof.harness.simulation.world import World
 from otterproof.harness.spec import checks
 from otterproof.harness.targets.faults import engine
@@ -213,3 +213,11 @@ def test_unknown_oracles_are_refused() -> None:
 def test_descriptions_are_whole_sentences() -> None:
     for paragraphs in descriptions().values():
         assert all(paragraph.endswith(".") for paragraph in paragraphs)
+
+
+def test_a_long_text_that_was_stored_is_no_answer_that_grows() -> None:
+    """It waited for the session, which the Signature Message completes; how long it is was the user's choice."""
+    case = Case(start="3", oracles=("bounds",))
+    case.run([User("bob", "end"), User("bob", "start"), Deliver("alice")])
+    case.run([User("alice", "send", {"text": b"a long text " * 1000}), Settle(1000)])
+    case.finish()
