@@ -23,7 +23,7 @@ from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.insider import Crafted
 from otterproof.harness.simulation.moves import Craft, Deliver, Drop, Move, Settle, Splice, User
 from otterproof.harness.simulation.transcript import TranscriptError
-from otterproof.harness.targets.engines import EngineTarget, Target
+from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.odd import LACKING, ODD, OddTarget
 from otterproof.harness.targets.registry import open_target
@@ -32,8 +32,7 @@ from otterproof.harness.wire.craft import PARTS, PLAINTEXT_PARTS, Lie, remade, s
 from otterproof.harness.wire.dictionary import WORDS, as_file
 from otterproof.harness.wire.layers import build_smp, tlv, with_tlvs
 from otterproof.harness.wire.numbers import power
-
-REFERENCE = EngineTarget("reference")
+from tests.insider_programs import REFERENCE, assert_only_the_insider_fails
 
 SECRET = b"open sesame"
 
@@ -315,12 +314,7 @@ ONLY_INSIDERS: Sequence[tuple[str, Sequence[Move], str]] = [
 def test_a_fault_that_only_an_insider_finds(fault: str, moves: Sequence[Move], check: str) -> None:
     target = open_target(f"fault:{fault}")
     made = Program(Setup(target=target), tuple(moves))
-    failure = attempt(made)
-    assert failure is not None
-    assert failure.check == check
-    without = tuple(move for move in moves if not isinstance(move, Craft))
-    assert attempt(replace(made, moves=without)) is None
-    assert attempt(replace(made, setup=replace(made.setup, target=REFERENCE))) is None
+    assert_only_the_insider_fails(made, check)
 
     def fails(tried: Program) -> bool:
         again = attempt(tried)
