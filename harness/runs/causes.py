@@ -13,10 +13,11 @@ fail alike. Some causes say less about the mistake than their requirements are a
 - A failure in a random run, in a comparison, in a conversation with a whole client, or in a table of states and
   policies, each of which is about many things at once.
 
-A failure of a basic check comes before all others. What is equal there is put in the order in which a conversation
-goes, for what comes later needs what comes before it. Last, a cause whose check presumes another one is put behind
-that, if it fails as well and is as binding; and so is one that looks like many failures, most of which are of a general
-check, behind that check: what they have in common is what it demands.
+What binds more comes first, but what only random runs and comparisons show comes last of all. A failure of a basic
+check comes before the others of its level. What is equal there is put in the order in which a conversation goes, for
+what comes later needs what comes before it. Last, a cause whose check presumes another one is put behind that, if it
+fails as well and is as binding; and so is one that looks like many failures, most of which are of a general check,
+behind that check: what they have in common is what it demands.
 """
 
 from __future__ import annotations
@@ -90,10 +91,12 @@ _LEVELS = list(Level)
 #: How many requirements a cause tells.
 TOLD = 3
 
+#: Random runs and comparisons, which show that something is wrong and do not say what.
+_UNCLEAR_IN = ("properties.", "differential.")
+
 #: How much is left of the weight of what says less about a mistake: a general check, a failure that looks like many
 #: others, a failure in one of these scenarios.
 _GENERAL, _ALIKE, _AT_ONCE = 0.25, 0.5, 0.3
-_UNCLEAR_IN = ("properties.", "differential.")
 _AT_ONCE_IN = (
     *_UNCLEAR_IN,
     "readings.",
@@ -149,9 +152,8 @@ def causes(results: Sequence[Result]) -> list[Cause]:
     accused = accusation(results)
     found: list[tuple[tuple[int, bool, float, bool, int, int, str], Cause]] = []
     for name, group in groups.items():
-        known = name in checks()
-        tested = "" if known else _put_to_the_test(group, accused)
-        first = _clearest([one for one in group if known or not tested or tested in _claimed(one)], common)
+        tested = "" if name in checks() else _put_to_the_test(group, accused)
+        first = _clearest([one for one in group if not tested or tested in _claimed(one)], common)
         weights = _weights(group, first, accused)
         told = (tested,) if tested else _told(first, weights)
         vague = is_general(name) or _shape(first) in common
