@@ -20,7 +20,7 @@ from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.runner import Result, run
-from otterproof.harness.simulation.moves import Settle, User
+from otterproof.harness.simulation.moves import Craft, Deliver, Settle, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.driver.target import CAPABILITIES
@@ -102,6 +102,18 @@ def test_a_target_that_does_not_know_the_whitespace_tag_need_not_answer_it() -> 
     target = OddTarget("odd:without-whitespace-tag", LACKING["without-whitespace-tag"])
     setup = Setup(start="scratch", policy="eager", target=target, role="bob")
     failure = attempt(Program(setup, (User("alice", "send", {"text": b"hello"}), Settle())))
+    assert failure is None, failure.detail
+
+
+def test_a_target_need_not_show_that_it_accepted_the_second_key_of_an_insider() -> None:
+    """It answers an SMP message with the next one: its key id for the insider's key has moved on by then."""
+    target = OddTarget("odd:without-v2", LACKING["without-v2"])
+    setup = Setup(start="3", policy="private", target=target, role="alice")
+    to_session = (User("alice", "start"), Deliver("bob"), Deliver("alice"), Deliver("bob"))
+    other_key = (Craft("alice", 0, "public_key", 0, 0), Settle())
+    secret = {"secret": b"open sesame"}
+    smp = (User("alice", "smp_start", secret), Deliver("bob"), User("bob", "smp_answer", secret))
+    failure = attempt(Program(setup, (*to_session, *other_key, *smp, Settle())))
     assert failure is None, failure.detail
 
 

@@ -166,7 +166,7 @@ class Agreement(Oracle):
 
     def _judge_keyid(self, view: Observation) -> None:
         """Judge under which id a party uses the first key of an insider."""
-        if view.accepted:
+        if view.is_data and not view.refused:  # a foreign party need not show that it accepted a message
             self._keyids.pop((view.party, view.instance), None)
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
