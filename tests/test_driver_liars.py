@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import Any
 
 import pytest
 
+from otterproof.harness.runs.fuzz.case import Setup
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.runner import VERDICTS, run
+from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetError
 from otterproof.harness.targets.driver import process as supervisor
@@ -39,6 +44,9 @@ CREATED = {"instance_tag": 256, "fingerprint": "00" * 20}
 ACTIONS = ("start", "send", "receive", "end", "set_policy")
 def answer(result):
     os.write(1, json.dumps({"jsonrpc": "2.0", "id": id, "result": result}).encode() + b"\\n")
+def strand():
+    error = {"code": -32003, "message": "the screen has ended"}
+    os.write(1, json.dumps({"jsonrpc": "2.0", "id": id, "error": error}).encode() + b"\\n")
 def good():
     answer({"hello": HELLO, "create": CREATED}.get(method, {"events": []} if method in ACTIONS else {}))
 for number, line in enumerate(sys.stdin.buffer, 1):
@@ -344,6 +352,7 @@ def test_claims_are_tried(statement: str, expected: list[str], monkeypatch: pyte
         ("start", "time.sleep(300)", Verdict.HANG, AT_ONCE),
         ("start", "os.write(1, b'{'); time.sleep(300)", Verdict.DESYNC, AFTER_THE_FIRST_WORDS),
         ("create", "answer([])", Verdict.DESYNC, None),
+        ("start", "strand()", Verdict.CRASH, None),
     ],
 )
 def test_verdicts_and_the_next_case(
@@ -368,6 +377,52 @@ def test_verdicts_and_the_next_case(
     for _ in range(2):
         result = run(scenario, target, b"seed")
         assert result.verdict is verdict, result.detail
+
+
+INTEROP = "conformance.interop.handshake_asked_by_target[v3]"
+
+
+def strands_once(marker: Path) -> str:
+    """A statement after which the driver has lost something the first time it comes to it."""
+    return f"first = not os.path.exists({str(marker)!r}); open({str(marker)!r}, 'w'); strand() if first else good()"
+
+
+def test_a_scenario_is_run_again_after_the_end_of_a_screen(liar: Make, tmp_path: Path) -> None:
+    """What the target does the second time counts."""
+    (scenario,) = scenarios(INTEROP)
+    result = run(scenario, liar("start", strands_once(tmp_path / "once")), b"seed", tmp_path / "transcripts")
+    assert (result.verdict, result.check) == (Verdict.FAIL, "session.not-established")
+    assert len(result.transcripts) == 1
+
+
+def test_the_end_of_a_screen_in_two_runs_is_a_crash(liar: Make) -> None:
+    (scenario,) = scenarios(INTEROP)
+    result = run(scenario, liar("start", "strand()"), b"seed")
+    assert result.check == "crash.start.stranded"
+
+
+def test_a_program_is_run_again_after_the_end_of_a_screen(liar: Make, tmp_path: Path) -> None:
+    programs = [
+        Program(Setup(start="scratch", target=target, oracles=("bounds",)), (User("alice", "start", {}), Settle()))
+        for target in (liar("start", strands_once(tmp_path / "once")), liar("start", "strand()"))
+    ]
+    assert attempt(programs[0]) is None
+    failure = attempt(programs[1])
+    assert failure is not None
+    assert (failure.verdict, failure.check) == (Verdict.CRASH, "crash.start.stranded")
+
+
+def test_a_driver_that_can_not_be_started_again_has_crashed(liar: Make, tmp_path: Path) -> None:
+    """It could be started before, so it is not missing."""
+    gone = str(tmp_path / "gone")
+    target = liar("hello", f"os._exit(127) if os.path.exists({gone!r}) else good(); open({gone!r}, 'w')")
+    target.party("alice", CONFIG, b"")
+    os.kill(target.pid, signal.SIGKILL)
+    wait_for_the_end_of(target.pid)
+    with raises_check("crash.reset.sigkill"):
+        target.reset()
+    with raises_check("crash.hello.gone"):
+        target.reset()
 
 
 def test_every_error_of_a_target_has_a_verdict() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from otterproof.harness.runs.runner import judgement_of
-from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import (
     DriverTarget,
     TargetCrash,
@@ -205,8 +204,8 @@ def test_a_driver_that_lacks_something_is_replaced_and_that_is_no_crash() -> Non
         pid = target.pid
         with pytest.raises(TargetStranded, match="the screen has ended") as caught:
             party.start()
-        assert caught.value.check == ""
-        assert judgement_of(caught.value).verdict is Verdict.INFRA
+        assert caught.value.check == "crash.start.stranded"
+        assert judgement_of(caught.value).stranded
         assert not is_running(pid)
         target.reset()
         assert target.pid != pid

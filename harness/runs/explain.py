@@ -38,7 +38,8 @@ VERDICTS: Mapping[Verdict, str] = {
 
 #: Signatures of targets that break down, and what they mean.
 _SIGNATURES: Mapping[str, str] = {
-    "crash": "The process of the target ended over this method. The id ends with the signal or the exit code.",
+    "crash": "The process of the target ended over this method, or (stranded) it said twice that something it needs "
+    "had ended. The id ends with the signal or the exit code.",
     "hang": "The target did not answer this method within the time limit.",
     "desync": "What the driver answered to this method is no answer to it.",
     "exception": "The implementation raised this error over this method, and the driver lives on.",

@@ -40,6 +40,7 @@ from otterproof.harness.targets.driver import (
     TargetFailed,
     TargetGivenUp,
     TargetHang,
+    TargetStranded,
     TargetUnsupported,
 )
 from otterproof.harness.targets.engines import Target
@@ -67,6 +68,7 @@ VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
     (TargetDesync, Verdict.DESYNC),
     (TargetCrash, Verdict.CRASH),
     (TargetFailed, Verdict.CRASH),
+    (TargetStranded, Verdict.CRASH),  # it has been tried once more
 )
 
 
@@ -186,6 +188,7 @@ class Judgement:
     """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one.
 
     failure: the record of what went wrong, None where nothing did. others: the checks of less binding failures.
+    stranded: it says nothing yet, for something besides the target has ended. [TargetStranded]
     """
 
     verdict: Verdict
@@ -193,6 +196,7 @@ class Judgement:
     check: str = ""
     failure: Failure | None = None
     others: tuple[str, ...] = ()
+    stranded: bool = False
 
     @property
     def counts(self) -> bool:
@@ -203,10 +207,17 @@ class Judgement:
 def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
     """Run a scenario in a context, and have its parties forgotten.
 
+    If something has ended that the target needs, such as a screen, it is run again, and what the target does then counts.
+
     A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
     demand then, as far as it can go on, so that it does not hide what is more binding. What is most binding counts.
     """
-    judged = best = _judge_once(scenario, context)
+    judged = _judge_once(scenario, context)
+    if judged.stranded:
+        again = context.again()
+        judged = _judge_once(scenario, again)
+        context.take_over(again)
+    best = judged
     excused = set[str]()
     while judged.verdict is Verdict.FAIL and not judged.counts and judged.check not in excused:
         excused.add(judged.check)
@@ -268,7 +279,7 @@ def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[
     text = printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
     check = check_of(error) if verdict in BAD else ""
     failure = failure_of(error, check, claimed, steps) if verdict in BAD else None
-    return Judgement(verdict, text, check, failure)
+    return Judgement(verdict, text, check, failure, stranded=isinstance(error, TargetStranded))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver import TargetError, TargetMissing, TargetUnsupported
+from otterproof.harness.targets.driver import TargetError, TargetStranded, TargetUnsupported
 from otterproof.harness.targets.lockstep import Divergence
 
 #: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
@@ -111,8 +111,15 @@ def play(
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
     the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
-    and that is no failure. TargetMissing when the target can't be run any more.
+    and that is no failure.
     """
+    ended = _play(program, fresh, watch, watched)
+    if ended is not None and isinstance(ended.cause, TargetStranded):
+        ended = _play(program, fresh, watch, watched)
+    return ended
+
+
+def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, watched: Watched | None) -> Ended | None:
     setup = program.setup
     made, at_end = 0, False
     last: deque[Step] = deque(maxlen=BEFORE + 1)
@@ -135,8 +142,6 @@ def play(
                 del case.world.watchers[: len(watching)]
                 told.passed_over |= case.passed_over
         _forget(program)
-    except TargetMissing:
-        raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program)

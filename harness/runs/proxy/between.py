@@ -24,7 +24,7 @@ from otterproof.harness.simulation.record import Record
 from otterproof.harness.simulation.transcript import Header, PartyInfo, Verdict
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import excusing
-from otterproof.harness.targets.driver import TargetError, TargetMissing, TargetUnsupported
+from otterproof.harness.targets.driver import TargetError, TargetUnsupported
 from otterproof.harness.targets.engines import InProcess, Target
 from otterproof.harness.wire.shown import call, shown
 from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig
@@ -139,8 +139,6 @@ class Play:
         assert callable(work)
         try:
             work()
-        except TargetMissing:
-            raise
         except TargetUnsupported as error:
             self.watched.relay.tell(What.NOTED, None, f"left out: {error}")
         except TargetError as error:

@@ -40,10 +40,16 @@ class TargetMissing(TargetError):
     """The target can't be run here; the message has the line that installs what is missing."""
 
 
-class TargetStranded(TargetMissing):
-    """Something that the driver needs besides the implementation has ended, such as a screen. No fault of the target's,
-    so nothing is known about what it would have done.
+class TargetStranded(TargetError):
+    """Something that the driver needs besides the implementation has ended, such as a screen.
+
+    That may be nobody's fault, so it is tried once more. If it ends again, the target counts as crashed.
     """
+
+    kind = "crash"
+
+    def __init__(self, message: str, *, method: str = "") -> None:
+        super().__init__(message, method=method, how="stranded")
 
 
 class TargetUnsupported(TargetError):

@@ -123,7 +123,10 @@ class DriverTarget:
         """A new process in place of the last one, of which nothing is left: no pipe, no child."""
         self._process.close()
         with self.giving_up.watching(self.name, "hello"):
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except TargetMissing as gone:  # it has run before, so that it may be its own doing
+                raise TargetCrash(f"{gone}, though it has run before", method="hello", how="gone") from gone
 
     def _listen(self, told: Any) -> None:
         """Take the answer to `hello`, or end the process over it."""

@@ -3,7 +3,7 @@
 A process of its own stands between the driver and these three. It adopts what they start, and ends all of them as soon
 as one ends, or the driver: the driver holds the other end of its standard input, which closes whatever ends the driver.
 The process then ends as the program did. Nothing else ends it. If it was the screen or the bus that ended, it says so
-before, since that is no fault of the program's.
+before, since that need not be the program's fault.
 """
 
 from __future__ import annotations
