@@ -207,7 +207,7 @@ class Judgement:
 def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
     """Run a scenario in a context, and have its parties forgotten.
 
-    If something has ended that the target needs, such as a screen, it is run again, and what the target does then counts.
+    If something has ended that the target needs, such as a screen, it is run again, and what is seen then counts.
 
     A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
     demand then, as far as it can go on, so that it does not hide what is more binding. What is most binding counts.
