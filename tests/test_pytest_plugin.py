@@ -65,7 +65,9 @@ def test_the_card_of_a_part(project: Path) -> None:
     card = json.loads((project / "told" / "otr-card.json").read_text())
     assert (card["ending"], card["not_run"]) == ("complete", [])
     assert card["target"]["randomness"] == "tape"
-    assert card["command"] == ["otterproof", "check", BAD, "--known", "known.toml", "--timeout", "5", "--strict"]
+    options = ["--known", "known.toml", "--timeout", "5", "--strict"]
+    only = [word for one in card["scenarios"] for word in ("--only", one["id"])]
+    assert card["command"] == ["otterproof", "check", BAD, *options, *only]
 
 
 def test_a_full_disk_is_no_failure_of_the_target(project: Path) -> None:

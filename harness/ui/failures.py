@@ -44,11 +44,17 @@ LINES = 20
 @dataclass(frozen=True, slots=True)
 class Commands:
     """What a user types next. judge: the words that judged, to be repeated for one scenario. replay: what a command
-    that replays a transcript has behind it.
+    that replays a transcript has behind it. chosen: what `judge` has behind it for all scenarios of the run again.
     """
 
     judge: Sequence[str] = ("otterproof", "check")
     replay: Sequence[str] = ()
+    chosen: Sequence[str] = ()
+
+    @property
+    def whole(self) -> Sequence[str]:
+        """The words that repeat the run."""
+        return [*self.judge, *self.chosen]
 
 
 def commands_for(
@@ -61,6 +67,8 @@ def commands_for(
     timeout: float,
     give_up_after: int = GIVE_UP_AFTER,
     strict: bool,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     settings: Settings | None = None,
 ) -> Commands:
     """The commands by which the same target is judged in the same way, as otterproof.run takes these values.
@@ -86,7 +94,10 @@ def commands_for(
     if strict:
         words.append("--strict")
     command = command_of(target)  # a transcript does not choose what is executed
-    return Commands(words, [*(["--target", command] if command else []), *replayed])
+    chosen = [word for one in only for word in ("--only", one)] + [
+        word for one in without for word in ("--without", one)
+    ]
+    return Commands(words, [*(["--target", command] if command else []), *replayed], chosen)
 
 
 def print_causes(out: Console, found: Sequence[Cause], commands: Commands, *, verbose: bool = False) -> None:

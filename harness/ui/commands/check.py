@@ -56,6 +56,8 @@ class _Run:
             timeout=options.timeout,
             give_up_after=options.give_up_after,
             strict=options.strict,
+            only=options.only,
+            without=options.without,
             settings=self.settings,
         )
 
@@ -202,7 +204,7 @@ def _tell(one: _Run, judged: Judged, shown: bool, *, first: bool) -> OutputError
     failure: OutputError | None = None
     if folder:
         try:
-            write_reports(judged, one.commands.judge, folder)
+            write_reports(judged, one.commands.whole, folder)
         except OutputError as error:
             failure = error  # the summary is worth all the more
     if shown:

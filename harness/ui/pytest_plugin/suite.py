@@ -227,7 +227,7 @@ class Suite:
         self._unwritten = next((one.unwritten for one in results if one.unwritten), "")
         if self.settings.report is not None and results:
             try:
-                write_reports(self.judged, self._commands.judge, self.settings.report)
+                write_reports(self.judged, self._commands.whole, self.settings.report)
             except OutputError as error:
                 self._unwritten = str(error)
         bad = any(one.scenario.startswith(ENDS) and one.counts and not one.known for one in results)
@@ -264,10 +264,15 @@ class Suite:
         return tuple(self.known.stale(results)) if whole else ()
 
     @property
+    def _selection(self) -> tuple[Scenario, ...]:
+        """The scenarios whose tests were not deselected."""
+        return tuple(one for one in self.chosen if node_id(one) in self._selected)
+
+    @property
     def judged(self) -> Judged:
         """The run, as reports take it. Scenarios that were deselected were not chosen."""
         target, results = self.target, self.results
-        chosen = tuple(one for one in self.chosen if node_id(one) in self._selected)
+        chosen = self._selection
         started = RunStarted(
             self.called,
             target.version,
@@ -291,6 +296,7 @@ class Suite:
     def _commands(self) -> Commands:
         """What a user types to go on without pytest."""
         settings = self.settings
+        part = len(self._selection) < len(self.chosen)
         return commands_for(
             settings.target,
             name=settings.name,
@@ -299,6 +305,8 @@ class Suite:
             profile=settings.profile,
             timeout=settings.timeout or TIME_LIMIT,
             strict=settings.strict,
+            only=[one.id for one in self._selection] if part else settings.only,
+            without=() if part else settings.without,
             settings=settings,
         )
 
