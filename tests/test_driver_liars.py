@@ -19,7 +19,8 @@ import pytest
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.runner import VERDICTS, run
+from otterproof.harness.runs.judgement import VERDICTS
+from otterproof.harness.runs.runner import run
 from otterproof.harness.simulation.moves import Settle, User
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetDesync, TargetError

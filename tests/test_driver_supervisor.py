@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from otterproof.harness.runs.runner import judgement_of
+from otterproof.harness.runs.judgement import judgement_of
 from otterproof.harness.targets.driver import (
     DriverTarget,
     TargetCrash,

@@ -11,7 +11,8 @@ from otterproof.harness.judges.oracles import Observation, Oracles
 from otterproof.harness.judges.oracles.exchange import Bounds
 from otterproof.harness.runs.causes import ORDER, Cause, causes, is_general
 from otterproof.harness.runs.failure import Failure, lines_of
-from otterproof.harness.runs.runner import Result, counts, run
+from otterproof.harness.runs.judgement import counts
+from otterproof.harness.runs.runner import Result, run
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.checks import checks, level_of
 from otterproof.harness.spec.requirements import Level

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.cell import Cell
-from otterproof.harness.runs.runner import BAD, Result
+from otterproof.harness.runs.judgement import BAD
+from otterproof.harness.runs.runner import Result
 from otterproof.harness.simulation.transcript import Verdict
 
 #: The scenarios that the matrix is made of.

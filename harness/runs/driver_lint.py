@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.failure import lines_of
-from otterproof.harness.runs.runner import BAD, Judgement, judgement_of
+from otterproof.harness.runs.judgement import BAD, Judgement, judgement_of
 from otterproof.harness.simulation.describe import describe_input, describe_result
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetError

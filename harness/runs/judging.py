@@ -26,8 +26,9 @@ from otterproof.harness.runs.events import (
     not_run,
 )
 from otterproof.harness.runs.explore.guaranteed import Allowance, can_be_explored, explore_guaranteed
+from otterproof.harness.runs.judgement import counts
 from otterproof.harness.runs.run_folder import run_folder
-from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, counts, judge
+from otterproof.harness.runs.runner import Job, Result, ScenarioStarted, judge
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.defaults import DEFAULT_SEED, GIVE_UP_AFTER, PROFILES, TIME_LIMIT

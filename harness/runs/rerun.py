@@ -15,7 +15,7 @@ from enum import Enum
 from otterproof.harness.runs.casting import Casting, ReplayParties
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.serialize import program_from_json
-from otterproof.harness.runs.runner import judge_scenario
+from otterproof.harness.runs.judgement import judge_scenario
 from otterproof.harness.simulation.replay import events_in_words, replay, sides
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError, Verdict
 from otterproof.harness.simulation.world import Step as WorldStep

@@ -18,62 +18,21 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
-from otterproof.harness.judges.model import ModelDivergence
-from otterproof.harness.judges.oracles import OracleFailure
-from otterproof.harness.runs.failure import Failure, failure_of
-from otterproof.harness.runs.signature import check_of
+from otterproof.harness.runs.failure import Failure
+from otterproof.harness.runs.judgement import counts, judge_scenario, judgement_of, later
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Begun, pool
-from otterproof.harness.simulation.network import NotQuiescent
 from otterproof.harness.simulation.transcript import Verdict
-from otterproof.harness.simulation.world import Step
-from otterproof.harness.spec.requirements import Level, requirement_ids
-from otterproof.harness.support.excused import excusing
+from otterproof.harness.spec.requirements import requirement_ids
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
-from otterproof.harness.targets.driver import (
-    USUAL,
-    Limits,
-    TargetCrash,
-    TargetDesync,
-    TargetError,
-    TargetFailed,
-    TargetGivenUp,
-    TargetHang,
-    TargetStranded,
-    TargetUnsupported,
-)
+from otterproof.harness.targets.driver import USUAL, Limits, TargetError
 from otterproof.harness.targets.engines import Target
-from otterproof.harness.targets.lockstep import Divergence
 from otterproof.harness.testkit.context import Context
-from otterproof.harness.testkit.reply import CheckFailed, Unsupported
 from otterproof.harness.testkit.scenario import Scenario, load, scenario_of
-from otterproof.harness.wire import UnreadableField
 
 #: The scenario of how a target's process ends, without its version.
 ENDS = "conformance.process.driver_exits_on_shutdown"
-
-#: What an exception says about the target. The first class that fits counts; any other exception is our own fault.
-VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
-    (CheckFailed, Verdict.FAIL),
-    (Unsupported, Verdict.UNSUPPORTED),
-    (Divergence, Verdict.FAIL),
-    (ModelDivergence, Verdict.FAIL),
-    (OracleFailure, Verdict.FAIL),
-    (NotQuiescent, Verdict.FAIL),
-    (UnreadableField, Verdict.FAIL),  # a message of the target lacks a field that a scenario looks at
-    (TargetUnsupported, Verdict.UNSUPPORTED),  # that a claim is kept is judged by conformance.claims
-    (TargetGivenUp, Verdict.GIVEN_UP),
-    (TargetHang, Verdict.HANG),
-    (TargetDesync, Verdict.DESYNC),
-    (TargetCrash, Verdict.CRASH),
-    (TargetFailed, Verdict.CRASH),
-    (TargetStranded, Verdict.CRASH),  # it has been tried once more
-)
-
-
-#: Verdicts that mean that the target does not conform.
-BAD = frozenset({Verdict.FAIL, Verdict.CRASH, Verdict.HANG, Verdict.DESYNC, Verdict.GIVEN_UP})
 
 #: Verdicts of runs of which no transcript is written, unless all are.
 _WITHOUT_TRANSCRIPT = (Verdict.PASS, Verdict.UNSUPPORTED, Verdict.GIVEN_UP)
@@ -117,13 +76,6 @@ class Result:
     def counts(self) -> bool:
         """Whether the target does not conform for it, were it not known. [Judgement.counts]"""
         return counts(self.verdict, self.failure)
-
-
-def counts(verdict: Verdict, failure: Failure | None, least: Level = Level.MUST) -> bool:
-    """Whether a target with this verdict does not conform: it broke down, or a demand of this level does not hold."""
-    if verdict is not Verdict.FAIL or failure is None:
-        return verdict in BAD
-    return failure.level is Level.MUST or (failure.level is Level.SHOULD and least is Level.SHOULD)
 
 
 def run(
@@ -184,105 +136,6 @@ def seed_of(scenario: Scenario, seed: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a run says about the target. detail: why, unless it passed. check: the id of the failure, "" without one.
-
-    failure: the record of what went wrong, None where nothing did. others: the checks of less binding failures.
-    stranded: it says nothing yet, for something besides the target has ended. [TargetStranded]
-    """
-
-    verdict: Verdict
-    detail: str = ""
-    check: str = ""
-    failure: Failure | None = None
-    others: tuple[str, ...] = ()
-    stranded: bool = False
-
-    @property
-    def counts(self) -> bool:
-        """Whether the target does not conform for it: something that must be is not, or the target broke down."""
-        return counts(self.verdict, self.failure)
-
-
-def judge_scenario(scenario: Scenario, context: Context) -> Judgement:
-    """Run a scenario in a context, and have its parties forgotten.
-
-    If something has ended that the target needs, such as a screen, it is run again, and what is seen then counts.
-
-    A demand that the texts do not make of every client stops a scenario as any other does. It is run again without that
-    demand then, as far as it can go on, so that it does not hide what is more binding. What is most binding counts.
-    """
-    judged = _judge_once(scenario, context)
-    if judged.stranded:
-        again = context.again()
-        judged = _judge_once(scenario, again)
-        context.take_over(again)
-    best = judged
-    excused = set[str]()
-    while judged.verdict is Verdict.FAIL and not judged.counts and judged.check not in excused:
-        excused.add(judged.check)
-        again = context.again()
-        with excusing(excused):
-            judged = _judge_once(scenario, again)
-        context.readings |= again.readings
-        context.visited |= again.visited
-        if judged.verdict in BAD and _binding(judged) < _binding(best):
-            context.take_over(again)
-            best = judged
-    return replace(best, others=tuple(sorted(excused - {best.check})))
-
-
-def _binding(judged: Judgement) -> int:
-    """How binding a failure is; 0 for what must be."""
-    levels = list(Level)
-    return 0 if judged.counts or judged.failure is None else levels.index(judged.failure.level)
-
-
-def _judge_once(scenario: Scenario, context: Context) -> Judgement:
-    judged = Judgement(Verdict.PASS)
-    try:
-        scenario.run(context)
-        context.raise_wrong_case()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it becomes the verdict)
-        judged = _judged(scenario, context, context.wrong_case() or error)
-        if judged.verdict is Verdict.FAIL:
-            context.take_picture()
-    try:
-        context.finish()
-    except TargetError as error:
-        late = judgement_of(error, scenario.requirements, context.last_steps)
-        if judged.verdict in (Verdict.PASS, Verdict.UNSUPPORTED):
-            return _later(late, "the scenario passed; then, when its parties were forgotten")
-        judged = replace(judged, detail=f"{judged.detail}\nafterwards, when its parties were forgotten: {late.detail}")
-    return judged
-
-
-def _later(judged: Judgement, when: str) -> Judgement:
-    """A judgement on what happened after the scenario itself."""
-    failure = replace(judged.failure, case=when) if judged.failure is not None else None
-    return replace(judged, detail=f"{when}: {judged.detail}", failure=failure)
-
-
-def _judged(scenario: Scenario, context: Context, error: Exception) -> Judgement:
-    """The judgement on a scenario that an exception ended."""
-    judged = judgement_of(error, scenario.requirements, context.last_steps)
-    if isinstance(error, TargetUnsupported):
-        claims = ", ".join(sorted(scenario.needs))
-        judged = replace(judged, detail=f"it claims {claims}, and says that it can't: {judged.detail}")
-    return judged
-
-
-def judgement_of(error: Exception, claimed: Sequence[str] = (), steps: Sequence[Step] = ()) -> Judgement:
-    """What an exception says about the target; its text is made fit to be shown. claimed, steps: as in failure_of."""
-    verdict = next((verdict for kind, verdict in VERDICTS if isinstance(error, kind)), Verdict.INFRA)
-    detail = f"{error}" if verdict is not Verdict.INFRA else f"{type(error).__name__}: {error}"
-    text = printable("\n".join([detail, *getattr(error, "__notes__", ())]), lines=True)
-    check = check_of(error) if verdict in BAD else ""
-    failure = failure_of(error, check, claimed, steps) if verdict in BAD else None
-    return Judgement(verdict, text, check, failure, stranded=isinstance(error, TargetStranded))
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """Everything a process needs to know. folder, keep, effort: as in `run`. trace: the file for the lines of a driver.
 
@@ -329,7 +182,7 @@ def ending(target: Target) -> Result | None:
     except TargetError as error:
         judged = judgement_of(error)
         lowest = min(f"v{version}" for version in (2, 3) if f"v{version}" in target.capabilities)
-        late = _later(judged, "between scenarios, or after all of them")
+        late = later(judged, "between scenarios, or after all of them")
         return Result(f"{ENDS}[{lowest}]", (), late.verdict, late.detail, 0, 0.0, late.check, failure=late.failure)
     return None
 

@@ -1,7 +1,7 @@
 """Demands that are not made for a while, so that a run goes on beyond a failure that does not bind.
 
 What a text only advises stops a scenario as any other failure does. The scenario is then run again without that demand,
-whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.runner.judge_scenario] A random run of
+whether a scenario, a helper or an oracle makes it. [otterproof.harness.runs.judgement.judge_scenario] A random run of
 `fuzz` goes on beyond what is known of its target.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from otterproof.harness.runs.events import Judged
-from otterproof.harness.runs.runner import counts
+from otterproof.harness.runs.judgement import counts
 from otterproof.harness.runs.tally import COLUMNS, cells, column, measured_readings, of_requirements
 from otterproof.harness.ui.exploration import as_json as explored_as_json
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from otterproof.harness.runs.events import Ending, Judged
-from otterproof.harness.runs.runner import ENDS, Result, counts
+from otterproof.harness.runs.judgement import counts
+from otterproof.harness.runs.runner import ENDS, Result
 from otterproof.harness.runs.tally import COLUMNS, LESSER, cells, column, measured_readings
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements

@@ -19,7 +19,7 @@ from otterproof.harness.runs.events import (
     ScenarioFinished,
 )
 from otterproof.harness.runs.explore.alphabet import ALPHABETS
-from otterproof.harness.runs.runner import BAD
+from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.ui.messages import complain
 from otterproof.harness.ui.progress import Tracker

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from otterproof.harness.runs.faults.memoize import remember_powers
 from otterproof.harness.runs.faults.reach import Line, Lines, Trace
 from otterproof.harness.runs.fuzz.case import forget_worlds
-from otterproof.harness.runs.runner import Judgement, Result, judge_scenario, seed_of
+from otterproof.harness.runs.judgement import Judgement, judge_scenario
+from otterproof.harness.runs.runner import Result, seed_of
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool, Work, pool
 from otterproof.harness.simulation.transcript import Verdict

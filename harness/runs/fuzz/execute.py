@@ -14,7 +14,7 @@ from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.behaviour import Behaviour, Tracker, moves_of
 from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.runner import VERDICTS
+from otterproof.harness.runs.judgement import VERDICTS
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.simulation.world import Step

@@ -15,7 +15,7 @@ from pathlib import Path
 from otterproof.harness.runs import judging
 from otterproof.harness.runs.deviations.files import NONE
 from otterproof.harness.runs.events import Ending, Event, Judged, RunStarted
-from otterproof.harness.runs.runner import counts
+from otterproof.harness.runs.judgement import counts
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.support.defaults import DEFAULT_TARGET, TIME_LIMIT
 from otterproof.harness.support.errors import UsageError

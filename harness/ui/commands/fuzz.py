@@ -12,7 +12,7 @@ from otterproof.harness.runs.fuzz.evidence import Evidence
 from otterproof.harness.runs.fuzz.excuses import Excuse, baseline_of
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.state import Finding, FindingStage
-from otterproof.harness.runs.runner import BAD
+from otterproof.harness.runs.judgement import BAD
 from otterproof.harness.runs.workers import WorkersDied
 from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.errors import UsageError

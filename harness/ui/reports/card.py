@@ -15,7 +15,8 @@ from otterproof.harness.runs.causes import Cause
 from otterproof.harness.runs.events import AlphabetExplored, Ending, Judged
 from otterproof.harness.runs.explore.certificate import certificates_to_json
 from otterproof.harness.runs.failure import lines_of
-from otterproof.harness.runs.runner import Result, counts
+from otterproof.harness.runs.judgement import counts
+from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.tally import measured_readings, of_requirements
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
