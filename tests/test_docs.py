@@ -57,6 +57,11 @@ def commands(page: Path) -> list[list[str]]:
     return found
 
 
+def test_the_readme_lists_every_command() -> None:
+    listed = {words[0] for words in commands(ROOT / "README.md")}
+    assert cli.COMMANDS.keys() - listed == set()
+
+
 def begins_a_command(span: str) -> bool:
     return span.startswith(("./run ", "otterproof ")) and "..." not in span
 
