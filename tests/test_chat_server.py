@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.testkit.keys import published_key
+from otterproof.implementations.contract import Policy
+from otterproof.implementations.drivers.adapter import SeededRandom, Settings
 from otterproof.implementations.drivers.chat.bitlbee_party import unwrapped
 from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream, take_until
-from otterproof.implementations.drivers.chat.party import kind_and_version, one_line, sender_of
+from otterproof.implementations.drivers.chat.party import ChatParty, Program, kind_and_version, one_line, sender_of
 from otterproof.implementations.drivers.chat.xmpp import XmppServer, carried
 from otterproof.implementations.drivers.linejson import Unsupported
 
@@ -361,6 +364,27 @@ def test_lines_that_bitlbee_has_broken_are_one_text(text: bytes) -> None:
             line = line[425 if at < 0 else at + 1 :]
         shown.append(line)
     assert unwrapped(shown) == text
+
+
+class Conversation(ChatParty):
+    """A conversation in no program."""
+
+    @property
+    def program(self) -> Program:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("typed", [b"?OTR|", b"?OTR|100|101,1,1,hello,", b"?OTR:AAMC."])
+def test_a_typed_text_does_not_change_the_version_of_a_handshake(typed: bytes) -> None:
+    settings = Settings("a", "b", published_key("alice"), Policy.ALLOW_V2 | Policy.ALLOW_V3, None, SeededRandom(b""))
+    party = Conversation(settings)
+    for message, action in ((b"?OTR:AAIC.", "start"), (typed, "send")):
+        party.begin(b"", action)
+        party.transmitted(message)
+    assert party.version == 2
+    party.begin(b"?OTR?v23?")
+    party.transmitted(b"?OTR:AAMC.")
+    assert party.version == 3
 
 
 def test_sender_of_a_message() -> None:

@@ -213,7 +213,9 @@ class ChatParty(Adapted):
     def transmitted(self, message: bytes) -> None:
         """The program has sent a message to the correspondent."""
         kind, version = kind_and_version(message)
-        if kind in _HANDSHAKE:
+        if self.action == "send":
+            pass  # a text, which may look like anything
+        elif kind in _HANDSHAKE:
             self.version = version
         elif message.startswith((b"?OTR,", b"?OTR|")):
             self.version = 2 if message.startswith(b"?OTR,") else 3
