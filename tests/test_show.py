@@ -129,6 +129,56 @@ def test_fragments_of_one_message_are_one_arrow(tmp_path: Path) -> None:
     assert diagram.last == len(pieces) + 2
 
 
+def test_the_last_fragments_alone_are_no_message(tmp_path: Path) -> None:
+    pieces = fragment(DATA, 30, 2)
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(one) for one in pieces])
+        writer.step(0, "bob", "receive", {"message": pieces[0]}, [])
+        writer.step(0, "bob", "receive", {"message": b"between"}, [])
+        for one in pieces[1:]:
+            writer.step(0, "bob", "receive", {"message": one}, [])
+        writer.verdict(Verdict.PASS, "")
+    arrows = [row.label for row in diagram_of(read_transcript(tmp_path / "t.jsonl")).rows if isinstance(row, Arrow)]
+    assert arrows[1:] == [
+        "version 2 fragment",
+        'plain text "between" [sent by nobody else]',
+        f"{len(pieces) - 1} fragments",
+    ]
+
+
+def test_fragments_that_are_lost_together_are_one_arrow(tmp_path: Path) -> None:
+    pieces = fragment(DATA, 30, 2)
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(one) for one in pieces])
+        writer.verdict(Verdict.PASS, "")
+    (arrow,) = diagram_of(read_transcript(tmp_path / "t.jsonl")).rows
+    assert isinstance(arrow, Arrow)
+    assert arrow.label == f'Data Message in {len(pieces)} fragments "hello" [never arrives]'
+
+
+def test_a_fragment_that_was_sent_twice_may_arrive_twice(tmp_path: Path) -> None:
+    """The first fragments of two messages in one session are often the same."""
+    first = fragment(DATA, 30, 2)
+    second = [*first[:-1], first[-1].replace(b"A", b"B", 1)]
+    parties = {name: PartyInfo("reference", PartyConfig(published_key(name))) for name in ("alice", "bob")}
+    with TranscriptWriter.create(tmp_path / "t.jsonl", Header(b"", parties, "made.up")) as writer:
+        for pieces in (first, second):
+            writer.step(0, "alice", "send", {"text": b"hello"}, [OutgoingMessage(one) for one in pieces])
+            for one in pieces:
+                writer.step(0, "bob", "receive", {"message": one}, [])
+        writer.step(0, "bob", "receive", {"message": first[0]}, [])
+        writer.verdict(Verdict.PASS, "")
+    rows = diagram_of(read_transcript(tmp_path / "t.jsonl")).rows
+    count = len(first)
+    assert [row.label for row in rows if isinstance(row, Arrow) and row.receiver == "bob"] == [
+        f"Data Message in {count} fragments",
+        f"Data Message in {count} fragments",
+        "version 2 fragment [came before]",
+    ]
+
+
 def test_every_move_can_be_told_in_words() -> None:
     examples: list[tuple[Move, str]] = [
         (User("alice", "send", {"text": b"hello"}), 'alice\'s user sends "hello"'),

@@ -4,11 +4,13 @@ There is a lane for each party, and one between them for the network, where the 
 from its sender to the network and from the network to its receiver, so that what happens between the two is seen: it
 may be lost, come later, come again, or be another one. What the messages say to their users stands beside them.
 
-Fragments that go the same way one after the other, untouched, are one arrow: the message that they make up.
+Fragments that go the same way one after the other, untouched, are one arrow: the message that they make up. So are
+those that are lost one after the other.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -158,9 +160,11 @@ class _Drawing:
         self._parties = set(transcript.header.parties)
         received = {step.args.get("message") for step in transcript.steps() if step.action == "receive"}
         self._received = {one for one in received if isinstance(one, bytes)}
-        #: Each message that was sent, and by whom; each that arrived.
+        #: Each message that was sent, and by whom; how often it was; how often each one arrived, and where. The first
+        #: fragments of messages in one session are often the same.
         self._sent: dict[bytes, str] = {}
-        self._arrived: set[tuple[str, bytes]] = set()
+        self._times_sent: Counter[bytes] = Counter()
+        self._arrived: Counter[tuple[str, bytes]] = Counter()
         #: The message state of each party that has left the first one.
         self._states: dict[str, str] = {}
 
@@ -189,6 +193,7 @@ class _Drawing:
                 text_of = "" if title.endswith(typed) else typed  # a text in the clear is its own title
                 yield Arrow(step.number, step.party, NETWORK, title, text_of, fate, None, _fragment(event.message))
                 self._sent[event.message] = step.party
+                self._times_sent[event.message] += 1
             elif not (isinstance(event, TextReceived) and event.secure):
                 yield Note(step.number, step.party, shown(event))
         state = next((STATES[type(one)] for one in reversed(step.events) if type(one) in STATES), None)
@@ -208,11 +213,11 @@ class _Drawing:
         fate, change = Fate.AS_SENT, None
         if sender == step.party:
             fate = Fate.BACK
-        elif (step.party, message) in self._arrived:
+        elif self._arrived[step.party, message] >= max(1, self._times_sent[message]):
             fate = Fate.AGAIN
         elif sender is None and not self._alone:
             fate, change = self._changed(step.party, message)
-        self._arrived.add((step.party, message))
+        self._arrived[step.party, message] += 1
         title, text = _title(message), _read(step.events)
         return Arrow(step.number, NETWORK, step.party, title, text, fate, change, _fragment(message))
 
@@ -229,10 +234,10 @@ class _Drawing:
         return Fate.CHANGED, _change(best, body, length)
 
 
-def _way(row: Arrow | Note) -> tuple[str, str] | None:
-    """From whom to whom an untouched fragment goes; None for all else."""
-    if isinstance(row, Arrow) and row.fragment and row.fate is Fate.AS_SENT:
-        return row.sender, row.receiver
+def _way(row: Arrow | Note) -> tuple[str, str, Fate] | None:
+    """From whom to whom an untouched fragment goes, and whether it is lost; None for all else."""
+    if isinstance(row, Arrow) and row.fragment and row.fate in (Fate.AS_SENT, Fate.LOST):
+        return row.sender, row.receiver, row.fate
     return None
 
 
@@ -246,9 +251,11 @@ def _folded(rows: Iterator[Arrow | Note]) -> Iterator[Arrow | Note]:
         for arrow in group:
             assert isinstance(arrow, Arrow)
             arrows.append(arrow)
-            joined = joiner.add(arrow.fragment, parse_once(arrow.fragment))
+            piece = parse_once(arrow.fragment)
+            joined = joiner.add(arrow.fragment, piece)
             if joined is not None:
-                yield _together(arrows, joined.raw)
+                # The last fragments alone make up no message.
+                yield _together(arrows, joined.raw if len(arrows) == int(piece.data("n")) else None)
                 arrows = []
         if arrows:
             yield _together(arrows, None)
