@@ -4,8 +4,8 @@ There is a lane for each party, and one between them for the network, where the 
 from its sender to the network and from the network to its receiver, so that what happens between the two is seen: it
 may be lost, come later, come again, or be another one. What the messages say to their users stands beside them.
 
-Fragments that go the same way one after the other, untouched, are one arrow: the message that they make up. So are
-those that are lost one after the other.
+Fragments that go the same way one after the other, and of which the same became, are one arrow: the message that they
+make up.
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ class _Drawing:
 
 
 def _way(row: Arrow | Note) -> tuple[str, str, Fate] | None:
-    """From whom to whom an untouched fragment goes, and whether it is lost; None for all else."""
-    if isinstance(row, Arrow) and row.fragment and row.fate in (Fate.AS_SENT, Fate.LOST):
+    """From whom to whom a fragment goes, and what became of it; None for one that was changed, and for all else."""
+    if isinstance(row, Arrow) and row.fragment and row.change is None:
         return row.sender, row.receiver, row.fate
     return None
 
