@@ -30,7 +30,7 @@ from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, simpler
 from otterproof.harness.runs.fuzz.state import CampaignError, FindingStage
 from otterproof.harness.runs.fuzz.store import STATE, read_state
 from otterproof.harness.runs.rerun import RerunStatus, again
-from otterproof.harness.simulation.moves import Deliver, FlipBit, Forge, Move, Settle, Shuffle, Tick, User
+from otterproof.harness.simulation.moves import Deliver, FlipBit, Forge, Fragment, Move, Settle, Shuffle, Tick, User
 from otterproof.harness.simulation.transcript import TranscriptError, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import EngineTarget
@@ -158,6 +158,11 @@ def test_simpler_moves_end() -> None:
             break
         move = following
     assert move == FlipBit("alice", 0, 0)
+
+
+def test_a_message_is_cut_into_fewer_fragments_when_a_program_is_shrunk() -> None:
+    assert [*simpler(Fragment("bob", 0, 40))] == [Fragment("bob", 0, 200)]
+    assert [*simpler(Fragment("bob", 0, 200))] == []
 
 
 # ---- campaigns

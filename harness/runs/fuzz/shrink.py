@@ -49,8 +49,8 @@ HANGS = 20
 #: Seconds after which no further attempt begins.
 SECONDS = 600.0
 
-#: The simplest text that is one.
-_TEXT = b"text"
+#: The simplest text that is one, and the largest size of fragments that is drawn: the fewer there are, the better.
+_TEXT, _PIECE = b"text", 200
 
 
 @dataclass(slots=True)
@@ -211,6 +211,9 @@ def simpler(move: Move) -> Iterator[Move]:
             for name, argument in value.items():
                 for plain in _simpler_argument(name, argument):
                     yield replace(move, args={**value, name: plain})
+        elif isinstance(move, Fragment) and one.name == "size":
+            if move.size < _PIECE:
+                yield replace(move, size=_PIECE)
         elif one.name not in ("party", "to", "action", "name", "part", "limit"):
             for plain in _simpler_value(value):
                 yield cast(Move, replace(cast(Any, move), **{one.name: plain}))
