@@ -49,6 +49,9 @@ def workshop(monkeypatch: pytest.MonkeyPatch) -> Workshop:
         (Excuse(CHECK, kind=("data",)), False),
         (Excuse(CHECK, cell=("encrypted/none: query",)), True),
         (Excuse(CHECK, cell=("finished/none: query",)), False),
+        (Excuse(CHECK, cell=("encrypted/*: query",)), True),
+        (Excuse(CHECK, cell=("encrypted/*: data", "*/none: quer")), False),
+        (Excuse(CHECK, kind=("quer.",)), False),
         (Excuse(CHECK, observed=("sends dh_commit",)), True),
         (Excuse(CHECK, observed=("nothing",)), False),
         (Excuse(CHECK, kind=("query",), cell=("finished/none: query",)), False),
@@ -80,6 +83,9 @@ def test_the_widest_excuses_are_kept() -> None:
     assert set(widest([data, both, other])) == {both, other}
     assert set(widest([data, Excuse(CHECK)])) == {Excuse(CHECK)}
     assert not data.includes(both)
+    anything = Excuse(CHECK, kind=("*",))
+    assert set(widest([data, both, anything])) == {anything}
+    assert not both.includes(anything)
 
 
 def test_a_baseline_names_what_the_cause_is_about() -> None:

@@ -3,7 +3,8 @@
 An excuse is kept as a line of text, in setups, transcripts and generated tests: the id of a check, and behind it in
 parentheses what it is limited to, as in `rejection.wrong-answer (kind: data | dh_key)`. What an excuse leaves out fits
 anything, and what is not known of a failure fits any excuse: a fragment may be of any kind of message, and the end of a
-run says little about the place of a mistake. [otterproof.harness.runs.fuzz.bucket]
+run says little about the place of a mistake. [otterproof.harness.runs.fuzz.bucket] In a value, `*` stands for anything:
+`encrypted/*: fragment_v*` is a fragment of either version in ENCRYPTED, whatever the state of the handshake.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from otterproof.harness.runs.failure import Failure, place_of
 from otterproof.harness.runs.fuzz.behaviour import Tracker
@@ -33,6 +35,16 @@ def is_value(text: str) -> bool:
     return 0 < len(text) <= LONGEST_VALUE and text == text.strip() and not set(text) & set("|;()\n")
 
 
+@cache
+def _pattern(known: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, known.split("*"))))
+
+
+def _is_among(value: str, known: Iterable[str]) -> bool:
+    """Whether a value is one of some, in which `*` stands for anything."""
+    return any(_pattern(one).fullmatch(value) for one in known)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Excuse:
     """A check, and the buckets of its failures that are known. kind, cell, observed: as in Bucket; () for any."""
@@ -52,12 +64,14 @@ class Excuse:
         kind = "" if bucket.kind.startswith("fragment") else bucket.kind
         did = bucket.observed or ("nothing" if bucket.cell else "")
         parts = ((self.kind, kind), (self.cell, bucket.cell), (self.observed, did))
-        return self.check == bucket.check and all(not known or not one or one in known for known, one in parts)
+        return self.check == bucket.check and all(not known or not one or _is_among(one, known) for known, one in parts)
 
     def includes(self, other: Excuse) -> bool:
         """Whether all that the other one speaks of is known by this one."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in PARTS)
-        return self.check == other.check and all(not own or (its and set(its) <= set(own)) for own, its in pairs)
+        return self.check == other.check and all(
+            not own or (its and all(_is_among(one, own) for one in its)) for own, its in pairs
+        )
 
     def __str__(self) -> str:
         parts = [f"{name}: {' | '.join(values)}" for name in PARTS if (values := getattr(self, name))]
