@@ -13,6 +13,7 @@ import pytest
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.deviations import DeviationError, Known, fix_fuzz, load
 from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.case import Setup
 from otterproof.harness.runs.fuzz.excuses import Excuse, baseline_of, excuse_of, known_by, widest
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
@@ -24,6 +25,8 @@ from otterproof.harness.simulation.moves import Deliver, Move, User
 from otterproof.harness.simulation.transcript import TranscriptError, Verdict
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.ui import cli
+from otterproof.harness.ui.fuzz_progress import Meter
+from otterproof.harness.ui.fuzz_summary import campaign_summary
 from tests.hostile.interruptions import SEED, TARGET, Workshop
 
 CHECK = "agreement.state-not-as-reported"
@@ -215,3 +218,16 @@ def test_a_new_cause_under_a_known_check_is_a_finding(workshop: Workshop, tmp_pa
     assert cli.main([*command, "--resume"]) == 1
     (found,) = read_state(out, TARGET, SEED).findings
     assert found.bucket == elsewhere
+
+
+def test_what_was_known_has_a_reason_when_its_entry_was_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(ENTRY)
+    with opened("reference", "s", tmp_path / "campaign") as campaign:
+        campaign.state = replace(campaign.state, known={f"{CHECK} (kind: data)": 2, "gone.check": 1})
+        campaign_summary(campaign, Known(load(path, [], [])), Meter(campaign))
+    shown = capsys.readouterr().out
+    assert f"known: Ours.\n  {CHECK} (kind: data), 2 programs\n" in shown
+    assert "known: no entry any more\n  gone.check, 1 program\n" in shown

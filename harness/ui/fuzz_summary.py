@@ -18,6 +18,7 @@ from rich.text import Text
 from otterproof.harness.runs.deviations import Known
 from otterproof.harness.runs.fuzz.behaviour import Area, cells, kinds
 from otterproof.harness.runs.fuzz.campaign import MOST, Campaign
+from otterproof.harness.runs.fuzz.excuses import check_in
 from otterproof.harness.runs.fuzz.shrink import is_adversarial
 from otterproof.harness.runs.fuzz.state import REPORT, Finding, FindingStage, severity
 from otterproof.harness.runs.fuzz.stories import moves_drawn
@@ -30,6 +31,9 @@ from otterproof.harness.ui.screen import console, line
 
 #: How many findings are told in full; the others get a line each.
 TOLD = 5
+
+#: The reason of a known deviation whose entry was there when a program ran into it, and is there no more.
+_GONE = "no entry any more"
 
 #: The longest line, how many names of what was not seen are told, and how many lines of a detail.
 _WIDTH, _NAMES, _FACTS = 100, 8, 16
@@ -74,9 +78,11 @@ def _list(out: Console, heading: str, findings: Sequence[Finding]) -> None:
 def _passed_over(campaign: Campaign, known: Known, width: int) -> Iterator[Text]:
     """The known deviations by their reasons, those of most programs first."""
     reasons: dict[str, list[str]] = {}
-    for check, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
+    for excuse, count in sorted(campaign.state.known.items(), key=lambda one: (-one[1], one[0])):
         programs = f"{count} program{'' if count == 1 else 's'}"
-        reasons.setdefault(known.excuses().get(check, ""), []).append(f"{check}, {programs}")
+        # The file may have been changed since then.
+        reason = known.excuses().get(excuse) or known.reason_of(check_in(excuse)) or _GONE
+        reasons.setdefault(reason, []).append(f"{excuse}, {programs}")
     for reason, checks in reasons.items():
         yield line()
         yield from (line(part) for part in wrap(f"known: {printable(reason)}", width))
