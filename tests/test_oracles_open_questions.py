@@ -7,13 +7,14 @@ what the readings allow, to which it must. [harness/spec/requirements/readings_*
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
-from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Inject, Move, Settle, User
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.party import Party
@@ -25,6 +26,7 @@ from otterproof.implementations.contract import (
     MessageUnreadable,
     OutgoingMessage,
     PartyConfig,
+    Policy,
     SessionEstablished,
     SmpAborted,
     SmpFinished,
@@ -165,6 +167,22 @@ def test_a_typed_query_may_be_taken_for_the_wish_to_start_otr(start: str) -> Non
     assert fails(b"hello") == ("leaks.clear-text-changed" if start == "scratch" else "leaks.sent-unencrypted")
 
 
+def _unwarned(action: str, events: Sequence[Event]) -> Sequence[Event]:
+    """The user is warned of nothing."""
+    return [replace(one, warn=False) if isinstance(one, TextReceived) else one for one in events]
+
+
+def test_with_otr_switched_off_nobody_has_to_be_warned() -> None:
+    def fails(policy: Policy) -> str | None:
+        case = Case(target=RetellingTarget(_unwarned), oracles=("leaks",))
+        set_policy = User("alice", "set_policy", {"policy": policy})
+        return _fails(case, set_policy, Inject("alice", b"hello"), Settle())
+
+    assert fails(Policy(0)) is None
+    assert fails(Policy.REQUIRE_ENCRYPTION) is None
+    assert fails(Policy.ALLOW_V3) == "leaks.wrong-warning"
+
+
 def _addressed(action: str, events: Sequence[Event]) -> Sequence[Event]:
     """D-H Commits are for bob's client, and D-H Keys are for a client that has asked for none."""
     tags = {Kind.DH_COMMIT: 0x2B2B, Kind.DH_KEY: 0x777}
@@ -182,6 +200,43 @@ def test_a_commit_may_name_a_client_that_is_known() -> None:
 
     assert _fails(case(), User("bob", "start"), Settle()) is None
     assert _fails(case(), User("alice", "start"), Deliver("bob"), Settle()) == "instance-tags.answer-to-another"
+
+
+class Tolerant(Closed):
+    """An engine that takes messages with some receiver tag for its own."""
+
+    def __init__(self, inside: Engine, tag: int) -> None:
+        super().__init__(inside)
+        self._tag = tag
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        message = args.get("message")
+        parsed = wire.parse(message) if isinstance(message, bytes) else None
+        if parsed is not None and parsed.has("receiver_tag") and parsed.number("receiver_tag") == self._tag:
+            args["message"] = wire.build(parsed.with_value("receiver_tag", self.instance_tag))
+        return super()._do(action, **args)
+
+
+class TolerantTarget(ClosedTarget):
+    """A target of such parties."""
+
+    def __init__(self, tag: int) -> None:
+        super().__init__("tolerant", ReferenceEngine)
+        self._tag = tag
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Tolerant(self._make(config, entropy_of(name, seed, tape)), self._tag)
+
+
+def test_receiver_tag_0_may_be_taken_and_that_of_another_client_not() -> None:
+    def fails(target: ClosedTarget, tag: int) -> str | None:
+        moves = (User("alice", "start"), Deliver("bob"), Deliver("alice"))
+        case = Case(start="scratch", target=target, role="bob")
+        return _fails(case, *moves, ChangeField("bob", 0, "receiver_tag", tag), Settle())
+
+    assert fails(TolerantTarget(0), 0) is None
+    assert fails(ClosedTarget("closed", ReferenceEngine), 0) is None
+    assert fails(TolerantTarget(0x777), 0x777) == "states.stray-handshake-message"
 
 
 def _no_aborts(action: str, events: Sequence[Event]) -> Sequence[Event]:

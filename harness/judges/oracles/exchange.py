@@ -182,7 +182,7 @@ class Leaks(Oracle):
     with its armour or without. Otherwise a text goes out as it was typed, with a whitespace tag at most. Another
     implementation may send a query for a typed one in every state, as for the wish to start OTR. A text that
     came in the clear is never shown as secure, and the user is warned in ENCRYPTED, in FINISHED and under
-    REQUIRE_ENCRYPTION.
+    REQUIRE_ENCRYPTION; another implementation need not warn while OTR is switched off.
     """
 
     id = "leaks"
@@ -271,6 +271,8 @@ class Leaks(Oracle):
         before = view.step.before
         if view.policy is None or (before is None and len(view.links) > 1):
             return
+        if view.foreign and not view.enabled:
+            return  # OTR is off, and what comes gets no special treatment
         focus = view.links.get(before.focus) if before is not None else next(iter(view.links.values()), None)
         private = focus is not None and focus.state is not MessageState.PLAINTEXT
         warn = private or Policy.REQUIRE_ENCRYPTION in view.policy

@@ -130,6 +130,10 @@ class Reader(Remembering):
             crafted if isinstance(crafted, Crafted) else None,
             crafted if isinstance(crafted, CraftedHandshake) else None,
         )
+        if view.foreign and view.acted_upon and _is_for_any(came):
+            # It may be taken, or be discarded [reading INSTANCE-RECEIVER-ZERO].
+            view = replace(view, header=None)
+            self._stores[step.party] = {tag: one for tag, one in came.stores.items() if tag != came.instance}
         if step.events:
             self._note_signatures(view)
         if view.crafted is not None and view.crafted.renumbered:
@@ -308,6 +312,12 @@ def _judge_header(message: Message, own: int) -> tuple[RejectReason | None, int]
         if reason is not None:
             return reason, sender
     return (RejectReason.UNKNOWN_TYPE if message.kind is Kind.UNKNOWN_ENCODED else None), sender
+
+
+def _is_for_any(came: _Incoming) -> bool:
+    """Whether a message was to be discarded because of receiver tag 0, which is for the D-H Commit alone."""
+    zero = came.message is not None and came.message.has("receiver_tag") and not came.message.number("receiver_tag")
+    return zero and came.header is RejectReason.OTHER_INSTANCE
 
 
 def _take_fragment(
