@@ -253,6 +253,32 @@ def test_type_and_version_of_a_message(message: bytes, found: tuple[int, int]) -
     assert kind_and_version(message) == found
 
 
+class Conversation(ChatParty):
+    """A party of no program."""
+
+    @property
+    def program(self) -> Program:
+        raise NotImplementedError
+
+
+def test_a_handshake_of_another_version_changes_nothing_about_the_session_that_is_open() -> None:
+    commit = {
+        version: b"?OTR:" + base64.b64encode(bytes([0, version, 2, *b"\x00\x00\x1a\x1a", *bytes(5)])) + b"."
+        for version in (2, 3)
+    }
+    settings = Settings("me", "them", published_key("alice"), Policy(0), None, SeededRandom(b""))
+    for version, other, instance in ((2, 3, 0), (3, 2, None)):
+        party = Conversation(settings)
+        party.begin(commit[version])
+        party.transmitted(commit[version])
+        party.established(None)
+        party.begin(b"?OTRv23?")
+        party.transmitted(commit[other])
+        party.begin(b"", "end")
+        party.ended_by_user()
+        assert [one["instance"] for one in party.events if "instance" in one] == [instance, instance]
+
+
 @pytest.mark.parametrize("text", [b"a\nb", b"\r", b"\0"])
 def test_what_ends_a_line_is_not_carried(text: bytes) -> None:
     with pytest.raises(Unsupported):

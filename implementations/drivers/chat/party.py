@@ -212,13 +212,8 @@ class ChatParty(Adapted):
 
     def transmitted(self, message: bytes) -> None:
         """The program has sent a message to the correspondent."""
-        kind, version = kind_and_version(message)
-        if self.action == "send":
-            pass  # a text, which may look like anything
-        elif kind in _HANDSHAKE:
-            self.version = version
-        elif message.startswith((b"?OTR,", b"?OTR|")):
-            self.version = 2 if message.startswith(b"?OTR,") else 3
+        if self.action != "send" and kind_and_version(message)[0] in (*_HANDSHAKE, 0):  # a text may look like anything
+            self.version = version_of(message) or self.version
         self.emit("outgoing_message", message=message)
 
     def established(self, fingerprint: str | None) -> None:
@@ -259,8 +254,15 @@ class ChatParty(Adapted):
         return (fragment or kind_and_version(self.message)[0] == DATA) and text != self.message
 
     def instance(self) -> int | None:
-        """The correspondent's tag, which no program tells; version 2 has none."""
-        return 0 if self.version == 2 else None
+        """The correspondent's tag, which no program tells; version 2 has none.
+
+        The version is that of the message received or of the session that is open. While a handshake is under way, that
+        of the program's last message may be another one.
+        """
+        version = version_of(self.message)
+        if not version and self.sessions:
+            version = 2 if self.sessions == {0} else 3
+        return 0 if (version or self.version) == 2 else None
 
     def unreadable(self, reason: str | None = None) -> None:
         """The user is told that a message could not be read: an encrypted one, or one of the handshake."""
@@ -304,6 +306,13 @@ def sender_of(message: bytes) -> int:
         return int.from_bytes(base64.b64decode(message[5:17], validate=True)[3:7]) if kind and version == 3 else 0
     except binascii.Error:
         return 0
+
+
+def version_of(message: bytes) -> int:
+    """The version of an encoded message or of a fragment; 0 for what has none."""
+    if message.startswith((b"?OTR,", b"?OTR|")):
+        return 2 if message.startswith(b"?OTR,") else 3
+    return kind_and_version(message)[1]
 
 
 def kind_and_version(message: bytes) -> tuple[int, int]:
