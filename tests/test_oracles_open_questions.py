@@ -14,7 +14,8 @@ import pytest
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
-from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Inject, Move, Settle, User
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Fragment, Inject, Move, Settle, User
+from otterproof.harness.targets.driver import TargetUnsupported
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.party import Party
@@ -237,6 +238,30 @@ def test_receiver_tag_0_may_be_taken_and_that_of_another_client_not() -> None:
     assert fails(TolerantTarget(0), 0) is None
     assert fails(ClosedTarget("closed", ReferenceEngine), 0) is None
     assert fails(TolerantTarget(0x777), 0x777) == "states.stray-handshake-message"
+
+
+class Picky(Closed):
+    """A party over a network that carries no empty messages."""
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        if args.get("message") == b"":
+            raise TargetUnsupported("picky: an empty message can't be carried", method=action)
+        return super()._do(action, **args)
+
+
+class PickyTarget(ClosedTarget):
+    """A target of such parties."""
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Picky(self._make(config, entropy_of(name, seed, tape)))
+
+
+def test_what_a_party_cant_be_given_has_not_come_between_fragments() -> None:
+    case = Case(target=PickyTarget("picky", ReferenceEngine))
+    assert (
+        _fails(case, _says("bob", b"text"), Fragment("alice", 0, 200), Deliver("alice"), Inject("alice", b"")) is None
+    )
+    assert _fails(case, Settle()) is None
 
 
 def _no_aborts(action: str, events: Sequence[Event]) -> Sequence[Event]:

@@ -108,7 +108,8 @@ class Reader(Remembering):
         policy = self._policies.get(step.party)
         links = self.links(step.party)
         came = _Incoming(self._stores.get(step.party, {}))
-        if step.action == "receive" and isinstance(raw := step.args.get("message"), bytes):
+        has_come = step.failure is None or not step.failure.unsupported  # else the party says that it can't be given it
+        if step.action == "receive" and has_come and isinstance(raw := step.args.get("message"), bytes):
             # With OTR switched off everything is plain text, and plain text makes a party forget fragments.
             came = _incoming(raw, came.stores, own) if enabled(policy) else _Incoming({})
             self._stores[step.party] = came.stores
