@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ from otterproof.implementations.drivers.chat.home import Home
 from otterproof.implementations.drivers.chat.irc import IrcServer
 from otterproof.implementations.drivers.chat.loop import Closed, Lines, Loop, Stream, take_until
 from otterproof.implementations.drivers.chat.party import ChatParty, Program, kind_and_version, one_line, sender_of
+from otterproof.implementations.drivers.chat.profanity_party import ProfanityParty
 from otterproof.implementations.drivers.chat.xmpp import XmppServer, carried
 from otterproof.implementations.drivers.linejson import Unsupported
 
@@ -277,6 +279,19 @@ def test_a_handshake_of_another_version_changes_nothing_about_the_session_that_i
         party.begin(b"", "end")
         party.ended_by_user()
         assert [one["instance"] for one in party.events if "instance" in one] == [instance, instance]
+
+
+@pytest.mark.parametrize(("line", "question"), [("! who goes there?", "who goes there?"), ("!", "")])
+def test_profanity_shows_a_question_in_a_line_of_its_own(
+    line: str, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["! p1@loop wants to authenticate your identity with the following question:", line]
+    lines.append("! use '/otr answer <answer>'.")
+    program = SimpleNamespace(fingerprint=b"", join=lambda party: "p1", deliver=lambda nick, message: lines)
+    monkeypatch.setattr(ProfanityParty, "programs", SimpleNamespace(take=lambda key: program), raising=False)
+    party = ProfanityParty(Settings("me", "them", published_key("alice"), Policy(0), None, SeededRandom(b"")))
+    party.receive(b"?OTR:AAID.")
+    assert party.events == [{"event": "smp_requested", "instance": 0, "question": question}]
 
 
 @pytest.mark.parametrize("text", [b"a\nb", b"\r", b"\0"])

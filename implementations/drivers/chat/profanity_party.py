@@ -126,8 +126,8 @@ class ProfanityParty(ChatParty):
         signs = {line[:2] for line in lines if line[2:].startswith(f"{self._nick}/")}
         for line in lines:
             self.show(line)
-            if line.startswith(_NOTICE):
-                self._notice(line.removeprefix(_NOTICE))
+            if line.startswith(_NOTICE) or line == _NOTICE.strip():  # the line of an empty question
+                self._notice(line[len(_NOTICE) :])
         for text in self._texts:
             # A text that moves about on the screen may have overwritten its sign.
             secure = _SECURE in signs if signs else self.is_secure(text)
