@@ -15,7 +15,7 @@ from otterproof.harness import wire
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Fragment, Inject, Move, Settle, User
-from otterproof.harness.targets.driver import TargetUnsupported
+from otterproof.harness.targets.driver import CAPABILITIES, TargetUnsupported
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.party import Party
@@ -262,6 +262,25 @@ def test_what_a_party_cant_be_given_has_not_come_between_fragments() -> None:
         _fails(case, _says("bob", b"text"), Fragment("alice", 0, 200), Deliver("alice"), Inject("alice", b"")) is None
     )
     assert _fails(case, Settle()) is None
+
+
+class OldTarget(ClosedTarget):
+    """A target that knows version 2 alone, whatever the policies that are drawn."""
+
+    capabilities, fixed_policy = CAPABILITIES - {"v3", "policy"}, Policy.ALLOW_V2
+
+
+def test_nobody_has_to_come_to_a_session_in_a_version_that_one_side_does_not_know() -> None:
+    def fails(policy: str) -> str | None:
+        case = Case(start="scratch", policy=policy, target=OldTarget("old", ReferenceEngine), oracles=("healing",))
+        try:
+            case.finish()
+        except OracleFailure as failure:
+            return failure.check
+        return None
+
+    assert fails("v3") is None
+    assert fails("both") is None
 
 
 def _no_aborts(action: str, events: Sequence[Event]) -> Sequence[Event]:

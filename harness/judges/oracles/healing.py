@@ -228,5 +228,6 @@ class Healing(Oracle):
         policies = [self._reader.policy(first), self._reader.policy(second)]
         known = [policy for policy in policies if policy is not None]
         common = {version for version, flag in ALLOW.items() if all(flag in policy for policy in known)}
+        common = {one for one in common if all(self._reader.speaks(party, one) for party in (first, second))}
         routes = self._world.network.routes
         return 3 in common or (bool(common) and len(routes[first]) == len(routes[second]) == 1)

@@ -83,6 +83,10 @@ class Reader(Remembering):
         """Whether an action of this party can name one of its sessions."""
         return "instance_tags" in self._foreign.get(party, {"instance_tags"})
 
+    def speaks(self, party: str, version: int) -> bool:
+        """Whether a party knows a version, whatever its policy."""
+        return party not in self._foreign or f"v{version}" in self._foreign[party]
+
     def policy(self, party: str) -> Policy | None:
         """The policy of a party, if it is known."""
         return self._policies.get(party)
