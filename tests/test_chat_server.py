@@ -255,32 +255,6 @@ def test_type_and_version_of_a_message(message: bytes, found: tuple[int, int]) -
     assert kind_and_version(message) == found
 
 
-class Conversation(ChatParty):
-    """A party of no program."""
-
-    @property
-    def program(self) -> Program:
-        raise NotImplementedError
-
-
-def test_a_handshake_of_another_version_changes_nothing_about_the_session_that_is_open() -> None:
-    commit = {
-        version: b"?OTR:" + base64.b64encode(bytes([0, version, 2, *b"\x00\x00\x1a\x1a", *bytes(5)])) + b"."
-        for version in (2, 3)
-    }
-    settings = Settings("me", "them", published_key("alice"), Policy(0), None, SeededRandom(b""))
-    for version, other, instance in ((2, 3, 0), (3, 2, None)):
-        party = Conversation(settings)
-        party.begin(commit[version])
-        party.transmitted(commit[version])
-        party.established(None)
-        party.begin(b"?OTRv23?")
-        party.transmitted(commit[other])
-        party.begin(b"", "end")
-        party.ended_by_user()
-        assert [one["instance"] for one in party.events if "instance" in one] == [instance, instance]
-
-
 @pytest.mark.parametrize(("line", "question"), [("! who goes there?", "who goes there?"), ("!", "")])
 def test_profanity_shows_a_question_in_a_line_of_its_own(
     line: str, question: str, monkeypatch: pytest.MonkeyPatch
@@ -426,6 +400,24 @@ def test_a_typed_text_does_not_change_the_version_of_a_handshake(typed: bytes) -
     party.begin(b"?OTR?v23?")
     party.transmitted(b"?OTR:AAMC.")
     assert party.version == 3
+
+
+def test_a_handshake_of_another_version_changes_nothing_about_the_session_that_is_open() -> None:
+    commit = {
+        version: b"?OTR:" + base64.b64encode(bytes([0, version, 2, *b"\x00\x00\x1a\x1a", *bytes(5)])) + b"."
+        for version in (2, 3)
+    }
+    settings = Settings("me", "them", published_key("alice"), Policy(0), None, SeededRandom(b""))
+    for version, other, instance in ((2, 3, 0), (3, 2, None)):
+        party = Conversation(settings)
+        party.begin(commit[version])
+        party.transmitted(commit[version])
+        party.established(None)
+        party.begin(b"?OTRv23?")
+        party.transmitted(commit[other])
+        party.begin(b"", "end")
+        party.ended_by_user()
+        assert [one["instance"] for one in party.events if "instance" in one] == [instance, instance]
 
 
 def test_sender_of_a_message() -> None:
