@@ -80,7 +80,7 @@ def test_both_files_are_schemas() -> None:
 
 def test_methods() -> None:
     others = {"hello", "create", "set_time", "dump", "close", "reset", "shutdown"}
-    others |= {"snapshot", "restore", "discard", "restart", "logs", "picture"}
+    others |= {"snapshot", "restore", "discard", "restart", "logs", "picture", "coverage"}
     assert set(variants("request")) == set(ACTIONS) | others == set(rows("method"))
     assert set(definitions()["results"]["$defs"]) == set(variants("request"))
     for name, one in variants("request").items():

@@ -49,6 +49,7 @@ def target(tmp_path: Path, **more: object) -> DriverTarget:
         ({"longest_text": 0}, "longest_text is 0"),
         ({"longest_text": True}, "longest_text is True"),
         ({"silent_refresh": 1}, "silent_refresh is 1"),
+        ({"coverage": "yes"}, "coverage is 'yes'; it must be true or false"),
         ({"longest_test": 9}, "unknown member 'longest_test'"),
     ],
 )

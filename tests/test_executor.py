@@ -19,6 +19,7 @@ import pytest
 
 from otterproof.harness.runs import executor as executors
 from otterproof.harness.runs.executor import Remote
+from otterproof.harness.runs.fuzz.behaviour import Area
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.events import ProgramRun
 from otterproof.harness.runs.fuzz.state import State
@@ -29,6 +30,9 @@ from otterproof.harness.ui import cli
 
 #: A target with findings, and how many programs are run against it.
 TARGET, PROGRAMS = "fault:counter-constant", 24
+
+#: A target that tells what is reached of its code.
+TELLING = f"telling=exec:{sys.executable} {Path(__file__).parent / 'edges_driver.py'}"
 
 dask = pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is an extra")
 
@@ -172,10 +176,10 @@ def started(module: str, *words: str, until: str) -> Iterator[tuple[subprocess.P
         process.wait()
 
 
-def run(folder: Path, scheduler: str = "", kill: subprocess.Popen[str] | None = None) -> State:
+def run(target: str, folder: Path, scheduler: str = "", kill: subprocess.Popen[str] | None = None) -> State:
     """A campaign to its end; a worker is killed when a third of it is done."""
-    with opened(TARGET, "s", folder) as campaign:
-        campaign.attempts, campaign.scheduler = 40, scheduler
+    with opened(target, "s", folder) as campaign:
+        campaign.attempts, campaign.scheduler, campaign.edges = 40, scheduler, target == TELLING
         for event in campaign.run(PROGRAMS, 1):
             if isinstance(event, ProgramRun) and event.number == PROGRAMS // 3 and kill is not None:
                 os.killpg(kill.pid, signal.SIGKILL)
@@ -184,16 +188,18 @@ def run(folder: Path, scheduler: str = "", kill: subprocess.Popen[str] | None = 
 
 @pytest.mark.slow
 @dask
-def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [TARGET, TELLING], ids=["engine", "telling-edges"])
+def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(target: str, tmp_path: Path) -> None:
     options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
     worker = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
     with started("dask_scheduler", *options, until=r"tcp://127\.0\.0\.1:\d+") as (_, address):
         first = started("dask_worker", address, *worker, str(tmp_path / "1"), until="Registered to")
         other = started("dask_worker", address, *worker, str(tmp_path / "2"), until="Registered to")
         with first as (doomed, _), other:
-            torn = run(tmp_path / "torn", address, doomed)
+            torn = run(target, tmp_path / "torn", address, doomed)
             assert doomed.wait(30) == -signal.SIGKILL
-    whole = run(tmp_path / "whole")
+    whole = run(target, tmp_path / "whole")
     assert torn == whole
     assert torn.done == PROGRAMS
-    assert torn.findings
+    assert bool(torn.findings) == (target == TARGET)
+    assert any(area is Area.EDGE for area, _ in torn.seen) == (target == TELLING)

@@ -96,6 +96,23 @@ class TakesPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsEdges(Protocol):
+    """A target that may be able to say what was reached of its code."""
+
+    @property
+    def coverage(self) -> bool:
+        """Whether it can."""
+        ...
+
+    def edges(self, *, begin: bool = False) -> frozenset[int]:
+        """What was reached since counting began and not told yet, as numbers that stand for themselves. TargetError.
+
+        begin: it begins now.
+        """
+        ...
+
+
 class InProcess(ABC):
     """A target that is an engine in this process, or several of them."""
 

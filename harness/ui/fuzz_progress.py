@@ -65,7 +65,8 @@ class Meter:
             self._counts, self._counted = Counter(area for area, _ in seen), len(seen)
         cells, transitions = self._counts[Area.CELL], self._counts[Area.TRANSITION]
         newest = f"new {duration(self.clock() - self.newest)} ago"
-        return f"{self.found} found, {self.rate:.1f}/s, {newest}, {cells} cells, {transitions} transitions"
+        edges = f", {self._counts[Area.EDGE]} edges" if self.campaign.state.edges else ""
+        return f"{self.found} found, {self.rate:.1f}/s, {newest}, {cells} cells, {transitions} transitions{edges}"
 
 
 def duration(seconds: float) -> str:

@@ -145,12 +145,14 @@ def _coverage(campaign: Campaign, meter: Meter) -> Iterator[Text]:
     """What was seen of the target in the whole campaign, and what never was."""
     width = min(console().width, _WIDTH)
     seen = {area: {name for one, name in campaign.state.seen if one is area} for area in Area}
-    counts = (
+    counts = [
         (len(seen[Area.CELL] & cells()), f"of {len(cells())} cells of the state tables"),
         (len(seen[Area.TRANSITION]), "transitions"),
         (len(seen[Area.KIND] & kinds()), f"of {len(kinds())} kinds of messages received and sent"),
         (len(seen[Area.MOVE] & moves_drawn()), f"of {len(moves_drawn())} kinds of moves"),
-    )
+    ]
+    if campaign.state.edges:
+        counts.append((len(seen[Area.EDGE]), "edges of its code"))
     yield from _pair("covered", ", ".join(f"{count} {what}" for count, what in counts), width)
     for name, missing in (("cells", cells() - seen[Area.CELL]), ("kinds", kinds() - seen[Area.KIND])):
         if missing:
@@ -189,6 +191,7 @@ def campaign_as_json(campaign: Campaign, known: Known) -> dict[str, Any]:
         "seed": campaign.seed,
         "folder": str(campaign.folder),
         "programs": campaign.done,
+        "edges": campaign.state.edges,
         "newest": campaign.state.newest,
         "covered": {area.value: sorted(name for one, name in campaign.state.seen if one is area) for area in Area},
         "known": dict(campaign.state.known),

@@ -13,10 +13,12 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from otterproof.implementations.actions import ACTIONS, args_from_json
 from otterproof.implementations.contract import DsaPrivateKey, Policy
+from otterproof.implementations.drivers.edges import Edges, countable
 from otterproof.implementations.drivers.linejson import PROTOCOL, InvalidParams, Method, Unsupported
 from otterproof.implementations.jsonform import JsonFormError, dsa_key_from_json, policy_from_json
 
@@ -145,7 +147,8 @@ class About:
 
     fixed_policy: the flags of the only policy that it can have. longest_text: the most bytes of a text that its user
     can send. silent_refresh: its user may be told nothing of a handshake that renews a session. pictures: the class of
-    its parties has a method `picture`, which gives what the user sees as a PNG file.
+    its parties has a method `picture`, which gives what the user sees as a PNG file. code: the folder of the library;
+    what is reached of it is told, where that can be counted. [edges.py]
     """
 
     name: str
@@ -157,6 +160,7 @@ class About:
     longest_text: int | None = None
     silent_refresh: bool = False
     pictures: bool = False
+    code: Path | None = None
 
 
 class Adapter:
@@ -166,6 +170,7 @@ class Adapter:
         self._about = about
         self._class = party
         self._parties = Parties[Adapted]()
+        self._edges = Edges(about.code) if about.code is not None and countable() else None
 
     def methods(self) -> Mapping[str, Method]:
         """For linejson.serve."""
@@ -180,6 +185,8 @@ class Adapter:
         }
         if self._about.pictures:
             own["picture"] = self.picture
+        if self._edges is not None:
+            own["coverage"] = self._edges.answer
         return own | {action: self._action(action) for action in ACTIONS if hasattr(self._class, action)}
 
     def hello(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -194,6 +201,7 @@ class Adapter:
             "longest_text": self._about.longest_text,
             "silent_refresh": self._about.silent_refresh,
             "pictures": self._about.pictures,
+            "coverage": self._edges is not None,
         }
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:

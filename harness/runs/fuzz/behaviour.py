@@ -40,6 +40,8 @@ class Area(StrEnum):
     MOVE = "move"
     PAIR = "pair"
     COUNT = "count"
+    #: Of the target's code, where it tells what was reached of that. [edges.py]
+    EDGE = "edge"
 
 
 #: Something that a run has shown: where it counts, and its name there.

@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.edges import telling
 from otterproof.harness.runs.fuzz.events import Examined, Finished, FuzzEvent, ProgramRun, RunAgain
 from otterproof.harness.runs.fuzz.evidence import Evidence, Page, files_of, needed, record_text, written_files
 from otterproof.harness.runs.fuzz.excuses import check_in, known_by
@@ -42,6 +43,7 @@ from otterproof.harness.runs.fuzz.store import Store, exists, opened_store
 from otterproof.harness.runs.fuzz.workers import DIED, Drawing, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.checks import checks
+from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.registry import open_target, title
@@ -74,7 +76,8 @@ class Campaign:
     shrinking one failure (shrink.Budget). clock: in seconds. limits: how long the target is waited for. time_up,
     enough: whether the last run ended because of its max_time, or of its max_failures. version: of the target; earlier:
     what it was when the campaign was last run, "" if it was not. scheduler: of the workers that run the programs, if
-    this machine does not.
+    this machine does not. edges: whether edges of the target's code count as behaviour; of a campaign that goes on it
+    must be what it was.
     """
 
     target: str
@@ -91,6 +94,7 @@ class Campaign:
     clock: Callable[[], float] = time.monotonic
     limits: Limits = USUAL
     scheduler: str = ""
+    edges: bool = False
     time_up: bool = False
     enough: bool = False
     version: str = ""
@@ -114,12 +118,12 @@ class Campaign:
 
         examples: None for as many as there is time for. max_time: seconds after which no further program begins; at
         least one is run. max_failures: findings after which none begins. TargetError when the target can't be run at
-        all, OutputError when something can't be written. Whatever ends the run, what was found is stored. Close the
-        generator if it is not used up.
+        all, UsageError or EdgesFailed when edges count and it does not tell them, OutputError when something can't be
+        written. Whatever ends the run, what was found is stored. Close the generator if it is not used up.
         """
         began, found = self.clock(), 0
         self.time_up = self.enough = False
-        target = open_target(self.target, self.limits)
+        target = self._opened_target()
         self._programs = Programs(self.seed, target, self.corpus)
         try:
             self.earlier, self.version = self.store.version, target.version[:200]
@@ -130,7 +134,8 @@ class Campaign:
                 found += isinstance(event, Finished)
                 yield event
             numbers = range(self.done, self.done + examples if examples is not None else LAST)
-            for ran in results(self.target, numbers, processes, self._drawing(), self.limits, self.scheduler):
+            drawing, scheduler = self._drawing(), self.scheduler
+            for ran in results(self.target, numbers, processes, drawing, self.limits, scheduler, edges=self.edges):
                 before = len(self.state.seen)
                 self._note(self.state.after(ran.number, ran.failure, ran.seen, ran.known, ran.parents))
                 for event in self._settle(target):
@@ -146,6 +151,19 @@ class Campaign:
                 self._save()
             finally:
                 target.close()
+
+    def _opened_target(self) -> Target:
+        """The target. UsageError if edges are to count, and it does not tell them; TargetError."""
+        target = open_target(self.target, self.limits)
+        if self.edges and telling(target) is None:
+            target.close()
+            raise UsageError(
+                f"{title(self.target)} does not tell the edges of its code; leave --edges out, or see "
+                "docs/how-to/fuzz.md for what makes a target tell them"
+            )
+        if not self.state.done:
+            self.state = replace(self.state, edges=self.edges)
+        return target
 
     def _drawing(self) -> Drawing:
         """What draws the programs of this run."""

@@ -13,6 +13,7 @@ from otterproof.harness.runs.failure import BEFORE, failure_of, lines_of
 from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.behaviour import Behaviour, Tracker, moves_of
 from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
+from otterproof.harness.runs.fuzz.edges import Edges, EdgesFailed
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.judgement import VERDICTS
 from otterproof.harness.runs.signature import check_of
@@ -82,8 +83,12 @@ class Ended:
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed."""
+    """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed.
 
+    edges: whether the target is asked what was reached of its code, which is then among what was seen.
+    """
+
+    edges: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
 
@@ -111,7 +116,7 @@ def play(
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
     the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
-    and that is no failure.
+    and that is no failure. EdgesFailed.
     """
     ended = _play(program, fresh, watch, watched)
     if ended is not None and isinstance(ended.cause, TargetStranded):
@@ -124,30 +129,39 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
     made, at_end = 0, False
     last: deque[Step] = deque(maxlen=BEFORE + 1)
     tracker = Tracker(setup.role, established=setup.start != "scratch" and setup.in_process and not fresh)
-    watching: list[Callable[[Step], None]] = [last.append, tracker, *([watch] if watch is not None else [])]
     told = watched if watched is not None else Watched()
+    edges = Edges(setup.target, setup.role) if told.edges else None
+    also: list[Callable[[Step], None]] = [one for one in (edges, watch) if one is not None]
+    watching: list[Callable[[Step], None]] = [last.append, tracker, *also]
     try:
         with suppress(TargetUnsupported):
             case = setup.case(fresh=fresh)
             case.world.watchers[:0] = watching
             try:
+                note_edges = edges.began() if edges is not None else lambda made: None
                 case.begin()
+                note_edges(made)
                 for move in program.moves:
                     made += 1
                     tracker.made = made
                     case.run([move])
+                    note_edges(made)
                 at_end = True
                 case.finish()
+                note_edges(made)
             finally:
                 del case.world.watchers[: len(watching)]
                 told.passed_over |= case.passed_over
         _forget(program)
+    except EdgesFailed:
+        raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
             _forget(program)
         return Ended(error, tuple(last), at_end, made, tracker.cell)
     finally:
         told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen
+        told.seen |= edges.seen if edges is not None else {}
     return None
 
 

@@ -35,6 +35,9 @@ FRESH = 0.5
 #: How often a change begins at something of each area: mostly at cells, for what is wrong in a state shows there.
 _AREAS = {Area.CELL: 8, Area.TRANSITION: 4, Area.PAIR: 2, Area.COUNT: 1}
 
+#: The same where edges count.
+_AREAS_WITH_EDGES = _AREAS | {Area.EDGE: 8}
+
 #: So many, drawn by lot, compete for being chosen; looking at all would take longer the more there are.
 _CANDIDATES = 64
 
@@ -148,7 +151,8 @@ class Schedule:
         source = random.Random(f"{seed}/{number}/parents".encode(errors="surrogatepass"))
         if number < first or not self.kept or source.random() < FRESH:
             return ()
-        area = source.choices(list(_AREAS), list(_AREAS.values()))[0]
+        areas = _AREAS_WITH_EDGES if Area.EDGE in self._places else _AREAS
+        area = source.choices(list(areas), list(areas.values()))[0]
         some = self._places.get(area) or self._places.get(None, ())
         if len(some) > _CANDIDATES:
             some = source.sample(some, _CANDIDATES)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -27,6 +27,7 @@ from jsonschema import Draft202012Validator
 from otterproof.harness.judges.oracles import ORACLES
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.edges import MOST as MOST_EDGES
 from otterproof.harness.runs.fuzz.execute import AGREE, Failure
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Result, Schedule, schedule_from_json, schedule_to_json
@@ -38,7 +39,7 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.exits import USAGE
 
 #: The version of the form of campaigns.
-VERSION = 4
+VERSION = 5
 SCHEMA = Path(__file__).parent / "campaign.schema.json"
 
 #: The files in the folder of a finding that are always there, and the one that pages are written to.
@@ -68,7 +69,7 @@ class FindingStage(Enum):
     FIXED = "fixed"
 
 
-#: Behaviour that is remembered; a target that does ever new things would fill memory and the disk.
+#: Behaviour that is remembered besides edges; a target that does ever new things would fill memory and the disk.
 MOST_SEEN = 20_000
 
 #: The stages in which something is left to do.
@@ -166,6 +167,8 @@ class State:
     waiting: the failure of the last of them if nothing has been done about it yet. not_kept: how many failures were not
     kept because there were too many findings. seen: what was shown of the target's behaviour, and by which program
     first. known: how many programs ran into each failure that is known. schedule: what the next programs depend on.
+
+    edges: whether edges of the target's code count as behaviour.
     """
 
     done: int = 0
@@ -175,6 +178,7 @@ class State:
     seen: Mapping[Behaviour, int] = field(default_factory=dict)
     known: Mapping[str, int] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
+    edges: bool = False
 
     def after(
         self,
@@ -189,7 +193,7 @@ class State:
         seen: and after how many moves. parents: the programs that it is a change of.
         """
         unseen = sorted(one for one in seen if one not in self.seen)
-        new = dict.fromkeys(unseen[: MOST_SEEN - len(self.seen)], number)
+        new = dict.fromkeys(self._remembered(unseen) if unseen else (), number)
         counted = frozenset(one for one in seen if one in self.seen or one in new)
         places = tuple(seen[one] for one in new)
         result = Result(parents, counted, tuple(new), places) if failure is None else Result(parents, counted)
@@ -202,6 +206,18 @@ class State:
             known={**self.known, **met} if met else self.known,
             schedule=self.schedule.after(result),
         )
+
+    def _remembered(self, unseen: Sequence[Behaviour]) -> list[Behaviour]:
+        """What is remembered of behaviour that was never seen: edges, and behaviour that is not, up to so many each."""
+        edges = sum(area is Area.EDGE for area, _ in self.seen)
+        left = {True: MOST_EDGES - edges, False: MOST_SEEN - (len(self.seen) - edges)}
+        kept = []
+        for one in unseen:
+            is_edge = one[0] is Area.EDGE
+            if left[is_edge] > 0:
+                left[is_edge] -= 1
+                kept.append(one)
+        return kept
 
     @property
     def newest(self) -> int:
@@ -265,6 +281,7 @@ def as_json(state: State, target: str, version: str, seed: str) -> dict[str, Any
         "target": target,
         "target_version": version,
         "seed": seed,
+        "edges": state.edges,
         "done": state.done,
         "not_kept": state.not_kept,
         "waiting": None if state.waiting is None else failure_to_json(state.waiting),
@@ -312,8 +329,11 @@ def state_of(written: Any) -> State:
     seen = {(Area(area), name): first for area, name, first in written["seen"]}
     if any(first >= written["done"] for first in seen.values()):
         raise ValueError(f"seen: only {written['done']} programs have been run")
+    if not written["edges"] and any(area is Area.EDGE for area, _ in seen):
+        raise ValueError("seen: there are edges, and they do not count in this campaign")
     schedule = schedule_from_json(written["schedule"], written["done"], seen)
-    return State(written["done"], waiting, findings, written["not_kept"], seen, written["known"], schedule)
+    edges = written["edges"]
+    return State(written["done"], waiting, findings, written["not_kept"], seen, written["known"], schedule, edges)
 
 
 @cache

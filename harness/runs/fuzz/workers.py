@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from otterproof.harness.runs.executor import executor
 from otterproof.harness.runs.fuzz.behaviour import Behaviour
 from otterproof.harness.runs.fuzz.bucket import Bucket
+from otterproof.harness.runs.fuzz.edges import EdgesFailed
 from otterproof.harness.runs.fuzz.execute import ANSWERS, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.schedule import Parents, Programs, Schedule
@@ -40,12 +41,16 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A program to be run. program: without a target, which each process has of its own, by its name."""
+    """A program to be run. program: without a target, which each process has of its own, by its name.
+
+    edges: whether the target is asked what was reached of its code.
+    """
 
     number: int
     parents: Parents
     program: Program
     target: str
+    edges: bool
 
 
 class Drawing:
@@ -81,37 +86,51 @@ class Drawing:
 
 
 def results(
-    name: str, numbers: range, processes: int, drawing: Drawing, limits: Limits, scheduler: str = ""
+    name: str,
+    numbers: range,
+    processes: int,
+    drawing: Drawing,
+    limits: Limits,
+    scheduler: str = "",
+    *,
+    edges: bool = False,
 ) -> Iterator[Ran]:
     """The result of each program. limits: how long the targets of other processes are waited for.
 
-    scheduler: the address of a Dask scheduler whose workers run them, in place of processes of this machine.
+    scheduler: the address of a Dask scheduler whose workers run them, in place of processes of this machine. edges:
+    whether the target is asked what was reached of its code; EdgesFailed when it does not tell.
     """
     if processes <= 1 and not scheduler:
         for number in numbers:
             parents, made = drawing.drawn(number)
-            yield _run(number, parents, made)
+            yield _run(number, parents, made, edges=edges)
         return
     with executor(processes, scheduler, WorkerContext((name,), limits)) as workers:
-        yield from workers.ordered(_run_task, _tasks(name, numbers, drawing), _lost)
+        yield from workers.ordered(_run_task, _tasks(name, numbers, drawing, edges=edges), _lost)
 
 
-def _tasks(name: str, numbers: range, drawing: Drawing) -> Iterator[_Task | Later]:
+def _tasks(name: str, numbers: range, drawing: Drawing, *, edges: bool) -> Iterator[_Task | Later]:
     for number in numbers:
         while not drawing.ready(number):
             yield Later()
         parents, made = drawing.drawn(number)
-        yield _Task(number, parents, replace(made, setup=replace(made.setup, target=None)), name)
+        yield _Task(number, parents, replace(made, setup=replace(made.setup, target=None)), name, edges)
 
 
 def _run_task(worker: WorkerContext, task: _Task) -> Ran:
     setup = replace(task.program.setup, target=worker.target(task.target))
-    return _run(task.number, task.parents, replace(task.program, setup=setup))
+    return _run(task.number, task.parents, replace(task.program, setup=setup), edges=task.edges)
 
 
-def _run(number: int, parents: Parents, made: Program) -> Ran:
-    watched = Watched()
-    failure = attempt(made, watched=watched)
+def _run(number: int, parents: Parents, made: Program, *, edges: bool) -> Ran:
+    watched = Watched(edges=edges)
+    try:
+        failure = attempt(made, watched=watched)
+    except EdgesFailed:
+        watched = Watched()
+        failure = attempt(made, watched=watched)  # the program may have led to it, which is then a failure of its own
+        if failure is None:
+            raise
     return Ran(number, parents, failure, watched.seen, frozenset(watched.passed_over))
 
 

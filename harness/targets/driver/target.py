@@ -42,10 +42,13 @@ RANDOMNESS = ("tape", "seed", "none")
 _HELLO = frozenset({"protocol", "name", "version", "otr_versions", "capabilities", "randomness"})
 
 #: What it may have besides: what the target can't be told to do otherwise.
-_RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh", "pictures"})
+_RESTRICTIONS = frozenset({"fixed_policy", "longest_text", "silent_refresh", "pictures", "coverage"})
 
 #: How a PNG file begins, and the most bytes that a picture has.
 PNG, LARGEST_PICTURE = b"\x89PNG\r\n\x1a\n", 1 << 20
+
+#: The most edges of an answer, and where their numbers end.
+MOST_EDGES, EDGES_END = 1 << 16, 1 << 32
 
 #: Characters of a version that are kept.
 _VERSION = 100
@@ -90,6 +93,7 @@ class DriverTarget:
         self.longest_text: int | None = None
         self.silent_refresh = False
         self.pictures = False
+        self.coverage = False
         self.giving_up = GivingUp()
         self._method = ""  # that was called last, in this process
         self._broken = False
@@ -177,14 +181,16 @@ class DriverTarget:
         if longest is not None and (type(longest) is not int or longest < 1):
             self.desync(f"hello: longest_text is {longest!r:.40}; it must be a number of bytes above 0, or null")
         self.longest_text = longest
-        silent = told.get("silent_refresh", False)
-        if type(silent) is not bool:
-            self.desync(f"hello: silent_refresh is {silent!r:.40}; it must be true or false")
-        self.silent_refresh = silent
-        pictures = told.get("pictures", False)
-        if type(pictures) is not bool:
-            self.desync(f"hello: pictures is {pictures!r:.40}; it must be true or false")
-        self.pictures = pictures
+        self.silent_refresh = self._told_bool(told, "silent_refresh")
+        self.pictures = self._told_bool(told, "pictures")
+        self.coverage = self._told_bool(told, "coverage")
+
+    def _told_bool(self, told: Mapping[str, Any], member: str) -> bool:
+        """An optional member of the answer to `hello`: whether it is there and true."""
+        value = told.get(member, False)
+        if type(value) is not bool:
+            self.desync(f"hello: {member} is {value!r:.40}; it must be true or false")
+        return bool(value)
 
     @property
     def limits(self) -> Restrictions:
@@ -271,6 +277,23 @@ class DriverTarget:
                 f"picture answers with {len(content)} bytes; it must be a PNG file of at most {LARGEST_PICTURE}"
             )
         return content
+
+    def edges(self, *, begin: bool = False) -> frozenset[int]:
+        """The edges of the implementation's code that were reached since counting began, each told once. TargetError.
+
+        Only of a target with `coverage`. begin: it begins now.
+        """
+        answer = self.call("coverage", {"begin": begin})
+        edges = answer.get("edges") if isinstance(answer, dict) and answer.keys() == {"edges"} else None
+        if not isinstance(edges, list):
+            self.desync(f"coverage answers {answer!r:.200}, not an object with `edges` alone")
+        if len(edges) > MOST_EDGES:
+            self.desync(f"coverage answers with {len(edges)} edges, and an answer has at most {MOST_EDGES}")
+        wrong = [one for one in edges if type(one) is not int or not 0 <= one < EDGES_END]
+        if wrong:
+            what = f"{wrong[0]!r:.40}, which is not a number from 0 to {EDGES_END - 1}"
+            self.desync(f"coverage answers with the edge {what}")
+        return frozenset(edges)
 
     def snapshot(self, handle: int) -> None:
         """Have the driver keep a copy of all that it is, until the next `reset`. TargetError."""

@@ -25,6 +25,7 @@ EXAMPLES: tuple[Example, ...] = (
     ("otterproof fuzz libotr --max-time 600 --resume", "ten minutes; the same command goes on from there"),
     ("otterproof fuzz libotr --max-time 8h --scheduler tcp://10.0.0.1:8786", "on several machines"),
     ("otterproof fuzz mylib --corpus corpus", "first what other targets went through [otterproof corpus]"),
+    ("otterproof fuzz libotr-sanitized --edges", "also guided by what is reached of the code"),
     ("otterproof fuzz 'exec:./my-driver' --name mylib --seed another --out found", "other programs, another folder"),
 )
 
@@ -50,6 +51,12 @@ def add_arguments(parser: Parser) -> None:
     )
     add_seed(running, "the programs")
     add_folder(running, "--corpus", "begin with the programs of the transcripts in DIR, whatever target they are of")
+    running.add_argument(
+        "--edges",
+        action="store_true",
+        help="edges of the target's code count as behaviour too, where its driver tells them: libotr-sanitized, and "
+        "targets in Python with otterproof[coverage]",
+    )
     add_jobs(running)
     running.add_argument(
         "--scheduler",

@@ -8,6 +8,7 @@ from pathlib import Path
 from otterproof.harness.runs import deviations
 from otterproof.harness.runs.fuzz.campaign import Campaign, opened
 from otterproof.harness.runs.fuzz.corpus import digest_of, read
+from otterproof.harness.runs.fuzz.edges import EdgesFailed
 from otterproof.harness.runs.fuzz.evidence import Evidence
 from otterproof.harness.runs.fuzz.excuses import Excuse, baseline_of
 from otterproof.harness.runs.fuzz.generate import Program
@@ -43,17 +44,18 @@ def run(options: argparse.Namespace) -> int:
     # Another corpus makes other programs, as another seed does.
     seed = f"{options.seed}+{digest_of(corpus)}" if corpus else options.seed
     with opened(target, seed, folder) as campaign:
-        _check_resumed(campaign, resume=options.resume)
+        _check_resumed(campaign, resume=options.resume, edges=options.edges)
         campaign.limits = Limits(options.timeout)
         campaign.excused = frozenset(known.excuses())
         campaign.corpus = corpus
         campaign.scheduler = options.scheduler
+        campaign.edges = options.edges
         campaign.page = _page
         meter = Meter(campaign)
         jobs = min(options.jobs, examples or options.jobs)
         try:
             interrupted = show_campaign(campaign, examples, jobs, options.max_time, options.max_failures, meter)
-        except (OutputError, WorkersDied):  # what was found so far is at least shown
+        except (OutputError, WorkersDied, EdgesFailed):  # what was found so far is at least shown
             _tell(options, campaign, known, meter)
             raise
         _tell(options, campaign, known, meter)
@@ -89,14 +91,20 @@ def _known(options: argparse.Namespace, target: str) -> deviations.Known:
     return deviations.Known(deviations.entries_of(deviations.file_for(title(target), options.known)))
 
 
-def _check_resumed(campaign: Campaign, *, resume: bool) -> None:
-    """UsageError if a campaign is in the folder, and nobody has said that it is to go on."""
+def _check_resumed(campaign: Campaign, *, resume: bool, edges: bool) -> None:
+    """UsageError if a campaign is in the folder, and nobody has said that it is to go on, or it is to do so otherwise.
+
+    edges: whether edges are to count.
+    """
     if campaign.done and not resume:
         raise UsageError(
             f"{campaign.folder} has a campaign ({_count(campaign.done, 'program')}, "
             f"{_count(len(campaign.findings), 'finding')}); "
             "continue it with --resume, or name another folder with --out"
         )
+    if campaign.done and campaign.state.edges != edges:
+        does, change = ("does not count edges", "leave --edges out") if edges else ("counts edges", "add --edges")
+        raise UsageError(f"the campaign in {campaign.folder} {does}; {change}, or name another folder with --out")
     if campaign.done:
         complain(
             f"going on after {_count(campaign.done, 'program')} in {campaign.folder}; "

@@ -5,6 +5,7 @@
  *   events.c   what libotr reports through its callbacks, as events
  *   dump.c     what can be seen of the state
  *   snapshot.c copies of the whole driver, to go back to
+ *   edges.c    what was reached of libotr's code, where it was compiled for that
  *   values.c   bytes, numbers and policies in JSON
  *   world.c    randomness and time, which libotr takes from here
  */
@@ -91,6 +92,15 @@ Failure act(Party *party, const char *method, json_t *params); /* METHOD_NOT_FOU
 
 /* dump.c */
 json_t *dump(Party *party);
+
+/* edges.c */
+#ifdef OTTERPROOF_COVERAGE
+#define HAS_COVERAGE 1
+#else
+#define HAS_COVERAGE 0
+#endif
+void coverage_of_next_request(void); /* what comes now does not follow on the code that was reached last */
+json_t *coverage(int begin);
 
 /* snapshot.c: Linux only. Handles are 0 to SNAPSHOTS - 1. */
 #define SNAPSHOTS 64

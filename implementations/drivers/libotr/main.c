@@ -163,8 +163,9 @@ static json_t *hello(void)
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         json_array_append_new(names, json_string(capabilities[i]));
-    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s}", "protocol", 2, "name", "libotr", "version", LIBRARY_VERSION,
-                     "otr_versions", 2, 3, "capabilities", names, "randomness", "seed");
+    return json_pack("{s:i, s:s, s:s, s:[i,i], s:o, s:s, s:b}", "protocol", 2, "name", "libotr", "version",
+                     LIBRARY_VERSION, "otr_versions", 2, 3, "capabilities", names, "randomness", "seed", "coverage",
+                     HAS_COVERAGE);
 }
 
 /* What is to be done when a request has been answered. */
@@ -206,6 +207,10 @@ static Failure handle(const char *method, json_t *params, json_t **result, Then 
         *result = hello();
         return OK;
     }
+    if (HAS_COVERAGE && !strcmp(method, "coverage")) {
+        *result = coverage(json_is_true(json_object_get(params, "begin")));
+        return OK;
+    }
     if (!strcmp(method, "create")) return create(params, result);
     if (!strcmp(method, "bench")) return bench(params, result);
     if (!strcmp(method, "shutdown")) {
@@ -243,6 +248,7 @@ static char *answer(const char *line, size_t length, Then *then)
     const char *method = text_of(request, "method");
     char *text = NULL;
     if (method && id) {
+        coverage_of_next_request();
         Failure failed = handle(method, json_object_get(request, "params"), &result, then);
         if (failed.code)
             reply = json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", id, "error", "code", failed.code,

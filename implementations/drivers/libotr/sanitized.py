@@ -1,5 +1,7 @@
 """Build the driver with libotr from Debian's source package, both with AddressSanitizer and UndefinedBehaviorSanitizer.
 
+The library alone is also instrumented for coverage [edges.c].
+
     python sanitized.py FOLDER
 
 What Debian has built can't be instrumented, so the library's sources are needed. apt fetches and verifies them by its
@@ -24,7 +26,17 @@ FLAGS = (
     "-fno-sanitize=nonnull-attribute",
     "-fno-sanitize-recover=all",
     "-DOTTERPROOF_SANITIZED",
+    "-DOTTERPROOF_COVERAGE",
 )
+
+#: What the library is compiled with besides: a call at the beginning of each block of its code.
+COVERAGE = ("-fsanitize-coverage=trace-pc",)
+
+#: The part of the library that is without: its allocator, which libgcrypt calls as well, and at times of its own.
+_NOT_COUNTED = "mem.c"
+
+#: The part of the driver that the calls go to; sanitizers would make it slow.
+_CALLED = "edges.c"
 
 #: Where the system says what packages it knows: the fields of each list.
 _TARGETS = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(SIGNED_BY)"
@@ -41,9 +53,15 @@ def main(folder: Path) -> None:
     (include / "libotr").symlink_to(source / "src")
     here = Path(__file__).parent
     jansson = _run(["pkg-config", "--cflags", "--libs", "jansson"], folder).split()
-    files = [*sorted((source / "src").glob("*.c")), *sorted(here.glob("*.c"))]
-    words = [f'-DOTTERPROOF_VERSION="{version}"', f"-I{include}", f"-I{source / 'src'}", "-o", str(folder / "driver")]
-    _run(["cc", *FLAGS, *words, *map(str, files), *jansson, "-lgcrypt"], folder)
+    words = [f'-DOTTERPROOF_VERSION="{version}"', f"-I{include}", f"-I{source / 'src'}", *jansson]
+    objects = []
+    for file in [*sorted((source / "src").glob("*.c")), *sorted(here.glob("*.c"))]:
+        more: tuple[str, ...] = ("-fno-sanitize=all", "-O2") if file.name == _CALLED else ()
+        if file.parent != here and file.name != _NOT_COUNTED:
+            more = COVERAGE
+        objects.append(f"{file.parent.name}-{file.stem}.o")
+        _run(["cc", *FLAGS, *more, *words, "-c", "-o", objects[-1], str(file)], folder)
+    _run(["cc", *FLAGS, "-o", "driver", *objects, *jansson, "-lgcrypt"], folder)
 
 
 def fetched(folder: Path) -> tuple[Path, str]:

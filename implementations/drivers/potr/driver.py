@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -256,4 +257,5 @@ CAPABILITIES = [
 
 if __name__ == "__main__":
     _adapt()
-    serve(Adapter(About("potr", _version(), [2], CAPABILITIES, "seed"), Party).methods())
+    code = Path(context.__file__).parent.resolve()
+    serve(Adapter(About("potr", _version(), [2], CAPABILITIES, "seed", code=code), Party).methods())

@@ -170,7 +170,9 @@ def _folder() -> Path:
 
 if __name__ == "__main__":
     sys.path += sys.argv[1:]
-    Party.otr = Library(_folder(), lambda: Adapted.current.settings.random)
+    folder = _folder()
+    Party.otr = Library(folder, lambda: Adapted.current.settings.random)
     version = Party.otr.module("otr.__info__").__version__
-    about = About("python-otr", version, [2, 3], ["v2", "v3", "smp", "smp_question", "smp_abort"], "seed")
+    claims = ["v2", "v3", "smp", "smp_question", "smp_abort"]
+    about = About("python-otr", version, [2, 3], claims, "seed", code=(folder / "otr").resolve())
     serve(Adapter(about, Party).methods())

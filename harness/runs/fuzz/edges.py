@@ -1,0 +1,69 @@
+"""What a run reaches of the target's code, where the target tells: edges, which count as behaviour that it has shown.
+
+Edges say nothing about whether a target is right, and no judgement depends on them. A driver whose answer to `coverage`
+is no answer therefore makes no finding: the program is run again without being asked, and if nothing is wrong then, the
+campaign ends with an error about the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
+from otterproof.harness.simulation.world import Step
+from otterproof.harness.support.errors import CommandError
+from otterproof.harness.targets.driver import TargetError
+from otterproof.harness.targets.engines import Target, TellsEdges
+
+#: Edges that are remembered, of a program as of a campaign; a target that tells ever new ones would fill memory.
+MOST = 20_000
+
+
+class EdgesFailed(CommandError):
+    """The target does not tell what was reached of its code, or what it tells can't be that."""
+
+
+def telling(target: object) -> TellsEdges | None:
+    """A target that tells its edges; None for any other."""
+    if isinstance(target, TellsEdges) and target.coverage:
+        return target
+    return None
+
+
+class Edges:
+    """Asks a target after each move what was reached. role: the party that it plays. EdgesFailed when it tells nothing.
+
+    seen: all that was reached since the run `began`, and after how many moves first.
+    """
+
+    def __init__(self, target: Target | None, role: str) -> None:
+        found = telling(target)
+        if found is None:
+            raise EdgesFailed(f"{target.name if target else 'an engine'} does not tell the edges of its code here")
+        self._target, self._role = found, role
+        self._stepped = False
+        self.seen: dict[Behaviour, int] = {}
+
+    def __call__(self, step: Step) -> None:
+        """A step was made."""
+        self._stepped = self._stepped or step.party == self._role
+
+    def began(self) -> Callable[[int], None]:
+        """A run begins: what was reached so far, when parties were made, is left out. Gives `note`."""
+        self._asked(begin=True)
+        return self.note
+
+    def note(self, made: int) -> None:
+        """Note what was reached since. made: how many moves have been made."""
+        if not self._stepped:
+            return
+        self._stepped = False
+        for one in sorted(self._asked()):
+            if len(self.seen) < MOST:
+                self.seen.setdefault((Area.EDGE, str(one)), made)
+
+    def _asked(self, *, begin: bool = False) -> frozenset[int]:
+        try:
+            return self._target.edges(begin=begin)
+        except TargetError as error:
+            raise EdgesFailed(f"{error}; correct the driver, or leave --edges out") from error
