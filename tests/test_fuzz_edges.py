@@ -105,6 +105,7 @@ def test_what_is_told_is_checked(answer: str, words: str) -> None:
         wrong.edges()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -223,6 +224,7 @@ def test_a_target_that_tells_ever_new_edges_fills_no_memory_and_hides_no_other_b
     assert len(state.after(3, None, cells, ()).seen) == MOST + MOST_SEEN
 
 
+@pytest.mark.slow
 def test_of_one_program_edges_are_bounded() -> None:
     with target(driver(f'{{"edges": [count * {MOST} + one for one in range({MOST})]}}')) as wild:
         seen = shown(drawn_afresh("s", 1, wild))
@@ -311,6 +313,7 @@ def test_a_target_that_dies_before_it_can_tell_is_judged_for_that(tmp_path: Path
     assert not any("coverage" in check for check, _ in found[0])
 
 
+@pytest.mark.slow
 def test_results_come_with_edges_only_if_they_are_asked_for() -> None:
     with target(driver()) as good:
         drawing = Drawing("s", Programs("s", good), Schedule)
