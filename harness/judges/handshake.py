@@ -18,6 +18,9 @@ GY_RANGE, KEY_ID = "handshake.gy-range-not-checked", "handshake.key-id-not-used"
 #: What a commit commits to: the encrypted g^x, and its hash.
 Commitment = tuple[bytes, bytes]
 
+#: The largest D-H value that is accepted.
+_LARGEST = DH_PRIME - 2
+
 #: So many commits of a session are remembered; any of them may be the one that a revealed key is for.
 REMEMBERED = 200
 
@@ -27,7 +30,7 @@ _KEY, _HASH = 16, 32
 
 def in_range(value: int) -> bool:
     """Whether a D-H value is one that is accepted."""
-    return 2 <= value <= DH_PRIME - 2
+    return 2 <= value <= _LARGEST
 
 
 def commitment(message: Message) -> Commitment | None:

@@ -8,7 +8,7 @@ theirs: a message that it verified, or its pair of key ids. The engines and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 #: The party's own key id, and its peer's.
@@ -31,15 +31,17 @@ class MacLedger(Generic[V]):
 
     def verified(self, pair: KeyPair, value: V) -> MacLedger[V]:
         """The MAC key of a live pair verified a message. The first value for a pair stays."""
-        return replace(self, live={pair: value, **self.live})
+        if pair in self.live:
+            return self
+        return MacLedger(self.our_keyid, self.their_keyid, {**self.live, pair: value}, self.owed)
 
     def accepted(self, pair: KeyPair) -> MacLedger[V]:
         """A message under a pair was accepted: rotate our key, then theirs. [Key Management]"""
         after, (ours, theirs) = self, pair
         if ours == self.our_keyid:
-            after = replace(after._drop(lambda one: one[0] == ours - 1), our_keyid=ours + 1)
+            after = after._drop(lambda one: one[0] == ours - 1, our_keyid=ours + 1)
         if theirs == self.their_keyid:
-            after = replace(after._drop(lambda one: one[1] == theirs - 1), their_keyid=theirs + 1)
+            after = after._drop(lambda one: one[1] == theirs - 1, their_keyid=theirs + 1)
         return after
 
     def dropped(self) -> MacLedger[V]:
@@ -48,10 +50,17 @@ class MacLedger(Generic[V]):
 
     def paid(self) -> MacLedger[V]:
         """What was owed has been revealed."""
-        return replace(self, owed=())
+        return MacLedger(self.our_keyid, self.their_keyid, self.live) if self.owed else self
 
-    def _drop(self, gone: Callable[[KeyPair], bool]) -> MacLedger[V]:
-        """Drop pairs; their keys are owed in the order of the peer's key ids."""
-        keys = tuple(self.live[pair] for pair in sorted(self.live, key=lambda one: one[::-1]) if gone(pair))
-        live = {pair: value for pair, value in self.live.items() if not gone(pair)}
-        return replace(self, live=live, owed=self.owed + keys)
+    def _drop(
+        self, gone: Callable[[KeyPair], bool], *, our_keyid: int | None = None, their_keyid: int | None = None
+    ) -> MacLedger[V]:
+        """Drop pairs; their keys are owed in the order of the peer's key ids. our_keyid, their_keyid: the new ones."""
+        dropped = sorted(filter(gone, self.live), key=lambda one: one[::-1])
+        live = {pair: value for pair, value in self.live.items() if pair not in dropped} if dropped else self.live
+        return MacLedger(
+            self.our_keyid if our_keyid is None else our_keyid,
+            self.their_keyid if their_keyid is None else their_keyid,
+            live,
+            (*self.owed, *(self.live[pair] for pair in dropped)),
+        )

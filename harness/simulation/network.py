@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake, name_of
@@ -46,8 +47,7 @@ class NotQuiescent(DemandFailed):
         super().__init__(check_id, checks.rule(check_id), expected=expected, got=f"{waiting} are")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A message as a party gave it to the network. crafted: what is known of it if it is an insider's."""
 
     sender: str

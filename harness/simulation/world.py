@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
 
 from otterproof.harness.simulation.handshake_insider import Known
 from otterproof.harness.simulation.insider import crafted
@@ -126,7 +125,7 @@ class World:
         before = inspectable.inspect() if inspectable is not None else None
         self.steps += 1
         try:
-            events = cast(Sequence[Event] | None, getattr(party, action)(**args)) or ()
+            events: Sequence[Event] = getattr(party, action)(**args) or ()
         except Exception as error:
             failure = StepFailure.of(error)
             self._show(Step(self.steps, self.now, name, action, args, (), before, None, move, failure))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from types import FrameType
 from typing import TypeVar
 
@@ -73,8 +74,7 @@ class GuardedEngine(ActionDispatcher):
     def _in_time(self, action: str, function: Callable[[], T]) -> T:
         if threading.current_thread() is not threading.main_thread():  # no other is told of alarms
             return self._call(action, function)
-        if signal.getsignal(signal.SIGVTALRM) is not _alarm:
-            signal.signal(signal.SIGVTALRM, _alarm)
+        _listen()
         if self._giving_up.limit:
             with self._giving_up.watching(self._name, action):
                 return self._with_patience(action, function)
@@ -101,6 +101,12 @@ class GuardedEngine(ActionDispatcher):
 
 class _OutOfPatience(BaseException):
     """Not an Exception, so that no engine takes it for one of its own."""
+
+
+@cache  # once a process: asking who listens takes longer than many an action
+def _listen() -> None:
+    """Have `_alarm` told of alarms; nothing else in this project uses their signal."""
+    signal.signal(signal.SIGVTALRM, _alarm)
 
 
 def _alarm(number: int, frame: FrameType | None) -> None:

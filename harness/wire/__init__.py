@@ -7,7 +7,7 @@ and with keys at hand messages can be encrypted and authenticated again. `dissec
 from otterproof.harness.wire import crypto, layers
 from otterproof.harness.wire.dissect import dissect
 from otterproof.harness.wire.fields import Field, FieldError, Part, Problem, Type, UnreadableField
-from otterproof.harness.wire.fragments import FRAGMENTS, Assembly, Joiner, fragment, reassemble
+from otterproof.harness.wire.fragments import FRAGMENTS, Assembly, Joined, Joiner, fragment, reassemble
 from otterproof.harness.wire.layouts import (
     BODIES,
     DH_GENERATOR,
@@ -50,6 +50,7 @@ __all__ = [
     "Assembly",
     "Field",
     "FieldError",
+    "Joined",
     "Joiner",
     "Kind",
     "Message",

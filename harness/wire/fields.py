@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Type(StrEnum):
@@ -52,9 +53,11 @@ class Problem:
         return f"{self.field} at {self.offset}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field as it stands. value: a number, or the content of DATA and FIXED; None when it is cut short."""
+class Field(NamedTuple):
+    """A field as it stands. value: a number, or the content of DATA and FIXED; None when it is cut short.
+
+    It is a tuple, which is made in half the time of a dataclass: a run of `fuzz` makes ten thousands of fields.
+    """
 
     name: str
     type: Type
@@ -93,9 +96,9 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
 
 def _read_one(part: Part, data: bytes, at: int, problems: list[Problem]) -> Field:
     kind, name = part.type, part.name
-    start, size = at, part.size
-    if kind in _NUMBERS:
-        size = _NUMBERS[kind]
+    start, size, width = at, part.size, _NUMBERS.get(kind)
+    if width is not None:
+        size = width
     elif kind is Type.MPI or kind is Type.DATA:
         start = at + 4
         size = int.from_bytes(data[at:start])
@@ -117,7 +120,7 @@ def _read_one(part: Part, data: bytes, at: int, problems: list[Problem]) -> Fiel
         if part.size and size != part.size:
             problems.append(Problem("length", name, at, f"{size} bytes where {part.size} are prescribed"))
         return Field(name, kind, raw, content, at)
-    return Field(name, kind, raw, int.from_bytes(content) if kind in _NUMBERS else content, at)
+    return Field(name, kind, raw, content if width is None else int.from_bytes(content), at)
 
 
 def encode(kind: Type, value: int | bytes, name: str, size: int = 0) -> bytes:

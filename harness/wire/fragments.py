@@ -77,9 +77,13 @@ class Assembly:
         return b"".join(reversed(found))
 
 
+#: Nothing has come so far.
+_NOTHING = Assembly()
+
+
 def reassemble(fragments: Iterable[bytes]) -> bytes:
     """The pieces of fragments, joined in the order given. FieldError for what is no fragment."""
-    assembly = Assembly()
+    assembly = _NOTHING
     for fragment in fragments:
         assembly = assembly.plus(parse(fragment))
     return assembly.joined()
@@ -96,7 +100,7 @@ class Joiner:
     """Joins the fragments in what a party sends one after the other."""
 
     def __init__(self) -> None:
-        self._assembly = Assembly()
+        self._assembly = _NOTHING
         self._pieces: list[bytes] = []
 
     def add(self, raw: bytes, message: Message) -> Joined | None:
@@ -107,12 +111,12 @@ class Joiner:
         the receiver.
         """
         if message.kind not in FRAGMENTS or not message.has("k"):
-            self._assembly, self._pieces = Assembly(), []
+            self._assembly, self._pieces = _NOTHING, []
             return Joined(raw, (raw,))
         self._assembly = self._assembly.plus(message)
         self._pieces.append(raw)
         if self._assembly.k < self._assembly.n:
             return None
         joined = Joined(self._assembly.joined(), tuple(self._pieces))
-        self._assembly, self._pieces = Assembly(), []
+        self._assembly, self._pieces = _NOTHING, []
         return joined

@@ -222,9 +222,9 @@ def armour(body: bytes) -> bytes:
 
 
 def _text(kind: Kind, version: int | None, *parts: tuple[str, bytes], problems: tuple[Problem, ...] = ()) -> Message:
-    fields, at = [], 0
+    fields, at, rest = [], 0, Type.REST
     for name, raw in parts:
-        fields.append(Field(name, Type.REST, raw, raw, at))
+        fields.append(Field(name, rest, raw, raw, at))
         at += len(raw)
     return Message(kind, version, tuple(fields), problems)
 

@@ -66,7 +66,7 @@ def forgery(history: Sequence[bytes]) -> bytes | None:
     None when there is none, or when it is not found within `_FORGER_WORK`, the latest messages and keys being tried
     first.
     """
-    messages = [wire.parse(raw) for raw in history]
+    messages = [wire.parse_once(raw) for raw in history]
     whole = [message for message in messages if message.kind is Kind.DATA and not message.problems]
     keys = [key for message in whole for key in message.revealed_mac_keys()]
     work = 0

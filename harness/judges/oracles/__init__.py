@@ -9,8 +9,9 @@ otterproof.harness.targets.lockstep.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields
 from itertools import combinations
+from operator import attrgetter
 
 from otterproof.harness.judges.oracles.agreement import Agreement, Smp
 from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
@@ -26,7 +27,7 @@ from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import is_excused
-from otterproof.implementations.contract import PartyConfig, PartySnapshot
+from otterproof.implementations.contract import MessageRejected, PartyConfig, PartySnapshot
 
 __all__ = [
     "ORACLES",
@@ -90,7 +91,8 @@ class Oracles:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
         # The last step of each party that all oracles have judged, if nothing was wrong with it, and the party that did
-        # the last of these. What came after only stored pieces of messages, which changes nothing that they remember.
+        # the last of these. What came after only stored or refused pieces of messages, which changes nothing that they
+        # remember.
         self._judged: dict[str, Step] = {}
         self._last = ""
         self.reader = Reader(world, configs, foreign)
@@ -103,8 +105,8 @@ class Oracles:
                 self._oracles[oracle_id] = kind(self.reader, configs)
             else:
                 self._oracles[oracle_id] = kind(self.reader)
-        # Those that judge a step in which a party only stores a piece of a message: of what another party did since its
-        # state was judged, nothing matters to that but a key that the other party announced.
+        # Those that judge a step in which a party only stores or refuses a piece of a message: of what another party
+        # did since its state was judged, nothing matters to that but a key that the other party announced.
         self._of_pieces = [one for one in self._oracles.values() if isinstance(one, Fragments)]
         self._of_others = [one for one in self._oracles.values() if isinstance(one, (KeyIds, Fragments))]
         self._of_failures = [one for one in self._oracles.values() if isinstance(one, Bounds)]
@@ -112,9 +114,12 @@ class Oracles:
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
         view, before = self.reader.view(step), self._judged.get(step.party)
-        if before is not None and _stores_a_piece(view, before):
-            self._judge(view, self._of_pieces if step.party == self._last else self._of_others)
-            return
+        if before is not None:
+            if _is_about_a_piece(view, before):
+                self._judge(view, self._of_pieces if step.party == self._last else self._of_others)
+                return
+            then, now = before.after, step.after
+            view.settled = then is not None and now is not None and then.sessions == now.sessions
         self._last = step.party
         self._judged.pop(step.party, None)
         # A failed step has nothing else to judge.
@@ -160,14 +165,21 @@ class Oracles:
                 one.restore(part)
 
 
-def _stores_a_piece(view: Observation, last: Step) -> bool:
-    """Whether a party does nothing but store a piece of a message, in the state in which it was judged last."""
+#: What a snapshot shows besides the pieces of messages.
+_BUT_FOR_FRAGMENTS = attrgetter(*(one.name for one in fields(PartySnapshot) if one.name != "fragments"))
+
+
+def _is_about_a_piece(view: Observation, last: Step) -> bool:
+    """Whether a party does nothing but store a piece of a message, or refuse it as it must.
+
+    It has to be in the state in which it was judged last.
+    """
     step = view.step
+    if not view.is_fragment or view.message is not None or step.failure is not None:
+        return False
+    refused = step.events and view.fragment is not None and list(step.events) == [MessageRejected(view.fragment)]
     return (
-        view.is_fragment
-        and view.message is None
-        and not step.events
-        and step.failure is None
+        (not step.events or bool(refused))
         and _same_but_for_fragments(step.before, step.after)
         and _same_but_for_fragments(last.after, step.after)
     )
@@ -177,7 +189,7 @@ def _same_but_for_fragments(one: PartySnapshot | None, other: PartySnapshot | No
     """Whether a party is in the same state, apart from the pieces of messages that it stores."""
     if one is None or other is None:
         return one is other
-    return replace(one, fragments=other.fragments) == other
+    return bool(_BUT_FOR_FRAGMENTS(one) == _BUT_FOR_FRAGMENTS(other))
 
 
 def _excuse(failure: OracleFailure) -> None:

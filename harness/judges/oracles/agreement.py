@@ -92,7 +92,8 @@ class Agreement(Oracle):
                 self._proofs[name] = view.party
         if view.handshake is not None or self._keyids:
             self._judge_keyid(view)
-        self._judge_state(view)
+        if view.changes or not view.settled:
+            self._judge_state(view)
 
     def _judge(self, view: Observation, event: SessionEstablished) -> None:
         message = view.message
@@ -359,6 +360,8 @@ class Smp(Oracle):
 
     def _judge_states(self, view: Observation) -> None:
         if view.step.after is None or view.step.before is None:
+            return
+        if view.same_sessions and not view.happenings and view.step.action not in _ACTIONS:
             return
         closed = {
             event.instance

@@ -79,7 +79,7 @@ class InstanceTags(Oracle):
 
     def _isolation(self, view: Observation, touched: set[int]) -> None:
         before, after = view.step.before, view.step.after
-        if before is None or after is None or (before.sessions, before.focus) == (after.sessions, after.focus):
+        if before is None or after is None or (view.same_sessions and before.focus == after.focus):
             return
         was = {session.instance: session for session in before.sessions}
         now = {session.instance: session for session in after.sessions}
@@ -339,10 +339,11 @@ class Bounds(Oracle):
             self.fail("bounds.too-many-sessions", view, expected=expected, got=got)
 
     def _received(self, view: Observation) -> None:
+        for one in view.happenings:
+            if isinstance(one, ActionRefused):
+                expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
+                self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         refusals = [one for one in view.happenings if isinstance(one, (MessageRejected, MessageUnreadable))]
-        if any(isinstance(one, ActionRefused) for one in view.happenings):
-            expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
-            self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
@@ -359,7 +360,7 @@ class Bounds(Oracle):
         most = _ANSWERS.get(message.kind, 1) if message is not None else 0
         if view.crafted is not None:
             most += len(view.crafted.tlvs)  # each TLV may be answered
-        if any(isinstance(one, SessionEstablished) for one in view.happenings):
+        if view.established:
             if stored is None:
                 return
             most += stored

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from otterproof.harness import wire
+from otterproof.harness.judges.handshake import in_range
 from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader, in_the_clear
@@ -95,12 +96,14 @@ class Form(Oracle):
         self._blocks = {name: block_size(config) for name, config in (configs or {}).items()}
 
     def observe(self, view: Observation) -> None:
+        if not view.sent:
+            return
+        tag = self._reader.world.parties[view.party].instance_tag
+        had = frozenset([link.version for link in view.links.values()]) | _established(view.step)
+        sender = Sender(tag, self._blocks.get(view.party), had, view.message, typed_in(view.step))
         for one in view.sent:
             if one.pieces != (one.raw,) and one.message.kind not in wire.ENCODED:
                 continue  # something is wrong with the fragments
-            party = self._reader.world.parties[view.party]
-            had = frozenset(link.version for link in view.links.values()) | _established(view.step)
-            sender = Sender(party.instance_tag, self._blocks.get(view.party), had, view.message, typed_in(view.step))
             wrong = wrong_with(one.message, sender)
             if wrong is not None:
                 self.fail(wrong.check, view, expected=wrong.expected, got=wrong.got)
@@ -276,7 +279,7 @@ def _wrong_values(message: Message, sender: Sender) -> Wrong | None:
         if size != sender.block:
             expected = f"{sender.block} bytes: the public key, a key id and a signature"
             return Wrong("form.signature-block-size", expected, f"{size} bytes")
-    if kind in _PUBLIC and not 2 <= (value := message.number(_PUBLIC[kind])) <= wire.DH_PRIME - 2:
+    if kind in _PUBLIC and not in_range(value := message.number(_PUBLIC[kind])):
         return Wrong("form.public-value-out-of-range", f"{_PUBLIC[kind]} from 2 to p-2", f"{value:#x}")
     return _wrong_data_values(message, sender) if kind is Kind.DATA else None
 

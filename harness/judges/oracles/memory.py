@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
+from typing import cast
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -23,6 +25,7 @@ _EXPONENT = range(32, 41)
 #: Entropy labels of what must be forgotten when an SMP run ends, and when a handshake ends.
 _SMP_SECRETS = frozenset({"smp.a2", "smp.a3", "smp.b2", "smp.b3"})
 _HANDSHAKE_SECRETS = frozenset({"ake.r"})
+_NONE: frozenset[str] = frozenset()
 
 
 def public_value(exponent: bytes) -> int:
@@ -57,6 +60,35 @@ class _Sought:
 _NOTHING_SOUGHT = _Sought()
 
 
+@cache  # a protocol that is checked at runtime looks for all of its methods
+def _show_secrets(kind: type) -> bool:
+    """Whether parties of a class show their secrets."""
+    return issubclass(kind, ShowsSecrets)
+
+
+class _Memory:
+    """What a party holds in memory, by names of its own."""
+
+    def __init__(self, values: Mapping[str, bytes]) -> None:
+        self._values = values
+        # All of it in one piece, as one search for a secret that is not there, and almost none is, takes less than many.
+        self._whole = b"".join(values.values())
+
+    def exponents(self) -> list[bytes]:
+        """The values that may be D-H exponents by their size."""
+        return [value for value in self._values.values() if len(value) in _EXPONENT]
+
+    def holder(self, secret: bytes) -> str | None:
+        """The name of the first value in which a secret is; None if it is in none."""
+        if secret not in self._whole:
+            return None
+        return next((name for name, value in self._values.items() if secret in value), None)
+
+    def numbers(self) -> set[bytes]:
+        """All values, without leading zeros."""
+        return {value.lstrip(b"\0") for value in self._values.values()}
+
+
 class Forgetting(Oracle):
     """With what is in memory after rotation, earlier traffic can't be decrypted: old secrets are nowhere in it.
 
@@ -75,9 +107,12 @@ class Forgetting(Oracle):
         super().__init__(reader)
         self._drawn = dict(drawn or {})
         # The keys that parties hold or held, by their public values; and what was in memory when they were new and may
-        # be an exponent, with its public value once that has been asked for.
+        # be an exponent: all that ever was, of each party those whose public values have not been asked for yet, in
+        # their order, and the others by their public values.
         self._keys: set[tuple[str, int]] = set()
-        self._exponents: dict[tuple[str, bytes], int | None] = {}
+        self._candidates: set[tuple[str, bytes]] = set()
+        self._waiting: dict[str, tuple[bytes, ...]] = {}
+        self._exponents: dict[tuple[str, int], bytes] = {}
         # The public values of a pair of keys -> their shared secret, which is the same for both sides.
         self._shared: dict[frozenset[int], int] = {}
         # For each party, the drawn values that were searched for last.
@@ -87,21 +122,22 @@ class Forgetting(Oracle):
         before, after = view.step.before, view.step.after
         if before is None or after is None or before == after:
             return
-        live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
-        new = {(view.party, public) for public in live} - self._keys
-        dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
+        new: set[tuple[str, int]] = set()
+        dropped: list[_Dropped] = []
+        if not (view.settled and view.same_sessions):
+            live = {key for session in after.sessions if session.ratchet for key in session.ratchet.our_keys.values()}
+            new = {(view.party, public) for public in live} - self._keys
+            dropped = [one for session in before.sessions if (one := self._drop(view, session, live)) is not None]
         sought = self._to_search(view, after)
         if not new and not dropped and sought is None:
             return
         party = self._reader.world.parties[view.party]
-        if not isinstance(party, ShowsSecrets):
+        if not _show_secrets(type(party)):
             return
-        memory = list(party.secrets().items())
+        memory = _Memory(cast(ShowsSecrets, party).secrets())
         if new:  # their exponents are in memory
             self._keys |= new
-            for _, value in memory:
-                if len(value) in _EXPONENT:
-                    self._exponents.setdefault((view.party, value), None)
+            self._note(view.party, memory.exponents())
         # A commit answered by several clients has one D-H key, which may be the first key of one session while the
         # handshake of another session still waits for the Signature Message with it.
         others = dropped and any(one.auth_state is AuthState.AWAITING_SIG for one in after.sessions)
@@ -111,17 +147,20 @@ class Forgetting(Oracle):
         if sought is not None:
             self._search_drawn(view, memory, sought)
 
+    def _note(self, party: str, candidates: Iterable[bytes]) -> None:
+        """Write down what may be exponents of a party's keys."""
+        new = dict.fromkeys(one for one in candidates if (party, one) not in self._candidates)
+        self._candidates.update((party, one) for one in new)
+        self._waiting[party] = (*self._waiting.get(party, ()), *new)
+
     def _exponent(self, party: str, public: int) -> bytes | None:
         """The exponent of a key of a party's; None if it was not in memory. The oldest keys are dropped first."""
-        for (name, value), known in self._exponents.items():
-            if name == party and known == public:
-                return value
-        for (name, value), known in self._exponents.items():
-            if name == party and known is None:
-                found = self._exponents[name, value] = public_value(value)
-                if found == public:
-                    return value
-        return None
+        waiting = self._waiting.get(party, ())
+        while waiting and (party, public) not in self._exponents:
+            first, *others = waiting
+            self._exponents.setdefault((party, public_value(first)), first)
+            self._waiting[party] = waiting = tuple(others)
+        return self._exponents.get((party, public))
 
     def _committed(self, view: Observation) -> set[int]:
         """The public values of the keys in the D-H Commits that the party has sent, as far as known."""
@@ -146,9 +185,7 @@ class Forgetting(Oracle):
         pairs = [pair for pair in known if pair[0] not in ours or pair[1] not in theirs]
         return _Dropped(old, keys, pairs) if keys or pairs else None
 
-    def _search(
-        self, view: Observation, memory: list[tuple[str, bytes]], waiting: Collection[int], dropped: _Dropped
-    ) -> None:
+    def _search(self, view: Observation, memory: _Memory, waiting: Collection[int], dropped: _Dropped) -> None:
         old = dropped.old
         for keyid, public in dropped.keys.items():
             exponent = self._exponent(view.party, public) if public not in waiting else None
@@ -187,11 +224,11 @@ class Forgetting(Oracle):
         source = self._drawn.get(view.party)
         if source is None:
             return None
-        labels: frozenset[str] = frozenset()
-        if all(one.smp_state is SmpState.EXPECT1 and not one.smp_question_waiting for one in after.sessions):
-            labels |= _SMP_SECRETS
-        if not after.announced and all(one.auth_state is AuthState.NONE for one in after.sessions):
-            labels |= _HANDSHAKE_SECRETS
+        smp, handshake = True, not after.announced
+        for one in after.sessions:
+            smp = smp and one.smp_state is SmpState.EXPECT1 and not one.smp_question_waiting
+            handshake = handshake and one.auth_state is AuthState.NONE
+        labels = (_SMP_SECRETS if smp else _NONE) | (_HANDSHAKE_SECRETS if handshake else _NONE)
         last, drawn = self._searched.get(view.party, _NOTHING_SOUGHT), source()
         if (labels, len(drawn)) == (last.labels, last.drawn):
             return None
@@ -202,17 +239,15 @@ class Forgetting(Oracle):
             return None
         return sought
 
-    def _search_drawn(self, view: Observation, memory: list[tuple[str, bytes]], sought: _Sought) -> None:
-        held = {value.lstrip(b"\0") for _, value in memory}
+    def _search_drawn(self, view: Observation, memory: _Memory, sought: _Sought) -> None:
+        held = memory.numbers()
         for (label, index), value in sought.values.items():
             if value.lstrip(b"\0") in held:
                 check_id = "forgetting.smp-exponent-kept" if label in _SMP_SECRETS else "forgetting.commit-key-kept"
                 self.fail(check_id, view, expected="it is not in memory", got=f"value {index} drawn for {label}")
         self._searched[view.party] = sought
 
-    def _absent(
-        self, check_id: str, view: Observation, memory: Iterable[tuple[str, bytes]], secret: bytes, what: str
-    ) -> None:
-        for name, value in memory:
-            if secret in value:
-                self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {name}")
+    def _absent(self, check_id: str, view: Observation, memory: _Memory, secret: bytes, what: str) -> None:
+        holder = memory.holder(secret)
+        if holder is not None:
+            self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {holder}")

@@ -51,6 +51,9 @@ MAC_WAS_RIGHT = frozenset({RejectReason.BAD_COUNTER, RejectReason.BAD_GROUP_ELEM
 #: Events that tell that a message was refused.
 _REFUSALS = (MessageUnreadable, MessageRejected)
 
+#: Events that tell that the state of a session has changed.
+_CHANGES = (SessionEstablished, PeerEndedSession, UserEndedSession)
+
 #: Events that are about one session.
 ABOUT_SESSIONS = (
     SessionEstablished,
@@ -135,7 +138,7 @@ class Sent:
 ObservedEvent: TypeAlias = Event | Sent
 
 
-@dataclass(frozen=True)  # no slots: what many oracles ask for is worked out once
+@dataclass(eq=False)  # not frozen, and no slots: one is made in every step, and most of it is asked for by many oracles
 class Observation:
     """The meaning of a step.
 
@@ -145,6 +148,12 @@ class Observation:
     message belongs to, as it was before the step. links: all sessions of the party before the step. foreign: the party
     is not an engine of this project, and its events are only what it chooses to tell. crafted, handshake: what is known
     of an insider's data message, and of one of the handshake.
+
+    What follows from these, and many oracles want to know: sent: the whole messages that the party sent. changes: its
+    reports that the state of a session has changed. is_data: a data message for this party was received, valid or not.
+    accepted: one was received and acted upon; for a foreign party, visibly so. settled: the party's sessions are as they
+    were when all oracles judged them last and found nothing wrong; what follows from them alone, and from what an oracle
+    remembers, need not be judged again as long as that is the same. Only the caller of the oracles knows.
     """
 
     step: Step
@@ -163,18 +172,28 @@ class Observation:
     crafted: Crafted | None = None
     handshake: CraftedHandshake | None = None
 
-    @property
-    def party(self) -> str:
-        return self.step.party
+    def __post_init__(self) -> None:
+        self.settled = False
+        self.party = self.step.party
+        self.sent: Sequence[Sent] = ()
+        self.changes: Sequence[SessionEstablished | PeerEndedSession | UserEndedSession] = ()
+        self._refusals: Sequence[MessageUnreadable | MessageRejected] = ()
+        if self.happenings:
+            self.sent = [one for one in self.happenings if isinstance(one, Sent)]
+            if len(self.sent) < len(self.happenings):
+                self._sort()
+        self.is_data = self.message is not None and self.message.kind is Kind.DATA and self.header is None
+        if self.foreign:
+            self.accepted = self.is_data and any(map(_shows_acceptance, self.happenings))
+        else:
+            self.accepted = self.is_data and not self._refusals
 
-    @cached_property
-    def sent(self) -> Sequence[Sent]:
-        """The whole messages that the party sent."""
-        return [one for one in self.happenings if isinstance(one, Sent)]
-
-    @cached_property
-    def _refusals(self) -> Sequence[MessageUnreadable | MessageRejected]:
-        return [one for one in self.happenings if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE]
+    def _sort(self) -> None:
+        """Tell refusals and changes of sessions from other events."""
+        self.changes = [one for one in self.happenings if isinstance(one, _CHANGES)]
+        self._refusals = [
+            one for one in self.happenings if isinstance(one, _REFUSALS) and one.reason not in AFTER_ACCEPTANCE
+        ]
 
     @property
     def refused(self) -> bool:
@@ -185,6 +204,22 @@ class Observation:
     def refusal(self) -> RejectReason | None:
         """Why the received message was refused; None if it was not, or if the reason is not told."""
         return self._refusals[0].reason if self._refusals else None
+
+    @property
+    def data_sent(self) -> Sequence[Sent]:
+        """The data messages that the party sent."""
+        return [one for one in self.sent if one.message.kind is Kind.DATA] if self.sent else ()
+
+    @property
+    def established(self) -> bool:
+        """Whether a handshake has completed."""
+        return any(isinstance(one, SessionEstablished) for one in self.changes)
+
+    @property
+    def same_sessions(self) -> bool:
+        """Whether the party shows its sessions, and none of them has changed in this step."""
+        before, after = self.step.before, self.step.after
+        return before is not None and after is not None and before.sessions == after.sessions
 
     @cached_property
     def acted_upon(self) -> bool:
@@ -204,18 +239,6 @@ class Observation:
     def enabled(self) -> bool:
         """Whether the policy allows any version; True if the policy is not known."""
         return enabled(self.policy)
-
-    @cached_property
-    def is_data(self) -> bool:
-        """Whether a data message for this party was received, valid or not."""
-        return self.message is not None and self.message.kind is Kind.DATA and self.header is None
-
-    @cached_property
-    def accepted(self) -> bool:
-        """Whether a data message was received and acted upon; for a foreign party, visibly so."""
-        if self.foreign:
-            return self.is_data and any(map(_shows_acceptance, self.happenings))
-        return self.is_data and not self.refused
 
     @property
     def meant(self) -> int | None:
@@ -248,7 +271,10 @@ class Observation:
         party = self.step.after if after else self.step.before
         if party is None:
             return None
-        return next((one for one in party.sessions if one.instance == instance), None)
+        for one in party.sessions:  # there are one or two, and all oracles ask: no generator
+            if one.instance == instance:
+                return one
+        return None
 
 
 def _shows_acceptance(happening: ObservedEvent) -> bool:

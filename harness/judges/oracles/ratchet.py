@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from otterproof.harness import wire
+from otterproof.harness.judges.handshake import in_range
 from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
@@ -35,10 +36,6 @@ def _pairs(pairs: Iterable[KeyPair]) -> str:
     return "; ".join(map(_ids, sorted(pairs))) or "no pair of keys"
 
 
-def _data_messages(view: Observation) -> list[Sent]:
-    return [one for one in view.sent if one.message.kind is Kind.DATA]
-
-
 class KeyIds(Oracle):
     """Key ids start above 0 and rise by one; the next D-H key is the announced one; old keys are dropped at once.
 
@@ -58,25 +55,32 @@ class KeyIds(Oracle):
         self._announced: dict[tuple[str, bytes, int], int] = {}
         self._values: dict[tuple[bytes, int], tuple[str, int]] = {}
         self._latest: dict[tuple[str, bytes], KeyPair] = {}
+        # (party, ssid) -> the ratchet that was judged last, and how many keys had been announced by then.
+        self._judged: dict[tuple[str, bytes], tuple[RatchetSnapshot, int]] = {}
 
     def observe(self, view: Observation) -> None:
-        for one in _data_messages(view):
+        for one in view.data_sent:
             self._wire(view, one)
         if view.crafted is not None and view.accepted and not view.foreign and view.message is not None:
             value = view.message.number("next_dh")
-            if not 2 <= value <= wire.DH_PRIME - 2:
+            if not in_range(value):
                 expected = "the message is refused"
                 self.fail(NEXT_KEY, view, expected=expected, got=view.step.events)
         after, before = view.step.after, view.step.before
         if after is None or before is None:
             return
         for session in after.sessions:
-            if session.ratchet is not None:
-                earlier = view.session(session.instance, after=False)
-                same = earlier is not None and earlier.ssid == session.ssid
-                old = earlier.ratchet if earlier is not None and same else None
-                self._live(view, session.ssid, session.ratchet)
-                self._rotation(view, session.instance, old, session.ratchet)
+            if session.ratchet is None:
+                continue
+            # The same ratchet is judged again only after more keys have been announced, perhaps by the other side.
+            where, ratchet = (view.party, session.ssid), session.ratchet
+            judged, announced = self._judged.get(where, (None, 0))
+            if judged is not ratchet or announced != len(self._values):
+                self._live(view, session.ssid, ratchet)
+                self._judged[where] = (ratchet, len(self._values))
+            earlier = view.session(session.instance, after=False)
+            if earlier is not None and earlier.ssid == session.ssid and earlier.ratchet is not None:
+                self._rotation(view, session.instance, earlier.ratchet, ratchet)
 
     def _wire(self, view: Observation, one: Sent) -> None:
         message, ssid = one.message, one.link.name
@@ -89,21 +93,17 @@ class KeyIds(Oracle):
             self.fail("key-ids.not-rising-by-one", view, expected=expected, got=_ids(ids))
         self._latest[view.party, ssid] = ids
         self._announce(view, ssid, ids[0] + 1, message.number("next_dh"))
-        ratchet = next(
-            (
-                s.ratchet
-                for s in (view.session(one.instance), view.session(one.instance, after=False))
-                if s and s.ratchet
-            ),
-            None,
-        )
+        session = view.session(one.instance)
+        if session is None or session.ratchet is None:
+            session = view.session(one.instance, after=False)
+        ratchet = session.ratchet if session is not None else None
         if ratchet is not None and ids != (ratchet.our_keyid - 1, ratchet.their_keyid):
             expected = _ids((ratchet.our_keyid - 1, ratchet.their_keyid))
             self.fail("key-ids.wrong-sending-pair", view, expected=expected, got=_ids(ids))
 
     def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
         """Judge a key that a party shows to be its own."""
-        if not 2 <= value <= wire.DH_PRIME - 2:
+        if not in_range(value):
             expected = f"a public value from 2 to p-2 for key id {keyid}"
             self.fail("key-ids.public-value-out-of-range", view, expected=expected, got=f"{value:#x}")
         known = self._announced.setdefault((view.party, ssid, keyid), value)
@@ -137,8 +137,8 @@ class KeyIds(Oracle):
             expected = "nothing is kept of pairs whose keys are dropped"
             self.fail("key-ids.dead-pair-kept", view, expected=expected, got=_pairs(dead))
 
-    def _rotation(self, view: Observation, instance: int, old: RatchetSnapshot | None, new: RatchetSnapshot) -> None:
-        if old is None:
+    def _rotation(self, view: Observation, instance: int, old: RatchetSnapshot, new: RatchetSnapshot) -> None:
+        if old is new and not view.accepted:
             return
         message = view.message
         ours = theirs = False
@@ -176,7 +176,8 @@ class Counters(Oracle):
         self._received: dict[tuple[str, bytes, KeyPair], int] = {}
 
     def observe(self, view: Observation) -> None:
-        for one in _data_messages(view):
+        sent = view.data_sent
+        for one in sent:
             pair = (one.message.number("sender_keyid"), one.message.number("recipient_keyid"))
             counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.name, pair)
             last = self._sent.get(where, 0)
@@ -186,6 +187,8 @@ class Counters(Oracle):
         if view.accepted and view.message is not None:
             where = (view.party, view.link.name, _pair(view.message))
             self._received[where] = int.from_bytes(view.message.data("ctr"))
+        elif view.settled and not sent:
+            return
         for session in view.step.after.sessions if view.step.after else ():
             if session.ratchet is not None:
                 ssid, ratchet = session.ssid, session.ratchet
@@ -246,7 +249,8 @@ class Revelation(Oracle):
                 self._ledgers[view.party, session_of(one)] = ledger.dropped()
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA:
                 self._judge(view, one)
-        self._judge_state(view)
+        if not (view.settled and not view.changes and not view.is_data and not view.data_sent):
+            self._judge_state(view)
 
     # Parties that show nothing of their state
 

@@ -135,15 +135,15 @@ class Reader(Remembering):
             crafted if isinstance(crafted, Crafted) else None,
             crafted if isinstance(crafted, CraftedHandshake) else None,
         )
-        if view.foreign and view.acted_upon and _is_for_any(came):
+        if view.foreign and _is_for_any(came) and view.acted_upon:
             # It may be taken, or be discarded [reading INSTANCE-RECEIVER-ZERO].
             view = replace(view, header=None)
             self._stores[step.party] = {tag: one for tag, one in came.stores.items() if tag != came.instance}
-        if step.events:
+        if view.changes:
             self._note_signatures(view)
         if view.crafted is not None and view.crafted.renumbered:
             self._renumbered |= {view.crafted.ssid, view.link.name}
-        if view.handshake is not None and any(isinstance(one, SessionEstablished) for one in view.happenings):
+        if view.handshake is not None and view.established:
             # Its client knows nothing of another key or another key id in it.
             self._renumbered |= {view.handshake.ssid, self.link(view.party, view.instance).name}
         changed = step.args.get("policy") if step.action == "set_policy" else None
@@ -162,7 +162,7 @@ class Reader(Remembering):
 
     def _note_signatures(self, view: Observation) -> None:
         """Write down with which Signature Message, received or sent, the handshakes of a step ended."""
-        for event in view.happenings:
+        for event in view.changes:
             if isinstance(event, SessionEstablished):
                 instance = session_of(event)
                 sent = [one.message for one in view.sent if one.instance == instance]
@@ -175,14 +175,15 @@ class Reader(Remembering):
 
     def _happenings(self, step: Step, received: int) -> Iterator[ObservedEvent]:
         """received: the session of the message that the party has received, 0 if it received none of a session."""
-        joiner = wire.Joiner()
-        foreign = step.party in self._foreign
-        events = [self._placed(step, event, received) for event in step.events]
-        if foreign:
+        events = step.events
+        if any(getattr(event, "instance", 0) is None for event in events):
+            events = [self._placed(step, event, received) for event in events]
+        if step.party in self._foreign:
             # Within one answer, the order of messages and reports means nothing. So all are read as if a session had
             # been reported before the messages that are sent in it, and all else after the messages.
             events = _ordered(events)
         typed = step.args.get("text") if step.action == "send" else None
+        joiner = wire.Joiner()
         for event in events:
             if isinstance(event, OutgoingMessage):
                 if typed and isinstance(typed, bytes) and in_the_clear(typed, event.message):
@@ -191,9 +192,12 @@ class Reader(Remembering):
                     text = Message(Kind.PLAINTEXT, None, (field,))
                     yield Sent(event.message, text, (event.message,), 0, NO_LINK)
                     continue
-                joined = joiner.add(event.message, wire.parse_once(event.message))
+                message = wire.parse_once(event.message)
+                joined = joiner.add(event.message, message)
                 if joined is not None:
-                    yield self._sent(step.party, *joined)
+                    if joined.raw is not event.message:
+                        message = wire.parse_once(joined.raw)
+                    yield self._sent(step.party, message, joined)
                 continue
             self._follow(step.party, event)
             yield event
@@ -215,12 +219,11 @@ class Reader(Remembering):
         newest = max(links, key=lambda instance: links[instance].number, default=0)
         return replace(event, instance=named if isinstance(named, int) else newest)
 
-    def _sent(self, party: str, raw: bytes, pieces: tuple[bytes, ...]) -> Sent:
-        message = wire.parse_once(raw)
+    def _sent(self, party: str, message: Message, joined: wire.Joined) -> Sent:
         instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
         if message.has("sender_tag") and not self.world.parties[party].instance_tag:
             self._tags[party] = message.number("sender_tag")
-        return Sent(raw, message, pieces, instance, self.link(party, instance))
+        return Sent(joined.raw, message, joined.pieces, instance, self.link(party, instance))
 
     def _follow(self, party: str, event: Event) -> None:
         if isinstance(event, SessionEstablished):
@@ -342,10 +345,10 @@ def _take_fragment(
     k, n = int(message.data("k")), int(message.data("n"))
     if not 1 <= k <= n <= 0xFFFF:
         return RejectReason.BAD_FRAGMENT, stores, None
-    others = {tag: store for tag, store in stores.items() if tag != sender}
     old = stores.get(sender)
+    others = stores if old is None else {tag: store for tag, store in stores.items() if tag != sender}
     if k == 1:
-        kept = others
+        kept = dict(others)
         store = wire.Assembly().plus(message)
     elif old is not None and (old.n, old.k + 1) == (n, k):
         kept = dict(stores)  # keeps its place in the order of beginning
