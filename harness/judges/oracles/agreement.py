@@ -319,13 +319,17 @@ class Smp(Oracle):
 
     def _note_aborts(self, view: Observation) -> None:
         """Note the messages with which a party gives a run up; a new run of its own begins with another message."""
-        sent = [name for one in view.sent if (name := one.message.authenticated) is not None]
         if view.step.action == "smp_start":
-            self._aborts.update(sent[:-1])
+            self._aborts.update(self._named(view)[:-1])
         elif view.crafted is not None and view.crafted.smp:
             pass  # of several SMP messages at once, one may finish the run and the next be out of turn
         elif view.step.action == "smp_abort" or any(isinstance(one, SmpAborted) for one in view.happenings):
-            self._aborts.update(sent)
+            self._aborts.update(self._named(view))
+
+    @staticmethod
+    def _named(view: Observation) -> list[bytes]:
+        """The data messages that a party sends, by their authenticated parts."""
+        return [name for one in view.sent if (name := one.message.authenticated) is not None]
 
     def _gives_up(self, view: Observation) -> bool:
         """Whether the peer gives its run up with the message just received."""

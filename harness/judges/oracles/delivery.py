@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
@@ -21,8 +22,7 @@ from otterproof.implementations.contract import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
+class SentMessage(NamedTuple):
     """A data message as it was sent. text: what the user typed, b"" for no text, None if that can't be told."""
 
     sender: str
@@ -57,8 +57,10 @@ class Authenticity(Oracle):
 
     def observe(self, view: Observation) -> None:
         # Judge first, as what is delivered was sent before this step.
-        self._judge(view)
-        self._write_down(view)
+        if view.accepted or view.happenings:
+            self._judge(view)
+        if view.sent or view.step.action == "send":
+            self._write_down(view)
 
     def _judge(self, view: Observation) -> None:
         secure = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]
@@ -119,7 +121,7 @@ class Authenticity(Oracle):
         if view.types_nul:
             self._with_nul.add(view.party)
         # A party without snapshots is behind a driver, which may report a session after the messages sent in it.
-        established = stored is None and any(isinstance(one, SessionEstablished) for one in view.happenings)
+        established = stored is None and view.established
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
                 established = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
+from itertools import islice, product
 from typing import cast
 
 from otterproof.harness import wire
@@ -71,7 +71,7 @@ class _Memory:
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self._values = values
-        # All of it in one piece, as one search for a secret that is not there, and almost none is, takes less than many.
+        # Almost no secret that is searched for is there, and one search in one piece takes less time than many.
         self._whole = b"".join(values.values())
 
     def exponents(self) -> list[bytes]:
@@ -171,10 +171,9 @@ class Forgetting(Oracle):
     @staticmethod
     def _drop(view: Observation, before: SessionSnapshot, live: Collection[int]) -> _Dropped | None:
         """What is dropped of a session in a step, None if nothing is. live: keys that other sessions may need."""
-        old = before.ratchet
-        if old is None:
+        old, after = before.ratchet, view.session(before.instance)
+        if old is None or after is before:
             return None
-        after = view.session(before.instance)
         new = after.ratchet if after is not None and after.ssid == before.ssid else None
         ours = new.our_keys if new else {}
         theirs = new.their_keys if new else {}
@@ -232,6 +231,9 @@ class Forgetting(Oracle):
         last, drawn = self._searched.get(view.party, _NOTHING_SOUGHT), source()
         if (labels, len(drawn)) == (last.labels, last.drawn):
             return None
+        if labels == last.labels and not any(label in labels for label, _ in islice(drawn, last.drawn, None)):
+            self._searched[view.party] = _Sought(labels, last.values, len(drawn))
+            return None  # what has been drawn since then may be in memory
         values = {place: value for place, value in drawn.items() if place[0] in labels}
         sought = _Sought(labels, values, len(drawn))
         if labels <= last.labels and len(values) == len(last.values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from otterproof.harness import wire
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
@@ -123,8 +123,7 @@ class SessionView:
 NO_LINK = SessionView()
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A whole message that a party sent. instance, link: for an encoded one, its session as it was when it was sent."""
 
     raw: bytes
@@ -138,7 +137,9 @@ class Sent:
 ObservedEvent: TypeAlias = Event | Sent
 
 
-@dataclass(eq=False)  # not frozen, and no slots: one is made in every step, and most of it is asked for by many oracles
+@dataclass(
+    eq=False
+)  # neither frozen nor with slots: one is made in every step, and is asked for its parts time and again
 class Observation:
     """The meaning of a step.
 
@@ -149,11 +150,11 @@ class Observation:
     is not an engine of this project, and its events are only what it chooses to tell. crafted, handshake: what is known
     of an insider's data message, and of one of the handshake.
 
-    What follows from these, and many oracles want to know: sent: the whole messages that the party sent. changes: its
-    reports that the state of a session has changed. is_data: a data message for this party was received, valid or not.
-    accepted: one was received and acted upon; for a foreign party, visibly so. settled: the party's sessions are as they
-    were when all oracles judged them last and found nothing wrong; what follows from them alone, and from what an oracle
-    remembers, need not be judged again as long as that is the same. Only the caller of the oracles knows.
+    The rest is worked out here once for all oracles. sent: the whole messages that the party sent. changes: its reports
+    that the state of a session has changed. is_data: a data message for this party was received, valid or not.
+    accepted: one was received and acted upon; for a foreign party, visibly so. settled, which the caller of the oracles
+    tells: the party's sessions are as they were when all oracles judged them last and found nothing wrong. What is
+    demanded of sessions by what an oracle remembers need not be judged again then, unless that has changed.
     """
 
     step: Step

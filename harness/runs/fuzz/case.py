@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import TracebackType
@@ -260,12 +260,12 @@ class Case:
             return self.world.apply(fitted)
         return ()
 
-    @contextmanager
-    def _excusing(self) -> Iterator[None]:
+    def _excusing(self) -> AbstractContextManager[None]:
         """Inside, the excused checks are passed over."""
-        if not self.setup.excused:
-            yield
-            return
+        return self._passing_over() if self.setup.excused else nullcontext()
+
+    @contextmanager
+    def _passing_over(self) -> Iterator[None]:
         self.world.watchers.insert(0, self._excuses)
         try:
             with excusing(self._excuses.checks, self._excuses.fits):
