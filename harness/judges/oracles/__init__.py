@@ -177,9 +177,9 @@ def _is_about_a_piece(view: Observation, last: Step) -> bool:
     step = view.step
     if not view.is_fragment or view.message is not None or step.failure is not None:
         return False
-    refused = step.events and view.fragment is not None and list(step.events) == [MessageRejected(view.fragment)]
+    refusal = [] if view.fragment is None else [MessageRejected(view.fragment)]
     return (
-        (not step.events or bool(refused))
+        (not step.events or list(step.events) == refusal)
         and _same_but_for_fragments(step.before, step.after)
         and _same_but_for_fragments(last.after, step.after)
     )

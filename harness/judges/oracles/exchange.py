@@ -341,7 +341,7 @@ class Bounds(Oracle):
     def _received(self, view: Observation) -> None:
         for one in view.happenings:
             if isinstance(one, ActionRefused):
-                expected = "a message is refused by MessageMessageRejected or MessageUnreadable"
+                expected = "a message is refused by MessageRejected or MessageUnreadable"
                 self.fail("bounds.wrong-refusal", view, expected=expected, got=view.step.events)
         refusals = [one for one in view.happenings if isinstance(one, (MessageRejected, MessageUnreadable))]
         if any(one.reason is None for one in refusals) and not view.foreign:

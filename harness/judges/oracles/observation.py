@@ -137,9 +137,7 @@ class Sent(NamedTuple):
 ObservedEvent: TypeAlias = Event | Sent
 
 
-@dataclass(
-    eq=False
-)  # neither frozen nor with slots: one is made in every step, and is asked for its parts time and again
+@dataclass(eq=False)  # not frozen, as one is made in every step; no slots, as one thing is worked out when asked for
 class Observation:
     """The meaning of a step.
 
