@@ -186,6 +186,8 @@ def _refused(step: Step) -> bool:
 
 def observed(step: Step) -> tuple[str, ...]:
     """What a party did in a step: its events by name, and each message that it sent by its kind, once in a row."""
+    if not step.events:
+        return ()
     found: list[str] = []
     for event in step.events:
         name = (

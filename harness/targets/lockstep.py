@@ -61,8 +61,8 @@ class LockstepParty(ActionDispatcher):
     def __init__(self, name: str, engines: Mapping[str, Engine], follower: Follower | None = None) -> None:
         self.name = name
         self.engines = dict(engines)
-        self._names = list(engines)
-        self._first = engines[self._names[0]]
+        self._name, *self._others = engines
+        self._first = engines[self._name]
         self.follower = follower
 
     @property
@@ -103,19 +103,18 @@ class LockstepParty(ActionDispatcher):
             engine.restore(part)
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
-        outcomes: dict[str, Sequence[Event]] = {
-            name: getattr(engine, action)(**args) or () for name, engine in self.engines.items()
-        }
-        first = outcomes[self._names[0]]
+        first: Sequence[Event] = getattr(self._first, action)(**args) or ()
+        outcomes = [(name, getattr(self.engines[name], action)(**args) or ()) for name in self._others]
+        if not outcomes and self.follower is None:
+            return first
         after = self._first.inspect()
-        for name in self._names[1:]:
-            other = outcomes[name]
+        for name, other in outcomes:
             if list(first) != list(other):
-                found = _events_differ(self._names[0], first, name, other)
+                found = _events_differ(self._name, first, name, other)
                 raise Divergence("engines-agree.events-differ", self.name, action, args, found)
             snapshot = self.engines[name].inspect()
             if snapshot != after:
-                lines = differences(after, snapshot, self._names[0], name)
+                lines = differences(after, snapshot, self._name, name)
                 raise Divergence("engines-agree.states-differ", self.name, action, args, lines)
         if self.follower is not None:
             self.follower.follow(action, args, first, after)

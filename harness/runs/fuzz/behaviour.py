@@ -63,8 +63,9 @@ _LONGEST = 300
 #: What the inputs of the state tables are called here, where it is not their own name up to the first underscore.
 _INPUTS = {"tagged": "tagged_plaintext", "dh": "dh_key", "key": ""}
 
-#: The same for the kinds of messages.
-_KINDS = {Kind.DH_COMMIT: "commit", Kind.REVEAL_SIGNATURE: "reveal"}
+#: What the kinds of messages are called here, and what is said of a party that receives one.
+_SHORTER = {Kind.DH_COMMIT: "commit", Kind.REVEAL_SIGNATURE: "reveal"}
+_KINDS = {kind: (_SHORTER.get(kind, kind.value), f"receives {kind}") for kind in Kind}
 
 
 @cache
@@ -109,9 +110,8 @@ class Tracker:
         given = step.action
         message = step.args.get("message")
         if isinstance(message, bytes):
-            kind = parse_once(message).kind
-            given = _KINDS.get(kind, kind.value)
-            self._note(Area.KIND, f"receives {kind}")
+            given, receives = _KINDS[parse_once(message).kind]
+            self._note(Area.KIND, receives)
         before, self.cell = self.cell, f"{self._state}: {given}"
         self._note(Area.PAIR, f"{before} > {self.cell}")
         self._counts[self.cell] += 1
