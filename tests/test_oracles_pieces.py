@@ -1,4 +1,4 @@
-"""Most oracles don't look at a step in which a party only stores or refuses a piece of a message: there is nothing."""
+"""Most oracles don't look at a step in which a party handles a piece of a message or sets a policy, and no more."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def verdicts(target: Target, count: int) -> list[Failure | None]:
 
 def assert_judged_alike(target: Target, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Failure | None]:
     """The verdicts, which are the same if all oracles look at every step."""
-    usual = oracles._is_about_a_piece
+    usual = oracles._changes_nothing
     pieces = 0
 
     def counted(view: Observation, last: Step) -> bool:
@@ -51,10 +51,10 @@ def assert_judged_alike(target: Target, count: int, monkeypatch: pytest.MonkeyPa
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(oracles, "_is_about_a_piece", counted)
+        patch.setattr(oracles, "_changes_nothing", counted)
         found = verdicts(target, count)
     with monkeypatch.context() as patch:
-        patch.setattr(oracles, "_is_about_a_piece", lambda view, last: False)
+        patch.setattr(oracles, "_changes_nothing", lambda view, last: False)
         assert verdicts(target, count) == found
     assert pieces > count, "there are pieces of messages in these runs"
     return found

@@ -44,10 +44,11 @@ class SessionKeys:
 
 def session_keys(ours: int, theirs: int, secret: int) -> SessionKeys:
     """The session keys from both public values and the shared secret."""
-    send, receive = (1, 2) if ours > theirs else (2, 1)
-    sending, receiving = h1(send, secret)[:16], h1(receive, secret)[:16]
+    send, receive = (b"\1", b"\2") if ours > theirs else (b"\2", b"\1")
+    hashed = secbytes(secret)  # once, as an oracle derives many keys
+    sending, receiving = hashlib.sha1(send + hashed).digest()[:16], hashlib.sha1(receive + hashed).digest()[:16]
     macs = hashlib.sha1(sending).digest(), hashlib.sha1(receiving).digest()
-    return SessionKeys(sending, macs[0], receiving, macs[1], h2(0xFF, secret))
+    return SessionKeys(sending, macs[0], receiving, macs[1], hashlib.sha256(b"\xff" + hashed).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,8 @@ class Oracles:
             raise ValueError(f"no oracle {', '.join(sorted(unknown))}; there are {', '.join(ORACLES)}")
         self._world = world
         # The last step of each party that all oracles have judged, if nothing was wrong with it, and the party that did
-        # the last of these. What came after only stored or refused pieces of messages, which changes nothing that they
-        # remember.
+        # the last of these. What came after only stored or refused pieces of messages, or set a policy, which changes
+        # nothing that they remember.
         self._judged: dict[str, Step] = {}
         self._last = ""
         self.reader = Reader(world, configs, foreign)
@@ -105,8 +105,8 @@ class Oracles:
                 self._oracles[oracle_id] = kind(self.reader, configs)
             else:
                 self._oracles[oracle_id] = kind(self.reader)
-        # Those that judge a step in which a party only stores or refuses a piece of a message: of what another party
-        # did since its state was judged, nothing matters to that but a key that the other party announced.
+        # Those that judge such a step. Of what another party did since its state was judged, nothing matters to that
+        # but a key that the other party announced.
         self._of_pieces = [one for one in self._oracles.values() if isinstance(one, Fragments)]
         self._of_others = [one for one in self._oracles.values() if isinstance(one, (KeyIds, Fragments))]
         self._of_failures = [one for one in self._oracles.values() if isinstance(one, Bounds)]
@@ -115,7 +115,7 @@ class Oracles:
         """Show a step to every oracle; raises OracleFailure."""
         view, before = self.reader.view(step), self._judged.get(step.party)
         if before is not None:
-            if _is_about_a_piece(view, before):
+            if _changes_nothing(view, before):
                 self._judge(view, self._of_pieces if step.party == self._last else self._of_others)
                 return
             then, now = before.after, step.after
@@ -169,13 +169,13 @@ class Oracles:
 _BUT_FOR_FRAGMENTS = attrgetter(*(one.name for one in fields(PartySnapshot) if one.name != "fragments"))
 
 
-def _is_about_a_piece(view: Observation, last: Step) -> bool:
-    """Whether a party does nothing but store a piece of a message, or refuse it as it must.
+def _changes_nothing(view: Observation, last: Step) -> bool:
+    """Whether a party does nothing but store a piece of a message, refuse one as it must, or take another policy.
 
     It has to be in the state in which it was judged last.
     """
     step = view.step
-    if not view.is_fragment or view.message is not None or step.failure is not None:
+    if (not view.is_fragment and step.action != "set_policy") or view.message is not None or step.failure is not None:
         return False
     refusal = [] if view.fragment is None else [MessageRejected(view.fragment)]
     return (

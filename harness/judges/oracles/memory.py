@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice, product
-from typing import cast
+from typing import NoReturn, cast
 
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles.base import Oracle
@@ -188,9 +188,10 @@ class Forgetting(Oracle):
         old = dropped.old
         for keyid, public in dropped.keys.items():
             exponent = self._exponent(view.party, public) if public not in waiting else None
-            if exponent is not None:
+            holder = None if exponent is None else memory.holder(exponent)
+            if holder is not None:
                 what = f"the exponent of the party's key {keyid}, which is dropped"
-                self._absent("forgetting.own-key-kept", view, memory, exponent, what)
+                self._kept("forgetting.own-key-kept", view, what, holder)
         for pair in dropped.pairs:
             ours, theirs = old.our_keys[pair[0]], old.their_keys[pair[1]]
             secret = self._secret(view.party, ours, theirs)
@@ -205,8 +206,10 @@ class Forgetting(Oracle):
                 "extra symmetric key": keys.extra_key,
             }
             for name, value in gone.items():
-                what = f"the {name} of key ids {pair[0]} and {pair[1]}, a pair that is dropped"
-                self._absent("forgetting.session-keys-kept", view, memory, value, what)
+                holder = memory.holder(value)
+                if holder is not None:
+                    what = f"the {name} of key ids {pair[0]} and {pair[1]}, a pair that is dropped"
+                    self._kept("forgetting.session-keys-kept", view, what, holder)
 
     def _secret(self, party: str, ours: int, theirs: int) -> int | None:
         """The shared secret of a pair of keys; None if no exponent is known."""
@@ -249,7 +252,5 @@ class Forgetting(Oracle):
                 self.fail(check_id, view, expected="it is not in memory", got=f"value {index} drawn for {label}")
         self._searched[view.party] = sought
 
-    def _absent(self, check_id: str, view: Observation, memory: _Memory, secret: bytes, what: str) -> None:
-        holder = memory.holder(secret)
-        if holder is not None:
-            self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {holder}")
+    def _kept(self, check_id: str, view: Observation, what: str, holder: str) -> NoReturn:
+        self.fail(check_id, view, expected=f"{what}, is not in memory", got=f"it is there, in {holder}")
