@@ -271,6 +271,12 @@ def test_odd_targets_stand_insiders(name: str, monkeypatch: pytest.MonkeyPatch) 
         assert failure is None, f"{number}: {failure.detail}"
 
 
+def test_an_answer_to_a_message_that_also_ends_the_session_has_the_keys_after_it() -> None:
+    """The abort of SMP goes out before the session ends, under the key that the message announced."""
+    added = (Craft("alice", -1, "tlv_added", 2, b""), Craft("alice", -1, "tlv_added", 1, b""))
+    assert attempt(Program(Setup(target=REFERENCE), (SENT, *added, Settle()))) is None
+
+
 # ---- faults
 
 #: Faults that only an insider finds: the moves, and the check that fails.

@@ -36,6 +36,14 @@ def _pairs(pairs: Iterable[KeyPair]) -> str:
     return "; ".join(map(_ids, sorted(pairs))) or "no pair of keys"
 
 
+def _rotated(view: Observation, instance: int, old: RatchetSnapshot) -> KeyPair:
+    """our_keyid and their_keyid after what a step has accepted in a session."""
+    if view.message is None or not view.accepted or view.instance != instance:
+        return old.our_keyid, old.their_keyid
+    ours, theirs = _pair(view.message)
+    return old.our_keyid + (ours == old.our_keyid), old.their_keyid + (theirs == old.their_keyid)
+
+
 class KeyIds(Oracle):
     """Key ids start above 0 and rise by one; the next D-H key is the announced one; old keys are dropped at once.
 
@@ -93,13 +101,20 @@ class KeyIds(Oracle):
             self.fail("key-ids.not-rising-by-one", view, expected=expected, got=_ids(ids))
         self._latest[view.party, ssid] = ids
         self._announce(view, ssid, ids[0] + 1, message.number("next_dh"))
-        session = view.session(one.instance)
-        if session is None or session.ratchet is None:
-            session = view.session(one.instance, after=False)
-        ratchet = session.ratchet if session is not None else None
-        if ratchet is not None and ids != (ratchet.our_keyid - 1, ratchet.their_keyid):
-            expected = _ids((ratchet.our_keyid - 1, ratchet.their_keyid))
-            self.fail("key-ids.wrong-sending-pair", view, expected=expected, got=_ids(ids))
+        due = self._sending_pair(view, one.instance)
+        if due is not None and ids != due:
+            self.fail("key-ids.wrong-sending-pair", view, expected=_ids(due), got=_ids(ids))
+
+    def _sending_pair(self, view: Observation, instance: int) -> KeyPair | None:
+        """The key ids under which a session sends in this step, which may end it; None if that can't be told."""
+        now, before = view.session(instance), view.session(instance, after=False)
+        if now is not None and now.ratchet is not None:
+            ours, theirs = now.ratchet.our_keyid, now.ratchet.their_keyid
+        elif before is not None and before.ratchet is not None:
+            ours, theirs = _rotated(view, instance, before.ratchet)
+        else:
+            return None
+        return ours - 1, theirs
 
     def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
         """Judge a key that a party shows to be its own."""
@@ -141,11 +156,8 @@ class KeyIds(Oracle):
         if old is new and not view.accepted:
             return
         message = view.message
-        ours = theirs = False
-        if message is not None and view.accepted and view.instance == instance:
-            pair = _pair(message)
-            ours, theirs = pair[0] == old.our_keyid, pair[1] == old.their_keyid
-        expected = (old.our_keyid + ours, old.their_keyid + theirs)
+        expected = _rotated(view, instance, old)
+        theirs = expected[1] > old.their_keyid
         if (new.our_keyid, new.their_keyid) != expected:
             got = f"our_keyid {new.our_keyid} and their_keyid {new.their_keyid}"
             right = f"our_keyid {expected[0]} and their_keyid {expected[1]}"
