@@ -300,17 +300,16 @@ def test_a_driver_that_tells_nonsense_ends_the_campaign_with_an_error_about_it(
 
 
 @pytest.mark.slow
-def test_a_target_that_dies_before_it_can_tell_is_judged_for_that(tmp_path: Path) -> None:
+def test_a_target_that_dies_before_it_can_tell_is_judged_for_that() -> None:
     """The program led to it; it dies at the next request, which is of another kind when it is not asked for edges."""
     found = []
-    for edges in (True, False):
-        with opened(driver(fatal="smp_start"), "s", tmp_path / str(edges)) as campaign:
-            campaign.edges, campaign.attempts = edges, 20
-            list(campaign.run(12, 1))
-        found.append({(one.check, one.first) for one in campaign.findings})
-    assert any(check.startswith("crash.") for check, _ in found[1])
-    assert {check for check, _ in found[0]} == {check for check, _ in found[1]}
-    assert not any("coverage" in check for check, _ in found[0])
+    with target(driver(fatal="smp_start")) as dying:
+        drawing = Drawing("s", Programs("s", dying), Schedule)
+        for edges in (True, False):
+            ran = list(results(dying.name, range(8), 1, drawing, USUAL, edges=edges))
+            found.append([one.failure.check for one in ran if one.failure is not None])
+    assert found[0] == found[1]
+    assert any(check.startswith("crash.") for check in found[0])
 
 
 @pytest.mark.slow

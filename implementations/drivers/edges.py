@@ -38,6 +38,7 @@ class Edges:
         """The method `coverage`."""
         if params.get("begin"):
             self.begin()
+            return {"edges": []}
         return {"edges": self.reached()}
 
     def begin(self) -> None:

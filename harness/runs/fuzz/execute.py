@@ -130,28 +130,27 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
     last: deque[Step] = deque(maxlen=BEFORE + 1)
     tracker = Tracker(setup.role, established=setup.start != "scratch" and setup.in_process and not fresh)
     told = watched if watched is not None else Watched()
-    edges = Edges(setup.target, setup.role) if told.edges else None
-    also: list[Callable[[Step], None]] = [one for one in (edges, watch) if one is not None]
-    watching: list[Callable[[Step], None]] = [last.append, tracker, *also]
+    edges = Edges(setup.target, setup.role, asked=told.edges)
+    watching: list[Callable[[Step], None]] = [last.append, tracker, edges, *([watch] if watch is not None else [])]
     try:
         with suppress(TargetUnsupported):
             case = setup.case(fresh=fresh)
             case.world.watchers[:0] = watching
             try:
-                note_edges = edges.began() if edges is not None else lambda made: None
+                edges.begin()
                 case.begin()
-                note_edges(made)
+                edges.note(made, now=True)
                 for move in program.moves:
                     made += 1
                     tracker.made = made
                     case.run([move])
-                    note_edges(made)
+                    edges.note(made)
                 at_end = True
                 case.finish()
-                note_edges(made)
             finally:
                 del case.world.watchers[: len(watching)]
                 told.passed_over |= case.passed_over
+        edges.note(made, now=True)
         _forget(program)
     except EdgesFailed:
         raise
@@ -160,8 +159,7 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
             _forget(program)
         return Ended(error, tuple(last), at_end, made, tracker.cell)
     finally:
-        told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen
-        told.seen |= edges.seen if edges is not None else {}
+        told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen | edges.seen
     return None
 
 
