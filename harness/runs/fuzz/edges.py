@@ -13,7 +13,7 @@ from otterproof.harness.support.errors import CommandError
 from otterproof.harness.targets.driver import TargetError
 from otterproof.harness.targets.engines import Target, TellsEdges
 
-#: After so many moves a target is asked. After each would cost a quarter more of the time that a program takes.
+#: After so many moves a target is asked. It takes 15 % more processor time of a program against potr; after each, 23 %.
 _EVERY = 5
 
 #: Edges that are remembered, of a program as of a campaign; a target that tells ever new ones would fill memory.
