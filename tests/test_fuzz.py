@@ -316,6 +316,18 @@ def test_what_a_target_says_that_it_cant_do_is_passed_over() -> None:
         target.close()
 
 
+@pytest.mark.slow
+def test_how_long_a_failure_is_shrunk_can_be_said(tmp_path: Path) -> None:
+    moves = []
+    for time in ("0.000001", "10m"):
+        folder = tmp_path / time
+        words = ["fuzz", "fault:counter-constant", "--examples", "5", "--max-failures", "1", "--jobs", "1"]
+        assert cli.main([*words, "--shrink-time", time, "--out", str(folder)]) == 1
+        (finding,) = read_state(folder, "fault:counter-constant", "otterproof").findings
+        moves.append(len(finding.program.moves))
+    assert moves[0] > moves[1]
+
+
 def test_a_target_that_is_not_there_is_no_finding(tmp_path: Path) -> None:
     assert cli.main(["fuzz", "exec:/nowhere/at/all", "--out", str(tmp_path)]) == 3
 

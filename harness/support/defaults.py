@@ -11,6 +11,9 @@ DEFAULT_SEED = "otterproof"
 #: Seconds for one call of a driver. Handshakes of the slowest targets take a quarter of one.
 TIME_LIMIT = 10.0
 
+#: Seconds that shrinking one failure may take.
+SHRINK_TIME = 600.0
+
 #: Failures in a row after which `check` and `matrix` no longer call a method of a target.
 GIVE_UP_AFTER = 10
 

@@ -19,10 +19,11 @@ from otterproof.harness.runs.fuzz.campaign import CONFIRM, MOST, SAVE_EVERY, Cam
 from otterproof.harness.runs.fuzz.evidence import MOST_MOVES
 from otterproof.harness.runs.fuzz.execute import DETAIL, Failure, attempt
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget
+from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, Budget
 from otterproof.harness.runs.fuzz.state import FindingStage
 from otterproof.harness.runs.fuzz.store import STATE, read_state
 from otterproof.harness.simulation.transcript import Verdict
+from otterproof.harness.support.defaults import SHRINK_TIME
 from otterproof.harness.support.inputs import LIMITS
 from otterproof.harness.targets.driver import TargetCrash
 from otterproof.harness.ui import cli
@@ -89,7 +90,7 @@ def test_shrinking_with_a_slow_target_is_bounded_in_seconds(workshop: Workshop, 
     with opened(TARGET, "long", tmp_path) as campaign:
         (finding,) = finish(_campaign(workshop, slow, campaign), 1).findings
     assert finding.stage is FindingStage.CONFIRMED
-    assert slow.attempts <= 3 + 1 + SECONDS // 100 + 1 + CONFIRM + len(ORACLES) + MOST_MOVES
+    assert slow.attempts <= 3 + 1 + SHRINK_TIME // 100 + 1 + CONFIRM + len(ORACLES) + MOST_MOVES
 
 
 # ---- progress

@@ -37,12 +37,13 @@ from otterproof.harness.runs.fuzz.folder import (
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.reproduce import fails_alike, narrowed, run_and_write, write_transcript
 from otterproof.harness.runs.fuzz.schedule import Programs
-from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, SECONDS, Budget, Shrinker
+from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, Budget, Shrinker
 from otterproof.harness.runs.fuzz.state import RECORD, Finding, FindingStage, State
 from otterproof.harness.runs.fuzz.store import Store, exists, opened_store
 from otterproof.harness.runs.fuzz.workers import DIED, Drawing, results
 from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec.checks import checks
+from otterproof.harness.support.defaults import SHRINK_TIME
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.targets.driver import USUAL, Limits
 from otterproof.harness.targets.engines import Target
@@ -90,7 +91,7 @@ class Campaign:
     page: Page | None = None
     attempts: int = ATTEMPTS
     hangs: int = HANGS
-    seconds: float = SECONDS
+    seconds: float = SHRINK_TIME
     clock: Callable[[], float] = time.monotonic
     limits: Limits = USUAL
     scheduler: str = ""

@@ -38,6 +38,7 @@ from otterproof.harness.simulation.moves import (
     Truncate,
     User,
 )
+from otterproof.harness.support.defaults import SHRINK_TIME
 from otterproof.harness.wire.craft import HEADER_PARTS
 
 #: Attempts that shrinking one failure may take.
@@ -45,9 +46,6 @@ ATTEMPTS = 300
 
 #: How many of them may hang; with the time limit of a call, 10 seconds, they take three minutes and a half.
 HANGS = 20
-
-#: Seconds after which no further attempt begins.
-SECONDS = 600.0
 
 #: The simplest text that is one, and the largest size of fragments that is drawn: the fewer there are, the better.
 _TEXT, _PIECE = b"text", 200
@@ -59,7 +57,7 @@ class Budget:
 
     attempts: int = ATTEMPTS
     hangs: int = HANGS
-    seconds: float = SECONDS
+    seconds: float = SHRINK_TIME
     clock: Callable[[], float] = time.monotonic
     _until: float = field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otterproof.harness.support.defaults import SHRINK_TIME
 from otterproof.harness.ui.options import (
     TARGET,
     add_file,
@@ -43,6 +44,13 @@ def add_arguments(parser: Parser) -> None:
     )
     running.add_argument(
         "--max-failures", type=positive, metavar="N", help="start no program after N new findings (default: no limit)"
+    )
+    running.add_argument(
+        "--shrink-time",
+        type=seconds,
+        default=SHRINK_TIME,
+        metavar="TIME",
+        help=f"shrink one failure for at most TIME (default: {SHRINK_TIME / 60:g}m)",
     )
     running.add_argument(
         "--resume",

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(target, seed, folder) as campaign:
         _check_resumed(campaign, resume=options.resume, edges=options.edges)
         campaign.limits = Limits(options.timeout)
+        campaign.seconds = options.shrink_time
         campaign.excused = frozenset(known.excuses())
         campaign.corpus = corpus
         campaign.scheduler = options.scheduler
