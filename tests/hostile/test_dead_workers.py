@@ -185,7 +185,7 @@ def test_a_campaign_goes_on_and_ends_as_not_run(parricide: str) -> None:
 
 def test_what_killed_a_worker_is_not_run_in_the_main_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failure = Failure("bounds", Verdict.INFRA, Bucket(DIED), "the worker process that ran this died", False, 0)
-    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_: iter([Ran(0, (), failure)]))
+    monkeypatch.setattr("otterproof.harness.runs.fuzz.campaign.results", lambda *_, **__: iter([Ran(0, (), failure)]))
     for module in ("workers", "campaign", "reproduce", "evidence"):
         monkeypatch.setattr(f"otterproof.harness.runs.fuzz.{module}.attempt", lambda *_, **__: pytest.fail("it is run"))
     with opened("reference", "s", tmp_path) as campaign:
