@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -289,6 +290,12 @@ def test_a_crash_of_the_program_is_a_crash_of_the_target(name: str) -> None:
         target.close()
 
 
+def _receive_until_it_ends(party: DriverParty) -> NoReturn:
+    """Have a party receive messages until that fails: a program may answer before anyone notices what has ended."""
+    while True:
+        party.receive(b"hello")
+
+
 @pytest.mark.parametrize(("part", "which"), [("Xvfb", 0), ("dbus-daemon", 0), ("dbus-daemon", 1)])
 def test_the_end_of_pidgins_screen_or_of_a_bus_is_not_its_crash(part: str, which: int) -> None:
     started("pidgin")
@@ -299,8 +306,7 @@ def test_the_end_of_pidgins_screen_or_of_a_bus_is_not_its_crash(part: str, which
         parts = [one for one in programs_of(target.pid) if Path(f"/proc/{one}/comm").read_text().strip() == part]
         os.kill(parts[which], 9)
         with pytest.raises(TargetStranded, match=part):
-            while True:  # Pidgin may answer before anyone notices
-                alice.receive(b"hello")
+            _receive_until_it_ends(alice)
         target.reset()
         alice = target.party("alice", config, b"1")
         assert alice.receive(b"hello") == [TextReceived(b"hello", secure=False, warn=False, instance=0)]
