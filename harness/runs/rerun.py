@@ -98,11 +98,10 @@ def _program(transcript: Transcript, casting: Casting) -> Outcome:
     finally:
         target.close()
     recorded = list(transcript.steps())
+    # A run without the failure goes on behind it, which is no difference.
+    drift = _first_drift(recorded, steps[: len(recorded)] if failure is None else steps)
     if failure is None:
-        # A run without the failure goes on behind it, which is no difference.
-        drift = _first_drift(recorded, steps[: len(recorded)])
         return Outcome(RerunStatus.FIXED, "the program runs to its end, and the oracle has nothing to say", drift)
-    drift = _first_drift(recorded, steps)
     if failure.verdict is Verdict.INFRA:
         return Outcome(RerunStatus.ERROR, failure.detail, drift)
     level = level_of(failure.check) if failure.verdict is Verdict.FAIL else Level.MUST

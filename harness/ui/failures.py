@@ -94,9 +94,8 @@ def commands_for(
     if strict:
         words.append("--strict")
     command = command_of(target)  # a transcript does not choose what is executed
-    chosen = [word for one in only for word in ("--only", one)] + [
-        word for one in without for word in ("--without", one)
-    ]
+    options = (("--only", only), ("--without", without))
+    chosen = [word for option, given in options for one in given for word in (option, one)]
     return Commands(words, [*(["--target", command] if command else []), *replayed], chosen)
 
 

@@ -364,9 +364,8 @@ class Bounds(Oracle):
             if stored is None:
                 return
             most += stored
-            sent = [
-                one for one in sent if one.message.kind is not Kind.DATA
-            ]  # texts are as long as the user typed them
+            # Stored texts, which go out now, are as long as the user typed them.
+            sent = [one for one in sent if one.message.kind is not Kind.DATA]
         if len(view.sent) > most:
             expected, got = f"at most {most} answers", [one.message.kind for one in view.sent]
             self.fail("bounds.too-many-answers", view, expected=expected, got=got)

@@ -131,7 +131,9 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
     tracker = Tracker(setup.role, established=setup.start != "scratch" and setup.in_process and not fresh)
     told = watched if watched is not None else Watched()
     edges = Edges(setup.target, setup.role, asked=told.edges)
-    watching: list[Callable[[Step], None]] = [last.append, tracker, edges, *([watch] if watch is not None else [])]
+    watching: list[Callable[[Step], None]] = [last.append, tracker]
+    watching += [edges] if told.edges else []
+    watching += [watch] if watch is not None else []
     try:
         with suppress(TargetUnsupported):
             case = setup.case(fresh=fresh)

@@ -272,13 +272,12 @@ class Suite:
     def judged(self) -> Judged:
         """The run, as reports take it. Scenarios that were deselected were not chosen."""
         target, results = self.target, self.results
-        chosen = self._selection
         started = RunStarted(
             self.called,
             target.version,
             target.capabilities,
             self.settings.seed,
-            chosen,
+            self._selection,
             target.randomness,
             self._least,
         )
