@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from otterproof.harness.wire import DH_PRIME, Kind, Message, crypto
+from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_gxmpi
+from otterproof.harness.wire.numbers import in_group
 
 #: The checks that a party fails if it answers a g^y that is out of range, and if it does not use a key id as it came.
 GY_RANGE, KEY_ID = "handshake.gy-range-not-checked", "handshake.key-id-not-used"
@@ -18,19 +19,11 @@ GY_RANGE, KEY_ID = "handshake.gy-range-not-checked", "handshake.key-id-not-used"
 #: What a commit commits to: the encrypted g^x, and its hash.
 Commitment = tuple[bytes, bytes]
 
-#: The largest D-H value that is accepted.
-_LARGEST = DH_PRIME - 2
-
 #: So many commits of a session are remembered; any of them may be the one that a revealed key is for.
 REMEMBERED = 200
 
 #: The bytes of a revealed key, and of the hash of g^x.
 _KEY, _HASH = 16, 32
-
-
-def in_range(value: int) -> bool:
-    """Whether a D-H value is one that is accepted."""
-    return 2 <= value <= _LARGEST
 
 
 def commitment(message: Message) -> Commitment | None:
@@ -66,4 +59,4 @@ def _wrong(commit: Commitment, key: bytes) -> str:
     if any(one.code in ("missing", "short") for one in layer.problems):
         return "handshake.gx-encoding-not-checked"  # the rest is left open [readings ARMOUR-TRAILING, TYPES-MPI-ZEROS]
     value = layer.value("gx")
-    return "" if isinstance(value, int) and in_range(value) else "handshake.gx-range-not-checked"
+    return "" if isinstance(value, int) and in_group(value) else "handshake.gx-range-not-checked"

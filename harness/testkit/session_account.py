@@ -18,8 +18,9 @@ from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.mac_account import MacAccount, PairIds
 from otterproof.harness.testkit.reply import ACCEPTED, check
-from otterproof.harness.wire import DH_PRIME, Kind, Message, crypto
+from otterproof.harness.wire import Kind, Message, crypto
 from otterproof.harness.wire.layers import parse_plaintext
+from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import PeerEndedSession, SessionEstablished, TextReceived, UserEndedSession
 
 _ENDS = (SessionEstablished, PeerEndedSession, UserEndedSession)
@@ -106,7 +107,7 @@ class SessionAccount:
             return
         counter, announced = int.from_bytes(message.data("ctr")), message.number("next_dh")
         in_turn = pair in self._macs.live() and counter > self._received.get(pair, 0)
-        expected = in_turn and 2 <= announced <= DH_PRIME - 2 and message.version == self._version
+        expected = in_turn and in_group(announced) and message.version == self._version
         plain = crypto.decrypt_data(message, self._insider.keys(*pair).sending_aes)
         unseen = not parse_plaintext(plain).text
         answered = any(sent.message.kind is Kind.ERROR for sent in view.sent)

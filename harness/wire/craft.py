@@ -18,7 +18,7 @@ from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, buil
 from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_NUMBERS
 from otterproof.harness.wire.message import Kind, Message, armour, build, parse
 from otterproof.harness.wire.mutate import splice_bytes
-from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.numbers import in_group, power
 from otterproof.harness.wire.proofs import is_known, knows, knows_degenerate
 
 #: Finds the session keys of a pair of key ids, the sender's first; None if the insider does not have them.
@@ -238,7 +238,7 @@ def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie]
     if all(old.layer.value(name) == new.layer.value(name) for name in SMP_NUMBERS[kind]):
         return None
     numbers = {name: int(new.layer.value(name)) for name in SMP_NUMBERS[kind]}
-    outside = any(name in _ELEMENTS and not 2 <= value <= DH_PRIME - 2 for name, value in numbers.items())
+    outside = any(name in _ELEMENTS and not in_group(value) for name, value in numbers.items())
     if outside and version == 3:
         return kind, Lie.RANGE
     proved = all(is_known(prefix, numbers[e], numbers[c], numbers[d]) for e, c, d, prefix in _PROOFS.get(kind, ()))

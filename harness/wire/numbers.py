@@ -23,6 +23,14 @@ with warnings.catch_warnings():  # looking the names up warns of their removal i
 _GROUP = DHParameterNumbers(DH_PRIME, DH_GENERATOR)
 _GENERATOR = DHPublicNumbers(DH_GENERATOR, _GROUP)
 
+#: The largest group element that is accepted.
+_LARGEST = DH_PRIME - 2
+
+
+def in_group(value: int) -> bool:
+    """Whether a received group element is from 2 to p - 2, both included. [AKE-VALID-3, SMPMATH-RANGE-15]"""
+    return 2 <= value <= _LARGEST
+
 
 @lru_cache(maxsize=1 << 15)
 def power(base: int, exponent: int) -> int:
@@ -31,7 +39,7 @@ def power(base: int, exponent: int) -> int:
     It is a D-H exchange of the library, which takes a tenth of the time of `pow`. An exchange can't give 1 or p-1, and
     wants a public key from 2 to p-2.
     """
-    if not 2 <= base <= DH_PRIME - 2 or exponent % (DH_PRIME // 2) == 0:
+    if not in_group(base) or exponent % (DH_PRIME // 2) == 0:
         return pow(base, exponent, DH_PRIME)
     private = DHPrivateNumbers(exponent % (DH_PRIME - 1), _GENERATOR).private_key()
     return int.from_bytes(private.exchange(DHPublicNumbers(base, _GROUP).public_key()))

@@ -21,13 +21,13 @@ from otterproof.harness.judges.model.plain import (
     Smp,
     SmpId,
     Tlv,
-    in_group,
     smp_fault,
     smp_question,
 )
 from otterproof.harness.judges.model.state import NO_SMP, Ids, Ratchet, SmpRun
 from otterproof.harness.judges.model.step import IGNORE_UNREADABLE, Step
 from otterproof.harness.wire import Message
+from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import (
     UNREADABLE_ERROR,
     MessageRejected,

@@ -12,10 +12,11 @@ from dataclasses import replace
 from otterproof.harness.judges.model.book import SignatureMeaning
 from otterproof.harness.judges.model.expect import DhKeyMessage, Establishes, OneOf, SealedMessage
 from otterproof.harness.judges.model.names import Dh, Drawn, Given, MessageName, Ssid, pair
-from otterproof.harness.judges.model.plain import Plain, in_group
+from otterproof.harness.judges.model.plain import Plain
 from otterproof.harness.judges.model.state import AwaitingDhKey, AwaitingRevealSig, AwaitingSig, Idle, Ratchet, Session
 from otterproof.harness.judges.model.step import Step
 from otterproof.harness.wire import Kind, Message
+from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import (
     RECENT,
     MessageRejected,

@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from otterproof.harness.judges.model.names import Identity, Ssid
-from otterproof.harness.wire import DH_PRIME, SMP_ORDER, layers
+from otterproof.harness.wire import SMP_ORDER, layers
+from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import SmpAbortReason
 
 #: TLV types. [Data Message]
 PADDING, DISCONNECTED, SMP_1, SMP_2, SMP_3, SMP_4, SMP_ABORT, SMP_1Q, EXTRA_KEY = range(9)
-
-
-def in_group(value: int) -> bool:
-    """Whether a received group element is from 2 to p - 2, both included. [AKE-VALID-3, SMPMATH-RANGE-15]"""
-    return 2 <= value <= DH_PRIME - 2
 
 
 @dataclass(frozen=True, slots=True)

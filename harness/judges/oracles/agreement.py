@@ -10,7 +10,6 @@ from otterproof.harness.judges.handshake import (
     REMEMBERED,
     Commitment,
     commitment,
-    in_range,
     wrongly_revealed,
 )
 from otterproof.harness.judges.oracles.base import Oracle
@@ -20,6 +19,7 @@ from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted, answers
 from otterproof.harness.wire import Kind, proof
 from otterproof.harness.wire.craft import Lie
+from otterproof.harness.wire.numbers import in_group
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (
     ActionRefused,
@@ -154,7 +154,7 @@ class Agreement(Oracle):
             where = (view.party, view.instance)
             others = [one for one in self._commits.get(where, ()) if one != commit]
             self._commits[where] = (*others, commit)[-REMEMBERED:]
-        elif message.has("gy") and not in_range(message.number("gy")):
+        elif message.has("gy") and not in_group(message.number("gy")):
             kinds = [one.message.kind for one in view.sent]
             if Kind.REVEAL_SIGNATURE in kinds:
                 self.fail(GY_RANGE, view, expected="no answer", got=kinds)

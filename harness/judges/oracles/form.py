@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from otterproof.harness import wire
-from otterproof.harness.judges.handshake import in_range
 from otterproof.harness.judges.oracles.base import Oracle, OracleFailure
 from otterproof.harness.judges.oracles.observation import Observation
 from otterproof.harness.judges.oracles.reading import Reader, in_the_clear
 from otterproof.harness.simulation.world import Step, World
 from otterproof.harness.support.excused import is_excused
 from otterproof.harness.wire import Kind, Message, Problem
-from otterproof.harness.wire.numbers import public_key
+from otterproof.harness.wire.numbers import in_group, public_key
 from otterproof.harness.wire.shown import TITLES
 from otterproof.implementations.contract import (
     MIN_INSTANCE_TAG,
@@ -279,7 +278,7 @@ def _wrong_values(message: Message, sender: Sender) -> Wrong | None:
         if size != sender.block:
             expected = f"{sender.block} bytes: the public key, a key id and a signature"
             return Wrong("form.signature-block-size", expected, f"{size} bytes")
-    if kind in _PUBLIC and not in_range(value := message.number(_PUBLIC[kind])):
+    if kind in _PUBLIC and not in_group(value := message.number(_PUBLIC[kind])):
         return Wrong("form.public-value-out-of-range", f"{_PUBLIC[kind]} from 2 to p-2", f"{value:#x}")
     return _wrong_data_values(message, sender) if kind is Kind.DATA else None
 

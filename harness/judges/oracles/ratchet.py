@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from otterproof.harness import wire
-from otterproof.harness.judges.handshake import in_range
 from otterproof.harness.judges.mac_ledger import KeyPair, MacLedger
 from otterproof.harness.judges.oracles.base import Oracle
 from otterproof.harness.judges.oracles.observation import MAC_WAS_RIGHT, Observation, Sent, session_of
@@ -14,6 +13,7 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.insider import NEXT_KEY
 from otterproof.harness.wire import Kind, Message
 from otterproof.harness.wire.layouts import MAC_SIZE
+from otterproof.harness.wire.numbers import in_group
 from otterproof.implementations.contract import PeerEndedSession, RatchetSnapshot, SessionEstablished, UserEndedSession
 
 #: The MAC keys of a session, each by a message that it verified.
@@ -71,7 +71,7 @@ class KeyIds(Oracle):
             self._wire(view, one)
         if view.crafted is not None and view.accepted and not view.foreign and view.message is not None:
             value = view.message.number("next_dh")
-            if not in_range(value):
+            if not in_group(value):
                 expected = "the message is refused"
                 self.fail(NEXT_KEY, view, expected=expected, got=view.step.events)
         after, before = view.step.after, view.step.before
@@ -118,7 +118,7 @@ class KeyIds(Oracle):
 
     def _announce(self, view: Observation, ssid: bytes, keyid: int, value: int) -> None:
         """Judge a key that a party shows to be its own."""
-        if not in_range(value):
+        if not in_group(value):
             expected = f"a public value from 2 to p-2 for key id {keyid}"
             self.fail("key-ids.public-value-out-of-range", view, expected=expected, got=f"{value:#x}")
         known = self._announced.setdefault((view.party, ssid, keyid), value)

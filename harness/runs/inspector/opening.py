@@ -24,8 +24,8 @@ from otterproof.harness.wire.crypto import (
     verifies,
 )
 from otterproof.harness.wire.layers import parse_gxmpi
-from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, MAC_SIZE
-from otterproof.harness.wire.numbers import power
+from otterproof.harness.wire.layouts import DH_GENERATOR, MAC_SIZE
+from otterproof.harness.wire.numbers import in_group, power
 
 #: The most private keys and public keys that are tried with each other.
 MOST = 64
@@ -84,7 +84,7 @@ class Opener:
         for encoded in self.committed.values():
             layer = parse_gxmpi(encoded)
             found |= {int(field.value): None for field in layer.fields if isinstance(field.value, int)}
-        return tuple(one for one in reversed(found) if 2 <= one <= DH_PRIME - 2)[:MOST]
+        return tuple(one for one in reversed(found) if in_group(one))[:MOST]
 
     @cached_property
     def shared(self) -> tuple[tuple[int, str], ...]:
