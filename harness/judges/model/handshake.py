@@ -92,7 +92,7 @@ def _receive_dh_key(step: Step, session: Session, version: int, value: int) -> N
         step.reject(RejectReason.UNEXPECTED)  # [DHKEY-NONE-1, DHKEY-REVEALSIG-1, DHKEY-SIG-2]
         return
     if not in_group(value):
-        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1, AKE-VALID-4]
+        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-1, AKE-VALID-3, AKE-VALID-4]
         return
     if version == 3 and gy in step.state.answered:
         step.reject(RejectReason.UNEXPECTED)  # [AKE-REFLECT-1]
@@ -123,7 +123,7 @@ def _receive_reveal_signature(step: Step, session: Session, version: int, messag
         step.give(opening.problem)
         return
     if isinstance(opening.x, Given) and not in_group(opening.x.value):
-        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2]
+        step.reject(RejectReason.BAD_GROUP_ELEMENT)  # [AKE-VALID-2, AKE-VALID-3]
         return
     seal = _open(step, message, opening.x, auth.y)
     if seal is not None:  # [AKE-VERIFY-6, REVEAL-IGNORED-1, REVEAL-REJECT-1]

@@ -128,7 +128,7 @@ def smp_fault(tlv: Raw) -> SmpAbortReason | None:
         number = field.value if isinstance(field.value, int) else 0
         # [SMPMATH-DVALUE-1, SMPMATH-RANGE-1, SMPMATH-RANGE-2, SMPMATH-RANGE-3, SMPMATH-RANGE-4, SMPMATH-RANGE-5,
         # SMPMATH-RANGE-6, SMPMATH-RANGE-7, SMPMATH-RANGE-8, SMPMATH-RANGE-9, SMPMATH-RANGE-10, SMPMATH-RANGE-11,
-        # SMPMATH-RANGE-12, SMPMATH-RANGE-13, SMPMATH-RANGE-14]
+        # SMPMATH-RANGE-12, SMPMATH-RANGE-13, SMPMATH-RANGE-14, SMPMATH-RANGE-15]
         if (letter == "g" and not in_group(number)) or (letter == "D" and number >= SMP_ORDER):
             return SmpAbortReason.SMP_BAD_ELEMENT
     return None if tlv.proofs_hold else SmpAbortReason.SMP_BAD_PROOF
