@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otterproof.harness.runs.faults.detection import notice
+from otterproof.harness.runs.faults.drawn import Way
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.generate import MOST_MOVES, Program, program
@@ -213,8 +214,8 @@ def test_both_engines_show_the_same(tmp_path: Path) -> None:
 
 def test_with_and_without_the_schedule_the_first_programs_are_the_same() -> None:
     target = FaultTarget("counter-constant")
-    assert [replace(notice(target, "s", 5, feedback=one), seconds=0) for one in (True, False)] == [
-        replace(notice(target, "s", 5, feedback=True), seconds=0)
+    assert [replace(notice(target, "s", 5, way), seconds=0) for way in (Way.FEEDBACK, Way.AFRESH)] == [
+        replace(notice(target, "s", 5, Way.FEEDBACK), seconds=0)
     ] * 2
 
 

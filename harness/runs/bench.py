@@ -217,10 +217,8 @@ FIGURES: Mapping[str, Meaning] = {
     ),
     "fuzz_vs_crypto": Meaning("a case of `fuzz` in process, over the cryptography in it", limit=1.5),
     "fuzz_driver_vs_crypto": Meaning("a case of `fuzz` through a driver, over the cryptography in it", limit=2.0),
-    "detection_ratio": Meaning("programs until a fault is noticed, median, over those without feedback", limit=0.5),
-    "detection_share": Meaning(
-        "faults that are noticed within a minute of a processor, with feedback", bound=Bound.LEAST, limit=0.95
-    ),
+    "detection_ratio": Meaning("programs until a fault is noticed, median, over those of single acts", limit=0.5),
+    "detection_share": Meaning("faults that are noticed within a minute of a processor", bound=Bound.LEAST, limit=0.95),
     "ratcheting_message": Meaning("a message that changes keys, sent and received", "ms"),
     "ratcheting_message_crypto": Meaning("the cryptography in it", "ms"),
     "libotr_ratcheting_message": Meaning("the same message, by libotr", "ms"),

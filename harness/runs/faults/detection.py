@@ -1,12 +1,11 @@
-"""How many programs `fuzz` needs until it notices a fault, with and without the schedule that learns from results.
+"""How many programs `fuzz` needs until it notices a fault, with the programs drawn in several ways.
 
 Each fault is fuzzed under several seeds: the programs of a campaign are run until one fails, or until a limit is
-reached. Nothing is shrunk, for what counts is when the fault is noticed. A fault that is not noticed counts as one that
-takes longer than any other. Seconds are those of a processor.
+reached. A fault that is not noticed counts as one that takes longer than any other. Seconds are those of a processor.
 
 A fault is judged by the oracles alone, as a third party's implementation would be, so what is measured is programs and
-oracles together; or in lockstep with a genuine engine, which differs as soon as a program brings the fault about, so
-what is measured is the programs.
+oracles together; or it is compared with a genuine engine, which answers otherwise as soon as a program brings the fault
+about, so what is measured is the programs. [brought_about.py]
 """
 
 from __future__ import annotations
@@ -14,32 +13,33 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from otterproof.harness.runs.faults.brought_about import brought_about
 from otterproof.harness.runs.faults.detect import Lost, results
+from otterproof.harness.runs.faults.drawn import Way, drawn
 from otterproof.harness.runs.faults.fuzzed import evenly
 from otterproof.harness.runs.faults.sightings_file import sources
-from otterproof.harness.runs.fuzz.execute import Watched, attempt
-from otterproof.harness.runs.fuzz.schedule import Programs
-from otterproof.harness.runs.fuzz.state import State
-from otterproof.harness.runs.fuzz.workers import Drawing
+from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.outputs import write_whole
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.entries import OBSERVERS, Fault
-from otterproof.harness.targets.faults.target import ComparedFaultTarget, FaultTarget
+from otterproof.harness.targets.faults.target import FaultTarget
 
 #: After so many seconds no further program begins; what is not noticed by then is not noticed in a minute.
 SECONDS = 60.0
 
-#: A fault, a seed, and whether results decide what comes next.
-Key = tuple[str, str, bool]
+#: A fault, a seed, and how programs are drawn.
+Key = tuple[str, str, Way]
 
 
 class DetectionFileError(CommandError, ValueError):
@@ -48,72 +48,71 @@ class DetectionFileError(CommandError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """How long it took. programs: that were run, the one that failed included; 0 if none did. check: that failed."""
+    """How long it took. programs: that were run, the one that failed included; 0 if none did.
+
+    check: that failed; "" if nobody judged, but answers were compared.
+    """
 
     programs: int
     seconds: float
     check: str = ""
 
 
-def notice(target: Target, seed: str, most: int, *, feedback: bool, seconds: float = SECONDS) -> Noticed:
-    """Run programs until one fails, `most` at most. feedback: whether what they show decides what comes next."""
+def notice(target: Target, seed: str, most: int, way: Way, seconds: float = SECONDS) -> Noticed:
+    """Run programs until one fails, `most` at most."""
     began = time.process_time()
-    state = State()
-    drawing = Drawing(seed, Programs(seed, target), lambda: state.schedule)
-    for number in range(most):
-        parents, program = drawing.drawn(number) if feedback else ((), drawing.fresh(number))
-        watched = Watched()
+    for number, (program, watched) in enumerate(islice(drawn(target, seed, way), most), start=1):
         failure = attempt(program, watched=watched)
         taken = time.process_time() - began
         if failure is not None:
-            return Noticed(number + 1, taken, failure.check)
+            return Noticed(number, taken, failure.check)
         if taken >= seconds:
             break
-        if feedback:
-            state = state.after(number, None, watched.seen, (), parents)
     return Noticed(0, time.process_time() - began)
 
 
 @dataclass(slots=True)
 class Detection:
-    """How faults are noticed, as far as it has come. most: programs of a run; every: faults that there are.
+    """How faults are noticed, as far as it has come.
 
-    lockstep: whether a genuine engine runs beside each.
+    most: programs of a run. every: faults that there are. compared: whether with a genuine engine, in place of being
+    judged.
     """
 
     faults: Mapping[str, Fault]
     seeds: tuple[str, ...]
     most: int
     every: int
-    lockstep: bool = False
+    compared: bool = False
+    ways: tuple[Way, ...] = tuple(Way)
     found: dict[Key, Noticed] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
 
     @property
     def wanted(self) -> list[Key]:
-        """The runs that there are to be: both ways of a fault and a seed, one after the other."""
-        return [(name, seed, way) for seed in self.seeds for name in self.faults for way in (True, False)]
+        """The runs that there are to be: all ways of a fault and a seed, one after the other."""
+        return [(name, seed, way) for seed in self.seeds for name in self.faults for way in self.ways]
 
-    def of(self, *, feedback: bool) -> dict[Key, Noticed]:
-        """The runs of one way, of the faults and seeds that have been run both ways."""
+    def of(self, way: Way) -> dict[Key, Noticed]:
+        """The runs of one way, of the faults and seeds that have been run in all ways."""
         return {
             key: self.found[key]
             for key in self.wanted
-            if key[2] is feedback and all((*key[:2], way) in self.found for way in (True, False))
+            if key[2] is way and all((*key[:2], other) in self.found for other in self.ways)
         }
 
-    def median_programs(self, *, feedback: bool) -> float:
+    def median_programs(self, way: Way) -> float:
         """The median of programs until a fault is noticed; infinity when most are not noticed."""
-        return median([one.programs or math.inf for one in self.of(feedback=feedback).values()] or [math.inf])
+        return median([one.programs or math.inf for one in self.of(way).values()] or [math.inf])
 
-    def share(self, *, feedback: bool) -> float:
+    def share(self, way: Way) -> float:
         """The share that is noticed within the limits."""
-        ran = self.of(feedback=feedback).values()
+        ran = self.of(way).values()
         return sum(one.programs > 0 for one in ran) / len(ran) if ran else 0.0
 
-    def shares(self, *, feedback: bool) -> dict[str, tuple[int, int]]:
+    def shares(self, way: Way) -> dict[str, tuple[int, int]]:
         """By who can see a fault: runs in which it is noticed, and all."""
-        ran = self.of(feedback=feedback)
+        ran = self.of(way)
         counts = {}
         for observer in OBSERVERS:
             those = [one for (name, _, _), one in ran.items() if self.faults[name].observer == observer]
@@ -123,26 +122,26 @@ class Detection:
 
     @property
     def ratio(self) -> float | None:
-        """The median with the schedule over the one without; None where most faults are not noticed at all."""
-        ours, theirs = self.median_programs(feedback=True), self.median_programs(feedback=False)
+        """The median of what `fuzz` does over the one from single acts; None where one of them is not known."""
+        ours, theirs = self.median_programs(Way.FEEDBACK), self.median_programs(Way.SINGLE_ACTS)
         return None if math.isinf(ours) or math.isinf(theirs) else ours / theirs
 
     @property
     def unnoticed(self) -> list[str]:
-        """The faults that are noticed in no run with the schedule."""
-        ran = self.of(feedback=True)
+        """The faults that are noticed in no run in the way of `fuzz`."""
+        ran = self.of(Way.FEEDBACK)
         there = dict.fromkeys(name for name, _, _ in ran)
         return [name for name in there if not any(one.programs for key, one in ran.items() if key[0] == name)]
 
     def as_json(self) -> dict[str, Any]:
         """The figures, and each run, as plain values; a median that is not known is null."""
 
-        def way(*, feedback: bool) -> dict[str, Any]:
-            middle = self.median_programs(feedback=feedback)
+        def figures(way: Way) -> dict[str, Any]:
+            middle = self.median_programs(way)
             return {
                 "programs_median": None if math.isinf(middle) else middle,
-                "share": self.share(feedback=feedback),
-                "by_observer": {name: list(pair) for name, pair in self.shares(feedback=feedback).items()},
+                "share": self.share(way),
+                "by_observer": {name: list(pair) for name, pair in self.shares(way).items()},
             }
 
         return {
@@ -151,9 +150,8 @@ class Detection:
             "seeds": list(self.seeds),
             "programs": self.most,
             "seconds": SECONDS,
-            "lockstep": self.lockstep,
-            "with_feedback": way(feedback=True),
-            "without_feedback": way(feedback=False),
+            "lockstep": self.compared,
+            "ways": {str(way): figures(way) for way in self.ways},
             "ratio": self.ratio,
             "unnoticed": self.unnoticed,
             "runs": [_run_as_json(key, self.found[key]) for key in self.wanted if key in self.found],
@@ -162,37 +160,56 @@ class Detection:
 
 
 def choose(
-    faults: Mapping[str, Fault], sample: int | None, seeds: int, most: int, *, lockstep: bool = False
+    faults: Mapping[str, Fault],
+    sample: int | None,
+    seeds: int,
+    most: int,
+    *,
+    compared: bool = False,
+    ways: Sequence[Way] = tuple(Way),
 ) -> Detection:
     """An empty record for some of the faults, taken evenly from all areas, or for all of them."""
     every = tuple(str(number) for number in range(1, seeds + 1))
-    return Detection({name: faults[name] for name in evenly(faults, sample)}, every, most, len(faults), lockstep)
+    chosen = {name: faults[name] for name in evenly(faults, sample)}
+    return Detection(chosen, every, most, len(faults), compared, tuple(ways))
 
 
 def detect(record: Detection, pool: Pool) -> Iterator[str]:
-    """Run what has not been run yet, with the processes of a pool; the names of the faults, as they come."""
-    tasks = [
-        (name, seed, way, record.most, record.lockstep)
-        for name, seed, way in record.wanted
-        if (name, seed, way) not in record.found
-    ]
-    for key, noticed in results(pool, _notice, tasks, record.lost):
-        record.found[key] = noticed
-        yield key[0]
+    """Run what has not been run yet, with the processes of a pool; what has been run, in words, as it comes."""
+    missing = [key for key in record.wanted if key not in record.found]
+    if not record.compared:
+        for key, noticed in results(pool, _notice, [(*key, record.most) for key in missing], record.lost):
+            record.found[key] = noticed
+            yield key[0]
+        return
+    by_campaign: dict[tuple[str, Way], list[str]] = defaultdict(list)
+    for name, seed, way in missing:
+        by_campaign[seed, way].append(name)
+    tasks = [(f"seed {seed}, {way}", seed, way, names, record.most) for (seed, way), names in by_campaign.items()]
+    for words, found in results(pool, _compare, tasks, record.lost):
+        record.found |= found
+        yield words
 
 
-def _notice(_: WorkerContext, task: tuple[str, str, bool, int, bool]) -> tuple[Key, Noticed]:
-    name, seed, feedback, most, lockstep = task
-    target = ComparedFaultTarget(name) if lockstep else FaultTarget(name)
-    return (name, seed, feedback), notice(target, seed, most, feedback=feedback)
+def _notice(_: WorkerContext, task: tuple[str, str, Way, int]) -> tuple[Key, Noticed]:
+    name, seed, way, most = task
+    return (name, seed, way), notice(FaultTarget(name), seed, most, way)
+
+
+def _compare(_: WorkerContext, task: tuple[str, str, Way, list[str], int]) -> tuple[str, dict[Key, Noticed]]:
+    words, seed, way, names, most = task
+    found: dict[Key, Noticed] = {(name, seed, way): Noticed(0, SECONDS) for name in names}
+    for one in brought_about(names, seed, way, most, SECONDS):
+        found[one.fault, seed, way] = Noticed(one.programs, one.seconds)
+    return words, found
 
 
 # ---- a file, so that a measurement can be interrupted
 
 
 def _run_as_json(key: Key, noticed: Noticed) -> dict[str, Any]:
-    name, seed, feedback = key
-    return {"fault": name, "seed": seed, "feedback": feedback, **asdict(noticed)}
+    name, seed, way = key
+    return {"fault": name, "seed": seed, "way": str(way), **asdict(noticed)}
 
 
 def read(path: Path, record: Detection) -> None:
@@ -203,14 +220,14 @@ def read(path: Path, record: Detection) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
         written = content["sources"], content["programs"], content["lockstep"]
         found = {
-            (str(one["fault"]), str(one["seed"]), bool(one["feedback"])): Noticed(
+            (str(one["fault"]), str(one["seed"]), Way(one["way"])): Noticed(
                 int(one["programs"]), float(one["seconds"]), str(one["check"])
             )
             for one in content["runs"]
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DetectionFileError(f"{path} is no file of detection: {error!r:.200}; name another file") from error
-    if written != (sources(), record.most, record.lockstep):
+    if written != (sources(), record.most, record.compared):
         raise DetectionFileError(
             f"{path} is of other sources, of another --programs, or of another judge (--lockstep); "
             "delete it to begin again"
@@ -220,9 +237,9 @@ def read(path: Path, record: Detection) -> None:
 
 
 def kept(path: Path, record: Detection, stream: Iterable[str]) -> Iterator[str]:
-    """The same stream; whenever one more run is there, all are written to a file. OutputError."""
+    """The same stream; whenever something more has been run, all runs are written to a file. OutputError."""
     for one in stream:
         runs = [_run_as_json(key, noticed) for key, noticed in record.found.items()]
-        content = {"sources": sources(), "programs": record.most, "lockstep": record.lockstep, "runs": runs}
+        content = {"sources": sources(), "programs": record.most, "lockstep": record.compared, "runs": runs}
         write_whole(path, json.dumps(content, indent=0) + "\n", durable=False)
         yield one

@@ -7,6 +7,8 @@ engine that never forgets its exponents can't be judged for what it forgets, but
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 
 from Crypto.Math.Numbers import Integer
@@ -21,21 +23,41 @@ _KEPT = 1 << 17
 @cache
 def remember_powers() -> None:
     """From now on the genuine engines of this process compute no power twice."""
-    applied_to = numbers.Exponent.applied_to
+    _remember()
 
-    @lru_cache(maxsize=_KEPT)
-    def power(exponent: int, base: int) -> int:
-        return applied_to(numbers.Exponent(exponent), base)
 
-    @lru_cache(maxsize=_KEPT)
-    def integer_power(base: int, exponent: int, modulus: int) -> int:
-        return int(pow(Integer(base), exponent, modulus))
+@contextmanager
+def powers_remembered() -> Iterator[None]:
+    """Inside, the genuine engines of this process compute no power twice, nor one of an earlier time inside."""
+    applied_to, before = numbers.Exponent.applied_to, vars(primitives).get("pow", pow)
+    _remember()
+    try:
+        yield
+    finally:
+        setattr(numbers.Exponent, "applied_to", applied_to)  # noqa: B010 (a plain assignment is not typed)
+        setattr(primitives, "pow", before)  # noqa: B010
 
+
+def _remember() -> None:
     def remembered(self: numbers.Exponent, base: int) -> int:
-        return power(self.number, base)
+        return _power(self.number, base)
 
-    setattr(numbers.Exponent, "applied_to", remembered)  # noqa: B010 (a plain assignment is not typed)
+    setattr(numbers.Exponent, "applied_to", remembered)  # noqa: B010
     # A name of the module comes before the builtin one, in this module alone.
     setattr(  # noqa: B010
-        primitives, "pow", lambda base, exponent, modulus: integer_power(int(base), exponent, modulus)
+        primitives, "pow", lambda base, exponent, modulus: _integer_power(int(base), exponent, modulus)
     )
+
+
+#: The way that the reference engine exponentiates.
+_applied_to = numbers.Exponent.applied_to
+
+
+@lru_cache(maxsize=_KEPT)
+def _power(exponent: int, base: int) -> int:
+    return _applied_to(numbers.Exponent(exponent), base)
+
+
+@lru_cache(maxsize=_KEPT)
+def _integer_power(base: int, exponent: int, modulus: int) -> int:
+    return int(pow(Integer(base), exponent, modulus))

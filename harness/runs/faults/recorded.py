@@ -82,6 +82,7 @@ class Recorder(Trace):
     def __init__(self, package: str) -> None:
         super().__init__(package)
         self.recording = Recording()
+        self._engines: list[_Recorded] = []
         self._since: set[Line] = set()
 
     def take(self) -> frozenset[Line]:
@@ -102,24 +103,30 @@ class Recorder(Trace):
             made = _Made(config, entropy, _known_by(engine))
             self.recording.parties.append(made)
             made.reached |= self._note()
-            return _Recorded(self, len(self.recording.parties) - 1, engine)
+            self._engines.append(_Recorded(self, len(self._engines), engine))
+            return self._engines[-1]
 
         return recorded
 
-    def ask(self, party: int, engine: Engine, method: str, args: Mapping[str, object]) -> Sequence[Event]:
+    def ask(self, party: int, method: str, args: Mapping[str, object], call: Callable[[], T]) -> T:
         """Ask something of an engine, and write it down with the answer."""
         self._note()
-        events: Sequence[Event] | None = None
+        answer: T | None = None
         raised: OtrError | None = None
         try:
-            events = getattr(engine, method)(**args)
+            answer = call()
         except OtrError as error:
             raised = error
             raise
         finally:
-            self.recording.calls.append(_Call(party, method, args, _digest(events, raised)))
+            self.recording.calls.append(_Call(party, method, args, _digest(answer, raised)))
             self.recording.parties[party].reached |= self._note()
-        return events or ()
+        return answer
+
+    def look_into_memory(self) -> None:
+        """Ask every engine for its state and its secrets, as a last call."""
+        for engine in self._engines:
+            engine.look_into_memory()
 
     def _note(self) -> frozenset[Line]:
         """The lines since this was last called."""
@@ -129,7 +136,10 @@ class Recorder(Trace):
 
 
 class _Recorded(ActionDispatcher):
-    """An engine whose calls are recorded. What can't be repeated makes the recording incomplete."""
+    """An engine whose calls are recorded. What can't be repeated makes the recording incomplete.
+
+    What is in memory is not compared in between, where judges look at it after every step.
+    """
 
     def __init__(self, recorder: Recorder, number: int, engine: Engine) -> None:
         self._number = number
@@ -145,19 +155,25 @@ class _Recorded(ActionDispatcher):
         return self._engine.fingerprint
 
     def _do(self, action: str, **args: object) -> Sequence[Event]:
-        return self._recorder.ask(self._number, self._engine, action, args)
+        method: Callable[..., Sequence[Event]] = getattr(self._engine, action)
+        return self._recorder.ask(self._number, action, args, lambda: method(**args))
 
     def set_time(self, now: int) -> None:
-        self._do("set_time", now=now)
+        self._recorder.ask(self._number, "set_time", {"now": now}, lambda: self._engine.set_time(now))
 
     def set_policy(self, policy: Policy) -> None:
-        self._do("set_policy", policy=policy)
+        self._recorder.ask(self._number, "set_policy", {"policy": policy}, lambda: self._engine.set_policy(policy))
 
     def inspect(self) -> PartySnapshot:
-        return self._beyond(self._engine.inspect)
+        return self._engine.inspect()
 
     def secrets(self) -> Mapping[str, bytes]:
-        return self._beyond(self._engine.secrets)
+        return self._engine.secrets()
+
+    def look_into_memory(self) -> None:
+        """Ask for the state and the secrets, to be compared."""
+        self._recorder.ask(self._number, "inspect", {}, self._engine.inspect)
+        self._recorder.ask(self._number, "secrets", {}, self._engine.secrets)
 
     def snapshot(self) -> object:
         return self._beyond(self._engine.snapshot)
@@ -178,8 +194,13 @@ def _answer(engine: GuardedEngine, method: str, args: Mapping[str, object]) -> i
         return _digest(None, error)
 
 
-def _digest(events: Sequence[Event] | None, raised: OtrError | None) -> int:
-    return hash((tuple(events or ()), type(raised).__name__, str(raised)))
+def _digest(answer: object, raised: OtrError | None) -> int:
+    """Of events, of what is in memory, or of nothing."""
+    if isinstance(answer, Mapping):
+        answer = tuple(sorted(answer.items()))
+    elif isinstance(answer, Sequence):
+        answer = tuple(answer)
+    return hash((answer if isinstance(answer, tuple) else repr(answer), type(raised).__name__, str(raised)))
 
 
 def _known_by(engine: Engine | GuardedEngine) -> int:

@@ -51,10 +51,11 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
     return Program(replace(setup, entropy=entropy), bounded(moves))
 
 
-def plain_program(seed: str, number: int, target: Target, network: str) -> Program:
-    """The program of that number, for a scenario: of single acts, without stories.
+def plain_program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
+    """The program of that number, of single acts without stories. network: as for `program`.
 
-    Scenarios judge the same programs for long, so that what a target is known to do otherwise stays known.
+    It is for scenarios, which judge the same programs for long, so that what a target is known to do otherwise stays
+    known; and campaigns are compared with it.
     """
     source, setup = _beginning(seed, number, target, network, sorted(PLAIN))
     return Program(setup, tuple(_moves(source, setup, TABLE, _LONGEST_PLAIN)))

@@ -1,11 +1,9 @@
-"""A fault as a target: its engine alone, as a third party's is, or beside a genuine one."""
+"""A fault as a target: its engine alone, as a third party's is."""
 
 from __future__ import annotations
 
-from otterproof.harness.targets.engines import LockstepTarget, SingleEngineTarget
+from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.loader import engine
-from otterproof.implementations.contract import Engine, Entropy, PartyConfig
-from otterproof.implementations.independent import IndependentEngine
 
 #: What the name of a target that is a fault begins with.
 PREFIX = "fault:"
@@ -17,14 +15,3 @@ class FaultTarget(SingleEngineTarget):
     def __init__(self, name: str) -> None:
         self.fault = name.removeprefix(PREFIX)
         super().__init__(PREFIX + self.fault, engine(self.fault))
-
-
-class ComparedFaultTarget(LockstepTarget):
-    """The engine with the fault of that name, and the independent engine, which differ wherever the fault shows."""
-
-    def __init__(self, name: str) -> None:
-        self.fault = name.removeprefix(PREFIX)
-        super().__init__(PREFIX + self.fault)
-
-    def engines(self, config: PartyConfig, entropy: Entropy) -> dict[str, Engine]:
-        return {self.name: engine(self.fault)(config, entropy), "independent": IndependentEngine(config, entropy)}

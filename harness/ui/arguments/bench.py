@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otterproof.harness.runs.faults.drawn import Way
 from otterproof.harness.ui.options import add_file, add_jobs, add_json, positive
 from otterproof.harness.ui.parser import Example, Parser
 
@@ -11,6 +12,10 @@ EXAMPLES: tuple[Example, ...] = (
     ("otterproof bench", "all figures, in about ten seconds"),
     ("otterproof bench --strict --json figures.json", "exit code 1 if a figure is not within its limit; JSON as well"),
     ("otterproof bench --detection --faults 60 --state seen.json", "how soon `fuzz` notices faults; it can be resumed"),
+    (
+        "otterproof bench --detection --lockstep --all --seeds 10 --programs 3000",
+        "how soon all are brought about",
+    ),
 )
 
 #: What `--detection` measures unless it is told.
@@ -24,13 +29,13 @@ def add_arguments(parser: Parser) -> None:
     detecting.add_argument(
         "--detection",
         action="store_true",
-        help="measure instead how many programs `fuzz` needs until it notices a fault, with feedback and without",
+        help="measure instead how many programs `fuzz` needs until it notices a fault, and how many simpler generators",
     )
     some = detecting.add_mutually_exclusive_group()
     some.add_argument(
         "--faults", type=positive, metavar="N", help=f"so many faults, taken evenly from all areas (default: {FAULTS})"
     )
-    some.add_argument("--all", action="store_true", help="all faults, which takes a day or more on one core")
+    some.add_argument("--all", action="store_true", help="all faults; with --lockstep, or it takes days")
     detecting.add_argument("--seeds", type=positive, metavar="N", help=f"so many seeds (default: {SEEDS})")
     detecting.add_argument(
         "--programs",
@@ -41,8 +46,16 @@ def add_arguments(parser: Parser) -> None:
     detecting.add_argument(
         "--lockstep",
         action="store_true",
-        help="judge each fault beside a genuine engine, so that the oracles' part is left out: what counts is whether "
-        "the programs bring the fault about",
+        help="compare each fault with a genuine engine, in place of judging it: what counts is whether the programs "
+        "bring the fault about",
+    )
+    detecting.add_argument(
+        "--way",
+        action="append",
+        default=[],
+        choices=[str(one) for one in Way],
+        help="draw programs in this way alone: with feedback, as `fuzz` does; afresh, each by itself; or of single "
+        "acts, without stories; may be repeated (default: all three)",
     )
     add_file(detecting, "--state", "keep in FILE what has been measured, and go on from there")
     add_jobs(detecting)

@@ -10,6 +10,7 @@ from otterproof.harness.runs.bench import Figure
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import detection
 from otterproof.harness.runs.faults.detect import workers
+from otterproof.harness.runs.faults.drawn import WORDS, Way
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.targets.faults import faults
@@ -46,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_for_speed(options: argparse.Namespace) -> None:
     """UsageError for options that go with --detection alone."""
-    given = [name for name in ("faults", "all", "seeds", "programs", "lockstep", "state") if getattr(options, name)]
+    given = [
+        name for name in ("faults", "all", "seeds", "programs", "way", "lockstep", "state") if getattr(options, name)
+    ]
     if given:
         raise UsageError(f"--{given[0]} says what --detection measures; it goes with that")
 
@@ -55,16 +58,18 @@ def _detection(options: argparse.Namespace) -> int:
     """Measure how soon faults are noticed. What was measured until an interruption is told."""
     sample = None if options.all else options.faults or FAULTS
     seeds, programs = options.seeds or SEEDS, options.programs or PROGRAMS
-    record = detection.choose(faults(), sample, seeds, programs, lockstep=options.lockstep)
+    ways = [Way(one) for one in dict.fromkeys(options.way)] or list(Way)
+    record = detection.choose(faults(), sample, seeds, programs, compared=options.lockstep, ways=ways)
     if options.state:
         check_file(options.state, "--state")
         detection.read(options.state, record)
-    wanted = len(record.wanted) - len(record.found)
+    left = [key for key in record.wanted if key not in record.found]
+    wanted = len({key[1:] for key in left}) if record.compared else len(left)
     with workers(options.jobs, remembering=False) as pool:
         stream = detection.detect(record, pool)
         if options.state:
             stream = detection.kept(options.state, record, stream)
-        _, ending = follow(stream, wanted, lambda name: f"fuzzing {name}" if name else "fuzzing faults")
+        _, ending = follow(stream, wanted, lambda words: f"fuzzed: {words}" if words else "fuzzing faults")
     figures = _detection_figures(record)
     if shows_text(options):
         _tell_detection(record, figures)
@@ -79,33 +84,32 @@ def _detection(options: argparse.Namespace) -> int:
 
 
 def _detection_figures(record: detection.Detection) -> list[Figure]:
-    if not record.of(feedback=True):
+    if not record.of(Way.FEEDBACK):
         return []
     ratio = [Figure("detection_ratio", record.ratio)] if record.ratio is not None else []
-    return [*ratio, Figure("detection_share", record.share(feedback=True))]
+    return [*ratio, Figure("detection_share", record.share(Way.FEEDBACK))]
 
 
 def _tell_detection(record: detection.Detection, figures: list[Figure]) -> None:
-    """Print how soon faults are noticed, both ways."""
+    """Print how soon faults are noticed, in each way."""
     rows: list[tuple[Cell, ...]] = []
-    for words, feedback in (("with feedback", True), ("without", False)):
-        programs = record.median_programs(feedback=feedback)
-        shares = record.shares(feedback=feedback)
-        told = ", ".join(f"{noticed} of {every} {name}" for name, (noticed, every) in shares.items())
+    for way in record.ways:
+        programs = record.median_programs(way)
+        told = ", ".join(f"{noticed} of {every} {name}" for name, (noticed, every) in record.shares(way).items())
         middle = "-" if math.isinf(programs) else f"{programs:g}"
-        rows.append((words, middle, f"{record.share(feedback=feedback):.1%}", told))
+        rows.append((WORDS[way], middle, f"{record.share(way):.1%}", told))
     print_table(console(), ("programs are drawn", "median until noticed", "noticed", "by who can see the fault"), rows)
     for one in figures:
         kept_to = "within" if one.within else "not within"
         say(f"{one.name}: {one.value:.4g}, {kept_to} its limit ({_limit(one)}): {one.meaning.text}")
     if record.unnoticed:
-        say(f"not noticed with feedback: {', '.join(record.unnoticed)}")
-    runs = len(record.of(feedback=True))
-    judged = "in lockstep with a genuine engine" if record.lockstep else "by the oracles, as a third party's"
+        say(f"not noticed {WORDS[Way.FEEDBACK]}: {', '.join(record.unnoticed)}")
+    runs = len(record.of(record.ways[0]))
+    judged = "compared with a genuine engine" if record.compared else "judged by the oracles, as a third party's"
     say(
-        f"{len(record.faults)} of {record.every} faults, judged {judged}, {len(record.seeds)} "
+        f"{len(record.faults)} of {record.every} faults, {judged}, {len(record.seeds)} "
         f"seed{'' if len(record.seeds) == 1 else 's'}, {record.most} programs and {detection.SECONDS:g} s at most: "
-        f"{runs} of {len(record.wanted) // 2} compared"
+        f"{runs} of {len(record.wanted) // len(record.ways)} run in all ways"
     )
 
 

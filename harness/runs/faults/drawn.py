@@ -1,0 +1,49 @@
+"""The programs of a campaign, in the ways that are compared: what `fuzz` draws, and what simpler generators draw.
+
+Nothing is shrunk and nothing is kept in a folder, for what counts is when a fault is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from otterproof.harness.runs.fuzz.execute import Watched
+from otterproof.harness.runs.fuzz.generate import Program, plain_program
+from otterproof.harness.runs.fuzz.schedule import Programs
+from otterproof.harness.runs.fuzz.state import State
+from otterproof.harness.runs.fuzz.workers import Drawing
+from otterproof.harness.targets.engines import Target
+
+
+class Way(StrEnum):
+    """How programs are drawn."""
+
+    #: As `fuzz` does: what programs show decides what comes next.
+    FEEDBACK = "feedback"
+    #: Each program by itself, with all acts that there are.
+    AFRESH = "afresh"
+    #: Each program by itself, from single acts: no stories, no insiders. It is what `fuzz` began with.
+    SINGLE_ACTS = "single-acts"
+
+
+#: What a way is called.
+WORDS = {Way.FEEDBACK: "with feedback", Way.AFRESH: "each by itself", Way.SINGLE_ACTS: "of single acts"}
+
+
+def drawn(target: Target, seed: str, way: Way) -> Iterator[tuple[Program, Watched]]:
+    """The programs of a campaign, and for each where what it shows is to be noted before the next one is drawn."""
+    state = State()
+    drawing = Drawing(seed, Programs(seed, target), lambda: state.schedule)
+    number = 0
+    while True:
+        watched = Watched()
+        if way is Way.SINGLE_ACTS:
+            yield plain_program(seed, number, target), watched
+        elif way is Way.AFRESH:
+            yield drawing.fresh(number), watched
+        else:
+            parents, made = drawing.drawn(number)
+            yield made, watched
+            state = state.after(number, None, watched.seen, (), parents)
+        number += 1
