@@ -124,6 +124,10 @@ class RecordingEntropy:
         self._drawn.clear()
         self._drawn.update(drawn)
 
+    def go_on(self, inner: Entropy) -> None:
+        """From now on, what has not been drawn yet comes from another source."""
+        self._inner = TapeEntropy(self._drawn, inner)
+
     def tape(self) -> TapeEntropy:
         """The draws so far as a source that gives them again."""
         return TapeEntropy(self._drawn)

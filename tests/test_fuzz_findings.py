@@ -210,7 +210,23 @@ def test_a_driver_is_given_its_lines_again_without_otterproof(tmp_path: Path) ->
     driver = [sys.executable, str(ROGUE)]
     target = f"exec:{shlex.join([*driver, 'nulls'])}"
     assert (
-        cli.main(["fuzz", target, "--examples", "5", "--max-failures", "1", "--jobs", "1", "--out", str(tmp_path)]) == 1
+        cli.main(
+            [
+                "fuzz",
+                target,
+                "--examples",
+                "5",
+                "--max-failures",
+                "1",
+                "--jobs",
+                "1",
+                "--seed",
+                "1",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 1
     )
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     for words, code in (([], 1), ([*driver, "nulls"], 1), (["cat"], 0), (["/nowhere"], 2)):

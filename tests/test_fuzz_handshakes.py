@@ -13,12 +13,13 @@ import pytest
 
 from otterproof.harness import wire
 from otterproof.harness.judges.handshake import commitment, wrongly_revealed
-from otterproof.harness.runs.fuzz.case import Case, Setup, as_source
+from otterproof.harness.runs.fuzz.case import Case, Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler
+from otterproof.harness.runs.fuzz.source import as_source
 from otterproof.harness.simulation import moves as named
 from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake, refusal

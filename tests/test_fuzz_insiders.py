@@ -12,12 +12,13 @@ import pytest
 from otterproof import Policy
 from otterproof.harness import wire
 from otterproof.harness.runs.fuzz import insiders
-from otterproof.harness.runs.fuzz.case import Case, Setup, as_source
+from otterproof.harness.runs.fuzz.case import Case, Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.insiders import with_insiders
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial, simpler
+from otterproof.harness.runs.fuzz.source import as_source
 from otterproof.harness.simulation import moves as named
 from otterproof.harness.simulation.describe import describe_move
 from otterproof.harness.simulation.insider import Crafted

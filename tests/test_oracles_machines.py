@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from otterproof.harness.judges.oracles import OracleFailure
-from otterproof.harness.runs.fuzz.case import Case, as_source
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.runs.fuzz.source import as_source
 from otterproof.harness.simulation import moves
 from otterproof.harness.simulation.moves import Deliver, Move, Tick, User
 from otterproof.harness.targets.engines import EngineTarget

@@ -26,7 +26,9 @@ from otterproof.harness.simulation.moves import (
     User,
 )
 from otterproof.harness.simulation.world import Step
+from otterproof.harness.wire.craft import MAC
 from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, TOLD
+from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
 
@@ -63,6 +65,7 @@ _MOVES: Mapping[type[Move], str] = {
 
 #: The insider's change of a message of the handshake, and the parts of such a message that take a value.
 _MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
+_WRONG_MAC = "the insider gives message {position} of those waiting for {to} a MAC that {lie}"
 _PARTS: Mapping[str, Sequence[str]] = {
     "gx": ("g^x {value}",),
     "gx_key": ("the key {value}",),
@@ -107,6 +110,8 @@ def describe_move(move: Move) -> str:
         lies = TOLD.get(move.part) or _PARTS[move.part]
         words["lie"] = lies[move.number % len(lies)].format(**words)
         return _MADE_AGAIN.format(**words)
+    if isinstance(move, Craft) and move.part == MAC:
+        return _WRONG_MAC.format(lie=LIES[move.number % len(LIES)], **words)
     return _MOVES[type(move)].format(**words)
 
 

@@ -19,7 +19,7 @@ from otterproof.harness.simulation.handshake_insider import (
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
 from otterproof.harness.wire import Kind, Message, crypto, parse
-from otterproof.harness.wire.craft import SMP_TYPES, KeysOf, Lie, remade, smp_lie
+from otterproof.harness.wire.craft import MAC, SMP_TYPES, KeysOf, Lie, lied_about, remade, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.layouts import DH_GENERATOR
 from otterproof.harness.wire.numbers import power
@@ -65,8 +65,11 @@ class Crafted:
 
 def crafted(
     raw: bytes, move: Craft, senders: Sequence[tuple[str, Party]], known: Known
-) -> Crafted | CraftedHandshake | None:
-    """What an insider makes of a message under way; None if it can't. senders: who may have sent it."""
+) -> Crafted | CraftedHandshake | bytes | None:
+    """What an insider makes of a message under way; None if it can't. senders: who may have sent it.
+
+    Bytes are a message with a wrong MAC, which is nobody's.
+    """
     message = parse(raw)
     if message.problems:
         return None
@@ -78,7 +81,10 @@ def crafted(
         session = next((one for one in state.sessions if one.instance == instance), None) if state else None
         if session is None or session.ratchet is None or not isinstance(party, ShowsSecrets):
             continue
-        made = remade(raw, _keys_of(party, session.ratchet), move.part, move.number, move.value)
+        keys_of = _keys_of(party, session.ratchet)
+        if move.part == MAC:
+            return lied_about(raw, keys_of, move.number, session.ssid)
+        made = remade(raw, keys_of, move.part, move.number, move.value)
         if made is None:
             continue
         result, before = parse_plaintext(made.plaintext), parse_plaintext(made.original)

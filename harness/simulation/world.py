@@ -115,7 +115,9 @@ class World:
             senders = [(name, party) for name, party in self.parties.items() if move.to in routes[name]]
             sent = [(one.sender, one.message) for one in reversed(self.network.history)]
             made = crafted(queue[at], move, senders, Known(self.keys, self.network.crafted, sent))
-            if made is not None:
+            if isinstance(made, bytes):
+                queue[at] = made
+            elif made is not None:
                 self.network.replace(move.to, at, made)
 
     def step(self, name: str, action: str, args: Mapping[str, object], move: Move | None = None) -> Sequence[Event]:

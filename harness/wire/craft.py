@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from otterproof.harness.wire import crypto
+from otterproof.harness.wire.data_lies import LIES, Sealed, lying_mac
 from otterproof.harness.wire.fields import FieldError, Type, encode
 from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, build_smp, parse_plaintext, parse_smp, tlv
 from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_NUMBERS
@@ -275,5 +276,18 @@ HEADER_PARTS = (
     "receiver_tag",
 )
 
+#: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
+MAC = "mac"
+
 #: All parts of data messages that an insider changes.
-PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS)
+PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS, MAC)
+
+
+def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
+    """A data message with a wrong MAC, one of LIES by its number; None if the insider can't read it or make it."""
+    message = parse(raw)
+    keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
+    if keys is None or not crypto.verifies(message, keys.sending_mac):
+        return None
+    mac = lying_mac(Sealed(message, keys, ssid), LIES[number % len(LIES)])
+    return None if mac is None else build(message.with_value("mac", mac))

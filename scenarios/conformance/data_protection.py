@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from otterproof.harness import wire
 from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal
 from otterproof.harness.testkit.insider import Insider
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.wire import Kind, Message, crypto
+from otterproof.harness.wire.data_lies import OLD_KEYS, OTHER_ORDER, TOO_LITTLE, TOO_MUCH, Covered, Sealed
 from otterproof.harness.wire.layers import tlv
 
 #: Eight blocks of AES.
@@ -143,99 +144,38 @@ def mac_covers_all_preceding_fields(context: Context) -> None:
     target.assert_session_alive(insider)
 
 
-#: What a MAC does that takes one key id for the other.
-_OTHER_ORDER = "covers the key ids in the other order"
-
-
-def _parts(insider: Insider, genuine: Message) -> dict[str, bytes]:
-    """What a MAC may cover that leaves something out, or has something else in its place, by what it does."""
-    fields = genuine.fields[: genuine.fields.index(genuine.field("mac"))]
-    tags = ("sender_tag", "receiver_tag") if genuine.version == 3 else ()
-
-    def without(*names: str) -> bytes:
-        return b"".join(field.raw for field in fields if field.name not in names)
-
-    def altered(**values: int) -> bytes:
-        changed = genuine
-        for name, value in values.items():
-            changed = changed.with_value(name, value)
-        return changed.mac_input()
-
-    covered, text = genuine.mac_input(), genuine.data("encrypted_message")
-    plaintext = crypto.decrypt_data(genuine, insider.keys(*_ids(genuine)).sending_aes)
-    parts = {f"leaves out {field.name}": without(field.name) for field in fields}
-    parts |= {
-        "leaves out version and type": without("version", "type"),
-        "leaves out the length of the encrypted message": covered[: -len(text) - 4] + text,
-        "leaves out the length of the next key": covered.replace(genuine.raw("next_dh"), genuine.raw("next_dh")[4:], 1),
-        "leaves out what does not fill a block": covered[: len(covered) // 64 * 64],
-        "covers the encrypted message alone": text,
-        "covers the encrypted message and its length alone": genuine.raw("encrypted_message"),
-        "covers the plaintext in place of the encrypted message": covered[: -len(text)] + plaintext,
-        "covers the plaintext alone": plaintext,
-        "covers other flags": altered(flags=genuine.number("flags") ^ 1),
-        _OTHER_ORDER: altered(
-            sender_keyid=genuine.number("recipient_keyid"), recipient_keyid=genuine.number("sender_keyid")
-        ),
-    }
-    if tags:
-        own, other = (genuine.number(name) for name in tags)
-        parts |= {
-            "leaves out both instance tags": without(*tags),
-            "leaves out version, type and instance tags": without("version", "type", *tags),
-            "covers the instance tags in the other order": altered(sender_tag=other, receiver_tag=own),
-            "covers instance tags of 0": covered.replace(own.to_bytes(4) + other.to_bytes(4), bytes(8), 1),
-            "covers a header of version 2": b"\0\2\3" + without("version", "type", *tags),
-        }
-    return parts
-
-
 @scenario(requirements=("!DATA-MAC-2", "!DATA-ORDER-1"))
 def mac_over_fewer_fields_is_refused(context: Context) -> None:
     """A MAC over only some of the bytes before it, or over others in the place of some, is refused."""
     target, insider = context.encrypted()
-    every = list(_parts(insider, wire.parse(insider.data())))
-    _refuses_macs(target, insider, [what for what in every if what != _OTHER_ORDER], (1, 1))
+    first = {what: covered for what, covered in TOO_LITTLE.items() if what != OTHER_ORDER}
+    _refuses_macs(target, insider, "data.mac-covers-too-little", first, (1, 1))
     target.exchange_texts(insider)
-    _refuses_macs(target, insider, [_OTHER_ORDER], (1, 2))  # here the two key ids are different
+    last = {OTHER_ORDER: TOO_LITTLE[OTHER_ORDER]}  # here the two key ids are different
+    _refuses_macs(target, insider, "data.mac-covers-too-little", last, (1, 2))
     target.assert_session_alive(insider)
 
 
-def _refuses_macs(target: TargetSession, insider: Insider, parts: Iterable[str], under: tuple[int, int]) -> None:
-    """Demand that MACs over some parts of messages are refused, each in a message with a counter of its own."""
-    for what in parts:
-        genuine = wire.parse(insider.data(b"under a MAC that leaves something out", under=under))
-        mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, _parts(insider, genuine)[what], "sha1")
-        target.receive(wire.build(genuine.with_value("mac", mac))).assert_rejected(
-            "data.mac-covers-too-little", f"a MAC that {what}"
-        )
+def _refuses_macs(
+    target: TargetSession, insider: Insider, check_id: str, lies: Mapping[str, Covered], under: tuple[int, int]
+) -> None:
+    """Demand that MACs that cover something else are refused, each in a message with a counter of its own."""
+    clients = insider.tag.to_bytes(4) + insider.target_tag.to_bytes(4)
+    for what, covered in lies.items():
+        genuine = wire.parse(insider.data(b"under another MAC", under=under))
+        keys = insider.keys(*_ids(genuine))
+        lie = covered(Sealed(genuine, keys, insider.ssid, clients))
+        if lie is not None:
+            message = wire.build(genuine.with_value("mac", hmac.digest(keys.sending_mac, lie, "sha1")))
+            target.receive(message).assert_rejected(check_id, f"a MAC that {what}")
 
 
 @scenario(requirements=("!DATA-MAC-2", "!DATA-MAC-1", "!DATA-MAC-3"))
 def mac_over_more_fields_is_refused(context: Context) -> None:
     """A MAC that covers more than the fields before it is refused."""
     target, insider = context.encrypted()
-    tags = insider.tag.to_bytes(4) + insider.target_tag.to_bytes(4)
-    old_keys = {
-        "zeros in the place of the MAC, and the length of the old MAC keys": (b"", bytes(24)),
-        "the length of the old MAC keys": (b"", bytes(4)),
-    }
-    added: dict[str, tuple[bytes, bytes]] = {
-        **old_keys,
-        "the mark of an encoded message": (b"?OTR:", b""),
-        "zeros in the place of the MAC": (b"", bytes(20)),
-        "the ssid": (insider.ssid, b""),
-        "a NUL": (b"", b"\0"),
-    }
-    if context.version == 2:
-        added["instance tags, which version 2 does not have"] = (b"\0\2\3" + tags, b"")
-    for what, (before, after) in added.items():
-        genuine = wire.parse(insider.data(b"under a MAC over more"))
-        covered = genuine.mac_input()[3 if what.startswith("instance tags") else 0 :]
-        mac = hmac.digest(insider.keys(*_ids(genuine)).sending_mac, before + covered + after, "sha1")
-        check_id = "data.mac-covers-old-keys" if what in old_keys else "data.mac-covers-more"
-        message = wire.build(genuine.with_value("mac", mac))
-        target.receive(message).assert_rejected(check_id, f"a MAC that also covers {what}")
+    _refuses_macs(target, insider, "data.mac-covers-old-keys", OLD_KEYS, (1, 1))
+    _refuses_macs(target, insider, "data.mac-covers-more", TOO_MUCH, (1, 1))
     target.assert_session_alive(insider)
 
 

@@ -204,11 +204,8 @@ def _wrong_with_other(message: Message, sender: Sender) -> Wrong | None:
         return Wrong("form.armour-malformed", 'padded base64 between "?OTR:" and "."', message.raw("armour"))
     if kind is Kind.UNKNOWN_ENCODED:
         return Wrong("form.unknown-header", "version 2 or 3, and one of the five types", message.body[:_HEADER])
-    if (
-        kind is Kind.PLAINTEXT
-        and b"?OTR" in message.body
-        and (sender.typed is None or sender.typed not in message.body)
-    ):
+    typed = None if sender.typed is None else sender.typed.partition(b"\0")[0]  # what follows a NUL may be left out
+    if kind is Kind.PLAINTEXT and b"?OTR" in message.body and (typed is None or typed not in message.body):
         return Wrong("form.no-known-form", "a query, an Error Message, a fragment or an encoded message", message.body)
     return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from otterproof.harness import wire
 from otterproof.harness.runs.fuzz.case import BOTH, POLICIES
@@ -33,6 +33,12 @@ from otterproof.harness.simulation.moves import (
     User,
 )
 from otterproof.implementations.contract import MAX_PADDING, Policy
+
+
+class Domain(Protocol):
+    """Where an argument comes from."""
+
+    def draw(self, source: random.Random) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,26 @@ class Change:
         return source.choice(names), value
 
 
-Domain: TypeAlias = Choice | Numbers | Blob | Change
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One to `most` values of another domain."""
+
+    of: Domain
+    most: int
+
+    def draw(self, source: random.Random) -> tuple[Any, ...]:
+        return tuple(self.of.draw(source) for _ in range(source.randint(1, self.most)))
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A value of one of several domains."""
+
+    of: tuple[Domain, ...]
+
+    def draw(self, source: random.Random) -> Any:
+        return source.choice(self.of).draw(source)
+
 
 #: Who, of the parties by name; wraps around.
 WHO = Numbers(2)

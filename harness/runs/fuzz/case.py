@@ -8,10 +8,9 @@ was brought about once, and pays for no handshake.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from types import TracebackType
 
@@ -19,6 +18,7 @@ from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.oracles import ORACLES, RENEWALS, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.runs.fuzz.excuses import Excusing
+from otterproof.harness.runs.fuzz.source import Source
 from otterproof.harness.simulation.moves import Craft, Move, Settle, User
 from otterproof.harness.simulation.world import World
 from otterproof.harness.support.excused import excusing
@@ -29,7 +29,7 @@ from otterproof.harness.targets.party import Party
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.keys import published_key
 from otterproof.implementations.contract import MAX_PADDING, Entropy, Event, PartyConfig, Policy
-from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy, Tape
 from otterproof.implementations.reference import ReferenceEngine
 
 #: Both versions, and nothing else.
@@ -82,7 +82,8 @@ class Setup:
     start: "scratch", or the protocol version in which the sessions are encrypted. size: alice's maximum message size.
     oracles: ids, all if there are none. target: who plays the party `role`; None: all parties are made by `engine`.
     excused: the checks that the run goes on beyond, since it is known that they fail, or that they fail so. [Excuse]
-    entropy: the same number gives the parties the same randomness.
+    entropy: the same number gives the parties the same randomness. Between engines, it is what they draw once a case
+    has started, so that sessions need not be brought about for each number.
     """
 
     network: str = "pair"
@@ -214,16 +215,20 @@ class Case:
         self.program: list[Move] = []
         prepared_session = self.setup.in_process and not fresh
         self._excuses = Excusing(excused, role, established=prepared_session and start != "scratch")
+        #: What each party of ours drew until the case started; {} before that, and where all follows from one seed.
+        self.tapes: dict[str, Tape] = {}
         if prepared_session:
-            prepared = _prepared(self.setup)
+            prepared = _prepared(replace(self.setup, entropy=0))
             prepared.go_back()
-            self.world, self.oracles = prepared.world, prepared.oracles
+            self.world, self.oracles, self._entropy = prepared.world, prepared.oracles, prepared.entropy
             self._opening: list[Move] = []
         else:
             if player is not None:
                 player.reset()
-            self.world, self.oracles, _ = _world(self.setup)
+            begins = replace(self.setup, entropy=0) if self.setup.in_process else self.setup
+            self.world, self.oracles, self._entropy = _world(begins)
             self._opening = opening(self.setup)
+        self._started = False
 
     def __enter__(self) -> Case:
         return self
@@ -234,8 +239,15 @@ class Case:
 
     def begin(self) -> None:
         """Bring about the sessions in which the case starts, unless that has been done. `run` and `finish` do so."""
+        if self._started:
+            return
         while self._opening:
             self._make(self._opening.pop(0))
+        self._started = True
+        if self.setup.entropy and self.setup.in_process:
+            self.tapes = {name: source.snapshot() for name, source in self._entropy.items()}
+            for name, source in self._entropy.items():
+                source.go_on(SeededEntropy(self.setup.seed).child(name))
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
         """Make moves, each judged; all events. What the target says that it can't do is passed over."""
@@ -316,31 +328,6 @@ def case_source(setup: Setup, chosen: str) -> str:
     return f"Case({', '.join([*names, *([chosen] if chosen else []), *more])})"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Moves in a case, as Python that imports from `otterproof` alone. case: the call that makes the case."""
-
-    case: str
-    program: tuple[Move, ...]
-
-    def imports(self, also: str = "") -> str:
-        """All that the body needs. also: another public name that the call needs."""
-        names = ["Case", *(["Policy"] if "Policy." in self.body() else []), *(["moves"] if self.program else [])]
-        return f"from otterproof import {', '.join([*names, *([also] if also else [])])}\n"
-
-    def body(self, indent: str = "") -> str:
-        """The run."""
-        lines = "".join(f"            {as_source(move)},\n" for move in self.program)
-        program = f"    case.run(\n        [\n{lines}        ]\n    )\n" if lines else ""
-        return textwrap.indent(f"with {self.case} as case:\n{program}    case.finish()\n", indent)
-
-
-def as_source(move: Move) -> str:
-    """A move as Python source, with the names of its fields."""
-    arguments = ", ".join(f"{one.name}={getattr(move, one.name)!r}" for one in fields(move))
-    return f"moves.{type(move).__name__}({arguments})"
-
-
 def opening(setup: Setup) -> list[Move]:
     """The moves that bring the sessions about in which a case starts."""
     if setup.start == "scratch":
@@ -410,14 +397,14 @@ class _Prepared:
     """
 
     def __init__(self, setup: Setup) -> None:
-        self.world, self.oracles, self._entropy = _world(setup)
+        self.world, self.oracles, self.entropy = _world(setup)
         self.world.run(opening(setup))
         self._moment, self._steps = self.world.snapshot(), self.world.steps
         self._watchers = list(self.world.watchers)
         self._followers = {
             name: party.follower for name, party in self.world.parties.items() if isinstance(party, LockstepParty)
         }
-        self._drawn = {name: source.snapshot() for name, source in self._entropy.items()}
+        self._drawn = {name: source.snapshot() for name, source in self.entropy.items()}
         self._judged = self.oracles.snapshot()
 
     def go_back(self) -> None:
@@ -429,8 +416,9 @@ class _Prepared:
         self.world.restore(self._moment)
         self.world.steps = self._steps
         self.world.watchers[:] = self._watchers
-        for name, source in self._entropy.items():
+        for name, source in self.entropy.items():
             source.restore(self._drawn[name])
+            source.go_on(SeededEntropy(SEED).child(name))
         self.oracles.restore(self._judged)
 
 

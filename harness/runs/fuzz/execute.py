@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +22,7 @@ from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.printable import printable
 from otterproof.harness.targets.driver import TargetError, TargetStranded, TargetUnsupported
 from otterproof.harness.targets.lockstep import Divergence
+from otterproof.implementations.entropy import Tape
 
 #: The most characters of a failure's detail: it is kept in several files, and a target can say megabytes.
 DETAIL = 4000
@@ -85,12 +86,14 @@ class Ended:
 class Watched:
     """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed.
 
-    edges: whether the target is asked what was reached of its code, which is then among what was seen.
+    edges: whether the target is asked what was reached of its code, which is then among what was seen. tapes: what
+    parties drew that does not follow from the program's seed. [Case]
     """
 
     edges: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
+    tapes: Mapping[str, Tape] = field(default_factory=dict)
 
 
 def attempt(
@@ -152,6 +155,7 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
             finally:
                 del case.world.watchers[: len(watching)]
                 told.passed_over |= case.passed_over
+                told.tapes = case.tapes
         edges.note(made, now=True)
         _forget(program)
     except EdgesFailed:

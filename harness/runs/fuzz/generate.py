@@ -30,8 +30,8 @@ _CROWDS = 4
 #: The most moves of a program, and the most messages that it delivers by `Settle`.
 MOST_MOVES, MOST_SETTLED = 200, 8000
 
-#: So many cases that start without a session have parties of other randomness: numbers that begin with a zero byte are
-#: one in 256. The sessions of the others were brought about once, and are the same.
+#: Parties have so many kinds of randomness: numbers that begin with a zero byte are one in 256. Where a session is
+#: brought about by each case, through a driver, it is always the same one.
 _ENTROPIES = 1 << 16
 
 
@@ -46,7 +46,9 @@ class Program:
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
     """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
     source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
-    entropy = source.randrange(1, _ENTROPIES) if setup.start == "scratch" else 0
+    entropy = source.randrange(1, _ENTROPIES)
+    if setup.start != "scratch" and not setup.in_process:
+        entropy = 0
     moves = _moves(source, setup, ACTS, LONGEST)
     return Program(replace(setup, entropy=entropy), bounded(moves))
 

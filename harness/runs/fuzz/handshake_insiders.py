@@ -47,7 +47,7 @@ _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
     "block_added": (1, _NOTHING, Choice((b"\0", bytes(40)))),
     "block_bytes": (1, Numbers(500), Choice(tuple(WORDS.values()))),
     "revealed_key": (1, _NOTHING, _REVEALED),
-    "public_key": (3, Numbers(len(TOLD["public_key"]) - 1), _NOTHING),
+    "public_key": (5, Numbers(len(TOLD["public_key"]) - 1), _NOTHING),
     "signature": (3, Numbers(len(TOLD["signature"]) - 1), _NOTHING),
     "signed_value": (5, Numbers(len(TOLD["signed_value"]) - 1), _NOTHING),
     "signed_direction": (1, _NOTHING, _NOTHING),
@@ -57,7 +57,7 @@ _SIGNED: Mapping[str, tuple[int, Choice | Numbers, Choice]] = {
 }
 
 #: The most lies that go ahead of a signed message.
-_LIES = 10
+_LIES = 16
 
 #: What a text is that shows which keys are in use.
 _TEXT = {"text": b"under which keys?"}

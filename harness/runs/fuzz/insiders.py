@@ -10,18 +10,32 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Blob, Choice, Numbers
+from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Choice, Domain, Either, Numbers
 from otterproof.harness.runs.fuzz.case import CLIENTS
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
-from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.simulation.moves import Craft, Deliver, Duplicate, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
-from otterproof.harness.wire.craft import HEADER_PARTS
+from otterproof.harness.wire.craft import HEADER_PARTS, MAC
+from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layers import build_smp
 
 #: One program in so many has acts of this table, and how many at most.
-SHARE, ACTS = 3, 4
+SHARE, ACTS = 2, 4
+
+#: The most runs of SMP in a row that an insider lies in.
+_RUNS = 6
+
+#: The most copies with wrong MACs that go ahead of a text.
+_LIES = 12
+
+#: Counters at the borders of what some kinds of numbers hold, and one above them.
+_COUNTERS = (
+    *(0, 2, 3, 0xFFFF, 0x10002, 0x7FFFFFFF, 0xFFFFFFFF, 0x100000003),
+    *(1 << 53, (1 << 53) + 1, 1 << 63, (1 << 64) - 1),
+)
 
 #: Numbers of SMP: of small order, out of the group, at its borders, and right ones.
 _NUMBER = Choice((0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, 1 << 1536, 0x1234567))
@@ -33,25 +47,31 @@ _VALUE = Choice(
         b"\0",
         b"\0\0\0\1",
         bytes(300),
+        bytes(1100),
+        bytes(0x8001),
         *(build_smp(kind, range(2, 2 + len(names))) for kind, names in SMP_NUMBERS.items()),
     )
 )
 
+#: A text with more TLVs than a byte can count, the last of which ends the session.
+_MANY = b"many\0" + bytes(4) * 300 + b"\0\1\0\0"
+
 _WORD = Choice(tuple(WORDS.values()))
-_TYPE = Choice((*range(9), 9, 0xFFFF))
+_TYPE = Choice((*range(9), *range(9), 9, 0x0101, 0x0106, 0xFFFF))
 _LENGTH = Choice((0, 1, 3, 4, 5, 0x7FFF, 0xFFFF))
 
 #: Fields of the header, with their borders.
-_HEADERS: Sequence[tuple[str, Choice | Blob]] = [
-    (name, values) for names, values in FIELDS.items() for name in names if name in HEADER_PARTS
+_HEADERS: Sequence[tuple[str, Domain]] = [
+    *((name, values) for names, values in FIELDS.items() for name in names if name in HEADER_PARTS),
+    ("old_mac_keys", Choice(tuple(map(bytes, (19, 20, 21, 1020, 5120))))),
 ]
 
 #: What can be changed: numbers and values for it.
-_Parts = Mapping[str, tuple[Choice | Numbers, Choice]]
+_Parts = Mapping[str, tuple[Choice | Numbers, Domain]]
 
 #: What an insider changes in any data message.
 _TEXT_PARTS: _Parts = {
-    "text": (Choice((0,)), Choice((b"", b"another text", b"?OTRv23?", b"?OTR:AAMD."))),
+    "text": (Choice((0,)), Either((Choice((b"", b"another text", b"\x02text", b"text\0", _MANY)), Lookalike()))),
     "tlv_added": (_TYPE, _VALUE),
     "tlv_type": (Numbers(3), _TYPE),
     "tlv_length": (Numbers(3), _LENGTH),
@@ -93,6 +113,22 @@ def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
     return [User(other, "send", {"text": _text(source)}), made, Settle()]
 
 
+def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text, ahead of which copies with wrong MACs arrive."""
+    lies = source.sample(range(len(LIES)), source.randint(1, _LIES))
+    ahead = [move for lie in lies for move in (Duplicate(to, 0), Craft(to, 0, MAC, lie, 0), Deliver(to))]
+    return [Settle(), User(other, "send", {"text": _text(source)}), *ahead, Settle()]
+
+
+def _counters(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """Texts without answers whose counters go up to where somebody may lose bits of them."""
+    moves: list[Move] = [Settle()]
+    for counter in sorted(source.sample(_COUNTERS, source.randint(2, 6)), reverse=source.randrange(6) == 0):
+        sent = User(other, "send", {"text": _text(source)})
+        moves += [sent, Craft(to, -1, "ctr", 0, counter.to_bytes(8)), Settle()]
+    return moves
+
+
 def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text with other bytes in its header."""
     made = Craft(to, -1, "header_bytes", source.randrange(260), _WORD.draw(source))
@@ -108,6 +144,14 @@ def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """Runs of SMP with a lie in each; what one has led to is over before the next begins."""
+    moves: list[Move] = [*_smp_run(source, to, other)]
+    for _ in range(source.randrange(_RUNS)):
+        moves += [User(to, "smp_abort", {}), User(other, "smp_abort", {}), Settle(), *_smp_run(source, to, other)]
+    return moves
+
+
+def _smp_run(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A run of SMP, by the one side or the other, in which the correspondent's first or second message is another."""
     secret, answer = SECRET.draw(source), SECRET.draw(source)
     starts, answers = source.choice([(to, other), (other, to)])
@@ -138,8 +182,10 @@ def _text(source: random.Random) -> bytes:
 _MAKERS: Mapping[_Maker, int] = {
     _header: 3,
     _header_bytes: 1,
-    _plaintext: 4,
-    _smp: 5,
+    _lying_mac: 4,
+    _counters: 2,
+    _plaintext: 5,
+    _smp: 6,
     _splice: 3,
     lying_commit: 4,
     lying_dh_key: 2,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from otterproof.harness.runs.fuzz.bucket import Bucket
-from otterproof.harness.runs.fuzz.case import Source, case_source
-from otterproof.harness.runs.fuzz.execute import AGREE, ANSWERS, Failure, attempt
+from otterproof.harness.runs.fuzz.case import case_source
+from otterproof.harness.runs.fuzz.execute import AGREE, ANSWERS, Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.folder import write_here
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.serialize import program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget
+from otterproof.harness.runs.fuzz.source import Source
 from otterproof.harness.simulation.record import write_step
 from otterproof.harness.simulation.transcript import Header, PartyInfo, TranscriptWriter, Verdict
 from otterproof.harness.simulation.world import Step
 from otterproof.harness.support.printable import printable
+from otterproof.implementations.entropy import Tape
 
 #: Who plays the parties that are not judged.
 PEER = "reference"
@@ -36,20 +38,29 @@ def narrowed(program: Program, objecting: str, at_end: bool) -> Program:
     return replace(program, setup=replace(program.setup, oracles=oracles))
 
 
-def header_of(program: Program) -> Header:
-    """The header of a transcript of a program's run."""
+def header_of(program: Program, tapes: Mapping[str, Tape] | None = None) -> Header:
+    """The header of a transcript of a program's run. tapes: what parties drew that does not follow from its seed."""
+    told = tapes or {}
     setup = program.setup
     target = setup.target.name if setup.target is not None else PEER
     parties = {
-        name: PartyInfo(target if name == setup.role else PEER, config) for name, config in setup.configs().items()
+        name: PartyInfo(target if name == setup.role else PEER, config, told.get(name, {}))
+        for name, config in setup.configs().items()
     }
     return Header(program.setup.seed, parties, PROFILE, judged=setup.role, program=program_to_json(program))
 
 
-def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str, steps: Sequence[Step] = ()) -> None:
-    """Write one run of a program, with its verdict, whole or not at all. OutputError."""
+def write_transcript(
+    path: Path,
+    program: Program,
+    verdict: Verdict,
+    detail: str,
+    steps: Sequence[Step] = (),
+    tapes: Mapping[str, Tape] | None = None,
+) -> None:
+    """Write one run of a program, with its verdict, whole or not at all. tapes: as for `header_of`. OutputError."""
     content = io.StringIO()
-    writer = TranscriptWriter(content, header_of(program))
+    writer = TranscriptWriter(content, header_of(program, tapes))
     for step in steps:
         write_step(writer, step)
     writer.verdict(verdict, detail)
@@ -59,11 +70,10 @@ def write_transcript(path: Path, program: Program, verdict: Verdict, detail: str
 def run_and_write(path: Path, program: Program) -> Failure | None:
     """Run a program from the very beginning, and write the transcript; what failed."""
     steps: list[Step] = []
-    failure = attempt(program, fresh=True, watch=steps.append)
-    if failure is None:
-        write_transcript(path, program, Verdict.PASS, NOT_AGAIN, steps)
-    else:
-        write_transcript(path, program, failure.verdict, failure.detail, steps)
+    watched = Watched()
+    failure = attempt(program, fresh=True, watch=steps.append, watched=watched)
+    verdict, detail = (Verdict.PASS, NOT_AGAIN) if failure is None else (failure.verdict, failure.detail)
+    write_transcript(path, program, verdict, detail, steps, watched.tapes)
     return failure
 
 

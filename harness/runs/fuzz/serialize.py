@@ -30,7 +30,7 @@ _SETUP = ("network", "start", "policy", "size", "role")
 #: What a program from a file can ask for: many times what campaigns draw, and little enough to be run. The number of
 #: moves is bounded by the schema of transcripts.
 MAX_DELIVERIES = 20_000
-MAX_BYTES = 1 << 16
+MAX_BYTES = 1 << 17
 MAX_BITS = 4096
 
 #: Ranges of the numbers that cost time or memory, or are told to drivers; from the least to the most.

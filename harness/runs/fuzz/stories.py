@@ -9,8 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from otterproof.harness.runs.fuzz.actions import INJECTED, NUMBER, POSITION, SECRET, TABLE, WHO, Choice, Numbers, Row
+from otterproof.harness.runs.fuzz.actions import (
+    INJECTED,
+    NUMBER,
+    POSITION,
+    SECRET,
+    TABLE,
+    WHO,
+    Choice,
+    Domain,
+    Numbers,
+    Row,
+    Several,
+)
+from otterproof.harness.runs.fuzz.altered import ALTERED
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour, moves_of
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.runs.fuzz.situations import SITUATIONS
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
@@ -43,6 +58,25 @@ ODD_SECRETS = Choice(
         b"s" * 64,
         b"s" * 65,
         b"s" * 1000,
+        b"s" * 0x10001,
+        b"\xff\xfe",
+        b"\xc3\x28",
+        b"?OTR Error: open sesame",
+    )
+)
+
+#: Questions that somebody might cut, recode or take for something else.
+ODD_QUESTIONS = Choice(
+    (
+        None,
+        b"",
+        b"who goes there?",
+        "o\u00f9 ?".encode(),
+        b"\xff\xfe",
+        b"a question with\0a zero in it",
+        b"?OTR:AAMD.",
+        b"q" * 1100,
+        b"q" * 5000,
     )
 )
 
@@ -116,6 +150,17 @@ def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, 
     return [*begun, User(who if mine else other, by, args), Settle()]
 
 
+def _intruded(who: str, other: str, messages: Sequence[bytes]) -> Sequence[Move]:
+    """Messages of the adversary's, and what they cause."""
+    return [move for message in messages for move in (Inject(who, message), Settle())]
+
+
+def _renewals(who: str, other: str, count: int, texts: bool) -> Sequence[Move]:
+    """Handshakes one after the other: each draws other numbers."""
+    talk = _dialogue(who, other, 1, 1) if texts else []
+    return [move for _ in range(count) for move in (User(who, "start", {}), Settle(), *talk)]
+
+
 def _shared(who: str, other: str, use: int, data: bytes) -> Sequence[Move]:
     return [User(who, "extra_key", {"use": use, "data": data}), Settle(), *_dialogue(who, other, 7, 1)]
 
@@ -153,7 +198,7 @@ def _tagged(who: str, other: str, policy: Policy, number: int) -> Sequence[Move]
     return [User(who, "set_policy", {"policy": policy}), User(who, "end", {}), *_dialogue(who, other, number, 2)]
 
 
-_BACK_AND_FORTH = {"who": WHO, "number": NUMBER}
+_BACK_AND_FORTH: dict[str, Domain] = {"who": WHO, "number": NUMBER}
 
 STORIES: tuple[Row, ...] = (
     Row("dialogue", 2, _dialogue, {**_BACK_AND_FORTH, "rounds": Choice((2, 3, 5))}),
@@ -172,7 +217,7 @@ STORIES: tuple[Row, ...] = (
         "compared_oddly",
         2,
         _compared,
-        {"who": WHO, "secret": ODD_SECRETS, "answer": ODD_SECRETS, "question": Choice((None,))},
+        {"who": WHO, "secret": ODD_SECRETS, "answer": ODD_SECRETS, "question": ODD_QUESTIONS},
     ),
     Row(
         "interrupted",
@@ -186,14 +231,19 @@ STORIES: tuple[Row, ...] = (
             "mine": Choice((False, True)),
         },
     ),
-    Row("shared", 1, _shared, {"who": WHO, "use": Choice((0, 1, 0xFFFFFFFF)), "data": Choice((b"", b"a file's name"))}),
+    Row(
+        "shared",
+        1,
+        _shared,
+        {"who": WHO, "use": Choice((0, 1, 0xFFFFFFFF)), "data": Choice((b"", b"a file's name", bytes(1100)))},
+    ),
     Row(
         "change_version",
         1,
         _version,
         {"to": WHO, "position": POSITION, "value": Choice((2, 3, 0x0102, 0x0103, 0x0200, 0x0300, 0xFFFF))},
     ),
-    Row("long_text", 1, _long_text, {"who": WHO, "size": Choice((600, 3000, 12_000))}),
+    Row("long_text", 1, _long_text, {"who": WHO, "size": Choice((600, 3000, 12_000, 70_000))}),
     Row(
         "set_rare_policy",
         1,
@@ -207,11 +257,13 @@ STORIES: tuple[Row, ...] = (
         {**_BACK_AND_FORTH, "size": Choice((60, 120, 200)), "delivered": Numbers(3), "stray": INJECTED},
     ),
     Row("crossing", 2, _crossing, {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (1,) * 8))}),
+    Row("intruded", 5, _intruded, {"who": WHO, "messages": Several(Lookalike(), 6)}),
+    Row("renewals", 1, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
     Row("tagged", 1, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
 )
 
 #: All acts that campaigns draw.
-ACTS: tuple[Row, ...] = TABLE + STORIES
+ACTS: tuple[Row, ...] = TABLE + STORIES + SITUATIONS + ALTERED
 
 
 @cache

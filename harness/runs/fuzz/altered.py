@@ -1,0 +1,118 @@
+"""Acts in which altered copies of a message arrive ahead of it: if they are ignored, the right one comes after them.
+
+A network without keys alters messages of a handshake, of each kind, or a text on its way. What it alters is the header,
+single fields, the length, and bytes at any place.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from otterproof.harness.runs.fuzz.actions import FIELDS, NUMBER, WHO, Choice, Numbers, Row
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Deliver,
+    Duplicate,
+    FlipBit,
+    Move,
+    Settle,
+    Splice,
+    Truncate,
+    User,
+)
+from otterproof.harness.wire.dictionary import WORDS
+from otterproof.harness.wire.layouts import TYPES
+
+#: The most copies that are altered.
+_MOST = 8
+
+#: Data fields of messages of the handshake, and what they may hold: nothing, less, and more than they should.
+_DATA = ("encrypted_gx", "hashed_gx", "revealed_key", "encrypted_signature", "mac", "encrypted_message", "old_mac_keys")
+_SIZES = (0, 1, 15, 16, 17, 19, 20, 21, 24, 31, 32, 33, 40)
+
+#: Types that there are, and others.
+_TYPES = (*TYPES, 0, 1, 4, 0x13, 0xFF)
+
+#: The lengths of headers, whole and cut; behind them, any.
+_SHORT = (0, 1, 2, 3, 4, 7, 8, 11, 12)
+
+#: An alteration of the copy that arrives next.
+Alteration: TypeAlias = ChangeField | Truncate | FlipBit | Splice
+
+
+@dataclass(frozen=True, slots=True)
+class Alterations:
+    """Some alterations of a message under way; whom it goes to is filled in later."""
+
+    def draw(self, source: random.Random) -> tuple[Alteration, ...]:
+        return tuple(_altered(source) for _ in range(source.randint(1, _MOST)))
+
+
+def _altered(source: random.Random) -> Alteration:
+    kind = source.choice(("header", "header", "field", "data", "cut", "cut", "bit", "added", "word"))
+    if kind == "header":
+        if source.randrange(4) == 0:
+            return ChangeField("", 0, "type", source.choice(_TYPES))
+        name = source.choice(("version", "type", "sender_tag", "receiver_tag"))
+        return ChangeField("", 0, name, next(values for names, values in FIELDS.items() if name in names).draw(source))
+    if kind == "field":
+        names, values = source.choice(list(FIELDS.items()))
+        return ChangeField("", 0, source.choice(names), values.draw(source))
+    if kind == "data":
+        return ChangeField("", 0, source.choice(_DATA), source.randbytes(source.choice(_SIZES)))
+    if kind == "cut":
+        # A length below 0 counts from the end.
+        return Truncate("", 0, source.choice((source.choice(_SHORT), -source.randrange(2, 80), source.randrange(600))))
+    if kind == "bit":
+        return FlipBit("", 0, source.randrange(3000))
+    if kind == "added":
+        return Splice("", 0, False, -1, 0, source.choice((b"\0", b"more", bytes(40))))
+    return Splice("", 0, source.choice((True, False)), source.randrange(600), 0, source.choice(list(WORDS.values())))
+
+
+def ahead(to: str, alterations: Sequence[Alteration]) -> list[Move]:
+    """Altered copies of the message that arrives next, each handed over."""
+    return [move for one in alterations for move in (Duplicate(to, 0), replace(one, to=to), Deliver(to))]
+
+
+def _handshake(
+    who: str, other: str, number: int, deliveries: int, alterations: Sequence[Alteration], talk: bool
+) -> Sequence[Move]:
+    """A handshake in which one message, the first or a later one, is altered on its way."""
+    begun: list[Move] = [Settle(), User(who, "start", {})]
+    begun += [Deliver((other, who)[index % 2]) for index in range(deliveries)]
+    to = (other, who)[deliveries % 2]
+    return [*begun, *ahead(to, alterations), Settle(), *(_texts(who, other, number) if talk else [])]
+
+
+def _text(who: str, other: str, number: int, alterations: Sequence[Alteration]) -> Sequence[Move]:
+    """A text that is altered on its way."""
+    sent = User(who, "send", {"text": b"text number %d" % number})
+    return [Settle(), sent, *ahead(other, alterations), Settle()]
+
+
+def _texts(who: str, other: str, number: int) -> list[Move]:
+    """Texts in both directions, which show what keys there are."""
+    words = [{"text": b"text number %d" % (number + more)} for more in range(2)]
+    return [User(who, "send", words[0]), Settle(), User(other, "send", words[1]), Settle()]
+
+
+ALTERED: tuple[Row, ...] = (
+    Row(
+        "altered_handshake",
+        5,
+        _handshake,
+        {
+            "who": WHO,
+            "number": NUMBER,
+            # The query, the commit, the D-H Key, the Reveal Signature and the Signature.
+            "deliveries": Numbers(4),
+            "alterations": Alterations(),
+            "talk": Choice((False, True)),
+        },
+    ),
+    Row("altered_text", 3, _text, {"who": WHO, "number": NUMBER, "alterations": Alterations()}),
+)

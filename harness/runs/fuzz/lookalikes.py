@@ -1,0 +1,88 @@
+"""Texts that look like messages of the protocol, drawn from its grammar: right ones, and ones that are nearly right.
+
+They are injected by the adversary, typed by users, and put into messages by insiders. Each is a query, a whitespace
+tag, an Error Message, a fragment, or an encoded message, with words before and after it or none. Numbers, versions and
+types are those at the borders of what their fields hold. [OTR Query Messages, Tagged plaintext messages, OTR Error
+Messages, Fragmentation, Encoding]
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS
+from otterproof.harness.wire.layouts import TYPES
+
+#: What stands before and after; most often nothing.
+_BEFORE = (b"", b"", b"", b"words ", b"? ", b"\n", b"?OTR", b"w" * 1100)
+_AFTER = (b"", b"", b"", b" words", b" 3 words?", b"2?", b"\n", b" ?OTRv23?")
+
+#: Eight blanks and tabs that stand for no version, and a group that is cut.
+_UNKNOWN_GROUP, _CUT_GROUP = b" \t \t\t\t\t ", b" \t "
+
+#: The texts of errors: plain, with format characters, with what a terminal obeys, long, none.
+_ERRORS = (b" no such thing", b" 100%s%n%d", b" \x1b[31mred", " caf\u00e9".encode(), b" \xff", b" e" * 1000, b"")
+
+#: Numbers of fragments, at the borders of what several kinds of numbers hold, and in odd forms.
+_NUMBERS = ("0", "1", "2", "3", "00002", "255", "256", "257", "32768", "65535", "65536", "65537", "-1", "+1", " 1", "")
+
+#: Instance tags, those of the parties among them.
+_TAGS = (0, 1, 0xFF, 0x100, 0x1A1A, 0x2B2B, 0x2B01, 0xFFFFFFFF)
+
+_VERSIONS = (0, 1, 2, 3, 4, 0x0203, 0xFFFF)
+
+#: What a piece of a fragment may hold.
+_PIECES = (b"", b"=", b"?OTR:AAMD", b"?OTR:AAMDAAAAAQAAAAE.", b"plain words", b"?OTRv23?", b"?OTR,1,1,x,", b"x" * 5000)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """A text that looks like a message, or nearly so."""
+
+    def draw(self, source: random.Random) -> bytes:
+        made = source.choice(_MAKERS)(source)
+        return source.choice(_BEFORE) + made + source.choice(_AFTER)
+
+
+def _query(source: random.Random) -> bytes:
+    first = source.choice((b"", b"?"))
+    digits = bytes(source.choice(b"0123349x") for _ in range(source.randrange(5)))
+    return b"?OTR" + first + source.choice((b"", b"v" + digits + source.choice((b"?", b"?", b"?", b""))))
+
+
+def _tag(source: random.Random) -> bytes:
+    groups = [*TAG_VERSIONS.values(), _UNKNOWN_GROUP, _CUT_GROUP]
+    return source.choice((TAG_BASE, TAG_BASE, TAG_BASE[:-1])) + b"".join(source.sample(groups, source.randrange(4)))
+
+
+def _error(source: random.Random) -> bytes:
+    return source.choice((b"?OTR Error:", b"?OTR Error:", b"?OTR Error", b"?otr error:")) + source.choice(_ERRORS)
+
+
+def _fragment(source: random.Random) -> bytes:
+    number, total = source.choice(_NUMBERS), source.choice(_NUMBERS)
+    form = source.choice(("%08x", "%08x", "%x", "%08X", "%09x"))
+    tags = "|".join(form % source.choice(_TAGS) for _ in range(source.choice((2, 2, 2, 1))))
+    head = source.choice((f"?OTR|{tags},", f"?OTR|{tags},", "?OTR,", "?OTR|"))
+    return f"{head}{number},{total},".encode() + source.choice(_PIECES) + source.choice((b",", b",", b",", b"", b",,"))
+
+
+def _encoded(source: random.Random) -> bytes:
+    """An encoded message with a header, whole or cut, and perhaps something behind it."""
+    content = source.choice(_VERSIONS).to_bytes(2) + bytes([source.choice((*TYPES, *TYPES, 0, 0x13, 0xFF))])
+    content += source.choice(_TAGS).to_bytes(4) + source.choice(_TAGS).to_bytes(4)
+    content += source.choice((b"", b"\0", bytes(4), b"\0\0\0\1\2", b"\x7f\xff\xff\xff", bytes(60)))
+    kept = source.choice((len(content), len(content), source.randrange(len(content))))
+    end = source.choice((b".", b".", b".", b"", b".."))
+    return b"?OTR:" + base64.b64encode(content[:kept]) + end
+
+
+def _with_tlvs(source: random.Random) -> bytes:
+    """A text in the clear with what would be TLVs in a data message."""
+    return b"in the clear\0" + source.randrange(9).to_bytes(2) + source.choice((b"\0\0", b"\0\1\0", b"\0\4"))
+
+
+_MAKERS: Sequence[Callable[[random.Random], bytes]] = (_query, _tag, _error, _fragment, _encoded, _with_tlvs)

@@ -1,0 +1,212 @@
+"""Acts that lead into situations which are rare, and do something there: a question that waits, a text that is stored.
+
+Each brings the situation about, then something happens that belongs elsewhere, and at last what the situation was
+waiting for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from otterproof.harness.runs.fuzz.actions import NUMBER, SECRET, WHO, Choice, Domain, Either, Numbers, Row, Several
+from otterproof.harness.runs.fuzz.altered import Alteration, Alterations, ahead
+from otterproof.harness.runs.fuzz.case import BOTH
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Deliver,
+    Duplicate,
+    Fragment,
+    Inject,
+    Move,
+    Replay,
+    Settle,
+    Tick,
+    User,
+)
+from otterproof.implementations.contract import Policy
+
+#: A moment, the limits of what counts as recent, and days.
+_SECONDS = Choice((1, 59, 60, 61, 3600, 86_401, 2 * 86_400, 40 * 86_400))
+
+#: Texts that somebody might trim, escape, recode, or take for something else.
+ODD_TEXTS = Choice(
+    (
+        b"blanks at the end  ",
+        b" blanks before",
+        b"a line\n",
+        b"\ttabs\t",
+        b"<b>bold</b> &amp; more",
+        "d\u00e9j\u00e0 vu".encode(),
+        b"\xff\xfe",
+        b"\x02\x16text",
+        b"100%s%n",
+        b"a\0b",
+        b"",
+    )
+)
+
+_TEXTS = Several(Either((Lookalike(), ODD_TEXTS)), 3)
+
+
+def _typed(who: str, texts: Sequence[bytes]) -> list[Move]:
+    return [move for text in texts for move in (User(who, "send", {"text": text}), Settle())]
+
+
+#: Where odd texts are typed, and what brings that about. who: types them.
+_PLACES: Mapping[str, Callable[[str, str], list[Move]]] = {
+    "here": lambda who, other: [],
+    "after the other's end": lambda who, other: [User(other, "end", {}), Settle()],
+    "in the clear": lambda who, other: [User(who, "end", {}), Settle()],
+    "where it must be encrypted": lambda who, other: [
+        User(who, "set_policy", {"policy": BOTH | Policy.REQUIRE_ENCRYPTION}),
+        User(who, "end", {}),
+        Settle(),
+    ],
+}
+
+
+def _said(who: str, other: str, texts: Sequence[bytes], where: str) -> Sequence[Move]:
+    """Odd texts, which a user types."""
+    return [*_PLACES[where](who, other), *_typed(who, texts)]
+
+
+#: What may happen while a user is asked. who: is asked; begin: the arguments of a run of SMP; seconds: that pass.
+_MEANWHILE: Mapping[str, Callable[[str, str, dict[str, object], int], list[Move]]] = {
+    "the other begins again": lambda who, other, begin, _: [User(other, "smp_start", {**begin, "question": b"now?"})],
+    "the user begins": lambda who, other, begin, _: [User(who, "smp_start", begin)],
+    "the other gives up": lambda who, other, *_: [User(other, "smp_abort", {})],
+    "the user gives up": lambda who, *_: [User(who, "smp_abort", {})],
+    "the user ends": lambda who, *_: [User(who, "end", {}), Settle(), User(who, "start", {})],
+    "the other ends": lambda who, other, *_: [User(other, "end", {}), Settle(), User(other, "start", {})],
+    "a new handshake": lambda who, other, *_: [User(other, "start", {})],
+    "time passes": lambda who, other, begin, seconds: [Tick(seconds)],
+    "a text": lambda who, other, *_: [User(other, "send", {"text": b"well?"})],
+    "an old message": lambda who, *_: [Replay(who, -2)],
+}
+
+
+def _asked(
+    who: str, other: str, secret: bytes, question: bytes | None, events: Sequence[str], seconds: int
+) -> Sequence[Move]:
+    """A question is asked, something else happens, and then it is answered."""
+    begin: dict[str, object] = {"secret": secret, "question": question}
+    between = [move for name in events for move in (*_MEANWHILE[name](who, other, begin, seconds), Settle())]
+    asked: list[Move] = [Settle(), User(other, "smp_start", begin), Settle()]
+    return [*asked, *between, User(who, "smp_answer", {"secret": secret}), Settle(), *_typed(who, [b"done"])]
+
+
+def _stored(who: str, other: str, number: int, seconds: int, again: bool) -> Sequence[Move]:
+    """A text that has to wait for a session, which comes about some time later."""
+    private = User(who, "set_policy", {"policy": BOTH | Policy.REQUIRE_ENCRYPTION | Policy.ERROR_START_AKE})
+    typed = User(who, "send", {"text": b"text number %d" % number})
+    waits: list[Move] = [private, User(who, "end", {}), Settle(), typed, Tick(seconds)]
+    waits += [User(who, "send", {"text": b"text number %d" % (number + 1)})] if again else []
+    return [*waits, Settle(), User(other, "start", {}), Settle()]
+
+
+def _collided(who: str, other: str, reflected: bool, altered: Sequence[Alteration], first: bool) -> Sequence[Move]:
+    """Both begin a handshake at once; perhaps one gets its own commit back."""
+    begun: list[Move] = [Settle(), User(who, "start", {}), User(other, "start", {}), Deliver(who), Deliver(other)]
+    begun += [Replay(who, -1), Replay(who, -2)] if reflected else []
+    begun += ahead(who if first else other, altered)
+    return [*begun, Settle(), *_typed(who, [b"and now?"]), *_typed(other, [b"yes"])]
+
+
+def _of_many(who: str, other: str, tags: Sequence[int], answered: bool) -> Sequence[Move]:
+    """Commits that seem to come from many clients."""
+    begun: list[Move] = [Settle(), User(who, "start", {}), Deliver(other)]
+    made = [move for tag in tags for move in (Duplicate(who, 0), ChangeField(who, 0, "sender_tag", tag), Deliver(who))]
+    return [*begun, *made, *([Settle()] if answered else []), *_typed(other, [b"still here?"])]
+
+
+def _late_piece(who: str, other: str, number: int, size: int, seconds: int, strays: Sequence[bytes]) -> Sequence[Move]:
+    """A message in pieces, of which the last ones come late, and other messages before them."""
+    sent: list[Move] = [Settle(), User(other, "send", {"text": b"text number %d" % number}), Fragment(who, 0, size)]
+    return [*sent, Deliver(who), Tick(seconds), *(Inject(who, one) for one in strays), Settle()]
+
+
+def _compared(who: str, other: str, secrets: tuple[bytes, bytes], times: int) -> Sequence[Move]:
+    """Secrets that are nearly the same, or the same ones, compared again and again."""
+    mine, yours = secrets
+    run: list[Move] = [User(who, "smp_start", {"secret": mine, "question": None}), Settle()]
+    run += [User(other, "smp_answer", {"secret": yours}), Settle()]
+    return [Settle(), *run * times]
+
+
+#: Secrets that are not the same, though somebody might take them for it.
+_PAIRS = (
+    ("caf\u00e9".encode(), "cafe\u0301".encode()),
+    (b"open sesame", b"open sesame "),
+    (b"open sesame", b"open sesame\n"),
+    (b"open sesame", b"open sesame\0"),
+    (b"open sesame", b"Open Sesame"),
+    (b"open\0sesame", b"open\0stones"),
+    (b"", b"open sesame"),
+    (b"", b"\0"),
+    (b"s" * 64, b"s" * 65),
+    (b"s" * 2000 + b"a", b"s" * 2000 + b"b"),
+    (b"s" * 0x10001, b"s"),
+    (b"\xff\xfe", b"\xfe\xff"),
+    (b"?OTR Error: open sesame", b" open sesame"),
+    (b"1", b"01"),
+)
+
+_WHO: dict[str, Domain] = {"who": WHO}
+_NUMBERED: dict[str, Domain] = {"who": WHO, "number": NUMBER}
+
+SITUATIONS: tuple[Row, ...] = (
+    Row(
+        "said",
+        3,
+        _said,
+        {**_WHO, "texts": _TEXTS, "where": Choice(tuple(_PLACES))},
+    ),
+    Row(
+        "asked",
+        3,
+        _asked,
+        {
+            **_WHO,
+            "secret": SECRET,
+            "question": Choice((None, b"who goes there?")),
+            "events": Several(Choice(tuple(_MEANWHILE)), 2),
+            "seconds": _SECONDS,
+        },
+    ),
+    Row("stored", 2, _stored, {**_NUMBERED, "seconds": _SECONDS, "again": Choice((False, True))}),
+    Row(
+        "collided",
+        2,
+        _collided,
+        {
+            **_WHO,
+            "reflected": Choice((False, True)),
+            "altered": Either((Choice(((),)), Alterations())),
+            "first": Choice((False, True)),
+        },
+    ),
+    Row(
+        "of_many",
+        1,
+        _of_many,
+        {
+            **_WHO,
+            "tags": Either((Several(Numbers(0xFFFF), 6), Several(Numbers(0xFFFF), 60))),
+            "answered": Choice((False, True)),
+        },
+    ),
+    Row(
+        "late_piece",
+        2,
+        _late_piece,
+        {
+            **_NUMBERED,
+            "size": Choice((60, 120, 200)),
+            "seconds": _SECONDS,
+            "strays": Either((Choice(((),)), Several(Lookalike(), 2))),
+        },
+    ),
+    Row("compared_nearly", 2, _compared, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1, 1, 2))}),
+    Row("compared_often", 1, _compared, {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((3, 7))}),
+)

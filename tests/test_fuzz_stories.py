@@ -1,0 +1,111 @@
+"""What the stories of `fuzz` are made of: texts that look like messages, altered copies, and other randomness."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from otterproof.harness import wire
+from otterproof.harness.runs.casting import Casting
+from otterproof.harness.runs.fuzz.actions import Choice, Either, Row, Several
+from otterproof.harness.runs.fuzz.altered import ALTERED
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.runs.fuzz.reproduce import run_and_write
+from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
+from otterproof.harness.runs.fuzz.stories import ACTS
+from otterproof.harness.runs.rerun import RerunStatus, again
+from otterproof.harness.simulation.moves import Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.targets.engines import EngineTarget, SingleEngineTarget
+from otterproof.harness.wire import Kind
+from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.implementations.reference import ReferenceEngine
+
+ALONE = SingleEngineTarget("reference", ReferenceEngine)
+
+
+def test_lookalikes_are_of_all_kinds_of_text() -> None:
+    source = random.Random(1)
+    drawn = [Lookalike().draw(source) for _ in range(400)]
+    kinds = {wire.parse(text).kind for text in drawn}
+    assert kinds >= {Kind.QUERY, Kind.ERROR, Kind.FRAGMENT_V3, Kind.TAGGED_PLAINTEXT, Kind.UNKNOWN_ENCODED}
+    assert len(set(drawn)) > 300
+
+
+def test_a_domain_of_several_or_of_one_of_others() -> None:
+    source = random.Random(2)
+    lengths = {len(Several(Choice((1,)), 3).draw(source)) for _ in range(50)}
+    assert lengths == {1, 2, 3}
+    assert {Either((Choice((1,)), Choice((2,)))).draw(source) for _ in range(50)} == {1, 2}
+
+
+@pytest.mark.parametrize("row", ALTERED, ids=lambda row: row.name)
+def test_the_genuine_message_comes_after_its_altered_copies(row: Row) -> None:
+    moves = row.example()
+    last = max(place for place, move in enumerate(moves) if isinstance(move, Duplicate))
+    assert isinstance(moves[last + 2], Deliver)
+    assert isinstance(moves[last + 3], Settle)
+    assert sum(isinstance(move, Duplicate) for move in moves) >= 1
+
+
+@pytest.mark.parametrize("row", ACTS, ids=lambda row: row.name)
+def test_acts_can_be_written_down(row: Row) -> None:
+    source = random.Random(3)
+    for _ in range(5):
+        made = program("s", 1, ALONE)
+        made = Program(made.setup, tuple(row.moves(["alice", "bob"], **row.drawn(source))))
+        assert program_from_json(program_to_json(made), ALONE) == made
+
+
+def _fresh_numbers(entropy: int) -> bytes:
+    """The D-H Key of a handshake that a case makes after it has started."""
+    case = Case(start="3", target=ALONE, role="alice", entropy=entropy)
+    moves: list[Move] = [User("bob", "start", {}), Deliver("alice"), Deliver("bob"), Deliver("alice")]
+    case.run(moves)
+    return b"".join(sent.message for sent in case.world.network.history[-2:])
+
+
+def test_cases_of_another_number_go_on_with_other_randomness() -> None:
+    first, second, again = _fresh_numbers(1), _fresh_numbers(2), _fresh_numbers(1)
+    assert first == again != second
+    assert _fresh_numbers(0) == _fresh_numbers(0) != first
+
+
+@pytest.mark.parametrize("start", ["scratch", "3"])
+def test_a_case_draws_the_same_whether_its_session_is_brought_about_or_taken_back(start: str) -> None:
+    moves: list[Move] = [User("bob", "start", {}), Settle(), User("alice", "send", {"text": b"hello"}), Settle()]
+    histories = []
+    for fresh in (False, True):
+        case = Case(start=start, target=ALONE, role="alice", entropy=7, fresh=fresh)
+        case.run(moves)
+        histories.append(case.world.network.history[-6:])
+    assert histories[0] == histories[1]
+
+
+def test_a_transcript_has_what_its_seed_does_not_say(tmp_path: Path) -> None:
+    """A session is brought about with one seed, and the case goes on with another one."""
+    made = program("s", 3, EngineTarget("reference"))
+    assert made.setup.entropy
+    path = tmp_path / "run.jsonl"
+    assert run_and_write(path, made) is None
+    transcript = read_transcript(path)
+    assert bool(transcript.header.parties[made.setup.role].tape) == (made.setup.start != "scratch")
+    assert again(transcript, Casting()).fate is RerunStatus.SAME
+
+
+def test_a_source_goes_on_with_another_one() -> None:
+    source = RecordingEntropy(SeededEntropy(b"1"))
+    first = source.draw("d-h key", 0, 40)
+    source.go_on(SeededEntropy(b"2"))
+    assert source.draw("d-h key", 0, 40) == first
+    assert source.draw("d-h key", 1, 40) == SeededEntropy(b"2").draw("d-h key", 1, 40)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_honest_engines_stand_stories(number: int) -> None:
+    assert attempt(program("stories", number, ALONE)) is None

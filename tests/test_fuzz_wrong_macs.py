@@ -1,0 +1,72 @@
+"""Lies in the MAC of a data message: what is told of them, who refuses them, and who is caught."""
+
+from __future__ import annotations
+
+import pytest
+
+from otterproof.harness.judges.oracles import OracleFailure
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.describe import describe_move
+from otterproof.harness.simulation.moves import Craft, Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.targets.engines import SingleEngineTarget
+from otterproof.harness.targets.faults.target import FaultTarget
+from otterproof.harness.wire.craft import MAC
+from otterproof.harness.wire.data_lies import LIES
+from otterproof.implementations.contract import MessageUnreadable, RejectReason, TextReceived
+from otterproof.implementations.independent import IndependentEngine
+from otterproof.implementations.reference import ReferenceEngine
+
+#: The engines by themselves.
+ALONE = [
+    SingleEngineTarget("reference", ReferenceEngine),
+    SingleEngineTarget("independent", IndependentEngine),
+]
+
+
+def told(number: int) -> list[Move]:
+    """A text, ahead of which a copy with a wrong MAC arrives."""
+    sent = User("bob", "send", {"text": b"the right one"})
+    return [sent, Duplicate("alice", 0), Craft("alice", 0, MAC, number, 0), Deliver("alice"), Settle()]
+
+
+@pytest.mark.parametrize("target", ALONE, ids=lambda target: target.name)
+@pytest.mark.parametrize("start", ["2", "3"])
+def test_engines_refuse_each_lie_and_accept_the_genuine_message(target: SingleEngineTarget, start: str) -> None:
+    """The two key ids differ, so that a MAC with these in the other order is wrong."""
+    refused = set()
+    for number, lie in enumerate(LIES):
+        case = Case(start=start, target=target, role="alice")
+        case.run([User("alice", "send", {"text": b"a newer key"}), Settle()])
+        events = case.run(told(number))
+        case.finish()
+        assert [one.text for one in events if isinstance(one, TextReceived)] in (
+            [b"the right one"],
+            [b"the right one"] * 2,  # there is no such lie in this version, so the copy is the genuine message
+        )
+        if any(isinstance(one, MessageUnreadable) and one.reason is RejectReason.BAD_MAC for one in events):
+            refused.add(lie)
+    only_2, only_3 = {lie for lie in LIES if "version 2 does" in lie}, {lie for lie in LIES if "tag" in lie}
+    assert refused >= set(LIES) - only_2 - only_3
+    assert bool(refused & (only_3 - only_2)) == (start == "3")
+
+
+def test_a_lie_is_told_in_words() -> None:
+    words = describe_move(Craft("alice", 0, MAC, LIES.index("leaves out both instance tags"), 0))
+    assert words == "the insider gives message 0 of those waiting for alice a MAC that leaves out both instance tags"
+
+
+@pytest.mark.parametrize(
+    ("fault", "lie"),
+    [
+        ("mac-without-tags-accepted", "leaves out both instance tags"),
+        ("mac-without-sender-tag-accepted", "leaves out sender_tag"),
+        ("mac-over-the-encrypted-message-alone-accepted", "covers the encrypted message alone"),
+        ("mac-over-the-mark-accepted", "also covers the mark of an encoded message"),
+        ("mac-over-the-length-of-old-keys-accepted", "also covers the length of the old MAC keys"),
+    ],
+)
+def test_an_engine_that_believes_a_lie_is_caught(fault: str, lie: str) -> None:
+    case = Case(start="3", target=FaultTarget(fault), role="alice")
+    with pytest.raises(OracleFailure) as caught:
+        case.run(told(LIES.index(lie)))
+    assert caught.value.check.startswith(("authenticity.", "mac."))
