@@ -64,7 +64,7 @@ def test_failures_of_one_cause_have_one_bucket_whatever_their_texts() -> None:
         buckets.add(failure.bucket)
     (bucket,) = buckets
     assert bucket.case == "encrypted/none: query: sends dh_commit"
-    assert bucket.requirement == "STATE-ENCRYPTED-4"
+    assert bucket.requirement == "STATE-ENCRYPTED-2"
 
 
 def test_another_kind_of_message_is_another_cause_and_a_breakdown_in_another_state_as_well() -> None:

@@ -237,7 +237,7 @@ def test_receiver_tag_0_may_be_taken_and_that_of_another_client_not() -> None:
 
     assert fails(TolerantTarget(0), 0) is None
     assert fails(ClosedTarget("closed", ReferenceEngine), 0) is None
-    assert fails(TolerantTarget(0x777), 0x777) == "states.stray-handshake-message"
+    assert fails(TolerantTarget(0x777), 0x777) == "instance-tags.not-discarded"
 
 
 class Picky(Closed):

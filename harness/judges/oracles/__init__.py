@@ -8,7 +8,7 @@ otterproof.harness.targets.lockstep.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import combinations
 from operator import attrgetter
@@ -26,7 +26,9 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.judges.oracles.remembering import State
 from otterproof.harness.judges.oracles.states import States
 from otterproof.harness.simulation.world import Step, World
+from otterproof.harness.spec.checks import is_consequence
 from otterproof.harness.support.excused import is_excused
+from otterproof.harness.wire import UnreadableField
 from otterproof.implementations.contract import MessageRejected, PartyConfig, PartySnapshot
 
 __all__ = [
@@ -128,15 +130,24 @@ class Oracles:
 
     @staticmethod
     def _judge(view: Observation, oracles: Iterable[Oracle]) -> bool:
-        """Show a step to some oracles; whether nothing is wrong. Raises OracleFailure."""
-        right = True
+        """Show a step to some oracles; whether nothing is wrong. Raises OracleFailure, UnreadableField.
+
+        All of them judge the step, whatever the others say, for what follows from a mistake may be noticed before it.
+        """
+        objections: list[OracleFailure] = []
+        unreadable: UnreadableField | None = None
         for oracle in oracles:
             try:
                 oracle.observe(view)
             except OracleFailure as failure:
-                _excuse(failure)
-                right = False
-        return right
+                objections.append(failure)
+            except UnreadableField as error:
+                unreadable = unreadable or error
+        if objections:
+            _tell_cause(objections)  # that a field is missing is no news about a message that is found wrong
+        elif unreadable is not None:
+            raise unreadable
+        return not objections
 
     def check_healing(self, *pairs: tuple[str, str]) -> None:
         """At the end of a run, check that pairs of parties can talk again: those given, or all that are connected."""
@@ -190,6 +201,17 @@ def _same_but_for_fragments(one: PartySnapshot | None, other: PartySnapshot | No
     if one is None or other is None:
         return one is other
     return bool(_BUT_FOR_FRAGMENTS(one) == _BUT_FOR_FRAGMENTS(other))
+
+
+def _tell_cause(objections: Sequence[OracleFailure]) -> None:
+    """Raise the first of the objections to a step whose check presumes none of the others. OracleFailure.
+
+    Those whose demands are not made now are passed over, with what follows from them.
+    """
+    checks = [failure.check for failure in objections]
+    for failure in [one for one in objections if not is_excused(one.check)]:
+        if not is_consequence(failure.check, checks):
+            raise failure
 
 
 def _excuse(failure: OracleFailure) -> None:

@@ -78,22 +78,31 @@ class Agreement(Oracle):
         self._without_ssid: set[str] = set()
         # The commits that each party has received in each session.
         self._commits: dict[tuple[str, int], tuple[Commitment, ...]] = {}
-        # The sessions in which an insider showed a key that is not its client's.
-        self._of_another_key: set[bytes] = set()
+        # The sessions whose sides are not compared: an insider showed a key that is not its client's, or one side has
+        # the session by no message that was seen.
+        self._not_compared: set[bytes] = set()
         # The key ids that insiders gave their first keys, until the other side accepts something of theirs.
         self._keyids: dict[tuple[str, int], int] = {}
 
     def observe(self, view: Observation) -> None:
+        for sent in view.sent:  # first, so that it is known also where a failure is passed over
+            self._note(view, sent)
         self._judge_values(view)
         for one in view.happenings:
             if isinstance(one, SessionEstablished):
                 self._judge(view, one)
-            elif isinstance(one, Sent) and (name := proof(one.message)) is not None:
-                self._proofs[name] = view.party
         if view.handshake is not None or self._keyids:
             self._judge_keyid(view)
         if view.changes or not view.settled:
             self._judge_state(view)
+
+    def _note(self, view: Observation, sent: Sent) -> None:
+        """Write down what a party sends of a handshake."""
+        if (name := proof(sent.message)) is not None:
+            self._proofs[name] = view.party
+        if sent.message.kind is Kind.DH_KEY and (view.message is None or view.message.kind is not Kind.DH_COMMIT):
+            # It answers a commit that was not there to be read, such as one put together from the wrong fragments.
+            self._commits.pop((view.party, sent.instance), None)
 
     def _judge(self, view: Observation, event: SessionEstablished) -> None:
         message = view.message
@@ -104,6 +113,7 @@ class Agreement(Oracle):
         name = proof(message) if message is not None and message.kind is kind and view.header is None else None
         if message is None or name is None:
             got = "no message" if message is None else message
+            self._not_compared |= {event.ssid} if event.ssid is not None else set()
             self.fail("agreement.completed-without-handshake", view, expected=kind, got=got)
         insider = view.handshake
         if insider is not None:
@@ -118,7 +128,7 @@ class Agreement(Oracle):
         identity = self._reader.world.parties[peer].fingerprint
         if insider is not None:
             if identity != insider.fingerprint and event.ssid is not None:
-                self._of_another_key.add(event.ssid)
+                self._not_compared.add(event.ssid)
             identity = insider.fingerprint
         if event.fingerprint not in (identity, None):
             self.fail("agreement.wrong-fingerprint", view, expected=identity, got=event.fingerprint)
@@ -131,8 +141,8 @@ class Agreement(Oracle):
         if event.ssid is None:
             self._without_ssid.add(view.party)
             return
-        if event.ssid in self._of_another_key:
-            return  # the two sides do not agree on whose session it is
+        if event.ssid in self._not_compared:
+            return
         known = self._sides.get(event.ssid, ())
         own = self._reader.world.parties[view.party].fingerprint
         first = HandshakeSide(peer, event.version, own, not revealed)
@@ -256,11 +266,10 @@ class Smp(Oracle):
                 if name is not None and run is not None and name not in self._aborts:
                     self._messages[name] = run
             elif isinstance(one, SmpRequested):
-                self._judge_request(view, one)
                 self._asked.add((view.party, session_of(one)))
+                self._judge_request(view, one)
             elif isinstance(one, SmpFinished):
-                self._judge_result(view, one)
-                self._runs.pop((view.party, session_of(one)), None)
+                self._judge_result(view, one, self._runs.pop((view.party, session_of(one)), None))
             elif isinstance(one, SessionEstablished) and view.foreign:
                 pass  # the text does not say that a new handshake ends a run
             elif isinstance(one, (SmpAborted, SessionEstablished, PeerEndedSession, UserEndedSession)):
@@ -346,8 +355,8 @@ class Smp(Oracle):
         if not alike:
             self.fail("smp.question-changed", view, expected=peer.question, got=event.question)
 
-    def _judge_result(self, view: Observation, event: SmpFinished) -> None:
-        own, peer = self._runs.get((view.party, session_of(event))), self._peer(view)
+    def _judge_result(self, view: Observation, event: SmpFinished, own: Run | None) -> None:
+        peer = self._peer(view)
         if view.foreign and not event.equal and self._gives_up(view):
             return  # not all foreign parties tell an abort from secrets that differ
         link = self._reader.link(view.party, session_of(event))

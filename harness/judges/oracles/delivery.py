@@ -57,10 +57,12 @@ class Authenticity(Oracle):
 
     def observe(self, view: Observation) -> None:
         # Judge first, as what is delivered was sent before this step.
-        if view.accepted or view.happenings:
-            self._judge(view)
-        if view.sent or view.step.action == "send":
-            self._write_down(view)
+        try:
+            if view.accepted or view.happenings:
+                self._judge(view)
+        finally:  # it is known also where a failure is passed over
+            if view.sent or view.step.action == "send":
+                self._write_down(view)
 
     def _judge(self, view: Observation) -> None:
         secure = [event for event in view.happenings if isinstance(event, TextReceived) and event.secure]

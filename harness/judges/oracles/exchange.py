@@ -107,6 +107,10 @@ def _stored(fragments: Mapping[int, tuple[int, int]]) -> str:
     return ", ".join(f"{k} of {n} from {sender:08x}" for sender, (k, n) in fragments.items()) or "nothing"
 
 
+#: How a fragment ends that has nothing between its last two commas.
+_EMPTY_PIECE = b",,"
+
+
 class Fragments(Oracle):
     """Only fragments 1 to n in their order assemble; anything else resets or is ignored as written; memory is bounded.
 
@@ -149,6 +153,8 @@ class Fragments(Oracle):
             got = f"{max(map(len, one.pieces))} bytes"
             self.fail("fragments.over-maximum-size", view, expected=f"at most {size} bytes", got=got)
         if len(one.pieces) == 1:
+            if one.message.kind in wire.FRAGMENTS:
+                self._stray(view, one)
             return
         parts = [wire.parse_once(piece) for piece in one.pieces]
         numbers = [(int(part.data("k")), int(part.data("n"))) for part in parts]
@@ -165,6 +171,12 @@ class Fragments(Oracle):
             if tags != own:
                 expected, got = (f"{sender:08x} and {receiver:08x}" for sender, receiver in (own, tags))
                 self.fail("fragments.wrong-tags", view, expected=expected, got=got)
+
+    def _stray(self, view: Observation, one: Sent) -> None:
+        """A fragment goes out that is none of a message: it does not have the form of one, or is all of another."""
+        if one.raw.endswith(_EMPTY_PIECE):
+            self.fail("fragment.empty-piece-sent", view, expected="at least one byte in each fragment", got=one.raw)
+        self.fail("fragments.wrong-sequence", view, expected="fragments of an encoded message", got=one.raw)
 
 
 #: Texts shorter than this may occur in a message by chance.

@@ -53,13 +53,13 @@ class Healing(Oracle):
         return self._reader.world
 
     def observe(self, view: Observation) -> None:
-        if view.is_data and not view.accepted and self._fresh(view):
-            refusal = f"refused: {view.refusal.value}" if view.refusal is not None else view.step.events
-            self.fail("healing.fresh-message-refused", view, expected="the message is accepted", got=refusal)
-        for one in view.sent:
+        for one in view.sent:  # first, so that it is known also where a failure is passed over
             name = one.message.authenticated
             if name is not None:
                 self._messages[name] = (view.party, one.link.ssid)
+        if view.is_data and not view.accepted and self._fresh(view):
+            refusal = f"refused: {view.refusal.value}" if view.refusal is not None else view.step.events
+            self.fail("healing.fresh-message-refused", view, expected="the message is accepted", got=refusal)
 
     def _fresh(self, view: Observation) -> bool:
         message, session = view.message, view.session(view.instance, after=False)

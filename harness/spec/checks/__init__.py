@@ -11,9 +11,10 @@ deviations, reports, fuzz buckets and pages use the id; the sentence may be rewo
 The first of the requirements is the main one. `general = true` marks a check that also fails for many reasons that have
 nothing to do with it; its failures count for less when causes are put in order. `basic = true` marks a check
 that fails for one reason alone, without which little else works: it comes first. `presumes = ["AREA.WORDS"]` names what
-must hold before the check says anything about a mistake: where that fails as well, it is the cause that comes first.
+must hold before the check says anything about a mistake. Where that fails as well, it is the cause, and comes first:
+among the results of a target, and among the oracles that object to one step.
 """
 
-from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, level_of, lint, read, rule
+from otterproof.harness.spec.checks.table import CHECK_ID, Check, checks, is_consequence, level_of, lint, read, rule
 
-__all__ = ["CHECK_ID", "Check", "checks", "level_of", "lint", "read", "rule"]
+__all__ = ["CHECK_ID", "Check", "checks", "is_consequence", "level_of", "lint", "read", "rule"]

@@ -102,6 +102,16 @@ def lint(known: Mapping[str, Check], requirements: Collection[str]) -> Iterator[
         rules.setdefault(check.rule, check.id)
 
 
+def is_consequence(name: str, failing: Iterable[str]) -> bool:
+    """Whether a check says nothing about a mistake where others fail as well: it presumes one of them, directly or not.
+
+    What is less binding than the check itself does not count, since it must not hide what is more binding.
+    """
+    presumed = _presumed(checks(), checks()[name].presumes) if name in checks() else set()
+    levels = list(Level)
+    return any(levels.index(level_of(one)) <= levels.index(level_of(name)) for one in presumed.intersection(failing))
+
+
 def _presumed(known: Mapping[str, Check], names: Iterable[str]) -> set[str]:
     """Some checks and all that they presume, directly or not."""
     found: set[str] = set()

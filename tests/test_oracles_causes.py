@@ -1,0 +1,218 @@
+"""Where several oracles object to one step, the check is told that tells the mistake, and not what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from otterproof.harness.judges.oracles import OracleFailure, Oracles
+from otterproof.harness.judges.oracles.base import Oracle
+from otterproof.harness.judges.oracles.observation import Observation
+from otterproof.harness.runs.fuzz.case import Case
+from otterproof.harness.simulation.moves import Deliver, Fragment, Inject, Move, Settle, Splice, User
+from otterproof.harness.spec.checks import checks, is_consequence, level_of
+from otterproof.harness.spec.requirements import Level
+from otterproof.harness.support.excused import excusing
+from otterproof.harness.targets.driver import THIRD_PARTIES
+from otterproof.harness.targets.faults import engine
+from otterproof.harness.wire import UnreadableField
+from otterproof.implementations.contract import Event, OutgoingMessage
+from otterproof.implementations.reference import ReferenceEngine
+from tests.raising import raises_check
+from tests.test_oracles_foreign import ClosedTarget
+
+#: A message for alice in fragments, of which the first is followed by a text in the clear, and the others then.
+_IN_PIECES: list[Move] = [Fragment("alice", 0, 100), Deliver("alice"), Inject("alice", b"hello"), Settle()]
+
+#: A text, and a commit, in such fragments.
+_TEXT: list[Move] = [User("bob", "send", {"text": b"hello, hello"}), *_IN_PIECES]
+_COMMIT: list[Move] = [User("alice", "start", {}), Deliver("bob"), *_IN_PIECES]
+
+
+def _told(moves: list[Move], *, oracles: tuple[str, ...] = (), excused: tuple[str, ...] = ()) -> str:
+    """The check that fails in a run against an engine that keeps fragments when a text comes; "" if none does."""
+    target = ClosedTarget("keeps-fragments", engine("fragments-outlive-plaintext"))
+    try:
+        Case(target=target, role="alice", oracles=oracles, excused=excused).run(moves)
+    except OracleFailure as failure:
+        return failure.check
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("moves", "following"),
+    [
+        (_TEXT, {"authenticity": "authenticity.shown-unauthenticated", "leaks": "leaks.clear-text-shown-secure"}),
+        (_COMMIT, {"states": "states.stray-handshake-message", "bounds": "bounds.too-many-answers"}),
+    ],
+)
+def test_the_cause_is_told_and_not_what_follows(moves: list[Move], following: dict[str, str]) -> None:
+    """The engine breaks several checks in one step, and each oracle would object if it were alone."""
+    for oracle, check in following.items():
+        assert _told(moves, oracles=(oracle,)) == check
+    assert _told(moves, oracles=("fragments",)) == _told(moves) == "fragments.not-inert"
+
+
+def test_what_follows_from_a_known_cause_is_known() -> None:
+    """In the same step, and in later ones, since each oracle goes on with what it knows."""
+    known = "fragments.not-inert"
+    assert _told(_TEXT, excused=(known,)) == _told(_COMMIT, excused=(known,)) == ""
+    assert _told(_TEXT, excused=("authenticity.shown-unauthenticated",)) == known
+
+
+class _Objects(Oracle):
+    """Objects to every step by a check."""
+
+    id = "bounds"
+
+    def __init__(self, check: str) -> None:
+        self._check = check
+
+    def observe(self, view: Observation) -> None:
+        self.fail(self._check, None, expected="nothing", got="something")
+
+
+class _CannotRead(Oracle):
+    """Misses a field in every message."""
+
+    def __init__(self) -> None:
+        pass
+
+    def observe(self, view: Observation) -> None:
+        raise UnreadableField("ctr at 224 is cut short")
+
+
+def _judge(*oracles: Oracle) -> bool:
+    return Oracles._judge(cast(Observation, None), oracles)
+
+
+@pytest.mark.parametrize(
+    ("objections", "told"),
+    [
+        (["leaks.clear-text-shown-secure", "fragments.not-inert"], "fragments.not-inert"),  # by way of another check
+        (["fragments.not-inert", "leaks.clear-text-shown-secure"], "fragments.not-inert"),
+        (["counters.not-higher", "key-ids.key-reused"], "counters.not-higher"),  # neither presumes the other
+        (["bounds.too-many-answers", "form.armour-malformed", "fragments.not-inert"], "form.armour-malformed"),
+    ],
+)
+def test_the_first_is_told_that_presumes_none_of_the_others(objections: list[str], told: str) -> None:
+    with raises_check(told):
+        _judge(*map(_Objects, objections))
+
+
+def test_what_is_less_binding_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demand that the texts only advise may be what a failure follows from; what must be is told all the same."""
+    must, advice = "states.error-not-shown", "bounds.breaks-down"
+    assert [level_of(must), level_of(advice)] == [Level.MUST, Level.ADVICE]
+    for check, presumed in ((must, advice), (advice, must)):
+        monkeypatch.setitem(checks(), check, replace(checks()[check], presumes=(presumed,)))
+        assert is_consequence(check, [check, presumed]) is (check == advice)
+        monkeypatch.undo()
+    with raises_check(must), excusing([advice]):
+        _judge(_Objects(advice), _Objects(must))
+
+
+def test_a_field_that_is_missing_is_no_news_about_a_message_that_is_wrong() -> None:
+    with raises_check("form.data-malformed"):
+        _judge(_CannotRead(), _Objects("form.data-malformed"))
+    with excusing(["form.data-malformed"]):
+        assert not _judge(_Objects("form.data-malformed"), _CannotRead())
+    with pytest.raises(UnreadableField, match="ctr at 224"):
+        _judge(_CannotRead())
+    assert _judge()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        ([b"?OTR,1,2,?OTR:AAM,", b"?OTR,2,2,,"], "fragment.empty-piece-sent"),
+        ([b"?OTR,1,2,?OTR:AAM,", b"?OTR,2,2,D."], "fragments.wrong-sequence"),
+    ],
+)
+def test_a_broken_fragment_is_told_and_not_that_no_data_message_goes_out(pieces: list[bytes], told: str) -> None:
+    class Breaking(ReferenceEngine):
+        def send(self, *args: object, **named: object) -> Sequence[Event]:
+            return [OutgoingMessage(piece) for piece in pieces]
+
+    for oracles, check in ((("leaks",), "leaks.sent-unencrypted"), (("leaks", "fragments"), told)):
+        with raises_check(check):
+            Case(engine=Breaking, oracles=oracles).run([User("alice", "send", {"text": b"hello"})])
+
+
+#: What `fuzz` found in third-party targets: the target, how the case begins, the moves, an oracle that objects when it
+#: is alone, by which check, and the cause.
+FOUND: list[tuple[str, dict[str, Any], list[Move], str, str, str]] = [
+    (
+        "libotr",
+        {"size": 300, "role": "bob"},
+        [User("alice", "send", {"text": b"text"}), Deliver("bob"), Inject("bob", b""), Settle()],
+        "authenticity",
+        "authenticity.shown-unauthenticated",
+        "fragments.not-inert",
+    ),
+    (
+        "libotr",
+        {"size": 64, "role": "bob"},
+        [User("bob", "start", {}), Settle(), Inject("bob", b""), Settle()],
+        "instance-tags",
+        "instance-tags.answer-to-another",
+        "fragments.not-inert",
+    ),
+    (
+        "xcrypto",
+        {"start": "2"},
+        [
+            User("bob", "start", {}),
+            Deliver("alice"),
+            Deliver("bob"),
+            Deliver("alice"),
+            Deliver("bob"),
+            Fragment("alice", 0, 17),
+            Deliver("alice"),
+            Inject("alice", b""),
+            Settle(),
+        ],
+        "agreement",
+        "agreement.completed-without-handshake",
+        "fragments.not-inert",
+    ),
+    (
+        "xcrypto",
+        {"start": "scratch", "size": 64, "role": "bob"},
+        [User("bob", "start", {}), Deliver("alice"), Deliver("bob"), Inject("bob", b""), Settle()],
+        "states",
+        "states.stray-handshake-message",
+        "fragments.not-inert",
+    ),
+    (
+        "python-otr",
+        {},
+        [User("bob", "send", {"text": b"text"}), Splice("alice", -1, True, 5, 0, b"\0"), Settle()],
+        "leaks",
+        "leaks.clear-text-shown-secure",
+        "bounds.bad-header-accepted",
+    ),
+    (
+        "otr3",
+        {"start": "2", "size": 96},
+        [User("alice", "send", {"text": b"t" * 300})],
+        "leaks",
+        "leaks.sent-unencrypted",
+        "fragment.empty-piece-sent",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "setup", "moves", "first", "following", "cause"), FOUND)
+def test_what_fuzz_found_is_told_by_its_cause(
+    name: str, setup: dict[str, Any], moves: list[Move], first: str, following: str, cause: str
+) -> None:
+    if not THIRD_PARTIES[name].is_built():
+        pytest.skip(f"{name} is not installed: otterproof targets install {name}")
+    for oracles, check in (((first,), following), ((), cause)):
+        with raises_check(check), Case(target=name, oracles=oracles, **setup) as case:
+            case.run(moves)
