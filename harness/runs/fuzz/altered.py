@@ -103,7 +103,7 @@ def _texts(who: str, other: str, number: int) -> list[Move]:
 ALTERED: tuple[Row, ...] = (
     Row(
         "altered_handshake",
-        5,
+        8,
         _handshake,
         {
             "who": WHO,
@@ -114,5 +114,5 @@ ALTERED: tuple[Row, ...] = (
             "talk": Choice((False, True)),
         },
     ),
-    Row("altered_text", 3, _text, {"who": WHO, "number": NUMBER, "alterations": Alterations()}),
+    Row("altered_text", 5, _text, {"who": WHO, "number": NUMBER, "alterations": Alterations()}),
 )

@@ -26,10 +26,10 @@ from otterproof.harness.wire.layers import build_smp
 SHARE, ACTS = 2, 4
 
 #: The most runs of SMP in a row that an insider lies in.
-_RUNS = 6
+_RUNS = 4
 
-#: The most copies with wrong MACs that go ahead of a text.
-_LIES = 12
+#: The most copies of a text with other headers, or texts with other content; and the most copies with wrong MACs.
+_COPIES, _LIES = 4, 12
 
 #: Counters at the borders of what some kinds of numbers hold, and one above them.
 _COUNTERS = (
@@ -64,6 +64,11 @@ _LENGTH = Choice((0, 1, 3, 4, 5, 0x7FFF, 0xFFFF))
 _HEADERS: Sequence[tuple[str, Domain]] = [
     *((name, values) for names, values in FIELDS.items() for name in names if name in HEADER_PARTS),
     ("old_mac_keys", Choice(tuple(map(bytes, (19, 20, 21, 1020, 5120))))),
+    # Of these, some bits are those of the first key ids, in either order of bytes.
+    *(
+        (name, Choice((0x101, 0x102, 0x10001, 0x10002, 1 << 24, 2 << 24)))
+        for name in ("sender_keyid", "recipient_keyid")
+    ),
 ]
 
 #: What can be changed: numbers and values for it.
@@ -107,10 +112,11 @@ def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
 
 
 def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text with another field in its header."""
-    name, value = source.choice(_HEADERS)
-    made = Craft(to, -1, name, 0, value.draw(source))
-    return [User(other, "send", {"text": _text(source)}), made, Settle()]
+    """A text, ahead of which copies with another field in their header arrive."""
+    ahead: list[Move] = []
+    for name, value in source.choices(_HEADERS, k=source.randint(1, _COPIES)):
+        ahead += [Duplicate(to, 0), Craft(to, 0, name, 0, value.draw(source)), Deliver(to)]
+    return [Settle(), User(other, "send", {"text": _text(source)}), *ahead, Settle()]
 
 
 def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:
@@ -136,11 +142,13 @@ def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 
 def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text with other text or TLVs."""
-    crafts: list[Move] = [_craft(source, to, _TEXT_PARTS) for _ in range(source.randint(1, 2))]
-    padding: int | None = source.choice([None, 0, 8])
-    arguments = {"text": _text(source), "padding": padding}
-    return [User(other, "send", arguments), *crafts, Settle()]
+    """Texts with other text or TLVs."""
+    moves: list[Move] = []
+    for _ in range(source.randint(1, _COPIES)):
+        crafts = [_craft(source, to, _TEXT_PARTS) for _ in range(source.randint(1, 2))]
+        arguments = {"text": _text(source), "padding": source.choice([None, 0, 8])}
+        moves += [User(other, "send", arguments), *crafts, Settle()]
+    return moves
 
 
 def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
@@ -180,16 +188,16 @@ def _text(source: random.Random) -> bytes:
 
 #: The acts, as often as they are drawn.
 _MAKERS: Mapping[_Maker, int] = {
-    _header: 3,
+    _header: 4,
     _header_bytes: 1,
     _lying_mac: 4,
     _counters: 2,
     _plaintext: 5,
-    _smp: 6,
+    _smp: 4,
     _splice: 3,
     lying_commit: 4,
     lying_dh_key: 2,
-    lying_signature: 5,
+    lying_signature: 6,
 }
 
 

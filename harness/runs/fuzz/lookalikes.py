@@ -63,9 +63,11 @@ def _error(source: random.Random) -> bytes:
 
 
 def _fragment(source: random.Random) -> bytes:
-    number, total = source.choice(_NUMBERS), source.choice(_NUMBERS)
+    likely = source.choice((("1", "1"), ("1", "2"), ("2", "2")))
+    number, total = source.choice((likely, (source.choice(_NUMBERS), source.choice(_NUMBERS))))
     form = source.choice(("%08x", "%08x", "%x", "%08X", "%09x"))
-    tags = "|".join(form % source.choice(_TAGS) for _ in range(source.choice((2, 2, 2, 1))))
+    two = source.choice(((0x1A1A, 0x2B2B), (0x2B2B, 0x1A1A), (source.choice(_TAGS), source.choice(_TAGS))))
+    tags = "|".join(form % tag for tag in two[: source.choice((2, 2, 2, 1))])
     head = source.choice((f"?OTR|{tags},", f"?OTR|{tags},", "?OTR,", "?OTR|"))
     return f"{head}{number},{total},".encode() + source.choice(_PIECES) + source.choice((b",", b",", b",", b"", b",,"))
 

@@ -46,7 +46,7 @@ ODD_TEXTS = Choice(
     )
 )
 
-_TEXTS = Several(Either((Lookalike(), ODD_TEXTS)), 3)
+_TEXTS = Several(Either((Lookalike(), ODD_TEXTS)), 6)
 
 
 def _typed(who: str, texts: Sequence[bytes]) -> list[Move]:
@@ -158,13 +158,13 @@ _NUMBERED: dict[str, Domain] = {"who": WHO, "number": NUMBER}
 SITUATIONS: tuple[Row, ...] = (
     Row(
         "said",
-        3,
+        6,
         _said,
         {**_WHO, "texts": _TEXTS, "where": Choice(tuple(_PLACES))},
     ),
     Row(
         "asked",
-        3,
+        2,
         _asked,
         {
             **_WHO,
@@ -174,10 +174,10 @@ SITUATIONS: tuple[Row, ...] = (
             "seconds": _SECONDS,
         },
     ),
-    Row("stored", 2, _stored, {**_NUMBERED, "seconds": _SECONDS, "again": Choice((False, True))}),
+    Row("stored", 3, _stored, {**_NUMBERED, "seconds": _SECONDS, "again": Choice((False, True))}),
     Row(
         "collided",
-        2,
+        4,
         _collided,
         {
             **_WHO,
@@ -188,7 +188,7 @@ SITUATIONS: tuple[Row, ...] = (
     ),
     Row(
         "of_many",
-        1,
+        2,
         _of_many,
         {
             **_WHO,
@@ -198,15 +198,20 @@ SITUATIONS: tuple[Row, ...] = (
     ),
     Row(
         "late_piece",
-        2,
+        4,
         _late_piece,
         {
             **_NUMBERED,
-            "size": Choice((60, 120, 200)),
+            "size": Choice((60, 120, 200, 2000)),
             "seconds": _SECONDS,
             "strays": Either((Choice(((),)), Several(Lookalike(), 2))),
         },
     ),
-    Row("compared_nearly", 2, _compared, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1, 1, 2))}),
-    Row("compared_often", 1, _compared, {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((3, 7))}),
+    Row("compared_nearly", 1, _compared, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
+    Row(
+        "compared_often",
+        1,
+        _compared,
+        {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((2, 2, 2, 2, 2, 2, 2, 6))},
+    ),
 )

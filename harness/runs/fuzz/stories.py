@@ -18,6 +18,7 @@ from otterproof.harness.runs.fuzz.actions import (
     WHO,
     Choice,
     Domain,
+    Either,
     Numbers,
     Row,
     Several,
@@ -203,25 +204,25 @@ _BACK_AND_FORTH: dict[str, Domain] = {"who": WHO, "number": NUMBER}
 STORIES: tuple[Row, ...] = (
     Row("dialogue", 2, _dialogue, {**_BACK_AND_FORTH, "rounds": Choice((2, 3, 5))}),
     Row("monologue", 1, _monologue, {**_BACK_AND_FORTH, "count": Choice((2, 2, 3, 3, 6, 6, 25))}),
-    Row("halfway", 3, _halfway, {"who": WHO, "deliveries": Numbers(3), "again": Choice((False, True))}),
+    Row("halfway", 4, _halfway, {"who": WHO, "deliveries": Numbers(3), "again": Choice((False, True))}),
     Row("renewed", 1, _renewed, _BACK_AND_FORTH),
     Row("ended", 1, _ended, {"who": WHO, "first": Choice((False, True))}),
     Row("late", 1, _late, {**_BACK_AND_FORTH, "seconds": _LONG}),
     Row(
         "compared",
-        2,
+        1,
         _compared,
         {"who": WHO, "secret": SECRET, "answer": SECRET, "question": Choice((None, b"", b"who goes there?"))},
     ),
     Row(
         "compared_oddly",
-        2,
+        1,
         _compared,
         {"who": WHO, "secret": ODD_SECRETS, "answer": ODD_SECRETS, "question": ODD_QUESTIONS},
     ),
     Row(
         "interrupted",
-        2,
+        1,
         _interrupted,
         {
             "who": WHO,
@@ -252,14 +253,19 @@ STORIES: tuple[Row, ...] = (
     ),
     Row(
         "pieces",
-        2,
+        4,
         _pieces,
-        {**_BACK_AND_FORTH, "size": Choice((60, 120, 200)), "delivered": Numbers(3), "stray": INJECTED},
+        {
+            **_BACK_AND_FORTH,
+            "size": Choice((60, 120, 200, 2000)),
+            "delivered": Numbers(3),
+            "stray": Either((INJECTED, Lookalike())),
+        },
     ),
-    Row("crossing", 2, _crossing, {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (1,) * 8))}),
-    Row("intruded", 5, _intruded, {"who": WHO, "messages": Several(Lookalike(), 6)}),
-    Row("renewals", 1, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
-    Row("tagged", 1, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
+    Row("crossing", 4, _crossing, {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (1,) * 8))}),
+    Row("intruded", 8, _intruded, {"who": WHO, "messages": Several(Lookalike(), 12)}),
+    Row("renewals", 2, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
+    Row("tagged", 2, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
 )
 
 #: All acts that campaigns draw.
