@@ -25,7 +25,7 @@ from otterproof.harness.runs.fuzz.events import RunAgain
 from otterproof.harness.runs.fuzz.excuses import Excuse
 from otterproof.harness.runs.fuzz.execute import Failure, Watched, attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.reproduce import as_test, fails_alike
+from otterproof.harness.runs.fuzz.reproduce import FailsAlike, as_test
 from otterproof.harness.runs.fuzz.schedule import drawn_afresh
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler, is_adversarial
@@ -387,5 +387,5 @@ def test_what_is_small_fails_for_the_same_cause(monkeypatch: pytest.MonkeyPatch)
     wanted = Bucket("rejection.wrong-answer", kind="data")
     for kind, same in (("data", True), ("signature", False), ("fragment_v3", True)):
         failure = Failure("rejection", Verdict.FAIL, Bucket("rejection.wrong-answer", kind=kind), "", False, 1)
-        monkeypatch.setattr("otterproof.harness.runs.fuzz.reproduce.attempt", lambda *_, given=failure: given)
-        assert fails_alike(wanted, False, Budget())(Program(Setup(), ())) is same
+        monkeypatch.setattr("otterproof.harness.runs.fuzz.reproduce.attempt", lambda *_, given=failure, **__: given)
+        assert FailsAlike(wanted, False, Budget())(Program(Setup(), ())) is same

@@ -306,7 +306,7 @@ ONLY_INSIDERS: Sequence[tuple[str, Sequence[Move], str]] = [
     (
         "truncated-tlv-ends-the-session",
         [SENT, Craft("alice", 0, "tlv_added", 1, b"x"), Craft("alice", 0, "tlv_length", 0, 9), Settle()],
-        "agreement.state-not-as-reported",
+        "states.state-not-as-reported",
     ),
     ("unknown-tlv-crashes", [SENT, Craft("alice", 0, "tlv_added", 9, b""), Settle()], "crash.receive.ValueError"),
     (

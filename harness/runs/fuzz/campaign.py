@@ -35,7 +35,7 @@ from otterproof.harness.runs.fuzz.folder import (
     write_here,
 )
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.reproduce import fails_alike, narrowed, run_and_write, write_transcript
+from otterproof.harness.runs.fuzz.reproduce import FailsAlike, narrowed, run_and_write, write_transcript
 from otterproof.harness.runs.fuzz.schedule import Programs
 from otterproof.harness.runs.fuzz.shrink import ATTEMPTS, HANGS, Budget, Shrinker
 from otterproof.harness.runs.fuzz.state import RECORD, Finding, FindingStage, State
@@ -321,7 +321,8 @@ class Campaign:
         if finding.verdict is Verdict.INFRA or seen is None or seen.check != finding.check:
             return self._seen_once(finding, found, seen)
         budget = Budget(self.attempts, self.hangs, self.seconds, self.clock)
-        shrinker = Shrinker(fails_alike(finding.bucket, finding.at_end, budget), budget)
+        fails = FailsAlike(finding.bucket, finding.at_end, budget)
+        shrinker = Shrinker(fails, budget, lambda: fails.sent)
         small = shrinker.shrink(found)
         small = shrinker.simplest(small, narrowed(small, finding.oracle, finding.at_end))
         small, last = self._without_known(small, finding.check)

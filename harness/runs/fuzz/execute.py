@@ -87,13 +87,15 @@ class Watched:
     """What is known of a run besides how it ended: what it has shown, and which excused checks would have failed.
 
     edges: whether the target is asked what was reached of its code, which is then among what was seen. tapes: what
-    parties drew that does not follow from the program's seed. [Case]
+    parties drew that does not follow from the program's seed [Case]. sent: how many messages had been sent before each
+    move.
     """
 
     edges: bool = False
     seen: dict[Behaviour, int] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
     tapes: Mapping[str, Tape] = field(default_factory=dict)
+    sent: list[int] = field(default_factory=list)
 
 
 def attempt(
@@ -148,6 +150,7 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
                 for move in program.moves:
                     made += 1
                     tracker.made = made
+                    told.sent.append(len(case.world.network.history))
                     case.run([move])
                     edges.note(made)
                 at_end = True

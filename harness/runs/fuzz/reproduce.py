@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,13 +98,23 @@ def docstring(text: str) -> str:
     return f'"""{inside}\n"""'
 
 
-def fails_alike(bucket: Bucket, at_end: bool, budget: Budget) -> Callable[[Program], bool]:
-    """Whether a program fails for the same cause, and no later. Attempts that hang are charged to the budget."""
+class FailsAlike:
+    """Whether programs fail for the same cause, and no later. Attempts that hang are charged to the budget.
 
-    def fails(program: Program) -> bool:
-        again = attempt(program)
+    sent: how many messages had been sent before each move of the last program that did.
+    """
+
+    def __init__(self, bucket: Bucket, at_end: bool, budget: Budget) -> None:
+        self._bucket, self._at_end, self._budget = bucket, at_end, budget
+        self.sent: Sequence[int] = ()
+
+    def __call__(self, program: Program) -> bool:
+        """Whether it does."""
+        watched = Watched()
+        again = attempt(program, watched=watched)
         if again is not None and again.verdict is Verdict.HANG:
-            budget.hangs -= 1
-        return again is not None and again.bucket.fits(bucket) and again.at_end <= at_end
-
-    return fails
+            self._budget.hangs -= 1
+        alike = again is not None and again.bucket.fits(self._bucket) and again.at_end <= self._at_end
+        if alike:
+            self.sent = watched.sent
+        return alike

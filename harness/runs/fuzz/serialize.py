@@ -33,9 +33,12 @@ MAX_DELIVERIES = 20_000
 MAX_BYTES = 1 << 17
 MAX_BITS = 4096
 
+#: The most messages that one `Settle` delivers.
+MOST_SETTLED_AT_ONCE = 1000
+
 #: Ranges of the numbers that cost time or memory, or are told to drivers; from the least to the most.
 _RANGES: Mapping[type, Mapping[str, tuple[int, int]]] = {
-    Settle: {"limit": (0, 1000)},
+    Settle: {"limit": (0, MOST_SETTLED_AT_ONCE)},
     Tick: {"seconds": (0, 1 << 40)},
     Fragment: {"size": (1, 1 << 31)},
 }

@@ -1,9 +1,11 @@
 """Shrinking: from a program that fails to a small one that fails in the same way.
 
 First moves are left out, those of the adversary before the others: all, half of them, a quarter, ... one (delta
-debugging). Then the adversary's moves are replaced by gentler ones, such as a changed field for a flipped bit, or a
-message that is lost for one that is changed; then what is left is made simpler, and so is the setup. Positions wrap
-around and a move on an empty queue does nothing, so every part of a program is a program.
+debugging). A replay of a message stays one of that message. [otterproof.harness.runs.fuzz.replays] What settles in
+several moves, one after the other, settles in one. Then the adversary's moves are replaced by gentler ones, such as a
+changed field for a flipped bit, or a message that is lost for one that is changed; then what is left is made simpler,
+and so is the setup. Positions wrap around and a move on an empty queue does nothing, so every part of a program is a
+program.
 
 Shrinking is bounded; what has been reached by then is the result. The bounds that matter are counts, so that they give
 the same result on every machine: of attempts, and of attempts that hang, for each of those takes the whole time limit
@@ -19,6 +21,8 @@ from typing import Any, cast
 
 from otterproof.harness.runs.fuzz.case import CLIENTS, Setup
 from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.replays import without
+from otterproof.harness.runs.fuzz.serialize import MOST_SETTLED_AT_ONCE
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
@@ -71,19 +75,28 @@ class Budget:
 
 
 class Shrinker:
-    """Makes a program smaller for as long as `fails` says that it fails in the same way, within a budget."""
+    """Makes a program smaller for as long as `fails` says that it fails in the same way, within a budget.
 
-    def __init__(self, fails: Callable[[Program], bool], budget: Budget) -> None:
+    sent: how many messages had been sent before each move of the program that failed last, as far as that is known.
+    """
+
+    def __init__(
+        self, fails: Callable[[Program], bool], budget: Budget, sent: Callable[[], Sequence[int]] = tuple
+    ) -> None:
         self._fails = fails
         self._budget = budget
+        self._sent = sent
         self._tried: set[str] = set()
 
     def shrink(self, program: Program) -> Program:
         """The smallest one found. The program given must be one that fails."""
+        if any(isinstance(move, Replay) for move in program.moves):
+            self._still(program)  # to know what it sends
         while self._budget.left:
             before = program
             program = self._fewer(program, is_adversarial)
             program = self._fewer(program, lambda _: True)
+            program = self._merged(program)
             program = self._replaced(program, gentler)
             program = self._simpler(program)
             if program == before:
@@ -112,12 +125,32 @@ class Shrinker:
             at = 0
             while places := [place for place, move in enumerate(program.moves) if which(move)][at : at + size]:
                 left = tuple(move for place, move in enumerate(program.moves) if place not in places)
-                shorter = replace(program, moves=left)
-                if self._still(shorter):
-                    program = shorter
+                pointed = without(program.moves, places, self._sent())
+                shorter = (replace(program, moves=moves) for moves in (pointed, left))
+                found = next(filter(self._still, shorter), None)
+                if found is not None:
+                    program = found
                 else:
                     at += size
             size //= 2
+        return program
+
+    def _merged(self, program: Program) -> Program:
+        """The program with one `Settle` in place of several, one after the other."""
+        at = 1
+        while at < len(program.moves):
+            one, other = program.moves[at - 1 : at + 1]
+            if (
+                isinstance(one, Settle)
+                and isinstance(other, Settle)
+                and one.limit + other.limit <= MOST_SETTLED_AT_ONCE
+            ):
+                merged = Settle(one.limit + other.limit)
+                shorter = replace(program, moves=(*program.moves[: at - 1], merged, *program.moves[at + 1 :]))
+                if self._still(shorter):
+                    program = shorter
+                    continue
+            at += 1
         return program
 
     def _replaced(self, program: Program, others: Callable[[Move], Iterator[Move]]) -> Program:
