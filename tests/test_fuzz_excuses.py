@@ -96,7 +96,9 @@ def test_a_baseline_names_what_the_cause_is_about() -> None:
     assert baseline_of(BUCKET, [CHECK]) == Excuse(CHECK), "of one, it was not known what it was about"
     assert baseline_of(Bucket(CHECK)) == Excuse(CHECK)
     crash = Bucket("crash.receive.sigsegv", cell="encrypted/none: data", kind="data")
-    assert baseline_of(crash) == Excuse(crash.check, cell=("encrypted/none: data",))
+    assert baseline_of(crash) == Excuse(crash.check, cell=("encrypted/*: data",))
+    assert baseline_of(crash).covers(replace(crash, cell="encrypted/awaiting_sig: data"))
+    assert not baseline_of(crash).covers(replace(crash, cell="plaintext/none: data"))
 
 
 # ---- in a run

@@ -78,6 +78,19 @@ def test_another_kind_of_message_is_another_cause_and_a_breakdown_in_another_sta
     assert not crash.fits(replace(crash, cell="finished/none: data"))
 
 
+def test_what_does_not_matter_to_an_input_makes_no_other_bucket() -> None:
+    """A handshake to data messages and users, a session to the messages of a handshake."""
+    crash = Bucket("crash.receive.sigsegv", cell="encrypted/none: data")
+    assert crash.fits(replace(crash, cell="encrypted/awaiting_sig: data"))
+    assert not crash.fits(replace(crash, cell="encrypted/awaiting_sig: dh_key"))
+    assert not crash.fits(replace(crash, cell="encrypted/none: fragment_v3"))
+    handshake = replace(crash, cell="encrypted/awaiting_dhkey: dh_key")
+    assert handshake.fits(replace(crash, cell="plaintext/awaiting_dhkey: dh_key"))
+    assert not handshake.fits(replace(crash, cell="encrypted/none: dh_key"))
+    pieces = Bucket("fragments.not-inert", cell="encrypted/none: fragment_v3", kind="data")
+    assert pieces.fits(replace(pieces, cell="plaintext/none: fragment_v3", kind="dh_key"))
+
+
 def test_a_bucket_is_bounded() -> None:
     record = failure_of(ValueError("x"), "c" * 5000, (), [])
     assert len(bucket_of(record, "x" * 5000, at_end=False).check) <= 100
