@@ -19,8 +19,12 @@ from otterproof.harness.targets.registry import open_target
 from otterproof.harness.testkit.context import PEER
 from otterproof.harness.ui import cli
 from otterproof.implementations.entropy import entropy_of
+from tests.edges_driver import GOOD
 
 ENGINE = f"{shlex.quote(sys.executable)} -m otterproof.implementations.drivers.engine.driver reference"
+
+#: A driver that tells edges, by the expression that it is given.
+TELLING = Path(__file__).parent / "edges_driver.py"
 
 #: A driver that answers like the engines' own, but for one method.
 WRONG = """
@@ -95,6 +99,26 @@ def test_a_wrong_driver(body: str, shown: str, code: int, tmp_path: Path, capsys
     found, out = linted(capsys, shlex.join([sys.executable, str(path)]))
     assert shown in out
     assert re.search(r"version 3: \d of \d parts were not tried, because of that", out)
+    assert found == code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("expression", "shown", "code"),
+    [
+        (GOOD, "the honest conversation went well", CONFORMS),
+        ('{"edges": []}', "expected the edges that a handshake reaches, got none", DEVIATES),
+        ('{"edges": [7]}', "expected no edges when counting begins, got some", DEVIATES),
+        ('{"edges": [7] if count > 1 else []}', "expected each edge is told once, got an edge is told again", DEVIATES),
+        ("1 / 0", "exception.coverage.ZeroDivisionError, when everything was asked for", DEVIATES),
+        ('{"edges": [-1]}', "desync.coverage, when everything was asked for", DEVIATES),
+    ],
+)
+def test_what_is_told_of_code_that_was_reached(
+    expression: str, shown: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, out = linted(capsys, shlex.join([sys.executable, str(TELLING), expression, ""]))
+    assert shown in out
     assert found == code
 
 

@@ -18,7 +18,7 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.targets.driver import DriverTarget, TargetError
 from otterproof.harness.targets.party import LeavesOut
 from otterproof.harness.testkit.context import PEER, TARGET, Context, Pair
-from otterproof.harness.testkit.driver_claims import probe
+from otterproof.harness.testkit.driver_claims import probe, probe_coverage
 
 #: What the conversation is drawn from. No key that a commitment of the peer hides begins with a zero: some libraries,
 #: otrjs for one, fail then. `check` tells that; it is about the library, and an honest driver should come through.
@@ -118,7 +118,7 @@ def _told(judged: Judgement, known: Known) -> Iterator[Note]:
 def _claims(target: DriverTarget, known: Known) -> Iterator[Note]:
     """What is claimed and can't be done."""
     try:
-        complaints = probe(target)
+        complaints = [*probe(target), *probe_coverage(target)]
     except TargetError as error:
         yield Note(f"{error.check}, when everything was asked for that is claimed: {error}", wrong=True)
         return

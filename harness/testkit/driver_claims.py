@@ -73,6 +73,32 @@ def probe(target: DriverTarget) -> list[Complaint]:
     return list(dict.fromkeys(complaints))  # many are the same in both versions
 
 
+def probe_coverage(target: DriverTarget) -> Iterator[Complaint]:
+    """What does not hold of what is told of the edges that were reached, if that is claimed. TargetError as in `probe`.
+
+    Apart from the others, for counting may slow the target down until its process ends, and nothing is judged by it.
+    """
+    version = next((one for one in (3, 2) if f"v{one}" in target.capabilities), None)
+    if not target.coverage or version is None:
+        return
+    target.reset()
+    try:
+        begun = target.edges(begin=True)
+        parties = {name: _party(target, name, version) for name in _TAGS}
+        with suppress(NotQuiescent):
+            exchange(parties, "alice", parties["alice"].start(), limit=_MESSAGES)
+        reached, again = target.edges(), target.edges()
+    except TargetUnsupported as error:
+        yield _unsupported("coverage", error)
+        return
+    if begun:
+        yield Complaint("driver.claim-not-kept", "coverage", "no edges when counting begins", "some")
+    if not reached:
+        yield Complaint("driver.claim-not-kept", "coverage", "the edges that a handshake reaches", "none")
+    if reached & again:
+        yield Complaint("driver.claim-not-kept", "coverage", "each edge is told once", "an edge is told again")
+
+
 def _party(target: DriverTarget, name: str, version: int) -> DriverParty:
     size = _FRAGMENT if "fragmentation_out" in target.capabilities else None
     tag = _TAGS[name] if "instance_tags" in target.capabilities else None

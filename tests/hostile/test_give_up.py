@@ -19,6 +19,7 @@ from otterproof.harness.targets.driver import (
     TargetGivenUp,
     TargetHang,
     TargetMissing,
+    TargetStranded,
 )
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.registry import open_target
@@ -44,7 +45,9 @@ def answers(giving_up: GivingUp, method: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("error", [TargetHang("no answer"), TargetDesync("garbage"), TargetCrash("SIGSEGV")])
+@pytest.mark.parametrize(
+    "error", [TargetHang("no answer"), TargetDesync("garbage"), TargetCrash("SIGSEGV"), TargetStranded("no screen")]
+)
 def test_a_method_is_given_up_and_the_others_are_not(error: Exception) -> None:
     giving_up = GivingUp(2)
     for _ in range(2):
@@ -55,16 +58,17 @@ def test_a_method_is_given_up_and_the_others_are_not(error: Exception) -> None:
     answers(giving_up, "send")
 
 
-def test_a_hang_is_forgotten_when_a_whole_case_went_well() -> None:
+@pytest.mark.parametrize("error", [TargetHang("no answer"), TargetStranded("the screen has ended")])
+def test_what_takes_long_is_forgotten_when_a_whole_case_went_well(error: Exception) -> None:
     giving_up = GivingUp(2)
     for _ in range(3):
-        fails(giving_up, "receive", TargetHang("no answer"))
+        fails(giving_up, "receive", error)
         giving_up.next_case()
         answers(giving_up, "receive")
         giving_up.next_case()
     for _ in range(2):  # two answers before each hang are not enough
         answers(giving_up, "receive")
-        fails(giving_up, "receive", TargetHang("no answer"))
+        fails(giving_up, "receive", error)
         giving_up.next_case()
     with pytest.raises(TargetGivenUp):
         answers(giving_up, "receive")
@@ -85,14 +89,14 @@ def test_nothing_is_given_up_without_a_limit() -> None:
     answers(giving_up, "receive")
 
 
-@pytest.mark.parametrize("misdeed", ["exit", "no_events"])
+@pytest.mark.parametrize("misdeed", ["exit", "no_events", "stranded"])
 def test_a_driver_is_not_asked_for_what_is_given_up(misdeed: str) -> None:
     target = DriverTarget("rogue", [sys.executable, ROGUE, misdeed], 20.0)
     target.giving_up.limit = 2
     try:
         for _ in range(2):
             party = target.party("alice", CONFIG, b"seed")
-            with pytest.raises((TargetCrash, TargetDesync)):
+            with pytest.raises((TargetCrash, TargetDesync, TargetStranded)):
                 party.start()
             with pytest.raises(TargetCrash, match="has ended"):
                 party.send(b"to the dead")  # this is no failure of `send`

@@ -1,9 +1,10 @@
 """When a target is not asked again: a call that hangs costs its time limit in every scenario, and soon all there is.
 
 A method is given up when it has failed so many times in a row; a call of it then raises TargetGivenUp and is not sent.
-What a row is depends on what a failure costs. After a hang, or a malformed answer, calls of the method count again
-only when a whole case went by in which it was called and always answered: a target may answer twice in each handshake
-and hang at the third message. A crash is cheap, and often one bad input's; each answer of the method ends the row.
+What a row is depends on what a failure costs. After a hang, a malformed answer, or the end of a screen, with which a
+scenario is run again, calls of the method count again only when a whole case went by in which it was called and always
+answered: a target may answer twice in each handshake and hang at the third message. A crash is cheap, and often one
+bad input's; each answer of the method ends the row.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from otterproof.harness.support.defaults import TIME_LIMIT
-from otterproof.harness.targets.driver.errors import TargetCrash, TargetDesync, TargetError, TargetGivenUp, TargetHang
+from otterproof.harness.targets.driver.errors import (
+    TargetCrash,
+    TargetDesync,
+    TargetError,
+    TargetGivenUp,
+    TargetHang,
+    TargetStranded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class GivingUp:
         try:
             yield
         except TargetError as error:
-            if isinstance(error, TargetHang | TargetDesync | TargetCrash):
+            if isinstance(error, TargetHang | TargetDesync | TargetCrash | TargetStranded):
                 self.failed(method, error)
             raise
         self._crashes[method] = 0
