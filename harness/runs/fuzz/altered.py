@@ -64,8 +64,9 @@ def _altered(source: random.Random) -> Alteration:
     if kind == "data":
         return ChangeField("", 0, source.choice(_DATA), source.randbytes(source.choice(_SIZES)))
     if kind == "cut":
-        # A length below 0 counts from the end.
-        return Truncate("", 0, source.choice((source.choice(_SHORT), -source.randrange(2, 80), source.randrange(600))))
+        # A length below 0 counts from the end: one byte, the old MAC keys, what comes before them, any.
+        ended = -source.choice((2, 5, 25, source.randrange(2, 80)))
+        return Truncate("", 0, source.choice((source.choice(_SHORT), ended, source.randrange(600))))
     if kind == "bit":
         return FlipBit("", 0, source.randrange(3000))
     if kind == "added":

@@ -29,7 +29,7 @@ SHARE, ACTS = 2, 4
 _RUNS = 4
 
 #: The most copies of a text with other headers, or texts with other content; and the most copies with wrong MACs.
-_COPIES, _LIES = 4, 12
+_COPIES, _LIES = 5, 12
 
 #: Counters at the borders of what some kinds of numbers hold, and one above them.
 _COUNTERS = (
@@ -100,13 +100,16 @@ _SMP_PARTS: _Parts = {
 }
 
 
+#: How often a part is changed, as against others.
+_OFTEN = {"smp_number": 9, "smp_proved": 3}
+
 #: Draws the moves of an act: the party under test, one of its correspondents.
 _Maker = Callable[[random.Random, str, str], Sequence[Move]]
 
 
 def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
     """A change of the message that was sent last; numbers of SMP are changed more often than others."""
-    part = source.choices(list(parts), [4 if name in ("smp_number", "smp_proved") else 1 for name in parts])[0]
+    part = source.choices(list(parts), [_OFTEN.get(name, 1) for name in parts])[0]
     number, value = parts[part]
     return Craft(to, -1, part, number.draw(source), value.draw(source))
 
@@ -188,12 +191,12 @@ def _text(source: random.Random) -> bytes:
 
 #: The acts, as often as they are drawn.
 _MAKERS: Mapping[_Maker, int] = {
-    _header: 4,
+    _header: 5,
     _header_bytes: 1,
     _lying_mac: 4,
     _counters: 2,
     _plaintext: 5,
-    _smp: 4,
+    _smp: 6,
     _splice: 3,
     lying_commit: 4,
     lying_dh_key: 2,

@@ -7,6 +7,7 @@ waiting for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from otterproof.harness.runs.fuzz.actions import NUMBER, SECRET, WHO, Choice, Domain, Either, Numbers, Row, Several
 from otterproof.harness.runs.fuzz.altered import Alteration, Alterations, ahead
@@ -14,6 +15,7 @@ from otterproof.harness.runs.fuzz.case import BOTH
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
 from otterproof.harness.simulation.moves import (
     ChangeField,
+    Craft,
     Deliver,
     Duplicate,
     Fragment,
@@ -24,6 +26,8 @@ from otterproof.harness.simulation.moves import (
     Tick,
     User,
 )
+from otterproof.harness.wire.layers import build_smp
+from otterproof.harness.wire.layouts import SMP_NUMBERS
 from otterproof.implementations.contract import Policy
 
 #: A moment, the limits of what counts as recent, and days.
@@ -71,28 +75,53 @@ def _said(who: str, other: str, texts: Sequence[bytes], where: str) -> Sequence[
     return [*_PLACES[where](who, other), *_typed(who, texts)]
 
 
-#: What may happen while a user is asked. who: is asked; begin: the arguments of a run of SMP; seconds: that pass.
-_MEANWHILE: Mapping[str, Callable[[str, str, dict[str, object], int], list[Move]]] = {
-    "the other begins again": lambda who, other, begin, _: [User(other, "smp_start", {**begin, "question": b"now?"})],
-    "the user begins": lambda who, other, begin, _: [User(who, "smp_start", begin)],
-    "the other gives up": lambda who, other, *_: [User(other, "smp_abort", {})],
-    "the user gives up": lambda who, *_: [User(who, "smp_abort", {})],
-    "the user ends": lambda who, *_: [User(who, "end", {}), Settle(), User(who, "start", {})],
-    "the other ends": lambda who, other, *_: [User(other, "end", {}), Settle(), User(other, "start", {})],
-    "a new handshake": lambda who, other, *_: [User(other, "start", {})],
-    "time passes": lambda who, other, begin, seconds: [Tick(seconds)],
-    "a text": lambda who, other, *_: [User(other, "send", {"text": b"well?"})],
-    "an old message": lambda who, *_: [Replay(who, -2)],
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A user who is asked by another one. begin: the arguments of a run. seconds: may pass. kind: of a message."""
+
+    who: str
+    other: str
+    begin: Mapping[str, object]
+    seconds: int
+    kind: int
+
+    def out_of_turn(self) -> list[Move]:
+        """A message of SMP that is not expected, or the first one of another run, whose proofs don't hold."""
+        body = build_smp(self.kind, range(2, 2 + len(SMP_NUMBERS[self.kind])))
+        return [User(self.other, "send", {"text": b""}), Craft(self.who, -1, "tlv_added", self.kind, body)]
+
+
+#: What may happen while a user is asked.
+_MEANWHILE: Mapping[str, Callable[[_Asked], list[Move]]] = {
+    "the other begins again": lambda of: [User(of.other, "smp_start", {**of.begin, "question": b"now?"})],
+    "the user begins": lambda of: [User(of.who, "smp_start", of.begin)],
+    "the other gives up": lambda of: [User(of.other, "smp_abort", {})],
+    "the user gives up": lambda of: [User(of.who, "smp_abort", {})],
+    "the user ends": lambda of: [User(of.who, "end", {}), Settle(), User(of.who, "start", {})],
+    "the other ends": lambda of: [User(of.other, "end", {}), Settle(), User(of.other, "start", {})],
+    "a new handshake": lambda of: [User(of.other, "start", {})],
+    "time passes": lambda of: [Tick(of.seconds)],
+    "a text": lambda of: [User(of.other, "send", {"text": b"well?"})],
+    "an old message": lambda of: [Replay(of.who, -2)],
+    "a message out of turn": _Asked.out_of_turn,
 }
 
 
 def _asked(
-    who: str, other: str, secret: bytes, question: bytes | None, events: Sequence[str], seconds: int
+    who: str,
+    other: str,
+    secret: bytes,
+    question: bytes | None,
+    events: Sequence[str],
+    seconds: int,
+    kind: int,
+    delivered: bool,
 ) -> Sequence[Move]:
-    """A question is asked, something else happens, and then it is answered."""
-    begin: dict[str, object] = {"secret": secret, "question": question}
-    between = [move for name in events for move in (*_MEANWHILE[name](who, other, begin, seconds), Settle())]
-    asked: list[Move] = [Settle(), User(other, "smp_start", begin), Settle()]
+    """A question is asked, something else happens, and then it is answered, perhaps before that has arrived."""
+    of = _Asked(who, other, {"secret": secret, "question": question}, seconds, kind)
+    settled = [Settle()] if delivered else []
+    between = [move for name in events for move in (*_MEANWHILE[name](of), *settled)]
+    asked: list[Move] = [Settle(), User(other, "smp_start", of.begin), Settle()]
     return [*asked, *between, User(who, "smp_answer", {"secret": secret}), Settle(), *_typed(who, [b"done"])]
 
 
@@ -164,14 +193,16 @@ SITUATIONS: tuple[Row, ...] = (
     ),
     Row(
         "asked",
-        2,
+        3,
         _asked,
         {
             **_WHO,
             "secret": SECRET,
             "question": Choice((None, b"who goes there?")),
-            "events": Several(Choice(tuple(_MEANWHILE)), 2),
+            "events": Several(Choice((*_MEANWHILE, "a message out of turn")), 2),
             "seconds": _SECONDS,
+            "kind": Choice(tuple(SMP_NUMBERS)),
+            "delivered": Choice((True, True, False)),
         },
     ),
     Row("stored", 3, _stored, {**_NUMBERED, "seconds": _SECONDS, "again": Choice((False, True))}),
@@ -212,6 +243,6 @@ SITUATIONS: tuple[Row, ...] = (
         "compared_often",
         1,
         _compared,
-        {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((2, 2, 2, 2, 2, 2, 2, 6))},
+        {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((1, 1, 1, 1, 2, 6))},
     ),
 )

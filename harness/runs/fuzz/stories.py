@@ -42,30 +42,6 @@ from otterproof.harness.simulation.moves import (
 from otterproof.implementations.contract import Policy
 from otterproof.implementations.jsonform import event_name
 
-#: Secrets that differ although somebody might take them for the same, and those at the borders of what there is.
-ODD_SECRETS = Choice(
-    (
-        "caf\u00e9".encode(),
-        "cafe\u0301".encode(),
-        b"open sesame ",
-        b" open sesame",
-        b"open sesame\n",
-        b"open sesame\0",
-        b"open",
-        b"",
-        b"\0",
-        b"1",
-        b"01",
-        b"s" * 64,
-        b"s" * 65,
-        b"s" * 1000,
-        b"s" * 0x10001,
-        b"\xff\xfe",
-        b"\xc3\x28",
-        b"?OTR Error: open sesame",
-    )
-)
-
 #: Questions that somebody might cut, recode or take for something else.
 ODD_QUESTIONS = Choice(
     (
@@ -212,13 +188,7 @@ STORIES: tuple[Row, ...] = (
         "compared",
         1,
         _compared,
-        {"who": WHO, "secret": SECRET, "answer": SECRET, "question": Choice((None, b"", b"who goes there?"))},
-    ),
-    Row(
-        "compared_oddly",
-        1,
-        _compared,
-        {"who": WHO, "secret": ODD_SECRETS, "answer": ODD_SECRETS, "question": ODD_QUESTIONS},
+        {"who": WHO, "secret": SECRET, "answer": SECRET, "question": ODD_QUESTIONS},
     ),
     Row(
         "interrupted",
@@ -244,7 +214,7 @@ STORIES: tuple[Row, ...] = (
         _version,
         {"to": WHO, "position": POSITION, "value": Choice((2, 3, 0x0102, 0x0103, 0x0200, 0x0300, 0xFFFF))},
     ),
-    Row("long_text", 1, _long_text, {"who": WHO, "size": Choice((600, 3000, 12_000, 70_000))}),
+    Row("long_text", 2, _long_text, {"who": WHO, "size": Choice((600, 12_000, 70_000))}),
     Row(
         "set_rare_policy",
         1,
