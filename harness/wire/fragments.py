@@ -65,8 +65,10 @@ class Assembly:
 
     def plus(self, fragment: Message) -> Assembly:
         """With one more. FieldError when the message is no well-formed fragment."""
-        piece = fragment.data("piece")
-        return Assembly(int(fragment.data("k")), int(fragment.data("n")), self.size + len(piece), (self._pieces, piece))
+        piece = fragment.piece
+        if piece is None:
+            raise FieldError(f"a {fragment.kind} message holds no piece; give a fragment that has the form of one")
+        return Assembly(piece.k, piece.n, self.size + len(piece.content), (self._pieces, piece.content))
 
     def joined(self) -> bytes:
         """All pieces, in the order in which they were added."""
@@ -110,7 +112,7 @@ class Joiner:
         wrong order is joined in that order. A message that is no fragment drops the fragments before it, as it does at
         the receiver.
         """
-        if message.kind not in FRAGMENTS or not message.has("k"):
+        if message.kind not in FRAGMENTS or message.piece is None:
             self._assembly, self._pieces = _NOTHING, []
             return Joined(raw, (raw,))
         self._assembly = self._assembly.plus(message)

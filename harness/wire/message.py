@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from itertools import accumulate, repeat
+from typing import NamedTuple
 
 from otterproof.harness.wire.fields import Field, Layout, Part, Problem, Type, UnreadableField, encode, read
 from otterproof.harness.wire.layouts import BODIES, MAC_SIZE, TAG_BASE, TAG_VERSIONS, TAGS, TYPE, TYPES, VERSION
@@ -58,6 +60,16 @@ class Armour:
     before: bytes
     base64: bytes
     after: bytes
+
+
+class Piece(NamedTuple):
+    """What a well-formed fragment says. sender, receiver: tags, 0 in version 2."""
+
+    sender: int
+    receiver: int
+    k: int
+    n: int
+    content: bytes
 
 
 @dataclass(frozen=True)  # no slots: what judges ask of a message again and again is kept in it
@@ -138,6 +150,21 @@ class Message:
         if self.armour is None:
             return parse(body)
         return _parse_binary(body, replace(self.armour, base64=b64encode(body)))
+
+    @cached_property
+    def piece(self) -> Piece | None:
+        """The piece in a fragment; None for one that does not have the form of a fragment, and for other messages."""
+        if not self.has("k"):
+            return None
+        sender = receiver = 0
+        if self.kind is Kind.FRAGMENT_V3:
+            sender, receiver = int(self.data("sender_tag"), 16), int(self.data("receiver_tag"), 16)
+        return Piece(sender, receiver, int(self.data("k")), int(self.data("n")), self.data("piece"))
+
+    @cached_property
+    def key_ids(self) -> tuple[int, int]:
+        """The key ids of a data message: its sender's and its recipient's."""
+        return self.number("sender_keyid"), self.number("recipient_keyid")
 
     def mac_input(self) -> bytes:
         """The bytes of a data message that its authenticator covers: from the version to the encrypted message."""
@@ -222,11 +249,9 @@ def armour(body: bytes) -> bytes:
 
 
 def _text(kind: Kind, version: int | None, *parts: tuple[str, bytes], problems: tuple[Problem, ...] = ()) -> Message:
-    fields, at, rest = [], 0, Type.REST
-    for name, raw in parts:
-        fields.append(Field(name, rest, raw, raw, at))
-        at += len(raw)
-    return Message(kind, version, tuple(fields), problems)
+    names, raws = zip(*parts, strict=True)
+    offsets = accumulate(map(len, raws), initial=0)
+    return Message(kind, version, tuple(map(Field, names, repeat(Type.REST), raws, raws, offsets)), problems)
 
 
 def _around(match: re.Match[bytes], names: Sequence[str]) -> Iterable[tuple[str, bytes]]:

@@ -255,7 +255,7 @@ def _check(config: PartyConfig) -> None:
 
 
 def _enabled(policy: Policy) -> bool:
-    return bool(policy & (Policy.ALLOW_V2 | Policy.ALLOW_V3))
+    return Policy.ALLOW_V2 in policy or Policy.ALLOW_V3 in policy
 
 
 # ---- what is received -------------------------------------------------------------------------------------------

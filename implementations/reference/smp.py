@@ -222,8 +222,8 @@ def receive_3(kept: Mapping[str, int], message: Numbers, draw: Draw) -> tuple[bo
     quotient = _over(qa, kept["Qb"])
     _check_quotient(7, kept["g3a"], quotient, ra, message)  # [SMPMATH-CHECK-7]
     rb, cr, d7 = _raise_quotient(8, quotient, b3, draw("smp.r7"))  # [SMPMATH-MAKE-12, SMPMATH-MAKE-13]
-    # [SMPMATH-TEST-1, SMP-RESULT-1]
-    return power(ra, b3) == _over(pa, kept["Pb"]), {"Rb": rb, "cR": cr, "D7": d7}
+    # Multiplied out, for a division takes as long as many products. [SMPMATH-TEST-1, SMP-RESULT-1]
+    return power(ra, b3) * kept["Pb"] % P == pa, {"Rb": rb, "cR": cr, "D7": d7}
 
 
 def receive_4(kept: Mapping[str, int], message: Numbers) -> bool:

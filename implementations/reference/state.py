@@ -184,8 +184,8 @@ class PartyState:
                 focus=self.focus,
                 announced=self.announced is not None,
                 heard_plaintext=self.heard_plaintext,
-                sessions=tuple(session.inspect() for _, session in sorted(self.sessions.items())),
-                stored=tuple(stored.text for stored in self.stored),
+                sessions=tuple([session.inspect() for _, session in sorted(self.sessions.items())]),
+                stored=tuple([stored.text for stored in self.stored]),
                 fragments={sender: (store.k, store.n) for sender, store in self.fragments.items()},
             )
             object.__setattr__(self, "_shown", shown)

@@ -107,7 +107,7 @@ class Authenticity(Oracle):
         return any(one in text for party, one in self._typed if party == sender)
 
     def _judge_counter(self, view: Observation, message: Message) -> None:
-        pair = (message.number("sender_keyid"), message.number("recipient_keyid"))
+        pair = message.key_ids
         counter, where = int.from_bytes(message.data("ctr")), (view.party, view.link.name, *pair)
         last = self._counters.get(where, 0)
         if counter <= last:

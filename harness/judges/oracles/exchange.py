@@ -157,7 +157,8 @@ class Fragments(Oracle):
                 self._stray(view, one)
             return
         parts = [wire.parse_once(piece) for piece in one.pieces]
-        numbers = [(int(part.data("k")), int(part.data("n"))) for part in parts]
+        pieces = [piece for part in parts if (piece := part.piece) is not None]
+        numbers = [(piece.k, piece.n) for piece in pieces]
         if not encoded or numbers != [(k, len(parts)) for k in range(1, len(parts) + 1)]:
             what = f"of {shown(one.message.kind)}: {', '.join(f'{k} of {n}' for k, n in numbers)}"
             expected = f"fragments 1 to {len(parts)} of an encoded message"
@@ -165,9 +166,11 @@ class Fragments(Oracle):
         versions = {part.version for part in parts}
         if versions != {one.message.version}:
             self.fail("fragments.wrong-version", view, expected=one.message.version, got=versions)
-        for part in parts if one.message.version == 3 else ():
-            tags = (int(part.data("sender_tag"), 16), int(part.data("receiver_tag"), 16))
-            own = (one.message.number("sender_tag"), one.message.number("receiver_tag"))
+        if one.message.version != 3:
+            return
+        own = (one.message.number("sender_tag"), one.message.number("receiver_tag"))
+        for piece in pieces:
+            tags = (piece.sender, piece.receiver)
             if tags != own:
                 expected, got = (f"{sender:08x} and {receiver:08x}" for sender, receiver in (own, tags))
                 self.fail("fragments.wrong-tags", view, expected=expected, got=got)

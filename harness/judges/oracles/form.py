@@ -281,7 +281,7 @@ def _wrong_values(message: Message, sender: Sender) -> Wrong | None:
 
 
 def _wrong_data_values(message: Message, sender: Sender) -> Wrong | None:
-    ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
+    ids = message.key_ids
     if 0 in ids and not sender.used_up:
         return Wrong("form.key-id-zero", "key ids above 0", f"sender key id {ids[0]}, recipient key id {ids[1]}")
     if not any(message.data("ctr")):

@@ -214,7 +214,7 @@ class Observation:
         """Whether a handshake has completed."""
         return any(isinstance(one, SessionEstablished) for one in self.changes)
 
-    @property
+    @cached_property
     def same_sessions(self) -> bool:
         """Whether the party shows its sessions, and none of them has changed in this step."""
         before, after = self.step.before, self.step.after

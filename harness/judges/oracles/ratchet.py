@@ -25,7 +25,8 @@ _EMPTY = Ledger()
 
 def _pair(message: Message) -> KeyPair:
     """The pair of keys of a received data message."""
-    return (message.number("recipient_keyid"), message.number("sender_keyid"))
+    sender, recipient = message.key_ids
+    return recipient, sender
 
 
 def _ids(pair: KeyPair) -> str:
@@ -92,7 +93,7 @@ class KeyIds(Oracle):
 
     def _wire(self, view: Observation, one: Sent) -> None:
         message, ssid = one.message, one.link.name
-        ids = (message.number("sender_keyid"), message.number("recipient_keyid"))
+        ids = message.key_ids
         last = self._latest.get((view.party, ssid), ids)
         # An insider can use a key that has not been acknowledged, so that two follow each other between two messages.
         most = ids[1] if self._reader.renumbered(ssid) else last[1] + 1
@@ -190,7 +191,7 @@ class Counters(Oracle):
     def observe(self, view: Observation) -> None:
         sent = view.data_sent
         for one in sent:
-            pair = (one.message.number("sender_keyid"), one.message.number("recipient_keyid"))
+            pair = one.message.key_ids
             counter, where = int.from_bytes(one.message.data("ctr")), (view.party, one.link.name, pair)
             last = self._sent.get(where, 0)
             if counter <= last:
@@ -282,7 +283,7 @@ class Revelation(Oracle):
     def _judge_foreign(self, view: Observation, one: Sent) -> None:
         where, ending = (view.party, one.instance), view.step.action == "end"
         keys = one.message.revealed_mac_keys()
-        ours, theirs = one.message.number("sender_keyid"), one.message.number("recipient_keyid")
+        ours, theirs = one.message.key_ids
         left: list[tuple[int, bool, Message]] = []
         known = {key for party, key in self._revealed if party == view.party}
         for number, accepted, message in self._received.get(where, ()):

@@ -45,6 +45,9 @@ from otterproof.implementations.contract import (
 
 _NO_LINKS: Mapping[int, SessionView] = {}
 
+#: Nothing of a message has come so far.
+_NOTHING = wire.Assembly()
+
 
 class Reader(Remembering):
     """Reads the steps of a world.
@@ -176,9 +179,8 @@ class Reader(Remembering):
     def _happenings(self, step: Step, received: int) -> Iterator[ObservedEvent]:
         """received: the session of the message that the party has received, 0 if it received none of a session."""
         events = step.events
-        if any(getattr(event, "instance", 0) is None for event in events):
-            events = [self._placed(step, event, received) for event in events]
         if step.party in self._foreign:
+            events = [self._placed(step, event, received) for event in events]
             # Within one answer, the order of messages and reports means nothing. So all are read as if a session had
             # been reported before the messages that are sent in it, and all else after the messages.
             events = _ordered(events)
@@ -335,21 +337,19 @@ def _take_fragment(
 
     These are the rules of a receiver as this oracle reads them, on purpose apart from the engines' and the model's.
     """
-    if not message.has("k"):
+    piece = message.piece
+    if piece is None:
         return RejectReason.BAD_FRAGMENT, stores, None
-    sender = 0
-    if message.kind is Kind.FRAGMENT_V3:
-        sender = int(message.data("sender_tag"), 16)
-        if reason := _judge_tags(sender, int(message.data("receiver_tag"), 16), own):
-            return reason, stores, None
-    k, n = int(message.data("k")), int(message.data("n"))
+    sender, k, n = piece.sender, piece.k, piece.n
+    if message.kind is Kind.FRAGMENT_V3 and (reason := _judge_tags(sender, piece.receiver, own)):
+        return reason, stores, None
     if not 1 <= k <= n <= 0xFFFF:
         return RejectReason.BAD_FRAGMENT, stores, None
     old = stores.get(sender)
     others = stores if old is None else {tag: store for tag, store in stores.items() if tag != sender}
     if k == 1:
         kept = dict(others)
-        store = wire.Assembly().plus(message)
+        store = _NOTHING.plus(message)
     elif old is not None and (old.n, old.k + 1) == (n, k):
         kept = dict(stores)  # keeps its place in the order of beginning
         store = old.plus(message)

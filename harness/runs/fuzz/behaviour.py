@@ -118,9 +118,11 @@ class Tracker:
         if (count := self._counts[self.cell]) >= _MANY and count.bit_count() == 1:
             self._note(Area.COUNT, f"{self.cell} {count} times")
         if step.events:
+            was = (self._message, self._auth)
             for event in step.events:
                 self._follow(event)
-            self._state = self._in_words()
+            if (self._message, self._auth) != was:
+                self._state = self._in_words()
         did = observed(step)
         for one in did:
             if one.startswith("sends "):
