@@ -100,7 +100,7 @@ class RecordingEntropy:
     """
 
     def __init__(self, inner: Entropy) -> None:
-        self._inner = inner
+        self._inner = self._first = inner
         self._drawn: dict[tuple[str, int], bytes] = {}
 
     def draw(self, label: str, index: int, size: int) -> bytes:
@@ -120,7 +120,8 @@ class RecordingEntropy:
         return dict(self._drawn)
 
     def restore(self, drawn: Tape) -> None:
-        """Take back every draw that was made after a snapshot."""
+        """Take back every draw that was made after a snapshot, and any other source since."""
+        self._inner = self._first
         self._drawn.clear()
         self._drawn.update(drawn)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.execute import attempt, prepare
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
@@ -77,8 +77,7 @@ def recorded() -> Iterator[Calls]:
 
 def _timed(made: Program, clock: Callable[[], float]) -> float:
     """The seconds that a case takes; what its setup needs once for all cases is there already."""
-    if made.setup.in_process:
-        made.setup.case()
+    prepare(made)
     began = clock()
     attempt(made)
     return clock() - began

@@ -132,6 +132,11 @@ class Tracker:
         then = f"{self.cell} -> {self._state}: {', '.join([*did, *broken]) or 'nothing'}"
         self._note(Area.TRANSITION, then[:_LONGEST])
 
+    @property
+    def established(self) -> bool:
+        """Whether the party is in a session, and in no handshake."""
+        return (self._message, self._auth) == (MessageState.ENCRYPTED, AuthState.NONE)
+
     def _note(self, area: Area, name: str) -> None:
         self.seen.setdefault((area, name), self.made)
 

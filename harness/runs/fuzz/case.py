@@ -3,7 +3,7 @@
 The same program on the same setup gives the same run, so a case that fails is a test: printed, it is a Python program
 that can be pasted into a file and fails again. One party is played by a target, which need not be an engine, and the
 others by the reference engine; or all are engines. Where all of them have snapshots, a case starts in a session that
-was brought about once, and pays for no handshake.
+was brought about once, and pays for no handshake. [prepared.py; kept.py for drivers that keep copies of themselves]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from otterproof.harness.judges.model import NameTable, PartyModel
 from otterproof.harness.judges.oracles import ORACLES, RENEWALS, Oracles
 from otterproof.harness.judges.oracles.memory import Forgetting
 from otterproof.harness.runs.fuzz.excuses import Excusing
+from otterproof.harness.runs.fuzz.prepared import Prepared, Session
 from otterproof.harness.runs.fuzz.source import Source
 from otterproof.harness.simulation.moves import Craft, Move, Settle, User
 from otterproof.harness.simulation.world import World
@@ -97,9 +98,10 @@ class Setup:
     excused: tuple[str, ...] = ()
     entropy: int = 0
 
-    def case(self, *, fresh: bool = False) -> Case:
+    def case(self, *, fresh: bool = False, cleared: bool = False, session: Session | None = None) -> Case:
         """A case of this setup."""
-        return Case(**{one.name: getattr(self, one.name) for one in fields(self)}, fresh=fresh)
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Case(**own, fresh=fresh, cleared=cleared, session=session)
 
     def configs(self) -> dict[str, PartyConfig]:
         """What the parties are made from; of the target nothing is asked that it does not claim."""
@@ -192,6 +194,7 @@ class Case:
 
     target: a target, or the name of one, which the case then starts, and ends when it is left as a context manager.
     fresh: begin with parties that have done nothing yet, also where a snapshot would do, to have the whole run.
+    cleared: the target has no parties already. session: one of this setup that its driver has kept, to begin in.
     """
 
     def __init__(
@@ -208,27 +211,35 @@ class Case:
         entropy: int = 0,
         *,
         fresh: bool = False,
+        cleared: bool = False,
+        session: Session | None = None,
     ) -> None:
         self._owned = open_target(target) if isinstance(target, str) else None
         player = self._owned if isinstance(target, str) else target
         self.setup = Setup(network, start, policy, size, engine, oracles, player, role, excused, entropy)
         self.program: list[Move] = []
-        prepared_session = self.setup.in_process and not fresh
-        self._excuses = Excusing(excused, role, established=prepared_session and start != "scratch")
+        self._session = session
+        prepared = session.prepared if session is not None else None
+        if self.setup.in_process and not fresh:
+            prepared = _prepared(replace(self.setup, entropy=0))
+        #: Whether it begins in a session that is there already.
+        self.established = prepared is not None and start != "scratch"
+        self._excuses = Excusing(excused, role, established=self.established)
         #: What each party of ours drew until the case started; {} before that, and where all follows from one seed.
         self.tapes: dict[str, Tape] = {}
-        if prepared_session:
-            prepared = _prepared(replace(self.setup, entropy=0))
+        self._opening: list[Move] = []
+        self._started = False
+        if session is not None:
+            self._excuses.met.update(session.met)
+        if prepared is not None:
             prepared.go_back()
-            self.world, self.oracles, self._entropy = prepared.world, prepared.oracles, prepared.entropy
-            self._opening: list[Move] = []
+            self.world, self.oracles, self.entropy = prepared.world, prepared.oracles, prepared.entropy
         else:
-            if player is not None:
+            if player is not None and not cleared:
                 player.reset()
             begins = replace(self.setup, entropy=0) if self.setup.in_process else self.setup
-            self.world, self.oracles, self._entropy = _world(begins)
+            self.world, self.oracles, self.entropy = _world(begins)
             self._opening = opening(self.setup)
-        self._started = False
 
     def __enter__(self) -> Case:
         return self
@@ -245,8 +256,8 @@ class Case:
             self._make(self._opening.pop(0))
         self._started = True
         if self.setup.entropy and self.setup.in_process:
-            self.tapes = {name: source.snapshot() for name, source in self._entropy.items()}
-            for name, source in self._entropy.items():
+            self.tapes = {name: source.snapshot() for name, source in self.entropy.items()}
+            for name, source in self.entropy.items():
                 source.go_on(SeededEntropy(self.setup.seed).child(name))
 
     def run(self, moves: Iterable[Move]) -> list[Event]:
@@ -302,6 +313,13 @@ class Case:
         if "healing" in self.setup.judging:
             with self._excusing():
                 self.oracles.check_healing()
+
+    def forget(self) -> None:
+        """The case is over: the target forgets its party. TargetError when it breaks down over that."""
+        if self._session is not None:
+            self._session.end()
+        elif self.setup.target is not None:
+            self.setup.target.finish()
 
     def __str__(self) -> str:
         """The run as a program, with all that it needs to be pasted into a file and run."""
@@ -389,42 +407,11 @@ def tape_of(source: RecordingEntropy) -> Callable[[], Mapping[tuple[str, int], b
     return lambda: source.drawn
 
 
-class _Prepared:
-    """The world of a setup, which can be taken back to where a case starts. It is used by one case at a time.
-
-    All that a case can change is taken back: what the parties are, what is under way and what was sent, time, the count
-    of steps, what was drawn, and what the oracles remember.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        self.world, self.oracles, self.entropy = _world(setup)
-        self.world.run(opening(setup))
-        self._moment, self._steps = self.world.snapshot(), self.world.steps
-        self._watchers = list(self.world.watchers)
-        self._followers = {
-            name: party.follower for name, party in self.world.parties.items() if isinstance(party, LockstepParty)
-        }
-        self._drawn = {name: source.snapshot() for name, source in self.entropy.items()}
-        self._judged = self.oracles.snapshot()
-
-    def go_back(self) -> None:
-        """The next case starts."""
-        for name, follower in self._followers.items():
-            party = self.world.parties[name]
-            if isinstance(party, LockstepParty):
-                party.follower = follower
-        self.world.restore(self._moment)
-        self.world.steps = self._steps
-        self.world.watchers[:] = self._watchers
-        for name, source in self.entropy.items():
-            source.restore(self._drawn[name])
-            source.go_on(SeededEntropy(SEED).child(name))
-        self.oracles.restore(self._judged)
-
-
 @lru_cache(maxsize=128)  # no more, for one process may judge many targets
-def _prepared(setup: Setup) -> _Prepared:
-    return _Prepared(setup)
+def _prepared(setup: Setup) -> Prepared:
+    world, oracles, entropy = _world(setup)
+    world.run(opening(setup))
+    return Prepared(world, oracles, entropy)
 
 
 def forget_worlds() -> None:

@@ -13,8 +13,11 @@ from otterproof.harness.runs.failure import BEFORE, failure_of, lines_of
 from otterproof.harness.runs.failure import Failure as Record
 from otterproof.harness.runs.fuzz.behaviour import Behaviour, Tracker, moves_of
 from otterproof.harness.runs.fuzz.bucket import Bucket, bucket_of
+from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.edges import Edges, EdgesFailed
 from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.kept import sessions_of
+from otterproof.harness.runs.fuzz.prepared import Session
 from otterproof.harness.runs.judgement import VERDICTS
 from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.transcript import Verdict
@@ -121,27 +124,43 @@ def play(
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
     the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
-    and that is no failure. EdgesFailed.
+    and that is no failure. Where a driver has kept the session in which it begins, what goes wrong counts if it does so
+    from the beginning as well. EdgesFailed.
     """
+    alone = watch is None and not (watched is not None and watched.edges)
+    sessions = sessions_of(program.setup.target) if alone and not fresh else None
+    session = sessions.session(program.setup) if sessions is not None else None
+    if session is not None and _play(program, fresh, watch, watched, session) is None:
+        return None
     ended = _play(program, fresh, watch, watched)
+    if ended is None and session is not None and sessions is not None:
+        sessions.failed()
     if ended is not None and isinstance(ended.cause, TargetStranded):
         ended = _play(program, fresh, watch, watched)
     return ended
 
 
-def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, watched: Watched | None) -> Ended | None:
+def _play(
+    program: Program,
+    fresh: bool,
+    watch: Callable[[Step], None] | None,
+    watched: Watched | None,
+    session: Session | None = None,
+) -> Ended | None:
     setup = program.setup
     made, at_end = 0, False
     last: deque[Step] = deque(maxlen=BEFORE + 1)
-    tracker = Tracker(setup.role, established=setup.start != "scratch" and setup.in_process and not fresh)
+    prepared = session is not None or (setup.in_process and not fresh)
+    tracker = Tracker(setup.role, established=setup.start != "scratch" and prepared)
     told = watched if watched is not None else Watched()
     edges = Edges(setup.target, setup.role, asked=told.edges)
     watching: list[Callable[[Step], None]] = [last.append, tracker]
     watching += [edges] if told.edges else []
     watching += [watch] if watch is not None else []
+    case: Case | None = None
     try:
         with suppress(TargetUnsupported):
-            case = setup.case(fresh=fresh)
+            case = setup.case(fresh=fresh, session=session)
             case.world.watchers[:0] = watching
             try:
                 edges.begin()
@@ -160,21 +179,31 @@ def _play(program: Program, fresh: bool, watch: Callable[[Step], None] | None, w
                 told.passed_over |= case.passed_over
                 told.tapes = case.tapes
         edges.note(made, now=True)
-        _forget(program)
+        _forget(program, case)
     except EdgesFailed:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, it is named)
         with suppress(TargetError):  # the run has failed already
-            _forget(program)
+            _forget(program, case)
         return Ended(error, tuple(last), at_end, made, tracker.cell)
     finally:
         told.seen |= dict.fromkeys(moves_of(program.moves[:made]), made) | tracker.seen | edges.seen
     return None
 
 
-def _forget(program: Program) -> None:
+def prepare(program: Program) -> None:
+    """Bring about the session in which a program begins, if it can be kept and is not there yet."""
+    if program.setup.in_process:
+        program.setup.case()
+    elif (sessions := sessions_of(program.setup.target)) is not None:
+        sessions.session(program.setup)
+
+
+def _forget(program: Program, case: Case | None) -> None:
     """Have the target forget its party. TargetError when it breaks down over that, which this program has led to."""
-    if program.setup.target is not None:
+    if case is not None:
+        case.forget()
+    elif program.setup.target is not None:
         program.setup.target.finish()
 
 

@@ -98,6 +98,7 @@ class DriverTarget:
         self._method = ""  # that was called last, in this process
         self._broken = False
         self._unclaimed: list[TargetError] = []
+        self._companion: DriverTarget | None = None
         self._process = self._start()
         self._fresh = True
         self._cases = 0
@@ -105,6 +106,33 @@ class DriverTarget:
     def another(self) -> DriverTarget:
         """The same target with a process of its own. TargetError, as the constructor."""
         return DriverTarget(self.name, self._command, self._time_limit, self._trace, sanitized=self._sanitized)
+
+    def companion(self, *, renewed: bool = False) -> DriverTarget:
+        """The same target with a process of its own, which ends when this one is left or closed. TargetError.
+
+        renewed: another one than before.
+        """
+        if renewed:
+            self._close_companion()
+        if self._companion is None:
+            self._companion = self.another()
+            self._companion.giving_up = self.giving_up
+        return self._companion
+
+    def _close_companion(self) -> None:
+        if self._companion is not None:
+            self._companion.close()
+            self._companion = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether its process runs and has said nothing since its last answer."""
+        return not self._broken and self._process.idle
+
+    @property
+    def closed(self) -> bool:
+        """Whether its process was ended, for whatever reason."""
+        return self._process.closed
 
     def _start(self) -> DriverProcess:
         """A new process, which has said hello."""
@@ -363,11 +391,13 @@ class DriverTarget:
 
         TargetError: what went wrong then, or earlier between two cases, for which no case is to blame.
         """
+        self._close_companion()
         self._shut_down()
         if self._unclaimed:
             raise self._unclaimed.pop(0)
 
     def close(self) -> None:
         """End the process without asking how that went."""
+        self._close_companion()
         with suppress(TargetError):
             self._process.shutdown(_GRACE)

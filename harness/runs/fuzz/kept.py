@@ -1,0 +1,155 @@
+"""Cases through a driver that keeps copies of itself begin in sessions, as those of the engines in this process do.
+
+A driver that claims `snapshot` keeps one copy without parties, and one of each session in which a case has begun. They
+are in a process of their own (`DriverTarget.companion`), so that nothing else that is asked of the target forgets them.
+What goes wrong in a case counts only if it does so in a run from the very beginning as well: whoever uses a session
+runs the program again without it. So copies save time, and no judgement depends on whether they are complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import lru_cache
+
+from otterproof.harness.runs.fuzz.behaviour import Tracker
+from otterproof.harness.runs.fuzz.case import Case, Setup
+from otterproof.harness.runs.fuzz.prepared import Prepared
+from otterproof.harness.simulation.world import World
+from otterproof.harness.support.errors import DemandFailed
+from otterproof.harness.targets.driver import DriverParty, DriverTarget, TargetError
+from otterproof.harness.targets.driver.target import CASES_PER_PROCESS
+from otterproof.harness.targets.engines import Target
+
+#: The handle of the copy without parties, and the number of copies of sessions: all handles that there are but that.
+#: [docs/reference/driver-protocol.md, Snapshots]
+_EMPTY, MOST = 0, 63
+
+#: So many setups are remembered that have no session; a campaign may have ever new ones, with other excuses.
+_HOPELESS = 1000
+
+#: So often a driver may fail at its copies, or in cases that begin in one and not in others; then it is left alone.
+_PATIENCE = 3
+
+
+class DriverSessions:
+    """The sessions that the driver of a target keeps."""
+
+    def __init__(self, target: DriverTarget) -> None:
+        self._target = target
+        # The one that was wanted last is at the end.
+        self._kept: dict[Setup, KeptSession] = {}
+        self._hopeless: set[Setup] = set()
+        self._driver: DriverTarget | None = None
+        self._cases = 0
+        self._failures = 0
+
+    def session(self, setup: Setup) -> KeptSession | None:
+        """The session of a setup, in which the driver is then; None if there is none to begin in."""
+        if self._failures >= _PATIENCE or setup in self._hopeless or setup.start == "scratch":
+            return None
+        try:
+            driver = self._ready()
+            kept = self._kept.pop(setup, None)
+            if kept is None:
+                kept = self._made(setup, driver)
+            else:
+                kept.go_back()
+        except DemandFailed:  # a run from the beginning will tell
+            kept = None
+        except TargetError:
+            self.failed()
+            return None
+        if kept is None:
+            if len(self._hopeless) == _HOPELESS:
+                self._hopeless.clear()
+            self._hopeless.add(setup)
+            return None
+        self._kept[setup] = kept
+        return kept
+
+    def failed(self) -> None:
+        """The driver has failed at a copy, or only because it was one."""
+        self._failures += 1
+        self._kept.clear()
+        self._driver = None
+
+    def _ready(self) -> DriverTarget:
+        """The driver that has the copies; a new process if the last one is dead or old."""
+        self._cases += 1
+        driver = self._driver
+        if driver is None or not driver.idle or self._cases > CASES_PER_PROCESS:
+            self._kept.clear()
+            self._cases = 1
+            self._driver = None
+            driver = self._target.companion(renewed=True)
+            driver.reset()
+            driver.snapshot(_EMPTY)
+            self._driver = driver
+        driver.giving_up.next_case()
+        return driver
+
+    def _made(self, setup: Setup, driver: DriverTarget) -> KeptSession | None:
+        """A new session; None if it is not established, or something else is under way. TargetError, DemandFailed."""
+        if len(self._kept) == MOST:
+            oldest = self._kept.pop(next(iter(self._kept)))
+            oldest.discard()
+        handle = next(one for one in range(1, MOST + 1) if all(one != kept.handle for kept in self._kept.values()))
+        driver.restore(_EMPTY)
+        case = replace(setup, target=driver).case(cleared=True)
+        tracker = Tracker(setup.role, established=False)
+        case.world.watchers.insert(0, tracker)
+        case.begin()
+        case.world.watchers.remove(tracker)
+        if not tracker.established or case.world.network.waiting():
+            return None
+        driver.snapshot(handle)
+        return KeptSession(driver, handle, case)
+
+
+class KeptSession:
+    """A session that a driver keeps a copy of. handle: the copy's. Otherwise as a Session."""
+
+    def __init__(self, driver: DriverTarget, handle: int, case: Case) -> None:
+        self._driver, self.handle = driver, handle
+        self._party = _party_of(case.world, case.setup.role)
+        self._late, self._shown = tuple(self._party.late), tuple(self._party.shown)
+        self.prepared = Prepared(case.world, case.oracles, case.entropy)
+        self.met: Collection[str] = frozenset(case.passed_over)
+
+    def go_back(self) -> None:
+        """Have the driver be where the session begins. TargetError."""
+        self._driver.restore(self.handle)
+        self._party.late, self._party.shown = list(self._late), self._shown
+
+    def end(self) -> None:
+        """The case is over: the driver forgets its party. TargetError when it breaks down over that.
+
+        A process that dies or says more after it has answered is found out by the second call.
+        """
+        if not self._driver.closed:
+            self._party.close()
+            self.go_back()
+
+    def discard(self) -> None:
+        """Have the driver forget the copy. TargetError."""
+        self._driver.discard(self.handle)
+
+
+def _party_of(world: World, role: str) -> DriverParty:
+    party = world.parties[role]
+    if not isinstance(party, DriverParty):
+        raise TypeError(f"{role} is played by {type(party).__name__}; only a driver keeps copies of itself")
+    return party
+
+
+@lru_cache(maxsize=8)  # no more, for one process may judge many targets
+def _of_driver(target: DriverTarget) -> DriverSessions:
+    return DriverSessions(target)
+
+
+def sessions_of(target: Target | None) -> DriverSessions | None:
+    """The sessions that the driver of a target keeps; None for a target that keeps none."""
+    if isinstance(target, DriverTarget) and "snapshot" in target.capabilities:
+        return _of_driver(target)
+    return None
