@@ -27,6 +27,9 @@ class Type(StrEnum):
 
 _NUMBERS = {Type.BYTE: 1, Type.SHORT: 2, Type.INT: 4}
 
+# By names of their own, for every field that is read is compared with them.
+_MPI, _DATA, _REST = Type.MPI, Type.DATA, Type.REST
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -80,47 +83,36 @@ def read(layout: Layout, data: bytes) -> tuple[tuple[Field, ...], tuple[Problem,
     problems: list[Problem] = []
     at, end = 0, len(data)
     for part in layout:
-        if at >= end and part.type is not Type.REST:
-            problems.append(Problem("missing", part.name, at, "the message ends before it"))
+        name, kind = part.name, part.type
+        if at >= end and kind is not _REST:
+            problems.append(Problem("missing", name, at, "the message ends before it"))
             break
-        field = _read_one(part, data, at, problems)
-        fields.append(field)
-        at += len(field.raw)
-        if field.value is None:
+        start, width = at, _NUMBERS.get(kind)
+        if width is not None:
+            stop = at + width
+        elif kind is _MPI or kind is _DATA:
+            start = at + 4
+            stop = start + (int.from_bytes(data[at:start]) if start <= end else 4)  # there may be not even a length
+        else:
+            stop = end if kind is _REST else at + part.size
+        raw, content = data[at:stop], data[start:stop]
+        if stop > end:
+            there = f"{stop - start} bytes announced, {max(end - start, 0)} there"
+            problems.append(Problem("short", name, at, f"cut short: {there}"))
+            fields.append(Field(name, kind, raw, None, at))
+            at = end
             break
+        if kind is _MPI and content[:1] == b"\0":
+            problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
+        elif kind is _DATA and part.size and len(content) != part.size:
+            problems.append(Problem("length", name, at, f"{len(content)} bytes where {part.size} are prescribed"))
+        value = content if width is None and kind is not _MPI else int.from_bytes(content)
+        fields.append(Field(name, kind, raw, value, at))
+        at = stop
     if at < end:
         fields.append(Field("end", Type.REST, data[at:], data[at:], at))
         problems.append(Problem("trailing", "end", at, f"{end - at} bytes follow the last field"))
     return tuple(fields), tuple(problems)
-
-
-def _read_one(part: Part, data: bytes, at: int, problems: list[Problem]) -> Field:
-    kind, name = part.type, part.name
-    start, size, width = at, part.size, _NUMBERS.get(kind)
-    if width is not None:
-        size = width
-    elif kind is Type.MPI or kind is Type.DATA:
-        start = at + 4
-        size = int.from_bytes(data[at:start])
-        if len(data) < start:
-            size = 4  # there is not even a length
-    elif kind is Type.REST:
-        size = len(data) - at
-    content = data[start : start + size]
-    raw = data[at : start + size]
-    if start > len(data) or len(content) < size:
-        there = len(data) - start
-        problems.append(Problem("short", name, at, f"cut short: {size} bytes announced, {max(there, 0)} there"))
-        return Field(name, kind, raw, None, at)
-    if kind is Type.MPI:
-        if content[:1] == b"\0":
-            problems.append(Problem("leading-zero", name, at, "an MPI with leading zero bytes"))
-        return Field(name, kind, raw, int.from_bytes(content), at)
-    if kind is Type.DATA:
-        if part.size and size != part.size:
-            problems.append(Problem("length", name, at, f"{size} bytes where {part.size} are prescribed"))
-        return Field(name, kind, raw, content, at)
-    return Field(name, kind, raw, content if width is None else int.from_bytes(content), at)
 
 
 def encode(kind: Type, value: int | bytes, name: str, size: int = 0) -> bytes:

@@ -124,17 +124,15 @@ def play(
 
     fresh: from parties that have done nothing yet. watch: sees every step, before the oracles do. watched: is told what
     the run shows. A target that says that it can't have a value, such as a maximum size or a text, ends the run there,
-    and that is no failure. Where a driver has kept the session in which it begins, what goes wrong counts if it does so
-    from the beginning as well. EdgesFailed.
+    and that is no failure. EdgesFailed.
     """
     alone = watch is None and not (watched is not None and watched.edges)
     sessions = sessions_of(program.setup.target) if alone and not fresh else None
     session = sessions.session(program.setup) if sessions is not None else None
-    if session is not None and _play(program, fresh, watch, watched, session) is None:
-        return None
-    ended = _play(program, fresh, watch, watched)
-    if ended is None and session is not None and sessions is not None:
-        sessions.failed()
+    ended = _play(program, fresh, watch, watched, session)
+    if sessions is not None and session is not None and ended is not None and not sessions.trusted(ended.cause):
+        first, ended = ended, _play(program, fresh, watch, watched)
+        sessions.compare(first.cause, None if ended is None else ended.cause)
     if ended is not None and isinstance(ended.cause, TargetStranded):
         ended = _play(program, fresh, watch, watched)
     return ended
@@ -196,7 +194,7 @@ def prepare(program: Program) -> None:
     if program.setup.in_process:
         program.setup.case()
     elif (sessions := sessions_of(program.setup.target)) is not None:
-        sessions.session(program.setup)
+        sessions.session(program.setup, now=True)
 
 
 def _forget(program: Program, case: Case | None) -> None:

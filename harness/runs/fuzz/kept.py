@@ -2,8 +2,8 @@
 
 A driver that claims `snapshot` keeps one copy without parties, and one of each session in which a case has begun. They
 are in a process of their own (`DriverTarget.companion`), so that nothing else that is asked of the target forgets them.
-What goes wrong in a case counts only if it does so in a run from the very beginning as well: whoever uses a session
-runs the program again without it. So copies save time, and no judgement depends on whether they are complete.
+That copies are complete is not just believed: the first failures in cases that begin in one are told only if the
+program fails from the very beginning as well, and so is whatever breaks the driver down.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from otterproof.harness.runs.fuzz.behaviour import Tracker
 from otterproof.harness.runs.fuzz.case import Case, Setup
 from otterproof.harness.runs.fuzz.prepared import Prepared
+from otterproof.harness.runs.signature import check_of
 from otterproof.harness.simulation.world import World
 from otterproof.harness.support.errors import DemandFailed
 from otterproof.harness.targets.driver import DriverParty, DriverTarget, TargetError
@@ -25,8 +26,11 @@ from otterproof.harness.targets.engines import Target
 #: [docs/reference/driver-protocol.md, Snapshots]
 _EMPTY, MOST = 0, 63
 
-#: So many setups are remembered that have no session; a campaign may have ever new ones, with other excuses.
-_HOPELESS = 1000
+#: So many setups are remembered; a campaign may have ever new ones, with other excuses.
+_REMEMBERED = 1000
+
+#: So many failures must have been the same without a copy before one with a copy is believed.
+_PROOFS = 8
 
 #: So often a driver may fail at its copies, or in cases that begin in one and not in others; then it is left alone.
 _PATIENCE = 3
@@ -39,15 +43,24 @@ class DriverSessions:
         self._target = target
         # The one that was wanted last is at the end.
         self._kept: dict[Setup, KeptSession] = {}
+        # The setups for which one is kept when they come again, and those for which none can be.
+        self._known: set[Setup] = set()
         self._hopeless: set[Setup] = set()
         self._driver: DriverTarget | None = None
         self._cases = 0
-        self._failures = 0
+        self._failures, self._to_prove = 0, _PROOFS
 
-    def session(self, setup: Setup) -> KeptSession | None:
-        """The session of a setup, in which the driver is then; None if there is none to begin in."""
+    def session(self, setup: Setup, *, now: bool = False) -> KeptSession | None:
+        """The session of a setup, in which the driver is then; None if there is none to begin in.
+
+        It is brought about when a setup comes for the second time, or now.
+        """
         if self._failures >= _PATIENCE or setup in self._hopeless or setup.start == "scratch":
             return None
+        if setup not in self._known:
+            _remember(self._known, setup)
+            if not now:
+                return None
         try:
             driver = self._ready()
             kept = self._kept.pop(setup, None)
@@ -58,17 +71,26 @@ class DriverSessions:
         except DemandFailed:  # a run from the beginning will tell
             kept = None
         except TargetError:
-            self.failed()
+            self._failed()
             return None
         if kept is None:
-            if len(self._hopeless) == _HOPELESS:
-                self._hopeless.clear()
-            self._hopeless.add(setup)
+            _remember(self._hopeless, setup)
             return None
         self._kept[setup] = kept
         return kept
 
-    def failed(self) -> None:
+    def trusted(self, error: Exception) -> bool:
+        """Whether what has ended a case that began in a session is believed."""
+        return not self._to_prove and not isinstance(error, TargetError)
+
+    def compare(self, error: Exception, again: Exception | None) -> None:
+        """What has ended a case that began in a session, and what the same case from the beginning; None: nothing."""
+        if again is None:
+            self._failed()
+        elif not isinstance(again, TargetError) and check_of(error) == check_of(again):
+            self._to_prove = max(0, self._to_prove - 1)
+
+    def _failed(self) -> None:
         """The driver has failed at a copy, or only because it was one."""
         self._failures += 1
         self._kept.clear()
@@ -105,6 +127,12 @@ class DriverSessions:
             return None
         driver.snapshot(handle)
         return KeptSession(driver, handle, case)
+
+
+def _remember(known: set[Setup], setup: Setup) -> None:
+    if len(known) == _REMEMBERED:
+        known.clear()
+    known.add(setup)
 
 
 class KeptSession:
