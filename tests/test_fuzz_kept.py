@@ -122,6 +122,7 @@ def test_a_case_without_a_session_begins_from_scratch(target: DriverTarget, aske
     assert (asked["create"] - before, asked["restore"]) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_old_is_renewed(target: DriverTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "CASES_PER_PROCESS", 2)
     made, pids = in_session(target), set()
@@ -132,6 +133,7 @@ def test_a_process_that_is_old_is_renewed(target: DriverTarget, monkeypatch: pyt
     assert len(pids) == 2
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_as_from_the_beginning(tmp_path: Path) -> None:
     wrong = "send = methods['send']\nmethods['send'] = lambda params: {'events': send(params)['events'] * 2}"
     target = changed(tmp_path, wrong)
@@ -145,6 +147,7 @@ def test_a_failure_is_told_as_from_the_beginning(tmp_path: Path) -> None:
         target.close()
 
 
+@pytest.mark.slow
 def test_a_crash_is_told_as_from_the_beginning_and_the_next_case_has_a_session(tmp_path: Path) -> None:
     target = changed(tmp_path, "methods['end'] = lambda params: os.abort()")
     try:
@@ -161,6 +164,7 @@ def test_a_crash_is_told_as_from_the_beginning_and_the_next_case_has_a_session(t
         target.close()
 
 
+@pytest.mark.slow
 def test_copies_that_are_incomplete_are_not_blamed_on_a_program_and_soon_not_used(tmp_path: Path) -> None:
     target = changed(tmp_path, "methods['restore'] = lambda params: {}")
     try:
@@ -172,6 +176,7 @@ def test_copies_that_are_incomplete_are_not_blamed_on_a_program_and_soon_not_use
         target.close()
 
 
+@pytest.mark.slow
 def test_a_driver_that_dies_of_its_copies_is_left_alone(tmp_path: Path) -> None:
     target = changed(tmp_path, "methods['snapshot'] = lambda params: os.abort()")
     try:
