@@ -94,6 +94,7 @@ def _judge(*oracles: Oracle) -> bool:
     [
         (["leaks.clear-text-shown-secure", "fragments.not-inert"], "fragments.not-inert"),  # by way of another check
         (["fragments.not-inert", "leaks.clear-text-shown-secure"], "fragments.not-inert"),
+        (["fragments.wrong-tags", "instance-tags.answer-to-another"], "instance-tags.answer-to-another"),
         (["counters.not-higher", "key-ids.key-reused"], "counters.not-higher"),  # neither presumes the other
         (["bounds.too-many-answers", "form.armour-malformed", "fragments.not-inert"], "form.armour-malformed"),
     ],
