@@ -14,7 +14,7 @@ from otterproof.harness.runs.fuzz.altered import ALTERED
 from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
-from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike, Series
 from otterproof.harness.runs.fuzz.reproduce import run_and_write
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.stories import ACTS
@@ -109,3 +109,10 @@ def test_a_source_goes_on_with_another_one() -> None:
 @pytest.mark.parametrize("number", range(40))
 def test_honest_engines_stand_stories(number: int) -> None:
     assert attempt(program("stories", number, ALONE)) is None
+
+
+def test_a_series_is_a_message_in_fragments_that_is_mostly_whole() -> None:
+    source = random.Random(4)
+    drawn = [Series().draw(source) for _ in range(200)]
+    assert {len(series) for series in drawn} >= {1, 2, 3, 4}
+    assert {wire.parse(one).kind for series in drawn for one in series} >= {Kind.FRAGMENT_V2, Kind.FRAGMENT_V3}

@@ -65,7 +65,7 @@ _TEXT = {"text": b"under which keys?"}
 
 def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A handshake in which the correspondent commits to something else, and reveals that."""
-    part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_hash", "gx_key"))
+    part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_encoding", "gx_hash", "gx_key"))
     number = source.randrange(len(TOLD.get(part, "x")))
     value = {"gx": _DH, "gx_key": _AES_KEY}.get(part, _NOTHING).draw(source)
     begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, part, number, value)]
@@ -88,8 +88,9 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
     for part in source.choices(list(_SIGNED), [one[0] for one in _SIGNED.values()], k=source.randint(1, _LIES)):
         _, number, value = _SIGNED[part]
         lies.append(Craft(to, 0, part, number.draw(source), value.draw(source)))
-    lies.sort(key=_may_be_right)  # once one is accepted, the others come too late
-    told: list[Move] = [move for lie in lies for move in (Duplicate(to, 0), lie, Deliver(to))]
+    right = [lie for lie in lies if _may_be_right(lie)][:1]  # once one is accepted, the others come too late
+    wrong = [lie for lie in lies if not _may_be_right(lie)]
+    told: list[Move] = [move for lie in (*wrong, *right) for move in (Duplicate(to, 0), lie, Deliver(to))]
     return [*begun, *told, *_talk(source, to, other)]
 
 

@@ -26,7 +26,7 @@ from otterproof.harness.wire.layers import build_smp
 SHARE, ACTS = 2, 4
 
 #: The most runs of SMP in a row that an insider lies in.
-_RUNS = 4
+_RUNS = 6
 
 #: The most copies of a text with other headers, or texts with other content; and the most copies with wrong MACs.
 _COPIES, _LIES = 5, 12
@@ -38,7 +38,7 @@ _COUNTERS = (
 )
 
 #: Numbers of SMP: of small order, out of the group, at its borders, and right ones.
-_NUMBER = Choice((0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, 1 << 1536, 0x1234567))
+_NUMBER = Choice((0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, SMP_ORDER, 1 << 1536))
 
 #: Values of TLVs: none, some bytes, and messages of SMP with small numbers.
 _VALUE = Choice(
@@ -101,7 +101,7 @@ _SMP_PARTS: _Parts = {
 
 
 #: How often a part is changed, as against others.
-_OFTEN = {"smp_number": 9, "smp_proved": 3}
+_OFTEN = {"smp_number": 12, "smp_proved": 3, "tlv_type": 3, "tlv_added": 4}
 
 #: Draws the moves of an act: the party under test, one of its correspondents.
 _Maker = Callable[[random.Random, str, str], Sequence[Move]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otterproof.harness.wire import TAG_BASE, TAG_VERSIONS
 from otterproof.harness.wire.layouts import TYPES
@@ -85,6 +85,67 @@ def _encoded(source: random.Random) -> bytes:
 def _with_tlvs(source: random.Random) -> bytes:
     """A text in the clear with what would be TLVs in a data message."""
     return b"in the clear\0" + source.randrange(9).to_bytes(2) + source.choice((b"\0\0", b"\0\1\0", b"\0\4"))
+
+
+#: Messages that come in pieces; one is a piece itself.
+_WHOLE = (
+    b"?OTRv23?",
+    b"?OTR Error: in pieces",
+    b"plain words in pieces",
+    b"?OTR:AAMDAAAAAQAAAAE=.",
+    b"?OTR,1,1,?OTRv2?,",
+)
+
+#: How fragments of version 3 are written, from five values: two tags, a number, the count, and a piece.
+_FORMS = (
+    b"?OTR|%08x|%08x,%05d,%05d,%s,",
+    b"?OTR|%x|%x,%d,%d,%s,",
+    b"?OTR|%08X|%08X,%d,%d,%s,",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    sender: int
+    receiver: int
+    number: int
+    count: int
+    piece: bytes
+
+
+#: What may be wrong with one fragment of a message.
+_ALTERED: Sequence[Callable[[random.Random, _Piece], _Piece]] = (
+    lambda source, one: one,
+    lambda source, one: replace(one, number=_near(source, one.number)),
+    lambda source, one: replace(one, count=_near(source, one.count)),
+    lambda source, one: replace(one, sender=source.choice(_TAGS)),
+    lambda source, one: replace(one, piece=b""),
+)
+
+
+def _near(source: random.Random, number: int) -> int:
+    """Another number, which may be the same in its lower bits."""
+    return source.choice((0, 1, 2, 3, 5, number + (1 << 8), number + (1 << 16), number + (1 << 32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A message in fragments, of which one may be altered, come twice, or come last."""
+
+    def draw(self, source: random.Random) -> tuple[bytes, ...]:
+        whole, count = source.choice(_WHOLE), source.randint(1, 4)
+        size = -(-len(whole) // count)
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+        sender, receiver = source.choice(((0x1A1A, 0x2B2B), (0x2B2B, 0x1A1A), (0x1A1A, 0)))
+        parts = [_Piece(sender, receiver, number, len(pieces), piece) for number, piece in enumerate(pieces, start=1)]
+        at = source.randrange(len(parts))
+        parts[at] = source.choice(_ALTERED)(source, parts[at])
+        if source.randrange(4) == 0:
+            parts.append(parts[at] if source.choice((True, False)) else parts.pop(at))
+        if source.randrange(4) == 0:
+            return tuple(b"?OTR,%d,%d,%s," % (one.number, one.count, one.piece) for one in parts)
+        form = source.choice(_FORMS)
+        return tuple(form % (one.sender, one.receiver, one.number, one.count, one.piece) for one in parts)
 
 
 _MAKERS: Sequence[Callable[[random.Random], bytes]] = (_query, _tag, _error, _fragment, _encoded, _with_tlvs)

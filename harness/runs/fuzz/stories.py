@@ -25,7 +25,7 @@ from otterproof.harness.runs.fuzz.actions import (
 )
 from otterproof.harness.runs.fuzz.altered import ALTERED
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour, moves_of
-from otterproof.harness.runs.fuzz.lookalikes import Lookalike
+from otterproof.harness.runs.fuzz.lookalikes import Lookalike, Series
 from otterproof.harness.runs.fuzz.situations import SITUATIONS
 from otterproof.harness.simulation.moves import (
     ChangeField,
@@ -175,6 +175,9 @@ def _tagged(who: str, other: str, policy: Policy, number: int) -> Sequence[Move]
     return [User(who, "set_policy", {"policy": policy}), User(who, "end", {}), *_dialogue(who, other, number, 2)]
 
 
+#: How many texts go out in turn before any arrives.
+_TURNS = Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (3, 1, 2, 1, 1), (1,) * 8))
+
 _BACK_AND_FORTH: dict[str, Domain] = {"who": WHO, "number": NUMBER}
 
 STORIES: tuple[Row, ...] = (
@@ -232,8 +235,13 @@ STORIES: tuple[Row, ...] = (
             "stray": Either((INJECTED, Lookalike())),
         },
     ),
-    Row("crossing", 4, _crossing, {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (1,) * 8))}),
-    Row("intruded", 8, _intruded, {"who": WHO, "messages": Several(Lookalike(), 12)}),
+    Row(
+        "crossing",
+        4,
+        _crossing,
+        {**_BACK_AND_FORTH, "texts": Choice(((1, 1), (2, 1, 1), (1, 2, 1, 2), (3, 1, 2, 1, 1), (1,) * 8))},
+    ),
+    Row("intruded", 8, _intruded, {"who": WHO, "messages": Either((Several(Lookalike(), 12), Series()))}),
     Row("renewals", 2, _renewals, {"who": WHO, "count": Choice((2, 3, 8, 16)), "texts": Choice((False, True))}),
     Row("tagged", 2, _tagged, {**_BACK_AND_FORTH, "policy": _FLAGS}),
 )
