@@ -1,13 +1,14 @@
 """A long campaign, measured: does its memory stay bounded, its speed the same, its folder small?
 
-    nice python -m tests.soak_fuzz [--programs 20000] [--acts 25] [TARGET ...]
+    nice python -m tests.soak_fuzz [--programs 20000] [--acts 25] [--folder DIR] [TARGET ...]
 
 The targets are `independent` and `libotr` unless others are named; `alone` is the reference engine by itself, without
-another one beside it. Each campaign runs in one process with one folder, which is removed afterwards. The table that is
-printed has a row for each tenth of the programs: programs since the row before in a second of the clock and in one of
-the processor, resident memory of Otterproof and of all drivers, bytes in the folder, open files, findings. What is
-settled after some hundred programs must stay so. pytest does not collect this file: on two cores 20,000 programs take
-an hour or more for each target; with fewer acts, programs are shorter. Linux only, for it reads /proc.
+another one beside it. Each campaign runs in one process with one folder, which is removed afterwards; with --folder it
+is kept, and the campaign in it goes on. The table that is printed has a row for each tenth of the programs: programs
+since the row before in a second of the clock and in one of the processor, resident memory of Otterproof and of all
+drivers, bytes in the folder, open files, findings. What is settled after some hundred programs must stay so. pytest
+does not collect this file: on two cores 20,000 programs take an hour or more for each target; with fewer acts,
+programs are shorter. Linux only, for it reads /proc.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -60,19 +61,19 @@ def descendants(process: Path) -> Iterator[Path]:
                 yield from descendants(Path("/proc") / pid)
 
 
-def measure(target: str, programs: int) -> None:
-    """Run a campaign and print its table."""
+def measure(target: str, programs: int, kept: Path | None = None) -> None:
+    """Run a campaign and print its table. kept: its folder, if that is not to be removed; what is there goes on."""
     print(f"{target}, {programs} programs")
     names = ("programs", "seconds", "per s", "per cpu", "otterproof", "drivers", "folder", "files", "findings")
     print(_ROW.format(*names), flush=True)
     began = last = time.monotonic()
     used = time.process_time()
-    shown = 0
     with (
-        tempfile.TemporaryDirectory() as folder,
+        nullcontext(kept) if kept else tempfile.TemporaryDirectory() as folder,
         campaigns.opened(target, "soak", Path(folder)) as campaign,
-        closing(campaign.run(programs, 1)) as run,
+        closing(campaign.run(programs - campaign.done, 1)) as run,
     ):
+        shown = campaign.done
         for _ in run:
             if campaign.done * ROWS // programs == shown * ROWS // programs:
                 continue
@@ -99,10 +100,13 @@ def main() -> None:
     parser.add_argument(
         "--acts", type=positive, default=generate.LONGEST, help="the most in a program (default: %(default)s)"
     )
+    parser.add_argument("--folder", type=Path, help="keep the campaign here, and go on with it; with one target")
     options = parser.parse_args()
+    if options.folder and len(options.targets) != 1:
+        parser.error("--folder holds the campaign of one target; name one")
     with patch.object(generate, "LONGEST", options.acts), patch.object(campaigns, "open_target", target_of):
         for target in options.targets:
-            measure(target, options.programs)
+            measure(target, options.programs, options.folder)
 
 
 if __name__ == "__main__":
