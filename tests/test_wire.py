@@ -225,6 +225,23 @@ def joined(messages: Sequence[bytes]) -> list[tuple[bytes, int]]:
     return [(one.raw, len(one.pieces)) for one in found if one is not None]
 
 
+@pytest.mark.parametrize(
+    ("raw", "piece"),
+    [
+        (b"?OTR|0000001a,0,2,3,abc,", None),  # the receiver is missing
+        (b"?OTR|1a|2b,2,3,abc,", (0x1A, 0x2B, 2, 3, b"abc")),
+        (b"?OTR,00002,00003,abc,", (0, 0, 2, 3, b"abc")),
+        (b"hello", None),
+    ],
+)
+def test_the_piece_of_a_fragment(raw: bytes, piece: tuple[int, int, int, int, bytes] | None) -> None:
+    message = wire.parse(raw)
+    assert message.piece == piece
+    if piece is None:
+        with pytest.raises(FieldError, match="holds no piece"):
+            wire.Assembly().plus(message)
+
+
 def test_fragments_among_other_messages_are_joined() -> None:
     first, second, third = (b"?OTR,%d,3,%s," % (k, piece) for k, piece in ((1, b"a"), (2, b"b"), (3, b"c")))
     assert joined([b"hi", first, second, third, b"bye"]) == [(b"hi", 1), (b"abc", 3), (b"bye", 1)]
