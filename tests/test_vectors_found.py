@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from otterproof.harness.runs.fuzz.generate import program
+from otterproof.harness.runs.fuzz.reproduce import run_and_write
 from otterproof.harness.simulation.transcript import Header, PartyInfo, Transcript, TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import read_transcript
 from otterproof.harness.targets.engines import ENGINES, EngineTarget
@@ -119,3 +121,18 @@ def foreign(folder: Path) -> Transcript:
 def test_a_foreign_run_without_a_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AddError, match="whose keys an engine does not have"):
         add(foreign(tmp_path), "name", "text", ["STATE-CLEAR-1"])
+
+
+def test_a_program_that_goes_on_with_other_randomness_makes_a_vector(tmp_path: Path) -> None:
+    """The session is brought about with one seed, and what comes later is drawn from another one."""
+    target = EngineTarget("reference")
+    number = next(one for one in range(50) if program("s", one, target).setup.start != "scratch")
+    made_of = program("s", number, target)
+    assert run_and_write(tmp_path / "run.jsonl", made_of) is None
+    case = add(read_transcript(tmp_path / "run.jsonl"), "of-a-session", "an example", ["ARMOUR-PARSE-1"])
+    assert case.tape
+    sources = tmp_path / "found"
+    sources.mkdir()
+    (sources / "of-a-session.json").write_text(case.to_json())
+    assert Found.read(sources / "of-a-session.json") == case
+    assert render(made(sources, "reference")) == render(made(sources, "independent"))

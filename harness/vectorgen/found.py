@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from otterproof.harness.runs.fuzz.execute import attempt
+from otterproof.harness.runs.fuzz.execute import Watched, attempt
 from otterproof.harness.runs.fuzz.serialize import program_from_json
 from otterproof.harness.simulation.transcript import Header, Transcript, TranscriptError
 from otterproof.harness.simulation.world import Step as WorldStep
@@ -29,8 +29,8 @@ from otterproof.harness.vectorgen.builder import FileBuilder
 from otterproof.harness.vectorgen.client_session import Step, party_fields, reaction, seen, state
 from otterproof.harness.vectorgen.play_builder import ClaimError, steps_fields, tape_fields
 from otterproof.implementations.actions import args_from_json, args_to_json, perform
-from otterproof.implementations.contract import OtrError
-from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
+from otterproof.implementations.contract import Entropy, OtrError
+from otterproof.implementations.entropy import RecordingEntropy, Tape, entropy_of
 from otterproof.implementations.jsonform import config_from_json, config_to_json
 from otterproof.implementations.reference import ReferenceEngine
 from otterproof.vectors import Case, Fields, Group, Outcome
@@ -47,7 +47,10 @@ class AddError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A case that was found. entropy: the seed, and the name that the party's randomness is derived by."""
+    """A case that was found. entropy: the seed, and the name that the party's randomness is derived by.
+
+    tape: what it draws that does not follow from these, as label, index and value.
+    """
 
     name: str
     comment: str
@@ -56,9 +59,18 @@ class Found:
     entropy: tuple[str, str]
     config: Mapping[str, Any]
     steps: tuple[Mapping[str, Any], ...]
+    tape: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def source(self) -> Entropy:
+        """What the party draws from. ValueError for a value that is no hexadecimal."""
+        seed, name = self.entropy
+        tape = {(label, index): bytes.fromhex(value) for label, index, value in self.tape}
+        return entropy_of(name, bytes.fromhex(seed), tape)
 
     def to_json(self) -> str:
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "name"}
+        left_out = {"name"} if self.tape else {"name", "tape"}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
         return json.dumps(fields, indent=1) + "\n"
 
     @classmethod
@@ -66,7 +78,8 @@ class Found:
         """ClaimError when the file is not as `to_json` makes it."""
         try:
             given = parse_json(read_input(path, limit=LIMITS["found case"], what="a found case"))
-            lists = {name: tuple(given[name]) for name in ("requirements", "entropy", "steps")}
+            lists: dict[str, Any] = {name: tuple(given[name]) for name in ("requirements", "entropy", "steps")}
+            lists["tape"] = tuple((str(label), int(at), str(value)) for label, at, value in given.get("tape", ()))
             return cls(path.stem, **{**given, **lists})
         except (InputError, ValueError, TypeError, KeyError) as error:
             raise ClaimError(f"{path}: this is not a found case: {error}") from error
@@ -79,9 +92,8 @@ def found(file: FileBuilder, folder: Path = FOLDER) -> None:
 
 
 def _write(file: FileBuilder, case: Found) -> None:
-    seed, name = case.entropy
     made = config_from_json(case.config)
-    entropy = RecordingEntropy(SeededEntropy(bytes.fromhex(seed)).child(name))
+    entropy = RecordingEntropy(case.source)
     engine = file.engine(made, entropy)
     steps: list[Step] = []
     before = engine.inspect()
@@ -147,22 +159,24 @@ def add(
     whose = party or header.judged
     if whose not in header.parties:
         raise AddError(f"no party {whose!r} in the transcript; there are {', '.join(header.parties)}")
-    inputs = _again(header, whose) if header.program is not None else _recorded(transcript, whose)
+    if header.program is not None:
+        inputs, tape = _again(header, whose)
+    else:
+        inputs, tape = _recorded(transcript, whose), header.parties[whose].tape
     inputs = inputs[:last]
     if not inputs:
         raise AddError(f"{whose} was given nothing, so there is nothing to judge")
     config = header.parties[whose].config
-    case = Found(
-        name, comment, tuple(requirements), "", (header.seed.hex(), whose), config_to_json(config), tuple(inputs)
-    )
+    drawn = (header.seed.hex(), whose)
+    drawn_before = tuple((label, index, value.hex()) for (label, index), value in sorted(tape.items()))
+    case = Found(name, comment, tuple(requirements), "", drawn, config_to_json(config), tuple(inputs), drawn_before)
     return replace(case, reaction=_judged(case))
 
 
 def _judged(case: Found) -> str:
     """The engine's reaction to the last input. AddError when it can't be had."""
-    seed, name = case.entropy
     try:
-        engine = ReferenceEngine(config_from_json(case.config), SeededEntropy(bytes.fromhex(seed)).child(name))
+        engine = ReferenceEngine(config_from_json(case.config), case.source)
         for given in case.steps:
             if "time" in given:
                 engine.set_time(given["time"])
@@ -172,8 +186,8 @@ def _judged(case: Found) -> str:
     return reaction(events)[0]
 
 
-def _again(header: Header, whose: str) -> list[dict[str, Any]]:
-    """The inputs of a party when the program is run again with the engines."""
+def _again(header: Header, whose: str) -> tuple[list[dict[str, Any]], Tape]:
+    """The inputs of a party when the program is run again with the engines, and what does not follow from the seed."""
     if header.program is None:
         raise AddError("the transcript has no program")
     try:
@@ -181,10 +195,12 @@ def _again(header: Header, whose: str) -> list[dict[str, Any]]:
     except TranscriptError as error:
         raise AddError(f"the transcript's program can't be run: {error.problem}") from error
     steps: list[WorldStep] = []
-    failure = attempt(program, fresh=True, watch=steps.append)
+    watched = Watched()
+    failure = attempt(program, fresh=True, watch=steps.append, watched=watched)
     if failure is not None:
         raise AddError(f"the program fails with the engines, too: {failure.detail}; fix them first")
-    return _inputs([(step.now, step.action, step.args) for step in steps if step.party == whose])
+    inputs = _inputs([(step.now, step.action, step.args) for step in steps if step.party == whose])
+    return inputs, watched.tapes.get(whose, {})
 
 
 def _recorded(transcript: Transcript, whose: str) -> list[dict[str, Any]]:
