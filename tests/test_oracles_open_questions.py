@@ -6,6 +6,7 @@ what the readings allow, to which it must. [harness/spec/requirements/readings_*
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -318,3 +319,52 @@ def test_a_late_message_makes_no_mac_key_of_an_earlier_session_live(again: bool,
     case = Case(target=target, oracles=("mac-revelation",))
     moves: list[Move] = [_says("bob", b"text"), Duplicate("alice", 0), Settle(), _says("alice", b"answer")]
     assert _fails(case, *moves) == found
+
+
+class Reader(Closed):
+    """A party that goes by one message where several are in what it receives, or by what a C string holds of it."""
+
+    def __init__(self, inside: Engine, part: Callable[[bytes], bytes]) -> None:
+        super().__init__(inside)
+        self._part = part
+
+    def _do(self, action: str, **args: object) -> Sequence[Event]:
+        message = args.get("message")
+        return super()._do(action, **args | ({"message": self._part(message)} if isinstance(message, bytes) else {}))
+
+
+class ReaderTarget(ClosedTarget):
+    """A target of such parties."""
+
+    def __init__(self, part: Callable[[bytes], bytes]) -> None:
+        super().__init__("reader", ReferenceEngine)
+        self._part = part
+
+    def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+        return Reader(self._make(config, entropy_of(name, seed, tape)), self._part)
+
+
+def _query_of(message: bytes) -> bytes:
+    """The query that is nearest to the beginning, if there is one."""
+    found = re.search(rb"\?OTR(\?|v\d*\?)", message)
+    return found[0] if found else message
+
+
+@pytest.mark.parametrize(
+    ("part", "message", "found"),
+    [
+        (_query_of, b"?OTR?OTR Error:", None),
+        (_query_of, b"?OTRv3?OTR:3?", None),
+        (_query_of, b"?OTRv3?OTR,1,2,?OTR:,", None),
+        (_query_of, b"?OTRv2? and ?OTRv3?", None),
+        (lambda message: message.partition(b"\0")[0], b"in the clear\0 ?OTRv3?", None),
+        (lambda message: b"?OTR,1,2,x,", b"?OTR Error: no", "states.error-not-shown"),
+        (lambda message: b"?OTRv3?", b"?OTR,1,2,?OTR:,", "fragments.not-inert"),
+        (lambda message: b"?OTRv3?", b"words?OTR:3?", "bounds.bad-header-accepted"),
+        (lambda message: b"text", b"words?OTRv3?", "states.wrong-answer-to-query"),
+    ],
+)
+def test_a_message_with_marks_of_several_may_be_any_of_them(
+    part: Callable[[bytes], bytes], message: bytes, found: str | None
+) -> None:
+    assert _fails(Case(target=ReaderTarget(part)), Inject("alice", message), Settle()) == found

@@ -40,6 +40,9 @@ class Kind(StrEnum):
     BAD_ARMOUR = "bad_armour"
 
 
+#: The kinds that are text: neither encoded nor a fragment.
+UNENCODED = frozenset({Kind.PLAINTEXT, Kind.TAGGED_PLAINTEXT, Kind.QUERY, Kind.ERROR})
+
 #: The kinds whose layer is binary, within armour.
 ENCODED = frozenset(
     {
@@ -203,6 +206,8 @@ _V3_NAMES = ["before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-
 _V2_NAMES = ["before", "marker", "k", "-", "n", "-", "piece", "-", "after"]
 _QUERY = re.compile(rb"(\?OTR)(\?v[^?\x00-\x20\x7f]*\?|v[^?\x00-\x20\x7f]*\?|\?)")
 _TAG = re.compile(rb"(" + TAG_BASE + rb")((?:[ \t]{8})+)")
+#: What makes a message one of the protocol. They are counted where they overlap, too.
+_MARK = re.compile(rb"(?=\?OTR(?:[|,:?]| Error:|v[^?\x00-\x20\x7f]*\?)|" + TAG_BASE + rb"[ \t]{8})")
 #: Of a length that is a multiple of 4. One run, which is much quicker than groups of 4 that are repeated.
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 
@@ -313,6 +318,20 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
         text = f"version {version} and type {body[2]:#04x} do not belong to OTR 2 or 3"
         problems = (*problems, Problem("unknown", "version", 0, text))
     return Message(Kind.UNKNOWN_ENCODED, version, fields, problems, around)
+
+
+def is_ambiguous(message: Message) -> bool:
+    """Whether a message has marks of several messages: the protocol texts do not say which of them counts.
+
+    What stands in the piece of a fragment belongs to the message that the fragment is a part of. Where a C string would
+    end, in a text that is not encoded, it is as unclear what counts.
+    """
+    raw = build(message)
+    marks = [mark.start() for mark in _MARK.finditer(raw)]
+    if message.piece is not None:
+        start, end = message.field("piece").offset, message.field("after").offset
+        marks = [at for at in marks if not start <= at < end]
+    return len(marks) > 1 or (message.kind in UNENCODED and b"\0" in raw)
 
 
 def offered_versions(message: Message) -> frozenset[int]:

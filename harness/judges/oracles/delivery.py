@@ -198,7 +198,7 @@ class Rejection(Oracle):
     def _foreign(self, view: Observation) -> None:
         """Judge by the protocol text a data message that its receiver reports as unreadable."""
         message = view.message
-        if not view.is_data or message is None or message.problems:
+        if not view.is_data or message is None or message.problems or view.ambiguous:
             return
         if view.crafted is not None and view.refusal is None:
             return  # it may be a TLV that was refused, which is not told apart from the message

@@ -44,7 +44,8 @@ class InstanceTags(Oracle):
         for one in view.sent:
             self._outgoing(view, one)
         discarded = (RejectReason.BAD_SENDER_TAG, RejectReason.BAD_RECEIVER_TAG, RejectReason.OTHER_INSTANCE)
-        if view.header in discarded and (view.acted_upon if view.foreign else view.refusal is not view.header):
+        taken = (view.acted_upon and not view.ambiguous) if view.foreign else view.refusal is not view.header
+        if view.header in discarded and taken:
             expected = f"the message is discarded: {view.header.value}"
             self.fail("instance-tags.not-discarded", view, expected=expected, got=view.step.events)
         touched = self._touched(view)
@@ -58,7 +59,7 @@ class InstanceTags(Oracle):
         receiver = message.number("receiver_tag")
         if view.foreign and message.kind is Kind.DH_COMMIT and view.message is not None and view.message.kind in TEXT:
             return  # a query and a tag name no sender; the commit may be for a client that is known. [COMMIT-FORM-5]
-        if view.step.action == "receive" and receiver not in (0, view.instance):
+        if view.step.action == "receive" and receiver not in (0, view.instance) and not view.ambiguous:
             expected = f"receiver tag {view.instance:08x}, the sender tag of the message that is answered"
             self.fail("instance-tags.answer-to-another", view, expected=expected, got=f"{receiver:08x}")
 
@@ -129,7 +130,7 @@ class Fragments(Oracle):
     def observe(self, view: Observation) -> None:
         for one in view.sent:
             self._outgoing(view, one)
-        if view.step.action == "receive" and view.is_fragment:
+        if view.step.action == "receive" and view.is_fragment and not view.ambiguous:
             right = [] if view.fragment is None else [MessageRejected(view.fragment)]
             wrong = view.acted_upon if view.foreign else list(view.happenings) != right
             if (view.message is None or view.fragment) and wrong:
@@ -280,7 +281,7 @@ class Leaks(Oracle):
             return
         instance = session_of(event)
         self.demand("leaks.clear-text-in-session", instance == 0, view, expected="instance 0", got=instance)
-        if view.is_data:
+        if view.is_data and not view.ambiguous:
             expected = "nothing of a Data Message is shown as plain text"
             self.fail("leaks.data-message-shown-in-clear", view, expected=expected, got=event)
         before = view.step.before
@@ -362,7 +363,7 @@ class Bounds(Oracle):
         if any(one.reason is None for one in refusals) and not view.foreign:
             self.fail("bounds.refusal-without-reason", view, expected="a documented reason", got=view.step.events)
         message = view.message
-        taken = view.acted_upon if view.foreign else not view.refused
+        taken = (view.acted_upon and not view.ambiguous) if view.foreign else not view.refused
         if message is not None and view.header is not None and taken:
             expected = f"the message is refused for its header: {view.header.value}"
             self.fail("bounds.bad-header-accepted", view, expected=expected, got=view.step.events)
@@ -372,7 +373,7 @@ class Bounds(Oracle):
             self.fail("bounds.malformed-message-accepted", view, expected=expected, got=view.step.events)
         stored = len(view.step.before.stored) if view.step.before is not None else None
         sent = view.sent
-        most = _ANSWERS.get(message.kind, 1) if message is not None else 0
+        most = _ANSWERS.get(message.kind, 1) if message is not None else int(view.ambiguous)
         if view.crafted is not None:
             most += len(view.crafted.tlvs)  # each TLV may be answered
         if view.established:

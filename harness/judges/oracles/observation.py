@@ -234,6 +234,17 @@ class Observation:
             for one in self.happenings
         )
 
+    @cached_property
+    def ambiguous(self) -> bool:
+        """Whether a foreign party has received what the protocol texts allow to read as one of several messages.
+
+        What it does then is not judged by what the engines read.
+        """
+        raw = self.step.args.get("message") if self.foreign and self.step.action == "receive" else None
+        if not isinstance(raw, bytes):
+            return False
+        return wire.is_ambiguous(wire.parse_once(raw)) or (self.message is not None and wire.is_ambiguous(self.message))
+
     @property
     def enabled(self) -> bool:
         """Whether the policy allows any version; True if the policy is not known."""

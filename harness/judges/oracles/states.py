@@ -108,7 +108,9 @@ class States(Oracle):
     def observe(self, view: Observation) -> None:
         self._message_states(view)
         message = view.message
-        if view.step.action == "receive" and view.enabled:
+        if view.ambiguous:
+            pass  # it may have begun a handshake, or have been none of one
+        elif view.step.action == "receive" and view.enabled:
             if message is not None and message.kind in HANDSHAKE and view.header is None:
                 self._handshake(view, message)
             elif message is not None and message.kind in (Kind.QUERY, Kind.TAGGED_PLAINTEXT):
