@@ -15,7 +15,17 @@ import pytest
 from otterproof.harness import wire
 from otterproof.harness.judges.oracles import OracleFailure
 from otterproof.harness.runs.fuzz.case import Case
-from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Fragment, Inject, Move, Settle, User
+from otterproof.harness.simulation.moves import (
+    ChangeField,
+    Craft,
+    Deliver,
+    Duplicate,
+    Fragment,
+    Inject,
+    Move,
+    Settle,
+    User,
+)
 from otterproof.harness.targets.driver import CAPABILITIES, TargetUnsupported
 from otterproof.harness.targets.faults import engine
 from otterproof.harness.targets.lockstep import EngineFactory
@@ -28,7 +38,9 @@ from otterproof.implementations.contract import (
     MessageUnreadable,
     OutgoingMessage,
     PartyConfig,
+    PeerEndedSession,
     Policy,
+    RejectReason,
     SessionEstablished,
     SmpAborted,
     SmpFinished,
@@ -360,11 +372,29 @@ def _query_of(message: bytes) -> bytes:
         (lambda message: message.partition(b"\0")[0], b"in the clear\0 ?OTRv3?", None),
         (lambda message: b"?OTR,1,2,x,", b"?OTR Error: no", "states.error-not-shown"),
         (lambda message: b"?OTRv3?", b"?OTR,1,2,?OTR:,", "fragments.not-inert"),
-        (lambda message: b"?OTRv3?", b"words?OTR:3?", "bounds.bad-header-accepted"),
+        (lambda message: b"?OTRv3?", b"?OTR:3?", "bounds.bad-header-accepted"),
         (lambda message: b"text", b"words?OTRv3?", "states.wrong-answer-to-query"),
+        (lambda message: b"text", b"words ?OTR:AAIDAAArAQAAAP8=.", None),
+        (lambda message: b"text", b"?OTR:AAIDAAArAQAAAP8=.", "leaks.data-message-shown-in-clear"),
     ],
 )
 def test_a_message_with_marks_of_several_may_be_any_of_them(
     part: Callable[[bytes], bytes], message: bytes, found: str | None
 ) -> None:
     assert _fails(Case(target=ReaderTarget(part)), Inject("alice", message), Settle()) == found
+
+
+@pytest.mark.parametrize(
+    ("reason", "found"), [(RejectReason.MALFORMED, None), (RejectReason.BAD_MAC, "rejection.has-effects")]
+)
+def test_a_message_may_be_told_as_malformed_for_one_of_its_tlvs(reason: RejectReason, found: str | None) -> None:
+    """The end of the session that stands before it in the same message counts all the same."""
+
+    def retold(action: str, events: Sequence[Event]) -> Sequence[Event]:
+        if not any(isinstance(one, PeerEndedSession) for one in events):
+            return events
+        return [MessageUnreadable(0x2B2B, reason), OutgoingMessage(b"?OTR Error: no"), *events]
+
+    ends, broken = (Craft("alice", -1, "tlv_added", kind, b"") for kind in (1, 2))
+    case = Case(target=RetellingTarget(retold), oracles=("rejection",))
+    assert _fails(case, _says("bob", b"text"), ends, broken, Settle()) == found

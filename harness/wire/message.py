@@ -323,14 +323,17 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
 def is_ambiguous(message: Message) -> bool:
     """Whether a message has marks of several messages: the protocol texts do not say which of them counts.
 
-    What stands in the piece of a fragment belongs to the message that the fragment is a part of. Where a C string would
-    end, in a text that is not encoded, it is as unclear what counts.
+    What stands in the piece of a fragment belongs to the message that the fragment is a part of. It is as unclear what
+    counts of a text with a NUL, where a C string would end, and whether an encoded message may stand behind other text.
+    [reading ARMOUR-POSITION]
     """
     raw = build(message)
     marks = [mark.start() for mark in _MARK.finditer(raw)]
     if message.piece is not None:
         start, end = message.field("piece").offset, message.field("after").offset
         marks = [at for at in marks if not start <= at < end]
+    if message.kind in ENCODED or message.kind is Kind.BAD_ARMOUR:
+        return len(marks) > 1 or not raw.startswith(b"?OTR:")
     return len(marks) > 1 or (message.kind in UNENCODED and b"\0" in raw)
 
 

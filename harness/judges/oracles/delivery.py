@@ -200,7 +200,7 @@ class Rejection(Oracle):
         message = view.message
         if not view.is_data or message is None or message.problems or view.ambiguous:
             return
-        if view.crafted is not None and view.refusal is None:
+        if view.crafted is not None and view.refusal in (None, RejectReason.MALFORMED):
             return  # it may be a TLV that was refused, which is not told apart from the message
         if view.acted_upon:
             expected = "nothing beside the refusal"
