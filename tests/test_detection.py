@@ -14,7 +14,8 @@ from otterproof.harness.runs import bench_cases
 from otterproof.harness.runs.bench_cases import Calls
 from otterproof.harness.runs.faults.brought_about import brought_about, recorded
 from otterproof.harness.runs.faults.detection import Detection, DetectionFileError, Noticed, choose, kept, notice, read
-from otterproof.harness.runs.faults.drawn import Way, drawn
+from otterproof.harness.runs.faults.drawn import drawn
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import program
 from otterproof.harness.targets.engines import LockstepTarget, SingleEngineTarget

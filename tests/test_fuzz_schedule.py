@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otterproof.harness.runs.faults.detection import notice
-from otterproof.harness.runs.faults.drawn import Way
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour
 from otterproof.harness.runs.fuzz.campaign import opened
 from otterproof.harness.runs.fuzz.generate import MOST_MOVES, Program, program

@@ -108,7 +108,7 @@ PROGRAMS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "position": (("moves", 4, "position"), 10**4000, r"program.moves\[4\].position: its length in bits is 13288"),
     "pieces": (("moves", 7, "size"), 0, r"program.moves\[7\].size: it must be from 1 to"),
     "padding": (("moves", 0, "args", "padding"), 10**30, r"program.moves\[0\].args.padding: the number has more than"),
-    "long text": (("moves", 0, "args", "text"), "x" * 100_000, r"program.moves\[0\].args.text: its length is 100000"),
+    "long text": (("moves", 0, "args", "text"), "x" * 200_000, r"program.moves\[0\].args.text: its length is 200000"),
     "not a byte": (("moves", 9, "message"), "\ud800", r"program.moves\[9\].message: character 0 is not a byte"),
     "unknown move": (("moves", 3, "move"), "__class__", r"program.moves\[3\].move: '__class__' is not one of"),
     "unknown action": (("moves", 0, "action"), "restore", r"program.moves\[0\].args: unknown action 'restore'"),

@@ -303,8 +303,10 @@ def match_events(expected: Sequence[Expected], events: Sequence[Event], max_size
         if at >= len(events):
             raise Mismatch(place, one, "no more events")
         if isinstance(one, Sends):
+            # What is sent as it is may look like a fragment, for a user may have typed it.
+            largest = None if isinstance(one.template, Verbatim) else max_size
             with judged_by("model.wrong-fragments"):
-                message, count = _take_message(events, at, max_size)
+                message, count = _take_message(events, at, largest)
             with judged_by("model.wrong-message"):
                 one.template.check(message, names, f"{place}.message")
             at += count

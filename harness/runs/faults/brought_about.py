@@ -15,10 +15,11 @@ from functools import cache
 from itertools import islice
 
 from otterproof.harness.judges.oracles.healing import Healing
-from otterproof.harness.runs.faults.drawn import WORDS, Way, drawn
+from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.memoize import powers_remembered
 from otterproof.harness.runs.faults.reach import about
 from otterproof.harness.runs.faults.recorded import Recorder, Recording
+from otterproof.harness.runs.faults.ways import WORDS, Way
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.support.errors import CommandError

@@ -23,9 +23,10 @@ from typing import Any
 
 from otterproof.harness.runs.faults.brought_about import brought_about
 from otterproof.harness.runs.faults.detect import Lost, results
-from otterproof.harness.runs.faults.drawn import Way, drawn
+from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.fuzzed import evenly
 from otterproof.harness.runs.faults.sightings_file import sources
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.runs.workers import Pool

@@ -6,29 +6,14 @@ Nothing is shrunk and nothing is kept in a folder, for what counts is when a fau
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import Watched
 from otterproof.harness.runs.fuzz.generate import Program, plain_program
 from otterproof.harness.runs.fuzz.schedule import Programs
 from otterproof.harness.runs.fuzz.state import State
 from otterproof.harness.runs.fuzz.workers import Drawing
 from otterproof.harness.targets.engines import Target
-
-
-class Way(StrEnum):
-    """How programs are drawn."""
-
-    #: As `fuzz` does: what programs show decides what comes next.
-    FEEDBACK = "feedback"
-    #: Each program by itself, with all acts that there are.
-    AFRESH = "afresh"
-    #: Each program by itself, from single acts: no stories, no insiders. It is what `fuzz` began with.
-    SINGLE_ACTS = "single-acts"
-
-
-#: What a way is called.
-WORDS = {Way.FEEDBACK: "with feedback", Way.AFRESH: "each by itself", Way.SINGLE_ACTS: "of single acts"}
 
 
 def drawn(target: Target, seed: str, way: Way) -> Iterator[tuple[Program, Watched]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otterproof.harness.runs.faults.drawn import Way
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.ui.options import add_file, add_jobs, add_json, positive
 from otterproof.harness.ui.parser import Example, Parser
 

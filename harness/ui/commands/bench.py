@@ -10,7 +10,7 @@ from otterproof.harness.runs.bench import Figure
 from otterproof.harness.runs.events import Ending
 from otterproof.harness.runs.faults import detection
 from otterproof.harness.runs.faults.detect import workers
-from otterproof.harness.runs.faults.drawn import WORDS, Way
+from otterproof.harness.runs.faults.ways import WORDS, Way
 from otterproof.harness.support.errors import UsageError
 from otterproof.harness.support.exits import CONFORMS, DEVIATES, NOT_RUN
 from otterproof.harness.targets.faults import faults

@@ -1,0 +1,20 @@
+"""The ways in which the programs of a campaign are drawn, which are compared with each other."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """How programs are drawn."""
+
+    #: As `fuzz` does: what programs show decides what comes next.
+    FEEDBACK = "feedback"
+    #: Each program by itself, with all acts that there are.
+    AFRESH = "afresh"
+    #: Each program by itself, from single acts: no stories, no insiders. It is what `fuzz` began with.
+    SINGLE_ACTS = "single-acts"
+
+
+#: What a way is called.
+WORDS = {Way.FEEDBACK: "with feedback", Way.AFRESH: "each by itself", Way.SINGLE_ACTS: "of single acts"}
