@@ -18,11 +18,13 @@ from otterproof.harness.spec.requirements import Level
 from otterproof.harness.support.excused import excusing
 from otterproof.harness.targets.driver import THIRD_PARTIES
 from otterproof.harness.targets.faults import engine
-from otterproof.harness.wire import UnreadableField
-from otterproof.implementations.contract import Event, OutgoingMessage
+from otterproof.harness.targets.party import Party
+from otterproof.harness.wire import UnreadableField, armour
+from otterproof.implementations.contract import Event, OutgoingMessage, PartyConfig, TextReceived
+from otterproof.implementations.entropy import Tape, entropy_of
 from otterproof.implementations.reference import ReferenceEngine
 from tests.raising import raises_check
-from tests.test_oracles_foreign import ClosedTarget
+from tests.test_oracles_foreign import Closed, ClosedTarget
 
 #: A message for alice in fragments, of which the first is followed by a text in the clear, and the others then.
 _IN_PIECES: list[Move] = [Fragment("alice", 0, 100), Deliver("alice"), Inject("alice", b"hello"), Settle()]
@@ -217,3 +219,22 @@ def test_what_fuzz_found_is_told_by_its_cause(
     for oracles, check in (((first,), following), ((), cause)):
         with raises_check(check), Case(target=name, oracles=oracles, **setup) as case:
             case.run(moves)
+
+
+def test_an_answer_of_a_wrong_size_does_not_hide_what_it_answers() -> None:
+    """The answer to a message that must not be taken breaks a demand of the same oracle."""
+
+    class Answering(Closed):
+        def _do(self, action: str, **args: object) -> Sequence[Event]:
+            events = super()._do(action, **args)
+            if not any(isinstance(one, TextReceived) and one.secure for one in events):
+                return events
+            return [*events, OutgoingMessage(armour(bytes((0, 3, 3)) + bytes(400)))]
+
+    class AnsweringTarget(ClosedTarget):
+        def party(self, name: str, config: PartyConfig, seed: bytes, *, tape: Tape | None = None) -> Party:
+            return Answering(self._make(config, entropy_of(name, seed, tape)))
+
+    target = AnsweringTarget("answering", engine("fragments-outlive-plaintext"))
+    with raises_check("fragments.not-inert"):
+        Case(target=target, role="alice", size=200, oracles=("fragments",)).run(_TEXT)

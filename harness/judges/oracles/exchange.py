@@ -128,14 +128,15 @@ class Fragments(Oracle):
         self._sizes = {name: config.max_message_size for name, config in (configs or {}).items()}
 
     def observe(self, view: Observation) -> None:
-        for one in view.sent:
-            self._outgoing(view, one)
         if view.step.action == "receive" and view.is_fragment and not view.ambiguous:
             right = [] if view.fragment is None else [MessageRejected(view.fragment)]
             wrong = view.acted_upon if view.foreign else list(view.happenings) != right
             if (view.message is None or view.fragment) and wrong:
                 whole = "nothing is taken for genuine before the message is whole"
                 self.fail("fragments.not-inert", view, expected=whole if view.foreign else right, got=view.step.events)
+        # What goes out comes second, since other oracles presume that what was received had to have no effect.
+        for one in view.sent:
+            self._outgoing(view, one)
         party = view.step.after
         if party is None:
             return
