@@ -374,6 +374,8 @@ def _query_of(message: bytes) -> bytes:
         (lambda message: b"?OTRv3?", b"?OTR,1,2,?OTR:,", "fragments.not-inert"),
         (lambda message: b"?OTRv3?", b"?OTR:3?", "bounds.bad-header-accepted"),
         (lambda message: b"text", b"words?OTRv3?", "states.wrong-answer-to-query"),
+        (lambda message: b"?OTRv3?", b"?OTRv3\x13?", None),
+        (lambda message: b"?OTRv3?", b"?OTRv3 words?", "states.stray-handshake-message"),
         (lambda message: b"text", b"words ?OTR:AAIDAAArAQAAAP8=.", None),
         (lambda message: b"text", b"?OTR:AAIDAAArAQAAAP8=.", "leaks.data-message-shown-in-clear"),
     ],
