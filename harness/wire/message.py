@@ -206,8 +206,8 @@ _V3_NAMES = ["before", "marker", "sender_tag", "-", "receiver_tag", "-", "k", "-
 _V2_NAMES = ["before", "marker", "k", "-", "n", "-", "piece", "-", "after"]
 _QUERY = re.compile(rb"(\?OTR)(\?v[^?\x00-\x20\x7f]*\?|v[^?\x00-\x20\x7f]*\?|\?)")
 _TAG = re.compile(rb"(" + TAG_BASE + rb")((?:[ \t]{8})+)")
-#: What may make a message one of the protocol. They are counted where they overlap, too. A version can be any byte, though
-#: control characters stand for none so far.
+#: What may make a message one of the protocol. They are counted where they overlap, too. A version can be any byte,
+#: though control characters stand for none so far.
 _MARK = re.compile(rb"(?=\?OTR(?:[|,:?]| Error:|v[^?\s]*\?)|" + TAG_BASE + rb"[ \t]{8})")
 #: Of a length that is a multiple of 4. One run, which is much quicker than groups of 4 that are repeated.
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
