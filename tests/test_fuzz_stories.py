@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from otterproof.harness.runs.fuzz.case import Case
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program, program
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike, Series
-from otterproof.harness.runs.fuzz.reproduce import run_and_write
+from otterproof.harness.runs.fuzz.reproduce import header_of, run_and_write
+from otterproof.harness.runs.fuzz.schedule import drawn_afresh
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.runs.rerun import RerunStatus, again
 from otterproof.harness.simulation.moves import Deliver, Duplicate, Move, Settle, User
-from otterproof.harness.simulation.transcript_reading import read_transcript
+from otterproof.harness.simulation.transcript import TranscriptWriter, Verdict
+from otterproof.harness.simulation.transcript_reading import parse_transcript, read_transcript
 from otterproof.harness.targets.engines import EngineTarget, SingleEngineTarget
 from otterproof.harness.wire import Kind
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
@@ -116,3 +119,12 @@ def test_a_series_is_a_message_in_fragments_that_is_mostly_whole() -> None:
     drawn = [Series().draw(source) for _ in range(200)]
     assert {len(series) for series in drawn} >= {1, 2, 3, 4}
     assert {wire.parse(one).kind for series in drawn for one in series} >= {Kind.FRAGMENT_V2, Kind.FRAGMENT_V3}
+
+
+def test_a_file_can_hold_all_that_is_drawn() -> None:
+    for number in range(40):
+        made = drawn_afresh("file", number, ALONE)
+        content = io.StringIO()
+        TranscriptWriter(content, header_of(made)).verdict(Verdict.PASS, "")
+        read = parse_transcript(content.getvalue().encode())
+        assert program_from_json(read.header.program or {}, ALONE) == made
