@@ -21,11 +21,12 @@ from otterproof.harness.runs.fuzz.schedule import drawn_afresh
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.stories import ACTS
 from otterproof.harness.runs.rerun import RerunStatus, again
-from otterproof.harness.simulation.moves import Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.simulation.moves import ChangeField, Deliver, Duplicate, Move, Settle, Splice, User
 from otterproof.harness.simulation.transcript import TranscriptWriter, Verdict
 from otterproof.harness.simulation.transcript_reading import parse_transcript, read_transcript
 from otterproof.harness.targets.engines import EngineTarget, SingleEngineTarget
 from otterproof.harness.wire import Kind
+from otterproof.implementations.contract import MessageUnreadable, RejectReason
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy
 from otterproof.implementations.reference import ReferenceEngine
 
@@ -128,3 +129,19 @@ def test_a_file_can_hold_all_that_is_drawn() -> None:
         TranscriptWriter(content, header_of(made)).verdict(Verdict.PASS, "")
         read = parse_transcript(content.getvalue().encode())
         assert program_from_json(read.header.program or {}, ALONE) == made
+
+
+@pytest.mark.parametrize("start", ["2", "3"])
+def test_engines_and_the_model_name_the_first_of_two_faults(start: str) -> None:
+    """MAC keys that are not whole, and bytes behind them; found by libFuzzer."""
+    case = Case(start=start, target=EngineTarget("reference"), role="alice")
+    moves: list[Move] = [
+        User("bob", "send", {"text": b"hello"}),
+        ChangeField("alice", 0, "old_mac_keys", bytes(19)),
+        Splice("alice", 0, False, -1, 0, b"more"),
+        Deliver("alice"),
+    ]
+    (told, *_) = case.run(moves)[1:]
+    assert isinstance(told, MessageUnreadable)
+    assert (told.reason, told.field) == (RejectReason.MALFORMED, "old_mac_keys")
+    case.finish()

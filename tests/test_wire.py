@@ -272,3 +272,11 @@ V1, V2, V3 = (wire.TAG_VERSIONS[version] for version in (1, 2, 3))
 )
 def test_a_text_with_a_tag_anywhere_and_versions_in_any_order(sent: bytes, versions: set[int] | None) -> None:
     assert wire.offered_with_text(b"a text", sent) == versions
+
+
+def test_all_that_is_wrong_with_a_message_is_told_in_its_order() -> None:
+    """MAC keys that are not whole, and bytes behind them: engines name what comes first."""
+    partial = wire.parse(V3_EXAMPLE).with_value("old_mac_keys", bytes(19))
+    both = wire.parse(wire.build(partial.with_body(partial.body + b"more")))
+    found = sorted((problem.offset, problem.field) for problem in both.problems)
+    assert [name for _, name in found] == ["old_mac_keys", "end"]

@@ -310,8 +310,9 @@ def _parse_binary(body: bytes, around: Armour) -> Message:
     name = TYPES.get(body[2]) if len(body) >= 3 else None
     if version is not None and version in (2, 3) and name is not None:
         fields, problems = read(_LAYOUTS[version, name], body)
-        if name == "data" and fields[-1].name == "old_mac_keys" and len(fields[-1].raw) % MAC_SIZE != 4:
-            problem = Problem("length", "old_mac_keys", fields[-1].offset, "not a whole number of MAC keys")
+        keys = next((one for one in fields[-2:] if one.name == "old_mac_keys"), None)  # bytes may follow them
+        if keys is not None and len(keys.raw) % MAC_SIZE != 4:
+            problem = Problem("length", "old_mac_keys", keys.offset, "not a whole number of MAC keys")
             problems = (*problems, problem)
         return Message(Kind(name), version, fields, problems, around)
     fields, problems = read(_UNKNOWN_V3 if version == 3 else _UNKNOWN, body)
