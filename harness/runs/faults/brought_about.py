@@ -11,22 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import islice
 
 from otterproof.harness.judges.oracles.healing import Healing
 from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.memoize import powers_remembered
 from otterproof.harness.runs.faults.reach import about
-from otterproof.harness.runs.faults.recorded import Recorder, Recording
+from otterproof.harness.runs.faults.recorded import Recorder, Recording, genuine_engine
 from otterproof.harness.runs.faults.ways import WORDS, Way
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.targets.engines import SingleEngineTarget
 from otterproof.harness.targets.faults.entries import faults
-from otterproof.harness.targets.faults.loader import PREFIX, copy_engine, engine
-from otterproof.harness.targets.lockstep import EngineFactory
+from otterproof.harness.targets.faults.loader import PREFIX, engine
 from otterproof.implementations.reference import ReferenceEngine
 
 _GENUINE = "genuine_in_campaign"
@@ -74,15 +72,9 @@ def brought_about(names: Iterable[str], seed: str, way: Way, most: int, seconds:
 def recorded(program: Program) -> Recording:
     """What the engine under test is asked and answers in a program, from its first call to what is in memory then."""
     recorder = Recorder(PREFIX + _GENUINE)
-    target = SingleEngineTarget(_GENUINE, recorder.engines(_genuine()))
+    target = SingleEngineTarget(_GENUINE, recorder.engines(genuine_engine(_GENUINE)))
     with recorder:
         # Nobody judges, but the conversation at the end belongs to the program.
         attempt(replace(program, setup=replace(program.setup, target=target, oracles=(Healing.id,))), fresh=True)
         recorder.look_into_memory()
     return recorder.recording
-
-
-@cache
-def _genuine() -> EngineFactory:
-    """A copy of the genuine engine, for the peer is one as well and its lines are not to be counted."""
-    return copy_engine(_GENUINE, {})

@@ -23,7 +23,7 @@ from otterproof.harness.runs.faults.dependence import edits_key
 from otterproof.harness.runs.faults.detect import Lost, Reach, ScenarioTask, judge, reach, results
 from otterproof.harness.runs.faults.judged_file import Judged, JudgedFile, Outcome, outcome_of
 from otterproof.harness.runs.faults.reach import about
-from otterproof.harness.runs.faults.recorded import Recorder, Recording
+from otterproof.harness.runs.faults.recorded import Recorder, Recording, genuine_engine
 from otterproof.harness.runs.faults.sightings import View
 from otterproof.harness.runs.runner import Result
 from otterproof.harness.runs.worker_context import WorkerContext
@@ -32,9 +32,8 @@ from otterproof.harness.simulation.transcript import Verdict
 from otterproof.harness.spec import requirements
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.entries import Fault, faults
-from otterproof.harness.targets.faults.loader import PREFIX, copy_engine, engine
+from otterproof.harness.targets.faults.loader import PREFIX, engine
 from otterproof.harness.targets.lean import LeanTarget
-from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.testkit.scenario import Scenario, load, scenarios
 
 #: The name of the genuine engine as a target.
@@ -256,14 +255,8 @@ def _survey(_: WorkerContext, task: tuple[str]) -> Reach:
 def _recorded(scenario: str) -> tuple[Reach, Recording]:
     """What a scenario does with the genuine engine, as it is judged as a third party's."""
     recorder = Recorder(PREFIX + _GENUINE)
-    found = reach(scenario, LeanTarget(_GENUINE, recorder.engines(_genuine())), recorder)
+    found = reach(scenario, LeanTarget(_GENUINE, recorder.engines(genuine_engine(_GENUINE))), recorder)
     return found, recorder.recording
-
-
-@cache
-def _genuine() -> EngineFactory:
-    """A copy of the genuine engine, for the peer is one as well and its lines are not to be counted."""
-    return copy_engine(_GENUINE, {})
 
 
 def _judge(_: WorkerContext, task: tuple[str, list[ScenarioTask]]) -> tuple[str, list[Outcome]]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 from otterproof.harness.runs.faults.reach import Line, Lines, Trace
 from otterproof.harness.targets.driver.errors import TargetError
+from otterproof.harness.targets.faults.loader import copy_engine
 from otterproof.harness.targets.guarded import GuardedEngine
 from otterproof.harness.targets.lockstep import EngineFactory
 from otterproof.harness.targets.party import ActionDispatcher
@@ -74,6 +76,12 @@ class Recording:
         except (TargetError, OtrError):
             return False
         return True
+
+
+@cache
+def genuine_engine(name: str) -> EngineFactory:
+    """A copy of the genuine engine, for the peer is one as well and its lines are not to be counted."""
+    return copy_engine(name, {})
 
 
 class Recorder(Trace):

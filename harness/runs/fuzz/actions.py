@@ -192,7 +192,7 @@ def _send(who: str, other: str, number: int, padding: int | None, long: bool) ->
     return [User(who, "send", {"text": _text(number, long), "padding": padding})]
 
 
-def _talk(who: str, other: str, number: int, there: bool) -> Sequence[Move]:
+def talk(who: str, other: str, number: int, there: bool) -> Sequence[Move]:
     """A text that arrives, and perhaps an answer: what makes keys change."""
     moves: list[Move] = [User(who, "send", {"text": _text(number)}), Settle()]
     return [*moves, User(other, "send", {"text": _text(number + 1)}), Settle()] if there else moves
@@ -224,7 +224,7 @@ TABLE: tuple[Row, ...] = (
             "long": Choice((False, True)),
         },
     ),
-    Row("talk", 6, _talk, {"who": WHO, "number": NUMBER, "there": Choice((False, True))}),
+    Row("talk", 6, talk, {"who": WHO, "number": NUMBER, "there": Choice((False, True))}),
     Row("send_odd_text", 1, _act("send"), {"who": WHO, "text": Choice((b"", b"a\0b", b"?OTR:AAMD.", b"?OTRv23?"))}),
     Row("start", 2, _act("start"), {"who": WHO}),
     Row("end", 1, _act("end"), {"who": WHO}),

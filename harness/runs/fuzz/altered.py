@@ -7,13 +7,14 @@ single fields, the length, and bytes at any place.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from otterproof.harness.runs.fuzz.actions import FIELDS, NUMBER, WHO, Choice, Numbers, Row
+from otterproof.harness.runs.fuzz.actions import FIELDS, NUMBER, WHO, Choice, Numbers, Row, talk
 from otterproof.harness.simulation.moves import (
     ChangeField,
+    Craft,
     Deliver,
     Duplicate,
     FlipBit,
@@ -74,31 +75,25 @@ def _altered(source: random.Random) -> Alteration:
     return Splice("", 0, source.choice((True, False)), source.randrange(600), 0, source.choice(list(WORDS.values())))
 
 
-def ahead(to: str, alterations: Sequence[Alteration]) -> list[Move]:
-    """Altered copies of the message that arrives next, each handed over."""
+def ahead(to: str, alterations: Iterable[Alteration | Craft]) -> list[Move]:
+    """Altered copies of the message that arrives next, each handed over. What an insider makes of it is one as well."""
     return [move for one in alterations for move in (Duplicate(to, 0), replace(one, to=to), Deliver(to))]
 
 
 def _handshake(
-    who: str, other: str, number: int, deliveries: int, alterations: Sequence[Alteration], talk: bool
+    who: str, other: str, number: int, deliveries: int, alterations: Sequence[Alteration], talked: bool
 ) -> Sequence[Move]:
     """A handshake in which one message, the first or a later one, is altered on its way."""
     begun: list[Move] = [Settle(), User(who, "start", {})]
     begun += [Deliver((other, who)[index % 2]) for index in range(deliveries)]
     to = (other, who)[deliveries % 2]
-    return [*begun, *ahead(to, alterations), Settle(), *(_texts(who, other, number) if talk else [])]
+    return [*begun, *ahead(to, alterations), Settle(), *(talk(who, other, number, there=True) if talked else [])]
 
 
 def _text(who: str, other: str, number: int, alterations: Sequence[Alteration]) -> Sequence[Move]:
     """A text that is altered on its way."""
     sent = User(who, "send", {"text": b"text number %d" % number})
     return [Settle(), sent, *ahead(other, alterations), Settle()]
-
-
-def _texts(who: str, other: str, number: int) -> list[Move]:
-    """Texts in both directions, which show what keys there are."""
-    words = [{"text": b"text number %d" % (number + more)} for more in range(2)]
-    return [User(who, "send", words[0]), Settle(), User(other, "send", words[1]), Settle()]
 
 
 ALTERED: tuple[Row, ...] = (
@@ -112,7 +107,7 @@ ALTERED: tuple[Row, ...] = (
             # The query, the commit, the D-H Key, the Reveal Signature and the Signature.
             "deliveries": Numbers(4),
             "alterations": Alterations(),
-            "talk": Choice((False, True)),
+            "talked": Choice((False, True)),
         },
     ),
     Row("altered_text", 5, _text, {"who": WHO, "number": NUMBER, "alterations": Alterations()}),

@@ -11,7 +11,8 @@ import random
 from collections.abc import Mapping, Sequence
 
 from otterproof.harness.runs.fuzz.actions import Choice, Numbers
-from otterproof.harness.simulation.moves import Craft, Deliver, Duplicate, Move, Settle, User
+from otterproof.harness.runs.fuzz.altered import ahead
+from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, User
 from otterproof.harness.wire import DH_PRIME
 from otterproof.harness.wire.craft_handshake import FOR_COMMIT, TOLD
 from otterproof.harness.wire.dictionary import WORDS
@@ -90,8 +91,7 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
         lies.append(Craft(to, 0, part, number.draw(source), value.draw(source)))
     right = [lie for lie in lies if _may_be_right(lie)][:1]  # once one is accepted, the others come too late
     wrong = [lie for lie in lies if not _may_be_right(lie)]
-    told: list[Move] = [move for lie in (*wrong, *right) for move in (Duplicate(to, 0), lie, Deliver(to))]
-    return [*begun, *told, *_talk(source, to, other)]
+    return [*begun, *ahead(to, (*wrong, *right)), *_talk(source, to, other)]
 
 
 def _may_be_right(lie: Craft) -> bool:

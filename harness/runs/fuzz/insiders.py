@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Choice, Domain, Either, Numbers
+from otterproof.harness.runs.fuzz.altered import ahead
 from otterproof.harness.runs.fuzz.case import CLIENTS
 from otterproof.harness.runs.fuzz.generate import Program
 from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
-from otterproof.harness.simulation.moves import Craft, Deliver, Duplicate, Move, Settle, Splice, User
+from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
 from otterproof.harness.wire.craft import HEADER_PARTS, MAC
 from otterproof.harness.wire.data_lies import LIES
@@ -116,17 +117,16 @@ def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
 
 def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text, ahead of which copies with another field in their header arrive."""
-    ahead: list[Move] = []
-    for name, value in source.choices(_HEADERS, k=source.randint(1, _COPIES)):
-        ahead += [Duplicate(to, 0), Craft(to, 0, name, 0, value.draw(source)), Deliver(to)]
-    return [Settle(), User(other, "send", {"text": _text(source)}), *ahead, Settle()]
+    headers = source.choices(_HEADERS, k=source.randint(1, _COPIES))
+    copies = ahead(to, [Craft(to, 0, name, 0, value.draw(source)) for name, value in headers])
+    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
 
 
 def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text, ahead of which copies with wrong MACs arrive."""
     lies = source.sample(range(len(LIES)), source.randint(1, _LIES))
-    ahead = [move for lie in lies for move in (Duplicate(to, 0), Craft(to, 0, MAC, lie, 0), Deliver(to))]
-    return [Settle(), User(other, "send", {"text": _text(source)}), *ahead, Settle()]
+    copies = ahead(to, [Craft(to, 0, MAC, lie, 0) for lie in lies])
+    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
 
 
 def _counters(source: random.Random, to: str, other: str) -> Sequence[Move]:

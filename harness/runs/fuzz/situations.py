@@ -17,7 +17,6 @@ from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
     Deliver,
-    Duplicate,
     Fragment,
     Inject,
     Move,
@@ -145,7 +144,7 @@ def _collided(who: str, other: str, reflected: bool, altered: Sequence[Alteratio
 def _of_many(who: str, other: str, tags: Sequence[int], answered: bool) -> Sequence[Move]:
     """Commits that seem to come from many clients."""
     begun: list[Move] = [Settle(), User(who, "start", {}), Deliver(other)]
-    made = [move for tag in tags for move in (Duplicate(who, 0), ChangeField(who, 0, "sender_tag", tag), Deliver(who))]
+    made = ahead(who, [ChangeField(who, 0, "sender_tag", tag) for tag in tags])
     return [*begun, *made, *([Settle()] if answered else []), *_typed(other, [b"still here?"])]
 
 
@@ -155,12 +154,15 @@ def _late_piece(who: str, other: str, number: int, size: int, seconds: int, stra
     return [*sent, Deliver(who), Tick(seconds), *(Inject(who, one) for one in strays), Settle()]
 
 
-def _compared(who: str, other: str, secrets: tuple[bytes, bytes], times: int) -> Sequence[Move]:
+def compared(who: str, other: str, secret: bytes, answer: bytes, question: bytes | None) -> list[Move]:
+    """A run of SMP to its end."""
+    begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": question}), Settle()]
+    return [*begun, User(other, "smp_answer", {"secret": answer}), Settle()]
+
+
+def _compared_again(who: str, other: str, secrets: tuple[bytes, bytes], times: int) -> Sequence[Move]:
     """Secrets that are nearly the same, or the same ones, compared again and again."""
-    mine, yours = secrets
-    run: list[Move] = [User(who, "smp_start", {"secret": mine, "question": None}), Settle()]
-    run += [User(other, "smp_answer", {"secret": yours}), Settle()]
-    return [Settle(), *run * times]
+    return [Settle(), *compared(who, other, *secrets, None) * times]
 
 
 #: Secrets that are not the same, though somebody might take them for it.
@@ -238,11 +240,11 @@ SITUATIONS: tuple[Row, ...] = (
             "strays": Either((Choice(((),)), Several(Lookalike(), 2))),
         },
     ),
-    Row("compared_nearly", 1, _compared, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
+    Row("compared_nearly", 1, _compared_again, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
     Row(
         "compared_often",
         1,
-        _compared,
+        _compared_again,
         {**_WHO, "secrets": Choice(((b"same", b"same"),)), "times": Choice((1, 1, 1, 1, 2, 6))},
     ),
 )

@@ -26,7 +26,7 @@ from otterproof.harness.runs.fuzz.actions import (
 from otterproof.harness.runs.fuzz.altered import ALTERED
 from otterproof.harness.runs.fuzz.behaviour import Area, Behaviour, moves_of
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike, Series
-from otterproof.harness.runs.fuzz.situations import SITUATIONS
+from otterproof.harness.runs.fuzz.situations import SITUATIONS, compared
 from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
@@ -111,12 +111,6 @@ def _late(who: str, other: str, number: int, seconds: int) -> Sequence[Move]:
     return [*_messages(who, number, 1), Tick(seconds), *_dialogue(who, other, number, 2)]
 
 
-def _compared(who: str, other: str, secret: bytes, answer: bytes, question: bytes | None) -> Sequence[Move]:
-    """A run of SMP to its end."""
-    begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": question}), Settle()]
-    return [*begun, User(other, "smp_answer", {"secret": answer}), Settle()]
-
-
 def _interrupted(who: str, other: str, secret: bytes, deliveries: int, by: str, mine: bool) -> Sequence[Move]:
     """A run of SMP in which somebody does something else."""
     begun: list[Move] = [User(who, "smp_start", {"secret": secret, "question": None}), Deliver(other)]
@@ -190,7 +184,7 @@ STORIES: tuple[Row, ...] = (
     Row(
         "compared",
         1,
-        _compared,
+        compared,
         {"who": WHO, "secret": SECRET, "answer": SECRET, "question": ODD_QUESTIONS},
     ),
     Row(
