@@ -147,6 +147,11 @@ def test_a_first_message_of_smp_with_a_proof_made_again_is_a_right_one() -> None
     assert smp_lie(before, proved, 3) is None
     assert lie_of("smp_proved", 0, 1, at=proved) == (2, Lie.RANGE)
     assert lie_of("smp_proved", 0, 1, version=2, at=proved) is None, "version 2 does not speak of ranges"
+    assert lie_of("smp_congruent", 0, 0, at=proved) == (2, Lie.RANGE)
+    assert lie_of("smp_congruent", 1, 0, version=2, at=proved) is None, "version 2 does not speak of ranges"
+    assert lie_of("smp_zeros", 1, 0, at=proved) == (2, Lie.PROOF)
+    assert lie_of("smp_base", 1, 3, at=proved) == (2, Lie.PROOF)
+    assert lie_of("smp_base", 1, 2, at=proved) is None, "2 is the base that it should be"
     assert lie_of("smp_number", 1, 5, at=proved) == (2, Lie.PROOF)
     assert lie_of("tlv_type", 0, 3) is None, "something else is changed"
 

@@ -2,21 +2,25 @@
 
 While cases run, every call of a primitive that the reference engine makes is written down, with its arguments. These
 calls are then made again, and nothing else, which takes the time that the cryptography needs. In process, both sides
-are timed by the processor's time, so that other programs on the machine matter less.
+are timed by the processor's time, so that other programs on the machine matter less. The cases are those that `fuzz`
+runs first in a campaign with this seed: drawn afresh or changes of others, half of them with insiders.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import islice
 from typing import Any
 
+from otterproof.harness.runs.faults.drawn import drawn
+from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import attempt, prepare
-from otterproof.harness.runs.fuzz.generate import Program, program
+from otterproof.harness.runs.fuzz.generate import Program, with_entropy
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.targets.engines import SingleEngineTarget, Target
@@ -88,10 +92,9 @@ def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
     A program is timed in its first run, and its calls are written down in another one.
     """
-    target, clock = SingleEngineTarget("reference", ReferenceEngine), time.process_time
+    clock = time.process_time
     pairs = []
-    for number in range(rounds):
-        made = _batch(target, number, batch)
+    for made in _batches(rounds, batch):
         seconds = sum(_timed(one, clock) for one in made)
         pairs.append((_calls_of(made).again(clock) / batch, seconds / batch))
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -99,13 +102,12 @@ def in_process(rounds: int, batch: int) -> tuple[list[float], list[float]]:
 
 def through_driver(rounds: int, batch: int) -> tuple[list[float], list[float]]:
     """The same for cases of the reference engine behind its driver; the cryptography is that of both processes."""
-    there = SingleEngineTarget("reference", ReferenceEngine)
     target, clock = DriverTarget("reference", ENGINE_DRIVERS["reference"]), time.perf_counter
     pairs = []
     try:
-        for number in range(rounds):
-            calls = _calls_of(_batch(there, number, batch))
-            seconds = sum(_timed(one, clock) for one in _batch(target, number, batch))
+        for made in _batches(rounds, batch):
+            calls = _calls_of(made)
+            seconds = sum(_timed(one, clock) for one in _through(target, made))
             pairs.append((calls.again(clock) / batch, seconds / batch))
     finally:
         target.close()
@@ -123,5 +125,23 @@ def _calls_of(programs: Iterable[Program]) -> Calls:
     return calls
 
 
-def _batch(target: Target, number: int, batch: int) -> list[Program]:
-    return [program(SEED, one, target) for one in range(number * batch, (number + 1) * batch)]
+def _batches(rounds: int, batch: int) -> list[Sequence[Program]]:
+    """The first programs of a campaign against the reference engine in this process."""
+    programs = _campaign(rounds * batch)
+    return [programs[number * batch : (number + 1) * batch] for number in range(rounds)]
+
+
+@cache
+def _campaign(count: int) -> Sequence[Program]:
+    """So many programs; what each shows is known before the next one is drawn."""
+    programs = []
+    for one, watched in islice(drawn(SingleEngineTarget("reference", ReferenceEngine), SEED, Way.FEEDBACK), count):
+        attempt(one, watched=watched)
+        programs.append(one)
+    return programs
+
+
+def _through(target: Target, programs: Iterable[Program]) -> Iterator[Program]:
+    """The same programs with another target, which can what the reference engine can."""
+    for one in programs:
+        yield replace(one, setup=with_entropy(replace(one.setup, target=target), one.setup.entropy))

@@ -40,6 +40,9 @@ _PROOFS: Mapping[int, tuple[tuple[str, str, str, int], ...]] = {
 #: The random number of a proof that is made again; nobody can tell it from another.
 _R = 0x10001
 
+#: The exponent of an element that is made again with another base.
+_EXPONENT = 0x10003
+
 #: The fields that say what layout a message has, with their offsets.
 _OF_LAYOUT: Mapping[str, tuple[int, Type]] = {"version": (0, Type.SHORT), "type": (2, Type.BYTE)}
 
@@ -197,6 +200,39 @@ def _smp_proved(kind: int, numbers: dict[str, int], number: int, value: int) -> 
     return {**numbers, element: value, c: proof[0], d: proof[1]}
 
 
+def _smp_congruent(kind: int, numbers: dict[str, int], number: int, _: int) -> dict[str, int]:
+    """An element plus p: out of range, while every proof still holds."""
+    elements = [name for name in SMP_NUMBERS[kind] if name in _ELEMENTS]
+    name = elements[number % len(elements)]
+    return {**numbers, name: numbers[name] + DH_PRIME}
+
+
+def _smp_base(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
+    """An element and its proof with another base than g, both made with a small exponent."""
+    if kind not in _PROOFS:
+        return numbers
+    element, c, d, prefix = _PROOFS[kind][number % len(_PROOFS[kind])]
+    proof = knows(prefix, _EXPONENT, _R, base=value)
+    return {**numbers, element: power(value, _EXPONENT), c: proof[0], d: proof[1]}
+
+
+def _smp_question(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
+    """Another question in the first TLV of SMP, if it asks one."""
+    at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
+    if at is None or not isinstance(value, bytes) or plaintext.tlvs[at].type != 7:
+        return plaintext
+    asked = tlv(7, value + b"\0" + plaintext.tlvs[at].value.partition(b"\0")[2])
+    return replace(plaintext, tlvs=(*plaintext.tlvs[:at], asked, *plaintext.tlvs[at + 1 :]))
+
+
+def _smp_zeros(kind: int, numbers: dict[str, int], number: int, _: int) -> dict[str, int]:
+    """A proof of zeros."""
+    if kind not in _PROOFS:
+        return numbers
+    c, d = _PROOFS[kind][number % len(_PROOFS[kind])][1:3]
+    return {**numbers, c: 0, d: 0}
+
+
 def _smp_count(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
     """Another count before the numbers of the first TLV of SMP."""
     at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
@@ -212,6 +248,10 @@ def _smp_count(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
 _ELEMENTS = frozenset({"g2a", "g3a", "g2b", "g3b", "Pa", "Qa", "Pb", "Qb", "Ra", "Rb"})
 
 
+def _is_congruent(name: str, old: int, new: int) -> bool:
+    return old == new or (name in _ELEMENTS and (old - new) % DH_PRIME == 0)
+
+
 class Lie(Enum):
     """Why a message of SMP that an insider has made of a right one must not be accepted."""
 
@@ -223,7 +263,7 @@ def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie]
     """The type of the SMP message in which a plaintext has other numbers, and why it must be refused.
 
     None where something else is changed as well, or where it need not be refused: a first message that has been proved
-    again is a right one, and version 2 does not speak of ranges.
+    again is a right one, and version 2 does not speak of ranges, so that an element plus p may be accepted there.
     """
     then, now = parse_plaintext(before), parse_plaintext(after)
     changed = [pair for pair in zip(then.tlvs, now.tlvs, strict=False) if pair[0] != pair[1]]
@@ -242,6 +282,8 @@ def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie]
     outside = any(name in _ELEMENTS and not in_group(value) for name, value in numbers.items())
     if outside and version == 3:
         return kind, Lie.RANGE
+    if all(_is_congruent(name, int(old.layer.value(name)), value) for name, value in numbers.items()):
+        return None
     proved = all(is_known(prefix, numbers[e], numbers[c], numbers[d]) for e, c, d, prefix in _PROOFS.get(kind, ()))
     return None if kind == 2 and proved else (kind, Lie.PROOF)
 
@@ -257,6 +299,10 @@ PLAINTEXT_PARTS: Mapping[str, Callable[[bytes, int, int | bytes], bytes]] = {
     "tlv_left_out": _of_plaintext(_each(lambda _, __: ())),
     "smp_number": _of_plaintext(_of_smp(_smp_number)),
     "smp_proved": _of_plaintext(_of_smp(_smp_proved)),
+    "smp_congruent": _of_plaintext(_of_smp(_smp_congruent)),
+    "smp_base": _of_plaintext(_of_smp(_smp_base)),
+    "smp_question": _of_plaintext(_smp_question),
+    "smp_zeros": _of_plaintext(_of_smp(_smp_zeros)),
     "smp_count": _of_plaintext(_smp_count),
     "plaintext_cut": _cut,
     "plaintext_bytes": _spliced,

@@ -19,9 +19,9 @@ def smp_hash(prefix: int, *numbers: int) -> int:
     return int.from_bytes(hashlib.sha256(bytes([prefix]) + b"".join(map(mpi, numbers))).digest())
 
 
-def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash) -> tuple[int, int]:
-    """(c, D): the proof of knowledge of an exponent."""
-    c = hashed(prefix, power(DH_GENERATOR, r))
+def knows(prefix: int, exponent: int, r: int, hashed: Hash = smp_hash, base: int = DH_GENERATOR) -> tuple[int, int]:
+    """(c, D): the proof of knowledge of an exponent. base: what is raised to it."""
+    c = hashed(prefix, power(base, r))
     return c, (r - exponent * c) % SMP_ORDER
 
 

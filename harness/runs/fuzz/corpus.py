@@ -16,7 +16,7 @@ from typing import Any
 
 from otterproof.harness import wire
 from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Setup
-from otterproof.harness.runs.fuzz.generate import Program
+from otterproof.harness.runs.fuzz.generate import Program, with_entropy
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop, Inject, Move, Replay, Tick, User
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError
@@ -82,6 +82,7 @@ def fitted(program: Program, target: Target) -> Program | None:
     if not _NEEDS[setup.start] | crowd <= target.capabilities:
         return None
     both = Policy.ALLOW_V2 | Policy.ALLOW_V3
+    setup = with_entropy(setup, setup.entropy)
     return replace(program, setup=setup) if setup.allowed(setup.role, POLICIES[setup.policy]) & both else None
 
 

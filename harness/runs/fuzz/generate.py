@@ -46,11 +46,13 @@ class Program:
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
     """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
     source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
-    entropy = source.randrange(1, _ENTROPIES)
-    if setup.start != "scratch" and not setup.in_process:
-        entropy = 0
-    moves = _moves(source, setup, ACTS, LONGEST)
-    return Program(replace(setup, entropy=entropy), bounded(moves))
+    setup = with_entropy(setup, source.randrange(1, _ENTROPIES))
+    return Program(setup, bounded(_moves(source, setup, ACTS, LONGEST)))
+
+
+def with_entropy(setup: Setup, entropy: int) -> Setup:
+    """A setup of that randomness; through a driver, sessions begin with the same one always."""
+    return replace(setup, entropy=entropy if setup.start == "scratch" or setup.in_process else 0)
 
 
 def plain_program(seed: str, number: int, target: Target, network: str | None = None) -> Program:

@@ -57,6 +57,12 @@ _VALUE = Choice(
 #: A text with more TLVs than a byte can count, the last of which ends the session.
 _MANY = b"many\0" + bytes(4) * 300 + b"\0\1\0\0"
 
+#: Texts with a request for the extra key behind the end of the session, and behind an SMP abort.
+_BEHIND = tuple(b"behind\0" + before + b"\0\0" + b"\0\x08\0\4\0\0\0\0" for before in (b"\0\1", b"\0\6"))
+
+#: Questions with a NUL, which ends them early, with a mark, and with what is no UTF-8.
+_QUESTION = Choice((b"", b"what\0now", b"?OTR Error: what?", b"?OTRv23?", b"\xff?", b"q" * 5000))
+
 _WORD = Choice(tuple(WORDS.values()))
 _TYPE = Choice((*range(9), *range(9), 9, 0x0101, 0x0106, 0xFFFF))
 _LENGTH = Choice((0, 1, 3, 4, 5, 0x7FFF, 0xFFFF))
@@ -77,7 +83,10 @@ _Parts = Mapping[str, tuple[Choice | Numbers, Domain]]
 
 #: What an insider changes in any data message.
 _TEXT_PARTS: _Parts = {
-    "text": (Choice((0,)), Either((Choice((b"", b"another text", b"\x02text", b"text\0", _MANY)), Lookalike()))),
+    "text": (
+        Choice((0,)),
+        Either((Choice((b"", b"another text", b"\x02text", b"text\0", _MANY, *_BEHIND)), Lookalike())),
+    ),
     "tlv_added": (_TYPE, _VALUE),
     "tlv_type": (Numbers(3), _TYPE),
     "tlv_length": (Numbers(3), _LENGTH),
@@ -92,6 +101,10 @@ _TEXT_PARTS: _Parts = {
 _SMP_PARTS: _Parts = {
     "smp_number": (Numbers(10), _NUMBER),
     "smp_proved": (Numbers(1), _NUMBER),
+    "smp_congruent": (Numbers(3), Choice((0,))),
+    "smp_zeros": (Numbers(1), Choice((0,))),
+    "smp_base": (Numbers(1), Choice((3, 3, 4))),
+    "smp_question": (Choice((0,)), _QUESTION),
     "smp_count": (Choice((0,)), Choice((0, 1, 5, 7, 12, 0xFFFFFFFF))),
     "tlv_type": (Choice((0,)), _TYPE),
     "tlv_length": (Choice((0,)), _LENGTH),
@@ -102,7 +115,17 @@ _SMP_PARTS: _Parts = {
 
 
 #: How often a part is changed, as against others.
-_OFTEN = {"smp_number": 12, "smp_proved": 3, "tlv_type": 3, "tlv_added": 4}
+_OFTEN = {
+    "text": 3,
+    "smp_number": 12,
+    "smp_proved": 3,
+    "smp_congruent": 6,
+    "smp_zeros": 2,
+    "smp_base": 2,
+    "smp_question": 2,
+    "tlv_type": 3,
+    "tlv_added": 4,
+}
 
 #: Draws the moves of an act: the party under test, one of its correspondents.
 _Maker = Callable[[random.Random, str, str], Sequence[Move]]
@@ -156,8 +179,8 @@ def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
 
 def _smp(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """Runs of SMP with a lie in each; what one has led to is over before the next begins."""
-    moves: list[Move] = [*_smp_run(source, to, other)]
-    for _ in range(source.randrange(_RUNS)):
+    moves: list[Move] = []
+    for _ in range(source.randint(1, _RUNS)):
         moves += [User(to, "smp_abort", {}), User(other, "smp_abort", {}), Settle(), *_smp_run(source, to, other)]
     return moves
 
@@ -213,6 +236,6 @@ def with_insiders(program: Program, seed: str, number: int) -> Program:
     correspondents = [name for name in sorted(CLIENTS[program.setup.network]) if (name == "alice") != (role == "alice")]
     moves = list(program.moves)
     for maker in source.choices(list(_MAKERS), list(_MAKERS.values()), k=source.randint(1, ACTS)):
-        at = source.randrange(len(moves) + 1)
+        at = source.choice((0, source.randrange(len(moves) + 1)))
         moves[at:at] = maker(source, role, source.choice(correspondents))
     return replace(program, moves=tuple(moves))

