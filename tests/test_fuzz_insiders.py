@@ -29,7 +29,8 @@ from otterproof.harness.targets.lockstep import LockstepParty
 from otterproof.harness.targets.odd import LACKING, ODD, OddTarget
 from otterproof.harness.targets.registry import open_target
 from otterproof.harness.wire import DH_PRIME, crypto
-from otterproof.harness.wire.craft import PARTS, PLAINTEXT_PARTS, Lie, remade, smp_lie
+from otterproof.harness.wire.craft import PARTS, PLAINTEXT_PARTS, remade
+from otterproof.harness.wire.craft_smp import Lie, smp_lie
 from otterproof.harness.wire.dictionary import WORDS, as_file
 from otterproof.harness.wire.layers import build_smp, tlv, with_tlvs
 from otterproof.harness.wire.numbers import power

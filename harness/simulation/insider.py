@@ -19,7 +19,8 @@ from otterproof.harness.simulation.handshake_insider import (
 from otterproof.harness.simulation.moves import Craft
 from otterproof.harness.targets.party import Party, ShowsSecrets, state_of
 from otterproof.harness.wire import Kind, Message, crypto, parse
-from otterproof.harness.wire.craft import MAC, SMP_TYPES, KeysOf, Lie, lied_about, remade, smp_lie
+from otterproof.harness.wire.craft import MAC, KeysOf, lied_about, remade
+from otterproof.harness.wire.craft_smp import SMP_TYPES, Lie, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
 from otterproof.harness.wire.layouts import DH_GENERATOR
 from otterproof.harness.wire.numbers import power

@@ -10,17 +10,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from otterproof.harness.wire import crypto
+from otterproof.harness.wire.craft_smp import SMP_PARTS, Change
 from otterproof.harness.wire.data_lies import LIES, Sealed, lying_mac
 from otterproof.harness.wire.fields import FieldError, Type, encode
-from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, build_smp, parse_plaintext, parse_smp, tlv
-from otterproof.harness.wire.layouts import DH_GENERATOR, DH_PRIME, SMP_NUMBERS
+from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.message import Kind, Message, armour, build, parse
 from otterproof.harness.wire.mutate import splice_bytes
-from otterproof.harness.wire.numbers import in_group, power
-from otterproof.harness.wire.proofs import is_known, knows, knows_degenerate
 
 #: Finds the session keys of a pair of key ids, the sender's first; None if the insider does not have them.
 KeysOf = Callable[[int, int], crypto.SessionKeys | None]
@@ -28,26 +25,8 @@ KeysOf = Callable[[int, int], crypto.SessionKeys | None]
 #: The most bytes of a plaintext that an insider makes.
 _MOST = 1 << 16
 
-#: The types of the TLVs of SMP that have numbers.
-SMP_TYPES = frozenset({2, 3, 4, 5, 7})
-
-#: The proofs of knowledge that can be made again, by TLV type: (element, c, D, version byte of the hash).
-_PROOFS: Mapping[int, tuple[tuple[str, str, str, int], ...]] = {
-    2: (("g2a", "c2", "D2", 1), ("g3a", "c3", "D3", 2)),
-    3: (("g2b", "c2", "D2", 3), ("g3b", "c3", "D3", 4)),
-}
-
-#: The random number of a proof that is made again; nobody can tell it from another.
-_R = 0x10001
-
-#: The exponent of an element that is made again with another base.
-_EXPONENT = 0x10003
-
 #: The fields that say what layout a message has, with their offsets.
 _OF_LAYOUT: Mapping[str, tuple[int, Type]] = {"version": (0, Type.SHORT), "type": (2, Type.BYTE)}
-
-#: Changes a plaintext. number: of the TLV or of the number in it, or an offset; value: what is put there.
-_Change = Callable[[Plaintext, int, int | bytes], Plaintext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +45,8 @@ class Remade:
 def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | bytes) -> Remade | None:
     """A data message with a part changed; None if nothing changes, or if the insider can't read it."""
     message = parse(raw)
-    if message.kind is not Kind.DATA or message.problems:
-        return None
-    keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
-    if keys is None or not crypto.verifies(message, keys.sending_mac):
+    keys = _keys(message, keys_of)
+    if keys is None:
         return None
     original = plaintext = crypto.decrypt_data(message, keys.sending_aes)
     try:
@@ -81,6 +58,9 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
         if part in PLAINTEXT_PARTS:
             plaintext = PLAINTEXT_PARTS[part](plaintext, number, value)[:_MOST]
         else:
+            if part == EARLIER_KEY:
+                part = "sender_keyid"
+                message, value = message.with_value("ctr", value), message.number(part) - 1
             message = message.with_value(part, value)
             keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid")) or keys
     except FieldError:
@@ -88,6 +68,14 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
     made = crypto.mac_data(crypto.encrypt_data(message, keys.sending_aes, plaintext), keys.sending_mac)
     result = build(made)
     return None if result == raw else Remade(result, plaintext, original, _renumbered(parse(raw), parse(result)))
+
+
+def _keys(message: Message, keys_of: KeysOf) -> crypto.SessionKeys | None:
+    """The keys of a data message; None if it is no whole one, or the insider does not have them."""
+    if message.kind is not Kind.DATA or message.problems:
+        return None
+    keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
+    return keys if keys is not None and crypto.verifies(message, keys.sending_mac) else None
 
 
 def _with_any_header(
@@ -112,7 +100,7 @@ def _renumbered(before: Message, after: Message) -> bool:
     return any(not after.has(name) or after.value(name) != before.value(name) for name in names)
 
 
-def _of_plaintext(change: _Change) -> Callable[[bytes, int, int | bytes], bytes]:
+def _of_plaintext(change: Change) -> Callable[[bytes, int, int | bytes], bytes]:
     return lambda plaintext, number, value: build_plaintext(change(parse_plaintext(plaintext), number, value))
 
 
@@ -127,7 +115,7 @@ def _added(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
     return replace(plaintext, nul=True, tlvs=(*plaintext.tlvs, tlv(number, value)))
 
 
-def _each(change: Callable[[Tlv, int | bytes], tuple[Tlv, ...]]) -> _Change:
+def _each(change: Callable[[Tlv, int | bytes], tuple[Tlv, ...]]) -> Change:
     """A change of the TLV of a number, which wraps around."""
 
     def changed(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
@@ -162,132 +150,6 @@ def _spliced(plaintext: bytes, number: int, value: int | bytes) -> bytes:
     return splice_bytes(plaintext, number, len(value), value) if isinstance(value, bytes) else plaintext
 
 
-def _of_smp(change: Callable[[int, dict[str, int], int, int], dict[str, int]]) -> _Change:
-    """A change of the numbers of the first TLV of SMP that is whole."""
-
-    def changed(plaintext: Plaintext, number: int, value: int | bytes) -> Plaintext:
-        at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
-        if at is None or not isinstance(value, int) or value < 0:
-            return plaintext
-        one = plaintext.tlvs[at]
-        kind = 2 if one.type == 7 else one.type
-        smp = parse_smp(one.type, one.value)
-        if smp.layer.problems:
-            return plaintext
-        numbers = {name: int(smp.layer.value(name)) for name in SMP_NUMBERS[kind]}
-        values = change(kind, numbers, number, value)
-        body = build_smp(one.type, [values[name] for name in SMP_NUMBERS[kind]], smp.question)
-        return replace(plaintext, tlvs=(*plaintext.tlvs[:at], tlv(one.type, body), *plaintext.tlvs[at + 1 :]))
-
-    return changed
-
-
-def _smp_number(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
-    """Another number; the proofs stay as they are."""
-    name = SMP_NUMBERS[kind][number % len(SMP_NUMBERS[kind])]
-    return {**numbers, name: value}
-
-
-def _smp_proved(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
-    """Another element, with a proof that verifies: one that is 0, 1 or -1 modulo p, else the power of g to it."""
-    if kind not in _PROOFS:
-        return numbers
-    element, c, d, prefix = _PROOFS[kind][number % len(_PROOFS[kind])]
-    if value % DH_PRIME in (0, 1, DH_PRIME - 1):
-        proof = knows_degenerate(prefix, value)
-    else:
-        value, proof = power(DH_GENERATOR, value), knows(prefix, value, _R)
-    return {**numbers, element: value, c: proof[0], d: proof[1]}
-
-
-def _smp_congruent(kind: int, numbers: dict[str, int], number: int, _: int) -> dict[str, int]:
-    """An element plus p: out of range, while every proof still holds."""
-    elements = [name for name in SMP_NUMBERS[kind] if name in _ELEMENTS]
-    name = elements[number % len(elements)]
-    return {**numbers, name: numbers[name] + DH_PRIME}
-
-
-def _smp_base(kind: int, numbers: dict[str, int], number: int, value: int) -> dict[str, int]:
-    """An element and its proof with another base than g, both made with a small exponent."""
-    if kind not in _PROOFS:
-        return numbers
-    element, c, d, prefix = _PROOFS[kind][number % len(_PROOFS[kind])]
-    proof = knows(prefix, _EXPONENT, _R, base=value)
-    return {**numbers, element: power(value, _EXPONENT), c: proof[0], d: proof[1]}
-
-
-def _smp_question(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
-    """Another question in the first TLV of SMP, if it asks one."""
-    at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
-    if at is None or not isinstance(value, bytes) or plaintext.tlvs[at].type != 7:
-        return plaintext
-    asked = tlv(7, value + b"\0" + plaintext.tlvs[at].value.partition(b"\0")[2])
-    return replace(plaintext, tlvs=(*plaintext.tlvs[:at], asked, *plaintext.tlvs[at + 1 :]))
-
-
-def _smp_zeros(kind: int, numbers: dict[str, int], number: int, _: int) -> dict[str, int]:
-    """A proof of zeros."""
-    if kind not in _PROOFS:
-        return numbers
-    c, d = _PROOFS[kind][number % len(_PROOFS[kind])][1:3]
-    return {**numbers, c: 0, d: 0}
-
-
-def _smp_count(plaintext: Plaintext, _: int, value: int | bytes) -> Plaintext:
-    """Another count before the numbers of the first TLV of SMP."""
-    at = next((at for at, one in enumerate(plaintext.tlvs) if one.type in SMP_TYPES), None)
-    if at is None or not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
-        return plaintext
-    one = plaintext.tlvs[at]
-    head = one.value.index(b"\0") + 1 if one.type == 7 and b"\0" in one.value else 0
-    counted = tlv(one.type, one.value[:head] + value.to_bytes(4) + one.value[head + 4 :])
-    return replace(plaintext, tlvs=(*plaintext.tlvs[:at], counted, *plaintext.tlvs[at + 1 :]))
-
-
-#: The group elements of SMP.
-_ELEMENTS = frozenset({"g2a", "g3a", "g2b", "g3b", "Pa", "Qa", "Pb", "Qb", "Ra", "Rb"})
-
-
-def _is_congruent(name: str, old: int, new: int) -> bool:
-    return old == new or (name in _ELEMENTS and (old - new) % DH_PRIME == 0)
-
-
-class Lie(Enum):
-    """Why a message of SMP that an insider has made of a right one must not be accepted."""
-
-    RANGE = "range"
-    PROOF = "proof"
-
-
-def smp_lie(before: bytes, after: bytes, version: int | None) -> tuple[int, Lie] | None:
-    """The type of the SMP message in which a plaintext has other numbers, and why it must be refused.
-
-    None where something else is changed as well, or where it need not be refused: a first message that has been proved
-    again is a right one, and version 2 does not speak of ranges, so that an element plus p may be accepted there.
-    """
-    then, now = parse_plaintext(before), parse_plaintext(after)
-    changed = [pair for pair in zip(then.tlvs, now.tlvs, strict=False) if pair[0] != pair[1]]
-    if len(then.tlvs) != len(now.tlvs) or len(changed) != 1 or not now.whole:
-        return None
-    ((was, one),) = changed
-    if one.type != was.type or one.type not in SMP_TYPES or sum(tlv.type in SMP_TYPES for tlv in now.tlvs) > 1:
-        return None
-    kind = 2 if one.type == 7 else one.type
-    old, new = parse_smp(was.type, was.value), parse_smp(one.type, one.value)
-    if old.layer.problems or new.layer.problems or new.layer.value("count") != len(SMP_NUMBERS[kind]):
-        return None
-    if all(old.layer.value(name) == new.layer.value(name) for name in SMP_NUMBERS[kind]):
-        return None
-    numbers = {name: int(new.layer.value(name)) for name in SMP_NUMBERS[kind]}
-    outside = any(name in _ELEMENTS and not in_group(value) for name, value in numbers.items())
-    if outside and version == 3:
-        return kind, Lie.RANGE
-    if all(_is_congruent(name, int(old.layer.value(name)), value) for name, value in numbers.items()):
-        return None
-    proved = all(is_known(prefix, numbers[e], numbers[c], numbers[d]) for e, c, d, prefix in _PROOFS.get(kind, ()))
-    return None if kind == 2 and proved else (kind, Lie.PROOF)
-
-
 #: The parts of what a data message encrypts that an insider changes, by name.
 PLAINTEXT_PARTS: Mapping[str, Callable[[bytes, int, int | bytes], bytes]] = {
     "text": _of_plaintext(_text),
@@ -297,13 +159,7 @@ PLAINTEXT_PARTS: Mapping[str, Callable[[bytes, int, int | bytes], bytes]] = {
     "tlv_value": _of_plaintext(_each(_filled)),
     "tlv_twice": _of_plaintext(_each(lambda one, _: (one, one))),
     "tlv_left_out": _of_plaintext(_each(lambda _, __: ())),
-    "smp_number": _of_plaintext(_of_smp(_smp_number)),
-    "smp_proved": _of_plaintext(_of_smp(_smp_proved)),
-    "smp_congruent": _of_plaintext(_of_smp(_smp_congruent)),
-    "smp_base": _of_plaintext(_of_smp(_smp_base)),
-    "smp_question": _of_plaintext(_smp_question),
-    "smp_zeros": _of_plaintext(_of_smp(_smp_zeros)),
-    "smp_count": _of_plaintext(_smp_count),
+    **{name: _of_plaintext(change) for name, change in SMP_PARTS.items()},
     "plaintext_cut": _cut,
     "plaintext_bytes": _spliced,
 }
@@ -322,18 +178,21 @@ HEADER_PARTS = (
     "receiver_tag",
 )
 
+#: The part that says which of the sender's keys is used: the one before, which is still known, with this counter.
+EARLIER_KEY = "earlier_key"
+
 #: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
 MAC = "mac"
 
 #: All parts of data messages that an insider changes.
-PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS, MAC)
+PARTS = (*HEADER_PARTS, EARLIER_KEY, "header_bytes", *PLAINTEXT_PARTS, MAC)
 
 
 def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
     """A data message with a wrong MAC, one of LIES by its number; None if the insider can't read it or make it."""
     message = parse(raw)
-    keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
-    if keys is None or not crypto.verifies(message, keys.sending_mac):
+    keys = _keys(message, keys_of)
+    if keys is None:
         return None
     mac = lying_mac(Sealed(message, keys, ssid), LIES[number % len(LIES)])
     return None if mac is None else build(message.with_value("mac", mac))

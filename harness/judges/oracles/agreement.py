@@ -18,7 +18,7 @@ from otterproof.harness.judges.oracles.reading import Reader
 from otterproof.harness.simulation.handshake_insider import CraftedHandshake
 from otterproof.harness.simulation.insider import Crafted, answers
 from otterproof.harness.wire import Kind, proof
-from otterproof.harness.wire.craft import Lie
+from otterproof.harness.wire.craft_smp import Lie
 from otterproof.harness.wire.numbers import in_group
 from otterproof.harness.wire.shown import shown
 from otterproof.implementations.contract import (

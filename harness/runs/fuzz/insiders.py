@@ -18,7 +18,7 @@ from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
-from otterproof.harness.wire.craft import HEADER_PARTS, MAC
+from otterproof.harness.wire.craft import EARLIER_KEY, HEADER_PARTS, MAC
 from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layers import build_smp
@@ -29,8 +29,8 @@ SHARE, ACTS = 2, 4
 #: The most runs of SMP in a row that an insider lies in.
 _RUNS = 6
 
-#: The most copies of a text with other headers, or texts with other content; and the most copies with wrong MACs.
-_COPIES, _LIES = 5, 12
+#: The most copies of a text with other headers, and texts with other content; and the most copies with wrong MACs.
+_COPIES, _TEXTS, _LIES = 12, 8, 12
 
 #: Counters at the borders of what some kinds of numbers hold, and one above them.
 _COUNTERS = (
@@ -61,7 +61,7 @@ _MANY = b"many\0" + bytes(4) * 300 + b"\0\1\0\0"
 _BEHIND = tuple(b"behind\0" + before + b"\0\0" + b"\0\x08\0\4\0\0\0\0" for before in (b"\0\1", b"\0\6"))
 
 #: Questions with a NUL, which ends them early, with a mark, and with what is no UTF-8.
-_QUESTION = Choice((b"", b"what\0now", b"?OTR Error: what?", b"?OTRv23?", b"\xff?", b"q" * 5000))
+_QUESTION = Choice((b"", b"what\0now", b"what\0now", b"?OTR Error: what?", b"\xff?", b"q" * 5000))
 
 _WORD = Choice(tuple(WORDS.values()))
 _TYPE = Choice((*range(9), *range(9), 9, 0x0101, 0x0106, 0xFFFF))
@@ -76,6 +76,9 @@ _HEADERS: Sequence[tuple[str, Domain]] = [
         (name, Choice((0x101, 0x102, 0x10001, 0x10002, 1 << 24, 2 << 24)))
         for name in ("sender_keyid", "recipient_keyid")
     ),
+    # Higher than any counter that messages under that key have had.
+    (EARLIER_KEY, Choice(((1 << 62).to_bytes(8),))),
+    (EARLIER_KEY, Choice(((1 << 62).to_bytes(8),))),
 ]
 
 #: What can be changed: numbers and values for it.
@@ -119,10 +122,10 @@ _OFTEN = {
     "text": 3,
     "smp_number": 12,
     "smp_proved": 3,
-    "smp_congruent": 6,
+    "smp_congruent": 12,
     "smp_zeros": 2,
-    "smp_base": 2,
-    "smp_question": 2,
+    "smp_base": 4,
+    "smp_question": 8,
     "tlv_type": 3,
     "tlv_added": 4,
 }
@@ -139,10 +142,11 @@ def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
 
 
 def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text, ahead of which copies with another field in their header arrive."""
+    """A text, ahead of which copies with another field in their header arrive; and perhaps talk, until keys are old."""
     headers = source.choices(_HEADERS, k=source.randint(1, _COPIES))
     copies = ahead(to, [Craft(to, 0, name, 0, value.draw(source)) for name, value in headers])
-    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
+    talk: list[Move] = [User(to, "send", {"text": b"and"}), Settle(), User(other, "send", {"text": b"then"}), Settle()]
+    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle(), *talk * source.choice((0, 0, 3))]
 
 
 def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:
@@ -170,7 +174,7 @@ def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
 def _plaintext(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """Texts with other text or TLVs."""
     moves: list[Move] = []
-    for _ in range(source.randint(1, _COPIES)):
+    for _ in range(source.randint(1, _TEXTS)):
         crafts = [_craft(source, to, _TEXT_PARTS) for _ in range(source.randint(1, 2))]
         arguments = {"text": _text(source), "padding": source.choice([None, 0, 8])}
         moves += [User(other, "send", arguments), *crafts, Settle()]

@@ -6,7 +6,7 @@ row here makes one. The properties under pytest draw from the table of actions.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from otterproof.harness.runs.fuzz.actions import (
@@ -91,10 +91,20 @@ def _monologue(who: str, other: str, number: int, count: int) -> Sequence[Move]:
     return [*_messages(who, number, count), *_messages(other, number, 1)]
 
 
-def _halfway(who: str, other: str, deliveries: int, again: bool) -> Sequence[Move]:
-    """A key exchange up to some message; or a new one after that."""
+#: What a user may do while keys are exchanged.
+_IN_BETWEEN: Mapping[str, Mapping[str, object]] = {
+    "extra_key": {"use": 1, "data": b"in between"},
+    "send": {"text": b"in between"},
+    "smp_start": {"secret": b"open sesame", "question": None},
+    "end": {},
+}
+
+
+def _halfway(who: str, other: str, deliveries: int, again: bool, between: str | None) -> Sequence[Move]:
+    """A key exchange up to some message, then perhaps something that a user does, and perhaps a new exchange."""
     begun: list[Move] = [User(who, "start", {})]
     begun += [Deliver(name) for _ in range(deliveries) for name in (other, who)]
+    begun += [User(name, between, _IN_BETWEEN[between]) for name in (who, other) if between]
     return [*begun, User(other, "start", {}), Deliver(who), Deliver(other)] if again else begun
 
 
@@ -177,7 +187,17 @@ _BACK_AND_FORTH: dict[str, Domain] = {"who": WHO, "number": NUMBER}
 STORIES: tuple[Row, ...] = (
     Row("dialogue", 2, _dialogue, {**_BACK_AND_FORTH, "rounds": Choice((2, 3, 5))}),
     Row("monologue", 1, _monologue, {**_BACK_AND_FORTH, "count": Choice((2, 2, 3, 3, 6, 6, 25))}),
-    Row("halfway", 4, _halfway, {"who": WHO, "deliveries": Numbers(3), "again": Choice((False, True))}),
+    Row(
+        "halfway",
+        4,
+        _halfway,
+        {
+            "who": WHO,
+            "deliveries": Numbers(3),
+            "again": Choice((False, True)),
+            "between": Choice((None, None, *_IN_BETWEEN)),
+        },
+    ),
     Row("renewed", 1, _renewed, _BACK_AND_FORTH),
     Row("ended", 1, _ended, {"who": WHO, "first": Choice((False, True))}),
     Row("late", 1, _late, {**_BACK_AND_FORTH, "seconds": _LONG}),
