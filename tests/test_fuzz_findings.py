@@ -290,13 +290,13 @@ def test_what_happens_sometimes_is_told_with_its_rate(workshop: Workshop, tmp_pa
         return failure if failure is not None and failure.oracle == "counters" else None
 
     workshop.attempt = flaky
-    state = workshop.run(tmp_path, 3)
+    state = workshop.run(tmp_path, 12)
     finding = next(one for one in state.findings if one.small)
     assert finding.stage is FindingStage.FLAKY
     assert finding.runs == RATE > finding.confirmed > CONFIRM
-    assert workshop.run(tmp_path, 3).findings == state.findings, "it still happens"
+    assert workshop.run(tmp_path, 12).findings == state.findings, "it still happens"
     workshop.attempt = lambda *_, **__: None
-    assert workshop.run(tmp_path, 3).findings == state.findings, f"it did not in {GONE} runs, which may be chance"
+    assert workshop.run(tmp_path, 12).findings == state.findings, f"it did not in {GONE} runs, which may be chance"
 
 
 def test_a_campaign_ends_after_so_many_findings(workshop: Workshop, tmp_path: Path) -> None:

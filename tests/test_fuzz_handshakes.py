@@ -234,7 +234,7 @@ def test_programs_of_lies_can_be_written_down_and_told() -> None:
         for move in made.moves:
             assert eval(as_source(move), {"moves": named}) == move
             assert describe_move(move)
-    assert parts == set(HANDSHAKE_PARTS)
+    assert parts == {*HANDSHAKE_PARTS, "sender_keyid"}, "a key id that was told is used in texts"
 
 
 def test_a_lie_is_told_in_words() -> None:

@@ -122,6 +122,16 @@ def test_a_field_of_the_header_is_changed_under_a_right_mac(part: str, value: in
         assert crypto.decrypt_data(message, KEYS.sending_aes) == b"text"
 
 
+def test_another_question_is_asked_with_the_same_numbers() -> None:
+    before = with_tlvs(b"", [tlv(7, build_smp(7, range(2, 8), b"who?"))])
+    assert PLAINTEXT_PARTS["smp_question"](before, 0, b"what?") == with_tlvs(
+        b"", [tlv(7, build_smp(7, range(2, 8), b"what?"))]
+    )
+    assert PLAINTEXT_PARTS["smp_question"](with_tlvs(b"", [tlv(2, build_smp(2, range(2, 8)))]), 0, b"what?") == (
+        with_tlvs(b"", [tlv(2, build_smp(2, range(2, 8)))])
+    )
+
+
 @pytest.mark.parametrize(
     ("part", "value"), [("flags", b"x"), ("text", 3), ("tlv_type", 3), ("smp_number", 0), ("mac", b""), ("ctr", b"")]
 )

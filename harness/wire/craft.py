@@ -58,9 +58,6 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
         if part in PLAINTEXT_PARTS:
             plaintext = PLAINTEXT_PARTS[part](plaintext, number, value)[:_MOST]
         else:
-            if part == EARLIER_KEY:
-                part = "sender_keyid"
-                message, value = message.with_value("ctr", value), message.number(part) - 1
             message = message.with_value(part, value)
             keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid")) or keys
     except FieldError:
@@ -178,14 +175,11 @@ HEADER_PARTS = (
     "receiver_tag",
 )
 
-#: The part that says which of the sender's keys is used: the one before, which is still known, with this counter.
-EARLIER_KEY = "earlier_key"
-
 #: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
 MAC = "mac"
 
 #: All parts of data messages that an insider changes.
-PARTS = (*HEADER_PARTS, EARLIER_KEY, "header_bytes", *PLAINTEXT_PARTS, MAC)
+PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS, MAC)
 
 
 def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:

@@ -91,7 +91,17 @@ def lying_signature(source: random.Random, to: str, other: str) -> Sequence[Move
         lies.append(Craft(to, 0, part, number.draw(source), value.draw(source)))
     right = [lie for lie in lies if _may_be_right(lie)][:1]  # once one is accepted, the others come too late
     wrong = [lie for lie in lies if not _may_be_right(lie)]
-    return [*begun, *ahead(to, (*wrong, *right)), *_talk(source, to, other)]
+    return [*begun, *ahead(to, (*wrong, *right)), *_as_told(to, other, right), *_talk(source, to, other)]
+
+
+def _as_told(to: str, other: str, right: Sequence[Craft]) -> list[Move]:
+    """Texts under the key id that the correspondent has told, and under the next one, which may not exist."""
+    moves: list[Move] = [Settle()]
+    for lie in right:
+        if isinstance(lie.value, int) and lie.part == "keyid":
+            for keyid in (lie.value, min(lie.value + 1, 0xFFFFFFFF)):
+                moves += [User(other, "send", _TEXT), Craft(to, -1, "sender_keyid", 0, keyid), Settle()]
+    return moves
 
 
 def _may_be_right(lie: Craft) -> bool:

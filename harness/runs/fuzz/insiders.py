@@ -18,7 +18,7 @@ from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
-from otterproof.harness.wire.craft import EARLIER_KEY, HEADER_PARTS, MAC
+from otterproof.harness.wire.craft import HEADER_PARTS, MAC
 from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layers import build_smp
@@ -76,9 +76,6 @@ _HEADERS: Sequence[tuple[str, Domain]] = [
         (name, Choice((0x101, 0x102, 0x10001, 0x10002, 1 << 24, 2 << 24)))
         for name in ("sender_keyid", "recipient_keyid")
     ),
-    # Higher than any counter that messages under that key have had.
-    (EARLIER_KEY, Choice(((1 << 62).to_bytes(8),))),
-    (EARLIER_KEY, Choice(((1 << 62).to_bytes(8),))),
 ]
 
 #: What can be changed: numbers and values for it.
@@ -142,11 +139,10 @@ def _craft(source: random.Random, to: str, parts: _Parts) -> Craft:
 
 
 def _header(source: random.Random, to: str, other: str) -> Sequence[Move]:
-    """A text, ahead of which copies with another field in their header arrive; and perhaps talk, until keys are old."""
+    """A text, ahead of which copies with another field in their header arrive."""
     headers = source.choices(_HEADERS, k=source.randint(1, _COPIES))
     copies = ahead(to, [Craft(to, 0, name, 0, value.draw(source)) for name, value in headers])
-    talk: list[Move] = [User(to, "send", {"text": b"and"}), Settle(), User(other, "send", {"text": b"then"}), Settle()]
-    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle(), *talk * source.choice((0, 0, 3))]
+    return [Settle(), User(other, "send", {"text": _text(source)}), *copies, Settle()]
 
 
 def _lying_mac(source: random.Random, to: str, other: str) -> Sequence[Move]:

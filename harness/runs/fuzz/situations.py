@@ -17,6 +17,7 @@ from otterproof.harness.simulation.moves import (
     ChangeField,
     Craft,
     Deliver,
+    Drop,
     Fragment,
     Inject,
     Move,
@@ -93,6 +94,10 @@ class _Asked:
 #: What may happen while a user is asked.
 _MEANWHILE: Mapping[str, Callable[[_Asked], list[Move]]] = {
     "the other begins again": lambda of: [User(of.other, "smp_start", {**of.begin, "question": b"now?"})],
+    "the other asks again at once": lambda of: [
+        User(of.other, "smp_start", {**of.begin, "question": b"now?"}),
+        Drop(of.who, 0),  # the end of the first run
+    ],
     "the user begins": lambda of: [User(of.who, "smp_start", of.begin)],
     "the other gives up": lambda of: [User(of.other, "smp_abort", {})],
     "the user gives up": lambda of: [User(of.who, "smp_abort", {})],

@@ -100,6 +100,12 @@ _IN_BETWEEN: Mapping[str, Mapping[str, object]] = {
 }
 
 
+def _questioned(who: str, other: str, question: bytes | None) -> Sequence[Move]:
+    """A question that is asked and withdrawn."""
+    asked = {"secret": b"open sesame", "question": question}
+    return [Settle(), User(who, "smp_start", asked), Settle(), User(who, "smp_abort", {}), Settle()]
+
+
 def _halfway(who: str, other: str, deliveries: int, again: bool, between: str | None) -> Sequence[Move]:
     """A key exchange up to some message, then perhaps something that a user does, and perhaps a new exchange."""
     begun: list[Move] = [User(who, "start", {})]
@@ -207,6 +213,7 @@ STORIES: tuple[Row, ...] = (
         compared,
         {"who": WHO, "secret": SECRET, "answer": SECRET, "question": ODD_QUESTIONS},
     ),
+    Row("questioned", 3, _questioned, {"who": WHO, "question": ODD_QUESTIONS}),
     Row(
         "interrupted",
         1,
