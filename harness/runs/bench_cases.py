@@ -20,7 +20,7 @@ from typing import Any
 from otterproof.harness.runs.faults.drawn import drawn
 from otterproof.harness.runs.faults.ways import Way
 from otterproof.harness.runs.fuzz.execute import attempt, prepare
-from otterproof.harness.runs.fuzz.generate import Program, with_entropy
+from otterproof.harness.runs.fuzz.generate import Program, with_target
 from otterproof.harness.targets.driver import DriverTarget
 from otterproof.harness.targets.driver.third_party import ENGINE_DRIVERS
 from otterproof.harness.targets.engines import SingleEngineTarget, Target
@@ -144,4 +144,4 @@ def _campaign(count: int) -> Sequence[Program]:
 def _through(target: Target, programs: Iterable[Program]) -> Iterator[Program]:
     """The same programs with another target, which can what the reference engine can."""
     for one in programs:
-        yield replace(one, setup=with_entropy(replace(one.setup, target=target), one.setup.entropy))
+        yield replace(one, setup=with_target(one.setup, target))

@@ -16,7 +16,7 @@ from typing import Any
 
 from otterproof.harness import wire
 from otterproof.harness.runs.fuzz.case import CLIENTS, POLICIES, Setup
-from otterproof.harness.runs.fuzz.generate import Program, with_entropy
+from otterproof.harness.runs.fuzz.generate import Program, with_target
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.simulation.moves import ChangeField, Deliver, Drop, Inject, Move, Replay, Tick, User
 from otterproof.harness.simulation.transcript import Step, Transcript, TranscriptError
@@ -77,12 +77,11 @@ def digest_of(programs: Sequence[Program]) -> str:
 
 def fitted(program: Program, target: Target) -> Program | None:
     """A program of a corpus for a target; None if it is for targets that can more."""
-    setup = replace(program.setup, target=target, oracles=(), excused=())
+    setup = with_target(replace(program.setup, oracles=(), excused=()), target)
     crowd = {"v3", "instance_tags"} if setup.network != "pair" else set()
     if not _NEEDS[setup.start] | crowd <= target.capabilities:
         return None
     both = Policy.ALLOW_V2 | Policy.ALLOW_V3
-    setup = with_entropy(setup, setup.entropy)
     return replace(program, setup=setup) if setup.allowed(setup.role, POLICIES[setup.policy]) & both else None
 
 

@@ -46,13 +46,18 @@ class Program:
 def program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
     """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
     source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
-    setup = with_entropy(setup, source.randrange(1, _ENTROPIES))
+    setup = _with_entropy(setup, source.randrange(1, _ENTROPIES))
     return Program(setup, bounded(_moves(source, setup, ACTS, LONGEST)))
 
 
-def with_entropy(setup: Setup, entropy: int) -> Setup:
+def _with_entropy(setup: Setup, entropy: int) -> Setup:
     """A setup of that randomness; through a driver, sessions begin with the same one always."""
     return replace(setup, entropy=entropy if setup.start == "scratch" or setup.in_process else 0)
+
+
+def with_target(setup: Setup, target: Target) -> Setup:
+    """The same setup for another target, with the randomness that it can have there."""
+    return _with_entropy(replace(setup, target=target), setup.entropy)
 
 
 def plain_program(seed: str, number: int, target: Target, network: str | None = None) -> Program:
