@@ -16,7 +16,7 @@ from otterproof.harness.judges.handshake import commitment, wrongly_revealed
 from otterproof.harness.runs.fuzz.case import Case, Setup
 from otterproof.harness.runs.fuzz.execute import attempt
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
+from otterproof.harness.runs.fuzz.handshake_insiders import known_key, lying_commit, lying_dh_key, lying_signature
 from otterproof.harness.runs.fuzz.serialize import program_from_json, program_to_json
 from otterproof.harness.runs.fuzz.shrink import Budget, Shrinker, gentler
 from otterproof.harness.runs.fuzz.source import as_source
@@ -27,7 +27,7 @@ from otterproof.harness.simulation.moves import ChangeField, Craft, Deliver, Dro
 from otterproof.harness.targets.engines import Target
 from otterproof.harness.targets.faults.target import FaultTarget
 from otterproof.harness.targets.odd import LACKING, ODD, OddTarget
-from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.keys import long_key, published_key
 from otterproof.harness.wire import DH_GENERATOR, DH_PRIME, Kind, crypto
 from otterproof.harness.wire.craft_handshake import (
     COMMIT_PARTS,
@@ -63,7 +63,7 @@ def signed(primed: bool) -> SignedMessage:
     ours, theirs = power(DH_GENERATOR, X), power(DH_GENERATOR, Y)
     empty = message("signature", b"", bytes(20)) if primed else message("reveal_signature", KEY, b"", bytes(20))
     keys = crypto.handshake_keys(power(theirs, X))
-    others = (published_key("mallory"), published_key("alice"))
+    others = (published_key("mallory"), long_key(), published_key("alice"))
     made = SignedMessage(empty, keys, primed, ours, theirs, published_key("bob"), others)
     identity = public_key(published_key("bob").public) + (1).to_bytes(4)
     return replace(made, message=wire.parse(made.with_identity(identity)))
@@ -81,7 +81,12 @@ def test_a_genuine_message_need_not_be_refused(primed: bool) -> None:
 ALLOWED = {
     "public_key": {
         list(PUBLIC_KEYS).index(name)
-        for name in ("another's public key", "the receiver's public key", "a public key with the same y and another g")
+        for name in (
+            "another's public key",
+            "the receiver's public key",
+            "a public key with the same y and another g",
+            "a public key whose p has 2048 bits",
+        )
     },
     "signature": {list(SIGNATURES).index(name) for name in SIGNATURES if "begins with a zero byte" in name},
 }
@@ -161,7 +166,7 @@ def test_a_commit_to_another_value_opens() -> None:
     assert remade_commit(commit, "gx_key", 0, b"short") is None
 
 
-@pytest.mark.parametrize("gx", [0, 1, 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1])
+@pytest.mark.parametrize("gx", [0, 1, 2, 1 << 37, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1])
 def test_what_is_revealed_for_another_commit_is_right_for_it(gx: int) -> None:
     plain = message("dh_commit", b"", bytes(32))
     commit = opened(crypto.with_gxmpi(plain, mpi(gx), bytes(16)), bytes(16))
@@ -220,7 +225,7 @@ def drawn(number: int, target: Target) -> Program:
     role, other = source.choice([("alice", "bob"), ("bob", "alice")])
     starts = ["scratch", *(one for one in ("2", "3") if f"v{one}" in target.capabilities)]
     moves: list[Move] = []
-    for maker in source.choices([lying_commit, lying_dh_key, lying_signature], [3, 1, 4], k=3):
+    for maker in source.choices([lying_commit, lying_dh_key, lying_signature, known_key], [3, 1, 4, 1], k=3):
         moves += maker(source, role, other)
     return Program(Setup(target=target, role=role, start=source.choice(starts)), tuple(moves))
 
@@ -339,6 +344,7 @@ NOTICED: Sequence[tuple[str, Sequence[Move], str]] = [
     ("gx-upper-limit-missing", committed("gx", 0, DH_PRIME + 1), "handshake.gx-range-not-checked"),
     ("gx-structure-not-checked", committed("gx_encoding", 2, 0), "handshake.gx-encoding-not-checked"),
     ("commit-hash-not-compared", committed("gx_hash", 0, 0), "handshake.gx-hash-not-verified"),
+    ("commit-hash-compared-as-a-string", committed("gx_hash", -1, 0), "handshake.gx-hash-not-verified"),
     ("any-aes-key-revealed", committed("gx_key", 0, bytes(32)), "handshake.revealed-key-size-not-checked"),
     ("gy-range-not-checked", lied(KEYED, "gy", 0, 0), "handshake.gy-range-not-checked"),
     ("key-id-0-accepted", lied(REVEALED, "keyid", 0, 0), "handshake.key-id-0-accepted"),
@@ -381,6 +387,11 @@ NOTICED: Sequence[tuple[str, Sequence[Move], str]] = [
         lied(REVEALED, "block_mac", told("block_mac", "a MAC that covers the revealed key as well")),
         "handshake.reveal-signature-mac-not-verified",
     ),
+    (
+        "handshake-mac-compared-as-a-string",
+        lied(REVEALED, "block_mac", -1),
+        "handshake.reveal-signature-mac-not-verified",
+    ),
 ]
 
 
@@ -404,4 +415,4 @@ def test_a_lie_that_is_believed_is_shrunk() -> None:
 
 
 def test_parts_have_names_of_their_own() -> None:
-    assert len(HANDSHAKE_PARTS) == len(set(HANDSHAKE_PARTS)) == len(COMMIT_PARTS) + len(SIGNED_PARTS) + 2
+    assert len(HANDSHAKE_PARTS) == len(set(HANDSHAKE_PARTS)) == len(COMMIT_PARTS) + len(SIGNED_PARTS) + 3

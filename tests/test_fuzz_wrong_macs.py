@@ -62,6 +62,7 @@ def test_a_lie_is_told_in_words() -> None:
         ("mac-without-tags-accepted", "leaves out both instance tags"),
         ("mac-without-sender-tag-accepted", "leaves out sender_tag"),
         ("mac-over-the-encrypted-message-alone-accepted", "covers the encrypted message alone"),
+        ("mac-compared-as-a-string", "is right up to the zero byte that it begins with"),
         ("mac-over-the-mark-accepted", "also covers the mark of an encoded message"),
         ("mac-over-the-length-of-old-keys-accepted", "also covers the length of the old MAC keys"),
     ],

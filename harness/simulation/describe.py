@@ -26,8 +26,8 @@ from otterproof.harness.simulation.moves import (
     User,
 )
 from otterproof.harness.simulation.world import Step
-from otterproof.harness.wire.craft import MAC
-from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, TOLD
+from otterproof.harness.wire.craft import MAC, NEXT_KEY
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, HANDSHAKE_PARTS, OWN_KEY, TOLD
 from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.shown import message_in_words, shown
 from otterproof.implementations.contract import Event
@@ -66,9 +66,11 @@ _MOVES: Mapping[type[Move], str] = {
 #: The insider's change of a message of the handshake, and the parts of such a message that take a value.
 _MADE_AGAIN = "the insider makes message {position} of those waiting for {to} again, with {lie}"
 _WRONG_MAC = "the insider gives message {position} of those waiting for {to} a MAC that {lie}"
+_NEXT_KEY = "the insider makes message {position} of those waiting for {to} with its next key and the counter {value}"
 _PARTS: Mapping[str, Sequence[str]] = {
     "gx": ("g^x {value}",),
     "gx_key": ("the key {value}",),
+    OWN_KEY: ("its client's previous D-H key as g^x", "its client's current D-H key as g^x"),
     "gy": ("g^y {value}",),
     "keyid": ("key id {value}",),
     "key_type": ("a public key of type {value}, signed", "a public key of type {value}, not signed"),
@@ -110,6 +112,8 @@ def describe_move(move: Move) -> str:
         lies = TOLD.get(move.part) or _PARTS[move.part]
         words["lie"] = lies[move.number % len(lies)].format(**words)
         return _MADE_AGAIN.format(**words)
+    if isinstance(move, Craft) and move.part == NEXT_KEY:
+        return _NEXT_KEY.format(**words)
     if isinstance(move, Craft) and move.part == MAC:
         return _WRONG_MAC.format(lie=LIES[move.number % len(LIES)], **words)
     return _MOVES[type(move)].format(**words)

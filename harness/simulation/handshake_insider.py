@@ -19,8 +19,10 @@ from otterproof.harness.wire import Kind, Message, build, crypto, parse, parse_o
 from otterproof.harness.wire.craft_handshake import (
     COMMIT_PARTS,
     FOR_COMMIT,
+    OWN_KEY,
     SIGNED_PARTS,
     OpenCommit,
+    OwnKey,
     for_commit,
     opened,
     remade_commit,
@@ -29,7 +31,7 @@ from otterproof.harness.wire.craft_handshake import (
 )
 from otterproof.harness.wire.layers import Layer, parse_signature_block
 from otterproof.harness.wire.layouts import DH_GENERATOR
-from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, power
+from otterproof.harness.wire.numbers import dsa_verifies, fingerprint, mpi, power
 from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
@@ -60,7 +62,7 @@ class CraftedHandshake:
 
     commit, signed: what it is made from, if it is a commit or a signed message. ssid, keyid, fingerprint: of the
     session that a signed message leads to, of its sender's D-H key, and of the key in it; as far as they can be read.
-    refusal: why it must be refused.
+    in_session: whether the D-H key has that id in a session that there is already. refusal: why it must be refused.
     """
 
     raw: bytes
@@ -71,8 +73,14 @@ class CraftedHandshake:
     signed: SignedMessage | None = None
     ssid: bytes = b""
     keyid: int = 0
+    in_session: bool = False
     fingerprint: bytes = b""
     refusal: Refusal | None = None
+
+    @property
+    def keyids(self) -> tuple[int, ...]:
+        """The ids of keys that the receiver may send to then: where it knows this key, it may know the next one."""
+        return (self.keyid, self.keyid + 1) if self.in_session else (self.keyid,)
 
     def after(self, earlier: object) -> CraftedHandshake:
         """The same, made of another message of an insider."""
@@ -128,27 +136,37 @@ def crafted_handshake(
         made: CraftedHandshake | None = None
         base = CraftedHandshake(b"", b"", name, sender)
         mine = earlier if isinstance(earlier, CraftedHandshake) and earlier.sender == sender else base
-        if message.kind is Kind.DH_COMMIT and move.part in COMMIT_PARTS:
+        if message.kind is Kind.DH_COMMIT and move.part in (*COMMIT_PARTS, OWN_KEY):
             commit = mine.commit or _opened(message, party)
-            changed = remade_commit(commit, move.part, move.number, move.value) if commit is not None else None
+            changed = _other_commit(commit, party, move) if commit is not None else None
             made = _made(base, changed.message, commit=changed) if changed is not None else None
         elif message.kind is Kind.DH_KEY and move.part == "gy":
             raw = remade_dh_key(build(message), move.value)
             made = _made(base, parse(raw)) if raw is not None else None
         elif proof(message) is not None and move.part in (*SIGNED_PARTS, FOR_COMMIT):
             signed = mine.signed or _signed(message, sender, party, move.to, known)
-            result = _remade(signed, sender, move, known) if signed is not None else None
-            made = _of_signed(base, result) if result is not None else None
+            result = _remade(signed, sender, party, move, known) if signed is not None else None
+            made = _of_signed(base, result, _own_keys(party)) if result is not None else None
         if made is not None:
             return made
     return None
 
 
-def _remade(signed: SignedMessage, sender: str, move: Craft, known: Known) -> SignedMessage | None:
+def _other_commit(commit: OpenCommit, party: ShowsSecrets, move: Craft) -> OpenCommit | None:
+    if move.part != OWN_KEY:
+        return remade_commit(commit, move.part, move.number, move.value)
+    keys = _own_keys(party)
+    return commit.to(mpi(keys[move.number % len(keys)].public)) if keys else None
+
+
+def _remade(signed: SignedMessage, sender: str, party: ShowsSecrets, move: Craft, known: Known) -> SignedMessage | None:
     if move.part != FOR_COMMIT:
         return remade_signed(signed, move.part, move.number, move.value)
     commit = next(known.commits(sender), None)
-    made = for_commit(signed, commit, move.number) if commit is not None and not signed.primed else None
+    if commit is None or signed.primed:
+        return None
+    own = next((one for one in _own_keys(party) if one.public == commit.gx), None)
+    made = for_commit(signed, commit, move.number, own)
     return None if made is None or made.message.body == signed.message.body else made
 
 
@@ -156,7 +174,7 @@ def _made(base: CraftedHandshake, message: Message, commit: OpenCommit | None = 
     return replace(base, raw=build(message), name=name_of(message), commit=commit)
 
 
-def _of_signed(base: CraftedHandshake, signed: SignedMessage) -> CraftedHandshake:
+def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnKey]) -> CraftedHandshake:
     layer = parse_signature_block(signed.block)
     there = {one.name: one.value for one in layer.fields}
     keyid = there.get("keyid")
@@ -166,12 +184,27 @@ def _of_signed(base: CraftedHandshake, signed: SignedMessage) -> CraftedHandshak
         signed=signed,
         ssid=signed.keys.ssid,
         keyid=keyid if isinstance(keyid, int) else 0,
+        in_session=any((one.public, one.keyid) == (signed.ours, keyid) for one in own),
         fingerprint=fingerprint(key) if key is not None else b"",
         refusal=refusal(signed),
     )
 
 
 # ---- what is found by trying
+
+
+def _own_keys(party: ShowsSecrets) -> Sequence[OwnKey]:
+    """The D-H keys of a party in its sessions, the previous one of each first."""
+    state = state_of(party)
+    ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None] if state is not None else []
+    exponents = {power(DH_GENERATOR, exponent): exponent for exponent in _exponents(party)}
+    own = [item for ratchet in ratchets for item in sorted(ratchet.our_keys.items())]
+    return [OwnKey(keyid, key, exponents[key]) for keyid, key in own if key in exponents]
+
+
+def _exponents(party: ShowsSecrets) -> Sequence[int]:
+    """What can be D-H exponents, of the secrets of a party."""
+    return list(dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in EXPONENT))
 
 
 def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:
@@ -190,9 +223,8 @@ def _signed(message: Message, sender: str, party: ShowsSecrets, to: str, known: 
         values = [key for ratchet in ratchets for key in ratchet.their_keys.values()]
     others = tuple(key for name, key in known.keys.items() if name not in (sender, to))
     others += (known.keys[to],) if to in known.keys else ()
-    exponents = dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in EXPONENT)
     for theirs in values:
-        for exponent in exponents:
+        for exponent in _exponents(party):
             keys = crypto.handshake_keys(power(theirs, exponent))
             ours = power(DH_GENERATOR, exponent)
             made = SignedMessage(message, keys, primed, ours, theirs, known.keys[sender], others)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from otterproof.implementations.contract import DsaPrivateKey
+from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 from otterproof.implementations.keyfile import load_keys
 
 #: The key file; the accounts in it have the names below.
@@ -19,6 +19,17 @@ KEY_FILE = Path(__file__).parent / "data" / "test_keys.otr"
 #: The names, and the protocol of the accounts.
 NAMES = ("alice", "bob", "carol", "mallory")
 PROTOCOL = "otterproof"
+
+#: A prime of 2048 bits, one more than a multiple of the q of mallory's key: the first such one from a hash on.
+_LONG_PRIME = int(
+    "cdbdb2c25b1f7c6c71364f2134f4069482cc9afd954d69d91051ced3cbff8db22f62c5098f356e41f8fea2baea671549"
+    "ad897d5ebfaa13eafb6319ee685b65baa66b49875d248d67799b03478e57cbe21757bbc9e0dcfd50c9517959efaf5831"
+    "616eac2b0a5af41d86dbf89382f2dbb2f2e1bd4dfe31a828489ef85841b606c91732753d0eefb912aa1ff633750a6ec2"
+    "0342030ee69fd809f3b8b8af50e77770b691cdc82427d6bd51402db40298422759de18b5e2217147980ed66adf6d7f5c"
+    "bae4b2831dc2c39b64e32e7e963e25f17f55117f8cc7938bc31da3c68f432339243327b3b458d7245753426d7281ae9b"
+    "6190ebd92dfc0a23706b42061627d2e1",
+    16,
+)
 
 
 @cache
@@ -35,3 +46,11 @@ def published_key(name: str) -> DsaPrivateKey:
 
 # The name begins like a test's: without this pytest would collect it wherever it is imported.
 setattr(published_key, "__test__", False)  # noqa: B010 (a plain assignment is not typed)
+
+
+@cache
+def long_key() -> DsaPrivateKey:
+    """A key with a p of 2048 bits and a q of 160, made from mallory's."""
+    q, x = published_key("mallory").public.q, published_key("mallory").x
+    g = pow(2, (_LONG_PRIME - 1) // q, _LONG_PRIME)
+    return DsaPrivateKey(DsaPublicKey(_LONG_PRIME, q, g, pow(g, x, _LONG_PRIME)), x)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from otterproof.harness.wire import crypto
 from otterproof.harness.wire.craft_smp import SMP_PARTS, Change
-from otterproof.harness.wire.data_lies import LIES, Sealed, lying_mac
+from otterproof.harness.wire.data_lies import LIES, Sealed, lying
 from otterproof.harness.wire.fields import FieldError, Type, encode
 from otterproof.harness.wire.layers import Plaintext, Tlv, build_plaintext, parse_plaintext, tlv
 from otterproof.harness.wire.message import Kind, Message, armour, build, parse
@@ -57,6 +57,11 @@ def remade(raw: bytes, keys_of: KeysOf, part: str, number: int, value: int | byt
             return _with_any_header(message, keys, original, number, value)
         if part in PLAINTEXT_PARTS:
             plaintext = PLAINTEXT_PARTS[part](plaintext, number, value)[:_MOST]
+        elif part == NEXT_KEY:
+            message = message.with_value("sender_keyid", message.number("sender_keyid") + 1).with_value("ctr", value)
+            keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid"))
+            if keys is None:
+                return None
         else:
             message = message.with_value(part, value)
             keys = keys_of(message.number("sender_keyid"), message.number("recipient_keyid")) or keys
@@ -178,8 +183,11 @@ HEADER_PARTS = (
 #: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
 MAC = "mac"
 
+#: The part that is the key: the sender's next one, which is announced already, with a counter.
+NEXT_KEY = "next_key"
+
 #: All parts of data messages that an insider changes.
-PARTS = (*HEADER_PARTS, "header_bytes", *PLAINTEXT_PARTS, MAC)
+PARTS = (*HEADER_PARTS, "header_bytes", NEXT_KEY, *PLAINTEXT_PARTS, MAC)
 
 
 def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes | None:
@@ -188,5 +196,5 @@ def lied_about(raw: bytes, keys_of: KeysOf, number: int, ssid: bytes) -> bytes |
     keys = _keys(message, keys_of)
     if keys is None:
         return None
-    mac = lying_mac(Sealed(message, keys, ssid), LIES[number % len(LIES)])
-    return None if mac is None else build(message.with_value("mac", mac))
+    made = lying(Sealed(message, keys, ssid), LIES[number % len(LIES)])
+    return None if made is None else build(made)

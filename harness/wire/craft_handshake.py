@@ -29,7 +29,7 @@ from otterproof.harness.wire.handshake_lies import (
 from otterproof.harness.wire.layers import parse_signature_block
 from otterproof.harness.wire.message import Message, build, parse
 from otterproof.harness.wire.mutate import splice_bytes
-from otterproof.harness.wire.numbers import dsa_sign, mpi, public_key
+from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
@@ -77,12 +77,26 @@ def _gx(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
     return commit.to(mpi(value)) if isinstance(value, int) and 0 <= value < 1 << 8 * _MOST else None
 
 
+#: A hash that is right as far as a string that ends at a zero byte, of a g^x for which it begins with one.
+_HASH_CUT_SHORT = "a hash that is right up to the zero byte that it begins with"
+_HASHES = (*WRONG_HASHES, _HASH_CUT_SHORT)
+
+
+#: A power of g, the hash of whose MPI begins with a zero byte.
+_ZERO_FIRST = 1 << 37
+
+
 def _gx_encoding(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
     return commit.to(_nth(list(MALFORMED_GX.values()), number)(commit.gxmpi))
 
 
 def _gx_hash(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
-    hashed = _nth(list(WRONG_HASHES.values()), number)(commit.gxmpi)
+    lie = _nth(_HASHES, number)
+    if lie == _HASH_CUT_SHORT:
+        commit = commit.to(mpi(_ZERO_FIRST))
+        hashed = b"\0" + bytes(one ^ 0xFF for one in hashlib.sha256(commit.gxmpi).digest()[1:])
+    else:
+        hashed = WRONG_HASHES[lie](commit.gxmpi)
     return replace(commit, message=commit.message.with_value("hashed_gx", hashed))
 
 
@@ -118,18 +132,34 @@ def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
 # ---- signed messages
 
 
-def for_commit(signed: SignedMessage, commit: OpenCommit, number: int) -> SignedMessage | None:
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A D-H key of the insider's client in a session that there is already."""
+
+    keyid: int
+    public: int
+    exponent: int
+
+
+def for_commit(
+    signed: SignedMessage, commit: OpenCommit, number: int, own: OwnKey | None = None
+) -> SignedMessage | None:
     """The Reveal Signature Message that is right for a commit which its sender's client has not made.
 
-    None where nobody knows the shared secret. number: which of two secrets, where it is one of two.
+    None where nobody knows the shared secret. own: the key of a session that the commit is to. number: which of two
+    secrets, where it is one of two; of an own key, an even number gives it the id that it has in its session.
     """
     gx = commit.gx
     secrets = (None,) if gx == signed.ours else secrets_of(gx, signed.theirs)
+    if own is not None:
+        secrets = (power(signed.theirs, own.exponent),)
     if not secrets:
         return None
     secret = _nth(secrets, number)
     keys = signed.keys if secret is None else crypto.handshake_keys(secret)
     identity = signed.identity
+    if own is not None and number % 2 == 0:
+        identity = identity[:-4] + own.keyid.to_bytes(4)
     message = signed.message.with_value("revealed_key", commit.key)
     made = replace(signed, message=message, keys=keys, ours=gx)
     return replace(made, message=parse(made.with_identity(identity)))
@@ -167,6 +197,10 @@ def _changed(own: DsaPublicKey, **numbers: int) -> tuple[DsaPublicKey, Callable[
     return replace(own, **numbers), lambda _: (1, 1)
 
 
+def _with_long_p(of: SignedMessage) -> DsaPrivateKey:
+    return max(of.others, key=lambda one: one.public.p)
+
+
 PUBLIC_KEYS: Mapping[str, _PublicKeys] = {
     "another's public key": lambda of: _pair(of.others[0]),
     "the receiver's public key": lambda of: _pair(of.others[-1]),
@@ -179,6 +213,7 @@ PUBLIC_KEYS: Mapping[str, _PublicKeys] = {
     "a public key whose q has 256 bits": lambda of: _changed(of.signer.public, q=(1 << 255) + 95),
     "a public key whose y is p": lambda of: _changed(of.signer.public, y=of.signer.public.p),
     "a public key whose p is a bit shorter": lambda of: _changed(of.signer.public, p=of.signer.public.p >> 1),
+    "a public key whose p has 2048 bits": lambda of: _pair(_with_long_p(of)),
     "a public key of zeros": lambda of: _changed(of.signer.public, p=0, q=0, g=0, y=0),
 }
 
@@ -257,9 +292,24 @@ def _one_of(lies: Mapping[str, Callable[[SignedMessage], bytes]]) -> Callable[[S
     return lambda of, number, _: _nth(chosen, number)(of)
 
 
+def _mac_cut_short(of: SignedMessage) -> bytes:
+    """The MAC of a right message that begins with a zero byte, with other bytes behind that; nonces are tried."""
+    m = of.m()
+    tried = (parse(of.with_signature(dsa_sign(of.signer, m, nonce))) for nonce in count(NONCE))
+    message = next(one for one in tried if one.data("mac")[0] == 0)
+    return build(message.with_value("mac", b"\0" + bytes(byte ^ 0xFF for byte in message.data("mac")[1:])))
+
+
+#: All MACs of the encrypted signature that are wrong.
+_MACS: Mapping[str, Callable[[SignedMessage], bytes]] = {
+    **WRONG_REVEAL_MACS,
+    "a MAC that is right up to the zero byte that it begins with": _mac_cut_short,
+}
+
+
 def _mac(of: SignedMessage, number: int, _: int | bytes) -> bytes | None:
-    lie = _nth(list(WRONG_REVEAL_MACS), number)
-    return None if of.primed and lie not in WRONG_MACS else WRONG_REVEAL_MACS[lie](of)
+    lie = _nth(list(_MACS), number)
+    return None if of.primed and lie in WRONG_REVEAL_MACS and lie not in WRONG_MACS else _MACS[lie](of)
 
 
 #: The parts of a signed message, by name.
@@ -279,24 +329,27 @@ SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | N
     "revealed_key": _revealed_key,
 }
 
+#: The part by which a commit is to a D-H key of the session that there is already, by its place among them.
+OWN_KEY = "own_key"
+
 #: The part by which a Reveal Signature Message is made for a commit of the insider's.
 FOR_COMMIT = "for_commit"
 
 #: The parts of which the number says everything: what each number stands for, in words.
 TOLD: Mapping[str, Sequence[str]] = {
     "gx_encoding": tuple(MALFORMED_GX),
-    "gx_hash": tuple(WRONG_HASHES),
+    "gx_hash": _HASHES,
     "public_key": tuple(PUBLIC_KEYS),
     "signature": tuple(SIGNATURES),
     "signed_value": (*WRONG_SIGNATURES, *HASHED_AGAIN),
     "signed_direction": ("the keys of the other direction",),
     "block_form": tuple(WRONG_STRUCTURE),
     "block_encryption": tuple(WRONG_ENCRYPTION),
-    "block_mac": tuple(WRONG_REVEAL_MACS),
+    "block_mac": tuple(_MACS),
 }
 
 #: All parts of messages of the handshake.
-HANDSHAKE_PARTS = (*COMMIT_PARTS, "gy", *SIGNED_PARTS, FOR_COMMIT)
+HANDSHAKE_PARTS = (*COMMIT_PARTS, OWN_KEY, "gy", *SIGNED_PARTS, FOR_COMMIT)
 
 
 def remade_signed(of: SignedMessage, part: str, number: int, value: int | bytes) -> SignedMessage | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias
 
 from otterproof.harness.wire import crypto
@@ -143,10 +144,35 @@ COMPARED: Mapping[str, Callable[[bytes], bytes]] = {
     "has only its first half right": lambda mac: mac[:10] + bytes(one ^ 0xFF for one in mac[10:]),
 }
 
+#: So many bytes at the end of a text are changed until the right MAC is as it should be.
+_CHANGED = 4
+
 _COVERED: Mapping[str, Covered] = {**TOO_LITTLE, **OLD_KEYS, **TOO_MUCH}
 
+#: A MAC that is right as far as a string that ends at a zero byte; the message is changed until the right one is so.
+CUT_SHORT = "is right up to the zero byte that it begins with"
+
 #: All lies by their names: what is told is the MAC.
-LIES: tuple[str, ...] = (*_COVERED, *COMPARED)
+LIES: tuple[str, ...] = (*_COVERED, *COMPARED, CUT_SHORT)
+
+
+def lying(of: Sealed, lie: str) -> Message | None:
+    """The message with the MAC of a lie; None if there is none such, or if it is the right one."""
+    if lie == CUT_SHORT:
+        return _cut_short(of)
+    mac = lying_mac(of, lie)
+    return None if mac is None else of.message.with_value("mac", mac)
+
+
+def _cut_short(of: Sealed) -> Message | None:
+    """With another end of its text, for which the right MAC begins with a zero byte, and other bytes behind that."""
+    if len(of.text) < _CHANGED:
+        return None
+    kept = of.text[:-_CHANGED]
+    ends = (number.to_bytes(_CHANGED) for number in count())
+    tried = (of.message.with_value("encrypted_message", kept + end) for end in ends)
+    message, right = next((one, mac) for one in tried if (mac := crypto.data_mac(one, of.keys.sending_mac))[0] == 0)
+    return message.with_value("mac", b"\0" + bytes(one ^ 0xFF for one in right[1:]))
 
 
 def lying_mac(of: Sealed, lie: str) -> bytes | None:

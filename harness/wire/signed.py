@@ -14,7 +14,7 @@ from otterproof.harness.wire import crypto
 from otterproof.harness.wire.fields import Type, encode
 from otterproof.harness.wire.layouts import DH_PRIME
 from otterproof.harness.wire.message import Message, build
-from otterproof.harness.wire.numbers import dsa_sign, mpi
+from otterproof.harness.wire.numbers import dsa_sign, mpi, power
 from otterproof.implementations.contract import DsaPrivateKey
 
 #: The nonce of a signature that is made again; nobody can tell it from another.
@@ -97,8 +97,11 @@ class SignedMessage:
 def secrets_of(public: int, theirs: int) -> tuple[int, ...]:
     """The shared secrets that a D-H value may lead to where nobody has its exponent; none if they are not known.
 
-    They are known for 0, 1, -1, 2 and -2 modulo p. Of two, the first is right for 2; for the others it is a guess.
+    They are known for 0, 1, -1, -2 and powers of 2 modulo p. Of two, the first is right for 2; for the others it is a
+    guess.
     """
+    if 2 < public < DH_PRIME and public.bit_count() == 1:
+        return (power(theirs, public.bit_length() - 1),)
     either = (theirs, DH_PRIME - theirs)
     known = {0: (0,), 1: (1,), 2: either, DH_PRIME - 2: either, DH_PRIME - 1: (1, DH_PRIME - 1)}
     return known.get(public % DH_PRIME, ())

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from otterproof.harness.testkit.context import Context, TargetSession, check, check_equal, who_begins
 from otterproof.harness.testkit.insider import Insider, SignatureOptions
-from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.keys import long_key, published_key
 from otterproof.harness.testkit.scenario import scenario
 from otterproof.harness.testkit.smp_peer import SmpPeer, secret_number
 from otterproof.harness.testkit.smp_session import SECRET, SmpSession
@@ -26,26 +26,8 @@ from otterproof.implementations.contract import (
     SessionEstablished,
 )
 
-#: A prime of 2048 bits, one more than a multiple of the q of mallory's key: the first such one from a hash on.
-LONG_PRIME = int(
-    "cdbdb2c25b1f7c6c71364f2134f4069482cc9afd954d69d91051ced3cbff8db22f62c5098f356e41f8fea2baea671549"
-    "ad897d5ebfaa13eafb6319ee685b65baa66b49875d248d67799b03478e57cbe21757bbc9e0dcfd50c9517959efaf5831"
-    "616eac2b0a5af41d86dbf89382f2dbb2f2e1bd4dfe31a828489ef85841b606c91732753d0eefb912aa1ff633750a6ec2"
-    "0342030ee69fd809f3b8b8af50e77770b691cdc82427d6bd51402db40298422759de18b5e2217147980ed66adf6d7f5c"
-    "bae4b2831dc2c39b64e32e7e963e25f17f55117f8cc7938bc31da3c68f432339243327b3b458d7245753426d7281ae9b"
-    "6190ebd92dfc0a23706b42061627d2e1",
-    16,
-)
-
 #: With these seeds r and s, respectively, of the first signature of this project's engines have a leading zero byte.
 SHORT_R_SEED, SHORT_S_SEED = b"short r 8", b"short s 306"
-
-
-def long_key() -> DsaPrivateKey:
-    """A key with a p of 2048 bits and a q of 160."""
-    q, x = published_key("mallory").public.q, published_key("mallory").x
-    g = pow(2, (LONG_PRIME - 1) // q, LONG_PRIME)
-    return DsaPrivateKey(DsaPublicKey(LONG_PRIME, q, g, pow(g, x, LONG_PRIME)), x)
 
 
 def other_generator(key: DsaPrivateKey, power_of: int = 3) -> DsaPrivateKey:

@@ -82,7 +82,7 @@ class Agreement(Oracle):
         # the session by no message that was seen.
         self._not_compared: set[bytes] = set()
         # The key ids that insiders gave their first keys, until the other side accepts something of theirs.
-        self._keyids: dict[tuple[str, int], int] = {}
+        self._keyids: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def observe(self, view: Observation) -> None:
         for sent in view.sent:  # first, so that it is known also where a failure is passed over
@@ -183,16 +183,16 @@ class Agreement(Oracle):
             if isinstance(one, SessionEstablished):
                 self._keyids.pop((view.party, session_of(one)), None)
                 if view.handshake is not None:
-                    self._keyids[view.party, session_of(one)] = view.handshake.keyid
+                    self._keyids[view.party, session_of(one)] = view.handshake.keyids
             elif isinstance(one, Sent) and one.message.kind is Kind.DATA and not one.message.problems:
                 right, used = self._keyids.get((view.party, one.instance)), one.message.number("recipient_keyid")
-                if right not in (used, None):
-                    self.fail(KEY_ID, view, expected=f"key id {right}", got=used)
+                if right is not None and used not in right:
+                    self.fail(KEY_ID, view, expected=f"key id {right[0]}", got=used)
         for session in view.step.after.sessions if view.step.after is not None else ():
-            keyid = self._keyids.get((view.party, session.instance))
-            if keyid is not None and session.ratchet is not None and keyid not in session.ratchet.their_keys:
+            right = self._keyids.get((view.party, session.instance))
+            if right is not None and session.ratchet is not None and right[0] not in session.ratchet.their_keys:
                 held = sorted(session.ratchet.their_keys)
-                self.fail(KEY_ID, view, expected=f"a key of key id {keyid}", got=held)
+                self.fail(KEY_ID, view, expected=f"a key of key id {right[0]}", got=held)
 
     def _judge_state(self, view: Observation) -> None:
         party = view.step.after

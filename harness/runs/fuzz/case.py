@@ -28,7 +28,7 @@ from otterproof.harness.targets.engines import EngineTarget, InProcess, Target
 from otterproof.harness.targets.lockstep import EngineFactory, LockstepParty
 from otterproof.harness.targets.party import Party
 from otterproof.harness.targets.registry import open_target
-from otterproof.harness.testkit.keys import published_key
+from otterproof.harness.testkit.keys import long_key, published_key
 from otterproof.implementations.contract import MAX_PADDING, Entropy, Event, PartyConfig, Policy
 from otterproof.implementations.entropy import RecordingEntropy, SeededEntropy, Tape
 from otterproof.implementations.reference import ReferenceEngine
@@ -375,7 +375,8 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
         **{name: ["alice"] for name in configs if name != "alice"},
     }
     world = World(parties, others)
-    world.keys = {name: config.key for name, config in configs.items()} | {STRANGER: published_key(STRANGER)}
+    strangers = {STRANGER: published_key(STRANGER), f"{STRANGER}, with a long key": long_key()}
+    world.keys = {name: config.key for name, config in configs.items()} | strangers
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
     # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.

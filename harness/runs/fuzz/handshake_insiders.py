@@ -14,7 +14,7 @@ from otterproof.harness.runs.fuzz.actions import Choice, Numbers
 from otterproof.harness.runs.fuzz.altered import ahead
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, User
 from otterproof.harness.wire import DH_PRIME
-from otterproof.harness.wire.craft_handshake import FOR_COMMIT, TOLD
+from otterproof.harness.wire.craft_handshake import FOR_COMMIT, OWN_KEY, TOLD
 from otterproof.harness.wire.dictionary import WORDS
 
 #: D-H values: of small order, out of the group, at its borders, and right ones.
@@ -66,12 +66,22 @@ _TEXT = {"text": b"under which keys?"}
 
 def lying_commit(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A handshake in which the correspondent commits to something else, and reveals that."""
-    part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_encoding", "gx_hash", "gx_key"))
-    number = source.randrange(len(TOLD.get(part, "x")))
+    part = source.choice(("gx", "gx", "gx", "gx_encoding", "gx_encoding", "gx_hash", "gx_hash", "gx_key"))
+    lies = len(TOLD.get(part, "x"))
+    number = source.choice((source.randrange(lies), lies - 1)) if part == "gx_hash" else source.randrange(lies)
     value = {"gx": _DH, "gx_key": _AES_KEY}.get(part, _NOTHING).draw(source)
     begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, part, number, value)]
     revealed: list[Move] = [Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, source.randrange(2), 0)]
     return [*begun, *revealed, *_talk(source, to, other)]
+
+
+def known_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A handshake within a session, to which the correspondent brings a key that it has there, by its id or another."""
+    texts: list[Move] = [User(to, "send", _TEXT), Settle(), User(other, "send", _TEXT), Settle()]
+    which, number = source.randrange(2), source.randrange(2)
+    begun: list[Move] = [Settle(), User(to, "start", {}), Deliver(other), Craft(to, -1, OWN_KEY, which, 0)]
+    revealed: list[Move] = [Deliver(to), Deliver(other), Craft(to, -1, FOR_COMMIT, number, 0)]
+    return [*texts * source.randrange(4), *begun, *revealed, Settle(), User(to, "send", _TEXT), Settle()]
 
 
 def lying_dh_key(source: random.Random, to: str, other: str) -> Sequence[Move]:

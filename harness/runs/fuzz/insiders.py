@@ -14,11 +14,11 @@ from otterproof.harness.runs.fuzz.actions import FIELDS, SECRET, Choice, Domain,
 from otterproof.harness.runs.fuzz.altered import ahead
 from otterproof.harness.runs.fuzz.case import CLIENTS
 from otterproof.harness.runs.fuzz.generate import Program
-from otterproof.harness.runs.fuzz.handshake_insiders import lying_commit, lying_dh_key, lying_signature
+from otterproof.harness.runs.fuzz.handshake_insiders import known_key, lying_commit, lying_dh_key, lying_signature
 from otterproof.harness.runs.fuzz.lookalikes import Lookalike
 from otterproof.harness.simulation.moves import Craft, Deliver, Move, Settle, Splice, User
 from otterproof.harness.wire import DH_PRIME, SMP_NUMBERS, SMP_ORDER
-from otterproof.harness.wire.craft import HEADER_PARTS, MAC
+from otterproof.harness.wire.craft import HEADER_PARTS, MAC, NEXT_KEY
 from otterproof.harness.wire.data_lies import LIES
 from otterproof.harness.wire.dictionary import WORDS
 from otterproof.harness.wire.layers import build_smp
@@ -161,6 +161,20 @@ def _counters(source: random.Random, to: str, other: str) -> Sequence[Move]:
     return moves
 
 
+def _next_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text under the correspondent's next key, which need not be accepted, and then texts that drop keys."""
+    sent = User(other, "send", {"text": _text(source)})
+    said = User(to, "send", {"text": _text(source)})
+    counter = source.choice((0, 0, 1))
+    moves: list[Move] = [Settle()]
+    if source.choice((False, True)):
+        moves += [said, Deliver(other)]
+    moves += [sent, Settle(), sent, Craft(to, -1, NEXT_KEY, 0, counter.to_bytes(8)), Settle()]
+    for _ in range(source.randint(1, 3)):
+        moves += [said, Settle(), sent, Settle()]
+    return moves
+
+
 def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text with other bytes in its header."""
     made = Craft(to, -1, "header_bytes", source.randrange(260), _WORD.draw(source))
@@ -218,10 +232,12 @@ _MAKERS: Mapping[_Maker, int] = {
     _header_bytes: 1,
     _lying_mac: 4,
     _counters: 2,
+    _next_key: 2,
     _plaintext: 5,
     _smp: 6,
     _splice: 3,
     lying_commit: 4,
+    known_key: 2,
     lying_dh_key: 2,
     lying_signature: 6,
 }
