@@ -27,6 +27,7 @@ from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from otterproof.harness.runs.worker_context import WorkerContext
+from otterproof.harness.support.collector import collect_rarely
 from otterproof.harness.support.errors import CommandError
 from otterproof.harness.support.signals import ENDING, end_with_parent, name_of
 
@@ -325,6 +326,7 @@ def _disregard(_: int, __: FrameType | None) -> None:
 
 def _work(connection: Connection, context: WorkerContext) -> None:
     """What a worker does: one task after the other, until the main process ends it or is gone."""
+    collect_rarely()
     signal.signal(_LEAVE, _leave)
     for number in _FOR_MAIN:
         signal.signal(number, _disregard)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+from otterproof.harness.support.collector import collect_rarely
 from otterproof.harness.support.exits import INTERRUPTED, NOT_RUN
 from otterproof.harness.support.outputs import OutputError
 from otterproof.harness.support.printable import printable
@@ -18,6 +19,7 @@ from otterproof.harness.ui.streams import ReaderGone, guarded
 
 def main() -> int:
     """Run the command that the program's arguments name; its exit code."""
+    collect_rarely()
     try:
         with guarded():
             return _run()
