@@ -35,6 +35,10 @@ MOST_MOVES, MOST_SETTLED = 200, 8000
 _ENTROPIES = 1 << 16
 
 
+#: Characters that a D-H Key Message of version 3 has nearly always: a limit that it just meets.
+_WHOLE = 282
+
+
 @dataclass(frozen=True)
 class Program:
     """What a case is made from and the moves that are made in it; the fields of `setup` say the rest."""
@@ -47,6 +51,8 @@ def program(seed: str, number: int, target: Target, network: str | None = None) 
     """The program of that number, for a campaign. network: "pair" or "three", drawn unless given."""
     source, setup = _beginning(seed, number, target, network, sorted(POLICIES))
     setup = _with_entropy(setup, source.randrange(1, _ENTROPIES))
+    if setup.size is not None and source.randrange(4) == 0:
+        setup = replace(setup, size=_WHOLE)
     return Program(setup, bounded(_moves(source, setup, ACTS, LONGEST)))
 
 

@@ -39,7 +39,10 @@ _COUNTERS = (
 )
 
 #: Numbers of SMP: of small order, out of the group, at its borders, and right ones.
-_NUMBER = Choice((0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, SMP_ORDER, 1 << 1536))
+_NUMBER = Choice((0, 0, 1, 2, DH_PRIME - 2, DH_PRIME - 1, DH_PRIME, DH_PRIME + 1, SMP_ORDER, SMP_ORDER, 1 << 1536))
+
+#: Places of numbers in a message of SMP; at some of them a D value is, which not everybody checks.
+_PLACE = Choice((*range(11), 2, 5, 8, 10, 10))
 
 #: Values of TLVs: none, some bytes, and messages of SMP with small numbers.
 _VALUE = Choice(
@@ -99,7 +102,7 @@ _TEXT_PARTS: _Parts = {
 
 #: What an insider changes in a message of SMP.
 _SMP_PARTS: _Parts = {
-    "smp_number": (Numbers(10), _NUMBER),
+    "smp_number": (_PLACE, _NUMBER),
     "smp_proved": (Numbers(1), _NUMBER),
     "smp_congruent": (Numbers(3), Choice((0,))),
     "smp_zeros": (Numbers(1), Choice((0,))),
@@ -175,6 +178,13 @@ def _next_key(source: random.Random, to: str, other: str) -> Sequence[Move]:
     return moves
 
 
+def _another_takes_over(source: random.Random, to: str, other: str) -> Sequence[Move]:
+    """A text that waits for one correspondent; and then a session with somebody who has another long-term key."""
+    waits: list[Move] = [Settle(), User(other, "end", {}), Settle(), User(to, "send", {"text": _text(source)})]
+    begun: list[Move] = [User(other, "start", {}), *(Deliver(name) for name in (to, other, to, other))]
+    return [*waits, *begun, Craft(to, 0, "public_key", 0, 0), Settle()]
+
+
 def _header_bytes(source: random.Random, to: str, other: str) -> Sequence[Move]:
     """A text with other bytes in its header."""
     made = Craft(to, -1, "header_bytes", source.randrange(260), _WORD.draw(source))
@@ -233,6 +243,7 @@ _MAKERS: Mapping[_Maker, int] = {
     _lying_mac: 4,
     _counters: 2,
     _next_key: 2,
+    _another_takes_over: 1,
     _plaintext: 5,
     _smp: 6,
     _splice: 3,

@@ -55,7 +55,9 @@ def _query(source: random.Random) -> bytes:
 
 def _tag(source: random.Random) -> bytes:
     groups = [*TAG_VERSIONS.values(), _UNKNOWN_GROUP, _CUT_GROUP]
-    return source.choice((TAG_BASE, TAG_BASE, TAG_BASE[:-1])) + b"".join(source.sample(groups, source.randrange(4)))
+    return source.choice((TAG_BASE, TAG_BASE, TAG_BASE[:-1])) + b"".join(
+        source.sample(groups, source.choice((0, 1, 2, 2, 3, 4)))
+    )
 
 
 def _error(source: random.Random) -> bytes:
@@ -63,7 +65,7 @@ def _error(source: random.Random) -> bytes:
 
 
 def _fragment(source: random.Random) -> bytes:
-    likely = source.choice((("1", "1"), ("1", "2"), ("2", "2")))
+    likely = source.choice((("1", "1"), ("1", "2"), ("2", "2"), ("1", "65535")))
     number, total = source.choice((likely, (source.choice(_NUMBERS), source.choice(_NUMBERS))))
     form = source.choice(("%08x", "%08x", "%x", "%08X", "%09x"))
     two = source.choice(((0x1A1A, 0x2B2B), (0x2B2B, 0x1A1A), (source.choice(_TAGS), source.choice(_TAGS))))
@@ -94,6 +96,7 @@ _WHOLE = (
     b"plain words in pieces",
     b"?OTR:AAMDAAAAAQAAAAE=.",
     b"?OTR,1,1,?OTRv2?,",
+    b"?OTR|00002b2b|00001a1a,00001,00001,?OTRv23?,",
 )
 
 #: How fragments of version 3 are written, from five values: two tags, a number, the count, and a piece.

@@ -153,6 +153,18 @@ def _of_many(who: str, other: str, tags: Sequence[int], answered: bool) -> Seque
     return [*begun, *made, *([Settle()] if answered else []), *_typed(other, [b"still here?"])]
 
 
+#: A Data Message, cut short, from bob to another client of alice's account.
+_FOR_ANOTHER = b"?OTR:AAMDAAArKwAAGhs=."
+
+
+def _willing(who: str, other: str, ended: bool, messages: Sequence[bytes]) -> Sequence[Move]:
+    """Messages to a client whose policy has it begin a handshake for whitespace tags and errors."""
+    willing = BOTH | Policy.WHITESPACE_START_AKE | Policy.ERROR_START_AKE
+    begun: list[Move] = [User(who, "set_policy", {"policy": willing})]
+    begun += [User(who, "end", {}), Settle()] if ended else []
+    return [*begun, *(move for message in messages for move in (Inject(who, message), Settle()))]
+
+
 def _late_piece(who: str, other: str, number: int, size: int, seconds: int, strays: Sequence[bytes]) -> Sequence[Move]:
     """A message in pieces, of which the last ones come late, and other messages before them."""
     sent: list[Move] = [Settle(), User(other, "send", {"text": b"text number %d" % number}), Fragment(who, 0, size)]
@@ -204,7 +216,7 @@ SITUATIONS: tuple[Row, ...] = (
             "question": Choice((None, b"who goes there?")),
             "events": Several(Choice((*_MEANWHILE, "a message out of turn")), 2),
             "seconds": _SECONDS,
-            "kind": Choice(tuple(SMP_NUMBERS)),
+            "kind": Choice((*SMP_NUMBERS, 2, 2)),
             "delivered": Choice((True, True, False)),
         },
     ),
@@ -215,7 +227,7 @@ SITUATIONS: tuple[Row, ...] = (
         _collided,
         {
             **_WHO,
-            "reflected": Choice((False, True)),
+            "reflected": Choice((False, True, True)),
             "altered": Either((Choice(((),)), Alterations())),
             "first": Choice((False, True)),
         },
@@ -238,9 +250,10 @@ SITUATIONS: tuple[Row, ...] = (
             **_NUMBERED,
             "size": Choice((60, 120, 200, 2000)),
             "seconds": _SECONDS,
-            "strays": Either((Choice(((),)), Several(Lookalike(), 2))),
+            "strays": Either((Choice(((), (_FOR_ANOTHER,))), Several(Lookalike(), 2))),
         },
     ),
+    Row("willing", 2, _willing, {**_WHO, "ended": Choice((False, True)), "messages": Several(Lookalike(), 6)}),
     Row("compared_nearly", 2, _compared_again, {**_WHO, "secrets": Choice(_PAIRS), "times": Choice((1,))}),
     Row(
         "compared_often",
