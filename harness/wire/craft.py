@@ -183,7 +183,7 @@ HEADER_PARTS = (
 #: The part that is the MAC, with a lie in it: the message is then none of the insider's client, and must be refused.
 MAC = "mac"
 
-#: The part that is the key: the sender's next one, which is announced already, with a counter.
+#: The part that sends the message under the sender's next key, which it has announced, with a counter.
 NEXT_KEY = "next_key"
 
 #: All parts of data messages that an insider changes.

@@ -28,7 +28,7 @@ from otterproof.harness.wire.handshake_lies import (
 )
 from otterproof.harness.wire.layers import parse_signature_block
 from otterproof.harness.wire.message import Message, build, parse
-from otterproof.harness.wire.mutate import splice_bytes
+from otterproof.harness.wire.mutate import inverted_after, splice_bytes
 from otterproof.harness.wire.numbers import dsa_sign, mpi, power, public_key
 from otterproof.harness.wire.signed import NONCE, SignedMessage, secrets_of
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
@@ -77,12 +77,12 @@ def _gx(commit: OpenCommit, _: int, value: int | bytes) -> OpenCommit | None:
     return commit.to(mpi(value)) if isinstance(value, int) and 0 <= value < 1 << 8 * _MOST else None
 
 
-#: A hash that is right as far as a string that ends at a zero byte, of a g^x for which it begins with one.
+#: A hash that a comparison of C strings takes for the right one.
 _HASH_CUT_SHORT = "a hash that is right up to the zero byte that it begins with"
 _HASHES = (*WRONG_HASHES, _HASH_CUT_SHORT)
 
 
-#: A power of g, the hash of whose MPI begins with a zero byte.
+#: The smallest power of g whose MPI has a hash that begins with a zero byte.
 _ZERO_FIRST = 1 << 37
 
 
@@ -94,7 +94,7 @@ def _gx_hash(commit: OpenCommit, number: int, _: int | bytes) -> OpenCommit:
     lie = _nth(_HASHES, number)
     if lie == _HASH_CUT_SHORT:
         commit = commit.to(mpi(_ZERO_FIRST))
-        hashed = b"\0" + bytes(one ^ 0xFF for one in hashlib.sha256(commit.gxmpi).digest()[1:])
+        hashed = inverted_after(hashlib.sha256(commit.gxmpi).digest(), 1)
     else:
         hashed = WRONG_HASHES[lie](commit.gxmpi)
     return replace(commit, message=commit.message.with_value("hashed_gx", hashed))
@@ -134,7 +134,7 @@ def remade_dh_key(raw: bytes, value: int | bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """A D-H key of the insider's client in a session that there is already."""
+    """A D-H key that the insider's client has in an existing session."""
 
     keyid: int
     public: int
@@ -146,8 +146,8 @@ def for_commit(
 ) -> SignedMessage | None:
     """The Reveal Signature Message that is right for a commit which its sender's client has not made.
 
-    None where nobody knows the shared secret. own: the key of a session that the commit is to. number: which of two
-    secrets, where it is one of two; of an own key, an even number gives it the id that it has in its session.
+    None where nobody knows the shared secret. own: the key that the commit is to, if it is one of a session. number:
+    which secret, where two are possible; for an own key, an even number means the key id that it has in its session.
     """
     gx = commit.gx
     secrets = (None,) if gx == signed.ours else secrets_of(gx, signed.theirs)
@@ -293,11 +293,11 @@ def _one_of(lies: Mapping[str, Callable[[SignedMessage], bytes]]) -> Callable[[S
 
 
 def _mac_cut_short(of: SignedMessage) -> bytes:
-    """The MAC of a right message that begins with a zero byte, with other bytes behind that; nonces are tried."""
+    """A MAC that a comparison of C strings takes for the right one, which begins with a zero byte; nonces are tried."""
     m = of.m()
     tried = (parse(of.with_signature(dsa_sign(of.signer, m, nonce))) for nonce in count(NONCE))
     message = next(one for one in tried if one.data("mac")[0] == 0)
-    return build(message.with_value("mac", b"\0" + bytes(byte ^ 0xFF for byte in message.data("mac")[1:])))
+    return build(message.with_value("mac", inverted_after(message.data("mac"), 1)))
 
 
 #: All MACs of the encrypted signature that are wrong.
@@ -329,7 +329,8 @@ SIGNED_PARTS: Mapping[str, Callable[[SignedMessage, int, int | bytes], bytes | N
     "revealed_key": _revealed_key,
 }
 
-#: The part by which a commit is to a D-H key of the session that there is already, by its place among them.
+#: The part that makes a commit one to a D-H key of the existing session. number: 0 for the previous key, 1 for the
+#: current one.
 OWN_KEY = "own_key"
 
 #: The part by which a Reveal Signature Message is made for a commit of the insider's.

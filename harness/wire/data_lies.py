@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from otterproof.harness.wire import crypto
 from otterproof.harness.wire.message import Message
+from otterproof.harness.wire.mutate import inverted_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,41 +142,40 @@ COMPARED: Mapping[str, Callable[[bytes], bytes]] = {
     "is of zeros": lambda mac: bytes(20),
     "has its last bit inverted": lambda mac: mac[:-1] + bytes([mac[-1] ^ 1]),
     "has its first bit inverted": lambda mac: bytes([mac[0] ^ 0x80]) + mac[1:],
-    "has only its first half right": lambda mac: mac[:10] + bytes(one ^ 0xFF for one in mac[10:]),
+    "has only its first half right": lambda mac: inverted_after(mac, 10),
 }
-
-#: So many bytes at the end of a text are changed until the right MAC is as it should be.
-_CHANGED = 4
 
 _COVERED: Mapping[str, Covered] = {**TOO_LITTLE, **OLD_KEYS, **TOO_MUCH}
 
-#: A MAC that is right as far as a string that ends at a zero byte; the message is changed until the right one is so.
+#: A MAC that a comparison of C strings takes for the right one. Not every message has such a MAC, so the last bytes of
+#: its text are changed until it has one.
 CUT_SHORT = "is right up to the zero byte that it begins with"
+_CHANGED = 4
 
-#: All lies by their names: what is told is the MAC.
+#: All lies by their names.
 LIES: tuple[str, ...] = (*_COVERED, *COMPARED, CUT_SHORT)
 
 
 def lying(of: Sealed, lie: str) -> Message | None:
-    """The message with the MAC of a lie; None if there is none such, or if it is the right one."""
+    """The message with the MAC of a lie; None if this version has no such lie, or if the MAC is right."""
     if lie == CUT_SHORT:
         return _cut_short(of)
-    mac = lying_mac(of, lie)
+    mac = _lying_mac(of, lie)
     return None if mac is None else of.message.with_value("mac", mac)
 
 
 def _cut_short(of: Sealed) -> Message | None:
-    """With another end of its text, for which the right MAC begins with a zero byte, and other bytes behind that."""
+    """The message, its text changed so that the right MAC begins with a zero byte, with a MAC that only begins so."""
     if len(of.text) < _CHANGED:
         return None
     kept = of.text[:-_CHANGED]
     ends = (number.to_bytes(_CHANGED) for number in count())
     tried = (of.message.with_value("encrypted_message", kept + end) for end in ends)
     message, right = next((one, mac) for one in tried if (mac := crypto.data_mac(one, of.keys.sending_mac))[0] == 0)
-    return message.with_value("mac", b"\0" + bytes(one ^ 0xFF for one in right[1:]))
+    return message.with_value("mac", inverted_after(right, 1))
 
 
-def lying_mac(of: Sealed, lie: str) -> bytes | None:
+def _lying_mac(of: Sealed, lie: str) -> bytes | None:
     """The MAC of a lie; None if there is none such, or if it is the right one."""
     right = hmac.digest(of.keys.sending_mac, of.covered, "sha1")
     if lie in COMPARED:

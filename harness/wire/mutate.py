@@ -44,6 +44,11 @@ def splice_bytes(content: bytes, at: int, cut: int, put: bytes) -> bytes:
     return content[:at] + put + content[at + max(cut, 0) :]
 
 
+def inverted_after(data: bytes, size: int) -> bytes:
+    """The bytes with all after the first `size` inverted."""
+    return data[:size] + bytes(one ^ 0xFF for one in data[size:])
+
+
 def splice(message: bytes, at: int, cut: int, put: bytes, *, text: bool) -> bytes:
     """Put bytes in the place of others: in what the armour holds, or in the message as it is on the wire (text)."""
     if text:
