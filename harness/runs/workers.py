@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from otterproof.harness.runs.worker_context import WorkerContext
 from otterproof.harness.support.collector import collect_rarely
 from otterproof.harness.support.errors import CommandError
-from otterproof.harness.support.signals import ENDING, end_with_parent, name_of
+from otterproof.harness.support.signals import ENDING, disregard, end_with_parent, name_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -316,12 +316,8 @@ class _Leave(SystemExit):
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    signal.signal(number, _disregard)  # once is enough
+    signal.signal(number, disregard)  # once is enough
     raise _Leave
-
-
-def _disregard(_: int, __: FrameType | None) -> None:
-    """Unlike SIG_IGN, a handler is not handed on to drivers."""
 
 
 def _work(connection: Connection, context: WorkerContext) -> None:
@@ -329,7 +325,7 @@ def _work(connection: Connection, context: WorkerContext) -> None:
     collect_rarely()
     signal.signal(_LEAVE, _leave)
     for number in _FOR_MAIN:
-        signal.signal(number, _disregard)
+        signal.signal(number, disregard)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_MAIN)
     end_with_parent(_LEAVE)
     try:

@@ -1,8 +1,9 @@
 """Signals that end a command: SIGTERM and SIGHUP do what Ctrl-C does.
 
 A terminal that is closed, a service manager, a time limit in CI: each asks a process to end, and each gets the results
-so far, as Ctrl-C does. `Interrupted` is a KeyboardInterrupt, so whatever handles Ctrl-C handles these signals too. A
-signal that was ignored when the command started (`nohup`, a background job of a shell) stays ignored.
+so far, as Ctrl-C does. `Interrupted` is a KeyboardInterrupt, so whatever handles Ctrl-C handles these signals too. The
+first one counts; those that come while the command ends, and writes what it has, change nothing. A signal that was
+ignored when the command started (`nohup`, a background job of a shell) stays ignored.
 """
 
 from __future__ import annotations
@@ -41,7 +42,14 @@ def interruptible() -> Iterator[None]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    for one in ENDING:
+        if signal.getsignal(one) is _interrupt:
+            signal.signal(one, disregard)
     raise Interrupted(signal.Signals(number).name)
+
+
+def disregard(_: int, __: FrameType | None) -> None:
+    """Unlike SIG_IGN, a handler is not inherited by the programs that the process starts."""
 
 
 def end_with_parent(number: int) -> None:

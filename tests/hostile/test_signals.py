@@ -38,6 +38,17 @@ def test_a_signal_interrupts(number: signal.Signals) -> None:
     assert issubclass(Interrupted, KeyboardInterrupt), "what handles Ctrl-C handles it"
 
 
+def test_one_signal_counts_and_later_ones_do_not_disturb_the_end() -> None:
+    """A command that ends has results to write; what is left of a generator can't be told of an interruption at all."""
+    with interruptible():
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        for number in SIGNALS:
+            os.kill(os.getpid(), number)
+    with pytest.raises(Interrupted, match="SIGHUP"), interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_IGN)
