@@ -62,7 +62,7 @@ class CraftedHandshake:
 
     commit, signed: what it is made from, if it is a commit or a signed message. ssid, keyid, fingerprint: of the
     session that a signed message leads to, of its sender's D-H key, and of the key in it; as far as they can be read.
-    in_session: whether the D-H key has that id in a session that there is already. refusal: why it must be refused.
+    in_session: whether the D-H key has that id in a session that there is already.
     """
 
     raw: bytes
@@ -75,7 +75,11 @@ class CraftedHandshake:
     keyid: int = 0
     in_session: bool = False
     fingerprint: bytes = b""
-    refusal: Refusal | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why it must be refused; worked out when it is asked for, as most messages are refused anyway."""
+        return refusal(self.signed) if self.signed is not None else None
 
     @property
     def keyids(self) -> tuple[int, ...]:
@@ -186,7 +190,6 @@ def _of_signed(base: CraftedHandshake, signed: SignedMessage, own: Iterable[OwnK
         keyid=keyid if isinstance(keyid, int) else 0,
         in_session=any((one.public, one.keyid) == (signed.ours, keyid) for one in own),
         fingerprint=fingerprint(key) if key is not None else b"",
-        refusal=refusal(signed),
     )
 
 

@@ -8,7 +8,7 @@ otterproof.harness.targets.lockstep.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import combinations
 from operator import attrgetter
@@ -71,13 +71,29 @@ ORACLES: Mapping[str, type[Oracle]] = {
 RENEWALS = frozenset({"authenticity", "healing", "key-ids", "counters", "mac-revelation"})
 
 
+class _Choice:
+    """Which oracles judge a party.
+
+    every: those that judge it at all. of_pieces: those of them that judge a step which only stores or refuses a piece
+    of a message. of_others: those that judge such a step when another party has acted since this one was judged. Of
+    what the other did, only a key that it announced matters then.
+    """
+
+    def __init__(self, oracles: Collection[Oracle], *, peer: bool) -> None:
+        """peer: whether the party is not under test."""
+        self.every = [one for one in oracles if not (peer and one.one_sided)]
+        self.of_pieces = [one for one in self.every if isinstance(one, Fragments)]
+        self.of_others = [one for one in self.every if isinstance(one, (KeyIds, Fragments))]
+
+
 class Oracles:
     """A watcher that consists of oracles: all of them, or those whose ids are given.
 
     configs: those of the parties; without them nothing is judged by policy or message size. drawn: for each party, the
     randomness that its source has given so far (RecordingEntropy.drawn), for which `forgetting` then searches. foreign:
     parties that are not engines of this project, with their capabilities. They are judged by the protocol text alone,
-    not by the choices of our contract, and only by what they report; the rest is never guessed.
+    not by the choices of our contract, and only by what they report; the rest is never guessed. under_test: the parties
+    that are judged by all oracles; the oracles that judge each party by itself leave out the others. None: all parties.
     """
 
     def __init__(
@@ -87,6 +103,7 @@ class Oracles:
         configs: Mapping[str, PartyConfig] | None = None,
         drawn: Mapping[str, Drawn] | None = None,
         foreign: Mapping[str, frozenset[str]] | None = None,
+        under_test: Collection[str] | None = None,
     ) -> None:
         unknown = set(ids) - set(ORACLES)
         if unknown:
@@ -107,25 +124,23 @@ class Oracles:
                 self._oracles[oracle_id] = kind(self.reader, configs)
             else:
                 self._oracles[oracle_id] = kind(self.reader)
-        # Those that judge such a step. Of what another party did since its state was judged, nothing matters to that
-        # but a key that the other party announced.
-        self._of_pieces = [one for one in self._oracles.values() if isinstance(one, Fragments)]
-        self._of_others = [one for one in self._oracles.values() if isinstance(one, (KeyIds, Fragments))]
         self._of_failures = [one for one in self._oracles.values() if isinstance(one, Bounds)]
+        peers = set(world.parties) - set(world.parties if under_test is None else under_test)
+        self._choices = {name: _Choice(self._oracles.values(), peer=name in peers) for name in world.parties}
 
     def __call__(self, step: Step) -> None:
         """Show a step to every oracle; raises OracleFailure."""
-        view, before = self.reader.view(step), self._judged.get(step.party)
+        view, before, choice = self.reader.view(step), self._judged.get(step.party), self._choices[step.party]
         if before is not None:
             if _changes_nothing(view, before):
-                self._judge(view, self._of_pieces if step.party == self._last else self._of_others)
+                self._judge(view, choice.of_pieces if step.party == self._last else choice.of_others)
                 return
             then, now = before.after, step.after
             view.settled = then is not None and now is not None and then.sessions == now.sessions
         self._last = step.party
         self._judged.pop(step.party, None)
         # A failed step has nothing else to judge.
-        if self._judge(view, self._oracles.values() if step.failure is None else self._of_failures):
+        if self._judge(view, choice.every if step.failure is None else self._of_failures):
             self._judged[step.party] = step
 
     @staticmethod

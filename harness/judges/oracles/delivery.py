@@ -163,15 +163,7 @@ class Rejection(Oracle):
 
     id = "rejection"
 
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        # Data messages by their authenticated part, with the session that each was sent in.
-        self._genuine: dict[bytes, bytes | None] = {}
-
     def observe(self, view: Observation) -> None:
-        for sent in view.sent:
-            if (name := sent.message.authenticated) is not None:
-                self._genuine[name] = sent.link.ssid
         if view.foreign:
             if view.refused:
                 self._foreign(view)
@@ -217,11 +209,9 @@ class Rejection(Oracle):
 
         What was sent in this session has the right ones; it may be refused for its counter.
         """
-        name = message.authenticated
         if view.crafted is not None:
             return False
-        genuine = name is not None and name in self._genuine and view.link.may_be(self._genuine[name])
-        return view.link.encrypted and not genuine
+        return view.link.encrypted and not self._reader.was_sent_in(view.link, message)
 
     def _answer(self, view: Observation, reason: RejectReason) -> list[Kind]:
         if reason is RejectReason.COLLISION_WON:

@@ -77,6 +77,8 @@ class Reader(Remembering):
         self._handshakes = 0
         # Sessions in which a party has received a message of an insider that both sides may differ after.
         self._renumbered: set[bytes] = set()
+        # Data messages by their authenticated part, with the session that each was sent in; if a party is foreign.
+        self._genuine: dict[bytes, bytes | None] = {}
 
     def is_foreign(self, party: str) -> bool:
         """Whether a party is not an engine of this project."""
@@ -158,6 +160,11 @@ class Reader(Remembering):
         """Whether an insider may have made the two sides of a session differ on its keys and counters."""
         return not self._renumbered.isdisjoint(ssids)
 
+    def was_sent_in(self, link: SessionView, message: Message) -> bool:
+        """Whether a data message may have been sent as it is in a session; asked about messages to foreign parties."""
+        name = message.authenticated
+        return name is not None and name in self._genuine and link.may_be(self._genuine[name])
+
     def _crafted(self, message: Message | None) -> Crafted | CraftedHandshake | None:
         """What is known of a message if it is an insider's."""
         crafted = self.world.network.crafted
@@ -225,7 +232,10 @@ class Reader(Remembering):
         instance = message.number("receiver_tag") if message.has("receiver_tag") else 0
         if message.has("sender_tag") and not self.world.parties[party].instance_tag:
             self._tags[party] = message.number("sender_tag")
-        return Sent(joined.raw, message, joined.pieces, instance, self.link(party, instance))
+        link = self.link(party, instance)
+        if self._foreign and (name := message.authenticated) is not None:
+            self._genuine[name] = link.ssid
+        return Sent(joined.raw, message, joined.pieces, instance, link)
 
     def _follow(self, party: str, event: Event) -> None:
         if isinstance(event, SessionEstablished):

@@ -379,8 +379,9 @@ def _world(setup: Setup) -> tuple[World, Oracles, Mapping[str, RecordingEntropy]
     world.keys = {name: config.key for name, config in configs.items()} | strangers
     foreign = {} if setup.in_process else {setup.role: setup.capabilities}
     drawn = {name: tape_of(source) for name, source in entropy.items() if name not in foreign}
+    under_test = None if setup.target is None else {setup.role}
     # Searching memory takes long, and there is none to be seen but that of the target's correspondents, which are ours.
-    oracles = Oracles(world, *setup.judging, configs=configs, drawn=drawn, foreign=foreign)
+    oracles = Oracles(world, *setup.judging, configs=configs, drawn=drawn, foreign=foreign, under_test=under_test)
     world.watchers.append(oracles)
     return world, oracles, entropy
 
