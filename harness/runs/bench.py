@@ -43,6 +43,10 @@ with warnings.catch_warnings():  # looking the names up warns of their removal i
 TEXT = b"A message of ordinary length, as people write them."
 
 
+#: Cases of `fuzz` in a round. They differ a lot in how much cryptography they need.
+_CASES = 24
+
+
 @dataclass(frozen=True, slots=True)
 class Primitives:
     """How many of each primitive something needs, over both parties.
@@ -279,9 +283,9 @@ def measure(rounds: int = 15) -> Iterator[tuple[Figure, ...]]:
     yield (timed("snapshot", snapshots(rounds)),)
     slowest = max((driver_calls(name, rounds) for name in ENGINE_DRIVERS), key=statistics.median)
     yield (timed("driver_call", slowest),)
-    pairs = in_process(max(1, rounds // 3), 12)
+    pairs = in_process(max(1, rounds // 3), _CASES)
     yield (Figure("fuzz_vs_crypto", ratio(pairs)), timed("fuzz_case", pairs[1]))
-    pairs = through_driver(max(1, rounds // 3), 12)
+    pairs = through_driver(max(1, rounds // 3), _CASES)
     yield (Figure("fuzz_driver_vs_crypto", ratio(pairs)), timed("fuzz_driver_case", pairs[1]))
     try:
         libotr = libotr_messages(rounds, 20)

@@ -36,7 +36,7 @@ from otterproof.harness.wire.signed import SignedMessage
 from otterproof.implementations.contract import DsaPrivateKey, DsaPublicKey
 
 #: The sizes in bytes of what can be a D-H exponent, with leading zeros or without.
-EXPONENT = range(32, 41)
+_EXPONENT = range(32, 41)
 
 #: So many D-H values of others are tried, the latest first.
 _TRIED = 4
@@ -200,14 +200,15 @@ def _own_keys(party: ShowsSecrets) -> Sequence[OwnKey]:
     """The D-H keys of a party in its sessions, the previous one of each first."""
     state = state_of(party)
     ratchets = [one.ratchet for one in state.sessions if one.ratchet is not None] if state is not None else []
-    exponents = {power(DH_GENERATOR, exponent): exponent for exponent in _exponents(party)}
+    exponents = dict(exponents_of(party))
     own = [item for ratchet in ratchets for item in sorted(ratchet.our_keys.items())]
     return [OwnKey(keyid, key, exponents[key]) for keyid, key in own if key in exponents]
 
 
-def _exponents(party: ShowsSecrets) -> Sequence[int]:
-    """What can be D-H exponents, of the secrets of a party."""
-    return list(dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in EXPONENT))
+def exponents_of(party: ShowsSecrets) -> Iterator[tuple[int, int]]:
+    """The secrets of a party that can be D-H exponents, each with the public value that it has; one at a time."""
+    for exponent in dict.fromkeys(int.from_bytes(one) for one in party.secrets().values() if len(one) in _EXPONENT):
+        yield power(DH_GENERATOR, exponent), exponent
 
 
 def _opened(message: Message, party: ShowsSecrets) -> OpenCommit | None:
@@ -227,9 +228,8 @@ def _signed(message: Message, sender: str, party: ShowsSecrets, to: str, known: 
     others = tuple(key for name, key in known.keys.items() if name not in (sender, to))
     others += (known.keys[to],) if to in known.keys else ()
     for theirs in values:
-        for exponent in _exponents(party):
+        for ours, exponent in exponents_of(party):
             keys = crypto.handshake_keys(power(theirs, exponent))
-            ours = power(DH_GENERATOR, exponent)
             made = SignedMessage(message, keys, primed, ours, theirs, known.keys[sender], others)
             if _mac_is_right(made, made.own[2]):
                 return made

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from otterproof.harness.simulation.handshake_insider import (
-    EXPONENT,
     CraftedHandshake,
     Known,
     crafted_handshake,
+    exponents_of,
     name_of,
 )
 from otterproof.harness.simulation.moves import Craft
@@ -22,7 +22,6 @@ from otterproof.harness.wire import Kind, Message, crypto, parse
 from otterproof.harness.wire.craft import MAC, KeysOf, lied_about, remade
 from otterproof.harness.wire.craft_smp import SMP_TYPES, Lie, smp_lie
 from otterproof.harness.wire.layers import Tlv, parse_plaintext
-from otterproof.harness.wire.layouts import DH_GENERATOR
 from otterproof.harness.wire.numbers import power
 from otterproof.implementations.contract import RatchetSnapshot
 
@@ -121,10 +120,7 @@ def _keys_of(party: ShowsSecrets, ratchet: RatchetSnapshot) -> KeysOf:
         ours, theirs = ratchet.our_keys.get(sender), ratchet.their_keys.get(recipient)
         if ours is None or theirs is None:
             return None
-        for secret in party.secrets().values():
-            exponent = int.from_bytes(secret)
-            if len(secret) in EXPONENT and power(DH_GENERATOR, exponent) == ours:
-                return crypto.session_keys(ours, theirs, power(theirs, exponent))
-        return None
+        exponent = next((exponent for public, exponent in exponents_of(party) if public == ours), None)
+        return None if exponent is None else crypto.session_keys(ours, theirs, power(theirs, exponent))
 
     return keys_of
