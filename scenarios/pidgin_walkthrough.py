@@ -50,11 +50,11 @@ SECRET, ASKED = b"Lutra lutra", b"What is the otter's name in Latin?"
 
 _OPENING = """# How OTR works, with Pidgin
 
-The conversation of [the walkthrough](walkthrough.md) with a real program: Alice is Pidgin with its OTR plugin, Bob the
-project, which holds valid keys and recomputes every value. Each step has what Alice's user sees, what goes over the
-network, and what follows from it. `otterproof docs` makes this page from a recording and checks every step again;
-`otterproof docs --pictures` makes the recording and the pictures again, with the Pidgin that is installed. On Pidgin's
-screen Alice is `target@loop`, and Bob `p1@loop`.
+The conversation of [the walkthrough](walkthrough.md) with a real program. Alice is Pidgin with its OTR plugin. Bob is
+Otterproof, which holds valid keys and recomputes every value. Each step shows what Alice's user sees, what goes over
+the network, and what follows from it. `otterproof docs` makes this page from a recording and checks every step again.
+`otterproof docs --pictures` makes the recording and the pictures again with the installed Pidgin. On Pidgin's screen,
+Alice is `target@loop` and Bob is `p1@loop`.
 """
 
 
@@ -116,8 +116,8 @@ def hold_conversation(alice: TargetSession, page: PidginPage) -> None:
     page.screen("start", "Pidgin says that it attempts to start a private conversation; its button says Not private")
     key_exchange(alice, bob, page)
     page.paragraph(
-        """Pidgin tells its user. Unverified means: this is private, but with whom is not sure, for the user has not
-        compared fingerprints yet."""
+        """Pidgin tells its user. "Unverified" means that the conversation is private but that the other side's identity
+        is uncertain, because the user has not compared fingerprints yet."""
     )
     page.screen("private", "Pidgin says that an unverified conversation has started; its button says Unverified")
     first = first_message(alice, bob, page)
@@ -131,8 +131,8 @@ def hold_conversation(alice: TargetSession, page: PidginPage) -> None:
 def _flipped(alice: TargetSession, bob: Insider, page: PidginPage) -> None:
     page.chapter("A message that was changed on the way")
     page.paragraph(
-        """Somebody inverts one bit of Bob's next message. Its MAC does not fit any more, so Pidgin decrypts nothing,
-        and shows that something came that can't be read. It tells Bob's client, too, in the clear."""
+        """Somebody inverts one bit of Bob's next message. The MAC no longer matches, so Pidgin decrypts nothing and
+        reports an unreadable message to its user. It also tells Bob's client, in the clear."""
     )
     changed = flip_bit(bob.data(b"Fine"), 2400)
     page.message("Bob", changed)
@@ -145,9 +145,9 @@ def _flipped(alice: TargetSession, bob: Insider, page: PidginPage) -> None:
 def _authentication(alice: TargetSession, bob: Insider, page: PidginPage) -> None:
     page.chapter("Who is it?")
     page.paragraph(
-        """Bob's user wants to know whether it is really Alice, and asks something that only she can answer. SMP, the
-        socialist millionaires' protocol, compares the two answers and tells nothing else: neither an eavesdropper nor
-        the other side learns an answer that is wrong."""
+        """Bob's user wants to know whether this is really Alice, and asks a question that only she can answer. SMP, the
+        socialist millionaires' protocol, compares the two answers and reveals nothing else: neither an eavesdropper nor
+        the other side learns a wrong answer."""
     )
     smp = SmpSession(alice, bob)
     bobs, alices = fingerprint(bob.key.public), alice.world.parties[TARGET].fingerprint
@@ -156,7 +156,7 @@ def _authentication(alice: TargetSession, bob: Insider, page: PidginPage) -> Non
     check_told("smp.question-changed", request.reply.one(SmpRequested).question, ASKED)
     page.screen("question", "A dialog of Pidgin's with the question, and a field for the answer")
     page.paragraph(
-        """Alice's user answers. What is compared is a number, made from both fingerprints, the session id and the
+        """Alice's user answers. SMP compares a number that is computed from both fingerprints, the session id and the
         answer."""
     )
     page.values(bob=bobs, alice=alices, ssid=bob.ssid, answer=SECRET, x=run.secret)
@@ -176,8 +176,9 @@ def _authentication(alice: TargetSession, bob: Insider, page: PidginPage) -> Non
 def _end(alice: TargetSession, bob: Insider, page: PidginPage) -> None:
     page.chapter("The end")
     page.paragraph(
-        """Bob ends the conversation, with a TLV of type 1 in a last message. Pidgin is in the state FINISHED now: what
-        its user types is not sent, neither encrypted nor in the clear, until the user has taken note."""
+        """Bob ends the conversation with a TLV of type 1 in a last message. Pidgin is now in the state FINISHED: it
+        does not send what its user types, neither encrypted nor in the clear, until the user has acknowledged the
+        end."""
     )
     alice.end_by_peer(bob)
     refused = alice.user("send", text=b"And another thing")

@@ -131,9 +131,9 @@ def key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> N
     """The handshake, to the end."""
     page.chapter("The ephemeral key exchange")
     page.paragraph(
-        """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not
-        show it yet: it sends g^x encrypted under a random key r, and the hash of g^x. So Bob is committed to a
-        value that Alice does not know: neither can choose a key to suit the other's."""
+        """Bob's client draws a secret number x and computes g^x, a key for this conversation alone. It does not reveal
+        g^x yet: it sends g^x encrypted under a random key r, together with the hash of g^x. This commits Bob to a value
+        that Alice does not know, so neither can choose a key to suit the other's."""
     )
     commit = bob.commit()
     page.message("Bob", commit)
@@ -151,10 +151,10 @@ def key_exchange(alice: TargetSession, bob: Insider, page: WalkthroughPage) -> N
 
     page.chapter("Authentication inside the channel")
     page.paragraph(
-        """So far each shares a secret with an unknown party. Their long-term DSA keys say who that is, inside the
-        channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and compute s as
-        well. Then, encrypted under c and with a MAC under m2: his public key and his signature of a MAC (under m1)
-        over both D-H keys, this public key and the number of his D-H key."""
+        """So far, each shares a secret with an unknown party. Their long-term DSA keys say who that is. These are sent
+        inside the channel, where nobody else sees them. Bob reveals r, so that Alice can open the commitment and
+        compute s as well. He also sends, encrypted under c and with a MAC under m2, his public key and his signature of
+        a MAC (under m1) over both D-H keys, this public key and the number of his D-H key."""
     )
     reveal = bob.reveal_signature(wire.build(dh_key))
     page.message("Bob", reveal)
@@ -191,8 +191,8 @@ def _assert_signed(
     verifies = dsa_verifies(key, signed, pair)
     check("encoding.signature-wrong", verifies, expected="a signature that verifies", got=pair)
     page.paragraph(
-        """Bob compares the MAC, decrypts, and verifies the signature with the public key that he found. Its
-        fingerprint tells his user who this is. Both are now in the state ENCRYPTED."""
+        """Bob checks the MAC, decrypts, and verifies the signature with the public key that he found. Its fingerprint
+        tells his user who this is. Both are now in the state ENCRYPTED."""
     )
     page.values(signed=signed, r=pair[:20], s=pair[20:], fingerprint=hashlib.sha1(public_key(key)[2:]).digest())
     return key
@@ -248,8 +248,8 @@ def acknowledgement(alice: TargetSession, bob: Insider, first: Message, page: Wa
     """Bob's reply to the first Data Message, and Alice's next one."""
     page.chapter("The reply that acknowledges the key")
     page.paragraph(
-        """Bob's reply is encrypted with Alice's key number 2. By naming it he acknowledges that he has it. His
-        reply carries his own next key."""
+        """Bob's reply is encrypted with Alice's key number 2. By naming that key, he acknowledges that he has it. The
+        reply also carries his own next key."""
     )
     bob.read(wire.build(first))
     reply = bob.data(b"Hello, Alice")
